@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from machinectl.fleet.reading.fleet_file import read_fleet
 from machinectl.host_changes import FileCreated
 from machinectl.machines.record import Machine
-from machinectl.machines.store import Store, now
+from machinectl.machines.store import Store
+from machinectl.machines.store.store_paths import now
 from tests.support.measure import MACHINECTL, measured, median, row
 from tests.support.registered import added
 

@@ -32,6 +32,7 @@ from machinectl.machines.docker_machine.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.store import Store
+from machinectl.machines.store.store_directory import make_directory
 from machinectl.ssh.openssh.command_line import openssh_command
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
@@ -352,7 +353,7 @@ def test_no_key_is_kept_where_another_user_may_replace_it() -> None:
         os.seteuid(65534)
         try:
             with pytest.raises(StoreError, match="it is another user's"):
-                store.make_directory(store.locks)
+                make_directory(store, store.locks)
         finally:
             os.seteuid(0)
-        store.make_directory(store.locks)
+        make_directory(store, store.locks)

@@ -24,6 +24,7 @@ from machinectl.files.secret_files import read_secret
 from machinectl.hosts.connection.login import pinned_known_hosts
 from machinectl.hosts.status.machine_states import state_of
 from machinectl.machines.record import Machine
+from machinectl.machines.store.store_directory import sweep
 from machinectl.ssh.keys.private_keys import read_key
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.ssh.ssh_settings import read_files
@@ -237,7 +238,7 @@ def test_a_file_system_without_locks_is_one_line_and_what_is_there_still_lists(
     one_line(refused.value)
     assert store.names() == ["orionbox"]
     assert not store.is_locked("orionbox")
-    store.sweep()
+    sweep(store)
     monkeypatch.undo()
     with store.writing("orionbox") as held:
         assert held.machine.name == "orionbox"

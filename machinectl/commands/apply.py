@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import RewritingConsole
 from machinectl.machines.jump_order import keep_jump_hosts
+from machinectl.machines.store.store_directory import sweep
 from machinectl.rollout import phases
 from machinectl.rollout.apply_lock import alone
 from machinectl.rollout.apply_run import ApplyRun
@@ -40,5 +41,5 @@ def apply(
                 if result.error:
                     plan.hidden.conceal(result.error)
                 yield result
-            store.sweep()
+            sweep(store)
     yield from run.untouched()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.errors import one_line
 from machinectl.host_changes import KnownChange, PortOpened
 from machinectl.machines.selection import chosen_one
+from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.provision import firewall
 
 if TYPE_CHECKING:
@@ -49,5 +50,5 @@ def changes(store: Store, names: Sequence[str]) -> tuple[str, list[Row]]:
 
 
 def known(store: Store, name: str) -> Machine:
-    removed = {} if store.exists(name) else {machine.name: machine for machine in store.removed()}
+    removed = {} if store.exists(name) else {machine.name: machine for machine in removed_machines(store)}
     return removed.get(name) or store.read(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.machines.jump_order import keep_jump_hosts
+from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.tls_warnings import advise
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome,
     """Make a machine, or finish what an earlier `create` has begun; return what was done on its host."""
     keep_jump_hosts(store, console)
     made = creation.carry_out(store, console)
-    store.sweep()
+    sweep(store)
     if not made.set_up:
         if creation.spec.engine.given:
             console.warn("the --engine-… and --tls-san options are noted only: no engine was set up")

@@ -27,7 +27,8 @@ from machinectl.machines.docker_machine.conversion import (
 from machinectl.machines.docker_machine.origin import Origin
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.selection import waiting
-from machinectl.machines.store import into_own_store
+from machinectl.machines.store.store_directory import sweep
+from machinectl.machines.store.store_paths import into_own_store
 from machinectl.machines.tls_warnings import unprotected
 from machinectl.state import State
 
@@ -86,7 +87,7 @@ def import_(
             became = exc
         yield name, became
     if not dry_run:
-        store.sweep()
+        sweep(store)
 
 
 def check_apart(store: Store, root: str) -> None:

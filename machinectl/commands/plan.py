@@ -12,8 +12,8 @@ from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.fleet.reading.fleet_file import called, read_fleet, uncollected
 from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import GLOB
-from machinectl.machines.record_cache import Readable, Records
 from machinectl.machines.selection import both_chosen, matching
+from machinectl.machines.store.record_cache import Readable, Records
 from machinectl.masking import without_secret
 from machinectl.rollout.plan import planned_steps
 from machinectl.rollout.plan_steps import FleetPlan

@@ -9,6 +9,7 @@ from machinectl.machines import record
 from machinectl.machines.jump_hosts import MACHINE
 from machinectl.machines.jump_order import behind, keep_jump_hosts
 from machinectl.machines.selection import waiting
+from machinectl.machines.store.removed_machines import removed_machines, write_removed
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -32,10 +33,10 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
             held[other].machine.jump = f"{MACHINE}{new}"
             held[other].write()
             console.note(f'"{other}" goes through "{new}" now')
-        for machine in store.removed():
+        for machine in removed_machines(store):
             if machine.name in removed:
                 machine.jump = f"{MACHINE}{new}"
-                store.write_removed(machine)
+                write_removed(store, machine)
     if new != old:
         console.note(f'"{old}" is "{new}" now. Where a shell points at it: eval $(machinectl env {new})')
 
@@ -62,5 +63,5 @@ def held_with_those_behind(
 
 def going_through(store: Store, name: str) -> tuple[list[str], list[str]]:
     """The machines whose jump host a machine is, and those removed."""
-    removed = [machine.name for machine in store.removed() if machine.jump == f"{MACHINE}{name}"]
+    removed = [machine.name for machine in removed_machines(store) if machine.jump == f"{MACHINE}{name}"]
     return behind(store).get(name, []), removed

@@ -16,6 +16,7 @@ from machinectl.hosts.lifecycle.removal import (
 )
 from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.machines.jump_order import behind, keep_jump_hosts, outermost_first
+from machinectl.machines.store.removed_machines import is_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -72,7 +73,7 @@ def rm(
 def can_be_removed(store: Store, name: str, *, force: bool) -> bool:
     """Whether there is something to ask about: one that is not ours, or broken and not to be forced, is refused."""
     if not store.exists(name):
-        return store.is_known(name)
+        return is_known(store, name)
     try:
         store.read(name)
     except MachineError:

@@ -17,7 +17,9 @@ from machinectl.files.atomic import quoted
 from machinectl.files.ownership import exposed
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.record import Phase
-from machinectl.machines.store import into_own_store
+from machinectl.machines.store.removed_machines import removed_machines
+from machinectl.machines.store.store_directory import has_own_directory
+from machinectl.machines.store.store_paths import into_own_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -101,7 +103,7 @@ def directories(store: Store) -> Check:
         return broken(STORE, f"{root} is not a directory", "Choose another store: machinectl --storage-path <DIR> ls")
     try:
         inside = [path for path in (store.machines, store.locks) if os.path.isdir(path)]
-        apart = [[root, *inside]] if store.has_own_directory() else [[path] for path in inside]
+        apart = [[root, *inside]] if has_own_directory(store) else [[path] for path in inside]
         looked = [
             store_files.private(paths[0], list(map(store_files.entry_of, paths)), store_files.Reader.me())
             for paths in apart
@@ -183,7 +185,7 @@ def certificates(store: Store, machines: list[Machine]) -> Iterator[Check]:
 
 def removed(store: Store) -> Iterator[Check]:
     """What is kept of machines that were removed while their hosts stay changed."""
-    names = [machine.name for machine in store.removed()]
+    names = [machine.name for machine in removed_machines(store)]
     if names:
         name = names[0]
         put_back = f"Put a host back: machinectl rm --purge {name}; or forget it: machinectl rm --forget {name}"

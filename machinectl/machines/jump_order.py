@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError
 from machinectl.machines import jump_hosts
 from machinectl.machines.selection import waiting
+from machinectl.machines.store.removed_machines import removed_machines, write_removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,12 +43,12 @@ def keep_jump_hosts(store: Store, console: Console) -> None:
             with store.writing(name, waiting(console, name)) as held:
                 if is_untyped(store, name):
                     held.write()
-    for machine in store.removed():
+    for machine in removed_machines(store):
         if machine.untyped_jump:
             with store.writing(machine.name, waiting(console, machine.name)):
-                for there in store.removed():
+                for there in removed_machines(store):
                     if there.name == machine.name:
-                        store.write_removed(there)
+                        write_removed(store, there)
 
 
 def is_untyped(store: Store, name: str) -> bool:

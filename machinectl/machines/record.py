@@ -1,4 +1,4 @@
-"""One machine's record: what its machine.json holds, read with care and written so that nothing is lost."""
+"""One machine's record, machine.json: read strictly, and written so that unknown keys survive."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.spec import MachineSpec
 
-# Version 2 has typed jump hosts (`jump_hosts`). A record without a jump host is written as version 1, which earlier
-# releases read.
+# Version 2 has typed jump hosts (`jump_hosts`). Without a jump host, version 1 is written: earlier releases read it.
 SCHEMA, WITHOUT_JUMP = 2, 1
 # The verb that may be pending.
 PROVISION = "provision"
@@ -26,12 +25,12 @@ PROVISION = "provision"
 LONGEST_NAME = 253
 DIGITS = frozenset("0123456789")
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
-# The characters that make a glob of a word; no name has them.
+# The characters of a glob; no name has them.
 GLOB = frozenset("*?[")
 
 
 class Phase(StrEnum):
-    """How far a machine has come; whatever is not READY can be resumed or removed, and is never listed as usable."""
+    """How far a machine has come. Any but READY can be resumed or removed, and is not listed as usable."""
 
     CREATING = "creating"
     PROVISIONING = "provisioning"
@@ -39,86 +38,95 @@ class Phase(StrEnum):
 
 
 class BrokenRecord(MachineError):
-    """A machine.json that is not a record of this schema, or files beside it that cannot be read.
+    """A machine.json that is no record of this schema, or that cannot be read. It is never rewritten."""
 
-    It is listed as such and never rewritten.
-    """
+
+# The keys of a record in the order in which they are written, with their types. A missing one has the type's empty
+# value, but for DEFAULTS.
+KEYS: Mapping[str, type] = {
+    "driver": str,
+    "options": dict,
+    "driver_state": str,
+    "url": str,
+    "tls": bool,
+    "phase": str,
+    "made": bool,
+    "provision": bool,
+    "context": bool,
+    "labels": dict,
+    "engine": dict,
+    "mac": str,
+    "pending": str,
+    "failure": dict,
+    "changes": list,
+    "jump": str,
+    "fleet": str,
+    "origin": dict,
+    "swarm": dict,
+    "looked_at": str,
+    "revision": dict,
+}
+REQUIRED = ("driver", "url", "tls")
+DEFAULTS: Mapping[str, object] = {"phase": Phase.READY, "provision": True, "context": True}
+# These are left out of the record if they are empty.
+OPTIONAL = frozenset({"jump", "fleet", "origin", "swarm", "looked_at", "revision"})
+# Keys that are properties of a machine are kept as JSON: the light path does without the classes of their values.
+AS_JSON = {"engine": "_engine", "changes": "_changes"}
 
 
 class Machine:
-    """What is known of one machine. Its name is its directory's name and stands nowhere else.
+    """One machine. Only its directory's name says what it is called.
 
-    `url` is where the engine is (docker's notation) and `tls` whether it is spoken to over TLS: together what `env`
-    needs. `driver_state` is the driver's own text, kept byte for byte, and `made` whether the driver has made a
-    host that it must give back. `spec` is what the machine shall be (`provision`, `context` and `jump` are of it),
-    `fleet` the fleet that says so, its name or its file's absolute path, where one does. `changes` is what was done
-    on its host, `pending` the verb that was begun there and not finished, `looked_at` when the host was last found,
-    or made, as the record has it, `failure` what failed last and when, `mac` the address of its network card where
-    that is known, `origin` whose it was before (`origin.Origin`), `swarm` what its engine is in Docker's Swarm
-    (`swarm_node.SwarmNode`), `revision` the last change of the host that is known here, and what it asked
-    (`hosts.revisions`). Keys that this version does not know are kept in `unknown`. `directory` is the machine's,
-    absolute, if it was read from a store. `untyped_jump` is true if an earlier version wrote the record's `jump`.
+    `url` is the engine's, in docker's notation, and `tls` whether it is spoken to over TLS. `driver_state` is the
+    driver's own text, kept byte for byte; `made` is whether the driver created a host that it must give back. `spec`
+    is what the machine should be (`provision`, `context` and `jump` belong to it), `fleet` the name or path of the
+    fleet that says so, if any. `changes` were made on its host. `pending` is the verb that was begun there and not
+    finished, `looked_at` when the host was last found as recorded, `failure` the last error and when. `mac` is the
+    address of its network card, `origin` its place in docker-machine's store (`origin.Origin`), `swarm` its node in
+    Docker's Swarm (`swarm_node.SwarmNode`), `revision` the last known change of the host and who made it
+    (`hosts.lifecycle.revisions`). `unknown` has keys of other versions. `directory` is absolute, "" if the machine was
+    not read from a store. `untyped_jump` is true if an earlier version wrote `jump`.
     """
 
-    __slots__ = (
-        "_changes",
-        "_engine",
-        "context",
-        "directory",
-        "driver",
-        "driver_state",
-        "failure",
-        "fleet",
-        "jump",
-        "labels",
-        "looked_at",
-        "mac",
-        "made",
-        "name",
-        "options",
-        "origin",
-        "pending",
-        "phase",
-        "provision",
-        "revision",
-        "swarm",
-        "tls",
-        "unknown",
-        "untyped_jump",
-        "url",
-    )
+    __slots__ = ("directory", "name", "unknown", "untyped_jump", *(AS_JSON.get(key, key) for key in KEYS))
+
+    driver: str
+    options: dict[str, Any]
+    driver_state: str
+    url: str
+    tls: bool
+    phase: Phase
+    made: bool
+    provision: bool
+    context: bool
+    labels: dict[str, str]
+    mac: str
+    pending: str
+    failure: dict[str, Any]
+    jump: str
+    fleet: str
+    origin: dict[str, Any]
+    swarm: dict[str, Any]
+    looked_at: str
+    revision: dict[str, Any]
+    _engine: dict[str, Any]
+    _changes: list[Any]
 
     def __init__(self, name: str, driver: str, *, url: str = "", tls: bool = False, directory: str = "") -> None:
         self.name = name
         self.directory = directory
-        self.driver = driver
-        self.driver_state = ""
-        self.url = url
-        self.tls = tls
-        self.phase = Phase.READY
-        self.labels: dict[str, str] = {}
-        self.options: dict[str, Any] = {}
-        self.provision = True
-        self.context = True
-        self.jump = ""
         self.untyped_jump = False
-        self.fleet = ""
-        self.made = False
-        self.mac = ""
-        self.pending = ""
-        self.looked_at = ""
-        self.failure: dict[str, Any] = {}
-        self.origin: dict[str, Any] = {}
-        self.swarm: dict[str, Any] = {}
-        self.revision: dict[str, Any] = {}
         self.unknown: dict[str, Any] = {}
-        # As the record has them: few need them as values, and the light path does without what makes these.
-        self._engine: dict[str, Any] = {}
-        self._changes: list[Any] = []
+        self.fill({"driver": driver, "url": url, "tls": tls})
+
+    def fill(self, values: Mapping[str, Any]) -> None:
+        """Set all that a record keeps; what is missing gets its default."""
+        for key, kind in KEYS.items():
+            setattr(self, AS_JSON.get(key, key), values[key] if key in values else DEFAULTS.get(key, kind()))
 
     @property
     def engine(self) -> EngineOptions:
-        """What is asked of the machine's engine."""
+        """The options of the machine's engine."""
         from machinectl.machines.engine_options import EngineOptions
 
         return EngineOptions.load(self._engine)
@@ -128,17 +136,17 @@ class Machine:
         self._engine = options.dump()
 
     def asks_for(self, options: EngineOptions) -> bool:
-        """Whether the record asks for these options of the engine and no others."""
+        """Return whether the record has exactly these options of the engine."""
         return self._engine == options.recorded
 
     @property
     def has_changes(self) -> bool:
-        """Whether anything was done on the machine's host."""
+        """Whether the machine's host was changed."""
         return bool(self._changes)
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What was done on the machine's host, in its order."""
+        """The changes of the machine's host, oldest first."""
         if not self._changes:
             return ()
         from machinectl.host_changes import load
@@ -156,7 +164,7 @@ class Machine:
 
     @property
     def spec(self) -> MachineSpec:
-        """What the machine shall be."""
+        """The settings of the machine, as the command line or a fleet file gave them."""
         from machinectl.machines.spec import MachineSpec
 
         return MachineSpec(
@@ -172,7 +180,7 @@ class Machine:
 
     @spec.setter
     def spec(self, spec: MachineSpec) -> None:
-        """Keep what the machine shall be; whether it speaks TLS is settled when it is made."""
+        """Take over settings, except for TLS: that is decided when the machine is created."""
         self.driver = spec.driver
         self.options = {
             name: list(value) if isinstance(value, tuple) else value for name, value in spec.options.items()
@@ -185,82 +193,54 @@ class Machine:
 
     @property
     def last_look(self) -> str:
-        """When the host was last looked at, as records have times: records of earlier versions tell by its changes."""
+        """When the host was last looked at (RFC 3339). Records of earlier versions only have the time of changes."""
         if self.looked_at:
             return self.looked_at
         return max((str(change.get("when", "")) for change in self._changes if isinstance(change, dict)), default="")
 
     @property
     def why(self) -> str:
-        """In a line, why the machine is not as it should be: what failed last."""
+        """In one line, why the machine is half made or unfinished: its last failure."""
         cause = str(self.failure.get("cause", "")).strip().partition("\n")[0].rstrip(":")
         return cause or ("its creation was interrupted" if self.phase is not Phase.READY else "")
 
-    def keep(self, engine: dict[str, Any], changes: list[Any], unknown: dict[str, Any]) -> None:
-        """Take over what a record holds, as it holds it."""
-        self._engine, self._changes, self.unknown = engine, changes, unknown
-
     def dump(self) -> bytes:
-        """The record as machine.json holds it: JSON in UTF-8, keys in a fixed order."""
+        """Return the text of machine.json: JSON in UTF-8, keys in a fixed order."""
         import json
 
-        known = {
-            "schema": SCHEMA if self.jump else WITHOUT_JUMP,
-            "driver": self.driver,
-            "options": self.options,
-            "driver_state": self.driver_state,
-            "url": self.url,
-            "tls": self.tls,
-            "phase": self.phase,
-            "made": self.made,
-            "provision": self.provision,
-            "context": self.context,
-            "labels": self.labels,
-            "engine": self._engine,
-            "mac": self.mac,
-            "pending": self.pending,
-            "failure": self.failure,
-            "changes": self._changes,
-            **({"jump": self.jump} if self.jump else {}),
-            **({"fleet": self.fleet} if self.fleet else {}),
-            **({"origin": self.origin} if self.origin else {}),
-            **({"swarm": self.swarm} if self.swarm else {}),
-            **({"looked_at": self.looked_at} if self.looked_at else {}),
-            **({"revision": self.revision} if self.revision else {}),
-        }
-        return (json.dumps({**known, **self.unknown}, indent=4) + "\n").encode()
-
-
-# What a record must hold to be one, and what each value is.
-REQUIRED: Mapping[str, type] = {"driver": str, "url": str, "tls": bool}
-OPTIONAL: Mapping[str, type] = {
-    "options": dict,
-    "driver_state": str,
-    "phase": str,
-    "made": bool,
-    "provision": bool,
-    "context": bool,
-    "mac": str,
-    "pending": str,
-    "failure": dict,
-    "labels": dict,
-    "engine": dict,
-    "changes": list,
-    "jump": str,
-    "fleet": str,
-    "origin": dict,
-    "swarm": dict,
-    "looked_at": str,
-    "revision": dict,
-}
-KINDS = tuple({**REQUIRED, **OPTIONAL}.items())
+        values = {key: getattr(self, AS_JSON.get(key, key)) for key in KEYS}
+        known = {key: value for key, value in values.items() if value or key not in OPTIONAL}
+        data = {"schema": SCHEMA if self.jump else WITHOUT_JUMP, **known, **self.unknown}
+        return (json.dumps(data, indent=4) + "\n").encode()
 
 
 def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str], bool] = lambda _: False) -> Machine:
-    """Read a machine.json of the machine in `directory`. Raises BrokenRecord saying what is wrong with it.
+    """Read a machine.json of the machine in `directory`. Raises BrokenRecord with what is wrong in it.
 
-    `is_machine` decides what a jump host of an earlier version is, which had one name for machines and other hosts.
+    `is_machine` decides what a jump host of an earlier version is: that had one name for machines and other hosts.
     """
+    data = read_json(name, text)
+    schema = data.pop("schema")
+    check_types(name, data)
+    check_safe(name, data)
+    values = {key: data.pop(key) for key in KEYS if key in data}
+    try:
+        values["phase"] = Phase(values.get("phase", Phase.READY))
+    except ValueError as exc:
+        raise broken(name, f"has an unknown phase ({exc})") from exc
+    values["labels"] = {str(key): str(value) for key, value in values.get("labels", {}).items()}
+    # 0.1 kept the MAC address among the engine's options.
+    engine_mac = str(values.get("engine", {}).pop("mac", ""))
+    values["mac"] = values.get("mac") or engine_mac
+    machine = Machine(name, "", directory=directory)
+    machine.fill(values)
+    machine.unknown = data
+    if machine.jump:
+        read_jump(machine, schema, is_machine)
+    return machine
+
+
+def read_json(name: str, text: bytes) -> dict[str, Any]:
     import json
 
     try:
@@ -270,7 +250,7 @@ def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str
         raise broken(name, what) from exc
     if not isinstance(data, dict):
         raise broken(name, "is not a JSON object")
-    schema = data.pop("schema", None)
+    schema = data.get("schema")
     if type(schema) is not int or schema < 1:
         raise broken(name, "has no schema version")
     if schema > SCHEMA:
@@ -278,49 +258,47 @@ def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str
             f'Machine "{name}" was written by a newer machinectl (schema {schema}; this one knows {SCHEMA})',
             "Upgrade machinectl: pip install --upgrade machinectl",
         )
-    for key, kind in KINDS:
-        if key in data:
-            if not isinstance(data[key], kind):
-                raise broken(name, f'has a "{key}" that is not a {kind.__name__}')
-        elif key in REQUIRED:
-            raise broken(name, f'has no "{key}"')
-    for key in ("driver", "url"):
-        # No machinectl has written such a one: whoever did means a terminal, or who reads line by line.
-        if not data[key].isprintable():
-            raise broken(name, f'has a "{key}" with characters that none has')
-    if "://-" in data["url"] or "@-" in data["url"]:
-        # Not all that docker's variables and contexts are read by tells ssh where its options end.
-        raise broken(name, 'has a "url" that ssh could take for an option')
-    machine = Machine(name, data.pop("driver"), url=data.pop("url"), tls=data.pop("tls"), directory=directory)
-    machine.driver_state = data.pop("driver_state", "")
-    try:
-        machine.phase = Phase(data.pop("phase", Phase.READY))
-    except ValueError as exc:
-        raise broken(name, f"has an unknown phase ({exc})") from exc
-    machine.labels = {str(key): str(value) for key, value in data.pop("labels", {}).items()}
-    machine.options = data.pop("options", {})
-    machine.provision = data.pop("provision", True)
-    machine.context = data.pop("context", True)
-    if jump := data.pop("jump", ""):
-        from machinectl.machines.jump_hosts import host_of, machine_of, resolved
+    return data
 
-        machine.untyped_jump = schema < SCHEMA
-        if not (machine.untyped_jump or host_of(jump) or is_name(machine_of(jump))):
-            raise broken(name, 'has a "jump" that is neither machine:NAME nor host:NAME')
-        machine.jump = resolved(jump, is_machine) if machine.untyped_jump else jump
-    machine.fleet = data.pop("fleet", "")
-    machine.made = data.pop("made", False)
-    machine.pending = data.pop("pending", "")
-    machine.failure = data.pop("failure", {})
-    machine.origin = data.pop("origin", {})
-    machine.swarm = data.pop("swarm", {})
-    machine.looked_at = data.pop("looked_at", "")
-    machine.revision = data.pop("revision", {})
-    engine = data.pop("engine", {})
-    # 0.1 kept it among what was asked of the engine.
-    machine.mac = data.pop("mac", "") or str(engine.pop("mac", ""))
-    machine.keep(engine, data.pop("changes", []), data)
-    return machine
+
+def check_types(name: str, data: Mapping[str, Any]) -> None:
+    for key in REQUIRED:
+        if key not in data:
+            raise broken(name, f'has no "{key}"')
+    for key, kind in KEYS.items():
+        if key in data and not isinstance(data[key], kind):
+            raise broken(name, f'has a "{key}" that is not a {kind.__name__}')
+
+
+def check_safe(name: str, data: Mapping[str, Any]) -> None:
+    """Refuse what machinectl never writes: it could control a terminal, or be an option of ssh."""
+    for key in ("driver", "url"):
+        if not data[key].isprintable():
+            raise broken(name, f'has a "{key}" with unprintable characters')
+    if "://-" in data["url"] or "@-" in data["url"]:
+        # Not every reader of docker's variables and contexts tells ssh where its options end.
+        raise broken(name, 'has a "url" that ssh could take for an option')
+
+
+def read_jump(machine: Machine, schema: int, is_machine: Callable[[str], bool]) -> None:
+    from machinectl.machines.jump_hosts import host_of, machine_of, resolved
+
+    machine.untyped_jump = schema < SCHEMA
+    if machine.untyped_jump:
+        machine.jump = resolved(machine.jump, is_machine)
+    elif not (host_of(machine.jump) or is_name(machine_of(machine.jump))):
+        raise broken(machine.name, 'has a "jump" that is neither machine:NAME nor host:NAME')
+
+
+def check_ready(machine: Machine) -> Machine:
+    """Return the machine itself. Raises MachineError if it is half made."""
+    if machine.phase is Phase.READY:
+        return machine
+    again = "Create it again" if machine.phase is Phase.CREATING else f"Continue: machinectl provision {machine.name}"
+    raise MachineError(
+        f'Machine "{machine.name}" is half made: {machine.why}',
+        f"{again}; or forget it: machinectl rm {machine.name}",
+    )
 
 
 def broken(name: str, what: str) -> BrokenRecord:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import read_file
 from machinectl.machines.selection import LOCK_PAUSE
-from machinectl.machines.store import Lock
+from machinectl.machines.store.lock import Lock
+from machinectl.machines.store.store_directory import make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ PID_DIGITS = 20
 @contextmanager
 def alone(store: Store, console: Console) -> Iterator[None]:
     """Be the only `apply` that is at work on a store; another one is waited for, and told of."""
-    store.make_directory(store.locks)
+    make_directory(store, store.locks)
     path = os.path.join(store.locks, LOCK)
     lock = Lock(path, waiting_for_another(console, path))
     with lock:

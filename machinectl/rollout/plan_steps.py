@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.fleet.syntax.hidden_values import Hidden
-from machinectl.machines.store import now
+from machinectl.machines.store.store_paths import now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl.console import RewritingConsole
 from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.machines.selection import waiting
+from machinectl.machines.store.last_failure import record_look
 from machinectl.rollout import machine_changes
 from machinectl.rollout.plan_steps import Action
 from machinectl.rollout.results import Did, Result
@@ -57,7 +58,7 @@ def look(run: ApplyRun, name: str, console: Console) -> Did:
     if any(each.changed for each in found.outcomes):
         return Did.CHANGED
     with run.store.writing(name, waiting(console, name)) as held:
-        held.keep_look()
+        record_look(held)
     return Did.LEFT
 
 

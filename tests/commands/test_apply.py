@@ -20,6 +20,7 @@ from machinectl.commands.plan import plan
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.fleet.model import FleetHost, FleetId
+from machinectl.host_changes import UnknownChange
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import Access, logged_in
 from machinectl.hosts.lifecycle import provisioning, swarm_join
@@ -404,7 +405,7 @@ def test_a_look_that_finds_all_right_is_on_record_and_removes_the_failure(
     # What takes a host that was set up: the lab's tests look at real ones.
     monkeypatch.setattr(provisioning, "foretold", lambda *_: SetupPlan())
     machine = Machine("orion", "none", url="unix:///run/orion.sock")
-    machine.keep({}, [{"kind": "file-made", "path": "/etc/x", "when": "2026-01-02T03:04:05Z"}], {})
+    machine.changes = [UnknownChange({"kind": "file-made", "path": "/etc/x", "when": "2026-01-02T03:04:05Z"})]
     machine.fleet, machine.failure = OPTIONS.path, {"cause": "no route"}
     added(store, machine)
     before = store.read("orion").last_look
@@ -437,7 +438,7 @@ def in_use(*names: str) -> dict[str, Machine]:
     """Machines whose hosts were set up."""
     machines = ready(*names)
     for machine in machines.values():
-        machine.keep({}, [{"kind": "file-made", "path": "/etc/x"}], {})
+        machine.changes = [UnknownChange({"kind": "file-made", "path": "/etc/x"})]
     return machines
 
 
@@ -461,7 +462,7 @@ def test_hosts_that_are_off_or_refuse_us_are_found_before_the_first_restart_and_
 
 def test_a_host_is_logged_in_at_before_a_roll_by_the_way_that_stays(store: Store, sshd: Sshd) -> None:
     machine = register(store, "orion", sshd)
-    machine.keep({}, [{"kind": "file-made", "path": "/etc/x"}], {})
+    machine.changes = [UnknownChange({"kind": "file-made", "path": "/etc/x"})]
     run = ApplyRun(store, FleetPlan([step("orion", Action.CHANGE)], FleetId(""), {"orion": machine}), OPTIONS)
     assert restarts.can_be_reached_before(run, "orion")
     restarts.reach(run, "orion", Quiet())

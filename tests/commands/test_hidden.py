@@ -16,6 +16,7 @@ from machinectl.commands.plan import plan
 from machinectl.errors import MachineError
 from machinectl.fleet.keys import COMMON, ENGINE, Drivers, Kind
 from machinectl.hosts.connection.login import Access
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.rollout.apply_run import ApplyOptions
@@ -118,7 +119,7 @@ def there(store: Store, driver: str, key: Key, value: str) -> None:
     machine.labels = {"a": value} if key.kind is Kind.LABELS else {}
     machine.jump = f"host:{value}" if key.name == "ssh-jump" else ""
     asked = [name for name, of_engine in ENGINE.items() if of_engine is key]
-    machine.keep({name: [value] if key.kind is Kind.TEXTS else value for name in asked}, [], {})
+    machine.engine = EngineOptions.load({name: [value] if key.kind is Kind.TEXTS else value for name in asked})
     machine.fleet = os.path.abspath("fleet.yaml")
     added(store, machine)
 

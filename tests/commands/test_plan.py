@@ -21,6 +21,7 @@ from machinectl.host_changes import FileCreated
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.host_plan import Outcome
 from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store.last_failure import record_failure
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.rollout.apply_run import ApplyOptions
 from machinectl.rollout.plan_steps import FleetPlan
@@ -116,7 +117,7 @@ def test_a_machine_that_is_half_made_says_why(store: Store) -> None:
     with store.writing("rigel") as held:
         held.machine.phase = Phase.PROVISIONING
         held.write()
-        held.keep_failure("No route to host")
+        record_failure(held, "No route to host")
     with store.writing("orionbox") as held:
         held.machine.pending = "provision"
         held.write()
@@ -132,7 +133,7 @@ def test_what_failed_once_is_not_the_reason_to_go_on_with_a_machine_that_is_whol
     with store.writing("rigel") as held:
         held.machine.pending = "provision"
         held.write()
-        held.keep_failure("No route to host")
+        record_failure(held, "No route to host")
     assert shown(store, "rigel")[0] == "~ rigel  go on: its host was not told all (what failed last: No route to host)"
 
 

@@ -25,7 +25,7 @@ from machinectl.fleet.writing.draft import PLAIN_IN_BRACKETS, Draft, comment, sc
 from machinectl.fleet.writing.machine_entry import described
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
-from machinectl.machines.store import NoSuchMachine
+from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.rollout.plan import planned_steps
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet

@@ -28,7 +28,9 @@ from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.status.machine_states import state_of
 from machinectl.machines.jump_hosts import typed
 from machinectl.machines.record import BrokenRecord, Machine, Phase
-from machinectl.machines.store import Lock, Store
+from machinectl.machines.store import Store
+from machinectl.machines.store.lock import Lock
+from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.ssh.destination import Jump, SSHEndpoint
 from machinectl.ssh.openssh.command_line import jump_options, openssh_command
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
@@ -456,7 +458,7 @@ class TestWithItsType:
             with store.writing(name) as held:
                 held.set_aside()
         rename(store, Quiet(), "gate", "bastion")
-        assert {machine.name: machine.jump for machine in store.removed()} == {
+        assert {machine.name: machine.jump for machine in removed_machines(store)} == {
             "orion": "machine:bastion",
             "rigel": "host:bastion",
         }

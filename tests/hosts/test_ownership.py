@@ -14,6 +14,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import store_pending
 from machinectl.hosts.lifecycle.ownership import check_alone, check_not_lost, go_on_with, is_host_of, predecessor
 from machinectl.machines.record import Machine
+from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, Sum
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -62,7 +63,7 @@ def remove(store: Store, name: str) -> None:
 
 
 def kept(store: Store) -> list[str]:
-    return [removed.name for removed in store.removed()]
+    return [removed.name for removed in removed_machines(store)]
 
 
 @pytest.mark.parametrize("server", [b"orion and its key", b"orion"])

@@ -22,7 +22,7 @@ from machinectl.hosts.certificates.pending import (
 )
 from machinectl.hosts.certificates.signing import signed
 from machinectl.machines.record import Machine
-from machinectl.machines.store import PENDING
+from machinectl.machines.store.store_paths import PENDING
 from tests.support import servers
 from tests.support.program import machinectl
 from tests.support.registered import added

@@ -19,9 +19,12 @@ from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, replace_file
 from machinectl.machines import record
 from machinectl.machines.record import SCHEMA, BrokenRecord, Machine, Phase
-from machinectl.machines.record_cache import Readable, Records
 from machinectl.machines.spec import MachineSpec
-from machinectl.machines.store import Lock, NoSuchMachine, Store, default_root
+from machinectl.machines.store import Store
+from machinectl.machines.store.lock import Lock
+from machinectl.machines.store.record_cache import Readable, Records
+from machinectl.machines.store.store_directory import sweep
+from machinectl.machines.store.store_paths import NoSuchMachine, default_root
 from tests.support.opened import opened
 from tests.support.real import need
 from tests.support.registered import added
@@ -216,9 +219,9 @@ def test_a_link_to_a_machines_directory_can_be_removed_and_made_again(store: Sto
 def test_a_machine_of_docker_machine_is_told_apart(store: Store) -> None:
     os.makedirs(store.directory("old"))
     Path(store.directory("old"), "config.json").write_text("{}")
-    with pytest.raises(BrokenRecord, match="docker-machine's"):
+    with pytest.raises(BrokenRecord, match="belongs to docker-machine"):
         store.read("old")
-    with pytest.raises(BrokenRecord, match="docker-machine's"), store.writing("old"):
+    with pytest.raises(BrokenRecord, match="belongs to docker-machine"), store.writing("old"):
         pass
     assert os.listdir(store.root) == ["machines"]
 
@@ -311,7 +314,7 @@ def test_what_a_killed_process_left_in_staging_is_swept_but_not_what_somebody_is
     for name in ("left", "busy"):
         os.makedirs(os.path.join(store.staging, name))
     with store.writing("busy"):
-        store.sweep()
+        sweep(store)
     assert os.listdir(store.staging) == ["busy"]
 
 

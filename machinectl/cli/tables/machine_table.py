@@ -17,6 +17,7 @@ from machinectl.errors import UsageError
 from machinectl.go.tabwriter import align, table
 from machinectl.hosts.status.query_engines import skipped_engines_error
 from machinectl.machines.ls_filters import parse_filters
+from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def print_machines(
 
 def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: bool, as_json: bool) -> None:
     """Print the machines, all or `only` some, that were removed while their hosts stay changed."""
-    kept = [machine for machine in store.removed() if only is None or machine.name in only]
+    kept = [machine for machine in removed_machines(store) if only is None or machine.name in only]
     if quiet:
         write_out("".join(f"{machine.name}\n" for machine in kept))
     elif as_json:

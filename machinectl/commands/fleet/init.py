@@ -12,8 +12,8 @@ from machinectl.errors import MachineError
 from machinectl.fleet.keys import FLEET_NAME, LONGEST_FLEET_NAME
 from machinectl.fleet.writing.draft import Draft, left_out, settled
 from machinectl.fleet.writing.machine_entry import described
-from machinectl.machines.record_cache import Readable, Records
 from machinectl.machines.selection import matching
+from machinectl.machines.store.record_cache import Readable, Records
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.machines.store import NoSuchMachine
+from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.openssh.copy_commands import CopyPath
 from machinectl.ssh.ssh_settings import check_user
 

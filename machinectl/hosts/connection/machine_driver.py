@@ -11,7 +11,8 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.machines import jump_hosts
 from machinectl.machines.record import Phase
-from machinectl.machines.store import NoSuchMachine, Store
+from machinectl.machines.store import Store
+from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.destination import Jump
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.machines.jump_hosts import host_of
 from machinectl.machines.record import Phase
-from machinectl.machines.store import Lock
+from machinectl.machines.store.lock import Lock
+from machinectl.machines.store.store_directory import make_directory
 from machinectl.ssh.openssh.command_line import GUARD, PINNED, is_known
 from machinectl.ssh.openssh.user_config import ignored_options
 
@@ -52,7 +53,7 @@ def block_of(machine: Machine) -> str:
 
 def write_ssh_config(store: Store, warn: Callable[[str], None]) -> None:
     """Write the blocks of all machines, and no others. A machine that changes meanwhile waits."""
-    store.make_directory(store.locks)
+    make_directory(store, store.locks)
     with Lock(os.path.join(store.locks, LOCK)):
         try:
             before = parse_ssh_config(read_file(ssh_config_path(store), LONGEST))
@@ -69,7 +70,7 @@ def rewrite_outdated(store: Store) -> None:
     path = ssh_config_path(store)
     if not os.access(path, os.W_OK) or is_current(store):
         return
-    store.make_directory(store.locks)
+    make_directory(store, store.locks)
     with Lock(os.path.join(store.locks, LOCK)):
         with Translated(path):
             before = parse_ssh_config(read_file(path, LONGEST))

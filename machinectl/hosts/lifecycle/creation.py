@@ -21,6 +21,7 @@ from machinectl.machines.docker_machine import old_store
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES
+from machinectl.machines.store.last_failure import record_failure
 from machinectl.provision.decision import EngineDown, InUse
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ def give_up(held: Held, console: Console, why: BaseException) -> None:
         held.remove()
         return
     if isinstance(why, MachineError):
-        held.keep_failure(why.cause)
+        record_failure(held, why.cause)
     go_on = f"machinectl provision {held.name}" if machine.phase is Phase.PROVISIONING else "the same command again"
     back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
     console.note(f'"{held.name}" is half made. Go on: {go_on}; or take it back: {back}')

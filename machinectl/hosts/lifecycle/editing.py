@@ -12,7 +12,7 @@ from machinectl.errors import UsageError
 from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of, with_jump_host
 from machinectl.hosts.lifecycle.creation import without_ssh
 from machinectl.machines import jump_hosts
-from machinectl.machines.record import PROVISION, Phase
+from machinectl.machines.record import PROVISION, Phase, check_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +54,7 @@ class Edit:
         """
         machine = held.machine
         if not (self.is_for_provisioning and machine.phase is Phase.PROVISIONING):
-            held.store.ready(machine)
+            check_ready(machine)
         self._edit(machine, held.store.exists)
         if self.options:
             # Last of all: a key that is taken takes the place of the one that is there.

@@ -14,6 +14,7 @@ from machinectl.host_changes import CaTrusted, KeyAuthorized, merged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import pending_sets
 from machinectl.machines.record import Phase
+from machinectl.machines.store.removed_machines import forget_removed, removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.steps.side_effects import side_effects
 
@@ -83,7 +84,7 @@ def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
 
     Its history may have been taken over already, by a run that was cut. A user's key is let in before this is asked.
     """
-    for removed in store.removed():
+    for removed in removed_machines(store):
         known = all(isinstance(change, KeyAuthorized) or change in removed.changes for change in machine.changes)
         if known and is_host_of(removed, host):
             return removed
@@ -156,4 +157,4 @@ def go_on_with(held: Held, console: Console, removed: Machine) -> None:
     held.machine.changes = merged(removed.changes, held.machine.changes)
     held.write()
     Identity.read(removed.directory).keep(held)
-    held.store.forget_removed(removed.name)
+    forget_removed(held.store, removed.name)

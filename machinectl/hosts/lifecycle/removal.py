@@ -6,6 +6,7 @@ Of a machine whose host stays changed, what undoing that takes is kept, apart, u
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.console import confirm_or_hint
@@ -16,6 +17,9 @@ from machinectl.machines.docker_machine.origin import maker
 from machinectl.machines.jump_order import gate_of
 from machinectl.machines.record import BrokenRecord
 from machinectl.machines.selection import waiting
+from machinectl.machines.store.held_removed import HeldRemoved, read_removed
+from machinectl.machines.store.removed_machines import is_known
+from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.swarm_node import node_of
 
 if TYPE_CHECKING:
@@ -79,8 +83,8 @@ def told_of_swarm(store: Store, console: Console, name: str) -> None:
 
 def asked_about(store: Store, name: str, *, removed: bool) -> Machine:
     """The machine of a name, or with `removed` the one that was removed under it. Raises MachineError."""
-    if removed and not store.exists(name) and store.is_known(name):
-        return store.read_removed(name)
+    if removed and not store.exists(name) and is_known(store, name):
+        return read_removed(store, name)
     return store.read(name)
 
 
@@ -114,16 +118,16 @@ def remove(
 
     One that was removed before is put back or forgotten for good, where that is asked.
     """
-    again = (purge or forget) and not store.exists(name) and store.is_known(name)
+    again = (purge or forget) and not store.exists(name) and is_known(store, name)
     if not again:
         store.check_exists(name)
-    writing = store.writing_removed if again else store.writing
+    writing = partial(HeldRemoved, store) if again else store.writing
     with writing(name, waiting(console, name)) as held:
         if again and not purge:
             held.remove()
         else:
             leave(held, console, force=force, purge=purge, forget=forget)
-    store.sweep()
+    sweep(store)
 
 
 def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, forget: bool) -> None:

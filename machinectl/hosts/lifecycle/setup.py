@@ -20,6 +20,7 @@ from machinectl.hosts.lifecycle.ownership import agree_to_side_effects, check_al
 from machinectl.hosts.lifecycle.verification import VERIFY_TIMEOUT, World, verify
 from machinectl.hosts.swarm import draining, leaving
 from machinectl.machines.record import Phase
+from machinectl.machines.store.last_failure import record_look
 from machinectl.provision import host_checks
 from machinectl.provision.decision import InUse
 from machinectl.provision.facts import docker_machine_host, host_facts
@@ -151,7 +152,7 @@ def learn(held: Held, mac: str, url: str) -> None:
     machine.provision, machine.mac = True, mac or machine.mac
     if record_of(machine) != before:
         held.touch()
-    held.keep_look()
+    record_look(held)
 
 
 def record_of(machine: Machine) -> tuple[object, ...]:

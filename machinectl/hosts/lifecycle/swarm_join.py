@@ -23,6 +23,7 @@ from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm.leaving import SwarmDeparture
 from machinectl.hosts.swarm.managers import Manager, wait_until
 from machinectl.hosts.swarm.membership import call_manager, retry_during_election, save_node, update_recorded_node
+from machinectl.machines.record import check_ready
 from machinectl.machines.swarm_node import FORGOTTEN, JOINING, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
 from machinectl.provision.firewall import blocking
 from machinectl.provision.steps import live_restore
@@ -60,7 +61,7 @@ class Joining:
 
     def init(self, held: Held, console: Console) -> None:
         """Have a machine begin a swarm, which is called as it is. Raises MachineError."""
-        machine = held.store.ready(held.machine)
+        machine = check_ready(held.machine)
         state = swarm_api.membership(endpoint_of(machine))
         begun = on_record(machine)
         if state.is_in:
@@ -80,7 +81,7 @@ class Joining:
 
     def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
         """Have a machine join a manager's swarm, or change its role where it is in it. Raises MachineError."""
-        machine = held.store.ready(held.machine)
+        machine = check_ready(held.machine)
         state = swarm_api.membership(endpoint_of(machine))
         known = on_record(machine)
         if known and (state.is_out or known.membership in {LEAVING, FORGOTTEN}):

@@ -17,6 +17,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.parallel.rollout_order import SimpleOrder
 from machinectl.machines.record import natural
 from machinectl.machines.selection import chosen, waiting
+from machinectl.machines.store.last_failure import clear_failure, record_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -93,9 +94,9 @@ def locked_machine(store: Store, console: Console, name: str) -> Iterator[Held]:
         try:
             yield held
         except MachineError as exc:
-            held.keep_failure(exc.cause)
+            record_failure(held, exc.cause)
             raise
-        held.forget_failure()
+        clear_failure(held)
 
 
 def run_at_once(

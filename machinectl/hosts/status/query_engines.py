@@ -10,7 +10,7 @@ from machinectl.hosts.certificates.pending import settle_pending
 from machinectl.hosts.connection.engine_endpoint import takeover_command
 from machinectl.hosts.status.machine_states import ASLEEP, states_of
 from machinectl.machines.record import Machine, Phase, natural
-from machinectl.machines.store import NoSuchMachine, into_own_store
+from machinectl.machines.store.store_paths import NoSuchMachine, into_own_store
 from machinectl.state import State
 
 if TYPE_CHECKING:

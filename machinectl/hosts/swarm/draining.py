@@ -16,7 +16,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, wait_until
 from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node
 from machinectl.machines.selection import LOCK_PAUSE
-from machinectl.machines.store import Lock
+from machinectl.machines.store.lock import Lock
 from machinectl.machines.swarm_members import on_records
 from machinectl.machines.swarm_node import MANAGER, WORKER, SwarmNode, on_record
 

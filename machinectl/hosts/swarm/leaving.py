@@ -15,6 +15,7 @@ from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.swarm import draining
 from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, wait_until
 from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node, update_recorded_node
+from machinectl.machines.record import check_ready
 from machinectl.machines.swarm_node import FORGOTTEN, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class SwarmDeparture:
 
     def carry_out(self, held: Held, console: Console) -> bool:
         """Have a machine be in no swarm; False where it was in none. Raises MachineError."""
-        machine = held.store.ready(held.machine)
+        machine = check_ready(held.machine)
         try:
             state = swarm_api.membership(endpoint_of(machine))
         except MachineError as exc:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.errors import UsageError
 from machinectl.files.atomic import StoreError, open_without_waiting, quoted, read_file
 from machinectl.machines.record import BrokenRecord, is_name, natural
-from machinectl.machines.store import DOCKER_MACHINE_ROOT, into_own_store
+from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, into_own_store
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping

@@ -20,6 +20,7 @@ from machinectl.cli.verbs import light_verbs
 from machinectl.errors import UsageError
 from machinectl.machines.selection import matching, selected
 from machinectl.machines.store import Store
+from machinectl.machines.store.removed_machines import removed_machines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ def listed_only(
     """
     if selector is not None:
         return selected(store, console, names, selector)
-    there = [machine.name for machine in store.removed()] if removed else store.names()
+    there = [machine.name for machine in removed_machines(store)] if removed else store.names()
     found = matching(names, lambda: there)
     for name in found:
         if name not in there:

@@ -13,7 +13,7 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.results import told
 from machinectl.cli.verbs.manage.provision import RestartSwarm
-from machinectl.machines.store import NoSuchMachine
+from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

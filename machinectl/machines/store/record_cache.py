@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
-from machinectl.machines.store import NoSuchMachine
+from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,39 @@
+"""Write a machine that was removed while its host keeps changes."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from machinectl.machines.store import Held
+from machinectl.machines.store.name_errors import no_such_machine
+from machinectl.machines.store.removed_machines import removed_machines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+
+def read_removed(store: Store, name: str) -> Machine:
+    """Return a removed machine. Raises NoSuchMachine."""
+    for machine in removed_machines(store):
+        if machine.name == name:
+            return machine
+    raise no_such_machine(store, name)
+
+
+class HeldRemoved(Held):
+    """A removed machine, held by its only writer; see `Store.writing`. Followers do not learn of it."""
+
+    def __init__(self, store: Store, name: str, waiting: Callable[[], None] | None = None) -> None:
+        super().__init__(store, name, waiting, read=partial(read_removed, store), followers=())
+
+    @property
+    def directory(self) -> str:
+        return os.path.join(self.store.removed, self.name)
+
+    def set_aside(self) -> str:
+        return self.name

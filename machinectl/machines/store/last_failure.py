@@ -1,0 +1,52 @@
+"""A machine's last failure, and when its host was last found in order, in its record."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from machinectl.files.atomic import StoreError, replace_file
+from machinectl.machines.record import Phase
+from machinectl.machines.store.machine_store import readable
+from machinectl.machines.store.store_paths import RECORD, now
+
+if TYPE_CHECKING:
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+
+# In characters: a cause may end with lines of a journal.
+LONGEST_CAUSE = 4000
+
+
+def record_failure(held: Held, cause: str) -> None:
+    """Record what failed and when, but no other change of `held.machine`. An error of the store is ignored."""
+    with suppress(StoreError):
+        set_failure(held, readable(held.read, held.name), {"when": now(), "cause": cause[:LONGEST_CAUSE]})
+
+
+def clear_failure(held: Held) -> None:
+    """Remove the failure from the record, unless it explains why the machine is incomplete."""
+    there = readable(held.read, held.name)
+    if there and there.failure and is_complete(there):
+        set_failure(held, there, {})
+
+
+def record_look(held: Held) -> None:
+    """Record that the host was looked at now and is as recorded. Followers are not called."""
+    machine = held.machine
+    machine.looked_at = now()
+    if is_complete(machine):
+        machine.failure = {}
+    replace_file(os.path.join(held.directory, RECORD), machine.dump())
+
+
+def set_failure(held: Held, there: Machine | None, failure: dict[str, str]) -> None:
+    if there:
+        held.machine.failure = there.failure = failure
+        held.touch()
+        replace_file(os.path.join(held.directory, RECORD), there.dump())
+
+
+def is_complete(machine: Machine) -> bool:
+    return machine.phase is Phase.READY and not machine.pending

@@ -1,0 +1,71 @@
+"""A lock on a file in the store; the kernel releases it when its process ends."""
+
+from __future__ import annotations
+
+import os
+
+from machinectl.files.atomic import PRIVATE_FILE, StoreError, Translated
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+# The locks that this process holds, with their holders: flock would make it wait for itself.
+HELD: dict[str, object] = {}
+
+
+class Lock:
+    """A lock that entering waits for. `waiting` is called repeatedly while another process holds it, and pauses."""
+
+    def __init__(self, path: str, waiting: Callable[[], None] | None = None) -> None:
+        self.path = path
+        self.waiting = waiting
+        self.descriptor = -1
+
+    def acquire(self, *, wait: bool) -> bool:
+        """Take the lock. Without `wait`, return False if somebody else holds it."""
+        import fcntl
+
+        with Translated(self.path):
+            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+        try:
+            with Translated(self.path):
+                fcntl.flock(self.descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except StoreError as exc:
+            self.release()
+            if isinstance(exc.__cause__, BlockingIOError):
+                return False
+            raise
+        return True
+
+    def release(self) -> None:
+        os.close(self.descriptor)
+
+    def __enter__(self) -> None:
+        if self.waiting is None:
+            self.acquire(wait=True)
+            return
+        while not self.acquire(wait=False):
+            self.waiting()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def is_locked(path: str) -> bool:
+    """Return whether somebody holds a lock, without creating its file."""
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as exc:
+        # On a file system without locks, nobody holds one.
+        return isinstance(exc, BlockingIOError)
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,312 @@
+"""Read the machines' records, and let one process at a time write a machine. No file is ever half written."""
+
+from __future__ import annotations
+
+import itertools
+import os
+
+from machinectl.errors import MachineError
+from machinectl.files.atomic import (
+    PRIVATE_DIRECTORY,
+    StoreError,
+    Translated,
+    quoted,
+    read_file,
+    remove_tree,
+    replace_file,
+    sync_directory,
+)
+from machinectl.machines import record
+from machinectl.machines.store.lock import HELD, Lock
+from machinectl.machines.store.store_paths import LONGEST_RECORD, NO_RECORD, RECORD, NoSuchMachine, StorePaths, now
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Self
+
+    from machinectl.host_changes import Change
+
+    # Called with the store, the name of the held machine, and the machine before and after; None if it did not or does
+    # not exist, or cannot be read.
+    Follower = Callable[["Store", str, record.Machine | None, record.Machine | None], None]
+
+
+class Store(StorePaths):
+    """The machines of one user. Reading takes no lock and never sees half a record."""
+
+    def __init__(
+        self, root: str = "", followers: Sequence[Follower] = (), warn: Callable[[str], None] = lambda _: None
+    ) -> None:
+        super().__init__(root, warn)
+        # Called once for each machine that was written, when its writer is done with it.
+        self.followers = followers
+
+    def check_exists(self, name: str) -> None:
+        """Raise NoSuchMachine if no machine has that name."""
+        if not self.exists(name):
+            raise self.no_such(name)
+
+    def check_free(self, name: str, besides: str = "") -> None:
+        """Raise MachineError if another machine than `besides` has that name, in upper or lower case."""
+        if name.lower() != besides.lower() and (error := name_taken(self, name)):
+            raise error
+
+    def no_such(self, name: str) -> NoSuchMachine:
+        """Return the error for a name that no machine has."""
+        from machinectl.machines.store.name_errors import no_such_machine
+
+        return no_such_machine(self, name)
+
+    def read(self, name: str) -> record.Machine:
+        """Return the machine of a record. Raises NoSuchMachine, record.BrokenRecord or StoreError."""
+        if not record.is_name(name):
+            raise self.no_such(name)
+        path = os.path.join(self.directory(name), RECORD)
+        try:
+            text = read_file(path, LONGEST_RECORD)
+        except FileNotFoundError as exc:
+            from machinectl.machines.store.name_errors import without_record
+
+            raise without_record(self, name) from exc
+        except NotADirectoryError as exc:
+            raise self.no_such(name) from exc
+        except OSError as exc:
+            if exc.errno in NO_RECORD:
+                raise record.broken(name, f"cannot be read ({exc.strerror})") from exc
+            raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quoted(path)}") from exc
+        return record.parse(name, text, self.directory(name), self.exists)
+
+    def read_ready(self, name: str) -> record.Machine:
+        """Return a machine that can be used. Raises MachineError for a half made one, too."""
+        return record.check_ready(self.read(name))
+
+    def writing(self, name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[Held]:
+        """Become the only writer of a machine, or of a free name: `with store.writing(name) as held:`.
+
+        Waits for another process; `waiting` is called repeatedly meanwhile, and pauses. Raises MachineError if this
+        process itself already writes the machine.
+        """
+        return Held(self, name, waiting)
+
+
+class Held:
+    """A machine that only this process writes, from `with` to its end.
+
+    Its name may be held before it is added, and is still held after it was removed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        waiting: Callable[[], None] | None = None,
+        *,
+        read: Callable[[str], record.Machine] | None = None,
+        followers: Sequence[Follower] | None = None,
+    ) -> None:
+        self.store = store
+        self.name = name
+        # Returns the machine as it is on record. Raises MachineError.
+        self.read = read or store.read
+        self._followers = store.followers if followers is None else followers
+        self._lock = Lock(store.lock_path(name), waiting)
+        self._machine: record.Machine | None = None
+        # The machine before the first write, for followers; None if there was none.
+        self._before: record.Machine | None = None
+        self._touched = False
+        # Its name in the store after the last write, "" if it is gone.
+        self._now = name
+
+    def __enter__(self) -> Self:
+        from machinectl.machines.store.store_directory import keep_private, make_directory
+
+        path = self._lock.path
+        if self.store.is_docker_machines(self.name):
+            from machinectl.machines.store.name_errors import without_record
+
+            # Leave docker-machine's store without a directory of ours.
+            raise without_record(self.store, self.name)
+        make_directory(self.store, self.store.locks)
+        for directory in (self.store.machines, self.directory):
+            if os.path.isdir(directory):
+                keep_private(self.store, directory)
+        # setdefault is atomic, so only one of two threads succeeds.
+        if HELD.setdefault(path, self) is not self:
+            raise MachineError(f'"{self.name}" is being worked on by this very command', "Name each machine once")
+        try:
+            self._lock.__enter__()
+        except BaseException:
+            del HELD[path]
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._touched:
+                after = readable(self.read, self._now)
+                for follow in self._followers:
+                    follow(self.store, self.name, self._before, after)
+        finally:
+            self._lock.release()
+            del HELD[self._lock.path]
+
+    @property
+    def directory(self) -> str:
+        """The machine's directory, absolute."""
+        return self.store.directory(self.name)
+
+    @property
+    def machine(self) -> record.Machine:
+        """The machine, to be changed and then written. Raises NoSuchMachine, BrokenRecord or StoreError."""
+        if self._machine is None:
+            self._machine = self.read(self.name)
+        return self._machine
+
+    def touch(self) -> None:
+        """Note the machine before its first write, and call its followers in the end.
+
+        Raises RuntimeError if the machine is not held.
+        """
+        if HELD.get(self._lock.path) is not self:
+            raise RuntimeError(f"{self.name} is not held")
+        if not self._touched and self._followers:
+            self._touched = True
+            self._before = readable(self.read, self.name)
+
+    def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
+        """Put a new machine into the store, complete or not at all; the name must be free."""
+        from machinectl.machines.store.store_directory import make_directory
+
+        store = self.store
+        self.touch()
+        make_directory(store, store.machines)
+        make_directory(store, store.staging)
+        staged = os.path.join(store.staging, self.name)
+        remove_tree(staged)
+        with Translated(staged):
+            os.mkdir(staged, PRIVATE_DIRECTORY)
+        try:
+            for filename, data in {**files, RECORD: machine.dump()}.items():
+                replace_file(os.path.join(staged, filename), data)
+            with Translated(self.directory):
+                os.rename(staged, self.directory)
+                sync_directory(store.machines)
+        except BaseException:
+            remove_tree(staged)
+            raise
+        machine.directory = self.directory
+        self._machine, self._now = machine, self.name
+
+    def write(self) -> None:
+        """Replace the machine's record."""
+        self.touch()
+        replace_file(os.path.join(self.directory, RECORD), self.machine.dump())
+
+    def keep_changes(self, changes: Iterable[Change]) -> None:
+        """Record changes of the machine's host, with the time, before they are made."""
+        from machinectl.host_changes import merged
+
+        self.machine.changes = merged(self.machine.changes, changes, now())
+        self.write()
+
+    def write_file(self, filename: str, data: bytes) -> None:
+        """Create or replace one file of the machine, readable only by its owner."""
+        self.touch()
+        replace_file(os.path.join(self.directory, filename), data)
+
+    def write_files(self, files: Mapping[str, bytes], *, force: bool = True, hint: str = "") -> None:
+        """Replace files that belong together, all or none; an empty one is removed. See `fileset`."""
+        from machinectl.files.fileset import locked_directory, replace_together
+
+        self.touch()
+        with locked_directory(self.directory):
+            replace_together(self.directory, files, force=force, hint=hint)
+
+    def finish_files(self) -> None:
+        """Finish putting files into the machine's directory if a process was killed while it did so."""
+        from machinectl.files.fileset import locked_directory
+
+        with locked_directory(self.directory):
+            pass
+
+    def remove(self) -> None:
+        """Remove the machine from the store, in one step."""
+        from machinectl.machines.store.store_directory import make_directory
+
+        store = self.store
+        self.touch()
+        make_directory(store, store.staging)
+        leaving = os.path.join(store.staging, self.name)
+        remove_tree(leaving)
+        with Translated(self.directory):
+            os.rename(self.directory, leaving)
+            sync_directory(os.path.dirname(self.directory))
+        remove_tree(leaving)
+        self._machine, self._now = None, ""
+
+    def set_aside(self) -> str:
+        """Move the machine to the removed ones, in one step. Return its name among them."""
+        from machinectl.machines.store.store_directory import make_directory
+
+        store = self.store
+        self.touch()
+        make_directory(store, store.removed)
+        names = (self.name if not number else f"{self.name}-{number + 1}" for number in itertools.count())
+        path = next(path for name in names if not os.path.lexists(path := os.path.join(store.removed, name)))
+        with Translated(path):
+            os.rename(self.directory, path)
+            sync_directory(store.removed)
+            sync_directory(store.machines)
+        self._machine, self._now = None, ""
+        return os.path.basename(path)
+
+    def rename(self, new: str) -> None:
+        """Rename the machine; the new name must be held, too. Only the directory has a name, so one rename does it."""
+        if self.store.lock_path(new) not in HELD:
+            raise RuntimeError(f"{new} is not held")
+        self.touch()
+        target = self.store.directory(new)
+        with Translated(target):
+            os.rename(self.directory, target)
+            sync_directory(self.store.machines)
+        self._machine, self._now = None, new
+
+
+def readable(read: Callable[[str], record.Machine], name: str) -> record.Machine | None:
+    try:
+        return read(name)
+    except MachineError:
+        return None
+
+
+def name_taken(store: Store, name: str) -> MachineError | None:
+    """Return the error for a name that is taken, None for a free one. macOS cannot tell upper from lower case."""
+    if os.path.lexists(store.directory(name)):
+        return MachineError(f'Docker machine "{name}" already exists', f"Choose another name{or_forget(store, name)}")
+    if other := same_name(name, store.names()):
+        return MachineError(
+            f'Docker machine "{name}" already exists as "{other}"; names that differ in case only are the same',
+            "Choose another name",
+        )
+    return None
+
+
+def same_name(name: str, others: Iterable[str]) -> str:
+    """Return the other name that is the same but for its case, "" if there is none."""
+    return next((other for other in others if other.lower() == name.lower()), "")
+
+
+def or_forget(store: Store, name: str) -> str:
+    """Return the command that frees a name, as the end of a hint."""
+    directory = store.directory(name)
+    if not os.path.isdir(directory):
+        return f", or move {quoted(directory)} away: mv {quoted(directory)} {quoted(f'{store.root}/{name}.old')}"
+    if store.is_docker_machines(name):
+        return ": that one belongs to docker-machine and is not changed"
+    try:
+        store.read(name)
+    except MachineError:
+        return f", or forget that one, which is broken: machinectl rm -f {name}"
+    return f", or forget that one: machinectl rm {name}"

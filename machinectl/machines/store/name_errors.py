@@ -1,0 +1,49 @@
+"""Errors about a machine's name: there is no such machine, or it has no record."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.errors import closest_match
+from machinectl.files.atomic import quoted
+from machinectl.machines import record
+from machinectl.machines.store.removed_machines import removed_machines
+from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, NoSuchMachine, StorePaths, into_own_store
+
+if TYPE_CHECKING:
+    from machinectl.errors import MachineError
+
+
+def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
+    """Return the error for a name that no machine has, with the machine that was probably meant."""
+    if record.GLOB.intersection(name):
+        return NoSuchMachine(f'"{name}" matches no machine', "List the machines there are: machinectl ls")
+    if any(machine.name == name for machine in removed_machines(store)):
+        return NoSuchMachine(
+            f'Docker machine "{name}" does not exist: it was removed, but its host still has the changes made on it',
+            f"Undo them: machinectl rm --purge {name}; or forget them: machinectl rm --forget {name}",
+        )
+    old = os.path.expanduser(DOCKER_MACHINE_ROOT)
+    if record.is_name(name) and StorePaths(old).is_docker_machines(name):
+        return NoSuchMachine(
+            f'Docker machine "{name}" does not exist',
+            f"docker-machine has it; import it: machinectl import --from-docker-machine {quoted(old)}",
+        )
+    near = closest_match(name, store.names())
+    return NoSuchMachine(
+        f'Docker machine "{name}" does not exist',
+        f'Did you mean "{near}"?' if near else "List the machines there are: machinectl ls",
+    )
+
+
+def without_record(store: StorePaths, name: str) -> MachineError:
+    """Return the error for a machine that has no record of ours."""
+    if not os.path.isdir(store.directory(name)):
+        return no_such_machine(store, name)
+    if store.is_docker_machines(name):
+        return record.BrokenRecord(
+            f'Machine "{name}" belongs to docker-machine; machinectl does not change it',
+            f"Import it into a store of machinectl's own: {into_own_store(store.root)}",
+        )
+    return record.broken(name, "is missing")

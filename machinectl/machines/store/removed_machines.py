@@ -1,0 +1,55 @@
+"""Machines that were removed while their hosts keep changes: STORE/removed/NAME has what undoes them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.files.atomic import Translated, read_file, remove_tree, replace_file, sync_directory
+from machinectl.machines import record
+from machinectl.machines.store.lock import HELD
+from machinectl.machines.store.store_directory import make_directory
+from machinectl.machines.store.store_paths import LONGEST_RECORD, RECORD
+
+if TYPE_CHECKING:
+    from machinectl.machines.store.store_paths import StorePaths
+
+
+def removed_machines(store: StorePaths) -> list[record.Machine]:
+    """Return the removed machines whose records can be read, in natural order."""
+    try:
+        names = sorted(filter(record.is_name, os.listdir(store.removed)), key=record.natural)
+    except OSError:
+        return []
+    found = []
+    for name in names:
+        directory = os.path.join(store.removed, name)
+        try:
+            text = read_file(os.path.join(directory, RECORD), LONGEST_RECORD)
+            found.append(record.parse(name, text, directory, store.exists))
+        except (OSError, record.BrokenRecord):
+            continue
+    return found
+
+
+def is_known(store: StorePaths, name: str) -> bool:
+    """Return whether a machine of that name exists or was removed."""
+    return store.exists(name) or any(machine.name == name for machine in removed_machines(store))
+
+
+def write_removed(store: StorePaths, machine: record.Machine) -> None:
+    """Replace the record of a removed machine; its name must be held."""
+    if store.lock_path(machine.name) not in HELD:
+        raise RuntimeError(f"{machine.name} is not held")
+    replace_file(os.path.join(store.removed, machine.name, RECORD), machine.dump())
+
+
+def forget_removed(store: StorePaths, name: str) -> None:
+    """Delete the files of a removed machine."""
+    make_directory(store, store.staging)
+    leaving = os.path.join(store.staging, f"{name}.removed")
+    remove_tree(leaving)
+    with Translated(leaving):
+        os.rename(os.path.join(store.removed, name), leaving)
+        sync_directory(store.removed)
+    remove_tree(leaving)
