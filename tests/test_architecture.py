@@ -1,13 +1,58 @@
-"""The house as CONTRIBUTING describes it."""
+"""The structure of the code, as CONTRIBUTING describes it: sizes, names, and what imports what."""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
+MOST_MODULES, MOST_ARROWS, MOST_AT_THE_TOP = 15, 40, 20
 # Names that CONTRIBUTING invents for its examples.
 INVENTED = re.compile(r"frob|[A-Z]{4,}")
+# One verb per file, and none imports another one.
+VERBS = ("machinectl.commands", "machinectl.cli.verbs")
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Return the code by dotted names; a package is the name of its __init__."""
+    found = {}
+    for place in (ROOT, ROOT / "drivers"):
+        for file in place.glob("machinectl*/**/*.py"):
+            parts = file.relative_to(place).with_suffix("").parts
+            found[".".join(parts).removesuffix(".__init__")] = ast.parse(file.read_text())
+    return found
+
+
+def packages() -> dict[str, list[str]]:
+    """Return the modules of each package, without the packages inside."""
+    names = modules()
+    parents = {name.rpartition(".")[0] for name in names}
+    found = defaultdict(list)
+    for name in names:
+        if name not in parents and "." in name:
+            found[name.rpartition(".")[0]].append(name)
+    return found
+
+
+def imported(name: str) -> Iterator[str]:
+    known = modules()
+    for node in ast.walk(known[name]):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in known else node.module
+
+
+def is_verb(module: str) -> bool:
+    return module.startswith(VERBS)
 
 
 def test_every_path_in_contributing_exists() -> None:
@@ -15,3 +60,17 @@ def test_every_path_in_contributing_exists() -> None:
     paths = re.findall(r"`((?:machinectl|drivers|tests|examples|docs|\.ci)/[\w./-]+)`", text)
     assert paths
     assert [path for path in paths if not INVENTED.search(Path(path).name) and not (ROOT / path).exists()] == []
+
+
+def test_packages_are_small() -> None:
+    too_many = {name: len(inside) for name, inside in packages().items() if len(inside) > MOST_MODULES}
+    assert [name for name in too_many if not is_verb(name) and name != "machinectl"] == []
+    assert too_many.get("machinectl", 0) <= MOST_AT_THE_TOP
+
+
+def test_few_imports_connect_the_modules_of_a_package() -> None:
+    arrows = {
+        package: sum(len({other for other in imported(name) if other in inside and other != name}) for name in inside)
+        for package, inside in packages().items()
+    }
+    assert {package: count for package, count in arrows.items() if count > MOST_ARROWS} == {}
