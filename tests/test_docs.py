@@ -125,8 +125,9 @@ def test_how_it_works_names_each_package() -> None:
     assert set(re.findall(r"`(machinectl/[a-z_]+)`", text)) == packages
 
 
-def test_each_file_that_contributors_are_sent_to_exists() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text()
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/how-it-works.md"])
+def test_each_file_that_contributors_are_sent_to_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
     # Names of what they are going to add.
     new = re.compile(r"FAMILY|NAME|frob")
     places = set(re.findall(r"`((?:machinectl|tests|drivers|examples)/[\w/.-]+)`", text))
