@@ -1,4 +1,4 @@
-"""Questions to the name service, none of which has a deadline of its own: threads ask, and nobody has to wait."""
+"""Name resolution in daemon threads: getaddrinfo has no timeout, and the process must be able to end meanwhile."""
 
 from __future__ import annotations
 
@@ -6,63 +6,100 @@ import queue
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from machinectl.url import is_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    # As getaddrinfo returns it: family, kind, protocol, canonical name, and what connect takes.
+    AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 Answer = TypeVar("Answer")
-# How many questions are asked at once.
+# How many names are looked up at once.
 MOST = 32
 
 
 class NameLookups(Generic[Answer]):
-    """One kind of question about many things; each is asked once, from when it is wanted on."""
+    """Looks up many names (or addresses) with `look_up`, in the background from when each is added; each only once."""
 
-    def __init__(self, ask: Callable[[str], Answer]) -> None:
-        self._ask = ask
-        self._open: queue.SimpleQueue[str] = queue.SimpleQueue()
+    def __init__(self, look_up: Callable[[str], Answer]) -> None:
+        self._look_up = look_up
+        self._lock = threading.Lock()
+        self._waiting: deque[str] = deque()
+        self._threads = 0
         self._answered: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
-        self._wanted: set[str] = set()
+        self._added: set[str] = set()
         self._answers: dict[str, Answer] = {}
 
-    def want(self, about: str) -> None:
-        if about in self._wanted:
+    def add(self, name: str) -> None:
+        if name in self._added:
             return
-        if len(self._wanted) < MOST:
-            threading.Thread(target=self._answer, daemon=True, name="lookup").start()
-        self._wanted.add(about)
-        self._open.put(about)
+        self._added.add(name)
+        with self._lock:
+            self._waiting.append(name)
+            is_new_thread = self._threads < MOST
+            self._threads += is_new_thread
+        if is_new_thread:
+            threading.Thread(target=self._work, daemon=True, name=f"resolve {name}").start()
 
-    def answers(self, seconds: float) -> dict[str, Answer]:
-        """What was answered, to all that was wanted or until the time is over."""
-        end = time.monotonic() + seconds
-        while len(self._answers) < len(self._wanted):
+    def answers(self, seconds: float | None) -> dict[str, Answer]:
+        """Wait for all answers, but at most `seconds` (None: without limit), and return those that came."""
+        end = None if seconds is None else time.monotonic() + seconds
+        while len(self._answers) < len(self._added):
             try:
-                about, answer = self._answered.get(timeout=max(0.0, end - time.monotonic()))
+                name, answer = self._answered.get(timeout=end and max(0.0, end - time.monotonic()))
             except queue.Empty:
                 break
-            self._answers[about] = answer
+            self._answers[name] = answer
         return self._answers
 
-    def _answer(self) -> None:
+    def _work(self) -> None:
         while True:
-            about = self._open.get()
-            self._answered.put((about, self._ask(about)))
+            with self._lock:
+                if not self._waiting:
+                    self._threads -= 1
+                    return
+                name = self._waiting.popleft()
+            self._answered.put((name, self._look_up(name)))
+
+
+def resolve(host: str, port: int, seconds: float | None, family: int = socket.AF_UNSPEC) -> Sequence[AddressInfo]:
+    """Return the addresses for a TCP connection, the best one first (RFC 6724).
+
+    Raises OSError or UnicodeError if the name is unknown, TimeoutError if there is no answer within `seconds`.
+    """
+    if is_address(host):
+        return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+
+    def look_up(name: str) -> Sequence[AddressInfo] | Exception:
+        try:
+            return socket.getaddrinfo(name, port, family, socket.SOCK_STREAM)
+        # Python's idna codec refuses what no name server knows: a label of more than 63 characters.
+        except (OSError, UnicodeError) as exc:
+            return exc
+
+    lookups = NameLookups(look_up)
+    lookups.add(host)
+    answer = lookups.answers(seconds).get(host, TimeoutError())
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def addresses_of(name: str) -> list[str]:
-    """The addresses that a name has; none where it is not known."""
+    """Return the addresses of a name, without the interface of a link-local one (fe80::1%eth0); none if unknown."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return []
-    # The interface of one that holds there alone is left out (fe80::1%eth0).
     return list(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found))
 
 
 def host_name_of(address: str) -> str:
-    """The name that an address has, "" where it has none."""
+    """Return the name of an address, "" if it has none."""
     try:
         return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
     except (OSError, UnicodeError):

@@ -69,7 +69,7 @@ def targets(found: Sequence[AddressRange], ports: Sequence[int]) -> Iterator[Swe
 
 def resolved(name: str) -> Sequence[str]:
     lookups = NameLookups(addresses_of)
-    lookups.want(name)
+    lookups.add(name)
     return lookups.answers(NAMES_TIMEOUT).get(name, [])
 
 

@@ -55,7 +55,9 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
             f"Something is mounted on {here} already", f"End that: machinectl mount -u {shlex.quote(here)}"
         )
     with temporary_ssh_config([there.machine]) as config:
-        ended = run_ssh_program(sshfs_command(config, there.spot, here), [there.machine], SilentConsole(), Access())
+        ended = run_ssh_program(
+            sshfs_command(config, there.for_programs, here), [there.machine], SilentConsole(), Access()
+        )
     if RESET in ended.said:
         verify_host_key(there.machine, console, Access())
     # Its last line is in the error.

@@ -65,7 +65,7 @@ def scp(
     if own or not has_sftp_scp():
         return copy_by_sftp(store, console, sources, target, wishes, access, progress)
     with temporary_ssh_config(machines) as config:
-        command = scp_command(config, [source.spot for source in sources], target.spot, wishes)
+        command = scp_command(config, [source.for_programs for source in sources], target.for_programs, wishes)
         ended = run_ssh_program(command, machines, console, access)
     if ended.status:
         explain_sftp_failure(ended.said, target, console)
@@ -118,7 +118,9 @@ def by_rsync(
         raise MachineError("There is no rsync on this computer", "Install the package rsync, or leave -d out")
     with temporary_ssh_config(machines) as config:
         progress = sys.stdout.isatty() and not wishes.quiet
-        command = rsync_command(config, [each.spot for each in sources], target.spot, wishes, progress=progress)
+        command = rsync_command(
+            config, [each.for_programs for each in sources], target.for_programs, wishes, progress=progress
+        )
         ended = run_ssh_program(command, machines, console, access)
     tell_of_silence(ended.said, machines, console)
     shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]

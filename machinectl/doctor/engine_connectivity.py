@@ -14,7 +14,7 @@ from machinectl.doctor.check import failed, ok, unknown, unseen
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parsed
-from machinectl.engine.sockets import connect_tcp, connect_unix, resolve
+from machinectl.engine.sockets import connect_tcp, connect_unix, resolve_endpoint
 from machinectl.engine.tls import connect_tls, shown_certificate
 from machinectl.errors import MachineError, one_line
 from machinectl.hosts.certificates.pending import pending_sets, probe_any_set
@@ -84,7 +84,9 @@ def over_unix(endpoint: Endpoint, url: EngineURL, timeout: float) -> Way:
 def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: float) -> Way:
     later = [TCP, *([TLS] if machine.tls else []), API]
     try:
-        addresses = list(dict.fromkeys(str(address[0]) for _, address in resolve(endpoint, url, Deadline(timeout))))
+        addresses = list(
+            dict.fromkeys(str(address[0]) for _, address in resolve_endpoint(endpoint, url, Deadline(timeout)))
+        )
     except EngineError as exc:
         return Way((failed(NAME, exc), *unseen(later, "the name leads nowhere")))
     way = Way((ok(NAME, named(url, addresses)),))

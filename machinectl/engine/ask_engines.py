@@ -19,7 +19,7 @@ from machinectl.descriptors import fitting_jobs
 from machinectl.engine.connections import Connections
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import Probe, failed, probe_by
-from machinectl.engine.sockets import resolve
+from machinectl.engine.sockets import resolve_endpoint
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Asker:
         if url.scheme != "tcp":
             return None
         try:
-            addresses = resolve(endpoint, url, self.deadline)
+            addresses = resolve_endpoint(endpoint, url, self.deadline)
             return self.connect(addresses, self.deadline.remaining() or 0)
         except TimeoutError:
             return None

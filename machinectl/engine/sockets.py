@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import queue
 import socket
-import threading
 from typing import TYPE_CHECKING, Any
 
-from machinectl import url as engine_url
 from machinectl.engine.connect_result import NOBODY_THERE, is_silence
 from machinectl.engine.endpoint import EngineError
+from machinectl.name_resolution import resolve
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socke
     if endpoint.opened and (sock := endpoint.opened.take()):
         return sock
     failures = list(endpoint.opened.failures) if endpoint.opened else []
-    addresses = [] if failures else resolve(endpoint, url, deadline)
+    addresses = [] if failures else resolve_endpoint(endpoint, url, deadline)
     for done, (family, address) in enumerate(addresses):
         try:
             # A fair share of what is left, so that a dead address does not use up the time of a live one.
@@ -61,38 +59,25 @@ def connected(family: socket.AddressFamily, address: Any, timeout: float | None)
     return sock
 
 
-def resolve(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[Address]:
-    """The addresses of a host. getaddrinfo cannot be interrupted: a name that takes too long is left to its thread."""
+def resolve_endpoint(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[Address]:
+    """Return the addresses of an engine's host."""
     port = int(endpoint.peer.rpartition(":")[2])
-    answers: queue.SimpleQueue[list[Address] | OSError | UnicodeError] = queue.SimpleQueue()
-
-    def ask(flags: int = 0) -> None:
-        try:
-            found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM, flags=flags)
-            answers.put([(family, address) for family, _, _, _, address in found])
-        except (OSError, UnicodeError) as exc:
-            answers.put(exc)
-
-    if engine_url.is_address(url.host):
-        ask(socket.AI_NUMERICHOST)
-    else:
-        threading.Thread(target=ask, daemon=True, name=f"resolve {url.host}").start()
+    by_address = f"use the address: machinectl set --url tcp://<ADDRESS>:{port} {endpoint.name}"
     try:
-        answer = answers.get(timeout=deadline.remaining())
-    except (queue.Empty, TimeoutError) as exc:
+        found = resolve(url.host, port, deadline.remaining())
+    except TimeoutError as exc:
         raise EngineError(
             f'The name "{url.host}" was not resolved within {deadline}',
-            f"Look at the name server, or use the address: machinectl set --url tcp://<ADDRESS>:{port} {endpoint.name}",
+            f"Look at the name server, or {by_address}",
             State.TIMEOUT,
         ) from exc
-    if isinstance(answer, list):
-        return answer
-    # Python's idna codec refuses what no name server knows: a label of more than 63 characters.
-    unknown = isinstance(answer, UnicodeError) or answer.errno != socket.EAI_AGAIN
-    raise EngineError(
-        f'The name "{url.host}" is not known here' if unknown else f'No name server answers for "{url.host}"',
-        f"Check its spelling, or use the address: machinectl set --url tcp://<ADDRESS>:{port} {endpoint.name}",
-    ) from answer
+    except (OSError, UnicodeError) as exc:
+        is_silent = isinstance(exc, OSError) and exc.errno == socket.EAI_AGAIN
+        raise EngineError(
+            f'No name server answers for "{url.host}"' if is_silent else f'The name "{url.host}" is not known here',
+            f"Check its spelling, or {by_address}",
+        ) from exc
+    return [(family, address) for family, _, _, _, address in found]
 
 
 def unreachable(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineError:

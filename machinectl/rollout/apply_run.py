@@ -156,7 +156,7 @@ class ApplyRun:
             finally:
                 self.seconds[name] += time.monotonic() - began
 
-        for name, error in run_at_once(console, names, timed, limit=self.options.parallel, turns=turns):
+        for name, error in run_at_once(console, names, timed, limit=self.options.parallel, order=turns):
             if error:
                 self.did[name] = Did.FAILED
             yield Result(name, self.did[name], error, touched=name in self.changed_hosts)

@@ -192,7 +192,7 @@ def test_ctrl_c_is_told_and_steps_are_finished_on_the_board() -> None:
         for name in ("web1", "web2"):
             terminal.did(name, "step", "Installing")
         terminal.type("\x03")
-        terminal.until_text("The steps under way are being finished")
+        terminal.until_text("Finishing the steps under way")
         # web1 goes on to another step; web2 has done all that it had to do.
         terminal.did("web1", "end")
         terminal.tell("web1", "step", "Another")
@@ -211,7 +211,7 @@ def test_a_second_ctrl_c_leaves_the_board_and_the_terminal_in_order() -> None:
         for name in ("web1", "web2"):
             terminal.did(name, "step", "Installing")
         terminal.type("\x03")
-        terminal.until_text("The steps under way are being finished")
+        terminal.until_text("Finishing the steps under way")
         terminal.type("\x03")
         assert terminal.end() == 130
         assert not terminal.screen.cursor.hidden
@@ -224,7 +224,7 @@ def test_ctrl_c_at_a_question_ends_it_and_what_is_typed_is_seen_again() -> None:
         terminal.tell("web1", "secret", "Password")
         terminal.until_text("web1: Password:")
         terminal.type("\x03")
-        terminal.until_text("The steps under way are being finished", "Installing")
+        terminal.until_text("Finishing the steps under way", "Installing")
         assert terminal.echoes()
         terminal.tell("web2", "end")
         terminal.tell("web2", "end")

@@ -97,11 +97,11 @@ def test_a_key_that_was_let_in_is_foretold_and_taken_out_again(
         assert on_disk(host) == before
         assert cli.machines == []
         return
-    title = "Letting your key in: /home/ops/.ssh/authorized_keys"
+    title = "Authorizing your key: /home/ops/.ssh/authorized_keys"
     assert title in cli.ok(*create[:-1], "--dry-run", "orion").stdout
     assert on_disk(host) == before
     assert title in cli.ok(*create).stderr
-    undoing = "Taking your key out again: /home/ops/.ssh/authorized_keys"
+    undoing = "Removing your key: /home/ops/.ssh/authorized_keys"
     assert undoing in cli.ok("rm", "--dry-run", "--purge", *sudo, "orion").stdout
     assert undoing in cli.ok("rm", "-y", "--purge", *sudo, "orion").stderr
     assert on_disk(host) == before

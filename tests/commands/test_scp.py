@@ -395,7 +395,7 @@ def test_what_cannot_be_meant_is_told(orion: Store, words: tuple[str, ...], said
 def test_a_file_here_whose_name_looks_like_a_machines_is_told_how_to_write_it(orion: Store, tmp_path: Path) -> None:
     (tmp_path / "a:b").touch()
     done = machinectl("scp", "a:b", "orion:", store=orion.root, cwd=tmp_path)
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "  If the file here is meant: ./a:b")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "  If you mean the local file: ./a:b")
 
 
 def test_a_host_that_is_not_there_ends_as_ssh_does(orion: Store, sshd: Sshd, tmp_path: Path) -> None:

@@ -350,7 +350,7 @@ class TestOfTheRecord:
         machine = Machine("nas", "none", url="tcp://192.0.2.9:2376")
         machine.driver_state = '{"URL": "tcp://192.0.2.9:2376"}'
         added(store, machine)
-        with pytest.raises(MachineError, match='"nas" is no jump host'), store.writing("orion") as held:
+        with pytest.raises(MachineError, match='"nas" cannot be a jump host'), store.writing("orion") as held:
             Edit(jump="nas").carry_out(held)
         with pytest.raises(UsageError, match="A jump host is for SSH"), store.writing("nas") as held:
             Edit(jump="orion").carry_out(held)
@@ -470,7 +470,7 @@ class TestWithItsType:
         with pytest.raises(MachineError, match='the machine "gate", which does not exist') as raised:
             ssh_endpoint(store.read("orion"))
         assert raised.value.hint.startswith(
-            "If a host of that name is meant: machinectl set --ssh-jump host:gate orion;"
+            "If you mean a host of that name: machinectl set --ssh-jump host:gate orion;"
         )
         done = machinectl("set", "--ssh-jump", "machine:gaet", "orion", store=store.root)
         assert (done.returncode, '"gaet", which does not exist' in done.stderr) == (1, True)

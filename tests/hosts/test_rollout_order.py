@@ -155,7 +155,7 @@ def test_work_at_once_is_done_in_these_turns() -> None:
             raise MachineError("it is down")
 
     turns = RolloutOrder(["a", "b", "c"], rolled=["a", "b", "c"])
-    results = dict(run_at_once(console, ["a", "b", "c"], work, turns=turns))
+    results = dict(run_at_once(console, ["a", "b", "c"], work, order=turns))
     assert (began, turns.stopped) == (["a", "b"], ["c"])
     assert results["a"] is None
     assert "down" in str(results["b"])

@@ -247,7 +247,7 @@ def test_ctrl_c_lets_steps_finish_and_none_begin_and_is_told_of_once() -> None:
     assert console.ended["m1"] is None
     assert isinstance(console.ended["m2"], KeyboardInterrupt)
     assert isinstance(console.ended["m3"], KeyboardInterrupt)
-    assert console.notes == ["The steps under way are being finished, no other is begun; ^C again leaves them"]
+    assert console.notes == ["Finishing the steps under way; no other step begins. ^C again abandons them"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -333,7 +333,7 @@ def test_what_is_left_does_not_outlive_the_program() -> None:
         for name in ("m1", "m2"):
             machines.did(name, "step", "a long step")
         machines.process.send_signal(signal.SIGINT)
-        assert b"are being finished" in machines.read()
+        assert b"Finishing the steps" in machines.read()
         machines.process.send_signal(signal.SIGINT)
         out, err = machines.end()
         assert (machines.process.returncode, err) == (130, "")

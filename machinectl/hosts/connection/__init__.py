@@ -1,1 +1,1 @@
-"""The ways to a machine: its driver, its engine's endpoint, the SSH login, and programs that use them."""
+"""Connect to a machine: its driver, its engine's endpoint, SSH logins, and programs that use them."""

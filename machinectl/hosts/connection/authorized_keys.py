@@ -1,6 +1,6 @@
-"""The user's own key, let in on a host where that was asked for, and taken out again when what was done is undone.
+"""Add the user's public key to authorized_keys on a host, and remove it when provisioning is undone.
 
-It is done as the user who logs in: nobody else's files are root's to write for that.
+This runs as the login user: root does not write into another user's files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def authorized_key_change(runner: Runner, public_key: str) -> KeyAuthorized | None:
-    """What is to be changed so that a public key (a line of authorized_keys) is let in; None where it is."""
+    """Return the change that authorizes a public key (a line of authorized_keys), None if it is authorized."""
     from machinectl.ssh.remote_files import place_of_key
 
     made, path = place_of_key(runner, public_key)
@@ -24,7 +24,7 @@ def authorized_key_change(runner: Runner, public_key: str) -> KeyAuthorized | No
 
 
 def authorize_login_key(held: Held, console: Console, runner: Runner, public_key: str) -> None:
-    """Let a key in; that is on record before."""
+    """Authorize a key, after recording the change."""
     from machinectl.ssh.remote_files import authorize_key
 
     change = authorized_key_change(runner, public_key)
@@ -36,7 +36,6 @@ def authorize_login_key(held: Held, console: Console, runner: Runner, public_key
 
 
 def remove_authorized_keys(held: Held, console: Console, runner: Runner) -> None:
-    """Take out again what was let in."""
     from machinectl.ssh.remote_files import remove_key
 
     for change in of_kind(held.machine.changes, KeyAuthorized):
@@ -47,8 +46,8 @@ def remove_authorized_keys(held: Held, console: Console, runner: Runner) -> None
 
 
 def authorizing_title(change: KeyAuthorized) -> str:
-    return f"Letting your key in: {change.path}"
+    return f"Authorizing your key: {change.path}"
 
 
 def unauthorizing_title(change: KeyAuthorized) -> str:
-    return f"Taking your key out again: {change.path}"
+    return f"Removing your key: {change.path}"

@@ -1,4 +1,4 @@
-"""Where a path is, as scp's users write it: `[user@]machine:path`, or here."""
+"""Parse paths as scp's users write them: `[user@]machine:path`, or a local path."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-# docker-machine's name for this computer; no machine is meant by it.
+# docker-machine's name for this computer, never a machine's.
 HERE = "localhost"
 
 
 @dataclass(frozen=True)
 class MachinePath:
-    """A path on a machine's host, or here, where there is no machine; `user` is who logs in, if not the machine's."""
+    """A path on a machine's host, or a local path (no machine). `user` logs in instead of the machine's own user."""
 
     path: str
     machine: Machine | None = None
     user: str = ""
 
     @property
-    def spot(self) -> CopyPath:
-        """It as the system's programs are told."""
+    def for_programs(self) -> CopyPath:
+        """The path as scp, rsync and sshfs take it."""
         return CopyPath(self.path, self.machine.name, self.user) if self.machine else CopyPath(self.path)
 
     @property
     def login(self) -> tuple[str, str]:
-        """Which machine is logged in at, and as whom; "" for here, and for the machine's own user."""
+        """The machine's name ("" if local) and the user ("" for the machine's own): what a connection is shared by."""
         return (self.machine.name if self.machine else "", self.user)
 
     def __str__(self) -> str:
-        return self.spot.word if self.machine else self.path
+        return self.for_programs.word if self.machine else self.path
 
 
 def parse_machine_path(store: Store, text: str) -> MachinePath:
-    """Read where something is. A colon behind a slash is the path's own, as with scp: `./a:b` is here.
+    """Parse `[user@]machine:path`. As with scp, a colon after a slash belongs to the path: `./a:b` is local.
 
-    Raises NoSuchMachine, and what reading a machine does; UsageError for a user that no user is called.
+    Raises MachineError if the machine cannot be read, UsageError if the user name is invalid.
     """
     before, colon, path = text.partition(":")
     if not colon or not before or "/" in before:
@@ -58,5 +58,5 @@ def parse_machine_path(store: Store, text: str) -> MachinePath:
         return MachinePath(path, store.read(name), user)
     except NoSuchMachine as exc:
         if os.path.lexists(text):
-            raise MachineError(exc.cause, f"If the file here is meant: ./{text}") from exc
+            raise MachineError(exc.cause, f"If you mean the local file: ./{text}") from exc
         raise

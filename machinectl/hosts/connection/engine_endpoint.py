@@ -1,4 +1,4 @@
-"""Where a machine's engine is, and what opens it."""
+"""A machine's engine: its URL, and the certificates or SSH options that open it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
 
 def endpoint_of(machine: Machine) -> engine.Endpoint:
-    """Where a machine's engine is, and what opens it: the certificates, or for ssh:// the machine's own key.
-
-    Raises MachineError for ssh:// where there is no saying what leads there.
-    """
+    """Return a machine's engine. Raises MachineError for ssh:// if its jump host is unknown."""
     options = ssh_options(machine) if machine.url.startswith("ssh://") else ()
     return engine.Endpoint(
         machine.url, machine.tls, machine.directory, options, machine.name, takeover_command(machine)
@@ -24,22 +21,22 @@ def endpoint_of(machine: Machine) -> engine.Endpoint:
 
 
 def takeover_command(machine: Machine) -> str:
-    """The command that gives a machine's host certificates of its own, whoever set it up; "" where it has no SSH."""
+    """Return the command that replaces the certificates that someone else set up; "" if the machine has no SSH."""
     from machinectl.hosts.connection.machine_driver import endpoints_of
 
     try:
         ssh = endpoints_of(machine).ssh if machine.tls else None
     except MachineError:
         ssh = None
-    # docker-machine's set-up is taken over without force.
+    # A host that docker-machine set up needs no --force.
     force = "" if machine.origin else "--force "
     return f"machinectl provision {force}{machine.name}" if ssh else ""
 
 
 def ssh_options(machine: Machine) -> tuple[str, ...]:
-    """What ssh is told beside what the user's own configuration says; the pin, also where the driver knows no more.
+    """Return the options that `ssh` needs in addition to the user's configuration: key, pinned host key, jump host.
 
-    Raises MachineError where there is no saying what leads to the host.
+    The host key is also given if the driver fails. Raises MachineError if the jump host is unknown.
     """
     from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, jump_host_of, known_hosts_path
     from machinectl.ssh.openssh.command_line import identity_arguments

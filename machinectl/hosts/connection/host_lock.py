@@ -1,6 +1,6 @@
-"""One machinectl at a time works on a host, from whichever computer it comes.
+"""A lock on the host, so that only one machinectl works on it at a time, whichever computer it runs on.
 
-The lock is the host's: a process there holds it until the SSH connection has ended. A killed run leaves none.
+A process on the host holds the lock until the SSH connection ends, so that a killed run leaves none behind.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Remote
 
 LOCK = "/run/machinectl.holder"
-# How long a holder is waited for without a word, in seconds: the connection of one's own last run may be about to end.
+# How long to wait for the lock silently, in seconds: the connection of our own last run may be about to end.
 AT_ONCE = 2
-# How long it is waited for in all: for a change, not for an installation.
+# How long to wait in total, in seconds: for a change, not for an installation.
 PATIENCE = 120
-# What tells this run from others.
+# Identifies this run.
 TOKEN = secrets.token_hex(8)
 # hold.sh's exit status if somebody else holds the host.
 HELD = 75
@@ -33,16 +33,16 @@ PROCESS = re.compile(r"[0-9]{1,10}")
 
 
 class Holder(NamedTuple):
-    """Who works on a host, and since when; `process` holds the lock there, "" if it is not known."""
+    """Who works on a host and since when, and the PID that holds the lock there ("" if unknown)."""
 
     who: str
     process: str
 
 
 def lock_host(remote: Remote, console: Console, name: str, directory: str) -> None:
-    """Hold a machine's host until the connection ends. Raises MachineError with its holder if it is not released.
+    """Lock a machine's host until the connection ends. Raises MachineError, which names the holder, if it stays locked.
 
-    `directory` is the machine's, whose lock here is held: an earlier run for it holds the host by a dead connection.
+    `directory` is the machine's, which this run has locked: an earlier run for it can only be a dead connection.
     """
     holder = try_lock_host(remote, AT_ONCE, directory)
     if holder is None:
@@ -58,8 +58,8 @@ def lock_host(remote: Remote, console: Console, name: str, directory: str) -> No
 
 
 def try_lock_host(remote: Remote, patience: int, directory: str) -> Holder | None:
-    """Take the lock, and return None; or return who has it after `patience` seconds."""
-    # Loaded where a host is held: all that logs in imports this module.
+    """Take the lock and return None, or return who still has it after `patience` seconds."""
+    # Loaded here: every login imports this module.
     from machinectl.provision import resource
 
     variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "seat": directory_id(directory)}
@@ -73,7 +73,7 @@ def try_lock_host(remote: Remote, patience: int, directory: str) -> Holder | Non
 
 
 def directory_id(directory: str) -> str:
-    """Return what tells a machine's directory on this computer from all others."""
+    """Return an ID of a machine's directory that is unique among all computers."""
     try:
         computer = read_file("/etc/machine-id")
     except OSError:
@@ -82,10 +82,10 @@ def directory_id(directory: str) -> str:
 
 
 def user_at_computer() -> str:
-    """Return who works, and where, as others are told."""
+    """Return user@computer, as other users see it."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
-        # A container runs as a user without a name.
+        # In a container, the user may have no name.
         user = "unknown"
     return one_line(f"{user}@{socket.gethostname()}")

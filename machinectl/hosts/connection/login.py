@@ -1,4 +1,4 @@
-"""The way into a machine's host: who we are there, and the host key that is pinned."""
+"""Log in to a machine's host over SSH, as its user or as root, and pin its host key."""
 
 from __future__ import annotations
 
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Access:
-    """How this run logs in at hosts, as far as it was told.
+    """What the command line says about logging in to hosts.
 
-    `host_key` is the SHA256 fingerprint that the host's key must have, `strict` refuses a key that nothing is known of.
-    One that is accepted is not kept where this is not to last. `again` is the command that an error tells to give
-    once more, with the key of a host that has another one; "" where that is `provision`.
-    `trace` is given each remote command and what it printed.
+    `host_key` is the SHA256 fingerprint that the host key must have. `strict` refuses unknown host keys. An accepted
+    key is pinned only if `lasting`. `again` is the command that an error about a changed host key suggests; "" for
+    `provision`. `trace` gets each remote command and its output.
     """
 
     credentials: Credentials = field(default_factory=Credentials)
@@ -44,12 +43,12 @@ class Access:
 
     @property
     def is_told(self) -> bool:
-        """Whether it holds what the system's ssh has no way to be handed: that asks for secrets itself."""
+        """Whether this holds something that the `ssh` program cannot be given, such as a password."""
         given = self.credentials
         return bool(given.password or given.passphrase or self.host_key or self.strict)
 
     def for_one_host(self) -> Access:
-        """The same for one of several hosts: a password that is typed for it is not sent to the others."""
+        """Return a copy for one of several hosts: a password typed for one is not sent to the others."""
         given = self.credentials
         own = Credentials(password=given.password, passphrase=given.passphrase, sudo_password=given.sudo_password)
         own.passphrases = given.passphrases
@@ -64,9 +63,9 @@ class Access:
         host_key: str = "",
         strict: bool = False,
     ) -> Access:
-        """The same for one of several hosts, by what was said of that one; what was not is as for all of them.
+        """Return a copy for one of several hosts, with its own secrets and settings in place of the common ones.
 
-        Raises MachineError where a file holds no secret.
+        Raises MachineError if a file holds no secret.
         """
         own = self.for_one_host()
         credentials = own.credentials
@@ -80,14 +79,14 @@ class Access:
 
 
 def pinned_known_hosts(machine: Machine) -> bytes:
-    """The machine's known_hosts, empty before the first contact."""
+    """Return the contents of the machine's known_hosts file; empty before the first login."""
     path = known_hosts_path(machine)
     try:
         return read_file(path)
     except FileNotFoundError:
         return b""
     except OSError as exc:
-        raise MachineError(f"{path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
+        raise MachineError(f"Cannot read {path}: {exc.strerror}", f"See: ls -l {path}") from exc
 
 
 @contextmanager
@@ -100,14 +99,13 @@ def logged_in(
     timeout: float | None = None,
     quietly: bool = False,
 ) -> Iterator[Session]:
-    """A connection to a machine's host; `keep_host_key` is to follow, where the host's key is to be pinned.
+    """Connect to a machine's host. Call `pin_session_key` afterwards to pin its host key.
 
-    `ssh` is where its SSH is, where that is known already. `timeout` in seconds is for each of TCP and the handshake.
-    Where it is not made `quietly`, it is a step.
-    Raises SSHError, and MachineError where there is no SSH.
+    `ssh` is the SSH endpoint, if the caller knows it. `timeout`, in seconds, applies to TCP and to the handshake. A
+    step is shown unless `quietly`. Raises SSHError, and MachineError if the machine has no SSH.
     """
     ssh = ssh or ssh_endpoint(machine)
-    # paramiko takes 150 ms to load: who turns out to have no SSH does not wait for it.
+    # paramiko takes 150 ms to load: load it only if there is SSH.
     from machinectl.ssh.client.connect import connect
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 
@@ -134,7 +132,7 @@ def logged_in(
 
 
 def with_set_commands(hint: str, machine: Machine) -> str:
-    """A hint of our SSH's with the commands that change a machine which is there, where its driver has the options."""
+    """Replace generic advice in a hint of ssh/ by the `set` commands that the machine's driver supports."""
     from machinectl.ssh.ssh_errors import ANOTHER_KEY, ANOTHER_PORT
 
     if port := flag_of_set(machine, "ssh-port"):
@@ -146,7 +144,7 @@ def with_set_commands(hint: str, machine: Machine) -> str:
 
 
 def first_jump_machine(ssh: SSHEndpoint) -> str:
-    """The machine whose host is reached from here, on the way to one behind it; "" where that is no machine's."""
+    """Return the machine that is the first jump host on the route; "" if that host is not a machine."""
     name = ""
     while ssh.jump:
         name, ssh = ssh.jump.machine, ssh.jump.endpoint
@@ -174,10 +172,10 @@ def pin_known_hosts(held: Held, known_hosts: bytes) -> None:
 
 
 def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint) -> None:
-    """Pin the key of a host that is not logged in at yet.
+    """Pin a host's key before the first login.
 
-    One that cannot be reached is left to the first login, unless its key was to be a certain one, or a known one.
-    Raises HostKeyRefused.
+    If the host is unreachable, the first login does it; with a required or known key, that is an error instead. Raises
+    HostKeyRefused.
     """
     from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -201,15 +199,14 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
 def logged_in_as_root(
     held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None
 ) -> Iterator[StreamingRunner]:
-    """What runs commands as root on the host of a machine, whose host's key is pinned from now on.
+    """Log in, become root, pin the host key, and lock the host until the connection ends (`host_lock`).
 
-    Until the connection ends, no machinectl of another computer works on that host (`host_lock`). Raises SSHError:
-    RootRefused where the user cannot become root, and what `logged_in` raises; MachineError if the host is held.
+    Raises SSHError (RootRefused if the user cannot become root), and MachineError if another machinectl has the lock.
     """
     with logged_in(held.machine, console, access, ssh=ssh) as session:
         pin_session_key(held, session)
         root = root_runner(session, console, access)
-        # With it comes what makes random numbers, which few verbs need.
+        # Loaded here: it imports `secrets`, which few verbs need.
         from machinectl.hosts.connection.host_lock import lock_host
 
         lock_host(root, console, held.name, held.directory)
@@ -217,7 +214,7 @@ def logged_in_as_root(
 
 
 def root_runner(session: Session, console: Console, access: Access) -> StreamingRunner:
-    """What runs commands as root on a host that we are logged in to. Raises RootRefused."""
+    """Return a runner of commands as root. Raises RootRefused."""
     from machinectl.ssh.client.sudo import become_root
 
     return become_root(session, access.credentials, console)

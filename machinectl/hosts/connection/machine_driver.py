@@ -1,4 +1,4 @@
-"""A machine and its driver: what the driver knows of it, what leads there, and how what the driver says is kept."""
+"""A machine's driver: its engine's and SSH endpoints, jump hosts, and saving the driver's state."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ KNOWN_HOSTS = "known_hosts"
 
 
 def driver_instance(machine: Machine) -> Instance:
-    """A machine as its driver knows it."""
     return Instance(machine.name, machine.directory, machine.driver_state)
 
 
 def driver_of(machine: Machine) -> Driver:
-    """A machine's driver. Raises MachineError where the machine was never made, DriverError where it cannot be had."""
+    """Return a machine's driver. Raises MachineError if its creation was interrupted, DriverError if loading fails."""
     if machine.phase is Phase.CREATING:
         raise MachineError(
             f'The creation of "{machine.name}" was interrupted: nothing is known of its host',
@@ -40,13 +39,12 @@ def driver_of(machine: Machine) -> Driver:
 
 
 def endpoints_of(machine: Machine) -> Where:
-    """Where a machine's engine and its SSH are, as its driver says, and what leads to its SSH."""
+    """Return a machine's engine URL and SSH endpoint as the driver says, with the jump host from its record."""
     there = driver_of(machine).where(driver_instance(machine))
     return replace(there, ssh=with_jump_host(machine, there.ssh))
 
 
 def with_jump_host(machine: Machine, ssh: SSHEndpoint | None) -> SSHEndpoint | None:
-    """A machine's SSH as its driver says, with what leads there. Raises what `jump_of` does."""
     return replace(ssh, jump=jump_host_of(machine)) if ssh and machine.jump else ssh
 
 
@@ -60,7 +58,10 @@ def jump_host_of(machine: Machine) -> Jump | None:
 
 
 def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
-    """The jump host of a machine; `pins` is the file that pins it where it has none of its own."""
+    """Return a machine's jump host; `pins` is the known_hosts file for it, unless it has one of its own.
+
+    `passed` are the machines on the route so far.
+    """
     from machinectl.ssh.ssh_settings import jump_host
 
     pins = pins if os.path.exists(pins) else ""
@@ -68,7 +69,7 @@ def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> J
     if not name:
         return Jump(jump_host(jump_hosts.host_of(machine.jump)), pins)
     store = Store(os.path.dirname(os.path.dirname(machine.directory)))
-    # The option that means the host of that name, for a machine that exists or is being created.
+    # How to choose a host of that name, for a machine that exists or is being created.
     choose = f"--ssh-jump {jump_hosts.HOST}{name}"
     choose = f"machinectl set {choose} {machine.name}" if store.exists(machine.name) else choose
     if name == machine.name:
@@ -81,13 +82,13 @@ def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> J
     except NoSuchMachine as exc:
         raise MachineError(
             f'The jump host of "{machine.name}" is the machine "{name}", which does not exist',
-            f"If a host of that name is meant: {choose}; see the machines: machinectl ls",
+            f"If you mean a host of that name: {choose}; see the machines: machinectl ls",
         ) from exc
     ssh = driver_of(gate).where(driver_instance(gate)).ssh
     if ssh is None:
         raise MachineError(
-            f'"{gate.name}" is no jump host: driver "{gate.driver}" does not know any SSH of it',
-            f"Name another one: machinectl set --ssh-jump <HOST> {machine.name}",
+            f'"{gate.name}" cannot be a jump host: driver "{gate.driver}" knows no SSH server there',
+            f"Choose another one: machinectl set --ssh-jump <HOST> {machine.name}",
         )
     own = known_hosts_path(gate)
     is_pinned = os.path.exists(own)
@@ -100,11 +101,11 @@ def known_hosts_path(machine: Machine) -> str:
 
 
 def ssh_endpoint(machine: Machine) -> SSHEndpoint:
-    """Where a machine's SSH is. Raises MachineError where it has none."""
+    """Return a machine's SSH endpoint. Raises MachineError if it has none."""
     endpoint = endpoints_of(machine).ssh
     if endpoint is None:
         raise MachineError(
-            f'"{machine.name}" has no SSH: driver "{machine.driver}" does not know any',
+            f'"{machine.name}" has no SSH: driver "{machine.driver}" knows no SSH server there',
             "Register its host with a driver that does: "
             "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
         )
@@ -112,22 +113,25 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
 
 
 def save_driver_state(held: Held, driver: Driver, state: str) -> None:
-    """Keep what a driver says of a machine from now on; where its engine is may be news, too."""
+    """Record a driver's new state of a machine, and the engine's URL if that has changed."""
     machine = held.machine
     if state == machine.driver_state:
         return
     machine.driver_state = state
-    # On record before anybody is asked anything more.
+    # Before anything else that may fail.
     held.write()
     now = driver.where(driver_instance(machine)).url
-    # The host of an engine that is reached over SSH alone says where its engine would be.
+    # If the engine is only reachable over SSH, the driver's URL is not the one in use.
     if now and now != machine.url and not machine.url.startswith("ssh://"):
         machine.url = now
         held.write()
 
 
 def flag_of_set(machine: Machine, what: str) -> str:
-    """The option of `set` for a part of a machine's SSH; "" if its driver has none, or if a jump host may be meant."""
+    """Return the option of `set` for `ssh-port`, `ssh-key` or the like.
+
+    "" if the driver has none, or if there is a jump host, which may be the one to change.
+    """
     option = f"{machine.driver}-{what}"
     known = () if machine.jump else driver_of(machine).options()
     return f"--{option}" if any(each.name == option for each in known) else ""

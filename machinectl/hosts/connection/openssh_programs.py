@@ -1,4 +1,4 @@
-"""Programs that go by the system's ssh: what it is told of machines, and what is said where it comes to nothing."""
+"""Run programs that use OpenSSH (scp, rsync, sshfs): their configuration, and errors that explain a failure."""
 
 from __future__ import annotations
 
@@ -30,42 +30,43 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
 
-# The first line of ssh's own banner about a host key that has changed; what it says to type mends nothing here.
+# The first line of ssh's banner about a changed host key. The commands in it do not help here.
 BANNER = "@@@@@@@@@@"
 CHANGED = "IDENTIFICATION HAS CHANGED"
 # ssh's messages about a host that it cannot connect to.
 UNCONNECTED = re.compile(
     r"^ssh: (?P<line>connect to host (?P<host>\S+) port (?P<port>\d+): (?P<why>.*)|Could not .*)", re.MULTILINE
 )
-# Its words on a host that lets nobody in with what there is, and on a host key that it does not know.
+# ssh's messages about a refused login and about an unknown host key.
 DENIED = re.compile(r"^(?P<login>\S+@(?P<host>\S+)): Permission denied \((?P<methods>\S+)\)", re.MULTILINE)
 UNVERIFIED = "Host key verification failed."
-# A name or an address that is no pattern to ssh_config(5).
+# A name or an address without pattern characters of ssh_config(5).
 PLAIN = re.compile(r"[\w.:-]+", re.ASCII)
-# How much of what a program says is kept, in lines, and how long one may be, in bytes: a host may say what it likes.
+# How many lines of a program's output to keep, and the bytes per line: a host may print anything.
 MOST_KEPT, LONGEST_LINE = 100, 1 << 16
-# How long it is listened to once it has ended. Seconds.
+# How long to read its output after it has ended. Seconds.
 LINGER = 1.0
 
 
 class ProgramResult(NamedTuple):
-    """How a program ended: its exit status as a shell has it, and the last lines that it said."""
+    """A program's exit status, as a shell reports it, and the last lines that it printed."""
 
     status: int
     said: str
 
 
 def machine_host_block(machine: Machine) -> str:
-    """What ssh's configuration is to say of a machine. Raises MachineError where it has no SSH; see `host_block`."""
+    """Return a machine's `Host` block for ssh_config. Raises MachineError if the machine has no SSH."""
     endpoint = ssh_endpoint(machine)
     known_hosts = checked_known_hosts(machine, endpoint)
     return host_block(machine.name, endpoint, known_hosts=known_hosts, also=also_known_as(machine))
 
 
 def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
-    """The path of a machine's known_hosts, "" where it has none yet. Raises MachineError for what is no file to read.
+    """Return the path of a machine's known_hosts, "" if it has none yet.
 
-    That goes for all that ssh is told to read: it would wait for a pipe for ever.
+    Raises MachineError if that, or another file that ssh will read, is not a regular file: ssh would wait for ever for
+    a pipe.
     """
     path = known_hosts_path(machine)
     known_hosts, files = (path if os.path.exists(path) else ""), [path, endpoint.key]
@@ -79,7 +80,7 @@ def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
 
 
 def also_known_as(machine: Machine) -> str:
-    """The host in an ssh:// URL that leads through a jump host, of which docker's own ssh knows by this alone."""
+    """Return the host of an ssh:// URL behind a jump host: docker's ssh gets the jump host only by this alias."""
     if not (machine.jump and machine.url.startswith("ssh://")):
         return ""
     host = engine_url.parse(machine.url).host
@@ -88,7 +89,7 @@ def also_known_as(machine: Machine) -> str:
 
 @contextmanager
 def temporary_ssh_config(machines: Iterable[Machine]) -> Iterator[str]:
-    """The path of a configuration for `ssh -F` in which machines' names are hosts; the user's own holds beside it."""
+    """Write a configuration for `ssh -F` with the machines as hosts, plus the user's own; yield its path."""
     blocks = [machine_host_block(machine) for machine in machines]
     with temporary_directory() as directory:
         path = os.path.join(directory, "ssh_config")
@@ -100,33 +101,33 @@ def temporary_ssh_config(machines: Iterable[Machine]) -> Iterator[str]:
 def run_ssh_program(
     command: Sequence[str], machines: Sequence[Machine], console: Console, access: Access
 ) -> ProgramResult:
-    """Run a program that logs in at machines' hosts, to its end; what it says is passed on, and its progress its own.
+    """Run a program that logs in to machines' hosts, and pass on what it prints on stderr.
 
-    Raises HostKeyRefused where that is what ssh came to nothing for, MachineError where it cannot be started.
+    Raises HostKeyRefused if a host key has changed, MachineError if the program cannot be started.
     """
     if access.trace:
         access.trace(shlex.join(command))
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except OSError as exc:
-        raise MachineError(f"{command[0]} cannot be started: {exc.strerror}", f"Try: {command[0]} -V") from exc
+        raise MachineError(f"Cannot start {command[0]}: {exc.strerror}", f"Try: {command[0]} -V") from exc
     heard = StderrReader(console)
     listening = threading.Thread(target=heard.listen, args=(process.stderr,), daemon=True)
     listening.start()
     try:
         status = process.wait()
     except KeyboardInterrupt:
-        # A terminal has told it, too; whoever told us alone means it as well.
+        # A terminal sends SIGINT to the program, too; `kill` may have sent it only to us.
         process.send_signal(signal.SIGINT)
         process.wait()
         raise
     except SystemExit:
-        # SIGTERM or SIGHUP, which may be for us alone.
+        # SIGTERM or SIGHUP, perhaps sent only to us.
         process.terminate()
         process.wait()
         raise
     finally:
-        # What it left in the background, as an ssh that keeps a connection for the next one, may hold its stderr.
+        # A process that it left in the background, such as an ssh that keeps a connection, may hold its stderr open.
         listening.join(LINGER)
     if any(CHANGED in line for line in heard.held):
         raise_changed_host_key(machines, console, access)
@@ -136,7 +137,7 @@ def run_ssh_program(
 
 
 class StderrReader:
-    """What a program says on stderr: it is passed on, but for ssh's banner and what follows that, which is held."""
+    """Passes on a program's stderr, but holds back ssh's banner and all after it."""
 
     def __init__(self, console: Console) -> None:
         self.said: deque[str] = deque(maxlen=MOST_KEPT)
@@ -155,7 +156,7 @@ class StderrReader:
 
 
 def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Access) -> None:
-    """Raise an SSHError that says why ssh did not connect, if its last words tell."""
+    """Raise an SSHError that says why ssh did not connect, if its last lines tell."""
     from machinectl.ssh.ssh_errors import SSHError
 
     if CHANGED in said:
@@ -170,7 +171,7 @@ def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Acc
     elif found := DENIED.search(said):
         hint = f"See why: machinectl doctor {machine.name}"
         if found["host"] == ssh_endpoint(machine).host and (option := flag_of_set(machine, "ssh-user")):
-            hint = f"{hint}; if it is another user's: machinectl set {option} <USER> {machine.name}"
+            hint = f"{hint}; to log in as another user: machinectl set {option} <USER> {machine.name}"
         raise SSHError(f"{found['login']} refuses the login; it accepts {found['methods'].replace(',', ', ')}", hint)
     elif UNVERIFIED in said:
         raise SSHError(
@@ -180,7 +181,7 @@ def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Acc
 
 
 def raise_changed_host_key(machines: Iterable[Machine], console: Console, access: Access) -> None:
-    """Say which host's key has changed, by a look at it. Raises HostKeyRefused."""
+    """Find the host whose key has changed, and raise HostKeyRefused for it."""
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
     for machine in machines:
@@ -193,7 +194,7 @@ def raise_changed_host_key(machines: Iterable[Machine], console: Console, access
 
 
 def verify_host_key(machine: Machine, console: Console, access: Access) -> None:
-    """See whether a machine's host is there, with its key. Raises SSHError."""
+    """Connect to a machine's host and compare its host key. Raises SSHError."""
     from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 

@@ -1,4 +1,4 @@
-"""A command on a machine's host, followed while it runs: by the system's ssh where that can do it, else by our own."""
+"""Run a script on a machine's host and stream its output: through OpenSSH if that works, else through our own SSH."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from machinectl.process_streams import Input, StopEvent, WriteOutput
     from machinectl.ssh.runner import StreamingRunner
 
-# What ssh says where a host gives no answer.
+# ssh's messages about a host that does not answer.
 SILENT = ("timed out", "No route to host", "Host is down", "Network is unreachable")
 
 
 @dataclass(frozen=True)
 class RemoteScript:
-    """A script of sh that is to run on hosts, as root with `sudo`; `input` is what it is given.
+    """A shell script for hosts; it runs as root with `sudo`. `input` is its stdin.
 
-    `native` is whether our own SSH is asked for; `connections` are those that the system's ssh keeps.
+    `native` asks for our own SSH; `connections` are those that OpenSSH keeps open.
     """
 
     script: str
@@ -44,9 +44,9 @@ class RemoteScript:
 def run_remote_script(
     store: Store, console: Console, name: str, access: Access, order: RemoteScript, say: WriteOutput, over: StopEvent
 ) -> int | None:
-    """Run it on a machine's host, and return its exit status; None where it was over before, when it was ended.
+    """Run a script on a machine's host and return its exit status, or None if it was stopped before it began.
 
-    The key of a host that is met for the first time is pinned. Raises MachineError.
+    An unknown host key is pinned. Raises MachineError.
     """
     machine = store.read(name)
     endpoint = ssh_endpoint(machine)
@@ -55,7 +55,7 @@ def run_remote_script(
             control = order.connections.path(machine.directory, endpoint, known_hosts)
             return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, control=control)
         except NotStarted as exc:
-            # Our own can ask for a passphrase, and knows better what there is to say.
+            # Our own SSH can ask for a passphrase, and has the better error messages.
             raise_if_unreachable(endpoint, exc)
 
     def begin() -> tuple[StreamingRunner, ExitStack]:
@@ -65,7 +65,7 @@ def run_remote_script(
             runner = root_runner(session, console, access) if order.sudo else session
             return runner, stack.pop_all()
 
-    # To log in may take its time: a host that is silent, a lock, a person.
+    # Logging in may block: a host that does not answer, a lock, a prompt.
     begun = over.unless(begin, lambda found: found[1].close())
     if begun is None:
         return None
@@ -75,9 +75,9 @@ def run_remote_script(
 
 
 def known_hosts_for_openssh(machine: Machine, endpoint: SSHEndpoint, access: Access, order: RemoteScript) -> str:
-    """The machine's known_hosts where the system's ssh can do it as well, else "".
+    """Return the machine's known_hosts if OpenSSH can be used, else "".
 
-    There is nothing then that it cannot be told, and the host's key is pinned.
+    It cannot if it would need something that it cannot be given, or if the host key is not pinned yet.
     """
     if order.native or order.sudo or access.is_told or access.trace or not shutil.which("ssh"):
         return ""
@@ -85,7 +85,7 @@ def known_hosts_for_openssh(machine: Machine, endpoint: SSHEndpoint, access: Acc
 
 
 def raise_if_unreachable(endpoint: SSHEndpoint, failure: NotStarted) -> None:
-    """Wait for no host a second time that gave no answer. Raises Unreachable."""
+    """Raise Unreachable if the host did not answer: do not wait for the timeout twice."""
     if not any(words in failure.cause for words in SILENT):
         return
     from machinectl.ssh.client.handshake import unreachable

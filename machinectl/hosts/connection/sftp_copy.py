@@ -1,4 +1,4 @@
-"""Copying by an SFTP of our own: where there is no system's scp, or where that cannot be told what was given."""
+"""Copy files through our own SFTP, if there is no `scp` program, or if `scp` cannot be given the credentials."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 # How long removing leftovers from a host may take after ^C, in seconds.
 PATIENCE = 2.0
-# As scp has it.
+# scp's exit statuses.
 DONE, FAILED = 0, 1
-# SFTP's word for what it has no other one for, a full disk above all (SSH_FX_FAILURE).
+# SFTP's message for every error without a code of its own, such as a full disk (SSH_FX_FAILURE).
 FAILURE = ": Failure"
 
 
@@ -42,7 +42,7 @@ def copy_by_sftp(
     access: Access,
     progress: CopyProgress,
 ) -> int:
-    """Copy each source to the target, and return scp's status. Raises SSHError where a host cannot be logged in at."""
+    """Copy each source to the target, and return scp's exit status. Raises SSHError if a login fails."""
     from machinectl.ssh.client.sftp_copying import Copier
 
     failures: list[str] = []
@@ -77,12 +77,12 @@ class CopyInterruption:
     """
 
     def __init__(self) -> None:
-        # What is raised for the signal that has come.
+        # The exception for the signal that came.
         self._come: BaseException | None = None
         self._raised = False
 
     def check(self) -> None:
-        """Raise what stands for a signal if one has come, once."""
+        """Raise the exception for a signal that came, but only once."""
         if self._come and not self._raised:
             self._raised = True
             raise self._come
@@ -91,7 +91,7 @@ class CopyInterruption:
     def deferred(self, abandon: Callable[[], None]) -> Iterator[None]:
         """Let `check` raise for a signal. After PATIENCE, `abandon` is called in another thread.
 
-        A second signal raises at once. Signals that are ignored (nohup), and those that just end the process, stay so.
+        A second signal raises at once. Ignored signals (nohup), and those with the default action, stay as they are.
         """
         over = threading.Timer(PATIENCE, abandon)
         over.daemon = True
@@ -130,7 +130,7 @@ def open_copy_side(
     connections: ExitStack,
     interruption: CopyInterruption,
 ) -> CopySide:
-    """One side of a copy, logged in at where that is a host; its key is pinned from now on."""
+    """Return one side of a copy: local files, or a host, after logging in and pinning its key."""
     from machinectl.ssh.client.sftp_copying import LocalSide, RemoteSide
 
     if place.machine is None:
@@ -145,7 +145,7 @@ def open_copy_side(
 
 
 def sftp_path(place: MachinePath) -> bytes:
-    """A path as SFTP takes it: it knows no ~, and what is relative is so to the user's home."""
+    """Return a path for SFTP, which does not expand ~, and resolves relative paths from the user's home."""
     path = os.fsencode(place.path)
     if place.machine is None:
         return path
@@ -167,10 +167,10 @@ def is_directory(to: CopySide, target: MachinePath, fail: Callable[[str], None])
 
 
 def explain_sftp_failure(said: str, target: MachinePath, console: Console) -> None:
-    """Add to SFTP's word for a disk that is full, among others, where to look."""
+    """After SFTP's unspecific "Failure", suggest to check for a full disk."""
     if FAILURE not in said:
         return
     path = shlex.quote(target.path or ".")
-    # For two shells where it is on a machine: the one here, and the one there.
+    # Quoted for two shells if the path is on a machine: the local one and the host's.
     command = f"machinectl ssh {target.machine.name} df -h {shlex.quote(path)}" if target.machine else f"df -h {path}"
-    console.note(f"Failure is SFTP's word for whatever it has no other one for: a full disk? See: {command}")
+    console.note(f'SFTP says "Failure" for many errors, such as a full disk. See: {command}')

@@ -129,7 +129,7 @@ class NetworkScan:
             wait = False
             self._held -= 1
             self._found.setdefault(target.address, FoundHost(target.address)).services[target.port] = service
-            self._names.want(target.address)
+            self._names.add(target.address)
 
     def _tell_whose(self, known: MachineAddresses) -> None:
         names = self._names.answers(NAMES_TIMEOUT)
@@ -147,7 +147,7 @@ class MachineAddresses:
         self._lookups = NameLookups(addresses_of)
         for host in set().union(*self._of_machine.values()):
             if not engine_url.is_address(host):
-                self._lookups.want(host)
+                self._lookups.add(host)
 
     def by_address(self, seconds: float) -> Mapping[str, list[str]]:
         """The machines at each address, in order; names that are not known within so many seconds lead nowhere."""

@@ -1,4 +1,4 @@
-"""Something that is done on many machines: at once up to a limit, and one that fails stops nobody else."""
+"""Work on many machines at once: up to a limit, and a machine that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from machinectl.console import SharedBoard
 from machinectl.descriptors import fitting_jobs
 from machinectl.errors import MachineError
+from machinectl.hosts.parallel.machine_threads import Finished, MachineConsole, MachineThreads, Question
 from machinectl.hosts.parallel.rollout_order import SimpleOrder
 from machinectl.machines.record import natural
 from machinectl.machines.selection import chosen, waiting
@@ -21,7 +20,6 @@ from machinectl.machines.store.last_failure import clear_failure, record_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-    from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
     from machinectl.console import Board, Console
@@ -32,15 +30,11 @@ if TYPE_CHECKING:
 
     Work = Callable[[str, Console], None]
 
-Answer = TypeVar("Answer")
-
-# Ten engines that are fetched at once (some 100 MB each) fill the uplink that hosts share, and ten lines are what a
-# person can follow. Each is also an SSH session, whose ciphers all run in this one process.
+# Ten engines downloaded at once (some 100 MB each) fill the uplink that hosts share, and a person can follow ten lines.
+# Each machine is also an SSH session, and this one process does the encryption for all of them.
 LIMIT = 10
-# Descriptors per machine: its lock, a session and its command, the end signal, the engine, and a file.
+# File descriptors per machine: its lock, a session and its command, the end signal, the engine, and a file.
 DESCRIPTORS = 12
-# A signal that comes while the main thread is on its way into waiting does not end the wait: how late it is heard then.
-HEARD_SECONDS = 0.2
 
 
 def work_on_each(
@@ -50,10 +44,9 @@ def work_on_each(
     access: Access,
     work: Callable[[Held, Console, Access], None],
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Do something with each of the machines chosen, while it is held; see `at_once`.
+    """Lock each selected machine and work on it; see `run_at_once`.
 
-    `work` gets the machine, its console, and its own access: a password typed for one host goes to no other. A failure
-    is recorded.
+    `work` gets an access of its own: a password typed for one host is not sent to others. A failure is recorded.
     """
 
     def one(name: str, console: Console) -> None:
@@ -70,7 +63,7 @@ def plan_each(
     access: Access,
     plan: Callable[[Machine, Console, Access], None],
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Plan something for each of the machines chosen, for --dry-run: without locks, waiting or writing."""
+    """Plan something for each selected machine, for --dry-run: without locks, and without writing."""
 
     def one(name: str, console: Console) -> None:
         plan(store.read(name), console, access.for_one_host())
@@ -80,14 +73,14 @@ def plan_each(
 
 @contextmanager
 def locked_machine(store: Store, console: Console, name: str) -> Iterator[Held]:
-    """Hold a machine that is there, with the certificates that its engine serves; see `each`.
+    """Lock a machine, and first settle which certificates its engine serves.
 
     A failure is recorded, and removed from the record by the next success.
     """
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
         if store.is_unsettled(name):
-            # It asks the engine over TLS, which is loaded for those that are in doubt.
+            # Loaded here: it brings TLS.
             from machinectl.hosts.certificates.pending import settle_pending_held
 
             settle_pending_held(held)
@@ -100,29 +93,27 @@ def locked_machine(store: Store, console: Console, name: str) -> Iterator[Held]:
 
 
 def run_at_once(
-    console: Console, names: Iterable[str], work: Work, *, limit: int = LIMIT, turns: StartOrder | None = None
+    console: Console, names: Iterable[str], work: Work, *, limit: int = LIMIT, order: StartOrder | None = None
 ) -> Generator[tuple[str, MachineError | None], None, None]:
-    """Do `work(name, console)` for each machine; yield each when it has ended, with the reason why it failed, or None.
+    """Run `work(name, console)` for each machine; yield each name when its work has ended, with its error or None.
 
-    They begin in one order, however they are named, or as `turns` has it, which may let some of them never begin; at
-    most `limit` of them are at work at once, in threads. The caller's thread puts their questions, one after the other,
-    and the screen is the caller's while it has what was yielded: to print, and no longer. One name alone is worked on
-    right here, on the console as it is.
+    At most `limit` machines are worked on at once, each in a thread. They start in natural order, or as `order` says,
+    which may leave some out. The caller's thread asks all questions, one at a time. The caller may print only while it
+    has a result that was yielded to it. A single machine is worked on in this thread, on the console as it is.
 
-    ^C begins no more machines and lets those at work finish the step that each is in: the next step, question or pause
-    raises KeyboardInterrupt there. What has ended is still yielded, and in the end KeyboardInterrupt is raised; a
-    machine that was not finished is not yielded. A second ^C raises it at once: what is under way ends where the
-    process does. A caller that leaves, by `close()` or an exception of its own, waits in the same way for the steps
-    under way. So does a bug, an exception that is no MachineError, before it is raised.
+    ^C starts no more machines. Those under way finish their current step; their next step, question or pause raises
+    KeyboardInterrupt. Finished machines are still yielded, unfinished ones are not, and then KeyboardInterrupt is
+    raised. A second ^C raises it at once. If the caller leaves early, or a thread raises something other than
+    MachineError, the steps under way are finished, too.
     """
     wanted = sorted(set(names), key=lambda name: (natural(name), name))
     if len(wanted) <= 1:
         for name in wanted:
             yield name, run_and_catch(work, name, console)
         return
-    crew = WorkerThreads(console, work)
-    with crew.hearing(), console.board(wanted) as crew.board:
-        yield from crew.results(turns or SimpleOrder(wanted), fitting_jobs(min(limit, len(wanted)), DESCRIPTORS))
+    threads = WorkerThreads(console, work)
+    with threads.handling_sigint(), console.board(wanted) as threads.board:
+        yield from threads.results(order or SimpleOrder(wanted), fitting_jobs(min(limit, len(wanted)), DESCRIPTORS))
 
 
 def run_and_catch(work: Work, name: str, console: Console) -> MachineError | None:
@@ -133,44 +124,34 @@ def run_and_catch(work: Work, name: str, console: Console) -> MachineError | Non
     return None
 
 
-@dataclass(frozen=True)
-class WorkEnded:
-    """A machine's work has ended: as it should (None), with a MachineError, by KeyboardInterrupt, or with a bug."""
-
-    name: str
-    why: BaseException | None
-
-
-class WorkerThreads:
-    """The threads that are at work, and the one that speaks for them: the caller's, which alone hears ^C."""
+class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"]):
+    """Threads that finish their current step at ^C. Other events are calls for the caller's thread."""
 
     board: Board
 
     def __init__(self, console: Console, work: Work) -> None:
+        super().__init__()
         self.console = console
         self.work = work
-        self.at_work: set[str] = set()
-        # What the caller's thread has to do: take note of an end, or something that it is called for.
-        self.events: SimpleQueue[WorkEnded | Callable[[], None]] = SimpleQueue()
-        # Set where no step shall begin any more.
+        # Set when no further step may begin.
         self.over = threading.Event()
-        # How often ^C was heard, and how often it does not break into what the caller's thread is doing.
+        # How often ^C came, and how often it may come before it interrupts the caller's thread.
         self.interrupts = 0
-        self.borne = sys.maxsize
+        self.tolerated = sys.maxsize
         self.bug: BaseException | None = None
 
-    def results(self, turns: StartOrder, limit: int) -> Iterator[tuple[str, MachineError | None]]:
+    def results(self, order: StartOrder, limit: int) -> Iterator[tuple[str, MachineError | None]]:
         try:
             while True:
-                while len(self.at_work) < limit and not (self.interrupts or self.bug) and (name := turns.take()):
-                    self.begin(name)
-                if not self.at_work:
+                if not (self.interrupts or self.bug):
+                    self.start_up_to(limit, order, self.job_of)
+                if not self.running:
                     break
                 ended = self.next_end()
-                turns.ended(ended.name, failed=ended.why is not None)
-                if ended.why is None or isinstance(ended.why, MachineError):
-                    with self.board.aside(), self.bearing(1):
-                        yield ended.name, ended.why
+                order.ended(ended.name, failed=bool(ended.result or ended.crash))
+                if ended.crash is None:
+                    with self.board.aside(), self.tolerating(1):
+                        yield ended.name, ended.result
         finally:
             self.finish()
         if self.bug:
@@ -178,51 +159,36 @@ class WorkerThreads:
         if self.interrupts:
             raise KeyboardInterrupt
 
-    def begin(self, name: str) -> None:
-        console = WorkerConsole(self.board.console(name), self)
-        # Nobody waits for a daemon when the process ends: that is what a second ^C is for.
-        threading.Thread(target=self.run, args=(name, console), name=name, daemon=True).start()
-        self.at_work.add(name)
+    def job_of(self, name: str) -> Callable[[], MachineError | None]:
+        return partial(run_and_catch, self.work, name, WorkerConsole(self.board.console(name), self))
 
-    def run(self, name: str, console: Console) -> None:
-        """The thread of one machine."""
-        try:
-            why: BaseException | None = run_and_catch(self.work, name, console)
-        except BaseException as exc:  # noqa: BLE001 - raised again by the caller's thread
-            why = exc
-        self.events.put(WorkEnded(name, why))
-
-    def next_end(self) -> WorkEnded:
-        """Wait until a machine's work has ended, and put the questions that come up before that."""
-        while not isinstance(event := self.next_event(), WorkEnded):
-            event()
-        self.at_work.discard(event.name)
-        self.board.done(event.name, event.why)
-        expected = (MachineError, KeyboardInterrupt) if self.over.is_set() else MachineError
-        if event.why is not None and not isinstance(event.why, expected):
-            self.bug = event.why
+    def next_end(self) -> Finished[MachineError | None]:
+        """Wait for a machine's work to end; meanwhile, ask questions and handle ^C."""
+        while not isinstance(event := self.next_event(), Finished):
+            if isinstance(event, Question):
+                self.put_question(event)
+            elif event:
+                event()
+        self.running.discard(event.name)
+        self.board.done(event.name, event.result or event.crash)
+        is_interrupted = self.over.is_set() and isinstance(event.crash, KeyboardInterrupt)
+        if event.crash and not is_interrupted:
+            self.bug = event.crash
             self.over.set()
         return event
 
-    def next_event(self) -> WorkEnded | Callable[[], None]:
-        while True:
-            try:
-                return self.events.get(timeout=HEARD_SECONDS)
-            except Empty:
-                continue
-
     def finish(self) -> None:
-        """Wait for the steps under way, where the caller has gone, or something went wrong here."""
-        if self.at_work and not self.interrupts:
+        """Wait for the steps under way, after the caller has left or something failed here."""
+        if self.running and not self.interrupts:
             self.stop()
-        while self.at_work and self.interrupts == 1:
+        while self.running and self.interrupts == 1:
             self.next_end()
 
     @contextmanager
-    def hearing(self) -> Iterator[None]:
-        """Take ^C for one event more, wherever the main thread is just then: it breaks into nothing of ours."""
+    def handling_sigint(self) -> Iterator[None]:
+        """Turn ^C into an event, so that it does not interrupt our own code in the main thread."""
         mine = threading.current_thread() is threading.main_thread()
-        # Where it is ignored (nohup), or somebody else's, it stays so.
+        # If it is ignored (nohup), or has somebody else's handler, that stays.
         if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             yield
             return
@@ -233,73 +199,53 @@ class WorkerThreads:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupted(self, *_: object) -> None:
-        """Handle the signal; of what takes a lock only a SimpleQueue may be touched here, which is made for it."""
+        """Handle SIGINT. Of everything that takes a lock, a signal handler may only touch a SimpleQueue."""
         self.interrupts += 1
-        if self.interrupts > self.borne:
+        if self.interrupts > self.tolerated:
             raise KeyboardInterrupt
-        self.events.put(self.heed)
+        self.events.put(self.handle_interrupt)
 
     @contextmanager
-    def bearing(self, interrupts: int) -> Iterator[None]:
-        """Let ^C break into what somebody else does in this thread, when it was heard more often than that."""
-        self.borne = interrupts
+    def tolerating(self, interrupts: int) -> Iterator[None]:
+        """Let ^C interrupt the caller's thread here once it has come more than `interrupts` times."""
+        self.tolerated = interrupts
         try:
             yield
         finally:
-            self.borne = sys.maxsize
+            self.tolerated = sys.maxsize
 
-    def heed(self) -> None:
+    def handle_interrupt(self) -> None:
         if self.interrupts > 1:
             raise KeyboardInterrupt
         self.stop()
 
     def stop(self) -> None:
-        """Let no step begin any more, and tell the person what is still waited for."""
+        """Let no further step begin, and tell the user that steps are being finished."""
         self.interrupts = self.interrupts or 1
         self.over.set()
-        if self.at_work:
+        if self.running:
             with self.board.aside():
-                self.console.note("The steps under way are being finished, no other is begun; ^C again leaves them")
+                self.console.note("Finishing the steps under way; no other step begins. ^C again abandons them")
 
-    def go_on(self) -> None:
-        """Raise KeyboardInterrupt, in a machine's thread, where it shall go no further."""
+    def raise_if_over(self) -> None:
         if self.over.is_set():
             raise KeyboardInterrupt
 
-    def answered(self, ask: Callable[[], Answer]) -> Answer:
-        """Have a machine's question put by the caller's thread, and wait for the answer."""
-        from concurrent.futures import Future
-
-        answer: Future[Answer] = Future()
-        self.events.put(partial(self.put, ask, answer))
-        return answer.result()
-
-    def put(self, ask: Callable[[], Answer], answer: Future[Answer]) -> None:
+    def put_question(self, question: Question) -> None:
         if self.interrupts or self.bug:
-            answer.set_exception(KeyboardInterrupt())
+            question.refuse()
             return
         try:
-            with self.bearing(0):
-                given = ask()
-        except KeyboardInterrupt as exc:
+            with self.tolerating(0):
+                question.put()
+        except KeyboardInterrupt:
             self.stop()
-            answer.set_exception(exc)
-        except Exception as exc:  # noqa: BLE001 - raised again by the machine's thread
-            answer.set_exception(exc)
-        else:
-            answer.set_result(given)
 
 
-class WorkerConsole:
-    """The console of a machine among others: it asks through the caller's thread, and ends where the crew ends."""
+class WorkerConsole(MachineConsole):
+    """The console of one machine among several: it has a line of the board, and its steps end after ^C."""
 
-    def __init__(self, own: Console, crew: WorkerThreads) -> None:
-        self._own = own
-        self._crew = crew
-
-    @property
-    def interactive(self) -> bool:
-        return self._own.interactive
+    _threads: WorkerThreads
 
     def note(self, text: str) -> None:
         self._own.note(text)
@@ -308,17 +254,11 @@ class WorkerConsole:
         self._own.warn(text)
 
     def step(self, title: str) -> AbstractContextManager[None]:
-        self._crew.go_on()
+        self._threads.raise_if_over()
         return self._own.step(title)
 
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        return self._crew.answered(lambda: self._own.ask(question, secret=secret))
-
-    def confirm(self, question: str) -> bool:
-        return self._crew.answered(lambda: self._own.confirm(question))
-
     def pause(self, seconds: float) -> None:
-        if self._crew.over.wait(seconds):
+        if self._threads.over.wait(seconds):
             raise KeyboardInterrupt
 
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the contract's)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import queue
 import socket
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from machinectl.errors import one_line
+from machinectl.name_resolution import resolve
 from machinectl.ssh.client.transport import NothingShared
 from machinectl.ssh.ssh_errors import (
     ANOTHER_PORT,
@@ -30,12 +30,12 @@ from machinectl.ssh.ssh_errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import ExitStack
-    from typing import IO, Any
+    from typing import IO
 
+    from machinectl.name_resolution import AddressInfo
     from machinectl.ssh.client.transport import Transport
     from machinectl.ssh.ssh_settings import Settings
 
-    Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 GREETING = "SSH-"
 # How much of somebody else's words is told, in characters, and of what a ProxyCommand wrote is looked at, in bytes.
@@ -51,7 +51,7 @@ UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 def connect_tcp(settings: Settings) -> socket.socket:
     """A TCP connection to the host, trying each of its addresses. Raises SSHError saying what was found there."""
     deadline = time.monotonic() + settings.connect_timeout
-    addresses = resolve(settings)
+    addresses = resolve_host(settings)
     failure: OSError = TimeoutError()
     for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         connection = socket.socket(family, kind, protocol)
@@ -72,31 +72,20 @@ def connect_tcp(settings: Settings) -> socket.socket:
     raise unreachable(settings, failure) from failure
 
 
-def resolve(settings: Settings) -> Sequence[Address]:
-    """The addresses of a host. In a thread that nobody waits for: getaddrinfo has no deadline of its own."""
-    answers: queue.SimpleQueue[Sequence[Address] | OSError | UnicodeError] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(socket.getaddrinfo(settings.hostname, settings.port, settings.family, socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as exc:
-            answers.put(exc)
-
-    threading.Thread(target=ask, daemon=True).start()
+def resolve_host(settings: Settings) -> Sequence[AddressInfo]:
     try:
-        answer = answers.get(timeout=settings.connect_timeout)
-    except queue.Empty as exc:
+        return resolve(settings.hostname, settings.port, settings.connect_timeout, settings.family)
+    except TimeoutError as exc:
         raise SSHError(
             f"The name {settings.hostname} was not resolved within {settings.connect_timeout:.0f} s",
             f"Check the name server: getent hosts {settings.hostname}",
         ) from exc
-    if isinstance(answer, OSError | UnicodeError):
-        why = answer.strerror if isinstance(answer, OSError) else "one of its parts is empty, or too long"
+    except (OSError, UnicodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "one of its parts is empty, or too long"
         raise SSHError(
             f"The name {settings.hostname} does not resolve: {why}",
             f"Check its spelling, or give its address: getent hosts {settings.hostname}",
-        ) from answer
-    return answer
+        ) from exc
 
 
 def unreachable(settings: Settings, failure: OSError) -> SSHError:

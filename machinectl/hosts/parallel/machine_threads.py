@@ -1,0 +1,112 @@
+"""One thread per machine: the caller's thread starts them, receives their events and asks their questions."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.console import Console
+    from machinectl.hosts.parallel.rollout_order import StartOrder
+
+Answer = TypeVar("Answer")
+Event = TypeVar("Event")
+Result = TypeVar("Result")
+
+# A signal that arrives just before the main thread starts to wait does not wake it: it is handled this much later.
+WAKE_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Finished(Generic[Result]):
+    """The end of a machine's thread: the result of its work, or the exception that ended it (`crash`)."""
+
+    name: str
+    result: Result | None
+    crash: BaseException | None
+
+
+class Question:
+    """Something that a machine's thread has the caller's thread do, such as to ask the user, and waits for."""
+
+    def __init__(self, ask: Callable[[], Any]) -> None:
+        # Loaded here: it takes logging with it.
+        from concurrent.futures import Future
+
+        self._ask = ask
+        self.answer: Future[Any] = Future()
+
+    def put(self) -> None:
+        """Ask, and hand over the answer or the exception. An exception such as ^C is raised here, too."""
+        try:
+            self.answer.set_result(self._ask())
+        except BaseException as exc:
+            self.answer.set_exception(exc)
+            if not isinstance(exc, Exception):
+                raise
+
+    def refuse(self) -> None:
+        """Raise KeyboardInterrupt in the machine's thread."""
+        self.answer.set_exception(KeyboardInterrupt())
+
+
+class MachineThreads(Generic[Result, Event]):
+    """The threads that are running, and the queue of events for the caller's thread.
+
+    A subclass adds events of its own and decides what ^C and failures do.
+    """
+
+    def __init__(self) -> None:
+        self.running: set[str] = set()
+        # A signal handler may put events here: SimpleQueue is the one queue that allows it.
+        self.events: SimpleQueue[Finished[Result] | Question | Event] = SimpleQueue()
+
+    def start_up_to(self, limit: int, order: StartOrder, job_of: Callable[[str], Callable[[], Result]]) -> None:
+        """Start threads until `limit` of them run, or until `order` has no machine that may begin."""
+        while len(self.running) < limit and (name := order.take()):
+            # A daemon thread does not keep the process from ending: at a second ^C, or while a host does not answer.
+            threading.Thread(target=self._run, args=(name, job_of(name)), name=name, daemon=True).start()
+            self.running.add(name)
+
+    def _run(self, name: str, job: Callable[[], Result]) -> None:
+        try:
+            finished = Finished(name, job(), None)
+        except BaseException as exc:  # noqa: BLE001 - raised again by the caller's thread
+            finished = Finished(name, None, exc)
+        self.events.put(finished)
+
+    def next_event(self) -> Finished[Result] | Question | Event | None:
+        """Return the next event, or None if there was none for WAKE_SECONDS."""
+        try:
+            return self.events.get(timeout=WAKE_SECONDS)
+        except Empty:
+            return None
+
+    def ask(self, ask: Callable[[], Answer]) -> Answer:
+        """Call `ask` in the caller's thread, and wait for its result. For the machines' threads."""
+        question = Question(ask)
+        self.events.put(question)
+        answer: Answer = question.answer.result()
+        return answer
+
+
+class MachineConsole:
+    """The console in a machine's thread: the caller's thread asks its questions, one at a time."""
+
+    def __init__(self, own: Console, threads: MachineThreads[Any, Any]) -> None:
+        self._own = own
+        self._threads = threads
+
+    @property
+    def interactive(self) -> bool:
+        return self._own.interactive
+
+    def ask(self, question: str, *, secret: bool = False) -> str:
+        return self._threads.ask(lambda: self._own.ask(question, secret=secret))
+
+    def confirm(self, question: str) -> bool:
+        return self._threads.ask(lambda: self._own.confirm(question))
