@@ -53,7 +53,7 @@ class GenericDriver:
     """A server on the LAN or anywhere else, reached by SSH. Registering and removing leave it as it is."""
 
     def __init__(self) -> None:
-        self._ways: dict[tuple[str, str, int], Way] = {}
+        self._addresses: dict[tuple[str, str, int], ServerAddress] = {}
         # The keys that were named for the machines made here, by the machine's directory.
         self._named: dict[str, str] = {}
 
@@ -113,7 +113,7 @@ class GenericDriver:
         key = wanted_key(request)
         for path in key_files(key):
             check_key(path)
-        way = self._way(request)
+        way = self._address(request)
         if not way.resolves:
             raise CheckFailed(
                 f"{way.host} does not resolve: no such host is known here",
@@ -121,14 +121,14 @@ class GenericDriver:
             )
 
     def preview(self, request: Request) -> Where:
-        way = self._way(request)
+        way = self._address(request)
         return Where(
             tcp(way.address, engine_port(request)),
             SSHEndpoint(way.host, way.user, way.port, wanted_key(request), wants_copy(request)),
         )
 
     def create(self, request: Request, keep: Callable[[str], None]) -> str:  # noqa: ARG002 (the contract's)
-        way = self._way(request)
+        way = self._address(request)
         take_key(request)
         self._named[request.directory] = wanted_key(request)
         return json.dumps(
@@ -205,19 +205,19 @@ class GenericDriver:
 
     close = nothing_to_close
 
-    def _way(self, request: Request) -> Way:
+    def _address(self, request: Request) -> ServerAddress:
         """The way to the server asked for, looked for once: names are resolved, and ssh is asked for its settings."""
         asked = (
             wanted_address(request),
             str(request.options["generic-ssh-user"]),
             check_ssh_port(request.options["generic-ssh-port"]),
         )
-        if asked not in self._ways:
-            self._ways[asked] = look_up(*asked)
-        return self._ways[asked]
+        if asked not in self._addresses:
+            self._addresses[asked] = look_up(*asked)
+        return self._addresses[asked]
 
 
-class Way(NamedTuple):
+class ServerAddress(NamedTuple):
     """The way to a server, as it is when its machine is made."""
 
     # What ssh is told: a name of the user's SSH configuration keeps its jump hosts.
@@ -230,7 +230,7 @@ class Way(NamedTuple):
     resolves: bool
 
 
-def look_up(host: str, user: str, ssh_port: int) -> Way:
+def look_up(host: str, user: str, ssh_port: int) -> ServerAddress:
     """Fill in what the options leave open, by the user's SSH configuration.
 
     docker-machine's user is root. `ssh -G` names a user always: one who is not the one here was written down.
@@ -238,7 +238,7 @@ def look_up(host: str, user: str, ssh_port: int) -> Way:
     found = ssh_settings(SSHEndpoint(host, user, ssh_port))
     written_down = found.user if found.user != getpass.getuser() else ""
     address = next((name for name in (host, found.hostname) if resolves(name)), "")
-    return Way(host, address or host, user or written_down or "root", found.port, bool(address))
+    return ServerAddress(host, address or host, user or written_down or "root", found.port, bool(address))
 
 
 def resolves(name: str) -> bool:

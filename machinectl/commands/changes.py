@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Row:
+class ChangeRow:
     """One change; `undoing` is what `rm --purge` does to it."""
 
     change: Change
@@ -43,10 +43,10 @@ class Row:
         return [when, one_line(self.change.done), one_line(self.undoing)]
 
 
-def changes(store: Store, names: Sequence[str]) -> tuple[str, list[Row]]:
+def changes(store: Store, names: Sequence[str]) -> tuple[str, list[ChangeRow]]:
     """A machine's name, and what was done on its host; also one's that was removed. Raises MachineError."""
     name = names[0] if len(names) == 1 else chosen_one(store, names)
-    return name, [Row(change) for change in known(store, name).changes]
+    return name, [ChangeRow(change) for change in known(store, name).changes]
 
 
 def known(store: Store, name: str) -> Machine:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.doctor.background import Beside
+from machinectl.doctor.background import BackgroundTask
 from machinectl.doctor.check import Verdict
 from machinectl.hosts.parallel.workers import run_at_once
 
@@ -61,9 +61,9 @@ def examine_machines(
     yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)
 
 
-def begin_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> Beside[Report]:
+def begin_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> BackgroundTask[Report]:
     """The same as `examine_here`, done beside what else there is to do."""
-    return Beside(lambda: examine_here(store, names, program, following=following))
+    return BackgroundTask(lambda: examine_here(store, names, program, following=following))
 
 
 def examine_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> Report:

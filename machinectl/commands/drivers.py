@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Row:
+class DriverRow:
     """One installed driver; `error` is empty where it loads."""
 
     name: str
@@ -28,15 +28,15 @@ class Row:
         return go_names(asdict(self))
 
 
-def drivers() -> list[Row]:
+def drivers() -> list[DriverRow]:
     """Every installed driver, by name. Each is loaded, so that what is broken shows here and not at `create`."""
     return [row(found) for found in installed()]
 
 
-def row(found: Installed) -> Row:
+def row(found: Installed) -> DriverRow:
     try:
         close_quietly(found.load())
         error = ""
     except MachineError as exc:
         error = exc.cause
-    return Row(found.name, found.package, found.version, found.origin, error)
+    return DriverRow(found.name, found.package, found.version, found.origin, error)

@@ -1,4 +1,4 @@
-"""`env`: what a shell evaluates so that its docker CLI talks to a machine's engine, or to none of them again."""
+"""`env`: the statements that point a shell's docker CLI at a machine's engine, or at none again."""
 
 from __future__ import annotations
 
@@ -26,17 +26,53 @@ def env(
     no_proxy: bool,
     typed: Sequence[str],
     environment: Mapping[str, str],
-    form: str = "",
     swarm: bool = False,
 ) -> str:
-    """The statements for a shell, detected where none is named, as ASCII text; or a file for tools, of a `form`.
+    """Return the statements in ASCII for a shell, which is detected if none is given.
 
-    The engine is asked only where it may be serving other certificates than the machine's: an unreachable host must not
-    leave the shell pointed at the machine before. With `swarm` it is a manager that answers, of the swarm that the
-    machine is in or that is called so. `typed` is the command line, for the hint. Raises MachineError where there is no
-    such machine, it is half made, or the shell cannot hold a value, and where no manager answers.
+    `typed` is the command line, for the comment on how to use them. Raises MachineError for a missing or half made
+    machine, for a value that the shell cannot hold, and with `swarm` if no manager answers.
     """
-    variables = without_machine(names) if unset else docker_variables(store, meant(store, names, swarm=swarm))
+    variables = settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
+    return script(shell or detect(environment, os.getppid()), variables, typed, environment.get("PATH", ""))
+
+
+def env_file(
+    store: Store,
+    names: Sequence[str],
+    form: str,
+    *,
+    unset: bool,
+    no_proxy: bool,
+    environment: Mapping[str, str],
+    swarm: bool = False,
+) -> str:
+    """Return the variables as the text of a file. Raises UsageError if a file of this form cannot hold them."""
+    from machinectl import envfile
+
+    if form not in envfile.FORMS:
+        raise UsageError(f"unknown --format {form!r}", f"One of: {', '.join(envfile.FORMS)}")
+    variables = settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
+    if unset and form != "json":
+        raise UsageError(f"A file of {form} unsets nothing", "Delete the file; or ask for: --format json")
+    return envfile.format_variables(form, variables)
+
+
+def settings(
+    store: Store,
+    names: Sequence[str],
+    *,
+    unset: bool,
+    no_proxy: bool,
+    environment: Mapping[str, str],
+    swarm: bool,
+) -> dict[str, str | None]:
+    """Return docker's variables, None for those to unset.
+
+    The engine is asked only if it may serve other certificates than the machine's: an unreachable host must not leave
+    the shell pointed at the machine before.
+    """
+    variables = without_machine(names) if unset else docker_variables(store, machine_name(store, names, swarm=swarm))
     if no_proxy:
         variable = no_proxy_variable(environment)
         before = environment.get(variable, "")
@@ -46,29 +82,17 @@ def env(
                 variables[variable] = hosts or None
         elif hosts := with_host_of(variables["DOCKER_HOST"] or "", before):
             variables[variable] = hosts
-    if form:
-        return in_file(form, variables, unset=unset)
-    return script(shell or detect(environment, os.getppid()), variables, typed, environment.get("PATH", ""))
+    return variables
 
 
-def meant(store: Store, names: Sequence[str], *, swarm: bool) -> str:
-    """The machine that docker is pointed at. Raises MachineError."""
+def machine_name(store: Store, names: Sequence[str], *, swarm: bool) -> str:
+    """Return the machine named or, with `swarm`, a manager that answers. Raises MachineError."""
+    name = chosen_one(store, names)
     if not swarm:
-        return chosen_one(store, names)
+        return name
     from machinectl.hosts.swarm.membership import find_manager
 
-    return find_manager(store, chosen_one(store, names)).machine.name
-
-
-def in_file(form: str, variables: Mapping[str, str | None], *, unset: bool) -> str:
-    """The variables as a file holds them. Raises UsageError where it cannot say what is to be said."""
-    from machinectl import envfile
-
-    if form not in envfile.FORMS:
-        raise UsageError(f"env --format {form!r} is not known", f"One of: {', '.join(envfile.FORMS)}")
-    if unset and form != "json":
-        raise UsageError(f"A file of {form} unsets nothing", "Delete the file; or ask for: --format json")
-    return envfile.format_variables(form, variables)
+    return find_manager(store, name).machine.name
 
 
 def without_machine(names: Sequence[str]) -> dict[str, str | None]:
@@ -78,12 +102,12 @@ def without_machine(names: Sequence[str]) -> dict[str, str | None]:
 
 
 def no_proxy_variable(environment: Mapping[str, str]) -> str:
-    """The lower-case variable where it is set, as curl and Go read both."""
+    """Return the lower-case name if that is set: curl and Go read both."""
     return "no_proxy" if environment.get("no_proxy") else "NO_PROXY"
 
 
 def with_host_of(url: str, hosts: str) -> str:
-    """A list of hosts that are reached without a proxy, and the URL's host once in it; a socket's has none."""
+    """Add the URL's host to a list of hosts that need no proxy; a socket's URL has none."""
     host = engine_url.parse(url).host
     if not host or host in [part.strip() for part in hosts.split(",")]:
         return hosts
@@ -91,7 +115,7 @@ def with_host_of(url: str, hosts: str) -> str:
 
 
 def without_host_of(url: str, hosts: str) -> str:
-    """The list without the URL's host: what the user had in it stays."""
+    """Remove the URL's host from the list."""
     try:
         host = engine_url.parse(url).host
     except MachineError:

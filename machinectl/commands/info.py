@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from machinectl.engine import Question
+from machinectl.engine import EngineQuery
 from machinectl.errors import MachineError
 from machinectl.go.value_format import go_names
 from machinectl.hosts.certificates.expiry import CertificateRow, rows_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.store import Store
 
-INFO = Question("/info", dict)
+INFO = EngineQuery("/info", dict)
 # Of what an engine says of itself (the API's SystemInfo), what is shown, by its own names, each with its kind.
 OF_ENGINE: dict[str, type] = {
     "OperatingSystem": str,

@@ -22,7 +22,7 @@ UNKNOWN = "Unknown"
 
 
 @dataclass
-class Row(MachineStatus):
+class MachineRow(MachineStatus):
     """One line of `ls`."""
 
     active: bool = False
@@ -79,9 +79,9 @@ def first_steps() -> str:
     return "\n".join(lines)
 
 
-def rows(store: Store, environment: Mapping[str, str]) -> list[Row]:
+def rows(store: Store, environment: Mapping[str, str]) -> list[MachineRow]:
     """Every machine in the store, by name, with what needs no host to be asked. A broken record is a row too."""
-    found = [row for name in store.names() if (row := query_engines.recorded_status(store, name, Row))]
+    found = [row for name in store.names() if (row := query_engines.recorded_status(store, name, MachineRow))]
     host, last = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_MACHINE_NAME", "")
     at_host = [row for row in found if host and row.machine.url == host]
     for row in sorted(at_host, key=lambda row: row.machine.name != last)[:1]:
@@ -98,7 +98,7 @@ def unfinished(name: str, node: SwarmNode) -> str:
     return f"Still drained in its swarm: machinectl provision {name}" if node.before else ""
 
 
-def ask(store: Store, listed: Iterable[Row], timeout: float) -> Iterator[Row]:
+def ask(store: Store, listed: Iterable[MachineRow], timeout: float) -> Iterator[MachineRow]:
     """Ask all hosts and yield each row when it is complete; each has `timeout` seconds from when it is asked."""
     for row in query_engines.query_engines(store, listed, timeout):
         name = row.machine.name

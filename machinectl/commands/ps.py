@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from machinectl.engine import Question
+from machinectl.engine import EngineQuery
 from machinectl.errors import MachineError, UsageError
 from machinectl.go.docker_ps import Fields, fields
 from machinectl.go.value_format import plain_json
@@ -31,7 +31,7 @@ class Wanted:
     size: bool = False
     filters: Sequence[str] = ()
 
-    def question(self) -> Question:
+    def question(self) -> EngineQuery:
         """What an engine is asked: GET /containers/json. Raises UsageError for what is no filter."""
         query = {
             "all": "1" if self.all else "",
@@ -40,7 +40,7 @@ class Wanted:
             "filters": plain_json(parsed(self.filters)) if self.filters else "",
         }
         asked = urlencode({key: value for key, value in query.items() if value})
-        return Question(f"/containers/json?{asked}" if asked else "/containers/json", list)
+        return EngineQuery(f"/containers/json?{asked}" if asked else "/containers/json", list)
 
 
 def parsed(filters: Sequence[str]) -> dict[str, dict[str, bool]]:

@@ -15,7 +15,7 @@ Found = TypeVar("Found")
 HEARD_SECONDS = 0.2
 
 
-class Beside(Generic[Found]):
+class BackgroundTask(Generic[Found]):
     """A look that begins at once, in a thread of its own, which nobody waits for when the process ends."""
 
     def __init__(self, look: Callable[[], Found]) -> None:

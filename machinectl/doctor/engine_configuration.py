@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.doctor.check import Check
-    from machinectl.doctor.host_checks import Shell
+    from machinectl.doctor.host_condition import Shell
     from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.job import NewFile

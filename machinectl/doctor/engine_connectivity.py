@@ -34,7 +34,7 @@ NAME, TCP, TLS, API, SOCKET, SSH_URL = "Name", "TCP", "TLS", "Engine", "Socket",
 
 
 @dataclass(frozen=True)
-class Way:
+class EngineReach:
     """How far it was come to an engine.
 
     `shown` is the certificate that the server shows, as PEM, b"" where none was seen; `off` how far the host's clock is
@@ -50,20 +50,20 @@ class Way:
     directory: str = ""
 
 
-def way_to(machine: Machine, timeout: float) -> Way:
+def way_to(machine: Machine, timeout: float) -> EngineReach:
     """Go to a machine's engine, `timeout` seconds for each step. Never raises MachineError."""
     try:
         url = engine_url.parse(machine.url)
         endpoint = endpoint_of(machine)
     except MachineError as exc:
-        return Way((failed("Engine", exc),))
+        return EngineReach((failed("Engine", exc),))
     if url.scheme == "tcp":
         directory = asked_with(machine, timeout)
         way = over_tcp(machine, replace(endpoint, cert_dir=directory), url, timeout)
         return replace(way, directory=directory)
     if url.scheme == "unix":
         return over_unix(endpoint, url, timeout)
-    return answered(endpoint, Way(()), timeout, SSH_URL)
+    return answered(endpoint, EngineReach(()), timeout, SSH_URL)
 
 
 def asked_with(machine: Machine, timeout: float) -> str:
@@ -73,23 +73,23 @@ def asked_with(machine: Machine, timeout: float) -> str:
     return probe_any_set(machine, Deadline(timeout))[1]
 
 
-def over_unix(endpoint: Endpoint, url: EngineURL, timeout: float) -> Way:
+def over_unix(endpoint: Endpoint, url: EngineURL, timeout: float) -> EngineReach:
     try:
         connect_unix(endpoint, url.path, Deadline(timeout)).close()
     except EngineError as exc:
-        return Way((failed(SOCKET, exc), *unseen([API], "nobody listens")))
-    return answered(endpoint, Way((ok(SOCKET, f"{url.path} takes a connection"),)), timeout)
+        return EngineReach((failed(SOCKET, exc), *unseen([API], "nobody listens")))
+    return answered(endpoint, EngineReach((ok(SOCKET, f"{url.path} takes a connection"),)), timeout)
 
 
-def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: float) -> Way:
+def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: float) -> EngineReach:
     later = [TCP, *([TLS] if machine.tls else []), API]
     try:
         addresses = list(
             dict.fromkeys(str(address[0]) for _, address in resolve_endpoint(endpoint, url, Deadline(timeout)))
         )
     except EngineError as exc:
-        return Way((failed(NAME, exc), *unseen(later, "the name leads nowhere")))
-    way = Way((ok(NAME, named(url, addresses)),))
+        return EngineReach((failed(NAME, exc), *unseen(later, "the name leads nowhere")))
+    way = EngineReach((ok(NAME, named(url, addresses)),))
     try:
         connect_tcp(endpoint, url, Deadline(timeout)).close()
     except EngineError as exc:
@@ -115,7 +115,7 @@ def named(url: EngineURL, addresses: list[str]) -> str:
     return f"{url.host} is {', '.join(addresses)}"
 
 
-def answered(endpoint: Endpoint, way: Way, timeout: float, title: str = API) -> Way:
+def answered(endpoint: Endpoint, way: EngineReach, timeout: float, title: str = API) -> EngineReach:
     """The way with what the engine says at its end."""
     found = engine.probe(endpoint, timeout)
     if found.state is not State.RUNNING:
@@ -124,7 +124,7 @@ def answered(endpoint: Endpoint, way: Way, timeout: float, title: str = API) -> 
     return quietly(lambda: with_details(way, endpoint, timeout), replace(way, most=found.api_version))
 
 
-def with_details(way: Way, endpoint: Endpoint, timeout: float) -> Way:
+def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> EngineReach:
     """The way with the versions of the API, and the clock: answers carry it (RFC 9110 6.6.1, whole seconds)."""
     with dial(endpoint, Deadline(timeout)) as wire:
         asked = datetime.now(UTC)
@@ -147,9 +147,9 @@ def pem(der: bytes | None) -> bytes:
     return ssl.DER_cert_to_PEM_cert(der).encode() if der else b""
 
 
-def further(way: Way, *checks: Check) -> Way:
+def further(way: EngineReach, *checks: Check) -> EngineReach:
     return replace(way, checks=(*way.checks, *checks))
 
 
-def ended(way: Way, check: Check, later: list[str], why: str) -> Way:
+def ended(way: EngineReach, check: Check, later: list[str], why: str) -> EngineReach:
     return further(way, check, *unseen(later, why))

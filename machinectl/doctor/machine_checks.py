@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.doctor import docker_client, engine_configuration, host_checks, served_certificate, store_files
-from machinectl.doctor.background import Beside
+from machinectl.doctor import docker_client, engine_configuration, host_condition, served_certificate, store_files
+from machinectl.doctor.background import BackgroundTask
 from machinectl.doctor.check import Verdict, broken, failed, ok, unknown, unseen
-from machinectl.doctor.engine_connectivity import TCP, TLS, Way, way_to
-from machinectl.doctor.host_checks import Shell
+from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, way_to
+from machinectl.doctor.host_condition import Shell
 from machinectl.errors import MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
@@ -79,18 +79,18 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
     if machine.phase is Phase.CREATING:
         return here
     # Who makes hosts asks somebody far away.
-    asleep = Beside(lambda: driver_state(machine, driver_or_none(machine))).found(timeout)
+    asleep = BackgroundTask(lambda: driver_state(machine, driver_or_none(machine))).found(timeout)
     if asleep in ASLEEP:
         off = broken(STATE, f'driver "{machine.driver}" says: {asleep}', f"Switch it on: machinectl start {name}")
         return [*here, off, *unseen(["Engine", SSH, HOST], f"it is {asleep}")]
     # Who reads a file of it later, needs no line more.
     with console.step("Examining") if console.interactive else nullcontext():
-        engine = Beside(lambda: way_to(machine, timeout))
-        client = Beside(lambda: docker_client.spoken(os.environ.get("PATH", os.defpath)))
+        engine = BackgroundTask(lambda: way_to(machine, timeout))
+        client = BackgroundTask(lambda: docker_client.spoken(os.environ.get("PATH", os.defpath)))
         inside = look_inside(machine, console, access, timeout)
         if inside.facts:
             inside = replace(inside, lost_to=lost_to(store, machine, inside.facts))
-        way = engine.found() or Way(())
+        way = engine.found() or EngineReach(())
     return [*here, *(renewed(check, machine, here) for check in judged(machine, way, inside, client.found() or ""))]
 
 
@@ -114,7 +114,7 @@ def of_store(store: Store, machine: Machine) -> Iterator[Check]:
         yield store_files.certificates(store, machine)
 
 
-def judged(machine: Machine, way: Way, inside: Inside, client: str) -> Iterator[Check]:
+def judged(machine: Machine, way: EngineReach, inside: Inside, client: str) -> Iterator[Check]:
     """What was seen of a machine, as checks in their order; `client` is the API that the docker CLI here speaks."""
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
@@ -128,9 +128,9 @@ def judged(machine: Machine, way: Way, inside: Inside, client: str) -> Iterator[
         yield docker_client.understood(client, way.least, way.most)
     off = inside.off if inside.off is not None else way.off
     yield (
-        unknown(host_checks.CLOCK, "not looked at: neither engine nor host was asked")
+        unknown(host_condition.CLOCK, "not looked at: neither engine nor host was asked")
         if off is None
-        else host_checks.clock(off, inside.shell if inside.facts else None)
+        else host_condition.clock(off, inside.shell if inside.facts else None)
     )
     yield from inside.checks
     if inside.facts:
@@ -141,16 +141,16 @@ def of_host(machine: Machine, directory: str, inside: Inside, found: Facts) -> I
     """What is judged over what was read on a host; `directory` holds the certificates that its engine should have."""
     ours = bool(of_kind(machine.changes, ConfigMerged))
     shell = inside.shell
-    yield host_checks.service(found, shell, ours=ours)
+    yield host_condition.service(found, shell, ours=ours)
     if inside.lost_to:
         seen = f"not looked at: {inside.lost_to} has set the host up since"
         yield unknown(engine_configuration.TITLE, seen, f"{GIVE_UP}: machinectl rm --forget {machine.name}")
     elif ours:
         yield against_record(machine, directory, found, shell)
     if found.running:
-        yield host_checks.live_restore(found, shell, owed=is_owed(machine, found), configured=is_configured(found))
+        yield host_condition.live_restore(found, shell, owed=is_owed(machine, found), configured=is_configured(found))
     if inside.health:
-        yield from host_checks.health(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
+        yield from host_condition.health(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
 
 
 def against_record(machine: Machine, directory: str, found: Facts, shell: Shell) -> Check:
@@ -259,7 +259,7 @@ def logged_in_inside(
         found = host_facts.parse(said)
     except MachineError as exc:
         return Inside((*checks, unknown(HOST, f"not read: {exc.cause}", exc.hint)), shell)
-    seen = Inside(checks, shell, found, off=host_checks.clock_off(found, asked))
+    seen = Inside(checks, shell, found, off=host_condition.clock_off(found, asked))
     try:
         data = str(found.info.get("DockerRootDir") or DATA)
         if data != DATA:

@@ -14,7 +14,7 @@ from machinectl.hosts.lifecycle.ownership import GIVE_UP, SERVER
 
 if TYPE_CHECKING:
     from machinectl.doctor.check import Check
-    from machinectl.doctor.host_checks import Shell
+    from machinectl.doctor.host_condition import Shell
     from machinectl.hosts.certificates.identity import Identity
     from machinectl.provision.facts.host_facts import Facts
 

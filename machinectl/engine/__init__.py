@@ -3,14 +3,14 @@
 from machinectl.engine.ask_engines import Asker, Wait, ask_all, probe_all
 from machinectl.engine.endpoint import Endpoint, EngineError
 from machinectl.engine.http import Response, request
-from machinectl.engine.probe import Probe, Question, probe, probe_by, reach
+from machinectl.engine.probe import EngineQuery, Probe, probe, probe_by, reach
 
 __all__ = [
     "Asker",
     "Endpoint",
     "EngineError",
+    "EngineQuery",
     "Probe",
-    "Question",
     "Response",
     "Wait",
     "ask_all",

@@ -26,7 +26,7 @@ LONGEST_TOLD = 64 << 20
 OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
 
 
-class Question(NamedTuple):
+class EngineQuery(NamedTuple):
     """What an engine is asked in place of its version: a path of its API, and what its JSON must be."""
 
     path: str
@@ -69,7 +69,7 @@ def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
     return None
 
 
-def probe_by(endpoint: Endpoint, deadline: Deadline, question: Question | None = None) -> Probe:
+def probe_by(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None = None) -> Probe:
     """Ask one engine, by a deadline that it shares with others. Never raises."""
     begun = time.monotonic()
     try:
@@ -88,7 +88,7 @@ def failed(exc: Exception) -> Probe:
     return Probe(state, error=one_line(exc.cause), hint=exc.hint, silent=silent)
 
 
-def ask(endpoint: Endpoint, deadline: Deadline, question: Question | None) -> Probe:
+def ask(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) -> Probe:
     """What an engine says: its versions, its part in a swarm, and its answer to the question where there is one.
 
     Who asks a question gets the versions that the ping's answer has. Raises MachineError where there is no engine that

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import not_docker, request
-from machinectl.engine.probe import Question, message
+from machinectl.engine.probe import EngineQuery, message
 from machinectl.errors import one_line
 from machinectl.state import State
 
@@ -27,7 +27,7 @@ PORT = 2377
 # What nodes reach each other at: to manage, to find each other, and what containers say to each other.
 PORTS = ((PORT, "tcp"), (7946, "tcp"), (7946, "udp"), (4789, "udp"))
 LISTEN = f"0.0.0.0:{PORT}"
-INFO = Question("/info", dict)
+INFO = EngineQuery("/info", dict)
 # An answer about a thousand nodes has two or three MB.
 LONGEST_ANSWER = 64 << 20
 # An engine that joins a swarm gives up after 20 s by itself, one that leaves or makes one is sooner done. Seconds.

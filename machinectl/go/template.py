@@ -198,12 +198,12 @@ class Call(NamedTuple):
         return self.function(*(None if value is MISSING else value for value in values))
 
 
-class Node(Protocol):
+class TemplateNode(Protocol):
     def render(self, scope: Scope) -> Iterator[str]: ...
 
 
 class Body(NamedTuple):
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[TemplateNode, ...] = ()
 
     def render(self, scope: Scope) -> Iterator[str]:
         for node in self.nodes:
@@ -305,7 +305,7 @@ class Parser:
         """What stands before the next else or end of this level, and that action; empty at the template's end."""
         if depth > DEEPEST:
             raise wrong(f"it is nested more than {DEEPEST} deep")
-        nodes: list[Node] = []
+        nodes: list[TemplateNode] = []
         for piece in self.pieces:
             if isinstance(piece, str):
                 nodes.append(Text(piece))

@@ -46,7 +46,7 @@ class Selector:
         return all(each.holds(labels) for each in self.requirements)
 
 
-class Token(NamedTuple):
+class SelectorToken(NamedTuple):
     """A word or a sign, "" at the end, and where it begins; that counts from 1."""
 
     text: str
@@ -59,10 +59,10 @@ class Token(NamedTuple):
 
 def parse_selector(text: str) -> Selector:
     """Read a selector. Raises UsageError, which says where it is wrong; so is an empty one, which would select all."""
-    return Selector(tuple(Reading(text).requirements()))
+    return Selector(tuple(SelectorParser(text).requirements()))
 
 
-class Reading:
+class SelectorParser:
     """A selector that is read from its beginning to its end."""
 
     def __init__(self, text: str) -> None:
@@ -119,18 +119,18 @@ class Reading:
             raise self._refused(token, "a comma or )")
         return frozenset(found)
 
-    def _peek(self) -> Token:
+    def _peek(self) -> SelectorToken:
         found = TOKENS.match(self._text, self._at)
         if not found:
-            return Token("", len(self._text) + 1)
-        return Token(found[1], found.start(1) + 1)
+            return SelectorToken("", len(self._text) + 1)
+        return SelectorToken(found[1], found.start(1) + 1)
 
-    def _take(self) -> Token:
+    def _take(self) -> SelectorToken:
         token = self._peek()
         self._at = token.column - 1 + len(token.text)
         return token
 
-    def _refused(self, token: Token, expected: str) -> UsageError:
+    def _refused(self, token: SelectorToken, expected: str) -> UsageError:
         found = repr(token.text) if token.text else "its end"
         return UsageError(
             f"--selector {self._text!r}: {expected} should stand at character {token.column}, not {found}", SYNTAX

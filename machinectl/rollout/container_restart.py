@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from machinectl.engine import Question
+from machinectl.engine import EngineQuery
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError, one_line
 from machinectl.hosts.certificates.pending import probe_any_set
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Ask = Callable[[Machine], Containers]
 
 # Without `all` it is those that run alone.
-QUESTION = Question("/containers/json?all=1", list)
+QUESTION = EngineQuery("/containers/json?all=1", list)
 # An engine answers in milliseconds, and in seconds just after its start. Seconds.
 ANSWERS_WITHIN = 10.0
 # What containers may take that start with their engine: as long as docker gives one to stop, many times. Seconds.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.commands.inspect import ours
-from machinectl.commands.ls import Row
+from machinectl.commands.ls import MachineRow
 from machinectl.go.template import parse
 from machinectl.host_changes import ConfigMerged, UnknownChange
 from machinectl.machines.docker_machine.config_json import config_json
@@ -260,7 +260,7 @@ def test_no_secret_is_shown_in_any_shape(engine: dict[str, Any], state: dict[str
     machine = none_machine()
     machine.engine = EngineOptions.load(engine)
     machine.driver_state = json.dumps(state)
-    rows = [Row(machine).fields()]
+    rows = [MachineRow(machine).fields()]
     for shown in (json.dumps(shape) for shape in (ours(machine, DIRECTORY), config_json(machine, DIRECTORY))):
         assert "hunter2" not in shown
         assert "***" in shown

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.doctor import engine_configuration, host_checks, served_certificate
+from machinectl.doctor import engine_configuration, host_condition, served_certificate
 from machinectl.doctor.check import Verdict
-from machinectl.doctor.host_checks import Shell
+from machinectl.doctor.host_condition import Shell
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.provision.facts.health import FileSystem, Health, Memory
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, ServiceState, Sum, parse
@@ -181,7 +181,7 @@ def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -
     ids=["well", "no engine", "stopped", "not at boot", "unread", "masked"],
 )
 def test_the_service_of_an_engine(different: dict[str, Any], verdict: Verdict, seen: str, hint: str) -> None:
-    found = host_checks.service(recorded("docker", **different), SUDO, ours=True)
+    found = host_condition.service(recorded("docker", **different), SUDO, ours=True)
     assert found.verdict is verdict
     assert seen in found.seen
     assert hint in found.hint
@@ -189,10 +189,11 @@ def test_the_service_of_an_engine(different: dict[str, Any], verdict: Verdict, s
 
 def test_of_a_host_that_others_set_up_nothing_is_provisioned() -> None:
     stopped = recorded("docker", service=ServiceState(loaded=True))
-    assert "machinectl ssh orion systemctl start docker" in host_checks.service(stopped, ROOT, ours=False).hint
+    assert "machinectl ssh orion systemctl start docker" in host_condition.service(stopped, ROOT, ours=False).hint
     alpine = replace(stopped, init="openrc")
     assert (
-        host_checks.service(alpine, ROOT, ours=False).hint == "Start it: machinectl ssh orion rc-service docker start"
+        host_condition.service(alpine, ROOT, ours=False).hint
+        == "Start it: machinectl ssh orion rc-service docker start"
     )
 
 
@@ -207,25 +208,25 @@ def test_of_a_host_that_others_set_up_nothing_is_provisioned() -> None:
     ],
 )
 def test_live_restore(info: dict[str, Any], configured: bool, owed: bool, verdict: Verdict, hint: str) -> None:
-    found = host_checks.live_restore(recorded("docker", info=info), SUDO, owed=owed, configured=configured)
+    found = host_condition.live_restore(recorded("docker", info=info), SUDO, owed=owed, configured=configured)
     assert found.verdict is verdict
     assert hint in found.hint
 
 
 def test_a_swarm_node_has_no_live_restore_and_is_not_broken_by_that() -> None:
     node = recorded("swarm-node", info={"LiveRestoreEnabled": False})
-    assert host_checks.live_restore(replace(node, swarm=True), SUDO, owed=False, configured=True).verdict is UNKNOWN
+    assert host_condition.live_restore(replace(node, swarm=True), SUDO, owed=False, configured=True).verdict is UNKNOWN
 
 
 def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
-    assert host_checks.clock(timedelta(seconds=0.4), SUDO).seen == "as the clock here"
-    assert host_checks.clock(timedelta(seconds=-100), SUDO).verdict is OK
+    assert host_condition.clock(timedelta(seconds=0.4), SUDO).seen == "as the clock here"
+    assert host_condition.clock(timedelta(seconds=-100), SUDO).verdict is OK
     for off, seen in ((timedelta(minutes=6), "6 minutes ahead of"), (timedelta(days=-3), "3 days behind")):
-        found = host_checks.clock(off, SUDO)
+        found = host_condition.clock(off, SUDO)
         assert found.verdict is BROKEN
         assert seen in found.seen
         assert "machinectl ssh orion sudo timedatectl set-ntp true" in found.hint
-    assert "typed on the host" in host_checks.clock(timedelta(days=9), None).hint
+    assert "typed on the host" in host_condition.clock(timedelta(days=9), None).hint
 
 
 @pytest.mark.parametrize(
@@ -240,25 +241,25 @@ def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
     ],
 )
 def test_a_disk_is_full_of_bytes_or_of_files(free: int, inodes: int, inodes_free: int, verdict: Verdict) -> None:
-    found = host_checks.room(FileSystem(100 * GB, free, inodes, inodes_free, "/dev/sda1", "/"), SUDO)
+    found = host_condition.room(FileSystem(100 * GB, free, inodes, inodes_free, "/dev/sda1", "/"), SUDO)
     assert found.verdict is verdict
     assert ("sudo du -xhd1 /" in found.hint) is (verdict is not OK)
 
 
 @pytest.mark.parametrize("directory", ["/srv/my data", "/; rm -rf ~", "/'`id`$(id)", "/x\\"])
 def test_what_a_host_calls_a_directory_is_one_word_to_both_shells(directory: str) -> None:
-    found = host_checks.room(FileSystem(100 * GB, 9 * GB, 0, 0, "/dev/sda1", directory), SUDO)
+    found = host_condition.room(FileSystem(100 * GB, 9 * GB, 0, 0, "/dev/sda1", directory), SUDO)
     here = shlex.split(found.hint.removeprefix("See what fills it: "))
     assert here[:3] == ["machinectl", "ssh", "orion"]
     assert shlex.split(" ".join(here[3:])) == ["sudo", "du", "-xhd1", directory]
 
 
 def test_memory_that_has_run_out() -> None:
-    found = host_checks.memory(Memory(8 * GB, 4 * GB, 0, 0), SUDO)
+    found = host_condition.memory(Memory(8 * GB, 4 * GB, 0, 0), SUDO)
     assert (found.verdict, found.seen) == (OK, "4GiB of 8GiB available")
-    assert host_checks.memory(Memory(8 * GB, GB // 2, 2 * GB, 2 * GB), SUDO).verdict is UNKNOWN
-    assert host_checks.memory(Memory(8 * GB, GB // 50, 2 * GB, 0), SUDO).verdict is BROKEN
-    assert host_checks.memory(Memory(0, 0, 0, 0), SUDO).verdict is UNKNOWN
+    assert host_condition.memory(Memory(8 * GB, GB // 2, 2 * GB, 2 * GB), SUDO).verdict is UNKNOWN
+    assert host_condition.memory(Memory(8 * GB, GB // 50, 2 * GB, 0), SUDO).verdict is BROKEN
+    assert host_condition.memory(Memory(0, 0, 0, 0), SUDO).verdict is UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -275,7 +276,7 @@ def test_memory_that_has_run_out() -> None:
 def test_what_packages_wait_for(
     reboot: tuple[str, ...] | None, replaced: tuple[str, ...], interrupted: bool, verdict: Verdict, hint: str
 ) -> None:
-    found = host_checks.restart(
+    found = host_condition.restart(
         Health((), Memory(0, 0, 0, 0), reboot, replaced), SUDO, "systemd", interrupted=interrupted
     )
     assert found.verdict is verdict

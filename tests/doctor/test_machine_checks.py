@@ -24,7 +24,7 @@ from machinectl import certs
 from machinectl.doctor import docker_client
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.engine_connectivity import way_to
-from machinectl.doctor.host_checks import Shell
+from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.machine_checks import Inside, examine, judged
 from machinectl.doctor.machine_checks import of_store as kept_of
 from machinectl.doctor.this_computer import of_store

@@ -4,20 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.commands.ls import Row
+from machinectl.commands.ls import MachineRow
 from machinectl.errors import UsageError
 from machinectl.machines.ls_filters import parse_filters
 from machinectl.machines.record import Machine
 from machinectl.state import State
 
 
-def row(name: str = "orionbox", driver: str = "none", state: State = State.NONE, **labels: str) -> Row:
+def row(name: str = "orionbox", driver: str = "none", state: State = State.NONE, **labels: str) -> MachineRow:
     machine = Machine(name, driver, url="tcp://192.168.0.29:2376", tls=True)
     machine.labels = labels
-    return Row(machine, state=state)
+    return MachineRow(machine, state=state)
 
 
-def passes(given: list[str], candidate: Row) -> bool:
+def passes(given: list[str], candidate: MachineRow) -> bool:
     filters = parse_filters(given)
     return filters.before_asking(candidate.machine) and filters.after_asking(candidate.state)
 

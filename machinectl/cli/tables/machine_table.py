@@ -12,7 +12,7 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.line_format import cut
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json, write_out
-from machinectl.commands.ls import Row, ask, rows
+from machinectl.commands.ls import MachineRow, ask, rows
 from machinectl.errors import UsageError
 from machinectl.go.tabwriter import align, table
 from machinectl.hosts.status.query_engines import skipped_engines_error
@@ -113,7 +113,7 @@ def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: b
         write_out(table(["NAME", "URL", "KEPT IN"], ([one.name, one.url, one.directory] for one in kept)))
 
 
-def fill(listed: Sequence[Row], store: Store, timeout: float, *, live: bool) -> None:
+def fill(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bool) -> None:
     """Ask the hosts; where `live`, what is known so far is shown and then taken back for the next draft."""
     drawn = draft(listed) if live else 0
     for _ in ask(store, listed, timeout):
@@ -124,7 +124,7 @@ def fill(listed: Sequence[Row], store: Store, timeout: float, *, live: bool) -> 
         take_back(drawn)
 
 
-def draft(listed: Sequence[Row]) -> int:
+def draft(listed: Sequence[MachineRow]) -> int:
     """Draw the table as it is, each line cut to the screen's width; return how many lines it took."""
     width = shutil.get_terminal_size().columns
     drawn = lines(listed, width)
@@ -136,12 +136,12 @@ def take_back(drawn: int) -> None:
     draw(BACK.format(lines=drawn))
 
 
-def fits_the_screen(listed: Sequence[Row]) -> bool:
+def fits_the_screen(listed: Sequence[MachineRow]) -> bool:
     """Whether the table can be drawn again in place: a terminal that is higher than the table."""
     return is_drawn_on(sys.stdout) and len(listed) + 2 < shutil.get_terminal_size().lines
 
 
-def lines(listed: Sequence[Row], width: int = sys.maxsize) -> list[str]:
+def lines(listed: Sequence[MachineRow], width: int = sys.maxsize) -> list[str]:
     """docker-machine's table; the state is coloured on a terminal."""
     plain = align(["\t".join(HEADINGS[column] for column in COLUMNS), *("\t".join(cells(row)) for row in listed)])
     fitting = [(cut(line, width) if width < len(line) * WIDEST else line).rstrip() for line in plain]
@@ -149,7 +149,7 @@ def lines(listed: Sequence[Row], width: int = sys.maxsize) -> list[str]:
     return [fitting[0], *(with_colour(line, row.state, start) for line, row in zip(fitting[1:], listed, strict=True))]
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: MachineRow) -> list[str]:
     fields = row.fields()
     if row.settled:
         return [one_line(fields[column]) for column in COLUMNS]
@@ -184,7 +184,7 @@ def parse_template(text: str) -> tuple[Template, bool]:
     return gotemplate.parse(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True), headed
 
 
-def rendered(template: Template, listed: Sequence[Row], *, headed: bool) -> str:
+def rendered(template: Template, listed: Sequence[MachineRow], *, headed: bool) -> str:
     texts = [template.render(unbroken(row.fields())) for row in listed]
     if headed:
         texts = align([line for text in [template.render(HEADINGS), *texts] for line in text.split("\n")])

@@ -19,7 +19,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.screen import Screen
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.tables.machine_table import lines, parse_template, rendered
-from machinectl.commands.ls import Row, ask, rows
+from machinectl.commands.ls import MachineRow, ask, rows
 from machinectl.errors import UsageError
 from machinectl.machines.ls_filters import parse_filters
 
@@ -59,18 +59,18 @@ class Watched:
     interval: float
     events: SimpleQueue[Event | Exception] = field(default_factory=SimpleQueue)
     over: threading.Event = field(default_factory=threading.Event)
-    shown: Sequence[Row] = ()
+    shown: Sequence[MachineRow] = ()
 
     def keep_asking(self) -> None:
         try:
-            known: dict[str, Row] = {}
+            known: dict[str, MachineRow] = {}
             while not self.over.is_set():
                 known = self.ask_once(known)
                 self.over.wait(self.interval)
         except Exception as exc:  # noqa: BLE001 - raised again by who draws
             self.events.put(exc)
 
-    def ask_once(self, before: dict[str, Row]) -> dict[str, Row]:
+    def ask_once(self, before: dict[str, MachineRow]) -> dict[str, MachineRow]:
         fresh = [row for row in rows(self.store, os.environ) if self.filters.before_asking(row.machine)]
         known = {
             (name := row.machine.name): row if row.settled or name not in before else before[name] for row in fresh
@@ -81,11 +81,11 @@ class Watched:
             self.publish(known)
         return known
 
-    def publish(self, known: dict[str, Row]) -> None:
+    def publish(self, known: dict[str, MachineRow]) -> None:
         self.shown = [row for row in known.values() if self.passes(row)]
         self.events.put(Event.CHANGED)
 
-    def passes(self, row: Row) -> bool:
+    def passes(self, row: MachineRow) -> bool:
         return self.filters.after_asking(row.state) if row.settled else not self.filters.needs_state
 
     def next_events(self) -> set[Event]:
@@ -142,14 +142,14 @@ def keep_drawing(screen: Screen, watched: Watched, parsed: Template | None, *, h
         screen.show(fitting(watched.shown, table(watched.shown, parsed, width, headed=headed), width, height))
 
 
-def table(listed: Sequence[Row], parsed: Template | None, width: int, *, headed: bool) -> list[str]:
+def table(listed: Sequence[MachineRow], parsed: Template | None, width: int, *, headed: bool) -> list[str]:
     """The lines of `ls`, each cut to the width."""
     if parsed is None:
         return lines(listed, width)
     return [cut(harmless(line), width) for line in rendered(parsed, listed, headed=headed).splitlines()]
 
 
-def fitting(listed: Sequence[Row], drawn: Sequence[str], width: int, height: int) -> Sequence[str]:
+def fitting(listed: Sequence[MachineRow], drawn: Sequence[str], width: int, height: int) -> Sequence[str]:
     """As many lines as the screen is high; where there are more, the last one counts those that are not seen."""
     if len(drawn) <= height:
         return drawn

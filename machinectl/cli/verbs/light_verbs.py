@@ -27,20 +27,24 @@ USUAL_TIMEOUT = 10
 
 def env(store: Store, flags: Flags, names: Sequence[str], _program: str) -> None:
     from machinectl.commands.env import env as command
+    from machinectl.commands.env import env_file
 
-    form = flags.get("format", "")
+    unset, no_proxy, swarm = (name in flags for name in ("unset", "no_proxy", "swarm"))
+    if form := flags.get("format", ""):
+        text = env_file(store, names, form, unset=unset, no_proxy=no_proxy, environment=os.environ, swarm=swarm)
+        write_file(text)
+        return
     text = command(
         store,
         names,
         shell=flags.get("shell"),
-        unset="unset" in flags,
-        no_proxy="no_proxy" in flags,
+        unset=unset,
+        no_proxy=no_proxy,
         typed=sys.argv,
         environment=os.environ,
-        form=form,
-        swarm="swarm" in flags,
+        swarm=swarm,
     )
-    write_file(text) if form else write_out(text)
+    write_out(text)
 
 
 def active(store: Store, _flags: Flags, _names: Sequence[str], _program: str) -> None:

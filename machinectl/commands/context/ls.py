@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Row:
+class ContextRow:
     """A machine, a context that a machine of this store has left, or a swarm; `current` where docker here takes it."""
 
     standing: ContextStatus
@@ -40,9 +40,9 @@ class Row:
         return [found.machine, found.machine if found.is_there else "-", "*" if self.current else "-", found.told]
 
 
-def context_ls(store: Store, environment: Mapping[str, str]) -> list[Row]:
+def context_ls(store: Store, environment: Mapping[str, str]) -> list[ContextRow]:
     """All machines of the store by name, what is left over of those that are gone, and then the store's swarms."""
     docker = Contexts()
     current = docker.current(environment).name
     found = [*context_statuses(docker, store), *swarm_contexts.swarm_context_statuses(docker, store)]
-    return [Row(each, each.is_there and each.machine == current) for each in found]
+    return [ContextRow(each, each.is_there and each.machine == current) for each in found]

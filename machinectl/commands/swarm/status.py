@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Row:
+class NodeRow:
     """A node, and the machine that it is, where it is one of ours."""
 
     node: Node
@@ -72,7 +72,7 @@ class Swarm:
 
     name: str
     cluster: str
-    rows: tuple[Row, ...]
+    rows: tuple[NodeRow, ...]
     asked: str = ""
     failure: MachineError | None = None
 
@@ -210,14 +210,14 @@ def seen(believed: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) ->
     return Swarm(name, cluster, tuple(remembered(known)), failure=failure)
 
 
-def rows(nodes: Iterable[Node], known: Sequence[tuple[Machine, SwarmNode]]) -> list[Row]:
+def rows(nodes: Iterable[Node], known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
     """Nodes with their machines: managers first, each by name."""
     ours = {node.node: (machine.name, node.before, node.membership) for machine, node in known}
-    found = [Row(node, *ours.get(node.id, ())) for node in nodes]
+    found = [NodeRow(node, *ours.get(node.id, ())) for node in nodes]
     return sorted(found, key=lambda row: (not row.node.manages, row.machine or row.node.hostname))
 
 
-def remembered(known: Sequence[tuple[Machine, SwarmNode]]) -> list[Row]:
+def remembered(known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
     """What the records say of nodes where no manager does."""
     nodes = [Node(node.node, "", node.role, "", "unknown") for _, node in known]
     return rows(nodes, known)

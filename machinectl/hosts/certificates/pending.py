@@ -23,7 +23,7 @@ from machinectl.machines.store.store_paths import PENDING
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from machinectl.engine import Asker, Probe, Question
+    from machinectl.engine import Asker, EngineQuery, Probe
     from machinectl.engine.ask_engines import Course
     from machinectl.engine.connect_result import Opened
     from machinectl.machines.record import Machine
@@ -78,7 +78,7 @@ def pending_sets(directory: str) -> list[str]:
 
 
 def probe_any_set(
-    machine: Machine, deadline: Deadline, question: Question | None = None, opened: Opened | None = None
+    machine: Machine, deadline: Deadline, question: EngineQuery | None = None, opened: Opened | None = None
 ) -> tuple[Probe, str]:
     """What a machine's engine says, and the directory of the set that it answered to: the machine's, or a pending one.
 
@@ -99,7 +99,7 @@ def probe_any_set(
     return found, machine.directory
 
 
-def probe_in_parallel(machine: Machine, question: Question | None, asker: Asker) -> Course:
+def probe_in_parallel(machine: Machine, question: EngineQuery | None, asker: Asker) -> Course:
     """Ask a machine's engine in parallel with others; see `engine.ask_all`."""
     opened = asker.reach(endpoint_of(machine))
     if opened:

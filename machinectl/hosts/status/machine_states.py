@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from machinectl.driver import Driver, SSHEndpoint
-    from machinectl.engine import Asker, Probe, Question
+    from machinectl.engine import Asker, EngineQuery, Probe
     from machinectl.engine.ask_engines import Course
     from machinectl.machines.record import Machine
 
@@ -34,7 +34,7 @@ def state_of(machine: Machine, timeout: float) -> Probe:
 
 
 def states_of(
-    machines: Iterable[Machine], timeout: float, question: Question | None = None
+    machines: Iterable[Machine], timeout: float, question: EngineQuery | None = None
 ) -> Iterator[tuple[str, Probe]]:
     """What many machines are doing, each by its name as it is known; each has `timeout` seconds from when it is asked.
 
@@ -49,7 +49,7 @@ def states_of(
     return engine.ask_all(courses, timeout, lambda name: by_name[name].url)
 
 
-def probe_machine(machine: Machine, driver: Driver | None, question: Question | None, asker: Asker) -> Course:
+def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery | None, asker: Asker) -> Course:
     """Ask a machine's engine. If it is silent, check whether anything answers at the SSH port."""
     known = driver_state(machine, driver)
     if known in ASLEEP:

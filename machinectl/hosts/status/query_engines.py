@@ -16,7 +16,7 @@ from machinectl.state import State
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from machinectl.engine import Question
+    from machinectl.engine import EngineQuery
     from machinectl.machines.store import Store
 
 
@@ -98,7 +98,7 @@ def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
 
 
 def query_engines(
-    store: Store, statuses: Iterable[Each], timeout: float, question: Question | None = None
+    store: Store, statuses: Iterable[Each], timeout: float, question: EngineQuery | None = None
 ) -> Iterator[Each]:
     """Ask all hosts and yield each when it is settled; each has `timeout` seconds from when it is asked."""
     by_name = {one.machine.name: one for one in statuses if not one.settled}

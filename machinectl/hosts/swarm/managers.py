@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from machinectl.engine.swarm_api import Node
     from machinectl.machines.record import Machine
 
-NODES = engine.Question("/nodes", list)
+NODES = engine.EngineQuery("/nodes", list)
 # How long managers are waited for: first the one that is asked first, which answers in milliseconds where it is there,
 # then whichever comes. Seconds.
 QUICK, PATIENCE = 0.7, 5.0

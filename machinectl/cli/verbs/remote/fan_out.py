@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -50,22 +51,23 @@ def run(
 ) -> int:
     """`words` are names, two dashes and the command; `flags` are those given, with their values."""
     from machinectl.commands.run import run as command
+    from machinectl.commands.run import script
+    from machinectl.hosts.connection.remote_command import RemoteScript
+    from machinectl.ssh.openssh.multiplexing import Multiplexing
 
-    names, order = parted(store, words, flags, "run", "uptime")
+    names, typed = parted(store, words, flags, "run", "uptime")
+    connections = Multiplexing(enabled="no_persist" not in flags and not switched_off(PERSIST))
+    order = RemoteScript(script(typed), sudo="sudo" in flags, native=native, connections=connections)
 
     def begin(targets: Sequence[str], given: Input | None) -> Events:
         return command(
             store,
             console,
             targets,
-            order,
+            replace(order, input=given),
             access,
-            sudo="sudo" in flags,
-            native=native,
-            input=given,
             timeout=timeout_of(flags),
             parallel=parallel_of(flags),
-            persist="no_persist" not in flags and not switched_off(PERSIST),
         )
 
     return followed(store, console, names, flags, begin, program, SSH_FAILED)
