@@ -28,7 +28,7 @@ from machinectl.hosts.parallel.workers import plan_each, work_on_each
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
 from machinectl.machines.docker_machine.origin import Origin
 from machinectl.machines.selection import chosen
-from machinectl.provision import host_checks
+from machinectl.provision import preflight
 from machinectl.provision.decision import Decision, EngineDown, not_applied
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.job import apply
@@ -244,8 +244,8 @@ def check(machine: Machine, host: Facts, target: Target) -> None:
             f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
             f"Have it set up: machinectl provision {machine.name}",
         )
-    host_checks.room(host, target)
-    host_checks.clock(host, target)
+    preflight.room(host, target)
+    preflight.clock(host, target)
 
 
 def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.doctor.check import broken, ok, unknown
 from machinectl.files.atomic import quoted
 from machinectl.go.units import memory_size
-from machinectl.provision import host_checks
+from machinectl.provision import preflight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,13 +48,13 @@ class Shell:
 
 def clock(off: timedelta, shell: Shell | None) -> Check:
     """`off` is how far the host's clock is ahead of this one's."""
-    if abs(off) <= host_checks.NOTICEABLE:
+    if abs(off) <= preflight.NOTICEABLE:
         seconds = abs(off.total_seconds())
         return ok(CLOCK, f"{seconds:.0f} s from the clock here" if seconds >= 1 else "as the clock here")
     set_it = shell.command("timedatectl set-ntp true") if shell else "timedatectl set-ntp true, typed on the host"
     return broken(
         CLOCK,
-        f"the host's is {host_checks.skew(off)} here",
+        f"the host's is {preflight.skew(off)} here",
         f"See which one is right: date -u; the host's is set by {set_it}",
     )
 

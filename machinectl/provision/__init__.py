@@ -1,4 +1,4 @@
-"""A host becomes an engine host: what it is like (facts), what to do about it (steps), and how that is undone."""
+"""Set up a host as a Docker host: facts about it, the steps that those lead to, and their undo."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from functools import cache
 
 @cache
 def resource(name: str) -> str:
-    """A shell script for a host."""
+    """Return the text of a shell script in scripts/."""
     with open(os.path.join(os.path.dirname(__file__), "scripts", name), encoding="utf-8") as file:
         return file.read()

@@ -1,4 +1,4 @@
-"""/etc/docker/daemon.json: our keys put in and taken out again, everybody else's left as they were.
+"""Merge our keys into daemon.json and remove them again, without touching anybody else's.
 
 Keys: https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file
 """
@@ -15,7 +15,7 @@ from machinectl.errors import CheckFailed, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# Flags whose key is another word, mostly as they can be given many times.
+# Flags with another name in daemon.json; they can be repeated.
 LISTS = {
     "add-runtime": "runtimes",
     "allow-nondistributable-artifacts": "allow-nondistributable-artifacts",
@@ -34,7 +34,7 @@ LISTS = {
     "storage-opt": "storage-opts",
 }
 MAPS = {"default-ulimit": "default-ulimits", "log-opt": "log-opts", "feature": "features"}
-# Values that are text to dockerd also where they look like a number.
+# Values that dockerd wants as text, even if they look like numbers.
 TEXTS = {
     "default-shm-size",
     "group",
@@ -44,13 +44,13 @@ TEXTS = {
     "fixed-cidr",
     "cgroup-parent",
 }
-# What cannot be said in the form flag=value: each is a structure of its own.
+# Flags whose value is a structure.
 STRUCTURES = {"add-runtime", "default-address-pool", "default-ulimit"}
 
 
 def parse(text: bytes | None, path: str) -> dict[str, Any]:
-    """The configuration; an absent or empty file is none. Raises CheckFailed for what dockerd could not read."""
-    see = f"Mend it on the host; as root, this says what is left: dockerd --validate --config-file {shlex.quote(path)}"
+    """Read daemon.json; a missing or empty file has no keys. Raises CheckFailed for what dockerd could not read."""
+    see = f"Fix it on the host, then check it as root: dockerd --validate --config-file {shlex.quote(path)}"
     try:
         value = json.loads((text or b"").decode("utf-8-sig").strip() or "{}")
     except (ValueError, RecursionError) as exc:
@@ -61,20 +61,20 @@ def parse(text: bytes | None, path: str) -> dict[str, Any]:
 
 
 def dump(config: Mapping[str, Any], like: bytes | None) -> bytes:
-    """The configuration as text, indented as the one that was there."""
+    """Write daemon.json, indented as `like` is."""
     indent = re.search(rb"\n([ \t]+)\"", like or b"")
     text = json.dumps(config, indent=indent[1].decode() if indent else 4, ensure_ascii=False) + "\n"
-    # Half a surrogate pair stays the escape that it was.
+    # Half a surrogate pair stays an escape.
     return text.encode(errors="backslashreplace")
 
 
 def merged(before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Our keys over those that are there, in their order; new ones come last."""
+    """Set our keys; new ones come last."""
     return {**before, **ours}
 
 
 def put_back(now: Mapping[str, Any], before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """What is there without what we put in: only keys that we set and nobody changed since."""
+    """Restore the keys of `ours` that nobody changed since to their value in `before`."""
     result = dict(now)
     for key, value in ours.items():
         if key not in now or now[key] != value:
@@ -87,18 +87,18 @@ def put_back(now: Mapping[str, Any], before: Mapping[str, Any], ours: Mapping[st
 
 
 def ordered(config: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with its keys in the order of another one that has most of them."""
+    """Sort keys as in `like`."""
     return {**{key: config[key] for key in like if key in config}, **config}
 
 
 def extended(there: Any, more: Sequence[str]) -> list[Any]:
-    """A list with what it lacks added."""
+    """Append to a list what it lacks."""
     values = list(there) if isinstance(there, list) else []
     return [*values, *(each for each in dict.fromkeys(more) if each not in values)]
 
 
 def labelled(there: Any, labels: Mapping[str, str]) -> list[Any]:
-    """The engine's labels: ours in the place of those of the same key, which dockerd would refuse beside each other."""
+    """Merge labels: dockerd refuses two with the same key, so ours replace those."""
     left = dict(labels)
     found: list[Any] = []
     for each in there if isinstance(there, list) else ():
@@ -111,19 +111,19 @@ def labelled(there: Any, labels: Mapping[str, str]) -> list[Any]:
 
 
 def key_of(flag: str) -> str:
-    """The key of a flag of dockerd."""
+    """Return the daemon.json key of a dockerd flag."""
     return LISTS.get(flag) or MAPS.get(flag) or flag
 
 
 def options(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, Any]:
-    """`--engine-opt flag=value` as keys. Raises UsageError for what cannot be one."""
+    """Convert `--engine-opt flag=value` to keys. Raises UsageError for invalid ones."""
     found: dict[str, Any] = {}
     for option in given:
         flag, equals, value = option.lstrip("-").partition("=")
         ours = flag in {"host", "hosts", "H"} or flag.startswith("tls")
         if not flag or flag in STRUCTURES or ours:
-            why = "machinectl sets it" if ours else "it has no flag=value"
-            raise UsageError(f"--engine-opt {option!r} cannot be used: {why}", "Write it into the host's daemon.json")
+            why = "machinectl sets it" if ours else "its value is a structure"
+            raise UsageError(f"--engine-opt {option!r} cannot be used: {why}", "Set it in the host's daemon.json")
         key = key_of(flag)
         if flag in LISTS:
             found[key] = extended(found.get(key, before.get(key)), [value])
@@ -140,7 +140,7 @@ def options(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def typed(text: str) -> str | int | bool:
-    """A value as JSON has it: dockerd refuses a number in quotes."""
+    """Convert text to a bool or number: dockerd refuses a quoted number."""
     if text in {"true", "false"}:
         return text == "true"
     return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else text

@@ -1,4 +1,4 @@
-"""What a step comes to: nothing, or what is to be done, what that changes, and what its failure means."""
+"""What a step decides: the job to run, the changes to record, and how to explain its failure."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Job, RemoteResult
 
 JOURNAL_LINES = 15
-# In characters: an engine's own words may have no end.
+# In characters.
 LONGEST_LINE = 2000
-# Before dockerd's whole configuration in its journal: what a log-opt holds may be a token, and errors go on record.
+# Followed by dockerd's whole configuration in its journal: a log-opt may hold a token, and errors are recorded.
 RELOADED = "Reloaded configuration: "
-# How a line of apply.sh begins that says why the engine could make no container before.
+# Begins apply.sh's line about an engine that could create no container before.
 NO_CONTAINER = "no container: "
 
 
 def no_container(result: RemoteResult) -> str:
-    """Return a remark about an engine that could make no container before its restart either, "" if it can."""
+    """Return a remark if the engine could not create a container even before its restart, else ""."""
     lines = result.stdout.decode(errors="replace").splitlines()
     reason = next((line.removeprefix(NO_CONTAINER) for line in lines if line.startswith(NO_CONTAINER)), "")
-    return f"the engine can make no container, and could not before its restart either: {reason}" if reason else ""
+    return f"the engine cannot create a container, and could not before its restart: {reason}" if reason else ""
 
 
 class Rehearsal(NamedTuple):
-    """Checks whether a job may run, before anything is recorded.
+    """A check whether a job may run, before anything is recorded.
 
-    `command` changes nothing, and is used in a dry run too. `job` first refreshes what the host knows. `judge` raises
+    `command` changes nothing and is used in a dry run too; `job` updates package lists first. `judge` raises
     MachineError if their output forbids the job.
     """
 
@@ -45,12 +45,11 @@ class Rehearsal(NamedTuple):
 
 @dataclass(frozen=True)
 class Decision:
-    """Something to be done on a host.
+    """A change of a host.
 
-    `after` is the host as it will be: what later steps go by. Where that cannot be known (`unforeseen`), it is a guess
-    that is good enough for --dry-run, and the host is read again. `changes` are recorded before the job runs, and those
-    that are `undone` by it are forgotten when it has; what only its result tells of them is `learned`, also where it
-    failed, and `remark` is a word to the person.
+    `after` are the facts after it. If they cannot be known (`unforeseen`), it is a guess for a dry run, and a real run
+    reads the host again. `changes` are recorded before the job runs, `undone` ones are removed from the record after
+    it; `learned` are changes that only the result tells, even of a failure. `remark` is a message about the result.
     """
 
     title: str
@@ -62,13 +61,12 @@ class Decision:
     unforeseen: bool = False
     undone: tuple[Change, ...] = field(default=(), repr=False)
     rehearsal: Rehearsal | None = field(default=None, repr=False)
-    # What the person is told before it is done.
     warnings: tuple[str, ...] = ()
     learned: Callable[[RemoteResult], tuple[Change, ...]] = field(default=lambda _: (), repr=False)
     remark: Callable[[RemoteResult], str] = field(default=no_container, repr=False)
 
 
-# The next command if an engine refuses its configuration.
+# The hint if an engine refuses its configuration.
 CORRECT = (
     "Correct the option that it names, in fleet.yaml or with machinectl set --engine-opt <KEY>=<VALUE> <NAME>, "
     "then run the same command again"
@@ -76,15 +74,15 @@ CORRECT = (
 
 
 class InUse(CheckFailed):
-    """The engine runs containers, and it is not its turn yet. Nothing was changed; `containers` are their IDs."""
+    """The engine runs containers and may not be restarted yet. Nothing was changed; `containers` are their IDs."""
 
     def __init__(self, name: str, containers: frozenset[str]) -> None:
-        super().__init__(f'The engine of "{name}" runs containers, and waits for its turn')
+        super().__init__(f'The engine of "{name}" runs containers: it is restarted later, in turn')
         self.containers = containers
 
 
 class EngineDown(MachineError):
-    """The engine did not come up, or could make no container; what was there before was put back."""
+    """The engine did not start, or could create no container; its old configuration was restored."""
 
 
 def log_command(init: str) -> str:
@@ -93,16 +91,16 @@ def log_command(init: str) -> str:
 
 
 def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
-    """What the end of apply.sh means, on a host with this init system."""
+    """Explain a failure of apply.sh on a host with this init system."""
     said = tail(result)
     if result.status == 3:  # noqa: PLR2004 - apply.sh
         return EngineDown(
-            f"The engine does not start with the new configuration; the old one is back and it runs again:\n{said}",
+            f"The engine does not start with the new configuration; with the old one, it runs again:\n{said}",
             CORRECT,
         )
     if result.status == 4:  # noqa: PLR2004 - apply.sh
         return EngineDown(
-            f"The engine does not start, with the new configuration or the old one, which was put back:\n{said}",
+            f"The engine starts neither with the new configuration nor with the old one, which was restored:\n{said}",
             f"Look on the host: {log_command(init)}",
         )
     if result.status == 5:  # noqa: PLR2004 - apply.sh
@@ -112,50 +110,48 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
         elif "Operation not permitted" in said:
             look = "lsattr -d /etc/docker /etc/docker/* /etc/systemd/system /etc/systemd/system/docker.service.d"
         return MachineError(
-            f"The configuration could not be written, and its files are as they were before this step: "
-            f"{_unwritten(said)}",
+            f"The configuration could not be written; its files are unchanged: {_unwritten(said)}",
             f"Look on the host: {look}",
         )
     if result.status == 6:  # noqa: PLR2004 - apply.sh
         return EngineDown(
-            f"The engine did not take the new configuration by a reload; the old one is back, and nothing was "
+            f"The engine did not apply the new configuration on reload; the old one was restored, and nothing was "
             f"restarted:\n{said}",
             f"Look on the host: docker info; {log_command(init)}",
         )
     if result.status == 7:  # noqa: PLR2004 - apply.sh
         return EngineDown(
-            f"dockerd refuses the new configuration; the old one is back, and nothing was restarted:\n{said}",
-            "Change what it complains of, on the host in /etc/docker/daemon.json or docker.service, or what is asked",
+            f"dockerd refuses the new configuration; the old one was restored, and nothing was restarted:\n{said}",
+            "Correct the option that it names, on the host in /etc/docker/daemon.json or docker.service, or in the "
+            "machine's settings",
         )
     if result.status == 8:  # noqa: PLR2004 - apply.sh
         return EngineDown(
-            f"The engine can make no container with the new configuration; the old one is back and it runs again:\n"
+            f"The engine cannot create a container with the new configuration; with the old one, it runs again:\n"
             f"{said}",
             CORRECT,
         )
     return interrupted(result) or MachineError(
-        f"The work on the host was ended before it was done: {said}",
-        "Run the same command again: it begins with what was left half done",
+        f"The work on the host was interrupted: {said}",
+        "Run the same command again: it first restores what was left half done",
     )
 
 
 def interrupted(result: RemoteResult) -> MachineError | None:
-    """What the end of launch.sh means where it did not start the job."""
+    """Explain an exit status of launch.sh that means that it did not start the job; None for another status."""
     if result.status == 75:  # noqa: PLR2004 - launch.sh
-        return MachineError(
-            f"Somebody else is at work on the host: {tail(result)}", "Wait for them to end, and try again"
-        )
+        return MachineError(f"Another run is at work on the host: {tail(result)}", "Wait for it to end, and try again")
     return None
 
 
 def _unwritten(said: str) -> str:
-    """What apply.sh could not write, which is its last line, and why, which the first program that failed said."""
+    """Say what apply.sh could not write (its last line) and why (the first program's message)."""
     *earlier, last = said.splitlines()
     return f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
 
 
 def tail(result: RemoteResult) -> str:
-    """The last lines of what a job said."""
+    """Return the last lines that a job printed."""
     said = (result.stdout + result.stderr).decode(errors="replace")
     lines = [
         "".join(letter for letter in line[:LONGEST_LINE] if letter.isprintable() or letter == "\t")

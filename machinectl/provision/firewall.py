@@ -1,4 +1,4 @@
-"""The host's firewall: what it says about the engine's port, and the rule that lets it through."""
+"""The host's firewall: whether it blocks the engine's port, and the rule that opens it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Rule(NamedTuple):
 def blocking(facts: Facts, port: int, protocol: str = "tcp") -> Rule | None:
     """The firewall that keeps a port of the host from being reached, as far as its rules show; rules are for TCP."""
     rules = facts.firewalls
-    # These two write the kernel's rules themselves, in chains of their own that only they can read.
+    # These two manage the kernel's rules, in chains of their own.
     if "ufw" in rules:
         if re.search(rf"allow (any|{protocol}) {port} ", rules["ufw"]):
             return None
@@ -96,7 +96,7 @@ def nftables(chain: str, port: int) -> Rule:
     """A rule in a chain, named by family, table and name; iptables finds its own rules in its own chain only."""
     if chain == "ip filter INPUT":
         return iptables(port)
-    # A rule of nftables has no name but its handle, known only when it is there.
+    # A rule of nftables has only a handle, which is known once the rule exists.
     undo = (
         f"nft delete rule {chain} handle "
         f"$(nft -a list chain {chain} | sed -n 's/.*tcp dport {port} accept # handle //p' | head -n 1)"
@@ -105,7 +105,7 @@ def nftables(chain: str, port: int) -> Rule:
 
 
 def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Let the engine's port through, where that was asked for and something is in the way."""
+    """Open the engine's port, if --open-firewall was given and a firewall blocks it."""
     rule = blocking(facts, target.port) if allowed.open_firewall else None
     if rule is None:
         return None
@@ -121,7 +121,7 @@ def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
 
 
 def is_ours(change: PortOpened) -> bool:
-    """Whether a port would be closed by a command of ours: it is run as root, and the record may be somebody else's."""
+    """Return whether a recorded change is one that we made: its undo command runs as root."""
     port = int(change.port)
     chain = CHAIN_OF_RULE.match(change.undo)
     rules = [ufw(port), firewalld(port), iptables(port), *([nftables(chain[1], port)] if chain else [])]
@@ -129,7 +129,7 @@ def is_ours(change: PortOpened) -> bool:
 
 
 def closed(change: PortOpened) -> str:
-    """The command that closes a port again; it does nothing where the rule is gone, as after a reboot."""
+    """Return the command that closes a port again, if the rule still exists."""
     match change.firewall:
         case "iptables":
             there = change.undo.replace(" -D ", " -C ", 1)
@@ -144,7 +144,7 @@ def closed(change: PortOpened) -> str:
 def unmade(zone: str) -> str:
     """Return the command that removes a zone file that our change created, if it equals firewalld's own."""
     own = f"/usr/lib/firewalld/zones/{zone.rpartition('/')[2]}"
-    # They may differ in white space.
+    # They may differ in whitespace.
     return (
         "elements() { tr -d '\\n' <\"$1\" | sed 's/> *</>\\n</g' | sort; }\n"
         f'if [ "$(elements {zone})" = "$(elements {own})" ]; then rm -f {zone} {zone}.old; fi'
@@ -153,8 +153,8 @@ def unmade(zone: str) -> str:
 
 def not_closed(result: RemoteResult) -> MachineError:
     return interrupted(result) or MachineError(
-        f"The port could not be closed again in the host's firewall: {tail(result)}",
-        "Look for a rule for it on the host, and try again",
+        f"The port could not be closed in the host's firewall: {tail(result)}",
+        "Look for its rule on the host, and try again",
     )
 
 
@@ -165,9 +165,9 @@ def failure(result: RemoteResult) -> MachineError:
 
 
 def advice(facts: Facts, port: int) -> str:
-    """What to do where SSH works and the engine's port does not."""
+    """Say what to do if SSH works but the engine's port does not."""
     rule = blocking(facts, port)
     if rule:
-        return f"{rule.firewall} on the host is in the way: {rule.allow} (or let --open-firewall do it)"
+        return f"{rule.firewall} on the host blocks it. Open it: {rule.allow} (or pass --open-firewall)"
     found = " and ".join(sorted(name for name, rules in facts.firewalls.items() if rules)) or "none on the host"
     return f"Firewalls found: {found}; one between here and the host must let port {port}/tcp through"

@@ -1,4 +1,4 @@
-"""A job: a shell script that runs to its end on the host, also where the connection is cut in the middle."""
+"""A job is a shell script that runs on the host to its end, even if the connection breaks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-# The functions that ask the engine, and have it make a container.
+# Functions that ask the engine, and let it create a container.
 ENGINE = ("engine.sh", "container.sh")
 
 
 class RemoteResult(Protocol):
-    """What a remote command ended with; `ssh.Result` is one."""
+    """The result of a remote command, as `ssh.Result` has it."""
 
     @property
     def status(self) -> int: ...
@@ -32,8 +32,8 @@ class RemoteResult(Protocol):
 class Remote(Protocol):
     """A host that runs commands as root."""
 
-    # Runs a shell script. Raises MachineError where the connection fails, and with `check` where the script does.
-    # `shown` is what a person who watches sees in the script's place; what it prints is not seen if it is `secret`.
+    # Runs a shell script. Raises MachineError if the connection fails or, with `check`, if the script does.
+    # `shown` is printed in the script's place with --debug; the output is hidden if it is `secret`.
     def run(
         self,
         script: str,
@@ -48,34 +48,34 @@ class Remote(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """What is sent: the script, the variables that it starts with, and files that lie beside it, private to root."""
+    """A script with its variables, and private files beside it."""
 
     script: str
     variables: Mapping[str, str]
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    # Other scripts, of functions that this one calls.
+    # Scripts with functions that this one calls.
     functions: tuple[str, ...] = ()
-    # Seconds until the answer is given up on; the job itself goes on.
+    # Seconds to wait for the job; it continues on the host after that.
     timeout: float = 600
 
     @property
     def text(self) -> str:
-        """The script as it runs."""
+        """The whole script."""
         assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.variables.items())
         functions = "".join(f"{resource(name)}\n" for name in self.functions)
         return assignments + functions + resource(self.script)
 
     @property
     def restarts(self) -> bool:
-        """Whether the engine is restarted by it."""
+        """Whether the job restarts the engine."""
         return self.variables.get("action") == "restart"
 
     @property
     def archive(self) -> bytes:
-        """Everything as a tar archive: files go through stdin, so that nothing of them is in an argument."""
+        """A tar archive for stdin: no content appears in an argument."""
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-            # The script comes last: an archive that was cut off on its way has none.
+            # The script comes last: a truncated archive has none.
             for name, content in {**self.files, "job.sh": self.text.encode()}.items():
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
@@ -91,7 +91,7 @@ class Job:
         return None
 
     def with_file(self, path: str, mode: str, content: bytes) -> Job:
-        """Return the same job of apply.sh with one file more, put in place after the others."""
+        """Return the same job of apply.sh with one more file, installed last."""
         manifest = self.files["manifest"].decode()
         number = len(manifest.splitlines()) + 1
         more = {"manifest": f"{manifest}{mode} {path}\n".encode(), str(number): content}
@@ -104,7 +104,7 @@ class Job:
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file to be put in place on the host; without content it is removed."""
+    """A file to install on the host, or to remove if it has no content."""
 
     path: str
     mode: str = "644"
@@ -112,7 +112,7 @@ class NewFile:
 
     @property
     def line(self) -> str:
-        """Return the file's line in a manifest."""
+        """The file's line in a manifest."""
         return f"{'-' if self.content is None else self.mode} {self.path}"
 
 

@@ -1,4 +1,4 @@
-"""What a host shall become, and what may be done to it for that this once."""
+"""What a host should become, and what may be done for that this once."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}
 class Allowed:
     """What may be done on a host this once.
 
-    Replace another CA's TLS, hide or harm containers (`force`; `forcible` is whether that can be asked for), restart a
-    Swarm node's engine, open its firewall, go on without a question where one would be asked (`yes`), work on an
-    engine that runs containers (`in_use`): when many are set up, those wait for their turn.
+    `force`: replace another CA's TLS, hide or stop containers; `forcible` is whether the user can pass --force. `yes`:
+    answer questions with yes. `in_use`: restart an engine that runs containers; if many hosts are set up, those wait
+    for their turn.
     """
 
     force: bool = False
@@ -35,12 +35,12 @@ class Allowed:
 
     @property
     def or_force(self) -> str:
-        """The end of a hint to a refusal: that it can be overridden, where it can."""
+        """The end of a hint that offers --force, if it can be given."""
         return "; or allow it all the same: --force" if self.forcible else ""
 
 
 NOTHING_SPECIAL = Allowed()
-# What to do where a Swarm node's engine may not be restarted, as it is not drained.
+# The hint if a Swarm node's engine may not be restarted because the node cannot be drained.
 DRAIN_BY_HAND = (
     "No machine here can drain it first, or there is no node to drain it to (machinectl swarm status); "
     "allow it all the same: --restart-swarm"
@@ -49,20 +49,20 @@ DRAIN_BY_HAND = (
 
 @dataclass(frozen=True)
 class Target:
-    """What a host shall become.
+    """What a host should become.
 
-    `address` is where it is reached from here and `port` where its engine shall listen; `bind` the address that it
-    listens on, "" for all. `certificates` are the files that its engine is given, by their names there (see
-    `configuration.CERTIFICATES`). `install` is the way to an engine where there is none: auto, docker, distro or none.
+    Its engine is reached at `address` and listens at `bind`, "" for all addresses. `certificates` are the engine's
+    files by name (see `engine_config.CERTIFICATES`). `install` says how to get a missing engine: auto, docker, distro
+    or none.
     """
 
     address: str
     port: int = TLS_PORT
     bind: str = ""
-    # Whether its SSH is behind a jump host.
+    # Whether SSH uses a jump host.
     jump: bool = False
     certificates: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    # SHA256 of each ca.pem that this machine's host was given by us before.
+    # SHA256 of each ca.pem that we gave the host.
     own_cas: frozenset[str] = frozenset()
     install: str = "auto"
     install_url: str = INSTALL_URL
@@ -74,9 +74,9 @@ class Target:
     insecure_registries: tuple[str, ...] = ()
     registry_mirrors: tuple[str, ...] = ()
     storage_driver: str = ""
-    # What was put into daemon.json for this machine so far: of it goes what is not asked any more.
+    # Our keys in daemon.json so far: those that are no longer wanted are removed.
     earlier: ConfigMerged | None = field(default=None, repr=False)
-    # The host's own live-restore, while daemon.json has another value.
+    # The host's own live-restore, while daemon.json has ours.
     borrowed: LiveRestoreChanged | None = field(default=None, repr=False)
 
     @property
@@ -86,13 +86,13 @@ class Target:
 
     @property
     def proxies(self) -> dict[str, str]:
-        """The proxies among it: the installation goes through them too, under both spellings of their names."""
+        """The proxy variables, in lower and upper case: the installation uses them too."""
         found = {name: value for name, value in self.variables.items() if name.lower() in PROXIES}
         return {spelt: value for name, value in found.items() for spelt in (name.lower(), name.upper())}
 
     @property
     def listen(self) -> str:
-        """Where the engine listens for us, in dockerd's notation."""
+        """The engine's address for us, in dockerd's notation."""
         every = "[::]" if ":" in self.address else "0.0.0.0"  # noqa: S104 - a host on a LAN is reached from it
         bind = self.bind or every
         return f"tcp://{f'[{bind}]' if ':' in bind and not bind.startswith('[') else bind}:{self.port}"

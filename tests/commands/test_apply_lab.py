@@ -239,7 +239,10 @@ def test_an_option_is_rolled_over_hosts_whose_service_answers_on_and_one_that_re
         assert fleet.plan().count("(the engine restarts)") == SERVING
         summary, said = fleet.apply("--batch", "2", code=1)
         assert summary == "Apply: 3 changed, 1 failed, 2 not begun, 4 as they were\n"
-        assert f'Error: "{names[2]}": The engine can make no container with the new configuration; the old one' in said
+        assert (
+            f'Error: "{names[2]}": The engine cannot create a container with the new configuration; with the old one'
+            in said
+        )
         assert f"machinectl apply -f {fleet.file} --batch=2 --max-failures=1" in said
         assert f"Not begun, as no engine restarts after one that failed: {', '.join(names[4:])}" in said
         assert fleet.engines()[4:] == before[4:]

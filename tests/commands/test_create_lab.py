@@ -212,8 +212,8 @@ def swarm(host: Host) -> None:
 
 # How a host is that is not to be touched, and what its owner is told.
 REFUSED: dict[str, tuple[tuple[str, ...], Callable[[Host], object] | None, str, str]] = {
-    "badjson": (("badjson",), None, "daemon.json on the host is not JSON", "Mend it"),
-    "othertls": (("othertls",), None, "speaks TLS already", "--force"),
+    "badjson": (("badjson",), None, "daemon.json on the host is not JSON", "Fix it"),
+    "othertls": (("othertls",), None, "already uses TLS", "--force"),
     "swarm": (("docker",), swarm, "Swarm", "--restart-swarm"),
     "dpkgbroken": (("dpkgbroken",), None, "dpkg was interrupted", "dpkg --configure -a"),
     "clockbehind": (("docker", "clockbehind"), None, "730 days behind", "timedatectl"),
@@ -268,10 +268,10 @@ def test_an_engine_that_nothing_could_start_is_found_before_anything_is_tried(fr
     host.run("systemctl unmask -q docker.service; systemctl mask -q --now containerd.service")
     assert "needs containerd.service, which is masked" in cli.refused(*generic(host, *DISTRO))
     host.run("systemctl unmask -q containerd.service; mv /usr/bin/containerd /root; rm -f /run/containerd/*.sock")
-    assert "and no containerd, without which" in cli.refused(*generic(host, *DISTRO))
+    assert "but no containerd, which it needs" in cli.refused(*generic(host, *DISTRO))
     host.run("mv /root/containerd /usr/bin; mv /usr/lib/systemd/system/containerd.service /root")
     host.run("systemctl daemon-reload")
-    assert "there is no containerd.service that starts it" in cli.refused(*generic(host, *DISTRO))
+    assert "there is no containerd.service to start it" in cli.refused(*generic(host, *DISTRO))
     host.run("mv /root/containerd.service /usr/lib/systemd/system; systemctl daemon-reload")
     cli.ok(*generic(host, *DISTRO))
 

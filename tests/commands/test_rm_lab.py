@@ -37,7 +37,7 @@ def test_a_dry_run_foretells_what_is_undone_and_does_nothing(fresh_host: FreshHo
     titles = [line.removeprefix("Would be done: ") for line in would]
     assert titles == [
         "Keeping 1 container running: live-restore, by a reload",
-        "Taking our configuration out of the engine; 1 container kept running",
+        "Removing our configuration from the engine; 1 container kept running",
         "Turning live-restore off (as before)",
         "Forgetting orion",
     ]

@@ -61,7 +61,7 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ("engine-opt: [log-opt=a=1, log-opt=a=2]", "engine-opt log-opt=a is given twice: '1' and '2'"),
         (
             "engine-opt: [add-runtime=a=/b]",
-            "engine-opt 'add-runtime=a=/b' cannot be used: it has no flag=value. Write it into the host's daemon.json",
+            "engine-opt 'add-runtime=a=/b' cannot be used: its value is a structure. Set it in the host's daemon.json",
         ),
         ("engine-opt: [a=b, null]", "engine-opt is a text, this is 'null'"),
         ("engine-install: dockr", "engine-install 'dockr' is none of its choices: auto, docker, distro, none"),

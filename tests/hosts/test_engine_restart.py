@@ -121,7 +121,7 @@ def test_commands_that_units_consist_of_and_that_are_attached_are_found_before_t
 def test_a_build_and_a_unit_that_systemd_has_not_read_are_found_before_the_restart(
     store: Store, machine: Machine
 ) -> None:
-    for fact, cause in ((b"@client 7 build ", "image is being built"), (b"", "not read it")):
+    for fact, cause in ((b"@client 7 build ", "image is being built"), (b"", "not read by systemd")):
         host = RecordedHost("provisioned")
         unread = b"" if fact else b"|NeedDaemonReload=yes\n"
         host.facts = host.facts.replace(b"|LoadState=", unread + b"|LoadState=").replace(
@@ -159,7 +159,7 @@ def test_a_host_without_an_engine_has_none_to_restart(store: Store, machine: Mac
 def test_what_an_interrupted_run_left_is_put_back_first(store: Store, machine: Machine) -> None:
     host = RecordedHost("provisioned")
     host.facts = host.facts.replace(b"\n@end", b"\n@transaction applying\n\n@end")
-    assert ready(store, machine, host) == ["Putting back what an interrupted run left half done"]
+    assert ready(store, machine, host) == ["Restoring what an interrupted run left half done"]
     assert "recover" in host.jobs[0]
 
 

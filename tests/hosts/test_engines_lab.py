@@ -94,7 +94,7 @@ def test_containers_keep_running_whatever_the_engines_client_and_unit_are_like(
 @pytest.mark.parametrize(
     ("since", "cause"),
     [
-        (OVERRIDE.format("ExecReload=\\nExecReload=/bin/true"), "did not take the new configuration by a reload"),
+        (OVERRIDE.format("ExecReload=\\nExecReload=/bin/true"), "did not apply the new configuration on reload"),
         ("""echo '{"nosuchkey": 1}' >/etc/docker/daemon.json""", "dockerd refuses (.|\n)*nosuchkey"),
     ],
     ids=["a reload that does nothing", "an unknown key"],
@@ -188,11 +188,11 @@ def test_an_edit_of_the_unit_that_systemd_has_not_read_is_found_and_not_overrule
     elsewhere = START.format("fd:// --data-root=/srv/docker")
     bench.host.run(f"mkdir -p {where}; printf '[Service]\\n{elsewhere}\\n' >{where}/override.conf")
     running, before = bench.started(), files(bench.host)
-    with pytest.raises(CheckFailed, match="systemd has not read it") as raised:
+    with pytest.raises(CheckFailed, match="not read by systemd") as raised:
         bench.provision()
     assert "systemctl daemon-reload" in raised.value.hint
     bench.host.run("systemctl daemon-reload")
-    with pytest.raises(CheckFailed, match="data-root is /var/lib/docker now and /srv/docker after it"):
+    with pytest.raises(CheckFailed, match="data-root is /var/lib/docker now and /srv/docker afterwards"):
         bench.provision()
     assert (bench.started(), files(bench.host)) == (running, before)
 
@@ -206,7 +206,7 @@ def test_a_rollback_waits_for_no_unit_that_waits_for_the_engine(fresh_host: Fres
         ">/etc/systemd/system/web.service; systemctl daemon-reload; systemctl start web"
     )
     bench.provision()
-    with pytest.raises(EngineDown, match="the old one is back and it runs again"):
+    with pytest.raises(EngineDown, match="with the old one, it runs again"):
         bench.provision(options=["data-root=/proc/nowhere"], force=True)
     assert bench.started() == running
     assert bench.is_up

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(300)
 
 RELOAD = "systemctl reload docker; until docker info -f '{{.LiveRestoreEnabled}}' | grep -q %s; do sleep 0.1; done"
-TAKING_OUT = "Taking our configuration out of the engine; 1 container kept running"
+TAKING_OUT = "Removing our configuration from the engine; 1 container kept running"
 KEEPING = "Keeping 1 container running: live-restore, by a reload"
 OFF = "Turning live-restore off (as before)"
-BACK = "Putting /etc/docker/daemon.json back as it was"
+BACK = "Restoring /etc/docker/daemon.json"
 
 
 def record(store: Store, changes: Sequence[Change]) -> None:
@@ -149,7 +149,7 @@ def test_containers_whose_engine_is_stopped_are_not_lost_by_undoing(fresh_host: 
     bench.provision(options=["live-restore=true"])
     bench.host.run("systemctl stop docker.socket docker.service")
     before = files(bench.host)
-    with pytest.raises(CheckFailed, match="does not run, though it has 1 container") as raised:
+    with pytest.raises(CheckFailed, match="is stopped but has 1 container") as raised:
         bench.purge()
     assert "systemctl start docker.service" in raised.value.hint
     assert files(bench.host) == before
@@ -259,7 +259,7 @@ def test_what_came_along_with_the_engine_goes_with_it_but_what_somebody_needs(
     bench.purge(purge_engine=True)
 
     assert packages(bench.host) == before | {"runc"}
-    assert "What stays on the host: the packages runc, which came along" in bench.log.notes
+    assert "These stay on the host: the packages runc, which came with the engine" in bench.log.notes
 
 
 def test_what_came_along_and_is_not_on_record_is_said_to_stay(fresh_host: FreshHost, store: Store) -> None:
@@ -267,4 +267,4 @@ def test_what_came_along_and_is_not_on_record_is_said_to_stay(fresh_host: FreshH
     record(store, [PackageInstalled("docker.io")])
     bench.purge(purge_engine=True)
     assert "containerd" in packages(bench.host)
-    assert "What stays on the host: what came along with docker.io and is not on record" in bench.log.notes
+    assert "These stay on the host: packages that came with docker.io and are not on record" in bench.log.notes

@@ -281,7 +281,7 @@ def test_somebody_elses_tls_is_replaced_only_by_force(fresh_host: FreshHost, sto
         "tlskey": "/root/tls/key.pem"}' > /etc/docker/daemon.json; systemctl restart docker"""
     )
     before = bench.host.snapshot()
-    with pytest.raises(CheckFailed, match="speaks TLS already"):
+    with pytest.raises(CheckFailed, match="already uses TLS"):
         bench.provision()
     assert bench.host.snapshot() == before
     etc = files(bench.host)
@@ -298,7 +298,7 @@ def test_an_engine_that_does_not_come_up_gets_its_old_configuration_back(fresh_h
     etc = files(bench.host)
     with pytest.raises(EngineDown) as raised:
         bench.provision(options=["data-root=/proc/nowhere"], force=True)
-    assert "the old one is back" in raised.value.cause
+    assert "with the old one, it runs again" in raised.value.cause
     assert "/proc/nowhere" in raised.value.cause
     assert bench.host.output("systemctl is-active docker") == "active"
     assert bench.started() == running
@@ -324,7 +324,7 @@ def test_an_engine_that_can_make_no_container_gets_its_old_configuration_back(
     bench.provision()
     there = "docker ps -aq --no-trunc; docker images -aq; docker info -f '{{.LoggingDriver}} {{.DefaultRuntime}}'"
     config, before = bench.json(), bench.host.output(there)
-    with pytest.raises(EngineDown, match=r"can make no container with the new configuration(.|\n)*nonsense"):
+    with pytest.raises(EngineDown, match=r"cannot create a container with the new configuration(.|\n)*nonsense"):
         bench.provision(options=["log-driver=nonsense"])
     assert (bench.json(), bench.host.output(there), bench.started()) == (config, before, running)
     assert bench.is_up
@@ -338,7 +338,7 @@ def test_an_engine_that_can_make_no_container_gets_its_old_configuration_back(
     config["default-runtime"] = "gone"
     bench.host.run(f"echo {shlex.quote(json.dumps(config))} >/etc/docker/daemon.json; systemctl restart docker")
     bench.provision(options=["log-level=warn"])
-    assert "could not before its restart either: the default runtime's program /opt/gone" in bench.log.warnings[-1]
+    assert "could not before its restart: the default runtime's program /opt/gone" in bench.log.warnings[-1]
     assert bench.json()["log-level"] == "warn"
 
 
@@ -632,7 +632,7 @@ def test_each_firewall_is_named_opened_when_asked_and_closed_again(
         (["dpkgbroken"], "dpkg was interrupted"),
         (["docker", "clockbehind"], "730 days behind"),
         (["badjson"], "not JSON"),
-        (["othertls"], "somebody else's"),
+        (["othertls"], "with another CA"),
     ],
 )
 def test_a_host_that_is_refused_stays_as_it_is(

@@ -32,7 +32,7 @@ def test_a_setting_that_hides_containers_is_found_before_anything_is_changed(
             bench.provision()
         assert files(bench.host) == before
     bench.host.run("rm /etc/docker/daemon.json")
-    with pytest.raises(CheckFailed, match=r"storage-driver is \w+ now and btrfs after it"):
+    with pytest.raises(CheckFailed, match=r"storage-driver is \w+ now and btrfs afterwards"):
         bench.provision(storage_driver="btrfs")
     assert bench.started() == running
     bench.provision(storage_driver="")

@@ -25,7 +25,7 @@ def now(**different: Any) -> dict[str, Any]:
     ("facts", "cause"),
     [
         (with_config("docker", {"data-root": "/data"}, info=now()), "1 container: data-root is /var/lib/docker now"),
-        (with_config("docker", {"graph": "/data"}, info=now()), "/data after it"),
+        (with_config("docker", {"graph": "/data"}, info=now()), "/data afterwards"),
         (host("docker", info=now(DockerRootDir="/data")), "data-root is /data now and /var/lib/docker after"),
         (with_config("docker", {"storage-driver": "btrfs"}, info=now()), "storage-driver is overlay2 now"),
         (with_config("docker", {"userns-remap": "default"}, info=now()), "userns-remap is off now"),

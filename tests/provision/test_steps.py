@@ -27,7 +27,7 @@ from machinectl.host_changes import (
     of_kind,
 )
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.provision import daemon_json, firewall, host_checks
+from machinectl.provision import daemon_json, firewall, preflight
 from machinectl.provision.decision import not_applied, tail
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import (
@@ -174,16 +174,16 @@ def put(job: Job, path: str) -> bytes:
         (host("docker", service=ServiceState()), "no docker.service"),
         (host("docker", masked=frozenset({"docker.service"})), "docker.service on the host is masked"),
         (host("bare", masked=frozenset({"docker.service"})), "docker.service on the host is masked"),
-        (off(containerd=""), "has /usr/sbin/dockerd and no containerd"),
+        (off(containerd=""), "has /usr/sbin/dockerd but no containerd"),
         (off(masked=frozenset({"containerd.service"})), "needs containerd.service, which is masked"),
-        (off(containerd_service=False), "no containerd.service that starts it"),
+        (off(containerd_service=False), "no containerd.service to start it"),
         (host("docker", etc_writable=False), "read-only"),
         (host("docker", free={"/etc": 3}), "disk is full: /etc has 3 KB left"),
         (host("bare", free={"/etc": 1 << 20, "/usr": 1 << 20, "/var": 99 << 10}), "/var has 99 MB left"),
         (with_config("docker", b"{"), "not JSON"),
-        (with_config("docker", {"tlsverify": True, "tlscacert": "/x/ca.pem"}), "speaks TLS already"),
+        (with_config("docker", {"tlsverify": True, "tlscacert": "/x/ca.pem"}), "already uses TLS"),
         (with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"}), "another machinectl"),
-        (with_unit("/usr/bin/dockerd --tlsverify --tlscacert=/x"), r"somebody else's \(/x\)"),
+        (with_unit("/usr/bin/dockerd --tlsverify --tlscacert=/x"), r"another CA \(/x\)"),
         (
             host("docker", listeners=(PortListener(9, "nginx"),)),
             r"Port 2376 on the host is taken by nginx \(process 9\)",
@@ -192,7 +192,7 @@ def put(job: Job, path: str) -> bytes:
 )
 def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Facts, cause: str) -> None:
     with pytest.raises(CheckFailed, match=cause) as raised:
-        host_checks.check(facts, target())
+        preflight.check(facts, target())
     assert raised.value.hint
 
 
@@ -208,13 +208,13 @@ def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Fac
     ids=["it is not known", "it is there", "the engine runs", "nothing is installed", "dockerd has its own"],
 )
 def test_containerd_is_missed_only_where_an_engine_has_to_start_with_it(facts: Facts) -> None:
-    host_checks.startable(facts, target())
+    preflight.startable(facts, target())
 
 
 def test_the_package_that_a_missing_containerd_comes_in_is_named() -> None:
-    for packages, named in (({"docker-ce": "29"}, "the package containerd.io;"), ({}, "the package containerd;")):
+    for packages, named in (({"docker-ce": "29"}, "the package containerd.io on"), ({}, "the package containerd on")):
         with pytest.raises(CheckFailed) as raised:
-            host_checks.startable(off(containerd="", packages=packages), target())
+            preflight.startable(off(containerd="", packages=packages), target())
         assert named in raised.value.hint
 
 
@@ -237,24 +237,24 @@ def test_the_package_that_a_missing_containerd_comes_in_is_named() -> None:
     ],
 )
 def test_a_host_that_can_be_provisioned_is_not_refused(facts: Facts) -> None:
-    host_checks.check(facts, target())
+    preflight.check(facts, target())
 
 
 def test_a_host_whose_ca_of_ours_was_lost_is_not_taken_for_somebody_else_s() -> None:
     facts = with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"})
-    host_checks.check(facts, target(own_cas=frozenset({"ab"})))
+    preflight.check(facts, target(own_cas=frozenset({"ab"})))
     other = replace(facts, sums={"/etc/docker/machinectl/ca.pem": Sum("644", 0, 0, "cd")})
     with pytest.raises(CheckFailed, match="another machinectl"):
-        host_checks.check(other, target(own_cas=frozenset({"ab"})))
+        preflight.check(other, target(own_cas=frozenset({"ab"})))
 
 
 def test_a_refusal_is_no_closed_port_unless_the_firewall_rejects() -> None:
     silent = {"iptables": "-P INPUT DROP"}
-    host_checks.check(host("docker", no_way="refused", refused=True), target())
-    host_checks.check(host("docker", no_way="refused", refused=True, firewalls=silent), target())
-    host_checks.check(host("docker", no_way="timed out", firewalls=silent), target(), Allowed(open_firewall=True))
+    preflight.check(host("docker", no_way="refused", refused=True), target())
+    preflight.check(host("docker", no_way="refused", refused=True, firewalls=silent), target())
+    preflight.check(host("docker", no_way="timed out", firewalls=silent), target(), Allowed(open_firewall=True))
     with pytest.raises(CheckFailed, match="timed out") as raised:
-        host_checks.check(host("docker", no_way="timed out", firewalls=silent), target(jump=True))
+        preflight.check(host("docker", no_way="timed out", firewalls=silent), target(jump=True))
     assert "iptables -I INPUT" in raised.value.hint
     assert "--no-provision" in raised.value.hint
 
@@ -287,7 +287,7 @@ def test_a_port_of_docker_sockets_is_a_side_effect_until_it_speaks_tls() -> None
     [said] = side_effects(host("docker", socket_listens=listens))
     assert "[::]:2375 without TLS" in said
     assert side_effects(host("provisioned", socket_listens=listens)) == ()
-    assert "[::]:2375 had no TLS, and gets it now" in configured(host("docker", socket_listens=listens)).details
+    assert "[::]:2375 had no TLS, and has it now" in configured(host("docker", socket_listens=listens)).details
 
 
 def test_what_cannot_be_written_says_where_to_look() -> None:
@@ -303,33 +303,35 @@ def test_a_full_disk_is_told_in_one_line_without_the_shells_own_words() -> None:
     full = b"job.sh: 280: cannot create /etc/docker/machinectl/transaction/manifest: No space left on device\n"
     gone = b"job.sh: 288: cannot open /etc/docker/machinectl/transaction/manifest: No such file\n"
     told = not_applied(CommandResult(5, full + gone + last, b""))
-    assert told.cause.endswith("before this step: /etc/docker/machinectl cannot be written: No space left on device")
+    assert told.cause.endswith(
+        "its files are unchanged: /etc/docker/machinectl cannot be written: No space left on device"
+    )
     assert told.hint == "Look on the host: df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
 
 
 def test_without_an_engine_and_without_leave_to_install_one_there_is_nothing_to_do() -> None:
     with pytest.raises(CheckFailed, match="no Docker Engine on the host"):
-        host_checks.check(host("bare"), target(install="none"))
+        preflight.check(host("bare"), target(install="none"))
 
 
 @pytest.mark.parametrize(("days", "words"), [(-731, "731 days behind"), (900, "900 days ahead of")])
 def test_a_clock_for_which_our_certificates_are_not_valid_is_refused(days: int, words: str) -> None:
     clock = int((datetime.now(UTC) + timedelta(days=days)).timestamp())
     with pytest.raises(CheckFailed, match=words):
-        host_checks.check(host("docker", clock=clock), target())
+        preflight.check(host("docker", clock=clock), target())
 
 
 def test_a_clock_that_is_a_little_off_is_a_warning() -> None:
     facts = host("docker")
     here = datetime.fromtimestamp(facts.clock, UTC)
-    assert host_checks.wrong_clock(facts, here + timedelta(minutes=3)) == ""
-    assert "60 minutes behind the clock here" in host_checks.wrong_clock(facts, here + timedelta(hours=1))
+    assert preflight.wrong_clock(facts, here + timedelta(minutes=3)) == ""
+    assert "60 minutes behind the clock here" in preflight.wrong_clock(facts, here + timedelta(hours=1))
 
 
 def test_a_daemon_json_that_everybody_may_write_is_warned_of() -> None:
     for mode, words in (("777", "chmod o-w /etc/docker/daemon.json"), ("666", "is root there"), ("664", ""), ("", "")):
         files = {DAEMON_JSON: HostFile(mode, 0, 0, b"{}")} if mode else {}
-        warning = host_checks.open_configuration(host("docker", files=files))
+        warning = preflight.open_configuration(host("docker", files=files))
         assert words in warning
         assert bool(warning) is bool(words)
 
@@ -337,12 +339,12 @@ def test_a_daemon_json_that_everybody_may_write_is_warned_of() -> None:
 def test_tls_with_our_own_ca_is_not_somebody_elses() -> None:
     digest = hashlib.sha256(files()["ca.pem"]).hexdigest()
     facts = with_config("docker", {"tlsverify": True, "tlscacert": "/x"}, sums={"/x": Sum("644", 0, 0, digest)})
-    host_checks.check(facts, target())
+    preflight.check(facts, target())
     other = replace(facts, sums={"/x": Sum("644", 0, 0, "0" * 64)})
     with pytest.raises(CheckFailed):
-        host_checks.check(other, target())
-    host_checks.check(other, target(), Allowed(force=True))
-    host_checks.check(other, target(own_cas=frozenset({"0" * 64})))
+        preflight.check(other, target())
+    preflight.check(other, target(), Allowed(force=True))
+    preflight.check(other, target(own_cas=frozenset({"0" * 64})))
 
 
 # Installing
@@ -577,8 +579,8 @@ def test_who_listened_on_our_port_makes_room_and_everybody_else_stays(
 @pytest.mark.parametrize("plain", ["tcp://127.0.0.1:2375", "tcp://0.0.0.0:2376"])
 def test_listeners_that_were_plain_are_named_and_warned_of(plain: str) -> None:
     decision = configured(with_unit(f"/usr/bin/dockerd -H fd:// -H {plain}"))
-    assert f"{plain} had no TLS, and gets it now" in decision.details
-    assert decision.warnings == (f"{plain} is plain now, and speaks TLS alone from now on",)
+    assert f"{plain} had no TLS, and has it now" in decision.details
+    assert decision.warnings == (f"{plain} has no TLS now, and only accepts TLS from now on",)
 
 
 def test_secrets_of_the_engines_environment_are_readable_by_root_alone() -> None:
@@ -597,7 +599,7 @@ def test_a_variable_that_no_file_can_hold_is_refused(variable: str) -> None:
 
 def test_on_openrc_hints_name_its_commands() -> None:
     with pytest.raises(CheckFailed) as raised:
-        host_checks.check(host("bare", init="openrc", podman_socket=True), target())
+        preflight.check(host("bare", init="openrc", podman_socket=True), target())
     assert "rc-service podman stop" in raised.value.hint
     facts = replace(provisioned(), init="openrc", containers=frozenset())
     decision = undo_steps.stopped(facts, [ServiceStarted("docker.service")])
@@ -722,8 +724,8 @@ def test_the_firewall_in_the_way_is_named_with_its_rule(firewalls: dict[str, str
 
 def test_what_is_said_of_a_configuration_that_was_not_applied_is_true() -> None:
     unwritten, killed = (not_applied(CommandResult(status, b"/etc/x cannot be written\n", b"")) for status in (5, 137))
-    assert "its files are as they were before this step" in unwritten.cause
-    assert "was ended before it was done" in killed.cause
+    assert "its files are unchanged" in unwritten.cause
+    assert "was interrupted" in killed.cause
     assert "Run the same command again" in killed.hint
     refused = not_applied(CommandResult(7, b"no such directive\n", b""))
     assert "on the host in /etc/docker/daemon.json or docker.service" in refused.hint
@@ -805,7 +807,7 @@ def test_undoing_does_not_hide_containers_that_were_made_under_a_setting_of_ours
     config = HostFile("644", 0, 0, put(decision.job, DAEMON_JSON))
     info = {"DockerRootDir": "/data", "Containers": 1, "LiveRestoreEnabled": True}
     after = host("docker", files={DAEMON_JSON: config}, info=info)
-    with pytest.raises(CheckFailed, match="data-root is /data now and /var/lib/docker after it"):
+    with pytest.raises(CheckFailed, match="data-root is /data now and /var/lib/docker afterwards"):
         undo(after, decision.changes, purge_engine=False)
     assert undo(after, decision.changes, purge_engine=False, force=True)
 
@@ -869,7 +871,7 @@ def test_what_a_person_may_think_was_undone_and_was_not_is_told() -> None:
     assert undo_steps.left(idle, [started], purge_engine=False) == []
     assert "it was there before" in undo_steps.left(idle, [], purge_engine=True)[0]
     assert undo_steps.left(host("bare"), [], purge_engine=True) == []
-    assert "runs on with 1 container" in undo_steps.left(used, [started], purge_engine=False)[0]
+    assert "keeps running with 1 container" in undo_steps.left(used, [started], purge_engine=False)[0]
 
 
 def test_undoing_where_nothing_of_ours_is_left_does_nothing() -> None:

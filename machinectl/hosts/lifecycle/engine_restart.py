@@ -13,7 +13,7 @@ from machinectl.hosts.lifecycle.host_run import DryRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Phase
-from machinectl.provision import host_checks
+from machinectl.provision import preflight
 from machinectl.provision.steps import engine_config, hidden_containers, live_restore, restart_risks
 from machinectl.provision.target import DRAIN_BY_HAND, recorded
 
@@ -77,8 +77,8 @@ def drained(run: HostRun, allowed: Allowed) -> Iterator[None]:
 def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
     """Refuse a restart that does more harm than is allowed, and warn of what else it cuts off. Raises CheckFailed."""
     host, name = run.host, run.machine.name
-    host_checks.root(host, target)
-    host_checks.files(host, target)
+    preflight.root(host, target)
+    preflight.files(host, target)
     if not host.dockerd:
         raise CheckFailed(
             f'There is no Docker Engine on the host of "{name}"', f"Install it: machinectl provision {name}"

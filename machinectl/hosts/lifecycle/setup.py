@@ -21,7 +21,7 @@ from machinectl.hosts.lifecycle.verification import VERIFY_TIMEOUT, World, verif
 from machinectl.hosts.swarm import draining, leaving
 from machinectl.machines.record import Phase
 from machinectl.machines.store.last_failure import record_look
-from machinectl.provision import host_checks
+from machinectl.provision import preflight
 from machinectl.provision.decision import InUse
 from machinectl.provision.facts import docker_machine_host, host_facts
 from machinectl.provision.steps.setup_steps import steps
@@ -102,7 +102,7 @@ class Setup:
         Raises InUse if its engine runs containers and may not be restarted yet.
         """
         host, machine = run.look(), run.machine
-        warnings = [host_checks.wrong_clock(host, host_facts.now()), host_checks.open_configuration(host)]
+        warnings = [preflight.wrong_clock(host, host_facts.now()), preflight.open_configuration(host)]
         if host.dockerd and not host.version.startswith(machine.engine.version):
             warnings.append(f"The host keeps its engine {host.version}: --engine-version is for a new installation")
         for warning in filter(None, warnings):
@@ -126,7 +126,7 @@ class Setup:
         is_taken_over = docker_machine_host.set_up(run.host)
         if is_taken_over or side_effects(run.host):
             # Refuse first what cannot work: then nobody is asked.
-            host_checks.check(run.host, target, allowed)
+            preflight.check(run.host, target, allowed)
         if is_taken_over:
             take_over(run.console, run.machine, allowed)
         agree_to_side_effects(run.console, run.machine, run.host, allowed)

@@ -1,1 +1,1 @@
-"""What a host is like: the scripts' answers as values."""
+"""What a host is like, read by one script and parsed."""

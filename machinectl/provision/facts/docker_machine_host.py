@@ -1,7 +1,7 @@
-"""What docker-machine left on a host: how the engine is started there, and whose clients it takes.
+"""Recognize a host that docker-machine set up.
 
-docker-machine v0.16.2, libmachine/provision: systemd.go (the drop-in, /etc/systemd/system/docker.service.d/
-10-machine.conf; some distributions have it as the unit itself) and utils.go (the certificates in /etc/docker).
+See docker-machine v0.16.2, libmachine/provision: systemd.go writes the drop-in docker.service.d/10-machine.conf or the
+unit itself, utils.go puts the certificates in /etc/docker.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
 
 CA = "/etc/docker/ca.pem"
-# The label that it gives every engine: the name of its driver follows.
+# docker-machine labels every engine with provider=<driver>.
 LABEL = "provider="
 
 
 def set_up(facts: Facts) -> bool:
-    """Whether the engine is started as docker-machine set it up: by its command line, with its CA."""
+    """Return whether docker.service starts the engine as docker-machine set it up."""
     try:
         flags = docker_unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else []
     except MachineError:

@@ -1,7 +1,6 @@
-"""docker.service as it is on the host, and the drop-in that takes from dockerd's command line what daemon.json says.
+"""Parse docker.service, and write our drop-in without the flags that daemon.json sets.
 
-The unit's text is changed as text, so that quotes, specifiers and variables in it stay what they were
-(systemd.service(5), "Command lines").
+The unit is edited as text, so that its quotes, specifiers and variables stay (systemd.service(5), "Command lines").
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ ENVIRONMENT_FILE = f"{OWN_DIRECTORY}/environment"
 HEADER = "# Made by machinectl from the unit that was there; `machinectl rm --purge` removes it.\n"
 OUR_DROP_IN = re.compile(r"z+-machinectl\.conf")
 
-# A word as systemd splits them: quotes may stand anywhere in it, and a backslash takes the next character along.
+# A word as systemd splits them: it may contain quotes anywhere, and a backslash escapes the next character.
 WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\])+""", re.DOTALL)
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-# What may stand before the program in ExecStart= (systemd.service(5)).
+# Prefixes of the program in ExecStart= (systemd.service(5)).
 PREFIXES = "@-:+!"
 QUOTES = {'"', "'"}
 SHELL = re.compile(r"(?:^|/)(?:ba|da)?sh$")
-# What makes more of a shell's script than one command; to redirect what it says (2>&1) is none of it.
+# Makes a shell script more than one command; a redirection (2>&1) does not.
 NOT_ONE_COMMAND = re.compile(r"[;|()`<\n]|(?<!>)&|\$\(")
 
-# dockerd's one-letter flags that take a value, and all of them by their long name (`dockerd --help`).
+# dockerd's one-letter flags (`dockerd --help`).
 SHORT = {
     "H": "host",
     "l": "log-level",
@@ -42,7 +41,7 @@ SHORT = {
     "D": "debug",
     "v": "version",
 }
-# Flags that stand alone; given a value, it is joined with "=".
+# Flags without a value, or with one after "=".
 SWITCHES = {
     "debug",
     "version",
@@ -72,7 +71,7 @@ SWITCHES = {
 
 
 class DockerdFlag(NamedTuple):
-    """One flag of dockerd's command line: its long name, its value, and the words that it was written with."""
+    """A flag on dockerd's command line: its long name, its value, and the words as written."""
 
     name: str
     value: str
@@ -80,7 +79,7 @@ class DockerdFlag(NamedTuple):
 
 
 def sources(cat: str, *, ours: bool = False) -> list[tuple[str, str]]:
-    """Each file of `systemctl cat` and its text, in the order in which systemd reads them; without `ours`, not ours."""
+    """Split `systemctl cat` into files and their text, in the order systemd reads them; skip ours unless `ours`."""
     found: list[tuple[str, list[str]]] = []
     for line in cat.split("\n"):
         if re.fullmatch(r"# /\S+", line):
@@ -91,12 +90,12 @@ def sources(cat: str, *, ours: bool = False) -> list[tuple[str, str]]:
 
 
 def is_ours(path: str) -> bool:
-    # Where docker.service.d is a link, systemd says where it leads to.
+    # If docker.service.d is a link, systemd reports its destination.
     return bool(OUR_DROP_IN.fullmatch(path.rpartition("/")[2]))
 
 
 def settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
-    """The values of a setting of [Service], in order; an empty one takes back those before it."""
+    """Return the values of a [Service] setting, in order; an empty value resets the list."""
     values: list[str] = []
     for _, text in sources(cat, ours=ours):
         section = ""
@@ -110,7 +109,7 @@ def settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
 
 
 def joined(text: str) -> list[str]:
-    """Lines without comments, and those that end in a backslash joined with the next (systemd.syntax(7))."""
+    """Return lines without comments, with continued lines joined (systemd.syntax(7))."""
     lines: list[str] = []
     open_line = False
     for line in text.split("\n"):
@@ -126,11 +125,11 @@ def joined(text: str) -> list[str]:
 
 
 def command_line(cat: str, *, ours: bool = False) -> list[str]:
-    """Dockerd's command line in the unit, as words with their quotes. Raises MachineError where there is not one."""
+    """Return dockerd's command line as words with their quotes. Raises MachineError if the unit has not exactly one."""
     commands = settings(cat, "ExecStart", ours=ours)
     if len(commands) != 1:
         raise MachineError(
-            f"docker.service has {len(commands) or 'no'} ExecStart: it cannot be told how dockerd is started",
+            f"docker.service has {len(commands) or 'no'} ExecStart: it is not clear how it starts dockerd",
             "Look at it on the host: systemctl cat docker.service",
         )
     words = opened(WORD.findall(commands[0]))
@@ -143,16 +142,16 @@ def command_line(cat: str, *, ours: bool = False) -> list[str]:
 
 
 def wrapper(cat: str) -> str:
-    """The program that the unit starts where that is not dockerd itself but named after it, else ""."""
+    """Return the program that the unit starts instead of dockerd itself, else ""."""
     words = command_line(cat)
     name = unquoted(words[program(words)])
     return "" if name.rpartition("/")[2] == "dockerd" else name
 
 
 def opened(words: list[str]) -> list[str]:
-    """The command line with the script of a shell that only starts dockerd as words of it (`sh -c 'exec dockerd …'`).
+    """Split the script of a shell that only starts dockerd (`sh -c 'exec dockerd …'`) into words of the command line.
 
-    The quotes around the script become words, or parts of one, so that all of them together are the command line again.
+    The script's quotes stay, so that the words joined are the command line again.
     """
     match words:
         case [shell, "-c", given] if SHELL.search(unquoted(shell)) and given[0] in QUOTES:
@@ -167,12 +166,12 @@ def is_more_than_one_command(word: str) -> bool:
 
 
 def program(words: list[str]) -> int:
-    """Where dockerd itself stands: after `env` and the like. len(words) where it does not."""
+    """Return the index of dockerd in a command line (after `env` and the like), len(words) if it is missing."""
     return next((index for index, word in enumerate(words) if unquoted(word).endswith("dockerd")), len(words))
 
 
 def started(words: list[str], absent: AbstractSet[str], dockerd: str) -> list[str]:
-    """The command line with the dockerd that is there, where it starts one that is not."""
+    """Return the command line with the installed dockerd, if it names one that does not exist."""
     index = program(words)
     path = words[index].lstrip(PREFIXES)
     if path not in absent or not dockerd:
@@ -181,7 +180,7 @@ def started(words: list[str], absent: AbstractSet[str], dockerd: str) -> list[st
 
 
 def unquoted(word: str) -> str:
-    """What dockerd sees of a word: quotes and backslashes undone, `%%` and `$$` halved."""
+    """Return a word as dockerd sees it: without quotes and backslashes, and with `%%` and `$$` halved."""
     text = re.sub(
         r"""\\(.)|"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'""",
         lambda found: found[1] or re.sub(r"\\(.)", r"\1", found[2] or found[3] or ""),
@@ -191,13 +190,13 @@ def unquoted(word: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A word that systemd takes for just this text."""
+    """Quote text for systemd."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return escaped if re.fullmatch(r"[^\s\"'\\;]+", escaped) else f'"{escaped}"'
 
 
 def variables(cat: str, files: Mapping[str, str]) -> dict[str, str]:
-    """The unit's environment, as far as it may hold options: Environment=, then what its files say."""
+    """Return the unit's environment variables that may hold options: Environment=, then those of its files."""
     found = {}
     for line in settings(cat, "Environment"):
         for word in WORD.findall(line):
@@ -213,9 +212,9 @@ def variables(cat: str, files: Mapping[str, str]) -> dict[str, str]:
 
 
 def expanded(words: list[str], environment: Mapping[str, str], names: AbstractSet[str]) -> list[str]:
-    """The command line with a variable replaced by what it holds where that has flags (`names`) for us to take away.
+    """Replace variables that contain flags of `names` by their values.
 
-    Any other variable stays a variable, so that what its owner writes into it later still counts.
+    Other variables stay, so that their owner can still change them.
     """
     result: list[str] = []
     for word in words:
@@ -230,7 +229,7 @@ def expanded(words: list[str], environment: Mapping[str, str], names: AbstractSe
 
 
 def flags(words: list[str]) -> list[DockerdFlag]:
-    """The flags among words; what is no flag is left out."""
+    """Return the flags among words."""
     found = []
     rest = list(words)
     while rest:
@@ -255,7 +254,7 @@ def flags(words: list[str]) -> list[DockerdFlag]:
 
 
 def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list[DockerdFlag]:
-    """Every flag that dockerd is started with, those in variables included; with `ours`, by our drop-in too."""
+    """Return every flag that dockerd starts with, also from variables; with `ours`, including our drop-in."""
     environment = variables(cat, files)
     words: list[str] = []
     for word in command_line(cat, ours=ours):
@@ -265,7 +264,7 @@ def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list
 
 
 def without(words: list[str], names: AbstractSet[str]) -> list[str]:
-    """The command line without some flags and their values; every other word as it was written."""
+    """Return the command line without some flags and their values."""
     begin = program(words) + 1
     rest = words[begin:]
     for flag in flags(rest):
@@ -277,7 +276,7 @@ def without(words: list[str], names: AbstractSet[str]) -> list[str]:
 
 
 def drop_in(words: list[str] | None, *, environment: bool) -> bytes:
-    """Our drop-in: another command line where one is given, and our environment file where there is one."""
+    """Return our drop-in with another command line, unless it is None, and our environment file."""
     lines = ["[Service]"]
     if environment:
         lines.append(f"EnvironmentFile={ENVIRONMENT_FILE}")
@@ -287,7 +286,7 @@ def drop_in(words: list[str] | None, *, environment: bool) -> bytes:
 
 
 def drop_in_path(drop_ins: tuple[str, ...]) -> str:
-    """A path that systemd reads after everybody else's: drop-ins are sorted by name, wherever they are."""
+    """Return a path that sorts after every other drop-in, so that systemd reads it last."""
     names = [path.rpartition("/")[2] for path in drop_ins if not is_ours(path)]
     name = "zz-machinectl.conf"
     while any(other >= name for other in names):
@@ -298,6 +297,6 @@ def drop_in_path(drop_ins: tuple[str, ...]) -> str:
 
 
 def environment_file(variables: Mapping[str, str]) -> bytes:
-    """An EnvironmentFile= (systemd.exec(5)): values in double quotes, in which four characters are escaped."""
+    """Return the text of an EnvironmentFile= (systemd.exec(5))."""
     escaped = {name: re.sub(r'(["\\$`])', r"\\\1", value) for name, value in variables.items()}
     return "".join(f'{name}="{value}"\n' for name, value in escaped.items()).encode()

@@ -1,4 +1,4 @@
-"""How a host fares, read by one remote command: the command, and what its answer means."""
+"""A host's health, read by one script: disks, memory, pending reboot, replaced programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machinectl.provision.facts.host_facts import MOST_LINES, each, sections
 
 
 class FileSystem(NamedTuple):
-    """A file system by a directory on it: sizes in KiB, inodes in numbers (0 of 0 where it has none of its own)."""
+    """A file system: sizes in KiB, inodes as counts (0 of 0 if it has none), and a directory on it."""
 
     size: int
     free: int
@@ -23,7 +23,7 @@ class FileSystem(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """In KiB; `available` is what programs can have without swapping (proc_meminfo(5))."""
+    """Memory in KiB; `available` does not include swap (proc_meminfo(5))."""
 
     total: int
     available: int
@@ -33,10 +33,10 @@ class Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class Health:
-    """How a host fares at one moment.
+    """A host's health at one moment.
 
-    `reboot` names the packages that wait for one, None where none does; `replaced` are programs that run on although
-    their file was replaced, by an upgrade.
+    `reboot` names the packages that need a reboot, None if none does; `replaced` are running programs whose file was
+    replaced by an upgrade.
     """
 
     disks: tuple[FileSystem, ...]
@@ -45,32 +45,31 @@ class Health:
     replaced: tuple[str, ...] = ()
 
 
-# A kernel counts in 64 bits.
 LARGEST = 2**63 - 1
-# Where it begins in the output of several scripts.
+# Begins our part of the output of several scripts.
 BEGIN = b"\n@begin health\n"
 
 
 def after(other: str, root: str) -> str:
-    """A script that reads how a host fares after another one that reads it; `split` takes what they say apart."""
+    """Return a script that runs another one, then reads the health; `split` separates their output."""
     return f"(\n{other}\n)\n{command(root)}"
 
 
 def split(output: bytes) -> tuple[bytes, bytes]:
-    """What the other script said, and what this one did."""
+    """Separate the output of the other script from ours."""
     before, begin, rest = output.rpartition(BEGIN)
     return (before, begin + rest) if begin else (output, b"")
 
 
 def command(root: str) -> str:
-    """The shell script that reads how a host fares; `root` is the directory of its engine's data."""
+    """Return the script; `root` is the engine's data directory."""
     return f"root={shlex.quote(root)}\n{resource('health.sh')}"
 
 
 def number(word: str) -> int:
     value = int(word)
     if abs(value) > LARGEST:
-        raise ValueError("no host has that many")
+        raise ValueError("more than 64 bits")
     return value
 
 
@@ -80,16 +79,16 @@ def disk(words: list[str]) -> FileSystem:
 
 
 def parse(output: bytes) -> Health:
-    """Read what the script printed. Raises MachineError where it is cut, or no such answer."""
+    """Read the script's output. Raises MachineError if it is incomplete or invalid."""
     found = sections(output.decode(errors="replace")) if output.count(b"\n") <= MOST_LINES else {}
     if "begin" not in found or "end" not in found:
-        raise MachineError("How the host fares could not be read: the answer is incomplete", "Try again with --debug")
+        raise MachineError("The host's health could not be read: the answer is incomplete", "Try again with --debug")
     try:
         disks = [disk(words) for words in each(found, "disk")]
         memory = Memory(*map(number, found["memory"][0].words))
     except (ValueError, IndexError, KeyError, TypeError) as exc:
-        raise MachineError("The host's answer cannot be understood", "See what it answers: --debug") from exc
-    # Of several directories on one file system the first speaks for it.
+        raise MachineError("The host's answer is invalid", "Try again with --debug") from exc
+    # Of several directories on one file system, keep the first.
     return Health(
         tuple({disk.device: disk for disk in reversed(disks)}.values())[::-1],
         memory,

@@ -1,4 +1,4 @@
-"""What a host is like, read by one remote command: the command, and what its answer means."""
+"""Facts about a host, read by one script, and their parser."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 DAEMON_JSON = "/etc/docker/daemon.json"
 OWN_DIRECTORY = "/etc/docker/machinectl"
 DROP_INS = "/etc/systemd/system/docker.service.d"
-# The last second of the year 9999, the last that a calendar here has.
+# The last second of the year 9999, Python's last.
 END_OF_TIME = 253402300799
-# The kinds of what is read of `docker info`.
+# The types of values of `docker info` that are used.
 INFO: dict[str, type] = {
     "ServerVersion": str,
     "LiveRestoreEnabled": bool,
@@ -35,17 +35,17 @@ INFO: dict[str, type] = {
     "DriverStatus": list,
     "Containers": int,
 }
-# How long a job that an earlier run left at work is waited for: an installation may take minutes.
+# How long to wait for an earlier run's job: an installation may take minutes. Seconds.
 PATIENCE = 120
-# What is read of a file, and one byte more where it has more (facts.sh). Nobody's daemon.json has as much; in bytes.
+# facts.sh reads one byte more of a larger file. Bytes.
 LARGEST_FILE = 1 << 20
-# A file of that size is a fifth of it.
+# A file of the largest size has a fifth of that.
 MOST_LINES = 100_000
 MAC = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
 
 
 class HostFile(NamedTuple):
-    """A file on the host. `mode` is in octal, as chmod takes it."""
+    """A file on the host; `mode` is octal, as for chmod."""
 
     mode: str
     uid: int
@@ -63,7 +63,7 @@ class Sum(NamedTuple):
 
 
 class PackageLock(NamedTuple):
-    """A package manager's lock, and the process that holds it (0: one outside the host's sight)."""
+    """A package manager's lock, and the process that holds it (0 if it is not visible)."""
 
     pid: int
     process: str
@@ -71,14 +71,14 @@ class PackageLock(NamedTuple):
 
 
 class PortListener(NamedTuple):
-    """Who listens on the engine's port."""
+    """A process that listens on the engine's port."""
 
     pid: int
     process: str
 
 
 class Process(NamedTuple):
-    """A running dockerd; `config` is the daemon.json that it was told to read, "" for the usual one."""
+    """A running dockerd; `config` is its daemon.json, "" for the default."""
 
     pid: int
     uid: int
@@ -87,7 +87,7 @@ class Process(NamedTuple):
 
 
 class Client(NamedTuple):
-    """A docker CLI that is attached to the engine: its command, and the system's unit that started it, or ""."""
+    """A docker CLI that is attached to the engine: its command, and the system unit that started it, or ""."""
 
     pid: int
     verb: str
@@ -96,7 +96,7 @@ class Client(NamedTuple):
 
 @dataclass(frozen=True)
 class ServiceState:
-    """A unit of the host's init system; `cgroup` is the control group of what it runs, "" where that is unknown."""
+    """A unit of the init system; `cgroup` is its control group, "" if unknown."""
 
     loaded: bool = False
     active: bool = False
@@ -108,14 +108,12 @@ class ServiceState:
 class Facts:
     """What a host is like at one moment.
 
-    `clock` is in seconds since 1970; `free` in KiB, by directory. `dockerd` is its path, "" where there is none;
-    `version` its version. `unit` is docker.service as `systemctl cat` prints it, `absent` are programs that it starts
-    and that are not there, `dependents` the active units that systemd restarts along with it, and `environment` the
-    lines of its environment files that may hold options. Of `socket`, docker.socket, only `active` is known.
-    `masked` are the units that systemd refuses to start. `containerd` is the path of that program, "" where it is not
-    there and None where that is not known; `containerd_service` is what systemd would start it by, if it can.
-    `podman_socket` is whether podman answers where an engine would. `info` is what the running engine says of itself,
-    and `links` where the directories of its data lead.
+    `clock` is in seconds since 1970, `free` in KiB by directory. `dockerd` is a path, "" if there is none. `unit` is
+    docker.service as `systemctl cat` prints it; `absent` are missing programs that it starts, `dependents` the active
+    units that restart with it, `environment` the option lines of its environment files. Only `active` is known of
+    `socket`. `masked` units cannot start. `containerd` is a path, "" if missing, None if unknown; `containerd_service`
+    is whether something can start it. `podman_socket` is whether podman answers at the engine's socket. `info` is the
+    running engine's own report; `links` maps its data directories to where they lead.
     """
 
     uid: int
@@ -131,7 +129,7 @@ class Facts:
     free: Mapping[str, int] = field(default_factory=dict)
     # Free inodes by directory, if its file system limits them.
     inodes: Mapping[str, int] = field(default_factory=dict)
-    # Directories and files that even root cannot write, and why: read-only or immutable.
+    # Paths that even root cannot write, and why: read-only or immutable.
     unwritable: Mapping[str, str] = field(default_factory=dict)
     mac: str = ""
     dockerd: str = ""
@@ -147,25 +145,25 @@ class Facts:
     unit: str = ""
     absent: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
-    # Whether systemd has yet to read what the unit says.
+    # Whether systemd has not read the unit since it was edited.
     unread: bool = False
     dependents: tuple[str, ...] = ()
-    # The flags for its addresses and TLS that the running engine was started with, by whatever starts it.
+    # Address and TLS flags that the running engine was started with.
     started: frozenset[str] = frozenset()
-    # Whether daemon.json was changed since then, and how many containers lie there for an engine that does not run.
+    # Whether daemon.json was changed since then, and how many containers an engine that does not run has.
     edited: bool = False
     stored: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
     swarm: bool = False
     containers: frozenset[str] = frozenset()
-    # The names of a Swarm node's containers that run and that nobody starts again when they have ended with its engine.
+    # A Swarm node's running containers that nothing restarts after its engine's restart.
     once: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
     podman: str = ""
     podman_socket: bool = False
     snap: bool = False
-    # How many containers the snap's engine has.
+    # The number of the snap's containers.
     snap_containers: int = 0
     config_path: str = DAEMON_JSON
     files: Mapping[str, HostFile] = field(default_factory=dict)
@@ -174,12 +172,12 @@ class Facts:
     backup: str = ""
     listeners: tuple[PortListener, ...] = ()
     clients: tuple[Client, ...] = ()
-    # Whether containers' shims are in docker.service's control group: its containerd is dockerd's own.
+    # Whether docker.service's control group holds containers' shims, because dockerd runs its own containerd.
     own_shims: bool = False
     locks: tuple[PackageLock, ...] = ()
     dpkg_interrupted: bool = False
     transaction: str = ""
-    # The first line of the file that says which of our changes was the last (`revision.Revision`).
+    # The first line of the revision file (`revision.Revision`).
     revision: str = ""
     job: int = 0
     firewalls: Mapping[str, str] = field(default_factory=dict)
@@ -191,7 +189,7 @@ class Facts:
 
     @property
     def config(self) -> HostFile | None:
-        """daemon.json, wherever the unit says that it is."""
+        """daemon.json, at the path that the unit names."""
         return self.files.get(self.config_path)
 
     @property
@@ -201,12 +199,12 @@ class Facts:
 
     @property
     def engines(self) -> frozenset[int]:
-        """The processes that are the engine: root's, and the service's where there is systemd to say what that runs."""
+        """The PIDs of the engine: dockerd processes of root, and of docker.service on systemd."""
         mine = self.in_service if self.init == "systemd" else lambda it: not cgroups.in_container(it.cgroup)
         return frozenset(process.pid for process in self.processes if process.uid == 0 and mine(process))
 
     def in_service(self, process: Process) -> bool:
-        """Whether docker.service runs a process."""
+        """Return whether docker.service runs a process."""
         return cgroups.in_service(process.cgroup, self.service.cgroup)
 
     @property
@@ -221,12 +219,12 @@ class Facts:
 
 
 def now() -> datetime:
-    """The time here, to hold a host's clock against."""
+    """Return the time here, to compare a host's clock with."""
     return datetime.now(UTC)
 
 
 def command(port: int, *, patience: int = PATIENCE) -> str:
-    """The shell script that reads a host; `port` is where its engine listens or shall listen."""
+    """Return the script that reads a host; `port` is the engine's port."""
     return f"port={port:d} patience={patience:d}\n{resource('engine.sh')}\n{resource('facts.sh')}"
 
 
@@ -240,16 +238,14 @@ class Section(NamedTuple):
 
 
 def parse(output: bytes) -> Facts:
-    """Read what the script printed; what else a login printed is left out. Raises MachineError where it is cut."""
+    """Read the script's output. Raises MachineError if it is incomplete or invalid."""
     if output.count(b"\n") > MOST_LINES:
-        raise MachineError(
-            f"The host's answer has more than {MOST_LINES} lines, which no host has", "Try again with --debug"
-        )
+        raise MachineError(f"The host's answer has more than {MOST_LINES} lines", "Try again with --debug")
     found = sections(output.decode(errors="replace"))
     if "job" in found:
         raise MachineError(
             f"An earlier run is still at work on the host (process {one_line(' '.join(found['job'][0].words))})",
-            "Wait for it and try again; what it does is in /run/machinectl/log on the host",
+            "Wait for it and try again; its log on the host is /run/machinectl/log",
         )
     if "begin" not in found or "end" not in found:
         last = output.decode(errors="replace").strip().splitlines()[-1:]
@@ -261,12 +257,12 @@ def parse(output: bytes) -> Facts:
     try:
         host = facts(found)
     except (ValueError, IndexError, KeyError, binascii.Error) as exc:
-        raise MachineError("The host's answer cannot be understood", "See what it answers: --debug") from exc
+        raise MachineError("The host's answer is invalid", "Try again with --debug") from exc
     for path, file in host.files.items():
         if len(file.content) > LARGEST_FILE:
             raise MachineError(
-                f"{path} on the host has more than {LARGEST_FILE >> 20} MB, which no configuration of an engine has",
-                f"On the host: ls -l {path}; mend it, or move it away",
+                f"{path} on the host has more than {LARGEST_FILE >> 20} MB, too much for an engine's configuration",
+                f"On the host: ls -l {path}; fix it, or move it away",
             )
     return host
 
@@ -296,7 +292,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
     def text(name: str) -> str:
         return found[name][0].text if name in found else ""
 
-    # An alias is shown under the name of the unit that it is another name of.
+    # An alias is listed under its unit's name.
     units = {name: unit for unit in properties(text("units")) for name in unit.get("Names", unit["Id"]).split()}
     openrc = {section.words[0] for section in found.get("openrc", ())}
     unit = units.get("docker.service", {})
@@ -352,7 +348,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
         containers=frozenset(section.words[0] for section in found.get("container", ()) if section.words),
         once=tuple(sorted({words[0] for words in each(found, "once") if words})),
-        # One without a cgroup has ended since it was seen: dockerd forks to run iptables and the like.
+        # A process without a cgroup has ended: dockerd forks to run iptables and the like.
         processes=tuple(process(section) for section in found.get("process", ()) if section.words[2:]),
         podman=word("podman"),
         podman_socket="podman-socket" in found,
@@ -388,19 +384,19 @@ def is_masked(unit: Mapping[str, str]) -> bool:
 
 
 def clock(text: str) -> int:
-    """Seconds since 1970. Raises MachineError for what is no date to anybody: a clock whose battery is empty."""
+    """Return seconds since 1970. Raises MachineError if that is no date, as with an empty clock battery."""
     if not 0 <= int(text) <= END_OF_TIME:
         raise MachineError(
-            f"The host's clock says {text[:30]} seconds since 1970, which is no date",
+            f"The host's clock says {text[:30]} seconds since 1970, which is not a valid date",
             "Set it: timedatectl set-ntp true",
         )
     return int(text)
 
 
 def engine_info(text: str) -> dict[str, Any]:
-    """What the engine says of itself (GET /info), of Swarm the node's state, and as SwarmNode its ID.
+    """Read the engine's GET /info, without values of an unexpected type. Raises MachineError.
 
-    What is not of its kind, it does not say. Raises MachineError.
+    `Swarm` is the node's state, `SwarmNode` its ID.
     """
     try:
         said = json.loads(text or "{}")
@@ -408,7 +404,7 @@ def engine_info(text: str) -> dict[str, Any]:
         said = None
     if not isinstance(said, dict):
         raise MachineError(
-            f"The host's engine does not say what it is but {text[:60]!r}", "See it on the host: docker info"
+            f"The host's engine answers {text[:60]!r} instead of its info", "See it on the host: docker info"
         )
     if isinstance(said.get("Swarm"), dict):
         said["SwarmNode"] = said["Swarm"].get("NodeID", "")
@@ -427,7 +423,7 @@ def each(found: dict[str, list[Section]], name: str) -> list[list[str]]:
 
 
 def properties(text: str) -> list[dict[str, str]]:
-    """What `systemctl show` prints of several units: KEY=VALUE lines, an empty line between two."""
+    """Read what `systemctl show` prints for several units."""
     units: list[dict[str, str]] = [{}]
     for line in text.splitlines():
         key, equals, value = line.partition("=")
@@ -439,7 +435,7 @@ def properties(text: str) -> list[dict[str, str]]:
 
 
 def os_release(text: str) -> dict[str, str]:
-    """os-release(5): shell assignments, of which only quotes and their backslashes are to be undone."""
+    """Read os-release(5): shell assignments, with quotes and backslashes."""
     found = {}
     for line in text.splitlines():
         key, equals, value = line.strip().partition("=")
@@ -452,6 +448,6 @@ def os_release(text: str) -> dict[str, str]:
 
 
 def version(text: str) -> str:
-    """26.1.5+dfsg1 of `Docker version 26.1.5+dfsg1, build 411e817`."""
+    """Return 26.1.5+dfsg1 for `Docker version 26.1.5+dfsg1, build 411e817`."""
     match = re.search(r"version (\S+?),?(?:\s|$)", text)
     return match[1] if match else ""

@@ -1,4 +1,4 @@
-"""How a host is doing now: what reads it, as whoever logged in, and what the answer means."""
+"""A host's disk, load and memory, read as the user who logs in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-# `place` is a directory whose disk counts; where it is not there, or not to be seen, the root's does.
+# `place` is a directory on the disk in question; if it is missing or hidden, / is used.
 SCRIPT = """\
 LC_ALL=C PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin
 export LC_ALL PATH
@@ -24,7 +24,7 @@ NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
 
 @dataclass(frozen=True)
 class DataDisk:
-    """A file system, in bytes; what is `used` and what is `free` need not be all: some of it is root's alone."""
+    """A file system in bytes; `used` and `free` may be less than `total`: some space is reserved for root."""
 
     path: str
     total: int
@@ -34,7 +34,7 @@ class DataDisk:
 
 @dataclass(frozen=True)
 class Vitals:
-    """What was read; None where it could not be. The load of 1, 5 and 15 minutes; seconds; bytes of memory."""
+    """What was read, None for what could not be: load of 1, 5 and 15 minutes, uptime in seconds, memory in bytes."""
 
     disk: DataDisk | None = None
     load: tuple[float, ...] | None = None
@@ -43,12 +43,12 @@ class Vitals:
 
 
 def command(directory: str) -> str:
-    """What a host is sent: the script, for the disk that a directory is on."""
+    """Return the script, for the disk that holds a directory."""
     return SCRIPT.format(place=shlex.quote(directory))
 
 
 def vitals(text: str) -> Vitals:
-    """What it answered. Lines that are not of it count for nothing."""
+    """Read the script's output; unknown lines are ignored."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, *words = line.split(" ", 4)
@@ -64,7 +64,7 @@ def vitals(text: str) -> Vitals:
 
 
 def numbers(words: list[str], count: int) -> list[float]:
-    """So many numbers, none where one of them is no number."""
+    """Convert exactly `count` words to numbers; [] if one of them is no number."""
     if len(words) != count or not all(map(NUMBER.fullmatch, words)):
         return []
     return [float(word) for word in words]

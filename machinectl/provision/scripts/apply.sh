@@ -1,15 +1,15 @@
-# Put files in place and let the engine take them; if it does not come up, or can make no container when it could before,
-# put back what was there.
-# Files are put in place in the order of the manifest ("MODE PATH" a line, mode "-" to remove), so that the engine can
-# start from whatever a power cut leaves; what was there lies in $there until the engine has come up.
-# $init; $action (restart, reload, none); $port that must be listened on (in hexadecimal, or empty); $socket of an engine
-# that must be asked whether it is ready, as it tells nobody (or empty); $validate, a command that judges the new files;
-# $live_restore that a reload must lead to (true, false, or empty); $enable the service (or empty);
-# $directories that are removed in the end if they are empty; $afterwards ("MODE PATH" or empty), a file that takes its place
-# when the engine has taken the others, and of which it is not told.
-# Ends with 0; 3: put back, the engine runs as before; 4: put back, and it does not run; 5: nothing could be written;
-# 6: put back, the engine did not take the reload; 7: put back, dockerd refuses the new files. 6 and 7 restart nothing.
-# 8: put back, the engine runs as before: it could make no container. If it could not before either, that is said at the end.
+# Install files and reload or restart the engine; restore the old files if the engine does not come up, or can no longer
+# create a container.
+# Files are installed in the order of the manifest ("MODE PATH" a line, mode "-" to remove), so that the engine can start
+# after a power cut at any point; $there keeps the old files until the engine has come up.
+# $init: systemd or openrc. $action: restart, reload or none. $port: the engine must listen on it (hexadecimal, or empty).
+# $socket: poll it for an engine that does not notify when it is ready (or empty). $validate: a command that checks the new
+# files. $live_restore: its value after the reload (true, false, or empty). $enable: enable the service (or empty).
+# $directories: removed at the end if they are empty. $afterwards: "MODE PATH" of a file that replaces one of the others,
+# without another reload, once the engine has come up (or empty).
+# Exit status: 0; 3: restored, the engine runs again; 4: restored, it does not run; 5: the files could not be written;
+# 6: restored, the engine did not apply the reload; 7: restored, dockerd refuses the new files (6 and 7 restart nothing);
+# 8: restored, it runs again: it could not create a container. If it could not before either, the last line says so.
 umask 077
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
@@ -19,7 +19,7 @@ own=/etc/docker/machinectl
 there=$own/transaction
 openrc_log=/var/log/docker.log
 
-# What the engine has logged by now is of an earlier start.
+# From here on, the engine's log is about this run.
 begin_log() {
     begun=$(date +%s)
     logged=$({ wc -c <$openrc_log; } 2>/dev/null) || logged=0
@@ -35,15 +35,15 @@ failed() {
 
 tidy() { for directory in $directories; do rmdir "$directory" 2>/dev/null; done; }
 
-# What a rename puts in place must be on the disk before.
+# A file must be on the disk before it is renamed into place.
 flush() { sync "$@" 2>/dev/null || sync; }
 
-# Units that require docker.service, or are part of it, are let run: they would start their containers anew.
+# Units that require docker.service keep running: otherwise they would restart their containers.
 restart() {
     systemctl reset-failed docker.service 2>/dev/null
     case $(systemctl is-active docker.service) in
     active | reloading) set -- restart --job-mode=ignore-dependencies ;;
-    # Units that hang on it may be stopping, by commands that wait for the engine: it does not wait for them.
+    # Do not wait for dependent units: those that are stopping may wait for the engine.
     inactive | failed)
         set -- start
         ! systemctl is-active -q docker.socket || set -- start --job-mode=ignore-dependencies
@@ -53,7 +53,7 @@ restart() {
     timeout 300 systemctl "$@" docker.service
 }
 
-# Until the engine answers, a reload ends it. One that tells when it is ready (no $socket) is ready by now.
+# A reload kills an engine that is not ready yet. One that notifies when it is ready (no $socket) is ready by now.
 ready() {
     tries=0
     until [ -z "$socket" ] || engine_info >/dev/null || [ $tries -ge 300 ]; do
@@ -73,7 +73,7 @@ act() {
     esac
 }
 
-# systemd reads its units anew.
+# Let systemd read its units again.
 reread() { [ "$init" != systemd ] || systemctl daemon-reload; }
 
 active() {
@@ -88,14 +88,13 @@ listening() {
         END { exit !found }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# Where nothing can ask it, its journal says so.
+# If nothing on the host can ask the engine, its journal tells.
 answering() {
     [ -z "$socket" ] || engine_info >/dev/null || journal | grep -q 'API listen on'
 }
 
-# systemd says itself when the engine is ready; OpenRC only that it was started. One that listens may have yet to begin its
-# work, and end over that. Of each port without TLS the engine warns for 16 s before it listens anywhere: a minute is enough
-# for three.
+# systemd reports when the engine is ready; OpenRC only that it was started. An engine that listens may still fail. For each
+# port without TLS, it waits 16 s before it listens: a minute is enough for three.
 came_up() {
     tries=0
     since=$(date +%s)
@@ -106,7 +105,7 @@ came_up() {
     done
 }
 
-# Whether the engine makes containers, if it did before, and has not ended over that.
+# Whether the engine still creates containers, if it did before, and survives that.
 makes_containers() {
     { [ "$action" = restart ] && [ -z "$no_container" ]; } || return 0
     if refused=$(can_make_containers) || [ $? = 2 ]; then
@@ -117,7 +116,7 @@ makes_containers() {
     fi
 }
 
-# What the last reload made of live-restore, which dockerd lists only if it is on.
+# The value of live-restore after the last reload; dockerd lists it only if it is on.
 told_by_journal() {
     reloaded=$(journal | grep 'Reloaded configuration: ' | tail -n 1)
     [ "$reloaded" ] || return
@@ -126,7 +125,7 @@ told_by_journal() {
     echo "\"LiveRestoreEnabled\":$enabled"
 }
 
-# A reload answers to nobody: the engine is asked, or its journal where nothing there can ask.
+# A reload has no result: ask the engine, or read its journal if nothing can ask it.
 keeps_containers() {
     [ "$live_restore" ] || return 0
     tries=0
@@ -147,23 +146,23 @@ journal() {
     if [ "$init" = systemd ]; then
         journalctl --no-pager -q -o cat -u docker.service --since "@$begun" -n 30
     else
-        # It may have been rotated.
+        # The log may have been rotated.
         [ "$(wc -c <$openrc_log)" -ge "$logged" ] || logged=0
         tail -c +$((logged + 1)) $openrc_log | tail -n 30
     fi 2>/dev/null
 }
 
-# Also across file systems a file is there whole or not at all, and not for a moment readable by others.
+# The file appears whole or not at all, even across file systems, and is never readable by others.
 install_file() {
     cp -p "$1" "$2.machinectl-new" && flush "$2.machinectl-new" && mv -f "$2.machinectl-new" "$2" && return
     rm -f "$2.machinectl-new"
     return 1
 }
 
-# Where a file really is: a link stays a link.
+# Follow links, so that a link stays a link.
 real() { if [ -L "$1" ]; then readlink -f "$1"; else printf '%s\n' "$1"; fi; }
 
-# Whose a file is stays so, but for our own, which are root's.
+# Keep a file's owner; our own files belong to root.
 keep_owner() {
     case $1 in $own/*) return ;; esac
     [ ! -e "$1" ] || chown "$(stat -c %u:%g "$1")" "$2"
@@ -240,8 +239,8 @@ while read -r mode path; do
     file=$(real "$path") || failed "$path leads nowhere" >&2
     echo "$mode $file" || failed "$own cannot be written" >&2
 done <manifest >$there/manifest
-# What is saved is on the disk before anything is changed, and all that is new before any of it takes its place. To flush
-# many files at once takes as long as to flush one.
+# Flush the old files before anything is changed, and all new files before any is renamed. Flushing many files at once takes
+# as long as flushing one.
 set -- $there/manifest $there/job.sh
 count=0
 while read -r mode path; do
@@ -268,14 +267,14 @@ while read -r mode path; do
 done <$there/manifest
 
 [ "$init:$action" != systemd:restart ] || running=$(dependents)
-# Several things at once: dockerd's judgement takes half as long as systemd does for its units.
+# In parallel: dockerd's check takes half as long as systemd's daemon-reload.
 sh -c "${validate:-:}" >validated 2>&1 &
-# Why it makes none already, which is not for what is new.
+# If the engine cannot create containers already, the new files are not the reason.
 [ "$action" != restart ] || ! active || no_container=$(can_make_containers)
 { [ "$action" != restart ] && ! grep -q '\.conf$' manifest; } || reread
 if ! wait $! && ! grep -q 'unknown flag: --validate' validated; then
     cat validated
-    # An engine that is not restarted need not take them.
+    # An engine that is not restarted does not read the files.
     [ "$action" = none ] || take_back validate
 fi
 if [ "$action" = none ] || { act "$action" && came_up && keeps_containers && makes_containers && place_afterwards; }; then

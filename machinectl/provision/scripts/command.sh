@@ -1,4 +1,4 @@
-# Run one command of the host's own, $command.
+# Run $command.
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
 umask 022

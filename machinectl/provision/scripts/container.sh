@@ -1,12 +1,12 @@
-# Whether the engine can make a container: functions for what restarts it. They need engine.sh, and write files where they run.
+# Functions that check whether the engine can create a container. They need engine.sh, and write to the working directory.
 
 : "${engine_program=}" "${engine_socket=}" "${info=}"
 
-# The names of the container and of its image, which is empty; nothing runs in it.
+# The name of the container and of its empty image; it is never started.
 trial=machinectl-trial
 
-# Both go, also those that an earlier run has left because it was cut short. Nothing is forced, and no volumes go: ours
-# never ran and has none, and one of this name that runs is somebody else's.
+# Remove both, also those of an interrupted run. Not by force and without volumes: ours never ran and has none, so a running
+# container of this name is not ours.
 remove_trial() {
     if [ "$engine_program" = docker ]; then
         engine_client rm $trial
@@ -17,7 +17,7 @@ remove_trial() {
     fi >/dev/null 2>&1
 }
 
-# Images that are there have volumes that would be filled, and may be of another architecture: this one never is.
+# Use an own image: others may have volumes, which would be filled, or another architecture.
 make_trial() {
     head -c 1024 /dev/zero >trial.tar
     if [ "$engine_program" = docker ]; then
@@ -29,8 +29,7 @@ make_trial() {
     fi 2>&1
 }
 
-# The program by which the engine has containers run where nothing else is asked, if it is not there: it looks for that
-# when one starts.
+# Print the default runtime's program if it is missing: the engine looks for it only when a container starts.
 missing_runtime() {
     runtime=$(printf '%s\n' "$info" | sed -n 's/.*"DefaultRuntime":"\([^"]*\)".*/\1/p')
     program=$(printf '%s\n' "$info" | sed -n "s|.*\"$runtime\":{\"path\":\"\([^\"]*\)\".*|\1|p")
@@ -39,10 +38,10 @@ missing_runtime() {
     [ "$program" ] && ! command -v "$program" >/dev/null && echo "$program"
 }
 
-# 0 if the engine can make a container; 1 if it cannot: why is printed; 2 if nothing here can ask it.
+# Exit status: 0 if the engine can create a container; 1 if it cannot, with the reason; 2 if nothing here can ask it.
 can_make_containers() (
     engine_info >/dev/null || exit 2
-    # It looks for a logging driver that it has not for 15 s.
+    # The engine searches 15 s for a missing logging driver.
     # shellcheck disable=SC2034  # engine.sh's
     engine_seconds=60
     if program=$(missing_runtime); then
@@ -55,6 +54,6 @@ can_make_containers() (
     remove_trial
     [ $made = 0 ] && exit
     reason=$(printf '%s\n' "$said" | sed -n -e 's/^Error response from daemon: //p' -e 's/.*"message":"//p' | tail -n 1)
-    printf '%s\n' "${reason:-${said:-it gives no answer}}" | sed -e 's/"[},].*//' -e 's/\\"/"/g'
+    printf '%s\n' "${reason:-${said:-the engine does not answer}}" | sed -e 's/"[},].*//' -e 's/\\"/"/g'
     exit 1
 )

@@ -1,8 +1,7 @@
-# Ask the host what its engine is, and what hangs on it: functions that facts.sh and apply.sh begin with. The engine is
-# asked on the sockets that it listens on, by whatever there is that can: its client need not be there, and heeds
-# DOCKER_… and contexts.
+# Functions for facts.sh and apply.sh that ask the engine, on the sockets that it listens on, with any program that can: its
+# client may be missing, and obeys DOCKER_… variables and contexts.
 
-# The processes that may be the engine: docker.service's, and the one that a PID file names.
+# The processes that may be the engine: docker.service's, and the PID file's.
 engine_processes() {
     {
         systemctl show -p MainPID docker.service | sed -n 's/^MainPID=\([1-9]\)/\1/p'
@@ -10,7 +9,7 @@ engine_processes() {
     } 2>/dev/null | awk '!seen[$1]++'
 }
 
-# The process that is the engine.
+# The engine's process.
 engine_process() {
     for process in $(engine_processes); do
         read -r name <"/proc/$process/comm" && [ "$name" = dockerd ] && echo "$process" && return
@@ -58,12 +57,12 @@ head, _, answer = engine.makefile("rb").read().partition(b"\r\n\r\n")
 sys.stdout.write(answer.decode())
 sys.exit(head.split()[1][:1] != b"2")' "$1" "$2" "$3" "$4" "${5:-/dev/null}" "$engine_seconds"
 }
-# Docker's client, on the socket on which the engine answered.
+# Docker's client, on the engine's socket.
 engine_client() { env -i "PATH=$PATH" HOME=/ timeout "$engine_seconds" docker -H "unix://$engine_socket" "$@"; }
 engine_by_docker() { engine_client info --format '{{json .}}'; }
 
-# What the running engine says of itself, in JSON; nothing where it cannot be asked. The client says something then, too.
-# On which socket it answered, and by which program, is in $engine_socket and $engine_program from then on.
+# Print the running engine's info as JSON, or nothing if it cannot be asked (the client prints JSON even then). Sets
+# $engine_socket and $engine_program to what worked.
 engine_info() {
     for engine_socket in $(for process in $(engine_processes); do listens_on "$process"; done); do
         for engine_program in curl perl python docker; do
@@ -74,7 +73,7 @@ engine_info() {
     return 1
 }
 
-# The running units that systemd ends, and restarts, with docker.service, but for its own socket (systemd.unit(5)).
+# The running units that systemd stops or restarts with docker.service, except docker.socket (systemd.unit(5)).
 dependents() {
     systemctl show -p RequiredBy -p BoundBy -p ConsistsOf docker.service | sed 's/^[^=]*=//' | tr ' ' '\n' | sort -u |
         while read -r unit; do

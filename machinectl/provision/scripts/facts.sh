@@ -1,22 +1,22 @@
-# What a host is like: read, and nothing changed. Needs root and a POSIX shell; busybox will do.
-# Prints "@name words" for each fact, and after it what belongs to it, a "|" before each line; "@end" ends it.
-# $port is the engine's port, $patience how many seconds a job that an earlier run left at work is waited for.
+# Read what a host is like, without changing it. Needs root and a POSIX shell; busybox is enough.
+# Prints "@name words" for each fact, followed by its lines with a "|" before each; ends with "@end".
+# $port is the engine's port, $patience how many seconds to wait for an earlier run's job.
 : "${port?}" "${patience?}"
 exec 2>/dev/null </dev/null
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 export LC_ALL PATH
 
-# A fact is one line of text, whatever it is made of: anybody on the host can name a process.
+# A fact is one line of text: anybody on the host can put control characters into a process's name.
 say() {
     case $* in *[[:cntrl:]]*) set -- "$(printf %s "$*" | tr '\000-\037\177' ' ')" ;; esac
     printf '\n@%s\n' "$*"
 }
 lines() { sed 's/^/|/'; }
-# Of a link, what it leads to counts: links are mode 777.
+# Follow links: a link itself has mode 777.
 file() { [ -f "$1" ] && say file "$(stat -Lc '%a %u %g' "$1")" "$1" && head -c 1048577 <"$1" | base64 | lines; }
 sum() { [ -f "$1" ] && say sum "$(stat -Lc '%a %u %g' "$1")" "$(sha256sum <"$1" | cut -d' ' -f1)" "$1"; }
 has() { command -v "$1" >/dev/null; }
-# Whether a process runs a program: its name is anybody's to choose, also for root's (su under another name).
+# Whether a process runs a program. Its name proves nothing: anybody can choose it.
 runs() { program=$(readlink "$1/exe"); case ${program##*/} in "$2"*) return 0 ;; esac; return 1; }
 
 say begin 1
@@ -31,7 +31,7 @@ while at_work; do
     sleep 0.2
 done
 
-# The engine is asked meanwhile: it takes as long as all of the rest.
+# Ask the engine in parallel: that takes as long as all the rest.
 { has dockerd && engine_info; } | {
 exec 3<&0 </dev/null
 
@@ -47,7 +47,7 @@ if [ -d /run/systemd/system ]; then say init systemd; elif has rc-service; then 
 for directory in /etc/docker /etc/docker/machinectl /etc/systemd/system/docker.service.d; do
     [ -d $directory ] && say directory $directory
 done
-# An inode for each file: some file systems count none.
+# Free inodes; some file systems have no limit.
 df -P -i /usr /var /etc | awk 'NR > 1 { print ($2 > 0 ? $4 : "-") }' | { read -r usr; read -r var; read -r etc
     say inodes "$usr" "$var" "$etc"; }
 df -P -k / /usr /var /etc | awk 'NR > 1 { print $4 }' | { read -r root; read -r usr; read -r var; read -r etc
@@ -64,7 +64,7 @@ if has systemctl; then
     say unit
     unit=$(systemctl cat docker.service)
     printf '%s\n' "$unit" | lines
-    # What it starts, by whichever of its files, and is not there.
+    # Programs that it starts and that do not exist.
     printf '%s\n' "$unit" | sed -n 's/^ExecStart=[-@:+!]*\(\/[^ ]*\).*/\1/p' | sort -u | while read -r program; do
         [ -x "$program" ] || say absent "$program"
     done
@@ -76,18 +76,18 @@ else
     rc-service docker status >/dev/null && say openrc started
     rc-update show default | grep -q '^ *docker ' && say openrc enabled
 fi
-# In quotes, which may be around all of it, a path may hold spaces.
+# A quoted path may contain spaces.
 # shellcheck disable=SC2086  # one word for each file
 named=$({ cat $environment; printf '%s\n' "$unit"; } | sed -n -e "s/^[^#]*\"--config-file=\([^\"]*\)\".*/\1/p;t" \
     -e "s/^[^#]*'--config-file=\([^']*\)'.*/\1/p;t" -e "s/^[^#]*--config-file[= ]\"\([^\"]*\)\".*/\1/p;t" \
     -e "s/^[^#]*--config-file[= ]'\([^']*\)'.*/\1/p;t" -e "s/^[^#]*--config-file$value.*/\1/p" | tail -n 1)
 config=${named:-$config}
-# Only what may hold options of dockerd: the rest may hold passwords.
+# Only the lines that may hold dockerd's options: others may hold passwords.
 for path in $environment; do
     [ -f "$path" ] && say environment "$path" && grep -E '^[A-Za-z_]*(OPT|ARG|REGISTRY)' "$path" | lines
 done
 
-# The engine itself, and what passes for one.
+# The engine, and what looks like one.
 has dockerd && say dockerd "$(command -v dockerd)"
 has dockerd && say containerd "$(command -v containerd || command -v docker-containerd)"
 [ -S /run/containerd/containerd.sock ] && say containerd-socket
@@ -113,7 +113,7 @@ for process in /proc/[0-9]*; do
         say process "${process#/proc/}" "$(stat -c %u "$process")" "$(tail -n 1 "$process/cgroup")" &&
         tr '\0\n' '\n ' <"$process/cmdline" | grep -A 1 -e '^--config-file' | lines ;;
     containerd-shim*) [ "$(stat -c %u "$process")" = 0 ] && runs "$process" containerd-shim &&
-        # A command line does not end in a newline: without one, the next fact would be part of this.
+        # A command line has no final newline; without one, the next fact would be joined to it.
         { tr '\0\n' '  ' <"$process/cmdline"; echo; } | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
     esac
 done
@@ -127,11 +127,11 @@ elif has dockerd; then
 fi
 [ -s /var/lib/docker/swarm/docker-state.json ] && say swarm
 
-# What the engine was started with of what daemon.json shall say, and whether that was changed since (proc(5)).
+# Flags of the running engine that daemon.json must set, and whether daemon.json was changed since its start (proc(5)).
 if engine=$(engine_process); then
     tr '\0' '\n' <"/proc/$engine/cmdline" | sed -n -e 's/^-H.*/host/p' -e 's/^--host.*/host/p' -e 's/^--\(tls[a-z]*\).*/\1/p' |
         sort -u | while read -r flag; do say started "$flag"; done
-    # It writes its PID when it starts. Without that file, what /proc says may be two seconds early.
+    # The engine writes its PID file when it starts. Without it, /proc may be two seconds early.
     if [ "$(cat /run/docker.pid)" = "$engine" ]; then
         [ "$(find -L "$config" -newer /run/docker.pid)" ] && say edited
     else
@@ -146,7 +146,7 @@ fi
 say config "$config"
 file "$config"
 [ -e "$config.before-machinectl" ] && say backup "$config.before-machinectl"
-# Where even root cannot write: the file system is read-only, or chattr +i has locked it.
+# Paths that even root cannot write: read-only file systems, and chattr +i.
 for path in /etc /etc/docker /etc/docker/machinectl /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem \
     /etc/systemd/system /etc/systemd/system/docker.service.d "${config%/*}" "$config"; do
     { [ -e "$path" ] && ! [ -w "$path" ]; } || continue
@@ -158,12 +158,12 @@ for name in ca.pem server.pem server-key.pem environment revision; do sum "/etc/
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
 for ca in $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
     $(printf '%s\n' "$unit" | sed -n "s/^[^#]*--tlscacert$value.*/\1/p"); do sum "$ca"; done
-# The engine says where its data is with links followed.
+# The engine reports its data directory with links followed.
 for root in /var/lib/docker $(sed -n -e 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' -e 's/.*"graph"[^"]*"\([^"]*\)".*/\1/p' "$config") \
     $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--data-root[= ]\([^ ]*\).*/\1/p'); do
     followed=$(readlink -f "$root") && [ "$followed" != "${root%/}" ] && say link "${root%/}" "$followed"
     stored=$((${stored:-0} + $(find "$root/containers" -mindepth 1 -maxdepth 1 -type d | wc -l)))
-    # A Swarm node's containers end with its engine: which of those that run are started again neither by it nor by the Swarm.
+    # A Swarm node's containers stop with its engine. These are not restarted, neither by the engine nor by the Swarm.
     [ -s "$root/swarm/docker-state.json" ] && grep -lE '"RestartPolicy":\{"Name":"(no)?"' "$root"/containers/*/hostconfig.json |
         while read -r hostconfig; do
             container=${hostconfig%hostconfig.json}config.v2.json
@@ -174,7 +174,7 @@ done
 [ "$engine" ] || say stored "$stored"
 read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"
 
-# The process that holds a socket. What `ls` finds is only where to look: files are named by anybody, also like sockets.
+# The process that holds a socket. `ls` only gives candidates: anybody can name a file like a socket.
 holder() {
     # shellcheck disable=SC2012  # the names are numbers, and one ls is quicker than a readlink for each
     ls -l /proc/[0-9]*/fd | awk -v "link=socket:[$1]" '/^\/proc\/[0-9]+\/fd:$/ { split($0, path, "/") }
@@ -183,8 +183,7 @@ holder() {
     done
 }
 
-# Whether podman has the engine's socket: behind a link, from systemd, or itself. A link to where nobody listens any more
-# is replaced by an engine.
+# Whether podman has the engine's socket: behind a link, through systemd, or itself. An engine replaces a dangling link.
 link=$(readlink -f /run/docker.sock)
 case $link in *podman*)
     awk -v "link=$link" '$8 == link && $4 == "00010000" { found = 1 } END { exit !found }' /proc/net/unix && say podman-socket ;;
@@ -194,25 +193,25 @@ has systemctl && systemctl list-sockets --no-legend --full | awk '$1 ~ /\/run\/d
 inode=$(awk '$8 ~ /^(\/var)?\/run\/docker\.sock$/ && $4 == "00010000" { print $7; exit }' /proc/net/unix)
 [ "$inode" ] && has podman && runs "/proc/$(holder "$inode")" podman && say podman-socket
 
-# Who listens on the engine's port.
+# The processes that listen on the engine's port.
 awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' \
     /proc/net/tcp /proc/net/tcp6 | while read -r inode; do
     owner=$(holder "$inode")
     say listener "${owner:-0}" "$(cat "/proc/$owner/comm")"
 done
 
-# Without a userland proxy nobody listens on a container's port: it is led away before.
+# Without a userland proxy, a container's port is forwarded by NAT and has no listener.
 { iptables -t nat -S; nft list ruleset; } | grep -i -q -E "dport $port( .*)? dnat( |$)" && say listener 0
 
-# Containers whose shims lie in the engine's own control group end with it, where systemd ends all that is in there.
+# Containers whose shims are in docker.service's control group may be stopped with it by systemd.
 for process in /proc/[0-9]*; do
     read -r name <"$process/comm" && case $name in containerd-shim*)
         grep -q '/docker\.service\(/\|$\)' "$process/cgroup" && say shims && break ;;
     esac
 done
 
-# Who is attached to the engine, and by what: a restart cuts it off. The unit is said where one of the system started it.
-# Who may not speak to the engine, or is in a container, is not: anybody can name a program docker.
+# Docker commands that a restart would cut off, and the system unit that started each. Only processes that may use the
+# engine's socket and are not in a container count: anybody can name a program docker.
 here=$(readlink /proc/self/ns/pid)
 group=$(stat -Lc %g /run/docker.sock || echo 0)
 may_speak() {
@@ -228,19 +227,19 @@ for process in /proc/[0-9]*; do
     [ "$verb" ] && may_speak "$process" && say client "${process#/proc/}" "$verb" "$unit"
 done
 
-# Who has the package manager's locks, and whether it was cut short.
+# Who holds the package manager's locks, and whether it was interrupted.
 stat -c '%i %n' /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock |
     awk 'NR == FNR { lock[$1] = $2; next }
         $2 != "->" { split($6, file, ":"); if (file[3] in lock) print $5, lock[file[3]] }' - /proc/locks |
     while read -r holder lock; do say lock "$holder" "$(cat "/proc/$holder/comm")" "$lock"; done
 for update in /var/lib/dpkg/updates/[0-9]*; do [ -e "$update" ] && say interrupted dpkg && break; done
 
-# What may keep the engine's port from being reached.
+# Firewalls that may block the engine's port.
 grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && say firewall ufw && grep '^### tuple ###' /etc/ufw/user.rules | lines
 if has firewall-cmd && firewall-cmd --state >/dev/null; then
     say firewall firewalld
     firewall-cmd --list-ports | lines
-    # The file that a change of the zone makes.
+    # The file that a change of the zone creates.
     zone=/etc/firewalld/zones/$(sed -n 's/^DefaultZone=//p' /etc/firewalld/firewalld.conf).xml
     [ -e "$zone" ] || [ -e "$zone.old" ] || say zone "$zone"
 fi

@@ -1,11 +1,11 @@
-# How a host fares: read, and nothing changed. Needs a POSIX shell; busybox will do, and its user may be anybody.
-# Prints what facts.sh prints: "@name words", from "@begin health" on; "@end" ends it. $root is the directory of the engine's data.
+# Read a host's health, without changing it. Needs a POSIX shell (busybox is enough), and no root.
+# Prints as facts.sh does: "@name words", from "@begin health" to "@end". $root is the engine's data directory.
 : "${root?}"
 exec 2>/dev/null </dev/null
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 export LC_ALL PATH
 
-# A fact is one line of text, whatever it is made of.
+# A fact is one line of text.
 say() {
     case $* in *[[:cntrl:]]*) set -- "$(printf %s "$*" | tr '\000-\037\177' ' ')" ;; esac
     printf '\n@%s\n' "$*"
@@ -14,7 +14,7 @@ say() {
 say begin health
 for directory in / /usr /etc /var /tmp "$root"; do
     kib=$(df -P -k "$directory" | awk 'NR > 1 { print $1, $2, $4 }')
-    # A file system without inodes of its own (btrfs) has 0 of them.
+    # btrfs reports 0 inodes.
     inodes=$(df -P -i "$directory" | awk 'NR > 1 { print $2 + 0, $4 + 0 }')
     [ "$kib" ] && say disk "${kib#* }" "${inodes:-0 0}" "${kib%% *}" "$directory"
 done
@@ -22,11 +22,11 @@ say memory "$(awk '$1 == "MemTotal:" { total = $2 } $1 == "MemAvailable:" { avai
     $1 == "SwapTotal:" { swap = $2 } $1 == "SwapFree:" { left = $2 }
     END { print total + 0, available + 0, swap + 0, left + 0 }' /proc/meminfo)"
 
-# What Debian's packages leave there, and openSUSE's.
+# Files of Debian's and openSUSE's packages.
 for file in /run/reboot-required /run/reboot-needed; do
     [ -e "$file" ] && say reboot "$(sort -u "$file.pkgs" | tr '\n' ' ')" && break
 done
-# A package manager replaces a program while it runs: the process goes on with the file that is gone.
+# Programs whose file a package manager replaced while they ran.
 for process in /proc/[0-9]*; do
     read -r name <"$process/comm" || continue
     case $name in dockerd | containerd) ;; *) continue ;; esac

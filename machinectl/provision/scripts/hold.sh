@@ -1,12 +1,12 @@
-# Hold this host's $lock for $who as long as the SSH connection that runs this is there, however it ends.
-# Another holder is waited for $patience seconds. One with the same $token is the same run, by another connection; one
-# with the same $seat is an earlier run of whoever runs this, whose connection is dead and not noticed to be: it is ended.
-# Ends with 0; 75: there is another holder, whose name and process are printed.
+# Hold this host's $lock for $who until the SSH connection that runs this ends.
+# Wait $patience seconds for another holder. The same $token is the same run on another connection. The same $seat is an
+# earlier run of the same user and computer, whose connection is dead: its holder is killed.
+# Exit status: 0; 75 if another holder remains, whose name and process are printed.
 : "${lock?}" "${who?}" "${token?}" "${seat?}" "${patience?}"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
-# Without it, launch.sh says so where it matters.
+# launch.sh reports a missing flock.
 command -v flock >/dev/null || exit 0
-# The server's process for this connection, and when it began: a PID may be another process's later.
+# The SSH server's process for this connection, and its start time: a PID may be reused.
 connection=$$
 until read -r program <"/proc/$connection/comm" || exit 0; case $program in sshd* | dropbear*) true ;; *) false ;; esac; do
     connection=$(sed 's/.*) //' "/proc/$connection/stat" | cut -d' ' -f2)
@@ -16,7 +16,7 @@ began=$(sed 's/.*) //' "/proc/$connection/stat" | cut -d' ' -f20)
 umask 077
 tries=0
 while exec 9>>"$lock" || exit 0; do
-    # The last holder removes the file at its end: this may have been opened before.
+    # The last holder may have removed the file after we opened it.
     flock -n 9 && [ /proc/self/fd/9 -ef "$lock" ] && break
     process='' run='' other=''
     { read -r _; read -r process; read -r run; read -r other; } <"$lock"

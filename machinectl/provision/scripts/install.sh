@@ -1,8 +1,8 @@
-# Install the engine: wait until nobody else has the package manager's locks, then do as $refresh and $install say; or
-# only as $refresh and $simulate do, if that is not empty.
-# ./environment holds NAME=VALUE lines (proxies): they are in no argument, and gone as soon as they are read.
-# $locks are lock files, $lock_files files whose mere existence is the lock; $deadline is how long they are waited for.
-# Ends with 0; 75: the locks were not free by the deadline; else as the package manager.
+# Install the engine with $refresh and $install, once the package manager's locks are free; or, if $simulate is not empty,
+# only run $refresh and $simulate.
+# ./environment holds NAME=VALUE lines (proxies), so that they are in no argument; it is deleted once read.
+# $locks are lock files, $lock_files files whose existence is the lock; $deadline is how many seconds to wait for them.
+# Exit status: 0; 75 if the locks were not free by the deadline; else the package manager's.
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
 umask 022
@@ -29,7 +29,7 @@ while held=$(holder); do
     sleep 1
 done
 
-# Lists that cannot be read anew need not stop an installation from old ones.
+# If the lists cannot be updated, the old ones may do.
 printf '%s\n' "$refresh"
 eval "$refresh"
 if [ "$simulate" ]; then
@@ -37,7 +37,7 @@ if [ "$simulate" ]; then
     exit 0
 fi
 
-# All that are installed: what came along with the engine is known by them.
+# All installed packages: a comparison shows what came with the engine.
 packages() {
     if command -v dpkg-query >/dev/null; then
         dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' | sed -n 's/^.i *//p'
@@ -48,7 +48,7 @@ packages() {
 }
 packages >before
 
-# Whoever calls it, Docker's script too, apt-get removes nothing; a downgrade it refuses by itself (apt.conf(5)).
+# apt-get removes nothing, even if Docker's script calls it; it refuses downgrades by default (apt.conf(5)).
 echo 'APT::Get::Remove "false";' >apt.conf
 export APT_CONFIG="$PWD/apt.conf"
 printf '%s\n' "$install"
@@ -58,5 +58,5 @@ came=$(packages | comm -13 before - | tr '\n' ' ')
 [ -z "$came" ] || printf 'came along: %s\n' "$came"
 [ $status -eq 0 ] || exit $status
 command -v dockerd >/dev/null || { echo "dockerd is not on the PATH after the installation"; exit 70; }
-# A daemon.json that was left there may keep it from starting: to configure it mends that, or names what is wrong.
+# A leftover daemon.json may stop it from starting: the next step replaces it, or names the error.
 eval "$start" || echo "The engine does not start yet"

@@ -1,13 +1,13 @@
-# Run job.sh of the tar archive on stdin, to its end also where the connection that asked for it is cut.
-# Nothing of it is readable by others; what it said is printed when it has ended, and its status is ours.
+# Run job.sh of the tar archive on stdin, to its end even if the connection breaks.
+# Others can read none of it. Its output is printed when it has ended; its exit status is ours.
 umask 077
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin LC_ALL=C
 export PATH LC_ALL
 job=/run/machinectl
 lock=$job.lock
 command -v flock >/dev/null || { echo "flock (util-linux) is not there" >&2; exit 74; }
-# Two at once would put each other's files in place. The kernel frees the lock when the job has ended, however it did. Who
-# has it removes its file in the end: a lock on a file that is not there any more is none.
+# Two jobs must not mix their files. The kernel frees the lock when the job ends. Its holder removes the lock file at the end,
+# so check that the locked file still exists.
 tries=0
 until exec 9>>$lock && [ "$(stat -Lc %i /proc/self/fd/9)" = "$(flock -n 9 && stat -c %i $lock)" ]; do
     tries=$((tries + 1))
@@ -20,9 +20,9 @@ rm -rf $job
 mkdir -m 700 $job || exit 74
 tar -xmf - -C $job || exit 74
 cd $job || exit 74
-# What the job starts may outlive it, and must not have the lock.
+# Programs that the job starts may outlive it, and must not inherit the lock.
 setsid sh -c 'sh job.sh 9>&-; exit $?' >log 2>&1 </dev/null &
-# A PID may be another process's by now: the second line says when this one began.
+# The second line is the process's start time: a PID may be reused.
 { echo $!; sed 's/.*) //' /proc/$!/stat | cut -d' ' -f20; } >pid
 wait $!
 status=$?

@@ -1,4 +1,4 @@
-# Let the script of a run that was cut short put back what it saved in $there.
+# Let the script of an interrupted run restore the files that it saved in $there.
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
 : "${there?}"

@@ -1,4 +1,4 @@
-# Remove packages as $remove says, and name those of $along that stay.
+# Remove packages with $remove, and name those of $along that stay.
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
 umask 022

@@ -1,1 +1,1 @@
-"""The steps that set up a host, each a pure decision over facts, and how they are undone."""
+"""The steps that set up a host, each a pure decision over facts, and those that undo it."""

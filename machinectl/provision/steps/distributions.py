@@ -1,7 +1,6 @@
-"""The families of distributions: what each one's package manager and init system are told, as shell commands.
+"""Families of distributions: their package manager's commands.
 
-Each class says which os-release ids it is for; `choose` goes through them in one fixed order, first by ID, then by
-ID_LIKE. Commands are strings; something else runs them, as root.
+Each class lists its os-release IDs. Commands are strings, run elsewhere as root.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Loss(NamedTuple):
-    """An installed package, of a `version` if that is known, which an installation would remove or make `lower`."""
+    """An installed package that an installation would remove, or downgrade to `lower`."""
 
     name: str
     version: str = ""
@@ -30,21 +29,21 @@ class Loss(NamedTuple):
 
 
 class Distribution(ABC):
-    """What the families share: systemd, and an engine's package that is called `docker`."""
+    """What the families share: systemd, and an engine package named `docker`."""
 
     ids: ClassVar[frozenset[str]]
-    # The distribution's own package of Docker Engine; "" where it has none.
+    # The distribution's own package of Docker Engine, "" if it has none.
     package: ClassVar[str] = "docker"
     # Whether the script at get.docker.com knows it (its `case "$lsb_dist"`).
     docker_script: ClassVar[bool] = False
-    # Lock files, and files whose existence is the lock, that another package manager may hold.
+    # The package manager's lock files, and files whose existence is the lock.
     locks: ClassVar[tuple[str, ...]] = ()
     lock_files: ClassVar[tuple[str, ...]] = ()
     refresh: ClassVar[str] = ""
 
     @abstractmethod
     def install(self, package: str, version: str = "") -> str:
-        """Install a package, or a version of it that begins with what is given."""
+        """Install a package, or its version that begins with `version`."""
 
     def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (what those that can simulate need)
         """Return a command that prints what `install` would do with the present package lists, "" if none can."""
@@ -56,22 +55,22 @@ class Distribution(ABC):
 
     @abstractmethod
     def remove(self, package: str) -> str:
-        """Remove a package; what it needed and its configuration stay."""
+        """Remove a package; its dependencies and configuration stay."""
 
     @abstractmethod
     def remove_all(self, package: str, along: Sequence[str]) -> str:
-        """Remove a package, and of those that came along with it what nobody else needs."""
+        """Remove a package, and those of `along` that nothing else needs."""
 
     @abstractmethod
     def upgrade(self, package: str) -> str:
-        """Upgrade one package, and nothing else that need not be."""
+        """Upgrade one package and as little else as possible."""
 
     @abstractmethod
     def candidate(self, package: str) -> str:
         """Print the version that an upgrade would install."""
 
     def start(self) -> str:
-        """Start the engine now and at every boot. Debian's package has done so; to say it again takes 0.4 s."""
+        """Start the engine now and at boot. Debian's package already does; asking systemd again takes 0.4 s."""
         done = "systemctl -q is-enabled docker.service && systemctl -q is-active docker.service"
         return f"{{ {done}; }} || systemctl enable --now docker.service"
 
@@ -86,17 +85,17 @@ class Apt(Distribution):
         "/var/lib/apt/lists/lock",
         "/var/cache/apt/archives/lock",
     )
-    # Whoever takes a lock between our look and apt's own is waited for by apt (apt.conf(5), since 1.9.11).
+    # If someone takes a lock after we looked, apt waits (apt.conf(5), since 1.9.11).
     apt: ClassVar[str] = "apt-get -q -y -o DPkg::Lock::Timeout=300"
     refresh = f"{apt} update"
-    # What somebody changed in /etc stays as it is, and nobody is asked (dpkg(1), --force-things).
+    # Keep changed files in /etc, without a question (dpkg(1), --force-things).
     keep: ClassVar[str] = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
 
     def install(self, package: str, version: str = "") -> str:
         return f"{self.apt} {self.keep} install {pinned(package, '=', version)}"
 
     def simulate(self, package: str, version: str = "") -> str:
-        # Without these caches, it writes nothing.
+        # Without these caches, apt writes nothing.
         no_cache = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
         return f"apt-get -s -q -y {no_cache} install {pinned(package, '=', version)}"
 
@@ -111,9 +110,9 @@ class Apt(Distribution):
         return f"{self.apt} remove {shlex.quote(package)}"
 
     def remove_all(self, package: str, along: Sequence[str]) -> str:
-        # Docker's script asks for each of Docker's packages by its name, so that none counts as brought by another.
+        # Docker's script names each package, so none of them counts as a dependency.
         own = shlex.join(name for name in along if name.startswith(("docker-", "containerd.")))
-        # autoremove alone would take what others have left, too.
+        # autoremove would also remove packages that we did not bring.
         unneeded = "apt-get -s autoremove | sed -n 's/^Remv \\([^ :]*\\).*/\\1/p'"
         ours = shlex.join(word for name in along for word in ("-e", name))
         return (
@@ -131,12 +130,10 @@ class Apt(Distribution):
 
 
 class Dnf(Distribution):
-    """Fedora, and what knows moby-engine."""
-
     ids = frozenset({"fedora"})
     package = "moby-engine"
     docker_script = True
-    # Fedora's dnf, or what of its kin is there; both wait for each other's locks themselves.
+    # dnf or yum; both wait for locks.
     program: ClassVar[str] = '"$(command -v dnf || command -v yum)"'
     dnf: ClassVar[str] = f"{program} -y"
     refresh = f"{dnf} makecache"
@@ -183,7 +180,7 @@ class Dnf(Distribution):
 
 
 class Amazon(Dnf):
-    """Amazon Linux has a package of its own, and the script does not know it."""
+    """Amazon Linux: its own package, and unknown to Docker's script."""
 
     ids = frozenset({"amzn"})
     package = "docker"
@@ -191,7 +188,7 @@ class Amazon(Dnf):
 
 
 class RedHat(Dnf):
-    """RHEL and its kin: their `docker` is podman's, so that there is no package of Docker Engine."""
+    """RHEL and its derivatives: their `docker` is podman's, so they have no engine package."""
 
     ids = frozenset({"rhel", "centos", "rocky", "almalinux", "ol"})
     package = ""
@@ -199,14 +196,14 @@ class RedHat(Dnf):
 
 class Zypper(Distribution):
     ids = frozenset({"opensuse", "opensuse-leap", "opensuse-tumbleweed", "opensuse-microos", "suse", "sles", "sled"})
-    # Without it, zypper gives up at once where somebody else has libzypp's lock (status 7).
+    # By default, zypper fails at once if libzypp's lock is held (status 7).
     zypper: ClassVar[str] = "ZYPP_LOCK_TIMEOUT=300 zypper --non-interactive"
-    # It has installed what was asked for, without some repository that did not answer (zypper(8), EXIT CODES).
+    # Status 106: installed, but a repository did not answer (zypper(8), EXIT CODES).
     skipped: ClassVar[str] = "|| [ $? -eq 106 ]"
     refresh = f"{zypper} --gpg-auto-import-keys refresh"
 
     def install(self, package: str, version: str = "") -> str:
-        # zypper takes no pattern as a version, and of a range (>=) the newest; a release may be left out.
+        # zypper accepts no version pattern, and picks the newest of a range (>=); the release may be omitted.
         return f"{self.zypper} install --no-recommends {self.named(package, version)} {self.skipped}"
 
     def simulate(self, package: str, version: str = "") -> str:
@@ -221,7 +218,7 @@ class Zypper(Distribution):
                 name, edition = value.get("name", ""), value.get("edition", "")
                 down = kind == "downgrade"
                 found.append(Loss(name, value.get("edition-old", ""), edition) if down else Loss(name, edition))
-        # If zypper would ask which solution to take, it takes none. We report the first.
+        # If zypper would ask which solution to use, it uses none. We report the first.
         way_out = re.search(r"^ *Solution 1: ((?:.*\n)+?) *Solution 2: ", said, re.MULTILINE)
         for name, lower in re.findall(
             r"(?:deinstallation|downgrade) of (\S+)(?: to (\S+))?", way_out[1] if way_out else ""
@@ -254,8 +251,8 @@ class Pacman(Distribution):
     def install(self, package: str, version: str = "") -> str:
         if version:
             raise CheckFailed(
-                "pacman installs no other version than the repository's",
-                "Leave --engine-version out, or install it on the host and use --engine-install none",
+                "pacman can only install the repository's version",
+                "Omit --engine-version, or install it on the host and use --engine-install none",
             )
         return f"pacman -S --noconfirm --needed {shlex.quote(package)}"
 
@@ -277,7 +274,7 @@ class Pacman(Distribution):
         return f"pacman -S --noconfirm {shlex.quote(package)}"
 
     def candidate(self, package: str) -> str:
-        # Only of the repository that it would come from: -Si lists all that have it.
+        # -Si would list every repository that has it.
         return f"pacman -Spdd --print-format %v {shlex.quote(package)}"
 
 
@@ -311,14 +308,14 @@ ORDER: tuple[Distribution, ...] = (Apt(), Dnf(), Amazon(), RedHat(), Zypper(), P
 
 
 def pinned(package: str, sign: str, version: str) -> str:
-    """A package with a version that begins with what is given, quoted for the shell."""
+    """Return a package with a version prefix, quoted for the shell."""
     return shlex.quote(f"{package}{sign}{version.rstrip('*')}*" if version else package)
 
 
 def choose(os_release: Mapping[str, str], given: str = "") -> Distribution:
-    """The family of a system: by the ID that the user gave, else by ID, else by ID_LIKE, in the order it is written.
+    """Return the family for the given ID, else for os-release's ID, else for the first known ID_LIKE.
 
-    Raises CheckFailed, saying what was read.
+    Raises CheckFailed if none is known.
     """
     ids = [given] if given else [os_release.get("ID", ""), *os_release.get("ID_LIKE", "").split()]
     for name in ids:
@@ -328,8 +325,8 @@ def choose(os_release: Mapping[str, str], given: str = "") -> Distribution:
     read = ", ".join(f"{key}={os_release[key]}" for key in ("ID", "ID_LIKE", "PRETTY_NAME") if os_release.get(key))
     known = " ".join(sorted({name for distribution in ORDER for name in distribution.ids}))
     raise CheckFailed(
-        f"No family of distributions is known for --os {given}; known are: {known}"
+        f"--os {given} is not a known distribution (known: {known})"
         if given
-        else f"The host's distribution is not known: its os-release says {read or 'nothing'}",
-        "Say which one it is like (--os debian), or install the engine yourself and use --engine-install none",
+        else f"The host's distribution is unknown: its os-release says {read or 'nothing'}",
+        "Name a similar one (--os debian), or install the engine yourself and use --engine-install none",
     )

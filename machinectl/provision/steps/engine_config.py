@@ -1,4 +1,4 @@
-"""Configure the engine: certificates, daemon.json, and the drop-in that makes room for it."""
+"""Configure the engine: certificates, daemon.json, and a drop-in without the flags that daemon.json sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from machinectl.host_changes import (
     ServiceStarted,
 )
 from machinectl.masking import without_secret_of
-from machinectl.provision import daemon_json, host_checks
+from machinectl.provision import daemon_json, preflight
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY, HostFile
@@ -37,27 +37,27 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 TLS_FLAGS = frozenset({"tls", "tlsverify", "tlscacert", "tlscert", "tlskey"})
-# What daemon.json says from now on, and so the command line must not.
+# Set in daemon.json, so not allowed on the command line.
 TAKEN_OVER = TLS_FLAGS | {"host"}
-# The files that the engine is given, with their modes. The server's certificate and its key are in one, so that a new
-# pair is one rename: no power cut leaves a certificate beside the key of another. Nobody but root reads it.
+# The engine's files and their modes. server.pem also holds the key: a new pair is one rename, so a power cut cannot
+# leave a certificate beside another's key.
 CERTIFICATES = {"ca.pem": "644", "server.pem": "600"}
-# Where 0.1 put the key; an engine that was told so keeps it there until it is configured anew.
+# Version 0.1's key file, which its engines use until they are configured again.
 KEY_OF_0_1 = "server-key.pem"
 LIVE_RESTORE = "live-restore"
-# The keys that are not an engine option of anybody's.
+# Keys that are not engine options.
 OURS = TLS_FLAGS | {"hosts"}
 
 
 def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Put back what a run that was cut short by a reboot or a power cut left half done."""
+    """Roll back what an interrupted run left, such as after a power cut."""
     if facts.transaction != "applying":
         return None
-    # The script that was at work lies beside what it saved, and knows the way back.
+    # The interrupted script is stored beside the files that it saved, and can restore them.
     job = Job("recover.sh", {"there": f"{OWN_DIRECTORY}/transaction"})
     return Decision(
-        title="Putting back what an interrupted run left half done",
-        details=(f"the files that {OWN_DIRECTORY}/transaction holds",),
+        title="Restoring what an interrupted run left half done",
+        details=(f"the files in {OWN_DIRECTORY}/transaction",),
         job=job,
         after=replace(facts, transaction=""),
         failure=partial(not_applied, init=facts.init),
@@ -73,20 +73,20 @@ def count(facts: Facts) -> str:
 class Goal(NamedTuple):
     """The engine's configuration for its next start, except live-restore (see live_restore.py)."""
 
-    # Our keys in daemon.json, and the whole of it.
+    # Our keys in daemon.json, and its whole text.
     ours: dict[str, Any]
     config: bytes
-    # The drop-in: its path, and its content where one is needed.
+    # The drop-in's path, and its content if one is needed.
     drop_in_path: str
     drop_in: bytes | None
     # dockerd's flags that stay on its command line.
     flags: list[docker_unit.DockerdFlag]
-    # Listeners that were plain until now: dockerd speaks TLS on all of its TCP ports, or on none.
+    # Addresses without TLS until now: dockerd uses TLS on all of its TCP ports or on none.
     secured: list[str]
 
 
 def goal(facts: Facts, target: Target) -> Goal:
-    """Decide what the engine's configuration shall be. Raises CheckFailed where two settings would clash."""
+    """Decide the engine's configuration. Raises CheckFailed if two settings clash."""
     there = read(facts)
     before = without_unasked(facts, target, there)
     if facts.unit:
@@ -113,12 +113,12 @@ def goal(facts: Facts, target: Target) -> Goal:
         if not facts.unit:
             service, place = "OpenRC", "/etc/conf.d/docker"
         raise CheckFailed(
-            f"{service} starts dockerd with --{clashes[0]}, which daemon.json shall set: dockerd refuses both",
-            f"Take --{clashes[0]} out of {place}, or leave the option out here",
+            f"{service} starts dockerd with --{clashes[0]}, which daemon.json must set: dockerd refuses both",
+            f"Remove --{clashes[0]} from {place}, or omit the option here",
         )
     after = daemon_json.merged(before, ours)
     if without_live_restore(after) == without_live_restore(there):
-        # live-restore needs no restart.
+        # Only live-restore differs, which needs no restart.
         after = there
     elif holds_containers(facts) and not any(flag.name == LIVE_RESTORE for flag in kept):
         after[LIVE_RESTORE] = True
@@ -130,13 +130,13 @@ def goal(facts: Facts, target: Target) -> Goal:
 
 
 def check_seen(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> None:
-    """Refuse a unit whose own program gives dockerd what daemon.json shall say: no drop-in takes that out."""
+    """Refuse a unit whose own program adds flags that daemon.json must set: no drop-in can remove them."""
     unseen = sorted((facts.started & TAKEN_OVER) - {flag.name for flag in flags})
     if unseen and (program := docker_unit.wrapper(facts.unit)):
         raise CheckFailed(
-            f"docker.service starts dockerd by {program}, which adds --{unseen[0]}; daemon.json shall set that, and "
+            f"docker.service starts dockerd by {program}, which adds --{unseen[0]}; daemon.json must set that, and "
             "dockerd refuses both",
-            f"Take it out of {program} on the host, or have docker.service start dockerd itself",
+            f"Remove it from {program} on the host, or let docker.service start dockerd itself",
         )
 
 
@@ -170,7 +170,7 @@ def holds_containers(facts: Facts) -> bool:
 def both_say(
     kept: list[docker_unit.DockerdFlag], before: Mapping[str, Any], keys: Container[str]
 ) -> dict[str, list[Any]]:
-    """The lists that the unit has, and daemon.json among its keys: dockerd refuses both, so daemon.json has all."""
+    """Return the lists that are set by flags and by daemon.json, which dockerd refuses: daemon.json gets both."""
     found: dict[str, list[Any]] = {}
     for flag in kept:
         key = key_of(flag)
@@ -180,7 +180,7 @@ def both_say(
 
 
 def says(kept: list[docker_unit.DockerdFlag], key: str, value: Any) -> bool:
-    """Whether the unit says a setting already, with the same value."""
+    """Return whether a flag already sets a key to this value."""
     return any(key_of(flag) == key and daemon_json.typed(flag.value) == value for flag in kept)
 
 
@@ -189,7 +189,7 @@ def key_of(flag: docker_unit.DockerdFlag) -> str:
 
 
 def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> bytes | None:
-    """The drop-in: dockerd's command line without the flags that daemon.json has; None where none is needed."""
+    """Return the drop-in whose command line lacks the flags `taken`, None if none is needed."""
     if not facts.unit:
         return None
     there = docker_unit.command_line(facts.unit)
@@ -202,26 +202,26 @@ def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> by
 
 
 def pending(facts: Facts) -> list[hidden_containers.Move]:
-    """What would hide containers by a restart alone: somebody's changes for which the engine was never restarted."""
+    """Return what a mere restart would hide: somebody's changes since the engine's last start."""
     flags = docker_unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
     return hidden_containers.moves(facts, read(facts), read(facts), flags)
 
 
 def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
-    """OpenRC's script takes dockerd's flags from one variable, which is its owner's to change."""
+    """Return dockerd's flags, which OpenRC keeps in a variable that belongs to the host's owner."""
     values = docker_unit.variables("", facts.environment).values()
     flags = [flag for value in values for flag in docker_unit.flags(docker_unit.WORD.findall(value))]
     for flag in flags:
         if flag.name in TAKEN_OVER:
             raise CheckFailed(
-                f"/etc/conf.d/docker on the host sets --{flag.name}, which daemon.json shall set",
-                f"Take --{flag.name} out of /etc/conf.d/docker, and run this again",
+                f"/etc/conf.d/docker on the host sets --{flag.name}, which daemon.json must set",
+                f"Remove --{flag.name} from /etc/conf.d/docker, and run this again",
             )
     return flags
 
 
 def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: list[str]) -> dict[str, Any]:
-    """daemon.json without the addresses that an earlier run had the engine listen on for us."""
+    """Return daemon.json without the addresses that an earlier run added for us."""
     earlier, hosts = target.earlier, config.get("hosts")
     if earlier is None or earlier.path != facts.config_path or not isinstance(hosts, list):
         return config
@@ -234,7 +234,7 @@ def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: 
 def listeners(
     flagged: list[str], before: dict[str, Any], target: Target, flags: list[docker_unit.DockerdFlag]
 ) -> tuple[list[str], list[str]]:
-    """Where the engine shall listen: everywhere that it does now, and for us. And what of that was plain before."""
+    """Return where the engine will listen (everywhere it does now, and for us), and which of that had no TLS."""
     configured = before.get("hosts", [])
     there = [*flagged, *(str(host) for host in (configured if isinstance(configured, list) else []))]
     was_tls = any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags)
@@ -265,7 +265,7 @@ def plain_sockets(facts: Facts) -> list[str]:
 
 
 def port_of(host: str) -> int:
-    """The TCP port of an address in dockerd's notation (tcp://1.2.3.4:2375, :2375); 0 for any other one."""
+    """Return the TCP port of an address in dockerd's notation (tcp://1.2.3.4:2375, :2375); 0 if it is not TCP."""
     scheme, separator, rest = host.partition("://")
     address = rest if separator else host
     if separator and scheme != "tcp":
@@ -280,7 +280,7 @@ def is_everywhere(host: str) -> bool:
 
 
 def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[str]) -> dict[str, Any]:
-    """The keys of daemon.json that we set."""
+    """Return the keys of daemon.json that we set."""
     ours: dict[str, Any] = daemon_json.options(target.options, before)
     ours["hosts"] = hosts
     ours["tlsverify"] = True
@@ -288,7 +288,7 @@ def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[s
         ours[key] = f"{OWN_DIRECTORY}/{name}"
     if before.get("tls") is False:
         ours["tls"] = True
-    # The two exclude each other: on a Swarm node, dockerd would not start again.
+    # On a Swarm node with live-restore, dockerd would not start again.
     if facts.swarm and (before | ours).get(LIVE_RESTORE):
         ours[LIVE_RESTORE] = False
     if target.labels:
@@ -305,7 +305,7 @@ def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[s
 
 
 def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Write what differs from the goal, and restart the engine; nothing where all is right and the engine runs."""
+    """Write the files that differ from the goal, and restart the engine; None if all is well."""
     wanted = goal(facts, target)
     files = [*changed_files(facts, target, wanted)]
     if not files and facts.running and facts.service.enabled and facts.engine_listens:
@@ -313,10 +313,10 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     enabling = (
         [] if facts.service.enabled or facts.init != "systemd" else ["/etc/systemd/system/multi-user.target.wants"]
     )
-    host_checks.writable(facts, [*(file.path for file in files), *enabling])
+    preflight.writable(facts, [*(file.path for file in files), *enabling])
     if facts.swarm and not allowed.restart_swarm:
         raise CheckFailed(
-            "The host is a Swarm node: to configure its engine is to restart it, which stops the tasks on it",
+            "The host is a Swarm node: configuring its engine restarts it, which stops the tasks on it",
             DRAIN_BY_HAND,
         )
     moves = hidden_containers.moves(
@@ -328,10 +328,10 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
     details += [
         f'{facts.config_path}: "{key}"'
-        + (f": {json.dumps(without_secret_of(key, value))}" if value is not None else " goes")
+        + (f": {json.dumps(without_secret_of(key, value))}" if value is not None else " is removed")
         for key, value in news(facts, wanted).items()
     ]
-    details += [f"{host} had no TLS, and gets it now" for host in (*wanted.secured, *plain_sockets(facts))]
+    details += [f"{host} had no TLS, and has it now" for host in (*wanted.secured, *plain_sockets(facts))]
     details += [f"containers are hidden: {move}" for move in moves]
     return Decision(
         title="Configuring the engine and restarting it" if files else "Starting the engine",
@@ -350,14 +350,14 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         failure=partial(not_applied, init=facts.init),
         changes=changes(facts, wanted, files),
         warnings=(
-            *(f"{host} is plain now, and speaks TLS alone from now on" for host in wanted.secured),
+            *(f"{host} has no TLS now, and only accepts TLS from now on" for host in wanted.secured),
             *restart_risks.said_before(facts, target),
         ),
     )
 
 
 def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
-    """The files that are not as they shall be, in the order in which the engine can start from any number of them."""
+    """Return the files to install, ordered so that the engine can start after any number of them."""
     files = []
     for name, permissions in CERTIFICATES.items():
         path, data = f"{OWN_DIRECTORY}/{name}", target.certificates[name]
@@ -383,7 +383,7 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
 
 
 def certificate_files(facts: Facts, certificates: Mapping[str, bytes]) -> list[NewFile]:
-    """The certificates as the engine that is configured already takes them."""
+    """Return the certificates at the paths that the configured engine already uses."""
     wanted = CERTIFICATES
     if read(facts).get("tlskey") == f"{OWN_DIRECTORY}/{KEY_OF_0_1}":
         wanted = {**CERTIFICATES, KEY_OF_0_1: "600"}
@@ -397,7 +397,7 @@ def is_there(facts: Facts, path: str, permissions: str, data: bytes) -> bool:
 
 
 def news(facts: Facts, wanted: Goal) -> dict[str, Any]:
-    """What is new in daemon.json, and with None what goes."""
+    """Return the new keys of daemon.json, and with None those that are removed."""
     before, after = read(facts), daemon_json.parse(wanted.config, facts.config_path)
     gone = {key: None for key in before if key not in after}
     return {key: value for key, value in after.items() if before.get(key) != value} | gone
@@ -409,7 +409,7 @@ def flags_now(facts: Facts) -> list[docker_unit.DockerdFlag]:
 
 
 def validate(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
-    """The command with which dockerd judges its new configuration (Docker 23 and later), flags and all.
+    """Return the command that checks the new configuration (Docker 23 and later), with its flags.
 
     It does not find everything, but what it finds costs no restart.
     """
@@ -459,7 +459,7 @@ def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
 
 
 def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:
-    """What is changed on the host, for the record: enough to undo it."""
+    """Return the changes to record, with all that their undo needs."""
     found: list[Change] = [*directories(facts)]
     for file in files:
         if file.path == facts.config_path:
@@ -467,7 +467,7 @@ def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, .
         elif file.content is not None:
             found.append(FileCreated(file.path))
         if file.path == f"{OWN_DIRECTORY}/ca.pem" and file.content is not None:
-            # By it a later run, with another CA, knows that this one was ours.
+            # A later run with another CA recognizes ours by it.
             found.append(CaTrusted(hashlib.sha256(file.content).hexdigest()))
     if not facts.service.enabled:
         found.append(ServiceEnabled("docker.service"))
@@ -475,7 +475,7 @@ def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, .
 
 
 def started(facts: Facts) -> list[Change]:
-    """What did not run before us: an engine that has our certificates was started by us once already."""
+    """Return the units to start that did not run before. An engine with our certificates was already started by us."""
     if facts.running or f"{OWN_DIRECTORY}/ca.pem" in facts.sums:
         return []
     socket = [] if facts.socket.active or facts.init != "systemd" else [ServiceStarted("docker.socket")]
@@ -483,14 +483,14 @@ def started(facts: Facts) -> list[Change]:
 
 
 def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> ConfigMerged:
-    """The record of a change of daemon.json: what was there, and which keys are ours."""
+    """Return the record of a change of daemon.json: its content before, and our keys."""
     there = content(facts)
     before = None if there is None else there.decode("utf-8", "surrogateescape")
     return ConfigMerged(facts.config_path, before, mode(facts), ours, hashlib.sha256(written).hexdigest())
 
 
 def absent(facts: Facts) -> tuple[str, ...]:
-    """The directories that will be made, the deepest first."""
+    """Return the directories to create, the deepest first."""
     return tuple(each for each in (OWN_DIRECTORY, "/etc/docker", DROP_INS) if each not in facts.directories)
 
 
@@ -499,7 +499,7 @@ def directories(facts: Facts) -> list[DirectoryCreated]:
 
 
 def backup(facts: Facts) -> list[NewFile]:
-    """A copy of daemon.json beside it, made once."""
+    """Return a copy of daemon.json to install beside it, unless there is one."""
     there = content(facts)
     if there is None or facts.backup:
         return []

@@ -1,6 +1,6 @@
-"""Settings that hide containers: with another place, driver or store for them, an engine that restarts finds none.
+"""Settings that hide containers: with another data directory, driver or store, a restarted engine finds none.
 
-They need not be ours: what somebody wrote into daemon.json or the unit, and never restarted for, takes effect with us.
+They need not be ours: somebody's edit of daemon.json or the unit takes effect with our restart.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 DATA_ROOT = "/var/lib/docker"
 SETTINGS = ("data-root", "storage-driver", "userns-remap")
-# What `DriverStatus` of `docker info` holds where images are containerd's.
+# In `DriverStatus` of `docker info` if containerd stores the images.
 SNAPSHOTTER = "io.containerd.snapshotter"
 SNAPSHOTTER_FEATURE = "containerd-snapshotter"
-# With a remapped root, the engine adds the first user and group of it to its directory.
+# With userns-remap, the engine appends the first UID and GID to its directory.
 REMAPPED_ROOT = re.compile(r"/\d+\.\d+$")
 
 
@@ -35,24 +35,24 @@ class Move(NamedTuple):
     then: str
 
     def __str__(self) -> str:
-        return f"{self.setting} is {self.now} now and {self.then} after it"
+        return f"{self.setting} is {self.now} now and {self.then} afterwards"
 
 
 def moves(
     facts: Facts, before: Mapping[str, Any], after: Mapping[str, Any], flags: Sequence[DockerdFlag]
 ) -> list[Move]:
-    """What of it a restart with daemon.json as it shall be would change; nothing where there is nothing to hide."""
+    """Return the settings that a restart with this daemon.json would change; empty if there is no container to hide."""
     if not containers(facts):
         return []
     asked = settings(after, flags)
-    # The client says nothing for everything where no engine answers it.
+    # Without an answer from the engine, the client prints empty values.
     if not facts.info.get("DockerRootDir"):
         return unasked(settings(before, flags), asked)
     return [move for move in compared(facts, asked) if move.now != move.then]
 
 
 def settings(config: Mapping[str, Any], flags: Sequence[DockerdFlag]) -> dict[str, str]:
-    """The settings that hide containers, as daemon.json and the command line say them."""
+    """Return the settings that hide containers, as daemon.json and the command line have them."""
     said = {name: str(config[name]) for name in SETTINGS if config.get(name)}
     if config.get("graph"):
         said.setdefault("data-root", str(config["graph"]))
@@ -68,7 +68,7 @@ def settings(config: Mapping[str, Any], flags: Sequence[DockerdFlag]) -> dict[st
 
 
 def compared(facts: Facts, asked: Mapping[str, str]) -> list[Move]:
-    """Each setting as the engine says that it has it now, and as it will have it. What is not said stays as it is."""
+    """Compare each setting of the running engine with its next value. Unset ones stay."""
     info = facts.info
     remapped = "name=userns" in [str(option).partition(",")[0] for option in info.get("SecurityOptions") or ()]
     root, driver = str(info["DockerRootDir"]), str(info.get("Driver", ""))
@@ -79,7 +79,7 @@ def compared(facts: Facts, asked: Mapping[str, str]) -> list[Move]:
         Move("userns-remap", onoff(remapped), onoff("userns-remap" in asked)),
         Move(SNAPSHOTTER_FEATURE, store, asked.get(SNAPSHOTTER_FEATURE, store)),
     ]
-    # Engines before 29 call containerd's own overlayfs what it was called before.
+    # Engines before 29 call containerd's overlayfs overlay2.
     wanted = asked.get("storage-driver", driver)
     if (driver, wanted, asked.get(SNAPSHOTTER_FEATURE)) != ("overlayfs", "overlay2", "true"):
         found.append(Move("storage-driver", driver, wanted))
@@ -91,23 +91,24 @@ def onoff(value: bool) -> str:
 
 
 def unasked(before: Mapping[str, str], after: Mapping[str, str]) -> list[Move]:
-    """What we would change, where the engine cannot be asked what it has."""
+    """Return the settings that we would change, if the engine cannot be asked for its current values."""
     return [
         Move(name, before.get(name, "the default"), value) for name, value in after.items() if before.get(name) != value
     ]
 
 
 def containers(facts: Facts) -> int:
-    """How many there are, also of those that do not run."""
+    """Return how many containers exist, running or not."""
     said = facts.info.get("Containers")
     return max(said if isinstance(said, int) else 0, len(facts.containers))
 
 
 def refused(facts: Facts, found: Sequence[Move], allowed: Allowed) -> CheckFailed:
-    """Why the engine is not restarted."""
+    """Return the error for a restart that would hide containers."""
     number = containers(facts)
     what = f"{number} container{'s' if number != 1 else ''}"
     return CheckFailed(
         f"A restart of the host's engine would hide its {what}: {'; '.join(map(str, found))}",
-        f"Take {found[0].setting} back, in {facts.config_path} or docker.service on the host or here{allowed.or_force}",
+        f"Undo the change of {found[0].setting}, in {facts.config_path} or docker.service on the host, or here"
+        f"{allowed.or_force}",
     )

@@ -1,4 +1,4 @@
-"""Docker's installation script, downloaded here: a bare Debian has neither curl nor wget."""
+"""Download Docker's installation script here: a minimal Debian has neither curl nor wget."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import threading
 
 from machinectl.errors import UsageError
 
-# A URL that has not answered within it is taken for unreachable, and the distribution's package is used. Seconds.
+# After that, the distribution's package is used. Seconds.
 TIMEOUT = 5.0
 # get.docker.com's script has 23 KB.
 LONGEST = 1 << 20
 
 
 def script(url: str) -> bytes | None:
-    """The script at a URL; None where there is no answer in time, or none that is a shell script. Raises UsageError."""
+    """Download the script; None if there is no answer in time, or no shell script. Raises UsageError."""
     if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--engine-install-url {url!r} is no http URL", "Write for example https://get.docker.com")
+        raise UsageError(f"--engine-install-url {url!r} is not an http URL", "For example: https://get.docker.com")
     answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    # A daemon: nobody waits at exit for a name server that is silent.
+    # A daemon thread: a silent name server does not delay the exit.
     threading.Thread(target=lambda: answers.put(fetch(url)), daemon=True, name=f"download {url}").start()
     try:
         text = answers.get(timeout=TIMEOUT)
@@ -28,7 +28,7 @@ def script(url: str) -> bytes | None:
 
 
 def fetch(url: str) -> bytes | None:
-    """What is at a URL, with the user's own proxies; None where nothing can be had."""
+    """Download a URL through the user's proxies; None on failure."""
     import urllib.request
     from http.client import HTTPException
     from urllib.error import HTTPError

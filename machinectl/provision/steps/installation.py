@@ -1,4 +1,4 @@
-"""Install an engine where there is none: Docker's script, or the distribution's package."""
+"""Install an engine on a host without one: by Docker's script, or from the distribution."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
     from machinectl.provision.steps.distributions import Distribution
     from machinectl.provision.target import Target
 
-# Other people's package managers at work on the host: unattended upgrades take a few minutes. Seconds.
+# How long to wait for another package manager: unattended upgrades take minutes. Seconds.
 LOCK_DEADLINE = 300
-# The exit status of install.sh if they are still held after that.
+# install.sh's exit status if its locks are still held then.
 LOCKED = 75
 # Hundreds of MB over a slow line. Seconds.
 INSTALL_TIMEOUT = 3600
-# deb-control(5), "Package"; rpm's, pacman's and apk's may have capitals and _, too.
+# deb-control(5), "Package"; names of rpm, pacman and apk may also have capitals and _.
 PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 # Packages that Docker's own replace (Conflicts and Obsoletes of containerd.io and docker-ce-cli).
 REPLACED_BY_DOCKERS = ("containerd", "runc", "docker-cli", "rootlesskit")
-# What both kinds of package put there, near enough to say what would come next.
+# A guess for the dry run's next steps.
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
 
 
 def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) -> Decision | None:
-    """Install the engine where there is none. `script` downloads Docker's, None where its URL does not answer."""
+    """Install the engine if there is none. `script` downloads Docker's script, None if its URL does not answer."""
     if facts.dockerd:
         return None
     distribution = distributions.choose(facts.os_release, target.os)
     if facts.dpkg_interrupted and isinstance(distribution, distributions.Apt):
         raise CheckFailed(
-            "dpkg was interrupted on the host, and installs nothing until that is mended",
-            "Mend it on the host: dpkg --configure -a && apt-get -f install",
+            "dpkg was interrupted on the host, and installs nothing until that is repaired",
+            "Repair it on the host: dpkg --configure -a && apt-get -f install",
         )
     downloaded, url = None, without_passwords(target.install_url)
     replaced = [Loss(name, facts.packages[name]) for name in REPLACED_BY_DOCKERS if name in facts.packages]
@@ -55,9 +55,9 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         if downloaded is None and target.install == "docker":
             raise MachineError(
                 f"{url} does not answer",
-                "Let this computer reach it, or give the URL of a copy: --engine-install-url URL"
+                "Let this computer reach it, or pass the URL of a copy: --engine-install-url URL"
                 if "containerd.io" in facts.packages
-                else "Take the distribution's own package: --engine-install distro",
+                else "Use the distribution's own package: --engine-install distro",
             )
     if downloaded is not None:
         if replaced:
@@ -76,7 +76,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         install, refresh = distribution.install(package, target.version), distribution.refresh
     simulate = "" if downloaded is not None else distribution.simulate(package, target.version)
     variables = {
-        # A second time after the simulation: what keeps the lists from being read is said by the job that fails.
+        # Again after the simulation, so that the failing job reports why lists cannot be read.
         "refresh": refresh,
         "install": install,
         "start": distribution.start(),
@@ -138,14 +138,14 @@ def refused(package: str, losses: list[Loss], distribution: Distribution, url: s
 
 
 def along(result: RemoteResult, package: str) -> tuple[str, ...]:
-    """The packages that came with the engine's own, as install.sh names them."""
+    """Return the packages that came with the engine's own, as install.sh lists them."""
     said = re.search(r"^came along: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     names = said[1].split() if said else []
     return tuple(name for name in names if PACKAGE.fullmatch(name) and name != package)
 
 
 def waited_for(facts: Facts) -> str:
-    """Who is waited for before anything can be installed; "" where nobody."""
+    """Return who holds the package manager's locks, "" if nobody does."""
     holders = {lock.pid: lock.process for lock in facts.locks}
     return ", ".join(f"{process or 'a process'} ({pid})" for pid, process in holders.items())
 
@@ -155,12 +155,12 @@ def failure(result: RemoteResult) -> MachineError:
     if "after" in said and result.status == LOCKED:
         return MachineError(f"The package manager is busy: {tail(result)}", "Wait for it to end, and try again")
     for sign, hint in (
-        ("dpkg --configure -a", "Mend it on the host: dpkg --configure -a"),
-        ("--fix-broken install", "Mend it on the host: apt-get --fix-broken install"),
+        ("dpkg --configure -a", "Repair it on the host: dpkg --configure -a"),
+        ("--fix-broken install", "Repair it on the host: apt-get --fix-broken install"),
         ("remove is disabled", "See on the host what it would remove: apt-get -s install docker.io"),
-        ("Could not connect", "See that the host reaches its package mirror: apt-get update"),
-        ("Temporary failure resolving", "See that the host resolves names: apt-get update"),
-        ("sh ./script", "Take the distribution's own package: --engine-install distro"),
+        ("Could not connect", "Check that the host reaches its package mirror: apt-get update"),
+        ("Temporary failure resolving", "Check that the host resolves names: apt-get update"),
+        ("sh ./script", "Use the distribution's own package: --engine-install distro"),
     ):
         if sign in said:
             return MachineError(f"Docker Engine could not be installed:\n{complaints(said) or tail(result)}", hint)
@@ -171,7 +171,7 @@ def failure(result: RemoteResult) -> MachineError:
 
 
 def complaints(said: str) -> str:
-    """The lines of apt's and dnf's output that say what is wrong, each once."""
+    """Return the error lines of apt and dnf, each once."""
     marks = ("E:", "Err:", "W: Failed", "Error:", "error:", "ERROR:", "dpkg: error")
     lines = [line.strip() for line in said.split("\n") if line.strip().startswith(marks) and line.isprintable()]
     return "\n".join(list(dict.fromkeys(lines))[-8:])

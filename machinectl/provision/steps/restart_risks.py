@@ -1,4 +1,4 @@
-"""What a restart of the engine does to what is attached to it, or would be ended with it."""
+"""What a restart of the engine harms or cuts off."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed, Target
 
-# Commands of the docker CLI that may stay attached to containers: a unit that keeps them running starts these anew.
+# Docker commands that stay attached to containers: a unit that runs them restarts them.
 RUNNERS = frozenset({"run", "start", "up", "compose", "attach"})
-# Those whose work is lost with their connection.
+# Docker commands whose work is lost with their connection.
 BUILDERS = frozenset({"build", "buildx"})
 
 
 def harmless(facts: Facts, allowed: Allowed) -> None:
-    """Refuse a restart that would harm what runs although live-restore is on, or cannot be, unless it is forced."""
+    """Refuse a restart that would stop something even with live-restore, unless `allowed.force`."""
     if allowed.force or not facts.running:
         return
     if facts.unread:
         raise CheckFailed(
-            "docker.service was changed on the host and systemd has not read it: that takes effect with the restart",
-            f"Have it read, on the host: systemctl daemon-reload; then run this again{allowed.or_force}",
+            "docker.service was changed on the host but not read by systemd: the change takes effect with a restart",
+            f"On the host: systemctl daemon-reload; then run this again{allowed.or_force}",
         )
     if units := attached(facts):
         raise CheckFailed(
-            f"A restart of the engine ends the docker commands that {' and '.join(units)} consist"
-            f"{'s' if len(units) == 1 else ''} of, and so restarts their containers",
-            f"Stop them on the host before: systemctl stop {' '.join(units)}{allowed.or_force}",
+            f"A restart of the engine ends the docker commands of {' and '.join(units)}, "
+            "and so restarts their containers",
+            f"Stop them first, on the host: systemctl stop {' '.join(units)}{allowed.or_force}",
         )
     if any(client.verb in BUILDERS for client in facts.clients):
         raise CheckFailed(
@@ -42,10 +42,10 @@ def harmless(facts: Facts, allowed: Allowed) -> None:
         names = " ".join(facts.once)
         raise CheckFailed(
             f"The host is a Swarm node, which has no live-restore: a restart of the engine ends {names} for good, "
-            "as nothing restarts a container without a restart policy",
+            "because nothing restarts a container without a restart policy",
             f"Give each a policy, on the host: docker update --restart unless-stopped {names}{allowed.or_force}",
         )
-    # systemd's own default (systemd.kill(5)) is control-group; packages of Docker say process.
+    # systemd's default (systemd.kill(5)) is control-group; Docker's packages set process.
     kill_mode = (docker_unit.settings(facts.unit, "KillMode") or ["control-group"])[-1]
     if facts.own_shims and facts.unit and kill_mode not in {"process", "none"}:
         raise CheckFailed(
@@ -55,12 +55,12 @@ def harmless(facts: Facts, allowed: Allowed) -> None:
 
 
 def attached(facts: Facts) -> list[str]:
-    """The units that consist of docker commands which a restart ends, containers and all."""
+    """Return the units that consist of docker commands, which a restart ends, with their containers."""
     return sorted({client.unit for client in facts.clients if client.unit and client.verb in RUNNERS})
 
 
 def said_before(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
-    """Warnings about what a restart of the engine brings besides what it is for."""
+    """Return warnings about side effects of a restart."""
     if not facts.running:
         return starting(facts)
     found = []
@@ -72,21 +72,21 @@ def said_before(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
         found.append(f"the engine's restart cuts off the docker commands that are attached to it ({', '.join(verbs)})")
     if target and edited(facts, target):
         found.append(
-            f"{facts.config_path} was changed since the engine was started: what it says takes effect with the restart"
+            f"{facts.config_path} was changed since the engine was started: the change takes effect with the restart"
         )
     return tuple(found)
 
 
 def starting(facts: Facts) -> tuple[str, ...]:
-    """A warning about an engine that somebody may have stopped."""
+    """Return a warning about starting an engine that somebody may have stopped."""
     if not (facts.dockerd and facts.stored):
         return ()
     containers = f"{facts.stored} container{'s' if facts.stored > 1 else ''}"
-    return (f"the engine does not run: it is started, and with it those of its {containers} that start with it",)
+    return (f"the engine does not run: it will be started, with those of its {containers} that start with it",)
 
 
 def edited(facts: Facts, target: Target) -> bool:
-    """Whether somebody else has changed daemon.json since the engine was started."""
+    """Return whether somebody else changed daemon.json since the engine started."""
     if not (facts.edited and facts.config):
         return False
     written = target.earlier.written if target.earlier else ""

@@ -1,10 +1,10 @@
-"""The steps that make a host an engine host, in their order. Each is a decision over facts; none touches the host."""
+"""The steps that set up a host, in order. Each is a decision over facts; none touches the host."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.provision import firewall, host_checks
+from machinectl.provision import firewall, preflight
 from machinectl.provision.steps import engine_config, installation, live_restore
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class SetupStep(NamedTuple):
 
 
 def steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
-    """All of them. `script` downloads Docker's installation script; None where its URL does not answer."""
+    """Return the steps. `script` downloads Docker's installation script, None if its URL does not answer."""
     return (
-        SetupStep("Put back what an interrupted run left", engine_config.recover),
+        SetupStep("Restore what an interrupted run left", engine_config.recover),
         SetupStep("Check the host", checked),
         SetupStep("Install Docker Engine", lambda facts, target, _: installation.decide(facts, target, script)),
         SetupStep("Keep running containers running", containers_kept, lasting=False),
@@ -39,8 +39,8 @@ def steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
 
 
 def checked(facts: Facts, target: Target, allowed: Allowed) -> None:
-    """Nothing, or CheckFailed. A clash of settings is found here too, before anything is changed."""
-    host_checks.check(facts, target, allowed)
+    """Raise CheckFailed for a host that cannot be set up, clashing settings included."""
+    preflight.check(facts, target, allowed)
     if facts.dockerd:
         engine_config.configure(facts, target, allowed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.provision.host_checks import rootless
+from machinectl.provision.preflight import rootless
 from machinectl.provision.steps.engine_config import plain_sockets
 
 if TYPE_CHECKING:

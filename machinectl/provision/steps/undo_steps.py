@@ -1,7 +1,6 @@
-"""Undo what provisioning changed on a host, from a machine's record of it. Containers and images stay.
+"""Undo what the record says was changed on a host. Containers and images stay.
 
-Steps as in setting up, each decided on the host as it is then, and each good to be decided again: whatever ends an
-undoing, the next one goes on where it was. What is undone already is nothing to do.
+The steps are decided on the current facts, so that an interrupted undo can simply be run again.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from machinectl.host_changes import (
     ServiceStarted,
     of_kind,
 )
-from machinectl.provision import daemon_json, firewall, host_checks, revision
+from machinectl.provision import daemon_json, firewall, preflight, revision
 from machinectl.provision.decision import Decision, EngineDown, interrupted, no_container, not_applied, tail
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts
@@ -48,13 +47,13 @@ from machinectl.provision.steps.engine_config import (
 from machinectl.provision.steps.installation import complaints
 from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL, Allowed, Target, recorded
 
-# What one comes to on a host as it is now, by the changes on record.
+# Decides by the current facts and the recorded changes.
 Undoing = Callable[[Facts, Sequence[Change]], Decision | None]
 NO_TARGET = Target("")
 
 
 def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "") -> tuple[Undoing, ...]:
-    """All of them, in their order."""
+    """Return the steps, in order."""
     always: tuple[Undoing, ...] = (
         lambda facts, _: engine_config.recover(facts, NO_TARGET),
         lambda facts, changes: checked(facts, changes, allowed),
@@ -70,21 +69,21 @@ def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "
 
 
 def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
-    """Nothing, or CheckFailed: a host where undoing cannot be done, or not without an end to its containers."""
-    host_checks.root(facts, NO_TARGET)
-    host_checks.files(facts, NO_TARGET)
-    host_checks.writable(facts, [file.path for file in files_made(facts, changes)])
+    """Raise CheckFailed if undoing is impossible, or would stop or hide containers."""
+    preflight.root(facts, NO_TARGET)
+    preflight.files(facts, NO_TARGET)
+    preflight.writable(facts, [file.path for file in files_made(facts, changes)])
     if not restarts(facts, changes):
         return
     if facts.swarm and facts.running and not allowed.restart_swarm:
         raise CheckFailed(
-            "The host is a Swarm node: to take its engine's configuration back is to restart it, which stops its tasks",
+            "The host is a Swarm node: restoring its engine's configuration restarts it, which stops its tasks",
             DRAIN_BY_HAND,
         )
     if facts.containers and facts.dockerd and not facts.running:
         start = "systemctl start docker.service" if facts.init == "systemd" else "rc-service docker start"
         raise CheckFailed(
-            f"The host's engine does not run, though it has {count(facts)}: without live-restore, its start ends them",
+            f"The host's engine is stopped but has {count(facts)}: without live-restore, its start ends them",
             f"Start it first, on the host: {start}",
         )
     moves = hidden_containers.moves(
@@ -99,7 +98,7 @@ def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
 
 
 def stopped(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """The engine did not run before us. It goes on where somebody's containers run on it by now."""
+    """Stop an engine that did not run before, unless it runs containers by now."""
     units = [change.unit for change in of_kind(changes, ServiceStarted)]
     if not (units and facts.running) or facts.containers:
         return None
@@ -125,12 +124,12 @@ def status_command(init: str) -> str:
 
 
 def containers_kept(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Turn live-restore on where it is not in effect, before the engine is restarted: as in setting up."""
+    """Turn live-restore on before the engine is restarted."""
     return live_restore.borrow(facts, recorded(NO_TARGET, changes)) if restarts(facts, changes) else None
 
 
 def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """daemon.json, drop-in and certificates; a restart under live-restore, which goes later where it was ours."""
+    """Remove our configuration, and restart the engine under live-restore, which is restored later."""
     if not restarts(facts, changes):
         return None
     last = original = config_before(facts, changes)
@@ -139,10 +138,10 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         last = daemon_json.dump(with_live_restore(parsed(facts, original), value=True), original)
     files = files_made(facts, changes)
     if last != content(facts):
-        # First of all: without the drop-in, its `hosts` would clash with the unit's -H.
+        # First: without the drop-in, its `hosts` would clash with the unit's -H.
         files.insert(0, NewFile(facts.config_path, permissions(facts, changes), last))
     return Decision(
-        f"Taking our configuration out of the engine{outcome_for_containers(facts)}",
+        f"Removing our configuration from the engine{outcome_for_containers(facts)}",
         (*(written(file) for file in files), *(("restart docker.service",) if facts.running else ())),
         apply(
             files,
@@ -166,23 +165,21 @@ def not_taken_out(facts: Facts, changes: Sequence[Change], result: RemoteResult)
     if result.status not in {3, 7, 8}:
         return not_applied(result, facts.init)
     path = facts.config_path
-    hint = f"Remove what it complains of from {path} on the host, and try again; the file then keeps that change"
+    hint = f"Remove the option that it names from {path} on the host, and try again; the file then keeps that change"
     if of_kind(changes, ServiceStarted):
         hint += (
             "\nOr stop its containers there: docker stop $(docker ps -q); rm --purge then stops the engine, as before"
         )
     again = "nothing was restarted" if result.status == 7 else "it runs again"  # noqa: PLR2004 - apply.sh
-    fails = "can make no container" if result.status == 8 else "does not start"  # noqa: PLR2004 - apply.sh
+    fails = "cannot create a container" if result.status == 8 else "does not start"  # noqa: PLR2004 - apply.sh
     return EngineDown(
-        f"dockerd {fails} with {path} as it was before machinectl. machinectl's configuration is back; "
-        f"{again}:\n"
-        f"{tail(result)}",
+        f"dockerd {fails} with the original {path}. machinectl's configuration was restored; {again}:\n{tail(result)}",
         hint,
     )
 
 
 def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult) -> str:
-    """Return a remark about a restored configuration that dockerd refuses, or can make no container with; else ""."""
+    """Return a remark about a restored configuration that dockerd refuses, or can create no container with; else ""."""
     if facts.running or not result.stdout.strip():
         return no_container(result)
     before = "; the engine did not run before either" if of_kind(changes, ServiceStarted) else ""
@@ -209,7 +206,7 @@ def live_restore_as_it_was(facts: Facts, changes: Sequence[Change]) -> Decision 
 
 
 def config_back(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """daemon.json just as it was, where the engine need not take notice; its copy goes."""
+    """Restore daemon.json if the engine need not be restarted for it, and remove its copy."""
     original = config_before(facts, changes)
     files = files_made(facts, changes)
     if original != content(facts):
@@ -217,7 +214,7 @@ def config_back(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     if not files:
         return None
     return Decision(
-        f"Putting {facts.config_path} back as it was",
+        f"Restoring {facts.config_path}",
         tuple(written(file) for file in files),
         apply(files, init=facts.init, action="none", directories=deepest_first(changes)),
         with_files(facts, files),
@@ -227,7 +224,7 @@ def config_back(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 
 def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...]:
-    """What is to be said where live-restore was on before us, and a Swarm node cannot have it back."""
+    """Return a warning if live-restore was on before, and a Swarm node cannot have it back."""
     change = merged_into(facts, changes)
     before = daemon_json.parse(change.bytes_before, facts.config_path) if change else {}
     if not (facts.swarm and before.get(LIVE_RESTORE) is True):
@@ -236,7 +233,7 @@ def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...
 
 
 def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
-    """Whether there is something of ours that the engine may have been started with: all but live-restore."""
+    """Return whether the engine may run with something of ours, other than live-restore."""
     no_configuration = {f"{facts.config_path}.before-machinectl", revision.PATH}
     if any(file.path not in no_configuration for file in files_made(facts, changes)):
         return True
@@ -245,13 +242,13 @@ def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
 
 
 def keeping(facts: Facts, changes: Sequence[Change]) -> bool:
-    """Whether there are containers that daemon.json keeps: Swarm excludes it, and a flag says it for itself."""
+    """Return whether daemon.json keeps containers running: a Swarm node has no live-restore, a flag overrides it."""
     flagged = any(flag.name == LIVE_RESTORE for flag in own_flags(facts, changes))
     return facts.running and holds_containers(facts) and not flagged
 
 
 def outcome_for_containers(facts: Facts) -> str:
-    """What becomes of the containers, for a title."""
+    """Return the end of a title, such as "; 3 containers kept running"."""
     if not (facts.containers and facts.running):
         return ""
     if facts.swarm:
@@ -261,19 +258,19 @@ def outcome_for_containers(facts: Facts) -> str:
 
 
 def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
-    """Our files that are there still, as those to be removed."""
+    """Return our files that still exist, as files to remove."""
     there = {*facts.files, *facts.sums, facts.backup}
     return [NewFile(change.path) for change in of_kind(changes, FileCreated) if change.path in there]
 
 
 def removed(files: Sequence[NewFile], changes: Sequence[Change]) -> list[Change]:
-    """The changes that are undone when these files are in place."""
+    """Return the changes that are undone once these files are in place."""
     gone = {file.path for file in files if file.content is None}
     return [change for change in of_kind(changes, FileCreated) if change.path in gone]
 
 
 def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
-    """What was put into the daemon.json that the engine reads now."""
+    """Return the recorded change of the daemon.json that the engine reads now."""
     return next((change for change in of_kind(changes, ConfigMerged) if change.path == facts.config_path), None)
 
 
@@ -292,9 +289,9 @@ def original_live_restore(facts: Facts, changes: Sequence[Change]) -> bool | Non
 
 
 def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
-    """daemon.json without our keys: just as it was, byte for byte, where nobody else changed it since.
+    """Return daemon.json without our keys: byte for byte the original if nobody else changed it since.
 
-    Without a change of ours on record, an earlier machine's keys may still name the certificates that go now.
+    Even without a recorded change, an earlier machine's keys may name the certificates that are removed now.
     """
     if facts.config is None:
         return None
@@ -310,7 +307,7 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
         result = with_live_restore(result, borrowed.before)
     result = without_earlier(result)
     if facts.swarm and result.get(LIVE_RESTORE) is True:
-        # A node that is told so dies at its next start.
+        # The node's dockerd would not start again.
         del result[LIVE_RESTORE]
     if change is not None and result == before:
         return before_bytes
@@ -320,9 +317,9 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
 
 
 def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration without what an earlier machine, forgotten since, had put there and so is not in our record.
+    """Return the configuration without the keys of an earlier machine that was forgotten.
 
-    Its certificates lie where ours do, and go with them: an engine that is told of them would not start.
+    Its certificates are removed with ours, and the engine would not start without them.
     """
     if not str(config.get("tlscert", "")).startswith(f"{OWN_DIRECTORY}/"):
         return config
@@ -337,19 +334,19 @@ def permissions(facts: Facts, changes: Sequence[Change]) -> str:
 
 
 def written(file: NewFile) -> str:
-    return f"{'remove' if file.content is None else 'put back'} {file.path}"
+    return f"{'remove' if file.content is None else 'restore'} {file.path}"
 
 
 def deepest_first(changes: Sequence[Change]) -> tuple[str, ...]:
-    """The directories that we made."""
+    """Return the directories that we created."""
     paths = {change.path for change in of_kind(changes, DirectoryCreated)}
     return tuple(sorted(paths, key=lambda path: -path.count("/")))
 
 
 def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.DockerdFlag]:
-    """The flags that dockerd has without our drop-in; none where the unit starts it in a way of its own.
+    """Return dockerd's flags without our drop-in; empty if the unit starts it in an unknown way.
 
-    One that an earlier machine made, forgotten since, is not on record and stays.
+    A drop-in of an earlier, forgotten machine is not on record and stays.
     """
     stays = not any(docker_unit.is_ours(change.path) for change in of_kind(changes, FileCreated))
     try:
@@ -359,17 +356,17 @@ def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.Docke
 
 
 def judgement(facts: Facts, config: bytes | None, changes: Sequence[Change]) -> str:
-    """The command with which dockerd judges the configuration that it gets back; "" where there is no file to judge."""
+    """Return the command that checks the restored configuration; "" without a file to check."""
     return "" if config is None else engine_config.validate(facts, own_flags(facts, changes))
 
 
 def service_disabled(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """The engine was not started at boot before us."""
+    """Disable docker.service at boot, if it was not enabled before."""
     if not (of_kind(changes, ServiceEnabled) and facts.service.enabled):
         return None
     command = "systemctl -q disable docker.service" if facts.init == "systemd" else "rc-update -q del docker default"
     return Decision(
-        "Leaving the engine out of the boot, as it was",
+        "Disabling docker.service at boot (as before)",
         (command,),
         single(command),
         replace(facts, service=replace(facts.service, enabled=False)),
@@ -380,17 +377,17 @@ def service_disabled(facts: Facts, changes: Sequence[Change]) -> Decision | None
 
 def not_disabled(init: str, result: RemoteResult) -> MachineError:
     return interrupted(result) or MachineError(
-        f"The engine could not be taken out of the boot again: {tail(result)}",
+        f"docker.service could not be disabled at boot: {tail(result)}",
         f"See on the host: {status_command(init)}",
     )
 
 
 def ports_closed(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """The rules of the firewall that let the engine's port through."""
+    """Remove our firewall rules for the engine's port."""
     opened = [change for change in of_kind(changes, PortOpened) if firewall.is_ours(change)]
     if not opened:
         return None
-    # Last: another port may have been opened in the zone.
+    # Last, as the zone may hold another open port.
     zones = sorted({change.made for change in opened if change.made})
     return Decision(
         f"Closing the port in {' and '.join(change.firewall for change in opened)}",
@@ -403,8 +400,8 @@ def ports_closed(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 
 def packages_removed(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
-    """The engine's package goes, and of what came along what nobody else needs; /var/lib/docker stays as it is."""
-    # A package may have been asked for by what another one provides: an engine that is there is what counts, too.
+    """Remove the engine's package, and what came with it and nothing else needs; /var/lib/docker stays."""
+    # The package's recorded name may be a virtual one, so an installed engine counts too.
     installed = [
         change for change in of_kind(changes, PackageInstalled) if facts.dockerd or change.package in facts.packages
     ]
@@ -413,7 +410,7 @@ def packages_removed(facts: Facts, changes: Sequence[Change], os: str) -> Decisi
     family = distributions.choose(facts.os_release, os)
     along = [name for change in installed for name in change.along]
     details = [family.remove(change.package) for change in installed]
-    details += [f"remove what came along and nobody else needs: {' '.join(along)}"] if along else []
+    details += [f"remove what came with it and nothing else needs: {' '.join(along)}"] if along else []
     scripts = [
         family.remove_all(change.package, change.along) if change.along else family.remove(change.package)
         for change in installed
@@ -441,22 +438,24 @@ def not_removed(result: RemoteResult) -> MachineError:
 
 
 def what_stays(result: RemoteResult, installed: Sequence[PackageInstalled]) -> str:
-    """A word about what came with the engine and is there still."""
+    """Return a remark about packages that came with the engine and remain."""
     said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
-    stays = [f"the packages {said[1].strip()}, which came along"] if said else []
-    stays += [f"what came along with {change.package} and is not on record" for change in installed if not change.along]
+    stays = [f"the packages {said[1].strip()}, which came with the engine"] if said else []
+    stays += [
+        f"packages that came with {change.package} and are not on record" for change in installed if not change.along
+    ]
     if any(change.package == "docker-ce" for change in installed):
         stays.append("Docker's package repository")
-    return f"What stays on the host: {'; '.join(stays)}" if stays else ""
+    return f"These stay on the host: {'; '.join(stays)}" if stays else ""
 
 
 def left(facts: Facts, changes: Sequence[Change], *, purge_engine: bool) -> list[str]:
-    """What a person may think was undone and is not, a sentence each; `changes` are those that are left."""
+    """Return what a user may expect to be undone but is not; `changes` are the remaining ones."""
     found = []
     if purge_engine and facts.dockerd:
         found.append("The engine stays on the host: it was there before")
     if of_kind(changes, ServiceStarted) and facts.running and facts.containers:
-        found.append(f"The engine, which did not run before, runs on with {count(facts)}")
+        found.append(f"The engine, which did not run before, keeps running with {count(facts)}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What keeps a host from becoming an engine host; found before anything on it is changed."""
+"""Checks that refuse a host before anything on it is changed."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts, Process
     from machinectl.provision.target import Allowed, Target
 
-# docker.io with what it needs is 70 MB to download and 310 MB unpacked on Debian 13, docker-ce more. KiB.
+# docker.io with dependencies: a 70 MB download, 310 MB unpacked on Debian 13; docker-ce is larger. KiB.
 ROOM_TO_INSTALL = 400 << 10
-# docker.io with its dependencies has 500 files, docker-ce about as many.
+# docker.io with dependencies has 500 files, docker-ce about as many.
 FILES_TO_INSTALL = 1000
 # The new files, and backups of the old ones.
 FILES_TO_CONFIGURE = 32
-# Certificates, drop-in and daemon.json, each twice while they are put in place. KiB.
+# Certificates, drop-in and daemon.json, each twice while they are installed. KiB.
 ROOM_TO_CONFIGURE = 512
 TLS_KEYS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
-# Less is a clock that drifts; more is one that nobody sets.
+# A clock that is off by less only drifts.
 NOTICEABLE = timedelta(minutes=5)
 
 
 def check(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> None:
-    """Refuse a host that cannot be provisioned. Raises CheckFailed: the first reason, and what to do about it."""
+    """Raise CheckFailed with the first reason why a host cannot be provisioned."""
     for test in (root, init, impostors, startable, files, room, config):
         test(facts, target)
     tls(facts, target, allowed)
@@ -60,13 +60,13 @@ def init(facts: Facts, target: Target) -> None:
 
 
 def registering(target: Target) -> str:
-    """The command that registers an engine as it is."""
+    """Return the command that registers an engine without changing it."""
     url = EngineURL("tcp", host=target.address, port=target.port)
     return f"machinectl create -d none --url {url} --tls-dir <DIR> <NAME>"
 
 
 def impostors(facts: Facts, target: Target) -> None:
-    """Engines that are not what they seem."""
+    """Refuse what looks like a Docker Engine but is not one that can be configured."""
     if facts.snap and not facts.dockerd.startswith("/usr"):
         kept = (
             f"; removing it removes its {facts.snap_containers} containers and their data"
@@ -117,7 +117,7 @@ def rootless(facts: Facts) -> Process | None:
 
 
 def startable(facts: Facts, _: Target) -> None:
-    """What keeps docker.service from starting, which systemd finds at once, and dockerd after two minutes."""
+    """Refuse an engine that cannot start; dockerd itself would report it only after two minutes."""
     if "docker.service" in facts.masked:
         raise CheckFailed(
             "docker.service on the host is masked: systemd refuses to start it",
@@ -128,8 +128,8 @@ def startable(facts: Facts, _: Target) -> None:
     package = "containerd.io" if "docker-ce" in facts.packages else "containerd"
     if facts.containerd == "":
         raise CheckFailed(
-            f"The host has {facts.dockerd} and no containerd, without which that does not start",
-            f"Install it anew on the host, the package {package}; then run this again",
+            f"The host has {facts.dockerd} but no containerd, which it needs to start",
+            f"Reinstall the package {package} on the host; then run this again",
         )
     named = any(flag.name == "containerd" for flag in docker_unit.all_flags(facts.unit, facts.environment, ours=True))
     if named and "containerd.service" in facts.masked:
@@ -139,13 +139,13 @@ def startable(facts: Facts, _: Target) -> None:
         )
     if named and not facts.containerd_service:
         raise CheckFailed(
-            "docker.service on the host needs containerd, and there is no containerd.service that starts it",
-            f"Install it anew on the host, the package {package}; then run this again",
+            "docker.service on the host needs containerd, but there is no containerd.service to start it",
+            f"Reinstall the package {package} on the host; then run this again",
         )
 
 
 def second_engine(facts: Facts) -> None:
-    """Another engine may live beside docker.service's, with a daemon.json of its own."""
+    """Refuse another engine, unless it runs beside docker.service's with a daemon.json of its own."""
     for process in facts.processes:
         if process.uid != 0 or process.pid in facts.engines or cgroups.in_container(process.cgroup):
             continue
@@ -165,7 +165,7 @@ def second_engine(facts: Facts) -> None:
 
 
 def files(facts: Facts, _: Target) -> None:
-    """Refuse a host where even root cannot write. On a host with an engine, configuring it checks its own paths."""
+    """Refuse a host where even root cannot write. If it has an engine, `configure` checks its own paths."""
     if not facts.etc_writable:
         raise unwritable("/etc", facts.unwritable.get("/etc", "read-only"))
     if not facts.dockerd:
@@ -223,13 +223,13 @@ def size(kib: int) -> str:
 
 
 def config(facts: Facts, target: Target) -> None:
-    """daemon.json can be read, and clashes with nothing that is asked."""
+    """Refuse an invalid daemon.json, and engine options that it does not allow."""
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
     daemon_json.options(target.options, before)
 
 
 def tls(facts: Facts, target: Target, allowed: Allowed) -> None:
-    """An engine that speaks TLS already, with another CA, belongs to somebody: not docker-machine's, which has gone."""
+    """Refuse an engine that uses TLS with a foreign CA, unless docker-machine or we set it up."""
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
     said = {key: str(before[key]) for key in TLS_KEYS if before.get(key)}
     if facts.unit:
@@ -241,20 +241,20 @@ def tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     if ca and ca.sha256 in {hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest(), *target.own_cas}:
         return
     if ca is None and target.own_cas and said.get("tlscacert", "").startswith(f"{OWN_DIRECTORY}/"):
-        # The file that we gave it is gone.
+        # Our CA file was deleted.
         return
     whose = said.get("tlscacert") or said.get("tlscert") or "its own certificate"
     if not whose.startswith(OWN_DIRECTORY):
         raise CheckFailed(
-            f"The host's engine speaks TLS already, with a CA of somebody else's ({whose})",
-            f"Register it as it is: {registering(target)}; or replace its CA: --force",
+            f"The host's engine already uses TLS with another CA ({whose})",
+            f"Register it without changes: {registering(target)}; or replace its CA: --force",
         )
     by = Revision.parse(facts.revision).by or "another machinectl"
     raise CheckFailed(
-        f"The host's engine speaks TLS already, with a CA of another machinectl: {by} set it up",
-        "Work on it together: copy the machine's directory from that computer, and give the copy: --tls-dir <DIR> "
-        "(certs import --force <NAME> <DIR> for a machine that is there)\n"
-        f"Or register it as it is: {registering(target)}; or replace its CA: --force",
+        f"The host's engine already uses TLS with another machinectl's CA: {by} set it up",
+        "Share the machine: copy its directory from that computer, and pass the copy: --tls-dir <DIR> "
+        "(for an existing machine: certs import --force <NAME> <DIR>)\n"
+        f"Or register it without changes: {registering(target)}; or replace its CA: --force",
     )
 
 
@@ -285,7 +285,7 @@ def reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
 
 
 def clock(facts: Facts, target: Target) -> None:
-    """An engine whose clock is outside the certificates' time refuses every client."""
+    """Refuse a clock outside the certificates' validity: the engine would refuse every client."""
     now = datetime.fromtimestamp(facts.clock, UTC)
     for name in ("ca.pem", "server.pem"):
         if name not in target.certificates:
@@ -301,13 +301,13 @@ def clock(facts: Facts, target: Target) -> None:
 
 
 def wrong_clock(facts: Facts, here: datetime) -> str:
-    """A warning about a clock that is off, though not so far that nothing works; "" where it is right."""
+    """Return a warning if the host's clock is wrong, though not too wrong to work; "" if it is right."""
     off = datetime.fromtimestamp(facts.clock, UTC) - here
     return f"The host's clock is {skew(off)} here; set it: timedatectl set-ntp true" if abs(off) > NOTICEABLE else ""
 
 
 def open_configuration(facts: Facts) -> str:
-    """A warning about a daemon.json that everybody there may write, as machinectl 0.1 left one that was a link."""
+    """Return a warning if everybody may write daemon.json, as with a link that version 0.1 replaced; else ""."""
     if facts.config is None or not int(facts.config.mode, 8) & 0o002:
         return ""
     path = facts.config_path
@@ -315,7 +315,7 @@ def open_configuration(facts: Facts) -> str:
 
 
 def skew(off: timedelta) -> str:
-    """How far a clock is off, in the largest unit that says something."""
+    """Say how far a clock is off, such as "3 hours behind the clock"."""
     seconds = abs(off.total_seconds())
     units = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
     name, length = next((each for each in units if seconds >= 2 * each[1]), units[-1])
