@@ -1,4 +1,4 @@
-"""What a step decides: the job to run, the changes to record, and how to explain its failure."""
+"""Decisions: the job to run, the changes to record, and the explanation of a failure."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def test_rm_says_that_a_host_that_was_made_ends_before_it_does(tmp_path: Path) -
     store = tmp_path / "store"
     assert created("--cloud-region", "moon", store=store).returncode == 1
     asked = machinectl("rm", "box", store=store, stdin="n\n")
-    assert "that host ends, with all that is on it" in asked.stderr
+    assert "the driver deletes the hosts that it made, with all their data" in asked.stderr
     assert (store / "machines/box").exists()
 
 
@@ -225,7 +225,7 @@ def test_what_was_half_made_is_not_gone_on_with_by_other_options(tmp_path: Path)
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [
         'Error: "box" is half made, with another --cloud-size',
-        "  Go on with what it was made with, or take it back first: machinectl rm box",
+        "  Use the same value, or remove the machine first: machinectl rm box",
     ]
 
 

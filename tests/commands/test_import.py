@@ -772,7 +772,7 @@ def test_what_only_the_driver_of_a_cloud_could_do_is_told_not_to_be_there(store:
         assert done.returncode == 1
         assert f'"web" was made by docker-machine\'s driver amazonec2: machinectl cannot {words[0]} it' in done.stderr
     removed = machinectl("rm", "web", store=store.root, stdin="y\n")
-    assert "what docker-machine made for web (by amazonec2) goes on there, and is yours to end" in removed.stderr
+    assert "hosts that docker-machine made keep running, and are yours to delete: web (by amazonec2)" in removed.stderr
     assert removed.returncode == 0
 
 

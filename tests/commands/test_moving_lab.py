@@ -167,7 +167,7 @@ def test_a_host_is_created_anew_only_when_that_is_meant(fresh_host: FreshHost, c
     etc, running = host.output(ETC), host.output(RUNNING)
     refused = cli.run(*generic(host))
     assert refused.returncode == 3
-    assert "give the same command --yes, too" in refused.stderr
+    assert "add --yes to the same command" in refused.stderr
     assert cli.machines == []
     assert host.output(ETC) == etc
     assert machine.is_let_in()

@@ -50,7 +50,7 @@ def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_reques
     orion(store, *CHANGES)
     told = machinectl("rm", "-y", "orion", store=store.root)
     assert (told.returncode, told.stdout) == (0, "Successfully removed orion\n")
-    assert "stays there: /etc/docker/daemon.json\n" in told.stderr
+    assert "stays set up: /etc/docker/daemon.json\n" in told.stderr
     assert "machinectl rm --purge orion" in told.stderr
     assert store.names() == []
     assert removed(store) == "orion\n"
@@ -66,12 +66,12 @@ def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_reques
     foretold = machinectl("rm", "--dry-run", "orion", store=store.root).stdout
     assert "what undoes the set-up of the host is kept" in foretold
     again = machinectl("rm", "-y", "orion", store=store.root)
-    assert "rm --purge orion-2; forget how: machinectl rm --forget orion-2; " in again.stderr
+    assert "rm --purge orion-2; forget it: machinectl rm --forget orion-2; " in again.stderr
     assert removed(store) == "orion\norion-2\n"
     later = machinectl("rm", "--dry-run", "--forget", "orion-2", store=store.root)
     assert (later.returncode, "Forgetting orion-2" in later.stdout) == (0, True)
     asked = machinectl("rm", "--forget", "orion-2", store=store.root).stderr
-    assert "nothing is kept to undo it with" in asked
+    assert "nothing is kept to undo that" in asked
     forgotten = machinectl("rm", "-y", "--forget", "orion", "orion-2", store=store.root)
     # Several are removed at once, and each is told as it ends.
     assert sorted(forgotten.stdout.splitlines()) == ["Successfully removed orion", "Successfully removed orion-2"]
@@ -82,8 +82,8 @@ def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_reques
 def test_what_removes_an_engine_that_was_installed_is_kept_also_where_nothing_else_is_left(store: Store) -> None:
     orion(store, PackageInstalled("docker.io"))
     told = machinectl("rm", "-y", "orion", store=store.root).stderr
-    assert "stays there: docker.io\n" in told
-    assert "Undo it: machinectl rm --purge-engine orion; forget how: machinectl rm --forget orion\n" in told
+    assert "stays set up: docker.io\n" in told
+    assert "Undo it: machinectl rm --purge-engine orion; forget it: machinectl rm --forget orion\n" in told
     assert removed(store) == "orion\n"
 
 
@@ -122,7 +122,7 @@ def test_of_a_host_that_may_never_come_back_it_is_said_how_to_forget_it(store: S
     added(store, machine)
     failed = machinectl("rm", "-y", "--purge", "orion", store=store.root)
     assert failed.returncode == 1
-    assert "with what undoes its set-up kept: machinectl rm orion\n" in failed.stderr
+    assert "and keep the record to undo its set-up: machinectl rm orion\n" in failed.stderr
     with servers.full() as off:
         options = f"--generic-ip-address 127.0.0.1 --generic-ssh-port {off}".split()
         new = machinectl("create", "--dry-run", "-d", "generic", *options, "new", store=store.root)

@@ -55,7 +55,7 @@ def test_a_host_is_one_machines_and_when_that_is_removed_it_is_taken_on_again_or
     run_container(host, "web")
     etc, running = host.run(ETC, check=False).stdout, host.output(RUNNING)
     cli.ok(*generic(host))
-    assert 'The host is that of the machine "orion" already' in cli.refused(*generic(host, name="rigel"))
+    assert 'The host already belongs to the machine "orion"' in cli.refused(*generic(host, name="rigel"))
     assert cli.machines == ["orion"]
 
     ca = (cli.store / "machines/orion/ca.pem").read_bytes()
@@ -115,11 +115,11 @@ def test_who_has_lost_a_host_to_another_machine_takes_nothing_from_it(fresh_host
     etc, running = host.output(ETC), host.output(RUNNING)
 
     told = cli.run("doctor", "orion").stdout
-    assert 'the machine "rigel" has set the host up since' in told
+    assert 'the machine "rigel" has set it up since' in told
     assert "machinectl rm --forget orion" in told
     for options in (["--dry-run"], ["-y"]):
         refused = cli.refused("rm", "--purge", *options, "orion")
-        assert 'the machine "rigel" has set the host up since, and would be locked out' in refused
+        assert 'the machine "rigel" has set it up since, and would be locked out' in refused
         assert refused.endswith("machinectl rm --forget orion")
     cli.ok("rm", "--forget", "-y", "orion")
 

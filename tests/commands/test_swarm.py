@@ -273,7 +273,7 @@ def test_status_tells_of_a_swarm_and_fails_where_nobody_answers_for_it(store: St
         (("swarm", "status", "nobody"), 'Docker machine "nobody" does not exist'),
         (("swarm", "status", "alone"), '"alone" is in no swarm'),
         (("swarm", "init", "nobody"), 'Docker machine "nobody" does not exist'),
-        (("swarm", "init", "m1"), '"m1" is a manager of the swarm "m1" already'),
+        (("swarm", "init", "m1"), '"m1" is already a manager of the swarm "m1"'),
         (("swarm", "init", "alone"), "--advertise-addr"),
         (("swarm", "join", "m1"), "machinectl swarm join <MANAGER> <NAME>"),
         (("swarm", "join", "alone", "w1"), '"alone" is in no swarm'),

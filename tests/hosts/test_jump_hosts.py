@@ -352,7 +352,7 @@ class TestOfTheRecord:
         added(store, machine)
         with pytest.raises(MachineError, match='"nas" cannot be a jump host'), store.writing("orion") as held:
             Edit(jump="nas").carry_out(held)
-        with pytest.raises(UsageError, match="A jump host is for SSH"), store.writing("nas") as held:
+        with pytest.raises(UsageError, match="A jump host needs SSH"), store.writing("nas") as held:
             Edit(jump="orion").carry_out(held)
         for words in (
             ["-d", "none", "--url", "tcp://192.0.2.9:2376"],

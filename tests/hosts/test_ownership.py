@@ -69,7 +69,7 @@ def kept(store: Store) -> list[str]:
 @pytest.mark.parametrize("server", [b"orion and its key", b"orion"])
 def test_a_second_name_for_a_host_is_told_the_first(store: Store, server: bytes) -> None:
     machine(store, "orion")
-    with pytest.raises(CheckFailed, match='that of the machine "orion" already') as raised:
+    with pytest.raises(CheckFailed, match='already belongs to the machine "orion"') as raised:
         check_alone(store, Machine("rigel", "generic"), serving(server))
     assert "machinectl rename orion rigel" in raised.value.hint
 
@@ -129,7 +129,7 @@ def test_a_machine_with_a_history_of_its_own_goes_on_with_none(store: Store) -> 
 
 def test_what_another_machine_came_to_own_is_not_undone_from_under_it(store: Store) -> None:
     orion, rigel = machine(store, "orion"), machine(store, "rigel")
-    with pytest.raises(CheckFailed, match='the machine "rigel" has set the host up since') as raised:
+    with pytest.raises(CheckFailed, match='the machine "rigel" has set it up since') as raised:
         check_not_lost(store, orion, serving(b"rigel and its key"))
     assert "machinectl rm --forget orion" in raised.value.hint
     check_not_lost(store, rigel, serving(b"rigel and its key"))
@@ -137,7 +137,7 @@ def test_what_another_machine_came_to_own_is_not_undone_from_under_it(store: Sto
 
 def test_what_a_machine_of_another_store_came_to_own_is_not_undone_either(store: Store) -> None:
     theirs = serving(b"of another store", b"and its CA")
-    with pytest.raises(CheckFailed, match="another machinectl has set the host up since"):
+    with pytest.raises(CheckFailed, match="another machinectl has set it up since"):
         check_not_lost(store, machine(store, "orion"), theirs)
 
 

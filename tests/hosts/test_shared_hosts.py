@@ -167,9 +167,9 @@ def test_a_host_without_a_revision_gets_one_and_nobody_else_adopts_it_before(sto
     new = Machine("rigel", "generic", url="tcp://192.168.0.29:2376", tls=True)
     added(store, new, Identity.read(store.directory("orion")).present)
     host.facts, host.jobs = configured, []
-    with store.writing("rigel") as held, pytest.raises(CheckFailed, match="keeps no record") as raised:
+    with store.writing("rigel") as held, pytest.raises(CheckFailed, match="left no record") as raised:
         SETUP.carry_out(RealRun(held, Quiet(), host))
-    assert raised.value.hint == "Run there first: machinectl provision rigel"
+    assert raised.value.hint == "On that computer, first run: machinectl provision rigel"
     assert host.jobs == []
 
 

@@ -155,7 +155,7 @@ def test_a_node_of_another_swarm_stays_one_and_the_others_join(store: Store, swa
     done = dict(Roles({"m1": "manager", "m2": "manager", "w1": "worker"}).form(store, Quiet(), JOINING))
     error = done["w1"]
     assert error
-    assert 'a manager of the swarm "w1" already' in error.cause
+    assert 'already a manager of the swarm "w1"' in error.cause
     assert swarms["w1"].cluster == "cluster-w1"
 
 

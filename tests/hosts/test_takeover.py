@@ -138,7 +138,7 @@ def test_who_is_making_a_machine_is_told_to_say_so_on_the_same_command_line(stor
         held.write()
     with pytest.raises(CheckFailed) as raised:
         carried_out(store, DockerMachines(), Quiet("no"))
-    assert raised.value.hint.endswith("give the same command --yes, too")
+    assert raised.value.hint.endswith("add --yes to the same command")
 
 
 def test_a_machine_that_was_docker_machines_is_taken_over_without_force(store: Store) -> None:

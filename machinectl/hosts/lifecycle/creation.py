@@ -1,6 +1,6 @@
-"""How a machine is made: registered with its driver, and its host set up where the driver knows the way to its SSH.
+"""Create a machine: register it with its driver, and set up its host if the driver knows its SSH.
 
-The command line and a fleet's file come by here alone.
+The command line and fleet files both use this.
 """
 
 from __future__ import annotations
@@ -36,11 +36,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Creation:
-    """A machine to be made: what it shall be, the driver that makes it, and what is at hand for that.
+    """A machine to create.
 
-    `certificates` are for it, `spare` ones for where no others are given or made. `onboarding` is how its host is made
-    an engine host, where there is a way to it and `spec.provision` asks for that. `fleet` is the file that it is of,
-    where it is of one.
+    `certificates` are for it; `spare` ones are used if no others are given or made. `onboarding` sets up the host if it
+    has SSH and `spec.provision` is true. `fleet` is the fleet file, if it comes from one.
     """
 
     name: str
@@ -52,10 +51,10 @@ class Creation:
     fleet: str = ""
 
     def carry_out(self, store: Store, console: Console) -> Made:
-        """Make the machine, or finish what an earlier run has begun.
+        """Create the machine, or finish an interrupted creation.
 
-        Nothing is made where the name, a certificate or the driver's check is wrong. What ends it in the middle leaves
-        a machine that the next run goes on with and `rm` gives back, or none where nothing was made or changed.
+        Nothing is created if the name, a certificate or the driver's check is wrong. If it fails later, the next run or
+        `rm` continues from the record; if nothing was made or changed, no record is left.
         """
         settled = settle(store, self)
         settled.check()
@@ -75,7 +74,7 @@ class Creation:
                 held.machine.failure = {}
                 held.write()
             except InUse:
-                # Whoever asked for turns goes on with it later: the key that was accepted is kept.
+                # The caller continues with it later: keep the accepted host key.
                 raise
             except BaseException as exc:
                 give_up(held, console, exc)
@@ -84,12 +83,12 @@ class Creation:
             return Made(held.machine, set_up, tuple(outcomes))
 
     def plan(self, store: Store, console: Console) -> HostPlan:
-        """What `carry_out` would do on the host. Nothing is made; neither a host nor the store is changed."""
+        """Return what `carry_out` would do on the host, without changing anything."""
         settled = settle(store, self)
         settled.check()
         there = self.driver.preview(settled.request)
         machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
-        # As in `begin`: no command works on it yet, so no hint names one.
+        # As in `begin`: no command works on it yet, so no hint may name one.
         machine.phase = Phase.CREATING
         machine.spec = settled.creation.spec
         settled.place(machine, there)
@@ -99,12 +98,12 @@ class Creation:
         from machinectl.hosts.lifecycle.host_plan import HostPlan
 
         if there.url:
-            return HostPlan((f'"{self.name}" would be registered at {machine.url}; its host is left as it is',))
-        return HostPlan((f'Driver {self.spec.driver} would make "{self.name}"; what is to do on it is seen then',))
+            return HostPlan((f'"{self.name}" would be registered at {machine.url}; its host is not changed',))
+        return HostPlan((f'Driver {self.spec.driver} would make "{self.name}", then its host would be set up',))
 
 
 class Made(NamedTuple):
-    """A machine that was made, whether its host was `set_up`, and what that came to."""
+    """A created machine, and whether its host was set up, with the outcomes."""
 
     machine: Machine
     set_up: bool
@@ -113,7 +112,7 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True)
 class Settled:
-    """A creation whose parts were looked at: its certificates were read, and what an earlier one has begun is known."""
+    """A creation with its certificates read, and the machine that an interrupted run left (`begun`)."""
 
     creation: Creation
     given: Identity | None
@@ -122,20 +121,20 @@ class Settled:
     request: Request
 
     def check(self) -> None:
-        """Refuse what cannot become a machine. Raises MachineError; nothing has been made."""
+        """Raise MachineError for a creation that cannot succeed, before anything is made."""
         if self.given and self.creation.spec.tls is False:
-            raise UsageError("--no-tls and certificates exclude each other", "Leave one of them out")
+            raise UsageError("--no-tls and certificates exclude each other", "Omit one of them")
         self.creation.driver.check(self.request)
         if self.creation.spec.jump:
             self._check_jump()
         if self.excludes_set_up:
             there = self.creation.driver.preview(self.request)
-            # Of a host that is yet to be made nothing is known, but that it is made to be set up.
+            # A host that does not exist yet is made to be set up.
             if there.ssh or not there.url:
                 raise set_up_excluded()
 
     def _check_jump(self) -> None:
-        """Refuse what does not lead to the host. Raises MachineError."""
+        """Refuse an invalid jump host. Raises MachineError."""
         machine = Machine(self.creation.name, self.creation.spec.driver, directory=self.request.directory)
         machine.jump = self.creation.spec.jump
         jump_host_of(machine)
@@ -145,15 +144,15 @@ class Settled:
 
     @property
     def excludes_set_up(self) -> bool:
-        """Whether what was given excludes that the host is set up here, which is asked as well.
+        """Whether setting up the host is requested but excluded by --no-tls or by certificates.
 
-        Certificates with the key of their CA do not: they are another computer's, which set the host up.
+        Certificates with their CA's key do not exclude it: another computer set the host up with them.
         """
         cannot_sign = self.given is not None and not self.given.ca_key
         return self.creation.spec.provision and (cannot_sign or self.creation.spec.tls is False)
 
     def sets_up(self, ssh: SSHEndpoint | None) -> bool:
-        """Whether the host is made an engine host. Raises UsageError where what was given excludes that."""
+        """Return whether the host will be set up. Raises UsageError if the given options exclude that."""
         if not (self.creation.spec.provision and ssh):
             return False
         if self.excludes_set_up:
@@ -161,11 +160,11 @@ class Settled:
         return True
 
     def place(self, machine: Machine, there: Where) -> None:
-        """Fill in where the machine's engine is, and whether it is spoken to over TLS."""
+        """Set the machine's URL and whether it uses TLS."""
         asked, given, spare = self.creation.spec.tls, bool(self.given), bool(self.spare)
         machine.url = there.url
         if there.ssh and not self.sets_up(there.ssh) and not (given or spare) and asked is None:
-            # Nothing on the host is known to listen but its SSH.
+            # Only its SSH is known to listen on the host.
             ssh = there.ssh
             machine.url = str(engine_url.EngineURL("ssh", user=ssh.user, host=ssh.host, port=ssh.port))
         machine.tls = speaks_tls(machine.url, asked, given=given or (spare and machine.url.startswith("tcp://")))
@@ -173,24 +172,24 @@ class Settled:
 
 def without_ssh(machine: Machine) -> UsageError:
     return UsageError(
-        f'A jump host is for SSH, and driver "{machine.driver}" does not know any of "{machine.name}"',
-        "Leave --ssh-jump out, or use a driver that does: "
+        f'A jump host needs SSH, but driver "{machine.driver}" knows no SSH of "{machine.name}"',
+        "Omit --ssh-jump, or use a driver that does: "
         "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
     )
 
 
 def set_up_excluded() -> UsageError:
     return UsageError(
-        "A host that is set up here gets certificates of its own, or has those of the computer that set it up",
-        "Give --tls-dir a copy of that computer's directory for the machine, with ca-key.pem; or leave --tls-dir and "
-        "--no-tls out, or the host as it is: --no-provision",
+        "Setting up a host needs the key of its CA: its own new CA, or that of the computer that set it up",
+        "Pass --tls-dir a copy of that computer's directory for the machine, with ca-key.pem; or omit --tls-dir and "
+        "--no-tls; or do not change the host: --no-provision",
     )
 
 
 def settle(store: Store, creation: Creation) -> Settled:
-    """Look at all that is asked. Raises MachineError where the name cannot be used, or a certificate is wrong."""
+    """Check a creation. Raises MachineError for an unusable name or a wrong certificate."""
     record.check_name(creation.name)
-    # Its own name is refused later, whether or not a host has that name.
+    # The machine's own name is refused later, even if a host has that name.
     jump = jump_hosts.typed(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
     creation = replace(creation, spec=replace(creation.spec, jump=jump))
     given = read_named_certificates(creation.certificates)
@@ -210,7 +209,10 @@ def settle(store: Store, creation: Creation) -> Settled:
 
 
 def half_made(store: Store, creation: Creation) -> Machine | None:
-    """What an earlier `create` left half made, of the same driver. Raises MachineError where the name is taken."""
+    """Return the machine that an interrupted `create` with this driver left.
+
+    Raises MachineError if the name is in use.
+    """
     name, driver = creation.name, creation.spec.driver
     try:
         machine = store.read(name)
@@ -225,26 +227,26 @@ def half_made(store: Store, creation: Creation) -> Machine | None:
 
 
 def check_same(machine: Machine, creation: Creation) -> None:
-    """Refuse to go on with a host by other options than those it was made with: it would be another host."""
+    """Refuse to continue with other driver options: they would mean another host."""
     asked = kept_of(creation).options
     other = [f"--{name}" for name, value in machine.spec.options.items() if asked.get(name) != value]
     if other:
         purge = " --purge" if machine.changes else ""
         raise MachineError(
             f'"{machine.name}" is half made, with another {" and ".join(other)}',
-            f"Go on with what it was made with, or take it back first: machinectl rm{purge} {machine.name}",
+            f"Use the same value, or remove the machine first: machinectl rm{purge} {machine.name}",
         )
 
 
 def kept_of(creation: Creation) -> MachineSpec:
-    """What a record keeps of what is asked: all but the secrets, and paths as absolute ones."""
+    """Return the part of a spec that a record keeps: no secrets, absolute paths."""
     options = creation.driver.options()
     kept = creation.spec.without({option.name for option in options if option.secret})
     return replace(kept, options=lasting(options, kept.options))
 
 
 def begin(held: Held, settled: Settled) -> None:
-    """Have a record of the machine before anything is made: what is made is known from then on."""
+    """Record the machine before anything is made."""
     creation = settled.creation
     files = settled.given.present if settled.given else {}
     spec = kept_of(creation)
@@ -262,7 +264,7 @@ def begin(held: Held, settled: Settled) -> None:
 
 
 def make(held: Held, settled: Settled) -> SSHEndpoint | None:
-    """Let the driver make the host, and return where its SSH is; what it says on the way is on record at once."""
+    """Let the driver make the host, recording its state; return its SSH."""
     driver, machine = settled.creation.driver, held.machine
 
     def keep(state: str) -> None:
@@ -280,7 +282,7 @@ def make(held: Held, settled: Settled) -> SSHEndpoint | None:
 
 
 def give_up(held: Held, console: Console, why: BaseException) -> None:
-    """Forget a machine of which nothing was made, and whose host is as it was; of another one say how to go on."""
+    """Forget a machine if nothing was made or changed; otherwise say how to continue."""
     machine = held.machine
     if not machine.changes and not machine.made:
         held.remove()
@@ -289,18 +291,18 @@ def give_up(held: Held, console: Console, why: BaseException) -> None:
         record_failure(held, why.cause)
     go_on = f"machinectl provision {held.name}" if machine.phase is Phase.PROVISIONING else "the same command again"
     back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
-    console.note(f'"{held.name}" is half made. Go on: {go_on}; or take it back: {back}')
+    console.note(f'"{held.name}" is half made. Continue: {go_on}; or remove it: {back}')
     if isinstance(why, EngineDown) and machine.engine.given:
-        console.note(f"What is asked of its engine can be changed before: machinectl set {held.name} --help")
+        console.note(f"To change its engine's settings first: machinectl set {held.name} --help")
 
 
 def speaks_tls(url: str, asked: bool | None, *, given: bool) -> bool:
-    """Whether the engine is spoken to over TLS: as asked for, else as its URL says."""
+    """Return whether the engine uses TLS: as requested, by default as its URL says."""
     if given and url and not url.startswith("tcp://"):
-        raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", "Leave the --tls-… options out")
+        raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", "Omit the --tls-… options")
     if asked is not None:
         return asked and url.startswith("tcp://")
     if not url:
-        # What is set up here will.
+        # An engine that is set up here does.
         return True
     return given or engine_url.uses_tls(url)

@@ -1,4 +1,4 @@
-"""What is known of a machine, and asked of its engine, is changed; its host is not told."""
+"""Edit a machine's record, without touching its host."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Edit:
-    """What to change; what is None or empty stays as it is.
+    """What to change; None or empty leaves a setting.
 
-    `jump` is "" for no jump host; a bare name means the machine of that name, if there is one. `engine` is engine
-    options by their keys, `options` the driver's by their names. `provision` is whether the host shall be an engine
-    host of ours, which `provision` makes it.
+    `jump` is "" for no jump host; a bare name means the machine of that name, if there is one. `engine` are engine
+    options by key, `options` the driver's by name. `provision` is whether `provision` sets up the host.
     """
 
     url: str | None = None
@@ -44,20 +43,20 @@ class Edit:
 
     @property
     def is_for_provisioning(self) -> bool:
-        """Whether nothing is changed but what `provision` carries out, or the way to the host that it goes."""
+        """Whether only settings change that `provision` applies, or the way to the host."""
         return self.url is None and self.tls is None
 
     def carry_out(self, held: Held) -> bool:
-        """Change a machine's record; whether its host is to be told by `provision`.
+        """Change a machine's record; return whether `provision` must apply the change to the host.
 
-        Nothing is changed where any part of it is wrong.
+        Nothing is changed if any part is wrong.
         """
         machine = held.machine
         if not (self.is_for_provisioning and machine.phase is Phase.PROVISIONING):
             check_ready(machine)
         self._edit(machine, held.store.exists)
         if self.options:
-            # Last of all: a key that is taken takes the place of the one that is there.
+            # Last: a new key replaces the present one.
             change_options(machine, self.options)
         waits = bool(machine.changes and (self.engine or self.labels or self.unlabel))
         machine.pending = PROVISION if waits else machine.pending
@@ -65,9 +64,9 @@ class Edit:
         return waits
 
     def preview(self, machine: Machine, exists: Callable[[str], bool]) -> Where:
-        """Change a machine that is not written, and return where its host would be. No file is taken over.
+        """Change a machine object that is not written, and return its host's new location. No file is copied.
 
-        `exists` says whether a name is a machine's.
+        `exists` says whether a machine has a name.
         """
         self._edit(machine, exists)
         there = endpoints_of(machine)
@@ -97,7 +96,7 @@ class Edit:
                 raise without_ssh(machine)
         if self.tls is not None:
             if self.tls and not machine.url.startswith("tcp://"):
-                raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Leave --tls out")
+                raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Omit --tls")
             machine.tls = self.tls
         machine.labels = {
             **{key: value for key, value in machine.labels.items() if key not in self.unlabel},

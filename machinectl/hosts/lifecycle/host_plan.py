@@ -1,4 +1,4 @@
-"""What was found on a host, and what each step did there, or would do: the result of a run and of a dry run."""
+"""The result of a run or a dry run: the host as it was found, and the outcome of each step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a step. `changed` is False if there was nothing to do; in a dry run, it is what would be done."""
+    """The result of a step. `changed` is False if nothing was done; in a dry run, it is what would be done."""
 
     title: str
     changed: bool
@@ -27,7 +27,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class HostPlan:
-    """A host as it was found, a line for each fact, and the outcome of each step."""
+    """The host before the run, a line for each fact, and the outcome of each step."""
 
     found: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()

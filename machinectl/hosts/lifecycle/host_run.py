@@ -43,8 +43,8 @@ READ_TIMEOUT = host_facts.PATIENCE + 60.0
 class HostRun(ABC):
     """Carries out decisions on a machine's host and collects their outcomes.
 
-    `url` is where the engine will be; by default, it stays at the machine's URL. `host` holds the facts as they are
-    after the last decision; `look` reads them first.
+    `url` is where the engine will be; by default, it stays at the machine's URL. `host` holds the facts after the last
+    decision; `look` reads them first.
     """
 
     host: Facts

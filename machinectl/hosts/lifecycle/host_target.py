@@ -1,4 +1,4 @@
-"""What a machine's record asks of its host."""
+"""The target of a host: its machine's record, as provisioning needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a new machine's host is made an engine host: log in, take its key for the machine's own, set it up."""
+"""Set up the host of a new machine: log in, pin its key, copy the user's key, set up the engine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Onboarding:
-    """How to log in at the host, what may be done there, and the CA to use instead of one of the machine's own.
+    """How to log in to the host, what may be done there, and a CA to use instead of the machine's own.
 
     `touching` is called before the host is changed.
     """
@@ -39,10 +39,10 @@ class Onboarding:
     touching: Callable[[], None] = lambda: None
 
     def carry_out(self, held: Held, console: Console, ssh: SSHEndpoint) -> list[Outcome]:
-        """Make the host an engine host; return what its steps came to."""
+        """Set up the host; return the outcomes."""
         machine = held.machine
-        machine.engine.check()  # what is not understood is refused before anybody is asked
-        # What the driver has made is in the record before the host is touched: whatever ends this can be resumed.
+        machine.engine.check()  # refuse invalid options before any question
+        # Recorded before the host is touched, so that this can be resumed.
         machine.phase = Phase.PROVISIONING
         held.write()
         with logged_in(machine, console, self.access, ssh=ssh) as session:
@@ -61,12 +61,12 @@ class Onboarding:
             try:
                 return list(setup.carry_out(run).outcomes)
             except CheckFailed:
-                # A host that is refused stays as it is.
+                # Leave a refused host unchanged.
                 remove_authorized_keys(held, console, session)
                 raise
 
     def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> HostPlan:
-        """What `carry_out` would do on the host, which is read and not changed."""
+        """Return what `carry_out` would do; the host is only read."""
         machine.engine.check()
         with logged_in(machine, console, replace(self.access, lasting=False), ssh=ssh) as session:
             from machinectl.hosts.lifecycle.host_plan import way_in
@@ -78,13 +78,13 @@ class Onboarding:
             return replace(plan, found=(way_in(session, root), *plan.found), outcomes=outcomes)
 
     def _setup(self) -> Setup:
-        # Loaded for a host that is set up alone, and while that starts our shells: its first takes 0.1 s.
+        # Imported only when needed: it takes 0.1 s.
         from machinectl.hosts.lifecycle.setup import Setup
 
         return Setup(self.allowed, self.authority, touching=self.touching)
 
     def _key_outcome(self, ssh: SSHEndpoint, session: Session) -> list[Outcome]:
-        """What is to be done to let the user's key in, where that was asked for."""
+        """Return the outcome of copying the user's key, if requested."""
         if not ssh.copy_key:
             return []
         from machinectl.hosts.connection.authorized_keys import authorized_key_change, authorizing_title
@@ -96,7 +96,7 @@ class Onboarding:
 
 
 def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:
-    """The key to be let in with from now on: the machine's own, else the first that the user's SSH would try."""
+    """Return the key to authorize: the machine's own, else the first one that the user's SSH would try."""
     from machinectl.ssh.keys.private_keys import public_line
     from machinectl.ssh.ssh_settings import read_settings
 
@@ -104,5 +104,5 @@ def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:
         return public_line(ssh.key, passphrase)
     present = [path for path in read_settings(ssh).keys if os.path.exists(path)]
     if not present:
-        raise MachineError("There is no key of yours to let in", "Make one: ssh-keygen -t ed25519")
+        raise MachineError("You have no SSH key to copy to the host", "Make one: ssh-keygen -t ed25519")
     return public_line(present[0], passphrase)

@@ -1,7 +1,4 @@
-"""Whose host this is already: another machine's, that of one that was removed, or docker-machine's.
-
-With the one that was removed, its set-up goes on.
-"""
+"""Find out whose host it is: another machine's, a removed machine's, or docker-machine's."""
 
 from __future__ import annotations
 
@@ -25,42 +22,42 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed
 
-# What tells a host's owner: many hosts may share a CA.
+# Identifies a host's owner; the CA does not, as many hosts may share it.
 SERVER = f"{OWN_DIRECTORY}/server.pem"
 CA = f"{OWN_DIRECTORY}/ca.pem"
-GIVE_UP = "Forget this one, and leave the host to its owner"
+GIVE_UP = "Forget this machine, and leave the host to its owner"
 
 
 def check_alone(store: Store, machine: Machine, host: Facts) -> None:
-    """Refuse a host that another machine has, and not this one. Raises CheckFailed."""
+    """Refuse a host of another machine. Raises CheckFailed."""
     if other := owner(store, machine, host):
         raise CheckFailed(
-            f'The host is that of the machine "{other}" already',
-            f"Use that one, or give it another name: machinectl rename {other} {machine.name}",
+            f'The host already belongs to the machine "{other}"',
+            f"Use that machine, or rename it: machinectl rename {other} {machine.name}",
         )
 
 
 def check_not_lost(store: Store, machine: Machine, host: Facts) -> None:
-    """Refuse to undo a machine's set-up where somebody else has set the host up since. Raises CheckFailed.
+    """Refuse to undo a machine's set-up if somebody else has set the host up since. Raises CheckFailed.
 
-    What is there is what they come by. Who put other certificates there by hand has left its CA, or none.
+    They need what is there now. Certificates that were replaced by hand keep our CA, or leave none.
     """
     if whose := lost_to(store, machine, host):
         raise CheckFailed(
-            f"It is not this machine's any more: {whose} has set the host up since, and would be locked out",
+            f"The host no longer belongs to this machine: {whose} has set it up since, and would be locked out",
             f"{GIVE_UP}: machinectl rm --forget {machine.name}",
         )
 
 
 def lost_to(store: Store, machine: Machine, host: Facts) -> str:
-    """Who has set a machine's host up since, in words; "" where that is still the machine's."""
+    """Name who has set up a machine's host since, "" if nobody has."""
     if other := owner(store, machine, host):
         return f'the machine "{other}"'
     return "another machinectl" if is_anothers(machine, host) else ""
 
 
 def owner(store: Store, machine: Machine, host: Facts) -> str:
-    """The name of the other machine that has a host, "" where none has, or this one."""
+    """Return the name of another machine whose host this is, "" if there is none."""
     if SERVER not in host.sums or is_host_of(machine, host):
         return ""
     for other in store.names():
@@ -73,16 +70,16 @@ def owner(store: Store, machine: Machine, host: Facts) -> str:
 
 
 def is_anothers(machine: Machine, host: Facts) -> bool:
-    """Whether both the certificate and the CA that a host was given are others than a machine has ever given it."""
+    """Return whether a host has a certificate and a CA that the machine never gave it."""
     given = {change.sha256 for change in of_kind(machine.changes, CaTrusted)}
     there = host.sums.get(CA)
     return bool(SERVER in host.sums and there and given and there.sha256 not in given and not is_host_of(machine, host))
 
 
 def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
-    """The machine that was removed and whose host this is; None where a machine has a history of its own.
+    """Return the removed machine whose host this is; None if the machine has a history of its own.
 
-    Its history may have been taken over already, by a run that was cut. A user's key is let in before this is asked.
+    An interrupted run may have taken over that history already, and the user's key is authorized before this.
     """
     for removed in removed_machines(store):
         known = all(isinstance(change, KeyAuthorized) or change in removed.changes for change in machine.changes)
@@ -92,7 +89,7 @@ def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
 
 
 def is_host_of(machine: Machine, host: Facts) -> bool:
-    """Whether a machine set a host up: that has its server's certificate, and the machine a record of changes."""
+    """Return whether a machine set up a host: it has recorded changes, and the host has its server certificate."""
     there = host.sums.get(SERVER)
     if there is None or not machine.changes:
         return False
@@ -100,26 +97,26 @@ def is_host_of(machine: Machine, host: Facts) -> bool:
         sets = [Identity.read(directory) for directory in (machine.directory, *pending_sets(machine.directory))]
     except MachineError:
         return False
-    # 0.1 kept the key in a file of its own.
+    # Version 0.1 kept the key in a separate file.
     files = [file for identity in sets for file in (identity.on_host.get("server.pem", b""), identity.server)]
     return there.sha256 in {hashlib.sha256(file).hexdigest() for file in files}
 
 
 def take_over(console: Console, machine: Machine, allowed: Allowed) -> None:
-    """Say what becomes of a host that docker-machine set up, and ask whether that is meant. Raises CheckFailed."""
+    """Explain what happens to a host of docker-machine, and ask for consent. Raises CheckFailed."""
     told_of_takeover(console, machine)
     agree(
         console,
         machine,
         allowed,
         "Take the host over?",
-        f'The host of "{machine.name}" was not taken over from docker-machine, and stays as it is',
+        f'The host of "{machine.name}" was not taken over from docker-machine, and is unchanged',
         "Take it over anyway",
     )
 
 
 def agree_to_side_effects(console: Console, machine: Machine, host: Facts, allowed: Allowed) -> None:
-    """Warn of the side effects on a host, and ask whether to continue. Raises CheckFailed for a no."""
+    """Warn of side effects, and ask whether to continue. Raises CheckFailed for a no."""
     effects = side_effects(host)
     for effect in effects:
         console.warn(effect)
@@ -132,9 +129,9 @@ def agree(console: Console, machine: Machine, allowed: Allowed, question: str, s
     """Ask a question unless --yes or --force answers it. Raises CheckFailed for a no."""
     if allowed.force or allowed.yes:
         return
-    # A machine that is being made is not there any more when this fails.
+    # A machine that is being created does not exist after a failure.
     there = machine.phase is Phase.READY
-    unasked = f"machinectl provision --yes {machine.name}" if there else "give the same command --yes, too"
+    unasked = f"machinectl provision --yes {machine.name}" if there else "add --yes to the same command"
     try:
         is_meant = confirm_or_hint(console, question, unasked)
     except Unanswered as exc:
@@ -145,15 +142,15 @@ def agree(console: Console, machine: Machine, allowed: Allowed, question: str, s
 
 def told_of_takeover(console: Console, machine: Machine) -> None:
     console.note(
-        f'docker-machine set up the host of "{machine.name}". Its engine gets a CA of its own: whoever comes with '
-        "docker-machine's certificates is locked out; containers keep running. What docker-machine made there stays, "
-        f"and is in use again after machinectl rm --purge {machine.name}"
+        f'docker-machine set up the host of "{machine.name}". Its engine gets its own CA: clients with '
+        "docker-machine's certificates are locked out; containers keep running. docker-machine's files stay there, "
+        f"and are used again after machinectl rm --purge {machine.name}"
     )
 
 
 def go_on_with(held: Held, console: Console, removed: Machine) -> None:
-    """Take over what was removed, and keep it here alone: what was changed on the host, and what opens it."""
-    console.note(f'The host was set up here before, as "{removed.name}": going on with that')
+    """Take over the history and certificates of a removed machine, and forget that machine."""
+    console.note(f'The host was set up here before, as "{removed.name}": continuing with that')
     held.machine.changes = merged(removed.changes, held.machine.changes)
     held.write()
     Identity.read(removed.directory).keep(held)

@@ -1,4 +1,4 @@
-"""What a machine's record asks of its host: carried out there, or foretold, over one connection."""
+"""Apply a machine's record to its host, or find out what that would do, over one connection."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 
 def provision(held: Held, console: Console, access: Access, setup: Setup) -> list[Outcome]:
-    """Make a machine's host what its record says; return what the steps came to. Raises MachineError."""
+    """Apply a machine's record to its host; return the outcomes. Raises MachineError."""
     with at_host(held, console, access, setup) as carry_out:
         return carry_out()
 
 
 def change(held: Held, console: Console, access: Access, setup: Setup, edit: Edit) -> list[Outcome]:
-    """Ask something else of a machine that is ready, and make its host that.
+    """Edit a machine, and apply the change to its host. Raises MachineError.
 
-    Where the host stays as it was, or has its old configuration back, the record asks again what it asked before. What
-    ends it otherwise leaves a record that asks what is new, of a host that is to be told. Raises MachineError.
+    If the host stays unchanged or gets its old configuration back, the edit is undone. After any other failure the
+    record keeps the edit, marked as not applied.
     """
     before = RecordedState.by(held.machine)
     edit.carry_out(held)
@@ -64,27 +64,27 @@ def change(held: Held, console: Console, access: Access, setup: Setup, edit: Edi
 
 @contextmanager
 def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Iterator[Callable[[], list[Outcome]]]:
-    """Log in at a machine's host; what is handed out makes it what the record says."""
+    """Log in to a machine's host, and yield a function that applies the record."""
     machine = held.machine
-    # A machine that was registered only may be known by another URL: its engine will be where its driver says.
+    # A registered machine may have another URL: its engine will be where the driver says.
     there = endpoints_of(machine)
     machine.engine.check()
     with logged_in_as_root(held, console, access, ssh=there.ssh) as root:
         run = RealRun(held, console, root, there.url, setup.touching)
         yield lambda: list(setup.carry_out(run).outcomes)
-    # Who follows the machine may have lost it while its host needed nothing.
+    # Update contexts and the like even if the host needed nothing.
     held.touch()
 
 
 class RecordedState(NamedTuple):
-    """What a record asks, where its host is, and whether that is still to be told."""
+    """A machine's settings, location and pending work, to be restored if a change fails."""
 
     spec: MachineSpec
     driver_state: str
     url: str
     tls: bool
     pending: str
-    # What of the host's changes was known.
+    # The host's last known revision.
     revision: dict[str, Any]
     # The host's pinned key, as a known_hosts.
     key: bytes
@@ -102,7 +102,7 @@ class RecordedState(NamedTuple):
         )
 
     def ask_again(self, held: Held, edit: Edit) -> None:
-        """Put it back on record, but for where the host is if a file was taken for that: there is no other any more."""
+        """Restore the record, but not the location if a file was taken over for it: the old file is gone."""
         machine = held.machine
         paths = {option.name for option in driver_of(machine).options() if option.path}
         now = RecordedState.by(machine)
@@ -111,12 +111,12 @@ class RecordedState(NamedTuple):
         machine.spec = replace(self.spec, options=options, context=now.spec.context, jump=now.spec.jump)
         if moved_back:
             if machine.driver_state != self.driver_state:
-                # A key that was accepted is that of the host which it is not.
+                # The accepted key belongs to the host that was not kept.
                 pin_known_hosts(held, self.key)
             machine.driver_state, machine.url, machine.tls, machine.pending = self[1:5]
         else:
             machine.pending = PROVISION
-        # What another computer changed meanwhile is not asked again either, and so is news once more.
+        # Another computer's changes are no longer in the record, so they must be found again.
         machine.revision = self.revision
         held.write()
 
@@ -124,9 +124,9 @@ class RecordedState(NamedTuple):
 def foretold(
     machine: Machine, console: Console, access: Access, setup: Setup, store: Store, there: Where | None = None
 ) -> HostPlan:
-    """What `provision` would find and do; neither host nor store is changed. Raises MachineError.
+    """Return what `provision` would find and do, without changing anything. Raises MachineError.
 
-    `there` is where the host and its engine would be, if not where they are.
+    `there` is where the host and its engine would be, if that changes.
     """
     there = there or endpoints_of(machine)
     machine.engine.check()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def purge(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
     """Undo the recorded changes; with `purge_engine`, remove the engine's package too. Raises MachineError.
 
-    What undoing changes is recorded first, so that an interrupted run can be finished by the next one.
+    The changes that undoing makes are recorded first, so that the next run can finish an interrupted one.
     """
     host, machine = run.look(), run.machine
     check_not_lost(run.store, machine, host)

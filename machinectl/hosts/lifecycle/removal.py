@@ -1,6 +1,6 @@
-"""How machines are forgotten, and their hosts put back as they were before, where that is asked.
+"""Forget machines, and undo what was changed on their hosts if requested.
 
-Of a machine whose host stays changed, what undoing that takes is kept, apart, until it is undone or to be forgotten.
+For a host that stays set up, the record of changes is kept apart, so that it can be undone later.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Purge:
-    """Undo on the hosts what provisioning changed, too; with `engine` the engine's package goes as well."""
+    """Undo what provisioning changed on the hosts; with `engine`, remove the engine's package too."""
 
     access: Access
     allowed: Allowed
@@ -43,7 +43,7 @@ class Purge:
 
     @property
     def options(self) -> list[str]:
-        """What asks for it on the command line."""
+        """The command-line options for it."""
         purge = "--purge-engine" if self.engine else "--purge"
         return [purge, "--restart-swarm"] if self.allowed.restart_swarm else [purge]
 
@@ -51,25 +51,25 @@ class Purge:
 def confirmed(
     store: Store, console: Console, names: Sequence[str], purge: Purge | None, unasked: str, *, forget: bool = False
 ) -> bool:
-    """Whether the person wants machines removed, who is told what that means; `unasked` is the command without it."""
-    host = "the host is left as it is"
+    """Explain what removing these machines means, and ask; `unasked` is the command that does not ask."""
+    host = "the host is not changed"
     if any(is_to_be_kept(store, name) for name in names):
-        host = "what was set up on the host stays there"
-        host += ", and nothing is kept to undo it with" if forget else ", and what undoes it is kept apart"
+        host = "the host stays set up"
+        host += ", and nothing is kept to undo that" if forget else ", and a record is kept to undo that later"
     if purge:
-        host = "what was set up on the host is undone, and its containers and images stay"
+        host = "the set-up of the host is undone; its containers and images stay"
         if purge.engine:
-            host += "; its engine is removed, so that containers end"
+            host += "; its engine is removed, which stops the containers"
     if made := [name for name in names if is_made(store, name)]:
-        host += f"; what its driver made for {', '.join(made)} is given back: that host ends, with all that is on it"
+        host += f"; the driver deletes the hosts that it made, with all their data: {', '.join(made)}"
     if theirs := [f"{name} (by {driver})" for name in names if (driver := maker_of(store, name))]:
-        host += f"; what docker-machine made for {', '.join(theirs)} goes on there, and is yours to end"
-    console.note(f"About to remove {', '.join(names)}: docker is not pointed there any more; {host}.")
+        host += f"; hosts that docker-machine made keep running, and are yours to delete: {', '.join(theirs)}"
+    console.note(f"About to remove {', '.join(names)}: docker no longer reaches it from here; {host}.")
     return confirm_or_hint(console, "Are you sure?", unasked)
 
 
 def told_of_swarm(store: Store, console: Console, name: str) -> None:
-    """Say of a machine that is a node of a swarm that it stays one, and what to type first."""
+    """Warn that a machine is still a node of a swarm, and how to leave it."""
     try:
         node = node_of(store.read(name))
     except MachineError:
@@ -82,7 +82,7 @@ def told_of_swarm(store: Store, console: Console, name: str) -> None:
 
 
 def asked_about(store: Store, name: str, *, removed: bool) -> Machine:
-    """The machine of a name, or with `removed` the one that was removed under it. Raises MachineError."""
+    """Return the machine of a name; with `removed`, also a removed one. Raises MachineError."""
     if removed and not store.exists(name) and is_known(store, name):
         return read_removed(store, name)
     return store.read(name)
@@ -96,7 +96,7 @@ def is_to_be_kept(store: Store, name: str) -> bool:
 
 
 def is_made(store: Store, name: str) -> bool:
-    """Whether a machine's host was made by its driver, and ends with it."""
+    """Return whether the driver made the machine's host, and so deletes it."""
     try:
         return store.read(name).made
     except MachineError:
@@ -104,7 +104,7 @@ def is_made(store: Store, name: str) -> bool:
 
 
 def maker_of(store: Store, name: str) -> str:
-    """docker-machine's driver that made a machine's host, "" where none did."""
+    """Return docker-machine's driver that made a machine's host, "" if none did."""
     try:
         return maker(store.read(name).origin)
     except MachineError:
@@ -114,9 +114,9 @@ def maker_of(store: Store, name: str) -> str:
 def remove(
     store: Store, console: Console, name: str, *, force: bool = False, purge: Purge | None, forget: bool = False
 ) -> None:
-    """Forget one machine; with `force` also one whose record is broken. docker-machine's own are never touched.
+    """Forget one machine; with `force`, even if its record is broken. docker-machine's own are never touched.
 
-    One that was removed before is put back or forgotten for good, where that is asked.
+    With `purge` or `forget`, a machine that was removed before is purged or forgotten.
     """
     again = (purge or forget) and not store.exists(name) and is_known(store, name)
     if not again:
@@ -131,7 +131,7 @@ def remove(
 
 
 def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, forget: bool) -> None:
-    """Take one machine out of the store, when its host was put back and its driver has given back what it made."""
+    """Remove one machine from the store, after its host was undone and its driver has removed what it made."""
     store, name = held.store, held.name
     try:
         machine = held.machine
@@ -149,44 +149,44 @@ def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, for
     from machinectl.host_changes import PackageInstalled
 
     kept = held.set_aside()
-    # What a purge leaves, as it was told to.
+    # What --purge left.
     engine_alone = all(isinstance(change, PackageInstalled) for change in machine.changes)
     console.note(
-        f'What was set up on the host of "{name}" stays there: {told(machine)}\n'
+        f'The host of "{name}" stays set up: {told(machine)}\n'
         f"Undo it: machinectl rm {'--purge-engine' if engine_alone else '--purge'} {kept}; "
-        f"forget how: machinectl rm --forget {kept}{'' if engine_alone else '; or take the host on again with create'}"
+        f"forget it: machinectl rm --forget {kept}{'' if engine_alone else '; or set the host up again with create'}"
     )
 
 
 def check_nobody_behind(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:
-    """Refuse to forget the jump host of those of `others` that are there yet; with `force` say whose it was."""
+    """Refuse to forget the jump host of existing machines; with `force`, warn."""
     others = [other for other in others if gate_of(store, other) == name]
     if not others:
         return
     cause = f"the SSH of {', '.join(others)} goes through it"
-    hint = f"Have it go another way: {'; '.join(f'machinectl set --ssh-jump none {other}' for other in others)}"
+    hint = f"Remove its jump host: {'; '.join(f'machinectl set --ssh-jump none {other}' for other in others)}"
     if not force:
-        raise MachineError(cause, f"{hint}\nOr remove it all the same: machinectl rm -f {name}")
-    console.warn(f'"{name}" is to go, and {cause}\n{hint}')
+        raise MachineError(cause, f"{hint}\nOr remove it anyway: machinectl rm -f {name}")
+    console.warn(f'"{name}" is removed, but {cause}\n{hint}')
 
 
 def is_changed(machine: Machine) -> bool:
-    """Whether a machine's host stays changed when it is gone: nothing stays on one that its driver made."""
+    """Return whether a machine's host stays changed; a host that its driver made is deleted."""
     return not machine.made and bool(machine.changes)
 
 
 def told(machine: Machine) -> str:
-    """What was changed on a machine's host, in a line."""
+    """Describe in a line what was changed on a machine's host."""
     from machinectl.host_changes import CaTrusted, DirectoryCreated, UnknownChange, of_kind
 
     quiet = (CaTrusted, DirectoryCreated, UnknownChange)
     found = [change.about for change in machine.changes if not isinstance(change, quiet)]
-    unknown = ["what this version does not know"] if of_kind(machine.changes, UnknownChange) else []
+    unknown = ["changes of an unknown kind"] if of_kind(machine.changes, UnknownChange) else []
     return ", ".join([*found, *unknown]) or machine.url
 
 
 def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None:
-    """Undo on the host what was changed there; with `force`, one that cannot be reached is left as it is."""
+    """Undo what was changed on the host; with `force`, skip a host that cannot be reached."""
     if not held.machine.changes:
         return
     from machinectl.hosts.connection.authorized_keys import remove_authorized_keys
@@ -209,13 +209,13 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
         if not force:
             if isinstance(exc, SSHError):
                 # It may never come back.
-                exc.hint += f"\nOr forget it, with what undoes its set-up kept: machinectl rm {held.name}"
+                exc.hint += f"\nOr forget it, and keep the record to undo its set-up: machinectl rm {held.name}"
             raise
-        console.warn(f"{exc.cause}; the host stays as it is")
+        console.warn(f"{exc.cause}; the host is unchanged")
 
 
 def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
-    """Return what `put_back` would undo on a machine's host, which is read and not changed."""
+    """Return what `put_back` would undo; the host is only read."""
     from machinectl.host_changes import KeyAuthorized, of_kind
     from machinectl.hosts.connection.authorized_keys import unauthorizing_title as title_of
     from machinectl.hosts.connection.login import logged_in, root_runner
@@ -235,17 +235,17 @@ def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> l
 
 
 def for_root(machine: Machine) -> bool:
-    """Whether there is something to undo that takes root."""
+    """Return whether undoing needs root."""
     from machinectl.host_changes import KeyAuthorized
 
     return any(not isinstance(change, KeyAuthorized) for change in machine.changes)
 
 
 def give_back(console: Console, machine: Machine, *, force: bool) -> None:
-    """Let the driver give back what it made; with `force`, a driver that cannot does not keep the machine here."""
+    """Let the driver remove what it made; with `force`, a failure is a warning."""
     try:
         load(machine.driver).remove(driver_instance(machine))
     except MachineError as exc:
         if not force:
             raise
-        console.warn(f"{exc.cause}; forgetting {machine.name} all the same")
+        console.warn(f"{exc.cause}; forgetting {machine.name} anyway")

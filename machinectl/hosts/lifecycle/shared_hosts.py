@@ -1,4 +1,4 @@
-"""Changes of a host that another computer made: found by the host's revision, and taken over into the record."""
+"""Hosts that several computers manage: find what another one changed, and take it over into the record."""
 
 from __future__ import annotations
 
@@ -34,16 +34,19 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Allowed
 
 CA, SERVER = f"{OWN_DIRECTORY}/ca.pem", f"{OWN_DIRECTORY}/server.pem"
-# What a record and the host's file call what was asked.
+# Keys of the settings in the record and in the host's file.
 ENGINE, LABELS, SANS = "engine", "labels", "tls_sans"
-# These say how an engine is installed, which is done once.
+# Settings for an engine's installation, which happens once.
 INSTALLING = frozenset({"install", "install_url", "version", "os"})
 FLAGS = {option.key: option.flag.removeprefix("--") for option in DECLARED}
 KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 class News(NamedTuple):
-    """What another computer changed: which revision that is, and the settings that the record had otherwise."""
+    """Another computer's changes: their revision, and the settings that this record had otherwise.
+
+    `server` is the engine's certificate with its key, if it is new.
+    """
 
     revision: Revision
     known: Revision
@@ -52,14 +55,14 @@ class News(NamedTuple):
     server: bytes
 
     def told(self, name: str) -> str:
-        """Return what a person is told."""
+        """Return the message about it."""
         taken = f"; taken over: {one_line(', '.join(self.settings))}" if self.settings else ""
         number = f"revision {self.revision.number}, this record knew {self.known.number or 'none'}"
         return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
 
 
 def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News | None:
-    """Take what another computer changed on a machine's host into the record, and say so; None if nothing is new."""
+    """Take over another computer's changes of a machine's host, and say so; None if there are none."""
     news = caught_up(held.machine, remote, host)
     if news:
         console.warn(news.told(held.name))
@@ -70,16 +73,16 @@ def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News 
 
 
 def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
-    """Have a machine ask what the newest revision of its host asks; None if that is known. Nothing is written.
+    """Update a machine to the newest revision of its host, without writing it; None if that is known.
 
-    A setting that the other computer changed is taken from there; what was asked here otherwise stays asked.
+    Settings that the other computer changed are taken over; settings that were changed here stay.
     """
     revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
     if not (revision.is_news_to(known) and is_ours(machine, host)):
         return None
     theirs = read(remote)
     if theirs is None:
-        # Written by another version, or by hand: the settings here are all that is known.
+        # Written by another version, or by hand: only the settings here are known.
         theirs = asked_of(machine)
     server, there = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
     is_there = there is not None and there.sha256 == hashlib.sha256(server).hexdigest()
@@ -103,13 +106,13 @@ def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
     """Refuse a host that another computer set up, if nothing tells what it changed there. Raises CheckFailed."""
     if not (machine.changes or allowed.force) and is_ours(machine, host):
         raise CheckFailed(
-            f'The host of "{machine.name}" was set up by another computer, and keeps no record of that',
-            f"Run there first: machinectl provision {machine.name}",
+            f'Another computer set up the host of "{machine.name}", and left no record of that',
+            f"On that computer, first run: machinectl provision {machine.name}",
         )
 
 
 def is_ours(machine: Machine, host: Facts) -> bool:
-    """Return whether the engine of a host trusts a CA of this machine's: what else is there is somebody else's."""
+    """Return whether a host's engine trusts a CA of this machine; otherwise, it belongs to somebody else."""
     there = host.sums.get(CA)
     own = {change.sha256 for change in of_kind(machine.changes, CaTrusted)}
     if there and there.sha256 not in own and (ca := Identity.read(machine.directory).ca):
@@ -118,8 +121,8 @@ def is_ours(machine: Machine, host: Facts) -> bool:
 
 
 def take(mine: dict[str, Any], before: object, theirs: Mapping[str, Any]) -> Iterator[str]:
-    """Take over what `theirs` has otherwise than `before`; yield the keys whose value here was another one."""
-    # A record may have been edited.
+    """Take over what `theirs` changed since `before`; yield the keys that had another value here."""
+    # The record may have been edited.
     before = before if isinstance(before, dict) else {}
     for key in [*before, *(key for key in theirs if key not in before)]:
         if theirs.get(key) == before.get(key) or theirs.get(key) == mine.get(key):
@@ -132,10 +135,10 @@ def take(mine: dict[str, Any], before: object, theirs: Mapping[str, Any]) -> Ite
 
 
 def signed_for(sans: object, server: bytes, machine: Machine) -> Iterator[str]:
-    """Yield which names a host's certificate shall have, of those that the host says were asked.
+    """Yield those of the requested names that a certificate may have.
 
-    Those that are asked here, and those that whoever has the CA's key has signed already: a host must not get a
-    certificate for another one by asking.
+    Names that are requested here or already signed by the CA's holder: a host must not get a certificate for another
+    name by asking.
     """
     try:
         there = {name.lower() for name in certs.describe(server).sans} if server else set()
@@ -160,7 +163,7 @@ def with_server(identity: Identity, server: bytes) -> Identity:
 
 
 def read(remote: Remote) -> dict[str, Any] | None:
-    """Read what the host keeps of its newest revision; None if that is not understood, or no record could have it."""
+    """Read what the host keeps of its newest revision; None if it is invalid, or too long for a record."""
     said = remote.run(f"cat {PATH}", check=False, secret=True).stdout
     try:
         found = json.loads(said.partition(b"\n")[2]) if len(said) <= LONGEST else None
@@ -170,7 +173,7 @@ def read(remote: Remote) -> dict[str, Any] | None:
         if not (isinstance(engine, dict) and isinstance(labels, dict) and is_printable([engine, labels])):
             return None
         asked = EngineOptions.load(engine)
-        # The record would keep what cannot be used, and fail from then on.
+        # Invalid settings in the record would fail from then on.
         asked.check()
         daemon_json.options(asked.options, {})
     except (ValueError, RecursionError, UsageError):
@@ -180,7 +183,7 @@ def read(remote: Remote) -> dict[str, Any] | None:
 
 
 def is_printable(value: Any) -> bool:
-    """Return whether all texts in a value of JSON may be shown on a terminal."""
+    """Return whether all texts in a JSON value may be shown on a terminal."""
     if isinstance(value, dict):
         return all(is_printable(key) and is_printable(each) for key, each in value.items())
     if isinstance(value, list):
@@ -189,12 +192,12 @@ def is_printable(value: Any) -> bool:
 
 
 def settings_of(engine: EngineOptions) -> dict[str, Any]:
-    """Return what an engine is asked, as a record has it, without how it is installed."""
+    """Return an engine's settings as a record has them, without those for its installation."""
     return {key: value for key, value in engine.dump().items() if key not in INSTALLING}
 
 
 def asked_of(machine: Machine) -> dict[str, Any]:
-    """Return what a machine's record asks of its host."""
+    """Return the settings that a machine's record has for its host."""
     return {ENGINE: settings_of(machine.engine), LABELS: dict(machine.labels)}
 
 
@@ -204,13 +207,13 @@ def changes_of(theirs: Mapping[str, Any]) -> list[Change]:
 
 
 def is_numbered(machine: Machine, decision: Decision) -> bool:
-    """Return whether a decision makes a new revision of a host: it changes files of an engine that we set up."""
+    """Return whether a decision makes a new revision: it changes files of an engine that we set up."""
     changes = (*machine.changes, *decision.changes)
     return bool(decision.job.files.get("manifest") and of_kind(changes, CaTrusted))
 
 
 def begin(machine: Machine) -> FileCreated:
-    """Have the record know the revision that this run makes; return the change that its file is."""
+    """Record the revision that this run makes; return the change that its file is."""
     known = Revision.of_record(machine.revision)
     number = known.number if known.run == TOKEN else known.number + 1
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -219,7 +222,7 @@ def begin(machine: Machine) -> FileCreated:
 
 
 def leave(held: Held, remote: Remote, host: Facts) -> None:
-    """Leave a revision on a host that an earlier version set up. Without it, the machine works as well."""
+    """Write a revision to a host that an earlier version set up. The machine also works without it."""
     machine = held.machine
     is_left = bool(host.revision) or Revision.of_record(machine.revision).run == TOKEN
     if is_left or not of_kind(machine.changes, CaTrusted):
@@ -229,7 +232,7 @@ def leave(held: Held, remote: Remote, host: Facts) -> None:
 
 
 def numbered(machine: Machine, job: Job) -> Job:
-    """Return a job that leaves the record's revision on the host, too."""
+    """Return a job that also writes the record's revision to the host."""
     server = job.content_of(SERVER) or Identity.read(machine.directory).on_host.get("server.pem", b"")
     state = {
         **asked_of(machine),

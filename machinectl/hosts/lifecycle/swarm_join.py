@@ -1,4 +1,4 @@
-"""How machines become nodes of a swarm, and nodes no longer: what `swarm` and a fleet's roles are carried out by."""
+"""Join machines to a swarm, and let them leave it."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held
     from machinectl.provision.facts.host_facts import Facts
 
-# How long a node is given to be heard of as what it has become. Seconds.
+# How long to wait until the managers list a new node or role. Seconds.
 HEARD_WITHIN = 30.0
 
 
 @dataclass(frozen=True)
 class Joining:
-    """How machines become nodes: how their hosts are logged in at, and the address that one is reached at by others.
+    """How machines join a swarm: how to log in to their hosts, and the address at which other nodes reach them.
 
-    Without one that is where the machine's engine is reached from here. `own` is how one host is logged in at, by its
-    machine's name, where that is another way than the others'.
+    By default, that is where the machine's engine is reached from here. `own` returns the login of one host, by its
+    machine's name.
     """
 
     access: Access
@@ -56,11 +56,11 @@ class Joining:
     own: Callable[[str, Access], Access] = lambda _, access: access
 
     def at(self, name: str, access: Access) -> Joining:
-        """The same for one machine."""
+        """Return the same for one machine."""
         return replace(self, access=self.own(name, access))
 
     def init(self, held: Held, console: Console) -> None:
-        """Have a machine begin a swarm, which is called as it is. Raises MachineError."""
+        """Let a machine start a swarm, which gets its name. Raises MachineError."""
         machine = check_ready(held.machine)
         state = swarm_api.membership(endpoint_of(machine))
         begun = on_record(machine)
@@ -77,10 +77,10 @@ class Joining:
                 with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
                     asked(held, lambda: swarm_api.init(endpoint_of(machine), advertised))
                 learn_begun(held, console)
-        console.note(f"Have others join it: machinectl swarm join {machine.name} <NAME>")
+        console.note(f"Let others join it: machinectl swarm join {machine.name} <NAME>")
 
     def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
-        """Have a machine join a manager's swarm, or change its role where it is in it. Raises MachineError."""
+        """Let a machine join a manager's swarm, or change its role there. Raises MachineError."""
         machine = check_ready(held.machine)
         state = swarm_api.membership(endpoint_of(machine))
         known = on_record(machine)
@@ -96,9 +96,7 @@ class Joining:
         advertised = self.advertised or address_of(machine)
         for each in (to.machine, machine):
             if not is_private(each):
-                console.warn(
-                    f'"{each.name}" is spoken to without TLS: the token that lets others join is seen by others'
-                )
+                console.warn(f'"{each.name}" is reached without TLS: others can read the token for joining the swarm')
         with ready_to_be_a_node(held, console, self.access, state):
             save_node(held, SwarmNode(to.swarm, to.cluster, "", role, membership=JOINING))
             with console.step(f'Having "{machine.name}" join the swarm of "{to.machine.name}" as a {role}'):
@@ -106,7 +104,7 @@ class Joining:
             learn_joined(held, console, to, known.node if known else "")
 
     def _taken(self, held: Held, state: Membership) -> MachineError:
-        """Why a machine whose engine is a node already cannot become one; that is on record from now on."""
+        """Explain why a machine whose engine is a node already cannot join; record what its node is."""
         name = held.name
         known = update_recorded_node(held, state)
         if state.state == "locked":
@@ -117,32 +115,35 @@ class Joining:
         if state.state != "active":
             why = f": {state.error}" if state.error else ""
             return MachineError(
-                f'The engine of "{name}" is on its way into a swarm ({state.state}{why})',
-                f"Have it leave: machinectl swarm leave --force {name}",
+                f'The engine of "{name}" is already joining a swarm ({state.state}{why})',
+                f"Let it leave: machinectl swarm leave --force {name}",
             )
         if known is None or state.node not in {"", known.node}:
             return MachineError(
-                f'"{name}" is a node of a swarm already, and no manager that is known here says of which',
-                f"If its own word is good: machinectl swarm status {name}; or have it leave: "
+                f'"{name}" is already a node of a swarm that no manager known here belongs to',
+                f"See what it says: machinectl swarm status {name}; or let it leave: "
                 f"machinectl swarm leave --force {name}",
             )
         return MachineError(
-            f'"{name}" is a {known.role} of the swarm "{known.swarm}" already',
-            f"See it: machinectl swarm status {name}; or have it leave: machinectl swarm leave {name}",
+            f'"{name}" is already a {known.role} of the swarm "{known.swarm}"',
+            f"See it: machinectl swarm status {name}; or let it leave: machinectl swarm leave {name}",
         )
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """How machines are nodes no longer. With `force` the last manager leaves, and one whom nobody can help to."""
+    """How machines leave their swarm.
+
+    `force` also lets the last manager leave, and nodes that no reachable manager knows.
+    """
 
     access: Access
     force: bool = False
 
     def leave(self, held: Held, console: Console) -> None:
-        """Have a machine leave its swarm: drained, no manager any more, and forgotten by the others.
+        """Let a machine leave its swarm: drain it, demote it, remove it from the list of nodes. Raises MachineError.
 
-        Where live-restore was on before it came in, it is on again. Raises MachineError.
+        live-restore is restored if it was on before.
         """
         if not SwarmDeparture(self.force).carry_out(held, console):
             console.note(f'"{held.name}" is in no swarm')
@@ -151,7 +152,7 @@ class Leaving:
             self._live_restore_back(held, console)
 
     def _live_restore_back(self, held: Held, console: Console) -> None:
-        """Turn live-restore on again if it was turned off for the swarm. A failure is a warning."""
+        """Restore live-restore if it was turned off for the swarm. A failure is a warning."""
         ssh = ssh_of(held.machine)
         if ssh is None or not live_restore.is_on_record(held.machine.changes):
             return
@@ -166,7 +167,7 @@ class Leaving:
 
 
 def enter(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:
-    """Have an engine join, by a token that goes from the one engine to the other. Raises MachineError."""
+    """Let an engine join with a token that goes from one engine to the other. Raises MachineError."""
     managers = [node.manages_at for node in to.managers if node.manages_at]
     tokens = retry_during_election(lambda: swarm_api.tokens(to.endpoint), console.pause)
     token = tokens.manager if role == MANAGER else tokens.worker
@@ -175,34 +176,34 @@ def enter(machine: Machine, to: Manager, advertised: str, role: str, console: Co
     except swarm_api.Refusal as exc:
         if "Timeout was reached" not in exc.cause:
             raise
-        # It would go on trying for ever, and be refused everywhere else.
+        # Otherwise it would retry forever, and could not join another swarm.
         swarm_api.leave(endpoint_of(machine), force=True)
         raise MachineError(
             f'The engine of "{machine.name}" does not reach the managers at {", ".join(managers)}',
-            f"Let port {swarm_api.PORT}/tcp through on their hosts, and in what is between",
+            f"Open port {swarm_api.PORT}/tcp on their hosts, and in firewalls between",
         ) from exc
 
 
 def is_private(machine: Machine) -> bool:
-    """Whether nobody on the way reads what is said to a machine's engine."""
+    """Return whether nobody can read the traffic with a machine's engine."""
     return machine.tls or not machine.url.startswith("tcp://")
 
 
 def end_first(held: Held, console: Console, node: SwarmNode, cluster: str) -> None:
-    """Have a node be out of its swarm that has left it, or was to, before it is in another one of that ID.
+    """Let a node finish leaving its old swarm before it joins the one with this ID. Raises MachineError.
 
-    Where the managers of the old one do not answer, it may be gone, too: that is a warning then. Raises MachineError.
+    If no manager of the old swarm answers, it may be gone too: that is a warning.
     """
     try:
         SwarmDeparture().carry_out(held, console)
     except MachineError as exc:
         if node.cluster == cluster or swarm_api.membership(endpoint_of(held.machine)).is_in:
             raise
-        console.warn(f"{exc.cause}\nOn a manager of it: docker node rm --force {node.node}")
+        console.warn(f"{exc.cause}\nOn one of its managers: docker node rm --force {node.node}")
 
 
 def asked(held: Held, do: Callable[[], None]) -> None:
-    """Make an engine a node; if it refuses, the record no longer says that it joins. Raises MachineError."""
+    """Make an engine a node; if it refuses, remove its joining from the record. Raises MachineError."""
     try:
         do()
     except swarm_api.Refusal:
@@ -211,7 +212,7 @@ def asked(held: Held, do: Callable[[], None]) -> None:
 
 
 def learn_begun(held: Held, console: Console) -> None:
-    """Have on record the swarm that a machine has begun. Raises MachineError."""
+    """Record the swarm that a machine has started. Raises MachineError."""
 
     def is_manager() -> bool:
         node = update_recorded_node(held, swarm_api.membership(endpoint_of(held.machine)))
@@ -219,20 +220,17 @@ def learn_begun(held: Held, console: Console) -> None:
 
     if not wait_until(console, is_manager, HEARD_WITHIN):
         raise MachineError(
-            f'"{held.name}" began a swarm, but its engine does not say that it manages one',
+            f'"{held.name}" started a swarm, but its engine does not report that it manages one',
             f"See: machinectl swarm status {held.name}",
         )
 
 
 def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None:
-    """Have on record which node of a manager's swarm a machine is that has joined it, and was another one `before`.
-
-    Raises MachineError.
-    """
+    """Record which node of a manager's swarm a machine became; it was node `before`. Raises MachineError."""
 
     def is_listed() -> bool:
         state = swarm_api.membership(endpoint_of(held.machine))
-        # Who was there before is somebody else.
+        # A node that existed before is another machine.
         is_new = to.node(state.node) is None or state.node == before
         node = update_recorded_node(held, state) if is_new else None
         return node is not None and node.membership == MEMBER
@@ -245,14 +243,14 @@ def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None
 
 
 def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role: str) -> None:
-    """Have a node get another role in the swarm that it is in; a note where it has it. Raises MachineError."""
+    """Change a node's role in its swarm; print a note if it has that role. Raises MachineError."""
     name = held.name
     if node.role == role:
-        console.note(f'"{name}" is a {role} of that swarm already')
+        console.note(f'"{name}" is already a {role} of that swarm')
         return
     if role != MANAGER and to.machine.name == name:
         raise MachineError(
-            f'"{name}" cannot be made a worker by itself',
+            f'"{name}" cannot demote itself',
             f"Name another manager: machinectl swarm join <MANAGER> {name}",
         )
     where_it_is = endpoint_of(held.machine)
@@ -267,16 +265,16 @@ def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role
         call_manager(held.store, node.cluster, lambda there: change(there.endpoint), last=name, pause=console.pause)
         if not wait_until(console, has_it, HEARD_WITHIN):
             raise MachineError(
-                f'"{name}" is to be a {role}, and is none after {HEARD_WITHIN:.0f} s',
-                f"See what keeps it: machinectl swarm status {name}",
+                f'"{name}" is still not a {role} after {HEARD_WITHIN:.0f} s',
+                f"See its state: machinectl swarm status {name}",
             )
 
 
 @contextmanager
 def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Membership) -> Iterator[None]:
-    """Have a host such that its engine can become a node meanwhile; where it does not, it is put back.
+    """Prepare a host's engine to become a node; if the body fails, undo that. Raises MachineError.
 
-    live-restore is turned off, and what keeps other nodes from its ports is said. Raises MachineError.
+    Turns live-restore off, and warns of ports that a firewall closes to other nodes.
     """
     ssh = ssh_of(held.machine)
     if ssh is None:
@@ -290,7 +288,7 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
         except MachineError as exc:
             if state.live_restore:
                 raise
-            console.warn(f'The firewall of the host of "{held.name}" was not looked at: {exc.cause}')
+            console.warn(f'The firewall of the host of "{held.name}" was not checked: {exc.cause}')
             root = None
         if root is None:
             yield
@@ -300,7 +298,7 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
         run.catch_up()
         if ports := blocked(run.host):
             console.warn(
-                f'A firewall on the host of "{held.name}" keeps other nodes from {", ".join(ports)}: let them through'
+                f'A firewall on the host of "{held.name}" closes {", ".join(ports)} to other nodes: open these ports'
             )
         decision = live_restore.let_go(run.host, target_of(held.machine, Identity()))
         if decision:
@@ -334,15 +332,15 @@ def ssh_of(machine: Machine) -> SSHEndpoint | None:
 
 def without_ssh(machine: Machine) -> MachineError:
     return MachineError(
-        f'The engine of "{machine.name}" has live-restore, which Swarm excludes, and there is no SSH to turn it off by',
-        'On its host: "live-restore": false in /etc/docker/daemon.json; systemctl reload docker; and again',
+        f'The engine of "{machine.name}" has live-restore, which Swarm refuses, and no SSH is known to turn it off',
+        'On its host, set "live-restore": false in /etc/docker/daemon.json; systemctl reload docker; then try again',
     )
 
 
 def address_of(machine: Machine) -> str:
-    """The address at which other nodes reach a machine's host: the one at which its engine is reached from here.
+    """Return the address at which other nodes reach a machine's host: where its engine is reached from here.
 
-    Raises MachineError where that is none of the network's.
+    Raises MachineError if that is not a network address.
     """
     host = engine_url.parse(machine.url).host
     try:
@@ -354,6 +352,6 @@ def address_of(machine: Machine) -> str:
         if not address.is_loopback and not address.is_link_local:
             return str(address)
     raise MachineError(
-        f'"{machine.name}" is known by no address at which other nodes could reach it ({machine.url})',
-        "Say at which: --advertise-addr <ADDRESS>",
+        f'"{machine.name}" has no address that other nodes could reach ({machine.url})',
+        "Pass one that they can reach: --advertise-addr <ADDRESS>",
     )

@@ -29,7 +29,7 @@ LISTENS_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class World:
-    """What provisioning needs besides the host: Docker's installation script, and the engine as seen from here."""
+    """The world around the host: Docker's installation script, and the engine as seen from here."""
 
     script: Callable[[str], bytes | None] = script
     probe: Callable[[Endpoint, float], Probe] = field(default=engine.probe)
@@ -37,7 +37,7 @@ class World:
 
 
 def verify(run: HostRun, world: World) -> None:
-    """Raise MachineError unless the engine answers over TLS from here, with the cause: SSH works, so it is between."""
+    """Raise MachineError unless the engine answers over TLS from here, and say what may be in between."""
     machine, url = run.machine, run.url
     endpoint = Endpoint(url, tls=True, cert_dir=machine.directory, name=machine.name)
     if run.host.init == "openrc":

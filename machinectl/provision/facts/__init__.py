@@ -1,1 +1,1 @@
-"""What a host is like, read by one script and parsed."""
+"""Facts about a host, read by one script and parsed."""

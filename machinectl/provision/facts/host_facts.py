@@ -106,7 +106,7 @@ class ServiceState:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a host is like at one moment.
+    """A host at one moment.
 
     `clock` is in seconds since 1970, `free` in KiB by directory. `dockerd` is a path, "" if there is none. `unit` is
     docker.service as `systemctl cat` prints it; `absent` are missing programs that it starts, `dependents` the active

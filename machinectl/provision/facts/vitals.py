@@ -34,7 +34,7 @@ class DataDisk:
 
 @dataclass(frozen=True)
 class Vitals:
-    """What was read, None for what could not be: load of 1, 5 and 15 minutes, uptime in seconds, memory in bytes."""
+    """Load of 1, 5 and 15 minutes, uptime in seconds, memory in bytes; None for what could not be read."""
 
     disk: DataDisk | None = None
     load: tuple[float, ...] | None = None

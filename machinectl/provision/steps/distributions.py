@@ -29,7 +29,7 @@ class Loss(NamedTuple):
 
 
 class Distribution(ABC):
-    """What the families share: systemd, and an engine package named `docker`."""
+    """A family of distributions: by default, with systemd and an engine package named `docker`."""
 
     ids: ClassVar[frozenset[str]]
     # The distribution's own package of Docker Engine, "" if it has none.

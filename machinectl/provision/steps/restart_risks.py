@@ -1,4 +1,4 @@
-"""What a restart of the engine harms or cuts off."""
+"""The damage that a restart of the engine would do."""
 
 from __future__ import annotations
 
