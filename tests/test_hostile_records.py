@@ -33,7 +33,7 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_directory import make_directory
-from machinectl.ssh.openssh.command_line import openssh_command
+from machinectl.ssh.openssh.ssh_options import openssh_command
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need

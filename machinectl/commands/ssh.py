@@ -17,7 +17,7 @@ from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_end
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.machines.selection import chosen_one, waiting
 from machinectl.ssh.openssh import foreground
-from machinectl.ssh.openssh.command_line import openssh_command
+from machinectl.ssh.openssh.ssh_options import openssh_command
 from machinectl.ssh.ssh_settings import read_settings
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from machinectl import url as engine_url
 from machinectl.engine.endpoint import EngineError
 from machinectl.engine.wire import Wire
 from machinectl.errors import one_line
+from machinectl.ssh.ssh_command import ssh_command
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -98,12 +99,10 @@ def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWi
 
 
 def command(url: EngineURL, options: Sequence[str], timeout: float | None) -> list[str]:
-    """The ssh command of docker's own client, told never to ask anything (it has no terminal to itself)."""
-    user = ["-l", url.user] if url.user else []
-    port = ["-p", str(url.port)] if url.port else []
+    """Return the ssh command of docker's own client, which must not ask anything: it has no terminal to itself."""
     limit = ["-o", f"ConnectTimeout={math.ceil(timeout)}"] if timeout else []
-    # What is given first wins.
-    return ["ssh", "-o", "BatchMode=yes", *options, *limit, "-T", *user, *port, "--", url.host, REMOTE_COMMAND]
+    words = ["-o", "BatchMode=yes", *options, *limit, "-T"]
+    return ssh_command(url.host, words, user=url.user, port=url.port, arguments=[REMOTE_COMMAND])
 
 
 def explained(endpoint: Endpoint, status: int | None, errors: str) -> EngineError:

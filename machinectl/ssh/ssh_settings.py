@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
 from machinectl.ssh.destination import Jump, SSHEndpoint
+from machinectl.ssh.ssh_command import ssh_command
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
@@ -143,13 +144,8 @@ def check_user(user: str) -> None:
 
 
 def openssh_query(endpoint: SSHEndpoint) -> list[str]:
-    """The command that prints OpenSSH's settings for a endpoint."""
-    command = ["ssh", "-G"]
-    if endpoint.user:
-        command += ["-l", endpoint.user]
-    if endpoint.port:
-        command += ["-p", str(endpoint.port)]
-    return [*command, "--", endpoint.host]
+    """Return the command that prints OpenSSH's settings for a checked endpoint."""
+    return ssh_command(endpoint.host, ["-G"], user=endpoint.user, port=endpoint.port)
 
 
 def cached_options(program: str, endpoint: SSHEndpoint) -> Options:

@@ -32,7 +32,7 @@ from machinectl.machines.store import Store
 from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.ssh.destination import Jump, SSHEndpoint
-from machinectl.ssh.openssh.command_line import jump_options, openssh_command
+from machinectl.ssh.openssh.ssh_options import jump_options, openssh_command
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
 from machinectl.ssh.ssh_settings import jump_host, read_settings
 from machinectl.state import State

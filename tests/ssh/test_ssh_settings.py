@@ -170,7 +170,7 @@ def test_hosts_addresses_are_taken(ssh_config: SSHConfig, host: str) -> None:
 
 
 def test_the_question_to_ssh_ends_its_options_before_the_host() -> None:
-    assert openssh_query(SSHEndpoint("box", "ops", 2222)) == ["ssh", "-G", "-l", "ops", "-p", "2222", "--", "box"]
+    assert openssh_query(SSHEndpoint("box", "ops", 2222)) == ["ssh", "-G", "-l", "ops", "-p", "2222", "box"]
 
 
 def test_without_ssh_the_files_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

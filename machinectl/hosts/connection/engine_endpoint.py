@@ -39,7 +39,7 @@ def ssh_options(machine: Machine) -> tuple[str, ...]:
     The host key is also given if the driver fails. Raises MachineError if the jump host is unknown.
     """
     from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, jump_host_of, known_hosts_path
-    from machinectl.ssh.openssh.command_line import identity_arguments
+    from machinectl.ssh.openssh.ssh_options import identity_arguments
 
     try:
         ssh = driver_of(machine).where(driver_instance(machine)).ssh

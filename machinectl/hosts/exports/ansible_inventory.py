@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl import url as engine_url
 from machinectl.driver import SSHEndpoint
 from machinectl.hosts.connection.machine_driver import endpoints_of, known_hosts_path, with_jump_host
-from machinectl.ssh.openssh.command_line import identity_arguments, quoted
+from machinectl.ssh.openssh.ssh_options import identity_arguments, quote_config_path
 from machinectl.ssh.ssh_settings import check_endpoint
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def connection_variables(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
         found["ansible_user"] = ssh.user
     if ssh.key:
         # Ansible puts it between quotes for ssh, and leaves what ssh reads there to whoever wrote the path.
-        found["ansible_ssh_private_key_file"] = quoted(ssh.key)[1:-1]
+        found["ansible_ssh_private_key_file"] = quote_config_path(ssh.key)[1:-1]
     arguments = identity_arguments("", known_hosts if os.path.exists(known_hosts) else "", ssh.jump)
     if ssh.key:
         arguments += ["-o", "IdentitiesOnly=yes"]

@@ -1,7 +1,7 @@
 """STORE/ssh_config, which `~/.ssh/config` can include, so that every program that runs ssh knows the machines' names.
 
 `ssh-config --write` creates it; from then on the block of each machine is kept current. Every version of ssh must be
-able to read it: ssh fails for every host at an option that it does not know (`openssh.NEWER`).
+able to read it: ssh fails for every host at an option that it does not know (`ssh_options.NEWER`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from machinectl.machines.jump_hosts import host_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.store_directory import make_directory
-from machinectl.ssh.openssh.command_line import GUARD, PINNED, is_known
+from machinectl.ssh.openssh.ssh_options import GUARD, PINNED, is_known
 from machinectl.ssh.openssh.user_config import ignored_options
 
 if TYPE_CHECKING:

@@ -25,13 +25,13 @@ from machinectl.ssh import framing
 from machinectl.ssh.client.session import Session, last_line
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.private_keys import certifies
-from machinectl.ssh.openssh.command_line import (
+from machinectl.ssh.openssh.ssh_options import (
     COMMANDS_ONLY,
     MEETING,
     WITH_INPUT,
-    as_arguments,
     openssh_command,
-    quoted,
+    option_words,
+    quote_config_path,
 )
 from machinectl.ssh.ssh_errors import LoginRefused, SSHError, TokenNeeded, Unsupported
 
@@ -174,10 +174,10 @@ class OpenSSH:
         """The key that a host shows, of certain algorithms."""
         seen = self._directory / "seen"
         seen.unlink(missing_ok=True)
-        options = {**MEETING, "UserKnownHostsFile": quoted(str(seen))}
+        options = {**MEETING, "UserKnownHostsFile": quote_config_path(str(seen))}
         if kinds:
             options["HostKeyAlgorithms"] = kinds
-        said = self._run([*as_arguments(options), "true"], self._settings.connect_timeout + ASK_TIMEOUT)
+        said = self._run([*option_words(options), "true"], self._settings.connect_timeout + ASK_TIMEOUT)
         entries = known_hosts.parse(seen.read_bytes()) if seen.exists() else []
         if not entries:
             self._fail(said)
@@ -191,13 +191,13 @@ class OpenSSH:
         options = {
             "BatchMode": "no" if asks else "yes",
             "ControlMaster": "yes",
-            "ControlPath": quoted(str(self._control)),
+            "ControlPath": quote_config_path(str(self._control)),
             "ControlPersist": str(PERSISTS),
             "ServerAliveInterval": f"{self._settings.alive_interval:.0f}",
             "ServerAliveCountMax": str(max(1, self._settings.alive_count)),
         }
         patience = self._settings.connect_timeout + LOGIN_TIMEOUT
-        said = self._run([*as_arguments(options), "-f", "-N"], patience, trusts=True)
+        said = self._run([*option_words(options), "-f", "-N"], patience, trusts=True)
         if not self.is_alive():
             self._fail(said)
 
@@ -205,7 +205,7 @@ class OpenSSH:
         """Run ssh to its end, `patience` seconds at most, and return what it says, as far as anybody reads that."""
         # What it says that is no error is why it came to nothing, too.
         options = {"ConnectTimeout": f"{self._settings.connect_timeout:.0f}", "LogLevel": "INFO"}
-        command = self.command([*as_arguments(options), *arguments], trusts=trusts)
+        command = self.command([*option_words(options), *arguments], trusts=trusts)
         # A file: the ssh that stays in the background would keep a pipe open.
         with tempfile.TemporaryFile() as errors:
             try:
@@ -235,17 +235,17 @@ class OpenSSH:
     def command(self, arguments: Sequence[str], *, trusts: bool = True) -> list[str]:
         """The command line; with `trusts`, the host has to have the key that is pinned."""
         path = str(self._directory / "known_hosts") if trusts else ""
-        return openssh_command(self._endpoint, known_hosts=path, arguments=[*as_arguments(COMMANDS_ONLY), *arguments])
+        return openssh_command(self._endpoint, known_hosts=path, arguments=[*option_words(COMMANDS_ONLY), *arguments])
 
     def login_command(self) -> list[str]:
         """What starts LOGIN_COMMAND over the connection that there is, and makes no other one where that has ended."""
         options = {
             **WITH_INPUT,
             "ControlMaster": "no",
-            "ControlPath": quoted(str(self._control)),
+            "ControlPath": quote_config_path(str(self._control)),
             "ProxyCommand": "false",
         }
-        return self.command([*as_arguments(options), "-T", framing.LOGIN_COMMAND])
+        return self.command([*option_words(options), "-T", framing.LOGIN_COMMAND])
 
     def is_alive(self) -> bool:
         return self._ask("check")
@@ -259,7 +259,7 @@ class OpenSSH:
 
     def _ask(self, what: str) -> bool:
         """Tell the ssh in the background something, and whether it is there."""
-        command = self.command(["-o", f"ControlPath={quoted(str(self._control))}", "-O", what])
+        command = self.command([*option_words({"ControlPath": quote_config_path(str(self._control))}), "-O", what])
         try:
             answer = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=ASK_TIMEOUT

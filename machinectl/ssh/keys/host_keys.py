@@ -81,7 +81,7 @@ class HostKeys:
     def known_types(self, settings: Settings, *, jump: bool = False) -> list[str]:
         """The types of the keys that are known of a host: to be asked for first, so that they can match."""
         pins = self._pins(settings, jump=jump)
-        known = usable(self._known(settings, None, jump=jump))
+        known = without_marker(self._known(settings, None, jump=jump))
         entries = known or pins if jump else pins or known
         return list(dict.fromkeys(entry.key.type for entry in entries))
 
@@ -136,7 +136,7 @@ class HostKeys:
                     f"{settings.address} shows the key {key}, not the one demanded, {demanded}",
                     "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host",
                 )
-        elif pins and not (jump and usable(known)):
+        elif pins and not (jump and without_marker(known)):
             self._must_be_in(pins, settings, key, self._accept_command(key, jump=jump))
             return
         elif not jump and self._policy.pinned.strip():
@@ -144,11 +144,11 @@ class HostKeys:
                 f"The machine's known_hosts holds no key of its host, {settings.address}, which shows {key}",
                 f"If that is its key, accept it: {self._accept_command(key, jump=False)}",
             )
-        elif usable(known) and not certified:
-            self._must_be_in(usable(known), settings, key, removal(settings))
+        elif without_marker(known) and not certified:
+            self._must_be_in(without_marker(known), settings, key, removal(settings))
         elif not certified:
             self._ask(settings, key)
-        if not jump or not (usable(known) or certified):
+        if not jump or not (without_marker(known) or certified):
             self._pin(settings, key, jump=jump)
 
     def _must_be_in(self, entries: list[KnownHost], settings: Settings, key: HostKey, command: str) -> None:
@@ -222,7 +222,7 @@ def removal(settings: Settings) -> str:
     names = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)
     commands = []
     for path in settings.known_hosts:
-        entries = usable(known_hosts.parse(read_file(path, LONGEST_KNOWN_HOSTS)))
+        entries = without_marker(known_hosts.parse(read_file(path, LONGEST_KNOWN_HOSTS)))
         found = next((name for name in names if any(entry.names(name) for entry in entries)), "")
         if found:
             as_root = [] if os.access(path, os.W_OK) else ["sudo"]
@@ -282,6 +282,6 @@ def is_in_list(path: str, key: HostKey) -> bool:
     return revoked
 
 
-def usable(entries: Iterable[KnownHost]) -> list[KnownHost]:
+def without_marker(entries: Iterable[KnownHost]) -> list[KnownHost]:
     """Return the lines without a marker, which name a host's key."""
     return [entry for entry in entries if not entry.marker]

@@ -16,7 +16,7 @@ from machinectl.errors import one_line
 from machinectl.process_streams import Stdin, run_streamed
 from machinectl.ssh import framing
 from machinectl.ssh.openssh import multiplexing
-from machinectl.ssh.openssh.command_line import COMMANDS_ONLY, WITH_INPUT, as_arguments, openssh_command
+from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, WITH_INPUT, openssh_command, option_words
 from machinectl.ssh.script_output import CollectedOutput, ScriptOutput, end_command, final_status
 from machinectl.ssh.ssh_errors import ConnectionLost, SSHError
 
@@ -156,5 +156,5 @@ class Attempt:
 
     def command(self, control: Mapping[str, str]) -> list[str]:
         """Return the command of ssh that runs LOGIN_COMMAND; `control` are the options for a socket."""
-        arguments = [*as_arguments({**OPTIONS, **control}), "-T", framing.LOGIN_COMMAND]
+        arguments = [*option_words({**OPTIONS, **control}), "-T", framing.LOGIN_COMMAND]
         return openssh_command(self.endpoint, known_hosts=self.known_hosts, arguments=arguments)

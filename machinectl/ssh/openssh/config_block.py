@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.openssh.command_line import identity_options, jump_options
+from machinectl.ssh.openssh.ssh_options import identity_options, jump_options
 from machinectl.ssh.ssh_settings import cached_options, check_endpoint
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from machinectl.files.atomic import read_file
 from machinectl.files.ownership import exposed_above
 from machinectl.process_streams import run_streamed
-from machinectl.ssh.openssh.command_line import quoted
+from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
 from machinectl.ssh.openssh.user_config import USERS_OWN
+from machinectl.ssh.ssh_command import ssh_command
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, openssh_query
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def options(path: str, *, master: bool = True) -> dict[str, str]:
         # One that the user's ssh keeps is used. A new one would stay.
         return {"ControlMaster": "no"}
     made = {"ControlMaster": "auto", "ControlPersist": str(PERSIST_SECONDS)} if master else {"ControlMaster": "no"}
-    return {**made, "ControlPath": quoted(path)}
+    return {**made, "ControlPath": quote_config_path(path)}
 
 
 def is_open(path: str) -> bool:
@@ -152,7 +153,8 @@ def is_open(path: str) -> bool:
 
 def close(path: str, host: str) -> None:
     """End the connection of a socket."""
-    command = ["ssh", "-F", os.devnull, "-o", f"ControlPath={quoted(path)}", "-O", "exit", "--", host]
+    options = option_words({"ControlPath": quote_config_path(path)})
+    command = ssh_command(host, ["-F", os.devnull, *options, "-O", "exit"])
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
             command,

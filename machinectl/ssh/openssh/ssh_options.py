@@ -1,6 +1,6 @@
 """The options that we pass to the system's ssh, on command lines and in config files.
 
-OpenSSH 7.4 (RHEL 7) is the oldest supported version. No paramiko here.
+OpenSSH 7.4 (RHEL 7) is the oldest supported version. Must not import paramiko.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from machinectl.ssh.keys.host_keys import PIN, find_known, usable
+from machinectl.ssh.keys.host_keys import PIN, find_known, without_marker
+from machinectl.ssh.ssh_command import ssh_command
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, check_endpoint, read_settings
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from machinectl.ssh.destination import Jump, SSHEndpoint
 
     # Keywords of ssh_config(5) with their values.
-    Options = Mapping[str, str]
+    Options = Mapping[str, str] | Iterable[tuple[str, str]]
 
-# Our options that 7.4 lacks, each with the version that added it, and a value to test an ssh with. ssh fails with 255
-# at an unknown option. IgnoreUnknown would prevent that, but only the first one counts: the user's own would be lost.
+# Our options that 7.4 lacks, each with the version that added it and a value to test an ssh with. ssh fails with 255 at
+# an unknown option. IgnoreUnknown would prevent that, but only its first value counts: the user's own would be lost.
 NEWER = {
     "RemoteCommand": ("7.6", "none"),
     "KnownHostsCommand": ("8.5", "none"),
@@ -39,10 +40,10 @@ NEWER = {
 GUARD = "KnownHostsCommand"
 PINNED = f"HostKeyAlias {PIN}"
 UNKNOWN = re.compile(r"Bad configuration option: (\S+)")
-# Many hosts at once ask what one ssh knows: it is started once.
+# Start ssh once to learn its options, however many threads ask.
 _asking = threading.Lock()
 
-# What of the user's configuration is for a shell of theirs, and not for our commands.
+# Turn off what the user configured for an interactive shell.
 COMMANDS_ONLY = {
     "RemoteCommand": "none",
     "RequestTTY": "no",
@@ -53,7 +54,7 @@ COMMANDS_ONLY = {
 }
 # For a script that is sent through stdin.
 WITH_INPUT = {"StdinNull": "no", "SessionType": "default", "LogLevel": "ERROR"}
-# For the first contact with an unknown host: ssh writes its key to an empty file, and does not log in. Because the file
+# For the first contact with an unknown host: ssh writes its key to an empty file and does not log in. Because the file
 # is empty, accept-new (7.6) would do the same as `no`.
 MEETING = {
     "PreferredAuthentications": "none",
@@ -73,16 +74,16 @@ MEETING = {
 
 
 def unknown_options(program: str) -> frozenset[str]:
-    """Return the options of NEWER that an ssh does not know; it is asked once, however many threads want to know."""
+    """Return the options of NEWER that an ssh does not know. Safe for threads."""
     with _asking:
         return ask_unknown(program)
 
 
 @functools.cache
 def ask_unknown(program: str) -> frozenset[str]:
-    """Return the options of NEWER that an ssh does not know; a vendor's old version may know some of them.
+    """Ask an ssh for the options that it does not know: a vendor's old version may know some of NEWER.
 
-    None if ssh does not answer: the command that uses it reports the error.
+    Return an empty set if ssh does not answer: the command that uses it reports the error.
     """
     lines = "".join(f"{name} {value}\n" for name, (_, value) in NEWER.items())
     try:
@@ -110,77 +111,64 @@ def is_known(option: str) -> bool:
 
 
 def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: Sequence[str] = ()) -> list[str]:
-    """The command that logs in at a host. `known_hosts` is the path of the machine's; without it the user's decide.
+    """Return the command that logs in at a host; see `ssh_command` for `arguments`.
 
-    What the user configured for the host (ProxyJump, agent, ControlMaster …) holds, but for the way where the endpoint
-    has a jump host. `arguments` follow the host, where
-    ssh still takes options before the remote command: `-A`, `-L 8080:localhost:80`, `ls -l`.
+    With `known_hosts`, the path of the machine's file, only the key pinned there is accepted. The rest of the user's
+    configuration for the host applies (agent, ControlMaster; ProxyJump unless the endpoint has a jump host).
     """
     check_endpoint(endpoint)
-    return [
-        *started(endpoint, [*identity_options(endpoint.key, known_hosts), *jump_options(endpoint.jump)]),
-        endpoint.host,
-        *arguments,
-    ]
-
-
-def started(endpoint: SSHEndpoint, options: Iterable[tuple[str, str]]) -> list[str]:
-    """A command line up to the host."""
-    command = ["ssh", *as_arguments(options)]
-    if endpoint.user:
-        command += ["-l", endpoint.user]
-    if endpoint.port:
-        command += ["-p", str(endpoint.port)]
-    return command
+    options = option_words([*identity_options(endpoint.key, known_hosts), *jump_options(endpoint.jump)])
+    return ssh_command(endpoint.host, options, user=endpoint.user, port=endpoint.port, arguments=arguments)
 
 
 def identity_arguments(key: str, known_hosts: str, jump: Jump | None = None) -> list[str]:
-    """`proof` as options of a command line, and the `way` of a program that asks nothing."""
-    return as_arguments([*identity_options(key, known_hosts), *jump_options(jump, asks=False)])
+    """Return the options of a command line that never asks: the pin, our key and the jump host."""
+    return option_words([*identity_options(key, known_hosts), *jump_options(jump, asks=False)])
 
 
-def as_arguments(options: Options | Iterable[tuple[str, str]]) -> list[str]:
-    """Return options as arguments of ssh, except those that this computer's ssh does not know."""
+def option_words(options: Options) -> list[str]:
+    """Return options as words of a command line, without those that this computer's ssh does not know."""
     pairs = options.items() if isinstance(options, Mapping) else options
     return [word for name, value in pairs if is_known(name) for word in ("-o", f"{name}={value}")]
 
 
 def jump_options(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str]]:
-    """What leads through a jump host, as ssh_config(5) has it; nothing where there is none.
+    """Return a ProxyCommand through a jump host, with its own key and known_hosts, which ProxyJump cannot hold.
 
-    ProxyJump has no place for a key and a known_hosts of the jump host's own. ssh gives the command to a shell when it
-    has replaced its %-tokens.
+    ssh replaces the command's %-tokens and gives it to a shell.
     """
     if jump is None:
         return []
     check_endpoint(jump.endpoint)
     quiet = [] if asks else [("BatchMode", "yes")]
-    command = started(jump.endpoint, [*quiet, *jump_proof(jump), *jump_options(jump.endpoint.jump, asks=asks)])
-    words = [shlex.quote(word.replace("%", "%%")) for word in [*command, jump.endpoint.host]]
+    options = option_words([*quiet, *jump_identity_options(jump), *jump_options(jump.endpoint.jump, asks=asks)])
+    command = ssh_command(jump.endpoint.host, options, user=jump.endpoint.user, port=jump.endpoint.port)
+    words = [shlex.quote(word.replace("%", "%%")) for word in command]
     return [("ProxyCommand", " ".join([*words, "-W", "'[%h]:%p'"]))]
 
 
-def jump_proof(jump: Jump) -> list[tuple[str, str]]:
-    """What makes a jump host prove its key: the one pinned, or what the user's known_hosts say, where they say any."""
+def jump_identity_options(jump: Jump) -> list[tuple[str, str]]:
+    """Return what proves a jump host's key: the pin, or the user's known_hosts if they have a key of the host."""
     if jump.machine:
         return identity_options(jump.endpoint.key, jump.known_hosts)
-    own = identity_options(jump.endpoint.key, "")
+    options = identity_options(jump.endpoint.key, "")
     chosen = read_settings(jump.endpoint)
-    if jump.known_hosts and not usable(find_known(chosen)):
-        # Beside the user's, where ssh writes down what it is told to trust.
-        own.append(("GlobalKnownHostsFile", " ".join(map(quoted, [*chosen.known_hosts, jump.known_hosts]))))
-    return own
+    if jump.known_hosts and not without_marker(find_known(chosen)):
+        # UserKnownHostsFile stays the user's: ssh adds accepted keys to it.
+        files = [*chosen.known_hosts, jump.known_hosts]
+        options.append(("GlobalKnownHostsFile", " ".join(map(quote_config_path, files))))
+    return options
 
 
 def identity_options(key: str, known_hosts: str) -> list[tuple[str, str]]:
-    """What makes a host prove its pinned key, and us show ours, as ssh_config(5) has it.
+    """Return the options for the host's pinned key and for our own, as ssh_config(5) has them.
 
-    Each keyword with its value, quoted where it has to be. Empty paths leave it to the user's ssh.
+    An empty path leaves the choice to the user's ssh.
     """
     options = []
     if known_hosts:
         options += [
-            ("UserKnownHostsFile", quoted(known_hosts)),
+            ("UserKnownHostsFile", quote_config_path(known_hosts)),
             ("GlobalKnownHostsFile", os.devnull),
             ("HostKeyAlias", PIN),
             ("StrictHostKeyChecking", "yes"),
@@ -192,11 +180,11 @@ def identity_options(key: str, known_hosts: str) -> list[tuple[str, str]]:
             ("NoHostAuthenticationForLocalhost", "no"),
         ]
     if key:
-        # Not -i: it wants the path as it is and then replaces its %-tokens all the same.
-        options += [("IdentitiesOnly", "yes"), ("IdentityFile", quoted(key))]
+        # Not -i: ssh replaces %-tokens in its path, but reads no quotes there.
+        options += [("IdentitiesOnly", "yes"), ("IdentityFile", quote_config_path(key))]
     return [(name, value) for name, value in options if is_known(name)]
 
 
-def quoted(path: str) -> str:
-    """A path as ssh_config reads it: in quotes for blanks, its own % doubled for they mark tokens."""
+def quote_config_path(path: str) -> str:
+    """Quote a path for ssh_config: blanks, and % as the beginning of a token."""
     return '"' + path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"') + '"'

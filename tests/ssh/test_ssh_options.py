@@ -18,7 +18,7 @@ import pytest
 
 from machinectl.errors import UsageError
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.openssh.command_line import openssh_command, unknown_options
+from machinectl.ssh.openssh.ssh_options import openssh_command, unknown_options
 from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
