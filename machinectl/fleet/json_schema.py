@@ -1,7 +1,7 @@
-"""A JSON Schema of a fleet's file, for editors: made of the declarations that the file is read by.
+"""The JSON Schema of a fleet file, for editors, made of the keys' declarations.
 
-It accepts whatever is right by itself; what only several hosts together show (groups that are not there, an option that
-neither the host nor the defaults give) is the reader's. The format: https://json-schema.org/draft/2020-12.
+It does not find errors between entries, such as unknown groups and missing options: the reader does. The format:
+https://json-schema.org/draft/2020-12.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# What YAML takes for a number or a truth value is a text here, as it was typed.
+# A fleet file has texts where YAML has numbers and booleans.
 SCALAR = ["string", "number", "boolean"]
-# A text that holds ${NAME}, or a range, may come to anything.
+# A text with ${NAME} or a range may have any value.
 REFERENCE = rf"\$\{{|{VALUE_RANGE.pattern}"
 TEXT: Schema = {"type": SCALAR}
 NULL: Schema = {"type": "null"}
@@ -38,7 +38,7 @@ SWITCH: Schema = {
 
 
 def schema(drivers: Drivers) -> Schema:
-    """The schema, for the drivers that are installed and work."""
+    """Return the schema for the installed drivers that load."""
     installed = drivers.all()
     common = {name: described(key) for name, key in COMMON.items()}
     common[DRIVER] = described(COMMON[DRIVER], choices=tuple(each.name for each in installed))
@@ -48,16 +48,17 @@ def schema(drivers: Drivers) -> Schema:
     return {
         "$schema": DIALECT,
         "title": "A fleet of machinectl",
-        "description": "What machines shall be: machinectl plan shows what is to be done for that.",
+        "description": "The machines of a fleet. machinectl plan shows what would change.",
         "type": "object",
         "properties": {
             FLEET: described(FLEET_KEY),
             INCLUDE: described(INCLUDE_KEY),
             "defaults": {"$ref": "#/$defs/defaults"},
-            "groups": mapping({"$ref": "#/$defs/group"}, "What the hosts of a group have in common, by its name."),
+            "groups": mapping({"$ref": "#/$defs/group"}, "The settings of each group's hosts."),
             "hosts": {
                 **mapping(
-                    {"$ref": "#/$defs/host"}, "The hosts, each by its machine's name, or many as a range: web[01:20]."
+                    {"$ref": "#/$defs/host"},
+                    "The hosts, by their machines' names, or as a range: web[01:20].",
                 ),
                 "propertyNames": {
                     "pattern": r"^[0-9A-Za-z][0-9A-Za-z.-]*$|^[0-9A-Za-z.\[\]:-]*\[[^\[\]]*:[^\[\]]*\]",
@@ -69,10 +70,10 @@ def schema(drivers: Drivers) -> Schema:
         "additionalProperties": False,
         "anyOf": [{"required": ["hosts"]}, {"required": [INCLUDE]}],
         "$defs": {
-            "defaults": options(told, "What all hosts have in common, as far as their drivers have it."),
-            "group": options(of_group, "What its hosts have in common: it counts more than the defaults."),
+            "defaults": options(told, "The settings of all hosts whose drivers have them."),
+            "group": options(of_group, "The settings of the group's hosts. They win over the defaults."),
             "host": {
-                **options(told, "What a machine shall be: what is said here counts most."),
+                **options(told, "The settings of a machine. They win over groups and defaults."),
                 "allOf": [only_own(each, own) for each in installed],
             },
         },
@@ -88,7 +89,7 @@ def options(told: Schema, text: str) -> Schema:
 
 
 def by_key(drivers: Iterable[DriverKeys]) -> dict[str, list[tuple[str, Key]]]:
-    """The keys that are drivers', each with those that have it."""
+    """Return the keys of drivers, each with the drivers that have it."""
     found: dict[str, list[tuple[str, Key]]] = {}
     for driver in drivers:
         for name, key in driver.keys.items():
@@ -97,13 +98,13 @@ def by_key(drivers: Iterable[DriverKeys]) -> dict[str, list[tuple[str, Key]]]:
 
 
 def of_drivers(keys: Sequence[tuple[str, Key]]) -> Schema:
-    """What may be said under a key that one driver has, or several."""
-    made = [described(key, f" (driver {name}{', which needs it' if key.required else ''})") for name, key in keys]
+    """Return the schema of a key that one or several drivers have."""
+    made = [described(key, f" (driver {name}{', required' if key.required else ''})") for name, key in keys]
     return made[0] if len(made) == 1 else {"anyOf": made}
 
 
 def described(key: Key, more: str = "", choices: tuple[str, ...] = ()) -> Schema:
-    """What may be said under a key: null takes back what was said further away."""
+    """Return the schema of a key's value. Null removes a setting of a group or of the defaults."""
     value = {
         Kind.TEXT: text(choices or key.choices),
         Kind.NUMBER: WHOLE_NUMBER,
@@ -125,7 +126,7 @@ def text(choices: tuple[str, ...]) -> Schema:
 
 
 def only_own(driver: DriverKeys, keys: Iterable[str]) -> Schema:
-    """A host that names this driver has no option that only others have."""
+    """Return the rule that a host of this driver has no options of other drivers."""
     return {
         "if": {"properties": {DRIVER: {"const": driver.name}}, "required": [DRIVER]},
         "then": {"properties": {name: False for name in keys if name not in driver.keys}},

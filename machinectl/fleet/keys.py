@@ -1,6 +1,6 @@
-"""What a fleet's file may say of a host: the keys that every host has, and those of its driver.
+"""The keys of a fleet file: those that every host has, and those of its driver.
 
-They are the options of `create`, from their own declarations, and what a host has in a fleet alone.
+They come from the declarations of the options of `create`. A few exist only in a fleet file.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver, Option, OptionValue
 
 DRIVER, GROUPS, LABELS, SWARM = "driver", "groups", "labels", "swarm"
-# The parts of a file; `groups` is also what a host says it is in.
+# The parts of a file. `groups` is also a key of a host.
 FLEET, INCLUDE, DEFAULTS, HOSTS = "fleet", "include", "defaults", "hosts"
 PARTS = (FLEET, INCLUDE, DEFAULTS, GROUPS, HOSTS)
-# Where a file may keep what it refers to by anchors, as compose's may.
+# Parts for anchors, as in compose files.
 FREE = "x-"
 ROLES = ("manager", "worker")
 LONGEST_FLEET_NAME = 63
@@ -60,10 +60,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Key:
-    """What may be said under a name. `check` raises UsageError for what it cannot be.
+    """A key. `check` raises UsageError for a wrong value.
 
-    `is_path` is whether a text, or each of a list, names a file or a directory here, `is_secret` whether that is a file
-    that holds what others are not to read. `default` is what goes without saying.
+    `is_path` is whether its texts are paths, `is_secret` whether it names a file that others must not read.
     """
 
     name: str
@@ -79,9 +78,9 @@ class Key:
 
 @dataclass(frozen=True, eq=False)
 class DriverKeys:
-    """A driver with the keys that are its options: each by the name that the file has for it.
+    """A driver with its keys and options, by the names of the keys.
 
-    `defaults` are of all its options, by their own names: what is called as a key that every host has cannot be said.
+    `defaults` are of all options, by their own names: one that is named like a common key cannot be set.
     """
 
     name: str
@@ -95,12 +94,12 @@ class DriverKeys:
 
     @functools.cached_property
     def open_keys(self) -> frozenset[str]:
-        """The keys whose values are no secrets."""
+        """Return the keys whose values are not secret."""
         return frozenset(key for key, option in self.options.items() if not option.secret)
 
     @functools.cached_property
     def identity(self) -> Mapping[str, str]:
-        """The keys of the options that tell its hosts apart, with the options' own names."""
+        """Return the keys of the options that identify a host, with the names of the options."""
         return {key: option.name for key, option in self.options.items() if option.identity}
 
 
@@ -123,7 +122,7 @@ def typed_jump(text: str) -> str:
 
 
 def check_jump(value: OptionValue) -> None:
-    """Raise UsageError for anything but a machine's name or [user@]host[:port]."""
+    """Raise UsageError if the value is neither a machine's name nor [user@]host[:port]."""
     text = str(value)
     if jump_hosts.machine_of(typed_jump(text)):
         return
@@ -133,19 +132,19 @@ def check_jump(value: OptionValue) -> None:
     try:
         url.parse(f"ssh://{f'[{host}]' if is_bare_v6 else host}")
     except UsageError as exc:
-        raise UsageError(f"{text!r} is no jump host", "Write the name of a host, or user@host[:port]") from exc
+        raise UsageError(f"{text!r} is not a jump host", "Write the name of a host, or user@host[:port]") from exc
 
 
 def check_fleet_name(value: OptionValue) -> None:
-    """Raise UsageError for what cannot name a fleet; in records, no name may pass for a path."""
+    """Raise UsageError if the value is not a valid name. In records, a name must not look like a path."""
     if not FLEET_NAME.fullmatch(str(value)):
         raise UsageError(
-            f"{value!r} cannot be a fleet's name",
-            f"It has letters, digits, -, _ and ., at most {LONGEST_FLEET_NAME}, and begins with a letter or a digit",
+            f"{value!r} is not a valid name for a fleet",
+            f"Use letters, digits, -, _ and ., at most {LONGEST_FLEET_NAME}, and begin with a letter or a digit",
         )
 
 
-# What can be wrong with an engine's options whatever the machine is like.
+# Checks of engine options that do not depend on the machine.
 CHECKS: Mapping[str, Callable[[OptionValue], object]] = {
     "options": check_options,
     "env": check_variables,
@@ -180,26 +179,24 @@ def of_create(option: create_options.Declared) -> Key:
 FLEET_KEY = Key(
     FLEET,
     Kind.TEXT,
-    "The fleet's name: wherever the file is, its machines are its own. Without a name they belong to the file's path.",
+    "The fleet's name. Machines belong to the name, or to the file's path if it has no name.",
     check=check_fleet_name,
 )
-INCLUDE_KEY = Key(
-    INCLUDE, Kind.TEXTS, "Files, relative to this one, that are read together with it as one.", is_path=True
-)
+INCLUDE_KEY = Key(INCLUDE, Kind.TEXTS, "Files to read together with this one; paths are relative to it.", is_path=True)
 LABEL = Key("label", Kind.TEXT, create_options.LABEL.help)
-# By the keys of the record, as EngineOptions has them.
+# By the fields of EngineOptions.
 ENGINE = {option.key: of_engine(option) for option in engine_options.DECLARED}
 COMMON: Mapping[str, Key] = {
     key.name: key
     for key in (
         Key(DRIVER, Kind.TEXT, "Where the host comes from."),
-        Key(GROUPS, Kind.TEXTS, "The groups that the host is in: what a later one says counts more.", default=()),
+        Key(GROUPS, Kind.TEXTS, "The host's groups. The settings of a later group win.", default=()),
         Key(
             LABELS,
             Kind.LABELS,
-            "Labels of the machine and of its engine: those of its groups and the defaults are added.",
+            "Labels of the machine and its engine, in addition to those of its groups and the defaults.",
         ),
-        Key(SWARM, Kind.TEXT, "What the host is in the fleet's Swarm.", choices=ROLES),
+        Key(SWARM, Kind.TEXT, "The host's role in the fleet's Swarm.", choices=ROLES),
         *map(of_create, CERTIFICATES),
         *ENGINE.values(),
         replace(of_create(ENV_FILE), kind=Kind.TEXTS, default=()),
@@ -208,17 +205,17 @@ COMMON: Mapping[str, Key] = {
         *map(of_create, (*LOGIN_SECRETS, HOST_KEY)),
     )
 }
-# What is nothing to machines whose drivers know no host of theirs.
+# Keys that do not apply to drivers without hosts.
 FOR_HOSTS = frozenset(option.name for option in (ENV_FILE, JUMP, *LOGIN_SECRETS, HOST_KEY, STRICT, NO_PROVISION)).union(
     key.name for key in ENGINE.values()
 )
 
 
 def of_option(driver: str, option: Option) -> Key:
-    """The key of an option of a driver."""
+    """Return the key for an option of a driver."""
     if option.secret:
-        text = f"{option.help} In a file{f', else in ${option.variable}' if option.variable else ''}."
-        # A check would tell the secret.
+        text = f"{option.help} In a file{f', or else in ${option.variable}' if option.variable else ''}."
+        # The error of a check would show the secret.
         return Key(typed(option).removeprefix("--"), Kind.TEXT, text, is_path=True, is_secret=True)
     kind = {int: Kind.NUMBER, bool: Kind.SWITCH, tuple: Kind.TEXTS}.get(type(option.default), Kind.TEXT)
     return Key(
@@ -234,14 +231,14 @@ def of_option(driver: str, option: Option) -> Key:
 
 
 class Drivers:
-    """The keys of drivers. None is loaded but those that are asked for, until a key is of none of these."""
+    """The keys of drivers. Other drivers than those used are loaded only for a key that none of these has."""
 
     def __init__(self) -> None:
         self._asked: dict[str, DriverKeys | MachineError] = {}
         self._all = False
 
     def of(self, name: str) -> DriverKeys:
-        """Those of a driver. Raises DriverError where there is no such driver, or it is broken."""
+        """Return a driver's keys. Raises DriverError if it does not exist, or does not load."""
         if name not in self._asked:
             try:
                 self._asked[name] = keys_of(name, load(name))
@@ -253,15 +250,15 @@ class Drivers:
         return found
 
     def broken(self) -> list[MachineError]:
-        """Why some of those that were asked for do not work."""
+        """Return why drivers that were used do not load."""
         return [each for each in self._asked.values() if isinstance(each, MachineError)]
 
     def known(self) -> list[DriverKeys]:
-        """Those that were asked for, as far as they work."""
+        """Return the drivers that were used, and load."""
         return [each for each in self._asked.values() if isinstance(each, DriverKeys)]
 
     def all(self) -> list[DriverKeys]:
-        """Those of every driver that is installed and works."""
+        """Return all installed drivers that load."""
         if not self._all:
             self._all = True
             for each in installed():
@@ -270,12 +267,12 @@ class Drivers:
         return self.known()
 
     def who_has(self, name: str) -> str:
-        """The first driver that has a key; "" where none has it."""
+        """Return the first driver that has a key, "" if none has."""
         having = (each.name for find in (self.known, self.all) for each in find() if name in each.keys)
         return next(having, "")
 
     def key(self, name: str) -> Key | None:
-        """A key, of whatever driver."""
+        """Return the key of any driver."""
         having = self.who_has(name)
         return self.of(having).keys[name] if having else None
 

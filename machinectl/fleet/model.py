@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Login:
-    """How a host is logged in at, as `create` is told: the names of files with secrets, and the host's key."""
+class HostLogin:
+    """How to log in at a host: the names of files with secrets, and the host's key."""
 
     passphrase_file: str = ""
     password_file: str = ""
@@ -27,48 +27,47 @@ class Login:
     strict: bool = False
 
 
-NO_LOGIN = Login()
+NO_LOGIN = HostLogin()
 
 
 @dataclass(frozen=True)
 class FleetHost:
-    """A host of the file: its machine's name, what that shall be, and where the file begins to say so.
+    """A host of the file: the name and the spec of its machine, and its place in the file. Paths are absolute.
 
-    Paths are absolute. `swarm` is its role in the fleet's Swarm: "", "manager" or "worker". `typed` is what the file
-    has for keys whose values come from variables or files, for a label under `labels NAME`: it is shown instead.
-    `groups` are the groups of the file that the host is in.
+    `swarm` is its role in the fleet's Swarm: "", "manager" or "worker". `typed` has the file's texts for values from
+    variables or files, which are shown instead, for a label under `labels NAME`. `groups` are the host's groups.
     """
 
     name: str
     spec: MachineSpec
     place: Place = START
     certificates: CertificateFiles = NO_CERTIFICATES
-    login: Login = NO_LOGIN
+    login: HostLogin = NO_LOGIN
     swarm: str = ""
     typed: Mapping[str, str] = field(default_factory=dict, compare=False)
     groups: tuple[str, ...] = ()
 
 
 class FleetId(NamedTuple):
-    """Tells a fleet from others, in its machines' records: `text` is its name, or its file's real path if it has none.
+    """Identifies a fleet in its machines' records. `text` is its name, or else its file's real path.
 
-    `paths` are those of its file. A record has one of them from before the file had a name, or was a link.
+    `paths` are the paths of its file. A record has one of them if the file had no name then, or was a link.
     """
 
     text: str
     paths: frozenset[str] = frozenset()
 
     def owns(self, recorded: str) -> bool:
-        """Return whether a machine with this `fleet` on record is of this fleet."""
+        """Return whether a machine with this `fleet` on record belongs to this fleet."""
         return recorded == self.text or recorded in self.paths
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A file that is right; its hosts in its order.
+    """A valid file, with its hosts in its order.
 
-    `advice` are lines for the person, file:line:column: text: what is no error and yet not as it should be. `hidden`
-    holds the values of variables.
+    `advice` are lines of the form file:line:column: text, about what is no error but unwise. `hidden` has the values
+    of variables.
     """
 
     id: FleetId

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
-from machinectl.fleet.reading.host_checks import normal
+from machinectl.fleet.reading.cross_checks import normal
 from machinectl.fleet.syntax.faults import Faults
 from machinectl.machines.jump_hosts import loops, machine_of, shown
 from machinectl.machines.record import PROVISION, BrokenRecord, Machine, Phase

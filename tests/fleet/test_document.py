@@ -167,13 +167,13 @@ def test_what_all_hosts_are_told_is_counted() -> None:
     labels = ", ".join(f"l{n}: x" for n in range(MOST_NODES // 100))
     hosts = "".join(f"  h{n}: {{generic-ip-address: h{n}}}\n" for n in range(200))
     text = f"defaults: {{driver: generic, labels: {{{labels}}}}}\nhosts:\n{hosts}"
-    assert fault(text) == f"1:1: All hosts together are told of more than {MOST_NODES} values: no fleet is"
+    assert fault(text) == f"1:1: All hosts together have more than {MOST_NODES} settings"
 
 
 def test_a_text_is_bounded_also_in_what_it_comes_to() -> None:
     assert fault_of(f"{HOST}, generic-ssh-user: {'x' * (LONGEST + 1)}").startswith("generic-ssh-user has more than")
     found = fault_of(f"{HOST}, generic-ssh-user: '{'${BIG}' * 9}'", environment={"BIG": "x" * (LONGEST // 8)})
-    assert found == f"generic-ssh-user: what this comes to has more than {LONGEST} characters"
+    assert found == f"generic-ssh-user: with its variables, this has more than {LONGEST} characters"
 
 
 def test_a_file_full_of_faults_is_told_of_in_the_time_that_it_takes_to_read() -> None:

@@ -25,13 +25,13 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
             url: tcp://rigel
         """
     assert faults(text) == [
-        "1:29: 'generic-ssh-usr' is no option of a host: did you mean generic-ssh-user?",
-        "2:1: 'group' is no part of a fleet's file: did you mean groups?",
-        "4:9: 'engine-opts' is no option of a host: did you mean engine-opt?",
-        "4:42: The group web is in no groups: hosts are",
-        "6:59: 'dbs' is no group of this file: there are web",
+        "1:29: unknown option of a host 'generic-ssh-usr': did you mean generic-ssh-user?",
+        "2:1: unknown part of a fleet file 'group': did you mean groups?",
+        "4:9: unknown option of a host 'engine-opts': did you mean engine-opt?",
+        "4:42: The group web cannot be in groups: only hosts can",
+        "6:59: unknown group 'dbs' (known: web)",
         "7:3: 'x_y' cannot be a host's name: Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -",
-        "7:36: 'no-provisioning' is no option of a host: did you mean no-provision?",
+        "7:36: unknown option of a host 'no-provisioning': did you mean no-provision?",
         '9:13: Driver "nono" not found. Do you have the plugin installed? (installed: generic, none)',
         "10:3: rigel has no generic-ip-address: driver generic needs it",
         "11:5: url is an option of driver none; the driver of rigel is generic",
@@ -64,7 +64,7 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
             "engine-opt 'add-runtime=a=/b' cannot be used: its value is a structure. Set it in the host's daemon.json",
         ),
         ("engine-opt: [a=b, null]", "engine-opt is a text, this is 'null'"),
-        ("engine-install: dockr", "engine-install 'dockr' is none of its choices: auto, docker, distro, none"),
+        ("engine-install: dockr", "engine-install: 'dockr' is not one of auto, docker, distro, none"),
         (
             "engine-env: [HTTP_PROXY]",
             "engine-env 'HTTP_PROXY' is not a variable of one line. Write engine-env NAME=VALUE",
@@ -75,39 +75,39 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ),
         ("labels: [a=b]", "labels is a mapping of texts, this is a list"),
         ("labels: {a: [b]}", "labels: a is a text, this is a list"),
-        ("labels: {'a=b': c}", "labels: 'a=b' is not the name of a label"),
-        ("labels: {' ': c}", "labels: ' ' is not the name of a label"),
-        ("swarm: leader", "swarm 'leader' is none of its choices: manager, worker"),
-        ("swarm: worker, no-provision: true", "orion is left as it is (no-provision): it cannot be a worker"),
+        ("labels: {'a=b': c}", "labels: 'a=b' is not a valid label"),
+        ("labels: {' ': c}", "labels: ' ' is not a valid label"),
+        ("swarm: leader", "swarm: 'leader' is not one of manager, worker"),
+        ("swarm: worker, no-provision: true", "orion has no-provision, so that it cannot be a worker"),
         ("driver: ''", 'Driver "" not found'),
         (
             'generic-ssh-user: "a\\nb"',
-            "generic-ssh-user holds a character that none has: a line's end, or another control",
+            "generic-ssh-user contains a line break or another control character",
         ),
         (
             'generic-ssh-key: "a\\0b"',
-            "generic-ssh-key holds a character that none has: a line's end, or another control",
+            "generic-ssh-key contains a line break or another control character",
         ),
-        ('labels: {a: "\\e[2J"}', "label holds a character that none has: a line's end, or another control"),
+        ('labels: {a: "\\e[2J"}', "label contains a line break or another control character"),
         (
             "ssh-jump: rigel",
-            "ssh-jump: 'rigel' is no host of this file and no machine; write another host as user@host",
+            "ssh-jump: 'rigel' is neither a host of this file nor a machine; write another host as user@host",
         ),
-        ("ssh-jump: gats", "ssh-jump: 'gats' is no host of this file and no machine: did you mean gate?"),
-        ("ssh-jump: 'machine:rigel'", "ssh-jump: 'rigel' is no host of this file and no machine"),
-        ("ssh-jump: 'host:'", "ssh-jump: 'host:' is no jump host. Write the name of a host, or user@host[:port]"),
-        ("ssh-jump: 'ops@'", "ssh-jump: 'ops@' is no jump host. Write the name of a host, or user@host[:port]"),
-        ("ssh-jump: '-oProxyCommand=x@y'", "ssh-jump: '-oProxyCommand=x@y' is no jump host."),
+        ("ssh-jump: gats", "ssh-jump: 'gats' is neither a host of this file nor a machine: did you mean gate?"),
+        ("ssh-jump: 'machine:rigel'", "ssh-jump: 'rigel' is neither a host of this file nor a machine"),
+        ("ssh-jump: 'host:'", "ssh-jump: 'host:' is not a jump host. Write the name of a host, or user@host[:port]"),
+        ("ssh-jump: 'ops@'", "ssh-jump: 'ops@' is not a jump host. Write the name of a host, or user@host[:port]"),
+        ("ssh-jump: '-oProxyCommand=x@y'", "ssh-jump: '-oProxyCommand=x@y' is not a jump host."),
         ("ssh-jump: orion", "ssh-jump: jump hosts form a loop: orion -> orion"),
-        ("tls-dir: a, tls-ca-cert: b", "orion has tls-dir and tls-ca-cert, which exclude each other"),
-        ("tls-dir: a, no-tls: true", "orion has tls-dir and no-tls, which exclude each other"),
+        ("tls-dir: a, tls-ca-cert: b", "orion has tls-dir and tls-ca-cert: remove one"),
+        ("tls-dir: a, no-tls: true", "orion has tls-dir and no-tls: remove one"),
         ("tls-client-key: a", "orion lacks tls-ca-cert and tls-client-cert, or tls-dir in their place"),
-        ("engine-label: a=b", "'engine-label' is no option of a host"),
-        ("ip-address: a", "'ip-address' is no option of a host: did you mean generic-ip-address?"),
-        ("env: [a=b]", "'env' is no option of a host: did you mean engine-env?"),
-        ("sudo-password: a", "'sudo-password' is no option of a host: did you mean sudo-password-file?"),
-        ("--tls-san: a", "'--tls-san' is no option of a host: did you mean tls-san?"),
-        ("TLS-SAN: a", "'TLS-SAN' is no option of a host: did you mean tls-san?"),
+        ("engine-label: a=b", "unknown option of a host 'engine-label'"),
+        ("ip-address: a", "unknown option of a host 'ip-address': did you mean generic-ip-address?"),
+        ("env: [a=b]", "unknown option of a host 'env': did you mean engine-env?"),
+        ("sudo-password: a", "unknown option of a host 'sudo-password': did you mean sudo-password-file?"),
+        ("--tls-san: a", "unknown option of a host '--tls-san': did you mean tls-san?"),
+        ("TLS-SAN: a", "unknown option of a host 'TLS-SAN': did you mean tls-san?"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(options: str, said: str) -> None:
@@ -135,10 +135,10 @@ def test_what_is_wrong_in_a_list_is_named_where_it_stands() -> None:
         ("hosts: [orion]", "1:8: hosts is a mapping of options, this is a list"),
         ("hosts: {orion: 192.168.0.29}", "1:16: The host orion is a mapping of options, this is a text"),
         ("hosts: {}\n---\nhosts: {}", "2:1: Here begins another document: a fleet file has only one"),
-        ("hosts: {orion: {}}", "1:9: orion has no driver: write driver: generic, or what it is, here or in defaults"),
+        ("hosts: {orion: {}}", "1:9: orion has no driver: write driver: generic, here or in defaults"),
         ("hosts: {}\ngroups: {web: [a]}", "2:15: The group web is a mapping of options, this is a list"),
         ("hosts: {}\ndefaults: {labels: x}", "2:20: labels is a mapping of texts, this is 'x'"),
-        ("hosts: {}\ndefaults: {engine-install: x, generic-ssh-port: y}", "2:28: engine-install 'x' is none of its"),
+        ("hosts: {}\ndefaults: {engine-install: x, generic-ssh-port: y}", "2:28: engine-install: 'x' is not one of"),
     ],
 )
 def test_a_file_of_another_shape_is_refused(text: str, said: str) -> None:
@@ -150,7 +150,7 @@ def test_what_no_host_is_told_is_checked_all_the_same() -> None:
     assert faults(
         "defaults: {swarm: x, generic-mac: y}\ngroups: {a: {generic-ssh-port: z, labels: {b: '${C}'}}}\nhosts:"
     ) == [
-        "1:19: swarm 'x' is none of its choices: manager, worker",
+        "1:19: swarm: 'x' is not one of manager, worker",
         "1:35: generic-mac 'y' is not a MAC address. Give it as 52:54:00:12:34:56",
         "2:32: generic-ssh-port is a whole number, this is 'z'",
         "2:47: label: ${C} is not set: export C, or write ${C:-text}",
@@ -173,8 +173,8 @@ def test_one_host_twice_is_refused_and_other_ports_of_it_are_not() -> None:
         """
     assert len(parsed(text.format(port=2222, engine=2377)).hosts) == 4
     assert faults(text.format(port=0, engine=2376)) == [
-        "4:31: other has the same generic-ip-address and generic-ssh-port as orion (line 3): that is one host",
-        "6:28: sam has the same url as nas (line 5): that is one host",
+        "4:31: other has the same generic-ip-address and generic-ssh-port as orion (line 3): they are one host",
+        "6:28: sam has the same url as nas (line 5): they are one host",
     ]
 
 
@@ -212,7 +212,7 @@ def test_a_jump_host_that_is_wrong_itself_is_there_all_the_same() -> None:
 
 def test_a_jump_host_is_for_hosts_with_ssh() -> None:
     text = "hosts: {nas: {driver: none, url: tcp://nas, ssh-jump: ops@gate}}"
-    assert fault(text) == "1:55: ssh-jump is for SSH, and driver none knows of none"
+    assert fault(text) == "1:55: ssh-jump is for SSH, which driver none does not use"
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,9 @@ def test_a_jump_host_is_for_hosts_with_ssh() -> None:
         (["manager"] * 3 + ["worker"], []),
         (
             ["manager"] * 2,
-            ["fleet.yaml:4:39: The Swarm has 2 managers: as many may fail as with 1; an odd number is better"],
+            ["fleet.yaml:4:39: The Swarm has 2 managers: no safer than 1; use an odd number"],
         ),
-        (["worker"], ["fleet.yaml:3:39: The Swarm has workers and no manager: there will be none"]),
+        (["worker"], ["fleet.yaml:3:39: The Swarm has workers but no manager, so that it cannot be formed"]),
     ],
 )
 def test_an_even_number_of_managers_is_advised_against(roles: list[str], said: list[str]) -> None:
@@ -243,6 +243,6 @@ def test_a_file_that_a_new_host_needs_and_is_not_there_is_told_of_once_by_its_pl
           b: {{generic-ip-address: b}}
           c: {{generic-ip-address: c, generic-ssh-key: {tmp_path}/there}}
         """
-    told = f"fleet.yaml:2:46: generic-ssh-key: there is no {tmp_path}/gone"
+    told = f"fleet.yaml:2:46: generic-ssh-key: there is no file {tmp_path}/gone"
     assert [*parsed(text).advice] == [*parsed(text, machines=["a"]).advice] == [told]
     assert not parsed(text, machines=["a", "b"]).advice

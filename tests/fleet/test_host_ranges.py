@@ -78,7 +78,7 @@ def test_what_is_wrong_with_all_hosts_of_a_range_is_told_of_a_few() -> None:
     found = faults("hosts:\n  web[1:100]: {driver: none}\n")
     assert len(found) == 6
     assert found[0] == "2:3: web1 has no url: driver none needs it"
-    assert found[-1] == "2:3: 95 more like these"
+    assert found[-1] == "2:3: 95 more of these"
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_what_is_wrong_with_all_hosts_of_a_range_is_told_of_a_few() -> None:
     ],
 )
 def test_a_short_file_cannot_stand_for_more_hosts_and_values_than_memory_holds(many: list[str]) -> None:
-    assert "come to more than 1000000 values" in fault(GENERIC + "".join(many))
+    assert "have more than 1000000 values" in fault(GENERIC + "".join(many))

@@ -64,7 +64,7 @@ def test_all_are_read_as_one_and_paths_begin_where_they_stand(directory: Path) -
     assert b1.certificates.directory == str(directory / "sites" / "b" / "tls")
     assert a1.spec.engine == b1.spec.engine
     assert (a1.spec.engine.options, a1.spec.engine.env) == (("log-driver=local",), ("A=b",))
-    assert found.advice == (f"infra/sites/a.yaml:3:70: generic-ssh-key: there is no {directory}/sites/key",)
+    assert found.advice == (f"infra/sites/a.yaml:3:70: generic-ssh-key: there is no file {directory}/sites/key",)
 
 
 def test_what_is_in_two_files_is_an_error_that_names_both_places() -> None:
@@ -76,7 +76,7 @@ def test_what_is_in_two_files_is_an_error_that_names_both_places() -> None:
         "infra/sites/b/b.yml:5:3: 'web2.lan' is defined twice: first in infra/fleet.yaml:4",
         (
             "infra/sites/b/b.yml:6:28: b3 has the same generic-ip-address and generic-ssh-port as a1 "
-            "(infra/sites/a.yaml:3): that is one host"
+            "(infra/sites/a.yaml:3): they are one host"
         ),
         "infra/sites/b/b.yml:7:10: 'web' is defined twice: first in infra/base.yaml:1",
         "infra/sites/b/b.yml:8:12: 'driver' is defined twice: first in infra/fleet.yaml:3",
@@ -85,9 +85,9 @@ def test_what_is_in_two_files_is_an_error_that_names_both_places() -> None:
 
 def test_what_is_wrong_in_a_file_is_told_with_its_line() -> None:
     assert faults(a=SITE_A.replace("groups", "group"), b=f"{SITE_B}fleet: x\nhost: {{}}\n") == [
-        "infra/sites/a.yaml:3:38: 'group' is no option of a host: did you mean groups?",
+        "infra/sites/a.yaml:3:38: unknown option of a host 'group': did you mean groups?",
         "infra/sites/b/b.yml:4:1: fleet: only the file that includes this one can name the fleet",
-        "infra/sites/b/b.yml:5:1: 'host' is no part of a fleet's file: did you mean hosts?",
+        "infra/sites/b/b.yml:5:1: unknown part of a fleet file 'host': did you mean hosts?",
     ]
 
 
@@ -98,7 +98,7 @@ def test_files_that_cannot_be_included_are_told_where_they_are_named(directory: 
         "infra/base.yaml:1:11: include: there is no file infra/nope.yaml",
         "infra/base.yaml:1:22: include: '/etc/passwd' is not a file named *.yaml or *.yml",
         "infra/base.yaml:1:35: include: '${X}.yaml' is not a file named *.yaml or *.yml",
-        "infra/base.yaml:1:48: include is a list of files, here is a list",
+        "infra/base.yaml:1:48: include is a list of files, this is a list",
         (
             "infra/base.yaml:1:53: include: the files include each other: "
             "infra/fleet.yaml -> infra/sites/a.yaml -> infra/base.yaml -> infra/fleet.yaml"
@@ -121,7 +121,7 @@ def test_the_name_of_a_file_stays_within_its_line() -> None:
 def test_files_include_each_other_down_to_a_limit() -> None:
     write({f"d{number}.yaml": f"include: d{number + 1}.yaml" for number in range(500)})
     [fault] = faults(base="include: d0.yaml\n" + BASE)
-    assert fault == "infra/d17.yaml:1:10: include: these files are more than 20 levels deep"
+    assert fault == "infra/d17.yaml:1:10: include: files include each other more than 20 levels deep"
 
 
 @pytest.mark.parametrize("text", ["a: {b: hunter2[x]hunter2}", "a: *hunter2", "hunter2", "- hunter2"])

@@ -121,7 +121,7 @@ def test_every_option_has_a_description() -> None:
     options = made()["$defs"]["host"]["properties"]
     assert {"generic-ip-address", "url", "engine-opt", "tls-dir", "ssh-jump", "labels", "swarm"} <= set(options)
     assert all(each["description"].endswith((".", ")", "…")) for each in options.values())
-    assert "needs it" in options["url"]["description"]
+    assert "required" in options["url"]["description"]
 
 
 def test_it_is_printed_as_json(tmp_path: Path) -> None:

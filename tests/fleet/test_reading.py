@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
-from machinectl.fleet.model import FleetId, Login
+from machinectl.fleet.model import FleetId, HostLogin
 from machinectl.fleet.reading import key_values
 from machinectl.fleet.reading.fleet_file import read_fleet
 from machinectl.fleet.syntax.faults import Place, WrongFile
@@ -53,7 +53,7 @@ def test_a_file_is_understood_as_create_would_be_told() -> None:
     assert nas.spec.options == {"url": "tcp://192.168.0.40:2376"}
     assert nas.spec.labels == {"role": "store"}
     assert nas.certificates == CertificateFiles(os.path.abspath("certs/nas"))
-    assert (nas.login, nas.swarm, fleet.advice) == (Login(), "", ())
+    assert (nas.login, nas.swarm, fleet.advice) == (HostLogin(), "", ())
 
 
 def test_a_file_is_read_from_where_it_is_and_fleet_yaml_without_a_name(
@@ -171,7 +171,7 @@ def test_what_is_for_hosts_that_are_set_up_is_left_out_for_an_engine_that_is_onl
         "ssh-host-key: x, labels: {a: b}, no-context: true"
     )
     host = said("url: tcp://nas, tls-san: [nas]", defaults)
-    assert (host.spec.jump, host.spec.provision, host.login) == ("", True, Login())
+    assert (host.spec.jump, host.spec.provision, host.login) == ("", True, HostLogin())
     assert host.spec.engine == EngineOptions(tls_sans=("nas",))
     assert (host.spec.labels, host.spec.context) == ({"a": "b"}, False)
 

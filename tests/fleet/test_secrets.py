@@ -9,7 +9,7 @@ import pytest
 from machinectl.driver import Option, installed_drivers
 from machinectl.errors import UsageError
 from machinectl.fleet import keys
-from machinectl.fleet.model import Login
+from machinectl.fleet.model import HostLogin
 from machinectl.fleet.syntax.faults import WrongFile
 from tests.support.fleet_file import HOST, fault, fault_of, faults, only, parsed, said
 
@@ -33,13 +33,13 @@ def test_files_with_secrets_are_there_and_nobody_elses(tmp_path: Path) -> None:
     with pytest.raises(WrongFile) as raised:
         parsed(text, name=name)
     assert [line.partition(": ")[2] for line in raised.value.cause.split("\n")[1:]] == [
-        f"{each}: others can read '{each}'; keep them out: chmod 600 {each}" for each in names
+        f"{each}: others can read '{each}': chmod 600 {each}" for each in names
     ]
     for each in names:
         (tmp_path / each).chmod(0o600)
     host = only(text, name=name)
     passphrase, password, sudo_password = (str(tmp_path / each) for each in names[:3])
-    assert host.login == Login(passphrase, password, sudo_password)
+    assert host.login == HostLogin(passphrase, password, sudo_password)
     assert host.spec.engine.env == ("A=geheim",)
     shutil.rmtree(tmp_path)
     tmp_path.mkdir()
@@ -126,7 +126,7 @@ def test_a_drivers_secret_is_in_a_file_or_its_variable_and_in_no_error(tmp_path:
     assert fault("hosts: {orion: {driver: cloud}}") == "1:9: orion has no cloud-token-file: driver cloud needs it"
     assert faults("hosts: {orion: {driver: cloud, cloud-token: geheim}}") == [
         "1:9: orion has no cloud-token-file: driver cloud needs it",
-        "1:32: 'cloud-token' is no option of a host: did you mean cloud-token-file?",
+        "1:32: unknown option of a host 'cloud-token': did you mean cloud-token-file?",
     ]
     (tmp_path / "token").write_text("\n")
     with pytest.raises(WrongFile, match=r"1:50: cloud-token-file: .*/token has nothing on its first line"):
@@ -147,7 +147,7 @@ def test_options_of_a_driver_of_somebody_elses_are_understood_by_what_it_declare
         "swarm": "x",
     }
     assert fault_of("cloud-disks: [big, huge]", "driver: cloud", environment=environment) == (
-        "cloud-disks 'huge' is none of its choices: small, big"
+        "cloud-disks: 'huge' is not one of small, big"
     )
     assert fault_of("cloud-zone: here", "driver: cloud", environment=environment).startswith(
         'Driver "cloud" fails in its check of cloud-zone: ZeroDivisionError'

@@ -34,20 +34,20 @@ def test_variables_are_filled_in_and_are_never_yaml() -> None:
     ("options", "said"),
     [
         ("generic-ssh-user: '${NOPE}'", "generic-ssh-user: ${NOPE} is not set: export NOPE, or write ${NOPE:-text}"),
-        ("generic-ssh-user: '${NOPE'", "generic-ssh-user: a ${ has no } that ends it"),
-        ("generic-ssh-user: '${1}'", "generic-ssh-user: a ${…} is not understood: write ${NAME} or ${NAME:-text}"),
+        ("generic-ssh-user: '${NOPE'", "generic-ssh-user: a ${ has no closing }"),
+        ("generic-ssh-user: '${1}'", "generic-ssh-user: a ${…} is not valid: write ${NAME} or ${NAME:-text}"),
         ("generic-ssh-port: '${SECRET}'", "generic-ssh-port is a whole number, this is '${SECRET}'"),
-        ("generic-mac: '${SECRET}'", "generic-mac cannot be what '${SECRET}' comes to"),
+        ("generic-mac: '${SECRET}'", "generic-mac: the value of '${SECRET}' is not valid"),
         ("generic-copy-key: '${SECRET}'", "generic-copy-key is true or false, this is '${SECRET}'"),
         (
             "engine-install: '${SECRET}'",
-            "engine-install '${SECRET}' is none of its choices: auto, docker, distro, none",
+            "engine-install: '${SECRET}' is not one of auto, docker, distro, none",
         ),
-        ("engine-env: ['${SECRET}']", "engine-env cannot be what '${SECRET}' comes to"),
-        ("groups: ['${SECRET}']", "'${SECRET}' is no group of this file"),
+        ("engine-env: ['${SECRET}']", "engine-env: the value of '${SECRET}' is not valid"),
+        ("groups: ['${SECRET}']", "unknown group '${SECRET}'"),
         ("driver: '${SECRET}'", "There is no driver '${SECRET}'"),
-        ("ssh-jump: '${SECRET}'", "ssh-jump: '${SECRET}' is no host of this file and no machine"),
-        ("ssh-jump: 'ops@${SECRET}@'", "ssh-jump cannot be what 'ops@${SECRET}@' comes to"),
+        ("ssh-jump: '${SECRET}'", "ssh-jump: '${SECRET}' is neither a host of this file nor a machine"),
+        ("ssh-jump: 'ops@${SECRET}@'", "ssh-jump: the value of 'ops@${SECRET}@' is not valid"),
     ],
 )
 def test_what_a_variable_holds_is_in_no_error(options: str, said: str) -> None:

@@ -234,7 +234,7 @@ def test_what_is_half_made_or_broken_or_there_twice_is_a_comment_that_says_why(s
     assert comments[1].startswith('# foreign is left out: Driver "nonesuch" not found.')
     assert comments[2].startswith('# half is left out: Machine "half" is half made: its creation was interrupted.')
     assert comments[3:] == [
-        "# twin is left out: twin has the same generic-ip-address and generic-ssh-port as orion: that is one host"
+        "# twin is left out: twin has the same generic-ip-address and generic-ssh-port as orion: they are one host"
     ]
 
 
@@ -273,7 +273,7 @@ def test_an_option_that_is_secret_is_told_of_by_the_file_that_it_takes() -> None
     machine.options = {"cloud-size": "big"}
     said = described(machine, [Option("cloud-token", "Who pays.", secret=True), Option("cloud-size", "How big.")])
     assert said.keys == {"cloud-size": "big"}
-    assert said.remarks == ("cloud-token-file is needed where it is made anew",)
+    assert said.remarks == ("cloud-token-file is needed to create it again",)
 
 
 def test_without_machines_it_is_a_file_to_begin_with_each_part_of_which_can_be_switched_on(store: Store) -> None:
@@ -321,7 +321,7 @@ def test_a_file_is_written_once_and_never_over_another(
     path.write_text("mine")
     done = machinectl("fleet", "init", "-o", path, store=store.root)
     assert done.returncode == 1
-    assert "is there already, and stays as it is" in done.stderr
+    assert "exists already, and was not changed" in done.stderr
     assert path.read_text() == "mine"
     done = machinectl("fleet", "init", "-o", tmp_path / "no" / "fleet.yaml", store=store.root)
     assert (done.returncode, done.stdout) == (1, "")

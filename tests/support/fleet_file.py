@@ -43,7 +43,7 @@ def faults(text: str, **given: Any) -> list[str]:
     with pytest.raises(WrongFile) as raised:
         parsed(text, **given)
     first, *lines = raised.value.cause.split("\n")
-    assert first == "fleet.yaml is not right, and nothing was done:"
+    assert first == "fleet.yaml has errors, and nothing was done:"
     assert raised.value.exit_code == 1
     assert all(line.startswith("fleet.yaml:") for line in lines)
     return [line.removeprefix("fleet.yaml:") for line in lines]

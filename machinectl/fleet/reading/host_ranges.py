@@ -1,7 +1,7 @@
-"""Hosts of a fleet's file that are a range, such as web[01:20]: each becomes an entry of its own.
+"""Ranges of hosts in a fleet file, such as web[01:20].
 
-A range in a value gives each host its own: web[1:2] with the address 10.0.0.[11:12] is web1 at 10.0.0.11 and web2 at
-10.0.0.12.
+A range in a value gives each host its own value: web[1:2] with the address 10.0.0.[11:12] is web1 at 10.0.0.11 and
+web2 at 10.0.0.12.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
-    """Return hosts with each range replaced by the hosts that it stands for. Raises WrongFile if these are too many."""
+    """Return the hosts with each range replaced by its hosts. Raises WrongFile if there are too many."""
     if not any("[" in name for name in hosts.entries):
         return hosts
     found = Mapped(hosts.place)
     size = 0
     for name, entry in hosts.entries.items():
         counted = counted_in(name, entry, faults)
-        # Before they are made: a file of some KB may stand for more than fits into memory.
+        # Checked first: a file of a few KB may stand for more hosts than fit into memory.
         size += len(counted) * (entry.value.size if has_range(entry.value) else 1)
         if size > MOST_NODES:
-            faults.add(entry.place, f"The hosts up to here come to more than {MOST_NODES} values: no fleet does")
+            faults.add(entry.place, f"The hosts up to here have more than {MOST_NODES} values")
             raise faults.wrong_file()
         for member, own in members(name, counted, entry, faults):
             if before := found.entries.get(member):
@@ -41,7 +41,7 @@ def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
 
 
 def counted_in(name: str, entry: MapEntry, faults: Faults) -> list[str]:
-    """Return the names that a name stands for, none if it is wrong, which is noted."""
+    """Return the names that a name stands for, none if it is wrong."""
     if "[" not in name:
         return [name]
     try:
@@ -59,7 +59,7 @@ def has_range(node: Node) -> bool:
 
 
 def members(name: str, counted: list[str], entry: MapEntry, faults: Faults) -> Iterator[tuple[str, MapEntry]]:
-    """Yield the hosts `counted` that a name stands for, with what is said of each. What is wrong is noted."""
+    """Yield each host `counted` that a name stands for, with its entry. What is wrong is added to `faults`."""
     if "[" not in name:
         yield name, entry
         return
@@ -78,7 +78,7 @@ def members(name: str, counted: list[str], entry: MapEntry, faults: Faults) -> I
 
 
 def spread(node: Node, name: str, count: int) -> list[Node] | None:
-    """Return what a node is for each of `count` hosts, None if it has no range. Raises Wrong; `name` is the hosts'."""
+    """Return the node for each of the `count` hosts of a `name`, None if it has no range. Raises Wrong."""
     if isinstance(node, Scalar):
         return spread_text(node, name, count)
     if isinstance(node, Listed):

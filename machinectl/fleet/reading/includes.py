@@ -1,4 +1,4 @@
-"""Files that a fleet's file includes: all together are read as one."""
+"""Files that a fleet file includes. All are read as one."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 SHARED = (DEFAULTS, GROUPS, HOSTS)
 MOST_FILES = 1000
 DEEPEST = 20
-# Other files may hold secrets, and errors quote what a fleet's file says.
+# Errors quote a fleet file, and other files may hold secrets.
 SUFFIXES = (".yaml", ".yml")
 
 
 def joined(root: Mapped, name: str, faults: Faults) -> Mapped:
-    """Return what a file says with all that it includes; `name` is how the user called it.
+    """Return a file with all that it includes. `name` is the file as the user called it.
 
-    What is wrong is noted. Raises WrongFile if an included file is no YAML.
+    What is wrong is added to `faults`. Raises WrongFile if an included file is not YAML.
     """
     if INCLUDE not in root.entries:
         return root
     join = Join(faults)
     join.add(root)
-    join.follow(root, [File(name, os.path.realpath(name))])
+    join.follow(root, [IncludedFile(name, os.path.realpath(name))])
     return Mapped(
         root.place, {**root.entries, **{name: MapEntry(part.place, part) for name, part in join.parts.items()}}
     )
 
 
 @dataclass(frozen=True)
-class File:
-    """A file by how it is called in messages, and where it really is."""
+class IncludedFile:
+    """A file by its name in messages, and its real path."""
 
     name: str
     path: str
@@ -51,7 +51,7 @@ class File:
 
 @dataclass
 class Join:
-    """The parts of several files, joined step by step."""
+    """The parts of the files so far."""
 
     faults: Faults
     parts: dict[str, Mapped] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Join:
     size: int = 0
 
     def add(self, root: Mapped) -> None:
-        """Add the parts of a file. Note a fault for what another file has already."""
+        """Add the parts of a file. What another file has already is a fault."""
         self.size += root.size
         for part in SHARED:
             entry = root.entries.get(part)
@@ -75,8 +75,8 @@ class Join:
                 else:
                     there.entries[key] = each
 
-    def follow(self, root: Mapped, chain: list[File]) -> None:
-        """Add the files that a file includes, the last of `chain`, each of which includes the next one."""
+    def follow(self, root: Mapped, chain: list[IncludedFile]) -> None:
+        """Add the files that the last file of `chain` includes. Each file of it includes the next one."""
         entry = root.entries.get(INCLUDE)
         if entry is None or is_null(entry.value):
             return
@@ -84,10 +84,10 @@ class Join:
             if file := self.named(node, chain):
                 self.include(file, node.place, chain)
 
-    def named(self, node: Node, chain: list[File]) -> File | None:
-        """Return the file that is included at a node; None if it is wrong, or was added already."""
+    def named(self, node: Node, chain: list[IncludedFile]) -> IncludedFile | None:
+        """Return the file that a node names, None if that is wrong, or was read already."""
         if not isinstance(node, Scalar) or node.is_null or not node.text:
-            self.faults.add(node.place, f"{INCLUDE} is a list of files, here is {node.name}")
+            self.faults.add(node.place, f"{INCLUDE} is a list of files, this is {node.name}")
             return None
         if "${" in node.text or not node.text.endswith(SUFFIXES):
             self.faults.add(node.place, f"{INCLUDE}: {node.text!r} is not a file named *.yaml or *.yml")
@@ -100,11 +100,11 @@ class Join:
             self.faults.add(node.place, f"{INCLUDE}: the files include each other: {' -> '.join(loop)}")
             return None
         if len(chain) > DEEPEST:
-            self.faults.add(node.place, f"{INCLUDE}: these files are more than {DEEPEST} levels deep")
+            self.faults.add(node.place, f"{INCLUDE}: files include each other more than {DEEPEST} levels deep")
             return None
-        return None if path in self.read else File(name, path)
+        return None if path in self.read else IncludedFile(name, path)
 
-    def include(self, file: File, place: Place, chain: list[File]) -> None:
+    def include(self, file: IncludedFile, place: Place, chain: list[IncludedFile]) -> None:
         self.read.add(file.path)
         try:
             data = read_file(file.name, LONGEST_FILE)
@@ -120,19 +120,19 @@ class Join:
             return
         root = read(data, self.faults, file.name)
         if len(self.read) > MOST_FILES or self.size + root.size > MOST_NODES:
-            self.faults.add(place, f"{INCLUDE}: these are more than {MOST_FILES} files, or {MOST_NODES} values")
+            self.faults.add(place, f"{INCLUDE}: more than {MOST_FILES} files, or {MOST_NODES} values")
             return
         for name, entry in root.entries.items():
             if name == FLEET:
                 self.faults.add(entry.place, f"{FLEET}: only the file that includes this one can name the fleet")
             elif name not in PARTS and not name.startswith(FREE):
-                self.faults.unknown(entry.place, name, PARTS, "part of a fleet's file")
+                self.faults.unknown(entry.place, name, PARTS, "part of a fleet file")
         self.add(root)
         self.follow(root, [*chain, file])
 
 
 def similar_file(path: str) -> str:
-    """Return the YAML file beside a missing one that has a similar name, "" if there is none."""
+    """Return a YAML file with a similar name beside a missing one, "" if there is none."""
     directory, name = os.path.split(path)
     with suppress(OSError, ValueError):
         stems = {os.path.splitext(each)[0]: each for each in os.listdir(directory or ".") if each.endswith(SUFFIXES)}

@@ -1,4 +1,4 @@
-"""What a file gives a key, made the value that the key's option has."""
+"""Convert a node of the file to the value of a key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Wrong(Exception):
-    """What is wrong at a place of the file."""
+    """What is wrong at a place of a file."""
 
     def __init__(self, place: Place, why: str) -> None:
         super().__init__(why)
@@ -42,11 +42,9 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Values:
-    """Makes values: `directory` is the file's, which its paths begin in, `environment` what ${…} are looked up in.
+    """Converts nodes. Paths are relative to `directory`, the file's, or to that of the included file that has them.
 
-    Paths in an included file begin in the directory of that.
-
-    The values of these variables go into `hidden`.
+    `environment` has the variables. Their values are added to `hidden`.
     """
 
     directory: str
@@ -54,7 +52,7 @@ class Values:
     hidden: Hidden = field(default_factory=Hidden)
 
     def of(self, key: Key, node: Node) -> OptionValue:
-        """What a key that is no mapping's is given. Raises Wrong; no variable's value is in its text."""
+        """Return the value of a node. Raises Wrong, without the values of variables."""
         if key.kind is Kind.TEXTS:
             return self.checked(key, node, tuple(self.text_of(key, each) for each in items(key, node)))
         text = self.text_of(key, node)
@@ -65,12 +63,12 @@ class Values:
         return self.checked(key, node, text)
 
     def text_of(self, key: Key, node: Node) -> str:
-        """The text of a scalar, expanded; a path as an absolute one. Raises Wrong."""
+        """Return the text of a scalar, with variables; a path is made absolute. Raises Wrong."""
         if not isinstance(node, Scalar) or node.is_null:
             raise wrong_kind(key, node)
         text = self.expanded(key.name, node)
         if key.choices and text not in key.choices and text != key.default:
-            raise Wrong(node.place, f"{key.name} {shown(node)} is none of its choices: {', '.join(key.choices)}")
+            raise Wrong(node.place, f"{key.name}: {shown(node)} is not one of {', '.join(key.choices)}")
         if not key.is_path or not text:
             return text
         directory = os.path.dirname(os.path.abspath(node.place.file)) if node.place.file else self.directory
@@ -82,7 +80,7 @@ class Values:
         return path
 
     def expanded(self, name: str, node: Scalar) -> str:
-        """A scalar's text with its variables filled in. Raises Wrong."""
+        """Return a scalar's text with its variables. Raises Wrong."""
         if len(node.text) > LONGEST:
             raise Wrong(node.place, f"{name} has more than {LONGEST} characters")
         used: dict[str, str] = {}
@@ -93,7 +91,7 @@ class Values:
         for variable, value in used.items():
             self.hidden.add(value, f"${{{variable}}}")
         if not text.isprintable() and CONTROLS.search(text):
-            raise Wrong(node.place, f"{name} holds a character that none has: a line's end, or another control")
+            raise Wrong(node.place, f"{name} contains a line break or another control character")
         return text
 
     def checked(self, key: Key, node: Node, value: OptionValue) -> OptionValue:
@@ -101,23 +99,25 @@ class Values:
             try:
                 key.check(value)
             except MachineError as exc:
-                raise Wrong(wrong_one(key.check, node, value).place, self.told(key, node, exc)) from exc
+                raise Wrong(wrong_item(key.check, node, value).place, self.reason(key, node, exc)) from exc
         return value
 
-    def told(self, key: Key, node: Node, error: MachineError) -> str:
-        """What is said of a command line, said of the file. What a variable held is not in it."""
+    def reason(self, key: Key, node: Node, error: MachineError) -> str:
+        """Return an error about an option as one about a key, without the values of variables."""
         texts = [node] if isinstance(node, Scalar) else []
         if isinstance(node, Listed):
             texts = [each for each in node.items if isinstance(each, Scalar)]
         if any("$" in each.text for each in texts):
-            return f"{key.name} cannot be what {' '.join(shown(each) for each in texts if '$' in each.text)} comes to"
-        said = f"{error.cause.removeprefix('Error: ')}. {error.hint}".rstrip(". ")
-        said = said.replace(f"--{key.name}", key.name)
-        return said if key.name in said else f"{key.name}: {said}"
+            return (
+                f"{key.name}: the value of {' '.join(shown(each) for each in texts if '$' in each.text)} is not valid"
+            )
+        why = f"{error.cause.removeprefix('Error: ')}. {error.hint}".rstrip(". ")
+        why = why.replace(f"--{key.name}", key.name)
+        return why if key.name in why else f"{key.name}: {why}"
 
 
-def wrong_one(check: Callable[[OptionValue], object], node: Node, value: OptionValue) -> Node:
-    """The item of a list up to which a check refuses it; of anything else, the node itself."""
+def wrong_item(check: Callable[[OptionValue], object], node: Node, value: OptionValue) -> Node:
+    """Return the first item of a list that a check refuses; for other values, the node itself."""
     if not (isinstance(node, Listed) and isinstance(value, tuple)):
         return node
     for number, item in enumerate(node.items, 1):
@@ -129,7 +129,7 @@ def wrong_one(check: Callable[[OptionValue], object], node: Node, value: OptionV
 
 
 def labels_of(node: Node) -> dict[str, Scalar]:
-    """The labels that a mapping holds, each where it stands. Raises Wrong."""
+    """Return the labels in a mapping. Raises Wrong."""
     if isinstance(node, Scalar) and node.is_null:
         return {}
     if not isinstance(node, Mapped):
@@ -137,7 +137,7 @@ def labels_of(node: Node) -> dict[str, Scalar]:
     found = {}
     for name, entry in node.entries.items():
         if not name.strip() or "=" in name or not name.isprintable():
-            raise Wrong(entry.place, f"{LABELS}: {name!r} is not the name of a label")
+            raise Wrong(entry.place, f"{LABELS}: {name!r} is not a valid label")
         if not isinstance(entry.value, Scalar):
             raise Wrong(entry.value.place, f"{LABELS}: {name} is a text, this is {entry.value.name}")
         found[name] = entry.value
@@ -145,7 +145,7 @@ def labels_of(node: Node) -> dict[str, Scalar]:
 
 
 def items(key: Key, node: Node) -> list[Node]:
-    """What a list holds; one text is a list of it."""
+    """Return the items of a list. A text is a list of one."""
     if isinstance(node, Scalar) and not node.is_null:
         return [node]
     if isinstance(node, Listed):
@@ -176,20 +176,19 @@ def wrong_kind(key: Key, node: Node) -> Wrong:
 
 
 def as_typed(node: Node, value: str) -> str:
-    """A value for an error: as it was typed where variables were filled in, as what one holds may be a secret."""
+    """Return a value for an error: as typed if it has variables, which may hold secrets."""
     return node.text if isinstance(node, Scalar) and "$" in node.text else value
 
 
 def shown(node: Scalar) -> str:
-    """A text as it was typed: what a variable holds may be a secret."""
+    """Return a text as typed: its variables may hold secrets."""
     return repr(node.text)
 
 
 def check_secret_file(key: Key, node: Scalar, path: str) -> None:
-    """Refuse a file with a secret that is not there, or that others can read. Raises Wrong.
+    """Raise Wrong if a file with a secret is missing, is readable by others, or is not a regular file.
 
-    So is what is no file: a pipe or a terminal has whoever looks at the file wait, and what is read there once is not
-    there for the second look, or the second host.
+    A pipe or a terminal would block, and could be read only once.
     """
     if not os.path.exists(path):
         raise Wrong(node.place, f"{key.name}: there is no file {shown(node)}")
@@ -200,4 +199,4 @@ def check_secret_file(key: Key, node: Scalar, path: str) -> None:
     if is_exposed(path):
         named = node.text if shlex.quote(node.text) == node.text else shlex.quote(path)
         named = f'"{node.text}"' if "$" in node.text else named
-        raise Wrong(node.place, f"{key.name}: others can read {shown(node)}; keep them out: chmod 600 {named}")
+        raise Wrong(node.place, f"{key.name}: others can read {shown(node)}: chmod 600 {named}")

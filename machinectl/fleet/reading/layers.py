@@ -1,34 +1,122 @@
-"""What is said of a host in one place of a file, and in several: the nearer counts."""
+"""Layers of settings: the defaults, the groups and the host. The most specific setting wins."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.fleet.keys import LABELS
-from machinectl.fleet.syntax.document import Scalar
+from machinectl.fleet.keys import COMMON, DEFAULTS, GROUPS, LABEL, LABELS
+from machinectl.fleet.reading.key_values import Wrong, as_typed, labels_of
+from machinectl.fleet.syntax.document import NULLS, Listed, Mapped, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
+    from machinectl.fleet.keys import Drivers
+    from machinectl.fleet.reading.known_values import KnownValues
     from machinectl.fleet.syntax.document import MapEntry, Node
+    from machinectl.fleet.syntax.faults import Faults
+
+# Keys whose values are no option's.
+WITHOUT_VALUE = frozenset({LABELS, GROUPS})
 
 
 class Layer(NamedTuple):
-    """What defaults, a group or a host say: entries by key, and the labels among them by name."""
+    """What the defaults, a group or a host set: entries by key, and the labels among them by name."""
 
     entries: Mapping[str, MapEntry]
     labels: Mapping[str, Scalar]
 
     def without(self, keys: Container[str]) -> Layer:
-        """The same without some of what it says."""
         return Layer({key: entry for key, entry in self.entries.items() if key not in keys}, self.labels)
 
 
-NOTHING_SAID = Layer({}, {})
+NOTHING_SET = Layer({}, {})
+
+
+class Layers:
+    """The parts of a file, and the layers in them. What is wrong is added to `faults`."""
+
+    def __init__(self, root: Mapped, known: KnownValues, faults: Faults) -> None:
+        self.root = root
+        self.known = known
+        self.faults = faults
+        self.defaults = self.layer(self.part(DEFAULTS))
+        self.groups = {
+            name: self.layer(mapped) if (mapped := self.mapping(f"The group {name}", entry.value)) else NOTHING_SET
+            for name, entry in self.part(GROUPS).entries.items()
+        }
+        # Groups whose names mean themselves, wherever they are used.
+        self._plain = {name for name in self.groups if "$" not in name and name not in NULLS and name.isprintable()}
+        self._bases: dict[tuple[str, ...], Layer] = {}
+
+    def part(self, name: str) -> Mapped:
+        """Return a part of the file, an empty one if there is none."""
+        entry = self.root.entries.get(name)
+        return (self.mapping(name, entry.value) if entry else None) or Mapped(self.root.place)
+
+    def mapping(self, name: str, node: Node) -> Mapped | None:
+        """Return a node as a mapping, empty for null. None if it is something else, which is a fault."""
+        if is_null(node):
+            return Mapped(node.place)
+        if isinstance(node, Mapped):
+            return node
+        self.faults.add(node.place, f"{name} is a mapping of options, this is {node.name}")
+        return None
+
+    def layer(self, mapped: Mapped) -> Layer:
+        entry = mapped.entries.get(LABELS)
+        labels: dict[str, Scalar] = {}
+        if entry:
+            try:
+                labels = labels_of(entry.value)
+            except Wrong as wrong:
+                self.faults.add(wrong.place, wrong.why)
+        return Layer(mapped.entries, labels)
+
+    def groups_of(self, own: Layer) -> tuple[str, ...]:
+        """Return the groups that a host is in. An unknown group is a fault."""
+        entry = own.entries.get(GROUPS) or self.defaults.entries.get(GROUPS)
+        if entry is None or is_null(entry.value):
+            return ()
+        nodes = entry.value.items if isinstance(entry.value, Listed) else [entry.value]
+        plain = [node.text for node in nodes if isinstance(node, Scalar) and node.text in self._plain]
+        if len(plain) == len(nodes):
+            return tuple(plain)
+        value = self.known.value(COMMON[GROUPS], entry.value)
+        names = value if isinstance(value, tuple) else ()
+        for name, node in zip(names, nodes, strict=False):
+            if name not in self.groups:
+                self.faults.unknown(node.place, as_typed(node, name), self.groups, "group")
+        return tuple(name for name in names if name in self.groups)
+
+    def base(self, groups: tuple[str, ...]) -> Layer:
+        """Return the defaults and these groups as one layer; a later group wins."""
+        if groups not in self._bases:
+            self._bases[groups] = merged([self.defaults, *(self.groups[group] for group in groups)])
+        return self._bases[groups]
+
+    def check_shared(self, drivers: Drivers) -> None:
+        """Add what is wrong in the defaults and the groups, whether or not a host uses it."""
+        for layer in (self.defaults, *self.groups.values()):
+            self._check(layer, drivers)
+        for name, group in self.groups.items():
+            if GROUPS in group.entries:
+                self.faults.add(group.entries[GROUPS].place, f"The group {name} cannot be in groups: only hosts can")
+
+    def _check(self, layer: Layer, drivers: Drivers) -> None:
+        for name, entry in layer.entries.items():
+            key = COMMON.get(name) or drivers.key(name)
+            if key is None:
+                self.faults.unknown(entry.place, name, (*COMMON, *drivers.all_keys()), "option of a host")
+            elif name not in WITHOUT_VALUE and not is_null(entry.value):
+                self.known.value(key, entry.value)
+        for node in layer.labels.values():
+            if not node.is_null:
+                self.known.value(LABEL, node)
 
 
 def merged(layers: Iterable[Layer]) -> Layer:
-    """What is said in all of them, a later one over an earlier one; of labels each by itself. Null takes back."""
+    """Return several layers as one. A later one wins, for each label by itself; null removes a setting."""
     entries: dict[str, MapEntry] = {}
     labels: dict[str, Scalar] = {}
     for layer in layers:
@@ -43,7 +131,7 @@ def merged(layers: Iterable[Layer]) -> Layer:
 
 
 def over(base: Layer, own: Layer) -> Layer:
-    """The same as `merged` of two, the first of which is merged already."""
+    """Return the same as `merged`, faster, if `base` is merged already."""
     if LABELS in own.entries:
         return merged([base, own])
     for entry in own.entries.values():
@@ -53,5 +141,4 @@ def over(base: Layer, own: Layer) -> Layer:
 
 
 def is_null(node: Node) -> bool:
-    """Whether nothing stands there, or YAML's word for it."""
     return isinstance(node, Scalar) and node.is_null

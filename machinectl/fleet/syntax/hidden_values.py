@@ -1,7 +1,6 @@
-"""Keep the values of variables out of what `plan` and `apply` print: they may be secrets.
+"""Keep the values of variables, which may be secrets, out of what `plan` and `apply` print.
 
-Errors of drivers, hosts and the system may quote a value. So every printed text shows `${NAME}`, as in the file,
-instead of the value, in addition to the places that know their key.
+Errors of drivers, hosts and the system may quote a value, so every printed text shows `${NAME}` instead.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from machinectl.errors import CUT, MachineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# In characters. Shorter values are parts of many words; they are hidden only where the key is known.
+# Characters. Shorter values are parts of many words, and are hidden only if the key is known.
 SHORTEST = 4
 
 
@@ -43,7 +42,7 @@ class Hidden:
         return self._without_beginnings(self._pattern.sub(lambda found: self._shown[found[0]], text))
 
     def _without_beginnings(self, text: str) -> str:
-        """Return a text with what is shown in the place of values that it was cut off within."""
+        """Replace values that the text was cut off within."""
         whole, *rest = text.split(CUT)
         for part in rest:
             for form, shown in self._shown.items():

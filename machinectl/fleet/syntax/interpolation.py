@@ -1,8 +1,8 @@
-"""Variables of the environment in a text of a fleet's file.
+"""Variables of the environment in a fleet file.
 
-`${NAME}` is what NAME holds, `${NAME:-text}` that or the text where it is empty or unset, `${NAME-text}` where it is
-unset, as compose has them (https://docs.docker.com/reference/compose-file/interpolation/); the text may hold such
-itself. `$$` is a `$`, and so is a `$` before anything else. What comes out is never looked through again.
+`${NAME}` is the value of NAME, `${NAME:-text}` the text if NAME is empty or unset, `${NAME-text}` the text if NAME is
+unset, as in compose (https://docs.docker.com/reference/compose-file/interpolation/). The text may have variables, too.
+`$$` is a `$`, and so is a `$` before anything else. Values are not expanded again.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# How deep texts in braces may hold others.
+# How deep variables may be nested.
 DEEPEST = 20
-# In characters, of what comes out.
+# The length of the result, in characters.
 LONGEST = 1 << 16
-FORMS = "write ${NAME} or ${NAME:-text}; a $ of its own before a brace is $$"
+FORMS = "write ${NAME} or ${NAME:-text}; write $$ for a $ before a brace"
 
 
 class Unexpandable(Exception):
@@ -24,9 +24,9 @@ class Unexpandable(Exception):
 
 
 def expanded(text: str, environment: Mapping[str, str], used: dict[str, str] | None = None) -> str:
-    """Return a text with its variables filled in, and add them with their values to `used`.
+    """Return a text with its variables replaced, and add these with their values to `used`.
 
-    Raises Unexpandable, whose text holds no variable's value.
+    Raises Unexpandable, without the values of variables.
     """
     if "$" not in text:
         return text
@@ -34,7 +34,7 @@ def expanded(text: str, environment: Mapping[str, str], used: dict[str, str] | N
 
 
 class Expansion:
-    """One text, read from the left; `at` is how far."""
+    """A text, of which the part up to `at` is read."""
 
     def __init__(self, text: str, environment: Mapping[str, str], used: dict[str, str]) -> None:
         self.text = text
@@ -47,7 +47,7 @@ class Expansion:
         return self.until("", counts=True, depth=0)
 
     def until(self, end: str, *, counts: bool, depth: int) -> str:
-        """What stands before `end`, expanded; it `counts` where it is used: what is not may be unset."""
+        """Return the text before `end`, expanded. Unless it `counts`, it is not used, and variables may be unset."""
         found: list[str] = []
         while self.at < len(self.text):
             if end and self.text.startswith(end, self.at):
@@ -63,13 +63,13 @@ class Expansion:
                 self.at += 1
             self.length += len(found[-1])
             if self.length > LONGEST:
-                raise Unexpandable(f"what this comes to has more than {LONGEST} characters")
+                raise Unexpandable(f"with its variables, this has more than {LONGEST} characters")
         if end:
-            raise Unexpandable("a ${ has no } that ends it")
+            raise Unexpandable("a ${ has no closing }")
         return "".join(found)
 
     def variable(self, *, counts: bool, depth: int) -> str:
-        """What stands between braces, expanded, and its end passed."""
+        """Read a variable up to its closing brace, and return its value."""
         if depth > DEEPEST:
             raise Unexpandable(f"${{…}} are more than {DEEPEST} levels deep")
         name = self.name()
@@ -82,7 +82,7 @@ class Expansion:
             value = value if is_there else other
         if not name or not self.text.startswith("}", self.at):
             has_end = "}" in self.text[self.at :]
-            raise Unexpandable(f"a ${{…}} is not understood: {FORMS}" if has_end else "a ${ has no } that ends it")
+            raise Unexpandable(f"a ${{…}} is not valid: {FORMS}" if has_end else "a ${ has no closing }")
         self.at += 1
         if value is None:
             if counts:
@@ -93,7 +93,7 @@ class Expansion:
         return value
 
     def name(self) -> str:
-        """The name of a variable, passed; "" where there is none."""
+        """Read the name of a variable, "" if there is none."""
         start = self.at
         while self.at < len(self.text) and is_of_name(self.text[self.at], first=self.at == start):
             self.at += 1

@@ -1,6 +1,6 @@
-"""A fleet's file as it is written: what comes out is read again as the very same texts, and meant to be edited.
+"""A new fleet file, for the user to edit.
 
-What many hosts share stands in its defaults. Comments are lines, whatever was put into them.
+Settings that most hosts share are written into the defaults. Each text is quoted so that it is read back the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import yaml
 
 from machinectl.errors import one_line
 from machinectl.fleet.keys import FLEET, typed_jump
-from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, JUMP, parse_fleet
+from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, parse_fleet
+from machinectl.fleet.reading.host_reader import JUMP
 from machinectl.fleet.syntax.faults import WrongFile
 from machinectl.machines.jump_hosts import machine_of
 
@@ -24,26 +25,23 @@ if TYPE_CHECKING:
 
     from machinectl.driver import Option, OptionValue
 
-    # What stands under a key: also a mapping of texts, as labels are.
+    # The value of a key. A mapping is for labels.
     Value = OptionValue | Mapping[str, str]
 
-# What needs no quotes in any YAML where it is no number, date or word of its own: after a colon, and between brackets.
+# Texts that need no quotes, after a colon and between brackets, unless YAML takes them for a number, a date or a word.
 PLAIN = re.compile(r"[A-Za-z0-9/.~](?:[\w/.@=~+%-]|:(?=[^\s:]))*", re.ASCII)
 PLAIN_IN_BRACKETS = re.compile(r"[A-Za-z0-9/.~][\w/.@=~+%-]*", re.ASCII)
-# Of a fault: the line of another host, which is no news in a comment.
+# The line of another host in an error, which is not needed in a comment.
 OF_LINE = re.compile(r" \(line [0-9]+\)")
 RESOLVER: Any = yaml.resolver.Resolver()
 TEXT_TAG = "tag:yaml.org,2002:str"
-# How long a line with a list or labels may get before each has one of its own. Characters.
+# A longer list has a line for each item. Characters.
 LONGEST_LINE = 100
 
 
 @dataclass(frozen=True)
 class Described:
-    """A host as the file is to have it: what is said of it by key, and remarks, which become comments above it.
-
-    What is at its default is not among the keys.
-    """
+    """A host to write: its keys that are not at their defaults, and remarks, which become comments above it."""
 
     name: str
     driver: str
@@ -53,10 +51,10 @@ class Described:
 
 @dataclass(frozen=True)
 class Draft:
-    """A file that is to be written: its heading, the fleet's `name`, its groups with what they say, its hosts.
+    """A file to write: its heading, the fleet's `name`, the groups with their keys, and the hosts.
 
-    `options` are those of each driver, by its name; `left_out` are remarks about what is no host of it. What most hosts
-    share stands in the defaults where it `shares`.
+    `options` are those of each driver, by its name. `left_out` are remarks about hosts that are not in the file. If it
+    `shares`, settings that most hosts share are in the defaults.
     """
 
     heading: Sequence[str]
@@ -68,11 +66,10 @@ class Draft:
     name: str = ""
 
     def text(self) -> str:
-        """The whole file."""
         return "".join(f"{line}\n" for line, _ in self.lines())
 
     def lines(self) -> list[tuple[str, str]]:
-        """Its lines, each with the host that it is about, "" where it is about none."""
+        """Return the lines, each with its host, "" for none."""
         defaults, hosts = shared(self.hosts, self.options) if self.shares else ({}, list(map(with_driver, self.hosts)))
         lines = [comment(line) for line in self.heading]
         if self.name:
@@ -92,7 +89,7 @@ class Draft:
 
 
 def settled(draft: Draft, machines: Collection[str]) -> Draft:
-    """The same without the hosts that no file can have as they are: why, is a remark. Raises WrongFile for the rest.
+    """Return a draft without the hosts that no file can have; remarks say why. Raises WrongFile for other errors.
 
     `machines` are those of the store.
     """
@@ -107,7 +104,7 @@ def settled(draft: Draft, machines: Collection[str]) -> Draft:
             if not reasons.pop("", None) and reasons:
                 draft = without(draft, reasons, machines)
             elif draft.shares:
-                # What is wrong with a default is wrong with hosts.
+                # An error in a default is one of the hosts that have it.
                 draft = replace(draft, shares=False)
             else:
                 raise
@@ -116,7 +113,7 @@ def settled(draft: Draft, machines: Collection[str]) -> Draft:
 
 
 def without(draft: Draft, reasons: Mapping[str, str], machines: Collection[str]) -> Draft:
-    """The same without some hosts, by why, and without those that are behind one which is no machine."""
+    """Return a draft without some hosts, and without those behind one of them that is not a machine."""
     gone = dict(reasons)
     lost = {*gone} - {*machines}
     hosts = [host for host in draft.hosts if host.name not in gone]
@@ -140,9 +137,9 @@ def with_driver(host: Described) -> Described:
 def shared(
     hosts: Sequence[Described], options: Mapping[str, Sequence[Option]]
 ) -> tuple[dict[str, Value], list[Described]]:
-    """What most hosts have in common, and the hosts with what differs from that.
+    """Return the defaults that most hosts share, and the hosts with what differs from these.
 
-    A default is for each host whose driver has the option: it is none where a host says nothing of it.
+    A default is for every host whose driver has the option, so all of these must set the option.
     """
     if not hosts:
         return {}, []
@@ -167,13 +164,13 @@ def shared(
 
 
 def block(name: str, keys: Mapping[str, Value]) -> list[str]:
-    """A host or a group, with what is said of it."""
+    """Return the lines of a host or a group."""
     lines = [line for key, value in keys.items() for line in entry(key, value, 4)]
     return [f"  {scalar(name)}:", *lines] if lines else [f"  {scalar(name)}: {{}}"]
 
 
 def entry(key: str, value: Value, indent: int) -> list[str]:
-    """A key with its value, in one line where that is short."""
+    """Return a key with its value, on one line if it is short."""
     start = f"{' ' * indent}{scalar(key)}:"
     if isinstance(value, bool | int) or value is None:
         return [f"{start} {'null' if value is None else str(value).lower()}"]
@@ -190,12 +187,12 @@ def entry(key: str, value: Value, indent: int) -> list[str]:
 
 
 def text(value: str, plain: re.Pattern[str] = PLAIN) -> str:
-    """A value: what a fleet's file would take for a variable of the environment stands for itself (`expansion`)."""
+    """Return a value in which a $ is not read as a variable."""
     return scalar(value.replace("$", "$$"), plain)
 
 
 def scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
-    """A text as YAML has it, in quotes unless it is a text without them, for every reader. Raises ValueError."""
+    """Return a text as YAML, in quotes unless every reader takes it for a text without them. Raises ValueError."""
     if plain.fullmatch(value) and not is_number(value) and is_text(value):
         return value
     if any("\ud800" <= letter <= "\udfff" for letter in value):
@@ -205,12 +202,12 @@ def scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
 
 
 def is_text(value: str) -> bool:
-    """Whether YAML 1.1 takes a plain scalar for a text."""
+    """Return whether YAML 1.1 takes a scalar without quotes for a text."""
     return bool(RESOLVER.resolve(yaml.ScalarNode, value, (True, False)) == TEXT_TAG)
 
 
 def is_number(value: str) -> bool:
-    """Whether another YAML's reader, as editors have, might take it for a number."""
+    """Return whether another reader of YAML, such as an editor, might take a text for a number."""
     try:
         float(value)
     except ValueError:
@@ -219,5 +216,5 @@ def is_number(value: str) -> bool:
 
 
 def comment(remark: str, indent: int = 0) -> str:
-    """A remark in one line of its own, nothing of which is read."""
+    """Return a remark as a line of comment."""
     return f"{' ' * indent}# {one_line(remark, LONGEST_LINE * 3)}".rstrip() if remark else ""

@@ -1,4 +1,4 @@
-"""A machine's record, said as a fleet's file says it."""
+"""A machine's record as an entry of a fleet file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from machinectl.fleet.writing.draft import Value
     from machinectl.machines.record import Machine
 
-# The driver's option that says where the engine is: `set --url` changes that for machines of any driver.
+# The driver option that `set --url` changes for machines of any driver.
 URL = "url"
 
 
-class Description:
-    """A machine on its way into the file: `keys` as far as they are known, `remarks` for what cannot stand there."""
+class EntryBuilder:
+    """Collects the keys of a machine, and remarks about what cannot be written."""
 
     def __init__(self, machine: Machine, options: Sequence[Option]) -> None:
         self.machine = machine
@@ -40,26 +40,26 @@ class Description:
             self.of_engine(asked.flag.removeprefix("--"), getattr(self.machine.engine, asked.key))
         self.switches()
         if self.machine.jump:
-            self.say("ssh-jump", self.machine.jump)
+            self.set("ssh-jump", self.machine.jump)
         return Described(self.machine.name, self.machine.driver, self.keys, tuple(self.remarks))
 
     def of_driver(self, option: Option) -> None:
         if option.secret:
-            self.remarks.append(f"{option.name}-file is needed where it is made anew")
+            self.remarks.append(f"{option.name}-file is needed to create it again")
             return
         value = self.machine.spec.options.get(option.name, option.default)
         if option.name == URL and self.machine.url:
             value = self.machine.url
         if type(value) is not type(option.default):
-            self.remarks.append(f"{option.name} is left out: on record it is {one_word(value)}")
+            self.remarks.append(f"{option.name} is left out: it has another type on record: {one_word(value)}")
         elif value != option.default:
-            self.say(option.name, from_home(value) if option.path else value)
+            self.set(option.name, from_home(value) if option.path else value)
 
     def labels(self) -> None:
         found = {}
         for key, value in self.machine.labels.items():
             if not key.strip() or "=" in key or not key.isprintable() or CONTROLS.search(value):
-                self.remarks.append(f"a label is left out, which no file has: {key!r}")
+                self.remarks.append(f"a label is left out, which no file can have: {key!r}")
             elif without_secret_of(key, value) != value:
                 self.remarks.append(f"a secret is left out: the label {key}")
             else:
@@ -70,14 +70,14 @@ class Description:
     def of_engine(self, key: str, value: str | tuple[str, ...]) -> None:
         if isinstance(value, str):
             if value:
-                self.say(key, value)
+                self.set(key, value)
             return
         secret = [each for each in value if without_secrets(each) != each]
         for each in secret:
             hint = ": put it into a file, engine-env-file" if key == "engine-env" else ""
             self.remarks.append(f"a secret is left out{hint}: {key} {without_secrets(each)}")
         if kept := tuple(each for each in value if each not in secret):
-            self.say(key, kept)
+            self.set(key, kept)
 
     def switches(self) -> None:
         machine = self.machine
@@ -88,19 +88,19 @@ class Description:
         if not machine.context:
             self.keys["no-context"] = True
 
-    def say(self, key: str, value: OptionValue) -> None:
+    def set(self, key: str, value: OptionValue) -> None:
         if any(CONTROLS.search(each) for each in texts(value)):
-            self.remarks.append(f"{key} is left out: it holds what no file has, {one_word(value)}")
+            self.remarks.append(f"{key} is left out: it contains a control character: {one_word(value)}")
         else:
             self.keys[key] = value
 
 
 def described(machine: Machine, options: Sequence[Option]) -> Described:
-    """What a file is to say so that `plan` finds nothing to do; `options` are those of the machine's driver.
+    """Return the entry for which `plan` finds nothing to do. `options` are those of the machine's driver.
 
-    A secret is not written: a remark says so.
+    Secrets are not written; remarks name them.
     """
-    return Description(machine, options).whole()
+    return EntryBuilder(machine, options).whole()
 
 
 def texts(value: OptionValue) -> Iterator[str]:
@@ -114,13 +114,13 @@ def one_word(value: object) -> str:
 
 
 def from_home(value: OptionValue) -> OptionValue:
-    """A path as people share it: beneath the home directory of whoever reads it."""
+    """Return a path in the home directory with ~, so that it can be shared."""
     home = os.path.join(os.path.expanduser("~"), "")
     return f"~/{value.removeprefix(home)}" if isinstance(value, str) and value.startswith(home) else value
 
 
 def speaks_tls(url: str) -> bool:
-    """Whether the engine at a URL is spoken to over TLS where nothing else is said."""
+    """Return whether the engine at a URL uses TLS by default."""
     try:
         return engine_url.uses_tls(url)
     except UsageError:

@@ -1,4 +1,4 @@
-"""A file that is written for the user, and never over one that is there."""
+"""Write a new file for the user, and never overwrite one."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import shlex
 
 from machinectl.errors import MachineError
 
-# As any file of the user's: their umask takes from it.
+# Like any file of the user: the umask applies.
 READABLE = 0o666
 
 
 def write_new_file(path: str, text: str) -> None:
-    """Write a text where nothing is yet. Raises MachineError; no part of it is left then."""
+    """Write a text to a new file. Raises MachineError, and leaves no part of it."""
     named = shlex.quote(path)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READABLE)
     except FileExistsError as exc:
         raise MachineError(
-            f"{path} is there already, and stays as it is",
-            f"Choose another name, or move it away: mv {named} {named}.old",
+            f"{path} exists already, and was not changed",
+            f"Choose another name, or move the file: mv {named} {named}.old",
         ) from exc
     except (OSError, ValueError) as exc:
         raise failed(path, exc) from exc

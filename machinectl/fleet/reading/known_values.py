@@ -1,0 +1,72 @@
+"""Values of a fleet file, each read once, however many hosts it is for."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from machinectl.errors import MachineError
+from machinectl.files.secret_files import read_secret
+from machinectl.fleet.reading.key_values import Wrong
+from machinectl.machines import create_options
+from machinectl.machines.engine_options import each_once, read_env_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from machinectl.driver import OptionValue
+    from machinectl.fleet.keys import Key
+    from machinectl.fleet.reading.key_values import Values
+    from machinectl.fleet.syntax.document import Node
+    from machinectl.fleet.syntax.faults import Faults, Place
+
+
+class KnownValues:
+    """Reads values and the files that they name. What is wrong is added to `faults`, once."""
+
+    def __init__(self, values: Values, faults: Faults) -> None:
+        self.values = values
+        self.faults = faults
+        # By key and node, each in a tuple; None for a value that is wrong.
+        self._known: dict[tuple[int, int], tuple[OptionValue] | None] = {}
+        # By what is read in a file, and its path.
+        self._files: dict[tuple[str, str], Any] = {}
+
+    def value(self, key: Key, node: Node) -> OptionValue:
+        """Return the value of a node for a key, or the key's default if it is wrong."""
+        at = (id(key), id(node))
+        if at not in self._known:
+            try:
+                value = self.values.of(key, node)
+            except Wrong as wrong:
+                self.faults.add(wrong.place, wrong.why)
+                self._known[at] = None
+            else:
+                self._known[at] = (value,)
+                return value
+        known = self._known[at]
+        return known[0] if known else key.default
+
+    def is_wrong(self, key: Key, node: Node) -> bool:
+        """Return whether a value that was read before is wrong."""
+        return self._known[id(key), id(node)] is None
+
+    def secret(self, key: str, path: str, place: Place) -> str:
+        return str(self._file("secret", path, place, lambda: read_secret(path, key)))
+
+    def variables(self, paths: Sequence[str], place: Place, own: Sequence[str]) -> tuple[str, ...]:
+        """Return the environment variables of the engine in these files and in `own`."""
+        environment = self.values.environment
+        name = create_options.ENV_FILE.name
+        lines = [self._file(name, path, place, functools.partial(read_env_file, path, environment)) for path in paths]
+        return each_once([*itertools.chain.from_iterable(lines), *own])
+
+    def _file(self, kind: str, path: str, place: Place, read: Callable[[], Any]) -> Any:
+        if (kind, path) not in self._files:
+            try:
+                self._files[kind, path] = read()
+            except MachineError as exc:
+                self.faults.add(place, exc.cause.removeprefix("--"))
+                self._files[kind, path] = ""
+        return self._files[kind, path]
