@@ -24,8 +24,8 @@ from machinectl.hosts.connection.login import Access
 from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, run_ssh_program
 from machinectl.hosts.connection.sftp_copy import CopyInterruption, copy_by_sftp, explain_sftp_failure
 from machinectl.machines.record import Machine
-from machinectl.ssh.client.sftp_copying import Copier, LocalSide
 from machinectl.ssh.openssh.copy_commands import CopyOptions, no_progress
+from machinectl.ssh.sftp.sftp_copying import Copier, LocalSide
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support.hostile_ssh import MEASURED
 from tests.support.program import COMMAND, machinectl
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.machines.store import Store
-    from machinectl.ssh.client.sftp_copying import Piece, Write
+    from machinectl.ssh.sftp.sftp_copying import Piece, Write
     from tests.support.sshd import Sshd
 
 # The configuration of whoever runs the tests is not read.

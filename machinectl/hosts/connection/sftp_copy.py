@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.copy_paths import MachinePath
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.store import Store
-    from machinectl.ssh.client.sftp_copying import CopySide
     from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
+    from machinectl.ssh.sftp.sftp_copying import CopySide
 
 # How long removing leftovers from a host may take after ^C, in seconds.
 PATIENCE = 2.0
@@ -43,7 +43,7 @@ def copy_by_sftp(
     progress: CopyProgress,
 ) -> int:
     """Copy each source to the target, and return scp's exit status. Raises SSHError if a login fails."""
-    from machinectl.ssh.client.sftp_copying import Copier
+    from machinectl.ssh.sftp.sftp_copying import Copier
 
     failures: list[str] = []
 
@@ -131,7 +131,7 @@ def open_copy_side(
     interruption: CopyInterruption,
 ) -> CopySide:
     """Return one side of a copy: local files, or a host, after logging in and pinning its key."""
-    from machinectl.ssh.client.sftp_copying import LocalSide, RemoteSide
+    from machinectl.ssh.sftp.sftp_copying import LocalSide, RemoteSide
 
     if place.machine is None:
         return LocalSide()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from paramiko.buffered_pipe import PipeTimeout
 
-from machinectl.ssh.client import sftp_client
-from machinectl.ssh.client.sftp_client import Inbox, NotSFTP, SFTPClient, Writing
+from machinectl.ssh.sftp import sftp_client
+from machinectl.ssh.sftp.sftp_client import Inbox, RemoteWriter, SFTPClient
+from machinectl.ssh.sftp.sftp_packets import NotSFTP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -125,7 +126,7 @@ def test_writes_have_the_servers_size_and_few_are_unanswered() -> None:
 
     server = Server(0, 0, 1000, 0, write=write)
     own = client(server)
-    writing = Writing(own, own.open(b"x"))
+    writing = RemoteWriter(own, own.open(b"x"))
     writing.write(5, bytes(200_500))
     writing.finish()
     assert written == [(5 + 1000 * number, 1000) for number in range(200)] + [(200_005, 500)]
@@ -135,7 +136,7 @@ def test_writes_have_the_servers_size_and_few_are_unanswered() -> None:
 @pytest.mark.parametrize("kind", ["write", "close"])
 def test_a_failed_write_ends_the_copy_early(kind: str) -> None:
     own = client(Server(**{kind: lambda number, _: [status(number, FAILURE)]}))
-    writing = Writing(own, own.open(b"x"))
+    writing = RemoteWriter(own, own.open(b"x"))
     writing.write(0, b"a text")
     with pytest.raises(OSError, match="said"):
         writing.finish()
@@ -213,14 +214,14 @@ def test_an_interruption_cuts_no_message() -> None:
 
     server = Server(stat=byte_by_byte)
     own = client(server)
-    own._check = interrupt
+    own.connection._check = interrupt
     interruptions = 0
     while interruptions < 30:
         try:
             assert own.stat(b"x" * 100_000).st_size == 77
         except KeyboardInterrupt:
             interruptions += 1
-    own._check = lambda: None
+    own.connection._check = lambda: None
     assert own.stat(b"x").st_size == 77
 
 

@@ -1,8 +1,8 @@
-"""Files by SFTP over a session of our own, as scp copies them: links are followed, and one that fails stops no other.
+"""Copy files by SFTP as scp does: links are followed, and a file that fails stops no other.
 
-A file gets its name when it is whole, also where another one has it: a full disk and ^C leave what was there. Only one
-that is somebody else's, or in a directory that takes no new file, is written to as it stands, as by scp. Paths are
-bytes, with slashes, on either side; where they are relative, on a host, they are so to the user's home.
+A file gets its name only when it is complete, so that a full disk or ^C leaves an existing file alone. Only another
+user's file, and one in a directory that takes no new file, is overwritten in place. Paths are bytes with slashes;
+relative ones on a host start at the user's home.
 """
 
 from __future__ import annotations
@@ -20,16 +20,14 @@ import paramiko
 from paramiko.sftp import SFTP_FLAG_CREATE, SFTP_FLAG_EXCL, SFTP_FLAG_TRUNC, SFTP_FLAG_WRITE
 
 from machinectl.ssh.client.handshake import failure_reason
-from machinectl.ssh.client.sftp_client import (
+from machinectl.ssh.sftp.sftp_client import (
     LONGEST_DATA,
     SSH_PACKET,
     WINDOW,
-    Attributes,
-    NotSFTP,
+    RemoteWriter,
     SFTPClient,
-    Writing,
-    attributes,
 )
+from machinectl.ssh.sftp.sftp_packets import Attributes, NotSFTP, encode_attributes
 from machinectl.ssh.ssh_errors import ConnectionLost, SSHError
 
 if TYPE_CHECKING:
@@ -43,20 +41,20 @@ if TYPE_CHECKING:
     Piece = tuple[int, bytes | memoryview]
     Write = Callable[[int, bytes | memoryview], None]
 
-# scp's own limit (MAX_DIR_DEPTH): links may lead in a circle.
+# scp's own limit (MAX_DIR_DEPTH): links may form a loop.
 DEEPEST = 64
-# Where a file grows: nobody's name, and hidden.
-GROWING = ".machinectl-"
+# The prefix of incomplete files, which are hidden.
+INCOMPLETE = ".machinectl-"
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a file is, behind all links: of stat(2) what both sides know. What a server leaves out is 0."""
+    """The fields of stat(2) that both sides have, links followed; 0 for those that a server leaves out."""
 
     mode: int
     size: int
     owner: tuple[int, int]
-    # When it was read and written last, in seconds.
+    # Of access and modification, in seconds.
     times: tuple[float, float]
 
     @classmethod
@@ -77,27 +75,26 @@ class FileInfo:
         return stat.S_IMODE(self.mode)
 
     @property
-    def handed_on(self) -> int:
-        """Of the permissions what a copy gets, as scp has it: who made the file does not say as whom the copy runs."""
+    def copied_permissions(self) -> int:
+        """Return a copy's permissions, as with scp: without set-user-ID and set-group-ID."""
         return self.permissions & (0o1777 if self.is_directory else 0o777)
 
 
 class CopySide(Protocol):
-    """One side of a copy. Raises OSError, and SSHError where the connection is lost."""
+    """One side of a copy. Raises OSError, and SSHError if the connection is lost."""
 
-    # What is at a path, behind all links; None where nothing is.
+    # Follows links; None if nothing is there.
     def look(self, path: bytes) -> FileInfo | None: ...
 
-    # The path without links.
+    # Resolves links.
     def real(self, path: bytes) -> bytes: ...
 
-    # What is in a directory.
     def names(self, path: bytes) -> list[bytes]: ...
 
-    # The pieces of a file, in any order. Its size may have changed.
+    # Yields pieces of a file in any order; its size may have changed.
     def reader(self, path: bytes, size: int) -> AbstractContextManager[Iterator[Piece]]: ...
 
-    # A new file with the umask's mode, or the existing file, truncated. It takes pieces in any order.
+    # Takes pieces in any order; without a mode, an existing file is truncated.
     def writer(self, path: bytes, mode: int | None) -> AbstractContextManager[Write]: ...
 
     def make_directory(self, path: bytes, mode: int) -> None: ...
@@ -114,7 +111,7 @@ class CopySide(Protocol):
 
 
 class LocalSide:
-    """The side of this computer. See Side."""
+    """The files of this computer."""
 
     def look(self, path: bytes) -> FileInfo | None:
         try:
@@ -162,7 +159,6 @@ class LocalSide:
 
 
 def write_at(file: int, place: int, piece: bytes | memoryview) -> None:
-    """Write all of a piece at its offset in a file."""
     left = memoryview(piece)
     while left:
         written = os.pwrite(file, left, place)
@@ -170,7 +166,7 @@ def write_at(file: int, place: int, piece: bytes | memoryview) -> None:
 
 
 class SequentialFile:
-    """A target that cannot seek, a terminal or a pipe: early pieces wait for those before them."""
+    """Writes to a terminal or a pipe, which cannot seek: early pieces wait for those before them."""
 
     def __init__(self, file: int) -> None:
         self._file = file
@@ -191,7 +187,7 @@ class SequentialFile:
 
 
 class RemoteSide:
-    """The side of a host. See Side; `check` is SFTPClient's."""
+    """The files of a host; `check` is SFTPClient's."""
 
     def __init__(self, session: Session, check: Callable[[], None]) -> None:
         self._settings = session.settings
@@ -239,7 +235,7 @@ class RemoteSide:
         with self._translated():
             names = [name for name in self._client.names(path) if name not in {b".", b".."}]
         if any(b"/" in name or b"\0" in name for name in names):
-            # It would lead out of the directory that is copied to.
+            # They would lead out of the target directory.
             raise OSError(errno.EINVAL, "the server gives names that no file has")
         return names
 
@@ -257,10 +253,10 @@ class RemoteSide:
         with self._translated():
             new = SFTP_FLAG_TRUNC if mode is None else SFTP_FLAG_EXCL
             handle = self._client.open(path, SFTP_FLAG_WRITE | SFTP_FLAG_CREATE | new, mode)
-            writing = Writing(self._client, handle)
+            writer = RemoteWriter(self._client, handle)
             try:
-                yield writing.write
-                writing.finish()
+                yield writer.write
+                writer.finish()
             except OSError:
                 # A server limits the open handles.
                 self._client.release(handle)
@@ -272,15 +268,15 @@ class RemoteSide:
 
     def set_mode(self, path: bytes, mode: int) -> None:
         with self._translated():
-            self._client.set_attributes(path, attributes(mode=mode))
+            self._client.set_attributes(path, encode_attributes(mode=mode))
 
     def set_owner(self, path: bytes, owner: tuple[int, int]) -> None:
         with self._translated():
-            self._client.set_attributes(path, attributes(owner=owner))
+            self._client.set_attributes(path, encode_attributes(owner=owner))
 
     def set_times(self, path: bytes, times: tuple[float, float]) -> None:
         with self._translated():
-            self._client.set_attributes(path, attributes(times=times))
+            self._client.set_attributes(path, encode_attributes(times=times))
 
     def replace(self, path: bytes, target: bytes) -> None:
         with self._translated():
@@ -292,7 +288,7 @@ class RemoteSide:
 
 
 class Copier:
-    """Copies from one side to another; `fail` is told of what cannot be copied."""
+    """Copies from one side to another; `fail` gets a message for each failure."""
 
     def __init__(
         self,
@@ -310,22 +306,24 @@ class Copier:
         self._fail = fail
 
     def copy(self, source: bytes, target: bytes) -> None:
-        """Copy a file or a directory, into a directory where that is what the target is."""
+        """Copy a file or a directory to a path, or into it if it is a directory."""
         found: list[bytes] = []
-        with self._telling(target):
+        with self._reported(target):
             there = self._to.look(target or b".")
             into = there is not None and there.is_directory
-            with self._telling(source):
+            with self._reported(source):
                 found = self.matching(source)
             if len(found) > 1 and not into:
-                self._fail(f"{shown(source)} matches several files, and {shown(target)} is not a directory")
+                self._fail(
+                    f"{printable_path(source)} matches several files, and {printable_path(target)} is not a directory"
+                )
                 return
             for path in found:
                 name = os.path.basename(path.rstrip(b"/"))
                 self._try(path, os.path.join(target, name if name.strip(b".") else b".") if into else target, 0)
 
     def matching(self, source: bytes) -> list[bytes]:
-        """What a path may mean: itself, else what is in its directory and has the name that is a pattern."""
+        """Return the paths that match a pattern in the last part of a path."""
         directory, pattern = os.path.split(source)
         if isinstance(self._from, LocalSide) or not set(pattern) & set(b"*?[") or self._from.look(source):
             return [source]
@@ -333,76 +331,76 @@ class Copier:
         return [os.path.join(directory, name) for name in names if name[:1] != b"." or pattern[:1] == b"."] or [source]
 
     def _try(self, source: bytes, target: bytes, depth: int) -> None:
-        """Copy what is at a path, or tell why that cannot be."""
-        seen = None
-        with self._telling(source):
-            seen = self._from.look(source)
-            if seen is None:
+        """Copy a path, and report a failure."""
+        info = None
+        with self._reported(source):
+            info = self._from.look(source)
+            if info is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        if seen is not None:
-            with self._telling(source, target):
-                self._copy(source, seen, target, depth)
+        if info is not None:
+            with self._reported(source, target):
+                self._copy(source, info, target, depth)
 
     @contextlib.contextmanager
-    def _telling(self, *paths: bytes) -> Iterator[None]:
-        """Tell of what fails about a path, or on the way from one to another, and go on."""
+    def _reported(self, *paths: bytes) -> Iterator[None]:
+        """Report an error about a path, or about a copy from one path to another."""
         try:
             yield
         except OSError as exc:
-            self._fail(f"{' to '.join(map(shown, paths))}: {exc.strerror or exc}")
+            self._fail(f"{' to '.join(map(printable_path, paths))}: {exc.strerror or exc}")
 
-    def _copy(self, source: bytes, seen: FileInfo, target: bytes, depth: int) -> None:
-        if seen.is_directory:
-            self._copy_directory(source, seen, target, depth)
-        elif seen.is_file:
-            self._copy_file(source, seen, target)
+    def _copy(self, source: bytes, info: FileInfo, target: bytes, depth: int) -> None:
+        if info.is_directory:
+            self._copy_directory(source, info, target, depth)
+        elif info.is_file:
+            self._copy_file(source, info, target)
         else:
             raise OSError(errno.EINVAL, "not a regular file")
 
-    def _copy_directory(self, source: bytes, seen: FileInfo, target: bytes, depth: int) -> None:
+    def _copy_directory(self, source: bytes, info: FileInfo, target: bytes, depth: int) -> None:
         if not self._wishes.recursive:
             raise IsADirectoryError(errno.EISDIR, "it is a directory: -r copies those")
         if depth >= DEEPEST:
             raise OSError(errno.ELOOP, f"directories are more than {DEEPEST} deep here: a link in a circle?")
         there = self._to.look(target)
         if there is None:
-            # Its owner has to write in it meanwhile.
-            self._to.make_directory(target, seen.handed_on | stat.S_IRWXU)
+            # We must be able to write to it meanwhile.
+            self._to.make_directory(target, info.copied_permissions | stat.S_IRWXU)
         elif not there.is_directory:
             raise NotADirectoryError(errno.ENOTDIR, "that is there, and no directory")
         for name in self._from.names(source):
             self._try(os.path.join(source, name), os.path.join(target, name), depth + 1)
         if self._wishes.preserve:
-            self._keep(seen, target)
-        elif there is None and seen.mode & stat.S_IRWXU != stat.S_IRWXU:
-            self._to.set_mode(target, seen.handed_on)
+            self._preserve(info, target)
+        elif there is None and info.mode & stat.S_IRWXU != stat.S_IRWXU:
+            self._to.set_mode(target, info.copied_permissions)
 
-    def _copy_file(self, source: bytes, seen: FileInfo, target: bytes) -> None:
+    def _copy_file(self, source: bytes, info: FileInfo, target: bytes) -> None:
         there = self._to.look(target)
         if there is None:
-            self._grow(source, seen, target, None)
+            self._copy_and_rename(source, info, target, None)
         elif there.is_directory:
             raise IsADirectoryError(errno.EISDIR, "that is a directory")
-        elif not there.is_file or not self._grow(source, seen, self._to.real(target), there):
-            self._write_into(source, seen, target)
+        elif not there.is_file or not self._copy_and_rename(source, info, self._to.real(target), there):
+            self._write_into(source, info, target)
 
-    def _grow(self, source: bytes, seen: FileInfo, target: bytes, there: FileInfo | None) -> bool:
-        """Copy a file under another name, and give it its own in the end; False where that is not for us to do.
+    def _copy_and_rename(self, source: bytes, info: FileInfo, target: bytes, there: FileInfo | None) -> bool:
+        """Copy a file under another name and rename it in the end; False if we may not.
 
-        In place of one that is there, it keeps that one's owner and mode.
+        The owner and the mode of the file that it replaces are kept.
         """
-        growing = os.path.join(os.path.dirname(target), f"{GROWING}{secrets.token_hex(8)}".encode())
-        mode = (there or seen).permissions
+        growing = os.path.join(os.path.dirname(target), f"{INCOMPLETE}{secrets.token_hex(8)}".encode())
+        mode = (there or info).permissions
         made = False
         try:
             with self._to.writer(growing, mode & 0o777) as write:
                 made = True
-                if there is not None and not self._hand_over(growing, there):
+                if there is not None and not self._take_ownership(growing, there):
                     return False
-                self._transfer(source, seen, write)
+                self._transfer(source, info, write)
             self._check(growing)
             if self._wishes.preserve:
-                self._keep(seen, growing)
+                self._preserve(info, growing)
             self._to.replace(growing, target)
         except PermissionError:
             if made or there is None:
@@ -416,8 +414,8 @@ class Copier:
                 with contextlib.suppress(OSError, SSHError):
                     self._to.remove(growing)
 
-    def _hand_over(self, path: bytes, there: FileInfo) -> bool:
-        """Give a file the owner and the mode of the one whose place it takes; False where that is not for us to do."""
+    def _take_ownership(self, path: bytes, there: FileInfo) -> bool:
+        """Give a file the owner and the mode of the one that it replaces; False if we may not."""
         try:
             new = self._to.look(path)
             if new is not None and new.owner != there.owner:
@@ -427,15 +425,15 @@ class Copier:
             return False
         return True
 
-    def _write_into(self, source: bytes, seen: FileInfo, target: bytes) -> None:
-        """Copy a file into one that is there and stays what it is, a device too."""
+    def _write_into(self, source: bytes, info: FileInfo, target: bytes) -> None:
+        """Overwrite a file in place, a device too."""
         with self._to.writer(target, None) as write:
-            self._transfer(source, seen, write)
+            self._transfer(source, info, write)
         if self._wishes.preserve:
-            self._keep(seen, target)
+            self._preserve(info, target)
 
-    def _transfer(self, source: bytes, seen: FileInfo, write: Write) -> None:
-        with self._progress(shown(source), seen.size) as tell, self._from.reader(source, seen.size) as pieces:
+    def _transfer(self, source: bytes, info: FileInfo, write: Write) -> None:
+        with self._progress(printable_path(source), info.size) as tell, self._from.reader(source, info.size) as pieces:
             count = end = 0
             for place, piece in pieces:
                 write(place, piece)
@@ -446,16 +444,16 @@ class Copier:
             self._count = count
 
     def _check(self, path: bytes) -> None:
-        """Whether all that was sent has arrived. Raises OSError."""
+        """Raise OSError unless all that was sent has arrived."""
         arrived = self._to.look(path)
         if arrived is None or arrived.size != self._count:
             raise OSError(errno.EIO, f"of {self._count} bytes not all have arrived")
 
-    def _keep(self, seen: FileInfo, target: bytes) -> None:
-        """Give what was copied the mode and the times of what it was copied from."""
-        self._to.set_mode(target, seen.handed_on)
-        self._to.set_times(target, seen.times)
+    def _preserve(self, info: FileInfo, target: bytes) -> None:
+        """Copy the mode and the times."""
+        self._to.set_mode(target, info.copied_permissions)
+        self._to.set_times(target, info.times)
 
 
-def shown(path: bytes) -> str:
+def printable_path(path: bytes) -> str:
     return path.decode(errors="backslashreplace")

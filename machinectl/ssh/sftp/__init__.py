@@ -1,0 +1,1 @@
+"""Files over SFTP, for computers without an scp that speaks it."""

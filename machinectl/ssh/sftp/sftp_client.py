@@ -1,0 +1,362 @@
+"""An SFTP client over a channel: requests are numbered and answered in any order.
+
+paramiko's own client keeps a download in memory, and believes every length that the server states.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import struct
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from paramiko.buffered_pipe import PipeTimeout
+from paramiko.sftp import (
+    CMD_ATTRS,
+    CMD_CLOSE,
+    CMD_DATA,
+    CMD_EXTENDED,
+    CMD_EXTENDED_REPLY,
+    CMD_HANDLE,
+    CMD_INIT,
+    CMD_MKDIR,
+    CMD_NAME,
+    CMD_OPEN,
+    CMD_OPENDIR,
+    CMD_READ,
+    CMD_READDIR,
+    CMD_REALPATH,
+    CMD_REMOVE,
+    CMD_SETSTAT,
+    CMD_STAT,
+    CMD_STATUS,
+    CMD_VERSION,
+    CMD_WRITE,
+    SFTP_FLAG_READ,
+)
+
+from machinectl.ssh.sftp.sftp_packets import (
+    Attributes,
+    EndOfFile,
+    NotSFTP,
+    PacketReader,
+    encode_attributes,
+    encode_number,
+    encode_text,
+    expect,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import paramiko
+
+VERSION = 3
+# The channel's window, in bytes, and how many requests may be unanswered.
+WINDOW = 4 << 20
+AHEAD = 64
+# The largest SSH packet that we accept. OpenSSH fills packets if more than 32 KiB wait to be sent.
+SSH_PACKET = 255 << 10
+# The read and write size that every server accepts, in bytes. OpenSSH 8.5 and later announce more.
+CHUNK = 1 << 15
+LIMITS = b"limits@openssh.com"
+POSIX_RENAME = b"posix-rename@openssh.com"
+# OpenSSH's SFTP_MAX_MSG_LENGTH, in bytes; data has some fields before it. The handle's limit is the draft's.
+LONGEST_PACKET = 1 << 18
+LONGEST_DATA = LONGEST_PACKET - 1024
+LONGEST_HANDLE = 256
+# The most entries of a directory, and the most bytes of their names: a server may list entries endlessly.
+MOST_NAMES = 1_000_000
+MOST_NAME_BYTES = 64 << 20
+# How late ^C is noticed, in seconds.
+POLL = 0.1
+
+
+class Inbox:
+    """A channel's received data, in pieces as they came: paramiko's buffer copies each byte twice."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def feed(self, piece: bytes) -> None:
+        with self._changed:
+            self._size += len(piece)
+            self._pieces.append(piece)
+            self._changed.notify_all()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def read(self, _: int, timeout: float | None = None) -> bytes:
+        """Return one piece, however long it is; b"" after the last."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._pieces or self._closed, timeout):
+                raise PipeTimeout
+            piece = self._pieces.popleft() if self._pieces else b""
+            self._size -= len(piece)
+            return piece
+
+
+class SFTPConnection:
+    """Requests and answers over a channel. `check` is called between packets: it may raise, and nothing is lost."""
+
+    def __init__(self, channel: paramiko.Channel, check: Callable[[], None]) -> None:
+        self._channel = channel
+        self._check = check
+        self._number = 0
+        # The numbers of unanswered requests, abandoned ones too.
+        self._awaited: set[int] = set()
+        # The received part of the next packet, and its length, once known.
+        self._received = b""
+        self._length = 0
+        self._unsent = memoryview(b"")
+        # An Inbox has all methods that the channel uses.
+        channel.in_buffer = Inbox()  # type: ignore[assignment]
+        channel.in_stderr_buffer = Inbox()  # type: ignore[assignment]
+        channel.invoke_subsystem("sftp")
+        channel.settimeout(POLL)
+
+    def ask(self, expected: int, kind: int, *fields: bytes) -> PacketReader:
+        """Send a request and return the fields of its answer; answers to abandoned requests are skipped."""
+        asked = self.request(kind, *fields)
+        while True:
+            answered, kind, answer = self.answer()
+            if answered == asked:
+                return expect(expected, kind, answer)
+
+    def request(self, kind: int, *fields: bytes | memoryview) -> int:
+        """Send a request and return its number."""
+        self._number = (self._number + 1) & 0xFFFFFFFF
+        self._awaited.add(self._number)
+        self.send(bytes([kind]), encode_number(self._number), *fields)
+        return self._number
+
+    def answer(self) -> tuple[int, int, PacketReader]:
+        """Return the next answer: the request's number, the answer's kind, and its fields."""
+        kind, answer = self.receive()
+        answered = answer.number()
+        if answered not in self._awaited:
+            raise NotSFTP("an answer to no request")
+        self._awaited.remove(answered)
+        return answered, kind, answer
+
+    def send(self, *fields: bytes | memoryview) -> None:
+        """Send a packet, after the rest of one that an interruption cut."""
+        length = encode_number(sum(map(len, fields)))
+        self._unsent = memoryview(b"".join([self._unsent, length, *fields]))
+        while self._unsent:
+            self._check()
+            try:
+                sent = self._channel.send(bytes(self._unsent[:CHUNK]))
+            except TimeoutError:  # there is no room for it yet
+                continue
+            except OSError as exc:
+                raise EOFError from exc
+            if not sent:
+                raise EOFError
+            self._unsent = self._unsent[sent:]
+
+    def receive(self) -> tuple[int, PacketReader]:
+        """Return the kind and the fields of the next packet."""
+        if not self._length:
+            length = int.from_bytes(self._take(4))
+            if not 0 < length <= LONGEST_PACKET:
+                raise NotSFTP(f"a packet of {length:,} bytes")
+            self._length = length
+        packet = PacketReader(self._take(self._length))
+        self._length = 0
+        return packet.byte(), packet
+
+    def _take(self, count: int) -> bytes:
+        pieces, size = [self._received], len(self._received)
+        try:
+            while size < count:
+                pieces.append(self._receive_piece())
+                size += len(pieces[-1])
+        except BaseException:
+            self._received = b"".join(pieces)
+            raise
+        last, over = pieces[-1], size - count
+        pieces[-1], self._received = last[: len(last) - over], last[len(last) - over :]
+        return b"".join(pieces)
+
+    def _receive_piece(self) -> bytes:
+        while True:
+            self._check()
+            with contextlib.suppress(TimeoutError):
+                if piece := self._channel.recv(WINDOW):
+                    return piece
+                raise EOFError
+
+
+class SFTPClient:
+    """A client for one thread and one file at a time; `check` is SFTPConnection's.
+
+    Raises OSError if the server refuses a request, NotSFTP, and EOFError or paramiko's SSHException if the connection
+    ends.
+    """
+
+    def __init__(self, channel: paramiko.Channel, check: Callable[[], None]) -> None:
+        self.connection = SFTPConnection(channel, check)
+        self.read_length, self.write_length = self._agree()
+
+    def _agree(self) -> tuple[int, int]:
+        """Agree on the version; return the server's read and write size."""
+        # A program that is no SFTP server may have ended already: its output says why.
+        with contextlib.suppress(EOFError):
+            self.connection.send(bytes([CMD_INIT]) + encode_number(VERSION))
+        kind, answer = self.connection.receive()
+        if kind != CMD_VERSION:
+            raise NotSFTP(f"message {kind} as its first")
+        answer.number()
+        extensions = set()
+        while answer:
+            extensions.add(answer.text())
+            answer.view()
+        if LIMITS not in extensions:
+            return CHUNK, CHUNK
+        limits = self.connection.ask(CMD_EXTENDED_REPLY, CMD_EXTENDED, encode_text(LIMITS))
+        limits.long()
+        read, write = limits.long(), limits.long()
+        return min(read or CHUNK, LONGEST_DATA), min(write or CHUNK, LONGEST_DATA)
+
+    def stat(self, path: bytes) -> Attributes:
+        return self.connection.ask(CMD_ATTRS, CMD_STAT, encode_text(path)).attributes()
+
+    def realpath(self, path: bytes) -> bytes:
+        answer = self.connection.ask(CMD_NAME, CMD_REALPATH, encode_text(path))
+        answer.number()
+        return answer.text()
+
+    def names(self, path: bytes) -> list[bytes]:
+        """Return the names in a directory."""
+        handle = self._handle(CMD_OPENDIR, encode_text(path))
+        found: list[bytes] = []
+        size = 0
+        try:
+            for name in self._listed(handle):
+                found.append(name)
+                size += len(name)
+                if len(found) > MOST_NAMES or size > MOST_NAME_BYTES:
+                    raise OSError(
+                        errno.EFBIG, f"the server lists more than {len(found) - 1:,} names, perhaps endlessly"
+                    )
+        finally:
+            self.release(handle)
+        return found
+
+    def _listed(self, handle: bytes) -> Iterator[bytes]:
+        with contextlib.suppress(EndOfFile):
+            while count := (answer := self.connection.ask(CMD_NAME, CMD_READDIR, encode_text(handle))).number():
+                for _ in range(count):
+                    yield answer.text()
+                    answer.view()  # the line of `ls -l`
+                    answer.attributes()
+
+    def open(self, path: bytes, flags: int = SFTP_FLAG_READ, mode: int | None = None) -> bytes:
+        """Open a file and return its handle. A new file has its mode from the first byte on."""
+        return self._handle(CMD_OPEN, encode_text(path), encode_number(flags), encode_attributes(mode=mode))
+
+    def _handle(self, kind: int, *fields: bytes) -> bytes:
+        handle = self.connection.ask(CMD_HANDLE, kind, *fields).text()
+        if len(handle) > LONGEST_HANDLE:
+            raise NotSFTP(f"a handle of {len(handle)} bytes")
+        return handle
+
+    def close(self, handle: bytes) -> None:
+        """Close a written file: the server may report only now that the data was not stored."""
+        self.connection.ask(CMD_STATUS, CMD_CLOSE, encode_text(handle))
+
+    def release(self, handle: bytes) -> None:
+        """Close a file without waiting for the answer."""
+        self.connection.request(CMD_CLOSE, encode_text(handle))
+
+    def read(self, handle: bytes, size: int) -> Iterator[tuple[int, memoryview]]:
+        """Yield the pieces of a file with their offsets, in the order of arrival, to the end of the file.
+
+        Many pieces up to the expected `size` are requested at once, beyond it only one at a time, which finds the end.
+        """
+        asked: dict[int, tuple[int, int]] = {}
+        place, ended = 0, False
+        most = min(AHEAD, max(2, WINDOW // self.read_length))
+
+        def ask(start: int, count: int) -> None:
+            number = self.connection.request(CMD_READ, encode_text(handle), struct.pack(">QI", start, count))
+            asked[number] = (start, count)
+
+        while True:
+            while not ended and place <= size and len(asked) < most:
+                count = min(size - place, self.read_length) or self.read_length
+                ask(place, count)
+                place += count
+            if not asked:
+                return
+            answered, kind, answer = self.connection.answer()
+            if answered not in asked:
+                continue
+            start, count = asked.pop(answered)
+            try:
+                data = expect(CMD_DATA, kind, answer).view()
+            except EndOfFile:
+                ended = True
+                continue
+            if not 0 < len(data) <= count:
+                raise NotSFTP(f"{len(data)} bytes of a file instead of {count}")
+            yield start, data
+            size = max(size, start + len(data))
+            if len(data) < count:
+                ask(start + len(data), count - len(data))
+
+    def make_directory(self, path: bytes, mode: int) -> None:
+        self.connection.ask(CMD_STATUS, CMD_MKDIR, encode_text(path), encode_attributes(mode=mode))
+
+    def set_attributes(self, path: bytes, changed: bytes) -> None:
+        """Set a file's attributes; `changed` comes from `encode_attributes`."""
+        self.connection.ask(CMD_STATUS, CMD_SETSTAT, encode_text(path), changed)
+
+    def replace(self, path: bytes, target: bytes) -> None:
+        fields = map(encode_text, (POSIX_RENAME, path, target))
+        self.connection.ask(CMD_STATUS, CMD_EXTENDED, *fields)
+
+    def remove(self, path: bytes) -> None:
+        self.connection.ask(CMD_STATUS, CMD_REMOVE, encode_text(path))
+
+
+class RemoteWriter:
+    """Writes to an open file. Several writes are unanswered at a time."""
+
+    def __init__(self, client: SFTPClient, handle: bytes) -> None:
+        self._client = client
+        self._handle = handle
+        self._asked: set[int] = set()
+
+    def write(self, place: int, data: bytes | memoryview) -> None:
+        length = self._client.write_length
+        for start in range(0, len(data), length):
+            while len(self._asked) >= AHEAD:
+                self._take_answer()
+            piece = memoryview(data)[start : start + length]
+            fields = (encode_text(self._handle), struct.pack(">Q", place + start), encode_number(len(piece)), piece)
+            self._asked.add(self._client.connection.request(CMD_WRITE, *fields))
+
+    def finish(self) -> None:
+        """Wait for all answers, and close the file."""
+        while self._asked:
+            self._take_answer()
+        self._client.close(self._handle)
+
+    def _take_answer(self) -> None:
+        answered, kind, answer = self._client.connection.answer()
+        if answered in self._asked:
+            self._asked.remove(answered)
+            expect(CMD_STATUS, kind, answer)
