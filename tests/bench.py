@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.cli.verbs import light_verbs
+from machinectl.cli.declarations.shared_flags import TIMEOUT
 from machinectl.commands.certs.create import certs_create
 from machinectl.go.tabwriter import table
 from machinectl.machines.record import Machine
@@ -144,7 +144,7 @@ def many_answering(work: Path) -> Iterator[Sequence[str]]:
 
 
 def many_silent(work: Path) -> Iterator[Sequence[str]]:
-    timeout = light_verbs.USUAL_TIMEOUT
+    timeout = TIMEOUT.default
     for count in (20, 500):
         store = Store(str(work / f"silent{count}"))
         with silence() as port:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+import machinectl
+
 NAME = "machinectl"
+OWN_DIRECTORY = os.path.dirname(machinectl.__file__)
 AS_PLUGIN = "docker machine"
 # What the plugin's file puts before what docker says.
 BY_DOCKER = "docker-cli-plugin"
@@ -17,6 +20,11 @@ FALSE = {"0", "f", "F", "false", "FALSE", "False"}  # strconv.ParseBool
 def is_true(text: str) -> bool:
     """Return whether an environment variable's value switches something on: anything but "" and Go's false."""
     return bool(text) and text not in FALSE
+
+
+def own_version() -> str:
+    """Which program answers: systemd has a machinectl too, whose first line starts with `systemd`."""
+    return f"machinectl version {machinectl.__version__} (Docker hosts; {OWN_DIRECTORY})"
 
 
 class Called:

@@ -10,20 +10,20 @@ import gc
 import os
 import sys
 
+from machinectl.cli.catalogue import ALL, GROUPS
+from machinectl.cli.declarations.declared_verb import RELAYS
 from machinectl.cli.invocation import AS_PLUGIN, BY_DOCKER, THIS
 from machinectl.cli.output.exit_status import guarded, program_with
-from machinectl.cli.output.stdio import RELAYS, is_for, open_streams
+from machinectl.cli.output.stdio import open_streams
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.parsing.go_flags import GROUPS, canonical, flags_of
-from machinectl.cli.verbs import light_verbs
+from machinectl.cli.parsing.go_flags import canonical
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
-    from machinectl.machines.store import Store
-
-    Answer = Callable[[Store, dict[str, str], list[str], str], int | None]
+    from machinectl.cli.declarations.declared_verb import Verb
 
 # Command lines that ask what there is.
 HELP: tuple[list[str], ...] = ([], ["--help"], ["help"], ["h"])
@@ -91,6 +91,7 @@ def heavy(arguments: list[str]) -> int:
 def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
     """The store that a command line names, and its work where it is understood here."""
     rest = canonical(arguments)
+    typed = list(rest)
     if rest in HELP:
         return "", help_of_all
     root = take_storage(rest)
@@ -99,34 +100,18 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
     verb = rest.pop(0)
     if verb in GROUPS and rest:
         verb = f"{verb} {rest.pop(0)}"
-    if verb not in VERBS or (verb in ORDERS and needs_more()):
+    declared = ALL.get(verb)
+    if declared is None or declared.light is None or (declared.output == RELAYS and needs_more()):
         return root, None
-    known, most, answer = VERBS[verb]
-    read = take_options(rest, verb, known)
-    if read is None:
-        return root, None
-    flags, names = read
-    if len(names) > most or (verb == "ls" and "quiet" not in flags):
+    given = take_values(rest, declared)
+    if given is None:
         return root, None
 
     def work() -> int:
-        from machinectl.cli.options.store_followers import Following
-        from machinectl.machines.store import Store
+        from machinectl.cli.options.run_verb import run_verb
+        from machinectl.cli.options.verb_session import Session
 
-        following = Following()
-        program = program_with(root)
-        if verb in ORDERS:
-            is_for(RELAYS)
-        store = Store(root, [following], following.said.append)
-        try:
-            if verb in READERS:
-                following.catch_up(store)
-            return answer(store, flags, names, program) or 0
-        finally:
-            if following.has_news:
-                from machinectl.cli.output.terminal import Terminal
-
-                following.report(Terminal(program).warn)
+        return run_verb(Session(root, typed), declared, given)
 
     return root, work
 
@@ -153,42 +138,35 @@ def needs_more() -> bool:
     return THIS.name == AS_PLUGIN or bool(THIS.passwords or any(os.environ.get(name) for name in BESIDE))
 
 
-def take_options(words: Sequence[str], verb: str, known: frozenset[str]) -> tuple[dict[str, str], list[str]] | None:
-    """Split what follows the verb into flags and names; None where anything is not among the known options."""
-    flags: dict[str, str] = {}
-    names: list[str] = []
-    takes_value = flags_of(verb)
+def take_values(words: Sequence[str], declared: Verb) -> dict[str, Any] | None:
+    """The values of a verb's flags and arguments, by parameter; None where anything is not understood here."""
+    given: dict[str, Any] = {flag.parameter: None if flag.many else flag.default for flag in declared.flags}
+    light = {flag.name: flag for flag in declared.light or ()}
+    left: list[str] = []
     for at, word in enumerate(words):
-        if word == "--" and verb in ORDERS:
+        if word == "--" and declared.output == RELAYS:
             # What follows is another program's.
-            return flags, [*names, *words[at:]]
+            left += words[at + 1 :]
+            break
         if not word.startswith("-"):
-            names.append(word)
+            left.append(word)
             continue
         name, equals, value = word.removeprefix("--").partition("=")
-        if name not in known or takes_value[name][1] != bool(equals):
+        flag = light.get(name)
+        if flag is None or bool(flag.metavar) != bool(equals):
             return None
-        flags[name.replace("-", "_")] = value
-    return flags, names
+        given[flag.parameter] = value if equals else True
+    if declared.light_needs and not given[declared.light_needs.parameter]:
+        return None
+    for argument in declared.arguments:
+        if argument.many:
+            given[argument.parameter], left = left, []
+        elif left or not argument.required:
+            given[argument.parameter] = left.pop(0) if left else ""
+        else:
+            return None
+    return None if left else given
 
 
-# Verbs that are followed by two dashes and somebody else's words, and the variables that Typer's way minds for them.
-ORDERS = frozenset({"run", "docker"})
+# The variables that Typer's way minds for the verbs that pass on another program's output.
 BESIDE = ("MACHINE_DEBUG", "MACHINE_NATIVE_SSH")
-# Verbs that read machines and do more than print a line for a shell: they update STORE/ssh_config.
-READERS = frozenset({"status", "inspect", "certs ls", *ORDERS})
-# A verb's options here (what Typer knows beside them is left to it), how many names it takes, and what answers it.
-VERBS: dict[str, tuple[frozenset[str], int, Answer]] = {
-    "env": (frozenset({"shell", "unset", "no-proxy", "swarm"}), 1, light_verbs.env),
-    "active": (frozenset(), 0, light_verbs.active),
-    "url": (frozenset(), 1, light_verbs.url),
-    "ip": (frozenset(), sys.maxsize, light_verbs.ip),
-    "ls": (frozenset({"quiet", "selector"}), 0, light_verbs.ls),
-    "status": (frozenset(), 1, light_verbs.status),
-    "inspect": (frozenset(), 1, light_verbs.inspect),
-    "certs ls": (frozenset(), sys.maxsize, light_verbs.certs_ls),
-    "run": (frozenset({"selector", "all", "group", "json", "sudo", "no-persist"}), sys.maxsize, light_verbs.run),
-    "docker": (frozenset({"selector", "all", "group", "json"}), sys.maxsize, light_verbs.docker),
-    "shell-init": (frozenset({"prompt"}), 1, light_verbs.shell_init),
-    "completion": (frozenset(), 1, light_verbs.completion),
-}

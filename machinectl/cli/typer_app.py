@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from machinectl.cli.catalogue import ABOUT, GROUPS, VERBS, Verb
-from machinectl.cli.invocation import NAME, THIS, is_true
-from machinectl.cli.options.store_followers import Following
-from machinectl.cli.options.typer_verbs import GivenTLS, Session, evaluate, new_app, own_version
-from machinectl.cli.output.exit_status import guarded, program_with
+from machinectl.cli.catalogue import ABOUT, ALL, GROUPS, VERBS
+from machinectl.cli.declarations.driver_option import IN_DRIVER
+from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
+from machinectl.cli.invocation import NAME, THIS, own_version
+from machinectl.cli.options.typer_verbs import add_verb, module_of, new_app, signature
+from machinectl.cli.options.verb_session import GivenTLS, Session
+from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.help_overview import overview
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.output.terminal import Terminal
 from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.cli.parsing.lookahead import SYSTEMDS_VERBS, named_driver, named_machine, named_store, split_at_verb
 from machinectl.errors import MachineError, UsageError, closest_match
@@ -26,7 +26,7 @@ from machinectl.machines.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from machinectl.driver import Option
+    from machinectl.cli.declarations.declared_verb import Verb
 
 # Verbs that are followed by two dashes and a command, with an example of one.
 ORDERS = {"run": "uptime", "docker": "ps"}
@@ -59,20 +59,11 @@ def dispatch(arguments: list[str]) -> int:
 def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
     """The flags that a verb has of the driver that it is about, each with whether a value follows it."""
     _, rest = split_at_verb(arguments)
-    options: Iterable[Option] = ()
-    if rest[:1] == ["create"] and (name := named_driver(arguments)):
-        from machinectl.driver.installed_drivers import load
-
-        options = load(name).options()
-    elif rest[:1] == ["set"]:
-        from machinectl.cli.verbs.manage.set import changeable
-
-        _, options = changeable(arguments)
-    else:
+    if not rest or rest[0] not in ("create", "set"):
         return {}
-    from machinectl.driver.options import typed
-
-    return {typed(option).removeprefix("--"): not isinstance(option.default, bool) for option in options}
+    declared = ALL[rest[0]]
+    flags, _ = module_of(declared).with_driver(arguments, declared)
+    return {flag.name: bool(flag.metavar) for flag in flags if flag.section.startswith(IN_DRIVER)}
 
 
 def check_verb(words: Sequence[str]) -> None:
@@ -148,56 +139,22 @@ def told(error: Any, arguments: Sequence[str]) -> MachineError:
 def build(arguments: Sequence[str]) -> typer.Typer:
     """The application with no more than the verb that a canonical command line asks for: each pays for itself."""
     app = new_app(help=ABOUT, invoke_without_command=True)
-    evaluate(before_the_verb)
+
+    def before_the_verb(ctx: typer.Context, **given: Any) -> None:
+        if given["show_version"]:
+            write_out(f"{own_version()}\n")
+            raise typer.Exit
+        if ctx.invoked_subcommand is None:
+            write_out(overview())
+            return
+        if given["debug"]:
+            os.environ["MACHINE_DEBUG"] = "1"
+        tls = GivenTLS(given["tls_ca_cert"], given["tls_ca_key"], given["tls_client_cert"], given["tls_client_key"])
+        ctx.obj = Session(given["storage_path"], arguments, tls=tls, native_ssh=given["native_ssh"])
+
+    before_the_verb.__signature__ = signature((), BEFORE_THE_VERB)  # type: ignore[attr-defined]
     app.callback()(before_the_verb)
     _, rest = split_at_verb(arguments)
     if rest:
-        family = importlib.import_module(f"machinectl.cli.verbs.{VERBS[rest[0]].family}")
-        family.add(app, arguments)
-        app.registered_commands = [each for each in app.registered_commands if each.name == rest[0]]
+        add_verb(app, rest[0], arguments)
     return app
-
-
-def before_the_verb(
-    ctx: typer.Context,
-    storage_path: Annotated[
-        str,
-        typer.Option(
-            "-s", "--storage-path", metavar="DIR", help="Where machines are kept (else $MACHINE_STORAGE_PATH)."
-        ),
-    ] = "",
-    debug: Annotated[bool, typer.Option("-D", "--debug")] = False,
-    native_ssh: Annotated[bool, typer.Option("--native-ssh", hidden=True)] = False,
-    # For docker-machine's scripts: nothing is fetched from GitHub, and nobody is told of crashes.
-    github_api_token: Annotated[str, typer.Option(hidden=True)] = "",
-    bugsnag_api_token: Annotated[str, typer.Option(hidden=True)] = "",
-    tls_ca_cert: Annotated[str, typer.Option(envvar="MACHINE_TLS_CA_CERT", hidden=True)] = "",
-    tls_ca_key: Annotated[str, typer.Option(envvar="MACHINE_TLS_CA_KEY", hidden=True)] = "",
-    tls_client_cert: Annotated[str, typer.Option(envvar="MACHINE_TLS_CLIENT_CERT", hidden=True)] = "",
-    tls_client_key: Annotated[str, typer.Option(envvar="MACHINE_TLS_CLIENT_KEY", hidden=True)] = "",
-    show_version: Annotated[
-        bool, typer.Option("-v", "--version", help="Print the version.", is_eager=True, callback=print_own_version)
-    ] = False,
-) -> None:
-    if ctx.invoked_subcommand is None:
-        write_out(overview())
-        return
-    if debug:
-        os.environ["MACHINE_DEBUG"] = "1"
-    program = program_with(storage_path)
-    following = Following()
-    ctx.obj = Session(
-        store=Store(storage_path, [following], following.said.append),
-        following=following,
-        console=Terminal(program),
-        program=program,
-        tls=GivenTLS(tls_ca_cert, tls_ca_key, tls_client_cert, tls_client_key),
-        native_ssh=native_ssh or is_true(os.environ.get("MACHINE_NATIVE_SSH", "")),
-        passwords=THIS.passwords,
-    )
-
-
-def print_own_version(asked: bool) -> None:
-    if asked:
-        write_out(own_version() + "\n")
-        raise typer.Exit

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import UsageError
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.machines.engine_options import DECLARED
+from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.selection import waiting
 from machinectl.machines.tls_warnings import advise
 from machinectl.masking import without_secrets
@@ -46,7 +46,7 @@ def told(machine: Machine, change: Edit) -> list[str]:
     labels += [f"no label {key}" for key in change.unlabel if key not in change.labels]
     engine = [
         f"{option.flag} {shown(change.engine[option.key]) or 'not given'}"
-        for option in DECLARED
+        for option in ENGINE_FLAGS
         if option.key in change.engine
     ]
     context = [] if change.context is None else [f"docker context {'wanted' if change.context else 'not wanted'}"]

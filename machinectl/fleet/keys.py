@@ -20,6 +20,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.machines import create_options, engine_options, jump_hosts
 from machinectl.machines.create_options import (
     CERTIFICATES,
+    ENGINE_FLAGS,
     ENV_FILE,
     HOST_KEY,
     JUMP,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from machinectl.driver import Driver, Option, OptionValue
+    from machinectl.machines.flags import Flag
 
 DRIVER, GROUPS, LABELS, SWARM = "driver", "groups", "labels", "swarm"
 # The parts of a file. `groups` is also a key of a host.
@@ -150,29 +152,20 @@ CHECKS: Mapping[str, Callable[[OptionValue], object]] = {
     "env": check_variables,
     "bind": check_bind,
 }
-CHOICES = {"install": engine_options.WAYS}
 
 
-def of_engine(option: engine_options.Declared) -> Key:
+def of_flag(flag: Flag) -> Key:
+    """Return the key of an option of `create`."""
+    empty: OptionValue = () if flag.many else ""
     return Key(
-        option.flag.removeprefix("--"),
-        Kind.TEXTS if option.many else Kind.TEXT,
-        option.help,
-        choices=CHOICES.get(option.key, ()),
-        default=() if option.many else "",
-        check=CHECKS.get(option.key),
-    )
-
-
-def of_create(option: create_options.Declared) -> Key:
-    kind = Kind.TEXT if option.metavar else Kind.SWITCH
-    return Key(
-        option.name,
-        kind,
-        option.help if option.help.endswith(".") else f"{option.help}.",
-        is_path=option.is_path,
-        is_secret=option.secret,
-        default=False if kind is Kind.SWITCH else "",
+        flag.name,
+        Kind.SWITCH if not flag.metavar else Kind.TEXTS if flag.many else Kind.TEXT,
+        flag.help if flag.help.endswith(".") else f"{flag.help}.",
+        choices=flag.value if isinstance(flag.value, tuple) else (),
+        is_path=flag.is_path,
+        is_secret=flag.secret,
+        default=empty if flag.metavar else False,
+        check=CHECKS.get(flag.key),
     )
 
 
@@ -185,7 +178,7 @@ FLEET_KEY = Key(
 INCLUDE_KEY = Key(INCLUDE, Kind.TEXTS, "Files to read together with this one; paths are relative to it.", is_path=True)
 LABEL = Key("label", Kind.TEXT, create_options.LABEL.help)
 # By the fields of EngineOptions.
-ENGINE = {option.key: of_engine(option) for option in engine_options.DECLARED}
+ENGINE = {flag.key: of_flag(flag) for flag in ENGINE_FLAGS}
 COMMON: Mapping[str, Key] = {
     key.name: key
     for key in (
@@ -197,12 +190,12 @@ COMMON: Mapping[str, Key] = {
             "Labels of the machine and its engine, in addition to those of its groups and the defaults.",
         ),
         Key(SWARM, Kind.TEXT, "The host's role in the fleet's Swarm.", choices=ROLES),
-        *map(of_create, CERTIFICATES),
+        *map(of_flag, CERTIFICATES),
         *ENGINE.values(),
-        replace(of_create(ENV_FILE), kind=Kind.TEXTS, default=()),
-        *map(of_create, (NO_TLS, NO_PROVISION, NO_CONTEXT, STRICT)),
-        replace(of_create(JUMP), check=check_jump),
-        *map(of_create, (*LOGIN_SECRETS, HOST_KEY)),
+        of_flag(ENV_FILE),
+        *map(of_flag, (NO_TLS, NO_PROVISION, NO_CONTEXT, STRICT)),
+        replace(of_flag(JUMP), check=check_jump),
+        *map(of_flag, (*LOGIN_SECRETS, HOST_KEY)),
     )
 }
 # Keys that do not apply to drivers without hosts.

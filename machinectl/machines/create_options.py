@@ -1,82 +1,154 @@
-"""What `create` and a fleet's file can say of a machine, beside what is its driver's or its engine's.
-
-Each option is declared here, and nowhere else.
-"""
+"""The options of `create` that a fleet's file and a record know too. Part of the light path."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from machinectl.machines.flags import DIRECTORY, FILE, IN_CERTIFICATES, IN_ENGINE, IN_SSH, MACHINE, Flag
 
+LABEL = Flag(
+    "--label", "--engine-label", many=True, metavar="KEY=VALUE", help="A label of the machine and of its engine."
+)
+NO_TLS = Flag("--no-tls", help="Speak to the engine without TLS.", section=IN_CERTIFICATES)
+NO_PROVISION = Flag("--no-provision", help="Register the host as it is, and change nothing on it.")
+NO_CONTEXT = Flag("--no-context", help="Make no docker context of the machine.")
+JUMP = Flag(
+    "--ssh-jump",
+    metavar="NAME|[USER@]HOST[:PORT]",
+    help="Jump host for its SSH: a machine, else a host as in ssh -J. machine:NAME and host:HOST say which of the two.",
+    value=MACHINE,
+    section=IN_SSH,
+)
 
-class Declared(NamedTuple):
-    """How an option is called, without dashes; `metavar` stands for its value in help, "" where it is a switch.
+CERTIFICATES = (
+    Flag(
+        "--tls-dir",
+        metavar="DIR",
+        help="Certificates to use, ca.pem, cert.pem and key.pem in DIR.",
+        value=DIRECTORY,
+        section=IN_CERTIFICATES,
+    ),
+    Flag(
+        "--tls-ca-cert", metavar="FILE", help="The CA of the engine's certificate.", value=FILE, section=IN_CERTIFICATES
+    ),
+    Flag("--tls-client-cert", metavar="FILE", help="The client's certificate.", value=FILE, section=IN_CERTIFICATES),
+    Flag("--tls-client-key", metavar="FILE", help="The client's key.", value=FILE, section=IN_CERTIFICATES),
+)
 
-    The value of one that `is_path` names a file or a directory here. One that is `secret` names a file that holds the
-    secret, which the environment may hold instead, in `variable` where there is one.
-    """
-
-    name: str
-    metavar: str
-    help: str
-    is_path: bool = False
-    secret: bool = False
-    variable: str = ""
-
-    @property
-    def flag(self) -> str:
-        return f"--{self.name}"
-
-    @property
-    def parameter(self) -> str:
-        """Its name as Python's functions may have it."""
-        return self.name.replace("-", "_")
-
-
-LABEL = Declared("label", "KEY=VALUE", "A label of the machine and of its engine.")
-ENV_FILE = Declared(
-    "engine-env-file",
-    "FILE",
-    "A file of such variables, as docker's --env-file: for a proxy's password.",
-    is_path=True,
+PASSPHRASE_FILE = Flag(
+    "--ssh-passphrase-file",
+    metavar="FILE",
+    help="A file with the passphrase of the SSH key.",
+    value=FILE,
     secret=True,
+    section=IN_SSH,
 )
-NO_TLS = Declared("no-tls", "", "Speak to the engine without TLS.")
-NO_PROVISION = Declared("no-provision", "", "Register the host as it is, and change nothing on it.")
-NO_CONTEXT = Declared("no-context", "", "Make no docker context of the machine.")
-JUMP = Declared(
-    "ssh-jump",
-    "NAME|[USER@]HOST[:PORT]",
-    "Jump host for its SSH: a machine, else a host as in ssh -J. machine:NAME and host:HOST say which of the two.",
-)
-
-TLS_DIR = Declared("tls-dir", "DIR", "Certificates to use, ca.pem, cert.pem and key.pem in DIR.", is_path=True)
-TLS_CA = Declared("tls-ca-cert", "FILE", "The CA of the engine's certificate.", is_path=True)
-TLS_CERTIFICATE = Declared("tls-client-cert", "FILE", "The client's certificate.", is_path=True)
-TLS_KEY = Declared("tls-client-key", "FILE", "The client's key.", is_path=True)
-CERTIFICATES = (TLS_DIR, TLS_CA, TLS_CERTIFICATE, TLS_KEY)
-
-PASSPHRASE_FILE = Declared(
-    "ssh-passphrase-file", "FILE", "A file with the passphrase of the SSH key.", is_path=True, secret=True
-)
-PASSWORD_FILE = Declared(
-    "ssh-password-file",
-    "FILE",
-    "A file with the password to log in with",
-    is_path=True,
+PASSWORD_FILE = Flag(
+    "--ssh-password-file",
+    metavar="FILE",
+    help="A file with the password to log in with",
+    value=FILE,
     secret=True,
     variable="MACHINECTL_SSH_PASSWORD",
+    section=IN_SSH,
 )
-SUDO_PASSWORD_FILE = Declared(
-    "sudo-password-file",
-    "FILE",
-    "A file with the password for sudo",
-    is_path=True,
+SUDO_PASSWORD_FILE = Flag(
+    "--sudo-password-file",
+    metavar="FILE",
+    help="A file with the password for sudo",
+    value=FILE,
     secret=True,
     variable="MACHINECTL_SUDO_PASSWORD",
+    section=IN_SSH,
 )
 LOGIN_SECRETS = (PASSPHRASE_FILE, PASSWORD_FILE, SUDO_PASSWORD_FILE)
-HOST_KEY = Declared("ssh-host-key", "SHA256:…", "The fingerprint that the host's SSH key must have.")
-STRICT = Declared("ssh-strict", "", "Refuse a host whose SSH key is not known.")
+HOST_KEY = Flag(
+    "--ssh-host-key", metavar="SHA256:…", help="The fingerprint that the host's SSH key must have.", section=IN_SSH
+)
+STRICT = Flag("--ssh-strict", help="Refuse a host whose SSH key is not known.", section=IN_SSH)
+
+ENGINE_INSTALL_WAYS = ("auto", "docker", "distro", "none")
+ENGINE_FLAGS = (
+    Flag("--engine-opt", key="options", many=True, metavar="FLAG=VALUE", help="A flag of dockerd.", section=IN_ENGINE),
+    Flag(
+        "--engine-insecure-registry",
+        key="insecure_registries",
+        many=True,
+        metavar="REGISTRY",
+        help="A registry without TLS.",
+        section=IN_ENGINE,
+    ),
+    Flag(
+        "--engine-registry-mirror",
+        key="registry_mirrors",
+        many=True,
+        metavar="URL",
+        help="A registry mirror.",
+        variable="ENGINE_REGISTRY_MIRROR",
+        section=IN_ENGINE,
+    ),
+    Flag(
+        "--engine-env",
+        key="env",
+        many=True,
+        metavar="NAME=VALUE",
+        help="A variable of the engine's environment; proxies are for installing, too.",
+        section=IN_ENGINE,
+    ),
+    Flag(
+        "--tls-san",
+        key="tls_sans",
+        many=True,
+        metavar="NAME|ADDRESS",
+        help="One more name in the server's certificate.",
+        section=IN_ENGINE,
+    ),
+    Flag(
+        "--engine-install",
+        key="install",
+        metavar="WAY",
+        help="auto (the default), docker (its script), distro (the package) or none.",
+        value=ENGINE_INSTALL_WAYS,
+        section=IN_ENGINE,
+    ),
+    Flag(
+        "--engine-install-url",
+        key="install_url",
+        metavar="URL",
+        help="Docker's script, for --engine-install docker.",
+        variable="MACHINE_DOCKER_INSTALL_URL",
+        section=IN_ENGINE,
+    ),
+    Flag("--engine-version", key="version", metavar="VERSION", help="The version to install.", section=IN_ENGINE),
+    Flag(
+        "--engine-storage-driver",
+        key="storage_driver",
+        metavar="NAME",
+        help="The engine's storage driver.",
+        section=IN_ENGINE,
+    ),
+    Flag(
+        "--engine-bind",
+        key="bind",
+        metavar="ADDRESS",
+        help="The address that the engine listens on (default: all).",
+        section=IN_ENGINE,
+    ),
+    Flag(
+        "--os",
+        key="os",
+        metavar="ID",
+        help="What the host's system is like, where it is not recognised: debian, fedora …",
+        section=IN_ENGINE,
+    ),
+)
+ENV_FILE = Flag(
+    "--engine-env-file",
+    many=True,
+    metavar="FILE",
+    help="A file of such variables, as docker's --env-file: for a proxy's password.",
+    value=FILE,
+    secret=True,
+    section=IN_ENGINE,
+)
 
 # Drivers whose machines have no host that is ever logged in at or set up: options for that are nothing to them.
 WITHOUT_HOST = frozenset({"none"})

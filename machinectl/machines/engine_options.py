@@ -1,8 +1,4 @@
-"""What is asked of a machine's engine. Each option is declared here, and nowhere else.
-
-From its declaration it becomes an option of `create` (with an environment variable where it has one), a key in the
-machine's record, and a line of documentation.
-"""
+"""What is asked of a machine's engine: the values of create_options.ENGINE_FLAGS, by their keys in the record."""
 
 from __future__ import annotations
 
@@ -10,70 +6,39 @@ import functools
 import ipaddress
 import os
 import shlex
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import UsageError
 from machinectl.files.atomic import LONGEST
-from machinectl.machines.create_options import ENV_FILE
+from machinectl.machines.create_options import ENGINE_FLAGS, ENGINE_INSTALL_WAYS, ENV_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-WAYS = ("auto", "docker", "distro", "none")
-
-
-class Declared(NamedTuple):
-    """How an option is called: its key in the record, its flag, its environment variable; `many` may be repeated."""
-
-    key: str
-    flag: str
-    metavar: str
-    help: str
-    variable: str
-    many: bool
-
-
-def one(flag: str, metavar: str, text: str, variable: str = "") -> Any:
-    """Declare an option with one value, "" where it is not given."""
-    return field(default="", metadata={"declared": (flag, metavar, text, variable, False)})
-
-
-def many(flag: str, metavar: str, text: str, variable: str = "") -> Any:
-    """Declare an option that may be given many times."""
-    return field(default=(), metadata={"declared": (flag, metavar, text, variable, True)})
 
 
 @dataclass(frozen=True)
 class EngineOptions:
     """What is asked of an engine; `others` are keys of the record that this version cannot read, kept as they are."""
 
-    options: tuple[str, ...] = many("--engine-opt", "FLAG=VALUE", "A flag of dockerd.")
-    insecure_registries: tuple[str, ...] = many("--engine-insecure-registry", "REGISTRY", "A registry without TLS.")
-    registry_mirrors: tuple[str, ...] = many(
-        "--engine-registry-mirror", "URL", "A registry mirror.", "ENGINE_REGISTRY_MIRROR"
-    )
-    env: tuple[str, ...] = many(
-        "--engine-env", "NAME=VALUE", "A variable of the engine's environment; proxies are for installing, too."
-    )
-    tls_sans: tuple[str, ...] = many("--tls-san", "NAME|ADDRESS", "One more name in the server's certificate.")
-    install: str = one(
-        "--engine-install", "WAY", "auto (the default), docker (its script), distro (the package) or none."
-    )
-    install_url: str = one(
-        "--engine-install-url", "URL", "Docker's script, for --engine-install docker.", "MACHINE_DOCKER_INSTALL_URL"
-    )
-    version: str = one("--engine-version", "VERSION", "The version to install.")
-    storage_driver: str = one("--engine-storage-driver", "NAME", "The engine's storage driver.")
-    bind: str = one("--engine-bind", "ADDRESS", "The address that the engine listens on (default: all).")
-    os: str = one("--os", "ID", "What the host's system is like, where it is not recognised: debian, fedora …")
+    options: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
+    registry_mirrors: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    tls_sans: tuple[str, ...] = ()
+    install: str = ""
+    install_url: str = ""
+    version: str = ""
+    storage_driver: str = ""
+    bind: str = ""
+    os: str = ""
     others: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> EngineOptions:
         """The options of a record. Never raises: what is not of its option's type is kept and not used."""
         known: dict[str, Any] = {}
-        for option in DECLARED:
+        for option in ENGINE_FLAGS:
             value = data.get(option.key)
             if option.many and isinstance(value, list) and all(isinstance(each, str) for each in value):
                 known[option.key] = tuple(value)
@@ -88,14 +53,14 @@ class EngineOptions:
     @functools.cached_property
     def recorded(self) -> Mapping[str, Any]:
         """The same, not to be changed."""
-        given = {option.key: getattr(self, option.key) for option in DECLARED}
+        given = {option.key: getattr(self, option.key) for option in ENGINE_FLAGS}
         texts = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items() if value}
         return {**texts, **self.others}
 
     @property
     def given(self) -> bool:
         """Whether anything was asked."""
-        return any(getattr(self, option.key) for option in DECLARED)
+        return any(getattr(self, option.key) for option in ENGINE_FLAGS)
 
     def check(self) -> None:
         """Refuse what no engine could be given, before anybody is asked or touched. Raises UsageError."""
@@ -105,14 +70,9 @@ class EngineOptions:
         check_address(self.bind)
 
 
-DECLARED = tuple(
-    Declared(each.name, *each.metadata["declared"]) for each in fields(EngineOptions) if "declared" in each.metadata
-)
-
-
 def check_way(way: str) -> None:
-    if way and way not in WAYS:
-        raise UsageError(f"--engine-install {way!r} is not known", f"One of: {' '.join(WAYS)}")
+    if way and way not in ENGINE_INSTALL_WAYS:
+        raise UsageError(f"--engine-install {way!r} is not known", f"One of: {' '.join(ENGINE_INSTALL_WAYS)}")
 
 
 def check_options(given: Iterable[str]) -> None:

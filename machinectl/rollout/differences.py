@@ -12,7 +12,7 @@ from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.keys import LABELS
-from machinectl.machines.engine_options import DECLARED
+from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.swarm_node import node_of
 from machinectl.masking import HIDDEN, without_secret_of, without_secrets
 from machinectl.rollout.plan_steps import Difference
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver, Option, OptionValue
     from machinectl.fleet.model import FleetHost
     from machinectl.fleet.syntax.hidden_values import Hidden
-    from machinectl.machines.engine_options import Declared
+    from machinectl.machines.flags import Flag
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
 
@@ -184,7 +184,7 @@ def of_engine(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Ite
     if machine.asks_for(host.spec.engine):
         return
     asked, wanted = machine.engine, host.spec.engine
-    for option in DECLARED:
+    for option in ENGINE_FLAGS:
         old, new = getattr(asked, option.key), getattr(wanted, option.key)
         if old == new or (option.key in UNORDERED and set(old) == set(new)):
             continue
@@ -193,7 +193,7 @@ def of_engine(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Ite
         yield Difference(option.flag.removeprefix("--"), as_text(removed), as_text(added), restarts)
 
 
-def takes_restart(option: Declared, removed: OptionValue, added: OptionValue) -> bool:
+def takes_restart(option: Flag, removed: OptionValue, added: OptionValue) -> bool:
     if option.key == NAMES:
         return bool(added)
     if isinstance(removed, tuple) and isinstance(added, tuple) and option.key == "options":
@@ -201,7 +201,7 @@ def takes_restart(option: Declared, removed: OptionValue, added: OptionValue) ->
     return option.key in RESTARTING
 
 
-def changed_items(option: Declared, old: OptionValue, new: OptionValue) -> tuple[OptionValue, OptionValue]:
+def changed_items(option: Flag, old: OptionValue, new: OptionValue) -> tuple[OptionValue, OptionValue]:
     """Return what is removed from an option's value, and what is added; all of both if only their order differs."""
     if not (option.many and isinstance(old, tuple) and isinstance(new, tuple)):
         return old, new

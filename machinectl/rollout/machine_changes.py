@@ -12,7 +12,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.connection.machine_driver import driver_instance
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.parallel.workers import locked_machine
-from machinectl.machines.engine_options import DECLARED
+from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import Phase
 from machinectl.rollout.differences import URL, differences, speaks_tls
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 CERTIFICATE_KEYS = frozenset({"tls-dir", "tls-client-cert"})
 # Settings of the engine, which another computer may change as well.
-SETTINGS = frozenset({"labels", *(option.flag.removeprefix("--") for option in DECLARED)})
+SETTINGS = frozenset({"labels", *(option.flag.removeprefix("--") for option in ENGINE_FLAGS)})
 
 
 def preview(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
@@ -160,7 +160,7 @@ def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
         unlabel=[label for label in machine.labels if label not in spec.labels] if "labels" in keys else (),
         engine={
             option.key: getattr(spec.engine, option.key)
-            for option in DECLARED
+            for option in ENGINE_FLAGS
             if option.flag.removeprefix("--") in keys
         },
         options=options,

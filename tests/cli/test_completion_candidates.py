@@ -10,7 +10,7 @@ import typer.main
 from machinectl.cli.catalogue import GROUPS, VERBS, of_groups
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.typer_app import build
-from machinectl.cli.verbs.remote.scp import SOURCE
+from machinectl.machines.flags import FILE, TEXT
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -36,8 +36,8 @@ def test_the_flags_of_a_verb_are_those_of_its_help(verb: str) -> None:
         if each.param_type_name == "option" and not each.hidden
         for name in (*each.opts, *each.secondary_opts)
     }
-    of_driver = {name for each in completion_candidates.driver_flags(DRIVERS.get(verb, "")) for name in each.names}
-    offered = {name: bool(each.value) for each in completion_candidates.flags(verb) for name in each.names}
+    of_driver = {name for each in completion_candidates.driver_flags(DRIVERS.get(verb, "")) for name in each.all_names}
+    offered = {name: bool(each.offers) for each in completion_candidates.flags(verb) for name in each.all_names}
     assert offered == {**{name: takes for name, takes in shown.items() if name not in of_driver}, **HELP}
 
 
@@ -49,15 +49,21 @@ def test_the_arguments_of_a_verb_are_those_that_it_takes(verb: str) -> None:
     taken = [each for each in parameters(verb) if each.param_type_name == "argument"]
     offered, many = completion_candidates.arguments(verb)
     assert bool(taken) == bool(offered)
-    repeated = {"[NAME]…", "[NAME]… -- COMMAND…", "[NAME]… -- ARGUMENT…", "NETWORK…", f"{SOURCE}… {SOURCE}"}
+    repeated = {
+        "[NAME]…",
+        "[NAME]… -- COMMAND…",
+        "[NAME]… -- ARGUMENT…",
+        "NETWORK…",
+        "[[USER@]NAME:]PATH… [[USER@]NAME:]PATH",
+    }
     assert many == any(each.metavar in repeated for each in taken)
 
 
 def test_a_drivers_flags_are_its_options_with_what_they_are_for() -> None:
     (url,) = completion_candidates.driver_flags("none")
-    assert (url.names, url.value) == (["--url"], completion_candidates.TEXT)
-    found = {each.names[0]: each.value for each in completion_candidates.driver_flags("generic")}
-    assert found["--generic-ssh-key"] == completion_candidates.FILE
+    assert (url.names, url.offers) == (("--url",), TEXT)
+    found = {each.names[0]: each.offers for each in completion_candidates.driver_flags("generic")}
+    assert found["--generic-ssh-key"] == FILE
     assert found["--generic-copy-key"] == ""
     assert {"none", "generic"} <= set(completion_candidates.drivers())
 

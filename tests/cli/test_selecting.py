@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli import main, typer_app
-from machinectl.cli.parsing.go_flags import VERBS, flags_of
+from machinectl.cli.catalogue import ALL as VERBS
+from machinectl.cli.parsing.go_flags import flags_of
 from machinectl.machines.record import Machine
 from tests.support.opened import opened
 from tests.support.program import machinectl

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from machinectl.cli.options.engine_flags import variables
 from machinectl.errors import UsageError
-from machinectl.machines.engine_options import DECLARED, EngineOptions, read_env_file
+from machinectl.machines.create_options import ENGINE_FLAGS
+from machinectl.machines.engine_options import EngineOptions, read_env_file
 from machinectl.machines.record import Machine, parse
 from tests.support.program import machinectl
 
@@ -22,16 +23,20 @@ ANYTHING = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.t
 
 
 def test_each_option_is_declared_under_one_key_and_one_flag() -> None:
-    assert len({option.key for option in DECLARED}) == len({option.flag for option in DECLARED}) == len(DECLARED)
-    assert all(option.help.strip() and option.metavar for option in DECLARED)
+    assert (
+        len({option.key for option in ENGINE_FLAGS})
+        == len({option.flag for option in ENGINE_FLAGS})
+        == len(ENGINE_FLAGS)
+    )
+    assert all(option.help.strip() and option.metavar for option in ENGINE_FLAGS)
 
 
 def test_each_declared_option_is_one_of_create() -> None:
     helped = machinectl("create", "-d", "generic", "--help").stdout
-    assert [option.flag for option in DECLARED if option.flag not in helped] == []
+    assert [option.flag for option in ENGINE_FLAGS if option.flag not in helped] == []
 
 
-@given(st.dictionaries(st.sampled_from([option.key for option in DECLARED]) | st.text(), ANYTHING, max_size=6))
+@given(st.dictionaries(st.sampled_from([option.key for option in ENGINE_FLAGS]) | st.text(), ANYTHING, max_size=6))
 def test_what_a_record_holds_is_read_as_far_as_it_is_understood_and_nothing_is_lost(data: dict[str, Any]) -> None:
     options = EngineOptions.load(data)
     empty = {key for key, value in data.items() if value in ("", []) and key not in options.others}

@@ -17,7 +17,8 @@ from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.hosts.lifecycle.host_target import target_of
-from machinectl.machines.engine_options import DECLARED, EngineOptions
+from machinectl.machines.create_options import ENGINE_FLAGS
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase, broken, parse
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
@@ -367,7 +368,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size
 LISTS = st.lists(WORDS.filter(bool), max_size=3).map(tuple)
 ENGINES = st.builds(
     EngineOptions,
-    **{option.key: LISTS if option.many else WORDS for option in DECLARED},
+    **{option.key: LISTS if option.many else WORDS for option in ENGINE_FLAGS},
     others=st.just({}),
 )
 
@@ -418,7 +419,7 @@ SAMPLES: dict[str, list[str] | str] = {
 }
 
 
-@pytest.mark.parametrize("key", [option.key for option in DECLARED])
+@pytest.mark.parametrize("key", [option.key for option in ENGINE_FLAGS])
 def test_an_engine_is_said_to_restart_where_provisioning_gives_it_something_new(key: str) -> None:
     engine = EngineOptions.load({key: SAMPLES[key]})
     before, identity = given_to_host(EngineOptions(), Identity())

@@ -16,6 +16,7 @@ from machinectl.cli.catalogue import GROUPS, OPTIONS, VERBS, of_groups
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.parsing.shell_snippets import ENDINGS, QUOTED
 from machinectl.cli.typer_app import build
+from machinectl.machines.flags import SHELL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -52,14 +53,14 @@ def entries() -> Iterator[Entry]:
 def flags(path: str) -> dict[str, str]:
     about = told(path)
     return {
-        name + (f"={value(flag.value)}" if flag.value else ""): about.get(name, "Show help.")
+        name + (f"={value(flag.offers)}" if flag.offers else ""): about.get(name, "Show help.")
         for flag in completion_candidates.flags(path)
-        for name in flag.names
+        for name in flag.all_names
     }
 
 
 def value(kind: str | tuple[str, ...]) -> str:
-    if kind == completion_candidates.SHELL:
+    if kind == SHELL:
         kind = completion_candidates.SHELLS
     return kind.upper() if isinstance(kind, str) else "|".join(kind)
 

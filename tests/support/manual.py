@@ -18,7 +18,7 @@ from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, VERBS
 from machinectl.cli.typer_app import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     # What a piece of the reference is ("section", "verb", "option", "text", "example"), and its texts.
     Piece = tuple[str, ...]
@@ -70,7 +70,7 @@ def command(name: str) -> Iterator[Piece]:
         yield from described(name, VERBS[name].examples, [name])
 
 
-def described(title: str, examples: tuple[str, ...], words: list[str]) -> Iterator[Piece]:
+def described(title: str, examples: Sequence[str], words: list[str]) -> Iterator[Piece]:
     found: Any = typer.main.get_command(build(words))
     for word in words:
         found = found.commands[word] if not word.startswith("-") else found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
 from machinectl.cli.output import stdio
 
 if TYPE_CHECKING:
@@ -41,11 +42,11 @@ def streams(out: str = "", err: str = "") -> Iterator[None]:
         for name, kind in (("stdout", out), ("stderr", err)):
             if kind:
                 context.setattr(sys, name, stdio.ours(name, stack.enter_context(opened(kind))))
-        stdio.is_for(stdio.PRINTS)
+        stdio.is_for(PRINTS)
         try:
             yield
         finally:
             # Buffered text would go to the next file with the same descriptor.
-            stdio.is_for(stdio.WORKS)
+            stdio.is_for(WORKS)
             for name in stdio.streams:
                 getattr(sys, name).flush()

@@ -4,81 +4,23 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from machinectl.cli.options.help_format import ENGINE
-from machinectl.cli.options.typer_verbs import keyword, parted_by_commas, python_word
+from machinectl.cli.declarations.make_machines import OLD_SWARM
+from machinectl.errors import UsageError
 from machinectl.files.secret_files import is_exposed
-from machinectl.machines.create_options import ENV_FILE
-from machinectl.machines.engine_options import DECLARED, EngineOptions, check_options, each_once, read_env_file
+from machinectl.machines.create_options import ENGINE_FLAGS, ENV_FILE
+from machinectl.machines.engine_options import EngineOptions, check_options, each_once, read_env_file
 
 if TYPE_CHECKING:
-    import inspect
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.machines.engine_options import Declared
-
-SWARM_FLAGS = ("--swarm", "--swarm-master", "--swarm-experimental")
-SWARM_OPTIONS = (
-    "--swarm-addr",
-    "--swarm-discovery",
-    "--swarm-host",
-    "--swarm-image",
-    "--swarm-strategy",
-    "--swarm-opt",
-    "--swarm-join-opt",
-)
-
-
-def parameters() -> list[inspect.Parameter]:
-    """The options, as Typer takes them."""
-    return [
-        *(parameter(option) for option in DECLARED),
-        keyword(ENV_FILE.parameter, Annotated[list[str] | None, env_file()], None),
-        *(keyword(python_word(flag), Annotated[bool, typer.Option(flag, hidden=True)], False) for flag in SWARM_FLAGS),
-        *(
-            keyword(python_word(flag), Annotated[list[str] | None, typer.Option(flag, hidden=True)], None)
-            for flag in SWARM_OPTIONS
-        ),
-    ]
-
-
-def parameter(option: Declared) -> inspect.Parameter:
-    declaration = typer.Option(
-        option.flag,
-        metavar=option.metavar,
-        help=option.help,
-        envvar=option.variable or None,
-        callback=parted_by_commas if option.many else None,
-        rich_help_panel=ENGINE,
-    )
-    if option.many:
-        return keyword(python_word(option.flag), Annotated[list[str] | None, declaration], None)
-    return keyword(python_word(option.flag), Annotated[str, declaration], "")
-
-
-def changes() -> list[inspect.Parameter]:
-    """The same options for a machine that is there: each that is given takes the place of what was asked."""
-    options = [
-        keyword(python_word(option.flag), Annotated[list[str] | None, changed(option)], None)
-        if option.many
-        else keyword(python_word(option.flag), Annotated[str | None, changed(option)], None)
-        for option in DECLARED
-    ]
-    return [*options, keyword(ENV_FILE.parameter, Annotated[list[str] | None, env_file()], None)]
-
-
-def changed(option: Declared) -> Any:
-    # A variable of the environment is for `create`: here nothing is changed that was not typed.
-    return typer.Option(option.flag, metavar=option.metavar, help=option.help, rich_help_panel=ENGINE)
 
 
 def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
     """What was typed of `changes`, by the keys of the record. Raises UsageError for what no engine could be given."""
-    values = {option.key: given[python_word(option.flag)] for option in DECLARED}
+    values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
     if files := env_files(given):
         values["env"] = variables(files, values["env"] or ())
     check_options(filter(None, values["options"] or ()))
@@ -88,21 +30,12 @@ def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
 
 def taken(given: dict[str, Any]) -> EngineOptions:
     """The options that were given. Raises UsageError for those that no engine could be given."""
-    values = {option.key: given[python_word(option.flag)] for option in DECLARED}
+    values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
     values["env"] = variables(env_files(given), values["env"] or ())
     options = EngineOptions.load({key: value for key, value in values.items() if value})
     options.check()
     check_options(options.options)
     return options
-
-
-def env_file() -> Any:
-    return typer.Option(
-        ENV_FILE.flag,
-        metavar=ENV_FILE.metavar,
-        help=ENV_FILE.help,
-        rich_help_panel=ENGINE,
-    )
 
 
 def env_files(given: dict[str, Any]) -> list[str]:
@@ -125,4 +58,15 @@ def warn_of_open_files(given: dict[str, Any], console: Console) -> None:
 
 def asks_for_swarm(given: dict[str, Any]) -> bool:
     """Whether flags of docker-machine's Swarm were given, a product that is gone: taken, so that scripts run."""
-    return any(given[python_word(flag)] for flag in (*SWARM_FLAGS, *SWARM_OPTIONS))
+    return any(given[flag.parameter] for flag in OLD_SWARM)
+
+
+def labels(given: Sequence[str], option: str) -> dict[str, str]:
+    """Labels as they are typed, KEY=VALUE; a key alone has an empty value."""
+    found = {}
+    for label in given:
+        key, _, value = label.partition("=")
+        if not key.strip():
+            raise UsageError(f"{option} {label!r} has no key", f"{option} KEY=VALUE")
+        found[key] = value
+    return found

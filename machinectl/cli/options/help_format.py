@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from machinectl.cli.declarations.driver_option import IN_DRIVER
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import as_called
+from machinectl.machines.flags import IN_CERTIFICATES, IN_ENGINE, IN_SSH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # The sections that come last, in this order; others come in the order of their first option, a driver's own ahead.
-SSH, CERTIFICATES, ENGINE = "SSH", "Certificates", "Engine"
-LAST = (CERTIFICATES, ENGINE, SSH)
-ARGUMENTS, OPTIONS, DRIVER = "Arguments", "Options", "Options of driver "
+LAST = (IN_CERTIFICATES, IN_ENGINE, IN_SSH)
+ARGUMENTS, OPTIONS = "Arguments", "Options"
 
 
 class HelpedCommand(TyperCommand):
@@ -60,7 +61,7 @@ def rank(title: str) -> int:
     """Where a section stands; sections of the same rank stay in the order that they have."""
     if title == ARGUMENTS:
         return 0
-    if title.startswith(DRIVER):
+    if title.startswith(IN_DRIVER):
         return 1
     return LAST.index(title) + 3 if title in LAST else 2
 

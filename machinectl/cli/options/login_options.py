@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from machinectl.cli.options.help_format import SSH
-from machinectl.cli.options.typer_verbs import evaluate, keyword, session
 from machinectl.cli.output.exit_status import debugging
 from machinectl.files.secret_files import is_exposed, read_secret
 from machinectl.machines.create_options import (
@@ -24,39 +18,15 @@ from machinectl.machines.create_options import (
 from machinectl.ssh.keys.credentials import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from machinectl.certs import Pair
-    from machinectl.cli.options.typer_verbs import Session
+    from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
-    from machinectl.machines.create_options import Declared
 
 NO_JUMP = ("", "none")
 
 # A line of a file that was read on a host (facts.sh): base64 after a bar.
 FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
-
-
-def access_parameters(*, hidden: bool = False) -> list[inspect.Parameter]:
-    """The options that say how to log in, for any verb that does; `taken_access` reads what they were given."""
-    secrets = [
-        keyword(each.parameter, Annotated[str, option(each, secret_help(each), hidden=hidden)], "")
-        for each in LOGIN_SECRETS
-    ]
-    return [
-        *secrets,
-        keyword(HOST_KEY.parameter, Annotated[str, option(HOST_KEY, HOST_KEY.help, hidden=hidden)], ""),
-        keyword(STRICT.parameter, Annotated[bool, option(STRICT, STRICT.help, hidden=hidden)], False),
-    ]
-
-
-def option(declared: Declared, text: str, *, hidden: bool) -> Any:
-    return typer.Option(declared.flag, metavar=declared.metavar or None, help=text, rich_help_panel=SSH, hidden=hidden)
-
-
-def secret_help(declared: Declared) -> str:
-    return f"{declared.help} (else ${declared.variable}, else you are asked)." if declared.variable else declared.help
 
 
 def taken_access(options: dict[str, Any], here: Session) -> Access:
@@ -93,23 +63,6 @@ def secret(path: str, flag: str, variable: str | None, console: Console) -> str 
     if is_exposed(path):
         console.warn(f"{flag}: others can read {path}; keep them out: chmod 600 {path}")
     return read_secret(path, flag)
-
-
-def with_access(function: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Give a verb the options that say how to log in; the function gets them as its `access`."""
-    # It is no option, and its type is loaded by those that log in.
-    del function.__annotations__["access"]
-    evaluate(function)
-    own = inspect.signature(function).parameters.values()
-    parameters = [parameter for parameter in own if parameter.name != "access"]
-
-    @functools.wraps(function)
-    def run(ctx: typer.Context, *given: Any, **options: Any) -> int | None:
-        return function(ctx, *given, access=taken_access(options, session(ctx)), **options)
-
-    # Typer reads a function's parameters here.
-    run.__signature__ = inspect.Signature([*parameters, *access_parameters()])  # type: ignore[attr-defined]
-    return run
 
 
 def taken_jump(text: str | None) -> str | None:

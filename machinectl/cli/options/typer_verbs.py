@@ -1,97 +1,26 @@
-"""How a command function becomes a verb of the command line: its options, the store, and its exit code."""
+"""Make Typer's commands of the declared verbs."""
 
 from __future__ import annotations
 
-import functools
+import importlib
 import inspect
 import math
-import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-import machinectl
-from machinectl import __version__
-from machinectl.cli.catalogue import GROUPS, PRINTING, RELAYING, VERBS
+from machinectl.cli.catalogue import ALL, GROUPS
 from machinectl.cli.options.help_format import HelpedCommand, HelpedGroup
-from machinectl.cli.options.store_followers import Following
-from machinectl.cli.output.exit_status import guarded
+from machinectl.cli.options.run_verb import run_verb
+from machinectl.cli.options.verb_session import Session
 from machinectl.cli.output.help_overview import width
-from machinectl.cli.output.stdio import PRINTS, RELAYS, WORKS, is_for
-from machinectl.cli.output.terminal import Terminal
 from machinectl.cli.parsing.go_flags import listed
-from machinectl.errors import UsageError
-from machinectl.machines.selection import matching, selected
-from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-OWN_DIRECTORY = os.path.dirname(machinectl.__file__)
-Function = TypeVar("Function", bound="Callable[..., int | None]")
-
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", show_default=False)]
-OneName = Annotated[list[str] | None, typer.Argument(metavar="[NAME]", show_default=False)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Look at the host, print what would be done, and do nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def selecting(*flags: str) -> Any:
-    return typer.Option(
-        *flags, metavar="SELECTOR", help="Those whose labels are so: role=web, role!=web, 'role in (a,b)'."
-    )
-
-
-Selecting = Annotated[str | None, selecting("-l", "--selector")]
-# Of a verb that has another -l.
-SelectingAtLength = Annotated[str | None, selecting("--selector")]
-
-
-def seconds(given: float) -> float:
-    """A number of seconds; Typer's bounds let through what is no number."""
-    if math.isnan(given):
-        raise typer.BadParameter("nan is not a number of seconds.")
-    return given
-
-
-# A day: longer than anybody waits, and still a time that the operating system's clocks can hold.
-Timeout = Annotated[
-    float,
-    typer.Option(
-        "-t",
-        "--timeout",
-        min=0,
-        max=86400,
-        callback=seconds,
-        metavar="SECONDS",
-        help="How long a host may take to answer.",
-    ),
-]
-
-
-class GivenTLS(NamedTuple):
-    """The files of docker-machine's --tls-… options, "" where one was not given."""
-
-    ca: str = ""
-    ca_key: str = ""
-    certificate: str = ""
-    key: str = ""
-
-
-@dataclass(frozen=True)
-class Session:
-    """What stands before the verb: the store, and docker-machine's options for its certificates and its SSH."""
-
-    store: Store
-    following: Following
-    console: Terminal
-    # How this program was called, as far as the store goes: for commands that are suggested.
-    program: str
-    tls: GivenTLS
-    native_ssh: bool = False
-    # Those that the environment held, by their variables.
-    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    from machinectl.cli.declarations.declared_verb import Argument, Verb
+    from machinectl.machines.flags import Flag
 
 
 def new_app(**settings: Any) -> typer.Typer:
@@ -105,115 +34,111 @@ def new_app(**settings: Any) -> typer.Typer:
     )
 
 
-def verb(app: typer.Typer, name: str, more: str = "", **settings: Any) -> Callable[[Function], Function]:
-    """Register a function as a verb; its errors end in their exit codes inside it, before Typer sees them.
+def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
+    """Add the verb `name`, or a group with all of its verbs. `arguments` is the canonical command line."""
+    declared = ALL[name]
+    if name in GROUPS:
+        group = new_app(help=declared.summary, no_args_is_help=True)
+        for own in GROUPS[name]:
+            add_verb(group, f"{name} {own}", arguments)
+        app.add_typer(group, name=name)
+        return
+    flags: Sequence[Flag] = declared.flags
+    settings: dict[str, Any] = {}
+    if declared.passes_on:
+        # What follows the name is taken as it is; an unknown option before it is answered by the command.
+        settings = {"context_settings": {"allow_interspersed_args": False, "ignore_unknown_options": True}}
+    if name in ("create", "set"):
+        # Their options depend on the driver of the machine.
+        flags, settings = module_of(declared).with_driver(arguments, declared)
 
-    The catalogue says what it is for, `more` what else its help says. A verb of a group is named
-    with the group's in front: `certs ls`.
-    """
-    group, _, last = name.rpartition(" ")
-    known = (GROUPS[group] if group else VERBS)[last]
+    def run(ctx: typer.Context, **given: Any) -> None:
+        if not isinstance(ctx.obj, Session):
+            raise TypeError("a verb ran without the options that stand before it")
+        raise typer.Exit(run_verb(ctx.obj, declared, given))
 
-    def register(function: Function) -> Function:
-        evaluate(function)
-
-        @functools.wraps(function)
-        def run(ctx: typer.Context, *given: Any, **options: Any) -> None:
-            here = session(ctx)
-            is_for(purpose(name, options))
-            if not options.get("dry_run"):
-                here.following.catch_up(here.store)
-            code = guarded(lambda: function(ctx, *given, **options), program=here.program)
-            here.following.report(here.console.warn)
-            raise typer.Exit(code)
-
-        app.command(
-            last,
-            cls=HelpedCommand,
-            **{
-                "help": f"{known.summary} {more}".strip(),
-                "short_help": known.summary,
-                "epilog": "\n".join(known.examples),
-                "hidden": not known.section,
-                **settings,
-            },
-        )(run)
-        return function
-
-    return register
-
-
-def purpose(name: str, options: Mapping[str, Any]) -> str:
-    """Return what a verb does with these options; see `stdio.is_for`."""
-    if name in RELAYING:
-        return RELAYS
-    if name in PRINTING:
-        return WORKS if options.get("write") or options.get("output") else PRINTS
-    return PRINTS if options.get("dry_run") else WORKS
+    # Typer reads a function's parameters here.
+    run.__signature__ = signature(declared.arguments, flags)  # type: ignore[attr-defined]
+    app.command(
+        name.rpartition(" ")[2],
+        cls=HelpedCommand,
+        **{
+            "help": f"{declared.summary} {declared.more}".strip(),
+            "short_help": declared.summary,
+            "epilog": "\n".join(declared.examples),
+            "hidden": declared.hidden,
+            **settings,
+        },
+    )(run)
 
 
-def evaluate(function: Callable[..., Any]) -> None:
-    """Have a function's annotations as values: Typer evaluates texts, twice, which takes milliseconds."""
-    function.__annotations__ = inspect.get_annotations(function, eval_str=True)
+def module_of(declared: Verb) -> Any:
+    return importlib.import_module(f"machinectl.cli.verbs.{declared.runs.partition(':')[0]}")
 
 
-def session(ctx: typer.Context) -> Session:
-    found = ctx.obj
-    if not isinstance(found, Session):
-        raise TypeError("a verb ran without the options that stand before it")
-    return found
+def signature(arguments: Sequence[Argument], flags: Sequence[Flag]) -> inspect.Signature:
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    return inspect.Signature([context, *map(of_argument, arguments), *map(of_flag, flags)])
 
 
 def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    """An option that is made at run time, as a parameter of the function whose signature Typer reads."""
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def of_argument(declared: Argument) -> inspect.Parameter:
+    option = typer.Argument(metavar=declared.metavar, show_default=False, help=declared.help or None)
+    kind: Any = list[str] if declared.many else str
+    if declared.required:
+        return keyword(declared.parameter, Annotated[kind, option], inspect.Parameter.empty)
+    if declared.many:
+        return keyword(declared.parameter, Annotated[list[str] | None, option], None)
+    return keyword(declared.parameter, Annotated[str, option], "")
+
+
+def of_flag(flag: Flag) -> inspect.Parameter:
+    low, high = flag.limits
+    option = typer.Option(
+        *(f"{name}/{flag.off}" if flag.off and name == flag.flag else name for name in flag.names),
+        metavar=flag.metavar or None,
+        help=help_of(flag),
+        hidden=flag.hidden,
+        # A secret's variable holds the secret itself, not the name of its file.
+        envvar=None if flag.secret else flag.variable or None,
+        min=low,
+        max=high,
+        callback=callback_of(flag),
+        rich_help_panel=flag.section or None,
+        show_default=flag.show_default,
+    )
+    kind: Any = list[str] if flag.many else flag.kind if flag.metavar else bool
+    default = inspect.Parameter.empty if flag.required else flag.default
+    if flag.many and not flag.required:
+        default = flag.default or None
+    if default is None:
+        kind = kind | None
+    return keyword(flag.parameter, Annotated[kind, option], default)
+
+
+def help_of(flag: Flag) -> str:
+    if flag.secret and flag.variable:
+        return f"{flag.help} (else ${flag.variable}, else you are asked)."
+    return flag.help
+
+
+def callback_of(flag: Flag) -> Callable[..., Any] | None:
+    if flag.many and flag.variable:
+        return parted_by_commas
+    return a_number if flag.kind is float else None
+
+
+def a_number(given: float | None) -> float | None:
+    """Typer's bounds let through what is no number."""
+    if given is not None and math.isnan(given):
+        raise typer.BadParameter("nan is not a number of seconds.")
+    return given
 
 
 def parted_by_commas(ctx: typer.Context, param: typer.CallbackParam, value: list[str] | None) -> list[str] | None:
     """What a variable holds for an option that may be repeated, where it was not typed: Typer parts it at blanks."""
     source = ctx.get_parameter_source(str(param.name))
     return listed(str(param.envvar)) if source and source.name == "ENVIRONMENT" else value
-
-
-def labels(given: Sequence[str], option: str) -> dict[str, str]:
-    """Labels as they are typed, KEY=VALUE; a key alone has an empty value."""
-    found = {}
-    for label in given:
-        key, _, value = label.partition("=")
-        if not key.strip():
-            raise UsageError(f"{option} {label!r} has no key", f"{option} KEY=VALUE")
-        found[key] = value
-    return found
-
-
-def python_word(flag: str) -> str:
-    return flag.lstrip("-").replace("-", "_")
-
-
-def with_selector(function: Callable[..., int | None], *, short: bool = True) -> Callable[..., int | None]:
-    """Give a verb about many machines `--selector`; the function gets the names of those selected as its `names`.
-
-    `short` is whether it has `-l`, too, which is another flag of some verbs.
-    """
-    evaluate(function)
-    own = inspect.signature(function)
-
-    @functools.wraps(function)
-    def run(ctx: typer.Context, *given: Any, **options: Any) -> int | None:
-        selector, names = options.pop("selector"), options["names"] or []
-        if selector is not None:
-            here = session(ctx)
-            options["names"] = selected(here.store, here.console, names, selector)
-        elif names:
-            options["names"] = matching(names, session(ctx).store.names)
-        return function(ctx, *given, **options)
-
-    # Typer reads a function's parameters here.
-    option = keyword("selector", Selecting if short else SelectingAtLength, None)
-    run.__signature__ = own.replace(parameters=[*own.parameters.values(), option])  # type: ignore[attr-defined]
-    return run
-
-
-def own_version() -> str:
-    """Which program answers: systemd has a machinectl too, whose first line starts with `systemd`."""
-    return f"machinectl version {__version__} (Docker hosts; {OWN_DIRECTORY})"

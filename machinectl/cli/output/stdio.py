@@ -10,14 +10,13 @@ import io
 import os
 import sys
 
+from machinectl.cli.declarations.declared_verb import PRINTS, RELAYS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from _typeshed import ReadableBuffer
-
-# What a verb does. It decides which broken stream ends the verb early: none, stdout, or either of the two.
-WORKS, PRINTS, RELAYS = "works", "prints", "relays"
 
 
 class OutputError(Exception):

@@ -9,25 +9,15 @@ from __future__ import annotations
 import os
 
 from machinectl.cli.parsing import completion_candidates
-from machinectl.cli.parsing.completion_candidates import (
-    DIRECTORY,
-    DRIVER,
-    FILE,
-    LABEL,
-    MACHINE,
-    PLACE,
-    REMOTE,
-    SHELL,
-    SHELLS,
-    VERB,
-)
-from machinectl.cli.parsing.go_flags import GROUPS
+from machinectl.cli.parsing.completion_candidates import SHELLS
+from machinectl.cli.parsing.go_flags import is_group
+from machinectl.machines.flags import DIRECTORY, DRIVER, FILE, LABEL, MACHINE, PLACE, REMOTE, SHELL, VERB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from machinectl.cli.parsing.completion_candidates import Flag
+    from machinectl.machines.flags import Flag
 
     # What may be typed, each with what it is for; and cobra's ShellCompDirective.
     Offer = tuple[Mapping[str, str], int]
@@ -66,9 +56,9 @@ class Typed:
             flag = self.flag(name)
             if flag and equals:
                 self.values[flag.names[-1]] = value
-            elif flag and flag.value:
+            elif flag and flag.offers:
                 self.open = flag
-        elif self.verb in GROUPS:
+        elif is_group(self.verb):
             self.verb = f"{self.verb} {word}".strip()
         else:
             self.words.append(word)
@@ -85,7 +75,7 @@ class Typed:
 
     def flag(self, name: str) -> Flag | None:
         """A flag in any of its spellings; Go's take one dash for two."""
-        return next((flag for flag in self.flags() if {name, f"-{name}"}.intersection(flag.names)), None)
+        return next((flag for flag in self.flags() if {name, f"-{name}"}.intersection(flag.all_names)), None)
 
 
 def completion(words: Sequence[str]) -> str:
@@ -103,11 +93,11 @@ def completion(words: Sequence[str]) -> str:
 def offer(typed: Typed, word: str) -> Offer:
     """What may come next, whatever of it has been typed."""
     if typed.open:
-        return values(typed, typed.open.value, word)
+        return values(typed, typed.open.offers, word)
     # What follows the machine's name is for the host's own ears.
     if word.startswith("-") and not typed.only_words and not (typed.verb == "ssh" and typed.words):
-        return {name: flag.about for flag in typed.flags() for name in flag.names}, NOTHING_ELSE
-    if typed.verb in GROUPS:
+        return {name: flag.help for flag in typed.flags() for name in flag.all_names}, NOTHING_ELSE
+    if is_group(typed.verb):
         return completion_candidates.verbs(typed.verb), NOTHING_ELSE
     if typed.only_words and typed.verb in ORDERS:
         # What is to be run, and what with, is not known here.

@@ -12,8 +12,9 @@ import sys
 
 from machinectl.cli.invocation import AS_PLUGIN, THIS
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.parsing.go_flags import named, rewritten
+from machinectl.cli.parsing.go_flags import by_names, rewritten
 from machinectl.errors import one_line
+from machinectl.machines.flags import Flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,23 @@ LONGEST_LINE = 500
 # docker/cli cli-plugins/metadata, ReexecEnvvar: docker, as it was typed.
 TYPED = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"
 # docker/cli cli/flags, ClientOptions: what may stand before the plugin's name.
-GLOBAL = "config= c,context= D,debug H,host= l,log-level= tls tlscacert= tlscert= tlskey= tlsverify"
+GLOBAL = by_names(
+    (
+        *(
+            Flag(*names, metavar="VALUE")
+            for names in (
+                ("--config",),
+                ("-c", "--context"),
+                ("-H", "--host"),
+                ("-l", "--log-level"),
+                ("--tlscacert",),
+                ("--tlscert",),
+                ("--tlskey",),
+            )
+        ),
+        *(Flag(*names) for names in (("-D", "--debug"), ("--tls",), ("--tlsverify",))),
+    )
+)
 
 
 def answer(arguments: Sequence[str]) -> Callable[[], int] | None:
@@ -46,7 +63,7 @@ def complete(words: Sequence[str]) -> int:
     from machinectl.cli.parsing.docker_completion import completion
 
     rest = list(words)
-    rewritten(rest, "", named(GLOBAL))
+    rewritten(rest, "", GLOBAL)
     write_out(completion(rest[1:]))
     return 0
 
@@ -79,7 +96,7 @@ def own_command_line(arguments: Sequence[str]) -> list[str]:
     What docker was told of the engine to speak to is told to this process as docker's variables tell it.
     """
     words = list(arguments)
-    options = rewritten(words, "", named(GLOBAL))
+    options = rewritten(words, "", GLOBAL)
     before = ["--debug"] if "--debug" in options else []
     if "--help" in options:
         before.append("help")

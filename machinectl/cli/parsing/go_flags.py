@@ -9,112 +9,18 @@ from __future__ import annotations
 
 import os
 
+from machinectl.cli import catalogue
 from machinectl.cli.invocation import FALSE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from machinectl.machines.flags import Flag
 
     # The names of flags, one letter or long, each to its long name and whether a value follows it.
     Flags = Mapping[str, tuple[str, bool]]
 
-LOGIN = "ssh-passphrase-file= ssh-password-file= sudo-password-file= ssh-host-key= ssh-strict"
-ENGINE = (
-    "label= engine-label= engine-opt= engine-insecure-registry= engine-registry-mirror= engine-env= engine-env-file= "
-    "tls-san= engine-install= engine-install-url= engine-version= engine-storage-driver= engine-bind= os="
-)
-SWARM = (
-    "swarm swarm-master swarm-experimental swarm-addr= swarm-discovery= swarm-host= swarm-image= swarm-strategy= "
-    "swarm-opt= swarm-join-opt="
-)
-MANY = "l,selector="
-POWER = f"{MANY} t,timeout= y,yes dry-run {LOGIN}"
-ORDERS = f"{MANY} a,all group json t,timeout= parallel="
-LS = f"{MANY} q,quiet filter= t,timeout= f,format= json removed watch interval="
-# What each verb takes beside its names, and "" before the verb: an equals sign marks what a value follows.
-VERBS = {
-    "": (
-        "s,storage-path= D,debug native-ssh tls-ca-cert= tls-ca-key= tls-client-cert= tls-client-key= "
-        "github-api-token= bugsnag-api-token= v,version"
-    ),
-    "active": "t,timeout= json",
-    "api": "d,data= t,timeout=",
-    "apply": (
-        f"{MANY} f,file= parallel= batch= max-failures= refresh prune purge take-over y,yes force restart-swarm "
-        f"open-firewall dry-run json {LOGIN}"
-    ),
-    "certs": "",
-    "certs create": "out= san= ca-cert= ca-key= client-name= f,force",
-    "certs import": "f,force",
-    "certs issue": "out= client-name= f,force",
-    "certs ls": f"{MANY} fail-under= json",
-    "changes": "json",
-    "completion": "",
-    "config": "swarm json",
-    "context": "",
-    "context import": "",
-    "context ls": "json",
-    "context sync": MANY,
-    "create": (
-        "d,driver= tls-dir= tls-ca-cert= tls-client-cert= tls-client-key= no-tls no-provision no-context ssh-jump= "
-        f"dry-run y,yes f,force restart-swarm open-firewall {ENGINE} {SWARM} {LOGIN}"
-    ),
-    "discover": "ports= t,timeout= json write= y,yes",
-    "docker-plugin": "",
-    "docker-plugin install": "no-hooks",
-    "docker-plugin uninstall": "",
-    "docker": ORDERS,
-    "doctor": f"{MANY} t,timeout= json {LOGIN}",
-    "drivers": "json options",
-    "env": "shell= u,unset no-proxy swarm format= json",
-    "fleet": "",
-    "fleet import": "o,output= from=",
-    "fleet init": "o,output=",
-    "fleet schema": "",
-    "import": "from-docker-machine no-context dry-run",
-    "info": f"{MANY} ssh f,format= t,timeout= json {LOGIN}",
-    "inspect": "f,format= json",
-    "inventory": "ansible prometheus list host=",
-    "ip": f"{MANY} json",
-    "kill": POWER,
-    "list": LS,
-    "ls": LS,
-    "plan": f"{MANY} f,file= refresh prune detailed-exitcode parallel= json {LOGIN}",
-    "provision": f"{MANY} y,yes dry-run f,force restart-swarm open-firewall {LOGIN}",
-    "mount": "u,unmount",
-    "regenerate-certs": f"{MANY} y,yes f,force client-certs new-ca tls-san= restart-swarm dry-run {LOGIN}",
-    "ps": "selector= a,all f,filter= format= n,last= l,latest no-trunc q,quiet s,size t,timeout= json",
-    "rename": "",
-    "restart": POWER,
-    "rm": f"{MANY} f,force y,yes purge purge-engine restart-swarm dry-run forget {LOGIN}",
-    "run": f"{ORDERS} sudo no-persist {LOGIN}",
-    "scp": f"r,recursive d,delta q,quiet p,preserve {LOGIN}",
-    "set": f"url= unlabel= tls no-tls context no-context ssh-jump= {ENGINE}",
-    "shell-init": "prompt",
-    "ssh": LOGIN,
-    "ssh-config": f"{MANY} write",
-    "start": POWER,
-    "status": "t,timeout= json",
-    "stop": POWER,
-    "swarm": "",
-    "swarm init": f"advertise-addr= {LOGIN}",
-    "swarm join": f"manager advertise-addr= {LOGIN}",
-    "swarm leave": f"f,force {LOGIN}",
-    "swarm status": "t,timeout= json",
-    "upgrade": f"{MANY} y,yes f,force restart-swarm dry-run {LOGIN}",
-    "url": "json",
-    "use": "u,unset",
-    "version": "t,timeout= json",
-}
-# After which another verb comes.
-GROUPS = {
-    "",
-    "certs",
-    "context",
-    "docker-plugin",
-    "fleet",
-    "swarm",
-}
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}  # strconv.ParseBool
 
 
@@ -127,15 +33,20 @@ def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = N
     words = list(arguments)
     found = rewritten(words, "", flags_of(""))
     verb = ""
-    while words and verb in GROUPS:
+    while words and is_group(verb):
         verb = f"{verb} {words[0]}".strip()
         found.append(words.pop(0))
-        if verb in VERBS:
+        if verb in catalogue.ALL:
             flags = flags_of(verb)
             if verb in {"create", "set"}:
                 flags.update({option: (option, takes_value) for option, takes_value in (of_driver or {}).items()})
             found += rewritten(words, verb, flags)
     return [*found, *words]
+
+
+def is_group(verb: str) -> bool:
+    """Whether another verb follows; "" is what stands before the verb."""
+    return not verb or verb in catalogue.GROUPS
 
 
 def listed(variable: str) -> list[str]:
@@ -144,15 +55,19 @@ def listed(variable: str) -> list[str]:
 
 
 def flags_of(verb: str) -> dict[str, tuple[str, bool]]:
-    return named(VERBS[verb])
+    """The flags of a verb, or "" for those before the verb."""
+    return by_names(catalogue.flags_of_verb(verb))
 
 
-def named(spellings: str) -> dict[str, tuple[str, bool]]:
-    """Flags by all of their names, from a text of the form that VERBS has."""
+def by_names(declared: Iterable[Flag]) -> dict[str, tuple[str, bool]]:
+    """Return flags by each of their names; a letter stands for the long name behind it."""
     found = {"h": ("help", False), "help": ("help", False)}
-    for spelling in spellings.split():
-        names = spelling.rstrip("=").split(",")
-        found.update(dict.fromkeys(names, (names[-1], spelling.endswith("="))))
+    for flag in declared:
+        long = ""
+        for name in reversed(flag.all_names):
+            bare = name.lstrip("-")
+            long = bare if name.startswith("--") else long
+            found[bare] = (long, bool(flag.metavar))
     return found
 
 
@@ -162,7 +77,7 @@ def rewritten(words: list[str], verb: str, flags: Flags) -> list[str]:
     while words and words[0] != "--":
         word = words[0]
         if word == "-" or not word.startswith("-"):
-            if verb in GROUPS or verb == "ssh":
+            if is_group(verb) or verb == "ssh":
                 break
             found.append(words.pop(0))
             continue

@@ -11,7 +11,7 @@ from machinectl.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from machinectl.cli.options.typer_verbs import Session
+    from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.lifecycle.host_plan import HostPlan
 
 

@@ -9,7 +9,7 @@ from machinectl import url as engine_url
 from machinectl.errors import UsageError
 from machinectl.fleet.reading.key_values import CONTROLS
 from machinectl.fleet.writing.draft import Described
-from machinectl.machines.engine_options import DECLARED
+from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.masking import without_secret_of, without_secrets
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class EntryBuilder:
         for option in self.options:
             self.of_driver(option)
         self.labels()
-        for asked in DECLARED:
+        for asked in ENGINE_FLAGS:
             self.of_engine(asked.flag.removeprefix("--"), getattr(self.machine.engine, asked.key))
         self.switches()
         if self.machine.jump:

@@ -15,7 +15,8 @@ from machinectl.files.atomic import LONGEST
 from machinectl.host_changes import CaTrusted, FileCreated, load, merged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.host_lock import TOKEN, user_at_computer
-from machinectl.machines.engine_options import DECLARED, EngineOptions
+from machinectl.machines.create_options import ENGINE_FLAGS
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.provision import daemon_json
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.job import apply
@@ -38,7 +39,7 @@ CA, SERVER = f"{OWN_DIRECTORY}/ca.pem", f"{OWN_DIRECTORY}/server.pem"
 ENGINE, LABELS, SANS = "engine", "labels", "tls_sans"
 # Settings for an engine's installation, which happens once.
 INSTALLING = frozenset({"install", "install_url", "version", "os"})
-FLAGS = {option.key: option.flag.removeprefix("--") for option in DECLARED}
+FLAGS = {option.key: option.flag.removeprefix("--") for option in ENGINE_FLAGS}
 KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 

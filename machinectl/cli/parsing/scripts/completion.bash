@@ -246,11 +246,6 @@ __machinectl_table() {
             flags='-s=DIRECTORY --storage-path=DIRECTORY -D --debug -v --version -h --help'
             arguments=''
             ;;
-        'certs')
-            verbs='create issue import ls'
-            flags='-h --help'
-            arguments=''
-            ;;
         'context')
             verbs='import ls sync'
             flags='-h --help'
@@ -258,6 +253,11 @@ __machinectl_table() {
             ;;
         'docker-plugin')
             verbs='install uninstall'
+            flags='-h --help'
+            arguments=''
+            ;;
+        'certs')
+            verbs='create issue import ls'
             flags='-h --help'
             arguments=''
             ;;
@@ -308,7 +308,7 @@ __machinectl_table() {
             ;;
         'ps')
             verbs=''
-            flags='--selector=LABEL -a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json -h --help'
+            flags='-a --all -f=TEXT --filter=TEXT --format=TEXT -n=TEXT --last=TEXT -l --latest --no-trunc -q --quiet -s --size -t=TEXT --timeout=TEXT --json --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'ssh')
@@ -318,7 +318,7 @@ __machinectl_table() {
             ;;
         'ssh-config')
             verbs=''
-            flags='-l=LABEL --selector=LABEL --write -h --help'
+            flags='--write -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'scp')
@@ -338,7 +338,7 @@ __machinectl_table() {
             ;;
         'ip')
             verbs=''
-            flags='-l=LABEL --selector=LABEL --json -h --help'
+            flags='--json -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'shell-init')
@@ -353,7 +353,7 @@ __machinectl_table() {
             ;;
         'create')
             verbs=''
-            flags='-d=DRIVER --driver=DRIVER --tls-dir=DIRECTORY --tls-ca-cert=FILE --tls-client-cert=FILE --tls-client-key=FILE --no-tls --no-provision --no-context --ssh-jump=MACHINE --dry-run -y --yes -f --force --restart-swarm --open-firewall --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-d=DRIVER --driver=DRIVER --tls-dir=DIRECTORY --tls-ca-cert=FILE --tls-client-cert=FILE --tls-client-key=FILE --no-tls --no-provision --no-context --ssh-jump=MACHINE --dry-run -y --yes -f --force --restart-swarm --open-firewall --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT --engine-env-file=FILE --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='TEXT'
             ;;
         'import')
@@ -363,7 +363,7 @@ __machinectl_table() {
             ;;
         'rm')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -f --force -y --yes --purge --purge-engine --restart-swarm --dry-run --forget --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-f --force -y --yes --purge --purge-engine --restart-swarm --dry-run --forget --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'rename')
@@ -373,7 +373,7 @@ __machinectl_table() {
             ;;
         'set')
             verbs=''
-            flags='--url=TEXT --unlabel=TEXT --tls --no-tls --context --no-context --ssh-jump=MACHINE --label=TEXT --engine-label=TEXT --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --engine-env-file=FILE --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT -h --help'
+            flags='--url=TEXT --label=TEXT --engine-label=TEXT --unlabel=TEXT --tls --no-tls --context --no-context --ssh-jump=MACHINE --engine-opt=TEXT --engine-insecure-registry=TEXT --engine-registry-mirror=TEXT --engine-env=TEXT --tls-san=TEXT --engine-install=auto|docker|distro|none --engine-install-url=TEXT --engine-version=TEXT --engine-storage-driver=TEXT --engine-bind=TEXT --os=TEXT --engine-env-file=FILE -h --help'
             arguments='MACHINE'
             ;;
         'drivers')
@@ -383,42 +383,42 @@ __machinectl_table() {
             ;;
         'provision')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -y --yes --dry-run -f --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-y --yes --dry-run -f --force --restart-swarm --open-firewall --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'upgrade')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -y --yes -f --force --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-y --yes -f --force --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'regenerate-certs')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -y --yes -f --force --client-certs --new-ca --tls-san=TEXT --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-y -f --yes --force --client-certs --new-ca --tls-san=TEXT --restart-swarm --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'start')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'stop')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'restart')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-t=TEXT --timeout=TEXT -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'kill')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-y --yes --dry-run --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'doctor')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'status')
@@ -433,7 +433,7 @@ __machinectl_table() {
             ;;
         'info')
             verbs=''
-            flags='-l=LABEL --selector=LABEL --ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='--ssh -f=TEXT --format=TEXT -t=TEXT --timeout=TEXT --json --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -l=LABEL --selector=LABEL -h --help'
             arguments='MACHINE...'
             ;;
         'inspect')
@@ -473,32 +473,12 @@ __machinectl_table() {
             ;;
         'run')
             verbs=''
-            flags='-l=LABEL --selector=LABEL -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT --sudo --no-persist --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
+            flags='-l=LABEL --selector=LABEL -a --all --group --json -t=TEXT --timeout=TEXT --sudo --parallel=TEXT --no-persist --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
             arguments='MACHINE...'
             ;;
         'docker')
             verbs=''
             flags='-l=LABEL --selector=LABEL -a --all --group --json -t=TEXT --timeout=TEXT --parallel=TEXT -h --help'
-            arguments='MACHINE...'
-            ;;
-        'certs create')
-            verbs=''
-            flags='--out=DIRECTORY --san=TEXT --ca-cert=FILE --ca-key=FILE --client-name=TEXT -f --force -h --help'
-            arguments=''
-            ;;
-        'certs issue')
-            verbs=''
-            flags='--out=DIRECTORY --client-name=TEXT -f --force -h --help'
-            arguments='MACHINE'
-            ;;
-        'certs import')
-            verbs=''
-            flags='-f --force -h --help'
-            arguments='MACHINE DIRECTORY'
-            ;;
-        'certs ls')
-            verbs=''
-            flags='-l=LABEL --selector=LABEL --fail-under=TEXT --json -h --help'
             arguments='MACHINE...'
             ;;
         'context import')
@@ -526,9 +506,29 @@ __machinectl_table() {
             flags='-h --help'
             arguments=''
             ;;
+        'certs create')
+            verbs=''
+            flags='--out=DIRECTORY --san=TEXT --ca-cert=FILE --ca-key=FILE --client-name=TEXT -f --force -h --help'
+            arguments=''
+            ;;
+        'certs issue')
+            verbs=''
+            flags='--out=DIRECTORY --client-name=TEXT -f --force -h --help'
+            arguments='MACHINE'
+            ;;
+        'certs import')
+            verbs=''
+            flags='-f --force -h --help'
+            arguments='MACHINE DIRECTORY'
+            ;;
+        'certs ls')
+            verbs=''
+            flags='--fail-under=TEXT --json -l=LABEL --selector=LABEL -h --help'
+            arguments='MACHINE...'
+            ;;
         'fleet import')
             verbs=''
-            flags='-o=FILE --output=FILE --from=ansible|ssh-config -h --help'
+            flags='--from=ansible|ssh-config -o=FILE --output=FILE -h --help'
             arguments='FILE'
             ;;
         'fleet init')
@@ -549,7 +549,7 @@ __machinectl_table() {
         'swarm join')
             verbs=''
             flags='--manager --advertise-addr=TEXT --ssh-passphrase-file=FILE --ssh-password-file=FILE --sudo-password-file=FILE --ssh-host-key=TEXT --ssh-strict -h --help'
-            arguments='MACHINE...'
+            arguments='MACHINE MACHINE...'
             ;;
         'swarm leave')
             verbs=''

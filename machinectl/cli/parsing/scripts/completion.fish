@@ -210,16 +210,6 @@ function __machinectl_table
                 '-h	Show this, or with a command its help.' \
                 '--help	Show this, or with a command its help.'
             set -g __machinectl_arguments
-        case 'certs'
-            set -g __machinectl_verbs \
-                'create	Make a CA, the certificate of an engine\'s host and one of a client.' \
-                'issue	Make another client under a machine\'s CA, for a team-mate or a CI job.' \
-                'import	Check the certificates in a directory, and put them into a machine.' \
-                'ls	List the certificates of machines, and when they expire.'
-            set -g __machinectl_flags \
-                '-h	Show help.' \
-                '--help	Show help.'
-            set -g __machinectl_arguments
         case 'context'
             set -g __machinectl_verbs \
                 'import	Make a machine of the engine that a docker context leads to.' \
@@ -233,6 +223,16 @@ function __machinectl_table
             set -g __machinectl_verbs \
                 'install	Have docker know `docker machine`, and tell of machines when its own commands fail.' \
                 'uninstall	Take `docker machine` away again.'
+            set -g __machinectl_flags \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'certs'
+            set -g __machinectl_verbs \
+                'create	Make a CA, the certificate of an engine\'s host and one of a client.' \
+                'issue	Make another client under a machine\'s CA, for a team-mate or a CI job.' \
+                'import	Check the certificates in a directory, and put them into a machine.' \
+                'ls	List the certificates of machines, and when they expire.'
             set -g __machinectl_flags \
                 '-h	Show help.' \
                 '--help	Show help.'
@@ -341,7 +341,6 @@ function __machinectl_table
         case 'ps'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-a	Also those that do not run.' \
                 '--all	Also those that do not run.' \
                 '-f=TEXT	Docker\'s: status, name, label, ancestor, …' \
@@ -359,6 +358,7 @@ function __machinectl_table
                 '-t=TEXT	How long a host may take to answer.' \
                 '--timeout=TEXT	How long a host may take to answer.' \
                 '--json	Print JSON.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
@@ -376,9 +376,9 @@ function __machinectl_table
         case 'ssh-config'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '--write	Keep it in a file that follows the machines, and print the line that includes it.' \
                 '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--write	Keep it in a file that follows the machines, and print the line that includes it.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
@@ -419,9 +419,9 @@ function __machinectl_table
         case 'ip'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '--json	Print JSON.' \
                 '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--json	Print JSON.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
@@ -464,7 +464,6 @@ function __machinectl_table
                 '--engine-insecure-registry=TEXT	A registry without TLS.' \
                 '--engine-registry-mirror=TEXT	A registry mirror.' \
                 '--engine-env=TEXT	A variable of the engine\'s environment; proxies are for installing, too.' \
-                '--engine-env-file=FILE	A file of such variables, as docker\'s --env-file: for a proxy\'s password.' \
                 '--tls-san=TEXT	One more name in the server\'s certificate.' \
                 '--engine-install=auto|docker|distro|none	auto (the default), docker (its script), distro (the package) or none.' \
                 '--engine-install-url=TEXT	Docker\'s script, for --engine-install docker.' \
@@ -472,6 +471,7 @@ function __machinectl_table
                 '--engine-storage-driver=TEXT	The engine\'s storage driver.' \
                 '--engine-bind=TEXT	The address that the engine listens on (default: all).' \
                 '--os=TEXT	What the host\'s system is like, where it is not recognised: debian, fedora …' \
+                '--engine-env-file=FILE	A file of such variables, as docker\'s --env-file: for a proxy\'s password.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
@@ -492,8 +492,6 @@ function __machinectl_table
         case 'rm'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-f	Do not ask, and forget a machine whatever state it is in.' \
                 '--force	Do not ask, and forget a machine whatever state it is in.' \
                 '-y	Do not ask.' \
@@ -508,6 +506,8 @@ function __machinectl_table
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
                 '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
@@ -521,19 +521,18 @@ function __machinectl_table
             set -g __machinectl_verbs
             set -g __machinectl_flags \
                 '--url=TEXT	Where the engine is now.' \
+                '--label=TEXT	Set a label.' \
+                '--engine-label=TEXT	Set a label.' \
                 '--unlabel=TEXT	Remove a label.' \
                 '--tls	Speak to the engine over TLS.' \
                 '--no-tls	Speak to the engine over TLS.' \
                 '--context	Have a docker context of the machine.' \
                 '--no-context	Have a docker context of the machine.' \
                 '--ssh-jump=MACHINE	Jump host for its SSH: a machine, else a host as in ssh -J. machine:NAME and host:HOST say which of the two; none ends that.' \
-                '--label=TEXT	Set a label.' \
-                '--engine-label=TEXT	Set a label.' \
                 '--engine-opt=TEXT	A flag of dockerd.' \
                 '--engine-insecure-registry=TEXT	A registry without TLS.' \
                 '--engine-registry-mirror=TEXT	A registry mirror.' \
                 '--engine-env=TEXT	A variable of the engine\'s environment; proxies are for installing, too.' \
-                '--engine-env-file=FILE	A file of such variables, as docker\'s --env-file: for a proxy\'s password.' \
                 '--tls-san=TEXT	One more name in the server\'s certificate.' \
                 '--engine-install=auto|docker|distro|none	auto (the default), docker (its script), distro (the package) or none.' \
                 '--engine-install-url=TEXT	Docker\'s script, for --engine-install docker.' \
@@ -541,6 +540,7 @@ function __machinectl_table
                 '--engine-storage-driver=TEXT	The engine\'s storage driver.' \
                 '--engine-bind=TEXT	The address that the engine listens on (default: all).' \
                 '--os=TEXT	What the host\'s system is like, where it is not recognised: debian, fedora …' \
+                '--engine-env-file=FILE	A file of such variables, as docker\'s --env-file: for a proxy\'s password.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE'
@@ -555,8 +555,6 @@ function __machinectl_table
         case 'provision'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask before a host is taken over from docker-machine, or set up despite a warning.' \
                 '--yes	Do not ask before a host is taken over from docker-machine, or set up despite a warning.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
@@ -569,14 +567,14 @@ function __machinectl_table
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
                 '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
         case 'upgrade'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask before an upgrade that is more than a patch.' \
                 '--yes	Do not ask before an upgrade that is more than a patch.' \
                 '-f	Restart an engine although that harms; it asks all the same.' \
@@ -588,17 +586,17 @@ function __machinectl_table
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
                 '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
         case 'regenerate-certs'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask (-f as docker-machine has it).' \
-                '--yes	Do not ask (-f as docker-machine has it).' \
                 '-f	Do not ask (-f as docker-machine has it).' \
+                '--yes	Do not ask (-f as docker-machine has it).' \
                 '--force	Do not ask (-f as docker-machine has it).' \
                 '--client-certs	Make a new certificate for the client here, too.' \
                 '--new-ca	Make a new CA, too: it locks out all other clients.' \
@@ -610,14 +608,14 @@ function __machinectl_table
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
                 '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
         case 'start'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take until it answers.' \
                 '--timeout=TEXT	How long a host may take until it answers.' \
                 '-y	Do not ask where containers run there.' \
@@ -628,14 +626,14 @@ function __machinectl_table
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
                 '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
         case 'stop'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take until it is off.' \
                 '--timeout=TEXT	How long a host may take until it is off.' \
                 '-y	Do not ask where containers run there.' \
@@ -646,14 +644,14 @@ function __machinectl_table
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
                 '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
         case 'restart'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long a host may take to come back.' \
                 '--timeout=TEXT	How long a host may take to come back.' \
                 '-y	Do not ask where containers run there.' \
@@ -664,14 +662,14 @@ function __machinectl_table
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
                 '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
         case 'kill'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-y	Do not ask where containers run there.' \
                 '--yes	Do not ask where containers run there.' \
                 '--dry-run	Look at the host, print what would be done, and do nothing.' \
@@ -680,14 +678,14 @@ function __machinectl_table
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
                 '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
         case 'doctor'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-t=TEXT	How long each step may take.' \
                 '--timeout=TEXT	How long each step may take.' \
                 '--json	Print JSON.' \
@@ -696,6 +694,8 @@ function __machinectl_table
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
                 '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
@@ -720,8 +720,6 @@ function __machinectl_table
         case 'info'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '--ssh	Log in there, too: disk, load, memory that is left, uptime.' \
                 '-f=TEXT	A Go template.' \
                 '--format=TEXT	A Go template.' \
@@ -733,6 +731,8 @@ function __machinectl_table
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).' \
                 '--ssh-host-key=TEXT	The fingerprint that the host\'s SSH key must have.' \
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
@@ -845,8 +845,8 @@ function __machinectl_table
                 '--json	Print one JSON object per line, when each machine ends.' \
                 '-t=TEXT	End what has not ended by then: status 124.' \
                 '--timeout=TEXT	End what has not ended by then: status 124.' \
-                '--parallel=TEXT	How many machines at once, at most. [default: 50]' \
                 '--sudo	As root, by sudo where that is needed.' \
+                '--parallel=TEXT	How many machines at once, at most. [default: 50]' \
                 '--no-persist	Keep no SSH connection for the next run.' \
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.' \
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).' \
@@ -868,47 +868,6 @@ function __machinectl_table
                 '-t=TEXT	End what has not ended by then: status 124.' \
                 '--timeout=TEXT	End what has not ended by then: status 124.' \
                 '--parallel=TEXT	How many machines at once, at most. [default: 50]' \
-                '-h	Show help.' \
-                '--help	Show help.'
-            set -g __machinectl_arguments 'MACHINE...'
-        case 'certs create'
-            set -g __machinectl_verbs
-            set -g __machinectl_flags \
-                '--out=DIRECTORY	The directory to write to; it is made.' \
-                '--san=TEXT	What clients call the host.' \
-                '--ca-cert=FILE	A CA that exists.' \
-                '--ca-key=FILE	That CA\'s key.' \
-                '--client-name=TEXT	The client\'s name in its certificate.' \
-                '-f	Replace files that are there.' \
-                '--force	Replace files that are there.' \
-                '-h	Show help.' \
-                '--help	Show help.'
-            set -g __machinectl_arguments
-        case 'certs issue'
-            set -g __machinectl_verbs
-            set -g __machinectl_flags \
-                '--out=DIRECTORY	The directory to write to; it is made.' \
-                '--client-name=TEXT	The client\'s name in its certificate.' \
-                '-f	Replace files that are there.' \
-                '--force	Replace files that are there.' \
-                '-h	Show help.' \
-                '--help	Show help.'
-            set -g __machinectl_arguments 'MACHINE'
-        case 'certs import'
-            set -g __machinectl_verbs
-            set -g __machinectl_flags \
-                '-f	Replace files that are there.' \
-                '--force	Replace files that are there.' \
-                '-h	Show help.' \
-                '--help	Show help.'
-            set -g __machinectl_arguments 'MACHINE' 'DIRECTORY'
-        case 'certs ls'
-            set -g __machinectl_verbs
-            set -g __machinectl_flags \
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
-                '--fail-under=TEXT	Exit 1 if one has fewer days left.' \
-                '--json	Print JSON.' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'MACHINE...'
@@ -946,12 +905,53 @@ function __machinectl_table
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments
+        case 'certs create'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--out=DIRECTORY	The directory to write to; it is made.' \
+                '--san=TEXT	What clients call the host.' \
+                '--ca-cert=FILE	A CA that exists.' \
+                '--ca-key=FILE	That CA\'s key.' \
+                '--client-name=TEXT	The client\'s name in its certificate.' \
+                '-f	Replace files that are there.' \
+                '--force	Replace files that are there.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments
+        case 'certs issue'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--out=DIRECTORY	The directory to write to; it is made.' \
+                '--client-name=TEXT	The client\'s name in its certificate.' \
+                '-f	Replace files that are there.' \
+                '--force	Replace files that are there.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE'
+        case 'certs import'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '-f	Replace files that are there.' \
+                '--force	Replace files that are there.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE' 'DIRECTORY'
+        case 'certs ls'
+            set -g __machinectl_verbs
+            set -g __machinectl_flags \
+                '--fail-under=TEXT	Exit 1 if one has fewer days left.' \
+                '--json	Print JSON.' \
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, \'role in (a,b)\'.' \
+                '-h	Show help.' \
+                '--help	Show help.'
+            set -g __machinectl_arguments 'MACHINE...'
         case 'fleet import'
             set -g __machinectl_verbs
             set -g __machinectl_flags \
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).' \
                 '-o=FILE	Write it into FILE, which is not there yet.' \
                 '--output=FILE	Write it into FILE, which is not there yet.' \
-                '--from=ansible|ssh-config	What the file is (else: by what is in it).' \
                 '-h	Show help.' \
                 '--help	Show help.'
             set -g __machinectl_arguments 'FILE'
@@ -993,7 +993,7 @@ function __machinectl_table
                 '--ssh-strict	Refuse a host whose SSH key is not known.' \
                 '-h	Show help.' \
                 '--help	Show help.'
-            set -g __machinectl_arguments 'MACHINE...'
+            set -g __machinectl_arguments 'MACHINE' 'MACHINE...'
         case 'swarm leave'
             set -g __machinectl_verbs
             set -g __machinectl_flags \

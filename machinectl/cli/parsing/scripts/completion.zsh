@@ -220,17 +220,6 @@ __machinectl_table() {
                 '--help	Show this, or with a command its help.')
             arguments=()
             ;;
-        ('certs')
-            verbs=(
-                'create	Make a CA, the certificate of an engine'\''s host and one of a client.'
-                'issue	Make another client under a machine'\''s CA, for a team-mate or a CI job.'
-                'import	Check the certificates in a directory, and put them into a machine.'
-                'ls	List the certificates of machines, and when they expire.')
-            flags=(
-                '-h	Show help.'
-                '--help	Show help.')
-            arguments=()
-            ;;
         ('context')
             verbs=(
                 'import	Make a machine of the engine that a docker context leads to.'
@@ -245,6 +234,17 @@ __machinectl_table() {
             verbs=(
                 'install	Have docker know `docker machine`, and tell of machines when its own commands fail.'
                 'uninstall	Take `docker machine` away again.')
+            flags=(
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('certs')
+            verbs=(
+                'create	Make a CA, the certificate of an engine'\''s host and one of a client.'
+                'issue	Make another client under a machine'\''s CA, for a team-mate or a CI job.'
+                'import	Check the certificates in a directory, and put them into a machine.'
+                'ls	List the certificates of machines, and when they expire.')
             flags=(
                 '-h	Show help.'
                 '--help	Show help.')
@@ -363,7 +363,6 @@ __machinectl_table() {
         ('ps')
             verbs=()
             flags=(
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-a	Also those that do not run.'
                 '--all	Also those that do not run.'
                 '-f=TEXT	Docker'\''s: status, name, label, ancestor, …'
@@ -381,6 +380,7 @@ __machinectl_table() {
                 '-t=TEXT	How long a host may take to answer.'
                 '--timeout=TEXT	How long a host may take to answer.'
                 '--json	Print JSON.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -400,9 +400,9 @@ __machinectl_table() {
         ('ssh-config')
             verbs=()
             flags=(
+                '--write	Keep it in a file that follows the machines, and print the line that includes it.'
                 '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--write	Keep it in a file that follows the machines, and print the line that includes it.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -447,9 +447,9 @@ __machinectl_table() {
         ('ip')
             verbs=()
             flags=(
+                '--json	Print JSON.'
                 '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--json	Print JSON.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -495,7 +495,6 @@ __machinectl_table() {
                 '--engine-insecure-registry=TEXT	A registry without TLS.'
                 '--engine-registry-mirror=TEXT	A registry mirror.'
                 '--engine-env=TEXT	A variable of the engine'\''s environment; proxies are for installing, too.'
-                '--engine-env-file=FILE	A file of such variables, as docker'\''s --env-file: for a proxy'\''s password.'
                 '--tls-san=TEXT	One more name in the server'\''s certificate.'
                 '--engine-install=auto|docker|distro|none	auto (the default), docker (its script), distro (the package) or none.'
                 '--engine-install-url=TEXT	Docker'\''s script, for --engine-install docker.'
@@ -503,6 +502,7 @@ __machinectl_table() {
                 '--engine-storage-driver=TEXT	The engine'\''s storage driver.'
                 '--engine-bind=TEXT	The address that the engine listens on (default: all).'
                 '--os=TEXT	What the host'\''s system is like, where it is not recognised: debian, fedora …'
+                '--engine-env-file=FILE	A file of such variables, as docker'\''s --env-file: for a proxy'\''s password.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
@@ -525,8 +525,6 @@ __machinectl_table() {
         ('rm')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-f	Do not ask, and forget a machine whatever state it is in.'
                 '--force	Do not ask, and forget a machine whatever state it is in.'
                 '-y	Do not ask.'
@@ -541,6 +539,8 @@ __machinectl_table() {
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -556,19 +556,18 @@ __machinectl_table() {
             verbs=()
             flags=(
                 '--url=TEXT	Where the engine is now.'
+                '--label=TEXT	Set a label.'
+                '--engine-label=TEXT	Set a label.'
                 '--unlabel=TEXT	Remove a label.'
                 '--tls	Speak to the engine over TLS.'
                 '--no-tls	Speak to the engine over TLS.'
                 '--context	Have a docker context of the machine.'
                 '--no-context	Have a docker context of the machine.'
                 '--ssh-jump=MACHINE	Jump host for its SSH: a machine, else a host as in ssh -J. machine:NAME and host:HOST say which of the two; none ends that.'
-                '--label=TEXT	Set a label.'
-                '--engine-label=TEXT	Set a label.'
                 '--engine-opt=TEXT	A flag of dockerd.'
                 '--engine-insecure-registry=TEXT	A registry without TLS.'
                 '--engine-registry-mirror=TEXT	A registry mirror.'
                 '--engine-env=TEXT	A variable of the engine'\''s environment; proxies are for installing, too.'
-                '--engine-env-file=FILE	A file of such variables, as docker'\''s --env-file: for a proxy'\''s password.'
                 '--tls-san=TEXT	One more name in the server'\''s certificate.'
                 '--engine-install=auto|docker|distro|none	auto (the default), docker (its script), distro (the package) or none.'
                 '--engine-install-url=TEXT	Docker'\''s script, for --engine-install docker.'
@@ -576,6 +575,7 @@ __machinectl_table() {
                 '--engine-storage-driver=TEXT	The engine'\''s storage driver.'
                 '--engine-bind=TEXT	The address that the engine listens on (default: all).'
                 '--os=TEXT	What the host'\''s system is like, where it is not recognised: debian, fedora …'
+                '--engine-env-file=FILE	A file of such variables, as docker'\''s --env-file: for a proxy'\''s password.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE')
@@ -592,8 +592,6 @@ __machinectl_table() {
         ('provision')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask before a host is taken over from docker-machine, or set up despite a warning.'
                 '--yes	Do not ask before a host is taken over from docker-machine, or set up despite a warning.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
@@ -606,6 +604,8 @@ __machinectl_table() {
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -613,8 +613,6 @@ __machinectl_table() {
         ('upgrade')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask before an upgrade that is more than a patch.'
                 '--yes	Do not ask before an upgrade that is more than a patch.'
                 '-f	Restart an engine although that harms; it asks all the same.'
@@ -626,6 +624,8 @@ __machinectl_table() {
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -633,11 +633,9 @@ __machinectl_table() {
         ('regenerate-certs')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask (-f as docker-machine has it).'
-                '--yes	Do not ask (-f as docker-machine has it).'
                 '-f	Do not ask (-f as docker-machine has it).'
+                '--yes	Do not ask (-f as docker-machine has it).'
                 '--force	Do not ask (-f as docker-machine has it).'
                 '--client-certs	Make a new certificate for the client here, too.'
                 '--new-ca	Make a new CA, too: it locks out all other clients.'
@@ -649,6 +647,8 @@ __machinectl_table() {
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -656,8 +656,6 @@ __machinectl_table() {
         ('start')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take until it answers.'
                 '--timeout=TEXT	How long a host may take until it answers.'
                 '-y	Do not ask where containers run there.'
@@ -668,6 +666,8 @@ __machinectl_table() {
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -675,8 +675,6 @@ __machinectl_table() {
         ('stop')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take until it is off.'
                 '--timeout=TEXT	How long a host may take until it is off.'
                 '-y	Do not ask where containers run there.'
@@ -687,6 +685,8 @@ __machinectl_table() {
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -694,8 +694,6 @@ __machinectl_table() {
         ('restart')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long a host may take to come back.'
                 '--timeout=TEXT	How long a host may take to come back.'
                 '-y	Do not ask where containers run there.'
@@ -706,6 +704,8 @@ __machinectl_table() {
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -713,8 +713,6 @@ __machinectl_table() {
         ('kill')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-y	Do not ask where containers run there.'
                 '--yes	Do not ask where containers run there.'
                 '--dry-run	Look at the host, print what would be done, and do nothing.'
@@ -723,6 +721,8 @@ __machinectl_table() {
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -730,8 +730,6 @@ __machinectl_table() {
         ('doctor')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-t=TEXT	How long each step may take.'
                 '--timeout=TEXT	How long each step may take.'
                 '--json	Print JSON.'
@@ -740,6 +738,8 @@ __machinectl_table() {
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -767,8 +767,6 @@ __machinectl_table() {
         ('info')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '--ssh	Log in there, too: disk, load, memory that is left, uptime.'
                 '-f=TEXT	A Go template.'
                 '--format=TEXT	A Go template.'
@@ -780,6 +778,8 @@ __machinectl_table() {
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -900,8 +900,8 @@ __machinectl_table() {
                 '--json	Print one JSON object per line, when each machine ends.'
                 '-t=TEXT	End what has not ended by then: status 124.'
                 '--timeout=TEXT	End what has not ended by then: status 124.'
-                '--parallel=TEXT	How many machines at once, at most. [default: 50]'
                 '--sudo	As root, by sudo where that is needed.'
+                '--parallel=TEXT	How many machines at once, at most. [default: 50]'
                 '--no-persist	Keep no SSH connection for the next run.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
@@ -924,51 +924,6 @@ __machinectl_table() {
                 '-t=TEXT	End what has not ended by then: status 124.'
                 '--timeout=TEXT	End what has not ended by then: status 124.'
                 '--parallel=TEXT	How many machines at once, at most. [default: 50]'
-                '-h	Show help.'
-                '--help	Show help.')
-            arguments=('MACHINE...')
-            ;;
-        ('certs create')
-            verbs=()
-            flags=(
-                '--out=DIRECTORY	The directory to write to; it is made.'
-                '--san=TEXT	What clients call the host.'
-                '--ca-cert=FILE	A CA that exists.'
-                '--ca-key=FILE	That CA'\''s key.'
-                '--client-name=TEXT	The client'\''s name in its certificate.'
-                '-f	Replace files that are there.'
-                '--force	Replace files that are there.'
-                '-h	Show help.'
-                '--help	Show help.')
-            arguments=()
-            ;;
-        ('certs issue')
-            verbs=()
-            flags=(
-                '--out=DIRECTORY	The directory to write to; it is made.'
-                '--client-name=TEXT	The client'\''s name in its certificate.'
-                '-f	Replace files that are there.'
-                '--force	Replace files that are there.'
-                '-h	Show help.'
-                '--help	Show help.')
-            arguments=('MACHINE')
-            ;;
-        ('certs import')
-            verbs=()
-            flags=(
-                '-f	Replace files that are there.'
-                '--force	Replace files that are there.'
-                '-h	Show help.'
-                '--help	Show help.')
-            arguments=('MACHINE' 'DIRECTORY')
-            ;;
-        ('certs ls')
-            verbs=()
-            flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--fail-under=TEXT	Exit 1 if one has fewer days left.'
-                '--json	Print JSON.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -1012,12 +967,57 @@ __machinectl_table() {
                 '--help	Show help.')
             arguments=()
             ;;
+        ('certs create')
+            verbs=()
+            flags=(
+                '--out=DIRECTORY	The directory to write to; it is made.'
+                '--san=TEXT	What clients call the host.'
+                '--ca-cert=FILE	A CA that exists.'
+                '--ca-key=FILE	That CA'\''s key.'
+                '--client-name=TEXT	The client'\''s name in its certificate.'
+                '-f	Replace files that are there.'
+                '--force	Replace files that are there.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=()
+            ;;
+        ('certs issue')
+            verbs=()
+            flags=(
+                '--out=DIRECTORY	The directory to write to; it is made.'
+                '--client-name=TEXT	The client'\''s name in its certificate.'
+                '-f	Replace files that are there.'
+                '--force	Replace files that are there.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE')
+            ;;
+        ('certs import')
+            verbs=()
+            flags=(
+                '-f	Replace files that are there.'
+                '--force	Replace files that are there.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE' 'DIRECTORY')
+            ;;
+        ('certs ls')
+            verbs=()
+            flags=(
+                '--fail-under=TEXT	Exit 1 if one has fewer days left.'
+                '--json	Print JSON.'
+                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-h	Show help.'
+                '--help	Show help.')
+            arguments=('MACHINE...')
+            ;;
         ('fleet import')
             verbs=()
             flags=(
+                '--from=ansible|ssh-config	What the file is (else: by what is in it).'
                 '-o=FILE	Write it into FILE, which is not there yet.'
                 '--output=FILE	Write it into FILE, which is not there yet.'
-                '--from=ansible|ssh-config	What the file is (else: by what is in it).'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('FILE')
@@ -1063,7 +1063,7 @@ __machinectl_table() {
                 '--ssh-strict	Refuse a host whose SSH key is not known.'
                 '-h	Show help.'
                 '--help	Show help.')
-            arguments=('MACHINE...')
+            arguments=('MACHINE' 'MACHINE...')
             ;;
         ('swarm leave')
             verbs=()

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import codecs
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from machinectl.cli.options.typer_verbs import (
-    Timeout,
-    session,
-    verb,
-)
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_bytes, write_out
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from machinectl.cli.options.verb_session import Session
 
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    @verb(app, "api")
-    def api(
-        ctx: typer.Context,
-        name: Annotated[str, typer.Argument(metavar="NAME")],
-        request: Annotated[list[str], typer.Argument(metavar="[METHOD] PATH")],
-        body: Annotated[
-            str, typer.Option("-d", "--data", metavar="JSON|@FILE", help="What to send: JSON, @FILE, or @- for stdin.")
-        ] = "",
-        timeout: Timeout = 30,
-    ) -> int:
-        return print_answer(session(ctx).store, name, request, body, timeout)
+def api(here: Session, *, name: str, request: list[str], body: str, timeout: float) -> int:
+    return print_answer(here.store, name, request, body, timeout)
 
 
 def print_answer(store: Store, name: str, request: list[str], body: str, timeout: float) -> int:

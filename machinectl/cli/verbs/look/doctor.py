@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from machinectl.cli.options.login_options import with_access
 from machinectl.cli.options.store_followers import switched_off
-from machinectl.cli.options.typer_verbs import AsJson, Names, seconds, session, verb, with_selector
 from machinectl.cli.output.colours import coloured
 from machinectl.cli.output.exit_status import BOLD, RED, report
 from machinectl.cli.output.line_format import shown
@@ -17,8 +13,9 @@ from machinectl.cli.output.stdout import draw, print_json
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+    from machinectl.cli.options.verb_session import Session
     from machinectl.commands.doctor import Report
     from machinectl.doctor.check import Check
     from machinectl.hosts.connection.login import Access
@@ -28,44 +25,28 @@ GREEN, YELLOW = "32", "33"
 MARKS = {"ok": ("✓", "v", GREEN), "broken": ("✗", "x", RED), "unknown": ("?", "?", YELLOW)}
 HERE = "This computer"
 
-Deadline = Annotated[
-    float,
-    typer.Option(
-        "-t", "--timeout", min=0.1, max=86400, callback=seconds, metavar="SECONDS", help="How long each step may take."
-    ),
-]
 
+def doctor(here: Session, *, names: list[str], access: Access, timeout: float, as_json: bool) -> int:
+    from machinectl.commands.doctor import begin_here, examine_machines
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    """Add `doctor`."""
-
-    @verb(app, "doctor", "Without a name: this computer. It changes nothing; exit 1 where something is broken.")
-    @with_selector
-    @with_access
-    def doctor(
-        ctx: typer.Context, access: Access, names: Names = None, timeout: Deadline = 5, as_json: AsJson = False
-    ) -> int:
-        from machinectl.commands.doctor import begin_here, examine_machines
-
-        here = session(ctx)
-        computer = begin_here(here.store, names or [], sys.argv[0], following=not switched_off())
-        reports: list[Report] = []
-        failed = False
-        for name, found in examine_machines(here.store, here.console, names or [], access, timeout):
-            if isinstance(found, MachineError):
-                report(found, here.program)
-                failed = True
-                continue
-            reports.append(found)
-            if not as_json:
-                print_report(found, name, here.program)
-        if (reports or not failed) and (own := computer.found()):
-            reports.append(own)
-            if not as_json:
-                print_report(reports[-1], HERE, here.program)
-        if as_json and reports:
-            print_json([each.fields() for each in reports])
-        return int(failed or not all(each.is_well for each in reports))
+    computer = begin_here(here.store, names, sys.argv[0], following=not switched_off())
+    reports: list[Report] = []
+    failed = False
+    for name, found in examine_machines(here.store, here.console, names, access, timeout):
+        if isinstance(found, MachineError):
+            report(found, here.program)
+            failed = True
+            continue
+        reports.append(found)
+        if not as_json:
+            print_report(found, name, here.program)
+    if (reports or not failed) and (own := computer.found()):
+        reports.append(own)
+        if not as_json:
+            print_report(reports[-1], HERE, here.program)
+    if as_json and reports:
+        print_json([each.fields() for each in reports])
+    return int(failed or not all(each.is_well for each in reports))
 
 
 def print_report(found: Report, heading: str, program: str) -> None:

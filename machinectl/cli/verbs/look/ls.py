@@ -3,104 +3,70 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from machinectl.cli.options.typer_verbs import (
-    AsJson,
-    Names,
-    Selecting,
-    Timeout,
-    seconds,
-    session,
-    verb,
-)
-from machinectl.cli.verbs import light_verbs
+from machinectl.cli.output.stdout import write_out
 from machinectl.errors import UsageError
 from machinectl.machines.selection import matching, selected
 from machinectl.machines.store import Store
 from machinectl.machines.store.removed_machines import removed_machines
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
 
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    for name in ("ls", "list"):
-        add_listing(app, name)
+def ls(
+    here: Session,
+    *,
+    names: list[str],
+    selector: str | None,
+    quiet: bool,
+    filters: list[str],
+    timeout: float,
+    template: str,
+    as_json: bool,
+    removed: bool,
+    watch: bool,
+    interval: float | None,
+) -> None:
+    only = listed_only(here.store, here.console, names, selector, removed=removed)
+    if watch or interval is not None:
+        check_watch(watch=watch, with_others=quiet or as_json or removed)
+        from machinectl.cli.tables.watch_screen import watch as keep_watching
+
+        pause = 2.0 if interval is None else interval
+        keep_watching(here.store, filters=filters, only=only, timeout=timeout, template=template, interval=pause)
+        return
+    if quiet and not (names or filters or as_json or removed or template):
+        # Of those selected, the records were read for their labels, and are not read again for their names.
+        print_names(here.store.names() if only is None else only)
+        return
+    from machinectl.cli.tables.machine_table import print_machines, print_removed
+
+    if removed:
+        print_removed(here.store, only=only, quiet=quiet, as_json=as_json)
+        return
+    print_machines(
+        here.store,
+        quiet=quiet,
+        filters=filters,
+        only=only,
+        timeout=timeout,
+        template=template,
+        as_json=as_json,
+    )
+    # Scripts that keep both streams, as docker-machine's do, get the headings alone.
+    if not (quiet or template or as_json) and sys.stderr.isatty() and not here.store.names():
+        from machinectl.commands.ls import first_steps
+
+        here.console.note(first_steps())
 
 
-def add_listing(app: typer.Typer, name: str) -> None:
-    @verb(app, name)
-    def ls(
-        ctx: typer.Context,
-        names: Names = None,
-        selector: Selecting = None,
-        quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print names only.")] = False,
-        filters: Annotated[
-            list[str] | None,
-            typer.Option(
-                "--filter", metavar="KEY=VALUE", help="By driver, state, name (a regular expression), label or swarm."
-            ),
-        ] = None,
-        timeout: Timeout = 10,
-        template: Annotated[
-            str, typer.Option("-f", "--format", metavar="TEMPLATE", help="A Go template; `table …` adds headings.")
-        ] = "",
-        as_json: AsJson = False,
-        removed: Annotated[
-            bool, typer.Option("--removed", help="List what is kept of machines that were removed, instead.")
-        ] = False,
-        watch: Annotated[bool, typer.Option("--watch", help="Draw the table again and again, until ^C.")] = False,
-        interval: Annotated[
-            float | None,
-            typer.Option(
-                "--interval",
-                min=0.1,
-                max=86400,
-                callback=lambda given: given and seconds(given),
-                metavar="SECONDS",
-                help="With --watch, the pause between two rounds.  [default: 2]",
-            ),
-        ] = None,
-    ) -> None:
-        here = session(ctx)
-        only = listed_only(here.store, here.console, names or [], selector, removed=removed)
-        if watch or interval is not None:
-            check_watch(watch=watch, with_others=quiet or as_json or removed)
-            from machinectl.cli.tables.watch_screen import watch as keep_watching
-
-            pause = 2.0 if interval is None else interval
-            keep_watching(
-                here.store, filters=filters or [], only=only, timeout=timeout, template=template, interval=pause
-            )
-            return
-        from machinectl.cli.tables.machine_table import print_machines, print_removed
-
-        if removed:
-            print_removed(here.store, only=only, quiet=quiet, as_json=as_json)
-            return
-        if quiet and selector is not None and only is not None and not (filters or as_json):
-            # Their records were read for their labels, and are not read again for their names.
-            light_verbs.print_names(only)
-            return
-        print_machines(
-            here.store,
-            quiet=quiet,
-            filters=filters or [],
-            only=only,
-            timeout=timeout,
-            template=template,
-            as_json=as_json,
-        )
-        # Scripts that keep both streams, as docker-machine's do, get the headings alone.
-        if not (quiet or template or as_json) and sys.stderr.isatty() and not here.store.names():
-            from machinectl.commands.ls import first_steps
-
-            here.console.note(first_steps())
+def print_names(names: Iterable[str]) -> None:
+    write_out("".join(f"{name}\n" for name in names))
 
 
 def listed_only(

@@ -3,58 +3,41 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-import typer  # noqa: TC002 (Typer resolves a command's annotations when it runs)
-
-from machinectl.cli.options.typer_verbs import (
-    AsJson,
-    Names,
-    OneName,
-    Timeout,
-    session,
-    verb,
-    with_selector,
-)
-from machinectl.cli.output.stdout import print_json
-from machinectl.cli.verbs import light_verbs
+from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.machines.selection import chosen, chosen_one
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from machinectl.cli.options.verb_session import Session
 
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    @verb(app, "active")
-    def active(ctx: typer.Context, timeout: Timeout = light_verbs.USUAL_TIMEOUT, as_json: AsJson = False) -> None:
-        here = session(ctx)
-        if as_json:
-            from machinectl.commands.active import active as command
+def active(here: Session, *, timeout: float, as_json: bool) -> None:
+    from machinectl.commands.active import active as command
 
-            print_json({"Name": command(here.store, os.environ), "URL": os.environ["DOCKER_HOST"]})
-        else:
-            light_verbs.active(here.store, {}, [], here.program)
+    name = command(here.store, os.environ)
+    if as_json:
+        print_json({"Name": name, "URL": os.environ["DOCKER_HOST"]})
+    else:
+        write_out(f"{name}\n")
 
-    @verb(app, "url")
-    def url(ctx: typer.Context, names: OneName = None, as_json: AsJson = False) -> None:
-        here = session(ctx)
-        if as_json:
-            from machinectl.commands.url import url as command
 
-            name = chosen_one(here.store, names or [])
-            print_json({"Name": name, "URL": command(here.store, [name])})
-        else:
-            light_verbs.url(here.store, {}, names or [], here.program)
+def url(here: Session, *, names: list[str], as_json: bool) -> None:
+    from machinectl.commands.url import url as command
 
-    @verb(app, "ip")
-    @with_selector
-    def ip(ctx: typer.Context, names: Names = None, as_json: AsJson = False) -> None:
-        here = session(ctx)
-        if as_json:
-            from machinectl.commands.url import ip as command
+    found = command(here.store, names)
+    if as_json:
+        print_json({"Name": chosen_one(here.store, names), "URL": found})
+    else:
+        write_out(f"{found}\n")
 
-            wanted = chosen(here.store, names or [])
-            addresses = command(here.store, wanted)
-            print_json([{"Name": name, "IPAddress": address} for name, address in zip(wanted, addresses, strict=True)])
-        else:
-            light_verbs.ip(here.store, {}, names or [], here.program)
+
+def ip(here: Session, *, names: list[str], as_json: bool) -> None:
+    from machinectl.commands.url import ip as command
+
+    addresses = list(command(here.store, names))
+    if as_json:
+        wanted = chosen(here.store, names)
+        print_json([{"Name": name, "IPAddress": address} for name, address in zip(wanted, addresses, strict=True)])
+    else:
+        write_out("".join(f"{address}\n" for address in addresses))

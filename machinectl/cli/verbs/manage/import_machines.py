@@ -2,63 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from machinectl.cli.options.typer_verbs import session, verb
 from machinectl.cli.output.exit_status import as_called, report
 from machinectl.cli.output.stdout import write_out
 from machinectl.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from machinectl.cli.options.verb_session import Session
     from machinectl.commands.import_ import Moved
 
 UNTOUCHED = "docker-machine's store and the hosts are as they were"
 
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    """Add the verb that takes over what another program kept."""
+def import_machines(
+    here: Session, *, directory: str, from_docker_machine: bool, no_context: bool, dry_run: bool
+) -> int:
+    from machinectl.commands.import_ import import_ as command
 
-    @verb(app, "import", "The old store stays as it is; hosts too, until they are provisioned.")
-    def import_(
-        ctx: typer.Context,
-        directory: Annotated[
-            str,
-            typer.Argument(
-                metavar="[DIR]",
-                show_default=False,
-                help="Where docker-machine keeps its machines (else $MACHINE_STORAGE_PATH, else ~/.docker/machine).",
-            ),
-        ] = "",
-        from_docker_machine: Annotated[
-            bool, typer.Option("--from-docker-machine", help="Take over the machines of docker-machine.")
-        ] = False,
-        no_context: Annotated[bool, typer.Option("--no-context", help="Make no docker contexts of them.")] = False,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
-    ) -> int:
-        from machinectl.commands.import_ import import_ as command
-
-        if not from_docker_machine:
-            raise UsageError(
-                "Error: What is to be imported is not said", "Name it: machinectl import --from-docker-machine"
-            )
-        here = session(ctx)
-        became: dict[str, Moved] = {}
-        failed = False
-        for name, moved in command(here.store, here.console, directory, context=not no_context, dry_run=dry_run):
-            if isinstance(moved, MachineError):
-                report(moved, here.program)
-                failed = True
-                continue
-            became[name] = moved
-            write_out(as_called(line(name, moved, dry_run=dry_run), here.program) + "\n")
-            for remark in moved.remarks:
-                here.console.warn(f'"{name}": {as_called(remark, here.program)}')
-        here.console.note(ending(became, here.program, failed=failed, dry_run=dry_run))
-        return int(failed)
+    if not from_docker_machine:
+        raise UsageError(
+            "Error: What is to be imported is not said", "Name it: machinectl import --from-docker-machine"
+        )
+    became: dict[str, Moved] = {}
+    failed = False
+    for name, moved in command(here.store, here.console, directory, context=not no_context, dry_run=dry_run):
+        if isinstance(moved, MachineError):
+            report(moved, here.program)
+            failed = True
+            continue
+        became[name] = moved
+        write_out(as_called(line(name, moved, dry_run=dry_run), here.program) + "\n")
+        for remark in moved.remarks:
+            here.console.warn(f'"{name}": {as_called(remark, here.program)}')
+    here.console.note(ending(became, here.program, failed=failed, dry_run=dry_run))
+    return int(failed)
 
 
 def line(name: str, moved: Moved, *, dry_run: bool) -> str:

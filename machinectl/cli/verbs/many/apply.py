@@ -5,131 +5,99 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from machinectl.cli.options.login_options import authority, with_access
-from machinectl.cli.options.typer_verbs import AsJson, Names, Selecting, session, verb
+from machinectl.cli.options.login_options import authority
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.parsing.lookahead import split_at_verb
 from machinectl.cli.tables.last_looks import last_looks
 from machinectl.cli.tables.results import named
-from machinectl.cli.verbs.manage.provision import OpenFirewall, RestartSwarm
-from machinectl.cli.verbs.many.plan import FleetFile, Parallel, fleet_file, has_differing, show, typed
+from machinectl.cli.verbs.many.plan import fleet_file, has_differing, show, typed
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from machinectl.cli.options.typer_verbs import Session
+    from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
     from machinectl.rollout.plan_steps import FleetPlan
     from machinectl.rollout.results import Result
 
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    """Add `apply`."""
+def apply(
+    here: Session,
+    *,
+    names: list[str],
+    access: Access,
+    selector: str | None,
+    files: list[str],
+    parallel: int,
+    batch: str,
+    max_failures: int,
+    refresh: bool,
+    prune: bool,
+    purge: bool,
+    take_over: bool,
+    yes: bool,
+    force: bool,
+    restart_swarm: bool,
+    open_firewall: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    from machinectl.commands.apply import apply as command
+    from machinectl.commands.plan import plan
+    from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
+    from machinectl.hosts.lifecycle.removal import Purge
+    from machinectl.hosts.parallel.rollout_order import BatchSizes
+    from machinectl.machines.spec import CertificateFiles
+    from machinectl.provision.target import Allowed
+    from machinectl.rollout.apply_run import ApplyOptions
 
-    @verb(app, "apply", "What is right is left alone, and engines in use restart one after the other.")
-    @with_access
-    def apply(
-        ctx: typer.Context,
-        access: Access,
-        names: Names = None,
-        selector: Selecting = None,
-        files: FleetFile = None,
-        parallel: Parallel = 10,
-        batch: Annotated[
-            str,
-            typer.Option(
-                metavar="N",
-                help="How many engines in use may restart at once: 2, 25%, or 1,5,20 (the last repeats).",
-            ),
-        ] = "1",
-        max_failures: Annotated[
-            int, typer.Option(min=0, metavar="N", help="How many of them may fail before no more are restarted.")
-        ] = 0,
-        refresh: Annotated[
-            bool, typer.Option("--refresh", help="Look at the hosts, too, and mend what was changed there by hand.")
-        ] = False,
-        prune: Annotated[
-            bool, typer.Option("--prune", help="Remove machines that came from the file and are in it no more.")
-        ] = False,
-        purge: Annotated[
-            bool, typer.Option("--purge", help="Undo on the hosts of those what was set up there, too; with --prune.")
-        ] = False,
-        take_over: Annotated[
-            bool, typer.Option("--take-over", help="Take over the file's machines from other fleets without asking.")
-        ] = False,
-        yes: Annotated[
-            bool, typer.Option("-y", "--yes", help="Do not ask before machines are removed, or hosts set up.")
-        ] = False,
-        force: Annotated[
-            bool,
-            typer.Option("--force", help="Replace certificates of somebody else's, and restart although it harms."),
-        ] = False,
-        restart_swarm: RestartSwarm = False,
-        open_firewall: OpenFirewall = False,
-        dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="Look at the hosts and print what would change; change nothing.")
-        ] = False,
-        as_json: AsJson = False,
-    ) -> int:
-        from machinectl.commands.apply import apply as command
-        from machinectl.commands.plan import plan
-        from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
-        from machinectl.hosts.lifecycle.removal import Purge
-        from machinectl.hosts.parallel.rollout_order import BatchSizes
-        from machinectl.machines.spec import CertificateFiles
-        from machinectl.provision.target import Allowed
-        from machinectl.rollout.apply_run import ApplyOptions
+    file, text = fleet_file("apply", files, names)
+    advice: dict[str, None] = {}
 
-        here = session(ctx)
-        file, text = fleet_file("apply", files, names)
-        advice: dict[str, None] = {}
+    def make_plan() -> FleetPlan:
+        planned = plan(here.store, file, names, selector, typed("apply", file), text)
+        advice.update(dict.fromkeys(planned.advice))
+        return planned
 
-        def make_plan() -> FleetPlan:
-            planned = plan(here.store, file, names or [], selector, typed("apply", file), text)
-            advice.update(dict.fromkeys(planned.advice))
-            return planned
+    given = tuple(flags(here.arguments))
+    words = [typed("apply", file), *given]
+    words += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names)
+    if purge and not prune:
+        both = f"Give both: {with_flags(' '.join(words), '--prune')}"
+        raise UsageError("--purge is for the machines that --prune removes", both)
+    options = ApplyOptions(
+        file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
+        access,
+        Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes),
+        authority(here),
+        CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
+        parallel=parallel,
+        batch=BatchSizes(batch),
+        max_failures=max_failures,
+        refresh=refresh,
+        prune=prune,
+        purge=Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm)) if purge else None,
+        take_over=take_over,
+        yes=yes,
+        command=" ".join(words),
+        flags=given,
+    )
+    if dry_run:
+        from machinectl.commands.plan import refreshed
 
-        given = tuple(flags(arguments))
-        words = [typed("apply", file), *given]
-        words += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names or [])
-        if purge and not prune:
-            both = f"Give both: {with_flags(' '.join(words), '--prune')}"
-            raise UsageError("--purge is for the machines that --prune removes", both)
-        options = ApplyOptions(
-            file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
-            access,
-            Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes),
-            authority(here),
-            CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
-            parallel=parallel,
-            batch=BatchSizes(batch),
-            max_failures=max_failures,
-            refresh=refresh,
-            prune=prune,
-            purge=Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm)) if purge else None,
-            take_over=take_over,
-            yes=yes,
-            command=" ".join(words),
-            flags=given,
-        )
-        if dry_run:
-            from machinectl.commands.plan import refreshed
-
-            planned = refreshed(make_plan(), here.store, here.console, options)
-            again = " ".join(word for word in options.command.split(" ") if word != "--dry-run")
-            again = with_flags(again, *(["--refresh"] if has_differing(planned) else []))
-            return show(here, planned, again, options.command, prune=prune, as_json=as_json)
-        code = ended(here, command(here.store, here.console, make_plan, options), options.command, as_json=as_json)
-        for line in advice:
-            here.console.note(line)
-        return code
+        planned = refreshed(make_plan(), here.store, here.console, options)
+        again = " ".join(word for word in options.command.split(" ") if word != "--dry-run")
+        again = with_flags(again, *(["--refresh"] if has_differing(planned) else []))
+        return show(here, planned, again, options.command, prune=prune, as_json=as_json)
+    code = ended(here, command(here.store, here.console, make_plan, options), options.command, as_json=as_json)
+    for line in advice:
+        here.console.note(line)
+    return code
 
 
 def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from machinectl.cli.options.typer_verbs import AsJson, seconds, session, verb
 from machinectl.cli.output.exit_status import INTERRUPTED
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
@@ -15,7 +12,7 @@ from machinectl.files.atomic import quoted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.cli.options.typer_verbs import Session
+    from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
     from machinectl.hosts.discovery.scan import FoundHost, NetworkScan
     from machinectl.hosts.discovery.services import FoundService
@@ -29,54 +26,30 @@ USUAL_TIMEOUT = 1.5
 FEW = 2
 
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    """Add `discover`."""
+def discover(
+    here: Session, *, networks: list[str], ports: str, timeout: float, as_json: bool, write: str, yes: bool
+) -> int:
+    from machinectl.commands.discover import check_new
+    from machinectl.commands.discover import discover as command
 
-    @verb(app, "discover", "Only what is named is looked at, and nobody logs in anywhere.")
-    def discover(
-        ctx: typer.Context,
-        networks: Annotated[list[str] | None, typer.Argument(metavar="NETWORK…", show_default=False)] = None,
-        ports: Annotated[str, typer.Option("--ports", metavar="PORTS", help="Which ports are tried.")] = USUAL_PORTS,
-        timeout: Annotated[
-            float,
-            typer.Option(
-                "-t",
-                "--timeout",
-                min=0.05,
-                max=600,
-                callback=seconds,
-                metavar="SECONDS",
-                help="How long an address may take to answer, and what listens there to say what it is.",
-            ),
-        ] = USUAL_TIMEOUT,
-        as_json: AsJson = False,
-        write: Annotated[
-            str, typer.Option("--write", metavar="FILE", help="Write a fleet's file of those that are no machines yet.")
-        ] = "",
-        yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask, however many addresses there are.")] = False,
-    ) -> int:
-        from machinectl.commands.discover import check_new
-        from machinectl.commands.discover import discover as command
-
-        here = session(ctx)
-        if write:
-            check_new(write)
-        discovery = command(here.store, here.console, networks or [], ports, timeout, yes=yes)
-        code = 0
-        try:
-            with here.console.step(f"Looking at {', '.join(networks or [])}"):
-                discovery.run()
-        except KeyboardInterrupt:
-            code = INTERRUPTED
-        hosts = discovery.hosts()
-        if as_json:
-            print_json([host.fields() for host in hosts])
-        elif hosts:
-            print_hosts(hosts)
-        tell(here.console, discovery, networks or [], ports)
-        if write and not code:
-            write_file(here, write, hosts)
-        return code
+    if write:
+        check_new(write)
+    discovery = command(here.store, here.console, networks, ports, timeout, yes=yes)
+    code = 0
+    try:
+        with here.console.step(f"Looking at {', '.join(networks)}"):
+            discovery.run()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    hosts = discovery.hosts()
+    if as_json:
+        print_json([host.fields() for host in hosts])
+    elif hosts:
+        print_hosts(hosts)
+    tell(here.console, discovery, networks, ports)
+    if write and not code:
+        write_file(here, write, hosts)
+    return code
 
 
 def write_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:

@@ -3,57 +3,31 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from machinectl.cli.catalogue import VERBS
-from machinectl.cli.options.typer_verbs import Names, new_app, session, verb
 from machinectl.cli.output.stdout import print_json, write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
 
-Output = Annotated[
-    str, typer.Option("-o", "--output", metavar="FILE", help="Write it into FILE, which is not there yet.")
-]
+
+def fleet_init(here: Session, *, names: list[str], output: str) -> None:
+    from machinectl.commands.fleet.init import fleet_init as command
+
+    hand_over(command(here.store, here.console, names, os.path.dirname(output)), output, here.console)
 
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    """Add `fleet`, with its verbs."""
-    group = new_app(help=VERBS["fleet"].summary, no_args_is_help=True)
+def fleet_import(here: Session, *, file: str, kind: str, output: str) -> None:
+    from machinectl.commands.fleet.import_ import fleet_import as command
 
-    @verb(group, "fleet init", "Without names, of all.")
-    def init(ctx: typer.Context, names: Names = None, output: Output = "") -> None:
-        from machinectl.commands.fleet.init import fleet_init
+    hand_over(command(here.store, here.console, file, kind), output, here.console)
 
-        here = session(ctx)
-        hand_over(fleet_init(here.store, here.console, names or [], os.path.dirname(output)), output, here.console)
 
-    @verb(group, "fleet import", "What is not taken over is said.")
-    def import_(
-        ctx: typer.Context,
-        file: Annotated[str, typer.Argument(metavar="FILE")],
-        kind: Annotated[
-            str,
-            typer.Option("--from", metavar="ansible|ssh-config", help="What the file is (else: by what is in it)."),
-        ] = "",
-        output: Output = "",
-    ) -> None:
-        from machinectl.commands.fleet.import_ import fleet_import
+def fleet_schema(here: Session) -> None:
+    from machinectl.commands.fleet.schema import fleet_schema as command
 
-        here = session(ctx)
-        hand_over(fleet_import(here.store, here.console, file, kind), output, here.console)
-
-    @verb(group, "fleet schema", "It knows the options of the drivers that are installed.")
-    def schema(ctx: typer.Context) -> None:
-        from machinectl.commands.fleet.schema import fleet_schema
-
-        print_json(fleet_schema(session(ctx).console))
-
-    app.add_typer(group, name="fleet")
+    print_json(command(here.console))
 
 
 def hand_over(text: str, path: str, console: Console) -> None:

@@ -6,12 +6,9 @@ import os
 import shlex
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from machinectl.cli.options.login_options import authority, with_access
-from machinectl.cli.options.typer_verbs import AsJson, Names, Selecting, session, verb
+from machinectl.cli.options.login_options import authority
 from machinectl.cli.output.colours import coloured
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from machinectl.cli.options.typer_verbs import Session
+    from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.rollout.plan_steps import Difference, FleetPlan, Step
@@ -54,59 +51,40 @@ COUNTED = {
     Action.FAIL: "unreadable",
 }
 
-FleetFile = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-f", "--file", metavar="FILE", help="The fleet's file (else ./fleet.yaml); - is stdin.", show_default=False
-    ),
-]
-Parallel = Annotated[int, typer.Option(min=1, metavar="N", help="How many hosts are worked on at once.")]
 
+def plan(
+    here: Session,
+    *,
+    names: list[str],
+    access: Access,
+    selector: str | None,
+    files: list[str],
+    refresh: bool,
+    prune: bool,
+    detailed_exitcode: bool,
+    parallel: int,
+    as_json: bool,
+) -> int:
+    from machinectl.commands.plan import plan as command
+    from machinectl.commands.plan import refreshed
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    """Add `plan`."""
+    file, text = fleet_file("plan", files, names)
+    planned = command(here.store, file, names, selector, typed("plan", file), text)
+    if refresh:
+        from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
+        from machinectl.provision.target import Allowed
+        from machinectl.rollout.apply_run import ApplyOptions
 
-    @verb(app, "plan", "It looks at the file and at what is kept here, asks no host, and changes nothing.")
-    @with_access
-    def plan(
-        ctx: typer.Context,
-        access: Access,
-        names: Names = None,
-        selector: Selecting = None,
-        files: FleetFile = None,
-        refresh: Annotated[
-            bool, typer.Option("--refresh", help="Look at the hosts, too: what was changed there by hand.")
-        ] = False,
-        prune: Annotated[
-            bool, typer.Option("--prune", help="Machines that are in the file no more are to be removed.")
-        ] = False,
-        detailed_exitcode: Annotated[
-            bool, typer.Option("--detailed-exitcode", help=f"Exit with {TO_DO} where there is something to do.")
-        ] = False,
-        parallel: Parallel = 10,
-        as_json: AsJson = False,
-    ) -> int:
-        from machinectl.commands.plan import plan as command
-        from machinectl.commands.plan import refreshed
-
-        here = session(ctx)
-        file, text = fleet_file("plan", files, names)
-        planned = command(here.store, file, names or [], selector, typed("plan", file), text)
-        if refresh:
-            from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
-            from machinectl.provision.target import Allowed
-            from machinectl.rollout.apply_run import ApplyOptions
-
-            path = file if file == STDIN else os.path.abspath(file or DEFAULT_FILE)
-            # Nothing restarts here, and what would restart is shown.
-            allowed = Allowed(restart_swarm=True)
-            options = ApplyOptions(path, access, allowed, authority(here), parallel=parallel)
-            planned = refreshed(planned, here.store, here.console, options)
-        chosen = names or ([] if selector is None else ["-l", selector])
-        again = " ".join([typed("plan", file), "--refresh", *map(shlex.quote, chosen)])
-        command_line = what_next(planned, file, chosen, prune=prune)
-        code = show(here, planned, command_line, again, prune=prune, as_json=as_json)
-        return code or (TO_DO if has_work(planned, prune=prune) and detailed_exitcode else 0)
+        path = file if file == STDIN else os.path.abspath(file or DEFAULT_FILE)
+        # Nothing restarts here, and what would restart is shown.
+        allowed = Allowed(restart_swarm=True)
+        options = ApplyOptions(path, access, allowed, authority(here), parallel=parallel)
+        planned = refreshed(planned, here.store, here.console, options)
+    chosen = names or ([] if selector is None else ["-l", selector])
+    again = " ".join([typed("plan", file), "--refresh", *map(shlex.quote, chosen)])
+    command_line = what_next(planned, file, chosen, prune=prune)
+    code = show(here, planned, command_line, again, prune=prune, as_json=as_json)
+    return code or (TO_DO if has_work(planned, prune=prune) and detailed_exitcode else 0)
 
 
 def show(here: Session, planned: FleetPlan, command: str, refresh: str, *, prune: bool, as_json: bool) -> int:

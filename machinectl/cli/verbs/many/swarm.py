@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from machinectl.cli.catalogue import VERBS
-from machinectl.cli.options.login_options import with_access
 from machinectl.cli.options.store_followers import switched_off
-from machinectl.cli.options.typer_verbs import AsJson, Names, Timeout, new_app, session, verb
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
@@ -17,28 +12,61 @@ from machinectl.cli.tables.results import outcome, several
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from machinectl.cli.options.typer_verbs import Session
+    from machinectl.cli.options.verb_session import Session
     from machinectl.commands.swarm.status import Swarm
     from machinectl.hosts.connection.login import Access
 
-Advertised = Annotated[
-    str,
-    typer.Option(
-        "--advertise-addr", metavar="ADDRESS", help="Where other nodes reach it (else where its engine is reached)."
-    ),
-]
 HEADINGS = ["MACHINE", "HOSTNAME", "ROLE", "STATUS", "AVAILABILITY", "ADDRESS", "ENGINE"]
 
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    """Add `swarm`, with its verbs."""
-    group = new_app(help=VERBS["swarm"].summary, no_args_is_help=True)
-    add_joining(group)
-    add_leave(group)
-    add_status(group)
-    app.add_typer(group, name="swarm")
+def swarm_init(here: Session, *, name: str, access: Access, advertise_addr: str) -> int:
+    from machinectl.commands.swarm.init import swarm_init as command
+    from machinectl.hosts.lifecycle.swarm_join import Joining
+
+    return outcome(here, command(here.store, here.console, name, Joining(access, advertise_addr)), several=False)
+
+
+def swarm_join(
+    here: Session, *, manager: str, names: list[str], access: Access, as_manager: bool, advertise_addr: str
+) -> int:
+    from machinectl.commands.swarm.join import swarm_join as command
+    from machinectl.hosts.lifecycle.swarm_join import Joining
+    from machinectl.machines.swarm_node import MANAGER, WORKER
+
+    if advertise_addr and several(names):
+        raise UsageError("--advertise-addr is one machine's", "Have them join one after the other")
+    names = some(names, "swarm join <MANAGER>")
+    role = MANAGER if as_manager else WORKER
+    joining = Joining(access, advertise_addr)
+    results = command(here.store, here.console, manager, names, joining, role)
+    return outcome(here, results, several=several(names))
+
+
+def swarm_leave(here: Session, *, names: list[str], access: Access, force: bool) -> int:
+    from machinectl.commands.swarm.leave import swarm_leave as command
+    from machinectl.hosts.lifecycle.swarm_join import Leaving
+
+    names = some(names, "swarm leave")
+    results = command(here.store, here.console, names, Leaving(access, force))
+    return outcome(here, results, several=several(names))
+
+
+def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> int:
+    from machinectl.commands.swarm.status import swarm_status as command
+
+    found = command(here.store, here.console, [name] if name else [], timeout)
+    if not switched_off():
+        sync_contexts(here)
+    if as_json:
+        print_json([swarm.fields() for swarm in found])
+    elif not found:
+        here.console.note("No machine is in a swarm: machinectl swarm init <NAME>")
+    else:
+        write_out("\n".join(told(swarm) for swarm in found))
+    for swarm in found:
+        if swarm.failure:
+            report(swarm.failure, here.program)
+    return int(any(swarm.failure for swarm in found))
 
 
 def some(names: list[str] | None, verb: str) -> list[str]:
@@ -48,94 +76,6 @@ def some(names: list[str] | None, verb: str) -> list[str]:
             "Error: Expected to get one or more machine names as arguments", f"Name them: machinectl {verb} <NAME>"
         )
     return names
-
-
-def add_joining(group: typer.Typer) -> None:
-    @verb(group, "swarm init", "live-restore, which Swarm excludes, is turned off first.")
-    @with_access
-    def init(
-        ctx: typer.Context,
-        access: Access,
-        name: Annotated[str, typer.Argument(metavar="NAME")],
-        advertise_addr: Advertised = "",
-    ) -> int:
-        from machinectl.commands.swarm.init import swarm_init
-        from machinectl.hosts.lifecycle.swarm_join import Joining
-
-        here = session(ctx)
-        return outcome(here, swarm_init(here.store, here.console, name, Joining(access, advertise_addr)), several=False)
-
-    @verb(group, "swarm join", "MANAGER is a manager of the swarm, or the swarm's name.")
-    @with_access
-    def join(
-        ctx: typer.Context,
-        access: Access,
-        manager: Annotated[str, typer.Argument(metavar="MANAGER")],
-        names: Names = None,
-        as_manager: Annotated[
-            bool, typer.Option("--manager", help="Join as managers, of which an odd number is best.")
-        ] = False,
-        advertise_addr: Advertised = "",
-    ) -> int:
-        from machinectl.commands.swarm.join import swarm_join
-        from machinectl.hosts.lifecycle.swarm_join import Joining
-        from machinectl.machines.swarm_node import MANAGER, WORKER
-
-        if advertise_addr and several(names):
-            raise UsageError("--advertise-addr is one machine's", "Have them join one after the other")
-        here = session(ctx)
-        names = some(names, "swarm join <MANAGER>")
-        role = MANAGER if as_manager else WORKER
-        joining = Joining(access, advertise_addr)
-        results = swarm_join(here.store, here.console, manager, names, joining, role)
-        return outcome(here, results, several=several(names))
-
-
-def add_leave(group: typer.Typer) -> None:
-    @verb(group, "swarm leave", "They are drained first, and live-restore is on again where it was.")
-    @with_access
-    def leave(
-        ctx: typer.Context,
-        access: Access,
-        names: Names = None,
-        force: Annotated[
-            bool,
-            typer.Option("-f", "--force", help="The last manager too, and those whom nobody can help to leave."),
-        ] = False,
-    ) -> int:
-        from machinectl.commands.swarm.leave import swarm_leave
-        from machinectl.hosts.lifecycle.swarm_join import Leaving
-
-        here = session(ctx)
-        names = some(names, "swarm leave")
-        results = swarm_leave(here.store, here.console, names, Leaving(access, force))
-        return outcome(here, results, several=several(names))
-
-
-def add_status(group: typer.Typer) -> None:
-    @verb(group, "swarm status", "Any manager among the machines is asked that answers.")
-    def status(
-        ctx: typer.Context,
-        name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
-        timeout: Timeout = 5,
-        as_json: AsJson = False,
-    ) -> int:
-        from machinectl.commands.swarm.status import swarm_status
-
-        here = session(ctx)
-        found = swarm_status(here.store, here.console, [name] if name else [], timeout)
-        if not switched_off():
-            sync_contexts(here)
-        if as_json:
-            print_json([swarm.fields() for swarm in found])
-        elif not found:
-            here.console.note("No machine is in a swarm: machinectl swarm init <NAME>")
-        else:
-            write_out("\n".join(told(swarm) for swarm in found))
-        for swarm in found:
-            if swarm.failure:
-                report(swarm.failure, here.program)
-        return int(any(swarm.failure for swarm in found))
 
 
 def sync_contexts(here: Session) -> None:

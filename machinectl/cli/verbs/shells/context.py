@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from machinectl.cli.catalogue import VERBS
 from machinectl.cli.options.store_followers import SWITCH, switched_off
-from machinectl.cli.options.typer_verbs import AsJson, Selecting, new_app, session, verb
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
@@ -19,85 +15,67 @@ from machinectl.machines.selection import selected
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
     from machinectl.hosts.exports.docker_contexts import ContextStatus
 
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    """Add `context`, with its verbs."""
-    group = new_app(help=VERBS["context"].summary, no_args_is_help=True)
-    add_looking(group)
-    add_import(group)
-    app.add_typer(group, name="context")
+def context_ls(here: Session, *, as_json: bool) -> None:
+    from machinectl.commands.context.ls import context_ls as command
+    from machinectl.go.tabwriter import table
+
+    rows = command(here.store, os.environ)
+    if as_json:
+        print_json([row.fields() for row in rows])
+        return
+    write_out(
+        table(["NAME", "CONTEXT", "CURRENT", "STATE"], ([harmless(cell) for cell in row.cells()] for row in rows))
+    )
+    tell_what_to_do(here.console, [row.standing for row in rows])
+    if switched_off():
+        here.console.note(f"{SWITCH}={os.environ[SWITCH]}: contexts do not follow what becomes of machines")
 
 
-def add_looking(group: typer.Typer) -> None:
-    @verb(group, "context ls")
-    def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
-        from machinectl.commands.context.ls import context_ls
-        from machinectl.go.tabwriter import table
+def context_sync(here: Session, *, selector: str | None) -> int:
+    from machinectl.commands.context.sync import context_sync as command
 
-        here = session(ctx)
-        rows = context_ls(here.store, os.environ)
-        if as_json:
-            print_json([row.fields() for row in rows])
-            return
-        write_out(
-            table(["NAME", "CONTEXT", "CURRENT", "STATE"], ([harmless(cell) for cell in row.cells()] for row in rows))
-        )
-        tell_what_to_do(here.console, [row.standing for row in rows])
-        if switched_off():
-            here.console.note(f"{SWITCH}={os.environ[SWITCH]}: contexts do not follow what becomes of machines")
-
-    @verb(group, "context sync", "A context of somebody else's stays as it is.")
-    def sync(ctx: typer.Context, selector: Selecting = None) -> int:
-        from machinectl.commands.context.sync import context_sync
-
-        here = session(ctx)
-        if switched_off():
-            raise MachineError(f"Contexts are switched off: {SWITCH}={os.environ[SWITCH]}", f"unset {SWITCH}")
-        only = None if selector is None else selected(here.store, here.console, [], selector)
-        mended = failed = False
-        for found, error in context_sync(here.store, here.console, only):
-            if error:
-                report(error, here.program)
-                failed = True
-            else:
-                write_out(f"{found.machine}: {found.outcome}\n")
-                mended = True
-        if not (mended or failed):
-            here.console.note("There is nothing to mend")
-        return int(failed)
+    if switched_off():
+        raise MachineError(f"Contexts are switched off: {SWITCH}={os.environ[SWITCH]}", f"unset {SWITCH}")
+    only = None if selector is None else selected(here.store, here.console, [], selector)
+    mended = failed = False
+    for found, error in command(here.store, here.console, only):
+        if error:
+            report(error, here.program)
+            failed = True
+        else:
+            write_out(f"{found.machine}: {found.outcome}\n")
+            mended = True
+    if not (mended or failed):
+        here.console.note("There is nothing to mend")
+    return int(failed)
 
 
-def add_import(group: typer.Typer) -> None:
-    @verb(group, "context import", "The context stays as it is, and yours.")
-    def import_(
-        ctx: typer.Context,
-        context: Annotated[str, typer.Argument(metavar="CONTEXT")],
-        name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
-    ) -> None:
-        from machinectl.commands.context.import_ import source
-        from machinectl.commands.create import create
-        from machinectl.driver.installed_drivers import load
-        from machinectl.hosts.connection.login import Access
-        from machinectl.hosts.lifecycle.creation import Creation
-        from machinectl.hosts.lifecycle.onboarding import Onboarding
-        from machinectl.machines.spec import CertificateFiles, MachineSpec
-        from machinectl.provision.target import NOTHING_SPECIAL
+def context_import(here: Session, *, context: str, name: str) -> None:
+    from machinectl.commands.context.import_ import source
+    from machinectl.commands.create import create
+    from machinectl.driver.installed_drivers import load
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.creation import Creation
+    from machinectl.hosts.lifecycle.onboarding import Onboarding
+    from machinectl.machines.spec import CertificateFiles, MachineSpec
+    from machinectl.provision.target import NOTHING_SPECIAL
 
-        here = session(ctx)
-        machine = name or context
-        found = source(here.store, context, machine)
-        plain = False if found.url.startswith("tcp://") and not found.directory else None
-        spec = MachineSpec("none", {"url": found.url}, plain, provision=False, context=found.is_ours)
-        onboarding = Onboarding(Access(), NOTHING_SPECIAL)
-        create(
-            here.store,
-            here.console,
-            Creation(machine, spec, load("none"), onboarding, CertificateFiles(found.directory)),
-        )
-        here.console.note(f'"{machine}" is the engine of the docker context "{context}" now: {found.url}')
+    machine = name or context
+    found = source(here.store, context, machine)
+    plain = False if found.url.startswith("tcp://") and not found.directory else None
+    spec = MachineSpec("none", {"url": found.url}, plain, provision=False, context=found.is_ours)
+    onboarding = Onboarding(Access(), NOTHING_SPECIAL)
+    create(
+        here.store,
+        here.console,
+        Creation(machine, spec, load("none"), onboarding, CertificateFiles(found.directory)),
+    )
+    here.console.note(f'"{machine}" is the engine of the docker context "{context}" now: {found.url}')
 
 
 def tell_what_to_do(console: Console, found: Sequence[ContextStatus]) -> None:

@@ -3,49 +3,36 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from machinectl.cli.options.typer_verbs import OneName, session, verb
+from machinectl.cli.invocation import THIS
+from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.shell_snippets import STARTS
-from machinectl.cli.verbs import light_verbs
 from machinectl.errors import MachineError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-SHELL = typer.Argument(metavar="SHELL", show_default=False)
+    from machinectl.cli.options.verb_session import Session
 
 
-def add(app: typer.Typer, arguments: Sequence[str]) -> None:
-    """Add the verbs for shells."""
+def use(here: Session, *, names: list[str], unset: bool) -> None:
+    name = next((name for name in names if name != "-"), "<NAME>")
+    raise not_a_function("-u" if unset else name)
 
-    @verb(
-        app, "use", "`use -` goes back to what this shell had before. It is a function of the shell's: see shell-init."
-    )
-    def use(
-        ctx: typer.Context,
-        names: OneName = None,
-        unset: Annotated[bool, typer.Option("-u", "--unset", help="Point at no machine again.")] = False,
-    ) -> None:
-        name = next((name for name in names or [] if name != "-"), "<NAME>")
-        raise not_a_function("-u" if unset else name)
 
-    @verb(app, "shell-init", "It gives a shell `use`, completion, and machinectl_prompt for a prompt of your own.")
-    def shell_init(
-        ctx: typer.Context,
-        shell: Annotated[str, SHELL] = "",
-        prompt: Annotated[bool, typer.Option("--prompt", help="Show the machine in front of the prompt.")] = False,
-    ) -> None:
-        flags = {"prompt": ""} if prompt else {}
-        here = session(ctx)
-        light_verbs.shell_init(here.store, flags, [shell] if shell else [], here.program)
+def shell_init(here: Session, *, shell: str, prompt: bool) -> None:
+    from machinectl.cli.parsing.shell_snippets import shell_init as snippet
+    from machinectl.machines.store import Store
+    from machinectl.shell import program
 
-    @verb(app, "completion")
-    def completion(ctx: typer.Context, shell: Annotated[str, SHELL] = "") -> None:
-        here = session(ctx)
-        light_verbs.completion(here.store, {}, [shell] if shell else [], here.program)
+    words = program(THIS.script, os.environ.get("PATH", ""))
+    root = here.store.root if here.store.root != Store().root else ""
+    write_out(snippet(shell, words, prompt=prompt, root=root))
+
+
+def completion(here: Session, *, shell: str) -> None:
+    from machinectl.cli.parsing.shell_snippets import completion as text
+
+    write_out(text(shell))
 
 
 def not_a_function(wanted: str) -> MachineError:

@@ -1,0 +1,55 @@
+"""Declare a driver's option as a flag of `create`."""
+
+from __future__ import annotations
+
+from machinectl.machines.flags import FILE, TEXT, Flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machinectl.driver import Option
+
+# The section of --help; the driver's name follows.
+IN_DRIVER = "Options of driver "
+# How they begin among the parameters of a verb.
+PREFIX = "driver_option_"
+
+
+def driver_flag(driver_name: str, option: Option) -> Flag:
+    """Return a driver's option as a flag: its type is that of its default, and a secret is the name of a file.
+
+    Raises DriverError for a default of another type.
+    """
+    from machinectl.driver import DriverError
+    from machinectl.driver.options import typed
+
+    many = isinstance(option.default, tuple)
+    if not (many or type(option.default) in {str, int, bool}):
+        raise DriverError(
+            f"The driver's option --{option.name} has a default of type {type(option.default).__name__}",
+            "A driver's options are str, int, bool or tuple: tell who made it",
+        )
+    metavar = "|".join(option.choices) or option.name.rpartition("-")[2].upper()
+    return Flag(
+        typed(option),
+        help=help_of(option),
+        metavar="" if isinstance(option.default, bool) else "FILE" if option.secret else metavar,
+        parameter=parameter_of(option),
+        value=FILE if option.secret or option.path else option.choices or TEXT,
+        kind=type(option.default),
+        many=many,
+        default=list(option.default) if isinstance(option.default, tuple) else option.default,
+        # A secret's variable holds the secret, not the name of a file.
+        variable="" if option.secret else option.variable,
+        section=f"{IN_DRIVER}{driver_name}",
+    )
+
+
+def help_of(option: Option) -> str:
+    text = option.help
+    if option.secret:
+        text += f" In a file{f', else in ${option.variable}' if option.variable else ''}."
+    return f"{text} [required]" if option.required else text
+
+
+def parameter_of(option: Option) -> str:
+    return f"{PREFIX}{option.name.replace('-', '_')}"

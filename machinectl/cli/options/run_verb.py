@@ -1,0 +1,66 @@
+"""Run a declared verb with what was typed, on the light path and by Typer. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import importlib
+
+from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
+from machinectl.cli.declarations.shared_flags import LOGIN
+from machinectl.cli.output.exit_status import guarded
+from machinectl.cli.output.stdio import is_for
+from machinectl.machines.selection import matching, selected
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.cli.options.verb_session import Session
+
+
+def run_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int:
+    """Run a verb and return its exit status; what went wrong is printed. `given` are its values by their parameters."""
+    is_for(purpose(declared, given))
+    try:
+        if declared.follows and not given.get("dry_run"):
+            here.following.catch_up(here.store)
+        return guarded(lambda: called(here, declared, given), program=here.program)
+    finally:
+        if here.following.has_news:
+            here.following.report(here.console.warn)
+
+
+def called(here: Session, declared: Verb, given: dict[str, Any]) -> int | None:
+    lists = [one.parameter for one in declared.arguments if one.many]
+    lists += [one.parameter for one in declared.flags if one.many]
+    given.update({parameter: [] for parameter in lists if given[parameter] is None})
+    if LOGIN[0] in declared.flags:
+        from machinectl.cli.options.login_options import taken_access
+
+        given["access"] = taken_access(given, here)
+    if "selector" in given and not declared.keeps_selector:
+        given["names"] = names_of(here, given["names"], given.pop("selector"))
+    return function_of(declared)(here, **given)
+
+
+def names_of(here: Session, names: list[str], selector: str | None) -> list[str]:
+    """The machines that were named, or those that --selector selects."""
+    if selector is not None:
+        return list(selected(here.store, here.console, names, selector))
+    return matching(names, here.store.names) if names else names
+
+
+def function_of(declared: Verb) -> Callable[..., int | None]:
+    module, _, name = declared.runs.partition(":")
+    found: Callable[..., int | None] = getattr(importlib.import_module(f"machinectl.cli.verbs.{module}"), name)
+    return found
+
+
+def purpose(declared: Verb, given: dict[str, Any]) -> str:
+    """Return what a verb does with these options; see `stdio.is_for`."""
+    if declared.output == PRINTS:
+        return WORKS if given.get("write") or given.get("output") else PRINTS
+    if declared.output == WORKS:
+        return PRINTS if given.get("dry_run") else WORKS
+    return declared.output

@@ -1,0 +1,57 @@
+"""What a verb works with: the store, the console, and what was typed before the verb. Part of the light path."""
+
+from __future__ import annotations
+
+import os
+
+from machinectl.cli.invocation import THIS, is_true
+from machinectl.cli.options.store_followers import Following
+from machinectl.cli.output.exit_status import program_with
+from machinectl.machines.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.cli.output.terminal import Terminal
+
+
+class GivenTLS:
+    """The files of docker-machine's --tls-… options, "" where one was not given."""
+
+    def __init__(self, ca: str = "", ca_key: str = "", certificate: str = "", key: str = "") -> None:
+        self.ca = ca
+        self.ca_key = ca_key
+        self.certificate = certificate
+        self.key = key
+
+
+class Session:
+    """A command line that runs: `arguments` is all of it, in the canonical form."""
+
+    def __init__(
+        self,
+        storage_path: str = "",
+        arguments: Sequence[str] = (),
+        *,
+        tls: GivenTLS | None = None,
+        native_ssh: bool = False,
+    ) -> None:
+        self.arguments = list(arguments)
+        self.following = Following()
+        self.store = Store(storage_path, [self.following], self.following.said.append)
+        # How this program was called, with its store: for the commands that are suggested.
+        self.program = program_with(storage_path)
+        self.tls = tls or GivenTLS()
+        self.native_ssh = native_ssh or is_true(os.environ.get("MACHINE_NATIVE_SSH", ""))
+        # Those that the environment held, by their variables.
+        self.passwords = THIS.passwords
+        self._console: Terminal | None = None
+
+    @property
+    def console(self) -> Terminal:
+        if self._console is None:
+            from machinectl.cli.output.terminal import Terminal
+
+            self._console = Terminal(self.program)
+        return self._console
