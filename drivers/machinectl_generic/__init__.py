@@ -1,4 +1,4 @@
-"""The driver of a server that is there and has SSH: it knows the way to it, and leaves its set-up to provisioning."""
+"""The driver for existing servers with SSH. It only knows how to reach them; provisioning sets them up."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ HIGHEST_PORT = 65535
 
 
 class GenericDriver:
-    """A server on the LAN or anywhere else, reached by SSH. Registering and removing leave it as it is."""
+    """An existing server, reached over SSH. Registering and removing do not change it."""
 
     def __init__(self) -> None:
         self._addresses: dict[tuple[str, str, int], ServerAddress] = {}
@@ -206,7 +206,7 @@ class GenericDriver:
     close = nothing_to_close
 
     def _address(self, request: Request) -> ServerAddress:
-        """The way to the server asked for, looked for once: names are resolved, and ssh is asked for its settings."""
+        """Return the address of a requested server, looked up once: this resolves names and runs `ssh -G`."""
         asked = (
             wanted_address(request),
             str(request.options["generic-ssh-user"]),
@@ -218,7 +218,7 @@ class GenericDriver:
 
 
 class ServerAddress(NamedTuple):
-    """The way to a server, as it is when its machine is made."""
+    """How to reach a server, when its machine is created."""
 
     # What ssh is told: a name of the user's SSH configuration keeps its jump hosts.
     host: str
@@ -231,9 +231,10 @@ class ServerAddress(NamedTuple):
 
 
 def look_up(host: str, user: str, ssh_port: int) -> ServerAddress:
-    """Fill in what the options leave open, by the user's SSH configuration.
+    """Complete the options with the user's SSH configuration.
 
-    docker-machine's user is root. `ssh -G` names a user always: one who is not the one here was written down.
+    docker-machine's default user is root. `ssh -G` always names a user; if it is not the local one, the configuration
+    set it.
     """
     found = ssh_settings(SSHEndpoint(host, user, ssh_port))
     written_down = found.user if found.user != getpass.getuser() else ""
@@ -252,7 +253,7 @@ def resolves(name: str) -> bool:
 
 
 def known(instance: Instance) -> dict[str, Any]:
-    """What is on record of a server. Raises DriverError where that is nothing of this driver's."""
+    """Return a server's recorded state. Raises DriverError for a state that is not this driver's."""
     try:
         state = json.loads(instance.state)
     except (ValueError, RecursionError):
@@ -265,7 +266,7 @@ def known(instance: Instance) -> dict[str, Any]:
 
 
 def as_options(state: Mapping[str, Any]) -> dict[str, OptionValue]:
-    """What is on record of a server, as it would be asked for; its key is in the machine's directory already."""
+    """Return a recorded server as options; the key is in the machine's directory already."""
     return {
         "generic-ip-address": state.get("SSHHost") or state["IPAddress"],
         "generic-ssh-user": state.get("SSHUser", ""),
@@ -278,9 +279,9 @@ def as_options(state: Mapping[str, Any]) -> dict[str, OptionValue]:
 
 
 def kept_key(instance: Instance, name: str) -> str:
-    """The path of the key that was copied into a machine's directory. Raises DriverError for any other file's.
+    """Return the path of the key in the machine's directory. Raises DriverError for any other file.
 
-    A record that somebody else has made must not have a key of ours used, nor another machine's.
+    A record from somebody else must not make us use another key of ours.
     """
     if name != os.path.basename(name) or name in {os.curdir, os.pardir} or not name.isprintable():
         raise DriverError(
@@ -299,7 +300,7 @@ def wanted_address(request: Request) -> str:
 
 
 def check_address(value: OptionValue) -> str:
-    """The address or name that was given, bare. Raises UsageError for what is neither."""
+    """Return an address or name without brackets. Raises UsageError for an invalid one."""
     address = str(value).strip()
     bare = address.removeprefix("[").removesuffix("]")
     if IPV4.fullmatch(bare):
@@ -337,7 +338,7 @@ def wanted_mac(request: Request) -> str:
 
 
 def check_mac(value: OptionValue) -> str:
-    """The MAC address that was given, "" where none was. Raises UsageError for what is none."""
+    """Return the MAC address, "" if none was given. Raises UsageError for an invalid one."""
     mac = str(value)
     if mac and not MAC.fullmatch(mac):
         raise UsageError(f"--generic-mac {mac!r} is not a MAC address", "Give it as 52:54:00:12:34:56")
@@ -345,7 +346,7 @@ def check_mac(value: OptionValue) -> str:
 
 
 def wanted_key(request: Request) -> str:
-    """The path of the user's key, "" where none was named."""
+    """Return the path of the user's key, "" if none was given."""
     return os.path.expanduser(str(request.options["generic-ssh-key"]))
 
 
@@ -354,13 +355,13 @@ def wants_copy(request: Request) -> bool:
 
 
 def key_files(path: str) -> list[str]:
-    """A key that was named, and its public half and its certificate where they lie beside it."""
+    """Return a key's file, and those of its public half and certificate if they exist."""
     files = (path, f"{path}.pub", f"{path}-cert.pub")
     return [file for file in files if file == path or os.path.exists(file)] if path else []
 
 
 def check_key(path: str) -> None:
-    """The key is a file that can be read; whether it is a key is found when it is used."""
+    """Check that a key file can be read; whether it is a key shows when it is used."""
     if os.path.isdir(path):
         raise CheckFailed(f"--generic-ssh-key {path} is a directory", f"Name the key in it: ls {path}")
     try:
@@ -370,7 +371,7 @@ def check_key(path: str) -> None:
 
 
 def take_key(request: Request) -> None:
-    """Put the user's key, and what belongs to it and lies beside it, into the machine's directory."""
+    """Copy the user's key, its public half and its certificate into the machine's directory."""
     path = wanted_key(request)
     for file in key_files(path):
         kept = KEY_FILE + file.removeprefix(path)

@@ -1,4 +1,4 @@
-"""The driver of a host that is set up already: it knows the engine's URL and nothing else."""
+"""The driver for hosts that are set up already: it only knows the engine's URL."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class NoneDriver:
-    """Registers an engine by its URL. No SSH is tried, and the host is never changed."""
+    """Registers an engine by its URL. Uses no SSH and never changes the host."""
 
     def options(self) -> Sequence[Option]:
         return [
@@ -81,12 +81,12 @@ class NoneDriver:
 
 
 def check_url(value: OptionValue) -> None:
-    """Refuse what docker could not use. Raises UsageError."""
+    """Refuse a URL that docker could not use. Raises UsageError."""
     parse_url(str(value))
 
 
 def wanted_url(request: Request) -> str:
-    """The URL asked for, with the port that docker's clients would take where it has none."""
+    """Return the requested URL, with docker's default port if it has none."""
     return url_with_port(str(request.options["url"]), tls=request.tls)
 
 

@@ -1,1 +1,1 @@
-"""One verb a file: plain values, a Store and a Console in, plain values out."""
+"""One verb per file: plain values, a Store and a Console in; plain values out."""

@@ -1,4 +1,4 @@
-"""`active`: the machine that the docker CLI of this shell points at."""
+"""`active`: the machine that this shell's docker CLI points at."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def active(store: Store, environment: Mapping[str, str]) -> str:
-    """The name of the machine whose URL is $DOCKER_HOST. Raises MachineError where there is none.
+    """Return the machine whose URL is $DOCKER_HOST. Raises MachineError if there is none.
 
-    Where several machines share the URL, $DOCKER_MACHINE_NAME says which one `env` was asked for.
+    If several machines share the URL, $DOCKER_MACHINE_NAME decides.
     """
     host = environment.get("DOCKER_HOST", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
@@ -27,7 +27,7 @@ def active(store: Store, environment: Mapping[str, str]) -> str:
 
 
 def url_of(store: Store, name: str) -> str:
-    """A machine's URL, or nothing where its record cannot be read or the machine has just been removed."""
+    """Return a machine's URL, "" if its record cannot be read or was just removed."""
     try:
         return store.read(name).url
     except MachineError:

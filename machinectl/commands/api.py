@@ -1,4 +1,4 @@
-"""`api`: one raw request to a machine's engine, for what people did with nc and curl."""
+"""`api`: send one raw request to a machine's engine."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def api(
     store: Store, name: str, method: str, path: str, body: bytes | None = None, timeout: float | None = 30.0
 ) -> engine.Response:
-    """Ask a machine's engine and return its answer, to be iterated over as it arrives and closed.
+    """Return an engine's answer, to be iterated over as it arrives, and closed.
 
-    `timeout` is in seconds, for connecting and for the answer to begin. Raises EngineError, UsageError.
+    `timeout` is in seconds, for connecting and for the start of the answer. Raises EngineError, UsageError.
     """
     settle_pending(store, name)
     # The engine takes JSON by its Content-Type only, and tar archives by any.

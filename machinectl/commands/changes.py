@@ -1,4 +1,4 @@
-"""`changes`: what was done on a machine's host, in its order, and what would become of it."""
+"""`changes`: the changes made on a machine's host, oldest first, and what undoing each does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChangeRow:
-    """One change; `undoing` is what `rm --purge` does to it."""
+    """One change; `undoing` is what `rm --purge` does."""
 
     change: Change
 
@@ -32,19 +32,19 @@ class ChangeRow:
         return self.change.undoing
 
     def fields(self) -> dict[str, Any]:
-        """The row as JSON holds it; the time as RFC 3339 has it, None where it is not known."""
+        """Return the row for JSON; the time is RFC 3339, None if it is unknown."""
         kind = self.change.KIND if isinstance(self.change, KnownChange) else "unknown"
         done, about = self.change.done, self.change.about
         return {"When": self.change.when or None, "Kind": kind, "About": about, "Done": done, "Undo": self.undoing}
 
     def cells(self) -> list[str]:
-        """The row as a table shows it: when, in UTC, what, and what undoing does."""
+        """Return the row for a table: time in UTC, change, undo."""
         when = self.change.when.replace("T", " ").removesuffix("Z")
         return [when, one_line(self.change.done), one_line(self.undoing)]
 
 
 def changes(store: Store, names: Sequence[str]) -> tuple[str, list[ChangeRow]]:
-    """A machine's name, and what was done on its host; also one's that was removed. Raises MachineError."""
+    """Return a machine's name and its changes, for a removed machine, too. Raises MachineError."""
     name = names[0] if len(names) == 1 else chosen_one(store, names)
     return name, [ChangeRow(change) for change in known(store, name).changes]
 

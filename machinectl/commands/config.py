@@ -1,4 +1,4 @@
-"""`config`: the docker CLI's own flags for a machine, for `docker $(machinectl config NAME) ps`."""
+"""`config`: the docker CLI's flags for a machine, for `docker $(machinectl config NAME) ps`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PATTERN = frozenset("*?[\\")
 def config(
     store: Store, console: Console, names: Sequence[str], environment: Mapping[str, str], *, swarm: bool = False
 ) -> list[str]:
-    """One flag a line, without quotes: a shell takes none off what a command printed, nor does docker from 29 on.
+    """Return one flag per line, unquoted: neither a shell nor docker (from 29 on) removes quotes from output.
 
-    With `swarm` they are for a manager that answers, of the swarm that the machine is in or that is called so.
+    With `swarm`, they are for a manager that answers, of the named swarm or of the machine's.
     """
     name = chosen_one(store, names)
     if swarm:

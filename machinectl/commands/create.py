@@ -1,4 +1,4 @@
-"""`create`: make one machine."""
+"""`create`: create one machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome, ...]:
-    """Make a machine, or finish what an earlier `create` has begun; return what was done on its host."""
+    """Create a machine, or finish an earlier `create`; return what was done on its host."""
     keep_jump_hosts(store, console)
     made = creation.carry_out(store, console)
     sweep(store)
@@ -28,5 +28,5 @@ def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome,
 
 
 def preview(store: Store, console: Console, creation: Creation) -> HostPlan:
-    """What `create` would do on the host. Nothing is made; neither a host that is there nor the store is changed."""
+    """Return what `create` would do on the host. Changes neither the host nor the store."""
     return creation.plan(store, console)

@@ -1,4 +1,4 @@
-"""`discover`: what answers in the networks that were named, and which of it are machines already."""
+"""`discover`: find SSH servers and engines in networks, and which of them are machines already."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ HEADING = (
 def discover(
     store: Store, console: Console, networks: Sequence[str], ports: str, timeout: float, *, yes: bool
 ) -> NetworkScan:
-    """What is to be looked at, when that was agreed to where it is much; `run` does it.
+    """Return the search, after asking if it is large; its `run` does it.
 
-    Raises UsageError for what is no network, MachineError for a name that is not known or an answer that is no.
+    Raises UsageError for an invalid network, MachineError for an unknown name or the answer no.
     """
     if not networks:
         raise UsageError("No network is named", f"machinectl discover {own_network()}")
@@ -63,7 +63,7 @@ def discover(
 
 
 def targets(found: Sequence[AddressRange], ports: Sequence[int]) -> Iterator[SweepTarget]:
-    """All ports of one address after the other: as few addresses at once as can be."""
+    """Yield all ports of one address after the other, to have few addresses in progress."""
     return (SweepTarget(address, port) for span in found for address in span.addresses() for port in ports)
 
 
@@ -74,9 +74,9 @@ def resolved(name: str) -> Sequence[str]:
 
 
 def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[Described], list[str]]:
-    """What a fleet's file may have of those that are no machines yet, and remarks about what it can not.
+    """Return entries of a fleet file for hosts that are no machines yet, and remarks on those that cannot be one.
 
-    `names` are those of the machines there are, which no other one gets.
+    `names` are the machines' names; no entry gets one of them.
     """
     from machinectl.fleet.writing.draft import Described
 
@@ -106,7 +106,7 @@ def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[
 
 
 def new_name(host: FoundHost, taken: Collection[str]) -> str:
-    """What a host is to be called: as its own name begins, else by its address."""
+    """Return a name for a host: the first part of its own, else one made of its address."""
     short = host.name.partition(".")[0]
     if is_name(short) and not short.isdecimal() and short not in taken:
         return short
@@ -114,7 +114,7 @@ def new_name(host: FoundHost, taken: Collection[str]) -> str:
 
 
 def about_engine(address: str, name: str, service: FoundService) -> str:
-    """What there is to know of an engine that is there, in a line; "" where there is none."""
+    """Describe an engine that was found, in one line; "" for other services."""
     if not service.is_engine:
         return ""
     url = f"tcp://{SweepTarget(address, service.port)}"
@@ -124,7 +124,7 @@ def about_engine(address: str, name: str, service: FoundService) -> str:
 
 
 def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
-    """A fleet's file of what is new."""
+    """Return a fleet file of the new hosts."""
     from machinectl.driver.installed_drivers import load
     from machinectl.fleet.writing.draft import Draft
 
@@ -132,6 +132,6 @@ def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
 
 
 def check_new(path: str) -> None:
-    """Refuse to write over a file. Raises MachineError."""
+    """Refuse to overwrite a file. Raises MachineError."""
     if os.path.lexists(path):
         raise MachineError(f"{path} is there already, and stays as it is", "Give --write another name")

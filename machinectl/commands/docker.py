@@ -1,4 +1,4 @@
-"""`docker`: the docker CLI against the engines of many machines at once."""
+"""`docker`: run the docker CLI against the engines of many machines."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def docker(
     timeout: float | None = None,
     parallel: int = LIMIT,
 ) -> Events:
-    """Run `docker WORDS…` against each engine, and yield what it says as it comes, and each machine when it has ended.
+    """Run `docker WORDS…` against each engine; yield output as it arrives, and each machine when it has ended.
 
-    `input` is given to all. `timeout` in seconds is for all of it; see `followed`. Raises UsageError where there are no
-    words, MachineError where there is no docker.
+    All get the same `input`. `timeout` is in seconds, for all together; see `stream_output`. Raises UsageError without
+    words, MachineError without a docker CLI.
     """
     if not words:
         raise UsageError("There is nothing for docker to do", "It follows two dashes: machinectl docker <NAME> -- ps")
@@ -63,11 +63,11 @@ def docker(
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:
-    """As ^C does it: what docker runs in the foreground ends with it."""
+    """Interrupt as ^C does: docker's foreground processes end with it."""
     process.send_signal(signal.SIGINT)
 
 
 def pointed(environment: Mapping[str, str], variables: Mapping[str, str | None]) -> dict[str, str]:
-    """An environment in which docker speaks to a machine; a context that is named in it would beat that."""
+    """Return the environment for docker. A context named in it would override the machine."""
     found = {**environment, **variables, "DOCKER_CONTEXT": None}
     return {name: value for name, value in found.items() if value is not None}

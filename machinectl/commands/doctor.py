@@ -1,4 +1,4 @@
-"""`doctor`: what is wrong with machines, or with this computer; it changes nothing."""
+"""`doctor`: check machines or this computer. Changes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found of one machine; its `name` is "" for this computer."""
+    """The checks of one machine; `name` is "" for this computer."""
 
     name: str
     checks: tuple[Check, ...]
@@ -35,7 +35,7 @@ class Report:
         return sum(check.verdict is verdict for check in self.checks)
 
     def fields(self) -> dict[str, Any]:
-        """The report as JSON holds it; `Verdict` is ok, broken or unknown."""
+        """Return the report for JSON; `Verdict` is ok, broken or unknown."""
         checks = [
             {"Title": each.title, "Verdict": str(each.verdict), "Seen": each.seen, "Hint": each.hint}
             for each in self.checks
@@ -46,7 +46,7 @@ class Report:
 def examine_machines(
     store: Store, console: Console, names: Sequence[str], access: Access, timeout: float
 ) -> Iterator[tuple[str, Report | MachineError]]:
-    """Each of the machines named, in that order, examined side by side; of one that there is not, that.
+    """Yield the given machines in order, examined in parallel, with an error for a missing one.
 
     `timeout` in seconds is for each step.
     """
@@ -62,14 +62,14 @@ def examine_machines(
 
 
 def begin_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> BackgroundTask[Report]:
-    """The same as `examine_here`, done beside what else there is to do."""
+    """Run `examine_here` in the background."""
     return BackgroundTask(lambda: examine_here(store, names, program, following=following))
 
 
 def examine_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> Report:
-    """Examine this computer: its docker CLI and this shell, and where no machines are named, its store.
+    """Check this computer: docker CLI, this shell and, if no machines are named, the store.
 
-    `program` is how this one was started (sys.argv[0]), `following` whether docker's contexts follow machines here.
+    `program` is sys.argv[0], `following` is whether machinectl keeps docker contexts for its machines.
     """
     from machinectl.doctor.this_computer import Seat, examine
 

@@ -1,4 +1,4 @@
-"""`drivers`: which drivers are installed, from which package, and which of them fail to load and why."""
+"""`drivers`: the installed drivers and their packages, and which of them cannot be loaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DriverRow:
-    """One installed driver; `error` is empty where it loads."""
+    """One installed driver; `error` is "" if it loads."""
 
     name: str
     package: str
@@ -24,12 +24,12 @@ class DriverRow:
     error: str
 
     def fields(self) -> dict[str, str]:
-        """The row as JSON holds it."""
+        """Return the row for JSON."""
         return go_names(asdict(self))
 
 
 def drivers() -> list[DriverRow]:
-    """Every installed driver, by name. Each is loaded, so that what is broken shows here and not at `create`."""
+    """Return the installed drivers by name. Each is loaded, to show a broken one here and not at `create`."""
     return [row(found) for found in installed()]
 
 

@@ -1,4 +1,4 @@
-"""`import`: take over the machines of a docker-machine store, which is read and never written."""
+"""`import`: import the machines of a docker-machine store, which is never written."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Moved:
-    """What became of one machine: what it is here by now (`here`), or would be, else why not; and what is to be known.
+    """The result for one machine: `here` is the imported machine, None with the reason in `why_not`.
 
-    `new` is whether this run took it over.
+    `new` is whether this run imported it.
     """
 
     here: Machine | None
@@ -69,11 +69,10 @@ def import_(
     dry_run: bool = False,
     probe: Callable[[Endpoint, float], Probe] = engine.probe,
 ) -> Iterator[tuple[str, Moved | MachineError]]:
-    """Yield what becomes of each machine of the docker-machine store in a directory ("": where its user has it).
+    """Yield the result for each machine of a docker-machine store; `directory` "" is its default.
 
-    That is an error where its record is broken, or its name is taken. Each is here whole or not at all, whatever ends
-    this, and those that are here are left alone. `context` is whether docker is to have contexts of them; with
-    `dry_run` nothing is written.
+    A broken record or a taken name is an error. A machine is imported complete or not at all, and existing ones are not
+    changed. `context` is whether they get docker contexts; with `dry_run` nothing is written.
     """
     root = os.path.abspath(os.path.expanduser(directory)) if directory else old_store.usual_root()
     check_apart(store, root)
@@ -91,7 +90,7 @@ def import_(
 
 
 def check_apart(store: Store, root: str) -> None:
-    """Refuse to take a store over into itself: it is to stay as it is. Raises UsageError."""
+    """Refuse to import a store into itself. Raises UsageError."""
     theirs, ours = os.path.realpath(root), os.path.realpath(store.root)
     if old_store.is_store(root) and (ours == theirs or ours.startswith(f"{theirs}{os.sep}")):
         raise UsageError(
@@ -102,7 +101,7 @@ def check_apart(store: Store, root: str) -> None:
 
 
 class Mover:
-    """Takes machines over from one docker-machine store."""
+    """Imports machines from one docker-machine store."""
 
     def __init__(
         self,
@@ -129,12 +128,12 @@ class Mover:
         self.at = {machine.url: machine.name for machine in machines}
 
     def origin_of(self, machine: Machine) -> Origin | None:
-        """Whose machine it was, where it is one of this store's."""
+        """Return the origin of a machine that came from this store, else None."""
         origin = Origin.load(machine.origin)
         return origin if origin and origin.store == self.path else None
 
     def move(self, name: str) -> Moved:
-        """Take one machine over, unless it is here already. Raises MachineError."""
+        """Import one machine, unless it is here already. Raises MachineError."""
         if name in self.here:
             return self.again(name)
         old = old_store.read(self.root, name)
@@ -172,7 +171,7 @@ class Mover:
         return Moved(machine, remarks=("it has its certificates now",) if files else found.remarks)
 
     def in_its_place(self, new: Machine) -> Machine | None:
-        """The same machine, where it is here already; None where its name is free. Raises MachineError for another."""
+        """Return the same machine if it is here already; None if its name is free. Raises MachineError."""
         name = new.name
         taken = next((other for other in [*self.store.names(), *self.foretold] if other.lower() == name.lower()), "")
         if not taken:
@@ -191,13 +190,13 @@ class Mover:
         )
 
     def same_host(self, new: Machine) -> Iterator[str]:
-        """What is to be said of a machine whose engine another one has: a host is set up for one of them."""
+        """Yield a remark if another machine has the same engine: a host is set up for only one."""
         other = self.at.setdefault(new.url, new.name)
         if other != new.name:
             yield f'"{other}" is the same host, at {new.url}; where one name will do: machinectl rm {new.name}'
 
     def made(self, old: OldMachine) -> tuple[Becoming, dict[str, bytes]]:
-        """What a machine becomes, and its files. Raises LeftOut, or MachineError where its record is broken."""
+        """Return the converted machine and its files. Raises LeftOut, or MachineError for a broken record."""
         try:
             new = becoming(old, Origin(self.path, old.name, old.driver))
         except UsageError as exc:
@@ -214,7 +213,7 @@ class Mover:
         return new, files
 
     def with_key(self, old: OldMachine, new: Becoming) -> tuple[Becoming, dict[str, bytes]]:
-        """The machine with its SSH key. Raises LeftOut where it cannot do without one."""
+        """Add the SSH key. Raises LeftOut for a machine that needs one and has none."""
         try:
             found = old_store.key_of(self.root, old)
         except StoreError as exc:
@@ -234,7 +233,7 @@ class Mover:
         return new, {f"{KEY_FILE}{end}": data for end, data in found.items()}
 
     def with_certificates(self, old: OldMachine, new: Becoming) -> tuple[Becoming, dict[str, bytes]]:
-        """The machine with what opens its engine: of its own directory, else of its store where the engine takes it."""
+        """Add certificates from the machine's directory, or the store's if the engine accepts them."""
         name = old.name
         directory = old_store.directory_of(self.root, name)
         if any(os.path.lexists(os.path.join(directory, file)) for file in CLIENT_FILES):
@@ -271,7 +270,7 @@ def readable(store: Store) -> Iterator[Machine]:
 
 
 def other_ones(machine: Machine) -> str:
-    """What gives a machine certificates that it has not."""
+    """Return the hint for a machine without certificates."""
     given = f"give it those that open it: machinectl certs import {machine.name} <DIR>"
     return given if machine.driver == "none" else f"{given}; or new ones, and its host too: {renewal(machine)}"
 
@@ -281,10 +280,10 @@ def renewal(machine: Machine) -> str:
 
 
 def read_files(directory: str) -> dict[str, bytes]:
-    """A client's certificates, and the server's where they are there and belong to the same CA, whatever their dates.
+    """Return a client's certificates, and the server's if they belong to the same CA, even if expired.
 
-    docker-machine's are good for three years, and most of them over by now: they still tell which engine is meant, and
-    are shown for what they are. Its CA's key stays where it is: it opens every machine of the store.
+    docker-machine's are valid for three years, so most have expired; they still identify the engine, and are reported
+    as expired. The CA's key is not copied: it opens every machine of that store.
     """
     ca, certificate, key = (read_regular_file(os.path.join(directory, file)) for file in CLIENT_FILES)
     names = dict(zip(("ca_file", "cert_file", "key_file"), paths(directory, CLIENT_FILES), strict=True))
@@ -302,12 +301,12 @@ def paths(directory: str, files: Iterable[str]) -> list[str]:
 
 
 def moment(*certificates: bytes) -> datetime:
-    """A time at which all of these were good already."""
+    """Return a time at which all of these certificates were valid already."""
     return max(each.not_before for pem in certificates for each in certs.describe_all(pem))
 
 
 def expired(files: Mapping[str, bytes], machine: Machine) -> Iterator[str]:
-    """What is to be said of certificates that no engine, or no client, takes any more."""
+    """Yield a remark on certificates that have expired."""
     now = datetime.now(UTC)
     for file in sorted(files):
         if file.endswith("key.pem"):

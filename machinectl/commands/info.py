@@ -1,4 +1,4 @@
-"""`info`: what engines say of themselves, what is known of their certificates, and how their hosts are doing."""
+"""`info`: what engines, certificates and hosts of machines say about themselves."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ LARGEST = 2**63 - 1
 
 @dataclass
 class Info(MachineStatus):
-    """What there is to be said of one machine; what could not be asked is empty.
+    """One machine; anything that could not be asked is empty.
 
-    `certificates` are those on disk here. `host` is how its host is doing, None where that was not looked at; `unseen`
-    why it could not be.
+    `certificates` are those on disk here. `host` is the condition of its host, None if that was not read; `unseen` is
+    why.
     """
 
     certificates: Sequence[CertificateRow] = ()
@@ -61,18 +61,18 @@ class Info(MachineStatus):
 
     @property
     def engine(self) -> dict[str, Any]:
-        """What the engine said of itself."""
+        """The engine's answer."""
         return self.told if isinstance(self.told, dict) else {}
 
     def said(self, key: str, kind: type) -> Any:
-        """One of the engine's own words, None where it has not said it."""
+        """Return one value of the engine's answer, None if it is missing."""
         value = self.engine.get(key)
         if type(value) is not kind or (isinstance(value, int) and abs(value) > LARGEST):
             return None
         return value
 
     def fields(self) -> dict[str, Any]:
-        """All of it by docker's names; those of /info where it has one."""
+        """Return everything by docker's names, as in /info if it has one."""
         host = self.host or Vitals()
         return {
             "Name": self.machine.name,
@@ -101,10 +101,9 @@ FIELDS = tuple(Info(Machine("", "")).fields())
 def info(
     store: Store, console: Console, names: Sequence[str], timeout: float, access: Access | None = None
 ) -> tuple[list[Info], list[MachineError]]:
-    """Ask the machines named, or `default`, all at once; `timeout` is in seconds, for each of them.
+    """Ask the given machines, or `default`, in parallel; `timeout` is in seconds, for each.
 
-    With `access`, their hosts are looked at over SSH, too, and nothing is changed there or here. Return what is known,
-    and why the rest is not.
+    With `access`, read their hosts over SSH, too, without any change. Return the machines, and the errors of others.
     """
     found, missing = recorded_statuses(store, chosen(store, names), Info)
     now = datetime.now(UTC)
@@ -118,7 +117,7 @@ def info(
 
 
 def look_at_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
-    """Log in at the hosts of those that are not broken, at once up to a limit, and see how they are doing."""
+    """Log in at the hosts of machines that are not broken, in parallel, and read their condition."""
     by_name = {one.machine.name: one for one in found if one.machine.driver}
 
     def look(name: str, console: Console) -> None:
@@ -136,7 +135,7 @@ def seen(machine: Machine, console: Console, access: Access, directory: str) -> 
 
 
 def about(name: str, error: MachineError) -> MachineError:
-    """The same error, with the machine's name in it."""
+    """Return the error with the machine's name in it."""
     return error if f'"{name}"' in error.cause else MachineError(f'"{name}": {error.cause}', error.hint)
 
 

@@ -1,4 +1,4 @@
-"""`inspect --json`: all that is known of a machine, by the fields of our own record."""
+"""`inspect --json`: a machine by the fields of our own record."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def ours(machine: Machine, directory: str) -> dict[str, Any]:
-    """The record's own fields and the machine's directory; passwords and other secrets are shown as ***.
+    """Return the record's fields and the machine's directory; secrets are shown as ***.
 
-    The driver's state is what its JSON says, None where it is not a JSON object.
+    The driver's state is its JSON, None if it is not a JSON object.
     """
     return {
         "Name": machine.name,
@@ -43,5 +43,5 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
 
 
 def spelt(change: Any) -> Any:
-    """A change with its keys as the others are; one that this version does not know may be anything."""
+    """Return a change with capitalized keys; an unknown one may be anything."""
     return go_names(change) if isinstance(change, dict) else change

@@ -1,4 +1,4 @@
-"""`inventory`: the machines, as other programs want to be told of hosts."""
+"""`inventory`: the machines in the formats of Ansible and Prometheus."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def ansible_inventory(store: Store, console: Console) -> dict[str, Any]:
-    """What an inventory script answers to --list: groups with their hosts, and all hosts' variables in `_meta`.
+    """Return the answer of an inventory script to --list: groups with hosts, and variables in `_meta`.
 
-    A machine of which there is no saying where it is gets a warning, and is left out.
+    Warns about a machine without an address, and leaves it out.
     """
     found, known = [], {}
     for machine in readable(store, console):
@@ -39,12 +39,12 @@ def ansible_inventory(store: Store, console: Console) -> dict[str, Any]:
 
 
 def ansible_host(store: Store, name: str) -> dict[str, Any]:
-    """What an inventory script answers to --host: the variables of one. Raises MachineError."""
+    """Return the answer of an inventory script to --host. Raises MachineError."""
     return ansible.host_variables(store.read(name))
 
 
 def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
-    """The engines whose metrics can be had from elsewhere, as file_sd has them; of one whose cannot, a warning."""
+    """Return the engines with reachable metrics, for file_sd; warn about others."""
     found = []
     for machine in readable(store, console):
         try:
@@ -58,7 +58,7 @@ def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
 
 
 def readable(store: Store, console: Console) -> Iterator[Machine]:
-    """The machines whose records can be read; of any other, but docker-machine's, a warning."""
+    """Return the machines whose records can be read; warn about others, except docker-machine's."""
     for name in store.names():
         try:
             yield store.read(name)

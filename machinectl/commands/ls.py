@@ -1,4 +1,4 @@
-"""`ls`: every machine, and what its host says when all are asked at once."""
+"""`ls`: all machines, and their states, asked in parallel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MachineRow(MachineStatus):
     active: bool = False
 
     def fields(self) -> dict[str, Any]:
-        """The row as docker-machine's templates know it."""
+        """Return the row for docker-machine's templates."""
         return {
             "Name": self.machine.name,
             "Active": "*" if self.active else "-",
@@ -48,9 +48,9 @@ class MachineRow(MachineStatus):
 
     @property
     def in_swarm(self) -> str:
-        """The name of its swarm, with what it is there unless it is a worker: as its record says (hosts.membership).
+        """The name of its swarm, with its role unless it is a worker, by its record.
 
-        docker-machine has NAME (master) there, and NAME. Its engine is believed that it is in none, or keeps from it.
+        docker-machine has NAME (master) and NAME there. An engine is believed if it says that it left.
         """
         node = on_record(self.machine)
         state = self.swarm.partition("/")[0]
@@ -65,7 +65,7 @@ class MachineRow(MachineStatus):
 
 
 def first_steps() -> str:
-    """What to type where there is no machine yet; also what takes over those of docker-machine, if it was here."""
+    """Return the first commands for an empty store, with `import` if docker-machine was used here."""
     lines = [
         "There is no machine yet. Make one of a server that you can SSH into, or register an engine that is set up:",
         "  machinectl create -d generic --generic-ip-address <ADDRESS> --generic-ssh-user <USER> <NAME>",
@@ -80,7 +80,7 @@ def first_steps() -> str:
 
 
 def rows(store: Store, environment: Mapping[str, str]) -> list[MachineRow]:
-    """Every machine in the store, by name, with what needs no host to be asked. A broken record is a row too."""
+    """Return all machines by name, without asking hosts. A broken record is a row, too."""
     found = [row for name in store.names() if (row := query_engines.recorded_status(store, name, MachineRow))]
     host, last = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_MACHINE_NAME", "")
     at_host = [row for row in found if host and row.machine.url == host]
@@ -90,7 +90,7 @@ def rows(store: Store, environment: Mapping[str, str]) -> list[MachineRow]:
 
 
 def unfinished(name: str, node: SwarmNode) -> str:
-    """What is left to do of a node's way into its swarm, out of it, or back from a restart; "" for nothing."""
+    """Return what is left to do for a node that joins or leaves a swarm, or restarts; "" for nothing."""
     if node.membership == JOINING:
         return f"On its way into a swarm: machinectl swarm status {name}"
     if node.membership != MEMBER:
@@ -99,7 +99,7 @@ def unfinished(name: str, node: SwarmNode) -> str:
 
 
 def ask(store: Store, listed: Iterable[MachineRow], timeout: float) -> Iterator[MachineRow]:
-    """Ask all hosts and yield each row when it is complete; each has `timeout` seconds from when it is asked."""
+    """Ask all hosts; yield each row when it is complete. `timeout` is for each host, from when it is asked."""
     for row in query_engines.query_engines(store, listed, timeout):
         name = row.machine.name
         if row.machine.pending and not row.error and not store.is_locked(name):

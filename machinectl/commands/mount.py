@@ -1,4 +1,4 @@
-"""`mount`: a directory of a machine's host as one of this computer's, by sshfs; and `mount -u`, its end."""
+"""`mount`: mount a directory of a machine's host here with sshfs; `mount -u` unmounts it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ NOT_THERE = ": No such file or directory"
 
 
 def mount(store: Store, console: Console, source: str, target: str = "") -> str:
-    """Mount `source` ([user@]machine:path) on a directory that is here, and return that directory.
+    """Mount `source` ([user@]machine:path) on a local directory, and return that.
 
-    Without a target it is the one of the same path, as docker-machine has it.
-    Raises SSHError where the host is not logged in at, MachineError for all else that is in the way.
+    Without a target it is the same path, as with docker-machine. Raises SSHError if login fails, MachineError for
+    anything else.
     """
     there = parse_machine_path(store, source)
     if there.machine is None:
@@ -76,7 +76,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
 
 
 def unmount(store: Store, source: str, target: str = "") -> str:
-    """End what `mount` of the same words has begun, and return the directory. `source` may be that directory itself."""
+    """Unmount what `mount` with the same words mounted; return the directory. `source` may be that directory."""
     before, colon, _ = source.partition(":")
     named = not colon or "/" in before
     here = (
@@ -106,7 +106,7 @@ def unmount(store: Store, source: str, target: str = "") -> str:
 
 
 def is_free(here: str) -> bool:
-    """Whether nothing is mounted there. A mount whose host is gone cannot even be looked at."""
+    """Return whether nothing is mounted there. A mount whose host is gone cannot even be read."""
     try:
         os.lstat(here)
     except FileNotFoundError:
@@ -117,7 +117,7 @@ def is_free(here: str) -> bool:
 
 
 def directory(there: MachinePath | None, target: str) -> str:
-    """Where to mount here, absolute: sshfs leaves the directory that it was started in."""
+    """Return the absolute path of the mount point: sshfs changes its working directory."""
     path = target or (there.path if there else "")
     if not path:
         raise UsageError("Where to mount it is missing", f"machinectl mount {there} <DIR>")

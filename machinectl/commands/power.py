@@ -1,4 +1,4 @@
-"""`start`, `stop`, `restart` and `kill`: a host's power, by its driver's switch or else by asking the host over SSH."""
+"""`start`, `stop`, `restart` and `kill`: power, by the driver or by asking the host over SSH."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ REBOOT = "if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi"
 
 @dataclass(frozen=True)
 class Power:
-    """The verbs, and what they share.
+    """The four verbs.
 
-    `timeout` is how long a host may take, in seconds. With `yes` nobody is asked about containers that run there. Where
-    plans are asked for (`planned`), nothing is done.
+    `timeout` is how long a host may take, in seconds. With `yes`, nobody is asked about running containers. With
+    `planned`, plans are passed to it, and nothing is done.
     """
 
     store: Store
@@ -60,19 +60,19 @@ class Power:
     unchanged: set[str] = field(default_factory=set)
 
     def start(self, names: Sequence[str]) -> Outcomes:
-        """Switch hosts on and wait until SSH and the engine answer; what runs is left alone."""
+        """Power hosts on and wait until SSH and the engine answer; leave running ones alone."""
         return self._each(names, "start", self._start, "Switching its host on, and waiting until it answers")
 
     def stop(self, names: Sequence[str]) -> Outcomes:
-        """Shut hosts down and wait until nothing answers there any more."""
+        """Shut hosts down and wait until nothing answers."""
         return self._each(names, "stop", self._stop, "Shutting its host down, and waiting until it is off")
 
     def restart(self, names: Sequence[str]) -> Outcomes:
-        """Reboot hosts and wait until each is back: it has booted again, and SSH and the engine answer."""
+        """Reboot hosts and wait until each has booted, and SSH and the engine answer."""
         return self._each(names, "restart", self._restart, "Rebooting its host, and waiting until it answers again")
 
     def kill(self, names: Sequence[str]) -> Outcomes:
-        """Switch hosts off without asking them."""
+        """Power hosts off without asking them."""
         return self._each(names, "kill", self._kill, "Switching its host off without asking it")
 
     def _each(
@@ -88,7 +88,7 @@ class Power:
         return plan_each(self.store, self.console, names, self.access, plan)
 
     def _foretold(self, machine: Machine, console: Console, access: Access, verb: str, title: str) -> HostPlan:
-        """What would be done with a host's power, and what runs there. Raises MachineError as the verb would."""
+        """Return what the verb would do, and the running containers. Raises MachineError as the verb would."""
         if verb == "start":
             if self._watch(machine, console, access).is_up():
                 return HostPlan(outcomes=(Outcome(f'"{machine.name}" is running already', changed=False),))
@@ -178,7 +178,7 @@ class Power:
         raise left_running(machine, "stop")
 
     def _mind_containers(self, machine: Machine, console: Console, verb: str) -> None:
-        """Say how many containers end with a host's boot; ask where somebody is there. Raises MachineError for a no."""
+        """Say how many containers stop; ask at a terminal. Raises MachineError for no."""
         count = running_containers(machine)
         if not count:
             return
@@ -189,7 +189,7 @@ class Power:
 
     @contextmanager
     def _patiently(self, console: Console, title: str) -> Iterator[None]:
-        """A step that takes minutes: where nobody sees it at work, it is said when it begins, too."""
+        """Run a step that takes minutes; without a terminal, also announce it."""
         if not console.interactive:
             console.note(f"{title}; {self.timeout:.0f} s at most")
         with console.step(title):
@@ -200,14 +200,14 @@ class Power:
 
 
 def without_engine(machine: Machine, watch: HostWatch) -> str:
-    """What is to be said of a host that is up where its engine is not; "" where it is, or none is known."""
+    """Return a note if the host is up but its engine is not; else ""."""
     if not machine.url or watch.engine_answers():
         return ""
     return f", but its engine does not answer: machinectl provision {machine.name}"
 
 
 def running_containers(machine: Machine) -> int:
-    """How many containers run on a machine's host, as its engine says; 0 where that cannot be asked."""
+    """Return how many containers the engine runs; 0 if it cannot be asked."""
     try:
         with engine.request(endpoint_of(machine), "GET", "/info", timeout=LOOK) as answer:
             told = json.loads(answer.read(LONGEST_ANSWER))
@@ -218,7 +218,7 @@ def running_containers(machine: Machine) -> int:
 
 
 def node_id(machine: Machine) -> str:
-    """The ID that a machine's engine has as a node of a swarm, by its record where it does not say; "" for none."""
+    """Return the engine's node ID in a swarm, from its record if it does not answer; "" for none."""
     known = on_record(machine)
     recorded = known.node if known else ""
     try:
@@ -246,7 +246,7 @@ def ask_host(
     command: str,
     before: Callable[[Runner], None] = lambda _: None,
 ) -> str:
-    """Call `before`, then run a command as root that ends the boot; return that boot's ID."""
+    """Call `before`, run a command as root that ends the boot, and return that boot's ID."""
     from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, RootRefused, SSHError
 
     with logged_in(held.machine, console, access, ssh=ssh) as session:
@@ -265,9 +265,9 @@ def ask_host(
 
 
 def without_switch(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | None:
-    """The SSH of a host whose driver has no power switch, and the address of its network card, "" where it is unknown.
+    """Return the host's SSH and MAC address ("" if unknown), if its driver has no power switch.
 
-    None where the driver has a switch. Raises what the driver refuses by where the host cannot be asked instead.
+    Return None if it has one. Raises the driver's error if the host cannot be asked instead.
     """
     refused = driver_of(machine).no_power(driver_instance(machine), verb)
     if refused is None:
@@ -279,7 +279,7 @@ def without_switch(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | Non
 
 
 def check_not_made_elsewhere(machine: Machine, verb: str) -> None:
-    """Refuse what docker-machine did by a driver of a cloud or a hypervisor that we have not. Raises MachineError."""
+    """Refuse machines that docker-machine made with a driver that we do not have. Raises MachineError."""
     if driver := maker(machine.origin):
         raise MachineError(
             f'"{machine.name}" was made by docker-machine\'s driver {driver}: machinectl cannot {verb} it there',
@@ -288,9 +288,9 @@ def check_not_made_elsewhere(machine: Machine, verb: str) -> None:
 
 
 def waker(machine: Machine) -> Callable[[], None] | None:
-    """What wakes a host by its network card, where its driver has no switch.
+    """Return the function that wakes a host by its network card, None if its driver has a switch.
 
-    Raises MachineError where the card's address is not known.
+    Raises MachineError if the MAC address is unknown.
     """
     asked = without_switch(machine, "start")
     if asked is None:
@@ -306,14 +306,14 @@ def waker(machine: Machine) -> Callable[[], None] | None:
 
 
 def unwakeable(machine: Machine, way: SSHEndpoint) -> str:
-    """Return why a host cannot be switched on from here, and on a second line what to do."""
+    """Return why a host cannot be started from here, and on a second line what to do."""
     if driver := maker(machine.origin):
         return f"docker-machine's driver {driver} made it\nStart it with the tools of {driver}"
     return f"the address of its network card (MAC) is not known\n{how_to_wake(machine, way)}"
 
 
 def how_to_wake(machine: Machine, way: SSHEndpoint) -> str:
-    """Return the command that sets the MAC address, and where to find the address."""
+    """Return the command that sets the MAC address, and where to find that."""
     for option in driver_of(machine).options():
         if option.name.endswith("mac"):
             given = f"machinectl set {typed(option)} <MAC> {machine.name}"

@@ -1,4 +1,4 @@
-"""`provision` for machines that are registered: what their records ask of their hosts is carried out, or shown."""
+"""`provision`: bring hosts to what their machines' records say, or show the plan."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ def provision(
     *,
     planned: Callable[[str, HostPlan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine when its host is as it should be, or with the reason why not.
+    """Yield each machine when its host is as recorded, or with the error.
 
-    `tell` is given each machine's name, its console and what its steps came to. Where plans are asked for (`planned`),
-    nothing is changed.
+    `tell` gets each machine's name, console and outcome. With `planned`, nothing is changed.
     """
     if planned:
 

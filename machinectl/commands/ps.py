@@ -1,4 +1,4 @@
-"""`ps`: the containers of many machines, whose engines are asked all at once."""
+"""`ps`: the containers of many machines, asked in parallel."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which containers, as `docker ps` is told: `last` is how many of the newest, in any state; none is all that run.
+    """Which containers, with docker ps's flags: `last` is how many of the newest, in any state; 0 is all running.
 
-    `filters` are docker's, KEY=VALUE, for the engine to understand. `size` has it add up what containers have written,
-    which takes it long.
+    `filters` are docker's KEY=VALUE, for the engine. `size` makes the engine add up what containers wrote, which is
+    slow.
     """
 
     all: bool = False
@@ -32,7 +32,7 @@ class Wanted:
     filters: Sequence[str] = ()
 
     def question(self) -> EngineQuery:
-        """What an engine is asked: GET /containers/json. Raises UsageError for what is no filter."""
+        """The query: GET /containers/json. Raises UsageError for an invalid filter."""
         query = {
             "all": "1" if self.all else "",
             "limit": str(self.last) if self.last > 0 else "",
@@ -44,7 +44,7 @@ class Wanted:
 
 
 def parsed(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
-    """Filters as the API takes them: equal keys OR, different keys AND."""
+    """Return filters for the API: equal keys are alternatives, different keys must all match."""
     found: dict[str, dict[str, bool]] = {}
     for given in filters:
         key, equals, value = given.partition("=")
@@ -58,18 +58,18 @@ def parsed(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
 
 @dataclass(frozen=True)
 class Containers:
-    """The containers of the machines that answered, each with its machine's name, and why the others did not."""
+    """The containers with their machines' names, and the errors of machines that did not answer."""
 
     found: list[tuple[str, Any]]
     failures: list[MachineError]
 
     def rows(self, *, whole: bool) -> Iterator[tuple[str, Fields]]:
-        """Each with docker's fields; long ones are cut where they are not to be `whole`."""
+        """Return docker's fields of each; unless `whole`, long ones are cut."""
         return ((machine, fields(container, whole=whole)) for machine, container in self.found)
 
 
 def ps(store: Store, names: Sequence[str], wanted: Wanted, timeout: float) -> Containers:
-    """Ask the machines named, or all, for their containers; `timeout` is in seconds, for each of them."""
+    """Ask the given machines, or all, for their containers; `timeout` is in seconds, for each."""
     machines, missing = recorded_statuses(store, names or store.names(), MachineStatus)
     for _ in query_engines(store, machines, timeout, wanted.question()):
         pass
@@ -78,7 +78,7 @@ def ps(store: Store, names: Sequence[str], wanted: Wanted, timeout: float) -> Co
 
 
 def refused(failure: MachineError, wanted: Wanted) -> MachineError:
-    """The same failure; an engine that does not know a filter knows no journal that helps."""
+    """Return the error without the hint on the journal: a bad filter is not in it."""
     if wanted.filters and " answers 400: " in failure.cause:
         return MachineError(
             failure.cause, "Filters are docker's: https://docs.docker.com/reference/cli/docker/container/ls/"

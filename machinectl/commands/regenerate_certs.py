@@ -1,4 +1,4 @@
-"""`regenerate-certs`: new certificates for an engine and its clients, and nothing else; containers keep running."""
+"""`regenerate-certs`: renew certificates of engines and clients; containers keep running."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Renewal:
-    """What is to be new, besides the engine's own certificate.
+    """What to renew besides the engine's own certificate.
 
-    `sans` are more names for it; `client` asks for a new certificate of the client here, `new_ca` for a new CA, and so
-    for new everything: it locks out all other clients. `authority` is a CA to sign with instead of the machine's own.
+    `sans` are more names for that; `client` renews the client certificate here; `new_ca` makes a new CA and so renews
+    everything, which locks out all other clients. `authority` is a CA to sign with instead of the machine's.
     """
 
     sans: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Renewal:
 
     @property
     def options(self) -> list[str]:
-        """What asks for it on the command line."""
+        """The flags that ask for it."""
         flags = {
             "--client-certs": self.client,
             "--new-ca": self.new_ca,
@@ -83,10 +83,9 @@ def regenerate_certs(
     unasked: bool,
     planned: Callable[[str, HostPlan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine when its engine answers with the new certificates, or with the reason why it does not.
+    """Yield each machine when its engine answers with new certificates, or with the error.
 
-    Nothing is yielded where the question, which `unasked` answers, was declined. It is about machines that can be.
-    Where plans are asked for (`planned`), nothing is asked or changed.
+    Asks first unless `unasked`; yields nothing for no. With `planned`, nothing is asked or changed.
     """
     if planned:
 
@@ -105,7 +104,7 @@ def regenerate_certs(
 
 
 def can_be_renewed(store: Store, name: str) -> bool:
-    """Whether there is something to ask about: for other machines, why not is an answer to nobody's question."""
+    """Return whether to ask about a machine; others fail anyway."""
     try:
         check_provisioned(store.read(name))
     except MachineError:
@@ -125,9 +124,10 @@ def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
 
 
 def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -> None:
-    """Make new certificates for one machine. Raises MachineError; all is as before then.
+    """Renew one machine's certificates. Raises MachineError and restores the old ones.
 
-    They are on disk before they are sent: whatever ends this, what opens the engine is here, and `settle` finds it.
+    The new ones are on disk before they are sent. Whatever ends this, the ones that the engine accepts are here, and
+    `settle` finds them.
     """
     machine = held.machine
     check_provisioned(machine)
@@ -184,7 +184,7 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, renew
 
 
 def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
-    """A machine's certificates as they shall be, all of them."""
+    """Return all certificates that the machine will have."""
     ca = signer(machine, old, renewal)
     client = valid_client(machine, ca, Identity() if renewal.client else old)
     new = signed(ca, certs.issue_server(ca, names(machine, old, renewal.sans)), client)
@@ -194,7 +194,7 @@ def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
 
 
 def signer(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
-    """The CA that signs. Raises MachineError where the machine's own cannot, saying what else there is."""
+    """Return the CA that signs. Raises MachineError, with alternatives, if the machine's own cannot."""
     if renewal.authority is not None:
         return renewal.authority
     if renewal.new_ca:
@@ -226,7 +226,7 @@ def docker_machines(machine: Machine, old: Identity) -> certs.Pair | None:
 
 
 def names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
-    """What the engine's certificate is for: where the engine is now, what was asked for, and what it was for."""
+    """Return the names for the engine's certificate: its host, the requested ones, and those of the old one."""
     found = [engine_url.parse(machine.url).host, *machine.engine.tls_sans, *more]
     try:
         found += certs.describe(old.server).sans
@@ -237,7 +237,7 @@ def names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
 
 
 def check(machine: Machine, host: Facts, target: Target) -> None:
-    """Refuse a host whose engine would not take them. Raises MachineError; nothing has been changed."""
+    """Refuse a host whose engine would not load them. Raises MachineError before any change."""
     config = engine_config.read(host)
     if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
         raise MachineError(
@@ -249,7 +249,7 @@ def check(machine: Machine, host: Facts, target: Target) -> None:
 
 
 def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision:
-    """Replace the engine's certificates and restart it; where it does not come up, those that were there are back."""
+    """Replace the engine's certificates and restart it; restore the old ones if it does not come up."""
     there = engine_config.certificate_files(host, identity.on_host)
     return Decision(
         title=title,
@@ -269,7 +269,7 @@ def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision
 
 
 def give_up(run: RealRun, old: Identity, answer: Probe) -> NoReturn:
-    """Give the engine its old certificates back, as nobody here can use the new ones, and raise MachineError."""
+    """Restore the engine's old certificates, as nobody here can use the new ones, and raise MachineError."""
     cause = f"The engine has new certificates, and does not answer from here: {answer.error}"
     if old.ca and old.server and old.server_key:
         run.make(in_place("Giving the engine its old certificates back", run.host, old, run.port))
@@ -279,7 +279,7 @@ def give_up(run: RealRun, old: Identity, answer: Probe) -> NoReturn:
 
 
 def remember(held: Held, sans: Sequence[str]) -> None:
-    """Keep more names in the record: provisioning asks for them from now on."""
+    """Add names to the record, for later provisioning."""
     asked = held.machine.engine
     more = tuple(san for san in dict.fromkeys(sans) if san not in asked.tls_sans)
     if more:

@@ -1,4 +1,4 @@
-"""`rename`: give a machine another name, here; its host is not told."""
+"""`rename`: rename a machine, only here; its host is not changed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def rename(store: Store, console: Console, old: str, new: str) -> None:
-    """Rename a machine, also as the jump host in other records, those of removed machines included.
+    """Rename a machine, also as the jump host in other records and in those of removed machines.
 
-    Raises MachineError where the new name cannot be one or is taken.
+    Raises MachineError for an invalid or taken name.
     """
     record.check_name(new, "renaming")
     store.check_exists(old)
@@ -44,9 +44,9 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
 def held_with_those_behind(
     store: Store, console: Console, stack: ExitStack, old: str, new: str
 ) -> tuple[list[str], list[str], dict[str, Held]]:
-    """Hold a machine, its new name and all that goes through it; return those, those removed, and all that is held.
+    """Hold a machine, its new name and the machines behind it; return those, the removed ones, and all locks.
 
-    Another machine may come to go through it while one is waited for: then all is begun anew. Raises MachineError.
+    Starts again if another machine got behind it meanwhile. Raises MachineError.
     """
     while True:
         others, removed = going_through(store, old)
@@ -62,6 +62,6 @@ def held_with_those_behind(
 
 
 def going_through(store: Store, name: str) -> tuple[list[str], list[str]]:
-    """The machines whose jump host a machine is, and those removed."""
+    """Return the machines, and the removed ones, whose jump host is this machine."""
     removed = [machine.name for machine in removed_machines(store) if machine.jump == f"{MACHINE}{name}"]
     return behind(store).get(name, []), removed

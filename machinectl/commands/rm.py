@@ -1,4 +1,4 @@
-"""`rm`: forget machines; their hosts stay as they are, or are put back as they were before."""
+"""`rm`: remove machines from the store; their hosts keep the changes, or are restored."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def rm(
     purge: Purge | None = None,
     forget: bool = False,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine's name when it is removed, or with the reason why not; the others are still removed.
+    """Yield each machine when it is removed, or with the error.
 
-    With `forget` nothing is kept of what was changed on a host that stays so.
+    With `forget`, the changes that stay on a host are not kept on record.
     """
     if not names:
         raise UsageError(
@@ -71,7 +71,7 @@ def rm(
 
 
 def can_be_removed(store: Store, name: str, *, force: bool) -> bool:
-    """Whether there is something to ask about: one that is not ours, or broken and not to be forced, is refused."""
+    """Return whether to ask about a machine; docker-machine's, and broken ones without force, are refused anyway."""
     if not store.exists(name):
         return is_known(store, name)
     try:
@@ -90,7 +90,7 @@ def preview(
     purge: Purge | None = None,
     forget: bool = False,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine's name when `tell` was given what `rm` would do, or with the reason why it would fail."""
+    """Pass to `tell` what `rm` would do with each machine; yield its name, with the error if it would fail."""
     if not names:
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm --dry-run <NAME>"

@@ -1,4 +1,4 @@
-"""`run`: a command on the hosts of many machines at once, over SSH."""
+"""`run`: run a command on the hosts of many machines over SSH."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`scp`: files to a machine's host, from there, and from one to another, through the system's programs or our own."""
+"""`scp`: copy files to, from and between machines' hosts, with scp, rsync or our own SFTP."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def scp(
     native: bool = False,
     progress: CopyProgress = no_progress,
 ) -> int:
-    """Copy files, and return the status of what did it; `words` are the sources and then the target.
+    """Copy files and return the program's exit status; `words` are the sources and the target.
 
-    scp follows links. With `delta` it is rsync, which keeps them and sends what has changed. Our own SFTP is used where
-    there is no scp that speaks it, where it is asked for (`native`), and where something was given that the system's
-    ssh cannot be told; `progress` follows that one.
+    scp follows links. With `delta` rsync is used, which keeps them and sends only what has changed. Our own SFTP is
+    used if there is no scp with SFTP, with `native`, and for login options that the system's ssh does not have;
+    `progress` is called by it.
 
-    Raises SSHError, MachineError for a machine that is not there or has no SSH, UsageError where none is named.
+    Raises SSHError, MachineError for a missing machine or one without SSH, UsageError if no machine is named.
     """
     *sources, target = [parse_machine_path(store, word) for word in words]
     machines = list({each.machine.name: each.machine for each in (*sources, target) if each.machine}.values())
@@ -74,13 +74,13 @@ def scp(
 
 
 def tell_of_silence(said: str, machines: Sequence[Machine], console: Console) -> None:
-    """Add what to type to ssh's word on a host that there is no connection to."""
+    """Add a hint to ssh's error about a host that cannot be reached."""
     if UNREACHED in said:
         console.note(f"See why: machinectl doctor {' '.join(machine.name for machine in machines)}")
 
 
 def check_not_itself(source: MachinePath, target: MachinePath) -> None:
-    """Refuse to copy what is on a machine over itself, as far as paths tell: scp would empty it first."""
+    """Refuse to copy a file over itself, as far as paths show it: scp would empty it first."""
     if source.machine is None or target.machine is None or source.login != target.login:
         return
     path = posixpath.normpath(source.path)
@@ -98,7 +98,7 @@ def by_rsync(
     *,
     own: bool,
 ) -> int:
-    """Copy by rsync, and return its status."""
+    """Copy with rsync and return its status."""
     from_machines = {source.machine.name if source.machine else "" for source in sources}
     if len(from_machines) > 1 or ("" in from_machines) == (target.machine is None):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""`ssh`: a shell on a machine's host, or one command there, through the system's ssh or our own."""
+"""`ssh`: a shell or one command on a machine's host, with the system's ssh or our own."""
 
 from __future__ import annotations
 
@@ -36,12 +36,11 @@ SSH_FAILED = 255
 
 
 def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *, native: bool = False) -> int:
-    """Log in at a machine's host and return the status of what ran there.
+    """Log in at a machine's host and return the exit status of what ran there.
 
-    `words` are the machine's name (`default` where there is none) and what ssh gets after the host, as it is: its own
-    options, a command. The `ssh` of this computer is used; our own if there is none, if it is asked for (`native`), or
-    if an option was given that ssh does not have.
-    The key of a host that is met for the first time is pinned.
+    `words` are the machine's name (`default` if none) and ssh's own arguments after the host: options, a command. Uses
+    this computer's `ssh`; our own if there is none, with `native`, or for a login option that ssh does not have. The
+    key of a new host is pinned.
     """
     if words and words[0].startswith("-"):
         raise UsageError(
@@ -77,7 +76,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
 
 
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, access: Access) -> int:
-    """Run ssh in the foreground, and return its exit status. Raises SSHError if it does not connect."""
+    """Run ssh in the foreground and return its exit status. Raises SSHError if it does not connect."""
     command = openssh_command(endpoint, known_hosts=checked_known_hosts(machine, endpoint), arguments=arguments)
     close_all()
     sys.stdout.flush()
@@ -97,7 +96,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
 
 
 def goes_to_the_background(arguments: Sequence[str]) -> bool:
-    """Return whether the arguments send ssh to the background (-f), or are ones that it refuses."""
+    """Return whether the arguments send ssh to the background (-f), or are invalid."""
     try:
         options, _ = getopt.getopt(list(arguments), LETTERS)
     except getopt.GetoptError:

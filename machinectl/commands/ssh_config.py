@@ -1,4 +1,4 @@
-"""`ssh-config`: what ssh's own configuration can say of machines, printed, or kept in a file that follows them."""
+"""`ssh-config`: an OpenSSH configuration for machines, printed or kept in a file."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ USERS_OWN = "~/.ssh/config"
 
 
 def ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
-    """What the configuration of ssh can say of machines; without names, of all that have SSH.
+    """Return the configuration for the given machines, or for all that have SSH.
 
-    Raises MachineError for one that is named and has none. Of all, one that there is no saying of is warned of.
+    Raises MachineError for a named machine without SSH; without names, warns about machines that it cannot describe.
     """
     if names:
         return "".join(machine_host_block(store.read(name)) for name in dict.fromkeys(names))
@@ -31,9 +31,9 @@ def ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
 
 
 def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
-    """Write the blocks of all machines into a file of the store, which follows them from then on.
+    """Write the blocks of all machines into a file of the store, which is kept up to date from then on.
 
-    Returns the line that includes it. `names` are to be none: UsageError.
+    Return the line that includes it. Raises UsageError if names are given.
     """
     if names:
         raise UsageError("The file that is kept is about all machines", "machinectl ssh-config --write")
@@ -45,7 +45,7 @@ def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str
 
 
 def is_included(line: str) -> bool:
-    """Whether the user's configuration has a line where it counts for each host, as far as can be seen."""
+    """Return whether the user's configuration includes the file, as far as can be seen."""
     try:
         text = read_file(os.path.expanduser(USERS_OWN)).decode(errors="replace")
     except OSError:

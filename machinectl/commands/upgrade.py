@@ -1,4 +1,4 @@
-"""`upgrade`: a newer engine by the host's package manager; containers keep running across patch releases."""
+"""`upgrade`: upgrade engines with the hosts' package managers; containers keep running across patch releases."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def upgrade(
     *,
     planned: Callable[[str, HostPlan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine when its engine is up to date and runs, or with the reason why it is not.
+    """Yield each machine when its engine is up to date and runs, or with the error.
 
-    `allowed.yes` goes for more than a patch release, too. Where plans are asked for (`planned`), nothing is changed.
+    `allowed.yes` allows more than a patch release. With `planned`, nothing is changed.
     """
     if planned:
 
@@ -153,7 +153,7 @@ def package_of(run: HostRun) -> tuple[str, PackageManager]:
 
 
 def installed(machine: Machine, host: Facts) -> str:
-    """The package that holds the host's engine. Raises MachineError where no package does."""
+    """Return the package of the host's engine. Raises MachineError if no package has it."""
     for package in PACKAGES:
         if package in host.packages and host.dockerd:
             return package
@@ -170,16 +170,16 @@ def installed(machine: Machine, host: Facts) -> str:
 
 @dataclass(frozen=True)
 class PackageManager:
-    """A host's package manager, and the proxies that it goes through."""
+    """A host's package manager, and its proxies."""
 
     family: Distribution
     proxies: Mapping[str, str]
 
     def newest(self, remote: Remote, package: str, before: str, *, refresh: bool = True) -> str:
-        """The version of a package that an upgrade would bring; `before` where that is the newest there is.
+        """Return the version that an upgrade would install; `before` if there is no newer one.
 
-        Without `refresh` it is the newest that the host knows of, and nothing is changed there. Raises MachineError
-        where it cannot be told.
+        Without `refresh` it is the newest that the host knows, and nothing is changed there. Raises MachineError if the
+        package manager does not say.
         """
         look = [self.family.refresh if refresh else "", self.family.candidate(package)]
         result = self._job(" && ".join(command for command in look if command)).run(remote)
@@ -196,14 +196,14 @@ class PackageManager:
         return version
 
     def upgrade(self, remote: Remote, package: str, init: str) -> None:
-        """Upgrade the engine, and nothing else that need not be. Raises MachineError."""
+        """Upgrade the engine, and other packages only if necessary. Raises MachineError."""
         command = " && ".join(self.family.upgrade(each) for each in PACKAGES[package])
         result = self._job(command, RESTART_OLD.replace("RESTART", RESTARTS.get(init, ":"))).run(remote)
         if result.status != 0:
             raise installation.failure(result)
 
     def _job(self, command: str, after: str = "") -> Job:
-        """A command that runs when nobody else is at the packages, and one more when it has succeeded."""
+        """Return a job that waits for the package manager's lock and runs a command, then another if it succeeds."""
         variables = {
             "refresh": "",
             "install": command,
@@ -220,7 +220,7 @@ class PackageManager:
 def ask_about(
     console: Console, machine: Machine, package: str, versions: tuple[str, str], dependents: Sequence[str] = ()
 ) -> None:
-    """Ask before anything that is more than a patch. Raises MachineError where the answer is no."""
+    """Ask before an upgrade to more than a patch release. Raises MachineError for no."""
     before, after = versions
     reasons = concerns(before, after, machine.engine.version, dependents)
     if not reasons:
@@ -234,9 +234,9 @@ def ask_about(
 
 
 def concerns(before: str, after: str, pin: str, dependents: Sequence[str] = ()) -> list[str]:
-    """Why an upgrade is more than a patch; none where it is none.
+    """Return why an upgrade needs a question; [] if it does not.
 
-    `pin` is how the wanted version begins, or ""; `dependents` are the units that end with the engine's.
+    `pin` is the start of the requested version, or ""; `dependents` are the units that restart with the engine's.
     """
     found = []
     if release(before)[:2] != release(after)[:2] or not release(after):
@@ -251,13 +251,13 @@ def concerns(before: str, after: str, pin: str, dependents: Sequence[str] = ()) 
 
 
 def release(version: str) -> list[str]:
-    """The numbers of Docker's own version in a package's: 28, 1, 1 of 5:28.1.1-1~debian.13~trixie."""
+    """Return Docker's version within a package's: 28, 1, 1 of 5:28.1.1-1~debian.13~trixie."""
     match = re.match(r"(?:\d+:)?(\d+)\.(\d+)(?:\.(\d+))?", version)
     return [number for number in match.groups() if number] if match else []
 
 
 def check(remote: Remote, console: Console, host: Facts, where: Endpoint | None) -> None:
-    """The upgraded engine runs, and answers from here where it did before (`where`). Raises MachineError."""
+    """Check that the engine runs, and answers from here if it did before (`where`). Raises MachineError."""
     found = until_it_answers(where, console) if where else None
     if host.running and (found is None or found.state is State.RUNNING):
         return

@@ -1,4 +1,4 @@
-"""`url` and `ip`: where machines' engines are."""
+"""`url` and `ip`: the engines' addresses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def url(store: Store, names: Sequence[str]) -> str:
-    """The URL of one machine's engine."""
+    """Return the URL of one machine's engine."""
     return store.read_ready(chosen_one(store, names)).url
 
 
 def ip(store: Store, names: Sequence[str]) -> list[str]:
-    """The address, or the host's name, in the URL of each machine. Raises MachineError where it has none."""
+    """Return the host in each machine's URL. Raises MachineError for a URL without a host."""
     return [address(store, name) for name in chosen(store, names)]
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a machine or this computer: looked at, judged, and changed nowhere.
+"""What is wrong with a machine or this computer. Changes nothing.
 
-`machine` and `here` look; what they find is judged by the other modules, which are pure, a Check for each.
+`machine_checks` and `this_computer` look; the other modules judge and are pure: each makes Checks of what was found.
 """

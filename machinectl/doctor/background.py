@@ -1,4 +1,4 @@
-"""Something that is done beside something else, and is not waited for longer than it is worth."""
+"""Run a task in the background, and wait for it only for a limited time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEARD_SECONDS = 0.2
 
 
 class BackgroundTask(Generic[Found]):
-    """A look that begins at once, in a thread of its own, which nobody waits for when the process ends."""
+    """A task that starts at once in a daemon thread."""
 
     def __init__(self, look: Callable[[], Found]) -> None:
         self._look = look
@@ -32,7 +32,7 @@ class BackgroundTask(Generic[Found]):
             self._bug = exc
 
     def found(self, timeout: float | None = None) -> Found | None:
-        """What was found, None where it is not by then; `timeout` in seconds."""
+        """Return the result, None if it is not ready within `timeout` seconds."""
         end = time.monotonic() + (timeout if timeout is not None else float("inf"))
         while self._thread.is_alive() and (left := end - time.monotonic()) > 0:
             self._thread.join(min(left, HEARD_SECONDS))

@@ -1,4 +1,4 @@
-"""A check: what was looked at, what was seen, and what to type about it."""
+"""A check: its title, its verdict, what was found, and the command that repairs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What a check came to: UNKNOWN is what was not seen, and what is worth a look although nothing is broken."""
+    """UNKNOWN is for what could not be checked, and for what deserves a look although nothing is broken."""
 
     OK = "ok"
     BROKEN = "broken"
@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """`seen` is what was seen, in a line; `hint` what to type, "" where there is nothing to do."""
+    """`seen` is one line; `hint` is the command to type, "" if there is nothing to do."""
 
     title: str
     verdict: Verdict
@@ -43,10 +43,10 @@ def unknown(title: str, seen: str, hint: str = "") -> Check:
 
 
 def failed(title: str, error: MachineError) -> Check:
-    """What an error says of what was looked at."""
+    """Return a broken check with an error's cause and hint."""
     return broken(title, error.cause, error.hint)
 
 
 def unseen(titles: Iterable[str], why: str) -> list[Check]:
-    """What was not looked at, as something before it failed."""
+    """Return unknown checks for what was skipped after an earlier failure."""
     return [unknown(title, f"not looked at: {why}") for title in titles]

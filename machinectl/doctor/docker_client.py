@@ -1,4 +1,4 @@
-"""The docker CLI on this computer: which it is, and whether an engine understands it."""
+"""The docker CLI on this computer: its version, and whether an engine accepts its API version."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NUMBERS = re.compile(r"(\d{1,5})\.(\d{1,5})")
 
 
 def docker_cli(path: str) -> Check:
-    """Which docker is typed."""
+    """Check which docker is on the PATH."""
     program = shutil.which("docker", path=path)
     if program is None:
         return broken(CLI, "there is no docker on the PATH", f"Install the docker CLI: {DOCS}")
@@ -44,7 +44,7 @@ def docker_cli(path: str) -> Check:
 
 
 def version_of(program: str) -> str | None:
-    """The first line of what a program says of its version; None where it fails."""
+    """Return the first line of `PROGRAM --version`; None if it fails."""
     try:
         done = subprocess.run(
             [program, "--version"], capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL
@@ -56,14 +56,14 @@ def version_of(program: str) -> str | None:
 
 
 def spoken(path: str) -> str:
-    """The newest API that the docker CLI on a PATH speaks (1.50); "" where there is none that says."""
+    """Return the newest API version of the docker CLI on a PATH (1.50); "" if there is none."""
     program = shutil.which("docker", path=path)
     return said_by(program) if program else ""
 
 
 @cache
 def said_by(program: str) -> str:
-    """What a docker CLI says that it speaks, asked once for all machines."""
+    """Ask a docker CLI for its API version, once for all machines."""
     command = [program, "version", "--format", "{{.Client.DefaultAPIVersion}}"]
     environment = {**os.environ, **NO_ENGINE}
     for variable in ("DOCKER_CONTEXT", "DOCKER_API_VERSION", "DOCKER_TLS_VERIFY"):
@@ -79,9 +79,9 @@ def said_by(program: str) -> str:
 
 
 def understood(client: str, least: str, most: str) -> Check:
-    """Whether an engine that speaks from `least` to `most` understands a docker CLI that speaks up to `client`.
+    """Check whether an engine with API versions `least` to `most` accepts a docker CLI that speaks `client`.
 
-    A newer CLI speaks what an engine does, an older engine's API; an older CLI is refused below `least`.
+    A newer CLI falls back to an older engine's API; an engine refuses an older CLI below `least`.
     """
     engine = f"the engine speaks {least} to {most}" if least else f"the engine speaks {most}"
     if not client:
@@ -93,6 +93,6 @@ def understood(client: str, least: str, most: str) -> Check:
 
 
 def number(version: str) -> tuple[int, ...]:
-    """An API's version, to be compared; what is none is below all."""
+    """Return an API version for comparing; () for an invalid one, which sorts first."""
     found = NUMBERS.fullmatch(version)
     return (int(found[1]), int(found[2])) if found else ()

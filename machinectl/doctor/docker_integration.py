@@ -1,4 +1,4 @@
-"""docker's own doors to the machines on this computer: our plugin, and its contexts. None of it is needed."""
+"""Optional links from docker to the machines on this computer: our plugin and our contexts."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ INSTALL = "machinectl docker-plugin install"
 def checks(
     store: Store, machines: Sequence[Machine], environment: Mapping[str, str], *, following: bool
 ) -> Iterator[Check]:
-    """What is to be said of the plugin, and of the contexts of some machines.
+    """Yield checks of the plugin, and of the contexts of some machines.
 
-    `following` is whether machinectl has contexts follow its machines here.
+    `following` is whether machinectl keeps docker contexts for its machines.
     """
     config = docker_plugin.directory(environment)
     if os.path.lexists(config) and not os.path.isdir(config):
@@ -52,7 +52,7 @@ def checks(
 
 
 def configuration(path: str) -> Iterator[Check]:
-    """What docker cannot read of its own configuration: it goes on without, on another context."""
+    """Check whether docker can read its config.json. If not, it silently uses defaults, and another context."""
     try:
         text = read_file(path).decode(errors="replace").lstrip()
         # As docker reads it (cli/config/configfile): nothing is well, and what follows the first value is not read.
@@ -70,7 +70,7 @@ def configuration(path: str) -> Iterator[Check]:
 
 
 def plugin(path: str) -> Check:
-    """Whether `docker machine …` is us."""
+    """Check whether `docker machine …` runs machinectl."""
     if there := docker_plugin.strange(path):
         away = f"mv {quoted(path)} {quoted(f'{path}.old')}"
         return unknown(PLUGIN, f"{path} is {there}", f"To have ours: {away}; {INSTALL}")
@@ -86,7 +86,7 @@ def plugin(path: str) -> Check:
 
 
 def started_by(path: str) -> str:
-    """The program that the plugin's file starts; "" where it cannot be told."""
+    """Return the program that the plugin's file starts; "" if that is unknown."""
     try:
         lines = os.fsdecode(read_file(path)).splitlines()
         return next(shlex.split(line.partition("=")[2])[0] for line in lines if line.startswith("program="))
@@ -95,7 +95,7 @@ def started_by(path: str) -> str:
 
 
 def contexts(found: Sequence[ContextStatus]) -> Iterator[Check]:
-    """How machines and their contexts stand to each other: those that are not in step, else one line for all."""
+    """Yield the contexts that do not match their machines, else one line for all."""
     wrong: dict[Check, list[str]] = {}
     for each in found:
         if each.why:
@@ -113,7 +113,7 @@ def contexts(found: Sequence[ContextStatus]) -> Iterator[Check]:
 
 
 def out_of_step(found: ContextStatus) -> Check:
-    """What is wrong with one; a context that leads elsewhere is worse than none."""
+    """Return what is wrong with a context; one that leads elsewhere is worse than none."""
     if found.step is ContextAction.REMOVE:
         return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
     judge = broken if found.is_there and found.mends else unknown
@@ -121,7 +121,7 @@ def out_of_step(found: ContextStatus) -> Check:
 
 
 def current(docker: Contexts, environment: Mapping[str, str]) -> Iterator[Check]:
-    """Whether the context is there that docker takes."""
+    """Check whether docker's current context exists."""
     chosen = docker.current(environment)
     if chosen.name == DEFAULT:
         return

@@ -1,4 +1,4 @@
-"""The engine's configuration on a host against what is on record: what was changed by hand since. Pure."""
+"""Compare the engine's configuration on a host with the record: what was changed by hand since? Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TITLE = "Configuration"
 
 
 def against_record(host: Facts, target: Target, changes: Sequence[Change], shell: Shell) -> Check:
-    """Whether the engine is configured as it was left; what others set beside that is theirs, and told."""
+    """Check whether the engine is configured as recorded. Keys that others set are listed."""
     if not host.dockerd:
         return unknown(TITLE, "not looked at: there is no engine")
     missing = [name for name in engine_config.CERTIFICATES if name not in target.certificates]
@@ -55,7 +55,7 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
 
 
 def different(host: Facts, target: Target) -> list[str]:
-    """What of the configuration is not as it was left, a piece each."""
+    """Return the differences from the record, one text each."""
     wanted = engine_config.goal(host, target)
     there = engine_config.read(host)
     news = engine_config.news(host, wanted)
@@ -65,19 +65,19 @@ def different(host: Facts, target: Target) -> list[str]:
 
 
 def ours_in_there(host: Facts) -> set[str]:
-    """The files whose content is told by its keys, or nobody's concern."""
+    """Return the files that are compared by key, or not at all."""
     return {host.config_path, f"{host.config_path}.before-machinectl"}
 
 
 def state(host: Facts, file: NewFile) -> str:
-    """How a file that is not as it shall be is."""
+    """Return how a file differs."""
     if file.content is None:
         return "there"
     return "another one" if file.path in {*host.sums, *host.files} else "gone"
 
 
 def key(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
-    """How a key of daemon.json differs; secrets are masked."""
+    """Return how a key of daemon.json differs; secrets are masked."""
     if name not in there:
         return f'"{name}" is not set'
     now = json.dumps(without_secret_of(name, there[name]))
@@ -85,7 +85,7 @@ def key(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
 
 
 def by_hand(host: Facts, changes: Sequence[Change]) -> bool:
-    """Whether somebody changed something: not a record that asks for more, or a version that wrote it otherwise."""
+    """Return whether somebody edited daemon.json; a record that asks for more differs, too."""
     ours, there = merge_of(host, changes), host.config
     if ours is None or not ours.written:
         return False
@@ -93,12 +93,12 @@ def by_hand(host: Facts, changes: Sequence[Change]) -> bool:
 
 
 def merge_of(host: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
-    """What is on record of our keys in daemon.json."""
+    """Return our change of daemon.json."""
     return next((change for change in of_kind(changes, ConfigMerged) if change.path == host.config_path), None)
 
 
 def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
-    """The keys of daemon.json that somebody set, changed or took out since we wrote it, beside ours."""
+    """Return the keys of daemon.json that others set, changed or removed since we wrote it."""
     ours = merge_of(host, changes)
     if ours is None:
         return []

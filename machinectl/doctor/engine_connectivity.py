@@ -1,4 +1,4 @@
-"""The way to a machine's engine, a step at a time: its name, TCP, TLS, its API. Each has a deadline of its own."""
+"""Connect to a machine's engine step by step: name, TCP, TLS, API. Each step has its own deadline."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ NAME, TCP, TLS, API, SOCKET, SSH_URL = "Name", "TCP", "TLS", "Engine", "Socket",
 
 @dataclass(frozen=True)
 class EngineReach:
-    """How far it was come to an engine.
+    """How far connecting to an engine got.
 
-    `shown` is the certificate that the server shows, as PEM, b"" where none was seen; `off` how far the host's clock is
-    ahead of this one's, None where the engine did not say. `least` and `most` are the versions of its API. `directory`
-    holds the certificates that it was asked with: the machine's, or those that are pending.
+    `shown` is the server's certificate as PEM, b"" if none was seen; `off` how far the host's clock is ahead of ours,
+    None if the engine did not say. `least` and `most` are its API versions. `directory` has the certificates that were
+    used: the machine's, or the pending ones.
     """
 
     checks: tuple[Check, ...]
@@ -51,7 +51,7 @@ class EngineReach:
 
 
 def way_to(machine: Machine, timeout: float) -> EngineReach:
-    """Go to a machine's engine, `timeout` seconds for each step. Never raises MachineError."""
+    """Connect to a machine's engine, `timeout` seconds for each step. Never raises MachineError."""
     try:
         url = engine_url.parse(machine.url)
         endpoint = endpoint_of(machine)
@@ -67,7 +67,7 @@ def way_to(machine: Machine, timeout: float) -> EngineReach:
 
 
 def asked_with(machine: Machine, timeout: float) -> str:
-    """The directory of the certificates that a machine's engine answers to, the machine's own where it does not."""
+    """Return the directory of the certificates that the engine accepts; the machine's own if none is accepted."""
     if not pending_sets(machine.directory):
         return machine.directory
     return probe_any_set(machine, Deadline(timeout))[1]
@@ -116,7 +116,7 @@ def named(url: EngineURL, addresses: list[str]) -> str:
 
 
 def answered(endpoint: Endpoint, way: EngineReach, timeout: float, title: str = API) -> EngineReach:
-    """The way with what the engine says at its end."""
+    """Add the engine's answer."""
     found = engine.probe(endpoint, timeout)
     if found.state is not State.RUNNING:
         return further(way, failed(title, MachineError(found.error, found.hint)))
@@ -125,7 +125,7 @@ def answered(endpoint: Endpoint, way: EngineReach, timeout: float, title: str = 
 
 
 def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> EngineReach:
-    """The way with the versions of the API, and the clock: answers carry it (RFC 9110 6.6.1, whole seconds)."""
+    """Add API versions and the clock: HTTP answers have a date (RFC 9110 6.6.1, whole seconds)."""
     with dial(endpoint, Deadline(timeout)) as wire:
         asked = datetime.now(UTC)
         answer = get(wire, "/version")
@@ -136,7 +136,7 @@ def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> Engine
 
 
 def quietly(look: Callable[[], Found], otherwise: Found) -> Found:
-    """What a look finds that nobody is told of where it fails."""
+    """Return the result of a look, or `otherwise` if it fails."""
     try:
         return look()
     except (MachineError, OSError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""What is judged over a host's facts: its clock, its engine, and how it fares. Pure."""
+"""Judge a host's facts: clock, engine, disks, memory, pending restarts. Pure."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ NO_MEMORY_KIB, LITTLE_MEMORY = 64 << 10, 0.1
 
 @dataclass(frozen=True)
 class Shell:
-    """How commands are typed on a machine's host. `root` is what makes them root's: sudo, doas, or "" for root."""
+    """How to type commands for a machine's host. `root` is sudo or doas, "" if root logs in."""
 
     machine: str
     root: str = ""
 
     def command(self, words: str) -> str:
-        """The command that runs another one there, as root."""
+        """Return the command that runs another one there as root."""
         return f"machinectl ssh {self.machine} {self.root} {words}" if self.root else self.plain(words)
 
     def plain(self, words: str) -> str:
-        """The same as the user who logs in."""
+        """Return the command that runs another one there as the user who logs in."""
         return f"machinectl ssh {self.machine} {words}"
 
     def service(self, verb: str, init: str) -> str:
-        """The command that starts, restarts or reloads the engine's service."""
+        """Return the command that starts, restarts or reloads the engine's service."""
         return self.command(f"rc-service docker {verb}" if init == "openrc" else f"systemctl {verb} docker")
 
 
@@ -60,12 +60,12 @@ def clock(off: timedelta, shell: Shell | None) -> Check:
 
 
 def clock_off(host: Facts, here: datetime) -> timedelta:
-    """How far a host's clock is ahead of the time here at which it was read."""
+    """Return how far a host's clock was ahead of the time here when it was read."""
     return datetime.fromtimestamp(host.clock, UTC) - here
 
 
 def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
-    """Whether the engine's service runs, and will after the next boot; `ours` is a host that machinectl set up."""
+    """Check whether the engine's service runs and is enabled; `ours` is whether machinectl set the host up."""
     again = f"machinectl provision {shell.machine}"
     unit = "docker.service" if host.init == "systemd" else "the docker service"
     if not host.dockerd:
@@ -117,7 +117,7 @@ def live_restore(host: Facts, shell: Shell, *, owed: bool, configured: bool) -> 
 
 
 def health(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterator[Check]:
-    """How a host fares: its disks, its memory, and what its packages wait for."""
+    """Yield checks of disks, memory and pending restarts."""
     for disk in found.disks:
         yield room(disk, shell)
     yield memory(found.memory, shell)
@@ -125,7 +125,7 @@ def health(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterato
 
 
 def room(disk: FileSystem, shell: Shell) -> Check:
-    """Whether there is room on a disk, for bytes and for files."""
+    """Check a disk's free space and free inodes."""
     title = f"{DISK} {disk.directory}"
     if not disk.size:
         return unknown(title, "it does not tell its size")
@@ -146,7 +146,7 @@ def room(disk: FileSystem, shell: Shell) -> Check:
 
 
 def memory(found: Memory, shell: Shell) -> Check:
-    """Whether programs can still have memory."""
+    """Check whether programs can still get memory."""
     if not found.total or not found.available:
         return unknown(MEMORY, "the host does not say")
     seen = f"{size(found.available)} of {size(found.total)} available"
@@ -161,7 +161,7 @@ def memory(found: Memory, shell: Shell) -> Check:
 
 
 def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Check:
-    """What the host's packages wait for."""
+    """Check whether packages wait for a restart."""
     if interrupted:
         return broken(
             RESTART,
@@ -181,5 +181,5 @@ def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Che
 
 
 def size(kib: int) -> str:
-    """A size for a person, from KiB, as `info` says it."""
+    """Return a size for people, from KiB, as `info` prints it."""
     return memory_size(kib * 1024)

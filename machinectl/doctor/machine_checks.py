@@ -1,4 +1,4 @@
-"""One machine: what is kept of it here, the way to its engine, and its host, looked at side by side."""
+"""Examine one machine: its files here, the connection to its engine, and its host, in parallel."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DATA = "/var/lib/docker"
 
 @dataclass(frozen=True)
 class Inside:
-    """What was seen on a machine's host: how far it was come there, and what was read; None is what was not."""
+    """What was found on a machine's host; None for what was not looked at."""
 
     checks: tuple[Check, ...]
     shell: Shell
@@ -65,9 +65,9 @@ class Inside:
 
 
 def examine(store: Store, console: Console, name: str, access: Access, timeout: float) -> list[Check]:
-    """All there is to say of one machine; `timeout` in seconds is for each step.
+    """Examine one machine; `timeout` in seconds is for each step.
 
-    The person is asked for passwords and passphrases alone. Raises NoSuchMachine.
+    Asks the user only for passwords and passphrases. Raises NoSuchMachine.
     """
     store.check_exists(name)
     try:
@@ -95,7 +95,7 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
 
 
 def renewed(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
-    """A check with what renews certificates of ours that are broken here: nobody else has any to put in."""
+    """Return a check with the hint that renews our own broken certificates, instead of importing others' ones."""
     renew = next(
         (each.hint for each in here if (each.title, each.verdict) == (store_files.CERTIFICATES, Verdict.BROKEN)), ""
     )
@@ -104,7 +104,7 @@ def renewed(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
 
 
 def of_store(store: Store, machine: Machine) -> Iterator[Check]:
-    """What is kept of a machine here."""
+    """Yield checks of a machine's files here."""
     yield store_files.record(store, machine)
     try:
         yield store_files.modes(machine.directory)
@@ -115,7 +115,7 @@ def of_store(store: Store, machine: Machine) -> Iterator[Check]:
 
 
 def judged(machine: Machine, way: EngineReach, inside: Inside, client: str) -> Iterator[Check]:
-    """What was seen of a machine, as checks in their order; `client` is the API that the docker CLI here speaks."""
+    """Yield all checks of a machine in order; `client` is the API version of the docker CLI here."""
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:
@@ -138,7 +138,7 @@ def judged(machine: Machine, way: EngineReach, inside: Inside, client: str) -> I
 
 
 def of_host(machine: Machine, directory: str, inside: Inside, found: Facts) -> Iterator[Check]:
-    """What is judged over what was read on a host; `directory` holds the certificates that its engine should have."""
+    """Yield checks of the facts of a host; `directory` has the certificates that its engine should have."""
     ours = bool(of_kind(machine.changes, ConfigMerged))
     shell = inside.shell
     yield host_condition.service(found, shell, ours=ours)
@@ -170,7 +170,7 @@ def is_owed(machine: Machine, found: Facts) -> bool:
 
 
 def is_configured(found: Facts) -> bool:
-    """Whether daemon.json asks for live-restore."""
+    """Return whether daemon.json turns live-restore on."""
     try:
         return bool(read_configuration(found).get(LIVE_RESTORE))
     except MachineError:
@@ -178,7 +178,7 @@ def is_configured(found: Facts) -> bool:
 
 
 def read_identity(directory: str) -> Identity:
-    """The certificates in a directory; none where they cannot be read, of which another check tells."""
+    """Return the certificates in a directory; none if they cannot be read, which another check reports."""
     try:
         return Identity.read(directory)
     except MachineError:
@@ -186,7 +186,7 @@ def read_identity(directory: str) -> Identity:
 
 
 def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
-    """What keeps TCP from the engine, where the host itself shows it."""
+    """Name the firewall in a failed TCP check, if the host's facts show it."""
     if (check.title, check.verdict) != (TCP, Verdict.BROKEN) or not (inside.facts and inside.facts.engine_listens):
         return check
     rule = firewall.blocking(inside.facts, engine_port(machine))
@@ -225,12 +225,12 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
 
 
 def cautious(access: Access) -> Access:
-    """The same, which keeps no key, and trusts none that nothing is known of."""
+    """Return access that pins no key, and trusts no unknown one."""
     return replace(access, strict=True, lasting=False)
 
 
 def refused(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineError) -> Check:
-    """What it means that a host's key was refused: that it is not known yet is no fault."""
+    """Return the check for a refused host key: an unknown key is no fault."""
     if pinned_known_hosts(machine).strip() or access.strict or access.host_key:
         return failed(SSH, error)
     seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"
@@ -240,7 +240,7 @@ def refused(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineEr
 def logged_in_inside(
     machine: Machine, session: Session, console: Console, access: Access, ssh: SSHEndpoint, timeout: float
 ) -> Inside:
-    """What is seen by who is logged in."""
+    """Read the host's facts after login."""
     shell = Shell(machine.name)
     key = "the pinned key" if pinned_known_hosts(machine).strip() else "a key that your SSH knows"
     entered = ok(SSH, f"{session.user} is let in at {ssh.host}, which shows {key}")

@@ -1,4 +1,4 @@
-"""The certificate that an engine serves against the one on record, and the one on disk there. Pure."""
+"""Compare the certificate that an engine serves with the one on record and the one on the host's disk. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def served(
     *,
     lost_to: str = "",
 ) -> Check:
-    """`shown` is what the server shows, as PEM; `host` None where its disk was not looked at.
+    """`shown` is the server's certificate as PEM; `host` is None if its disk was not read.
 
     `lost_to` is who has set the host up since.
     """
@@ -75,7 +75,7 @@ SAME, OTHER, NONE = "the same", "another one", "none"
 
 
 def of_disk(identity: Identity, host: Facts) -> str:
-    """What the host has where its engine is to take its certificate from."""
+    """Return what the host's disk has where the engine loads its certificate from."""
     there = host.sums.get(SERVER)
     if there is None:
         return NONE

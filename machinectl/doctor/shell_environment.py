@@ -1,7 +1,7 @@
-"""DOCKER_… in this shell: what docker heeds before what we tell it. Pure.
+"""DOCKER_… in this shell, which docker obeys before anything that machinectl sets. Pure.
 
-docker/cli, cli/command/cli.go, resolveContextName: DOCKER_HOST beats DOCKER_CONTEXT, and both beat what
-`docker context use` chose.
+docker/cli, cli/command/cli.go, resolveContextName: DOCKER_HOST beats DOCKER_CONTEXT, and both beat `docker context
+use`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AGAIN = "eval $(machinectl env -u)"
 
 
 def checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Iterator[Check]:
-    """What DOCKER_… in the environment does to docker, and to what points it at a machine."""
+    """Check the effect of DOCKER_… on docker."""
     host, context = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_CONTEXT", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
     at_host = sorted((each for each in machines if host and each.url == host), key=lambda each: each.name != last)
@@ -44,7 +44,7 @@ def checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Itera
 
 
 def of_machine(machine: Machine, environment: Mapping[str, str]) -> Check:
-    """Whether what points docker at a machine is whole."""
+    """Check whether the variables that point docker at a machine are complete."""
     name = machine.name
     tls, directory = environment.get("DOCKER_TLS_VERIFY", ""), environment.get("DOCKER_CERT_PATH", "")
     again = f"Set it anew: eval $(machinectl env {name})"
@@ -59,7 +59,7 @@ def of_machine(machine: Machine, environment: Mapping[str, str]) -> Check:
 
 
 def tls_without_host(environment: Mapping[str, str]) -> str:
-    """What is wrong with TLS that is asked for and no host: docker wants certificates then, for its socket too."""
+    """Return what is wrong with TLS without a host: docker wants certificates even for its local socket."""
     if not environment.get("DOCKER_TLS_VERIFY"):
         return ""
     directory = environment.get("DOCKER_CERT_PATH", "") or os.path.join(os.path.expanduser("~"), ".docker")

@@ -1,4 +1,4 @@
-"""What is judged of this computer: its store as a whole, its docker CLI, this shell, and whose machinectl is typed."""
+"""Check this computer: the store, the docker CLI, this shell, and which machinectl is on the PATH."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ ELF = b"\x7fELF"
 
 @dataclass(frozen=True)
 class Seat:
-    """Where the person sits: `program` is how this one was started (sys.argv[0]), `environment` this shell's.
+    """`program` is how this process was started (sys.argv[0]), `environment` is this shell's.
 
-    `following` is whether machinectl has docker's contexts follow its machines here.
+    `following` is whether machinectl keeps docker contexts for its machines.
     """
 
     program: str
@@ -48,7 +48,7 @@ class Seat:
 
 
 def examine(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
-    """What there is to say of this computer, without asking any host; its store only where no machines are named.
+    """Yield the checks of this computer; asks no host. The store is checked only if no machines are named.
 
     Never raises MachineError.
     """
@@ -65,7 +65,7 @@ def examine(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
 
 
 def of_store(store: Store) -> Iterator[Check]:
-    """What there is to say of the store as a whole."""
+    """Yield the checks of the store as a whole."""
     yield directories(store)
     machines: list[Machine] = []
     try:
@@ -78,7 +78,7 @@ def of_store(store: Store) -> Iterator[Check]:
 
 
 def all_names(store: Store) -> list[str]:
-    """The names of all machines; none where the store cannot be read, of which another check tells."""
+    """Return the names of all machines; none if the store cannot be read, which another check reports."""
     try:
         return store.names()
     except MachineError:
@@ -86,7 +86,7 @@ def all_names(store: Store) -> list[str]:
 
 
 def readable(store: Store, names: Iterable[str]) -> list[Machine]:
-    """The machines of those names whose records can be read."""
+    """Return the machines whose records can be read."""
     found: list[Machine] = []
     for name in names:
         with suppress(MachineError):
@@ -95,7 +95,7 @@ def readable(store: Store, names: Iterable[str]) -> list[Machine]:
 
 
 def directories(store: Store) -> Check:
-    """Whether the store can be used, and by its owner alone."""
+    """Check whether the store is usable, and only by its owner."""
     root = store.root
     if not os.path.lexists(root):
         return to_be_made(root)
@@ -141,7 +141,7 @@ def to_be_made(root: str) -> Check:
 
 
 def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
-    """Which records cannot be used; those that can are added to `machines`."""
+    """Yield the records that cannot be used; add the others to `machines`."""
     wrong, theirs = [], []
     for name in store.names():
         if store.is_docker_machines(name):
@@ -174,7 +174,7 @@ def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
 
 
 def certificates(store: Store, machines: list[Machine]) -> Iterator[Check]:
-    """Which machines' certificates do not work, or will not for long."""
+    """Check which machines' certificates do not work, or expire soon."""
     tls = [machine for machine in machines if machine.tls]
     wrong = list(store_files.of_all(store, tls, datetime.now(UTC)))
     yield from wrong
@@ -184,7 +184,7 @@ def certificates(store: Store, machines: list[Machine]) -> Iterator[Check]:
 
 
 def removed(store: Store) -> Iterator[Check]:
-    """What is kept of machines that were removed while their hosts stay changed."""
+    """Check for removed machines whose hosts keep changes."""
     names = [machine.name for machine in removed_machines(store)]
     if names:
         name = names[0]
@@ -193,7 +193,7 @@ def removed(store: Store) -> Iterator[Check]:
 
 
 def docker_machines(store: Store) -> Iterator[Check]:
-    """What docker-machine keeps where it keeps it when nothing else is said."""
+    """Check for machines in docker-machine's default store."""
     theirs = old_store.default_root()
     if os.path.abspath(theirs) == store.root:
         return
@@ -205,7 +205,7 @@ def docker_machines(store: Store) -> Iterator[Check]:
 
 
 def which_machinectl(path: str, program: str) -> Check:
-    """Which machinectl is typed: systemd has one, too. `program` is the one that runs."""
+    """Check which machinectl is on the PATH: systemd has one, too. `program` is the running one."""
     candidates = (os.path.join(directory or ".", "machinectl") for directory in path.split(os.pathsep))
     found = [each for each in candidates if os.path.isfile(each) and os.access(each, os.X_OK)]
     foreign = [each for each in found if is_systemds(each)]
@@ -221,7 +221,7 @@ def which_machinectl(path: str, program: str) -> Check:
 
 
 def own_program(program: str, found: list[str], foreign: list[str]) -> str:
-    """The path of a machinectl that is ours, "" where none is known."""
+    """Return the path of our machinectl, "" if none is known."""
     beside_python = os.path.join(sysconfig.get_path("scripts"), "machinectl")
     known = [each for each in found if each not in foreign]
     named = [os.path.abspath(program)] if os.path.basename(program) == "machinectl" else []
@@ -229,7 +229,7 @@ def own_program(program: str, found: list[str], foreign: list[str]) -> str:
 
 
 def is_systemds(program: str) -> bool:
-    """Whether a machinectl is systemd's: ours is a script."""
+    """Return whether a machinectl is systemd's; ours is a script."""
     try:
         with open(program, "rb") as file:
             if file.read(len(ELF)) != ELF:

@@ -1,7 +1,7 @@
-"""The one door for drivers: all that one may import from machinectl is here.
+"""The one door for drivers: everything that a driver may import from machinectl.
 
-`Driver` is the contract, in `contract`; `finding` is for the core alone. A whole driver, to copy: examples/cupboard. To
-see that yours keeps the promises, derive a test from `machinectl.testing.DriverContract`.
+`Driver` is the contract. A complete driver to copy: examples/cupboard. To test yours, derive a test class from
+`machinectl.testing.DriverContract`. `installed_drivers` is only for the core.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ __all__ = [
 
 
 def ssh_settings(endpoint: SSHEndpoint) -> SSHSettings:
-    """What the user's OpenSSH would use for a host (`ssh -G`). Raises MachineError where it refuses to say."""
+    """Return the settings that the user's OpenSSH has for a host (`ssh -G`). Raises MachineError if it refuses."""
     from machinectl.ssh.ssh_settings import read_settings
 
     return read_settings(endpoint)

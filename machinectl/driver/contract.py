@@ -1,7 +1,7 @@
-"""What a driver is: the contract, and the values that it speaks in.
+"""The contract of drivers and its values.
 
-A driver knows where hosts come from: how one is made or registered, where its engine and its SSH are, and what can be
-done to its power. It never provisions.
+A driver knows where hosts come from: how to create or register one, where its engine and SSH are, and how to switch its
+power. It never provisions.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ OptionValue = str | int | bool | tuple[str, ...] | None
 
 
 class DriverError(MachineError):
-    """A driver is not installed, cannot be loaded, or cannot do what it was asked."""
+    """A driver is not installed, cannot be loaded, or cannot do what it should."""
 
 
 class NoPowerSwitch(DriverError):
-    """The driver cannot reach the host's power: then the host itself is asked, over SSH where it has some.
+    """The driver cannot switch the host's power: the host itself is asked, over SSH if it has that.
 
-    `mac` is the address of its network card (12:34:56:78:9a:bc) where the driver knows it: Wake-on-LAN starts it.
+    `mac` is the address of its network card (12:34:56:78:9a:bc) if the driver knows it, for Wake-on-LAN.
     """
 
     def __init__(self, cause: str, hint: str = "", *, mac: str = "") -> None:
@@ -37,17 +37,16 @@ class NoPowerSwitch(DriverError):
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a driver: a command line option of `create`, a key of fleet.yaml, a line of documentation.
+    """One option of a driver: an option of `create`, a key of fleet.yaml, and a line of documentation.
 
-    The default's type is the option's: str, int, bool (a flag), or tuple (may be given many times). `name` is as it is
-    typed, without the dashes in front; `variable` is the environment variable that stands in for it. Of `choices`,
-    where there are some, a str or each of a tuple is one. A `secret` is a str without a default that comes from a file
-    (typed as `--NAME-file FILE`) or from the variable, never from the command line itself, and is never kept.
+    The default's type is the option's: str, int, bool (a flag) or tuple (may be repeated). `name` has no dashes in
+    front. `variable` is an environment variable with the same meaning. With `choices`, a str or each item of a tuple
+    must be one of them. A `secret` is a str without a default; it comes from a file (`--NAME-file FILE`) or the
+    variable, never from the command line, and is never kept.
 
-    A `path` is a str, or a tuple of such, that names a file or a directory here, `~` being the home directory; it is
-    kept as an absolute one, in fleet.yaml from beside that file. `check` raises UsageError for a value that is none,
-    whatever the machines are like: it looks at nothing else. Two machines with the same in all the options that make
-    its `identity`, where a driver has some, would be one host.
+    A `path` is a str or tuple that names files or directories here; `~` is the home directory. It is kept as an
+    absolute path; in fleet.yaml it is relative to that file. `check` raises UsageError for an invalid value and looks
+    at nothing else. Machines with the same values in all `identity` options would be one host.
     """
 
     name: str
@@ -64,12 +63,11 @@ class Option:
 
 @dataclass(frozen=True)
 class Request:
-    """A machine to be made: what the user asked of the driver.
+    """A machine to create, as the user asked for it.
 
-    `directory` is the machine's own, absolute; it is there when `create` is called, not yet when `check` or `preview`
-    is. `options` has a value for each of the driver's. `tls` says whether the engine will be spoken to over TLS, as
-    far as the user said (None: the driver's URL decides). `state` is what an earlier `create` that did not come to its
-    end has handed out last, else "".
+    `directory` is the machine's, absolute; it exists when `create` is called, not yet for `check` and `preview`.
+    `options` has a value for each of the driver's options. `tls` is whether the engine will be reached over TLS, if the
+    user said so (None: the URL decides). `state` is the last state of an interrupted `create`, else "".
     """
 
     name: str
@@ -81,7 +79,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Instance:
-    """A machine that was made; `state` is what the driver handed out for it last, byte for byte."""
+    """A created machine; `state` is the driver's last state for it, byte for byte."""
 
     name: str
     directory: str
@@ -90,9 +88,9 @@ class Instance:
 
 @dataclass(frozen=True)
 class Where:
-    """Where a machine's engine is (docker's notation), and where its SSH is.
+    """Where a machine's engine is, in docker's notation, and its SSH.
 
-    The URL is "" while there is no saying. Without SSH the machine is never provisioned.
+    The URL is "" if it is not known yet. A machine without SSH is never provisioned.
     """
 
     url: str = ""
@@ -100,9 +98,10 @@ class Where:
 
 
 class Driver(Protocol):
-    """One kind of host. What makes one is a callable without arguments that returns an object like this.
+    """One kind of host. A driver's entry point is a callable without arguments that returns such an object.
 
-    It may be called from several threads at once, for as many machines. All it knows of one is in its state.
+    Several threads may call it at once, for any number of machines. Everything it knows about a machine is in its
+    state.
     """
 
     # What `create` can be told; asked anew each time, so that it may be known at run time only.
@@ -155,24 +154,24 @@ class Driver(Protocol):
 
 
 def nothing_to_give_back(_driver: object, _instance: Instance) -> None:
-    """`remove` of hosts that were there before."""
+    """`remove` for hosts that existed before."""
 
 
 def state_unknown(_driver: object, _instance: Instance) -> State | None:
-    """`state` where the engine alone can say."""
+    """`state` if only the engine knows."""
     return None
 
 
 def options_stay(_driver: object, instance: Instance, options: Mapping[str, OptionValue]) -> str:
-    """`change` of hosts that are what they were made as."""
+    """`change` for hosts whose options cannot be changed."""
     typed = " and ".join(f"--{name}" for name in options)
     raise DriverError(f'"{instance.name}" stays what it was made as: not {typed}', "Make another machine")
 
 
 def power_at_hand(_driver: object, _instance: Instance, _verb: str) -> DriverError | None:
-    """`no_power` of a driver that holds the switch of every host."""
+    """`no_power` of a driver that can switch every host."""
     return None
 
 
 def nothing_to_close(_driver: object) -> None:
-    """`close` of what holds nothing open."""
+    """`close` of a driver that holds nothing open."""

@@ -1,7 +1,7 @@
-"""Entry points as installers write them, read without importlib.metadata, which costs a command line 10 ms.
+"""Read the entry points of installed packages without importlib.metadata, which takes 10 ms.
 
-The format: packaging.python.org/specifications/entry-points. Packages that are not installed in directories (in an
-archive, by an import hook) are for importlib.metadata alone.
+The format: packaging.python.org/specifications/entry-points. Packages that are not installed as directories (an
+archive, an import hook) are left to importlib.metadata.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ KEPT_IN = (".dist-info", ".egg-info")
 
 
 def origin(group: str, name: str) -> str:
-    """What the first package that has a name in a group says for it, `module:attribute`; "" where none has."""
+    """Return `module:attribute` of the first package with that name in the group, "" if there is none."""
     return next((found for path in lists() for known, found in entries(path, group) if known == name), "")
 
 
 def lists() -> Iterator[str]:
-    """The files with the entry points of the packages on the import path."""
+    """Yield the entry point files of the packages on the import path."""
     for directory in sys.path:
         try:
             kept = [name for name in os.listdir(directory or os.curdir) if name.endswith(KEPT_IN)]
@@ -34,7 +34,7 @@ def lists() -> Iterator[str]:
 
 
 def entries(path: str, group: str) -> Iterator[tuple[str, str]]:
-    """The names of a group in a file, each with its object; what is no such file has none."""
+    """Yield a group's names with their objects; nothing for a missing or broken file."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()

@@ -1,6 +1,6 @@
-"""How drivers are found: none is imported but the one that is asked for, and a broken one breaks nothing else.
+"""Find the installed drivers. Only the requested one is imported, and a broken one does not affect the others.
 
-Only the core comes here; what a driver needs is in `machinectl.driver`.
+Only the core uses this; drivers import `machinectl.driver`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ GROUP = "machinectl.drivers"
 
 @dataclass(frozen=True)
 class Installed:
-    """A driver that is installed: its name, the package it comes from, and where in it, as a text for people.
+    """An installed driver: its name, its package, and where it is in that, as a text for people.
 
-    `make` makes the driver; it is somebody else's code.
+    `make` creates the driver; it is somebody else's code.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Installed:
     make: Callable[[], object] = field(repr=False, compare=False)
 
     def load(self) -> Driver:
-        """A driver of one's own, to be closed when it is used no more. Raises DriverError."""
+        """Return a new driver, to be closed after use. Raises DriverError."""
         try:
             return cast("Driver", Guarded(self.name, self.make()))
         except MachineError:
@@ -50,7 +50,7 @@ class Installed:
 
 
 def packaged() -> Iterator[Installed]:
-    """The drivers that are entry points of installed packages: ours are, as anybody's."""
+    """Yield the drivers that are entry points of installed packages, ours included."""
     from importlib import metadata
 
     for package in metadata.distributions():
@@ -63,7 +63,7 @@ def packaged() -> Iterator[Installed]:
 
 
 def made(origin: str) -> object:
-    """A driver by its entry point, `module:attribute`."""
+    """Return a new driver by its entry point, `module:attribute`."""
     module, _, attribute = origin.partition("[")[0].replace(" ", "").partition(":")
     found: Any = import_module(module)
     return functools.reduce(getattr, attribute.split("."), found)()
@@ -74,7 +74,7 @@ FINDERS: list[Callable[[], Iterable[Installed]]] = [packaged]
 
 
 def search() -> tuple[dict[str, Installed], list[DriverError]]:
-    """Every driver there is by its name, and why drivers could not be looked for in some way. None is loaded."""
+    """Return all drivers by name, and the errors of finders that failed. Loads none."""
     found: dict[str, Installed] = {}
     failed = []
     for finder in FINDERS:
@@ -92,7 +92,7 @@ def search() -> tuple[dict[str, Installed], list[DriverError]]:
 
 
 def installed() -> list[Installed]:
-    """Every driver there is, by name; none is loaded for it."""
+    """Return all drivers by name; loads none."""
     found, _ = search()
     return [found[name] for name in sorted(found)]
 

@@ -1,4 +1,4 @@
-"""What was said of a driver's options, whoever said it: checked against what the driver declares."""
+"""Check and complete a driver's options."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 
 def typed(option: Option) -> str:
-    """How an option is typed on a command line; a secret is in a file, which is named there."""
+    """Return an option's flag; for a secret, the one that names its file."""
     return f"--{option.name}-file" if option.secret else f"--{option.name}"
 
 
 def complete(driver: str, options: Sequence[Option], given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-    """The value of every option of a driver, by name, as `Request.options` has it.
+    """Return the value of every option of a driver, by name, as `Request.options` has it.
 
-    What is not given has its default. Raises UsageError where one is missing, is not among its choices, or is none.
+    Missing options have their defaults. Raises UsageError for a missing required one, a wrong choice or an unknown
+    option.
     """
     values = {option.name: given.get(option.name, option.default) for option in options}
     for option in options:
@@ -43,7 +44,7 @@ def check(driver: str, option: Option, value: OptionValue) -> None:
 
 
 def lasting(options: Sequence[Option], values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-    """What was said of a driver's options as it can be kept: a path is one from wherever it is read again."""
+    """Return options as a record keeps them: paths are absolute."""
     paths = {option.name for option in options if option.path}
     return {name: absolute(value) if name in paths else value for name, value in values.items()}
 
@@ -55,7 +56,7 @@ def absolute(value: OptionValue) -> OptionValue:
 
 
 def judge(driver: str, option: Option, value: OptionValue) -> None:
-    """Have a driver refuse what cannot be an option's value. Raises UsageError, and DriverError where it fails."""
+    """Call an option's own check. Raises UsageError, or DriverError if the check fails."""
     try:
         if option.check:
             option.check(value)

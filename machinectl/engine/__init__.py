@@ -1,4 +1,4 @@
-"""The Docker Engine API client: whether an engine answers, and one request to it, over tcp, TLS, unix and ssh."""
+"""The client of the Docker Engine API over tcp, TLS, unix and ssh."""
 
 from machinectl.engine.ask_engines import Asker, Wait, ask_all, probe_all
 from machinectl.engine.endpoint import Endpoint, EngineError

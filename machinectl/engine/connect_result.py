@@ -37,5 +37,5 @@ class Opened:
 
 
 def is_silence(exc: OSError) -> bool:
-    """Whether nobody answered a connection at all: a refusal is an answer, and no network here tells nothing."""
+    """Return whether nobody answered at all. A refusal is an answer; a missing network here says nothing."""
     return isinstance(exc, TimeoutError) or exc.errno in NOBODY_THERE

@@ -1,6 +1,6 @@
-"""Connections that are cut when their time is over, by one thread for all: one for each costs more than what it guards.
+"""Cut connections at their deadlines, with one thread for all of them.
 
-A timeout of the socket's own does not do: as long as something comes, OpenSSL reads on.
+A socket's own timeout is not enough: OpenSSL reads on as long as bytes arrive.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """Who cuts; the thread is there as long as there is something to watch, and until the next end after that."""
+    """The thread that cuts. It runs while connections are watched, and until the next deadline after that."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -26,7 +26,7 @@ class Watch:
 
     @contextmanager
     def cutting(self, sock: socket.socket, seconds: float, late: threading.Event) -> Iterator[None]:
-        """Have a connection cut when so many seconds are over, and `late` set."""
+        """Cut the connection after `seconds`, and set `late`."""
         try:
             self._add(sock, time.monotonic() + seconds, late)
             yield

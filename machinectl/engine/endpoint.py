@@ -1,4 +1,4 @@
-"""Where an engine is, the time it is given, and what is said when it cannot be reached."""
+"""An engine's endpoint, the deadline of a request, and the error of an engine that cannot be reached."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where an engine is and how it is spoken to.
+    """An engine's URL and how to connect to it.
 
-    `cert_dir` is the absolute directory of ca.pem, cert.pem and key.pem; it is used where `tls` is set. `ssh_options`
-    are handed to ssh as they are, before the host (`-i KEY`, `-o UserKnownHostsFile=…`). `name` is the machine's: it
-    stands in the commands that errors suggest. `takeover` is the one that has the engine take our certificates, where
-    it has somebody else's; "" where there is none. `opened` is what came of connecting to it beforehand: the first
-    connection is that one.
+    `cert_dir` is the absolute directory of ca.pem, cert.pem and key.pem, used if `tls` is set. `ssh_options` are passed
+    to ssh before the host. `name` is the machine's, for the commands that errors suggest. `takeover` is the command
+    that makes the engine take our certificates instead of somebody else's, "" if there is none. `opened` is a
+    connection made in advance; the first request uses it.
     """
 
     url: str
@@ -35,7 +34,7 @@ class Endpoint:
 
     @property
     def peer(self) -> str:
-        """The other end as people name it: host:port, a socket's path, or ssh://user@host."""
+        """The other end for people: host:port, a socket's path, or ssh://user@host."""
         url = engine_url.parse(self.url)
         if url.scheme == "tcp":
             return engine_url.with_port(self.url, tls=self.tls).removeprefix("tcp://")
@@ -43,9 +42,9 @@ class Endpoint:
 
 
 class EngineError(MachineError):
-    """An engine could not be reached or understood. `state` is what that says about its machine.
+    """An engine could not be reached or understood. `state` is the machine's state then.
 
-    `silent` where nobody answered at its address at all.
+    `silent` is true if nobody answered at its address at all.
     """
 
     silent = False
@@ -56,14 +55,14 @@ class EngineError(MachineError):
 
 
 class Deadline:
-    """The moment by which something must be done, `seconds` from now; None is never."""
+    """A deadline, `seconds` from now; None means none."""
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
         self.end = None if seconds is None else time.monotonic() + seconds
 
     def remaining(self) -> float | None:
-        """Seconds left, as socket.settimeout takes them. Raises TimeoutError where there are none."""
+        """Return the seconds left, for socket.settimeout. Raises TimeoutError if none are left."""
         if self.end is None:
             return None
         left = self.end - time.monotonic()
@@ -72,11 +71,11 @@ class Deadline:
         return left
 
     def left(self, now: float) -> float:
-        """Seconds left at some time (time.monotonic), below 0 where it has passed."""
+        """Return the seconds left at a time (time.monotonic), negative if it has passed."""
         return float("inf") if self.end is None else self.end - now
 
     def extend(self, seconds: float) -> None:
-        """Give that much more time: what was waited for was not the engine."""
+        """Give more time, for a wait that the engine did not cause."""
         if self.end is not None:
             self.end += seconds
 

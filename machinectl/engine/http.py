@@ -1,4 +1,4 @@
-"""HTTP/1.1 with an engine: one request on a connection, and its answer as it arrives."""
+"""HTTP/1.1 with an engine: one request per connection, and its answer as it arrives."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BAD_REQUEST = 400
 
 
 class Response:
-    """An engine's answer. Iterating over it yields the body in pieces as they arrive; it is closed after use."""
+    """An engine's answer. Iterate over it for pieces of the body as they arrive; close it after use."""
 
     def __init__(self, wire: Wire, raw: http.client.HTTPResponse) -> None:
         self.status = raw.status
@@ -39,7 +39,7 @@ class Response:
 
     @property
     def failed(self) -> bool:
-        """Whether the engine refused, or failed at, what it was asked."""
+        """Whether the engine refused the request or failed."""
         return self.status >= BAD_REQUEST
 
     def __iter__(self) -> Iterator[bytes]:
@@ -52,7 +52,7 @@ class Response:
             raise cut_short(self.wire.endpoint)
 
     def read(self, limit: int) -> bytes:
-        """The whole body. Raises EngineError where it has more than `limit` bytes."""
+        """Return the whole body. Raises EngineError if it has more than `limit` bytes."""
         body = bytearray()
         for piece in self:
             body += piece
@@ -80,10 +80,10 @@ def request(
     *,
     timeout: float | None = 30.0,
 ) -> Response:
-    """Ask an engine for something, and return its answer, whatever its status, as soon as its head has come.
+    """Send a request to an engine. Return the answer as soon as its head has arrived, whatever its status.
 
-    `timeout` is in seconds, for connecting, for each piece of the body to be sent, and for the answer's head each; the
-    answer's body may take for ever. Raises EngineError, and UsageError for what cannot be a request.
+    `timeout` is in seconds, separately for connecting, for each piece of the body sent and for the answer's head; the
+    answer's body has no limit. Raises EngineError, and UsageError for an invalid request.
     """
     check(method, path)
     wire = dial(endpoint, Deadline(timeout))
@@ -104,13 +104,13 @@ def request(
 
 
 def get(wire: Wire, path: str) -> Response:
-    """Ask for something on a connection that stays open; what is read of the answer ends by the wire's deadline."""
+    """Send a GET on an open connection; reading the answer ends by the wire's deadline."""
     send_head(wire, "GET", path, {})
     return receive_head(wire, "GET")
 
 
 def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
-    """Connect to an engine, and shake hands where it speaks TLS. Raises EngineError, UsageError for a bad URL."""
+    """Connect to an engine, with TLS if it has TLS. Raises EngineError, or UsageError for a bad URL."""
     url = engine_url.parse(endpoint.url)
     if url.scheme == "unix":
         return Wire(connect_unix(endpoint, url.path, deadline), endpoint, deadline)
@@ -156,7 +156,7 @@ def receive_head(wire: Wire, method: str) -> Response:
 
 
 def not_http(endpoint: Endpoint, line: str) -> EngineError:
-    """What a first line that is not HTTP's says."""
+    """Return the error for a first line that is not HTTP."""
     # A TLS alert: content type 21, version 3.x (RFC 8446 5.1).
     if line.startswith("\x15\x03"):
         return wants_tls(endpoint)

@@ -1,4 +1,4 @@
-"""Ask one engine, by a deadline, whether it is there."""
+"""Ask one engine whether it answers, by a deadline."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
 
 
 class EngineQuery(NamedTuple):
-    """What an engine is asked in place of its version: a path of its API, and what its JSON must be."""
+    """A question for an engine, besides its version: a path of its API, and the type of the JSON answer."""
 
     path: str
     kind: type[list[Any] | dict[str, Any]]
@@ -35,12 +35,12 @@ class EngineQuery(NamedTuple):
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found where an engine should be.
+    """The result of asking an engine.
 
-    `error` is one line, empty where it answered, and `hint` what to do next; `seconds` is how long it took. `silent`
-    where nobody answered at its address at all. `told` is its answer to the question, where it was asked one. `swarm`
-    is what it is in Docker's Swarm, as its ping says: inactive, active/manager, active/worker, pending, error, locked.
-    `unasked` where it was not its turn before too many others had given no answer.
+    `error` is one line, "" if it answered; `hint` is the next step; `seconds` is how long it took. `silent` is true if
+    nobody answered at its address. `told` is the answer to the query, if there was one. `swarm` is its role in Docker's
+    Swarm by its ping: inactive, active/manager, active/worker, pending, error or locked. `unasked` is true if too many
+    others gave no answer before its turn.
     """
 
     state: State
@@ -56,7 +56,7 @@ class Probe:
 
 
 def probe(endpoint: Endpoint, timeout: float) -> Probe:
-    """Ask one engine, for at most `timeout` seconds in all. Never raises."""
+    """Ask one engine, for at most `timeout` seconds. Never raises."""
     return probe_by(endpoint, Deadline(timeout))
 
 
@@ -70,7 +70,7 @@ def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
 
 
 def probe_by(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None = None) -> Probe:
-    """Ask one engine, by a deadline that it shares with others. Never raises."""
+    """Ask one engine, by a deadline that others share. Never raises."""
     begun = time.monotonic()
     try:
         found = ask(endpoint, deadline, question)
@@ -80,7 +80,7 @@ def probe_by(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | Non
 
 
 def failed(exc: Exception) -> Probe:
-    """What an engine's failure says of it."""
+    """Return the result for an error."""
     if not isinstance(exc, MachineError):
         return Probe(State.ERROR, error=one_line(f"Unexpected {type(exc).__name__}: {exc}"))
     state = exc.state if isinstance(exc, EngineError) else State.ERROR
@@ -89,10 +89,9 @@ def failed(exc: Exception) -> Probe:
 
 
 def ask(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) -> Probe:
-    """What an engine says: its versions, its part in a swarm, and its answer to the question where there is one.
+    """Return the engine's versions, its role in a swarm, and the answer to the query, if any.
 
-    Who asks a question gets the versions that the ping's answer has. Raises MachineError where there is no engine that
-    answers.
+    With a query, the versions are those of the ping's answer. Raises MachineError if no engine answers.
     """
     wire = dial(endpoint, deadline)
     try:
@@ -122,7 +121,7 @@ def ask(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) ->
 
 
 def answered(endpoint: Endpoint, response: Response, kind: type) -> Any:
-    """The JSON that an engine answers to a question. Raises EngineError where it refuses, or says something else."""
+    """Return the JSON answer to a query. Raises EngineError if the engine refuses, or answers something else."""
     said = response.read(LONGEST_TOLD)
     if response.failed:
         raise refused(endpoint, response, said)
@@ -136,7 +135,7 @@ def answered(endpoint: Endpoint, response: Response, kind: type) -> Any:
 
 
 def refused(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
-    """What an engine's own word for a failure is told as."""
+    """Return the error for an engine's own message."""
     return EngineError(
         f"The engine at {endpoint.peer} answers {response.status}: {message(said) or response.reason}",
         "Look at the engine's journal on its host: journalctl -u docker",
@@ -144,7 +143,7 @@ def refused(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
 
 
 def stranger(endpoint: Endpoint, response: Response) -> EngineError:
-    """What it is that answers HTTP and is no engine."""
+    """Return the error for an HTTP server that is no engine."""
     found = f"{response.status} {response.reason}"
     headers = response.headers
     if response.status == PROXY_AUTHENTICATION or response.status in GATEWAYS or "Via" in headers:
@@ -157,12 +156,12 @@ def stranger(endpoint: Endpoint, response: Response) -> EngineError:
 
 
 def message(body: bytes) -> str:
-    """The engine's own words for a failure: {"message": "…"}, or plain text."""
+    """Return the engine's own error message: {"message": "…"}, or plain text."""
     return str(parsed(body).get("message") or body.decode(errors="replace"))
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """A JSON object, empty where it is none."""
+    """Return a JSON object, an empty one for anything else."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

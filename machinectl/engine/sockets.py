@@ -1,4 +1,4 @@
-"""Connect a TCP or unix socket by a deadline, name resolution included, and say what stood in the way."""
+"""Connect a TCP or unix socket by a deadline, with name resolution, and explain failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_WAY = NOBODY_THERE | {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
 def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socket.socket:
-    """Connect to the first of the host's addresses that takes the connection, unless that was done beforehand."""
+    """Connect to the first address of the host that accepts, or use the connection made in advance."""
     if endpoint.opened and (sock := endpoint.opened.take()):
         return sock
     failures = list(endpoint.opened.failures) if endpoint.opened else []
@@ -81,7 +81,7 @@ def resolve_endpoint(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> 
 
 
 def unreachable(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineError:
-    """What it means that a TCP connection could not be made."""
+    """Return the error for a failed TCP connection."""
     peer = endpoint.peer
     if isinstance(exc, TimeoutError):
         return EngineError(
@@ -105,7 +105,7 @@ def unreachable(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineE
 
 
 def closed_socket(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineError:
-    """What it means that a unix socket could not be connected to."""
+    """Return the error for a failed connection to a unix socket."""
     path = endpoint.peer
     start = "Start the engine: sudo systemctl start docker"
     if isinstance(exc, FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Reach an engine as docker's own client does for ssh:// URLs: the system's ssh runs `docker system dial-stdio`."""
+"""Reach an engine by an ssh:// URL as docker does: the system's ssh runs `docker system dial-stdio`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ START = "Start the engine on the host: sudo systemctl start docker"
 
 
 class SSHWire(Wire):
-    """A connection through an ssh process, which lives as long as it; what ssh says on stderr explains its end."""
+    """A connection through an ssh process. It ends with the process, and ssh's stderr explains why."""
 
     def __init__(
         self,
@@ -99,14 +99,14 @@ def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWi
 
 
 def command(url: EngineURL, options: Sequence[str], timeout: float | None) -> list[str]:
-    """Return the ssh command of docker's own client, which must not ask anything: it has no terminal to itself."""
+    """Return docker's own ssh command, which never asks anything: it shares the terminal."""
     limit = ["-o", f"ConnectTimeout={math.ceil(timeout)}"] if timeout else []
     words = ["-o", "BatchMode=yes", *options, *limit, "-T"]
     return ssh_command(url.host, words, user=url.user, port=url.port, arguments=[REMOTE_COMMAND])
 
 
 def explained(endpoint: Endpoint, status: int | None, errors: str) -> EngineError:
-    """What ssh's own last words mean."""
+    """Return the error for ssh's last line on stderr."""
     lines = [line for line in errors.splitlines() if line.strip()]
     said = one_line(lines[-1]) if lines else f"ssh ended with status {status}"
     text = errors.lower()
@@ -122,7 +122,7 @@ def explained(endpoint: Endpoint, status: int | None, errors: str) -> EngineErro
 
 
 def by_hand(endpoint: Endpoint) -> str:
-    """What to type to come to the host; one behind a machine's jump host is found by its machine's name alone."""
+    """Return the command that logs in at the host; behind a jump host, only the machine name works."""
     if any(option.startswith("ProxyCommand=") for option in endpoint.ssh_options):
         return f"machinectl ssh {endpoint.name}"
     return f"ssh {target(endpoint)}"
@@ -139,7 +139,7 @@ def acceptance(endpoint: Endpoint, errors: str) -> str:
 
 
 def target(endpoint: Endpoint) -> str:
-    """The host as ssh, and ssh-copy-id, take it on their command lines."""
+    """Return the host as ssh and ssh-copy-id take it."""
     url = engine_url.parse(endpoint.url)
     return (f"-p {url.port} " if url.port else "") + (f"{url.user}@" if url.user else "") + url.host
 

@@ -1,7 +1,7 @@
-"""Docker Swarm over the Engine API: what an engine says of its swarm, and how it is made part of one or taken out.
+"""Docker Swarm over the Engine API: ask an engine about its swarm, and let it join or leave.
 
-The API is https://docs.docker.com/reference/api/engine/ (Swarm, Node, Task); paths are unversioned. The tokens that let
-an engine join are texts that go from one engine to another: whatever an engine says, none of them is in an error.
+The API is https://docs.docker.com/reference/api/engine/ (Swarm, Node, Task); paths are unversioned. Join tokens are
+secrets: no error contains one, whatever an engine answers.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ ELECTING = (
 
 
 class Refusal(EngineError):
-    """An engine's no to what it was asked, with its HTTP status."""
+    """An engine refused a request; `status` is its HTTP status."""
 
     def __init__(self, status: int, cause: str) -> None:
         super().__init__(cause, "See what its swarm is like: machinectl swarm status")
@@ -59,10 +59,10 @@ class Refusal(EngineError):
 
 @dataclass(frozen=True)
 class Membership:
-    """What an engine says of itself as a node (GET /info, Swarm).
+    """An engine as a node, in its own words (GET /info, Swarm).
 
-    `state` is inactive, pending, active, error or locked, "" where it says nothing of that; `error` is what keeps it
-    from being active. `cluster` is the swarm's ID, which only a manager knows.
+    `state` is inactive, pending, active, error or locked, "" if it does not say; `error` is why it is not active.
+    `cluster` is the swarm's ID, which only a manager knows.
     """
 
     state: str = ""
@@ -78,17 +78,17 @@ class Membership:
 
     @property
     def is_out(self) -> bool:
-        """Whether it says that it is in no swarm; an answer that is missing is not "no"."""
+        """Whether it says that it is in no swarm; a missing answer is not "no"."""
         return self.state == "inactive"
 
     @property
     def role(self) -> str:
-        """Manager, worker, or "" for an engine that is in no swarm."""
+        """Manager, worker, or "" for an engine in no swarm."""
         return ("manager" if self.manages else "worker") if self.is_in else ""
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Membership:
-        """By what an engine answers to INFO."""
+        """Read the answer to INFO."""
         said = part(info, "Swarm")
         return cls(
             one_line(word(said, "LocalNodeState")),
@@ -102,10 +102,10 @@ class Membership:
 
 @dataclass(frozen=True)
 class Node:
-    """A node as a manager knows it; `state` is ready, down, disconnected or unknown, as it was heard of last.
+    """A node as a manager knows it; `state` is its last known one: ready, down, disconnected or unknown.
 
-    `reachability` is a manager's: reachable, unreachable or unknown; "" for a worker; and `manages_at` where other
-    nodes reach it, host:port. `spec` and `version` are what a change of it begins with.
+    `reachability` is reachable, unreachable or unknown for a manager, "" for a worker. `manages_at` is where other
+    nodes reach a manager, host:port. `spec` and `version` are what an update starts from.
     """
 
     id: str
@@ -152,16 +152,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Tokens:
-    """What lets an engine join a swarm, by the role that it gets."""
+    """The tokens with which engines join a swarm, by role."""
 
     worker: str = field(repr=False)
     manager: str = field(repr=False)
 
 
 def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
-    """What an engine says of itself as a node. Raises EngineError.
+    """Ask an engine about itself as a node. Raises EngineError.
 
-    A manager that has no leader takes longer over that than anybody waits; it says at once that it is one, and no more.
+    A manager without a leader takes longer for /info than any timeout; its ping says at once that it is a manager.
     """
     try:
         return Membership.of(asked(endpoint, "GET", INFO.path, dict, timeout=timeout))
@@ -176,39 +176,39 @@ def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
 
 
 def by_ping(said: str) -> Membership:
-    """What the ping of an engine says of it as a node, as active/manager."""
+    """Return the membership by an engine's ping, as active/manager."""
     state, _, role = one_line(said).partition("/")
     return Membership(state, manages=role == "manager")
 
 
 def is_electing(said: str) -> bool:
-    """Whether what a manager says will pass: its swarm is electing a leader."""
+    """Return whether a manager's error will pass because its swarm is electing a leader."""
     return any(words in said for words in ELECTING)
 
 
 def nodes(endpoint: Endpoint, timeout: float = TIMEOUT) -> list[Node]:
-    """All nodes of a manager's swarm. Raises Refusal for an engine that is none, or has no leader to ask."""
+    """Return all nodes of a manager's swarm. Raises Refusal if the engine is no manager or has no leader."""
     return [Node.of(each) for each in asked(endpoint, "GET", "/nodes", list, timeout=timeout) if isinstance(each, dict)]
 
 
 def node(endpoint: Endpoint, node_id: str) -> Node:
-    """One node of a manager's swarm. Raises EngineError; a Refusal of status 404 where there is none."""
+    """Return one node of a manager's swarm. Raises EngineError; Refusal with status 404 for an unknown one."""
     return Node.of(asked(endpoint, "GET", f"/nodes/{quote(node_id, safe='')}", dict))
 
 
 def tokens(endpoint: Endpoint) -> Tokens:
-    """What a manager lets others join with. Raises EngineError."""
+    """Return the tokens for joining a manager's swarm. Raises EngineError."""
     found = part(asked(endpoint, "GET", "/swarm", dict), "JoinTokens")
     return Tokens(word(found, "Worker"), word(found, "Manager"))
 
 
 def init(endpoint: Endpoint, advertised: str) -> None:
-    """Have an engine begin a swarm, as its first manager, that others reach at an address. Raises EngineError."""
+    """Make an engine the first manager of a swarm that others reach at an address. Raises EngineError."""
     told(endpoint, "/swarm/init", {"ListenAddr": LISTEN, "AdvertiseAddr": advertised})
 
 
 def join(endpoint: Endpoint, token: str, managers: Iterable[str], advertised: str) -> None:
-    """Have an engine join the swarm of `managers` (host:port), which reach it at an address. Raises EngineError."""
+    """Make an engine join the swarm of `managers` (host:port), which reach it at an address. Raises EngineError."""
     wish = {
         "ListenAddr": LISTEN,
         "AdvertiseAddr": advertised,
@@ -219,14 +219,14 @@ def join(endpoint: Endpoint, token: str, managers: Iterable[str], advertised: st
 
 
 def leave(endpoint: Endpoint, *, force: bool = False) -> None:
-    """Have an engine leave its swarm; a manager with force only. Raises EngineError."""
+    """Make an engine leave its swarm; a manager only with force. Raises EngineError."""
     told(endpoint, f"/swarm/leave?force={int(force)}")
 
 
 def update(endpoint: Endpoint, node_id: str, **changes: str) -> None:
-    """Have a manager change a node: its `Availability` (active, pause, drain) or `Role`. Raises EngineError.
+    """Change a node's `Availability` (active, pause, drain) or `Role` through a manager. Raises EngineError.
 
-    What others change at the same moment stays: the node is read anew where it is not as it was.
+    Other changes at the same moment are kept: the node is read again if its version has changed.
     """
     for attempt in range(3):
         there = node(endpoint, node_id)
@@ -243,19 +243,19 @@ def update(endpoint: Endpoint, node_id: str, **changes: str) -> None:
 
 
 def remove(endpoint: Endpoint, node_id: str, *, force: bool = False) -> None:
-    """Have a manager forget a node, one that is not down with force only. Raises EngineError."""
+    """Remove a node through a manager; one that is not down only with force. Raises EngineError."""
     asked(endpoint, "DELETE", f"/nodes/{quote(node_id, safe='')}?force={int(force)}")
 
 
 def starting(endpoint: Endpoint) -> int:
-    """How many tasks of a manager's swarm shall run, and do not yet. Raises EngineError."""
+    """Return how many tasks of the swarm should run and do not yet. Raises EngineError."""
     query = urlencode({"filters": json.dumps({"desired-state": ["running"]})})
     found = asked(endpoint, "GET", f"/tasks?{query}", list)
     return sum(word(part(each, "Status"), "State") != "running" for each in found)
 
 
 def tasks(endpoint: Endpoint, node_id: str) -> int:
-    """How many tasks of services run on a node, as a manager knows. Raises EngineError."""
+    """Return how many tasks of services run on a node. Raises EngineError."""
     query = urlencode({"filters": json.dumps({"node": [node_id]})})
     found = asked(endpoint, "GET", f"/tasks?{query}", list)
     return sum(word(part(each, "Status"), "State") not in ENDED for each in found if isinstance(each, dict))
@@ -276,9 +276,9 @@ def asked(
     timeout: float = TIMEOUT,
     secret: str = "",
 ) -> Any:
-    """The JSON that an engine answers, of a `kind`; None where none is asked for.
+    """Return an engine's JSON answer of a `kind`; None if no answer is expected.
 
-    Raises EngineError, Refusal where the engine says no; its words are without the `secret` that it was told.
+    Raises EngineError, or Refusal if the engine refuses; its message does not contain `secret`.
     """
     headers = {"Content-Type": "application/json"} if body else None
     with request(endpoint, method, path, body, headers, timeout=timeout) as answer:
@@ -303,23 +303,23 @@ def without(text: str, secret: str) -> str:
 
 
 def part(said: Any, key: str) -> dict[str, Any]:
-    """An object within another; empty where there is none."""
+    """Return an object within another; an empty one if it is missing."""
     found = said.get(key) if isinstance(said, dict) else None
     return found if isinstance(found, dict) else {}
 
 
 def word(said: Any, key: str) -> str:
-    """A text within an object; empty where there is none."""
+    """Return a text within an object; "" if it is missing."""
     found = said.get(key) if isinstance(said, dict) else None
     return found if isinstance(found, str) else ""
 
 
 def host_of(address: str) -> str:
-    """The host of host:port, where one of IPv6 has brackets."""
+    """Return the host of host:port; one of IPv6 has brackets."""
     return address.rpartition(":")[0].strip("[]")
 
 
 def identifier(said: Any, key: str) -> str:
-    """The ID within an object; empty where there is none, or nothing that can be one."""
+    """Return the ID within an object; "" if it is missing or invalid."""
     found = word(said, key)
     return found if ID.fullmatch(found) else ""

@@ -1,4 +1,4 @@
-"""Docker's mutual TLS as docker's own client speaks it, and what each way to fail at it means."""
+"""Docker's mutual TLS as docker's own client speaks it, and an explanation for each failure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OTHER_CA = {2, 7, 18, 19, 20, 21, 30}
 
 
 class TLSWire(Wire):
-    """A connection over TLS. From TLS 1.3 on, a refused client learns of it at its first read only."""
+    """A TLS connection. From TLS 1.3 on, a refused client learns of it only at its first read."""
 
     sock: ssl.SSLSocket
     closed = (*Wire.closed, ssl.SSLError)
@@ -63,14 +63,14 @@ def connect_tls(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWi
 
 
 def handshake(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWire:
-    """Connect and shake hands. Raises ssl.SSLError where the other side's TLS is not to our liking."""
+    """Connect and shake hands. Raises ssl.SSLError if that fails."""
     return secured_by(context, connect_tcp(endpoint, url, deadline), endpoint, url, deadline)
 
 
 def secured_by(
     context: ssl.SSLContext, sock: socket.socket, endpoint: Endpoint, url: EngineURL, deadline: Deadline
 ) -> TLSWire:
-    """Shake hands on a connection, which is closed where that fails. Raises as `handshake` does."""
+    """Shake hands on a connection; close it if that fails. Raises as `handshake` does."""
     try:
         # A name may end in a dot, the root's; no certificate says it so.
         secured = context.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=url.host.rstrip("."))
@@ -95,9 +95,9 @@ def secured_by(
 
 
 def client_context(endpoint: Endpoint) -> ssl.SSLContext:
-    """What a client needs, from the machine's directory. Raises EngineError where it is missing or cannot be used.
+    """Return a client's TLS context. Raises EngineError for missing or unusable files.
 
-    As docker's own client, it goes without a client certificate where there is neither cert.pem nor key.pem.
+    As in docker's own client, there is no client certificate if neither cert.pem nor key.pem exists.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -138,7 +138,7 @@ def load_client(context: ssl.SSLContext, endpoint: Endpoint) -> None:
 
 
 def pem(endpoint: Endpoint, file: str, kind: str) -> str:
-    """The text of a PEM file. Raises EngineError where it cannot be read, or holds something else."""
+    """Return the text of a PEM file. Raises EngineError if it cannot be read or contains something else."""
     try:
         text = read_file(os.path.join(endpoint.cert_dir, file)).decode("ascii", "replace")
     except FileNotFoundError as exc:
@@ -151,9 +151,9 @@ def pem(endpoint: Endpoint, file: str, kind: str) -> str:
 
 
 def names_shown(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[str]:
-    """The names in the certificate that a server shows, which Python keeps to itself where none of them fits.
+    """Return the names in the server's certificate; Python does not say them if none fits.
 
-    It is asked again without the check of the name, and told nothing; the check of the chain stays.
+    Connects again without checking the name, and sends nothing; the chain is still checked.
     """
     context.check_hostname = False
     try:
@@ -165,23 +165,23 @@ def names_shown(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, dea
 
 
 def shown_certificate(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> bytes:
-    """The certificate that a server shows, whoever's it is, in DER; b"" for none.
+    """Return the certificate that a server shows, unchecked, as DER; b"" for none.
 
-    Nothing is sent to it, no certificate either: from TLS 1.3 on, it shows its own before it wants one. Raises OSError.
+    Sends nothing, not even a certificate: from TLS 1.3 on, the server shows its own first. Raises OSError.
     """
     with handshake(strangers_context(), endpoint, url, deadline) as wire:
         return wire.sock.getpeercert(binary_form=True) or b""
 
 
 def strangers_context() -> ssl.SSLContext:
-    """For who has nothing to show and takes whatever is shown: what is sent then must be nobody's secret."""
+    """Return a context that trusts any server and has no certificate: never send secrets with it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
 def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
-    """What is wrong with the certificate that the server shows."""
+    """Return the error for a server certificate that is not trusted."""
     peer = endpoint.peer
     # What sets its host up gives it one, too.
     makes = f"provision {endpoint.name}" if endpoint.takeover else f"certs create --out <DIR> --san {host}"
@@ -214,7 +214,7 @@ def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError,
 
 
 def refused(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
-    """What the other side has against our TLS: an alert (RFC 8446 6), or something that is not TLS."""
+    """Return the error for a TLS alert (RFC 8446 6), or for an answer that is not TLS."""
     peer, directory, reason = endpoint.peer, endpoint.cert_dir, exc.reason or ""
     shown = os.path.lexists(os.path.join(directory, CERTIFICATE))
     if "CERTIFICATE_REQUIRED" in reason or (not shown and wants_certificate(exc)):
@@ -240,7 +240,7 @@ def refused(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
 
 
 def wants_certificate(exc: ssl.SSLError) -> bool:
-    """Whether that is what a server has against a client that showed it no certificate."""
+    """Return whether the server wants a certificate that the client did not send."""
     return any(alert in (exc.reason or "") for alert in WANTING)
 
 

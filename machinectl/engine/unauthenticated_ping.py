@@ -1,4 +1,4 @@
-"""What answers at a port to a stranger: who has no certificate to show, and asks for nothing but a ping."""
+"""Find out what listens on a port, without a certificate and with nothing but a ping."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ LONGEST_FIRST = 256
 
 @dataclass(frozen=True)
 class Answer:
-    """What a port said.
+    """What listens on a port.
 
-    `server` is what an HTTP server calls itself, and `engine` whether it is an engine's API; `welcome` whether it does
-    what strangers ask. `names` are those in the certificate that it showed, and `asks` whether it wants one of its
-    client.
+    `server` is an HTTP server's own name, `engine` whether it is an engine's API; `welcome` whether it answers without
+    a certificate. `names` are those in the certificate that it showed, `asks` is whether it wants a client certificate.
     """
 
     tls: bool = False
@@ -41,12 +40,12 @@ class Answer:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is an engine that does what anybody asks, and who it asks is root on its host."""
+        """Whether it is an engine that obeys anybody: whoever can reach it is root on its host."""
         return self.engine and self.welcome
 
 
 def first_words(sock: socket.socket, seconds: float) -> bytes | None:
-    """What somebody says unasked, which stays to be read; None where nothing came in time, b"" where it hung up."""
+    """Peek at what a server sends first; None for nothing in time, b"" if it hung up."""
     try:
         sock.settimeout(seconds)
         return sock.recv(LONGEST_FIRST, socket.MSG_PEEK)
@@ -57,7 +56,7 @@ def first_words(sock: socket.socket, seconds: float) -> bytes | None:
 
 
 def in_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
-    """What answers to plain HTTP; None where it does not speak that. The connection is closed."""
+    """Ask in plain HTTP; None if it does not speak that. Closes the connection."""
     wire = Wire(sock, Endpoint(url_of(address, port)), deadline)
     with wire:
         try:
@@ -68,7 +67,7 @@ def in_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -
 
 
 def in_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
-    """What answers to TLS; None where it does not speak that. The connection is closed."""
+    """Ask in TLS; None if it does not speak that. Closes the connection."""
     endpoint = Endpoint(url_of(address, port), tls=True)
     try:
         wire = secured_by(strangers_context(), sock, endpoint, engine_url.parse(endpoint.url), deadline)
@@ -90,7 +89,7 @@ def in_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> 
 
 
 def pinged(wire: Wire) -> Answer | None:
-    """Who answers a ping in HTTP; None where it says no more than that it does not like it. Raises EngineError."""
+    """Ping in HTTP; None for a bare "bad request". Raises EngineError."""
     answer = get(wire, "/_ping")
     engine = "Api-Version" in answer.headers
     if answer.status == BAD_REQUEST and not engine:
@@ -100,7 +99,7 @@ def pinged(wire: Wire) -> Answer | None:
 
 
 def names_in(certificate: bytes) -> tuple[str, ...]:
-    """The names in a certificate (DER); none where there is none to be read."""
+    """Return the names in a certificate (DER); none if it cannot be read."""
     from machinectl import certs
 
     try:

@@ -1,4 +1,4 @@
-"""A connection to an engine whose every read and write ends by its deadline."""
+"""A connection to an engine whose reads and writes end by a deadline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Wire:
-    """A connected socket. Each call raises EngineError when the deadline, which may be replaced, has passed."""
+    """A connected socket. Each call raises EngineError after the deadline, which may be replaced."""
 
     # How sending fails where the other side has closed.
     closed: tuple[type[OSError], ...] = (BrokenPipeError, ConnectionResetError)
@@ -42,7 +42,7 @@ class Wire:
             raise self.failure(exc) from exc
 
     def receive_into(self, buffer: WriteableBuffer) -> int:
-        """Fill a buffer with what is there, at least a byte; 0 at the end of an answer that had begun."""
+        """Read at least one byte into a buffer; return 0 at the end of an answer."""
         try:
             self.sock.settimeout(self.deadline.remaining())
             count = self.sock.recv_into(buffer)
@@ -55,11 +55,11 @@ class Wire:
         return count
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """What http.client reads a response from; closing it leaves the connection open for the next one."""
+        """Return the file that http.client reads; closing it leaves the connection open."""
         return io.BufferedReader(_Reader(self))
 
     def failure(self, exc: OSError) -> EngineError:
-        """What an error of the socket means."""
+        """Return the error for a socket's error."""
         if isinstance(exc, TimeoutError):
             return self.late()
         if isinstance(exc, ConnectionResetError):
@@ -75,7 +75,7 @@ class Wire:
         )
 
     def silence(self) -> EngineError:
-        """What it means that the connection was closed without an answer."""
+        """Return the error for a connection that was closed without an answer."""
         return EngineError(
             f"{self.endpoint.peer} closes the connection without an answer",
             f"Check that an engine is at that address: machinectl url {self.endpoint.name}",

@@ -1,7 +1,7 @@
-"""A container as `docker ps` shows it: the fields that docker's command line makes of the API's answer.
+"""A container's fields as `docker ps` shows them, from the API's answer.
 
-The names and their values are those of docker/cli cli/command/formatter/container.go (28.2), the answer is that of
-GET /containers/json. Whatever an engine answers becomes fields: what is not as it should be is empty.
+Names and values are those of docker/cli cli/command/formatter/container.go (28.2); the answer is GET /containers/json.
+Anything unexpected in it becomes an empty field.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ LARGEST = 2**63 - 1
 
 
 class Fields(dict[str, Any]):
-    """A container's fields by docker's names; `labels` are what `{{.Label "KEY"}}` looks into."""
+    """A container's fields by docker's names; `{{.Label "KEY"}}` reads `labels`."""
 
     labels: dict[str, str]
 
 
 def fields(told: Any, *, whole: bool, now: float | None = None) -> Fields:
-    """The fields of one container; long ones are cut where they are not to be `whole`, as docker's are."""
+    """Return the fields of one container. Unless `whole`, long ones are cut as docker cuts them."""
     one = told if isinstance(told, dict) else {}
     created = number(one.get("Created"))
     found = Fields(
@@ -114,7 +114,7 @@ def short_id(identity: str) -> str:
 
 
 def image(name: str, identity: str, *, whole: bool) -> str:
-    """What a container was made of; without its digest, and without what every name may go without."""
+    """Return the image without its digest and without the parts that a familiar name omits."""
     if not name:
         return "<no image>"
     if whole:
@@ -128,7 +128,7 @@ def image(name: str, identity: str, *, whole: bool) -> str:
 
 
 def moment(seconds: int) -> str:
-    """A time as Go prints one; "" where there is none such."""
+    """Return a time as Go prints it; "" for an invalid one."""
     try:
         return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z %Z")
     except (OverflowError, ValueError, OSError):
@@ -136,7 +136,7 @@ def moment(seconds: int) -> str:
 
 
 def names(given: Sequence[str], *, whole: bool) -> str:
-    """A container's names: its own, or `whole` those too by which others link to it."""
+    """Return a container's own name, or with `whole` also its names in links."""
     plain = [name.removeprefix("/") for name in given]
     own = next((name for name in plain if "/" not in name), None)
     return ",".join(plain) if whole or own is None else own
@@ -153,7 +153,7 @@ def mounts(given: Sequence[Any], *, whole: bool) -> Iterator[str]:
 
 
 class Port(NamedTuple):
-    """A port, in the order in which docker sorts them. `public` and `address` are those of the host, if any."""
+    """A port, sorted as docker sorts. `public` and `address` are the host's, if any."""
 
     private: int
     address: str
@@ -162,7 +162,7 @@ class Port(NamedTuple):
 
 
 def ports(given: Any) -> str:
-    """Ports as docker puts them: those that follow each other as a range, and apart those that are another outside."""
+    """Return ports as docker prints them: consecutive ones as a range, mapped ones separately."""
     known = sorted(
         Port(
             number(port.get("PrivatePort")),
@@ -200,7 +200,7 @@ def at(address: str, port: str) -> str:
 
 
 def ellipsis(line: str, width: int) -> str:
-    """A line cut to so many columns of a terminal, as docker cuts it."""
+    """Cut a line to `width` columns, as docker does."""
     if sum(map(at_least_one, line)) <= width:
         return line
     line = line[:width]
@@ -210,12 +210,12 @@ def ellipsis(line: str, width: int) -> str:
 
 
 def at_least_one(letter: str) -> int:
-    """Where it cuts, docker counts what stands over a letter, too."""
+    """Return the width of a letter; docker counts combining ones, too, when it cuts."""
     return columns_of(letter) or 1
 
 
 def quoted(line: str) -> str:
-    """A Go string literal (strconv.Quote)."""
+    """Return a Go string literal (strconv.Quote)."""
     return '"' + "".join(map(escaped, line)) + '"'
 
 

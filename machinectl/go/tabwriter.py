@@ -1,4 +1,4 @@
-"""Columns of text, as docker-machine's scripts take them apart: at least three blanks between two of them."""
+"""Columns of text as docker-machine's scripts expect them: at least three blanks between two."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PADDING = 3
 
 
 def align(lines: Sequence[str], narrowest: int = NARROWEST, measure: Callable[[str], int] = len) -> list[str]:
-    """Turn the tabs of each line into blanks, so that what ends in a tab stands in columns, as Go's tabwriter does.
+    """Replace the tabs of each line by blanks in columns, as Go's tabwriter does.
 
-    No column is less than `narrowest` wide; `measure` says how wide a text is.
+    No column is narrower than `narrowest`; `measure` returns the width of a text.
     """
     rows = [line.split("\t") for line in lines]
     for column in range(max(map(len, rows), default=1) - 1):
@@ -39,7 +39,7 @@ def ends_in_tab(column: int, row: Sequence[str]) -> bool:
 
 
 def columns(text: str) -> int:
-    """How many columns of a terminal docker takes a text for: two for a wide letter, none for what stands over one."""
+    """Return the width of a text as docker measures it: two columns for a wide character, none for a combining one."""
     return len(text) if text.isascii() else sum(map(columns_of, text))
 
 
@@ -50,6 +50,6 @@ def columns_of(letter: str) -> int:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows under their headings, each ending in a newline."""
+    """Return rows under their headings; each line ends in a newline."""
     lines = ["\t".join(headings), *("\t".join(str(cell) for cell in row) for row in rows)]
     return "".join(f"{line.rstrip()}\n" for line in align(lines))

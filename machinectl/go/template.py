@@ -86,7 +86,7 @@ class Token(NamedTuple):
 
 
 def split(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
-    """The template's plain text and its actions in turn, trimmed as the markers say and without comments."""
+    """Yield the template's plain texts and actions in turn, trimmed by the markers and without comments."""
     position = 0
     trim = False
     while True:
@@ -123,7 +123,7 @@ def comment_end(text: str, start: int) -> int:
 
 
 def tokens(text: str, position: int) -> tuple[list[Token], int]:
-    """The tokens of one action, and where its closing }} or the end of the template stands."""
+    """Return the tokens of one action, and the position of its closing }} or of the template's end."""
     found: list[Token] = []
     apart = True
     while position < len(text) and CLOSING.match(text, position) is None:
@@ -152,7 +152,7 @@ def unreadable(text: str, position: int) -> UsageError:
 
 
 class Scope(NamedTuple):
-    """What an action can see: the dot and, by their names, the variables; $ is the root."""
+    """What an action can see: the dot and the variables by name; $ is the root."""
 
     dot: Any
     variables: Mapping[str, Any]
@@ -170,7 +170,7 @@ class Constant(NamedTuple):
 
 
 class Path(NamedTuple):
-    """`.`, `.A.B`, `$`, `$.A`, `$v.A`: where it starts ("" is the dot), and the fields to follow."""
+    """`.`, `.A.B`, `$`, `$.A`, `$v.A`: the start ("" is the dot) and the fields to follow."""
 
     start: str
     names: tuple[str, ...]
@@ -226,7 +226,7 @@ class Output(NamedTuple):
 
 
 class If(NamedTuple):
-    """The branches of if, else if …; the first whose expression is true is rendered, else `otherwise`."""
+    """The branches of if and else if. The first with a true expression is rendered, else `otherwise`."""
 
     branches: tuple[tuple[Expression, Body], ...]
     otherwise: Body
@@ -237,7 +237,7 @@ class If(NamedTuple):
 
 
 class Range(NamedTuple):
-    """`key` and `element` are the variables' names, "" where none was declared."""
+    """`key` and `element` are the variables' names, "" if not declared."""
 
     expression: Expression
     key: str
@@ -264,15 +264,15 @@ class Range(NamedTuple):
 
 
 class Template(NamedTuple):
-    """A template that was read. `fields` are the root's fields that it reads; "" among them is the root as a whole."""
+    """A parsed template. `fields` are the root's fields that it reads; "" is the whole root."""
 
     body: Body
     fields: frozenset[str]
 
     def render(self, data: Any) -> str:
-        """The text for `data`: dicts with str keys, lists, str, int, float, bool, None.
+        """Return the text for `data`: dicts with str keys, lists, str, int, float, bool, None.
 
-        Raises UsageError where Go stops too: a field of what has none, an index out of range.
+        Raises UsageError where Go fails, too: a field of a value without fields, an index out of range.
         """
         root = MISSING if data is None else data
         return HALVES.sub("\ufffd", "".join(self.body.render(Scope(root, {"$": root}))))
@@ -302,7 +302,7 @@ class Parser:
         return Template(body, frozenset(self.used))
 
     def body(self, depth: int) -> tuple[Body, list[Token]]:
-        """What stands before the next else or end of this level, and that action; empty at the template's end."""
+        """Return the nodes before the next else or end of this level, and that action; [] at the template's end."""
         if depth > DEEPEST:
             raise wrong(f"it is nested more than {DEEPEST} deep")
         nodes: list[TemplateNode] = []
@@ -345,7 +345,7 @@ class Parser:
         return Range(expression, *names, body, self.otherwise(closing, "range", depth))
 
     def otherwise(self, closing: list[Token], of: str, depth: int) -> Body:
-        """The body after an else, up to the end; `closing` is the action that the body before it ended with."""
+        """Return the body after an else, up to the end; `closing` is the action that ended the body before."""
         body = Body()
         if closing and closing[0].text == "else":
             check_alone(closing)
@@ -358,7 +358,7 @@ class Parser:
         return body
 
     def pipeline(self, action: list[Token], where: str) -> Expression:
-        """`a | f x | g`: what a command gives is the last argument of the next, which is a function."""
+        """Parse `a | f x | g`: each result is the last argument of the next function."""
         for token in action:
             if token.text == ":=":
                 raise unsupported("a variable that is not declared by a range")
@@ -429,7 +429,7 @@ class Parser:
 
 
 def declared(action: list[Token]) -> tuple[tuple[str, str], list[Token]]:
-    """The names of key and element in `$e := …` and `$k, $e := …`, "" where there are none, and what follows."""
+    """Return the names of key and element in `$e := …` and `$k, $e := …` ("" for none), and the rest."""
     texts = [token.text for token in action[:4]]
     if texts[1:2] == [":="]:
         return ("", variable(texts[0])), action[2:]
@@ -445,7 +445,7 @@ def variable(text: str) -> str:
 
 
 def check_alone(action: list[Token]) -> None:
-    """Refuse what follows else or end."""
+    """Refuse words after else or end."""
     if len(action) > 1:
         raise unsupported(f"{shown(action[1].text)} after {action[0].text}")
 
@@ -461,7 +461,7 @@ def commands(action: list[Token]) -> list[list[Token]]:
 
 
 def unquoted(literal: str) -> str:
-    """The string that a Go string literal in double quotes stands for."""
+    """Return the string of a Go string literal in double quotes."""
 
     def replacement(match: re.Match[str]) -> str:
         if match["letter"]:
@@ -490,7 +490,7 @@ def number(text: str) -> float:
 
 
 def index(value: Any, *keys: Any) -> Any:
-    """Go's index: `index x 1 "a"` is x[1]["a"]; a key that a map does not have gives its null."""
+    """Go's index: `index x 1 "a"` is x[1]["a"]; a key that a map lacks gives null."""
     for key in keys:
         value = index_once(value, key)
     return value
@@ -523,7 +523,7 @@ FUNCTIONS: Functions = {
 
 
 def shown(text: str) -> str:
-    """A piece of the template in quotes, on one line and not too long."""
+    """Quote a piece of the template, on one line and shortened."""
     longest = 40
     short = text if len(text) <= longest else text[:longest] + "…"
     return f'"{short}"' if short.isprintable() and '"' not in short else repr(short)

@@ -1,4 +1,4 @@
-"""The functions that docker's own templates have beside Go's (docker/cli templates/templates.go)."""
+"""The functions that docker's templates have besides Go's (docker/cli templates/templates.go)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def wrong(wanted: str, value: Any) -> UsageError:
 
 
 def json(value: Any) -> str:
-    """Docker's leaves <, > and & as they are, but in a row as a whole."""
+    """Return JSON as docker does: <, > and & are escaped only in a whole row."""
     return go_json(value) if isinstance(value, dict) else plain_json(value)
 
 
@@ -45,7 +45,7 @@ def split(value: Any, separator: Any) -> list[str]:
 
 
 def title(value: Any) -> str:
-    """Each word with a capital; what is in the others stays (strings.Title)."""
+    """Capitalize the first letter of each word, and leave the others (strings.Title)."""
     before = " "
     letters = []
     for letter in text(value):
@@ -60,7 +60,7 @@ def pad(value: Any, before: Any, after: Any) -> str:
 
 
 def as_it_is(value: Any, *_: Any) -> Any:
-    """What a heading becomes, whatever is done to what stands beneath it."""
+    """Return a heading unchanged by any function."""
     return value
 
 

@@ -1,4 +1,4 @@
-"""Times and sizes as docker's command line puts them for people (github.com/docker/go-units)."""
+"""Times and sizes as docker prints them (github.com/docker/go-units)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SIZES = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 
 
 def human_duration(seconds: float) -> str:
-    """About how long, in the largest unit of which there are two: "About a minute", "47 hours", "2 weeks"."""
+    """Return about how long, in the largest unit that has at least two: "47 hours", "2 weeks"."""
     whole = int(seconds)
     if whole < 1:
         return "Less than a second"
@@ -32,7 +32,7 @@ def human_hours(rounded: int, whole: int) -> str:
 
 
 def memory_size(size: float) -> str:
-    """A number of bytes in units of 1024 with four digits (BytesSize): 7.565GiB."""
+    """Return bytes in units of 1024 with four digits (BytesSize): 7.565GiB."""
     for unit in MEMORY_SIZES[:-1]:
         if size < 1024:  # noqa: PLR2004  # of a unit, the next one
             return f"{size:.4g}{unit}"
@@ -41,7 +41,7 @@ def memory_size(size: float) -> str:
 
 
 def human_size(size: float) -> str:
-    """A number of bytes with three digits: 12.3kB."""
+    """Return bytes in units of 1000 with three digits: 12.3kB."""
     for unit in SIZES[:-1]:
         if size < 1000:  # noqa: PLR2004  # of a unit, the next one
             return f"{size:.3g}{unit}"

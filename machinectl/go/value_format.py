@@ -1,6 +1,6 @@
-"""How Go writes a JSON value, as fmt prints it and as encoding/json encodes it, and how it spells names.
+"""Go's forms of JSON values, as fmt prints and encoding/json encodes them, and Go's names.
 
-An integer is written as it is; Go, which reads every JSON number as a float64, prints 1000000 as 1e+06.
+Integers are printed in full; Go reads every JSON number as a float64 and prints 1000000 as 1e+06.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u202
 
 
 def go_text(value: Any, depth: int = 0) -> str:
-    """What fmt prints: [a b], map[k:v] with sorted keys, true, <nil>. Raises UsageError for a value nested too deep."""
+    """Return what fmt prints: [a b], map[k:v] with sorted keys, true, <nil>. Raises UsageError for deep nesting."""
     check_depth(depth)
     if isinstance(value, list):
         return f"[{' '.join(go_text(element, depth + 1) for element in value)}]"
@@ -42,25 +42,25 @@ def go_text(value: Any, depth: int = 0) -> str:
 
 
 def go_json(value: Any) -> str:
-    """What json.Marshal gives: no blanks, sorted keys, <, > and & escaped.
+    """Return what json.Marshal gives: no blanks, sorted keys, <, > and & escaped.
 
-    Raises UsageError for a value that JSON does not have, or one nested too deep.
+    Raises UsageError for a value that JSON does not have, or deep nesting.
     """
     return encoded(value, None)
 
 
 def plain_json(value: Any) -> str:
-    """The same with <, > and & as they are, as an encoder writes it that is told so (SetEscapeHTML)."""
+    """Return JSON without escaping <, > and & (SetEscapeHTML(false))."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def pretty_json(value: Any) -> str:
-    """The same, indented by docker-machine's four blanks."""
+    """Return JSON with docker-machine's indentation of four blanks."""
     return encoded(value, "\n")
 
 
 def encoded(value: Any, margin: str | None, depth: int = 0) -> str:
-    """`margin` is the newline and the blanks that the value's own line begins with; None writes all on one line."""
+    """`margin` is the newline and indentation of the value's line; None writes everything on one line."""
     check_depth(depth)
     inner = None if margin is None else margin + INDENT
     if isinstance(value, list):
@@ -98,7 +98,7 @@ def json_float(value: float) -> str:
 
 
 def go_float(value: float, small: int, large: int) -> str:
-    """The fewest digits that read back as `value`, in scientific form if its exponent is <= small or >= large."""
+    """Return the shortest digits for `value`, in scientific form if its exponent is <= small or >= large."""
     mantissa, _, exponent = repr(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")
@@ -117,7 +117,7 @@ def go_float(value: float, small: int, large: int) -> str:
 
 
 def go_duration(seconds: float) -> str:
-    """What time.Duration prints, to the millisecond as docker-machine rounds it: 0s, 12ms, 1.5s, 1m10s."""
+    """Return what time.Duration prints, in milliseconds as docker-machine rounds: 0s, 12ms, 1.5s, 1m10s."""
     milliseconds = round(seconds * 1000)
     if 0 < milliseconds < 1000:  # noqa: PLR2004  # a second
         return f"{milliseconds}ms"
@@ -128,7 +128,7 @@ def go_duration(seconds: float) -> str:
 
 
 def kind(value: Any) -> str:
-    """The name of a value's type as it stands after "a" in a sentence."""
+    """Return the name of a value's type, to follow "a" in a sentence."""
     names = {dict: "map", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
     return next((name for of, name in names.items() if isinstance(value, of)), "null")
 
@@ -143,10 +143,10 @@ INITIALISMS = {"api": "API", "mac": "MAC", "os": "OS", "sans": "SANs", "tls": "T
 
 
 def go_name(name: str) -> str:
-    """A name as Go exports it, which is how docker's and docker-machine's JSON spell their keys: APIVersion."""
+    """Return a name as Go exports it, as in docker's and docker-machine's JSON: APIVersion."""
     return "".join(INITIALISMS.get(word) or word[:1].upper() + word[1:] for word in name.split("_"))
 
 
 def go_names(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields by their names as Go exports them."""
+    """Return fields by their names as Go exports them."""
     return {go_name(name): value for name, value in fields.items()}

@@ -1,4 +1,4 @@
-"""Who is behind whom: machines whose SSH goes through another machine's host."""
+"""Machines behind other machines: their SSH goes through another machine's host."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def is_untyped(store: Store, name: str) -> bool:
 
 
 def outermost_first(names: Sequence[str], others: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
-    """Names in groups, so that each comes after those that are behind it, by what `behind` says."""
+    """Yield names in groups: each machine comes after those behind it (see `behind`)."""
     left = list(names)
     while left:
         # Those that lead in a circle come together.

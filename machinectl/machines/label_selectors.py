@@ -1,7 +1,7 @@
-"""Label selectors as kubectl has them: `role=web,rack in (a,b),!spare`; all that is asked must hold.
+"""Label selectors as in kubectl: `role=web,rack in (a,b),!spare`; all parts must match.
 
-The grammar and its meaning: kubernetes.io/docs/concepts/overview/working-with-objects/labels, and labels/selector.go of
-k8s.io/apimachinery. Keys and values are not held to Kubernetes' own rules for them.
+Grammar and meaning: kubernetes.io/docs/concepts/overview/working-with-objects/labels, and labels/selector.go of
+k8s.io/apimachinery. Kubernetes' rules for keys and values are not enforced.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ SYNTAX = "Write: role=web, role!=web, 'role in (web,db)', 'role notin (web,db)',
 
 @dataclass(frozen=True)
 class Requirement:
-    """What a label must be: of the `values` where it is there; None are any.
+    """A label must have one of the `values`; None allows any.
 
-    Where it is not `wanted`, it must not be so: a machine without the label passes, too.
+    If not `wanted`, it must not; a machine without the label matches then, too.
     """
 
     key: str
@@ -38,7 +38,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Selector:
-    """What machines' labels must be like, all of it."""
+    """Requirements that a machine's labels must all meet."""
 
     requirements: tuple[Requirement, ...]
 
@@ -47,7 +47,7 @@ class Selector:
 
 
 class SelectorToken(NamedTuple):
-    """A word or a sign, "" at the end, and where it begins; that counts from 1."""
+    """A word or sign, "" at the end, and its column, counted from 1."""
 
     text: str
     column: int
@@ -58,13 +58,11 @@ class SelectorToken(NamedTuple):
 
 
 def parse_selector(text: str) -> Selector:
-    """Read a selector. Raises UsageError, which says where it is wrong; so is an empty one, which would select all."""
+    """Read a selector. Raises UsageError with the column; also for an empty one, which would select all."""
     return Selector(tuple(SelectorParser(text).requirements()))
 
 
 class SelectorParser:
-    """A selector that is read from its beginning to its end."""
-
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
@@ -105,11 +103,11 @@ class SelectorParser:
         return token.text
 
     def _value(self) -> str:
-        """A value; it may be empty."""
+        """Return a value, which may be empty."""
         return self._take().text if self._peek().is_word else ""
 
     def _set(self) -> frozenset[str]:
-        """Values in parentheses; each may be empty, as in `(a,)`."""
+        """Return values in parentheses, which may be empty, as in `(a,)`."""
         if (token := self._take()).text != "(":
             raise self._refused(token, "(")
         found = {self._value()}

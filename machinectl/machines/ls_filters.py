@@ -1,4 +1,4 @@
-"""`ls --filter`: docker-machine's keys, which of them need the host to be asked, and what they let through."""
+"""`ls --filter`: docker-machine's keys."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ SYNTAX = f"Write --filter KEY=VALUE, where KEY is one of {', '.join(KEYS)}"
 
 
 class Filters:
-    """What `ls` is to list: of each key one value at least must fit, whatever stands in large or small letters.
+    """Of each given key, one value must match, in upper or lower case.
 
-    Names are searched for a regular expression, in which letters do count. `only` are those that it can be, if not all.
+    Names are searched with regular expressions, which are case-sensitive. `only` are the machines to choose from, None
+    for all.
     """
 
     def __init__(self, given: Iterable[tuple[str, str]], only: Collection[str] | None = None) -> None:
@@ -38,11 +39,11 @@ class Filters:
 
     @property
     def needs_state(self) -> bool:
-        """Whether hosts must be asked before it is known which of them are listed."""
+        """Whether hosts must be asked first."""
         return bool(self.states)
 
     def before_asking(self, machine: Machine) -> bool:
-        """Whether a machine passes by what its record says; where not, there is no need to ask its host."""
+        """Return whether a machine's record matches; if not, its host need not be asked."""
         return (
             (self.only is None or machine.name in self.only)
             and (not self.names or any(name.search(machine.name) for name in self.names))
@@ -52,12 +53,12 @@ class Filters:
         )
 
     def after_asking(self, state: State) -> bool:
-        """Whether a machine that passed by its record does so by its state too."""
+        """Return whether the state matches."""
         return not self.states or same(state, self.states)
 
 
 def parse_filters(given: Sequence[str], only: Collection[str] | None = None) -> Filters:
-    """Read filters as they are typed, KEY=VALUE, for all machines or `only` some.
+    """Read filters as typed, KEY=VALUE, for all machines or `only` some.
 
     Raises UsageError in docker-machine's words.
     """
@@ -91,14 +92,14 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 def has_label(machine: Machine, wanted: str) -> bool:
-    """Whether a machine has the label KEY=VALUE, or with KEY alone any of that key (there docker-machine crashes)."""
+    """Return whether a machine has the label KEY=VALUE, or any KEY (docker-machine crashes then)."""
     key, separator, value = wanted.partition("=")
     found = machine.labels
     return key in found and (not separator or same(found[key], [value]))
 
 
 def swarm_of(machine: Machine) -> str:
-    """The name of a machine's swarm, by its record; "" for a machine that is in none."""
+    """Return the name of a machine's swarm by its record; "" for none."""
     node = node_of(machine)
     return node.swarm if node else ""
 

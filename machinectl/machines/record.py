@@ -309,7 +309,7 @@ def broken(name: str, what: str) -> BrokenRecord:
 
 
 def check_name(name: str, doing: str = "creating") -> None:
-    """Refuse what cannot name a machine: docker-machine's rule, letters, digits, - and ., for the whole of it."""
+    """Refuse an invalid name. docker-machine's rule: letters, digits, - and . only."""
     if is_name(name):
         return
     why = "Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -"
@@ -323,7 +323,7 @@ def is_name(name: str) -> bool:
 
 
 def natural(name: str) -> list[str | int]:
-    """A sort key that puts m2 before m10: texts, each followed by the number after it."""
+    """Return a sort key that puts m2 before m10: texts, each followed by the number after it."""
     start = name.rstrip("0123456789")
     if DIGITS.isdisjoint(start):
         return [start, int(name[len(start) :] or -1)]

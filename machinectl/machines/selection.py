@@ -1,4 +1,4 @@
-"""Which machines a command is about: the names given, those that a selector selects, or the machine called default."""
+"""Choose the machines for a command: by names, by a selector, or the one called default."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ MOST_TOLD = 20
 
 
 def matching(names: Sequence[str], known: Callable[[], Iterable[str]]) -> list[str]:
-    """Return names with each glob (web*) and each range (web[01:20]) replaced by what it stands for.
+    """Replace globs (web*) and ranges (web[01:20]) in names.
 
-    A glob stands for those of the `known` that it matches; it stays as it is if it matches none. Raises UsageError for
-    a range that is none.
+    A glob becomes the `known` names that it matches; without a match it stays. Raises UsageError for an invalid range.
     """
     if not any(GLOB.intersection(name) for name in names):
         return list(names)
@@ -39,7 +38,7 @@ def matching(names: Sequence[str], known: Callable[[], Iterable[str]]) -> list[s
 
 
 def members(name: str) -> list[str]:
-    """Return the names that a range stands for; one without a range stands for itself. Raises UsageError."""
+    """Return the names of a range; a name without a range is itself. Raises UsageError."""
     if "[" not in name:
         return [name]
     from machinectl.ranges import VALUE_RANGE, InvalidRange, expanded
@@ -51,7 +50,7 @@ def members(name: str) -> list[str]:
 
 
 def chosen(store: Store, names: Sequence[str]) -> list[str]:
-    """The machines named (see `matching`), or `default` where none is named and it exists (docker-machine's rule)."""
+    """Return the given machines (see `matching`), else `default` if it exists (docker-machine's rule)."""
     if names:
         return matching(names, store.names)
     if DEFAULT in store.names():
@@ -63,7 +62,7 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
 
 
 def chosen_one(store: Store, names: Sequence[str]) -> str:
-    """The one machine that a command is about."""
+    """Return the one machine for a command. Raises UsageError for several."""
     found = chosen(store, names)
     if len(found) > 1:
         raise UsageError(
@@ -73,10 +72,10 @@ def chosen_one(store: Store, names: Sequence[str]) -> str:
 
 
 def selected(store: Store, console: Console, names: Sequence[str], selector: str) -> list[str]:
-    """The machines whose labels a selector selects (see `selectors`), in natural order.
+    """Return the machines whose labels match a selector, in natural order.
 
-    One whose record cannot be read has no labels that are known: it is left out, with a warning. Raises UsageError
-    where machines are named beside it, MachineError where none is selected.
+    Warns about a machine whose record cannot be read, and leaves it out. Raises UsageError if names are given, too, and
+    MachineError if no machine matches.
     """
     from machinectl.machines.label_selectors import parse_selector
 
@@ -103,7 +102,7 @@ def both_chosen(names: Sequence[str], selector: str) -> UsageError:
 
 
 def told(labels: Sequence[str]) -> str:
-    """The labels that there are, as a hint."""
+    """Return the existing labels as a hint."""
     if not labels:
         return "No machine has a label. Give it one: machinectl set --label role=web <NAME>"
     more = f" and {len(labels) - MOST_TOLD} more" if len(labels) > MOST_TOLD else ""
@@ -111,7 +110,7 @@ def told(labels: Sequence[str]) -> str:
 
 
 def waiting(console: Console, name: str) -> Callable[[], None]:
-    """What to do while another machinectl holds a machine's lock: say so once, and wait, so that ^C is heard."""
+    """Return a function to call while another machinectl holds a machine: it says so once, and pauses."""
     said = False
 
     def wait() -> None:

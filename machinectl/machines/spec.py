@@ -1,4 +1,4 @@
-"""What a machine shall be: asked on the command line or by a fleet's file, and kept in the machine's record."""
+"""A machine's settings, from the command line or a fleet file, kept in its record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CertificateFiles:
-    """Where a new machine's certificates come from: a directory, or the three files that a client needs."""
+    """The certificates for a new machine: a directory, or a client's three files."""
 
     directory: str = ""
     ca: str = ""
@@ -24,7 +24,7 @@ class CertificateFiles:
 
     @property
     def whole(self) -> bool:
-        """Whether all that a client needs is named."""
+        """Whether all of a client's files are named."""
         return bool(self.directory or (self.ca and self.certificate and self.key))
 
 
@@ -33,12 +33,11 @@ NO_CERTIFICATES = CertificateFiles()
 
 @dataclass(frozen=True)
 class MachineSpec:
-    """What a machine shall be.
+    """A machine's settings.
 
-    `options` are the driver's. `tls` is whether its engine is spoken to over TLS (None: its URL decides). `provision`
-    is whether its host is made an engine host, where there is a way to it; if not, the host is left as it is. `context`
-    is whether docker has a context of it. `jump` is the host that its SSH goes through: the name of a machine, or
-    user@host[:port].
+    `options` are the driver's. `tls` is whether the engine is reached over TLS (None: its URL decides). `provision` is
+    whether its host is set up, `context` whether docker gets a context for it. `jump` is its jump host, see
+    `jump_hosts`.
     """
 
     driver: str
@@ -51,5 +50,5 @@ class MachineSpec:
     jump: str = ""
 
     def without(self, secrets: Collection[str]) -> MachineSpec:
-        """The same as a record may hold it: without the driver's options that are secret."""
+        """Return the settings without the driver's secrets, for the record."""
         return replace(self, options={name: value for name, value in self.options.items() if name not in secrets})

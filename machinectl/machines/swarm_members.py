@@ -1,4 +1,4 @@
-"""The machines of a store that are nodes of swarms, by their records. Part of the light path."""
+"""The machines that are nodes of swarms, by their records. Part of the light path."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def all_nodes(store: Store) -> list[tuple[Machine, SwarmNode]]:
-    """The machines that are nodes of some swarm by their records, by name; who cannot be read is none."""
+    """Return the machines that are members of a swarm, by name; unreadable records are skipped."""
     return [(machine, node) for machine, node in on_records(store) if node.membership == MEMBER]
 
 
 def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
-    """The same, with those that are on their way into a swarm, or out of it."""
+    """Return the same with machines that are joining or leaving."""
     found = []
     for name in store.names():
         try:
@@ -32,9 +32,9 @@ def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
 
 
 def named(store: Store, name: str) -> list[tuple[Machine, SwarmNode]]:
-    """The machines of the swarm that a machine is in, or that has that name itself; the one named comes first.
+    """Return the machines of a machine's swarm, or of a swarm's name; the named machine comes first.
 
-    Raises MachineError where there is none by the records.
+    Raises MachineError if the records have none.
     """
     there = all_nodes(store)
     own = next((node for machine, node in there if machine.name == name), None)

@@ -1,4 +1,4 @@
-"""What a machine's engine is in Docker's Swarm, as its record keeps it."""
+"""A machine's node in Docker's Swarm, in its record."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ JOINING, MEMBER, LEAVING, FORGOTTEN = MEMBERSHIPS = ("joining", "member", "leavi
 class SwarmNode:
     """A node of a swarm.
 
-    `swarm` is the swarm's name here, that of the machine that it began with, and `cluster` its ID; `node` is the node's
-    ID, `role` manager or worker. `before` is the availability that it is given back when its engine has been restarted,
-    "" where it was not drained for that. `membership` is one of MEMBERSHIPS. What is not known is "": of one that is
-    joining that may be its node's ID, and of one that begins a swarm the swarm's.
+    `swarm` is the name of the machine that started the swarm, `cluster` its ID, `node` the node's ID. `before` is the
+    availability to restore after a restart of the engine, "" if it was not drained. `membership` is one of MEMBERSHIPS.
+    Unknown values are "": a joining node may have no ID yet, and a starting swarm neither.
     """
 
     __slots__ = ("before", "cluster", "membership", "node", "role", "swarm")
@@ -44,7 +43,7 @@ class SwarmNode:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> SwarmNode | None:
-        """The node of a record; None where there is none that can be understood."""
+        """Return the node of a record; None if there is none or it is invalid."""
         words = [data.get(key, "") for key in ("swarm", "cluster", "node", "role", "before")]
         words.append(data.get("membership", MEMBER))
         if not all(isinstance(word, str) and word.isprintable() for word in words):
@@ -63,11 +62,11 @@ class SwarmNode:
 
 
 def node_of(machine: Machine) -> SwarmNode | None:
-    """What a machine's engine is in a swarm, by its record; None where that says that it is no member of one."""
+    """Return a machine's node by its record; None if it is no member of a swarm."""
     node = on_record(machine)
     return node if node and node.membership == MEMBER else None
 
 
 def on_record(machine: Machine) -> SwarmNode | None:
-    """The same, also of a machine that is on its way into a swarm or out of it."""
+    """Return the same, also for a machine that is joining or leaving."""
     return SwarmNode.load(machine.swarm) if machine.swarm else None

@@ -1,4 +1,4 @@
-"""What a machine still lacks and what it risks, told where it is made or changed."""
+"""Warnings about missing certificates and unprotected ports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def renewing(machine: Machine, files: Container[str]) -> str:
-    """The command that renews certificates of a machine, by their files."""
+    """Return the command that renews certificates of a machine; `files` are their names."""
     name = machine.name
     if not machine.changes:
         return f"Get new ones from whoever made them, and put them in: machinectl certs import {name} <DIR>"
@@ -22,7 +22,7 @@ def renewing(machine: Machine, files: Container[str]) -> str:
 
 
 def advise(console: Console, machine: Machine) -> None:
-    """Say where certificates go that are not there yet, and that a plain port is open to everybody."""
+    """Warn about missing certificates, and about a port without TLS."""
     directory = machine.directory
     if machine.tls and not os.path.lexists(os.path.join(directory, "ca.pem")):
         console.warn(

@@ -1,4 +1,4 @@
-"""What every driver promises, as a class of tests: derive from it, and say how a machine of yours is asked for."""
+"""The driver contract as a class of tests: derive from it, and say how to create a machine of yours."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ SWITCHED = {
 
 
 class Cut(BaseException):
-    """A `create` ends here, as a kill ends it: no driver is to catch this."""
+    """Ends a `create` as a kill does; no driver may catch it."""
 
 
 class Record:
-    """A machine's state while `create` runs, which is cut at its call of `keep` of that number, the first being 1.
+    """A machine's record during a `create` that ends at the n-th call of `keep`, counted from 1.
 
-    What it hands out then is `written` before the cut, or not.
+    `written` is whether the state of that call is still recorded.
     """
 
     def __init__(self, cut_at: int, *, written: bool) -> None:
@@ -53,7 +53,7 @@ class Record:
 
 
 class DriverContract:
-    """Derive, and say what the driver is called and what a machine of it can be asked with."""
+    """Derive, and set the driver's name and the options of machines to create."""
 
     name: str
     # Options of machines that can be made, without what defaults supply.
@@ -62,7 +62,7 @@ class DriverContract:
     refused: Sequence[Mapping[str, Any]] = ()
 
     def made(self) -> set[str]:
-        """What there is now of all that the driver makes, each by a name; for one that makes nothing there is none."""
+        """Return the names of everything that the driver has created now; none for a driver that creates nothing."""
         return set()
 
     @pytest.fixture
@@ -73,12 +73,12 @@ class DriverContract:
 
     @pytest.fixture
     def requests(self, driver: Driver, tmp_path: Path) -> list[Request]:
-        """A machine of each wish, with the directory that it would have."""
+        """A request for each wish, with the machine's future directory."""
         return [self.request(driver, tmp_path / f"machine{n}", wish) for n, wish in enumerate(self.wishes)]
 
     @pytest.fixture
     def instances(self, driver: Driver, requests: list[Request]) -> Iterator[list[Instance]]:
-        """The machine of each wish, made; they are given back in the end."""
+        """A created machine for each wish; removed in the end."""
         before = self.made()
         made: list[Instance] = []
         try:
@@ -93,7 +93,7 @@ class DriverContract:
         assert self.made() == before
 
     def another(self) -> Driver:
-        """The driver as another process has it: with nothing in its memory."""
+        """Return the driver as another process has it: without memory."""
         return next(found for found in installed() if found.name == self.name).load()
 
     def request(self, driver: Driver, directory: Path, wish: Mapping[str, Any]) -> Request:
@@ -219,9 +219,9 @@ class DriverContract:
             assert len(counts) == 1
 
     def cuts(self, request: Request) -> Iterator[str]:
-        """A `create` cut before and after each state that it hands out, then before and after its end.
+        """Interrupt `create` before and after each state that it passes on, then before and after its end.
 
-        Each time it is what is on record then. What was made is to be given back before the next is asked for.
+        Yield the recorded state each time. Whatever was created must be removed before the next one.
         """
         for moment in range(200):
             record = Record(moment // 2 + 1, written=moment % 2 == 1)
@@ -308,7 +308,7 @@ def create(driver: Driver, request: Request) -> Instance:
 
 
 def check_where(where: Where) -> None:
-    """A URL in docker's notation, as it is written there; SSH with a host, and a key that is found from anywhere."""
+    """Check for a URL in docker's notation, and SSH with a host and an absolute key path."""
     assert not where.url or str(parse_url(where.url)) == where.url
     if where.ssh:
         assert where.ssh.host

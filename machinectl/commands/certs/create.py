@@ -1,4 +1,4 @@
-"""`certs create`: a CA, an engine's certificate and a client's, as files that are put into a directory together."""
+"""`certs create`: write a CA and certificates of an engine and a client into a directory."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def certs_create(
 ) -> list[str]:
     """Write ca.pem, ca-key.pem, server.pem, server-key.pem, cert.pem and key.pem; return their paths.
 
-    With a given CA its certificate is copied and its key is not. Files that are there are replaced with `force` alone:
-    a rerun makes a new CA, which locks out the clients of the old one, so renewing under the same CA is asked for by
-    naming it (`ca_cert` and `ca_key` may be the ones in `out_dir`). All files are put or none; a killed run is finished
-    or forgotten by the next. Raises UsageError for a name that a certificate cannot hold.
+    The certificate of a given CA is copied, its key is not. Existing files are replaced only with `force`: a rerun
+    makes a new CA, which locks out the old one's clients. To renew under the same CA, pass it as `ca_cert` and
+    `ca_key`; they may be the ones in `out_dir`. All files are written or none, even if the process is killed. Raises
+    UsageError for a name that a certificate cannot contain.
     """
     from machinectl import certs
 
@@ -61,7 +61,7 @@ def certs_create(
 
 
 def given_ca(ca_cert: str | None, ca_key: str | None) -> Pair | None:
-    """The CA in two files, checked; None where neither is named."""
+    """Return the checked CA from two files; None if neither is given."""
     from machinectl import certs
 
     if ca_cert and ca_key:
@@ -72,7 +72,7 @@ def given_ca(ca_cert: str | None, ca_key: str | None) -> Pair | None:
 
 
 def check_ca_key(path: str, ca: Pair) -> None:
-    """Refuse to put a CA's certificate beside the key of another: that key would be as good as lost."""
+    """Refuse to replace a CA's certificate but not its key: the key would be lost."""
     from machinectl import certs
 
     if not os.path.lexists(path):

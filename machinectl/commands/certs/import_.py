@@ -1,4 +1,4 @@
-"""`certs import`: put certificates that were made elsewhere into a machine, checked before anything is written."""
+"""`certs import`: check certificates made elsewhere, and copy them into a machine's directory."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def certs_import(store: Store, console: Console, name: str, directory: str, *, force: bool = False) -> list[str]:
     """Copy a directory's certificates into a machine's; return the paths written.
 
-    Other certificates that the machine has are replaced with `force` alone; then its CA key and server files go too,
-    unless they still belong to the new CA. All files are put or none.
+    Other certificates of the machine are replaced only with `force`; its CA key and server files are removed then,
+    unless they belong to the new CA. All files are written or none.
     """
     store.check_exists(name)
     new = read_tls_dir(directory)

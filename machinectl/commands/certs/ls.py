@@ -1,4 +1,4 @@
-"""`certs ls`: what the machines' certificates say, when they expire, and which do not work."""
+"""`certs ls`: the machines' certificates, when they expire, and which do not work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime | None = None) -> list[CertificateRow]:
-    """Every certificate of the machines named, or of all. A broken file is a row; a name that is none raises."""
+    """Return the certificates of the given machines, or of all. A broken file is a row; an unknown name raises."""
     names = matching(names or (), store.names)
     for name in names:
         store.check_exists(name)
@@ -29,12 +29,12 @@ def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime 
 
 
 def expiring(rows: Iterable[CertificateRow], days: int) -> list[CertificateRow]:
-    """The rows that `--fail-under DAYS` fails for: less than that left, or unreadable."""
+    """Return the rows for which `--fail-under DAYS` fails: fewer days left, or unreadable."""
     return [row for row in rows if row.days_left is None or row.days_left < days]
 
 
 def fallen(store: Store, rows: Iterable[CertificateRow], days: int) -> list[MachineError]:
-    """What `--fail-under DAYS` says of each machine that it fails for: its certificates, and what renews them."""
+    """Return for each machine that fails `--fail-under DAYS`: its certificates, and the command that renews them."""
     found: dict[str, list[CertificateRow]] = {}
     for row in expiring(rows, days):
         found.setdefault(row.machine, []).append(row)
@@ -48,7 +48,7 @@ def fallen(store: Store, rows: Iterable[CertificateRow], days: int) -> list[Mach
 
 
 def lacking(store: Store, name: str) -> list[CertificateRow]:
-    """What stands for a machine without any certificate: nothing, unless it needs some or cannot be read."""
+    """Return the row of a machine without certificates, if it needs some or cannot be read."""
     try:
         machine = store.read(name)
     except MachineError as exc:

@@ -1,1 +1,1 @@
-"""The verbs of `context`, one a file."""
+"""The verbs of `context`."""

@@ -1,4 +1,4 @@
-"""`context import`: what a machine is made of that a docker context leads to."""
+"""`context import`: read from a docker context what `create` needs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a context leads: the engine's URL, and the directory of what opens it, "" where it is not over TLS.
+    """A context's engine URL, and the directory of its certificates, "" without TLS.
 
-    `is_ours` is whether the context is kept by this store, for a machine of that name.
+    `is_ours` is whether this store keeps the context for a machine of that name.
     """
 
     url: str
@@ -29,7 +29,7 @@ class Source:
 
 
 def source(store: Store, context: str, machine: str) -> Source:
-    """What a context says, to make a machine of. Raises MachineError where none can be made of it."""
+    """Return what a context says. Raises MachineError if no machine can be made of it."""
     if context == DEFAULT:
         raise MachineError(
             f'"{DEFAULT}" is no context that is kept: it is what DOCKER_HOST says',

@@ -1,4 +1,4 @@
-"""`context ls`: the machines, the docker context of each, and where the two are not in step."""
+"""`context ls`: the machines and their docker contexts, and which of them differ."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContextRow:
-    """A machine, a context that a machine of this store has left, or a swarm; `current` where docker here takes it."""
+    """A machine, a left over context of this store, or a swarm; `current` is docker's current context."""
 
     standing: ContextStatus
     current: bool
 
     def fields(self) -> dict[str, object]:
-        """The row as JSON holds it; `Context` is null where there is none of ours."""
+        """Return the row for JSON; `Context` is null if there is none of ours."""
         found = self.standing
         return {
             "Name": found.machine,
@@ -35,13 +35,13 @@ class ContextRow:
         }
 
     def cells(self) -> list[str]:
-        """The row as a table shows it: machine, context, whether it is the current one, and how they stand."""
+        """Return the row for a table: machine, context, current, state."""
         found = self.standing
         return [found.machine, found.machine if found.is_there else "-", "*" if self.current else "-", found.told]
 
 
 def context_ls(store: Store, environment: Mapping[str, str]) -> list[ContextRow]:
-    """All machines of the store by name, what is left over of those that are gone, and then the store's swarms."""
+    """Return the machines by name, then left over contexts, then the store's swarms."""
     docker = Contexts()
     current = docker.current(environment).name
     found = [*context_statuses(docker, store), *swarm_contexts.swarm_context_statuses(docker, store)]

@@ -1,4 +1,4 @@
-"""`context sync`: mend what was changed in docker's contexts, or in the store, while nobody was told."""
+"""`context sync`: repair docker contexts that differ from the store."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 def context_sync(
     store: Store, console: Console, only: Collection[str] | None = None
 ) -> Iterator[tuple[ContextStatus, MachineError | None]]:
-    """Yield each context when it is mended, with how it stood, or with the reason why it could not be.
+    """Yield each repaired context with what was wrong, or with the error.
 
-    They are those of all machines, there or gone, or of `only` some.
+    It repairs those of all machines, also removed ones, or only of some.
 
-    What a killed machinectl left half done is put right first. The context of a machine that is gone from another store
-    is taken over: this one may be where that was moved to. A swarm's leads to a manager that answers from now on.
+    It first finishes what a killed machinectl left. If a context's machine is missing from another store, this store
+    takes it over: the machines may have been moved here. A swarm's context then leads to a manager that answers.
     """
     docker = Contexts()
     if docker.is_unfinished:

@@ -1,1 +1,1 @@
-"""The verbs of `docker-plugin`, one a file."""
+"""The verbs of `docker-plugin`."""

@@ -1,4 +1,4 @@
-"""A docker command failed on one of our machines: the line that follows it, made from what is on disk."""
+"""Explain a docker command that failed on one of our machines, in one line, from files here only."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ CERTIFICATES = {
 def docker_plugin_hook(
     store: Store, failure: str, environment: Mapping[str, str], *, now: datetime | None = None
 ) -> str:
-    """What to say after a docker command that failed, in a line; "" where there is nothing that we know.
+    """Return a line about a failed docker command; "" if nothing is known.
 
-    `failure` is what docker said, as far as it tells its plugins: of what a plugin does, only that it failed.
+    `failure` is docker's error, as far as it tells its plugins; for a plugin's commands, only that it failed.
     """
     if ANSWERED in failure:
         return ""
@@ -59,7 +59,7 @@ def docker_plugin_hook(
 
 
 def named_in(failure: str) -> str:
-    """The engine that docker says that it asked, in docker's notation; "" where it does not say."""
+    """Return the engine in docker's error, in docker's notation; "" if there is none."""
     found = URL.search(failure)
     if not found:
         return ""
@@ -71,7 +71,7 @@ def named_in(failure: str) -> str:
 
 
 def current(environment: Mapping[str, str]) -> str:
-    """The engine of docker's current context; "" where that is not known."""
+    """Return the engine of docker's current context; "" if unknown."""
     docker = contexts(environment)
     context = read(docker, docker.current(environment).name)
     return context.host if context else ""
@@ -92,7 +92,7 @@ def read(docker: Contexts, name: str) -> Context | None:
 
 
 def meant(store: Store, used: str, environment: Mapping[str, str]) -> Machine | None:
-    """The machine that was asked for: the one of that URL, else the one that had it when docker was pointed there."""
+    """Return the machine of a URL, else the one that had it when docker was pointed there."""
     if not used:
         return None
     by_shell = list(machines_of(store, of_shell(store, used, environment)))
@@ -103,7 +103,7 @@ def meant(store: Store, used: str, environment: Mapping[str, str]) -> Machine | 
 
 
 def of_shell(store: Store, used: str, environment: Mapping[str, str]) -> list[str]:
-    """The names of machines that `env` has pointed this shell at, at that URL."""
+    """Return the machines at which `env` pointed this shell, with that URL."""
     if environment.get("DOCKER_HOST") != used:
         return []
     directory, own = os.path.split(environment.get("DOCKER_CERT_PATH", ""))
@@ -112,7 +112,7 @@ def of_shell(store: Store, used: str, environment: Mapping[str, str]) -> list[st
 
 
 def of_contexts(store: Store, used: str, environment: Mapping[str, str]) -> Iterator[str]:
-    """The names of machines whose contexts lead to that URL."""
+    """Return the machines whose contexts have that URL."""
     docker, here = contexts(environment), os.path.realpath(store.root)
     for name in docker.names():
         context = read(docker, name)
@@ -121,7 +121,7 @@ def of_contexts(store: Store, used: str, environment: Mapping[str, str]) -> Iter
 
 
 def machines_of(store: Store, names: Iterable[str]) -> Iterator[Machine]:
-    """The machines of those names whose records can be read."""
+    """Return the machines of those names whose records can be read."""
     for name in names:
         try:
             yield store.read(name)
@@ -130,7 +130,7 @@ def machines_of(store: Store, names: Iterable[str]) -> Iterator[Machine]:
 
 
 def moved(machine: Machine, used: str, environment: Mapping[str, str]) -> str:
-    """That a machine is not where docker looks for it."""
+    """Say that a machine has another address than docker uses."""
     name = machine.name
     again = "machinectl context sync"
     if environment.get("DOCKER_HOST") == used:
@@ -142,7 +142,7 @@ def moved(machine: Machine, used: str, environment: Mapping[str, str]) -> str:
 
 
 def expired(machine: Machine, failure: str, now: datetime) -> str:
-    """That a certificate of a machine has expired, and what renews it."""
+    """Say that a machine's certificate has expired, and how to renew it."""
     if not machine.tls:
         return ""
     over = {file: end for file in CERTIFICATES if (end := end_of(machine, file)) and end < now}
@@ -157,7 +157,7 @@ def expired(machine: Machine, failure: str, now: datetime) -> str:
 
 
 def end_of(machine: Machine, file: str) -> datetime | None:
-    """When a certificate of a machine expires, the last one of several CAs; None where there is none to be read."""
+    """Return when a certificate expires, the last one of several CAs; None if it cannot be read."""
     from machinectl.validity import expiry_dates
 
     try:
@@ -168,7 +168,7 @@ def end_of(machine: Machine, file: str) -> datetime | None:
 
 
 def asleep(machine: Machine, failure: str) -> str:
-    """That a machine does not answer, and what wakes it where that can be known."""
+    """Say that a machine does not answer, and how to wake it if that is possible."""
     if not any(said in failure for said in SILENT) or any(said in failure for said in TLS_FAILED):
         return ""
     if machine.mac:

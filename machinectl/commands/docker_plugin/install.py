@@ -1,4 +1,4 @@
-"""`docker-plugin install`: `docker machine …` is us, and docker asks us about commands that fail."""
+"""`docker-plugin install`: make `docker machine …` run machinectl, and let docker ask it about failures."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ VERSION_DEADLINE = 10
 def docker_plugin_install(
     console: Console, program: Sequence[str], environment: Mapping[str, str], *, hooks: bool = True
 ) -> str:
-    """Put the plugin into docker's directory, also over one of ours; return where.
+    """Write the plugin into docker's directory, also over an older one of ours; return its path.
 
-    `program` is what it is to start: the path of ours, with the arguments that come first. With `hooks` docker's
-    configuration asks for them. Raises MachineError where that cannot be, or somebody else's plugin is there.
+    `program` is the command that it starts: our path and first arguments. With `hooks`, docker's configuration asks for
+    them. Raises MachineError if it cannot be written, or a plugin of somebody else is there.
     """
     if os.name == "nt":
         raise MachineError("docker's plugins are .exe files on Windows, and machinectl has none", "machinectl --help")
@@ -49,7 +49,7 @@ def docker_plugin_install(
 
 
 def docker_cli(environment: Mapping[str, str]) -> str:
-    """What the docker CLI on the PATH says that it is; "" where there is none that says anything."""
+    """Return the version line of the docker CLI on the PATH; "" if there is none."""
     command = ["docker", "--version"]
     try:
         answer = subprocess.run(
@@ -66,7 +66,7 @@ def docker_cli(environment: Mapping[str, str]) -> str:
 
 
 def tell_of_docker(console: Console, version: str, *, hooks: bool) -> None:
-    """Say what a docker CLI does not do with the plugin, by what it says that it is."""
+    """Warn about what this docker CLI cannot do with the plugin."""
     if not version:
         console.warn("There is no docker CLI on the PATH: the plugin waits for one")
     elif not (found := re.match(r"Docker version (\d+)\.(\d+)", version)):

@@ -1,4 +1,4 @@
-"""`docker-plugin uninstall`: the plugin and its hooks are gone; what is not ours stays."""
+"""`docker-plugin uninstall`: remove the plugin and its hooks; anything else stays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def docker_plugin_uninstall(console: Console, environment: Mapping[str, str]) -> str:
-    """Remove the plugin and its hooks; return where it was, "" where it was not there. Raises MachineError."""
+    """Remove the plugin and its hooks; return its path, "" if it was not installed. Raises MachineError."""
     path = plugin.plugin_file(environment)
     if found := plugin.strange(path):
         console.note(f"{path} is {found}, and stays as it is")

@@ -1,1 +1,1 @@
-"""The verbs of `fleet`, one a file."""
+"""The verbs of `fleet`."""

@@ -1,4 +1,4 @@
-"""`fleet import`: a fleet's file, made of an Ansible inventory or an ssh_config."""
+"""`fleet import`: make a fleet file from an Ansible inventory or an ssh_config."""
 
 from __future__ import annotations
 

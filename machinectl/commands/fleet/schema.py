@@ -1,4 +1,4 @@
-"""`fleet schema`: what a fleet's file may say, for editors that complete and check it."""
+"""`fleet schema`: the JSON Schema of fleet files, for editors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def fleet_schema(console: Console) -> dict[str, Any]:
-    """A JSON Schema of the file, for the drivers that are installed; who reads it is told of those that are broken."""
+    """Return the JSON Schema for the installed drivers; warn about broken ones."""
     drivers = Drivers()
     made = json_schema.schema(drivers)
     for error in drivers.broken():

@@ -1,1 +1,1 @@
-"""The verbs of `swarm`, one a file."""
+"""The verbs of `swarm`."""

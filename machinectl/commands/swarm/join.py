@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 def swarm_join(
     store: Store, console: Console, to: str, names: Sequence[str], joining: Joining, role: str
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine when it is in a swarm in a role, or with the reason why it is not.
+    """Yield each machine when it is in the swarm with its role, or with the error.
 
-    `to` is a manager of the swarm, or what the swarm is called. In the end an even number of managers is warned of.
-    Raises MachineError where nobody answers for the swarm.
+    `to` is a manager, or the swarm's name. Warns about an even number of managers in the end. Raises MachineError if no
+    manager answers.
     """
     if to in names:
         raise UsageError(f'"{to}" cannot join itself', "machinectl swarm join <MANAGER> <NAME>")
@@ -41,7 +41,7 @@ def swarm_join(
 
 
 def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -> Manager:
-    """Return the named machine as a manager, and no other; if it is in no swarm, a manager of the swarm of that name.
+    """Return the named machine as a manager; if it is in no swarm, a manager of the swarm of that name.
 
     `rest` is what else was typed. Raises MachineError.
     """
@@ -64,9 +64,9 @@ def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -
 
 
 def confirmed(store: Store, console: Console, name: str) -> SwarmNode:
-    """What a machine is in a swarm, as it is on record; one that is not on record is what it says, as it was named.
+    """Return a machine's node by its record; if there is none, by its engine's own word.
 
-    Raises MachineError for one that is in none.
+    Raises MachineError for a machine in no swarm.
     """
     machine = store.read_ready(name)
     node = on_record(machine)

@@ -1,4 +1,4 @@
-"""`swarm leave`: machines leave their swarms, drained, and are forgotten there."""
+"""`swarm leave`: drain machines, and remove them from their swarms."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def swarm_leave(
     store: Store, console: Console, names: Sequence[str], leaving: Leaving
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine when it is in no swarm any more, or with the reason why it still is.
+    """Yield each machine when it has left its swarm, or with the error.
 
-    One after the other, as each needs somebody left to move its tasks to; workers first.
+    One after the other, workers first: each needs a node that takes its tasks.
     """
 
     def work(held: Held, console: Console, access: Access) -> None:

@@ -1,4 +1,4 @@
-"""`swarm status`: the nodes of swarms, as a manager among the machines tells, and what is lost if one more goes."""
+"""`swarm status`: the nodes of swarms as their managers know them, and how many managers may fail."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NodeRow:
-    """A node, and the machine that it is, where it is one of ours."""
+    """A node, and its machine if it is one of ours."""
 
     node: Node
     machine: str = ""
@@ -37,7 +37,7 @@ class NodeRow:
     membership: str = MEMBER
 
     def fields(self) -> dict[str, Any]:
-        """The row as JSON holds it; `Machine` is null for a node that is no machine here."""
+        """Return the row for JSON; `Machine` is null for a node that is no machine here."""
         node = self.node
         return {
             "ID": node.id,
@@ -54,7 +54,7 @@ class NodeRow:
         }
 
     def cells(self) -> list[str]:
-        """The row as a table shows it."""
+        """Return the row for a table."""
         node = self.node
         role = "leader" if node.leads else node.role
         if node.reachability not in {"", "reachable"}:
@@ -68,7 +68,7 @@ class NodeRow:
 
 @dataclass(frozen=True)
 class Swarm:
-    """A swarm: by whom it was told of, and its nodes; where no manager answers, why, and what the records know."""
+    """A swarm, the machine that was asked, and its nodes; if no manager answers, the error and the recorded nodes."""
 
     name: str
     cluster: str
@@ -113,10 +113,10 @@ def number(count: int, what: str) -> str:
 
 
 def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: float) -> list[Swarm]:
-    """The swarms of the machines named, or of all; `timeout` is in seconds, for all engines at once.
+    """Return the swarms of the given machines, or of all; `timeout` is in seconds, for all engines together.
 
-    What managers say is on record from now on. A machine that is named is believed that it manages a swarm which nobody
-    here knows. Raises MachineError for a machine that is in no swarm.
+    Records what managers say. A named machine is believed to manage a swarm that nobody here knows. Raises MachineError
+    for a machine in no swarm.
     """
     wanted = meant(store, names)
     asked, failures = recorded_statuses(store, wanted, MachineStatus)
@@ -158,7 +158,7 @@ def in_none(name: str) -> MachineError:
 
 
 def meant(store: Store, names: Sequence[str]) -> list[str]:
-    """The machines that are to be asked: all, or those named and those of the same swarm by their records."""
+    """Return the machines to ask: all, or the named ones and those recorded in the same swarms."""
     if not names:
         return store.names()
     there = on_records(store)
@@ -180,9 +180,9 @@ def note(
     *,
     is_named: bool,
 ) -> bool:
-    """Have on record what a machine is as a node; whether it is a manager from now on, or is none any more.
+    """Record a machine's node; return whether it became a manager, or is none now.
 
-    One that somebody is at work on learns it from them.
+    A machine that somebody works on is left alone.
     """
     node = believed.judged(machine, said, is_named=is_named)
     if said and said.manages and (node is None or not node.manages):
@@ -201,7 +201,7 @@ def note(
 
 
 def seen(believed: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) -> Swarm:
-    """A swarm as its managers among the machines know it."""
+    """Return a swarm as its managers among the machines know it."""
     name, cluster = known[0][1].swarm, known[0][1].cluster
     found = believed.of_all(cluster)
     if isinstance(found, Manager):
@@ -211,13 +211,13 @@ def seen(believed: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) ->
 
 
 def rows(nodes: Iterable[Node], known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
-    """Nodes with their machines: managers first, each by name."""
+    """Return nodes with their machines: managers first, each by name."""
     ours = {node.node: (machine.name, node.before, node.membership) for machine, node in known}
     found = [NodeRow(node, *ours.get(node.id, ())) for node in nodes]
     return sorted(found, key=lambda row: (not row.node.manages, row.machine or row.node.hostname))
 
 
 def remembered(known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
-    """What the records say of nodes where no manager does."""
+    """Return the recorded nodes, for a swarm without a manager that answers."""
     nodes = [Node(node.node, "", node.role, "", "unknown") for _, node in known]
     return rows(nodes, known)

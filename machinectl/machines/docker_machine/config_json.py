@@ -1,6 +1,6 @@
-"""A machine in the shape of docker-machine's config.json, which is what its users' templates and scripts read.
+"""A machine as docker-machine's config.json, for users' templates and scripts.
 
-Secrets are masked, as docker-machine's were not: what is printed ends up in logs and in questions to others.
+Secrets are masked, unlike docker-machine's: output ends up in logs and questions.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SWARM_OPTIONS: dict[str, Any] = {
 
 
 def config_json(machine: Machine, directory: str) -> dict[str, Any]:
-    """The machine as docker-machine's config.json has it; paths are absolute. `directory` is the machine's."""
+    """Return the machine as docker-machine's config.json; paths are absolute. `directory` is the machine's."""
     further = machine.origin.get(FIELDS)
     return with_further(own_fields(machine, directory), without_secrets(further) if isinstance(further, dict) else {})
 
@@ -110,7 +110,7 @@ def is_plain(value: Any, depth: int) -> bool:
 
 
 def driver(machine: Machine, directory: str) -> dict[str, Any]:
-    """The fields that every docker-machine driver has (libmachine/drivers/base.go), then what this one's state says."""
+    """Return the fields of every docker-machine driver (libmachine/drivers/base.go), and this driver's state."""
     state = without_secrets(driver_state(machine) or {})
     fields = {
         "IPAddress": address(machine.url),
@@ -138,7 +138,7 @@ def driver(machine: Machine, directory: str) -> dict[str, Any]:
 
 
 def driver_state(machine: Machine) -> dict[str, Any] | None:
-    """A driver's state is a text that only the driver understands; ours and docker-machine's write a JSON object."""
+    """Return the driver's state if it is a JSON object; ours and docker-machine's are."""
     try:
         state = json.loads(machine.driver_state, parse_float=finite, parse_constant=finite)
     except (ValueError, RecursionError):
@@ -147,7 +147,7 @@ def driver_state(machine: Machine) -> dict[str, Any] | None:
 
 
 def finite(text: str) -> float:
-    """A number of a JSON text. Raises ValueError for those that JSON does not have, or that are too large."""
+    """Return a number of a JSON text. Raises ValueError for NaN, Infinity and too large ones."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(text)
@@ -155,7 +155,7 @@ def finite(text: str) -> float:
 
 
 def address(url: str) -> str:
-    """The host in an engine's URL, "" where it has none (a socket, a machine half made)."""
+    """Return the host in an engine's URL, "" if it has none (a socket, a half made machine)."""
     try:
         return engine_url.parse(url).host
     except MachineError:
@@ -183,7 +183,7 @@ def engine_options(machine: Machine) -> dict[str, Any]:
 
 
 def auth_options(machine: Machine, directory: str) -> dict[str, Any]:
-    """docker-machine's libmachine/auth/auth.go. A machine of ours has its own CA, beside its certificates."""
+    """docker-machine's libmachine/auth/auth.go. Each machine of ours has its own CA."""
     return {
         "CertDir": directory,
         "CaCertPath": os.path.join(directory, "ca.pem"),

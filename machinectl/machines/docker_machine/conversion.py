@@ -1,4 +1,4 @@
-"""What becomes of a machine of docker-machine's here: one of driver none or generic, or nothing, and why. Pure."""
+"""Convert a docker-machine record to a machine with driver none or generic. Pure."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ KEY_FILE = "id_ssh"
 
 
 class LeftOut(MachineError):
-    """A machine that cannot be one of ours, though nothing is wrong with it."""
+    """The machine cannot be imported, although its record is not broken."""
 
 
 @dataclass(frozen=True)
 class Becoming:
-    """What a machine becomes here, and what a person should know of that."""
+    """The converted machine, and remarks for people."""
 
     machine: Machine
     remarks: tuple[str, ...] = ()
 
 
 def becoming(old: OldMachine, origin: Origin) -> Becoming:
-    """What becomes of a machine by its record. Raises LeftOut, or MachineError where its address is none."""
+    """Convert a record. Raises LeftOut, or MachineError for an invalid address."""
     asked, remarks = engine_options(old)
     driver, state, options, url = as_none(old) if old.driver == "none" else as_generic(old)
     # docker-machine sets up no engine without TLS, whatever its port.
@@ -70,7 +70,7 @@ def as_none(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionValue
 
 
 def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionValue], str]:
-    """A host by its address and its SSH; the state is as docker-machine's own generic driver has it: ours reads it."""
+    """Return driver, state, options and URL. The state has the form of docker-machine's generic driver."""
     user = old.user or USER
     if not old.address:
         raise LeftOut(
@@ -101,7 +101,7 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
 
 
 def without_key(becoming: Becoming) -> Becoming:
-    """The same where its host is logged in at with the user's own keys."""
+    """Remove the key: the user's own keys are used to log in."""
     machine = becoming.machine
     machine.driver_state = json.dumps({**json.loads(machine.driver_state), "SSHKeyPath": ""})
     return becoming
@@ -113,7 +113,7 @@ def labels(old: OldMachine) -> dict[str, str]:
 
 
 def engine_options(old: OldMachine) -> tuple[EngineOptions, list[str]]:
-    """What is asked of the engine, and of what we could not ask it, a remark."""
+    """Return the engine's options, and a remark on those that we do not have."""
     options = tuple(option for option in old.options if is_option(option))
     env = tuple(variable for variable in old.env if is_variable(variable))
     asked = EngineOptions(
@@ -144,7 +144,7 @@ def is_option(option: str) -> bool:
 
 
 def farewell(old: OldMachine) -> Iterator[str]:
-    """What a person knew of the machine that is not so any more."""
+    """Yield remarks on what is different from docker-machine."""
     if old.in_swarm:
         yield "it was in a Swarm of docker-machine's --swarm, a product that no longer exists: not taken over"
     if old.driver not in MAKE_NOTHING:

@@ -1,9 +1,8 @@
-"""docker-machine's store: where it is, what a record in it says, and the files that lie beside that. It is only read.
+"""docker-machine's store: its records and files. It is only read.
 
-STORE/certs/                     the CA and the client of all its machines
-STORE/machines/NAME/config.json  libmachine/host/host.go; older ones as libmachine/host/migrate_v1_v2.go and
-                                 migrate_v2_v3.go read them: what is taken from here had its place in all three
-STORE/machines/NAME/             copies of CA and client, the server's pair, and the SSH key; driver none has none of it
+STORE/certs/ has the CA and client certificate of all machines; STORE/machines/NAME/ has copies of them, the server's
+pair and the SSH key (driver none has no files). config.json is libmachine/host/host.go; older ones are read as
+libmachine/host/migrate_v1_v2.go and migrate_v2_v3.go do: the fields used here had the same place in all three.
 """
 
 from __future__ import annotations
@@ -43,18 +42,18 @@ LONGEST_FILE_NAME = 255
 
 
 def default_root() -> str:
-    """Where docker-machine keeps its machines where nothing else is said."""
+    """Return docker-machine's default store."""
     return os.path.expanduser(DOCKER_MACHINE_ROOT)
 
 
 def usual_root() -> str:
-    """The store that its user means who names none: docker-machine's variable is ours, too."""
+    """Return the store to use if none is named; docker-machine's variable is also ours."""
     named = os.environ.get("MACHINE_STORAGE_PATH", "")
     return os.path.abspath(named) if named and is_store(named) else default_root()
 
 
 def is_store(root: str) -> bool:
-    """Whether docker-machine keeps a machine there."""
+    """Return whether docker-machine has a machine there."""
     return any(is_its_own(root, name) for name in entries(root))
 
 
@@ -84,13 +83,13 @@ def check_apart(root: str) -> None:
 
 
 def is_its_own(root: str, name: str) -> bool:
-    """Whether a machine there is docker-machine's: in a store that both use, each has machines of its own."""
+    """Return whether a machine there is docker-machine's; both programs may use one store."""
     directory = directory_of(root, name)
     return os.path.lexists(os.path.join(directory, RECORD)) and not os.path.lexists(os.path.join(directory, OURS))
 
 
 def entries(root: str) -> list[str]:
-    """The names of the directories among its machines, whatever is in them; none where there is no such store."""
+    """Return the names of the directories among its machines; none if there is no store."""
     try:
         with os.scandir(os.path.join(root, "machines")) as found:
             names = [entry.name for entry in found if not entry.name.startswith(".") and entry.is_dir()]
@@ -100,9 +99,9 @@ def entries(root: str) -> list[str]:
 
 
 def machines(root: str) -> list[str]:
-    """The names in a store that somebody means to have taken over: all directories there that are not ours.
+    """Return the names to import: all directories that are not ours.
 
-    Raises StoreError where it is no store of docker-machine's.
+    Raises StoreError if it is no docker-machine store.
     """
     place = os.path.join(root, "machines")
     try:
@@ -114,7 +113,7 @@ def machines(root: str) -> list[str]:
 
 
 def meant_instead(root: str) -> str:
-    """What to do about a directory that is no store: one above it may be."""
+    """Return a hint for a directory that is no store: one above it may be."""
     above = os.path.dirname(root)
     for directory in (above, os.path.dirname(above)):
         if is_store(directory):
@@ -128,12 +127,11 @@ def directory_of(root: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class OldMachine:
-    """What a record says of a machine; "", 0 and () are what it does not say.
+    """A machine of a record; "", 0 and () are for missing values.
 
-    `url` is where driver none has the engine, `address` where any other has the host; `key` is the path of the SSH key
-    as it was where the record was written. `labels` to `install_url` are what was asked of the engine
-    (libmachine/engine/engine.go, libmachine/auth/auth.go), and `others` what else was, by the names of their fields.
-    `record` is all of it.
+    `url` is the engine of driver none, `address` the host of any other; `key` is the path of the SSH key when the
+    record was written. `labels` to `install_url` are the engine's options (libmachine/engine/engine.go,
+    libmachine/auth/auth.go), `others` the names of further ones that are set. `record` is everything.
     """
 
     name: str
@@ -158,7 +156,7 @@ class OldMachine:
 
 
 def read(root: str, name: str) -> OldMachine:
-    """The record of a machine. Raises BrokenRecord, or StoreError where it may not be read."""
+    """Return a machine's record. Raises BrokenRecord, or StoreError without permission."""
     if not is_name(name):
         raise BrokenRecord(
             f"The machine {name!r} of docker-machine's store has no machine's name",
@@ -182,11 +180,11 @@ def read(root: str, name: str) -> OldMachine:
 
 
 class Odd(ValueError):
-    """A part of a record is not what docker-machine writes there; the text says which."""
+    """A part of a record is not what docker-machine writes; the text says which."""
 
 
 def old_machine(name: str, data: Any) -> OldMachine:
-    """What the JSON of a record says. Raises Odd."""
+    """Convert a record's JSON. Raises Odd."""
     record = part(data, "config.json")
     version = record.get("ConfigVersion")
     if version not in VERSIONS or type(version) is not int:
@@ -273,11 +271,10 @@ def broken(name: str, what: str) -> BrokenRecord:
 
 
 def key_of(root: str, old: OldMachine) -> dict[str, bytes]:
-    """The SSH key of a machine, and where it lies beside that its public half, by "" and ".pub".
+    """Return a machine's SSH key as "", and its public half as ".pub" if there is one.
 
-    It is where docker-machine copies it: in the machine's directory, wherever that is by now; else where the record
-    says. Empty where driver generic was given none: it logs in with the user's own. Raises StoreError where there is
-    no key in the file, or that is no file of the user's.
+    It is in the machine's directory, where docker-machine copies it, else at the recorded path. {} if driver generic
+    got none: it uses the user's own keys. Raises StoreError for a missing, invalid or foreign file.
     """
     directory = directory_of(root, old.name)
     if not old.key and old.driver == "generic" and not os.path.lexists(os.path.join(directory, USUAL_KEY)):
@@ -313,7 +310,7 @@ def is_file_name(word: str) -> bool:
 
 
 def owners_in(root: str) -> set[int]:
-    """Whose files are read: the user's; root may read those of whoever the store belongs to."""
+    """Return whose files may be read: the user's; for root, also the store owner's."""
     if os.name == "nt":
         return set()
     user = os.geteuid()
@@ -321,7 +318,7 @@ def owners_in(root: str) -> set[int]:
 
 
 def read_own(path: str, owners: Container[int]) -> bytes:
-    """What a regular file of somebody's holds. Raises OSError for any other one: nothing of another kind is opened."""
+    """Return a regular file's content. Raises OSError for anything else, without opening it."""
     # To open a device may already do something; and what was looked at may be another one by then.
     check_own(os.stat(path), path, owners)
     with open(path, "rb", opener=open_without_waiting) as file:
