@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.docker_cli.contexts import Context, ContextError, Contexts, Current, Mark, invalid_name_reason
+from machinectl.docker_cli.context_exchange import ContextError
+from machinectl.docker_cli.contexts import Context, Contexts, Current, Mark, invalid_name_reason
 from tests.support.docker_cli import DockerCli
 from tests.support.real import need
 
@@ -197,7 +198,7 @@ def test_killed_while_it_removes_what_was_replaced_nothing_of_that_comes_back_in
                 raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr("machinectl.docker_cli.contexts.remove_tree", killed)
+        patched.setattr("machinectl.docker_cli.context_exchange.remove_tree", killed)
         with pytest.raises(SystemExit), contexts.writing():
             # The second kill is that of what puts it right.
             contexts.put(pointed("tcp://new:2376", NEW, contexts)) if act == "replace" else contexts.remove("orionbox")

@@ -1,38 +1,35 @@
-"""docker's contexts: where its CLI keeps the engines that it knows by name, read as a value and written whole.
+"""docker's contexts: the engines that its CLI knows by name, read as values.
 
-The format is docker/cli's, cli/context/store (doc.go, metadatastore.go, tlsstore.go):
+The format is docker/cli's, cli/context/store (doc.go, metadatastore.go, tlsstore.go). ID is the SHA-256 of the name.
 
 DOCKER_CONFIG/contexts/meta/ID/meta.json  the name, free metadata, and the endpoints, {"docker": {"Host": …}}
-DOCKER_CONFIG/contexts/tls/ID/docker/     ca.pem, cert.pem and key.pem for that endpoint; ID is the SHA-256 of the name
-DOCKER_CONFIG/contexts/.machinectl/       what is on its way in (new), out (old) or gone; docker never looks there
+DOCKER_CONFIG/contexts/tls/ID/docker/     ca.pem, cert.pem and key.pem for that endpoint
+DOCKER_CONFIG/contexts/.machinectl/       see `context_exchange`; docker never looks there
 DOCKER_CONFIG/config.json                 among others the current context
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import MachineError
-from machinectl.files.atomic import (
-    PRIVATE_DIRECTORY,
-    quoted,
-    read_file,
-    remove_tree,
-    replace_file,
-    write_new,
+from machinectl.docker_cli.context_exchange import (
+    ContextError,
+    ContextExchange,
+    context_place,
+    listed,
+    only_writer,
+    translated_errors,
 )
-from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
+from machinectl.files.atomic import quoted, read_file, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# cli/context/store/store.go: restrictedNamePattern, and the name that is none.
+# cli/context/store/store.go: restrictedNamePattern, and the name that stands for no context.
 DEFAULT = "default"
 FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 CHARACTERS = FIRST | frozenset("_.+-")
@@ -44,18 +41,12 @@ META_FILE = "meta.json"
 KEYS = {"name": "Name", "metadata": "Metadata", "endpoints": "Endpoints"}
 # Where our mark is in a context's metadata: docker keeps what it does not know there.
 MARK = "machinectl"
-STAGING = ".machinectl"
-KINDS = ("tls", "meta")
-
-
-class ContextError(MachineError):
-    """docker's contexts cannot be read or written: no directory, permissions, a full disk, a context that is none."""
 
 
 class Mark(NamedTuple):
-    """What says that a context is a machinectl's: the store, as a real path, and the machine's name in it.
+    """Marks a context as ours: the real path of the store, and the machine's name in it.
 
-    A swarm's has the context's own name in the place of a machine's, and the ID of the swarm.
+    The mark of a swarm's context has the context's name and the ID of the swarm.
     """
 
     store: str
@@ -67,7 +58,7 @@ class Mark(NamedTuple):
 
 
 class Current(NamedTuple):
-    """The context that docker would take, and what has it do so: a variable, config.json, or "" where nothing does."""
+    """The context that docker uses, and why: a variable, config.json, or "" for the default."""
 
     name: str
     by: str = ""
@@ -75,10 +66,7 @@ class Current(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """One context as docker has it.
-
-    `document` is its meta.json with all that anybody has written into it, `tls` the files of each of its endpoints.
-    """
+    """A context: the whole meta.json, and the TLS files by endpoint and name."""
 
     name: str
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -94,24 +82,24 @@ class Context:
 
     @property
     def host(self) -> str:
-        """Where the engine is, in docker's notation; "" where the context does not say."""
+        """Return the engine's URL, "" if there is none."""
         return str(part(self.endpoints, ENDPOINT).get("Host") or "")
 
     @property
     def skips_verification(self) -> bool:
-        """Whether docker takes any certificate of the engine's."""
+        """Return whether docker accepts any certificate of the engine."""
         return bool(part(self.endpoints, ENDPOINT).get("SkipTLSVerify"))
 
     @property
     def files(self) -> dict[str, bytes]:
-        """What opens the engine, by the names of TLS_FILES; empty where it is spoken to without TLS."""
+        """Return the engine's TLS files by name, none for an engine without TLS."""
         return dict(self.tls.get(ENDPOINT, {}))
 
     @property
     def mark(self) -> Mark | None:
-        """Whose it is, where it is a machinectl's.
+        """Return our mark.
 
-        `docker context create --from` and `docker context import` copy the mark under another name: that is no mark.
+        A mark of another name does not count: `docker context create --from` and `docker context import` copy it.
         """
         found = self.metadata.get(MARK)
         if not isinstance(found, dict) or found.get("machine") != self.name or not isinstance(found.get("store"), str):
@@ -119,7 +107,7 @@ class Context:
         return Mark(found["store"], self.name, str(found.get("swarm") or ""))
 
     def pointed(self, mark: Mark, host: str, files: Mapping[str, bytes]) -> Context:
-        """The same context with our mark, leading to an engine; what others wrote into it stays."""
+        """Return the context with our mark and an engine. What others wrote into it stays."""
         described = {} if self.document else {"Description": "Kept by machinectl"}
         metadata = {**described, **self.metadata, MARK: mark.dump()}
         endpoint = {**part(self.endpoints, ENDPOINT), "Host": host, "SkipTLSVerify": False}
@@ -131,13 +119,13 @@ class Context:
 
 
 def part(document: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """An object within another; one that is missing, or no object, is empty."""
+    """Return an object within another, empty if it is missing or no object."""
     found = document.get(key)
     return found if isinstance(found, dict) else {}
 
 
 def invalid_name_reason(name: str) -> str:
-    """Why docker takes a name for no context's; "" where it does."""
+    """Return why docker refuses a name for a context, "" if it accepts it."""
     if name == DEFAULT:
         return f'docker keeps the name "{DEFAULT}" for itself'
     if len(name) < SHORTEST_NAME:
@@ -154,14 +142,15 @@ class Contexts:
         # cli/config/config.go: Dir
         self.config = os.path.abspath(config or os.environ.get("DOCKER_CONFIG", "") or os.path.expanduser("~/.docker"))
         self.root = os.path.join(self.config, "contexts")
-        self.staging = os.path.join(self.root, STAGING)
+        self._exchange = ContextExchange(self.root)
+        self.staging = self._exchange.staging
 
     def place(self, kind: str, name: str) -> str:
-        """The directory that holds a context's `meta` or `tls`."""
-        return os.path.join(self.root, kind, hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest())
+        """Return the directory of a context's `meta` or `tls`."""
+        return context_place(self.root, kind, name)
 
     def names(self) -> list[str]:
-        """The names of all contexts that can be read, in no order."""
+        """Return the names of all contexts that can be read, in no order."""
         try:
             ids = os.listdir(os.path.join(self.root, "meta"))
         except OSError:
@@ -169,51 +158,23 @@ class Contexts:
         found = []
         for each in ids:
             try:
-                name = self.parse(os.path.join(self.root, "meta", each, META_FILE)).get("Name")
+                name = read_meta(os.path.join(self.root, "meta", each, META_FILE)).get("Name")
             except ContextError:
                 continue
-            # A context is found by its name: what stands elsewhere is none.
+            # docker finds a context by its name: one in another directory does not count.
             if isinstance(name, str) and self.place("meta", name) == os.path.join(self.root, "meta", each):
                 found.append(name)
         return found
 
     def read(self, name: str) -> Context | None:
-        """A context, None where there is none of that name. Raises ContextError for one that cannot be read."""
+        """Return a context, None if there is none of that name. Raises ContextError."""
         path = os.path.join(self.place("meta", name), META_FILE)
         if not os.path.lexists(path):
             return None
-        return Context(name, self.parse(path), self.read_tls(name))
-
-    def parse(self, path: str) -> dict[str, Any]:
-        try:
-            document = json.loads(read_file(path))
-        except OSError as exc:
-            raise ContextError(f"{path} cannot be read: {exc.strerror}", f"See: ls -l {quoted(path)}") from exc
-        except (ValueError, RecursionError) as exc:
-            raise ContextError(f"{path} is not JSON", f"See what it holds, or remove it: {quoted(path)}") from exc
-        if not isinstance(document, dict):
-            raise ContextError(f"{path} is not a context", f"See what it holds, or remove it: {quoted(path)}")
-        # encoding/json finds the keys of its structures in whatever case they are written.
-        return {KEYS.get(str(key).lower(), str(key)): value for key, value in document.items()}
-
-    def read_tls(self, name: str) -> dict[str, dict[str, bytes]]:
-        """The files of each endpoint, as far as docker would take them. Raises ContextError."""
-        directory = self.place("tls", name)
-        found: dict[str, dict[str, bytes]] = {}
-        try:
-            for endpoint in listed(directory):
-                path = os.path.join(directory, endpoint)
-                if os.path.isdir(path):
-                    names = [file for file in listed(path) if not os.path.isdir(os.path.join(path, file))]
-                    found[endpoint] = {file: read_file(os.path.join(path, file)) for file in names}
-        except OSError as exc:
-            raise ContextError(
-                f"{exc.filename or directory} cannot be read: {exc.strerror}", f"See: ls -lR {quoted(directory)}"
-            ) from exc
-        return found
+        return Context(name, read_meta(path), read_tls(self.place("tls", name)))
 
     def current(self, environment: Mapping[str, str]) -> Current:
-        """The context that docker would take (cli/command/cli.go: resolveContextName), whether it is there or not."""
+        """Return the context that docker uses (cli/command/cli.go: resolveContextName), whether it exists or not."""
         if environment.get("DOCKER_HOST"):
             return Current(DEFAULT, "DOCKER_HOST")
         if name := environment.get("DOCKER_CONTEXT"):
@@ -222,7 +183,7 @@ class Contexts:
         return Current(name, "config.json") if name else Current(DEFAULT)
 
     def chosen(self) -> str:
-        """The context that `docker context use` chose; "" where it chose none, or docker could not read it either."""
+        """Return the choice of `docker context use`, "" if there is none or docker could not read it either."""
         try:
             document = json.loads(read_file(os.path.join(self.config, "config.json")))
         except (OSError, ValueError, RecursionError):
@@ -232,173 +193,64 @@ class Contexts:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether somebody writes contexts now, or was killed at it: `writing` puts that right."""
-        return os.path.lexists(self.staging)
+        """Return whether a machinectl writes contexts now or was killed doing so; `writing` recovers."""
+        return self._exchange.is_unfinished
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Become the only machinectl that writes contexts here; what a killed one left is put right first.
-
-        Raises ContextError.
-        """
-        import fcntl
-
-        with self.translated():
-            self.check_home()
-            for directory in (self.config, self.root, *(os.path.join(self.root, kind) for kind in KINDS)):
-                make(directory)
-                self.check_ours(directory)
-            descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with self.translated():
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                self.put_right()
+        """Lock the contexts, and recover what a killed machinectl left. Raises ContextError."""
+        with only_writer(self.config, self.root):
+            with translated_errors(self.config):
+                self._exchange.recover()
             yield
-        finally:
-            os.close(descriptor)
 
     def put(self, context: Context) -> None:
-        """Have a context there, whole; `writing` must be entered. Raises ContextError, and then all is as it was."""
+        """Write a whole context or change nothing; `writing` must be entered. Raises ContextError."""
         document = json.dumps(context.document).encode()
         meta = self.place("meta", context.name)
-        with self.translated():
-            if os.path.isdir(meta) and self.read_tls(context.name) == context.tls:
+        with translated_errors(self.config):
+            if os.path.isdir(meta) and read_tls(self.place("tls", context.name)) == context.tls:
                 replace_file(os.path.join(meta, META_FILE), document)
                 return
             try:
-                self.stage(context, document)
-                self.exchange(context.name)
+                self._exchange.stage(context.name, META_FILE, document, context.tls)
+                self._exchange.exchange(context.name)
             finally:
-                self.put_right()
+                self._exchange.recover()
 
     def remove(self, name: str) -> None:
-        """Have a context there no longer; `writing` must be entered. Raises ContextError."""
-        with self.translated():
+        """Remove a context; `writing` must be entered. Raises ContextError."""
+        with translated_errors(self.config):
             try:
-                self.exchange(name)
+                self._exchange.exchange(name)
             finally:
-                self.put_right()
-
-    def stage(self, context: Context, document: bytes) -> None:
-        """Write a whole context where docker does not look, its metadata last."""
-        name = context.name
-        make(self.staged("new", "tls", name))
-        for endpoint, files in context.tls.items():
-            directory = os.path.join(self.staged("new", "tls", name), endpoint)
-            make(directory)
-            for file, data in files.items():
-                write_new(os.path.join(directory, file), data)
-        meta = self.staged("new", "meta", name)
-        make(meta)
-        write_new(os.path.join(meta, META_FILE), document)
-
-    def exchange(self, name: str) -> None:
-        """Take away what there is of a context, and put what is staged into its place.
-
-        Without its metadata docker does not know it: that goes first and comes last, so that it is there whole or not.
-        The files are on disk by then. Whether the renames outlast a power cut is not waited for: `context sync` mends
-        what they were to bring.
-        """
-        for kind in reversed(KINDS):
-            move(self.place(kind, name), self.staged("old", kind, name))
-        for kind in KINDS:
-            move(self.staged("new", kind, name), self.place(kind, name))
-        self.throw_away("old")
-
-    def put_right(self) -> None:
-        """Finish an exchange that has put something into place, undo any other; forget what was staged."""
-        if not self.is_unfinished:
-            return
-        new, old = (os.path.join(self.staging, age) for age in ("new", "old"))
-        for each in listed(os.path.join(new, "meta")):
-            if not os.path.lexists(os.path.join(new, "tls", each)):
-                move(os.path.join(new, "meta", each), os.path.join(self.root, "meta", each))
-        for each in listed(os.path.join(old, "meta")):
-            for kind in KINDS:
-                move(os.path.join(old, kind, each), os.path.join(self.root, kind, each))
-        for age in ("new", "old"):
-            self.throw_away(age)
-        remove_tree(self.staging)
-
-    def throw_away(self, age: str) -> None:
-        """Remove what is staged, in one step: what is left of it by a kill is never taken for the whole."""
-        gone = os.path.join(self.staging, "gone")
-        remove_tree(gone)
-        move(os.path.join(self.staging, age), gone)
-        remove_tree(gone)
-
-    def staged(self, age: str, kind: str, name: str) -> str:
-        """Where a context's `meta` or `tls` is on its way in (`new`) or out (`old`)."""
-        return os.path.join(self.staging, age, kind, os.path.basename(self.place(kind, name)))
-
-    def check_home(self) -> None:
-        """Refuse to make docker's directory where another user could replace it, or in another user's home.
-
-        Root is refused there too: sudo may keep HOME, and the user could not use files that root makes.
-        """
-        if exposed := exposed_above(self.config):
-            raise no_place(exposed)
-        above = self.config
-        while not os.path.lexists(above):
-            above = os.path.dirname(above)
-        if os.name != "nt" and os.stat(above).st_uid not in {0, os.geteuid()}:
-            raise no_place(Exposed(above, FOREIGN))
-
-    def check_ours(self, directory: str) -> None:
-        """Refuse to keep keys where another user could change them, or would find what he cannot change himself."""
-        foreign = os.name != "nt" and os.stat(directory).st_uid != os.geteuid()
-        if why := FOREIGN if foreign else other_writer(directory):
-            raise no_place(Exposed(directory, why))
-
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Say what the operating system's refusal to write contexts means, and what to do."""
-        try:
-            yield
-        except MachineError as exc:
-            if isinstance(exc, ContextError) or not isinstance(exc.__cause__, OSError):
-                raise
-            raise self.refused(exc.__cause__) from exc
-        except OSError as exc:
-            raise self.refused(exc) from exc
-
-    def refused(self, why: OSError) -> ContextError:
-        hint = "Keep docker's contexts where you may write: export DOCKER_CONFIG=<DIR>"
-        if why.errno in {errno.ENOSPC, errno.EDQUOT}:
-            hint = f"Make room on the disk that holds it: df -h {quoted(self.config)}"
-        return ContextError(f"Cannot write docker's contexts in {self.config}: {why.strerror or why}", hint)
+                self._exchange.recover()
 
 
-def no_place(exposed: Exposed) -> ContextError:
-    return ContextError(
-        f"{exposed.path} is not safe for keys: {exposed.why}",
-        exposed.hint("keep docker's contexts elsewhere: export DOCKER_CONFIG=<DIR>"),
-    )
-
-
-def make(directory: str) -> None:
-    """Have a directory, and those that it is in; each that is made is for its owner alone."""
-    if os.path.isdir(directory):
-        return
-    make(os.path.dirname(directory))
+def read_meta(path: str) -> dict[str, Any]:
     try:
-        os.mkdir(directory, PRIVATE_DIRECTORY)
-    except FileExistsError as exc:
-        # Another process was faster, or it is a file.
-        if not os.path.isdir(directory):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory) from exc
+        document = json.loads(read_file(path))
+    except OSError as exc:
+        raise ContextError(f"{path} cannot be read: {exc.strerror}", f"See: ls -l {quoted(path)}") from exc
+    except (ValueError, RecursionError) as exc:
+        raise ContextError(f"{path} is not JSON", f"See what it holds, or remove it: {quoted(path)}") from exc
+    if not isinstance(document, dict):
+        raise ContextError(f"{path} is not a context", f"See what it holds, or remove it: {quoted(path)}")
+    # As encoding/json, accept the keys of its structures in any case.
+    return {KEYS.get(str(key).lower(), str(key)): value for key, value in document.items()}
 
 
-def move(path: str, target: str) -> None:
-    """Give what is at a path, if anything, another place, unless that is taken."""
-    if os.path.lexists(path) and not os.path.lexists(target):
-        make(os.path.dirname(target))
-        os.rename(path, target)
-
-
-def listed(directory: str) -> list[str]:
-    """The names in a directory that docker would not pass over; none where it is not there."""
+def read_tls(directory: str) -> dict[str, dict[str, bytes]]:
+    """Return the TLS files that docker would read, by endpoint and name. Raises ContextError."""
+    found: dict[str, dict[str, bytes]] = {}
     try:
-        return [name for name in os.listdir(directory) if not name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+        for endpoint in listed(directory):
+            path = os.path.join(directory, endpoint)
+            if os.path.isdir(path):
+                names = [file for file in listed(path) if not os.path.isdir(os.path.join(path, file))]
+                found[endpoint] = {file: read_file(os.path.join(path, file)) for file in names}
+    except OSError as exc:
+        raise ContextError(
+            f"{exc.filename or directory} cannot be read: {exc.strerror}", f"See: ls -lR {quoted(directory)}"
+        ) from exc
+    return found

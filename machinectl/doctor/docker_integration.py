@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli import plugin as docker_plugin
-from machinectl.docker_cli.contexts import DEFAULT, ContextError, Contexts
+from machinectl.docker_cli.context_exchange import ContextError
+from machinectl.docker_cli.contexts import DEFAULT, Contexts
 from machinectl.doctor import store_files
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.files.atomic import quoted, read_file

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.contexts import DEFAULT, Context, ContextError, Contexts, Mark, invalid_name_reason
+from machinectl.docker_cli.context_exchange import ContextError
+from machinectl.docker_cli.contexts import DEFAULT, Context, Contexts, Mark, invalid_name_reason
 from machinectl.errors import MachineError, one_line
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES

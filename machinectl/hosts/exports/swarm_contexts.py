@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.contexts import Context, ContextError, Contexts, Mark
+from machinectl.docker_cli.context_exchange import ContextError
+from machinectl.docker_cli.contexts import Context, Contexts, Mark
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES

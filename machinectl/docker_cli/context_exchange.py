@@ -1,0 +1,187 @@
+"""Write docker's contexts so that each is there completely or not at all, also after a kill.
+
+DOCKER_CONFIG/contexts/.machinectl/ holds contexts on their way in (new) or out (old), and those to delete (gone).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.files.atomic import PRIVATE_DIRECTORY, quoted, remove_tree, write_new
+from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+STAGING = ".machinectl"
+KINDS = ("tls", "meta")
+
+
+class ContextError(MachineError):
+    """docker's contexts cannot be read or written: no directory, permissions, a full disk, no valid context."""
+
+
+def context_place(root: str, kind: str, name: str) -> str:
+    """Return the directory of a context's `meta` or `tls`."""
+    return os.path.join(root, kind, hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest())
+
+
+class ContextExchange:
+    """Replaces contexts under a root directory; the lock of `only_writer` must be held."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self.staging = os.path.join(root, STAGING)
+
+    @property
+    def is_unfinished(self) -> bool:
+        return os.path.lexists(self.staging)
+
+    def stage(self, name: str, meta_file: str, document: bytes, tls: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Write a whole context where docker does not look, its metadata last."""
+        make_directories(self._staged("new", "tls", name))
+        for endpoint, files in tls.items():
+            directory = os.path.join(self._staged("new", "tls", name), endpoint)
+            make_directories(directory)
+            for file, data in files.items():
+                write_new(os.path.join(directory, file), data)
+        meta = self._staged("new", "meta", name)
+        make_directories(meta)
+        write_new(os.path.join(meta, meta_file), document)
+
+    def exchange(self, name: str) -> None:
+        """Move a context away, and what is staged into its place.
+
+        docker does not know a context without metadata: they go first and come last. The files are on disk by then. The
+        renames are not synced: after a power cut, `context sync` repairs what they were to bring.
+        """
+        for kind in reversed(KINDS):
+            move(context_place(self._root, kind, name), self._staged("old", kind, name))
+        for kind in KINDS:
+            move(self._staged("new", kind, name), context_place(self._root, kind, name))
+        self._delete("old")
+
+    def recover(self) -> None:
+        """Finish an exchange that has put something into place, undo any other, and delete what was staged."""
+        if not self.is_unfinished:
+            return
+        new, old = (os.path.join(self.staging, age) for age in ("new", "old"))
+        for each in listed(os.path.join(new, "meta")):
+            if not os.path.lexists(os.path.join(new, "tls", each)):
+                move(os.path.join(new, "meta", each), os.path.join(self._root, "meta", each))
+        for each in listed(os.path.join(old, "meta")):
+            for kind in KINDS:
+                move(os.path.join(old, kind, each), os.path.join(self._root, kind, each))
+        for age in ("new", "old"):
+            self._delete(age)
+        remove_tree(self.staging)
+
+    def _delete(self, age: str) -> None:
+        """Delete what is staged. First rename it: a part that a kill leaves must not look complete."""
+        gone = os.path.join(self.staging, "gone")
+        remove_tree(gone)
+        move(os.path.join(self.staging, age), gone)
+        remove_tree(gone)
+
+    def _staged(self, age: str, kind: str, name: str) -> str:
+        return os.path.join(self.staging, age, kind, os.path.basename(context_place(self._root, kind, name)))
+
+
+@contextmanager
+def only_writer(config: str, root: str) -> Iterator[None]:
+    """Make docker's directories if they are missing, check them, and lock out other machinectls."""
+    import fcntl
+
+    with translated_errors(config):
+        check_home(config)
+        for directory in (config, root, *(os.path.join(root, kind) for kind in KINDS)):
+            make_directories(directory)
+            check_ours(directory)
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with translated_errors(config):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def check_home(config: str) -> None:
+    """Refuse to make docker's directory where another user could replace it, or in another user's home.
+
+    Root is refused there too: sudo may keep HOME, and the user could not use files that root makes.
+    """
+    if exposed := exposed_above(config):
+        raise unsafe_place(exposed)
+    above = config
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if os.name != "nt" and os.stat(above).st_uid not in {0, os.geteuid()}:
+        raise unsafe_place(Exposed(above, FOREIGN))
+
+
+def check_ours(directory: str) -> None:
+    """Refuse a directory in which another user could change keys, or whose owner could not change ours."""
+    foreign = os.name != "nt" and os.stat(directory).st_uid != os.geteuid()
+    if why := FOREIGN if foreign else other_writer(directory):
+        raise unsafe_place(Exposed(directory, why))
+
+
+@contextmanager
+def translated_errors(config: str) -> Iterator[None]:
+    """Turn the operating system's errors into a ContextError that says what to do."""
+    try:
+        yield
+    except MachineError as exc:
+        if isinstance(exc, ContextError) or not isinstance(exc.__cause__, OSError):
+            raise
+        raise cannot_write(config, exc.__cause__) from exc
+    except OSError as exc:
+        raise cannot_write(config, exc) from exc
+
+
+def cannot_write(config: str, why: OSError) -> ContextError:
+    hint = "Keep docker's contexts where you may write: export DOCKER_CONFIG=<DIR>"
+    if why.errno in {errno.ENOSPC, errno.EDQUOT}:
+        hint = f"Make room on the disk that holds it: df -h {quoted(config)}"
+    return ContextError(f"Cannot write docker's contexts in {config}: {why.strerror or why}", hint)
+
+
+def unsafe_place(exposed: Exposed) -> ContextError:
+    return ContextError(
+        f"{exposed.path} is not safe for keys: {exposed.why}",
+        exposed.hint("keep docker's contexts elsewhere: export DOCKER_CONFIG=<DIR>"),
+    )
+
+
+def make_directories(directory: str) -> None:
+    """Make a directory and its missing parents, private each."""
+    if os.path.isdir(directory):
+        return
+    make_directories(os.path.dirname(directory))
+    try:
+        os.mkdir(directory, PRIVATE_DIRECTORY)
+    except FileExistsError as exc:
+        # Another process was faster, or it is a file.
+        if not os.path.isdir(directory):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory) from exc
+
+
+def move(path: str, target: str) -> None:
+    """Rename a path if it exists and the target does not."""
+    if os.path.lexists(path) and not os.path.lexists(target):
+        make_directories(os.path.dirname(target))
+        os.rename(path, target)
+
+
+def listed(directory: str) -> list[str]:
+    """Return the names in a directory without hidden ones, which docker ignores; none if there is no directory."""
+    try:
+        return [name for name in os.listdir(directory) if not name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
