@@ -1,0 +1,112 @@
+"""One declaration is enough for a verb or a flag: parsers, completion, help and fleet.yaml are derived from it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.cli.catalogue import ALL
+from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB, LOGIN, NAMES, SELECTOR
+from machinectl.cli.options.run_verb import function_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# The command module of the new verb.
+FROB = """
+from machinectl.cli.output.stdout import write_out
+
+def frob(here, *, names, loud, pace):
+    write_out(f"{here.store.root} {names} {loud} {pace}\\n")
+"""
+# Its declaration, and that of a flag of another verb, and of an engine option.
+DECLARED = """
+import json, sys
+import machinectl.cli.verbs
+from machinectl.cli.declarations import look_closer, shared_flags
+from machinectl.cli.declarations.declared_verb import PRINTS, Verb
+from machinectl.machines import create_options
+from machinectl.machines.flags import Flag
+
+machinectl.cli.verbs.__path__.append(sys.argv[1])
+LOUD = Flag("-L", "--loud", help="Frob loudly.")
+PACE = Flag("--pace", metavar="PACE", value=("fast", "slow"), help="How fast to frob.", default="slow")
+look_closer.VERBS["frob"] = Verb(
+    "frob:frob", "Frob machines.", examples=("machinectl frob orionbox",), arguments=(shared_flags.NAMES,),
+    flags=(LOUD, PACE), output=PRINTS, light=(LOUD,),
+)
+look_closer.VERBS["status"].flags += (Flag("--frobbed", help="Say whether it was frobbed."),)
+create_options.ENGINE_FLAGS += (Flag("--engine-frob", key="frob", metavar="N", help="Frob the engine."),)
+"""
+SEEN = """
+from machinectl.cli.main import answered, light
+from machinectl.cli.output.help_overview import overview
+from machinectl.cli.parsing.docker_completion import completion
+from machinectl.cli.parsing.go_flags import canonical
+from machinectl.cli.typer_app import build
+from machinectl.fleet.keys import COMMON
+
+json.dump({
+    "overview": overview(),
+    "go": canonical(["frob", "-loud", "-pace=fast", "a"]),
+    "verbs": completion(["fr"]),
+    "flags": completion(["frob", "--"]),
+    "values": completion(["frob", "--pace", ""]),
+    "light": [light(words)[1] is not None for words in (["frob", "-L"], ["frob", "--pace", "fast"])],
+    "status": completion(["status", "--fr"]),
+    "create": completion(["create", "--engine-f"]),
+    "fleet": COMMON["engine-frob"].help,
+}, sys.stderr)
+for words in (["-s", "/x", "frob", "-L", "a", "b"], ["-s", "/x", "frob", "a", "-pace", "fast"], ["frob", "--help"]):
+    answered(words)
+"""
+
+
+def test_a_new_verb_takes_one_declaration_and_one_command_module(tmp_path: Path) -> None:
+    (tmp_path / "frob.py").write_text(FROB)
+    command = [sys.executable, "-c", DECLARED + SEEN, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    seen: dict[str, Any] = json.loads(done.stderr)
+    assert "Frob machines." in seen["overview"]
+    assert seen["go"] == ["frob", "--loud", "--pace=fast", "a"]
+    assert seen["verbs"].startswith("frob\tFrob machines.\n")
+    assert {"--loud\tFrob loudly.", "--pace\tHow fast to frob."} <= set(seen["flags"].splitlines())
+    assert seen["values"].splitlines()[:2] == ["fast", "slow"]
+    assert seen["light"] == [True, False]
+    by_light_path, by_typer, *shown = done.stdout.splitlines()
+    assert by_light_path == "/x ['a', 'b'] True slow"
+    assert by_typer == "/x ['a'] False fast"
+    assert any("-L, --loud" in line and "Frob loudly." in line for line in shown)
+    assert "  machinectl frob orionbox" in shown
+    # A flag of a verb, and an option of engines.
+    assert seen["status"].startswith("--frobbed\tSay whether it was frobbed.\n")
+    assert seen["create"].startswith("--engine-frob\tFrob the engine.\n")
+    assert seen["fleet"] == "Frob the engine."
+
+
+@pytest.mark.parametrize("verb", [name for name, declared in ALL.items() if declared.runs])
+def test_the_function_of_a_verb_takes_what_is_declared(verb: str) -> None:
+    declared = ALL[verb]
+    function = inspect.unwrap(function_of(declared))
+    taken = inspect.signature(function).parameters
+    given = {one.parameter for one in declared.arguments} | {flag.parameter for flag in declared.flags}
+    if LOGIN[0] in declared.flags:
+        given = (given - {flag.parameter for flag in LOGIN}) | {"access"}
+    if SELECTOR.parameter in given and not declared.keeps_selector:
+        assert NAMES.parameter in given
+        given.discard(SELECTOR.parameter)
+    named = {name for name, each in taken.items() if each.kind is each.KEYWORD_ONLY}
+    assert named == given or (named <= given and any(each.kind is each.VAR_KEYWORD for each in taken.values()))
+
+
+@pytest.mark.parametrize("verb", ["", *ALL])
+def test_no_two_flags_of_a_verb_share_a_name(verb: str) -> None:
+    flags = ALL[verb].flags if verb else BEFORE_THE_VERB
+    names = [name for flag in flags for name in flag.all_names]
+    assert len(names) == len(set(names))
+    assert len({flag.parameter for flag in flags}) == len(flags)
