@@ -19,7 +19,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending, settle_pending_held, store_pending
 from machinectl.hosts.certificates.signing import signed, valid_client
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
-from machinectl.hosts.lifecycle.engine_restart import check_provisioned, drained, restarting
+from machinectl.hosts.lifecycle.engine_restart import check_provisioned, drained_for_restart, restarting
 from machinectl.hosts.lifecycle.host_plan import HostPlan, described, way_in
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
@@ -31,7 +31,7 @@ from machinectl.machines.selection import chosen
 from machinectl.provision import preflight
 from machinectl.provision.decision import Decision, EngineDown, not_applied
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
-from machinectl.provision.job import apply
+from machinectl.provision.job import Activation, apply
 from machinectl.provision.steps import engine_config
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
@@ -141,7 +141,7 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
             check(machine, run.host, target)
             title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
             new_ones = in_place(title, run.host, new, target.port)
-            with drained(run, renewal.allowed):
+            with drained_for_restart(run, renewal.allowed):
                 there = store_pending(held, new)
                 try:
                     run.make(new_ones)
@@ -178,7 +178,7 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, renew
             if renewal.new_ca:
                 locked_out = "every other client that was given a certificate is locked out"
                 new_ones = replace(new_ones, details=(*new_ones.details, locked_out))
-            with drained(run, renewal.allowed):
+            with drained_for_restart(run, renewal.allowed):
                 run.make(new_ones)
     return HostPlan(found, tuple(run.outcomes))
 
@@ -238,7 +238,7 @@ def names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
 
 def check(machine: Machine, host: Facts, target: Target) -> None:
     """Refuse a host whose engine would not load them. Raises MachineError before any change."""
-    config = engine_config.read(host)
+    config = engine_config.read_config(host)
     if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
         raise MachineError(
             f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
@@ -251,15 +251,14 @@ def check(machine: Machine, host: Facts, target: Target) -> None:
 def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision:
     """Replace the engine's certificates and restart it; restore the old ones if it does not come up."""
     there = engine_config.certificate_files(host, identity.on_host)
+    socket = engine_config.readiness_socket(host, engine_config.config_content(host), engine_config.flags_now(host))
     return Decision(
         title=title,
         details=tuple(f"write {file.path}" for file in there),
         job=apply(
             there,
+            Activation("restart", port, socket),
             init=host.init,
-            action="restart",
-            port=port,
-            socket=engine_config.unannounced(host, engine_config.content(host), engine_config.flags_now(host)),
         ),
         after=host,
         failure=partial(not_applied, init=host.init),

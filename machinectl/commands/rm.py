@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.lifecycle.removal import (
-    asked_about,
-    check_nobody_behind,
+    check_not_jump_host,
     confirmed,
     is_changed,
+    known_machine,
     remove,
-    told_of_swarm,
-    undoing,
+    undo_plan,
+    warn_of_swarm,
 )
 from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.machines.jump_order import behind, keep_jump_hosts, outermost_first
@@ -51,7 +51,7 @@ def rm(
     if not force:
         known = [name for name in known if set(names).issuperset(others.get(name, ()))]
     for name in known:
-        told_of_swarm(store, console, name)
+        warn_of_swarm(store, console, name)
     if known and not (force or yes):
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
         unasked = " ".join(["machinectl rm -y", *options, *known])
@@ -60,7 +60,7 @@ def rm(
 
     def one(name: str, console: Console) -> None:
         try:
-            check_nobody_behind(store, console, name, others.get(name, ()), force=force)
+            check_not_jump_host(store, console, name, others.get(name, ()), force=force)
             remove(store, console, name, force=force, purge=purge, forget=forget)
         except MachineError as exc:
             raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
@@ -102,9 +102,9 @@ def preview(
         from machinectl.host_changes import PackageInstalled, of_kind
         from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 
-        machine = asked_about(store, name, removed=bool(purge or forget))
-        check_nobody_behind(store, console, name, set(others.get(name, ())).difference(names), force=False)
-        outcomes = undoing(store, machine, console, purge) if purge and machine.changes else []
+        machine = known_machine(store, name, removed=bool(purge or forget))
+        check_not_jump_host(store, console, name, set(others.get(name, ())).difference(names), force=False)
+        outcomes = undo_plan(store, machine, console, purge) if purge and machine.changes else []
         if machine.made:
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
         forgotten = "the certificates here and what is known of the host"

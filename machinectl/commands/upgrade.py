@@ -12,7 +12,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
-from machinectl.hosts.lifecycle.engine_restart import drained, give_back, restarting
+from machinectl.hosts.lifecycle.engine_restart import drained_for_restart, restarting, restore_live_restore
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, described, way_in
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
@@ -98,9 +98,9 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, allow
         there = (way_in(session, root), *described(host, run.port), f"Package: {package} {before}")
         if after == before:
             run.outcomes.append(Outcome(f"No newer {package} is known on the host", changed=False))
-            give_back(run)
+            restore_live_restore(run)
             return HostPlan(there, tuple(run.outcomes))
-        with restarting(run, target_of(machine, Identity()), allowed), drained(run, allowed):
+        with restarting(run, target_of(machine, Identity()), allowed), drained_for_restart(run, allowed):
             details = concerns(before, after, machine.engine.version, host.dependents)
             run.outcomes.append(Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details)))
     return HostPlan(there, tuple(run.outcomes))
@@ -118,7 +118,7 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
             after = packages.newest(root, package, there)
         if after == there:
             console.note(f'"{machine.name}" is up to date: there is no newer {package} than {there}')
-            give_back(run)
+            restore_live_restore(run)
             draining.restore_availability(held, console)
             return
         if not allowed.yes:
@@ -127,7 +127,7 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
             host = run.host
             answered = engine.probe(endpoint_of(machine), VERIFY_TIMEOUT).state is State.RUNNING
             refused = container_check.refusal(root)
-            with drained(run, allowed):
+            with drained_for_restart(run, allowed):
                 with console.step(f'Upgrading {package} of "{machine.name}" from {there} to {after}'):
                     packages.upgrade(root, package, host.init)
                 run.refresh()
@@ -200,7 +200,7 @@ class PackageManager:
         command = " && ".join(self.family.upgrade(each) for each in PACKAGES[package])
         result = self._job(command, RESTART_OLD.replace("RESTART", RESTARTS.get(init, ":"))).run(remote)
         if result.status != 0:
-            raise installation.failure(result)
+            raise installation.explain_failure(result)
 
     def _job(self, command: str, after: str = "") -> Job:
         """Return a job that waits for the package manager's lock and runs a command, then another if it succeeds."""

@@ -57,8 +57,8 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
 def different(host: Facts, target: Target) -> list[str]:
     """Return the differences from the record, one text each."""
     wanted = engine_config.goal(host, target)
-    there = engine_config.read(host)
-    news = engine_config.news(host, wanted)
+    there = engine_config.read_config(host)
+    news = engine_config.changed_keys(host, wanted)
     found = [f"{host.config_path} is gone"] if host.config is None else [key(name, news, there) for name in news]
     files = [file for file in engine_config.changed_files(host, target, wanted) if file.path not in ours_in_there(host)]
     return [*found, *(f"{file.path} is {state(host, file)}" for file in files)]
@@ -108,5 +108,5 @@ def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
         # It is the record's copy that cannot be read, and nothing is known of what was there.
         return []
     written = daemon_json.merged(before, ours.ours)
-    there = engine_config.read(host)
+    there = engine_config.read_config(host)
     return sorted(name for name in {*written, *there} - {*ours.ours} if written.get(name) != there.get(name))

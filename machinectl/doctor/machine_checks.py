@@ -19,8 +19,8 @@ from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import logged_in, pinned_known_hosts, root_runner
 from machinectl.hosts.connection.machine_driver import endpoints_of
+from machinectl.hosts.lifecycle.host_owner import GIVE_UP, lost_to
 from machinectl.hosts.lifecycle.host_target import target_of
-from machinectl.hosts.lifecycle.ownership import GIVE_UP, lost_to
 from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, driver_state
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall
@@ -28,7 +28,7 @@ from machinectl.provision.facts import health as host_health
 from machinectl.provision.facts import host_facts
 from machinectl.provision.steps import live_restore
 from machinectl.provision.steps.engine_config import LIVE_RESTORE
-from machinectl.provision.steps.engine_config import read as read_configuration
+from machinectl.provision.steps.engine_config import read_config as read_configuration
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from machinectl import certs
 from machinectl.doctor.check import broken, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.expiry import WARN_DAYS
-from machinectl.hosts.lifecycle.ownership import GIVE_UP, SERVER
+from machinectl.hosts.lifecycle.host_owner import GIVE_UP, SERVER
 
 if TYPE_CHECKING:
     from machinectl.doctor.check import Check

@@ -93,47 +93,48 @@ def log_command(init: str) -> str:
 def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
     """Explain a failure of apply.sh on a host with this init system."""
     said = tail(result)
-    if result.status == 3:  # noqa: PLR2004 - apply.sh
-        return EngineDown(
-            f"The engine does not start with the new configuration; with the old one, it runs again:\n{said}",
-            CORRECT,
-        )
-    if result.status == 4:  # noqa: PLR2004 - apply.sh
-        return EngineDown(
-            f"The engine starts neither with the new configuration nor with the old one, which was restored:\n{said}",
+    # By exit status.
+    causes = {
+        3: ("The engine does not start with the new configuration; with the old one, it runs again", CORRECT),
+        4: (
+            "The engine starts neither with the new configuration nor with the old one, which was restored",
             f"Look on the host: {log_command(init)}",
-        )
-    if result.status == 5:  # noqa: PLR2004 - apply.sh
-        look = "df -h /etc /etc/docker /run; ls -ld /etc/docker; findmnt -T /etc/docker"
-        if "No space left" in said:
-            look = "df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
-        elif "Operation not permitted" in said:
-            look = "lsattr -d /etc/docker /etc/docker/* /etc/systemd/system /etc/systemd/system/docker.service.d"
-        return MachineError(
-            f"The configuration could not be written; its files are unchanged: {_unwritten(said)}",
-            f"Look on the host: {look}",
-        )
-    if result.status == 6:  # noqa: PLR2004 - apply.sh
-        return EngineDown(
-            f"The engine did not apply the new configuration on reload; the old one was restored, and nothing was "
-            f"restarted:\n{said}",
+        ),
+        6: (
+            "The engine did not apply the new configuration on reload; the old one is back, and nothing was restarted",
             f"Look on the host: docker info; {log_command(init)}",
-        )
-    if result.status == 7:  # noqa: PLR2004 - apply.sh
-        return EngineDown(
-            f"dockerd refuses the new configuration; the old one was restored, and nothing was restarted:\n{said}",
-            "Correct the option that it names, on the host in /etc/docker/daemon.json or docker.service, or in the "
-            "machine's settings",
-        )
-    if result.status == 8:  # noqa: PLR2004 - apply.sh
-        return EngineDown(
-            f"The engine cannot create a container with the new configuration; with the old one, it runs again:\n"
-            f"{said}",
+        ),
+        7: (
+            "dockerd refuses the new configuration; the old one was restored, and nothing was restarted",
+            "Correct the option that it names, in /etc/docker/daemon.json or docker.service or the machine's settings",
+        ),
+        8: (
+            "The engine cannot create a container with the new configuration; with the old one, it runs again",
             CORRECT,
-        )
+        ),
+    }
+    if result.status in causes:
+        cause, hint = causes[result.status]
+        return EngineDown(f"{cause}:\n{said}", hint)
+    if result.status == 5:  # noqa: PLR2004 - apply.sh
+        return not_written(said)
     return interrupted(result) or MachineError(
         f"The work on the host was interrupted: {said}",
         "Run the same command again: it first restores what was left half done",
+    )
+
+
+def not_written(said: str) -> MachineError:
+    """Explain why apply.sh wrote nothing: its last line says what failed, the first program's message says why."""
+    look = "df -h /etc /etc/docker /run; ls -ld /etc/docker; findmnt -T /etc/docker"
+    if "No space left" in said:
+        look = "df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
+    elif "Operation not permitted" in said:
+        look = "lsattr -d /etc/docker /etc/docker/* /etc/systemd/system /etc/systemd/system/docker.service.d"
+    *earlier, last = said.splitlines()
+    why = f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
+    return MachineError(
+        f"The configuration could not be written; its files are unchanged: {why}", f"Look on the host: {look}"
     )
 
 
@@ -142,12 +143,6 @@ def interrupted(result: RemoteResult) -> MachineError | None:
     if result.status == 75:  # noqa: PLR2004 - launch.sh
         return MachineError(f"Another run is at work on the host: {tail(result)}", "Wait for it to end, and try again")
     return None
-
-
-def _unwritten(said: str) -> str:
-    """Say what apply.sh could not write (its last line) and why (the first program's message)."""
-    *earlier, last = said.splitlines()
-    return f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
 
 
 def tail(result: RemoteResult) -> str:

@@ -115,7 +115,7 @@ def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         details=(rule.allow,),
         job=Job("command.sh", {"command": rule.allow}),
         after=facts,
-        failure=failure,
+        failure=not_opened,
         changes=(PortOpened(rule.firewall, str(target.port), rule.undo, made),),
     )
 
@@ -128,7 +128,7 @@ def is_ours(change: PortOpened) -> bool:
     return (change.firewall, change.undo) in {(rule.firewall, rule.undo) for rule in rules}
 
 
-def closed(change: PortOpened) -> str:
+def close_command(change: PortOpened) -> str:
     """Return the command that closes a port again, if the rule still exists."""
     match change.firewall:
         case "iptables":
@@ -141,7 +141,7 @@ def closed(change: PortOpened) -> str:
     return f"if {there} 2>/dev/null; then {change.undo}; fi"
 
 
-def unmade(zone: str) -> str:
+def remove_zone_file(zone: str) -> str:
     """Return the command that removes a zone file that our change created, if it equals firewalld's own."""
     own = f"/usr/lib/firewalld/zones/{zone.rpartition('/')[2]}"
     # They may differ in whitespace.
@@ -158,7 +158,7 @@ def not_closed(result: RemoteResult) -> MachineError:
     )
 
 
-def failure(result: RemoteResult) -> MachineError:
+def not_opened(result: RemoteResult) -> MachineError:
     return interrupted(result) or MachineError(
         f"The firewall could not be changed: {tail(result)}", "Open the port on the host"
     )

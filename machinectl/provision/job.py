@@ -116,36 +116,50 @@ class NewFile:
         return f"{'-' if self.content is None else self.mode} {self.path}"
 
 
+@dataclass(frozen=True)
+class Activation:
+    """How the engine takes up new files: `action` is restart, reload or none.
+
+    It must then listen on `port`, if that is not 0. `socket` is polled for an engine that does not notify when it is
+    ready; `validate` is a command that checks the files first; `live_restore` is the value expected after a reload.
+    """
+
+    action: str = "none"
+    port: int = 0
+    socket: str = ""
+    validate: str = ""
+    live_restore: str = ""
+    enable: bool = False
+
+
+INSTALL_ONLY = Activation()
+
+
 def apply(
     files: list[NewFile],
+    activation: Activation = INSTALL_ONLY,
     *,
     init: str,
-    action: str,
-    port: int = 0,
-    socket: str = "",
-    validate: str = "",
-    live_restore: str = "",
-    enable: bool = False,
     directories: tuple[str, ...] = (),
     afterwards: NewFile | None = None,
 ) -> Job:
-    """Return the job that installs files and reloads or restarts the engine, or restores the old files (apply.sh).
+    """Return the job that installs files and activates them, or restores the old files (apply.sh).
 
-    `afterwards` then replaces one of the files, without another reload.
+    `afterwards` then replaces one of the files, without another reload. `directories` are removed if they are empty.
     """
-    manifest = "".join(f"{file.line}\n" for file in files)
     contents = {str(number): file.content or b"" for number, file in enumerate(files, 1)}
     if afterwards:
         contents["afterwards"] = afterwards.content or b""
     variables = {
         "init": init,
-        "action": action,
-        "port": f"{port:04X}" if port else "",
-        "socket": socket,
-        "validate": validate,
-        "live_restore": live_restore,
-        "enable": "yes" if enable else "",
+        "action": activation.action,
+        "port": f"{activation.port:04X}" if activation.port else "",
+        "socket": activation.socket,
+        "validate": activation.validate,
+        "live_restore": activation.live_restore,
+        "enable": "yes" if activation.enable else "",
         "directories": " ".join(directories),
         "afterwards": afterwards.line if afterwards else "",
     }
+    manifest = "".join(f"{file.line}\n" for file in files)
     return Job("apply.sh", variables, {"manifest": manifest.encode(), **contents}, ENGINE)

@@ -40,12 +40,12 @@ def preview(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
     Raises MachineError if the host cannot be looked at.
     """
     from machinectl.hosts.lifecycle.provisioning import foretold
-    from machinectl.hosts.lifecycle.removal import undoing
+    from machinectl.hosts.lifecycle.removal import undo_plan
 
     step = run.steps[name]
     if step.host is None:
         purge = run.options.purge
-        return undoing(run.store, run.store.read(name), console, purge) if purge else []
+        return undo_plan(run.store, run.store.read(name), console, purge) if purge else []
     machine = ready_machine(run, name)
     if machine is None:
         found = creation_of(run, name).plan(run.store, console)
@@ -126,7 +126,7 @@ def remove(run: ApplyRun, name: str, console: Console) -> Did:
         raise MachineError(
             f'"{name}" belongs to another fleet now, and was not removed', "See the plan as it is now: machinectl plan"
         )
-    removal.check_nobody_behind(run.store, console, name, behind(run.store).get(name, ()), force=False)
+    removal.check_not_jump_host(run.store, console, name, behind(run.store).get(name, ()), force=False)
     removal.remove(run.store, console, name, purge=run.options.purge)
     return Did.REMOVED
 

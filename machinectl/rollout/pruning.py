@@ -25,10 +25,10 @@ def ask(run: ApplyRun, console: Console) -> Sequence[Result]:
     gone, options = run.gone(), run.options
     if not (options.prune and gone):
         return ()
-    from machinectl.hosts.lifecycle.removal import confirmed, told_of_swarm
+    from machinectl.hosts.lifecycle.removal import confirmed, warn_of_swarm
 
     for name in gone:
-        told_of_swarm(run.store, console, name)
+        warn_of_swarm(run.store, console, name)
     if options.yes or confirmed(run.store, console, gone, options.purge, f"{options.command} --yes"):
         run.to_remove = gone
     return ()

@@ -11,7 +11,7 @@ import pytest
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.lifecycle.engine_restart import drained, ready_to_restart, restarting
+from machinectl.hosts.lifecycle.engine_restart import drained_for_restart, ready_to_restart, restarting
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm import draining
@@ -178,5 +178,5 @@ def test_what_runs_on_a_node_is_looked_at_again_when_it_is_its_turn(
     with store.writing("orion") as held:
         run = RealRun(held, Quiet(), host)
         run.look()
-        with pytest.raises(CheckFailed, match="ends job for good"), drained(run, Allowed()):
+        with pytest.raises(CheckFailed, match="ends job for good"), drained_for_restart(run, Allowed()):
             pass

@@ -14,7 +14,7 @@ from machinectl.hosts.lifecycle.verification import World
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import host_facts
-from machinectl.provision.job import NewFile, apply
+from machinectl.provision.job import Activation, NewFile, apply
 from tests.support.quiet import Quiet
 from tests.support.runner import RecordedHost
 
@@ -41,11 +41,13 @@ def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:
     text = {"proxies": "http://ann:se@cret@proxy:3128", "tlsverify": True, "log-opts": {"splunk-token": "secret"}}
     new = json.dumps(text, indent=4).encode()
     files = [NewFile("/etc/docker/machinectl/ca.pem", "644", b"CA"), NewFile(host.config_path, "644", new)]
-    told = diff(host, Decision("t", (), apply(files, init="systemd", action="restart"), host, not_applied))
+    told = diff(host, Decision("t", (), apply(files, Activation("restart"), init="systemd"), host, not_applied))
     assert '+    "tlsverify": true,' in told
     assert "cret" not in "".join(told)
     assert '+    "proxies": "http://ann:***@proxy:3128",' in told
-    assert diff(host, Decision("t", (), apply(files[:1], init="systemd", action="restart"), host, not_applied)) == ()
+    assert (
+        diff(host, Decision("t", (), apply(files[:1], Activation("restart"), init="systemd"), host, not_applied)) == ()
+    )
 
 
 @pytest.mark.parametrize("name", ["docker", "bare"])

@@ -48,7 +48,7 @@ def test_live_restore_is_turned_off_and_that_is_on_record_first(store: Store, ho
     known: list[LiveRestoreChanged] = []
     with (
         store.writing("orion") as held,
-        swarm_join.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)),
+        swarm_join.prepared_for_swarm(held, console, Access(), Membership(live_restore=True)),
     ):
         [job] = host.jobs
         assert "action=reload" in job
@@ -62,7 +62,7 @@ def test_who_breaks_it_off_is_told_what_turns_live_restore_on_again(store: Store
     with (
         pytest.raises(KeyboardInterrupt),
         store.writing("orion") as held,
-        swarm_join.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)),
+        swarm_join.prepared_for_swarm(held, console, Access(), Membership(live_restore=True)),
     ):
         raise KeyboardInterrupt
     assert "machinectl provision orion" in console.warnings[-1]
@@ -86,7 +86,7 @@ def test_who_breaks_it_off_is_told_what_turns_live_restore_on_again(store: Store
 )
 def test_the_ports_that_a_firewall_keeps_other_nodes_from(rules: dict[str, str], blocked: list[str]) -> None:
     there = replace(parse(RecordedHost("docker").facts), firewalls=rules)
-    assert swarm_join.blocked(there) == blocked
+    assert swarm_join.closed_ports(there) == blocked
 
 
 def test_a_host_that_cannot_be_logged_in_at_is_in_the_way_of_live_restore_alone(
@@ -98,8 +98,8 @@ def test_a_host_that_cannot_be_logged_in_at_is_in_the_way_of_live_restore_alone(
     monkeypatch.setattr(swarm_join, "logged_in_as_root", refused)
     console = Quiet()
     with store.writing("orion") as held:
-        with swarm_join.ready_to_be_a_node(held, console, Access(), Membership()):
+        with swarm_join.prepared_for_swarm(held, console, Access(), Membership()):
             assert "firewall" in console.warnings[0]
         with pytest.raises(MachineError, match="no way in"):
-            swarm_join.ready_to_be_a_node(held, console, Access(), Membership(live_restore=True)).__enter__()
+            swarm_join.prepared_for_swarm(held, console, Access(), Membership(live_restore=True)).__enter__()
     assert host.jobs == []

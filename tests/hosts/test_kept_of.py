@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.lifecycle.creation import Creation, kept_of
+from machinectl.hosts.lifecycle.creation import Creation, recorded_spec
 from machinectl.hosts.lifecycle.onboarding import Onboarding
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -21,5 +21,5 @@ def test_the_path_of_a_key_is_on_record_as_one_from_wherever_it_is_read_again(
     monkeypatch.chdir(tmp_path)
     spec = MachineSpec("generic", {"generic-ssh-key": "id", "generic-ssh-user": "ops"})
     creation = Creation("orion", spec, load("generic"), Onboarding(Access(), NOTHING_SPECIAL))
-    assert kept_of(creation).options == {"generic-ssh-key": str(tmp_path / "id"), "generic-ssh-user": "ops"}
+    assert recorded_spec(creation).options == {"generic-ssh-key": str(tmp_path / "id"), "generic-ssh-user": "ops"}
     assert creation.spec.options["generic-ssh-key"] == "id"

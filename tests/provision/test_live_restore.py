@@ -79,8 +79,8 @@ def test_live_restore_is_restored_after_a_restart(text: bytes | None) -> None:
     )
     assert told(given_back)["live-restore"] is False
     own = json.loads(text or b"{}")
-    assert engine_config.read(after).items() >= own.items()
-    assert engine_config.read(after).get("live-restore") == own.get("live-restore")
+    assert engine_config.read_config(after).items() >= own.items()
+    assert engine_config.read_config(after).get("live-restore") == own.get("live-restore")
     assert of_kind(changes, LiveRestoreChanged) == []
     assert [merge.ours for merge in of_kind(changes, ConfigMerged) if "live-restore" in merge.ours] == []
     assert undo_steps.config_before(after, changes) == text
@@ -90,13 +90,13 @@ def test_live_restore_is_restored_after_a_restart(text: bytes | None) -> None:
 def test_a_host_that_had_it_on_keeps_it() -> None:
     done, after, _ = carried_out(used(b'{"live-restore": true}', on=True), TARGET)
     assert [decision.title for decision in done] == ["Configuring the engine and restarting it"]
-    assert engine_config.read(after)["live-restore"] is True
+    assert engine_config.read_config(after)["live-restore"] is True
 
 
 def test_nothing_changes_without_running_containers() -> None:
     done, after, _ = carried_out(host("docker"), TARGET)
     assert [decision.title for decision in done] == ["Configuring the engine and restarting it"]
-    assert "live-restore" not in engine_config.read(after)
+    assert "live-restore" not in engine_config.read_config(after)
 
 
 @pytest.mark.parametrize(
@@ -106,20 +106,22 @@ def test_engine_opt_stays_and_containers_survive_the_restart(asked: str, *, on: 
     target = replace(TARGET, options=(asked,))
     (borrowed, configured, *rest), after, changes = carried_out(used(b'{"debug": true}'), target)
     assert (told(borrowed)["live-restore"], told(configured)["live-restore"]) == (True, True)
-    assert engine_config.read(after)["live-restore"] is on
+    assert engine_config.read_config(after)["live-restore"] is on
     assert [decision.title for decision in rest] == ([] if on else ["Turning live-restore off"])
     # Without the option, it goes without a restart, and nothing of it is recorded.
-    assert engine_config.goal(after, recorded(TARGET, changes)).config == engine_config.content(after)
+    assert engine_config.goal(after, recorded(TARGET, changes)).config == engine_config.config_content(after)
     back = live_restore.give_back(after, recorded(TARGET, changes))
     assert back
-    assert written(back) == {key: value for key, value in engine_config.read(after).items() if key != "live-restore"}
+    assert written(back) == {
+        key: value for key, value in engine_config.read_config(after).items() if key != "live-restore"
+    }
     assert not live_restore.is_on_record(live_restore.settled(back.after, recorded(TARGET, changes), changes))
 
 
 def test_changing_only_live_restore_needs_no_restart() -> None:
     _, there, changes = carried_out(host("docker"), TARGET)
     target = recorded(replace(TARGET, options=("live-restore=true",)), changes)
-    assert engine_config.goal(there, target).config == engine_config.content(there)
+    assert engine_config.goal(there, target).config == engine_config.config_content(there)
     decision = live_restore.give_back(there, target)
     assert decision
     assert (decision.title, decision.job.variables["action"]) == ("Turning live-restore on", "reload")
@@ -128,11 +130,11 @@ def test_changing_only_live_restore_needs_no_restart() -> None:
 
 def test_a_host_of_an_earlier_version_gets_back_what_it_had_by_a_reload() -> None:
     there = host("provisioned")
-    ours = engine_config.read(there)
+    ours = engine_config.read_config(there)
     assert ours["live-restore"] is True
     record = (ConfigMerged(DAEMON_JSON, None, "644", ours, ""),)
     target = recorded(TARGET, record)
-    assert engine_config.goal(there, target).config == engine_config.content(there)
+    assert engine_config.goal(there, target).config == engine_config.config_content(there)
     back = live_restore.give_back(there, target)
     assert back
     assert (back.job.variables["action"], told(back)["live-restore"]) == ("reload", False)
@@ -140,13 +142,13 @@ def test_a_host_of_an_earlier_version_gets_back_what_it_had_by_a_reload() -> Non
     left = live_restore.settled(back.after, recorded(TARGET, changes), changes)
     assert not live_restore.is_on_record(left)
     # If it is turned on later, that is the owner's choice.
-    own = with_config(there, **{**engine_config.read(back.after), "live-restore": True})
+    own = with_config(there, **{**engine_config.read_config(back.after), "live-restore": True})
     assert live_restore.give_back(own, recorded(TARGET, left)) is None
 
 
 def test_a_host_of_an_earlier_version_whose_owner_had_it_keeps_it() -> None:
     there = host("provisioned")
-    record = (ConfigMerged(DAEMON_JSON, '{"live-restore": true}', "644", engine_config.read(there), ""),)
+    record = (ConfigMerged(DAEMON_JSON, '{"live-restore": true}', "644", engine_config.read_config(there), ""),)
     assert live_restore.give_back(there, recorded(TARGET, record)) is None
     assert not live_restore.is_on_record(live_restore.settled(there, recorded(TARGET, record), record))
 
@@ -157,14 +159,14 @@ def test_an_interrupted_change_is_restored_byte_for_byte() -> None:
     assert borrowed
     back = live_restore.give_back(borrowed.after, recorded(TARGET, borrowed.changes))
     assert back
-    assert engine_config.content(back.after) == text
+    assert engine_config.config_content(back.after) == text
     assert back.job.variables["afterwards"] == f"644 {DAEMON_JSON}"
     assert back.job.files["afterwards"] == text
     # The host restored the file by itself, and the engine still has it on.
     put_back = used(text, on=True)
     again = live_restore.give_back(put_back, recorded(TARGET, borrowed.changes))
     assert again
-    assert (told(again), engine_config.content(again.after)) == ({"debug": True, "live-restore": False}, text)
+    assert (told(again), engine_config.config_content(again.after)) == ({"debug": True, "live-restore": False}, text)
     # Everything is done except the record.
     assert live_restore.give_back(used(text), recorded(TARGET, borrowed.changes)) is None
     assert of_kind(live_restore.settled(used(text), TARGET, borrowed.changes), LiveRestoreChanged) == []
@@ -188,14 +190,14 @@ def test_an_engine_that_would_start_without_it_gets_it() -> None:
 
 def test_it_is_turned_off_before_an_engine_becomes_a_node_and_nothing_else_is_changed() -> None:
     there = with_config(host("docker"), **{"live-restore": True, "debug": True})
-    decision = live_restore.let_go(there, TARGET)
+    decision = live_restore.turn_off_for_swarm(there, TARGET)
     assert decision
     assert (decision.job.variables["action"], decision.job.variables["live_restore"]) == ("reload", "false")
     assert written(decision) == {"live-restore": False, "debug": True}
-    assert live_restore.let_go(decision.after, recorded(TARGET, decision.changes)) is None
-    assert live_restore.let_go(host("docker"), TARGET) is None
+    assert live_restore.turn_off_for_swarm(decision.after, recorded(TARGET, decision.changes)) is None
+    assert live_restore.turn_off_for_swarm(host("docker"), TARGET) is None
     # daemon.json turns it on at the next start.
-    assert live_restore.let_go(replace(there, info={**there.info, "LiveRestoreEnabled": False}), TARGET)
+    assert live_restore.turn_off_for_swarm(replace(there, info={**there.info, "LiveRestoreEnabled": False}), TARGET)
 
 
 def test_a_command_line_flag_cannot_be_reloaded() -> None:
@@ -203,12 +205,12 @@ def test_a_command_line_flag_cannot_be_reloaded() -> None:
     unit = there.unit.replace("ExecStart=/usr/sbin/dockerd", "ExecStart=/usr/sbin/dockerd --live-restore")
     assert unit != there.unit
     with pytest.raises(CheckFailed, match="--live-restore"):
-        live_restore.let_go(replace(there, unit=unit), TARGET)
+        live_restore.turn_off_for_swarm(replace(there, unit=unit), TARGET)
 
 
 def test_it_is_turned_on_again_when_an_engine_leaves_a_swarm() -> None:
     before = with_config(host("docker"), **{"live-restore": True, "debug": True})
-    off = live_restore.let_go(before, TARGET)
+    off = live_restore.turn_off_for_swarm(before, TARGET)
     assert off
     target, node = recorded(TARGET, off.changes), replace(off.after, swarm=True)
     assert live_restore.give_back(node, target) is None
@@ -216,7 +218,7 @@ def test_it_is_turned_on_again_when_an_engine_leaves_a_swarm() -> None:
     on = live_restore.give_back(off.after, target)
     assert on
     assert on.job.variables["live_restore"] == "true"
-    assert engine_config.content(on.after) == engine_config.content(before)
+    assert engine_config.config_content(on.after) == engine_config.config_content(before)
     assert not live_restore.is_on_record(live_restore.settled(on.after, target, off.changes))
 
 
@@ -231,14 +233,14 @@ def test_what_an_earlier_version_turned_off_for_a_swarm_is_on_again_after_it() -
 
 def test_undoing_gives_back_what_was_there_before() -> None:
     before = with_config(host("docker"), **{"live-restore": True, "debug": True})
-    off = live_restore.let_go(before, TARGET)
+    off = live_restore.turn_off_for_swarm(before, TARGET)
     assert off
-    assert undo_steps.config_before(off.after, off.changes) == engine_config.content(before)
+    assert undo_steps.config_before(off.after, off.changes) == engine_config.config_content(before)
 
 
 def test_undo_never_turns_it_on_for_a_node() -> None:
     before = with_config(host("docker"), **{"live-restore": True, "debug": True})
-    off = live_restore.let_go(before, TARGET)
+    off = live_restore.turn_off_for_swarm(before, TARGET)
     assert off
     node = replace(off.after, swarm=True)
     assert json.loads(undo_steps.config_before(node, off.changes) or b"") == {"debug": True}
@@ -249,7 +251,7 @@ def test_undo_never_turns_it_on_for_a_node() -> None:
 def test_a_node_that_would_start_with_it_gets_it_turned_off_first() -> None:
     there = with_config(host("swarm-node"), **{"live-restore": True})
     assert there.swarm
-    assert engine_config.our_keys(there, TARGET, engine_config.read(there), [])["live-restore"] is False
+    assert engine_config.our_keys(there, TARGET, engine_config.read_config(there), [])["live-restore"] is False
     asked = replace(TARGET, options=("live-restore=true",))
     assert engine_config.our_keys(host("swarm-node"), asked, {}, [])["live-restore"] is False
     assert "live-restore" not in engine_config.our_keys(host("swarm-node"), TARGET, {}, [])

@@ -407,8 +407,8 @@ def test_who_holds_the_lock_is_named() -> None:
         PackageLock(12, "unattended-upgr", "/var/lib/dpkg/lock"),
         PackageLock(12, "unattended-upgr", "/var/lib/dpkg/lock-frontend"),
     )
-    assert installation.waited_for(host("bare", locks=locks)) == "unattended-upgr (12)"
-    assert installation.waited_for(host("bare")) == ""
+    assert installation.lock_holders(host("bare", locks=locks)) == "unattended-upgr (12)"
+    assert installation.lock_holders(host("bare")) == ""
 
 
 def test_packages_that_dockers_would_replace_are_kept_or_named() -> None:
@@ -602,7 +602,7 @@ def test_on_openrc_hints_name_its_commands() -> None:
         preflight.check(host("bare", init="openrc", podman_socket=True), target())
     assert "rc-service podman stop" in raised.value.hint
     facts = replace(provisioned(), init="openrc", containers=frozenset())
-    decision = undo_steps.stopped(facts, [ServiceStarted("docker.service")])
+    decision = undo_steps.stop_engine(facts, [ServiceStarted("docker.service")])
     assert decision is not None
     assert decision.failure(CommandResult(1, b"no\n", b"")).hint == "See on the host: rc-service docker status"
 
@@ -728,7 +728,7 @@ def test_what_is_said_of_a_configuration_that_was_not_applied_is_true() -> None:
     assert "was interrupted" in killed.cause
     assert "Run the same command again" in killed.hint
     refused = not_applied(CommandResult(7, b"no such directive\n", b""))
-    assert "on the host in /etc/docker/daemon.json or docker.service" in refused.hint
+    assert "in /etc/docker/daemon.json or docker.service" in refused.hint
 
 
 def test_engine_options_that_are_not_asked_any_more_go_and_what_others_wrote_stays() -> None:
@@ -833,7 +833,7 @@ def test_undoing_names_the_units_whose_containers_do_not_run_on() -> None:
     with pytest.raises(CheckFailed, match=r"web\.service") as raised:
         undo(after, decision.changes, purge_engine=False, forcible=False)
     assert "--force" not in raised.value.hint
-    taken_out = undo_steps.taken_out(after, decision.changes)
+    taken_out = undo_steps.remove_config(after, decision.changes)
     assert taken_out
     assert taken_out.title.endswith("kept running, but for those of web.service")
 
@@ -868,10 +868,10 @@ def test_undoing_reckons_with_the_drop_in_of_an_earlier_machine_that_was_forgott
 def test_what_a_person_may_think_was_undone_and_was_not_is_told() -> None:
     started = ServiceStarted("docker.service")
     idle, used = host("docker"), host("docker-with-a-container")
-    assert undo_steps.left(idle, [started], purge_engine=False) == []
-    assert "it was there before" in undo_steps.left(idle, [], purge_engine=True)[0]
-    assert undo_steps.left(host("bare"), [], purge_engine=True) == []
-    assert "keeps running with 1 container" in undo_steps.left(used, [started], purge_engine=False)[0]
+    assert undo_steps.remarks_after(idle, [started], purge_engine=False) == []
+    assert "it was there before" in undo_steps.remarks_after(idle, [], purge_engine=True)[0]
+    assert undo_steps.remarks_after(host("bare"), [], purge_engine=True) == []
+    assert "keeps running with 1 container" in undo_steps.remarks_after(used, [started], purge_engine=False)[0]
 
 
 def test_undoing_where_nothing_of_ours_is_left_does_nothing() -> None:

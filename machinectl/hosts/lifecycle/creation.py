@@ -59,10 +59,10 @@ class Creation:
         settled = settle(store, self)
         settled.check()
         with store.writing(self.name, waiting(console, self.name)) as held:
-            begin(held, settled)
+            record_creation(held, settled)
             outcomes: list[Outcome] = []
             try:
-                ssh = make(held, settled)
+                ssh = make_host(held, settled)
                 set_up = settled.sets_up(ssh)
                 if ssh and set_up:
                     outcomes = self.onboarding.carry_out(held, console, ssh)
@@ -77,7 +77,7 @@ class Creation:
                 # The caller continues with it later: keep the accepted host key.
                 raise
             except BaseException as exc:
-                give_up(held, console, exc)
+                forget_or_explain(held, console, exc)
                 raise
             note_jump_host(store, console, held.machine)
             return Made(held.machine, set_up, tuple(outcomes))
@@ -140,7 +140,7 @@ class Settled:
         jump_host_of(machine)
         there = self.creation.driver.preview(self.request)
         if there.url and not there.ssh:
-            raise without_ssh(machine)
+            raise jump_without_ssh(machine)
 
     @property
     def excludes_set_up(self) -> bool:
@@ -170,7 +170,7 @@ class Settled:
         machine.tls = speaks_tls(machine.url, asked, given=given or (spare and machine.url.startswith("tcp://")))
 
 
-def without_ssh(machine: Machine) -> UsageError:
+def jump_without_ssh(machine: Machine) -> UsageError:
     return UsageError(
         f'A jump host needs SSH, but driver "{machine.driver}" knows no SSH of "{machine.name}"',
         "Omit --ssh-jump, or use a driver that does: "
@@ -222,13 +222,13 @@ def half_made(store: Store, creation: Creation) -> Machine | None:
     if machine.phase is Phase.READY or (machine.driver != driver and machine.driver_state):
         store.check_free(name)
     if machine.options and (machine.changes or machine.made):
-        check_same(machine, creation)
+        check_same_options(machine, creation)
     return machine
 
 
-def check_same(machine: Machine, creation: Creation) -> None:
+def check_same_options(machine: Machine, creation: Creation) -> None:
     """Refuse to continue with other driver options: they would mean another host."""
-    asked = kept_of(creation).options
+    asked = recorded_spec(creation).options
     other = [f"--{name}" for name, value in machine.spec.options.items() if asked.get(name) != value]
     if other:
         purge = " --purge" if machine.changes else ""
@@ -238,18 +238,18 @@ def check_same(machine: Machine, creation: Creation) -> None:
         )
 
 
-def kept_of(creation: Creation) -> MachineSpec:
+def recorded_spec(creation: Creation) -> MachineSpec:
     """Return the part of a spec that a record keeps: no secrets, absolute paths."""
     options = creation.driver.options()
     kept = creation.spec.without({option.name for option in options if option.secret})
     return replace(kept, options=lasting(options, kept.options))
 
 
-def begin(held: Held, settled: Settled) -> None:
+def record_creation(held: Held, settled: Settled) -> None:
     """Record the machine before anything is made."""
     creation = settled.creation
     files = settled.given.present if settled.given else {}
-    spec = kept_of(creation)
+    spec = recorded_spec(creation)
     if half_made(held.store, creation):
         held.machine.spec = spec
         held.machine.fleet = creation.fleet or held.machine.fleet
@@ -263,7 +263,7 @@ def begin(held: Held, settled: Settled) -> None:
     held.add(machine, files)
 
 
-def make(held: Held, settled: Settled) -> SSHEndpoint | None:
+def make_host(held: Held, settled: Settled) -> SSHEndpoint | None:
     """Let the driver make the host, recording its state; return its SSH."""
     driver, machine = settled.creation.driver, held.machine
 
@@ -281,7 +281,7 @@ def make(held: Held, settled: Settled) -> SSHEndpoint | None:
     return with_jump_host(machine, there.ssh)
 
 
-def give_up(held: Held, console: Console, why: BaseException) -> None:
+def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
     """Forget a machine if nothing was made or changed; otherwise say how to continue."""
     machine = held.machine
     if not machine.changes and not machine.made:

@@ -10,7 +10,7 @@ from machinectl.driver import Request, Where
 from machinectl.driver.options import lasting
 from machinectl.errors import UsageError
 from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of, with_jump_host
-from machinectl.hosts.lifecycle.creation import without_ssh
+from machinectl.hosts.lifecycle.creation import jump_without_ssh
 from machinectl.machines import jump_hosts
 from machinectl.machines.record import PROVISION, Phase, check_ready
 
@@ -93,7 +93,7 @@ class Edit:
         if self.jump is not None:
             machine.jump = jump_hosts.typed(self.jump, exists)
             if self.jump and endpoints_of(machine).ssh is None:
-                raise without_ssh(machine)
+                raise jump_without_ssh(machine)
         if self.tls is not None:
             if self.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Omit --tls")

@@ -42,11 +42,11 @@ def check_provisioned(machine: Machine) -> None:
 @contextmanager
 def restarting(run: HostRun, target: Target, allowed: Allowed) -> Iterator[None]:
     """Prepare a host for a restart of its engine (`ready_to_restart`), and restore live-restore afterwards."""
-    with borrowing(run):
+    with live_restore_borrowed(run):
         ready_to_restart(run, target, allowed)
         yield
     if live_restore.is_on_record(run.machine.changes):
-        give_back(run)
+        restore_live_restore(run)
 
 
 def ready_to_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
@@ -64,13 +64,13 @@ def ready_to_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
 
 
 @contextmanager
-def drained(run: HostRun, allowed: Allowed) -> Iterator[None]:
+def drained_for_restart(run: HostRun, allowed: Allowed) -> Iterator[None]:
     """Drain a host's node, if it is one, for the duration of the body. Raises MachineError or CheckFailed."""
     with run.drained():
         if run.host.swarm:
             # It may have waited for another node, and what runs here may have changed.
             run.refresh()
-            restart_risks.harmless(run.host, allowed)
+            restart_risks.refuse_harm(run.host, allowed)
         yield
 
 
@@ -90,21 +90,21 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
         )
     moves = engine_config.pending(host)
     if moves and not allowed.force:
-        raise hidden_containers.refused(host, moves, allowed)
-    restart_risks.harmless(host, allowed)
-    for warning in restart_risks.said_before(host, target):
+        raise hidden_containers.would_hide(host, moves, allowed)
+    restart_risks.refuse_harm(host, allowed)
+    for warning in restart_risks.warnings(host, target):
         run.console.warn(warning)
 
 
 @contextmanager
-def borrowing(run: HostRun) -> Iterator[None]:
+def live_restore_borrowed(run: HostRun) -> Iterator[None]:
     """Restore live-restore's previous value if the body fails. After success, the caller does (`give_back`)."""
     try:
         yield
     except MachineError:
         if of_kind(run.machine.changes, LiveRestoreChanged):
             # The record may still contain the settings that have just failed.
-            give_back(run, numbered=False)
+            restore_live_restore(run, numbered=False)
         raise
     except KeyboardInterrupt:
         if of_kind(run.machine.changes, LiveRestoreChanged) and not isinstance(run, DryRun):
@@ -112,7 +112,7 @@ def borrowing(run: HostRun) -> Iterator[None]:
         raise
 
 
-def give_back(run: HostRun, *, numbered: bool = True) -> None:
+def restore_live_restore(run: HostRun, *, numbered: bool = True) -> None:
     """Set live-restore to --engine-opt's value, else to the host's own. A failure is a warning."""
     machine = run.machine
     try:

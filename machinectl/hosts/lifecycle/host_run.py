@@ -13,15 +13,15 @@ from machinectl.host_changes import merged
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
 from machinectl.hosts.lifecycle import shared_hosts
+from machinectl.hosts.lifecycle.host_owner import take_over_history
 from machinectl.hosts.lifecycle.host_plan import Outcome, diff
-from machinectl.hosts.lifecycle.ownership import go_on_with
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
 from machinectl.provision.decision import EngineDown, tail
 from machinectl.provision.facts import host_facts
 from machinectl.provision.steps.engine_config import TLS_FLAGS
-from machinectl.provision.steps.installation import waited_for
+from machinectl.provision.steps.installation import lock_holders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -168,11 +168,11 @@ class RealRun(HostRun):
 
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
         changes, job = decision.changes, decision.job
-        with self.console.step(decision.title), keeping(self.held, identity) if identity else nullcontext():
+        with self.console.step(decision.title), certificates_stored(self.held, identity) if identity else nullcontext():
             if numbered and shared_hosts.is_numbered(self.machine, decision):
-                changes = (*changes, shared_hosts.begin(self.machine))
+                changes = (*changes, shared_hosts.begin_revision(self.machine))
                 self.held.keep_changes(changes)
-                job = shared_hosts.numbered(self.machine, job)
+                job = shared_hosts.with_revision(self.machine, job)
             else:
                 self.held.keep_changes(changes)
             result = job.run(self.remote)
@@ -198,10 +198,10 @@ class RealRun(HostRun):
         return shared_hosts.catch_up(self.held, self.console, self.remote, self.host)
 
     def take_over(self, removed: Machine) -> None:
-        go_on_with(self.held, self.console, removed)
+        take_over_history(self.held, self.console, removed)
 
     def rehearse(self, decision: Decision) -> None:
-        if decision.job.script == "install.sh" and (holders := waited_for(self.host)):
+        if decision.job.script == "install.sh" and (holders := lock_holders(self.host)):
             self.console.note(f"The package manager is busy: waiting for {holders}")
         if rehearsal := decision.rehearsal:
             with self.console.step(rehearsal.title):
@@ -284,7 +284,7 @@ class DryRun(HostRun):
 
 
 @contextmanager
-def keeping(held: Held, identity: Identity) -> Iterator[None]:
+def certificates_stored(held: Held, identity: Identity) -> Iterator[None]:
     """Store the certificates that a host is given before it has them, and mark its machine as being provisioned.
 
     A machine that is ready stays ready with its current certificates; the new ones are pending until the engine has

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from machinectl.host_changes import KeyAuthorized, PackageInstalled, PortOpened, UnknownChange, of_kind
-from machinectl.hosts.lifecycle.engine_restart import borrowing
-from machinectl.hosts.lifecycle.ownership import check_not_lost
+from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed
+from machinectl.hosts.lifecycle.host_owner import check_not_lost
 from machinectl.hosts.swarm import draining
 from machinectl.provision import firewall
 from machinectl.provision.steps import undo_steps
@@ -31,13 +31,13 @@ def purge(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHIN
     check_not_lost(run.store, machine, host)
     allowed = draining.allow_swarm_restart(run.store, machine, host, allowed)
     run.remark = run.console.note
-    with borrowing(run):
+    with live_restore_borrowed(run):
         for step in undo_steps.steps(purge_engine=purge_engine, allowed=allowed, os=machine.engine.os):
             with ExitStack() as drains:
                 if run.take(step, drains, numbered=False):
                     # A container may have been started meanwhile.
                     run.refresh()
-    for remark in undo_steps.left(run.host, machine.changes, purge_engine=purge_engine):
+    for remark in undo_steps.remarks_after(run.host, machine.changes, purge_engine=purge_engine):
         run.console.note(remark)
     run.keep(staying(machine.changes, purge_engine=purge_engine))
     return run.outcomes

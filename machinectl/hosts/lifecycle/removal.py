@@ -68,7 +68,7 @@ def confirmed(
     return confirm_or_hint(console, "Are you sure?", unasked)
 
 
-def told_of_swarm(store: Store, console: Console, name: str) -> None:
+def warn_of_swarm(store: Store, console: Console, name: str) -> None:
     """Warn that a machine is still a node of a swarm, and how to leave it."""
     try:
         node = node_of(store.read(name))
@@ -81,7 +81,7 @@ def told_of_swarm(store: Store, console: Console, name: str) -> None:
         )
 
 
-def asked_about(store: Store, name: str, *, removed: bool) -> Machine:
+def known_machine(store: Store, name: str, *, removed: bool) -> Machine:
     """Return the machine of a name; with `removed`, also a removed one. Raises MachineError."""
     if removed and not store.exists(name) and is_known(store, name):
         return read_removed(store, name)
@@ -90,7 +90,7 @@ def asked_about(store: Store, name: str, *, removed: bool) -> Machine:
 
 def is_to_be_kept(store: Store, name: str) -> bool:
     try:
-        return is_changed(asked_about(store, name, removed=True))
+        return is_changed(known_machine(store, name, removed=True))
     except MachineError:
         return False
 
@@ -126,11 +126,11 @@ def remove(
         if again and not purge:
             held.remove()
         else:
-            leave(held, console, force=force, purge=purge, forget=forget)
+            remove_held(held, console, force=force, purge=purge, forget=forget)
     sweep(store)
 
 
-def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, forget: bool) -> None:
+def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | None, forget: bool) -> None:
     """Remove one machine from the store, after its host was undone and its driver has removed what it made."""
     store, name = held.store, held.name
     try:
@@ -141,8 +141,8 @@ def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, for
         held.remove()
         return
     if purge:
-        put_back(held, console, purge, force=force)
-    give_back(console, machine, force=force)
+        undo_on_host(held, console, purge, force=force)
+    delete_host(console, machine, force=force)
     if forget or not is_changed(machine):
         held.remove()
         return
@@ -152,13 +152,13 @@ def leave(held: Held, console: Console, *, force: bool, purge: Purge | None, for
     # What --purge left.
     engine_alone = all(isinstance(change, PackageInstalled) for change in machine.changes)
     console.note(
-        f'The host of "{name}" stays set up: {told(machine)}\n'
+        f'The host of "{name}" stays set up: {change_summary(machine)}\n'
         f"Undo it: machinectl rm {'--purge-engine' if engine_alone else '--purge'} {kept}; "
         f"forget it: machinectl rm --forget {kept}{'' if engine_alone else '; or set the host up again with create'}"
     )
 
 
-def check_nobody_behind(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:
+def check_not_jump_host(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:
     """Refuse to forget the jump host of existing machines; with `force`, warn."""
     others = [other for other in others if gate_of(store, other) == name]
     if not others:
@@ -175,7 +175,7 @@ def is_changed(machine: Machine) -> bool:
     return not machine.made and bool(machine.changes)
 
 
-def told(machine: Machine) -> str:
+def change_summary(machine: Machine) -> str:
     """Describe in a line what was changed on a machine's host."""
     from machinectl.host_changes import CaTrusted, DirectoryCreated, UnknownChange, of_kind
 
@@ -185,7 +185,7 @@ def told(machine: Machine) -> str:
     return ", ".join([*found, *unknown]) or machine.url
 
 
-def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None:
+def undo_on_host(held: Held, console: Console, purge: Purge, *, force: bool) -> None:
     """Undo what was changed on the host; with `force`, skip a host that cannot be reached."""
     if not held.machine.changes:
         return
@@ -200,7 +200,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
     try:
         with logged_in(held.machine, console, access) as session:
             pin_session_key(held, session)
-            if for_root(held.machine):
+            if needs_root(held.machine):
                 root = root_runner(session, console, access)
                 lock_host(root, console, held.name, held.directory)
                 undo(RealRun(held, console, root), purge_engine=purge.engine, allowed=purge.allowed)
@@ -214,7 +214,7 @@ def put_back(held: Held, console: Console, purge: Purge, *, force: bool) -> None
         console.warn(f"{exc.cause}; the host is unchanged")
 
 
-def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
+def undo_plan(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
     """Return what `put_back` would undo; the host is only read."""
     from machinectl.host_changes import KeyAuthorized, of_kind
     from machinectl.hosts.connection.authorized_keys import unauthorizing_title as title_of
@@ -226,7 +226,7 @@ def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> l
     access = purge.access.for_one_host()
     outcomes = []
     with logged_in(machine, console, access) as session:
-        if for_root(machine):
+        if needs_root(machine):
             root = root_runner(session, console, access)
             run = DryRun(store, machine, console, root)
             outcomes = undo(run, purge_engine=purge.engine, allowed=purge.allowed)
@@ -234,14 +234,14 @@ def undoing(store: Store, machine: Machine, console: Console, purge: Purge) -> l
     return [*outcomes, *(Outcome(title_of(key), changed=True, details=(f"remove {key.key}",)) for key in keys)]
 
 
-def for_root(machine: Machine) -> bool:
+def needs_root(machine: Machine) -> bool:
     """Return whether undoing needs root."""
     from machinectl.host_changes import KeyAuthorized
 
     return any(not isinstance(change, KeyAuthorized) for change in machine.changes)
 
 
-def give_back(console: Console, machine: Machine, *, force: bool) -> None:
+def delete_host(console: Console, machine: Machine, *, force: bool) -> None:
     """Let the driver remove what it made; with `force`, a failure is a warning."""
     try:
         load(machine.driver).remove(driver_instance(machine))

@@ -12,11 +12,16 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending
 from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.hosts.lifecycle import shared_hosts
-from machinectl.hosts.lifecycle.engine_restart import borrowing, give_back
+from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed, restore_live_restore
+from machinectl.hosts.lifecycle.host_owner import (
+    agree_to_side_effects,
+    agree_to_takeover,
+    check_no_other_machine,
+    predecessor,
+)
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, described
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
-from machinectl.hosts.lifecycle.ownership import agree_to_side_effects, check_alone, predecessor, take_over
 from machinectl.hosts.lifecycle.verification import VERIFY_TIMEOUT, World, verify
 from machinectl.hosts.swarm import draining, leaving
 from machinectl.machines.record import Phase
@@ -66,7 +71,7 @@ class Setup:
         found = described(run.host, run.port)
         self._agree(run, target)
         allowed = draining.allow_swarm_restart(run.store, run.machine, run.host, self.allowed)
-        with borrowing(run), ExitStack() as drains:
+        with live_restore_borrowed(run), ExitStack() as drains:
 
             def take(step: SetupStep) -> None:
                 changed = run.take(
@@ -86,10 +91,10 @@ class Setup:
                 with run.console.step(f"Asking the engine for its version at {run.url}"):
                     verify(run, self.world)
             # The machine is ready only when the host's own live-restore is back.
-            give_back(run)
+            restore_live_restore(run)
             if isinstance(run, RealRun):
-                shared_hosts.leave(run.held, run.remote, run.host)
-                learn(run.held, run.host.mac, run.url)
+                shared_hosts.write_first_revision(run.held, run.remote, run.host)
+                record_ready(run.held, run.host.mac, run.url)
         if isinstance(run, RealRun):
             if run.host.swarm or run.machine.swarm:
                 leaving.finish_departure(run.held, run.console)
@@ -113,7 +118,7 @@ class Setup:
         if error:
             run.host = replace(host, no_way=error.cause, refused=error.state is State.STOPPED)
         if not self.allowed.force:
-            check_alone(run.store, machine, host)
+            check_no_other_machine(run.store, machine, host)
         if removed := predecessor(run.store, machine, host):
             run.take_over(removed)
         news = run.catch_up()
@@ -128,7 +133,7 @@ class Setup:
             # Refuse first what cannot work: then nobody is asked.
             preflight.check(run.host, target, allowed)
         if is_taken_over:
-            take_over(run.console, run.machine, allowed)
+            agree_to_takeover(run.console, run.machine, allowed)
         agree_to_side_effects(run.console, run.machine, run.host, allowed)
 
     def _identity(self, run: HostRun, server: bytes) -> Identity:
@@ -144,7 +149,7 @@ class Setup:
         return renewed_identity(machine, have, sans, self.authority)
 
 
-def learn(held: Held, mac: str, url: str) -> None:
+def record_ready(held: Held, mac: str, url: str) -> None:
     """Record that the machine is ready, with its engine at `url`, and the host's MAC address for Wake-on-LAN."""
     machine = held.machine
     before = record_of(machine)

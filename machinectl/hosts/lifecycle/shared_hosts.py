@@ -79,23 +79,23 @@ def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
     Settings that the other computer changed are taken over; settings that were changed here stay.
     """
     revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
-    if not (revision.is_news_to(known) and is_ours(machine, host)):
+    if not (revision.is_news_to(known) and trusts_our_ca(machine, host)):
         return None
-    theirs = read(remote)
+    theirs = read_revision(remote)
     if theirs is None:
         # Written by another version, or by hand: only the settings here are known.
-        theirs = asked_of(machine)
+        theirs = recorded_settings(machine)
     server, there = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
     is_there = there is not None and there.sha256 == hashlib.sha256(server).hexdigest()
     own = Identity.read(machine.directory)
     signed = with_server(own, server) if is_there else own
     if sans := [*signed_for(theirs[ENGINE].pop(SANS, None), signed.server, machine)]:
         theirs[ENGINE][SANS] = sans
-    before = machine.revision or (asked_of(machine) if machine.changes else {})
+    before = machine.revision or (recorded_settings(machine) if machine.changes else {})
     engine, labels = machine.engine.dump(), dict(machine.labels)
     settings = [
-        *(FLAGS.get(key, key) for key in take(engine, before.get(ENGINE), theirs[ENGINE])),
-        *(f"label {key}" for key in take(labels, before.get(LABELS), theirs[LABELS])),
+        *(FLAGS.get(key, key) for key in take_over_settings(engine, before.get(ENGINE), theirs[ENGINE])),
+        *(f"label {key}" for key in take_over_settings(labels, before.get(LABELS), theirs[LABELS])),
     ]
     machine.engine, machine.labels = EngineOptions.load(engine), labels
     machine.changes = merged(machine.changes, changes_of(theirs))
@@ -105,14 +105,14 @@ def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
 
 def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
     """Refuse a host that another computer set up, if nothing tells what it changed there. Raises CheckFailed."""
-    if not (machine.changes or allowed.force) and is_ours(machine, host):
+    if not (machine.changes or allowed.force) and trusts_our_ca(machine, host):
         raise CheckFailed(
             f'Another computer set up the host of "{machine.name}", and left no record of that',
             f"On that computer, first run: machinectl provision {machine.name}",
         )
 
 
-def is_ours(machine: Machine, host: Facts) -> bool:
+def trusts_our_ca(machine: Machine, host: Facts) -> bool:
     """Return whether a host's engine trusts a CA of this machine; otherwise, it belongs to somebody else."""
     there = host.sums.get(CA)
     own = {change.sha256 for change in of_kind(machine.changes, CaTrusted)}
@@ -121,7 +121,7 @@ def is_ours(machine: Machine, host: Facts) -> bool:
     return bool(there and there.sha256 in own)
 
 
-def take(mine: dict[str, Any], before: object, theirs: Mapping[str, Any]) -> Iterator[str]:
+def take_over_settings(mine: dict[str, Any], before: object, theirs: Mapping[str, Any]) -> Iterator[str]:
     """Take over what `theirs` changed since `before`; yield the keys that had another value here."""
     # The record may have been edited.
     before = before if isinstance(before, dict) else {}
@@ -163,7 +163,7 @@ def with_server(identity: Identity, server: bytes) -> Identity:
     return replace(identity, server=certificate, server_key=key_pem)
 
 
-def read(remote: Remote) -> dict[str, Any] | None:
+def read_revision(remote: Remote) -> dict[str, Any] | None:
     """Read what the host keeps of its newest revision; None if it is invalid, or too long for a record."""
     said = remote.run(f"cat {PATH}", check=False, secret=True).stdout
     try:
@@ -180,7 +180,7 @@ def read(remote: Remote) -> dict[str, Any] | None:
     except (ValueError, RecursionError, UsageError):
         return None
     texts = {key: value for key, value in labels.items() if isinstance(value, str)}
-    return {**found, ENGINE: settings_of(asked), LABELS: texts}
+    return {**found, ENGINE: lasting_settings(asked), LABELS: texts}
 
 
 def is_printable(value: Any) -> bool:
@@ -192,14 +192,14 @@ def is_printable(value: Any) -> bool:
     return not isinstance(value, str) or value.isprintable()
 
 
-def settings_of(engine: EngineOptions) -> dict[str, Any]:
+def lasting_settings(engine: EngineOptions) -> dict[str, Any]:
     """Return an engine's settings as a record has them, without those for its installation."""
     return {key: value for key, value in engine.dump().items() if key not in INSTALLING}
 
 
-def asked_of(machine: Machine) -> dict[str, Any]:
+def recorded_settings(machine: Machine) -> dict[str, Any]:
     """Return the settings that a machine's record has for its host."""
-    return {ENGINE: settings_of(machine.engine), LABELS: dict(machine.labels)}
+    return {ENGINE: lasting_settings(machine.engine), LABELS: dict(machine.labels)}
 
 
 def changes_of(theirs: Mapping[str, Any]) -> list[Change]:
@@ -213,30 +213,30 @@ def is_numbered(machine: Machine, decision: Decision) -> bool:
     return bool(decision.job.files.get("manifest") and of_kind(changes, CaTrusted))
 
 
-def begin(machine: Machine) -> FileCreated:
+def begin_revision(machine: Machine) -> FileCreated:
     """Record the revision that this run makes; return the change that its file is."""
     known = Revision.of_record(machine.revision)
     number = known.number if known.run == TOKEN else known.number + 1
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    machine.revision = {**Revision(number, TOKEN, now, user_at_computer())._asdict(), **asked_of(machine)}
+    machine.revision = {**Revision(number, TOKEN, now, user_at_computer())._asdict(), **recorded_settings(machine)}
     return FileCreated(PATH)
 
 
-def leave(held: Held, remote: Remote, host: Facts) -> None:
+def write_first_revision(held: Held, remote: Remote, host: Facts) -> None:
     """Write a revision to a host that an earlier version set up. The machine also works without it."""
     machine = held.machine
     is_left = bool(host.revision) or Revision.of_record(machine.revision).run == TOKEN
     if is_left or not of_kind(machine.changes, CaTrusted):
         return
-    held.keep_changes([begin(machine)])
-    numbered(machine, apply([], init=host.init, action="none")).run(remote)
+    held.keep_changes([begin_revision(machine)])
+    with_revision(machine, apply([], init=host.init)).run(remote)
 
 
-def numbered(machine: Machine, job: Job) -> Job:
+def with_revision(machine: Machine, job: Job) -> Job:
     """Return a job that also writes the record's revision to the host."""
     server = job.content_of(SERVER) or Identity.read(machine.directory).on_host.get("server.pem", b"")
     state = {
-        **asked_of(machine),
+        **recorded_settings(machine),
         "changes": [change.dump() for change in machine.changes],
         "server": server.decode(),
     }

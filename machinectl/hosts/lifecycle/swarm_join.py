@@ -17,7 +17,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import logged_in_as_root
 from machinectl.hosts.connection.machine_driver import endpoints_of
-from machinectl.hosts.lifecycle.engine_restart import give_back
+from machinectl.hosts.lifecycle.engine_restart import restore_live_restore
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm.leaving import SwarmDeparture
@@ -71,11 +71,11 @@ class Joining:
         else:
             advertised = self.advertised or address_of(machine)
             if begun:
-                end_first(held, console, begun, "")
-            with ready_to_be_a_node(held, console, self.access, state):
+                leave_old_swarm(held, console, begun, "")
+            with prepared_for_swarm(held, console, self.access, state):
                 save_node(held, SwarmNode(machine.name, "", "", MANAGER, membership=JOINING))
                 with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
-                    asked(held, lambda: swarm_api.init(endpoint_of(machine), advertised))
+                    make_node(held, lambda: swarm_api.init(endpoint_of(machine), advertised))
                 learn_begun(held, console)
         console.note(f"Let others join it: machinectl swarm join {machine.name} <NAME>")
 
@@ -85,7 +85,7 @@ class Joining:
         state = swarm_api.membership(endpoint_of(machine))
         known = on_record(machine)
         if known and (state.is_out or known.membership in {LEAVING, FORGOTTEN}):
-            end_first(held, console, known, to.cluster)
+            leave_old_swarm(held, console, known, to.cluster)
             state = swarm_api.membership(endpoint_of(machine))
         if state.is_in:
             known = update_recorded_node(held, state, as_manager=role == MANAGER)
@@ -95,12 +95,12 @@ class Joining:
             return
         advertised = self.advertised or address_of(machine)
         for each in (to.machine, machine):
-            if not is_private(each):
+            if not is_encrypted(each):
                 console.warn(f'"{each.name}" is reached without TLS: others can read the token for joining the swarm')
-        with ready_to_be_a_node(held, console, self.access, state):
+        with prepared_for_swarm(held, console, self.access, state):
             save_node(held, SwarmNode(to.swarm, to.cluster, "", role, membership=JOINING))
             with console.step(f'Having "{machine.name}" join the swarm of "{to.machine.name}" as a {role}'):
-                asked(held, lambda: enter(machine, to, advertised, role, console))
+                make_node(held, lambda: join_swarm(machine, to, advertised, role, console))
             learn_joined(held, console, to, known.node if known else "")
 
     def _taken(self, held: Held, state: Membership) -> MachineError:
@@ -158,7 +158,7 @@ class Leaving:
             return
         try:
             with logged_in_as_root(held, console, self.access, ssh=ssh) as root:
-                give_back(RealRun(held, console, root))
+                restore_live_restore(RealRun(held, console, root))
         except MachineError as exc:
             console.warn(
                 f'The previous value of live-restore was not restored on the host of "{held.name}": {exc.cause}\n'
@@ -166,7 +166,7 @@ class Leaving:
             )
 
 
-def enter(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:
+def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:
     """Let an engine join with a token that goes from one engine to the other. Raises MachineError."""
     managers = [node.manages_at for node in to.managers if node.manages_at]
     tokens = retry_during_election(lambda: swarm_api.tokens(to.endpoint), console.pause)
@@ -184,12 +184,12 @@ def enter(machine: Machine, to: Manager, advertised: str, role: str, console: Co
         ) from exc
 
 
-def is_private(machine: Machine) -> bool:
+def is_encrypted(machine: Machine) -> bool:
     """Return whether nobody can read the traffic with a machine's engine."""
     return machine.tls or not machine.url.startswith("tcp://")
 
 
-def end_first(held: Held, console: Console, node: SwarmNode, cluster: str) -> None:
+def leave_old_swarm(held: Held, console: Console, node: SwarmNode, cluster: str) -> None:
     """Let a node finish leaving its old swarm before it joins the one with this ID. Raises MachineError.
 
     If no manager of the old swarm answers, it may be gone too: that is a warning.
@@ -202,7 +202,7 @@ def end_first(held: Held, console: Console, node: SwarmNode, cluster: str) -> No
         console.warn(f"{exc.cause}\nOn one of its managers: docker node rm --force {node.node}")
 
 
-def asked(held: Held, do: Callable[[], None]) -> None:
+def make_node(held: Held, do: Callable[[], None]) -> None:
     """Make an engine a node; if it refuses, remove its joining from the record. Raises MachineError."""
     try:
         do()
@@ -271,7 +271,7 @@ def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role
 
 
 @contextmanager
-def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Membership) -> Iterator[None]:
+def prepared_for_swarm(held: Held, console: Console, access: Access, state: Membership) -> Iterator[None]:
     """Prepare a host's engine to become a node; if the body fails, undo that. Raises MachineError.
 
     Turns live-restore off, and warns of ports that a firewall closes to other nodes.
@@ -279,7 +279,7 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
     ssh = ssh_of(held.machine)
     if ssh is None:
         if state.live_restore:
-            raise without_ssh(held.machine)
+            raise live_restore_without_ssh(held.machine)
         yield
         return
     with ExitStack() as way:
@@ -296,18 +296,18 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
         run = RealRun(held, console, root)
         run.look()
         run.catch_up()
-        if ports := blocked(run.host):
+        if ports := closed_ports(run.host):
             console.warn(
                 f'A firewall on the host of "{held.name}" closes {", ".join(ports)} to other nodes: open these ports'
             )
-        decision = live_restore.let_go(run.host, target_of(held.machine, Identity()))
+        decision = live_restore.turn_off_for_swarm(run.host, target_of(held.machine, Identity()))
         if decision:
             run.make(decision)
         try:
             yield
         except MachineError:
             if decision:
-                give_back(run)
+                restore_live_restore(run)
             raise
         except KeyboardInterrupt:
             if of_kind(held.machine.changes, LiveRestoreChanged):
@@ -318,7 +318,7 @@ def ready_to_be_a_node(held: Held, console: Console, access: Access, state: Memb
             raise
 
 
-def blocked(host: Facts) -> list[str]:
+def closed_ports(host: Facts) -> list[str]:
     """Return the ports, such as 2377/tcp, that a host's firewall closes to other nodes."""
     return [f"{port}/{protocol}" for port, protocol in swarm_api.PORTS if blocking(host, port, protocol)]
 
@@ -330,7 +330,7 @@ def ssh_of(machine: Machine) -> SSHEndpoint | None:
         return None
 
 
-def without_ssh(machine: Machine) -> MachineError:
+def live_restore_without_ssh(machine: Machine) -> MachineError:
     return MachineError(
         f'The engine of "{machine.name}" has live-restore, which Swarm refuses, and no SSH is known to turn it off',
         'On its host, set "live-restore": false in /etc/docker/daemon.json; systemctl reload docker; then try again',

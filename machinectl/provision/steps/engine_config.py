@@ -23,7 +23,7 @@ from machinectl.provision import daemon_json, preflight
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY, HostFile
-from machinectl.provision.job import Job, NewFile, apply
+from machinectl.provision.job import Activation, Job, NewFile, apply
 from machinectl.provision.steps import hidden_containers, restart_risks
 from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL
 
@@ -65,7 +65,7 @@ def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision 
     )
 
 
-def count(facts: Facts) -> str:
+def container_count(facts: Facts) -> str:
     number = len(facts.containers)
     return f"{number} container{'s' if number != 1 else ''}"
 
@@ -87,7 +87,7 @@ class Goal(NamedTuple):
 
 def goal(facts: Facts, target: Target) -> Goal:
     """Decide the engine's configuration. Raises CheckFailed if two settings clash."""
-    there = read(facts)
+    there = read_config(facts)
     before = without_unasked(facts, target, there)
     if facts.unit:
         flags = docker_unit.all_flags(facts.unit, facts.environment)
@@ -102,11 +102,11 @@ def goal(facts: Facts, target: Target) -> Goal:
     flagged = [flag.value for flag in flags if flag.name == "host"]
     hosts, secured = listeners(flagged, without_ours(facts, target, before, flagged), target, flags)
     ours = our_keys(facts, target, before, hosts)
-    lists = both_say(kept, before, {**before, **ours}) if facts.unit else {}
+    lists = merged_lists(kept, before, {**before, **ours}) if facts.unit else {}
     if lists:
         ours = lists | our_keys(facts, target, {**before, **lists}, hosts)
         kept = [flag for flag in kept if flag.name not in daemon_json.LISTS or key_of(flag) not in lists]
-    ours = {key: value for key, value in ours.items() if key in before or not says(kept, key, value)}
+    ours = {key: value for key, value in ours.items() if key in before or not is_set_by_flag(kept, key, value)}
     clashes = sorted({flag.name for flag in kept if daemon_json.key_of(flag.name) in ours})
     if clashes:
         service, place = "docker.service", "the unit (systemctl edit docker.service)"
@@ -122,7 +122,7 @@ def goal(facts: Facts, target: Target) -> Goal:
         after = there
     elif holds_containers(facts) and not any(flag.name == LIVE_RESTORE for flag in kept):
         after[LIVE_RESTORE] = True
-    text = content(facts)
+    text = config_content(facts)
     if not text or after != there:
         text = daemon_json.dump(daemon_json.ordered(after, there), text)
     drop_in = drop_in_without(facts, target, {flag.name for flag in flags} - {flag.name for flag in kept})
@@ -167,7 +167,7 @@ def holds_containers(facts: Facts) -> bool:
     return bool(facts.containers) and not facts.swarm
 
 
-def both_say(
+def merged_lists(
     kept: list[docker_unit.DockerdFlag], before: Mapping[str, Any], keys: Container[str]
 ) -> dict[str, list[Any]]:
     """Return the lists that are set by flags and by daemon.json, which dockerd refuses: daemon.json gets both."""
@@ -179,7 +179,7 @@ def both_say(
     return found
 
 
-def says(kept: list[docker_unit.DockerdFlag], key: str, value: Any) -> bool:
+def is_set_by_flag(kept: list[docker_unit.DockerdFlag], key: str, value: Any) -> bool:
     """Return whether a flag already sets a key to this value."""
     return any(key_of(flag) == key and daemon_json.typed(flag.value) == value for flag in kept)
 
@@ -204,7 +204,7 @@ def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> by
 def pending(facts: Facts) -> list[hidden_containers.Move]:
     """Return what a mere restart would hide: somebody's changes since the engine's last start."""
     flags = docker_unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
-    return hidden_containers.moves(facts, read(facts), read(facts), flags)
+    return hidden_containers.moves(facts, read_config(facts), read_config(facts), flags)
 
 
 def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
@@ -253,7 +253,7 @@ def plain_sockets(facts: Facts) -> list[str]:
     addresses = [address for address in facts.socket_listens if port_of(address)]
     if not (addresses and facts.dockerd and facts.unit) or "docker.service" in facts.masked:
         return []
-    flags, before = docker_unit.all_flags(facts.unit, facts.environment, ours=True), read(facts)
+    flags, before = docker_unit.all_flags(facts.unit, facts.environment, ours=True), read_config(facts)
     if any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags):
         return []
     configured = before.get("hosts")
@@ -320,16 +320,16 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
             DRAIN_BY_HAND,
         )
     moves = hidden_containers.moves(
-        facts, read(facts), daemon_json.parse(wanted.config, facts.config_path), wanted.flags
+        facts, read_config(facts), daemon_json.parse(wanted.config, facts.config_path), wanted.flags
     )
     if moves and not allowed.force:
-        raise hidden_containers.refused(facts, moves, allowed)
-    restart_risks.harmless(facts, allowed)
+        raise hidden_containers.would_hide(facts, moves, allowed)
+    restart_risks.refuse_harm(facts, allowed)
     details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
     details += [
         f'{facts.config_path}: "{key}"'
         + (f": {json.dumps(without_secret_of(key, value))}" if value is not None else " is removed")
-        for key, value in news(facts, wanted).items()
+        for key, value in changed_keys(facts, wanted).items()
     ]
     details += [f"{host} had no TLS, and has it now" for host in (*wanted.secured, *plain_sockets(facts))]
     details += [f"containers are hidden: {move}" for move in moves]
@@ -338,20 +338,22 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         details=(*details, "restart docker.service"),
         job=apply(
             files,
+            Activation(
+                "restart",
+                target.port,
+                readiness_socket(facts, wanted.config, wanted.flags),
+                validate_command(facts, wanted.flags) if files else "",
+                enable=not facts.service.enabled,
+            ),
             init=facts.init,
-            action="restart",
-            port=target.port,
-            socket=unannounced(facts, wanted.config, wanted.flags),
-            validate=validate(facts, wanted.flags) if files else "",
-            enable=not facts.service.enabled,
-            directories=absent(facts),
+            directories=missing_directories(facts),
         ),
         after=started_with(facts, files, wanted),
         failure=partial(not_applied, init=facts.init),
-        changes=changes(facts, wanted, files),
+        changes=changes_made(facts, wanted, files),
         warnings=(
             *(f"{host} has no TLS now, and only accepts TLS from now on" for host in wanted.secured),
-            *restart_risks.said_before(facts, target),
+            *restart_risks.warnings(facts, target),
         ),
     )
 
@@ -361,10 +363,10 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     files = []
     for name, permissions in CERTIFICATES.items():
         path, data = f"{OWN_DIRECTORY}/{name}", target.certificates[name]
-        if not is_there(facts, path, permissions, data):
+        if not is_installed(facts, path, permissions, data):
             files.append(NewFile(path, permissions, data))
     environment = docker_unit.environment_file(target.variables) if target.env else None
-    if environment is not None and not is_there(facts, docker_unit.ENVIRONMENT_FILE, "600", environment):
+    if environment is not None and not is_installed(facts, docker_unit.ENVIRONMENT_FILE, "600", environment):
         files.append(NewFile(docker_unit.ENVIRONMENT_FILE, "600", environment))
     drop_ins = {path: file for path, file in facts.files.items() if docker_unit.is_ours(path)}
     if wanted.drop_in is not None:
@@ -372,9 +374,9 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
         if there is None or (there.mode, there.content) != ("644", wanted.drop_in):
             files.append(NewFile(wanted.drop_in_path, "644", wanted.drop_in))
     files += [NewFile(path) for path in drop_ins]
-    if content(facts) != wanted.config:
+    if config_content(facts) != wanted.config:
         files += [] if target.earlier else backup(facts)
-        files.append(NewFile(facts.config_path, mode(facts), wanted.config))
+        files.append(NewFile(facts.config_path, config_mode(facts), wanted.config))
     if environment is None and docker_unit.ENVIRONMENT_FILE in facts.sums:
         files.append(NewFile(docker_unit.ENVIRONMENT_FILE))
     if f"{OWN_DIRECTORY}/{KEY_OF_0_1}" in facts.sums:
@@ -385,20 +387,20 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
 def certificate_files(facts: Facts, certificates: Mapping[str, bytes]) -> list[NewFile]:
     """Return the certificates at the paths that the configured engine already uses."""
     wanted = CERTIFICATES
-    if read(facts).get("tlskey") == f"{OWN_DIRECTORY}/{KEY_OF_0_1}":
+    if read_config(facts).get("tlskey") == f"{OWN_DIRECTORY}/{KEY_OF_0_1}":
         wanted = {**CERTIFICATES, KEY_OF_0_1: "600"}
     return [NewFile(f"{OWN_DIRECTORY}/{name}", mode, certificates[name]) for name, mode in wanted.items()]
 
 
-def is_there(facts: Facts, path: str, permissions: str, data: bytes) -> bool:
+def is_installed(facts: Facts, path: str, permissions: str, data: bytes) -> bool:
     there = facts.sums.get(path)
     wanted = (permissions, 0, 0, hashlib.sha256(data).hexdigest())
     return there is not None and tuple(there) == wanted
 
 
-def news(facts: Facts, wanted: Goal) -> dict[str, Any]:
+def changed_keys(facts: Facts, wanted: Goal) -> dict[str, Any]:
     """Return the new keys of daemon.json, and with None those that are removed."""
-    before, after = read(facts), daemon_json.parse(wanted.config, facts.config_path)
+    before, after = read_config(facts), daemon_json.parse(wanted.config, facts.config_path)
     gone = {key: None for key in before if key not in after}
     return {key: value for key, value in after.items() if before.get(key) != value} | gone
 
@@ -408,7 +410,7 @@ def flags_now(facts: Facts) -> list[docker_unit.DockerdFlag]:
     return docker_unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else openrc_flags(facts)
 
 
-def validate(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
+def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
     """Return the command that checks the new configuration (Docker 23 and later), with its flags.
 
     It does not find everything, but what it finds costs no restart.
@@ -419,7 +421,7 @@ def validate(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
     return shlex.join([facts.dockerd, "--validate", f"--config-file={facts.config_path}", *words])
 
 
-def unannounced(facts: Facts, config: bytes | None, flags: Sequence[docker_unit.DockerdFlag]) -> str:
+def readiness_socket(facts: Facts, config: bytes | None, flags: Sequence[docker_unit.DockerdFlag]) -> str:
     """Return the socket to poll for an engine that does not notify when it is ready (Type=simple, OpenRC), else "".
 
     A reload before that would end the engine.
@@ -455,12 +457,12 @@ def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
     after = with_files(facts, [file for file in files if file.path.startswith(facts.config_path)])
     if not facts.info or any(flag.name == LIVE_RESTORE for flag in wanted.flags):
         return after
-    return replace(after, info={**facts.info, "LiveRestoreEnabled": bool(read(after).get(LIVE_RESTORE))})
+    return replace(after, info={**facts.info, "LiveRestoreEnabled": bool(read_config(after).get(LIVE_RESTORE))})
 
 
-def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:
+def changes_made(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:
     """Return the changes to record, with all that their undo needs."""
-    found: list[Change] = [*directories(facts)]
+    found: list[Change] = [*directories_created(facts)]
     for file in files:
         if file.path == facts.config_path:
             found.append(config_change(facts, wanted.ours, wanted.config))
@@ -471,10 +473,10 @@ def changes(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, .
             found.append(CaTrusted(hashlib.sha256(file.content).hexdigest()))
     if not facts.service.enabled:
         found.append(ServiceEnabled("docker.service"))
-    return (*found, *started(facts))
+    return (*found, *units_started(facts))
 
 
-def started(facts: Facts) -> list[Change]:
+def units_started(facts: Facts) -> list[Change]:
     """Return the units to start that did not run before. An engine with our certificates was already started by us."""
     if facts.running or f"{OWN_DIRECTORY}/ca.pem" in facts.sums:
         return []
@@ -484,39 +486,39 @@ def started(facts: Facts) -> list[Change]:
 
 def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> ConfigMerged:
     """Return the record of a change of daemon.json: its content before, and our keys."""
-    there = content(facts)
+    there = config_content(facts)
     before = None if there is None else there.decode("utf-8", "surrogateescape")
-    return ConfigMerged(facts.config_path, before, mode(facts), ours, hashlib.sha256(written).hexdigest())
+    return ConfigMerged(facts.config_path, before, config_mode(facts), ours, hashlib.sha256(written).hexdigest())
 
 
-def absent(facts: Facts) -> tuple[str, ...]:
+def missing_directories(facts: Facts) -> tuple[str, ...]:
     """Return the directories to create, the deepest first."""
     return tuple(each for each in (OWN_DIRECTORY, "/etc/docker", DROP_INS) if each not in facts.directories)
 
 
-def directories(facts: Facts) -> list[DirectoryCreated]:
-    return [DirectoryCreated(path) for path in absent(facts)]
+def directories_created(facts: Facts) -> list[DirectoryCreated]:
+    return [DirectoryCreated(path) for path in missing_directories(facts)]
 
 
 def backup(facts: Facts) -> list[NewFile]:
     """Return a copy of daemon.json to install beside it, unless there is one."""
-    there = content(facts)
+    there = config_content(facts)
     if there is None or facts.backup:
         return []
-    return [NewFile(f"{facts.config_path}.before-machinectl", mode(facts), there)]
+    return [NewFile(f"{facts.config_path}.before-machinectl", config_mode(facts), there)]
 
 
 def backed_up(facts: Facts) -> list[FileCreated]:
     return [FileCreated(file.path) for file in backup(facts)]
 
 
-def read(facts: Facts) -> dict[str, Any]:
-    return daemon_json.parse(content(facts), facts.config_path)
+def read_config(facts: Facts) -> dict[str, Any]:
+    return daemon_json.parse(config_content(facts), facts.config_path)
 
 
-def content(facts: Facts) -> bytes | None:
+def config_content(facts: Facts) -> bytes | None:
     return facts.config.content if facts.config else None
 
 
-def mode(facts: Facts) -> str:
+def config_mode(facts: Facts) -> str:
     return facts.config.mode if facts.config else "644"

@@ -42,7 +42,7 @@ def moves(
     facts: Facts, before: Mapping[str, Any], after: Mapping[str, Any], flags: Sequence[DockerdFlag]
 ) -> list[Move]:
     """Return the settings that a restart with this daemon.json would change; empty if there is no container to hide."""
-    if not containers(facts):
+    if not container_total(facts):
         return []
     asked = settings(after, flags)
     # Without an answer from the engine, the client prints empty values.
@@ -97,15 +97,15 @@ def unasked(before: Mapping[str, str], after: Mapping[str, str]) -> list[Move]:
     ]
 
 
-def containers(facts: Facts) -> int:
+def container_total(facts: Facts) -> int:
     """Return how many containers exist, running or not."""
     said = facts.info.get("Containers")
     return max(said if isinstance(said, int) else 0, len(facts.containers))
 
 
-def refused(facts: Facts, found: Sequence[Move], allowed: Allowed) -> CheckFailed:
+def would_hide(facts: Facts, found: Sequence[Move], allowed: Allowed) -> CheckFailed:
     """Return the error for a restart that would hide containers."""
-    number = containers(facts)
+    number = container_total(facts)
     what = f"{number} container{'s' if number != 1 else ''}"
     return CheckFailed(
         f"A restart of the host's engine would hide its {what}: {'; '.join(map(str, found))}",

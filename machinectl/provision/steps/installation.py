@@ -61,7 +61,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
             )
     if downloaded is not None:
         if replaced:
-            raise refused("Docker's packages", replaced, distribution, url)
+            raise would_remove("Docker's packages", replaced, distribution, url)
         how = f"by Docker's script, {url}"
         pin = f" --version {target.version}" if target.version else ""
         install, refresh, package = f"sh ./script{pin}", "", "docker-ce"
@@ -91,9 +91,9 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
 
     def judge(result: RemoteResult) -> None:
         if result.status == LOCKED:
-            raise failure(result)
+            raise explain_failure(result)
         if losses := distribution.losses(result.stdout.decode(errors="replace")):
-            raise refused(package, losses, distribution, url)
+            raise would_remove(package, losses, distribution, url)
 
     return Decision(
         title=f"Installing Docker Engine: {how}",
@@ -105,10 +105,10 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
             service=ServiceState(loaded=True, active=True, enabled=True),
             unit=GUESSED_UNIT,
         ),
-        failure=failure,
+        failure=explain_failure,
         changes=(PackageInstalled(package),),
         unforeseen=True,
-        learned=lambda result: (PackageInstalled(package, along(result, package)),),
+        learned=lambda result: (PackageInstalled(package, packages_along(result, package)),),
         rehearsal=Rehearsal(
             "Checking what the installation would replace",
             f"LC_ALL=C; export LC_ALL\n{simulate}",
@@ -125,7 +125,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
     )
 
 
-def refused(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:
+def would_remove(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:
     """Return the error for a package whose installation removes others, with a hint for one that keeps them."""
     gone = [loss.name for loss in losses if PACKAGE.fullmatch(loss.name)]
     by_hand = " && ".join(distribution.remove(name) for name in gone)
@@ -137,20 +137,20 @@ def refused(package: str, losses: list[Loss], distribution: Distribution, url: s
     return CheckFailed(f"Installing {package} would {', '.join(map(str, losses))}", other)
 
 
-def along(result: RemoteResult, package: str) -> tuple[str, ...]:
+def packages_along(result: RemoteResult, package: str) -> tuple[str, ...]:
     """Return the packages that came with the engine's own, as install.sh lists them."""
     said = re.search(r"^came along: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     names = said[1].split() if said else []
     return tuple(name for name in names if PACKAGE.fullmatch(name) and name != package)
 
 
-def waited_for(facts: Facts) -> str:
+def lock_holders(facts: Facts) -> str:
     """Return who holds the package manager's locks, "" if nobody does."""
     holders = {lock.pid: lock.process for lock in facts.locks}
     return ", ".join(f"{process or 'a process'} ({pid})" for pid, process in holders.items())
 
 
-def failure(result: RemoteResult) -> MachineError:
+def explain_failure(result: RemoteResult) -> MachineError:
     said = (result.stdout + result.stderr).decode(errors="replace")
     if "after" in said and result.status == LOCKED:
         return MachineError(f"The package manager is busy: {tail(result)}", "Wait for it to end, and try again")

@@ -14,22 +14,22 @@ from machinectl.errors import CheckFailed
 from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
 from machinectl.provision import daemon_json
 from machinectl.provision.decision import Decision, not_applied
-from machinectl.provision.job import NewFile, apply
+from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, apply
 from machinectl.provision.steps.engine_config import (
     LIVE_RESTORE,
-    absent,
     backed_up,
     backup,
     config_change,
-    content,
-    count,
-    directories,
+    config_content,
+    config_mode,
+    container_count,
+    directories_created,
     flags_now,
     holds_containers,
-    mode,
-    read,
-    unannounced,
-    validate,
+    missing_directories,
+    read_config,
+    readiness_socket,
+    validate_command,
     with_files,
     with_live_restore,
     without_live_restore,
@@ -50,7 +50,7 @@ def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decisi
 
     A reload with `hosts` added while -H is on the command line is refused as a whole, so this comes first and alone.
     """
-    there = read(facts)
+    there = read_config(facts)
     if not (facts.dockerd and holds_containers(facts)) or (is_on(facts) and there.get(LIVE_RESTORE) is True):
         return None
     given = flagged(facts)
@@ -61,32 +61,37 @@ def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decisi
         )
     if given:
         return None
-    new = daemon_json.dump(with_live_restore(there, value=True), content(facts))
-    return turned(
+    new = daemon_json.dump(with_live_restore(there, value=True), config_content(facts))
+    return set_by_reload(
         facts,
-        f"Keeping {count(facts)} running: live-restore, by a reload",
+        f"Keeping {container_count(facts)} running: live-restore, by a reload",
         new,
         first=backup(facts),
-        changes=(*directories(facts), *backed_up(facts), held(facts, target), config_change(facts, {}, new)),
+        changes=(
+            *directories_created(facts),
+            *backed_up(facts),
+            held_value(facts, target),
+            config_change(facts, {}, new),
+        ),
     )
 
 
 def give_back(facts: Facts, target: Target) -> Decision | None:
     """Set the wanted value by a reload, if we changed it or --engine-opt sets it."""
     value = wanted(facts, target)
-    ours = is_ours(facts, target) or value != owners(facts, target)
+    ours = was_changed(facts, target) or value != owners(facts, target)
     if not ours or is_settled(facts, value):
         return None
     as_before = "" if is_asked(target) else " (as before)"
-    return changed(facts, target, f"Turning live-restore {'on' if value else 'off'}{as_before}")
+    return set_wanted(facts, target, f"Turning live-restore {'on' if value else 'off'}{as_before}")
 
 
-def let_go(facts: Facts, target: Target) -> Decision | None:
+def turn_off_for_swarm(facts: Facts, target: Target) -> Decision | None:
     """Turn it off by a reload, so that the engine can become a Swarm node; None if it is off.
 
     Raises CheckFailed if it is on dockerd's command line, which no reload changes.
     """
-    if not (is_on(facts) or read(facts).get(LIVE_RESTORE)):
+    if not (is_on(facts) or read_config(facts).get(LIVE_RESTORE)):
         return None
     if flagged(facts) not in {"", "false"}:
         raise CheckFailed(
@@ -94,28 +99,28 @@ def let_go(facts: Facts, target: Target) -> Decision | None:
             f"Remove --{LIVE_RESTORE} from docker.service or its environment on the host, and restart the engine",
         )
     node = replace(facts, swarm=True)
-    decision = changed(node, target, "Turning live-restore off by a reload, because Swarm refuses it")
+    decision = set_wanted(node, target, "Turning live-restore off by a reload, because Swarm refuses it")
     return replace(decision, after=replace(decision.after, swarm=facts.swarm))
 
 
-def changed(facts: Facts, target: Target, title: str) -> Decision:
+def set_wanted(facts: Facts, target: Target, title: str) -> Decision:
     """Set the wanted value, which is recorded first."""
     value, own = wanted(facts, target), owners(facts, target)
     left = file_with(facts, target, value)
     ours = {LIVE_RESTORE: value} if is_asked(target) else {}
-    return turned(
+    return set_by_reload(
         facts,
         title,
         left,
         changes=(
-            *directories(facts),
-            *(() if value == own else (held(facts, target),)),
+            *directories_created(facts),
+            *(() if value == own else (held_value(facts, target),)),
             config_change(facts, ours, left or b""),
         ),
     )
 
 
-def turned(
+def set_by_reload(
     facts: Facts,
     title: str,
     left: bytes | None,
@@ -130,7 +135,7 @@ def turned(
 
     If `left` has none, the file says false until the engine has reloaded.
     """
-    path, permissions = facts.config_path, permissions or mode(facts)
+    path, permissions = facts.config_path, permissions or config_mode(facts)
     config = daemon_json.parse(left, path)
     value = config.get(LIVE_RESTORE)
     final = NewFile(path, permissions, left)
@@ -138,36 +143,41 @@ def turned(
     told = final
     if reload and value is None:
         told = NewFile(path, permissions, daemon_json.dump(with_live_restore(config, value=False), left))
-    others, flags = [*first], flags_now(facts) if reload else []
-    what = "goes" if value is None else str(value).lower()
+    others, activation = [*first], INSTALL_ONLY
+    if reload:
+        flags = flags_now(facts)
+        activation = Activation(
+            "reload",
+            socket=readiness_socket(facts, config_content(facts), flags),
+            validate=validate_command(facts, flags),
+            live_restore=str(bool(value)).lower(),
+        )
+    what = "removed" if value is None else str(value).lower()
     return Decision(
         title=title,
         details=(f'{path}: "{LIVE_RESTORE}": {what}', *(("reload docker.service",) if reload else ())),
         job=apply(
             [*others, told],
+            activation,
             init=facts.init,
-            action="reload" if reload else "none",
-            socket=unannounced(facts, content(facts), flags) if reload else "",
-            validate=validate(facts, flags) if reload else "",
-            live_restore=str(bool(value)).lower() if reload else "",
-            directories=gone or absent(facts),
+            directories=gone or missing_directories(facts),
             afterwards=final if told is not final else None,
         ),
-        after=replace(with_files(facts, [*others, final]), info=info(facts, value)),
+        after=replace(with_files(facts, [*others, final]), info=info_with(facts, value)),
         failure=partial(not_applied, init=facts.init),
         changes=changes,
         undone=undone,
     )
 
 
-def info(facts: Facts, value: Any) -> dict[str, Any]:
+def info_with(facts: Facts, value: Any) -> dict[str, Any]:
     """Return the engine's info after it has taken a value, {} if there is none."""
     return {**facts.info, "LiveRestoreEnabled": bool(value)} if facts.info else {}
 
 
 def is_on(facts: Facts) -> bool:
     """Return whether it is on in the running engine, or in the configuration if the engine does not answer."""
-    return bool(facts.info.get("LiveRestoreEnabled") if facts.info else read(facts).get(LIVE_RESTORE))
+    return bool(facts.info.get("LiveRestoreEnabled") if facts.info else read_config(facts).get(LIVE_RESTORE))
 
 
 def flagged(facts: Facts) -> str:
@@ -181,7 +191,7 @@ def is_asked(target: Target) -> bool:
 
 def owners(facts: Facts, target: Target) -> bool | None:
     """Return the host's own value in daemon.json, without our changes; None for none."""
-    value = without_unasked(facts, target, read(facts)).get(LIVE_RESTORE)
+    value = without_unasked(facts, target, read_config(facts)).get(LIVE_RESTORE)
     return value if isinstance(value, bool) else None
 
 
@@ -200,7 +210,7 @@ def is_on_record(changes: Iterable[Change]) -> bool:
     return bool(of_kind(known, LiveRestoreChanged)) or any(LIVE_RESTORE in merge.ours for merge in merges)
 
 
-def is_ours(facts: Facts, target: Target) -> bool:
+def was_changed(facts: Facts, target: Target) -> bool:
     """Return whether we changed it in the engine's config file, now or with a version that left it on."""
     return is_on_record(
         change for change in (target.borrowed, target.earlier) if change and change.path == facts.config_path
@@ -209,26 +219,26 @@ def is_ours(facts: Facts, target: Target) -> bool:
 
 def is_settled(facts: Facts, value: Any) -> bool:
     """Return whether daemon.json and the running engine have this value."""
-    return read(facts).get(LIVE_RESTORE) == value and (not facts.running or is_on(facts) == bool(value))
+    return read_config(facts).get(LIVE_RESTORE) == value and (not facts.running or is_on(facts) == bool(value))
 
 
-def held(facts: Facts, target: Target) -> LiveRestoreChanged:
+def held_value(facts: Facts, target: Target) -> LiveRestoreChanged:
     """Return the record of the host's own value, to be written before it is changed."""
-    there = content(facts)
+    there = config_content(facts)
     text = None if there is None else there.decode("utf-8", "surrogateescape")
     return LiveRestoreChanged(facts.config_path, owners(facts, target), text)
 
 
 def file_with(facts: Facts, target: Target, value: Any) -> bytes | None:
     """Return daemon.json with this value; byte for byte the original file if that has it."""
-    config = with_live_restore(read(facts), value)
+    config = with_live_restore(read_config(facts), value)
     text = target.borrowed.text if target.borrowed else None
     there = None if text is None else text.encode("utf-8", "surrogateescape")
     if target.borrowed and config == daemon_json.parse(there, facts.config_path):
         return there
-    if config == read(facts):
-        return content(facts)
-    return daemon_json.dump(config, content(facts))
+    if config == read_config(facts):
+        return config_content(facts)
+    return daemon_json.dump(config, config_content(facts))
 
 
 def settled(facts: Facts, target: Target, changes: Sequence[Change]) -> tuple[Change, ...]:

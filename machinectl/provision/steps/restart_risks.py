@@ -18,7 +18,7 @@ RUNNERS = frozenset({"run", "start", "up", "compose", "attach"})
 BUILDERS = frozenset({"build", "buildx"})
 
 
-def harmless(facts: Facts, allowed: Allowed) -> None:
+def refuse_harm(facts: Facts, allowed: Allowed) -> None:
     """Refuse a restart that would stop something even with live-restore, unless `allowed.force`."""
     if allowed.force or not facts.running:
         return
@@ -59,10 +59,10 @@ def attached(facts: Facts) -> list[str]:
     return sorted({client.unit for client in facts.clients if client.unit and client.verb in RUNNERS})
 
 
-def said_before(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
+def warnings(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
     """Return warnings about side effects of a restart."""
     if not facts.running:
-        return starting(facts)
+        return start_warning(facts)
     found = []
     if units := attached(facts):
         found.append(
@@ -77,7 +77,7 @@ def said_before(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def starting(facts: Facts) -> tuple[str, ...]:
+def start_warning(facts: Facts) -> tuple[str, ...]:
     """Return a warning about starting an engine that somebody may have stopped."""
     if not (facts.dockerd and facts.stored):
         return ()

@@ -30,21 +30,21 @@ def steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
     """Return the steps. `script` downloads Docker's installation script, None if its URL does not answer."""
     return (
         SetupStep("Restore what an interrupted run left", engine_config.recover),
-        SetupStep("Check the host", checked),
+        SetupStep("Check the host", check_host),
         SetupStep("Install Docker Engine", lambda facts, target, _: installation.decide(facts, target, script)),
-        SetupStep("Keep running containers running", containers_kept, lasting=False),
+        SetupStep("Keep running containers running", keep_containers, lasting=False),
         SetupStep("Configure the engine", engine_config.configure),
         SetupStep("Open the firewall", firewall.open_port),
     )
 
 
-def checked(facts: Facts, target: Target, allowed: Allowed) -> None:
+def check_host(facts: Facts, target: Target, allowed: Allowed) -> None:
     """Raise CheckFailed for a host that cannot be set up, clashing settings included."""
     preflight.check(facts, target, allowed)
     if facts.dockerd:
         engine_config.configure(facts, target, allowed)
 
 
-def containers_kept(facts: Facts, target: Target, allowed: Allowed) -> Decision | None:
+def keep_containers(facts: Facts, target: Target, allowed: Allowed) -> Decision | None:
     """Turn live-restore on if the next step restarts the engine."""
     return live_restore.borrow(facts, target) if engine_config.configure(facts, target, allowed) else None

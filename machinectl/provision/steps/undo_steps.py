@@ -29,17 +29,17 @@ from machinectl.provision import daemon_json, firewall, preflight, revision
 from machinectl.provision.decision import Decision, EngineDown, interrupted, no_container, not_applied, tail
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts
-from machinectl.provision.job import Job, NewFile, RemoteResult, apply
+from machinectl.provision.job import Activation, Job, NewFile, RemoteResult, apply
 from machinectl.provision.steps import distributions, engine_config, hidden_containers, live_restore, restart_risks
 from machinectl.provision.steps.engine_config import (
     LIVE_RESTORE,
     TLS_FLAGS,
-    content,
-    count,
+    config_content,
+    config_mode,
+    container_count,
     holds_containers,
-    mode,
-    read,
-    unannounced,
+    read_config,
+    readiness_socket,
     with_files,
     with_live_restore,
     without_live_restore,
@@ -56,19 +56,19 @@ def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "
     """Return the steps, in order."""
     always: tuple[Undoing, ...] = (
         lambda facts, _: engine_config.recover(facts, NO_TARGET),
-        lambda facts, changes: checked(facts, changes, allowed),
-        stopped,
-        containers_kept,
-        taken_out,
-        live_restore_as_it_was,
-        config_back,
-        service_disabled,
-        ports_closed,
+        lambda facts, changes: check_undoable(facts, changes, allowed),
+        stop_engine,
+        keep_containers,
+        remove_config,
+        restore_live_restore,
+        restore_config,
+        disable_service,
+        close_ports,
     )
-    return (*always, lambda facts, changes: packages_removed(facts, changes, os)) if purge_engine else always
+    return (*always, lambda facts, changes: remove_packages(facts, changes, os)) if purge_engine else always
 
 
-def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
+def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
     """Raise CheckFailed if undoing is impossible, or would stop or hide containers."""
     preflight.root(facts, NO_TARGET)
     preflight.files(facts, NO_TARGET)
@@ -83,21 +83,21 @@ def checked(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
     if facts.containers and facts.dockerd and not facts.running:
         start = "systemctl start docker.service" if facts.init == "systemd" else "rc-service docker start"
         raise CheckFailed(
-            f"The host's engine is stopped but has {count(facts)}: without live-restore, its start ends them",
+            f"The host's engine is stopped but has {container_count(facts)}: without live-restore, its start ends them",
             f"Start it first, on the host: {start}",
         )
     moves = hidden_containers.moves(
         facts,
-        read(facts),
+        read_config(facts),
         daemon_json.parse(config_before(facts, changes), facts.config_path),
         own_flags(facts, changes),
     )
     if moves and not allowed.force:
-        raise hidden_containers.refused(facts, moves, allowed)
-    restart_risks.harmless(facts, allowed)
+        raise hidden_containers.would_hide(facts, moves, allowed)
+    restart_risks.refuse_harm(facts, allowed)
 
 
-def stopped(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+def stop_engine(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Stop an engine that did not run before, unless it runs containers by now."""
     units = [change.unit for change in of_kind(changes, ServiceStarted)]
     if not (units and facts.running) or facts.containers:
@@ -123,21 +123,21 @@ def status_command(init: str) -> str:
     return "rc-service docker status" if init == "openrc" else "systemctl status docker"
 
 
-def containers_kept(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+def keep_containers(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Turn live-restore on before the engine is restarted."""
     return live_restore.borrow(facts, recorded(NO_TARGET, changes)) if restarts(facts, changes) else None
 
 
-def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Remove our configuration, and restart the engine under live-restore, which is restored later."""
     if not restarts(facts, changes):
         return None
     last = original = config_before(facts, changes)
-    if keeping(facts, changes) and original_live_restore(facts, changes) is not True:
+    if keeps_containers(facts, changes) and original_live_restore(facts, changes) is not True:
         # dockerd stops running containers when it starts without live-restore.
         last = daemon_json.dump(with_live_restore(parsed(facts, original), value=True), original)
     files = files_made(facts, changes)
-    if last != content(facts):
+    if last != config_content(facts):
         # First: without the drop-in, its `hosts` would clash with the unit's -H.
         files.insert(0, NewFile(facts.config_path, permissions(facts, changes), last))
     return Decision(
@@ -145,17 +145,19 @@ def taken_out(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         (*(written(file) for file in files), *(("restart docker.service",) if facts.running else ())),
         apply(
             files,
+            Activation(
+                "restart" if facts.running else "none",
+                socket=readiness_socket(facts, original, own_flags(facts, changes)),
+                validate=judgement(facts, last, changes),
+            ),
             init=facts.init,
-            action="restart" if facts.running else "none",
-            socket=unannounced(facts, original, own_flags(facts, changes)),
-            validate=judgement(facts, last, changes),
             directories=deepest_first(changes),
         ),
         with_files(facts, files),
         partial(not_taken_out, facts, changes),
-        held(facts, changes) if last != original else (),
-        warnings=(*(restart_risks.said_before(facts) if facts.running else ()), *live_restore_lost(facts, changes)),
-        undone=(*removed(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
+        held_original(facts, changes) if last != original else (),
+        warnings=(*(restart_risks.warnings(facts) if facts.running else ()), *live_restore_lost(facts, changes)),
+        undone=(*undone_by(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
         remark=partial(still_refused, facts, changes),
     )
 
@@ -186,40 +188,40 @@ def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult)
     return f"{facts.config_path} is restored, and dockerd refuses it{before}:\n{tail(result)}"
 
 
-def live_restore_as_it_was(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+def restore_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Restore live-restore in the running engine, and the original daemon.json."""
     original, value = config_before(facts, changes), original_live_restore(facts, changes)
-    ours = of_kind(changes, LiveRestoreChanged) or original != content(facts)
+    ours = of_kind(changes, LiveRestoreChanged) or original != config_content(facts)
     if not (facts.running and ours) or live_restore.is_on(facts) == bool(value):
         return None
     files = files_made(facts, changes)
-    return live_restore.turned(
+    return live_restore.set_by_reload(
         facts,
         f"Turning live-restore {'on' if value else 'off'} (as before)",
         original,
         first=files,
         permissions=permissions(facts, changes),
         gone=deepest_first(changes),
-        changes=held(facts, changes),
-        undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
+        changes=held_original(facts, changes),
+        undone=(*undone_by(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
     )
 
 
-def config_back(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Restore daemon.json if the engine need not be restarted for it, and remove its copy."""
     original = config_before(facts, changes)
     files = files_made(facts, changes)
-    if original != content(facts):
+    if original != config_content(facts):
         files.insert(0, NewFile(facts.config_path, permissions(facts, changes), original))
     if not files:
         return None
     return Decision(
         f"Restoring {facts.config_path}",
         tuple(written(file) for file in files),
-        apply(files, init=facts.init, action="none", directories=deepest_first(changes)),
+        apply(files, init=facts.init, directories=deepest_first(changes)),
         with_files(facts, files),
         partial(not_applied, init=facts.init),
-        undone=(*removed(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
+        undone=(*undone_by(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
     )
 
 
@@ -238,10 +240,10 @@ def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
     if any(file.path not in no_configuration for file in files_made(facts, changes)):
         return True
     before = parsed(facts, config_before(facts, changes))
-    return without_live_restore(before) != without_live_restore(read(facts))
+    return without_live_restore(before) != without_live_restore(read_config(facts))
 
 
-def keeping(facts: Facts, changes: Sequence[Change]) -> bool:
+def keeps_containers(facts: Facts, changes: Sequence[Change]) -> bool:
     """Return whether daemon.json keeps containers running: a Swarm node has no live-restore, a flag overrides it."""
     flagged = any(flag.name == LIVE_RESTORE for flag in own_flags(facts, changes))
     return facts.running and holds_containers(facts) and not flagged
@@ -252,9 +254,9 @@ def outcome_for_containers(facts: Facts) -> str:
     if not (facts.containers and facts.running):
         return ""
     if facts.swarm:
-        return f"; {count(facts)} stopped, as on every Swarm node"
+        return f"; {container_count(facts)} stopped, as on every Swarm node"
     units = " and ".join(restart_risks.attached(facts))
-    return f"; {count(facts)} kept running{units and f', but for those of {units}'}"
+    return f"; {container_count(facts)} kept running{units and f', but for those of {units}'}"
 
 
 def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
@@ -263,7 +265,7 @@ def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
     return [NewFile(change.path) for change in of_kind(changes, FileCreated) if change.path in there]
 
 
-def removed(files: Sequence[NewFile], changes: Sequence[Change]) -> list[Change]:
+def undone_by(files: Sequence[NewFile], changes: Sequence[Change]) -> list[Change]:
     """Return the changes that are undone once these files are in place."""
     gone = {file.path for file in files if file.content is None}
     return [change for change in of_kind(changes, FileCreated) if change.path in gone]
@@ -274,7 +276,7 @@ def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
     return next((change for change in of_kind(changes, ConfigMerged) if change.path == facts.config_path), None)
 
 
-def held(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]:
+def held_original(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]:
     """Return the record of live-restore's final value, to be written before it is changed."""
     return (LiveRestoreChanged(facts.config_path, original_live_restore(facts, changes)),)
 
@@ -298,10 +300,10 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     change = merged_into(facts, changes)
     borrowed = next((each for each in of_kind(changes, LiveRestoreChanged) if each.path == facts.config_path), None)
     if change is None and borrowed is None and not files_made(facts, changes):
-        return content(facts)
+        return config_content(facts)
     before_bytes = change.bytes_before if change else None
     before = daemon_json.parse(before_bytes, facts.config_path)
-    now = read(facts)
+    now = read_config(facts)
     result = daemon_json.put_back(now, before, change.ours) if change else dict(now)
     if borrowed is not None:
         result = with_live_restore(result, borrowed.before)
@@ -312,8 +314,8 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     if change is not None and result == before:
         return before_bytes
     if result == now:
-        return content(facts)
-    return daemon_json.dump(result, content(facts))
+        return config_content(facts)
+    return daemon_json.dump(result, config_content(facts))
 
 
 def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
@@ -330,7 +332,7 @@ def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
 
 def permissions(facts: Facts, changes: Sequence[Change]) -> str:
     change = merged_into(facts, changes)
-    return change.mode if change else mode(facts)
+    return change.mode if change else config_mode(facts)
 
 
 def written(file: NewFile) -> str:
@@ -357,10 +359,10 @@ def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.Docke
 
 def judgement(facts: Facts, config: bytes | None, changes: Sequence[Change]) -> str:
     """Return the command that checks the restored configuration; "" without a file to check."""
-    return "" if config is None else engine_config.validate(facts, own_flags(facts, changes))
+    return "" if config is None else engine_config.validate_command(facts, own_flags(facts, changes))
 
 
-def service_disabled(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Disable docker.service at boot, if it was not enabled before."""
     if not (of_kind(changes, ServiceEnabled) and facts.service.enabled):
         return None
@@ -382,24 +384,25 @@ def not_disabled(init: str, result: RemoteResult) -> MachineError:
     )
 
 
-def ports_closed(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+def close_ports(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Remove our firewall rules for the engine's port."""
     opened = [change for change in of_kind(changes, PortOpened) if firewall.is_ours(change)]
     if not opened:
         return None
     # Last, as the zone may hold another open port.
     zones = sorted({change.made for change in opened if change.made})
+    removals = [f"{{\n{firewall.remove_zone_file(zone)}\n}}" for zone in zones]
     return Decision(
         f"Closing the port in {' and '.join(change.firewall for change in opened)}",
         (*(change.undo for change in opened), *(f"remove {zone} if it holds nothing else" for zone in zones)),
-        single(" && ".join([*map(firewall.closed, opened), *(f"{{\n{firewall.unmade(zone)}\n}}" for zone in zones)])),
+        single(" && ".join([*map(firewall.close_command, opened), *removals])),
         facts,
         firewall.not_closed,
         undone=tuple(opened),
     )
 
 
-def packages_removed(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
+def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
     """Remove the engine's package, and what came with it and nothing else needs; /var/lib/docker stays."""
     # The package's recorded name may be a virtual one, so an installed engine counts too.
     installed = [
@@ -426,7 +429,7 @@ def packages_removed(facts: Facts, changes: Sequence[Change], os: str) -> Decisi
         replace(facts, dockerd=""),
         not_removed,
         undone=tuple(installed),
-        remark=lambda result: what_stays(result, installed),
+        remark=lambda result: remaining_packages(result, installed),
     )
 
 
@@ -437,7 +440,7 @@ def not_removed(result: RemoteResult) -> MachineError:
     )
 
 
-def what_stays(result: RemoteResult, installed: Sequence[PackageInstalled]) -> str:
+def remaining_packages(result: RemoteResult, installed: Sequence[PackageInstalled]) -> str:
     """Return a remark about packages that came with the engine and remain."""
     said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     stays = [f"the packages {said[1].strip()}, which came with the engine"] if said else []
@@ -449,13 +452,13 @@ def what_stays(result: RemoteResult, installed: Sequence[PackageInstalled]) -> s
     return f"These stay on the host: {'; '.join(stays)}" if stays else ""
 
 
-def left(facts: Facts, changes: Sequence[Change], *, purge_engine: bool) -> list[str]:
+def remarks_after(facts: Facts, changes: Sequence[Change], *, purge_engine: bool) -> list[str]:
     """Return what a user may expect to be undone but is not; `changes` are the remaining ones."""
     found = []
     if purge_engine and facts.dockerd:
         found.append("The engine stays on the host: it was there before")
     if of_kind(changes, ServiceStarted) and facts.running and facts.containers:
-        found.append(f"The engine, which did not run before, keeps running with {count(facts)}")
+        found.append(f"The engine, which did not run before, keeps running with {container_count(facts)}")
     return found
 
 

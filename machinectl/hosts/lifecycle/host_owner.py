@@ -28,7 +28,7 @@ CA = f"{OWN_DIRECTORY}/ca.pem"
 GIVE_UP = "Forget this machine, and leave the host to its owner"
 
 
-def check_alone(store: Store, machine: Machine, host: Facts) -> None:
+def check_no_other_machine(store: Store, machine: Machine, host: Facts) -> None:
     """Refuse a host of another machine. Raises CheckFailed."""
     if other := owner(store, machine, host):
         raise CheckFailed(
@@ -102,10 +102,10 @@ def is_host_of(machine: Machine, host: Facts) -> bool:
     return there.sha256 in {hashlib.sha256(file).hexdigest() for file in files}
 
 
-def take_over(console: Console, machine: Machine, allowed: Allowed) -> None:
+def agree_to_takeover(console: Console, machine: Machine, allowed: Allowed) -> None:
     """Explain what happens to a host of docker-machine, and ask for consent. Raises CheckFailed."""
-    told_of_takeover(console, machine)
-    agree(
+    explain_takeover(console, machine)
+    ask_or_refuse(
         console,
         machine,
         allowed,
@@ -122,10 +122,12 @@ def agree_to_side_effects(console: Console, machine: Machine, host: Facts, allow
         console.warn(effect)
     if effects:
         stays = f'The host of "{machine.name}" was not changed'
-        agree(console, machine, allowed, "Set the host up anyway?", stays, "Set it up anyway")
+        ask_or_refuse(console, machine, allowed, "Set the host up anyway?", stays, "Set it up anyway")
 
 
-def agree(console: Console, machine: Machine, allowed: Allowed, question: str, stays: str, otherwise: str) -> None:
+def ask_or_refuse(
+    console: Console, machine: Machine, allowed: Allowed, question: str, stays: str, otherwise: str
+) -> None:
     """Ask a question unless --yes or --force answers it. Raises CheckFailed for a no."""
     if allowed.force or allowed.yes:
         return
@@ -140,7 +142,7 @@ def agree(console: Console, machine: Machine, allowed: Allowed, question: str, s
         raise CheckFailed(stays, f"{otherwise}: {unasked}")
 
 
-def told_of_takeover(console: Console, machine: Machine) -> None:
+def explain_takeover(console: Console, machine: Machine) -> None:
     console.note(
         f'docker-machine set up the host of "{machine.name}". Its engine gets its own CA: clients with '
         "docker-machine's certificates are locked out; containers keep running. docker-machine's files stay there, "
@@ -148,7 +150,7 @@ def told_of_takeover(console: Console, machine: Machine) -> None:
     )
 
 
-def go_on_with(held: Held, console: Console, removed: Machine) -> None:
+def take_over_history(held: Held, console: Console, removed: Machine) -> None:
     """Take over the history and certificates of a removed machine, and forget that machine."""
     console.note(f'The host was set up here before, as "{removed.name}": continuing with that')
     held.machine.changes = merged(removed.changes, held.machine.changes)

@@ -12,7 +12,13 @@ from machinectl.errors import CheckFailed
 from machinectl.host_changes import CaTrusted, Change, FileCreated, KeyAuthorized
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import store_pending
-from machinectl.hosts.lifecycle.ownership import check_alone, check_not_lost, go_on_with, is_host_of, predecessor
+from machinectl.hosts.lifecycle.host_owner import (
+    check_no_other_machine,
+    check_not_lost,
+    is_host_of,
+    predecessor,
+    take_over_history,
+)
 from machinectl.machines.record import Machine
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, Sum
@@ -70,14 +76,14 @@ def kept(store: Store) -> list[str]:
 def test_a_second_name_for_a_host_is_told_the_first(store: Store, server: bytes) -> None:
     machine(store, "orion")
     with pytest.raises(CheckFailed, match='already belongs to the machine "orion"') as raised:
-        check_alone(store, Machine("rigel", "generic"), serving(server))
+        check_no_other_machine(store, Machine("rigel", "generic"), serving(server))
     assert "machinectl rename orion rigel" in raised.value.hint
 
 
 def test_who_set_the_host_up_has_it_beside_those_that_are_only_let_in(store: Store) -> None:
     machine(store, "twin", changed=False)
-    check_alone(store, machine(store, "orion"), serving(b"orion and its key"))
-    check_alone(store, Machine("rigel", "generic"), HOST)
+    check_no_other_machine(store, machine(store, "orion"), serving(b"orion and its key"))
+    check_no_other_machine(store, Machine("rigel", "generic"), HOST)
 
 
 def test_a_host_whose_renewal_was_cut_is_known_by_the_pending_certificates(store: Store) -> None:
@@ -93,7 +99,7 @@ def test_hosts_that_share_a_ca_are_not_taken_for_one_another(store: Store) -> No
         machine(store, name)
     remove(store, "altair")
     remove(store, "vega")
-    check_alone(store, Machine("rigel", "generic"), serving(b"of somebody else under the same CA"))
+    check_no_other_machine(store, Machine("rigel", "generic"), serving(b"of somebody else under the same CA"))
     found = predecessor(store, Machine("rigel", "generic"), serving(b"vega and its key"))
     assert found
     assert found.name == "vega"
@@ -113,7 +119,7 @@ def test_a_new_machine_goes_on_with_the_removed_one_whatever_it_was_cut_at(
     found = predecessor(store, rigel, serving(b"orion and its key"))
     assert found
     with store.writing("rigel") as held:
-        go_on_with(held, Quiet(), found)
+        take_over_history(held, Quiet(), found)
         assert held.machine.changes == (*CHANGES, *(change for change in own if change is KEY))
         assert Identity.read(held.directory).server == b"orion"
     assert kept(store) == ["altair"]
