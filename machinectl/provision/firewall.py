@@ -20,7 +20,7 @@ CHAIN_OF_RULE = re.compile(r"nft delete rule ([a-z0-9]+ [\w./-]+ [\w./-]+) handl
 
 
 class Rule(NamedTuple):
-    """A firewall that closes the port: its name, the command that opens the port, and the one that closes it again.
+    """A firewall that closes the port, and the commands that open it and close it again.
 
     `rejects` is true if the firewall refuses a connection like a port where nothing listens.
     """

@@ -1,4 +1,4 @@
-"""What a host should become, and what may be done for that this once."""
+"""The target of a host, and the permissions for one run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}
 
 @dataclass(frozen=True)
 class Allowed:
-    """What may be done on a host this once.
+    """Permissions for one run on a host.
 
     `force`: replace another CA's TLS, hide or stop containers; `forcible` is whether the user can pass --force. `yes`:
     answer questions with yes. `in_use`: restart an engine that runs containers; if many hosts are set up, those wait
@@ -49,7 +49,7 @@ DRAIN_BY_HAND = (
 
 @dataclass(frozen=True)
 class Target:
-    """What a host should become.
+    """The host as it should become.
 
     Its engine is reached at `address` and listens at `bind`, "" for all addresses. `certificates` are the engine's
     files by name (see `engine_config.CERTIFICATES`). `install` says how to get a missing engine: auto, docker, distro

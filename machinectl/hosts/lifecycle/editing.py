@@ -107,7 +107,7 @@ class Edit:
 
 
 def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:
-    """Have the driver take other options. Where its host is may be news; the engine's port there stays."""
+    """Let the driver change its options. The host may move; the engine's port stays."""
     driver = driver_of(machine)
     before = driver.where(driver_instance(machine))
     machine.driver_state = driver.change(driver_instance(machine), options)
@@ -120,7 +120,7 @@ def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None
 
 
 def move(machine: Machine, url: str, *, tls: bool | None) -> None:
-    """Point a machine at another URL. TLS that followed from the old URL follows from the new; what was said stays."""
+    """Point a machine at another URL. TLS follows the URL's scheme unless it was set explicitly."""
     said = engine_url.uses_tls(machine.url) != machine.tls
     made_by = driver_of(machine)
     machine.driver_state = made_by.move(driver_instance(machine), url)

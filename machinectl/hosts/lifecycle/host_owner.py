@@ -40,7 +40,7 @@ def check_no_other_machine(store: Store, machine: Machine, host: Facts) -> None:
 def check_not_lost(store: Store, machine: Machine, host: Facts) -> None:
     """Refuse to undo a machine's set-up if somebody else has set the host up since. Raises CheckFailed.
 
-    They need what is there now. Certificates that were replaced by hand keep our CA, or leave none.
+    Undoing would lock them out. Certificates that were replaced by hand keep our CA, or leave none.
     """
     if whose := lost_to(store, machine, host):
         raise CheckFailed(

@@ -1,4 +1,4 @@
-"""The result of a run or a dry run: the host as it was found, and the outcome of each step."""
+"""The result of a run or a dry run: the host before it, and the outcome of each step."""
 
 from __future__ import annotations
 

@@ -270,7 +270,7 @@ class DryRun(HostRun):
         if not (command and new):
             return
         config = {key: value for key, value in daemon_json.parse(new, path).items() if key not in TLS_FLAGS}
-        # From version 27 on, dockerd refuses a TCP address without TLS unless it is told so.
+        # From version 27 on, dockerd refuses a TCP address without TLS unless `tls` is false.
         judged = daemon_json.dump({**config, "tls": False}, None)
         command = command.replace(f"--config-file={path}", "--config-file=/dev/stdin")
         result = self.remote.run(command, input=judged, check=False)

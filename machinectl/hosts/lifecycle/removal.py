@@ -76,8 +76,8 @@ def warn_of_swarm(store: Store, console: Console, name: str) -> None:
         node = None
     if node:
         console.warn(
-            f'"{name}" is a {node.role} of the swarm "{node.swarm}" and stays one, listed there\n'
-            f"Have it leave first: machinectl swarm leave {name}"
+            f'"{name}" is a {node.role} of the swarm "{node.swarm}" and stays in its list of nodes\n'
+            f"Let it leave first: machinectl swarm leave {name}"
         )
 
 

@@ -64,7 +64,7 @@ def vitals(text: str) -> Vitals:
 
 
 def numbers(words: list[str], count: int) -> list[float]:
-    """Convert exactly `count` words to numbers; [] if one of them is no number."""
+    """Convert exactly `count` words to numbers; [] for any other count or word."""
     if len(words) != count or not all(map(NUMBER.fullmatch, words)):
         return []
     return [float(word) for word in words]

@@ -227,7 +227,7 @@ for process in /proc/[0-9]*; do
     [ "$verb" ] && may_speak "$process" && say client "${process#/proc/}" "$verb" "$unit"
 done
 
-# Who holds the package manager's locks, and whether it was interrupted.
+# Holders of the package manager's locks, and whether it was interrupted.
 stat -c '%i %n' /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock |
     awk 'NR == FNR { lock[$1] = $2; next }
         $2 != "->" { split($6, file, ":"); if (file[3] in lock) print $5, lock[file[3]] }' - /proc/locks |

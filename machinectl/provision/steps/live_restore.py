@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decision | None:
     """Turn it on before anything restarts the engine under running containers.
 
-    A reload with `hosts` added while -H is on the command line is refused as a whole, so this comes first and alone.
+    This comes first and as a separate reload: dockerd refuses a reload that also adds `hosts` while -H is on its
+    command line.
     """
     there = read_config(facts)
     if not (facts.dockerd and holds_containers(facts)) or (is_on(facts) and there.get(LIVE_RESTORE) is True):

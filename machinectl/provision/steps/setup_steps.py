@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SetupStep(NamedTuple):
-    """A step, as a decision over the facts of a host as it is now.
+    """A step, as a decision over the current facts of a host.
 
     `lasting` is False for a step whose effect does not outlive the run, and so is not for other computers to take over.
     """
