@@ -37,13 +37,12 @@ if TYPE_CHECKING:
 
 # The name of the user's key in the machine's directory: it is copied there, so that the store can be moved.
 KEY_FILE = "id_ssh"
-# What a record holds of a server, and what each is.
+# The keys of a server's state, with their types.
 KINDS: dict[str, type] = {
     **dict.fromkeys(("IPAddress", "SSHHost", "SSHUser", "SSHKeyPath", "MAC"), str),
     **dict.fromkeys(("SSHPort", "EnginePort"), int),
 }
 START_AGAIN = "Restore it from a backup, or register the server anew: machinectl create -d generic --help"
-# What is certainly an address, and most are.
 IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}", re.ASCII)
 MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 HIGHEST_PORT = 65535
@@ -54,7 +53,7 @@ class GenericDriver:
 
     def __init__(self) -> None:
         self._addresses: dict[tuple[str, str, int], ServerAddress] = {}
-        # The keys that were named for the machines made here, by the machine's directory.
+        # The keys given for machines created here, by the machine's directory.
         self._named: dict[str, str] = {}
 
     def options(self) -> Sequence[Option]:
@@ -153,7 +152,7 @@ class GenericDriver:
             state.get("SSHHost") or state["IPAddress"],
             state.get("SSHUser", ""),
             state.get("SSHPort", 0),
-            # What goes wrong while a machine is made is told of the file that was named: its copy may be gone.
+            # Name the given file in errors during `create`: its copy may be gone.
             self._named.get(instance.directory) or kept_key(instance, state.get("SSHKeyPath", "")),
             bool(state.get("CopyKey")),
         )
@@ -187,7 +186,7 @@ class GenericDriver:
         self.check(request)
         new = json.loads(self.create(request, keep=lambda _: None))
         kept = {} if options.get("generic-ssh-key") else {"SSHKeyPath": state.get("SSHKeyPath", "")}
-        # A name may have another address by now: nobody asked for that.
+        # The name may have another address now; keep the recorded one.
         kept |= {} if "generic-ip-address" in options else {"IPAddress": state["IPAddress"]}
         return json.dumps({**state, **new, **kept})
 
@@ -220,13 +219,13 @@ class GenericDriver:
 class ServerAddress(NamedTuple):
     """How to reach a server, when its machine is created."""
 
-    # What ssh is told: a name of the user's SSH configuration keeps its jump hosts.
+    # For ssh: a name in the user's SSH configuration keeps its jump hosts.
     host: str
-    # What docker is told.
+    # For docker.
     address: str
     user: str
     port: int
-    # Whether the address is known here.
+    # Whether the name resolves.
     resolves: bool
 
 

@@ -20,7 +20,7 @@ def api(
     `timeout` is in seconds, for connecting and for the start of the answer. Raises EngineError, UsageError.
     """
     settle_pending(store, name)
-    # The engine takes JSON by its Content-Type only, and tar archives by any.
+    # The engine requires a Content-Type for JSON, and none for tar archives.
     kind = "application/json" if (body or b"").lstrip()[:1] in {b"{", b"["} else "application/octet-stream"
     return engine.request(
         endpoint_of(store.read_ready(name)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.store import Store
 
-# What makes a word that is not quoted a pattern for files (POSIX shell, 2.14).
+# These make an unquoted word a glob (POSIX shell, 2.14).
 PATTERN = frozenset("*?[\\")
 
 

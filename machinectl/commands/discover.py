@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from machinectl.hosts.discovery.services import FoundService
     from machinectl.machines.store import Store
 
-# An IPv4 /20: more is hardly one's own LAN, and takes a while.
+# An IPv4 /20: a LAN is hardly larger, and more takes a while.
 UNASKED = 4096
-# An IPv4 /8: more is a slip, and takes days.
+# An IPv4 /8: more is a mistake, and takes days.
 MOST = 1 << 24
-# How long a name server may take. Seconds.
+# Timeout of name servers, in seconds.
 NAMES_TIMEOUT = 5.0
 HEADING = (
     "Found by discover: what answers to SSH and is no machine yet. How they are logged in at stands in defaults, as",
@@ -89,7 +89,7 @@ def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[
         taken.add(name := new_name(host, taken))
         services = host.in_order()
         remarks = [remark for service in services if (remark := about_engine(host.address, name, service))]
-        # A host's usual port, where it has that, and no other one.
+        # Prefer the usual port.
         logins = sorted(
             (each for each in services if each.speaks is SpokenProtocol.SSH), key=lambda each: each.port != SSH_PORT
         )

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 # The states of an engine that does not answer.
 OFF = frozenset({State.STOPPED, State.TIMEOUT})
-# How long an engine is waited for that is asked whether certificates open it. Seconds.
+# Timeout of the engine that is asked whether it accepts certificates, in seconds.
 PATIENCE = 5.0
 
 
@@ -120,11 +120,11 @@ class Mover:
         self.context = context
         self.dry_run = dry_run
         self.path = os.path.realpath(root)
-        # Those that would be here by now.
+        # With dry_run: the machines imported so far.
         self.foretold: list[str] = []
         machines = list(readable(store))
         self.here = {origin.name: machine for machine in machines if (origin := self.origin_of(machine))}
-        # Whose engine is at a URL, here or by now.
+        # Machines by their engine's URL.
         self.at = {machine.url: machine.name for machine in machines}
 
     def origin_of(self, machine: Machine) -> Origin | None:
@@ -181,7 +181,7 @@ class Mover:
             there = self.store.read(taken)
         except MachineError:
             there = None
-        # A copy of a store that was taken over tells of the same machines.
+        # A copy of an imported store has the same machines.
         if there and taken == name and (self.origin_of(there) or there.url == new.url):
             return there
         raise MachineError(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 INFO = EngineQuery("/info", dict)
-# Of what an engine says of itself (the API's SystemInfo), what is shown, by its own names, each with its kind.
+# The fields of the API's SystemInfo that are shown, with their types.
 OF_ENGINE: dict[str, type] = {
     "OperatingSystem": str,
     "OSType": str,
@@ -41,7 +41,7 @@ OF_ENGINE: dict[str, type] = {
     "DockerRootDir": str,
 }
 ROOT = "/var/lib/docker"
-# What a host says of how it is doing has a few lines. Seconds.
+# Timeout for reading a host's condition, in seconds.
 LOOK = 30.0
 # An engine counts in Go's int64.
 LARGEST = 2**63 - 1

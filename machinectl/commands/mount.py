@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.copy_paths import MachinePath
     from machinectl.machines.store import Store
 
-# What ends a mount without root: of FUSE 3, of FUSE 2, and where there is neither, as on macOS.
+# Programs that unmount without root: FUSE 3, FUSE 2, and macOS.
 UNMOUNTS = (("fusermount3", "-u"), ("fusermount", "-u"), ("umount",))
 
-# All that sshfs says where its ssh comes to nothing, whose own words it keeps.
+# sshfs's only words if its ssh fails; it hides ssh's own error.
 RESET = "Connection reset by peer"
-# Its last word on a directory that the host does not have.
+# sshfs's error for a directory that the host does not have.
 NOT_THERE = ": No such file or directory"
 
 
@@ -68,7 +68,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
         why = last(ended.said)
         hint = f"See whether the host lets you in: machinectl ssh {there.machine.name} true"
         if why.endswith(NOT_THERE):
-            # For the shell here, and for the one there.
+            # Quoted twice: for the shell here and the one there.
             path = shlex.quote(shlex.quote(there.path))
             hint = f"Make it there: machinectl ssh {there.machine.name} mkdir -p {path}"
         raise MachineError(f"sshfs does not mount {there} on {here}: {why}", hint)

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
     from machinectl.ssh.runner import Runner
 
-    # Each machine, with the reason why it could not be done, or None where it is done.
+    # Each machine with its error, or None.
     Outcomes = Iterator[tuple[str, MachineError | None]]
 
 POWER_OFF = "if [ -d /run/systemd/system ]; then systemctl poweroff; else poweroff; fi"
-# What an engine says of itself has a few thousand bytes.
+# An engine's /info has a few thousand bytes.
 LONGEST_ANSWER = 1 << 20
 REBOOT = "if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi"
 
@@ -112,7 +112,7 @@ class Power:
         wake_it = waker(machine)
         if wake_it is None:
             save_driver_state(held, driver, driver.start(driver_instance(machine)))
-            # Its address may be another one now.
+            # Its address may have changed.
             watch = self._watch(machine, console, access)
         else:
             wake_it()
@@ -145,7 +145,7 @@ class Power:
         asked = without_switch(machine, "restart")
         self._mind_containers(machine, console, "restart")
         watch = self._watch(machine, console, access)
-        # An engine that cannot be reached now, which a reboot may not mend, is not waited for.
+        # Do not wait for an engine that could not be reached before: a reboot may not help.
         answered = watch.engine_answers()
         before = ""
         with draining.drained_node(held, console, node_id(machine) if answered else ""):
@@ -259,7 +259,7 @@ def ask_host(
         except (CommandFailed, CommandTimeout, RootRefused):
             raise
         except SSHError:
-            # The host was quicker to hang up than to answer.
+            # The host hung up before it answered.
             pass
     return boot
 

@@ -188,7 +188,7 @@ def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
     ca = signer(machine, old, renewal)
     client = valid_client(machine, ca, Identity() if renewal.client else old)
     new = signed(ca, certs.issue_server(ca, names(machine, old, renewal.sans)), client)
-    # The CA key that docker-machine's machines share is not copied.
+    # Do not copy the CA key that docker-machine's machines share.
     is_shared = ca.certificate == old.ca and not old.ca_key and renewal.authority is None
     return replace(new, ca_key=b"") if is_shared else new
 
@@ -231,7 +231,7 @@ def names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
     try:
         found += certs.describe(old.server).sans
     except MachineError:
-        # There was none that could be read.
+        # There is no readable certificate.
         pass
     return list(dict.fromkeys(found))
 
@@ -262,7 +262,7 @@ def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision
         ),
         after=host,
         failure=partial(not_applied, init=host.init),
-        # A CA is in the record before it is on the host: whatever ends this run, the host is known for ours.
+        # The CA is recorded before it is on the host, so that the host is recognised after a kill.
         changes=(CaTrusted(hashlib.sha256(identity.ca).hexdigest()),),
     )
 

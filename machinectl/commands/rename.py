@@ -50,8 +50,8 @@ def held_with_those_behind(
     """
     while True:
         others, removed = going_through(store, old)
-        # Always in the same order, so that two renames that cross each other do not wait for each other for ever; names
-        # that differ in case only have one lock.
+        # Always in the same order, so that two renames never wait for each other. Names that differ only in case share
+        # a lock.
         names = {name.lower(): name for name in (*removed, new, old, *others)}
         held = {
             name: stack.enter_context(store.writing(name, waiting(console, name))) for _, name in sorted(names.items())

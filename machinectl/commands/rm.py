@@ -65,7 +65,7 @@ def rm(
         except MachineError as exc:
             raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
 
-    # What is undone on a host behind another one goes through that.
+    # Undoing changes on a host goes through its jump host.
     for group in outermost_first(names, others):
         yield from run_at_once(console, group, one)
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
 
-# rsync's status where no rsync answers it (RERR_STREAMIO, RERR_CMD_NOTFOUND). The shell there has said why by then.
+# rsync's exit status if the host has no rsync (RERR_STREAMIO, RERR_CMD_NOTFOUND); the shell there has printed the
+# error.
 NOT_STARTED = {12, 127}
 # openssh-portable sshconnect.c, ssh_connect_direct: refused, not routed, no answer in time.
 UNREACHED = "ssh: connect to host "
@@ -111,7 +112,7 @@ def by_rsync(
             "Leave -d out, or let ssh ask for them itself",
         )
     for source in sources:
-        # It would skip that, and take it for success.
+        # rsync would skip the file and succeed.
         if source.machine is None and os.path.isdir(source.path) and not wishes.recursive:
             raise MachineError(f"{source} is a directory", "With all that is in it, it is copied by -r")
     if not shutil.which("rsync"):

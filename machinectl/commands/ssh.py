@@ -60,7 +60,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
             with store.writing(machine.name, waiting(console, machine.name)) as held:
                 pin_host_key(held, console, access, endpoint)
             if not options and not os.path.lexists(known_hosts_path(machine)):
-                # It did not answer as a host does: ssh on its own would wait for a greeting for ever.
+                # Without this probe, ssh would wait for a greeting for ever.
                 arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
         return run_ssh(machine, endpoint, arguments, console, access)
     if options:

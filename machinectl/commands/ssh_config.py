@@ -53,7 +53,7 @@ def is_included(line: str) -> bool:
     for each in map(str.strip, text.splitlines()):
         if each == line:
             return True
-        # ssh_config(5): what follows these is for those hosts alone, an Include, too.
+        # ssh_config(5): everything after these applies only to those hosts, an Include, too.
         keyword, *words = each.replace("=", " ").split() or [""]
         if keyword.lower() in ("host", "match") and words not in (["*"], ["all"]):
             return False

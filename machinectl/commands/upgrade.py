@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from machinectl.provision.steps.distributions import Distribution
     from machinectl.provision.target import Allowed
 
-# The packages that hold a Docker Engine, and those that belong to its release and do not come along by themselves.
+# Packages with a Docker Engine, and the packages of its release that are not upgraded with it automatically.
 PACKAGES = {
     "docker-ce": ("docker-ce", "docker-ce-cli", "containerd.io"),
     "docker.io": ("docker.io",),
@@ -46,7 +46,7 @@ PACKAGES = {
     "docker-engine": ("docker-engine",),
     "docker": ("docker",),
 }
-# Most packages restart the engine themselves. Where one did not, the file that it runs from is gone (proc_pid_exe(5)).
+# Most packages restart the engine themselves. If not, the running program's file is deleted (proc_pid_exe(5)).
 RESTART_OLD = """for program in /proc/[0-9]*/exe; do
     case $(readlink "$program") in
     */dockerd' (deleted)') RESTART; break ;;
@@ -186,7 +186,7 @@ class PackageManager:
         said = result.stdout.decode(errors="replace").strip()
         complaints = installation.complaints(said)
         version = said.rpartition("\n")[2].strip()
-        # apt says Err: of lists, too, that it can do without, and ends with 0 where it falls back to old ones.
+        # apt prints Err: also for lists that it can do without, and exits with 0 if it uses old ones.
         unread = [line for line in complaints.splitlines() if not line.startswith("Err:")]
         if result.status != 0 or not re.search(r"\d", version) or (version == before and unread):
             raise MachineError(
@@ -245,7 +245,7 @@ def concerns(before: str, after: str, pin: str, dependents: Sequence[str] = ()) 
     if wanted != release(after)[: len(wanted)]:
         found.append(f"It was created with --engine-version {pin}.")
     if dependents:
-        # A package's own script restarts the service, and knows of no job that leaves others alone.
+        # The package's own script restarts the service and everything that depends on it.
         found.append(f"The package's restart of docker.service restarts {', '.join(dependents)} too.")
     return found
 

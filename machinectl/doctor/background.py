@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-# ^C that comes while a thread is on its way into waiting does not end the wait: how late it is heard then.
+# ^C just before the wait does not end it: the delay until it is noticed, in seconds.
 HEARD_SECONDS = 0.2
 
 

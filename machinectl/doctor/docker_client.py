@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from machinectl.doctor.check import Check
 
 CLI, API = "docker CLI", "API version"
-# A program that only says its version does so in milliseconds. Seconds.
+# Seconds; printing a version takes milliseconds.
 PATIENCE = 5.0
 # The first docker CLI that has contexts, and plugins.
 WITH_CONTEXTS = (19, 3)
 DOCS = "https://docs.docker.com/engine/install/"
-# An engine that nobody has: the client is asked for what it says of itself alone.
+# An engine that does not exist: only the client's version is wanted.
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 NUMBERS = re.compile(r"(\d{1,5})\.(\d{1,5})")
 

@@ -56,7 +56,8 @@ def configuration(path: str) -> Iterator[Check]:
     """Check whether docker can read its config.json. If not, it silently uses defaults, and another context."""
     try:
         text = read_file(path).decode(errors="replace").lstrip()
-        # As docker reads it (cli/config/configfile): nothing is well, and what follows the first value is not read.
+        # As docker reads it (cli/config/configfile): an empty file is valid, and it ignores everything after the first
+        # value.
         found = json.JSONDecoder().raw_decode(text)[0] if text else {}
     except FileNotFoundError:
         return

@@ -39,7 +39,7 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
     except MachineError as exc:
         return failed(TITLE, exc)
     if found:
-        # A restart would bring in what systemd has not read, which provision refuses.
+        # A restart would apply unit files that systemd has not read, so provision refuses.
         read = f"Have the unit read: {shell.command('systemctl daemon-reload')}\nThen set" if host.unread else "Set"
         how = "changed by hand since" if by_hand(host, changes) else "not as it shall be"
         return broken(TITLE, f"{how}: {'; '.join(found)}", f"{read} it up again: machinectl provision {shell.machine}")
@@ -105,7 +105,7 @@ def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
     try:
         before = daemon_json.parse(ours.bytes_before, ours.path)
     except MachineError:
-        # It is the record's copy that cannot be read, and nothing is known of what was there.
+        # The recorded copy is broken, so the original is unknown.
         return []
     written = daemon_json.merged(before, ours.ours)
     there = engine_config.read_config(host)

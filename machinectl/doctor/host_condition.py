@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 CLOCK, SERVICE, LIVE = "Clock", "Service", "Live-restore"
 DISK, MEMORY, RESTART = "Disk", "Memory", "Pending restart"
-# Of a disk: below the one, the engine soon writes nothing any more; below the other, somebody should know. KiB; shares.
+# Disk limits in KiB and as shares: below the first two it is broken, below the last it deserves a look.
 FULL_KIB, FULL, FILLING = 200 << 10, 0.01, 0.1
-# Below the one, the kernel is about to end processes; below the other, somebody should know. KiB; a share.
+# Memory limits, in KiB and as a share: below the first, the kernel kills processes; below the second, it deserves a
+# look.
 NO_MEMORY_KIB, LITTLE_MEMORY = 64 << 10, 0.1
 
 
@@ -133,7 +134,7 @@ def room(disk: FileSystem, shell: Shell) -> Check:
     seen = f"{size(disk.free)} of {size(disk.size)} left"
     if inodes < free:
         seen += f", and {disk.inodes_free} of {disk.inodes} inodes"
-    # The host's own word, for two shells: the one here, and the one there.
+    # Quoted twice: for the shell here and the one there.
     fills = shell.command(f"du -xhd1 {quoted(quoted(disk.directory))}")
     if min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4):
         prune = shell.command("docker system prune")
@@ -173,7 +174,7 @@ def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Che
         return unknown(RESTART, f"packages wait for a reboot{whose}", f"Reboot: machinectl restart {shell.machine}")
     if found.replaced:
         names = " and ".join(found.replaced)
-        # containerd is restarted beneath an engine whose containers go on.
+        # Restarting containerd alone leaves the engine's containers running.
         unit = "docker" if "dockerd" in found.replaced else "containerd"
         again = shell.service("restart", init) if unit == "docker" else shell.command("systemctl restart containerd")
         return unknown(RESTART, f"{names}: upgraded on disk, and an older one runs", f"Restart it: {again}")

@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from machinectl.ssh.client.session import Session
 
 STATE, SSH, ROOT, HOST = "State", "SSH and host key", "Root", "Host"
-# What is read on a host is read in 0.3 s; one that swaps takes longer. In deadlines of one step.
+# Deadlines of one step for reading a host: it takes 0.3 s, or longer on one that swaps.
 READS = 4
-# Where the engine has its data where nothing else is said.
+# The engine's default data directory.
 DATA = "/var/lib/docker"
 
 
@@ -60,7 +60,7 @@ class Inside:
     facts: Facts | None = None
     health: Health | None = None
     off: timedelta | None = None
-    # Who has set the host up since, "" where it is the machine's.
+    # Who has set the host up since, "" for nobody else.
     lost_to: str = ""
 
 
@@ -78,12 +78,12 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
     here = list(of_store(store, machine))
     if machine.phase is Phase.CREATING:
         return here
-    # Who makes hosts asks somebody far away.
+    # A driver that creates hosts may ask a remote service.
     asleep = BackgroundTask(lambda: driver_state(machine, driver_or_none(machine))).found(timeout)
     if asleep in ASLEEP:
         off = broken(STATE, f'driver "{machine.driver}" says: {asleep}', f"Switch it on: machinectl start {name}")
         return [*here, off, *unseen(["Engine", SSH, HOST], f"it is {asleep}")]
-    # Who reads a file of it later, needs no line more.
+    # A log file needs no progress line.
     with console.step("Examining") if console.interactive else nullcontext():
         engine = BackgroundTask(lambda: way_to(machine, timeout))
         client = BackgroundTask(lambda: docker_client.spoken(os.environ.get("PATH", os.defpath)))
@@ -253,7 +253,7 @@ def logged_in_inside(
     checks = (entered, ok(ROOT, f"{session.user} becomes root by {program}" if program else f"{session.user} is root"))
     try:
         asked = datetime.now(UTC)
-        # An earlier run that is at work is not waited for.
+        # Do not wait for another run that is at work there.
         script = host_health.after(host_facts.command(engine_port(machine), patience=0), DATA)
         said, fares = host_health.split(root.run(script, timeout=timeout * READS, check=False).stdout)
         found = host_facts.parse(said)

@@ -54,7 +54,7 @@ def served(
             hint = f"{GIVE_UP}: {forget}; or take it back, which locks that one out: {again}"
             return broken(TITLE, f"{seen}; {lost_to} has set the host up since", hint)
         if not on_disk:
-            # Whose the host is by now is seen there alone: that asks before it takes it.
+            # Only the host knows whose it is now: plain provision asks before it takes it.
             again = f"machinectl provision {shell.machine}"
         whose = f"; on the host's disk is {on_disk}" if on_disk else ""
         return broken(TITLE, f"{seen}{whose}", f"Have the one on record there: {again}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 RECORD, MODES, CERTIFICATES = "Record", "Modes", "Certificates"
-# Named in a line; how many more there are is said.
+# The number of names in one line; the rest is counted.
 NAMED = 3
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 STORE, RECORDS, REMOVED, DOCKER_MACHINE = "Store", "Records", "Removed", "docker-machine"
 PROGRAM = "machinectl"
-# Below that, a record and its certificates may not be written any more. KiB.
+# KiB. With less, records and certificates may not be written.
 ROOM = 1 << 10
 ELF = b"\x7fELF"
 

@@ -104,53 +104,52 @@ class Driver(Protocol):
     state.
     """
 
-    # What `create` can be told; asked anew each time, so that it may be known at run time only.
+    # The options of `create`. Called each time, so they may depend on the run time.
     def options(self) -> Sequence[Option]: ...
 
-    # Refuse what cannot become a machine (CheckFailed or UsageError). Changes nothing anywhere.
+    # Refuse a request (CheckFailed or UsageError). Changes nothing.
     def check(self, request: Request) -> None: ...
 
-    # Where the machine would be once it was made, as far as that can be said before. Changes nothing anywhere.
+    # Where the machine would be, as far as that is known. Changes nothing.
     def preview(self, request: Request) -> Where: ...
 
-    # Make the host, or take note of one that is there. Returns the state, a text that is kept as it is, byte for byte.
-    # What is made here must be found again by whoever comes after a kill: `keep` puts a state on record before it
-    # returns, and is called before anything is made, and as often as that state changes. Goes on from `request.state`,
-    # where there is one, and never makes a second host.
+    # Create the host, or register an existing one. Returns the state, a text that is kept byte for byte. `keep` records
+    # a state before it returns: call it before anything is created, and whenever the state changes, so that a killed
+    # `create` is found again. Continues from `request.state` if that is set, and never creates a second host.
     def create(self, request: Request, keep: Callable[[str], None]) -> str: ...
 
-    # Give back what `create` made, also where it was cut: the state is one that it handed out, or "". A host that was
-    # there before stays as it is. A second time is no error.
+    # Remove what `create` made, even if it was interrupted: the state is one that it passed on, or "". A host that
+    # existed before is not changed. A second call is no error.
     def remove(self, instance: Instance) -> None: ...
 
-    # Where its engine and its SSH are, by what the state says.
+    # Where its engine and its SSH are, by its state.
     def where(self, instance: Instance) -> Where: ...
 
-    # What the host is doing where the driver knows without the engine (a hypervisor does), else None.
+    # The host's state if the driver knows it without the engine (a hypervisor does), else None.
     def state(self, instance: Instance) -> State | None: ...
 
-    # The host's engine is at another URL from now on. Returns the new state.
+    # The host's engine has another URL from now on. Returns the new state.
     def move(self, instance: Instance, url: str) -> str: ...
 
-    # These options of `create` are others from now on. Returns the new state; DriverError where it takes another host.
-    # Nothing is changed but what is known here.
+    # Change options of `create`. Returns the new state; DriverError if that needs another host. Changes nothing on the
+    # host.
     def change(self, instance: Instance, options: Mapping[str, OptionValue]) -> str: ...
 
-    # Why the driver cannot switch the host's power by one of the four verbs, as far as it knows before, else None: what
-    # that verb raises then; NoPowerSwitch where the driver has no switch. Changes nothing anywhere.
+    # The error that one of the four verbs would raise, if that is known before, else None; NoPowerSwitch if the driver
+    # cannot switch power at all. Changes nothing.
     def no_power(self, instance: Instance, verb: str) -> DriverError | None: ...
 
-    # The host's power; it has been switched when the call returns the new state. DriverError says why not.
+    # Switch the host's power. Returns the new state when that is done. Raises DriverError.
     def start(self, instance: Instance) -> str: ...
     def stop(self, instance: Instance) -> str: ...
     def restart(self, instance: Instance) -> str: ...
     def kill(self, instance: Instance) -> str: ...
 
-    # Nothing of it is used any more: end its connections and processes. A second time is no error.
+    # End its connections and processes. A second call is no error.
     def close(self) -> None: ...
 
 
-# What a driver takes for a member of its own where it has nothing to do there: `remove = nothing_to_give_back`.
+# Members for drivers that have nothing to do there: `remove = nothing_to_give_back`.
 
 
 def nothing_to_give_back(_driver: object, _instance: Instance) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Where an installer keeps what it knows of a package.
+# Directories with an installed package's metadata.
 KEPT_IN = (".dist-info", ".egg-info")
 
 

@@ -69,7 +69,7 @@ def made(origin: str) -> object:
     return functools.reduce(getattr, attribute.split("."), found)()
 
 
-# The ways to find drivers, all of them; of two drivers of one name the first one counts. A way raises what it likes.
+# The functions that find drivers; the first driver of a name wins. They may raise anything.
 FINDERS: list[Callable[[], Iterable[Installed]]] = [packaged]
 
 
@@ -97,7 +97,7 @@ def installed() -> list[Installed]:
     return [found[name] for name in sorted(found)]
 
 
-# The drivers in use, by name, and who loads one now: two threads that ask for one at once get the same.
+# The loaded drivers by name. The lock gives two threads that load the same driver the same object.
 in_use: dict[str, Driver] = {}
 loading = threading.Lock()
 
@@ -123,7 +123,7 @@ atexit.register(close_all)
 
 
 def found_and_loaded(name: str) -> Driver:
-    # Nearly all are found so, and need nothing of the other ways.
+    # Finds nearly all drivers, without the slower finders.
     if origin := entry_points.origin(GROUP, name):
         return Installed(name, "", "", origin, functools.partial(made, origin)).load()
     found, failed = search()

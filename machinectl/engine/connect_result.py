@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import socket
 
-# What a host that is off leaves to be found, by its router or by nobody's answering for its address.
+# The errors for a host that is off, from its router or from an unanswered ARP request.
 NOBODY_THERE = {errno.EHOSTUNREACH, errno.EHOSTDOWN}
 
 

@@ -21,7 +21,7 @@ class Watch:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._watched: dict[socket.socket, tuple[float, threading.Event]] = {}
-        # When the thread looks next; None where there is none.
+        # The thread's next look (time.monotonic); None if there is no thread.
         self._next: float | None = None
 
     @contextmanager
@@ -58,7 +58,7 @@ class Watch:
             _, late = self._watched.pop(sock)
             late.set()
             with suppress(OSError):
-                # Not the method of SSLSocket, which would take its state from under the handshake.
+                # Not SSLSocket's own method: that would drop its state during the handshake.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 

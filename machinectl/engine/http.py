@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Endpoint
 
 PIECE = 65536
-# What Go's http.Server writes to who speaks plain HTTP to its TLS port: this status line, and no header at all.
+# The answer of Go's http.Server to plain HTTP on its TLS port: this status line without headers.
 BAD_REQUEST = 400
 
 

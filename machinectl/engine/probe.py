@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Endpoint
     from machinectl.engine.http import Response
 
-# What /_ping and /version answer has a few hundred bytes; dockerd with many components stays below 4 KB.
+# Answers to /_ping and /version have a few hundred bytes, at most 4 KB with many components.
 LONGEST_ANSWER = 1 << 20
 LONGEST_VERSION = 64
-# What it answers to another question: a container is told in two or three KB, so that thousands of them fit.
+# Limit of other answers: a container takes two or three KB, and there may be thousands.
 LONGEST_TOLD = 64 << 20
 OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
 
@@ -111,7 +111,7 @@ def ask(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) ->
             known = parsed(get(wire, "/version").read(LONGEST_ANSWER))
     finally:
         wire.close()
-    # An authorization plugin may allow no more than the ping; it names the engine in its own way.
+    # An authorization plugin may allow only the ping; it reports an error in its own form.
     by_name = ping.headers.get("Server", "").partition("Docker/")[2].partition(" ")[0]
     engine = str(known.get("Version") or by_name)
     api = str(known.get("ApiVersion") or ping.headers["Api-Version"])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Deadline, Endpoint
     from machinectl.url import EngineURL
 
-# What getaddrinfo says of an address: its family and what connect takes.
+# An address of getaddrinfo: its family, and the argument of connect.
 Address = tuple[socket.AddressFamily, Any]
 
 NO_WAY = NOBODY_THERE | {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
@@ -34,7 +34,7 @@ def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socke
             return connected(family, address, left and left / (len(addresses) - done))
         except OSError as exc:
             failures.append(exc)
-    # The resolver puts what it holds to be the best address first (RFC 6724).
+    # The resolver sorts the best address first (RFC 6724).
     first = failures[0] if failures else TimeoutError()
     error = unreachable(endpoint, first, deadline)
     error.silent = all(map(is_silence, failures))

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from machinectl.url import EngineURL
 
 REMOTE_COMMAND = "docker system dial-stdio"
-# How long ssh is waited for once it has closed the connection, or was told to end; it takes milliseconds.
+# Seconds to wait for ssh to end; it takes milliseconds.
 PATIENCE = 1.0
-# How much of what ssh said is looked at: the end of it, in bytes.
+# In bytes: only the end of ssh's stderr is read.
 LONGEST_ERRORS = 1 << 16
-# sh: the program is not there (POSIX, "Exit Status for Commands").
+# sh's exit status for a missing program (POSIX, "Exit Status for Commands").
 NOT_FOUND = 127
 # ssh's lines about a changed key: the file that holds the old key, and the host's name in it.
 CHANGED_FILE = re.compile(r"^Offending .*key in (.+):\d+\s*$", re.MULTILINE)
@@ -144,7 +144,7 @@ def target(endpoint: Endpoint) -> str:
     return (f"-p {url.port} " if url.port else "") + (f"{url.user}@" if url.user else "") + url.host
 
 
-# What OpenSSH says, or the docker CLI at the other end; where two fit, the first explains the second.
+# Errors of OpenSSH or of the docker CLI on the host. If two match, the first explains the second.
 SAYINGS = (
     (
         "host identification has changed",

@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Endpoint
 
 PORT = 2377
-# What nodes reach each other at: to manage, to find each other, and what containers say to each other.
+# The ports between nodes: management, gossip, and traffic of containers.
 PORTS = ((PORT, "tcp"), (7946, "tcp"), (7946, "udp"), (4789, "udp"))
 LISTEN = f"0.0.0.0:{PORT}"
 INFO = EngineQuery("/info", dict)
 # An answer about a thousand nodes has two or three MB.
 LONGEST_ANSWER = 64 << 20
-# An engine that joins a swarm gives up after 20 s by itself, one that leaves or makes one is sooner done. Seconds.
+# Seconds. An engine gives up joining after 20 s; leaving and starting a swarm are faster.
 TIMEOUT = 10.0
 PATIENCE = 45.0
 # A task is on its node until it is in one of these (swarmkit, api/types.proto: TaskState).
 ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
 
 
-# How an ID of a swarm or a node looks: swarmkit makes 25 digits and letters. It becomes part of paths.
+# The form of the IDs of swarms and nodes: swarmkit makes 25 digits and letters. They become parts of paths.
 ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-# What managers say while they elect a leader, and when one has just gone (swarmkit, manager/state/raft).
+# Managers' errors during the election of a leader (swarmkit, manager/state/raft).
 ELECTING = (
     "does not have a leader",
     "lost leader status",

@@ -39,7 +39,7 @@ class TLSWire(Wire):
     def failure(self, exc: OSError) -> EngineError:
         if not isinstance(exc, ssl.SSLError):
             return super().failure(exc)
-        # OpenSSL 3 wraps the errors of a socket that was closed too early like this.
+        # OpenSSL 3 reports a socket that was closed too early like this.
         if exc.library == "SYS" or isinstance(exc, ssl.SSLEOFError):
             return self.silence()
         return refused(self.endpoint, exc)
@@ -72,7 +72,7 @@ def secured_by(
 ) -> TLSWire:
     """Shake hands on a connection; close it if that fails. Raises as `handshake` does."""
     try:
-        # A name may end in a dot, the root's; no certificate says it so.
+        # A name may end in the root's dot; certificates never have it.
         secured = context.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=url.host.rstrip("."))
     except BaseException:
         sock.close()
@@ -183,7 +183,7 @@ def strangers_context() -> ssl.SSLContext:
 def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
     """Return the error for a server certificate that is not trusted."""
     peer = endpoint.peer
-    # What sets its host up gives it one, too.
+    # Setting up its host makes certificates, too.
     makes = f"provision {endpoint.name}" if endpoint.takeover else f"certs create --out <DIR> --san {host}"
     renew = f"make a new one for it: machinectl {makes}"
     if exc.verify_code in OTHER_NAMES:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Deadline
 
 OK = 200
-# How much of what a stranger says is kept, in characters, and of its first words looked at, in bytes.
+# Limits for a server's own name, in characters, and for its first bytes.
 LONGEST_SAID = 80
 LONGEST_FIRST = 256
 
@@ -72,7 +72,7 @@ def in_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> 
     try:
         wire = secured_by(strangers_context(), sock, endpoint, engine_url.parse(endpoint.url), deadline)
     except ssl.SSLError as exc:
-        # Up to TLS 1.2 it is refused within the handshake.
+        # Up to TLS 1.2, the handshake itself fails.
         return Answer(tls=True, asks=True) if wants_certificate(exc) else None
     except (OSError, MachineError):
         return None

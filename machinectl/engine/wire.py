@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Wire:
     """A connected socket. Each call raises EngineError after the deadline, which may be replaced."""
 
-    # How sending fails where the other side has closed.
+    # The errors of sending after the other side has closed.
     closed: tuple[type[OSError], ...] = (BrokenPipeError, ConnectionResetError)
 
     def __init__(self, sock: socket.socket, endpoint: Endpoint, deadline: Deadline) -> None:
@@ -36,7 +36,7 @@ class Wire:
             self.sock.settimeout(self.deadline.remaining())
             self.sock.sendall(data)
         except self.closed:
-            # Who closes early has often said why (a TLS alert, a status 400): the next read finds it.
+            # A server that closes early has often sent the reason (a TLS alert, a status 400): the next read gets it.
             pass
         except OSError as exc:
             raise self.failure(exc) from exc

@@ -17,7 +17,7 @@ from machinectl.go.units import human_duration, human_size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# In the order of the table, with what stands over them; the others are for templates.
+# In the table's order, with their headings; the others are for templates.
 HEADINGS = {
     "ID": "CONTAINER ID",
     "Image": "IMAGE",
@@ -52,7 +52,7 @@ REFERENCE = re.compile(
     re.ASCII,
 )
 WHOLE_ID = re.compile("[0-9a-f]{64}")
-# The registry and the part of it that need not be named.
+# The default registry and library, which familiar names omit.
 FAMILIAR = re.compile(r"^(?:(?:index\.)?docker\.io/)?(?:library/(?=[^/]*$))?")
 ESCAPES = {"\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v"}
 BMP = 0xFFFF
@@ -88,7 +88,7 @@ def fields(told: Any, *, whole: bool, now: float | None = None) -> Fields:
         Networks=",".join(sorted(mapped(mapped(one.get("NetworkSettings")).get("Networks")))),
     )
     found.labels = {key: text(value) for key, value in mapped(one.get("Labels")).items()}
-    # Docker has them in no order; they stay in one here.
+    # docker does not sort them; a fixed order is better for scripts.
     found["Labels"] = ",".join(f"{key}={value}" for key, value in sorted(found.labels.items()))
     return found
 

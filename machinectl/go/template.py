@@ -17,7 +17,7 @@ from machinectl.go.value_format import go_json, go_text, kind, pretty_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    # What each does, and how many arguments it takes at the least and at the most.
+    # Name: function, least and most arguments.
     Functions = Mapping[str, tuple[Callable[..., Any], int, int]]
 
 SUPPORTED = (
@@ -56,7 +56,7 @@ LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v"
 # Half a surrogate pair is no character, and cannot be written out; Go replaces it too.
 HALVES = re.compile("[\ud800-\udfff]")
 
-# A field that its map does not have. Unlike a null it has fields of its own, none of which exists either.
+# A missing field. Unlike null, it has fields, which are missing, too.
 MISSING: Any = object()
 
 

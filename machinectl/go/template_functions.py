@@ -64,7 +64,7 @@ def as_it_is(value: Any, *_: Any) -> Any:
     return value
 
 
-# As machinectl.go.template.FUNCTIONS has them.
+# In the form of machinectl.go.template.FUNCTIONS.
 DOCKERS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
     "json": (json, 1, 1),
     "index": (index, 2, sys.maxsize),

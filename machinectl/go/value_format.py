@@ -14,13 +14,13 @@ from machinectl.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# Deeper than any record is, and far from Python's own limit on recursion.
+# Deeper than any record, and far from Python's limit on recursion.
 DEEPEST = 60
 # docker-machine's indentation.
 INDENT = "    "
 NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
-# What encoding/json escapes beyond RFC 8259, so that JSON can stand in HTML and JavaScript.
+# Characters that encoding/json escapes beyond RFC 8259, for HTML and JavaScript.
 ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
@@ -138,7 +138,7 @@ def check_depth(depth: int) -> None:
         raise UsageError(f"A value is nested more than {DEEPEST} deep")
 
 
-# Of those that go.dev/wiki/CodeReviewComments#initialisms is about, the ones that we have.
+# Ours of go.dev/wiki/CodeReviewComments#initialisms.
 INITIALISMS = {"api": "API", "mac": "MAC", "os": "OS", "sans": "SANs", "tls": "TLS", "url": "URL"}
 
 

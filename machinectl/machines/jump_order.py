@@ -62,7 +62,7 @@ def outermost_first(names: Sequence[str], others: Mapping[str, Sequence[str]]) -
     """Yield names in groups: each machine comes after those behind it (see `behind`)."""
     left = list(names)
     while left:
-        # Those that lead in a circle come together.
+        # A loop of jump hosts is one group.
         group = [name for name in left if not set(left).intersection(others.get(name, ()))] or left
         yield group
         left = [name for name in left if name not in group]

@@ -81,7 +81,7 @@ def parse_filters(given: Sequence[str], only: Collection[str] | None = None) -> 
 def pattern(text: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
-            # Python warns of sets like [[a] that may mean something else one day; nobody at the terminal can act on it.
+            # Python warns about sets like [[a]; users can do nothing about it.
             warnings.simplefilter("ignore")
             return re.compile(text)
     except (re.error, OverflowError, RecursionError) as exc:

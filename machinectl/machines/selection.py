@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 DEFAULT = "default"
-# How often a lock is looked at that somebody else holds. Seconds.
+# Interval of looking at another process's lock, in seconds.
 LOCK_PAUSE = 0.1
 # How many labels a hint names.
 MOST_TOLD = 20

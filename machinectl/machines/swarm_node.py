@@ -11,9 +11,8 @@ if TYPE_CHECKING:
 
 MANAGER, WORKER = ROLES = ("manager", "worker")
 AVAILABILITIES = ("active", "pause", "drain")
-# How far a machine has come into a swarm, or out of it. It is on record before an engine is asked to change it, and the
-# next command that works on the machine finishes it. One that is forgotten is listed by no manager, but its engine
-# still takes itself for a node.
+# Recorded before an engine is asked to join or leave; the next command on the machine finishes it. A forgotten node is
+# listed by no manager, but its engine still believes that it is one.
 JOINING, MEMBER, LEAVING, FORGOTTEN = MEMBERSHIPS = ("joining", "member", "leaving", "forgotten")
 
 
@@ -57,7 +56,7 @@ class SwarmNode:
         known = {"swarm": self.swarm, "cluster": self.cluster, "node": self.node, "role": self.role}
         if self.before:
             known["before"] = self.before
-        # A member's record is as earlier versions wrote it.
+        # Earlier versions wrote no membership.
         return known if self.membership == MEMBER else {**known, "membership": self.membership}
 
 

@@ -9,7 +9,7 @@ class TestMyDriver(DriverContract):
 
 import pytest
 
-# An assertion that fails says what the values were, as one in a test of your own does.
+# Show values in failed assertions, as in your own tests.
 pytest.register_assert_rewrite("machinectl.testing.driver_contract")
 
 from machinectl.testing.driver_contract import DriverContract  # noqa: E402 - rewritten from here on

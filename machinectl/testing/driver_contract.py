@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# What a host may be doing once a verb has switched it.
+# The states that a host may have after each verb.
 SWITCHED = {
     "start": (State.STARTING, State.RUNNING),
     "stop": (State.STOPPED, State.SAVED),
@@ -56,9 +56,9 @@ class DriverContract:
     """Derive, and set the driver's name and the options of machines to create."""
 
     name: str
-    # Options of machines that can be made, without what defaults supply.
+    # Options of machines that can be created; defaults are added.
     wishes: Sequence[Mapping[str, Any]]
-    # Options that the driver must refuse before anything is made.
+    # Options that the driver must refuse before it creates anything.
     refused: Sequence[Mapping[str, Any]] = ()
 
     def made(self) -> set[str]:
@@ -173,7 +173,7 @@ class DriverContract:
         for request, instance in zip(requests, instances, strict=True):
             said, found = driver.preview(request), driver.where(instance)
             assert said.url in {"", found.url}
-            # A key may have been copied from where the preview saw it.
+            # The key may have been copied since the preview.
             assert said.ssh is None or (found.ssh and replace(said.ssh, key="") == replace(found.ssh, key=""))
 
     def test_all_it_knows_of_a_machine_is_in_a_text_that_a_record_can_hold(

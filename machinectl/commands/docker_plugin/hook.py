@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-# The engine answered: it is not for us to say more.
+# The engine answered, so its own error is enough.
 ANSWERED = "Error response from daemon"
-# What docker's client says where no engine answered (moby/moby client/errors.go, and Go's net).
+# Errors of docker's client if no engine answered (moby/moby client/errors.go, and Go's net).
 SILENT = (
     "annot connect to the Docker daemon",
     "failed to connect to the docker API",
@@ -31,7 +31,7 @@ SILENT = (
 # Go's crypto/tls and crypto/x509: something answered.
 TLS_FAILED = ("x509:", "tls:")
 URL = re.compile(r"(?:tcp|unix|ssh|https?)://[^\s\"'`]+")
-# What docker's client calls an engine behind a socket or ssh.
+# How docker's client names an engine behind a socket or ssh.
 NO_HOSTS = ("docker.example.com", "api.moby.localhost", "localhost", "%2F")
 CERTIFICATES = {
     "cert.pem": "Your certificate for",
@@ -78,7 +78,7 @@ def current(environment: Mapping[str, str]) -> str:
 
 
 def contexts(environment: Mapping[str, str]) -> Contexts:
-    # 15 ms, which are there only where they are needed.
+    # Loads in 15 ms, so only if needed.
     from machinectl.docker_cli.contexts import Contexts
 
     return Contexts(environment.get("DOCKER_CONFIG", ""))
@@ -96,7 +96,7 @@ def meant(store: Store, used: str, environment: Mapping[str, str]) -> Machine | 
     if not used:
         return None
     by_shell = list(machines_of(store, of_shell(store, used, environment)))
-    # Who is pointed at comes first: one of a thousand needs no look at all the others' records.
+    # The current machine first: with a thousand machines, the other records need not be read.
     there = chain(by_shell, machines_of(store, store.names()))
     found = next((machine for machine in there if machine.url == used), None)
     return found or next(chain(by_shell, machines_of(store, of_contexts(store, used, environment))), None)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # The first docker CLI that has plugins, and the first that calls them for a command that failed.
 PLUGINS, HOOKS = (19, 3), (29, 3)
-# In seconds; it asks no engine.
+# Seconds. It asks no engine.
 VERSION_DEADLINE = 10
 
 

@@ -31,9 +31,9 @@ class NodeRow:
 
     node: Node
     machine: str = ""
-    # What it is to be given back, where it is drained for a restart that was broken off.
+    # The availability to restore, if it is drained for an interrupted restart.
     before: str = ""
-    # How far the machine has come into the swarm, or out of it.
+    # Whether the machine is a member, joining or leaving.
     membership: str = MEMBER
 
     def fields(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: 
     for machine in sorted((one.machine for one in asked), key=lambda machine: machine.name not in names):
         is_named = machine.name in names
         if note(store, console, believed, machine, said.get(machine.name), is_named=is_named):
-            # Others are told of by those that are believed from now on.
+            # The managers believed from now on know others.
             believed = TrustedSwarms(store, console.pause)
     clusters: dict[str, list[tuple[Machine, SwarmNode]]] = {}
     for machine, node in on_records(store):
@@ -194,7 +194,7 @@ def note(
         return False
     before = on_record(machine)
     with suppress(Busy, MachineError), store.writing(machine.name, raise_busy) as held:
-        # Whoever was at work on it since its record was read knows better.
+        # Whoever has changed the record since knows better.
         if held.machine.swarm == machine.swarm:
             save_node(held, node)
     return bool(node and node.manages) != bool(before and before.manages)

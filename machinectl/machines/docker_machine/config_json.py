@@ -31,7 +31,7 @@ RAW_DRIVER = "RawDriver"
 DEEPEST = 8
 LONGEST_FIELDS = 1 << 16
 
-# What docker-machine writes for a machine that is in no Swarm (libmachine/swarm/swarm.go, commands/create.go).
+# docker-machine's values for a machine in no Swarm (libmachine/swarm/swarm.go, commands/create.go).
 SWARM_OPTIONS: dict[str, Any] = {
     "IsSwarm": False,
     "Address": "",
@@ -129,10 +129,10 @@ def driver(machine: Machine, directory: str) -> dict[str, Any]:
     if key and isinstance(key, str):
         fields["SSHKeyPath"] = os.path.join(directory, key)
     if "SSHKeyPath" in state:
-        # The key that was given (docker-machine's drivers/generic): here the copy of it, which is what is used.
+        # docker-machine's drivers/generic has the given key here; ours is its copy.
         fields.setdefault("SSHKey", fields["SSHKeyPath"])
     if "MAC" in state:
-        # What nobody has said was learnt from the host.
+        # A MAC address that was not given was read from the host.
         fields["MAC"] = state["MAC"] or machine.mac
     return fields
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from machinectl.machines.docker_machine.old_store import OldMachine
     from machinectl.machines.docker_machine.origin import Origin
 
-# docker-machine's own for a host whose record names none (libmachine/drivers/base.go).
+# docker-machine's defaults (libmachine/drivers/base.go).
 USER, SSH_PORT = "root", 22
-# Drivers whose SSH port is one of this computer that leads to the host, as long as they run it
-# (drivers/virtualbox/virtualbox.go); the host's own address has the usual one.
+# Drivers with an SSH port of this computer that is forwarded to the host while they run it
+# (drivers/virtualbox/virtualbox.go). The host's own address has the usual port.
 FORWARDING = frozenset({"virtualbox"})
 # The name of the user's key in a machine's directory (drivers/machinectl_generic).
 KEY_FILE = "id_ssh"
@@ -64,7 +64,7 @@ def as_none(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionValue
     said = old.url or old.address
     if not said:
         raise LeftOut(f"its record has no URL. Where you know that: machinectl create -d none --url <URL> {old.name}")
-    # Of a URL, the address that stands beside it is host and port alone.
+    # An address without a URL is host and port.
     url = engine_url.with_port(said if "://" in said else f"tcp://{said}", tls=True)
     return "none", {"URL": url}, {"url": url}, url
 
@@ -81,7 +81,7 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
     engine_port = old.engine_port or TLS_PORT
     address = old.address.removeprefix("[").removesuffix("]")
     url = str(EngineURL("tcp", host=address, port=engine_port))
-    # Both must be good to be dialled, and to be typed.
+    # Both must be valid.
     for each in (url, str(EngineURL("ssh", user=user, host=address, port=port))):
         engine_url.parse(each)
     state = {

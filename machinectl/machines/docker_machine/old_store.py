@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 RECORD = "config.json"
 OURS = "machine.json"
 VERSIONS = (1, 2, 3)
-# Its records have a few thousand bytes, and its longest SSH keys (RSA, 16384 bits) twelve thousand.
+# In bytes: records have a few thousand, the longest SSH keys (RSA, 16384 bits) twelve thousand.
 LONGEST = 1 << 20
 LONGEST_KEY = 1 << 16
 PRIVATE_KEY = re.compile(
     rb"(?:^|\n)-----BEGIN (?:\w+ )?PRIVATE KEY-----\s.*\n-----END (?:\w+ )?PRIVATE KEY-----", re.DOTALL
 )
 PUBLIC_KEY = re.compile(rb"(?:ssh-|ecdsa-|sk-)[\w@.-]+ [A-Za-z0-9+/]+={0,2}(?: [^\n]*)?\n?")
-# Where a key is when the record does not say (libmachine/drivers/base.go; the first ones had it nowhere else).
+# The key's name if the record has none (libmachine/drivers/base.go; the first versions always used it).
 USUAL_KEY = "id_rsa"
-# What nothing in a record comes near: a text that ends up on a terminal ends. Characters.
+# Characters. Texts of a record are printed, and none comes near this limit.
 LONGEST_TEXT = 4096
 # In bytes: no file has a longer name.
 LONGEST_FILE_NAME = 255
@@ -319,11 +319,11 @@ def owners_in(root: str) -> set[int]:
 
 def read_own(path: str, owners: Container[int]) -> bytes:
     """Return a regular file's content. Raises OSError for anything else, without opening it."""
-    # To open a device may already do something; and what was looked at may be another one by then.
+    # Check before opening, as opening a device may have effects, and again after, as the file may have been replaced.
     check_own(os.stat(path), path, owners)
     with open(path, "rb", opener=open_without_waiting) as file:
         check_own(os.fstat(file.fileno()), path, owners)
-        # None where it would have to be waited for, as for some of /proc's.
+        # read() returns None if it would have to wait, as for some files in /proc.
         data = file.read(LONGEST_KEY + 1) or b""
     if len(data) > LONGEST_KEY:
         raise OSError(errno.EFBIG, f"It has more than {LONGEST_KEY >> 10} KB", path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The drivers of docker-machine's that made no host.
+# docker-machine's drivers that create no hosts.
 MAKE_NOTHING = frozenset({"none", "generic"})
 
 
