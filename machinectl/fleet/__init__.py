@@ -1,4 +1,1 @@
-"""A fleet's file, and what is to be done so that its machines are as it says. Pure: nothing here changes anything.
-
-The only code that knows YAML.
-"""
+"""Fleet files: read, check, write and import them. Only this package imports yaml, and it changes no machine."""

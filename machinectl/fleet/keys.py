@@ -51,7 +51,7 @@ NO_JUMP = "none"
 
 
 class Kind(StrEnum):
-    """What the value of a key is."""
+    """The kind of a key's value."""
 
     TEXT = "a text"
     NUMBER = "a whole number"

@@ -1,4 +1,4 @@
-"""Being the only one that brings machines to what a file says: what is to be done is known from their records."""
+"""A lock for `apply`: its plan depends on the records, so that only one may run at a time."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.store import Store
 
-# Among the locks of machines, none of which is called so.
+# No machine can have this name.
 LOCK = ".apply"
 PID_DIGITS = 20
 
 
 @contextmanager
 def alone(store: Store, console: Console) -> Iterator[None]:
-    """Be the only `apply` that is at work on a store; another one is waited for, and told of."""
+    """Hold the store's lock for `apply`. If another process holds it, say so, and wait."""
     make_directory(store, store.locks)
     path = os.path.join(store.locks, LOCK)
     lock = Lock(path, waiting_for_another(console, path))
     with lock:
-        # A disk that is full keeps nobody from being alone.
+        # The lock works even if the disk is full.
         with suppress(OSError):
             os.ftruncate(lock.descriptor, 0)
             os.pwrite(lock.descriptor, str(os.getpid()).encode(), 0)
@@ -37,7 +37,7 @@ def alone(store: Store, console: Console) -> Iterator[None]:
 
 
 def waiting_for_another(console: Console, path: str) -> Callable[[], None]:
-    """What to do while another one is at work: say which process that is, once, and wait."""
+    """Return what to do while another process holds the lock: name it, once, and wait."""
     said = False
 
     def wait() -> None:
@@ -51,7 +51,7 @@ def waiting_for_another(console: Console, path: str) -> Callable[[], None]:
 
 
 def process(path: str) -> str:
-    """Which process holds a lock, as far as its file tells."""
+    """Return which process holds a lock, "" if its file does not say."""
     try:
         number = read_file(path, PID_DIGITS).decode()
     except (OSError, ValueError):

@@ -89,7 +89,7 @@ class ApplyRun:
         self.steps = {step.name: step for step in plan.steps}
         # The results so far, by machine.
         self.results: dict[str, Result] = {}
-        # What the last work on a machine came to, and how long all work on it took.
+        # The result of the last work on a machine, and how long all work on it took.
         self.did: dict[str, Did] = {}
         self.seconds: defaultdict[str, float] = defaultdict(float)
         # Machines whose record or host may have changed, and those whose host did.
@@ -119,7 +119,7 @@ class ApplyRun:
         return host
 
     def access(self, name: str) -> Access:
-        """Return how to log in at one host. What the user types for it is remembered.
+        """Return how to log in at one host, with what the user typed for it.
 
         Raises MachineError if a file that the fleet file names holds no secret.
         """

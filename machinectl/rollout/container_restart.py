@@ -1,4 +1,4 @@
-"""The containers of an engine that is restarted: which ran before, and whether they are back."""
+"""Wait until the containers that ran before an engine's restart run again."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.record import Machine
 
-    # Containers by their ids, each with its name; None where the engine does not answer.
+    # The names of containers by their IDs; None if the engine does not answer.
     Containers = Mapping[str, str] | None
     Ask = Callable[[Machine], Containers]
 
-# Without `all` it is those that run alone.
+# Without `all`, engines list only running containers.
 QUESTION = EngineQuery("/containers/json?all=1", list)
-# An engine answers in milliseconds, and in seconds just after its start. Seconds.
+# An engine takes seconds to answer just after its start. Seconds.
 ANSWERS_WITHIN = 10.0
-# What containers may take that start with their engine: as long as docker gives one to stop, many times. Seconds.
+# Docker gives a container 10 s to stop; a start takes longer. Seconds.
 BACK_WITHIN = 120.0
 PAUSE = 0.5
 UP = {"running", "paused"}
-# How docker tells of one that did what it was for.
+# The status of a container that ended without an error.
 DONE = "Exited (0)"
-# The label of a Swarm's tasks: the Swarm starts others in their place, maybe elsewhere.
+# The label of Swarm tasks, which the Swarm replaces by new ones, maybe on other nodes.
 TASK = "com.docker.swarm.task.id"
 
 
 def running(machine: Machine) -> Containers:
-    """The containers that run on a machine's engine, asked over its API."""
+    """Return the containers that run on a machine's engine."""
     told = containers(machine)
     return None if told is None else by_id(each for each in told if is_up(each))
 
 
 def down(machine: Machine) -> Containers:
-    """Those that are there and do not run. One that has done what it was for, or is gone with that, is not among them.
+    """Return the containers that do not run, except those that ended without an error.
 
-    A job that is at work ends when it likes: a restart that leaves containers running is no cause of that.
+    A job may end at any time, and a restart that leaves containers running is not the reason.
     """
     told = containers(machine)
     return None if told is None else by_id(each for each in told if not (is_up(each) or is_done(each)))
 
 
 def containers(machine: Machine) -> list[dict[str, Any]] | None:
-    """What a machine's engine tells of its containers but a Swarm's tasks; what is none is passed over."""
+    """Return the engine's list of containers without Swarm tasks, None if it does not answer."""
     found, _ = probe_any_set(machine, Deadline(ANSWERS_WITHIN), QUESTION)
     if found.state is not State.RUNNING:
         return None
@@ -85,7 +85,7 @@ def name_of(container: Mapping[str, Any]) -> str:
 def wait_for(
     machine: Machine, before: Containers, console: Console, *, ask: Ask = down, within: float = BACK_WITHIN
 ) -> None:
-    """Wait until a machine's engine answers, and none of those that ran `before` is down. Raises MachineError."""
+    """Wait until the engine answers, and no container that ran `before` is down. Raises MachineError."""
     with console.step("Waiting for the engine and its containers"):
         end = time.monotonic() + within
         while (missing := lost(before, now := ask(machine))) or now is None:
@@ -95,17 +95,17 @@ def wait_for(
 
 
 def lost(before: Containers, down: Containers) -> list[str]:
-    """The names of those that ran before and are down now."""
+    """Return the names of containers that ran before and are down now."""
     return sorted(name for container, name in (before or {}).items() if container in (down or {}))
 
 
 def gone(machine: Machine, missing: list[str], *, answers: bool) -> MachineError:
     if not answers:
         return MachineError(
-            f'The engine of "{machine.name}" does not answer any more after its restart',
+            f'The engine of "{machine.name}" does not answer after its restart',
             f"Find out why: machinectl doctor {machine.name}",
         )
     return MachineError(
-        f"The engine was restarted, and does not run again what ran before: {', '.join(missing)}",
+        f"The engine restarted, but these containers do not run again: {', '.join(missing)}",
         f"See why: machinectl ps -a {machine.name}",
     )

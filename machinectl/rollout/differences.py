@@ -1,4 +1,4 @@
-"""What differs between a host in the fleet file and its machine's record."""
+"""Compare a host in the fleet file with its machine's record."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def made_options(driver: Driver) -> Sequence[Option]:
 
 
 def full_url(url: str, tls: bool | None) -> str:
-    """Return an engine's URL with its port; another URL as it is."""
+    """Return an engine's URL with its port, and another URL unchanged."""
     try:
         return engine_url.with_port(url, tls=tls)
     except UsageError:

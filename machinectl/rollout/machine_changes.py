@@ -68,7 +68,7 @@ def has_host_work(run: ApplyRun, name: str) -> bool:
 
 
 def ready_machine(run: ApplyRun, name: str) -> Machine | None:
-    """Return a machine as it is on record now, None if it has yet to be created or finished."""
+    """Return a machine from its record, None if it has yet to be created or finished."""
     machine = run.store.read(name) if run.store.exists(name) else None
     return machine if machine and machine.phase is Phase.READY else None
 
@@ -124,7 +124,7 @@ def remove(run: ApplyRun, name: str, console: Console) -> Did:
     run.touched.add(name)
     if not run.fleet.owns(run.store.read(name).fleet):
         raise MachineError(
-            f'"{name}" belongs to another fleet now, and was not removed', "See the plan as it is now: machinectl plan"
+            f'"{name}" belongs to another fleet now, and was not removed', "See the new plan: machinectl plan"
         )
     removal.check_not_jump_host(run.store, console, name, behind(run.store).get(name, ()), force=False)
     removal.remove(run.store, console, name, purge=run.options.purge)

@@ -1,4 +1,4 @@
-"""What has to be done so that the machines are as the fleet file says, by the file and the records only."""
+"""Compare a fleet file with the records, and plan a step for each machine. No host is asked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from machinectl.machines.spec import MachineSpec
     from machinectl.rollout.differences import HasCertificates
 
-    # What the store has under each of its names: a machine, or why its record cannot be read.
+    # Machines by their names, or why a record cannot be read.
     ByName = Mapping[str, Machine | MachineError]
 
 

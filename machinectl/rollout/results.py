@@ -1,4 +1,4 @@
-"""What became of each machine in one `apply`."""
+"""The results of one `apply`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Did(StrEnum):
-    """What became of a machine, in the words and the order of the summary."""
+    """The kinds of results, in the words and the order of the summary."""
 
     CREATED = "created"
     CHANGED = "changed"

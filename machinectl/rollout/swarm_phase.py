@@ -1,7 +1,4 @@
-"""The machines of a fleet become nodes of its swarm, once all of them are ready.
-
-Until then, none begins a swarm beside one that exists.
-"""
+"""Form the fleet's swarm, when all its machines are ready: a second swarm must not begin beside it."""
 
 from __future__ import annotations
 
@@ -51,7 +48,7 @@ def except_joining(run: ApplyRun, results: Iterable[Result]) -> Iterator[Result]
 
 
 def form(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Have machines join, and yield all that were waiting for that."""
+    """Let machines join, and yield all results that waited for that."""
     if run.forming is None:
         return
     roles, ready = run.forming.roles, run.forming.ready

@@ -1,4 +1,4 @@
-"""Many machines become one swarm: the first manager begins it, and the others join in their roles."""
+"""Form a swarm of many machines: the first manager begins it, and the others join in their roles."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
     Results = Iterator[tuple[str, MachineError | None]]
 
-# An engine says at once what it is; one that is just starting takes a moment. Seconds.
+# An engine that is just starting takes a moment to answer. Seconds.
 PATIENCE = 10.0
 
 
 def init(store: Store, console: Console, name: str, joining: Joining) -> Results:
-    """Have a machine begin a swarm; yield it, with the reason where it cannot."""
+    """Begin a swarm on a machine; yield the machine, with the error if that fails."""
 
     def work(held: Held, console: Console, access: Access) -> None:
         joining.at(held.name, access).init(held, console)
@@ -43,9 +43,9 @@ def init(store: Store, console: Console, name: str, joining: Joining) -> Results
 
 
 def join(store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str) -> Results:
-    """Have machines join a manager's swarm in a role; yield each, with the reason where it cannot.
+    """Let machines join a manager's swarm in a role; yield each, with the error if that fails.
 
-    Managers join one after the other, as each changes who decides; workers do all at once.
+    Managers join one after the other, as each changes the quorum; workers join at the same time.
     """
 
     def work(held: Held, console: Console, access: Access) -> None:
@@ -59,9 +59,9 @@ def join(store: Store, console: Console, to: Manager, names: Iterable[str], join
 
 @dataclass(frozen=True)
 class Roles:
-    """The roles that machines are to have in one swarm, by their names: manager or worker.
+    """The roles of machines in one swarm, by their names: manager or worker.
 
-    `others` are the swarm's other nodes, with the roles on record. They are asked and never changed. `unreadable` are
+    `others` are the swarm's other nodes, with their recorded roles; they are asked but never changed. `unreadable` are
     machines with a broken record, which may be nodes of it.
     """
 
@@ -76,29 +76,29 @@ class Roles:
 
     @property
     def advice(self) -> str:
-        """What is to be said of the number of managers; "" where it is a good one."""
+        """Return advice about the number of managers, "" if it is good."""
         return manager_count_advice(len(self.managers))
 
     def differing(self, store: Store) -> dict[str, str]:
-        """The machines that are not what they shall be, by their records, with what they are: "" for no node."""
+        """Return the machines with another role on record, each with that role, "" for no node."""
         there = {name: node_of(store.read(name)) if store.exists(name) else None for name in self.roles}
         known = {name: node.role if node else "" for name, node in there.items()}
         return {name: role for name, role in known.items() if role != self.roles[name]}
 
     def check(self) -> None:
-        """Raise MachineError where nobody is to manage the swarm."""
+        """Raise MachineError if the swarm has no manager."""
         if self.roles and not self.managers:
             self._check_readable()
             raise MachineError(
-                f"A swarm of workers alone cannot be: {', '.join(self.roles)}",
-                "Choose its managers, too, or make one of these a manager, or three: swarm: manager",
+                f"A swarm needs a manager, and all of these are workers: {', '.join(self.roles)}",
+                "Choose its managers, too, or make one or three of these managers: swarm: manager",
             )
 
     def form(self, store: Store, console: Console, joining: Joining) -> Results:
-        """Yield each machine when it is what it shall be, or with the reason why it is not.
+        """Yield each machine when it has its role, or with the error if it does not get it.
 
-        A swarm that is there is gone on with, by whichever manager of it is among them and answers; else the first
-        manager begins one. Managers come first, then workers. Raises MachineError where none of them can begin.
+        Machines join an existing swarm through any of its managers that answers; without one, the first manager
+        begins a swarm. Managers join first. Raises MachineError if no machine can begin.
         """
         self.check()
         if not self.roles:
@@ -106,7 +106,7 @@ class Roles:
         yield from self._formed(store, console, joining, memberships(store, [*self.roles, *self.others]))
 
     def _check_readable(self) -> None:
-        """Raise MachineError if the swarm may have nodes that no record tells of."""
+        """Raise MachineError if a broken record may be a manager's."""
         if self.unreadable:
             first, *more = sorted(self.unreadable, key=natural)
             raise MachineError(
@@ -115,7 +115,7 @@ class Roles:
             )
 
     def _check_not_silent(self, store: Store, found: dict[str, Membership]) -> None:
-        """Refuse to begin a second swarm where those that are in one by their records do not answer."""
+        """Raise MachineError if a node on record does not answer: its swarm may exist."""
         everyone = [*self.roles, *self.others]
         silent = [name for name in everyone if name not in found and on_record(store.read(name))]
         if silent:
@@ -147,7 +147,7 @@ class Roles:
             right = [name for name in wanted if is_right(store, to, name, found.get(name), role)]
             yield from ((name, None) for name in right)
             yield from join(store, console, to, (name for name in wanted if name not in right), joining, role)
-            # Who is to be a worker from now on is made one by another.
+            # A manager that becomes a worker needs another manager for that.
             to = manager_at(store, self.managers) if role == MANAGER else to
 
 
@@ -174,7 +174,7 @@ class Forming:
 
 
 def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
-    """What the engines of machines say of themselves as nodes, all asked at once; without those that do not answer."""
+    """Ask the engines of machines for their membership, all at once. Those that do not answer are missing."""
     machines = {name: store.read_ready(name) for name in names}
     questions = {name: partial(probe_in_parallel, machine, INFO) for name, machine in machines.items()}
     answers = engine.ask_all(questions, PATIENCE, lambda name: machines[name].url)
@@ -182,12 +182,11 @@ def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
 
 
 def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Manager | None:
-    """Return a manager through which machines join their swarm; None if none of them is in one.
+    """Return a manager through which machines join their swarm; None if no machine is in one.
 
-    That is a manager by its record, of those whose engines do not say that they are in no swarm any more. Where no
-    record says anything, one is believed that says so itself and is to be a manager: whoever has a worker's host must
-    not get all the others by having its engine call itself one. Raises MachineError where some are in a swarm, and none
-    answers for it.
+    It is a manager on record whose engine does not deny that. Without such a record, only a machine that the file makes
+    a manager is believed: a worker's engine that calls itself a manager must not get the other machines. Raises
+    MachineError if machines are in a swarm of which no manager answers.
     """
     everybody = dict.fromkeys([*roles.managers, *roles.roles, *roles.others])
     known = {name: node for name in everybody if (node := node_of(store.read(name))) and node.cluster}
@@ -204,7 +203,7 @@ def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Man
         return None
     names = there or list(known)
     raise MachineError(
-        f"{', '.join(names)}: in a swarm already, and no manager of it that is known here answers",
+        f"{', '.join(names)}: in a swarm already, but no known manager of it answers",
         f"See: machinectl swarm status {names[0]}; or start over: machinectl swarm leave --force {' '.join(names)}",
     )
 
@@ -220,7 +219,7 @@ def named_manager(store: Store, name: str, found: Membership) -> Manager | None:
 
 
 def manager_at(store: Store, names: Iterable[str]) -> Manager:
-    """The first of some machines that manages a swarm and answers. Raises MachineError where none does."""
+    """Return the first of some machines that manages a swarm and answers. Raises MachineError if none does."""
     known = [(machine, node) for name in names if (node := node_of(machine := store.read(name))) and node.manages]
     to = find_answering_manager(
         [(machine, node.node) for machine, node in known if node.cluster == known[0][1].cluster]
@@ -231,7 +230,7 @@ def manager_at(store: Store, names: Iterable[str]) -> Manager:
 
 
 def is_right(store: Store, to: Manager, name: str, found: Membership | None, role: str) -> bool:
-    """Whether a machine is in a manager's swarm in its role, and its record has that."""
+    """Return whether a machine is in a manager's swarm in its role, and its record agrees."""
     known = node_of(store.read(name))
     listed = to.node(known.node) if known else None
     return bool(

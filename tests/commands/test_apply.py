@@ -691,7 +691,7 @@ def test_why_no_swarm_can_be_is_told_once(store: Store) -> None:
     steps = [of_swarm(name, Action.CHANGE, "worker") for name in machines]
     results = list(Scripted(store, steps, machines, "", OPTIONS).carried_out())
     assert [(result.name, result.did) for result in results] == [("m1", Did.FAILED), ("m2", Did.NOT_BEGUN)]
-    assert "A swarm of workers alone cannot be" in str(results[0].error)
+    assert "A swarm needs a manager" in str(results[0].error)
 
 
 def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_nobody(

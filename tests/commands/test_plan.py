@@ -303,7 +303,7 @@ def test_a_record_that_cannot_be_read_is_told_and_the_others_are_planned(store: 
     ]
     done = machinectl("plan", "orionbox", "rigel", "--detailed-exitcode", store=store.root)
     assert done.returncode == 1
-    assert 'Machine "rigel" is docker-machine\'s' in done.stderr
+    assert 'Machine "rigel" belongs to docker-machine' in done.stderr
     assert 'The machine.json of "orionbox" is missing' in done.stderr
     assert "machinectl rm -f orionbox" in done.stderr
     assert machinectl("plan", "nas", "--detailed-exitcode", store=store.root).returncode == 4

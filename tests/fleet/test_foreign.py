@@ -193,16 +193,16 @@ def test_an_inventory_becomes_a_fleet_that_can_be_read(store: Store, tmp_path: P
         "de": "",
     }
     for line in (
-        f"Warning: {path}:2: web_1 is called web-1: a name has letters, digits, - and .",
-        f"Warning: {path}:3: web-1 is called web-1-2: a name has letters, digits, - and .",
-        f"Warning: {path}:2: ansible_password is not taken over: a secret goes into a file of its own",
-        f"Warning: {path}:3: ansible_user is not taken over: it is a template, which only Ansible fills in",
+        f"Warning: {path}:2: web_1 is renamed to web-1: names have letters, digits, - and .",
+        f"Warning: {path}:3: web-1 is renamed to web-1-2: names have letters, digits, - and .",
+        f"Warning: {path}:2: ansible_password is skipped: write secrets to files of their own",
+        f"Warning: {path}:3: ansible_user is skipped: it is a template, which only Ansible can expand",
         f"Warning: {path}:5: localhost is left out: its ansible_connection is not SSH",
-        f"Warning: {path}:6: far is left out: its ansible_host cannot be known here",
-        f"Warning: {path}:7: the port of -bad- is not taken over: it is not a port number",
-        f"Warning: {path}:9: ansible_become is not taken over",
-        f"Warning: {path}:10: ansible_ssh_common_args holds options that are not taken over",
-        f"Warning: {path}:12: the jump host of de is not taken over: it is more than one",
+        f"Warning: {path}:6: far is left out: its ansible_host cannot be read",
+        f"Warning: {path}:7: the port of -bad- is skipped: it is not a port number",
+        f"Warning: {path}:9: ansible_become is skipped",
+        f"Warning: {path}:10: ansible_ssh_common_args has options that are skipped",
+        f"Warning: {path}:12: the jump host of de is skipped: there is more than one",
         "Warning: twin is left out: twin has the same generic-ip-address and generic-ssh-port as web-1-2",
         "Warning: db is left out: generic-ip-address <value> is neither an address nor a name",
     ):
@@ -220,8 +220,8 @@ def test_what_is_in_a_vault_is_passed_over(tmp_path: Path) -> None:
     assert "generic-ssh-port: 7" in words
     assert "generic-ssh-user" not in words
     assert list(notes.lines) == [
-        f"{tmp_path}/group_vars/all/vault.yml:1: it is in Ansible's vault, and passed over",
-        f"{tmp_path}/i.yml:4: ansible_user is not taken over: it is in Ansible's vault",
+        f"{tmp_path}/group_vars/all/vault.yml:1: skipped: it is in Ansible's vault",
+        f"{tmp_path}/i.yml:4: ansible_user is skipped: it is in Ansible's vault",
     ]
 
 
@@ -235,8 +235,8 @@ def test_what_is_in_a_vault_is_passed_over(tmp_path: Path) -> None:
         ("a 'b", 1, "is not a host: No closing quotation"),
         ("[web:vars]\nx=1", 1, "this group is not defined"),
         ("[web:children]\n\ndb", 3, "this group is not defined"),
-        ("[web:children]\nweb", 1, "the group web is within itself"),
-        ("[a:children]\nb\n[b:children]\na", 1, "the group a is within itself"),
+        ("[web:children]\nweb", 1, "the group web contains itself"),
+        ("[a:children]\nb\n[b:children]\na", 1, "the group a contains itself"),
         ("[a:vars]\nx\n[a]", 2, "is not a variable"),
         ("web[1:]", 1, "a range has an end"),
         ("web[3:1]", 1, "begins after its end"),
@@ -262,11 +262,11 @@ def test_what_is_wrong_in_an_ini_inventory_is_told_with_its_line(text: str, line
         ("all:\n  hosts: {a: b}", 2, "variables is a mapping"),
         ("all:\n  hosts: {a: }\n  vars: 7", 3, "variables is a mapping"),
         ("all:\n  hosts: {'a[1:x]': }", 2, "is neither a number nor a letter"),
-        ("a: {children: {b: {children: {a: }}}}", 1, "is within itself"),
+        ("a: {children: {b: {children: {a: }}}}", 1, "contains itself"),
         ("all: &a {children: *a}", 1, "This is not YAML"),
         ("all: [}", 1, "This is not YAML"),
-        ("plugin: aws_ec2", 1, "this has a plugin of Ansible's look for hosts"),
-        ('{"all": {},\n"_meta": {"hostvars": {}}}', 2, "this is what a script prints for Ansible"),
+        ("plugin: aws_ec2", 1, "a plugin of Ansible finds the hosts of this file"),
+        ('{"all": {},\n"_meta": {"hostvars": {}}}', 2, "this is the output of an inventory script"),
         ("- a", 1, "an inventory is a mapping"),
     ],
 )
@@ -353,9 +353,9 @@ def test_a_config_becomes_a_fleet_that_can_be_read(store: Store, config: Path) -
     assert hosts["web2.lan"].spec.jump == "machine:bastion"
     assert hosts["in-house"].spec.jump == "host:hopper@hop:23"
     assert hosts["web1.lan"].spec.options["generic-ssh-port"] == 2022
-    assert f"{config}:21: what follows this Match is passed over: what it asks is not known here" in done.stderr
-    assert "github.com is left out: who logs in as git does so at a forge" in done.stderr
-    assert "in_house is called in-house" in done.stderr
+    assert f"{config}:21: this Match block is skipped: only ssh can evaluate it" in done.stderr
+    assert "github.com is left out: the user git is for a forge" in done.stderr
+    assert "in_house is renamed to in-house" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_words_of_a_config_are_parted_as_ssh_does(tmp_path: Path) -> None:
 def test_files_that_include_themselves_come_to_an_end(tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text("Include config\nHost a\n")
-    with pytest.raises(WrongSource, match="files include one another 16 deep"):
+    with pytest.raises(WrongSource, match="files include each other more than 16 levels deep"):
         imported(str(path), "ssh-config", [], Notes())
 
 
@@ -452,7 +452,7 @@ def test_what_is_no_such_file_is_told(tmp_path: Path) -> None:
     for path, said in (
         (tmp_path, "is a directory"),
         (tmp_path / "none", "cannot be read: No such file or directory"),
-        (script, "this is a program, which is not run here"),
+        (script, "this is a program, which machinectl does not run"),
         (binary, f"{binary}:2: this is not UTF-8"),
         (nul, f"{nul}:2: here is a NUL"),
     ):
@@ -530,7 +530,7 @@ def test_a_file_without_hosts_is_an_error(store: Store, tmp_path: Path) -> None:
     done = machinectl("fleet", "import", path, "-o", tmp_path / "fleet.yaml", store=store.root)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{path}:1: forge is left out" in done.stderr
-    assert "names no host that is logged in at by SSH" in done.stderr
+    assert "has no hosts with SSH" in done.stderr
     assert not (tmp_path / "fleet.yaml").exists()
 
 

@@ -133,7 +133,7 @@ def test_who_begins_another_swarm_is_forgotten_by_the_one_that_it_left_by_hand(s
 
 
 def test_workers_alone_are_no_swarm(store: Store) -> None:
-    with pytest.raises(MachineError, match="workers alone"):
+    with pytest.raises(MachineError, match="A swarm needs a manager"):
         list(Roles({"w1": "worker"}).form(store, Quiet(), JOINING))
 
 

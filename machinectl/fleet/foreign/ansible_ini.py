@@ -9,7 +9,7 @@ import ast
 import re
 import shlex
 
-from machinectl.fleet.foreign.ansible_inventory import ALL, UNGROUPED, Inventory, Variable, of_login
+from machinectl.fleet.foreign.ansible_groups import ALL, UNGROUPED, Inventory, Variable, of_login
 from machinectl.fleet.foreign.sources import Spot, WrongSource
 from machinectl.ranges import InvalidRange, expand_hosts
 
@@ -17,28 +17,28 @@ SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:[#;].*)?")
 GROUP_NAME = re.compile(r"([^\s:\[\]#]+)\s*(?:#.*)?")
 COMMENT = ("#", ";")
 NO_SECTION = "this is not a section: write [group], [group:children] or [group:vars]"
-# A value that a person has put between quotes. Characters.
+# Longer values are not unquoted. Characters.
 LONGEST_QUOTED = 4096
 
 
 def parse(text: str, path: str) -> Inventory:
-    """What an inventory says. Raises WrongSource with the first line that is wrong."""
-    reading = Reading(path)
+    """Read an inventory. Raises WrongSource with the first wrong line."""
+    reader = IniReader(path)
     for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()
         if stripped and not stripped.startswith(COMMENT):
-            reading.take(stripped, Spot(path, number))
-    reading.check()
-    return reading.inventory
+            reader.take(stripped, Spot(path, number))
+    reader.check()
+    return reader.inventory
 
 
-class Reading:
-    """One file, line by line: in which section a line is, and what was spoken of before it was there."""
+class IniReader:
+    """Reads a file line by line."""
 
     def __init__(self, path: str) -> None:
         self.inventory = Inventory(Spot(path))
         self.section, self.kind = UNGROUPED, "hosts"
-        # Where a group is spoken of that must be made somewhere.
+        # Where a group is used that has to be defined somewhere.
         self.owed: dict[str, tuple[Spot, str]] = {}
         self.made = {ALL, UNGROUPED}
 
@@ -100,14 +100,14 @@ class Reading:
         self.inventory.groups[self.section].variables.update(of_login(found))
 
     def check(self) -> None:
-        """Refuse groups that are spoken of and not there."""
+        """Raise WrongSource if an undefined group is used."""
         for name, (spot, why) in self.owed.items():
             if name not in self.made:
                 raise WrongSource(spot, why)
 
 
 def unquoted(value: str) -> str:
-    """A value without the quotes of Python's that Ansible takes off it."""
+    """Return a value without Python's quotes, which Ansible removes."""
     if value[:1] not in {"'", '"'} or len(value) > LONGEST_QUOTED:
         return value
     try:

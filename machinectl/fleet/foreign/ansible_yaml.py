@@ -1,4 +1,4 @@
-"""An Ansible inventory in its YAML form, and the files of variables beside an inventory.
+"""An Ansible inventory in its YAML form, and the files with variables beside an inventory.
 
 The formats: https://docs.ansible.com/ansible/latest/collections/ansible/builtin/yaml_inventory.html, and
 https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#organizing-host-and-group-variables
@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.fleet.foreign.ansible_inventory import VAULT, Inventory, Variable, of_login
+from machinectl.fleet.foreign.ansible_groups import VAULT, Inventory, Variable, of_login
 from machinectl.fleet.foreign.sources import Spot, WrongSource, contents
 from machinectl.fleet.syntax.document import Listed, Mapped, Scalar, read_tree
 from machinectl.fleet.syntax.faults import Faults
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from machinectl.fleet.syntax.document import Node
     from machinectl.fleet.syntax.faults import Place
 
-# Of a group's keys, those that say what is in it.
+# The keys of a group with its content.
 PARTS = ("hosts", "vars", "children")
-# More files about one group are somebody's whole disk.
+# More files for one group are a mistake.
 MOST_FILES = 1000
 # As Ansible looks for them, in its order (its plugin host_group_vars).
 ENDINGS = ("", ".yml", ".yaml", ".json")
-BY_ANSIBLE = "Have Ansible itself print it: ansible-inventory -i <FILE> --list --yaml; that can be imported"
+BY_ANSIBLE = "Let Ansible print it, and import that: ansible-inventory -i <FILE> --list --yaml"
 
 
-# What is no group, but says that hosts are known to another program.
+# Keys of files whose hosts only another program knows.
 ELSEWHERE = {
-    "plugin": "this has a plugin of Ansible's look for hosts",
-    "_meta": "this is what a script prints for Ansible",
+    "plugin": "a plugin of Ansible finds the hosts of this file",
+    "_meta": "this is the output of an inventory script",
 }
 
 
 def tree(text: str, path: str) -> Node | None:
-    """What a file holds, None where that is nothing. Raises WrongSource."""
+    """Return the tree of a file, None if it is empty. Raises WrongSource."""
     try:
         # What a tag means is up to Ansible.
         return read_tree(text, Faults(path), any_tag=True)
@@ -51,7 +51,7 @@ def tree(text: str, path: str) -> Node | None:
 
 
 def parse(text: str, path: str) -> Inventory:
-    """What an inventory says. Raises WrongSource with the first thing that is wrong."""
+    """Read an inventory. Raises WrongSource with the first error."""
     inventory = Inventory(Spot(path))
     root = tree(text, path)
     if root is None or is_nothing(root):
@@ -60,19 +60,19 @@ def parse(text: str, path: str) -> Inventory:
     for key, what in ELSEWHERE.items():
         if key in found.entries:
             raise WrongSource(spot_of(found.entries[key].place, path), what, BY_ANSIBLE)
-    Reading(inventory, path).groups(found)
+    YamlReader(inventory, path).groups(found)
     return inventory
 
 
-class Reading:
-    """One file, on its way to groups and hosts."""
+class YamlReader:
+    """Reads the groups and hosts of a file."""
 
     def __init__(self, inventory: Inventory, path: str) -> None:
         self.inventory = inventory
         self.path = path
 
     def groups(self, root: Mapped) -> None:
-        # Not by calling itself: files may be deep.
+        # Without recursion: files may be deep.
         left: list[tuple[str, Place, Node, str]] = [
             (name, entry.place, entry.value, "") for name, entry in root.entries.items()
         ]
@@ -93,7 +93,7 @@ class Reading:
                 left += [(child, entry.place, entry.value, name) for child, entry in children.items()]
 
     def hosts(self, node: Node) -> Iterator[tuple[str, Spot, dict[str, Variable]]]:
-        """The hosts of a group, ranges counted out, each with its variables."""
+        """Yield the hosts of a group, with ranges expanded, each with its variables."""
         if is_nothing(node):
             return
         for pattern, entry in mapping(node, self.path, "hosts").entries.items():
@@ -109,7 +109,7 @@ class Reading:
 
 
 def variables_of(node: Node, path: str) -> dict[str, Variable]:
-    """The variables of Ansible's own in a mapping; what is no text is none that counts here."""
+    """Return Ansible's own variables in a mapping, if they are texts."""
     if is_nothing(node):
         return {}
     found = {
@@ -121,13 +121,13 @@ def variables_of(node: Node, path: str) -> dict[str, Variable]:
 
 
 def add_files_beside(inventory: Inventory, directory: str, notes: Notes) -> None:
-    """Take over the variables in `group_vars` and `host_vars` beside an inventory. Raises WrongSource."""
+    """Read the variables in `group_vars` and `host_vars` beside an inventory. Raises WrongSource."""
     for kind, known in (("group_vars", inventory.groups), ("host_vars", inventory.hosts)):
         place = os.path.join(directory, kind)
         if not os.path.isdir(place):
             continue
         for name, each in known.items():
-            # Names are somebody else's: none leads out of the directory.
+            # The inventory may come from somebody else: no name may lead out of the directory.
             if os.path.basename(name) != name or name in {os.curdir, os.pardir}:
                 continue
             for path in files_of(os.path.join(place, name)):
@@ -135,13 +135,13 @@ def add_files_beside(inventory: Inventory, directory: str, notes: Notes) -> None
 
 
 def files_of(base: str) -> list[str]:
-    """The files with the variables of a group or host: the first that there is, or all in a directory of its name."""
+    """Return the files with variables of a group or host: the first one, or all in a directory of its name."""
     for ending in ENDINGS:
         path = f"{base}{ending}"
         if os.path.isdir(path) and not ending:
             found = sorted(itertools.islice(files_beneath(path), MOST_FILES + 1))
             if len(found) > MOST_FILES:
-                raise WrongSource(Spot(path), f"there are more than {MOST_FILES} files with variables")
+                raise WrongSource(Spot(path), f"more than {MOST_FILES} files with variables")
             return found
         if os.path.isfile(path):
             return [path]
@@ -157,7 +157,7 @@ def files_beneath(directory: str) -> Iterator[str]:
 
 
 def in_file(path: str, notes: Notes) -> dict[str, Variable]:
-    """The variables in a file; none where it is in a vault, or cannot be read, which is noted."""
+    """Return the variables in a file. If it is encrypted or cannot be read, that is noted."""
     try:
         text = contents(path)
     except WrongSource:
@@ -166,7 +166,7 @@ def in_file(path: str, notes: Notes) -> dict[str, Variable]:
         notes.add(Spot(path), exc.cause)
         return {}
     if text.startswith(VAULT):
-        notes.add(Spot(path), "it is in Ansible's vault, and passed over")
+        notes.add(Spot(path), "skipped: it is in Ansible's vault")
         return {}
     root = tree(text, path)
     return {} if root is None else variables_of(root, path)
@@ -181,7 +181,7 @@ def spot_of(place: Place, path: str) -> Spot:
 
 
 def mapping(node: Node, path: str, what: str) -> Mapped:
-    """A node that is to be a mapping. Raises WrongSource."""
+    """Return a node as a mapping. Raises WrongSource if it is something else."""
     if isinstance(node, Mapped):
         return node
     like = ": write NAME: instead of - NAME" if isinstance(node, Listed) else ""

@@ -1,4 +1,4 @@
-"""A fleet's file, made of what another program's file knows of hosts."""
+"""Make a fleet file of an Ansible inventory or an ssh_config."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from machinectl.fleet.foreign.sources import Foreign
+    from machinectl.fleet.foreign.sources import ImportedHost
     from machinectl.fleet.writing.draft import Value
 
 DRIVER = "generic"
 ANSIBLE, SSH_CONFIG = KINDS = ("ansible", "ssh-config")
-# Each within its line: a file of empty ones is looked through once.
+# Each matches within a line, so that a file of empty lines is searched only once.
 SECTION = re.compile(r"^[^\S\n]*\[[^\]\n]+\][^\S\n]*(?:[#;].*)?$", re.MULTILINE)
 OF_SSH = re.compile(
     r"^[^\S\n]*(?:Host|Match|Include)(?:[^\S\n]*=[^\S\n]*|[^\S\n]+)(?!ansible_)\S", re.MULTILINE | re.IGNORECASE
@@ -32,10 +32,10 @@ SSH_PORT = "22"
 
 
 def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str:
-    """A fleet's file made of another file; what is not in it is noted.
+    """Return a fleet file made of another file, and add to `notes` what is left out.
 
-    `kind` is one of KINDS, or "": what is in the file says what it is. `machines` are those of the store, jump hosts
-    too. Raises MachineError where the file cannot be read, or is not what it was taken for.
+    `kind` is one of KINDS, "" to detect it. `machines` are those of the store, which may be jump hosts. Raises
+    MachineError if the file cannot be read, or is of another kind.
     """
     if kind and kind not in KINDS:
         raise UsageError(f"Error: --from {kind!r} is not known", f"One of: {' '.join(KINDS)}")
@@ -44,16 +44,14 @@ def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str
     text = contents(path)
     kind = kind or kind_of(text)
     if text.startswith("#!"):
-        raise WrongSource(Spot(path), "this is a program, which is not run here", ansible_yaml.BY_ANSIBLE)
+        raise WrongSource(Spot(path), "this is a program, which machinectl does not run", ansible_yaml.BY_ANSIBLE)
     found = hosts_in(text, path, kind, notes)
     if not found:
-        patterns = "A Host line with a pattern names none. " if kind == SSH_CONFIG else ""
-        raise MachineError(
-            f"{path} names no host that is logged in at by SSH", f"{patterns}What it is can be said: --from"
-        )
-    taken = Taking(notes, machines)
+        patterns = "Host lines with patterns do not count. " if kind == SSH_CONFIG else ""
+        raise MachineError(f"{path} has no hosts with SSH", f"{patterns}Or name its kind: --from")
+    taken = Importer(notes, machines)
     hosts = taken.hosts(found)
-    heading = (f"Made of {path}, which stays as it is. Look through it, then: machinectl plan",)
+    heading = (f"Made of {path}, which was not changed. Check it, then: machinectl plan",)
     draft = Draft(heading, hosts, {DRIVER: load(DRIVER).options()}, taken.groups(found))
     done = settled(draft, machines)
     values = {host.name: host.keys.values() for host in hosts}
@@ -63,27 +61,27 @@ def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str
 
 
 def without_values(line: str, values: Iterable[Value]) -> str:
-    """Return a line about a host without its values: an included file may not be a config, and hold anything."""
+    """Return a line about a host without its values: an included file may contain secrets."""
     for value in values:
         line = line.replace(repr(value), "<value>")
     return line
 
 
 def kind_of(text: str) -> str:
-    """What a file is by what is in it."""
+    """Detect the kind of a file."""
     if is_yaml(text) or SECTION.search(text):
         return ANSIBLE
     return SSH_CONFIG if OF_SSH.search(text) else ANSIBLE
 
 
 def is_yaml(text: str) -> bool:
-    """Whether what stands there first is YAML's."""
+    """Return whether the first line with content is YAML."""
     lines = (line.strip() for line in text.splitlines())
     first = next((line for line in lines if line and not line.startswith(("#", ";"))), "")
     return bool(OF_YAML.match(first))
 
 
-def hosts_in(text: str, path: str, kind: str, notes: Notes) -> list[Foreign]:
+def hosts_in(text: str, path: str, kind: str, notes: Notes) -> list[ImportedHost]:
     if kind == SSH_CONFIG:
         return openssh_config.parse(text, path, notes)
     inventory = ansible_yaml.parse(text, path) if is_yaml(text) else ansible_ini.parse(text, path)
@@ -91,21 +89,21 @@ def hosts_in(text: str, path: str, kind: str, notes: Notes) -> list[Foreign]:
     return inventory.taken(notes)
 
 
-class Taking:
-    """What becomes of hosts: each gets a name that a machine can have, and what is not known here is noted."""
+class Importer:
+    """Turns imported hosts into hosts of a fleet file, with valid names."""
 
     def __init__(self, notes: Notes, machines: Sequence[str]) -> None:
         self.notes = notes
         self.machines = frozenset(machines)
-        # By the name that the file has for it.
+        # By the names in the file.
         self.names: dict[str, str] = {}
         self.taken: frozenset[str] = frozenset()
 
-    def hosts(self, found: Sequence[Foreign]) -> list[Described]:
+    def hosts(self, found: Sequence[ImportedHost]) -> list[Described]:
         self.name(found)
         return [self.host(each) for each in found]
 
-    def name(self, found: Iterable[Foreign]) -> None:
+    def name(self, found: Iterable[ImportedHost]) -> None:
         taken: set[str] = set()
         for each in found:
             name = first = as_name(each.name)
@@ -116,17 +114,17 @@ class Taking:
             taken.add(name.lower())
             self.names[each.name] = name
             if name != each.name:
-                self.notes.add(each.spot, f"{each.name} is called {name}: a name has letters, digits, - and .")
+                self.notes.add(each.spot, f"{each.name} is renamed to {name}: names have letters, digits, - and .")
         self.taken = frozenset(self.names.values())
 
-    def host(self, each: Foreign) -> Described:
+    def host(self, each: ImportedHost) -> Described:
         keys: dict[str, Value] = {"generic-ip-address": each.address}
         if each.user:
             keys["generic-ssh-user"] = each.user
         if each.port and each.port != SSH_PORT:
             self.port(keys, each)
         if each.key:
-            # What begins with ~ is as good in a fleet's file.
+            # A fleet file expands ~, too.
             beside = os.path.dirname(each.spot.path)
             keys["generic-ssh-key"] = (
                 each.key if each.key.startswith("~") else os.path.abspath(os.path.join(beside, each.key))
@@ -137,17 +135,17 @@ class Taking:
             self.jump(keys, each)
         for key, value in list(keys.items()):
             if isinstance(value, str) and CONTROLS.search(value):
-                self.notes.add(each.spot, f"{key} of {each.name} is not taken over: it contains a control character")
+                self.notes.add(each.spot, f"{key} of {each.name} is skipped: it contains a control character")
                 del keys[key]
         return Described(self.names[each.name], DRIVER, keys)
 
-    def port(self, keys: dict[str, Value], each: Foreign) -> None:
+    def port(self, keys: dict[str, Value], each: ImportedHost) -> None:
         if each.port.isascii() and each.port.isdecimal() and len(each.port) < 6:  # noqa: PLR2004 - digits of a port
             keys["generic-ssh-port"] = int(each.port)
         else:
-            self.notes.add(each.spot, f"the port of {each.name} is not taken over: it is not a port number")
+            self.notes.add(each.spot, f"the port of {each.name} is skipped: it is not a port number")
 
-    def jump(self, keys: dict[str, Value], each: Foreign) -> None:
+    def jump(self, keys: dict[str, Value], each: ImportedHost) -> None:
         jump = each.jump.removeprefix("ssh://").rstrip("/")
         if jump in self.names:
             jump = self.names[jump]
@@ -155,23 +153,23 @@ class Taking:
                 return
         is_known = "@" in jump or jump in self.taken or jump in self.machines
         if "," in jump or not is_known:
-            why = "it is more than one" if "," in jump else "write it as user@host[:port]"
-            self.notes.add(each.spot, f"the jump host of {each.name} is not taken over: {why}")
+            why = "there is more than one" if "," in jump else "write it as user@host[:port]"
+            self.notes.add(each.spot, f"the jump host of {each.name} is skipped: {why}")
             return
         keys["ssh-jump"] = jump
 
-    def groups(self, found: Iterable[Foreign]) -> dict[str, dict[str, Value]]:
-        """Each group with a label of its name: machines are selected by labels."""
+    def groups(self, found: Iterable[ImportedHost]) -> dict[str, dict[str, Value]]:
+        """Return each group with a label of its name, so that --selector can select its machines."""
         names = dict.fromkeys(as_group(name) for each in found for name in each.groups)
         return {name: {"labels": {name: ""}} for name in names}
 
 
 def as_group(text: str) -> str:
-    """A group's name that is a label's, too."""
+    """Return a name for a group that is a valid label, too."""
     return "".join(letter if letter.isprintable() and letter not in " =" else "-" for letter in text) or "-"
 
 
 def as_name(text: str) -> str:
-    """A name that a machine can have, made of one that it may not."""
+    """Return a valid machine name."""
     name = "".join(letter if letter in NAME_CHARACTERS else "-" for letter in text).lstrip("-.")[:LONGEST_NAME]
     return name or "host"

@@ -1,7 +1,7 @@
-"""The hosts of an ssh_config: each name of a Host line that is no pattern, with what holds for it.
+"""The hosts of an ssh_config: the names in its Host lines that are no patterns, with their options.
 
-The format: https://man.openbsd.org/ssh_config. A relative Include is looked for beside its file, which is in ~/.ssh
-where the file is the user's own. No program is run: what `Match` asks is not known, and its lines are passed over.
+The format: https://man.openbsd.org/ssh_config. A relative Include is looked for beside its file. No program is run, so
+`Match` blocks are skipped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.fleet.foreign.sources import Foreign, Spot, WrongSource, contents
+from machinectl.fleet.foreign.sources import ImportedHost, Spot, WrongSource, contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 DEEPEST = 16
 MOST_FILES = 1000
 JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<v6>[^\]]+)\]|(?P<name>[^:@\[\]/]+))(?::(?P<port>\d+))?/?")
-# A word, parts of which may be in quotes, or a comment to the line's end.
+# A word, with quoted parts, or a comment up to the end of the line.
 WORD = re.compile(r"""\s*(?:#.*|((?:"[^"]*"|'[^']*'|[^\s"'])+))""")
 QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
 LINE = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\s*=\s*|\s+)(.*)")
 TAKEN = frozenset({"hostname", "user", "port", "identityfile", "proxyjump"})
-# Of what else stands there, what has others log in elsewhere, or otherwise, than a machine would.
+# Skipped options that change where or how ssh logs in.
 MISSED = frozenset({"proxycommand", "certificatefile", "identityagent", "hostkeyalias", "pkcs11provider"})
 KNOWN = frozenset({"host", "match", "include", *TAKEN, *MISSED})
 WILD = ("*", "?", "!")
 WILDCARD = re.compile(r"[*?]")
 MOST_COMPILED = 100_000
-# Who pushes to a forge, and logs in at no host of his own.
+# The user for pushes to a forge, which is no host to set up.
 FORGE = "git"
 
 
 class Patterns:
     """Patterns, each with its block. A name is matched only against patterns that share a literal part with it.
 
-    Files have thousands of patterns: matching every name against each takes minutes.
+    Otherwise, files with thousands of patterns would take minutes.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Patterns:
 
 
 class Condition:
-    """What a Host line is about: names as they are, and patterns; one that is negated and fits excludes a name."""
+    """The names and patterns of a Host line. A negated pattern that matches excludes a name."""
 
     def __init__(self, words: Sequence[str]) -> None:
         plain = [word for word in words if not word.startswith("!")]
@@ -94,7 +94,7 @@ class Condition:
 
 @dataclass
 class Block:
-    """The options for hosts that meet all conditions: those of a Host line, or none for a Match."""
+    """The options of a block, for hosts that meet all conditions. A condition of None never holds: a Match."""
 
     conditions: tuple[Condition | None, ...] = ()
     options: dict[str, tuple[str, Spot]] = field(default_factory=dict)
@@ -104,18 +104,18 @@ class Block:
 
 
 class Config:
-    """A file with all that it includes, as blocks in their order."""
+    """The blocks of a file and of all files that it includes, in their order."""
 
     def __init__(self, notes: Notes) -> None:
         self.notes = notes
         self.blocks: list[Block] = []
         self.names: dict[str, Spot] = {}
         self.files = 0
-        # The options of each host that was asked for.
+        # The options of each host that was read.
         self.known: dict[str, dict[str, str]] = {}
 
     def read(self, text: str, path: str, outer: tuple[Condition | None, ...] = (), depth: int = 0) -> None:
-        """Take over a file that is read where `outer` conditions hold. Raises WrongSource."""
+        """Read a file whose blocks also need the `outer` conditions. Raises WrongSource."""
         block = Block(outer)
         self.blocks.append(block)
         for number, line in enumerate(text.split("\n"), start=1):
@@ -133,16 +133,16 @@ class Config:
                 block = Block(outer if always else (*outer, None))
                 self.blocks.append(block)
                 if not always:
-                    self.notes.add(spot, "what follows this Match is passed over: what it asks is not known here")
+                    self.notes.add(spot, "this Match block is skipped: only ssh can evaluate it")
             elif keyword == "include":
                 self.include(words, block, spot, depth)
-                # What follows it is of the same block, and counts after what was included.
+                # The block continues after the included blocks.
                 block = Block(block.conditions)
                 self.blocks.append(block)
             elif keyword in TAKEN:
                 block.options.setdefault(keyword, (words[0], spot))
             elif keyword in MISSED and None not in block.conditions:
-                self.notes.once(keyword, spot, f"{stripped[: len(keyword)]} is not taken over")
+                self.notes.once(keyword, spot, f"{stripped[: len(keyword)]} is skipped")
 
     def take_names(self, words: Iterable[str], block: Block, spot: Spot) -> None:
         for word in words:
@@ -151,7 +151,7 @@ class Config:
 
     def include(self, patterns: Iterable[str], block: Block, spot: Spot, depth: int) -> None:
         if depth >= DEEPEST:
-            raise WrongSource(spot, f"files include one another {DEEPEST} deep")
+            raise WrongSource(spot, f"files include each other more than {DEEPEST} levels deep")
         for pattern in patterns:
             whole = os.path.join(os.path.dirname(spot.path), os.path.expanduser(pattern))
             for path in sorted(glob.glob(whole)):
@@ -168,7 +168,7 @@ class Config:
                 self.read(text, path, block.conditions, depth + 1)
 
     def value(self, name: str, keyword: str) -> str:
-        """What holds for a host: the first that is said; "" where nothing is."""
+        """Return a host's value, "" if it has none. The first one wins."""
         if name not in self.known:
             self.known[name] = self.options_of(name)
         found = self.known[name].get(keyword, "")
@@ -186,7 +186,7 @@ class Config:
 
     @functools.cached_property
     def index(self) -> tuple[dict[str, list[int]], Patterns, list[int]]:
-        """Where the blocks are about each name, by patterns, and about any. It is made when all is read."""
+        """Return the numbers of the blocks for each name, for patterns, and for all hosts."""
         own: dict[str, list[int]] = {}
         patterns = Patterns()
         general: list[int] = []
@@ -202,23 +202,23 @@ class Config:
                     patterns.add(pattern, at)
         return own, patterns, general
 
-    def host(self, name: str, spot: Spot) -> Foreign:
+    def host(self, name: str, spot: Spot) -> ImportedHost:
         address = self.value(name, "hostname").replace("%h", name).replace("%%", "%") or name
         user, port = self.value(name, "user"), self.value(name, "port")
-        return Foreign(name, spot, address, user, port, self.key(name, address, user), self.jump(name))
+        return ImportedHost(name, spot, address, user, port, self.key(name, address, user), self.jump(name))
 
     def key(self, name: str, address: str, user: str) -> str:
-        """The key file; "" where none is named, or its name holds what only ssh fills in."""
+        """Return the key file, "" if there is none, or if only ssh can expand its name."""
         path = self.value(name, "identityfile")
         tokens = {"%%": "%", "%d": "~", "%h": address, "%n": name, "%r": user, "%u": getpass.getuser()}
         filled = re.sub(r"%.", lambda token: tokens.get(token[0], token[0]), path)
         if "${" in path or ("%" in filled and "%%" not in path):
-            self.notes.add(self.names[name], f"the IdentityFile of {name} is not taken over: only ssh can expand it")
+            self.notes.add(self.names[name], f"the IdentityFile of {name} is skipped: only ssh can expand it")
             return ""
         return filled
 
     def jump(self, name: str) -> str:
-        """The jump host of a host: a name of the file's own, or user@host[:port] with what holds for that one."""
+        """Return a host's jump host: a name in the file, or user@host[:port] with that host's options."""
         jump = self.value(name, "proxyjump")
         if "," in jump or jump in self.names:
             return jump
@@ -232,22 +232,22 @@ class Config:
         return f"{user}@{f'[{address}]' if ':' in address else address}{f':{port}' if port else ''}"
 
 
-def parse(text: str, path: str, notes: Notes) -> list[Foreign]:
-    """The hosts of a file, and of what it includes. Raises WrongSource."""
+def parse(text: str, path: str, notes: Notes) -> list[ImportedHost]:
+    """Return the hosts of a file and of its included files. Raises WrongSource."""
     config = Config(notes)
     config.read(text, path)
     found = []
     for name, spot in config.names.items():
         host = config.host(name, spot)
         if host.user == FORGE:
-            notes.add(spot, f"{name} is left out: who logs in as {FORGE} does so at a forge")
+            notes.add(spot, f"{name} is left out: the user {FORGE} is for a forge")
             continue
         found.append(host)
     return found
 
 
 def taken_apart(line: str, spot: Spot) -> tuple[str, list[str]]:
-    """A line's keyword, in lower case, and its words. Raises WrongSource."""
+    """Return a line's keyword, in lower case, and its words. Raises WrongSource."""
     found = LINE.fullmatch(line)
     if not found:
         raise WrongSource(spot, "this is not an ssh_config line: write Keyword value")
@@ -259,7 +259,7 @@ def taken_apart(line: str, spot: Spot) -> tuple[str, list[str]]:
 
 
 def words_of(text: str, spot: Spot) -> Iterator[str]:
-    """The words of a value, without quotes, up to a comment. Raises WrongSource where a quote has no end."""
+    """Yield the words of a value, without quotes, up to a comment. Raises WrongSource for an open quote."""
     at = 0
     while at < len(text):
         found = WORD.match(text, at)
@@ -281,5 +281,5 @@ def is_like(name: str, pattern: str) -> bool:
 
 @functools.lru_cache(maxsize=MOST_COMPILED)
 def compiled(pattern: str) -> re.Pattern[str]:
-    # In ssh's patterns, brackets are letters like any other.
+    # In ssh's patterns, brackets have no meaning.
     return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))

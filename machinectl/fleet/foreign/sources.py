@@ -1,4 +1,4 @@
-"""A host as another program's file has it, and what is said of that file."""
+"""Hosts of other programs' files, and notes about what was skipped."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from machinectl.errors import MachineError, one_line
 from machinectl.files.atomic import read_file
 
-# In bytes: some 100,000 hosts.
+# In bytes: about 100,000 hosts.
 LONGEST_FILE = 8 << 20
 
 
 @dataclass(frozen=True)
 class Spot:
-    """A line of a file, as the user called that."""
+    """A line of a file, by the file's name for the user."""
 
     path: str
     line: int = 1
@@ -23,18 +23,15 @@ class Spot:
 
 
 class WrongSource(MachineError):
-    """A file that is not what it was taken for; the cause names file and line."""
+    """A file is of another kind, or has an error. The cause names file and line."""
 
-    def __init__(self, spot: Spot, why: str, hint: str = "Mend it, or say what it is: --from") -> None:
+    def __init__(self, spot: Spot, why: str, hint: str = "Correct it, or name its kind: --from") -> None:
         super().__init__(f"{spot}: {one_line(why)}", hint)
 
 
 @dataclass(frozen=True)
-class Foreign:
-    """A host by the name that the file has for it. `port` and the texts are as they stand there, "" where nothing does.
-
-    `jump` is a ProxyJump's value: [user@]host[:port], where several are parted by commas.
-    """
+class ImportedHost:
+    """A host of a file, with the file's texts. `jump` is a ProxyJump's value: [user@]host[:port], with commas."""
 
     name: str
     spot: Spot
@@ -48,7 +45,7 @@ class Foreign:
 
 @dataclass
 class Notes:
-    """What is not taken over, and why: a line each, and each but once."""
+    """Lines about what is skipped, and why, each once."""
 
     lines: dict[str, None] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
@@ -57,19 +54,19 @@ class Notes:
         self.lines[f"{spot}: {one_line(text)}"] = None
 
     def once(self, about: str, spot: Spot, text: str) -> None:
-        """Say something of its first place alone."""
+        """Add a note only for the first place."""
         if about not in self._said:
             self._said.add(about)
             self.add(spot, text)
 
 
 def contents(path: str) -> str:
-    """What a file holds. Raises MachineError where it cannot be read, or is no text."""
+    """Return a file's text. Raises MachineError if it cannot be read, or is not text."""
     try:
         data = read_file(path, LONGEST_FILE)
     except (OSError, ValueError) as exc:
         reason = (exc.strerror or str(exc)) if isinstance(exc, OSError) else "no file has such a name"
-        raise MachineError(f"{one_line(path)} cannot be read: {reason}", "Name an inventory, or an ssh_config") from exc
+        raise MachineError(f"{one_line(path)} cannot be read: {reason}", "Name an inventory or an ssh_config") from exc
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -77,5 +74,5 @@ def contents(path: str) -> str:
         raise WrongSource(Spot(path, line), "this is not UTF-8", "Save the file as UTF-8") from exc
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise WrongSource(Spot(path, line), "here is a NUL: a file of text has none", "Name another file")
+        raise WrongSource(Spot(path, line), "here is a NUL, which no text file has", "Name another file")
     return text

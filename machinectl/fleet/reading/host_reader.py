@@ -51,7 +51,7 @@ LOGIN_TEXTS = (*LOGIN_SECRETS, HOST_KEY)
 NOTHING_ASKED = EngineOptions()
 
 
-class Settings(NamedTuple):
+class HostSettings(NamedTuple):
     """A layer's settings: values by their keys' names, the driver's options, and the rest of a host's spec."""
 
     found: Mapping[str, OptionValue]
@@ -81,9 +81,9 @@ class HostReader:
         # By the id of the node that names the driver.
         self._driver_of: dict[int, DriverKeys] = {}
         # By groups and driver.
-        self._shared: dict[tuple[tuple[str, ...], str], Settings] = {}
+        self._shared: dict[tuple[tuple[str, ...], str], HostSettings] = {}
         # Of hosts that set only options of their driver, by their groups and keys.
-        self._shapes: dict[tuple[object, ...], tuple[DriverKeys, Settings]] = {}
+        self._shapes: dict[tuple[object, ...], tuple[DriverKeys, HostSettings]] = {}
         # How many settings all hosts have, those of defaults and groups counted for each.
         self._size = 0
 
@@ -110,7 +110,7 @@ class HostReader:
         if self._size > MOST_NODES:
             self.faults.add(self.layers.root.place, f"All hosts together have more than {MOST_NODES} settings")
             return None
-        # What hosts before this one set with the same keys is understood: most are alike.
+        # Most hosts are alike: settings that an earlier host with the same keys shares are known.
         shape = (groups, *own.entries)
         driver, settings = self._shapes.get(shape, (None, None))
         options = self.plain_options(own, driver, settings) if driver and settings and not entry.member else None
@@ -145,7 +145,7 @@ class HostReader:
         host = FleetHost(name, spec, entry.place, certificates, login, swarm, typed, groups)
         return HostEntry(host, driver, layer.entries)
 
-    def plain_options(self, own: Layer, driver: DriverKeys, shared: Settings) -> dict[str, OptionValue] | None:
+    def plain_options(self, own: Layer, driver: DriverKeys, shared: HostSettings) -> dict[str, OptionValue] | None:
         """Return the driver's options of a host that sets nothing else; None if a value is more than a text."""
         options = dict(shared.options)
         for key, entry in own.entries.items():
@@ -159,20 +159,20 @@ class HostReader:
                 options[driver.options[key].name] = self.known.value(driver.keys[key], node)
         return options
 
-    def shared(self, groups: tuple[str, ...], base: Layer, driver: DriverKeys) -> Settings:
+    def shared(self, groups: tuple[str, ...], base: Layer, driver: DriverKeys) -> HostSettings:
         """Return the settings that hosts of the same groups and driver share."""
         if (groups, driver.name) not in self._shared:
             self._shared[groups, driver.name] = self.settings(base, driver)
         return self._shared[groups, driver.name]
 
-    def settings(self, layer: Layer, driver: DriverKeys) -> Settings:
+    def settings(self, layer: Layer, driver: DriverKeys) -> HostSettings:
         found = {
             key.name: self.known.value(key, each.value)
             for name, each in layer.entries.items()
             if name not in WITHOUT_VALUE and (key := COMMON.get(name) or driver.keys.get(name))
         }
         passphrase, password, sudo_password, host_key = (str(found.get(each.name, "")) for each in LOGIN_TEXTS)
-        return Settings(
+        return HostSettings(
             found,
             self.options(driver, layer, found),
             as_written(layer),

@@ -59,7 +59,7 @@ class Join:
     size: int = 0
 
     def add(self, root: Mapped) -> None:
-        """Add the parts of a file. What another file has already is a fault."""
+        """Add the parts of a file. A key that another file has already is a fault."""
         self.size += root.size
         for part in SHARED:
             entry = root.entries.get(part)

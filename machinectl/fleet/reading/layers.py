@@ -21,7 +21,7 @@ WITHOUT_VALUE = frozenset({LABELS, GROUPS})
 
 
 class Layer(NamedTuple):
-    """What the defaults, a group or a host set: entries by key, and the labels among them by name."""
+    """The settings of the defaults, a group or a host: entries by key, and the labels among them by name."""
 
     entries: Mapping[str, MapEntry]
     labels: Mapping[str, Scalar]

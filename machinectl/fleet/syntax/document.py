@@ -37,7 +37,7 @@ LOOK_BEFORE = (
 
 @dataclass(slots=True, eq=False)
 class Scalar:
-    """A scalar as it was typed. `is_null` is whether nothing stands there, or YAML's word for it."""
+    """A scalar as typed. `is_null` is whether it is empty, or YAML's word for null."""
 
     place: Place
     text: str
@@ -86,7 +86,7 @@ Node = Scalar | Listed | Mapped
 def read(data: bytes, faults: Faults, file: str = "") -> Mapped:
     """Return the mapping that a file holds. Raises WrongFile if it holds none. `file` is an included file's name.
 
-    Smaller errors, such as a key that is there twice, are added to `faults`.
+    Smaller errors, such as a duplicate key, are added to `faults`.
     """
     try:
         return as_mapping(read_tree(decoded(data), faults, file))

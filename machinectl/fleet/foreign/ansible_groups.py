@@ -1,6 +1,6 @@
-"""An Ansible inventory: groups, hosts and their variables, and what a variable is for a host in the end.
+"""The groups and hosts of an Ansible inventory, with the variables about SSH.
 
-Of variables those count that say how a host is logged in at. Which of several values holds:
+Which of several values wins:
 https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#how-variables-are-merged
 """
 
@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.fleet.foreign.sources import Foreign, WrongSource
+from machinectl.fleet.foreign.sources import ImportedHost, WrongSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ALL, UNGROUPED = "all", "ungrouped"
 PREFIX = "ansible_"
-# Where two say the same, the last one counts, as it does there.
+# If several are set, the last of these wins, as in Ansible.
 ADDRESS = ("ansible_host", "ansible_ssh_host")
 PORT = ("ansible_port", "ansible_ssh_port")
 USER = ("ansible_user", "ansible_ssh_user")
@@ -36,15 +36,15 @@ TEMPLATE = re.compile(r"\{[{%#]")
 
 
 class Variable(NamedTuple):
-    """What a variable is set to, as a text, and where."""
+    """A variable's value as a text, and its place."""
 
     value: str
     spot: Spot
 
 
 @dataclass
-class Group:
-    """A group: its hosts and the groups that are in it, and its own variables. `further` are those beside the file."""
+class AnsibleGroup:
+    """A group, with the groups in it. `further` are variables from files beside the inventory."""
 
     name: str
     spot: Spot
@@ -55,8 +55,8 @@ class Group:
 
 
 @dataclass
-class Host:
-    """A host by its own variables."""
+class AnsibleHost:
+    """A host with its own variables."""
 
     name: str
     spot: Spot
@@ -65,31 +65,30 @@ class Host:
 
 
 class Inventory:
-    """One file's groups and hosts, in its order."""
+    """The groups and hosts of an inventory, in its order."""
 
     def __init__(self, spot: Spot) -> None:
         self.spot = spot
-        self.groups: dict[str, Group] = {name: Group(name, spot) for name in (ALL, UNGROUPED)}
-        self.hosts: dict[str, Host] = {}
+        self.groups: dict[str, AnsibleGroup] = {name: AnsibleGroup(name, spot) for name in (ALL, UNGROUPED)}
+        self.hosts: dict[str, AnsibleHost] = {}
 
-    def group(self, name: str, spot: Spot) -> Group:
-        return self.groups.setdefault(name, Group(name, spot))
+    def group(self, name: str, spot: Spot) -> AnsibleGroup:
+        return self.groups.setdefault(name, AnsibleGroup(name, spot))
 
-    def host(self, name: str, spot: Spot, group: str) -> Host:
-        """A host of a group."""
+    def host(self, name: str, spot: Spot, group: str) -> AnsibleHost:
         self.groups[group].hosts[name] = None
-        return self.hosts.setdefault(name, Host(name, spot))
+        return self.hosts.setdefault(name, AnsibleHost(name, spot))
 
-    def taken(self, notes: Notes) -> list[Foreign]:
-        """The hosts that are logged in at by SSH. Raises WrongSource where a group would hold itself."""
+    def taken(self, notes: Notes) -> list[ImportedHost]:
+        """Return the hosts with SSH. Raises WrongSource if a group contains itself."""
         parents = self.parents()
         depths = self.depths(parents)
         of_hosts: dict[str, list[str]] = {}
         for group in self.groups.values():
             for name in group.hosts:
                 of_hosts.setdefault(name, []).append(group.name)
-        # Many hosts are in the same groups.
-        known: dict[tuple[str, ...], list[Group]] = {}
+        # Many hosts share the same groups.
+        known: dict[tuple[str, ...], list[AnsibleGroup]] = {}
         found = []
         for host in self.hosts.values():
             own = tuple(of_hosts.get(host.name, ()))
@@ -97,7 +96,7 @@ class Inventory:
                 known[own] = self.groups_above(own, parents, depths)
             groups = known[own]
             variables = self.variables(host, groups)
-            if foreign := as_foreign(host, [group.name for group in groups], variables, notes):
+            if foreign := imported_host(host, [group.name for group in groups], variables, notes):
                 found.append(foreign)
         return found
 
@@ -109,7 +108,7 @@ class Inventory:
         return found
 
     def depths(self, parents: Mapping[str, list[str]]) -> dict[str, int]:
-        """How far each group is below `all`, by its longest way."""
+        """Return how deep each group is below `all`, by its longest path."""
         depths: dict[str, int] = {ALL: 0}
         left = {name: {up for up in above if up != ALL} for name, above in parents.items() if name != ALL}
         depth = 0
@@ -118,7 +117,7 @@ class Inventory:
             ready = [name for name, above in left.items() if not above]
             if not ready:
                 name = min(left)
-                raise WrongSource(self.groups[name].spot, f"the group {name} is within itself")
+                raise WrongSource(self.groups[name].spot, f"the group {name} contains itself")
             for name in ready:
                 depths[name] = depth
                 del left[name]
@@ -128,8 +127,8 @@ class Inventory:
 
     def groups_above(
         self, names: Iterable[str], parents: Mapping[str, list[str]], depths: Mapping[str, int]
-    ) -> list[Group]:
-        """Some groups and those that they are in, those first that count least."""
+    ) -> list[AnsibleGroup]:
+        """Return groups and their parents, in the order in which later ones win."""
         open_ones = [*names]
         found = {ALL}
         while open_ones:
@@ -139,15 +138,15 @@ class Inventory:
                 open_ones += parents[name]
 
         def rank(name: str) -> tuple[int, int, str]:
-            # Beside the file, it does not count.
+            # Ansible ignores it in the files beside the inventory.
             given = self.groups[name].variables.get(PRIORITY)
             priority = int(given.value) if given and re.fullmatch(r"-?[0-9]{1,9}", given.value) else 1
             return depths[name], priority, name
 
         return [self.groups[name] for name in sorted(found, key=rank)]
 
-    def variables(self, host: Host, groups: list[Group]) -> dict[str, Variable]:
-        """What holds for a host: the file's groups, then what stands beside it of groups, then the host's own."""
+    def variables(self, host: AnsibleHost, groups: list[AnsibleGroup]) -> dict[str, Variable]:
+        """Return a host's variables: those of groups in the file, of groups in files beside it, and its own."""
         found: dict[str, Variable] = {}
         for group in groups:
             found.update(group.variables)
@@ -156,8 +155,10 @@ class Inventory:
         return {**found, **host.variables, **host.further}
 
 
-def as_foreign(host: Host, groups: list[str], variables: Mapping[str, Variable], notes: Notes) -> Foreign | None:
-    """A host as it is logged in at; None where that is not by SSH. What is not taken over is noted."""
+def imported_host(
+    host: AnsibleHost, groups: list[str], variables: Mapping[str, Variable], notes: Notes
+) -> ImportedHost | None:
+    """Return how to log in at a host, None if it has no SSH. What is skipped is noted."""
     usable = dict(readable(variables, notes))
 
     def value(names: tuple[str, ...]) -> str:
@@ -169,33 +170,35 @@ def as_foreign(host: Host, groups: list[str], variables: Mapping[str, Variable],
         return None
     unreadable = [name for name in ADDRESS if name in variables and name not in usable]
     if unreadable:
-        notes.add(host.spot, f"{host.name} is left out: its {unreadable[0]} cannot be known here")
+        notes.add(host.spot, f"{host.name} is left out: its {unreadable[0]} cannot be read")
         return None
     jump = ""
     for name in ARGUMENTS:
         if name in usable:
             jump = jump_of(name, usable[name], notes) or jump
     own = tuple(name for name in groups if name not in {ALL, UNGROUPED})
-    return Foreign(host.name, host.spot, value(ADDRESS) or host.name, value(USER), value(PORT), value(KEY), jump, own)
+    return ImportedHost(
+        host.name, host.spot, value(ADDRESS) or host.name, value(USER), value(PORT), value(KEY), jump, own
+    )
 
 
 def readable(variables: Mapping[str, Variable], notes: Notes) -> Iterator[tuple[str, Variable]]:
-    """The variables that are taken over, and whose values are known here; of the others it is said, once each."""
+    """Yield the variables that can be imported, and note each other one once."""
     for name, variable in variables.items():
         if SECRET.search(name):
-            notes.once(name, variable.spot, f"{name} is not taken over: a secret goes into a file of its own")
+            notes.once(name, variable.spot, f"{name} is skipped: write secrets to files of their own")
         elif name not in TAKEN:
-            notes.once(name, variable.spot, f"{name} is not taken over")
+            notes.once(name, variable.spot, f"{name} is skipped")
         elif VAULT in variable.value:
-            notes.once(name, variable.spot, f"{name} is not taken over: it is in Ansible's vault")
+            notes.once(name, variable.spot, f"{name} is skipped: it is in Ansible's vault")
         elif TEMPLATE.search(variable.value):
-            notes.once(name, variable.spot, f"{name} is not taken over: it is a template, which only Ansible fills in")
+            notes.once(name, variable.spot, f"{name} is skipped: it is a template, which only Ansible can expand")
         else:
             yield name, variable
 
 
 def jump_of(name: str, variable: Variable, notes: Notes) -> str:
-    """The jump host among options of ssh; of what else stands there it is said that it is not taken over."""
+    """Return the jump host among ssh options, and note that others are skipped."""
     try:
         words = shlex.split(variable.value)
     except ValueError:
@@ -214,10 +217,10 @@ def jump_of(name: str, variable: Variable, notes: Notes) -> str:
         else:
             rest.append(word if word != "-o" else f"-o {option}")
     if rest:
-        notes.once(f"{name} {rest}", variable.spot, f"{name} holds options that are not taken over")
+        notes.once(f"{name} {rest}", variable.spot, f"{name} has options that are skipped")
     return jump
 
 
 def of_login(variables: Mapping[str, Variable]) -> dict[str, Variable]:
-    """Those that are Ansible's own: the others are about what it does there."""
+    """Return Ansible's own variables. Others are for the tasks that it runs."""
     return {name: variable for name, variable in variables.items() if name.startswith(PREFIX)}
