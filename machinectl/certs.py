@@ -1,7 +1,7 @@
 """X.509 for Docker's mutual TLS: make certificates, read them, and check that they work together.
 
-PEM bytes in, PEM bytes out; nothing here touches a file. Where a function takes `…_file` names, they only
-say in its error messages which file is meant. The times are UTC.
+PEM bytes in, PEM bytes out; no function touches a file. Parameters `…_file` only name a file in error messages. Times
+are UTC.
 """
 
 from __future__ import annotations
@@ -31,20 +31,19 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-# Ten years, as mkcert's root: a new CA means a new certificate for the host and for each of its clients at
-# once, and nobody but these trusts it. docker-machine's 1080 days locked people out of their own hosts.
+# Ten years, as mkcert's root: a new CA means new certificates for the host and all of its clients at once, and only
+# they trust it. docker-machine's 1080 days locked people out of their own hosts.
 CA_DAYS = 3650
 
 # Apple's systems refuse a server certificate that is valid for more than 825 days, under a private CA too
 # (https://support.apple.com/en-us/HT210176): 820 and the backdating stay below.
 SERVER_DAYS = 820
 
-# As long as the server's: both come up for renewal together. A shorter one would be no revocation, which
-# dockerd has not; only a new CA is.
+# As long as the server's, so that both are renewed together. dockerd has no revocation except a new CA.
 CLIENT_DAYS = SERVER_DAYS
 
-# A hardware clock that keeps local time is up to 14 hours off until NTP has set the host's clock, and a
-# certificate that is not valid yet is refused.
+# A certificate that is not valid yet is refused, and a hardware clock in local time is up to 14 hours off until NTP has
+# set the host's clock.
 BACKDATED = timedelta(days=1)
 
 # RFC 5280, appendix A.1, ub-common-name.
@@ -62,10 +61,10 @@ _DNS_NAME = re.compile(
     r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 )
 
-# What cryptography raises for bytes that are no certificate, at parsing or at the first look at a field.
+# Raised by cryptography for an invalid certificate, by the parser or at the first use of a field.
 _UNREADABLE = (
     ValueError,
-    # cryptography before 50, for a name of a type that is none.
+    # cryptography before 50, for a name of an unknown type.
     KeyError,
     TypeError,
     UnsupportedAlgorithm,
@@ -74,17 +73,17 @@ _UNREADABLE = (
     x509.UnsupportedGeneralNameType,
 )
 
-# What Go, and so docker, can do; each was tried with the docker CLI and dockerd. Its TLS signs with these curves
-# (crypto/tls/auth.go), and no longer RSA key than these bits (maxRSAKeySize); a shorter one cannot sign for TLS 1.3 ...
+# What Go supports, tried with the docker CLI and dockerd. Its TLS signs with these curves (crypto/tls/auth.go) and RSA
+# keys up to this size (maxRSAKeySize); a shorter one cannot sign for TLS 1.3.
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _RSA_BITS = range(1024, 8192 + 1)
-# ... its X.509 knows one curve more, for a CA, and no signature with another hash that is still safe.
+# Its X.509 accepts one curve more for a CA, and of the safe hashes only these.
 _CA_CURVES = (*_CURVES, ec.SECP224R1)
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
-# A key that is for RSA-PSS alone (RFC 4055 1.2), which cryptography reads as any RSA key, and Go does not.
+# An RSA-PSS key (RFC 4055 1.2), which cryptography reads as an RSA key, but Go does not.
 _PSS_KEY = x509.ObjectIdentifier("1.2.840.113549.1.1.10")
 
-# The kinds of key that docker takes.
+# The kinds of key that docker accepts.
 _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
@@ -98,7 +97,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Description:
-    """What a certificate says. `usages` is its extended key usage; empty means that it is good for any."""
+    """The content of a certificate. `usages` is its extended key usage; empty means any."""
 
     subject: str
     sans: tuple[str, ...]
@@ -109,12 +108,12 @@ class Description:
     usages: tuple[str, ...]
 
     def days_left(self, now: datetime) -> int:
-        """Whole days until it expires; negative once it has."""
+        """Return whole days until it expires; negative after that."""
         return (self.not_after - now).days
 
 
 def new_ca(name: str, *, now: datetime | None = None) -> Pair:
-    """Make a certificate authority. `name` is what people see as the issuer; it is cut at 64 bytes."""
+    """Make a certificate authority. `name` is shown as the issuer, and is cut at 64 bytes."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _subject(_cut(name))
     now = now or datetime.now(UTC)
@@ -129,9 +128,9 @@ def new_ca(name: str, *, now: datetime | None = None) -> Pair:
 
 
 def issue_server(ca: Pair, sans: Sequence[str], *, now: datetime | None = None) -> Pair:
-    """Make an engine's certificate: for each address and DNS name of `sans`, `localhost` and 127.0.0.1.
+    """Make an engine's certificate for each address and DNS name of `sans`, `localhost` and 127.0.0.1.
 
-    Raises UsageError for a SAN that is neither, MachineError where the CA cannot sign.
+    Raises UsageError for an invalid SAN, MachineError if the CA cannot sign.
     """
     names = list(dict.fromkeys(_general_name(san) for san in (*sans, "localhost", "127.0.0.1")))
     return _issue(
@@ -149,7 +148,7 @@ def issue_server(ca: Pair, sans: Sequence[str], *, now: datetime | None = None) 
 def issue_client(ca: Pair, name: str, *, now: datetime | None = None) -> Pair:
     """Make a client's certificate; `name` becomes its common name, the user that docker's plugins see.
 
-    Raises UsageError for a name that a certificate cannot hold, MachineError where the CA cannot sign.
+    Raises UsageError for a name that a certificate cannot hold, MachineError if the CA cannot sign.
     """
     if not name.isprintable() or not 1 <= len(name.encode(errors="replace")) <= COMMON_NAME_BYTES:
         raise UsageError(
@@ -166,7 +165,7 @@ def issue_client(ca: Pair, name: str, *, now: datetime | None = None) -> Pair:
 
 
 def describe(pem: bytes, *, file: str = "The certificate") -> Description:
-    """Read the first certificate of a PEM file. Raises MachineError where there is none."""
+    """Read the first certificate of a PEM file. Raises MachineError if there is none."""
     return describe_all(pem, file=file)[0]
 
 
@@ -176,7 +175,7 @@ def describe_all(pem: bytes, *, file: str = "The certificate") -> list[Descripti
 
 
 def fingerprint(pem: bytes, *, file: str = "The certificate") -> str:
-    """The SHA256 of the first certificate of a PEM file, in hexadecimal. Raises MachineError where there is none."""
+    """Return the SHA256 of the first certificate of a PEM file in hexadecimal. Raises MachineError if there is none."""
     return _certificates(pem, file)[0].fingerprint(hashes.SHA256()).hex()
 
 
@@ -188,9 +187,9 @@ def ca_pair(
     key_file: str = "ca-key.pem",
     now: datetime | None = None,
 ) -> Pair:
-    """Check that a CA can sign: certificate and key belong together, and it is a CA and valid.
+    """Check that a CA can sign: the key is that of a certificate in `ca`, which is a CA's and valid.
 
-    `ca` may be a bundle: the certificate that the key belongs to is looked for, and put first.
+    That certificate comes first in the result.
     """
     certificates = _certificates(ca, ca_file)
     private = _private_key(key, key_file)
@@ -217,13 +216,12 @@ def client_bundle(
 ) -> dict[str, bytes]:
     """Check what the docker CLI is given, and return it as the files that it looks for.
 
-    `ca` may hold several CAs and `cert` the client's certificate and intermediates. The certificates come
-    back with nothing else that the files held, the key as unencrypted PKCS #8. Raises MachineError, one cause
-    for each thing that can be wrong: not PEM, encrypted key, key of another certificate, no CA, another CA,
-    expired, not valid yet, not for clients, of a kind that docker does not take.
+    `ca` may hold several CAs, `cert` a certificate and its intermediates. The result holds only certificates, and the
+    key as unencrypted PKCS #8. Raises MachineError with one cause: not PEM, encrypted key, key of another certificate,
+    no CA, another CA, expired, not valid yet, not for clients, of a kind that docker does not accept.
 
-    In place of a CA, `ca` may hold an engine's own certificate, where that is self-signed: docker then trusts just it.
-    Which CA the engine takes clients from cannot be told then, nor of a client's that is self-signed.
+    Instead of a CA, `ca` may hold an engine's own self-signed certificate: docker then trusts only that. In this case,
+    and for a self-signed client certificate, nothing says which CA the engine accepts clients from.
     """
     usage = ExtendedKeyUsageOID.CLIENT_AUTH
     files = (ca_file, cert_file, key_file)
@@ -249,7 +247,7 @@ def server_bundle(
 
 
 class _File(NamedTuple):
-    """A certificate, and the name of the file that it came in."""
+    """A certificate and the name of its file."""
 
     name: str
     certificate: x509.Certificate
@@ -260,7 +258,7 @@ def _issue(ca: Pair, name: str, days: int, extensions: Iterable[x509.ExtensionTy
     authority = _certificates(checked.certificate, "The CA")[0]
     authority_key = _private_key(checked.key, "The CA's key")
     key = ec.generate_private_key(ec.SECP256R1())
-    # What outlives its CA would still say that it is good when nobody takes it any more.
+    # A certificate that outlives its CA would look valid, but be refused.
     not_after = min(now + timedelta(days=days), authority.not_valid_after_utc)
     builder = (
         _unsigned(_subject(name), authority.subject, key.public_key(), now, not_after)
@@ -309,7 +307,7 @@ def _key_usage(*, ca: bool) -> x509.KeyUsage:
 
 
 def _authority_key_identifier(authority: x509.Certificate, key: _Key) -> x509.AuthorityKeyIdentifier:
-    """What Python 3.13 demands (VERIFY_X509_STRICT): the CA's own identifier, which need not be its key's hash."""
+    """Return the CA's own key identifier, as Python 3.13 demands (VERIFY_X509_STRICT): it may be no hash of its key."""
     try:
         identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     except x509.ExtensionNotFound:
@@ -322,12 +320,12 @@ def _subject(name: str) -> x509.Name:
 
 
 def _cut(name: str) -> str:
-    # What was no UTF-8 on the command line is no name, and said to be none where it is a SAN.
+    # Not UTF-8 on the command line: `_general_name` refuses it as a SAN.
     return name.encode(errors="replace")[:COMMON_NAME_BYTES].decode(errors="ignore")
 
 
 def _general_name(san: str) -> x509.GeneralName:
-    # A zone (fe80::1%eth0) means something on one host only, and is no part of a certificate.
+    # A zone (fe80::1%eth0) is valid on one host only, and not part of a certificate.
     if "%" not in san:
         with suppress(ValueError):
             return x509.IPAddress(ipaddress.ip_address(san))
@@ -358,7 +356,7 @@ def _bundle(
         raise _no_match(leaf, key_file)
     pinned = [each for each in authorities if _is_own_server(each.certificate)]
     _check_authorities(authorities, pinned)
-    # Of a CA and its renewal with the same key, the valid one counts.
+    # If a CA was renewed with the same key, prefer the valid certificate.
     authorities.sort(key=lambda each: not _valid(each.certificate, now))
     _check_key_kind(leaf)
     path = _path(leaf, intermediates, authorities) or _path_by_itself(leaf, authorities, pinned, usage)
@@ -383,7 +381,7 @@ def _bundle(
 
 
 def _path(leaf: _File, intermediates: list[_File], authorities: list[_File]) -> list[_File] | None:
-    """The chain from a certificate to one of the authorities: as Go, any of them is trusted by itself."""
+    """Return the chain from a certificate to an authority. As in Go, each authority is trusted by itself."""
     unused = list(intermediates)
     paths = [[leaf]]
     while paths:
@@ -400,10 +398,10 @@ def _path(leaf: _File, intermediates: list[_File], authorities: list[_File]) -> 
 def _path_by_itself(
     leaf: _File, authorities: list[_File], pinned: list[_File], usage: x509.ObjectIdentifier
 ) -> list[_File] | None:
-    """What stands in for a chain where docker asks for none; None where it does.
+    """Return the path of a certificate that docker accepts without a chain, None if there is none.
 
-    As Go, a certificate that is among those trusted needs no other. Which clients an engine takes is for that to say:
-    what the client trusts is not asked, where it is no CA that could have signed both.
+    As in Go, a trusted certificate needs no other. A client's may be signed by anybody, unless the client trusts a CA
+    that could have signed it: only the engine knows which clients it accepts.
     """
     if usage == ExtendedKeyUsageOID.SERVER_AUTH:
         return [leaf] if any(each.certificate == leaf.certificate for each in authorities) else None
@@ -413,7 +411,7 @@ def _path_by_itself(
 
 
 def _is_own_server(certificate: x509.Certificate) -> bool:
-    """Whether it is an engine's certificate that nobody else has signed: one with names, as only servers need them."""
+    """Return whether it is a self-signed certificate with names, as only an engine has it."""
     description = _description(certificate)
     for_servers = not description.usages or {"serverAuth", _ANY_USAGE} & {*description.usages}
     return bool(description.sans and for_servers) and _signed_by_key_of(certificate, certificate)
@@ -457,7 +455,7 @@ def _check_dates(path: Iterable[_File], now: datetime) -> None:
 
 def _check_usage(leaf: _File, usage: x509.ObjectIdentifier) -> None:
     usages = _extended_usages(leaf.certificate)
-    # RFC 5280, 4.2.1.12: a certificate without the extension is good for any.
+    # RFC 5280, 4.2.1.12: without the extension, any usage is allowed.
     if not usages or usage in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages:
         return
     whose = "a client" if usage == ExtendedKeyUsageOID.CLIENT_AUTH else "a server"
@@ -468,7 +466,7 @@ def _check_usage(leaf: _File, usage: x509.ObjectIdentifier) -> None:
 
 
 def _check_key_kind(leaf: _File) -> None:
-    """Refuse a key that docker does not sign with, whoever's it is."""
+    """Refuse a key that docker cannot sign with."""
     key = leaf.certificate.public_key()
     if leaf.certificate.public_key_algorithm_oid == _PSS_KEY:
         raise _not_taken(leaf, "has a key for RSA-PSS alone")
@@ -486,7 +484,7 @@ def _check_ca_kind(authority: _File) -> None:
 
 
 def _check_signature_kind(signed: _File) -> None:
-    """Refuse a signature that docker does not believe."""
+    """Refuse a signature that docker does not accept."""
     try:
         algorithm = signed.certificate.signature_hash_algorithm
     except UnsupportedAlgorithm as exc:
@@ -511,7 +509,7 @@ def _no_match(certificate: _File, key_file: str) -> MachineError:
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:
-    """As Go decides: basicConstraints, keyUsage where there is one; X.509 v1 had neither."""
+    """Decide as Go does: by basicConstraints, and by keyUsage if present; X.509 v1 has neither."""
     if certificate.version == x509.Version.v1:
         return certificate.subject == certificate.issuer
     extensions = certificate.extensions
@@ -562,15 +560,15 @@ def _name(name: x509.Name) -> str:
 
 
 def _printable(text: str) -> str:
-    """A certificate is somebody else's text: nothing in it may move a terminal's cursor."""
+    """Replace characters that could move a terminal's cursor."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _certificates(pem: bytes, file: str) -> list[x509.Certificate]:
-    """Parse a PEM file as far as anything here will look into it, so that nothing fails later."""
+    """Parse a PEM file with all fields that are read later, so that nothing fails then."""
     try:
         with warnings.catch_warnings():
-            # Of what a later cryptography will refuse; whether a certificate can be used is said by those who check it.
+            # Not what a later cryptography will refuse: our own checks decide.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             certificates = x509.load_pem_x509_certificates(pem)
             for certificate in certificates:
@@ -622,7 +620,7 @@ def _how_to_get_a_key(pem: bytes, file: str) -> str:
 
 
 def openssh_key(pem: bytes, passphrase: str | None = None) -> bytes:
-    """A private key (PEM, PKCS #8 for one) in OpenSSH's format, not encrypted. Raises ValueError for what is none."""
+    """Convert a PEM private key to OpenSSH's format, unencrypted. Raises ValueError."""
     secret = None if passphrase is None else passphrase.encode("utf-8", "surrogateescape")
     try:
         key = serialization.load_pem_private_key(pem, secret)
@@ -664,7 +662,7 @@ def ssh_host_authority(line: bytes, name: str, now: datetime) -> bytes | None:
 
 
 def _is_der(data: bytes) -> bool:
-    """A DER SEQUENCE, and no text that happens to start with its tag, which is 0."""
+    """Return whether it begins with a DER SEQUENCE; its tag, the character 0, may also begin a text."""
     return data.startswith(b"\x30") and not data.isascii()
 
 

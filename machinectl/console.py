@@ -1,4 +1,4 @@
-"""What a command may say to the person while it works; the command line supplies the implementation."""
+"""Output and questions of a command while it works; the command line supplies the implementation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Unanswered(MachineError):
-    """A question was put, and nobody was there to answer it."""
+    """Nobody answered a question."""
 
     def __init__(self, hint: str = "Answer the question, or give the option that answers it") -> None:
         super().__init__("No answer was given", hint)
 
 
 def confirm_or_hint(console: Console, question: str, unasked: str) -> bool:
-    """Whether the person says yes. Raises NoAnswer where nobody answers; `unasked` is the command that does not ask."""
+    """Ask yes or no. Raises Unanswered if nobody answers; `unasked` is the command that does not ask."""
     try:
         return console.confirm(question)
     except Unanswered as exc:
@@ -29,49 +29,49 @@ def confirm_or_hint(console: Console, question: str, unasked: str) -> bool:
 
 
 class Console(Protocol):
-    """The person at the terminal, or the log of a job. Nothing of it reaches stdout."""
+    """The person at the terminal, or the log of a job. Nothing goes to stdout."""
 
-    # One plain line of information.
+    # Print a line of information.
     def note(self, text: str) -> None: ...
 
-    # One line that asks for attention; the command goes on.
+    # Print a warning; the command continues.
     def warn(self, text: str) -> None: ...
 
-    # A titled piece of long work: its line carries the time it took, or that it failed.
+    # Show a step of long work, with its duration or failure in the end.
     def step(self, title: str) -> AbstractContextManager[None]: ...
 
-    # Whether somebody is there to answer. Where not, `ask` and `confirm` must not be called.
+    # Whether a person can answer; if not, `ask` and `confirm` must not be called.
     @property
     def interactive(self) -> bool: ...
 
-    # A line of text; with secret=True it is not echoed.
+    # Ask for a line of text; a secret is not echoed.
     def ask(self, question: str, *, secret: bool = False) -> str: ...
 
-    # Yes or no; anything but yes is no. Raises NoAnswer where nobody answers: silence is neither.
+    # Ask yes or no; any other answer is no. Raises Unanswered if nobody answers.
     def confirm(self, question: str) -> bool: ...
 
-    # Wait for some seconds. KeyboardInterrupt ends it at once where the person wants no more of this work.
+    # Wait for some seconds. ^C ends it at once.
     def pause(self, seconds: float) -> None: ...
 
-    # For work on several machines at once: what is said of each is kept apart while the board is entered.
+    # Keep the output of several machines apart while the board is entered.
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]: ...
 
 
 class Board(Protocol):
-    """Several machines that are worked on at once, each in a thread. What is said after its end goes nowhere."""
+    """Several machines that are worked on at once, each in a thread. Output after its end is dropped."""
 
-    # The console of one of them, whose work begins now.
+    # Return the console of a machine whose work begins now.
     def console(self, name: str) -> Console: ...
 
-    # How that work ended; KeyboardInterrupt is work that was not finished. Whoever called reports the error itself.
+    # Note how that work ended; KeyboardInterrupt means unfinished. The caller reports the error itself.
     def done(self, name: str, error: BaseException | None) -> None: ...
 
-    # The screen is the caller's, to print or to ask something; what machines say meanwhile is shown afterwards.
+    # Give the caller the screen, to print or to ask; the machines' output is shown afterwards.
     def aside(self) -> AbstractContextManager[None]: ...
 
 
 class SharedBoard:
-    """A board that keeps nothing apart: all machines share one console."""
+    """A board on which all machines share one console."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -87,7 +87,7 @@ class SharedBoard:
 
 
 class SilentConsole:
-    """The Console of work in the background."""
+    """A console for work in the background: it says nothing and must not be asked."""
 
     interactive = False
 
@@ -114,7 +114,7 @@ class SilentConsole:
 
 
 class RewritingConsole:
-    """A Console that rewrites every text before it passes it on."""
+    """A console that rewrites every text before it passes it on."""
 
     def __init__(self, console: Console, rewrite: Callable[[str], str]) -> None:
         self._console = console
@@ -149,7 +149,7 @@ class RewritingConsole:
 
 
 class RewritingBoard:
-    """A Board whose consoles rewrite every text."""
+    """A board whose consoles rewrite every text."""
 
     def __init__(self, board: Board, rewrite: Callable[[str], str]) -> None:
         self._board = board

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-# Descriptors open beside the counted work: the streams, a lock, a file that is being read, and the pipes of a program
-# while it starts.
+# Descriptors for other uses: the streams, a lock, a file, and the pipes of a program while it starts.
 BESIDES = 40
 
 

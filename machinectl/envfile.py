@@ -1,7 +1,7 @@
-"""Variables as files hold them: JSON, the dotenv file of docker compose, the properties of Java and its IDEs.
+"""Variables in a file: JSON, the dotenv file of docker compose, the properties of Java and its IDEs.
 
-Whoever reads such a file must get each value exactly. Variables that are to be unset are None: JSON says null, and the
-other two, which can only set, leave them out.
+A reader gets each value exactly. A variable to unset is None: null in JSON, and left out in the other formats, which
+can only set.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def format_variables(form: str, variables: Variables) -> str:
-    """The text of a file, which is to be UTF-8. `form` is a key of FORMS.
+    """Return the text of a file in UTF-8. `form` is a key of FORMS.
 
-    Raises MachineError for a value that is no text, as the path of a directory may be.
+    Raises MachineError for a value that is not text, for example a path.
     """
     for name, value in variables.items():
         if not is_text(value or ""):
@@ -42,12 +42,12 @@ def as_json(variables: Variables) -> str:
 
 
 def as_dotenv(variables: Variables) -> str:
-    """What `docker compose --env-file` reads (github.com/compose-spec/compose-go, dotenv/parser.go)."""
+    """Write what `docker compose --env-file` reads (github.com/compose-spec/compose-go, dotenv/parser.go)."""
     return lines(variables, in_dotenv)
 
 
 def as_properties(variables: Variables) -> str:
-    """What java.util.Properties.load reads, also as ISO 8859-1: ASCII."""
+    """Write what java.util.Properties.load reads. It may read ISO 8859-1, so the text is ASCII."""
     return lines(variables, in_properties)
 
 
@@ -55,12 +55,12 @@ def lines(variables: Variables, spelt: Callable[[str], str]) -> str:
     return "".join(f"{name}={spelt(value)}\n" for name, value in variables.items() if value is not None)
 
 
-# As compose's versions disagree on what a backslash does before a quote, there are none of these in double quotes.
+# compose's versions disagree on a backslash before a quote: avoid both in double quotes.
 IN_DOUBLE_QUOTES = str.maketrans({"\\": "\\0134", '"': "\\0042", "$": "\\$", "\n": "\\n", "\r": "\\r"})
 
 
 def in_dotenv(value: str) -> str:
-    """Bare where every reader agrees, in single quotes where nothing in it means anything, else in double quotes."""
+    """Use no quotes if every reader agrees, single quotes if they are enough, else double quotes."""
     if not value or is_plain(value):
         return value
     if not set("'\n\r").intersection(value) and not value.endswith("\\"):
@@ -79,7 +79,7 @@ def in_properties(value: str) -> str:
 
 
 def units(letter: str) -> str:
-    """A character as the escapes of its UTF-16 units."""
+    """Return the escapes of a character's UTF-16 units."""
     data = letter.encode("utf-16-be")
     return "".join(f"\\u{data[at]:02x}{data[at + 1]:02x}" for at in range(0, len(data), 2))
 

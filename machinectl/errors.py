@@ -1,4 +1,4 @@
-"""What can go wrong and is told to the user in one to three lines, with the exit code that it ends in."""
+"""Expected errors, with the exit status of each, and text that fits on one line."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# How much of two words must be the same for one to be taken for a typing error of the other (difflib's ratio).
+# How similar a mistyped word must be (difflib's ratio).
 NEAR = 0.75
 LONGEST_LINE = 200
-# What stands where a line was cut off.
+# Marks a line that was cut off.
 CUT = "…"
 
 
 class MachineError(Exception):
     """An expected failure: a cause in one line and, in `hint`, the next command to type.
 
-    Every library's own exceptions are translated into one of these where the library is used
-    (`raise … from exc`); everything else that reaches the command line is a bug and is reported as one.
+    Each library's exceptions are translated into one of these where the library is used (`raise … from exc`). Anything
+    else that reaches the command line is reported as a bug.
     """
 
     exit_code = 1
@@ -29,19 +29,19 @@ class MachineError(Exception):
 
 
 class UsageError(MachineError):
-    """The command line cannot be understood, whatever the machines are like."""
+    """The command line is wrong, whatever the state of the machines."""
 
     exit_code = 2
 
 
 class CheckFailed(MachineError):
-    """A check before `create` failed; nothing was made or changed (docker-machine's exit code 3)."""
+    """A check before `create` failed, and nothing was changed (docker-machine's exit status 3)."""
 
     exit_code = 3
 
 
 def closest_match(word: str, known: Iterable[str]) -> str:
-    """What a person who typed `word` may have meant among what there is; "" where nothing is near."""
+    """Return the known word that was probably meant by a mistyped one, "" if none is close."""
     import difflib
 
     by_lower = {other.lower(): other for other in known}
@@ -50,6 +50,6 @@ def closest_match(word: str, known: Iterable[str]) -> str:
 
 
 def one_line(text: str, limit: int = LONGEST_LINE) -> str:
-    """Somebody else's text made fit for one line of a terminal: nothing in it moves the cursor, and it ends."""
+    """Make foreign text safe for one line of a terminal: no control characters, cut at `limit` characters."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if len(line) <= limit else line[: limit - 1] + CUT

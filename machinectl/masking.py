@@ -1,4 +1,4 @@
-"""What is kept of passwords and other secrets is shown as ***, in a record and in docker-machine's shape."""
+"""Hide passwords and other secrets behind ***."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ SECRET_NAME = re.compile(
     r"pass(wor|phrase|wd)|(^|[-_])pass($|[-_])|[-_]pwd$|secret|token|credential|(api|access|private)[-_]?key",
     re.IGNORECASE,
 )
-# A path to a secret is none.
+# A path to a secret is not secret.
 NO_SECRET_NAME = re.compile(r"(path|file|dir)$", re.IGNORECASE)
-# As Go reads a URL, user and password may hold an @: they end at the last one before the path.
+# As in Go, user and password may hold an @: they end at the last one before the path.
 PASSWORD_IN_URL = re.compile(r"""(?<=://)([^/:\s"]*):[^/\s"]*@""")
-# A proxy may be named without http://, which is meant then.
+# A proxy without a scheme is an HTTP proxy.
 PASSWORD_IN_ADDRESS = re.compile(r"^([^/:\s]*):[^/\s]*@")
-# A variable in the middle of a line, as a unit has it.
+# A variable in the middle of a line, as in a systemd unit.
 ASSIGNED = re.compile(r"\b([A-Za-z_][A-Za-z0-9_]*)=(?=.)")
 PROXY_NAME = re.compile(r"(?:^|[-_])proxy$", re.IGNORECASE)
 HIDDEN = "***"
 
 
 def without_secrets(value: Any) -> Any:
-    """The same value with *** for what is named like a secret, and for passwords in URLs."""
+    """Return a value with *** for secrets, which are recognized by their names, and for passwords in URLs."""
     if isinstance(value, dict):
         return {key: without_secret_of(str(key), one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -34,7 +34,7 @@ def without_secrets(value: Any) -> Any:
 
 
 def without_secret_of(name: str, value: Any) -> Any:
-    """What a name may show of its value."""
+    """Return what may be shown of the value of a name."""
     if is_secret(name) and value:
         return HIDDEN
     if isinstance(value, str) and PROXY_NAME.search(name):
@@ -43,7 +43,7 @@ def without_secret_of(name: str, value: Any) -> Any:
 
 
 def without_secret(text: str) -> str:
-    """The same text: a URL, a variable NAME=VALUE, an engine's log-opt=NAME=VALUE, a file that holds JSON."""
+    """Hide secrets in a text: a URL, NAME=VALUE, an engine's log-opt=NAME=VALUE, or JSON."""
     if text.lstrip().startswith("{"):
         return without_secrets_in_json(text)
     parts = text.split("=")
@@ -57,23 +57,23 @@ def without_secret(text: str) -> str:
 
 
 def without_passwords(text: str) -> str:
-    """The same text with *** for the passwords of its URLs."""
+    """Hide the passwords of URLs."""
     return PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
 
 
 def without_secrets_in_lines(text: str) -> str:
-    """Lines of a script, or of what it printed, with *** for passwords in URLs and variables named like a secret."""
+    """Hide passwords in URLs and variables named like a secret in a script or its output."""
     return "\n".join(map(without_secrets_in_line, text.split("\n")))
 
 
 def without_secrets_in_line(line: str) -> str:
-    # A value may hold blanks: all that follows is hidden.
+    # A value may hold blanks: hide the rest of the line.
     end = next((found.end() for found in ASSIGNED.finditer(line) if is_secret(found[1])), None)
     return without_passwords(line) if end is None else without_passwords(line[:end]) + HIDDEN
 
 
 def without_secrets_in_json(text: str) -> str:
-    """A daemon.json, as a change keeps it: as it is, where it holds none."""
+    """Hide secrets in JSON; a text without any is returned unchanged."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

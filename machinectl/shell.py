@@ -1,12 +1,11 @@
-"""What a shell evaluates to point docker at a machine: each shell's way to set and unset, and which shell is asking.
+"""Statements that point docker at a machine, in the syntax of each shell, and which shell is asking.
 
-The lines are docker-machine's, byte for byte, where the values are ordinary. Every other value must come out of the
-evaluation as it is and run nothing, and that way is longer than it seems: `eval "$(machinectl env NAME)"` hands our
-text to the shell as it is, but in the unquoted `eval $(machinectl env NAME)` that people type, the shell first splits
-it at blanks, takes a word that holds `*`, `?` or `[` for a pattern of file names, and joins what is left with single
-blanks. So what is not plain is spelled in escapes made of letters, digits and backslashes: they come through both, and
-through a prompt where `!` recalls history. They stand for bytes, so that the text is ASCII in whatever locale it is
-read, and a path that is not UTF-8 is kept.
+Ordinary values give docker-machine's lines byte for byte. Any other value must survive the evaluation unchanged and run
+nothing. `eval "$(machinectl env NAME)"` passes our text on unchanged, but in the unquoted `eval $(machinectl env NAME)`
+that people type, the shell splits it at blanks, expands words with `*`, `?` or `[` to file names, and joins the words
+with single blanks. So other values are written in escapes of letters, digits and backslashes, which survive both, and a
+prompt where `!` recalls history. The escapes stand for bytes: the text is ASCII in any locale, and a path that is not
+UTF-8 is kept.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Shell(Protocol):
-        """One shell's syntax. ValueError says why a shell cannot hold a text."""
+        """One shell's syntax. Raises ValueError if a shell cannot hold a text."""
 
-        # What starts a line that does nothing.
+        # Begins a comment.
         comment: str
 
-        # What ends each statement where some set and some unset: see Posix.
+        # Ends each statement if some set and some unset: see Posix.
         mixed_end: str
 
         # The statement that sets and exports a variable.
@@ -44,34 +43,33 @@ if TYPE_CHECKING:
         def evaluation(self, command: str) -> str: ...
 
 
-# What every shell takes for itself, in quotes or not.
+# Ordinary in every shell, in quotes or not.
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+")
-# What every shell takes for itself between double quotes, after an unquoted eval too.
+# Ordinary in every shell between double quotes, also after an unquoted eval.
 ORDINARY = PLAIN | frozenset(",@ ")
 PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
 
 
 def is_plain(text: str) -> bool:
-    """Whether a word needs no quotes; zsh takes =ls for the path of ls."""
+    """Return whether a word needs no quotes; zsh expands =ls to the path of ls."""
     return text != "" and text[0] != "=" and PLAIN.issuperset(text)
 
 
 def is_ordinary(text: str) -> bool:
-    """Whether double quotes are enough: splitting at blanks and joining again gives back single ones inside a text."""
+    """Return whether double quotes are enough: splitting at blanks and joining again keeps single blanks."""
     return ORDINARY.issuperset(text) and text == text.strip() and "  " not in text
 
 
 def escaped(text: str, form: str, literal: AbstractSet[str] = PLAIN) -> str:
-    """A text's bytes, each in `form`, a %-format of its value, but for the characters in `literal`."""
+    """Return a text's bytes, each in `form`, a %-format of its value, except the characters in `literal`."""
     return "".join(chr(byte) if chr(byte) in literal else form % byte for byte in os.fsencode(text))
 
 
 class Posix:
-    """sh and what takes after it: bash, zsh, dash, ksh (POSIX.1, XCU: eval, export, unset, printf %b).
+    """sh and its relatives: bash, zsh, dash, ksh (POSIX.1, XCU: eval, export, unset, printf %b).
 
-    In an unquoted eval the lines become one. `export A="1" export B="2"` and `unset A unset B` mean what they would on
-    two lines (and name a variable called export or unset besides), but `export A="1" unset B` does not: mixed
-    statements end with `;`.
+    In an unquoted eval the lines become one. `export A="1" export B="2"` and `unset A unset B` still work (and also
+    name a variable called export or unset), but `export A="1" unset B` does not: mixed statements end with `;`.
     """
 
     comment = "#"
@@ -80,14 +78,14 @@ class Posix:
     def set(self, name: str, value: str) -> str:
         if not value.endswith("\n"):
             return f"export {name}={self.quoted(value)}"
-        # $(…) drops the newlines at the end: a dot keeps them, and is taken off again.
+        # $(…) drops newlines at the end: a dot keeps them, and is removed afterwards.
         return f'export {name}={self.quoted(value + ".")}; export {name}="${{{name}%.}}"'
 
     def unset(self, name: str) -> str:
         return f"unset {name}"
 
     def quoted(self, text: str) -> str:
-        """One word; newlines at its very end are lost."""
+        """Return one word; newlines at its end are lost."""
         if is_ordinary(text):
             return f'"{text}"'
         return '"$(printf %b ' + f"'{escaped(text, OCTAL_FOR_PRINTF)}'" + ')"'
@@ -122,10 +120,10 @@ class Fish:
 
 
 class Tcsh:
-    r"""tcsh and csh, where `!` is history in all quotes, and a comment is a command that does nothing.
+    r"""tcsh and csh: `!` is history in all quotes, and a comment is a command that does nothing.
 
-    `$'\303'` is a byte in the C locale and elsewhere the character of that number. So values come from printf, whose
-    output is taken byte for byte, but line for line: a newline is `$'\012'`.
+    `$'\303'` is a byte in the C locale, and the character of that number in others. So values come from printf, whose
+    output is read as bytes, but by lines: a newline is `$'\012'`.
     """
 
     comment = ":"
@@ -146,7 +144,7 @@ class Tcsh:
         return f"unsetenv {name};"
 
     def quoted(self, text: str) -> str:
-        """One word that may stand between backquotes; where it is not ASCII, it is exact in the C locale only."""
+        """Return one word that is valid between backquotes; a word that is not ASCII is exact only in the C locale."""
         return f'"{text}"' if is_ordinary(text) else f"$'{escaped(text, OCTAL)}'"
 
     def evaluation(self, command: str) -> str:
@@ -154,10 +152,10 @@ class Tcsh:
 
 
 class PowerShell:
-    """PowerShell, to which `CMD | Invoke-Expression` hands each line over by itself, decoded as the console is set.
+    """PowerShell: `CMD | Invoke-Expression` evaluates each line by itself, decoded as the console is set.
 
-    In double quotes a backquote escapes (about_Quoting_Rules). What is not printable ASCII, typographic quotes among
-    it, which PowerShell takes for quotes, is given as the number of its UTF-16 unit.
+    In double quotes a backquote escapes (about_Quoting_Rules). What is not printable ASCII is written as the number of
+    its UTF-16 unit: PowerShell accepts typographic quotes as quotes.
     """
 
     comment = "#"
@@ -188,10 +186,10 @@ class PowerShell:
 
 
 class Cmd:
-    """Windows' cmd.exe, which has no escapes: what does not come through both FOR /f and a batch file is refused.
+    """Windows' cmd.exe, which has no escapes: what does not survive both FOR /f and a batch file is refused.
 
-    A quote would end the quotes, % and ! name variables, a newline ends the command, and the output of a program is
-    read in the console's code page, whichever that is. Between double quotes & | < > ^ are themselves.
+    A quote ends the quotes, % and ! name variables, a newline ends the command, and a program's output is read in the
+    console's code page. Between double quotes, & | < > ^ are ordinary.
     """
 
     comment = "REM"
@@ -219,7 +217,7 @@ class Cmd:
 
 
 class Emacs:
-    """Emacs Lisp. A string of ASCII and octal escapes is a string of bytes, which `setenv` keeps as they are."""
+    """Emacs Lisp. A string of ASCII and octal escapes is a byte string, which `setenv` keeps unchanged."""
 
     comment = ";;"
     mixed_end = ""
@@ -231,7 +229,7 @@ class Emacs:
         return f'(setenv "{name}" nil)'
 
     def quoted(self, text: str) -> str:
-        """One word for the sh that `shell-command` runs."""
+        """Return one word for the sh that `shell-command` runs."""
         return POSIX.quoted(text)
 
     def string(self, text: str) -> str:
@@ -260,10 +258,10 @@ DOCKER = frozenset({"docker", "com.docker.cli"})
 
 
 def script(shell: str, variables: Mapping[str, str | None], typed: Sequence[str], path: str) -> str:
-    """What `env` prints: the statements that set variables, or unset those that are None, and how to evaluate them.
+    """Return what `env` prints: the statements that set variables, or unset those that are None, and a hint.
 
-    A shell that is not known gets sh's syntax. `typed` is the command line, as in sys.argv, and `path` the PATH that
-    it was found on. The text is ASCII. Raises MachineError where the shell cannot hold a value.
+    An unknown shell gets sh's syntax. `typed` is the command line, as in sys.argv, and `path` the PATH on which it was
+    found. The text is ASCII. Raises MachineError if the shell cannot hold a value.
     """
     shell = plain_name(shell)
     syntax = SHELLS.get(shell, POSIX)
@@ -274,7 +272,7 @@ def script(shell: str, variables: Mapping[str, str | None], typed: Sequence[str]
 
 
 def statement(shell: str, name: str, value: str | None) -> str:
-    """The statement that gives a variable its value, or removes it."""
+    """Return the statement that sets a variable, or unsets it."""
     syntax = SHELLS.get(shell, POSIX)
     if value is None:
         return syntax.unset(name)
@@ -287,7 +285,7 @@ def statement(shell: str, name: str, value: str | None) -> str:
 
 
 def hint(shell: str, typed: Sequence[str], path: str) -> list[str]:
-    """The two comments that say how to evaluate the statements: with the command as it was typed."""
+    """Return two comments that say how to evaluate the statements, with the command as it was typed."""
     syntax = SHELLS.get(shell, POSIX)
     words = [*program(typed[0], path), *typed[1:]]
     try:
@@ -310,22 +308,22 @@ def reason(exc: ValueError) -> str:
 
 
 def program(path_of_script: str, path: str) -> list[str]:
-    """What to type to run us: an installed script's name where the PATH leads to it, else its path.
+    """Return what to type to run machinectl: the name of an installed script if PATH leads to it, else its path.
 
-    `python -m machinectl` shows as the path of __main__.py, which must not be run by itself. -P has Python look
-    for modules in no directory where it happens to be started.
+    `python -m machinectl` shows as the path of __main__.py, which must not be run by itself. With -P, Python imports
+    nothing from the current directory.
     """
     if os.path.basename(path_of_script) == "__main__.py":
-        # The Python of an environment is a link to the one that it was made by, which has none of its packages.
+        # The Python of a virtual environment is a link to one without its packages: compare directories.
         python = shortest(sys.executable or "python3", path, same=directory_of)
         return [python, "-P", "-m", "machinectl"]
     return [shortest(path_of_script, path)]
 
 
 def shortest(file: str, path: str, same: Callable[[str], str] = str) -> str:
-    """A program's bare name where a shell that looks it up on the PATH comes to the same file.
+    """Return a program's bare name if a shell finds the same file on the PATH, else its path.
 
-    `same` gives what of both paths is to be one and the same.
+    `same` maps both paths to what must be the same file.
     """
     name = os.path.basename(file)
     for directory in path.split(os.pathsep):
@@ -340,10 +338,10 @@ def directory_of(file: str) -> str:
 
 
 def detect(environment: Mapping[str, str], process: int) -> str:
-    """The shell that asks: the process that started us where it is one that we know, else $SHELL, else sh.
+    """Return the shell that asks: the parent process if it is a known shell, else $SHELL, else sh. Never fails.
 
-    Where docker started us, as its plugin, it is the one that started docker. $SHELL alone is the login shell,
-    whichever shell is running now. Never an error.
+    If docker started us as its plugin, it is docker's parent. $SHELL comes last: it is the login shell, whatever runs
+    now.
     """
     names = process_names(process)
     if DOCKER.intersection(map(plain_name, names)):
@@ -355,15 +353,15 @@ def detect(environment: Mapping[str, str], process: int) -> str:
 
 
 def plain_name(name: str) -> str:
-    r"""The shell that a path or process name means: /bin/zsh, -zsh of a login shell, C:\…\pwsh.exe."""
+    r"""Return the shell of a path or process name: /bin/zsh, -zsh of a login shell, C:\…\pwsh.exe."""
     return name.replace("\\", "/").rpartition("/")[2].lower().removeprefix("-").removesuffix(".exe")
 
 
 def process_names(process: int) -> list[str]:
-    """A process by its program's file and by its own name, as far as the system tells.
+    """Return a process's program file and its name, as far as the system tells.
 
-    The file first: a script is called after its own file, but its program is the shell. Then the name: sh may be a link
-    to a file of another name.
+    The file comes first: a script's name is its own, but its program is the shell. The name helps if sh is a link to
+    another file.
     """
     if os.path.isdir("/proc/self"):
         return [*link_of(process), *comm_of(process)]
@@ -372,7 +370,7 @@ def process_names(process: int) -> list[str]:
 
 def link_of(process: int) -> list[str]:
     try:
-        # Linux adds the suffix where the file was replaced while it runs (proc_pid_exe(5)).
+        # Linux adds the suffix if the file was replaced while it runs (proc_pid_exe(5)).
         return [os.readlink(f"/proc/{process}/exe").removesuffix(" (deleted)")]
     except OSError:
         return []
@@ -387,10 +385,10 @@ def comm_of(process: int) -> list[str]:
 
 
 def parent_of(process: int) -> int:
-    """The process that started another one; 0 where the system does not tell."""
+    """Return the parent of a process, 0 if it is unknown."""
     try:
         with open(f"/proc/{process}/stat", "rb") as file:
-            # proc_pid_stat(5): its name stands in brackets, and may hold any.
+            # proc_pid_stat(5): the name is in parentheses, and may hold some itself.
             told = file.read().rpartition(b")")[2].split()[1:2]
     except OSError:
         told = [] if os.name == "nt" else [os.fsencode(word) for word in answer_of_ps(process, "ppid=")]
@@ -398,7 +396,7 @@ def parent_of(process: int) -> int:
 
 
 def answer_of_ps(process: int, column: str = "comm=") -> list[str]:
-    """What ps says, where there is no /proc: macOS, BSD."""
+    """Ask ps, on systems without /proc: macOS, BSD."""
     import subprocess
 
     command = ["ps", "-o", column, "-p", str(process)]

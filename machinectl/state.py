@@ -1,4 +1,4 @@
-"""What a host is doing, in the words that everybody here uses for it."""
+"""The state of a host."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """What a host is doing, in docker-machine's words."""
+    """The state of a host, in docker-machine's words."""
 
     RUNNING = "Running"
     PAUSED = "Paused"

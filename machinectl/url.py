@@ -1,4 +1,4 @@
-"""Where an engine is, in docker's notation: tcp://host:port, unix:///path, ssh://user@host:port."""
+"""Parse the URL of an engine: tcp://host:port, unix:///path, ssh://user@host:port."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES = "tcp://192.168.0.29:2376, unix:///var/run/docker.sock or ssh://ops@19
 
 
 class EngineURL:
-    """A URL taken apart. `host` of an IPv6 address is without brackets; `port` is 0 where none is given."""
+    """A parsed URL. The `host` of an IPv6 address has no brackets; `port` is 0 if the URL has none."""
 
     __slots__ = ("host", "path", "port", "scheme", "user")
 
@@ -42,7 +42,7 @@ class EngineURL:
 
 
 def parse(text: str) -> EngineURL:
-    """Take a URL apart. Raises UsageError for what docker could not use, saying what to write instead."""
+    """Parse a URL. Raises UsageError for one that docker cannot use, saying what to write instead."""
     if not text.isprintable():
         raise wrong(text, "it holds a character that cannot be printed")
     scheme, separator, rest = text.partition("://")
@@ -57,7 +57,7 @@ def parse(text: str) -> EngineURL:
 
 
 def with_port(text: str, *, tls: bool | None = None) -> str:
-    """The URL in full: a tcp URL without a port gets docker's own, 2375 only where TLS is ruled out."""
+    """Return a URL with a port: without one, tcp gets docker's own, 2375 only if TLS is ruled out."""
     url = parse(text)
     if url.scheme == "tcp" and not url.port:
         url.port = PLAIN_PORT if tls is False else TLS_PORT
@@ -65,7 +65,7 @@ def with_port(text: str, *, tls: bool | None = None) -> str:
 
 
 def uses_tls(text: str) -> bool:
-    """Whether an engine at this URL is spoken to over TLS where nobody says: any tcp port but 2375."""
+    """Return whether an engine uses TLS unless told otherwise: at any tcp port but 2375."""
     url = parse(text)
     return url.scheme == "tcp" and url.port != PLAIN_PORT
 
@@ -79,7 +79,7 @@ def parse_socket(text: str, path: str) -> EngineURL:
 
 
 def parse_remote(text: str, scheme: str, rest: str) -> EngineURL:
-    # What says nothing may stand there, as docker takes it.
+    # As docker, accept a slash at the end.
     rest = rest.removesuffix("/")
     for mark, what in (("/", "a path"), ("?", "a query"), ("#", "a fragment")):
         if mark in rest:
@@ -103,7 +103,7 @@ def check_user(text: str, scheme: str, user: str) -> None:
 
 
 def split_address(text: str, address: str) -> tuple[str, str | None]:
-    """Host and port of host, host:port, [v6] or [v6]:port; the port is None where there is no colon."""
+    """Split host, host:port, [v6] or [v6]:port; the port is None without a colon."""
     if address.startswith("["):
         host, bracket, after = address[1:].partition("]")
         if not bracket or (after and not after.startswith(":")):
@@ -134,7 +134,7 @@ def check_host(text: str, host: str) -> None:
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is an IPv4 address in four parts, or an IPv6 address without brackets."""
+    """Return whether a host is an IPv4 address in four parts, or an IPv6 address without brackets."""
     if ":" not in host:
         parts = host.split(".")
         return len(parts) == IPV4_PARTS and all(part.isdecimal() and int(part[:4]) <= HIGHEST_BYTE for part in parts)

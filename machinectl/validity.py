@@ -1,6 +1,6 @@
-"""When a certificate ends, read by itself: what follows a docker command that failed has no time to load cryptography.
+"""Read the expiry date of a certificate (RFC 5280 4.1), and check nothing.
 
-Only that is read of it (RFC 5280 4.1), and nothing is checked. PEM in.
+After a failed docker command, there is no time to load cryptography.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import binascii
 from datetime import UTC, datetime
 
 BEGIN, END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
-# X.690: identifiers of what stands in a certificate before its validity, and of the two kinds of time.
+# X.690: identifiers of the fields before a certificate's validity, and of the two kinds of time.
 SEQUENCE, INTEGER, VERSION, UTC_TIME, GENERALIZED_TIME = 0x30, 0x02, 0xA0, 0x17, 0x18
-# From this number on a length says how many bytes the length has (X.690 8.1.3.5).
+# A length byte from this on gives the number of length bytes (X.690 8.1.3.5).
 LONG = 0x80
-# Two digits of a year are one of the last century from here on (RFC 5280 4.1.2.5.1).
+# Two-digit years from this on are in the last century (RFC 5280 4.1.2.5.1).
 LAST_CENTURY = b"50"
 
 
 def expiry_dates(pem: bytes) -> list[datetime]:
-    """When each certificate of a PEM file ends; what cannot be read of it is left out."""
+    """Return the expiry date of each certificate in PEM; unreadable ones are left out."""
     found = []
     for part in pem.split(BEGIN)[1:]:
         try:
@@ -29,7 +29,7 @@ def expiry_dates(pem: bytes) -> list[datetime]:
 
 
 def end(der: bytes) -> datetime:
-    """When a certificate ends. Raises ValueError or IndexError where it is none."""
+    """Return the expiry date of a certificate in DER. Raises ValueError or IndexError if it is none."""
     certificate = content(der, 0, SEQUENCE)
     at = content(der, certificate, SEQUENCE)
     if der[at] == VERSION:
@@ -51,14 +51,14 @@ def end(der: bytes) -> datetime:
 
 
 def content(der: bytes, at: int, kind: int) -> int:
-    """Where the content begins of a value of that kind."""
+    """Return where the content of a value of this kind begins."""
     if der[at] != kind:
         raise ValueError(f"{der[at]:#x} stands where {kind:#x} should")
     return at + 2 + (der[at + 1] - LONG if der[at + 1] >= LONG else 0)
 
 
 def behind(der: bytes, at: int) -> int:
-    """Where a value ends."""
+    """Return where a value ends."""
     start = content(der, at, der[at])
     length = der[at + 1] if der[at + 1] < LONG else int.from_bytes(der[at + 2 : start], "big")
     return start + length
