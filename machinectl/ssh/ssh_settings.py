@@ -1,4 +1,4 @@
-"""What OpenSSH would use for a host, as `ssh -G` says it: Include, Match and the rest hold here as they do there."""
+"""The settings that OpenSSH would use for a host, from `ssh -G`: Include, Match and the rest apply as in ssh itself."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 
 SSH_PORT = 22
 PORTS = range(1, 1 << 16)
-# How long TCP and SSH's greeting may take where the configuration sets no ConnectTimeout, in seconds: a host that
-# boots, or a link at its worst, answers within it, and a person still waits for it.
+# How long TCP and SSH's greeting may take without a ConnectTimeout, in seconds: enough for a host that boots or a bad
+# link, and not too long for a person.
 CONNECT_TIMEOUT = 15.0
-# A link that gives no sign of life for 3 x 15 s is taken for dead (OpenSSH's default for the count is 3; its interval
-# is 0, that is never).
+# A link is dead after 3 x 15 s without an answer (OpenSSH's default count is 3; its interval is 0, never).
 ALIVE_INTERVAL = 15.0
 ALIVE_COUNT = 3
 # ssh -G runs the commands of `Match exec` and may look names up.
@@ -41,21 +40,21 @@ QUERY_TIMEOUT = 30.0
 # OpenSSH's valid_hostname and valid_ruser (ssh.c) refuse the same characters.
 NAME = re.compile(r"[^-\s\\'\"`$<>|&;(){}\x00-\x1f\x7f][^\s\\'\"`$<>|&;(){}\x00-\x1f\x7f]*")
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
-# What OpenSSH tries where no IdentityFile is set, in its order; sk keys need their token and only work with an agent.
+# OpenSSH's default for IdentityFile, in its order; sk keys need their token and only work with an agent.
 DEFAULT_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 STRICTNESS = {"yes": ("true",), "accept-new": (), "no": ("false", "off"), "ask": ()}
 KNOWN_HOSTS = ("~/.ssh/known_hosts ~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2")
 
-# What ssh answered: when (time.monotonic), and what, by the program that was asked and by host, user and port.
+# Answers of ssh with their time (time.monotonic), by program, host, user and port.
 ANSWERS: dict[tuple[str, str, str, int], tuple[float, Options]] = {}
-# How long its answer holds: one command's steps on the way to a host fall into it, and a host that is waited for may
-# need another way once it is up (`Match exec` looks). Seconds.
+# How long an answer holds: long enough for the steps of one command, but a host that we wait for may need another way
+# once it is up (`Match exec` looks). Seconds.
 ANSWER_HOLDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where and how to connect. Names are ssh_config(5)'s; paths are expanded; "" stands for none."""
+    """Where and how to connect. Names are from ssh_config(5); paths are expanded; "" means none."""
 
     host: str
     hostname: str
@@ -65,14 +64,14 @@ class Settings:
     keys: tuple[str, ...]
     # CertificateFile, in order, whether the file exists or not.
     certificates: tuple[str, ...]
-    # The user named this one key, and nothing else is tried.
+    # The user named one key: nothing else is tried.
     key_given: bool
-    # Only `keys` may be used, wherever they are held: nothing else of the agent's.
+    # Only `keys` may be used, no other keys of the agent.
     identities_only: bool
     agent: str
     proxy_jump: str
     proxy_command: str
-    # UserKnownHostsFile and GlobalKnownHostsFile: those that exist.
+    # The existing files of UserKnownHostsFile and GlobalKnownHostsFile.
     known_hosts: tuple[str, ...]
     host_key_alias: str
     # StrictHostKeyChecking, one of the keys of STRICTNESS.
@@ -82,38 +81,38 @@ class Settings:
     connect_timeout: float
     alive_interval: float
     alive_count: int
-    # What the way leads through in place of `proxy_jump` and `proxy_command`, which are "" then.
+    # Replaces `proxy_jump` and `proxy_command`, which are "" then.
     jump: Jump | None = None
     # KnownHostsCommand with its tokens unexpanded.
     known_hosts_command: str = ""
 
     @property
     def is_direct(self) -> bool:
-        """Whether its port is reached from here, with nothing in between."""
+        """Return whether its port is reached from here directly."""
         return not (self.jump or self.proxy_jump or self.proxy_command)
 
     @property
     def address(self) -> str:
-        """For messages: host, with the port where it is not 22."""
+        """Return the host for messages, with the port unless it is 22."""
         host = f"[{self.hostname}]" if ":" in self.hostname else self.hostname
         return host if self.port == SSH_PORT else f"{host}:{self.port}"
 
     @property
     def login(self) -> str:
-        """For messages: user@host[:port]."""
+        """Return user@host[:port] for messages."""
         return f"{self.user}@{self.address}"
 
     @property
     def login_options(self) -> str:
-        """For a hint: what to type after `ssh` to come to the same place."""
+        """Return what to type after `ssh`, for a hint."""
         port = "" if self.port == SSH_PORT else f"-p {self.port} "
         return f"{port}{self.user}@{self.host}"
 
 
 def read_settings(endpoint: SSHEndpoint) -> Settings:
-    """Ask OpenSSH what it would use for a host; where there is no `ssh`, read the same files with paramiko.
+    """Ask OpenSSH for its settings of a host. Without an `ssh`, read the same files with paramiko.
 
-    Raises UsageError for a host that no host is called, SSHError for a configuration that ssh refuses.
+    Raises UsageError for an invalid host, SSHError for a configuration that ssh refuses.
     """
     check_endpoint(endpoint)
     program = shutil.which("ssh")
@@ -130,7 +129,7 @@ def read_settings(endpoint: SSHEndpoint) -> Settings:
 
 
 def check_endpoint(endpoint: SSHEndpoint) -> None:
-    """Refuse what would be read as an option, or as more than a name by the shell of a ProxyCommand."""
+    """Refuse a host or user that ssh or the shell of a ProxyCommand would read as something else."""
     if not NAME.fullmatch(endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
         raise UsageError(f"{endpoint.host!r} is not a host's name or address", "Give it as ssh takes it")
     if endpoint.user:
@@ -138,7 +137,7 @@ def check_endpoint(endpoint: SSHEndpoint) -> None:
 
 
 def check_user(user: str) -> None:
-    """Refuse what would be read as an option, or as more than a name."""
+    """Refuse a user that ssh or a shell would read as something else."""
     if not NAME.fullmatch(user):
         raise UsageError(f"{user!r} is not a user's name", "Give it as ssh takes it")
 
@@ -149,11 +148,11 @@ def openssh_query(endpoint: SSHEndpoint) -> list[str]:
 
 
 def cached_options(program: str, endpoint: SSHEndpoint) -> Options:
-    """What OpenSSH says, which is not asked the same question twice in a row.
+    """Ask OpenSSH for a host's options, once within ANSWER_HOLDS.
 
-    It is the same question where a user or a port is given that ssh took for itself when none was: the local user, 22.
-    Nothing that is decided on the way, by `Match user` or by %r and %p of a `Match exec`, has seen another one then.
-    With those that the configuration names it is not: what stands above `User ops` has not seen ops.
+    An answer also holds for the local user and port 22 if none was given and ssh chose these: neither `Match user` nor
+    %r and %p of a `Match exec` have seen other ones then. This is not so for a user or port that the configuration
+    sets: lines above `User ops` have not seen ops.
     """
     now = time.monotonic()
     key = (program, endpoint.host, endpoint.user, endpoint.port)
@@ -168,7 +167,7 @@ def cached_options(program: str, endpoint: SSHEndpoint) -> Options:
 
 
 def local_user() -> str:
-    """Who ssh takes for the user where it is told of none: who runs it, whatever $USER says."""
+    """Return the user that ssh assumes: whoever runs it, whatever $USER says."""
     try:
         import pwd
     except ImportError:  # Windows
@@ -201,7 +200,7 @@ def ask_openssh(endpoint: SSHEndpoint) -> Options:
 
 
 def parse(text: str) -> Options:
-    """Take the output of `ssh -G` apart: `keyword value` lines; a keyword may come many times."""
+    """Parse the output of `ssh -G`: `keyword value` lines; a keyword may come many times."""
     options: Options = {}
     for line in text.splitlines():
         keyword, _, value = line.partition(" ")
@@ -210,7 +209,7 @@ def parse(text: str) -> Options:
 
 
 def read_files(endpoint: SSHEndpoint) -> Options:
-    """The same from the user's and the system's ssh_config. paramiko's parser ignores Include and half of Match."""
+    """Read the user's and the system's ssh_config with paramiko, which ignores Include and half of Match."""
     import paramiko
 
     config = paramiko.SSHConfig()
@@ -238,7 +237,7 @@ def read_files(endpoint: SSHEndpoint) -> Options:
 
 
 def choose(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Settings:
-    """Settings from OpenSSH's options; what the endpoint says wins."""
+    """Build Settings from OpenSSH's options; the endpoint's own values win."""
 
     def option(name: str, default: str = "") -> str:
         value = options.get(name, [default])[0]
@@ -297,12 +296,12 @@ def tokens_of(host: str, hostname: str, user: str, port: int, alias: str) -> dic
 
 
 def strictness(value: str) -> str:
-    """StrictHostKeyChecking by the name that ssh_config(5) has for it: ssh -G says true and false."""
+    """Return StrictHostKeyChecking as ssh_config(5) spells it: ssh -G prints true and false."""
     return next((name for name, also in STRICTNESS.items() if value.lower() in {name, *also}), "ask")
 
 
 def agent_socket(options: Mapping[str, Sequence[str]], tokens: Mapping[str, str]) -> str:
-    """The agent's socket: IdentityAgent (a path, $VARIABLE, SSH_AUTH_SOCK or none), else $SSH_AUTH_SOCK."""
+    """Return the agent's socket: IdentityAgent (a path, $VARIABLE, SSH_AUTH_SOCK or none), else $SSH_AUTH_SOCK."""
     value = options.get("identityagent", ["SSH_AUTH_SOCK"])[0]
     if value.lower() == "none":
         return ""
@@ -314,18 +313,18 @@ def agent_socket(options: Mapping[str, Sequence[str]], tokens: Mapping[str, str]
 
 
 def expand(path: str, tokens: Mapping[str, str]) -> str:
-    """A path of ssh_config: ~, ${VARIABLE} and %-tokens."""
+    """Expand ~, ${VARIABLE} and %-tokens in a path of ssh_config."""
     path = re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match[1], ""), path)
     return os.path.expanduser(replace(path, tokens))
 
 
 def replace(text: str, tokens: Mapping[str, str]) -> str:
-    """Replace the %-tokens of ssh_config(5), TOKENS; those that are not known stay."""
+    """Replace the %-tokens of ssh_config(5), TOKENS; unknown ones stay."""
     return re.sub(r"%(.)", lambda match: tokens.get(match[1], match[0]), text)
 
 
 def existing(paths: str, tokens: Mapping[str, str]) -> list[str]:
-    """The files of a list of paths that exist. `ssh -G` prints paths with blanks unquoted: the longest one counts."""
+    """Return the existing files of a list. `ssh -G` prints paths with blanks unquoted: prefer the longest match."""
     words = paths.split(" ")
     found = []
     while words:
@@ -341,10 +340,10 @@ def existing(paths: str, tokens: Mapping[str, str]) -> list[str]:
 
 
 def jump_host(text: str) -> SSHEndpoint:
-    """One jump host, as ssh's -J takes it. Raises UsageError for what is none."""
+    """Parse one jump host, as ssh's -J reads it. Raises UsageError."""
     found = jump_target(text)
     colons, port = found.host.count(":"), re.search(r":(\d+)/?$", text)
-    # One colon is in no address: a port was meant that is none.
+    # No address has one colon: an invalid port.
     if "," in text or colons == 1 or (port and not colons and found.port not in PORTS):
         raise UsageError(
             f"{text!r} is no jump host: that is the name of a machine, or [user@]host[:port]",
@@ -356,7 +355,7 @@ def jump_host(text: str) -> SSHEndpoint:
 
 
 def jump_targets(proxy_jump: str) -> list[SSHEndpoint]:
-    """Take a ProxyJump apart: [user@]host[:port] or ssh:// URIs, separated by commas, in the order they are passed."""
+    """Parse a ProxyJump: [user@]host[:port] or ssh:// URIs, separated by commas, in order."""
     return [jump_target(text.strip()) for text in proxy_jump.split(",")]
 
 
@@ -364,7 +363,7 @@ def jump_target(text: str) -> SSHEndpoint:
     user, at, address = text.removeprefix("ssh://").rstrip("/").rpartition("@")
     match = re.fullmatch(r"(?:\[(?P<v6>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>\d+))?", address)
     if match is None:
-        # A bare IPv6 address needs no brackets where there is no port.
+        # An IPv6 address without a port needs no brackets.
         host, port = address, None
     else:
         host, port = match["v6"] or match["name"], match["port"]

@@ -1,4 +1,4 @@
-"""Connect to a host: settings, the way there, its key, our login. What comes back runs commands."""
+"""Connect to a host and log in: settings, the connection, its key, our login."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.ssh_settings import Settings
 
-# OpenSSH follows a jump host's own ProxyJump without end; a chain of more than this is a loop.
+# OpenSSH follows a jump host's own ProxyJump without a limit; a longer chain is a loop.
 LONGEST_CHAIN = 8
 # The kinds of keys that a server may have, each with a fingerprint that a person may have read.
 KEY_KINDS: tuple[tuple[str, ...], ...] = (
@@ -49,11 +49,11 @@ def connect(
 ) -> Session:
     """Connect to a host as its user's OpenSSH would, and log in.
 
-    `timeout` in seconds is for each of TCP and the handshake; None leaves it to the user's ConnectTimeout, else 15 s.
-    `trace` is given each command and what it printed, never what is sent to it. `Session.known_hosts` is what to keep
-    as the machine's known_hosts. What is beyond us is left to the system's ssh, where there is one.
+    `timeout` in seconds is for each of TCP and the handshake; None means the user's ConnectTimeout, else 15 s. `trace`
+    gets each command and its output, never its input. `Session.known_hosts` is to be kept as the machine's known_hosts.
+    If paramiko lacks something, the system's ssh is used if there is one.
 
-    Raises SSHError: HostKeyRefused, LoginRefused and others that say what was found.
+    Raises SSHError, among others HostKeyRefused and LoginRefused.
     """
     chosen = read_settings(endpoint)
     if timeout is not None:
@@ -72,9 +72,9 @@ def connect(
 
 
 def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
-    """Agree on keys with a host that nobody logs in at: what to keep as the machine's known_hosts.
+    """Agree on keys with a host without logging in; return what to keep as the machine's known_hosts.
 
-    Jump hosts on the way are logged in at, with `credentials`. Raises what `connect` raises before a login.
+    Jump hosts are logged in at with `credentials`. Raises what `connect` raises before a login.
     """
     chosen = read_settings(endpoint)
     with ExitStack() as stack:
@@ -87,10 +87,10 @@ def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: Host
 
 
 class Connector:
-    """The way to a host and everything on it that has to be closed again."""
+    """Reaches a host through its jump hosts; `stack` closes all connections."""
 
     def __init__(self, stack: ExitStack, credentials: Credentials, host_keys: HostKeys, console: Console) -> None:
-        # That of the host; a jump host that is a machine has one of its own.
+        # The host's; a jump host that is a machine has its own.
         self.host_keys = host_keys
         self._stack = stack
         self._credentials = credentials
@@ -99,9 +99,9 @@ class Connector:
     def reach(
         self, chosen: Settings, judge: HostKeys | None = None, *, hops: int = 0, aside: bool = False
     ) -> Transport:
-        """A transport that is logged in; with `hops` above 0 it is that of a jump host.
+        """Connect and log in; with `hops` above 0, at a jump host.
 
-        Its key is judged by `judge`, `aside` where it is not that one's own host.
+        Its key is judged by `judge`; `aside` if that belongs to another host.
         """
         if hops > LONGEST_CHAIN:
             raise SSHError(f"The jump hosts of {chosen.host} lead in a circle", f"See: ssh -G {chosen.host}")
@@ -111,7 +111,7 @@ class Connector:
             log_in(transport, chosen, credentials, self._console)
         except LoginRefused as exc:
             if hops:
-                # Keys and passwords that are given are the host's own.
+                # The given keys and passwords are only the host's.
                 machine = "" if aside else (judge or self.host_keys).machine
                 exc.hint = jump_host_hint(chosen, machine)
             raise
@@ -122,16 +122,16 @@ class Connector:
         self._open(chosen, self.host_keys, hops=0, aside=False)
 
     def _open(self, chosen: Settings, judge: HostKeys, hops: int, *, aside: bool) -> Transport:
-        """A transport to a host whose key is trusted."""
+        """Connect to a host and check its key."""
         demanded = judge.demanded(jump=aside)
         types = judge.known_types(chosen, jump=aside)
         certified = judge.takes_certificates(chosen, jump=aside)
         transport, key = self._shake_hands(chosen, judge, types, hops, certificates=certified)
         if certified and not judge.is_certified(chosen, key, transport.shown_key, jump=aside):
-            # As ssh does, only by its key.
+            # As ssh does, judge only the key.
             certified = False
             transport, key = self._shake_hands(chosen, judge, types, hops)
-        # The fingerprint demanded may be that of another of the host's keys: each is asked for in turn.
+        # The demanded fingerprint may be that of another key of the host: ask for each.
         kinds = [kind for kind in KEY_KINDS if key.type not in kind]
         while demanded and key.fingerprint != demanded and kinds:
             types = list(kinds.pop(0))
@@ -167,7 +167,7 @@ class Connector:
         return transport, HostKey(key.get_name(), key.asbytes())
 
     def _through(self, jump: Jump, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
-        """A channel through the jump host that was asked for."""
+        """Open a channel through the jump host of the endpoint."""
         gate = read_settings(jump.endpoint)
         if jump.machine:
             policy = HostKeyPolicy(read_file(jump.known_hosts), machine=jump.machine)
@@ -177,7 +177,7 @@ class Connector:
         return handshake.through(transport, chosen, gate.address)
 
     def _jump(self, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
-        """A channel through the last of the jump hosts, which is reached through those before it."""
+        """Open a channel through the last host of ProxyJump, which is reached through those before it."""
         *before, last = jump_targets(chosen.proxy_jump)
         jump = read_settings(last)
         if before:
@@ -187,7 +187,7 @@ class Connector:
 
 
 def jump_host_hint(chosen: Settings, machine: str) -> str:
-    """What to type where a jump host, which may be a machine, refuses the login."""
+    """Return what to type if a jump host, which may be a machine, refuses the login."""
     if machine:
         return f"It is a jump host. See why: machinectl doctor {machine}"
     return f"It is a jump host: your SSH configuration says who logs in there, and how. Try: ssh {chosen.login_options}"

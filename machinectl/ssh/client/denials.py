@@ -1,4 +1,4 @@
-"""What hosts say to those whom they let in half or not at all, and what it means. Pure functions."""
+"""Explain what a host says instead of a login or of a command's output. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NOT_NOW = re.compile(r"System is (booting up|going down)|pam_nologin|not permitt
 # pam_unix(8) and sshd.
 NEW_PASSWORD = re.compile(r"password (has expired|change required)|to change your password", re.IGNORECASE)
 EXPIRED = re.compile(r"account has expired", re.IGNORECASE)
-# cloud-init's command= for the key of a root who may not log in.
+# cloud-init's command= for root's key if root may not log in.
 ANOTHER_USER = re.compile(r"login as the user \"?([^\s\"]+)\"? rather than", re.IGNORECASE)
-# What nologin(8) says; false(1) and an SFTP server say nothing.
+# Printed by nologin(8); false(1) and an SFTP server print nothing.
 NO_SHELL = re.compile(r"account is (currently )?not available")
 # Messages of bash as rbash, of git-shell, and of sshd about a missing login shell.
 RESTRICTED = re.compile(r"\brestricted\b")
@@ -27,12 +27,12 @@ GIT_SHELL = re.compile(r"unrecognized command|Interactive git shell is not enabl
 SHELL_MISSING = re.compile(r"^(/\S+): No such file or directory\s*$")
 # A part of every script that is sent: a program that is not a shell echoes it.
 ECHOED = re.compile(r"printf '%s\\n' [0-9a-f]{32}|IFS= read -r line")
-# Of somebody else's words, in characters.
+# How much foreign text is quoted, in characters.
 LONGEST_SAID = 200
 
 
 def instead_of_login(settings: Settings, said: str) -> LoginRefused | None:
-    """Why a host ended the connection after a login that it granted, as far as it said so in a banner; else None."""
+    """Return why a host ended the connection after a granted login, from its banner; None if that is unclear."""
     words = one_line(said, LONGEST_SAID)
     if NOT_NOW.search(said):
         return LoginRefused(
@@ -50,10 +50,10 @@ def instead_of_login(settings: Settings, said: str) -> LoginRefused | None:
 
 
 def instead_of_commands(settings: Settings, said: str) -> NoShell:
-    """Why a host that let us in does not run what it is sent: from what came in place of its output."""
+    """Return why a host does not run our commands, from what came instead of their output."""
     words = one_line(said.strip()[-LONGEST_SAID:], LONGEST_SAID)
     another = ANOTHER_USER.search(said)
-    # The name goes into a command that a person types: whose it is, is the host's to say.
+    # The name goes into a command that a person types.
     if another and NAME.fullmatch(another[1]):
         return NoShell(
             f"{settings.user} may not log in at {settings.address}: it says {words!r}",
@@ -97,7 +97,7 @@ def instead_of_commands(settings: Settings, said: str) -> NoShell:
 
 
 def new_password(settings: Settings) -> tuple[str, str]:
-    """Cause and hint where nothing goes on before a person has thought of a new password."""
+    """Return cause and hint for an expired password."""
     return (
         f"The password of {settings.user} at {settings.address} has expired: it wants a new one before anything else",
         f"Log in once, and give it one: ssh {settings.login_options}",

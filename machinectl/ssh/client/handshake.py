@@ -1,4 +1,4 @@
-"""The way to a host: TCP, a ProxyCommand's pipes, or a channel through a jump host; then SSH's handshake."""
+"""Reach a host by TCP, a ProxyCommand or a jump host's channel, and agree on keys with its SSH server."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ if TYPE_CHECKING:
 
 
 GREETING = "SSH-"
-# How much of somebody else's words is told, in characters, and of what a ProxyCommand wrote is looked at, in bytes.
+# How much foreign text is quoted, in characters, and how much stderr of a ProxyCommand is read, in bytes.
 LONGEST_SAID = 100
 LONGEST_ERRORS = 1 << 16
 LONGEST_OFFER = 300
-# ^C is for us alone, who let a step end first. The command stays in our process group all the same: in another one it
-# could not ask at the terminal for a password.
-BEARING = 'trap "" INT; exec "$0" -c "$1"'
+# The command must ignore ^C, on which we finish a step first. It stays in our process group, so that it can ask for a
+# password at the terminal.
+IGNORING_INTERRUPTS = 'trap "" INT; exec "$0" -c "$1"'
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 
 def connect_tcp(settings: Settings) -> socket.socket:
-    """A TCP connection to the host, trying each of its addresses. Raises SSHError saying what was found there."""
+    """Connect to a host, trying each of its addresses. Raises SSHError saying what was found there."""
     deadline = time.monotonic() + settings.connect_timeout
     addresses = resolve_host(settings)
     failure: OSError = TimeoutError()
     for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         connection = socket.socket(family, kind, protocol)
         try:
-            # Each address its share of the time that is left: one that swallows packets leaves some to the next.
+            # Share the time among the addresses: one may drop packets.
             connection.settimeout(max(0.1, (deadline - time.monotonic()) / left))
             connection.connect(address)
-            # A command is a small packet that waits for its answer: Nagle's algorithm would hold it back.
+            # Nagle's algorithm would delay commands, which are small packets.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as exc:
             connection.close()
@@ -89,7 +89,7 @@ def resolve_host(settings: Settings) -> Sequence[AddressInfo]:
 
 
 def unreachable(settings: Settings, failure: OSError) -> SSHError:
-    """What a failed connect tells of a host."""
+    """Return the error for a failed connect."""
     where = f"{settings.hostname} port {settings.port}"
     if isinstance(failure, TimeoutError) or failure.errno == errno.ETIMEDOUT:
         return Unreachable(
@@ -109,7 +109,7 @@ def unreachable(settings: Settings, failure: OSError) -> SSHError:
 class ProxyCommand:
     """The user's ProxyCommand, which carries the connection on its standard input and output (ssh_config(5)).
 
-    One socket pair in place of two pipes makes it a socket like any other; paramiko's own never sees the end of it.
+    One socket pair instead of two pipes makes it a socket like any other; paramiko's own never notices its end.
     """
 
     def __init__(self, command: str) -> None:
@@ -118,7 +118,7 @@ class ProxyCommand:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    ["/bin/sh", "-c", BEARING, os.environ.get("SHELL") or "/bin/sh", f"exec {command}"],
+                    ["/bin/sh", "-c", IGNORING_INTERRUPTS, os.environ.get("SHELL") or "/bin/sh", f"exec {command}"],
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     stderr=self._errors,
@@ -132,7 +132,7 @@ class ProxyCommand:
         self.command = command
 
     def said(self) -> str:
-        """The last line it wrote to stderr, or ""."""
+        """Return the last line of its stderr, or ""."""
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - LONGEST_ERRORS))
         lines = self._errors.read(LONGEST_ERRORS).decode(errors="replace").strip().splitlines()
         return one_line(lines[-1]) if lines else ""
@@ -145,10 +145,7 @@ class ProxyCommand:
 
 
 def handshake(transport: Transport, settings: Settings, proxy: ProxyCommand | None) -> None:
-    """Agree on keys (RFC 4253), or raise SSHError saying what is there instead of an SSH server.
-
-    All of it has `settings.connect_timeout`: a server that sends a byte a second is not waited for.
-    """
+    """Agree on keys (RFC 4253) within `settings.connect_timeout`. Raises SSHError saying what is there instead."""
     over = threading.Event()
     transport.start_client(event=over)
     if not over.wait(settings.connect_timeout):
@@ -162,7 +159,7 @@ def handshake(transport: Transport, settings: Settings, proxy: ProxyCommand | No
 def not_ssh(
     transport: Transport, settings: Settings, proxy: ProxyCommand | None, failure: Exception | None
 ) -> SSHError:
-    """What a handshake that failed, or without a `failure` was late, tells of who answers there."""
+    """Return the error for a handshake that failed, or without a `failure` timed out."""
     where = f"{settings.hostname} port {settings.port}"
     within = f"within {settings.connect_timeout:.0f} s"
     if proxy is not None and not transport.remote_version:
@@ -212,7 +209,7 @@ def not_ssh(
 
 
 def nothing_shared(where: str, failure: NothingShared) -> Unsupported:
-    """Which side lacks what the other one speaks."""
+    """Return the error for a server with which no algorithm is shared."""
     what = f"{where} speaks an SSH that this one does not"
     offered = one_line(", ".join(failure.offered), LONGEST_OFFER)
     if failure.outdated:
@@ -232,7 +229,7 @@ def nothing_shared(where: str, failure: NothingShared) -> Unsupported:
 
 
 def failure_reason(failure: BaseException | None) -> str:
-    """Why a connection ended, in a few words."""
+    """Return why a connection ended, in a few words."""
     if isinstance(failure, OSError) and failure.strerror:
         return failure.strerror
     if failure is None or isinstance(failure, EOFError):
@@ -245,7 +242,7 @@ def failure_reason(failure: BaseException | None) -> str:
 
 
 def through(jump: Transport, settings: Settings, jump_address: str) -> paramiko.Channel:
-    """A channel from a jump host to the next (RFC 4254 7.2)."""
+    """Open a channel from a jump host to the next host (RFC 4254 7.2)."""
     where = f"{settings.hostname} port {settings.port}"
     try:
         return jump.open_channel(
@@ -268,7 +265,7 @@ def through(jump: Transport, settings: Settings, jump_address: str) -> paramiko.
 
 
 def close_quietly(stack: ExitStack, transport: Transport) -> None:
-    """Have a transport closed with the stack, whatever state it is in."""
+    """Close a transport together with the stack, whatever its state."""
 
     def close() -> None:
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):

@@ -1,4 +1,4 @@
-"""A shell on the host for a person, where this machine has no `ssh`: a terminal there that follows the one here."""
+"""A shell on the host for a person, for computers without an `ssh`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CHUNK = 1 << 15
 
 
 def run_shell(session: Session, command: Sequence[str] = ()) -> int:
-    """Connect this process's standard streams to a login shell, or to a command, and return its exit status.
+    """Connect this process's standard streams to a login shell or a command; return its exit status.
 
-    As with ssh, a shell gets a terminal where stdin is one, a command gets none, and the words of a command are
-    joined with blanks for the remote shell to read.
+    As with ssh, a shell gets a terminal if stdin is one, a command gets none, and the words of a command are joined
+    with blanks.
     """
     wants_terminal = not command and sys.stdin.isatty()
     try:
@@ -55,7 +55,7 @@ def run_shell(session: Session, command: Sequence[str] = ()) -> int:
 
 @contextlib.contextmanager
 def raw_terminal() -> Iterator[None]:
-    """Pass each key on as it is typed, ^C too; the terminal is as before afterwards."""
+    """Pass on each key as it is typed, ^C too; restore the terminal afterwards."""
     import termios
     import tty
 
@@ -69,7 +69,7 @@ def raw_terminal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def following_size(channel: paramiko.Channel) -> Iterator[None]:
-    """Tell the host when the window changes its size."""
+    """Report changes of the window's size to the host."""
 
     def tell() -> None:
         columns, rows = os.get_terminal_size(sys.stdin.fileno())

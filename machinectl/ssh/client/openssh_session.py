@@ -1,7 +1,7 @@
-"""Sessions through the system's ssh, for what paramiko cannot do: an algorithm that it lacks, a key on a token.
+"""Sessions through the system's ssh, for what paramiko lacks: an algorithm, a key on a token.
 
-One ssh logs in and stays in the background (ControlMaster, ssh_config(5)); each command is a channel of it. Whom to
-trust is decided here as everywhere (`hostkeys`): what is pinned is all that this ssh knows.
+One ssh logs in and stays in the background (ControlMaster, ssh_config(5)); each command is a channel of it. Host keys
+are judged here as everywhere (`host_keys`): this ssh knows only the pinned key.
 """
 
 from __future__ import annotations
@@ -49,21 +49,20 @@ if TYPE_CHECKING:
     from machinectl.ssh.script_output import ScriptOutput
     from machinectl.ssh.ssh_settings import Settings
 
-# How long the ssh in the background waits for the next command, in seconds: a person may be asked in between. It ends
-# by itself where we are killed.
+# How long the ssh in the background waits for the next command, in seconds: we may ask a person in between. It ends by
+# itself if we are killed.
 PERSISTS = 600
-# How long a login may take beside the connection, in seconds: a person fetches a token, or types a passphrase.
+# How long a login may take after the connection, in seconds: a person fetches a token, or types a passphrase.
 LOGIN_TIMEOUT = 120.0
-# Enough for an ssh that only speaks to the one in the background; in seconds.
+# Enough for an ssh that only asks the one in the background; in seconds.
 ASK_TIMEOUT = 10.0
-# How much ssh may say while it logs in, in bytes: a server's banner comes that way; and how often it is looked at, in
-# seconds.
+# How much ssh may print while it logs in, a server's banner included, in bytes; and how often we check, in seconds.
 MOST_SAID = 1 << 16
 LOOK_SECONDS = 0.05
 UNKNOWN_TO_BOTH = re.compile(r"Unable to negotiate|no matching|Protocol major versions differ")
 # The names for `ssh -Q` of options of ssh_config.
 QUERIES = {"KexAlgorithms": "kex", "Ciphers": "cipher", "MACs": "mac", "HostKeyAlgorithms": "key"}
-# The keys that a host may have, as they are asked for one kind after the other.
+# The algorithms of each key type that a host may have.
 ALGORITHMS = {
     "ssh-ed25519": "ssh-ed25519",
     "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
@@ -82,7 +81,7 @@ def connect(
     instead_of: Unsupported,
     trace: Callable[[str], None] | None = None,
 ) -> Session:
-    """Log in by the system's ssh. Raises `instead_of` where there is none or it cannot do it either, and SSHError."""
+    """Log in by the system's ssh. Raises `instead_of` if there is none or it fails in the same way, and SSHError."""
     check_way(settings, instead_of)
     if isinstance(instead_of, TokenNeeded) and console.interactive and is_there():
         console.note(f"The system's ssh logs in at {settings.address}: a token that blinks waits to be touched")
@@ -96,25 +95,25 @@ def connect(
 
 
 def check_host_key(endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: Unsupported) -> None:
-    """Find that a host's key is trusted, by the system's ssh, and leave it at that. Raises as `connect`."""
+    """Check the host's key by the system's ssh, without logging in. Raises as `connect`."""
     check_way(settings, instead_of)
     with temporary_directory() as directory:
         OpenSSH(endpoint, settings, Path(directory), instead_of).meet(host_keys)
 
 
 def check_way(settings: Settings, instead_of: Unsupported) -> None:
-    """Leave no host behind a jump host to the system's ssh: it judges that one's key by what it knows itself."""
+    """Refuse jump hosts: the system's ssh would judge their keys by itself."""
     if settings.jump or settings.proxy_jump:
         raise instead_of
 
 
 def is_there() -> bool:
-    """Whether this computer has an ssh that can stay in the background."""
+    """Return whether this computer has an ssh that can stay in the background."""
     return os.name == "posix" and shutil.which("ssh") is not None
 
 
 class OpenSSH:
-    """The system's ssh for one host; `directory` is private, and holds what it is to know."""
+    """The system's ssh for one host; `directory` is private and holds its files."""
 
     def __init__(self, endpoint: SSHEndpoint, settings: Settings, directory: Path, instead_of: Unsupported) -> None:
         if not is_there():
@@ -124,17 +123,17 @@ class OpenSSH:
         self._directory = directory
         self._instead_of = instead_of
         self._control = directory / "s"
-        # The ssh that runs now; the one that stays in the background is another process.
+        # The ssh that logs in; the one in the background is another process.
         self._running: subprocess.Popen[bytes] | None = None
 
     def meet(self, host_keys: HostKeys) -> None:
-        """Have the host's key judged. Raises HostKeyRefused."""
+        """Check the host's key. Raises HostKeyRefused."""
         demanded = host_keys.demanded()
         key = self._look_for(algorithms(host_keys.known_types(self._settings)))
         for kind in ALGORITHMS.values():
             if not demanded or key.fingerprint == demanded:
                 break
-            # The fingerprint demanded may be that of another of the host's keys.
+            # The demanded fingerprint may be that of another key of the host.
             with contextlib.suppress(Unsupported):
                 key = self._look(kind)
         certified = host_keys.takes_certificates(self._settings) and any(
@@ -171,7 +170,7 @@ class OpenSSH:
         return self._look("")
 
     def _look(self, kinds: str) -> HostKey:
-        """The key that a host shows, of certain algorithms."""
+        """Return the key that a host shows, of these algorithms."""
         seen = self._directory / "seen"
         seen.unlink(missing_ok=True)
         options = {**MEETING, "UserKnownHostsFile": quote_config_path(str(seen))}
@@ -184,9 +183,9 @@ class OpenSSH:
         return entries[0].key
 
     def log_in(self, pinned: bytes, *, asks: bool) -> None:
-        """Log in, and stay logged in in the background. With `asks`, ssh may ask at the terminal."""
+        """Log in and stay in the background. With `asks`, ssh may ask at the terminal."""
         (self._directory / "known_hosts").write_bytes(pinned)
-        # Nobody waits for the thread of a login that was interrupted: the process may end first.
+        # The process may end before the thread of an interrupted login.
         atexit.register(self.leave)
         options = {
             "BatchMode": "no" if asks else "yes",
@@ -202,8 +201,8 @@ class OpenSSH:
             self._fail(said)
 
     def _run(self, arguments: Sequence[str], patience: float, *, trusts: bool = False) -> str:
-        """Run ssh to its end, `patience` seconds at most, and return what it says, as far as anybody reads that."""
-        # What it says that is no error is why it came to nothing, too.
+        """Run ssh for at most `patience` seconds, and return its stderr up to a limit."""
+        # Its other messages, too, may explain a failure.
         options = {"ConnectTimeout": f"{self._settings.connect_timeout:.0f}", "LogLevel": "INFO"}
         command = self.command([*option_words(options), *arguments], trusts=trusts)
         # A file: the ssh that stays in the background would keep a pipe open.
@@ -222,7 +221,7 @@ class OpenSSH:
             return errors.read(MOST_SAID).decode(errors="replace") + late
 
     def _fail(self, said: str) -> NoReturn:
-        """Say why ssh came to nothing."""
+        """Raise an error that says why ssh failed."""
         if UNKNOWN_TO_BOTH.search(said):
             raise switched_off(self._settings, self._instead_of)
         words = one_line(last_line(said.encode()), 200) or "it gives no reason"
@@ -233,12 +232,12 @@ class OpenSSH:
         )
 
     def command(self, arguments: Sequence[str], *, trusts: bool = True) -> list[str]:
-        """The command line; with `trusts`, the host has to have the key that is pinned."""
+        """Return the command line; with `trusts`, the host must have the pinned key."""
         path = str(self._directory / "known_hosts") if trusts else ""
         return openssh_command(self._endpoint, known_hosts=path, arguments=[*option_words(COMMANDS_ONLY), *arguments])
 
     def login_command(self) -> list[str]:
-        """What starts LOGIN_COMMAND over the connection that there is, and makes no other one where that has ended."""
+        """Return the command that starts LOGIN_COMMAND over the existing connection, never over a new one."""
         options = {
             **WITH_INPUT,
             "ControlMaster": "no",
@@ -251,14 +250,14 @@ class OpenSSH:
         return self._ask("check")
 
     def leave(self) -> None:
-        """End what logs in, and what stays logged in."""
+        """End the ssh that logs in and the one in the background."""
         atexit.unregister(self.leave)
         if self._running and self._running.poll() is None:
             self._running.kill()
         self._ask("exit")
 
     def _ask(self, what: str) -> bool:
-        """Tell the ssh in the background something, and whether it is there."""
+        """Send a command to the ssh in the background; return whether it answers."""
         command = self.command([*option_words({"ControlPath": quote_config_path(str(self._control))}), "-O", what])
         try:
             answer = subprocess.run(
@@ -270,7 +269,7 @@ class OpenSSH:
 
 
 class SystemSession(Session):
-    """A session whose commands are the system's ssh each."""
+    """A session in which each command is a system's ssh."""
 
     def __init__(
         self,
@@ -328,7 +327,7 @@ def switched_off(settings: Settings, instead_of: Unsupported) -> Unsupported:
 
 
 def ends(process: subprocess.Popen[bytes], errors: int, patience: float) -> bool:
-    """Whether a program ends in time, in seconds, and without flooding the file of its errors; it has ended then."""
+    """Return whether a program ends within `patience` seconds without too much stderr. It has ended afterwards."""
     end = time.monotonic() + patience
     try:
         while process.poll() is None:

@@ -1,8 +1,7 @@
-"""Login shells on the host that were started ahead, each waiting for the one script that it will run.
+"""Login shells on the host that are started ahead, each waiting for one script.
 
-A command of its own takes a round trip to open a channel, another to start it, and a third for its input (OpenSSH's
-sshd grants a session no window before its command has started). Done ahead, while another command runs, the first two
-cost nothing: a command then takes one round trip.
+Otherwise a command takes three round trips: to open a channel, to start the shell, and to send the script (OpenSSH's
+sshd grants no window before the command has started). The first two are done while another command runs.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from machinectl.ssh.framing import LOGIN_COMMAND
 if TYPE_CHECKING:
     from machinectl.ssh.client.transport import Transport
 
-# Starting one takes two round trips, a quick command one: with two of them ahead, the next is always ready.
+# Starting one takes two round trips, a quick command one: with two ahead, one is always ready.
 AHEAD = 2
-# Seconds between attempts to start one where the server refused.
+# Seconds between attempts to start one after a refusal.
 PAUSES = (0.02, 0.1, 0.5)
 
 
@@ -35,10 +34,10 @@ class ShellPool:
         self._fill()
 
     def take(self, deadline: float) -> paramiko.Channel:
-        """A shell that waits for its script, and others started in its place.
+        """Return a waiting shell, and start others.
 
-        Raises TimeoutError when the deadline (time.monotonic) is over, paramiko's SSHException or EOFError where the
-        server starts none.
+        Raises TimeoutError at the deadline (time.monotonic), paramiko's SSHException or EOFError if the server starts
+        none.
         """
         channel = self._take_started(deadline)
         self._fill()
@@ -58,7 +57,7 @@ class ShellPool:
         return None
 
     def _start_patiently(self, deadline: float) -> paramiko.Channel:
-        """One now. Where few are allowed at once, the server counts one that has just ended for a little longer."""
+        """Start one now. If a server allows few, it may still count one that has just ended."""
         for pause in PAUSES:
             try:
                 return self._start().result(max(0, deadline - time.monotonic()))

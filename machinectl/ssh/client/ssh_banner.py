@@ -1,4 +1,4 @@
-"""What an SSH server shows to a stranger: its greeting and its key. Nobody logs in."""
+"""Read a server's greeting and host key without logging in."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LONGEST_GREETING = 255
 
 
 def read_banner(sock: socket.socket, timeout: float) -> tuple[str, HostKey | None]:
-    """A server's greeting, "" where it has none, and its key, None where that was not agreed on within `timeout` s.
+    """Return a server's greeting ("" without one) and its key (None if none was agreed on within `timeout` seconds).
 
-    The key has signed the key exchange, so that it is the server's own. The connection is closed.
+    The key has signed the key exchange, so it is the server's own. The connection is closed.
     """
     transport = Transport(sock, timeout=timeout)
     over = threading.Event()

@@ -1,4 +1,4 @@
-"""Becoming root: as root logged in, by sudo, whose password goes through stdin, or by doas where there is no sudo."""
+"""Become root: by the login itself, by sudo, which gets its password through stdin, or by doas if there is no sudo."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.runner import StreamingRunner
 
-# What probe_command's script prints.
+# Printed by the script of probe_command.
 ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL, DOAS = "root", "absent", "free", "password", "terminal", "doas"
-# What check_password_command's prints where sudo asks no second time.
+# Printed by the script of check_password_command if sudo does not ask again.
 REMEMBERED = "remembered"
-# What root's shell prints if it may start no programs: NOEXEC in the sudoers.
+# Printed by root's shell if it may start no programs: NOEXEC in the sudoers.
 NOEXEC = "noexec"
 STARTS_PROGRAMS = f"/bin/sh -c : 2>/dev/null || echo {NOEXEC}"
 
@@ -36,14 +36,14 @@ WRONG_PASSWORD = re.compile(
     rb"try again|incorrect password|[Aa]uthentication fail|no password was provided", re.IGNORECASE
 )
 NEW_PASSWORD = re.compile(rb"password (is|has) expired|to change your password", re.IGNORECASE)
-# Neither is mended by a password.
+# No password helps against these.
 HOPELESS = (NOT_ALLOWED, NEW_PASSWORD)
 NEEDS_TERMINAL = re.compile(rb"must have a tty")
 DOAS_REFUSES = re.compile(rb"^doas: (.+)$", re.MULTILINE)
 
 
 def probe_command(*, terminal: bool = False) -> str:
-    """Says how root can be had. `sudo -n` is tried first: with NOPASSWD, a password sent would stay in stdin."""
+    """Return a script that says how to become root. `sudo -n` first: with NOPASSWD, a password stays in stdin."""
     makes_one = f"elif ! command -v script >/dev/null; then echo {NO_TERMINAL}\n" if terminal else ""
     return (
         f"{framing.set_system_path()}\n"
@@ -57,13 +57,13 @@ def probe_command(*, terminal: bool = False) -> str:
 
 
 def check_password_command(*, terminal: bool = False) -> str:
-    """Tries the password on its input, once, and says whether sudo remembers it for what comes next."""
+    """Return a script that tries the password on its input once, and says whether sudo remembers it."""
     remembers = framing.authenticated_command(f"{STARTS_PROGRAMS}; echo {REMEMBERED}", needed=False, terminal=terminal)
     return f"{framing.set_system_path()}\n{remembers}"
 
 
 class Root:
-    """Runs commands as root by `program`, through a command of framing's; see Runner."""
+    """Runs commands as root by `program`, through one of framing's commands; see Runner."""
 
     def __init__(self, session: Session, command: str, password: str | None = None, *, program: str = "sudo") -> None:
         self.program = program
@@ -84,7 +84,7 @@ class Root:
         shown: str = "",
         secret: bool = False,
     ) -> CommandResult:
-        """Run a script as root. Raises RootRefused where it may not be one any more."""
+        """Run a script as root. Raises RootRefused if that is no longer allowed."""
         lines = partial(framing.as_root, script, command=self._command, password=self._password)
         output = self._session.collect(lines, f"{self.program}: {shown or script}", input, timeout, secret=secret)
         if not output.started:
@@ -99,7 +99,7 @@ class Root:
         *,
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
-        """Run a script as root, with sudo's environment. Raises RootRefused where it may not be one any more."""
+        """Run a script as root in sudo's environment. Raises RootRefused if that is no longer allowed."""
         self._session.trace_command(f"{self.program}: {script}")
         lines = partial(
             framing.as_root, script, command=self._command, password=self._password, form=framing.streamed_as_root
@@ -111,7 +111,7 @@ class Root:
 
 
 def become_root(session: Session, credentials: Credentials, console: Console) -> StreamingRunner:
-    """What runs commands as root on the host. Raises RootRefused with the sudoers line that would allow it."""
+    """Return what runs commands as root. Raises RootRefused with the sudoers line that would allow it."""
     if session.user == "root":
         return session
     probe = session.run(probe_command())
@@ -132,7 +132,7 @@ def become_root(session: Session, credentials: Credentials, console: Console) ->
 
 
 def with_password(session: Session, credentials: Credentials, console: Console, *, terminal: bool) -> Root:
-    """Root by sudo with the password given, or one typed. Raises RootRefused."""
+    """Use sudo with the given password or a typed one. Raises RootRefused."""
     if credentials.sudo_password is not None:
         root = try_password(session, credentials.sudo_password, terminal=terminal)
         if root is not None:
@@ -163,7 +163,7 @@ def with_password(session: Session, credentials: Credentials, console: Console, 
 
 
 def try_password(session: Session, password: str, *, terminal: bool) -> Root | None:
-    """Root by sudo, where it takes a password. Raises RootRefused where it isn't the password that is wrong."""
+    """Try a password; None if it is wrong. Raises RootRefused for any other refusal."""
     line = f"{password}\n".encode(errors="surrogateescape")
     result = session.run(check_password_command(terminal=terminal), input=line, check=False)
     if result.text.startswith(NOEXEC):
@@ -182,7 +182,7 @@ def is_hopeless(said: bytes) -> bool:
 
 
 def asked_each_time(session: Session, password: str, *, terminal: bool) -> Root:
-    """Root by a sudo that remembers nothing: it reads the password from before the script, and must read no more."""
+    """Use a sudo that asks each time: it must read no more than the password, which comes before the script."""
     command = framing.sudo_command(framing.ROOT_COMMAND, password=True, terminal=terminal)
     root = Root(session, command, password)
     try:
@@ -207,7 +207,7 @@ def without_programs(session: Session) -> RootRefused:
 
 
 def refused(session: Session, result: CommandResult, program: str = "sudo") -> RootRefused:
-    """Why there is no root, and what to do about it: from what a probe printed, or sudo said."""
+    """Return why there is no root and what to do, from the output of a probe or of sudo."""
     user, address = session.user, session.settings.address
     doas = DOAS_REFUSES.search(result.stderr)
     if doas and (result.text == ABSENT or program == "doas"):
@@ -237,10 +237,10 @@ def refused(session: Session, result: CommandResult, program: str = "sudo") -> R
 
 
 def sudoers(user: str) -> str:
-    """The command that lets a user become root without a password: a file of its own, whose rule counts last."""
+    """Return the command that lets a user become root without a password, in a file of its own that is read last."""
     return f"echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-{file_name(user)}"
 
 
 def file_name(user: str) -> str:
-    """What sudo reads: no file of /etc/sudoers.d whose name holds a dot or ends in ~ (sudoers(5))."""
+    """Return a name that sudo reads: in /etc/sudoers.d it skips names with a dot or a ~ at the end (sudoers(5))."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", user)

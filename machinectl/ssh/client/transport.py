@@ -1,4 +1,4 @@
-"""paramiko's transport, mended where it would lose an answer, wait for ever, or forget what the server said."""
+"""paramiko's transport, fixed where it loses an answer, waits for ever, or forgets what the server said."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 CURVE25519 = "curve25519-sha256"
 # Ciphers that encrypt and authenticate in one pass take half the time in paramiko, which prefers aes128-ctr.
 FAST_CIPHERS = {"aes128-gcm@openssh.com", "aes256-gcm@openssh.com"}
-# What may be asked of a server for a key of a type in known_hosts (RFC 8332: an ssh-rsa key signs with SHA-2).
+# The algorithms of a key type in known_hosts (RFC 8332: an ssh-rsa key signs with SHA-2).
 ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
-# What a server ends the connection for when it comes after the channel's end.
+# After the channel's end, a server ends the connection at any of these.
 CHANNEL_MESSAGES = {
     MSG_CHANNEL_CLOSE,
     MSG_CHANNEL_DATA,
@@ -56,9 +56,9 @@ CHANNEL_MESSAGES = {
 }
 # paramiko's own, in seconds.
 AUTHENTICATION_TIMEOUT = 30.0
-# What all answers during a login may take together: sshd's LoginGraceTime. Seconds.
+# The time for all answers during a login: sshd's LoginGraceTime. Seconds.
 LOGIN_TIMEOUT = 120.0
-# How long a server may take nothing of what is sent to it; longer than its keep-alive needs to find it dead. Seconds.
+# How long a server may read nothing; longer than the keep-alive needs to find it dead. Seconds.
 SEND_TIMEOUT = 60.0
 # A greeting, with the lines that may come before it (RFC 4253 4.2), and a packet (OpenSSH's PACKET_MAX_SIZE), in bytes.
 LONGEST_GREETING = 1 << 16
@@ -66,7 +66,7 @@ LONGEST_PACKET = 1 << 18
 LONGEST_BANNER = 1 << 12
 # One login asks a few times for a few things; RFC 8308 knows five extensions; an authentication method is a word.
 MOST_QUESTIONS, MOST_PROMPTS, MOST_EXTENSIONS, MOST_METHODS = 16, 16, 64, 16
-# Broken or given up: what nothing but outdated software is limited to.
+# Broken algorithms: only outdated software has no others.
 OUTDATED = re.compile(r"sha1|md5|dss|^ssh-rsa$|group1-|arcfour|3des|blowfish|cast128|rijndael|-cbc|^none$")
 RSA_CERTIFICATE, RSA_CERTIFICATE_BY_SHA2 = "ssh-rsa-cert-v01@openssh.com", "rsa-sha2-512-cert-v01@openssh.com"
 METHOD = re.compile(r"[!-~]{1,64}")
@@ -77,7 +77,7 @@ class AuthenticationTimeout(Exception):
 
 
 class NothingShared(IncompatiblePeer):
-    """The server offers no algorithm of a kind (a keyword of sshd_config) that is spoken here."""
+    """The server and we share no algorithm of a kind, which is named by its keyword of sshd_config."""
 
     def __init__(self, keyword: str, offered: Sequence[str], ours: Sequence[str]) -> None:
         super().__init__(f"none of its {keyword} is spoken here")
@@ -87,15 +87,14 @@ class NothingShared(IncompatiblePeer):
 
     @property
     def outdated(self) -> bool:
-        """Whether all that the server offers is given up elsewhere: it is older than this side, not newer."""
+        """Return whether all that the server offers is outdated: it is older than this side, not newer."""
         return bool(self.offered) and all(OUTDATED.search(name) for name in self.offered)
 
 
 class ServerPackets(Packetizer):
-    """Remembers how the other side began, to tell what listens there when it is not SSH, and when it last spoke.
+    """Limits packets, gives up on a server that reads nothing, and remembers its first line and its last packet.
 
-    It takes no more at once than SSH's packets have, and gives up on a peer that reads nothing: paramiko's waits for
-    ever, while whoever else wants to send waits for it.
+    paramiko's own waits for ever while sending, and all other senders with it.
     """
 
     # time.monotonic() of the last packet.
@@ -111,7 +110,7 @@ class ServerPackets(Packetizer):
         return self.greeting.split(b"\n")[0].rstrip(b"\r").decode(errors="replace") if self.greeting else None
 
     def _read_timeout(self, _timeout: float) -> bytes:
-        # The handshake ends in time, however its lines come (`dial.handshake`).
+        # `handshake` has its own timeout, however slowly lines come.
         piece: bytes = super()._read_timeout(math.inf)  # type: ignore[misc]  # the stubs leave it out
         self.greeting += piece
         if len(self.greeting) > LONGEST_GREETING:
@@ -143,7 +142,7 @@ class ServerPackets(Packetizer):
                 end = time.monotonic() + SEND_TIMEOUT
 
     def close(self) -> None:
-        # Through a jump host this closes a channel, which is told to a connection that may have ended before.
+        # Through a jump host, this sends a message over a connection that may have ended before.
         with suppress(EOFError, OSError):
             super().close()
 
@@ -156,13 +155,13 @@ class ServerPackets(Packetizer):
 class Authentication(AuthOnlyHandler):
     """Authentication requests one after the other (RFC 4252).
 
-    `methods` are those that the server said can continue, known after its first refusal.
+    `methods` are those that the server accepts, known after its first refusal.
     """
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
         self.methods: list[str] = []
-        # The last banner since a request was made: why a login that was granted comes to nothing (RFC 4252 5.4).
+        # The last banner since a request: it may say why a granted login ends (RFC 4252 5.4).
         self.said = ""
         self._accepted = False
         self._early = threading.Event()
@@ -170,9 +169,9 @@ class Authentication(AuthOnlyHandler):
         self._left = LOGIN_TIMEOUT
 
     def _choose_fallback_pubkey_algorithm(self, key_type: str, my_algos: Sequence[str]) -> str:
-        """The signature of an RSA key where the server has not said what it takes, or not yet (paramiko before 4).
+        """Return the signature for an RSA key if the server has not named any (paramiko before 4).
 
-        paramiko falls back on SHA-1, which servers have refused since OpenSSH 8.8; SHA-2 came with 7.2.
+        paramiko chooses SHA-1, which servers refuse since OpenSSH 8.8; SHA-2 came with 7.2.
         """
         return next((name for name in my_algos if "sha2" in name), key_type)
 
@@ -184,7 +183,7 @@ class Authentication(AuthOnlyHandler):
         return algorithm
 
     def would_accept(self, user: str, key: HostKey) -> bool:
-        """Ask whether a public key would do (RFC 4252 7), before a passphrase is asked for its private half."""
+        """Ask whether the server would accept a public key (RFC 4252 7), before we ask for a passphrase."""
         self._accepted = False
 
         def finish(message: paramiko.Message) -> None:
@@ -205,7 +204,7 @@ class Authentication(AuthOnlyHandler):
         method: str,
         finish_message: Callable[[paramiko.Message], None] | None = lambda _: None,
     ) -> list[str]:
-        # paramiko makes the event that the answer sets after it has sent the question: a quick answer would be lost.
+        # paramiko makes the event after it has sent the request: a quick answer would be lost.
         self._early = self.auth_event = threading.Event()
         self.said = ""
         answer: list[str] = super().send_auth_request(username, method, finish_message)
@@ -215,7 +214,7 @@ class Authentication(AuthOnlyHandler):
         if self._early.is_set():
             event.set()
         begun = time.monotonic()
-        # While the server asks a person, it is the person who takes the time.
+        # While the server asks a person, there is no limit for the server.
         if self.auth_method != "keyboard-interactive":
             self.transport.auth_timeout = max(0.0, min(self.transport.auth_timeout, self._left))
         try:
@@ -250,7 +249,7 @@ class Authentication(AuthOnlyHandler):
 
 
 def prompts_in(message: paramiko.Message) -> int:
-    """How many prompts a request for information has (RFC 4256 3.2), which is left as it was."""
+    """Return the number of prompts in a request for information (RFC 4256 3.2)."""
     for _ in ("name", "instruction", "language"):
         message.get_string()
     number = message.get_int()
@@ -261,8 +260,8 @@ def prompts_in(message: paramiko.Message) -> int:
 class Channels(ChannelMap):
     """The open channels of a transport.
 
-    paramiko adds a channel before the channel knows its transport. If the connection ends in between, closing the
-    channels fails at that one, and threads that wait for the others wait for ever.
+    paramiko adds a channel before it knows its transport. If the connection ends in between, closing the channels fails
+    there, and threads that wait for the others wait for ever.
     """
 
     def __init__(self, transport: paramiko.Transport) -> None:
@@ -275,7 +274,7 @@ class Channels(ChannelMap):
 
 
 class ChannelEvents(dict[int, threading.Event]):
-    """The events of threads that open a channel: one may be added while the end of the connection sets all of them."""
+    """The events of threads that open a channel: one may be added while the end of the connection sets all."""
 
     def values(self) -> list[threading.Event]:  # type: ignore[override]  # a copy, not a view
         return list(super().values())
@@ -291,7 +290,7 @@ def note_signal(channel: paramiko.Channel, message: paramiko.Message) -> None:
 
 
 def within_window(feed: Callable[[paramiko.Channel, paramiko.Message], None]) -> Callable[..., None]:
-    """End the connection if a channel receives more than its window allows, which paramiko does not check."""
+    """End the connection if a channel gets more than its window allows, which paramiko does not check."""
 
     def take(channel: paramiko.Channel, message: paramiko.Message) -> None:
         feed(channel, message)
@@ -302,10 +301,10 @@ def within_window(feed: Callable[[paramiko.Channel, paramiko.Message], None]) ->
 
 
 class Transport(ServiceRequestingTransport):
-    """One SSH connection over a socket (or a jump host's channel, which behaves like one)."""
+    """One SSH connection over a socket or over a jump host's channel."""
 
     def __init__(self, sock: socket.socket | paramiko.Channel, *, timeout: float) -> None:
-        # The server's numbers of channels whose end we have told it.
+        # The server's numbers of channels that we have closed.
         self._ended: set[int] = set()
         self._end: Exception | None = None
         self._sending = threading.Lock()
@@ -327,19 +326,19 @@ class Transport(ServiceRequestingTransport):
         self._preferred_kex = (*self._preferred_kex, CURVE25519)  # type: ignore[has-type]  # as above
         ciphers = self._preferred_ciphers  # type: ignore[has-type]  # as above
         self._preferred_ciphers = tuple(sorted(ciphers, key=lambda name: name not in FAST_CIPHERS))
-        # Ours ends it before (`dial.handshake`): paramiko's begins anew with each part.
+        # `handshake` has a shorter timeout; paramiko's begins anew with each part.
         self.handshake_timeout = timeout + SEND_TIMEOUT
-        # A host may ask a directory server first, and waits on purpose after a wrong password.
+        # A host may ask a directory server first, and delays its answer to a wrong password.
         self.auth_timeout = max(timeout, AUTHENTICATION_TIMEOUT)
 
     @property
     def first_line(self) -> str | None:
-        """The first line that the other side sent; None where it sent none."""
+        """Return the first line of the other side, None if none came."""
         return self._listener.first_line
 
     @property
     def heard(self) -> float:
-        """When the server last sent a packet, as time.monotonic() has it."""
+        """Return when the server last sent a packet, by time.monotonic()."""
         return self._listener.heard
 
     @property
@@ -350,7 +349,7 @@ class Transport(ServiceRequestingTransport):
 
     @property
     def authentication(self) -> Authentication:
-        """The conversation about who we are, begun on first use."""
+        """Return the authentication, begun on first use."""
         self.ensure_session()
         handler = self.auth_handler
         if not isinstance(handler, Authentication):
@@ -412,8 +411,8 @@ class Transport(ServiceRequestingTransport):
             value.decode()  # before it is read where a key is offered
 
     def _send_message(self, data: paramiko.Message) -> None:
-        # paramiko makes a message under the channel's lock and sends it after, so that one thread's data may overtake
-        # another's end of the channel; sshd then ends the whole connection.
+        # paramiko sends a message after it has released the channel's lock: data may follow the end of the channel, at
+        # which sshd ends the whole connection.
         text = data.asbytes()
         kind, channel = text[0], int.from_bytes(text[1:5], "big")
         with self._sending:

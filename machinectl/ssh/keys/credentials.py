@@ -1,4 +1,4 @@
-"""Who we are to a host: passwords and passphrases, given or asked for once, kept in memory and shown nowhere."""
+"""Passwords and passphrases, given or asked for once, kept in memory and never shown."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ TRIES = 3
 
 
 class Credentials:
-    """What was given in a file or the environment; what is asked for at the terminal is remembered here.
+    """What was given in a file or the environment, and what was typed since.
 
-    The passwords are those of the target host alone: a jump host is never sent them.
+    The passwords are only for the target host: a jump host never gets them.
     """
 
     def __init__(
@@ -30,12 +30,12 @@ class Credentials:
         return "Credentials(…)"
 
     def for_jump(self) -> Credentials:
-        """The same person's credentials for another host: its keys, not its passwords."""
+        """Return the credentials for a jump host: the keys, without the passwords."""
         other = Credentials(passphrase=self.passphrase)
         other.passphrases = self.passphrases
         return other
 
 
 def ask(console: Console, question: str) -> str | None:
-    """A secret from the person at the terminal; None where there is nobody, or nothing was typed."""
+    """Ask for a secret at the terminal; None if nobody answers or nothing was typed."""
     return (console.ask(question, secret=True) or None) if console.interactive else None

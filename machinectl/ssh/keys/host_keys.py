@@ -1,4 +1,4 @@
-"""Which host keys are trusted: the one demanded, the one pinned, the one that the user's known_hosts holds."""
+"""Decide which host keys are trusted: the demanded, the pinned, or those in the user's known_hosts."""
 
 from __future__ import annotations
 
@@ -23,24 +23,23 @@ if TYPE_CHECKING:
     from machinectl.ssh.keys.known_hosts import HostKey, KnownHost
     from machinectl.ssh.ssh_settings import Settings
 
-# What the machine's host is called in the machine's own known_hosts: not its address and not the machine's name, so
-# that the pin holds when either changes. `openssh` gives it to ssh as HostKeyAlias.
+# The host's name in the machine's known_hosts and for ssh (HostKeyAlias). It is neither an address nor the machine's
+# name, so that the pin holds when these change.
 PIN = "machinectl"
-# A user's own may hold the hosts of a whole company: this many bytes are some 50,000 keys.
+# In bytes, some 50,000 keys: a user's file may hold the hosts of a whole company.
 LONGEST_KNOWN_HOSTS = 16 << 20
 
-# What a key revocation list begins with (PROTOCOL.krl).
+# The first bytes of a key revocation list (PROTOCOL.krl).
 REVOCATION_LIST = b"SSHKRL\n\0"
 
 
 @dataclass(frozen=True, slots=True)
 class HostKeyPolicy:
-    """What to do about the host's key.
+    """How to judge the host's key.
 
     `pinned` is the machine's known_hosts, empty at first contact; `demanded` a SHA256 fingerprint that the key must
-    have, whatever is pinned; `strict` refuses a key that nothing is known of. `machine` is the machine's name, for
-    the command that an error tells to type, unless that is `again`. A key that is accepted goes for this once, unless
-    it is `lasting`.
+    have, whatever is pinned; `strict` refuses unknown keys. `machine` is its name for the command in an error, unless
+    that is `again`. Unless `lasting`, a key is accepted only this once.
     """
 
     pinned: bytes = b""
@@ -59,7 +58,7 @@ class HostKeyPolicy:
 
 
 class HostKeys:
-    """Judges the keys of a host and of the jump hosts before it, and holds what is pinned in the end."""
+    """Judges the keys of a host and of its jump hosts, and holds the pins."""
 
     def __init__(self, policy: HostKeyPolicy, console: Console) -> None:
         self._policy = policy
@@ -70,23 +69,23 @@ class HostKeys:
 
     @property
     def machine(self) -> str:
-        """The machine that the keys are judged for, "" if there is none yet."""
+        """Return the name of the machine, "" if there is none yet."""
         return self._policy.machine
 
     @property
     def pinned(self) -> bytes:
-        """The machine's known_hosts as it should be from now on."""
+        """Return the machine's known_hosts from now on."""
         return self._pinned
 
     def known_types(self, settings: Settings, *, jump: bool = False) -> list[str]:
-        """The types of the keys that are known of a host: to be asked for first, so that they can match."""
+        """Return the types of a host's known keys: ask for these first, so that they can match."""
         pins = self._pins(settings, jump=jump)
         known = without_marker(self._known(settings, None, jump=jump))
         entries = known or pins if jump else pins or known
         return list(dict.fromkeys(entry.key.type for entry in entries))
 
     def demanded(self, *, jump: bool = False) -> str:
-        """The fingerprint that the host's key must have, or ""."""
+        """Return the fingerprint that the host's key must have, or ""."""
         return "" if jump else self._policy.demanded.rstrip("=")
 
     def _known(self, settings: Settings, key: HostKey | None, *, jump: bool) -> list[KnownHost]:
@@ -119,7 +118,7 @@ class HostKeys:
         return True
 
     def check(self, settings: Settings, key: HostKey, *, jump: bool = False, certified: bool = False) -> None:
-        """Accept a key, and pin it where it is new. Raises HostKeyRefused."""
+        """Accept a key, and pin it if it is new. Raises HostKeyRefused."""
         if settings.revoked_host_keys:
             must_not_be_revoked(settings, key)
         known = self._known(settings, key, jump=jump)
@@ -199,12 +198,12 @@ class HostKeys:
 
 
 def pin_name(settings: Settings, *, jump: bool) -> str:
-    """The name of a host's line in the machine's known_hosts."""
+    """Return the name of a host in the machine's known_hosts."""
     return known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)[0] if jump else PIN
 
 
 def find_known(settings: Settings) -> list[KnownHost]:
-    """What the user's and the system's known_hosts hold of a host."""
+    """Return a host's keys in the user's and the system's known_hosts."""
     entries = []
     for path in settings.known_hosts:
         try:
@@ -241,7 +240,7 @@ def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
 
 
 def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
-    """Refuse a key that RevokedHostKeys names, and as OpenSSH does any key where that cannot be read."""
+    """Refuse a key in RevokedHostKeys; like OpenSSH, refuse any key if that file cannot be read."""
     path = settings.revoked_host_keys
     try:
         text = read_file(path, LONGEST_KNOWN_HOSTS)
@@ -259,7 +258,7 @@ def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
 
 
 def is_in_list(path: str, key: HostKey) -> bool:
-    """Whether a list in OpenSSH's own format (PROTOCOL.krl) has a key: ssh-keygen knows. Raises HostKeyRefused."""
+    """Ask ssh-keygen whether a binary revocation list (PROTOCOL.krl) has a key. Raises HostKeyRefused."""
     with temporary_directory() as directory:
         file = os.path.join(directory, "key.pub")
         with open(file, "w", encoding="utf-8") as written:

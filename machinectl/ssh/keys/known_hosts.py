@@ -1,6 +1,6 @@
-"""The format of known_hosts, sshd(8) SSH_KNOWN_HOSTS FILE FORMAT, and fingerprints as OpenSSH prints them.
+"""The format of known_hosts (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), and fingerprints as OpenSSH prints them.
 
-paramiko's own reader knows no patterns, markers or key types of tomorrow, and stops at a line that is not base64.
+paramiko's own reader knows no patterns, markers or new key types, and stops at a line that is not base64.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ AUTHORITY = "@cert-authority"
 
 @dataclass(frozen=True, slots=True)
 class HostKey:
-    """A public key, as SSH sends it (RFC 4253 6.6): the type's name and the blob that begins with it."""
+    """A public key, as SSH sends it (RFC 4253 6.6): the type and the blob, which begins with the type."""
 
     type: str
     blob: bytes
 
     @property
     def fingerprint(self) -> str:
-        """`ssh-keygen -l`'s: SHA256 of the blob, base64 without padding."""
+        """Return the fingerprint of `ssh-keygen -l`: SHA256 of the blob, base64 without padding."""
         return f"SHA256:{base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip('=')}"
 
     def __str__(self) -> str:
-        """For people: `ED25519 SHA256:…`."""
+        """Return `ED25519 SHA256:…` for people."""
         name = self.type.removeprefix("ssh-").removeprefix("sk-").partition("@")[0].partition("-")[0]
         return f"{name.upper()} {self.fingerprint}"
 
     @property
     def line(self) -> str:
-        """The key as it stands in known_hosts and authorized_keys."""
+        """Return the key as in known_hosts and authorized_keys."""
         return f"{self.type} {base64.b64encode(self.blob).decode()}"
 
 
@@ -49,7 +49,7 @@ class KnownHost:
     key: HostKey
 
     def names(self, name: str) -> bool:
-        """Whether a name is among those of this line; a pattern after ! takes it out."""
+        """Return whether the line is about a name; a pattern after ! excludes it."""
         found = False
         for pattern in self.patterns:
             if pattern.startswith("!"):
@@ -61,7 +61,7 @@ class KnownHost:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a name is meant by one pattern: hashed (|1|salt|hash), or with * and ?; case does not count."""
+    """Return whether a pattern matches a name: hashed (|1|salt|hash), or with * and ?; case is ignored."""
     if pattern.startswith("|1|"):
         salt, _, digest = pattern[3:].partition("|")
         try:
@@ -75,7 +75,7 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def parse(text: bytes) -> list[KnownHost]:
-    """The lines that hold a host and a key; what cannot be read is passed over, as OpenSSH does."""
+    """Return the lines with a host and a key; invalid lines are skipped, as by OpenSSH."""
     return [entry for line in text.decode(errors="replace").splitlines() if (entry := parse_line(line)) is not None]
 
 
@@ -89,7 +89,7 @@ def parse_line(line: str) -> KnownHost | None:
 
 
 def parse_key(kind: str, text: str) -> HostKey | None:
-    """A key of its two words, or None where they don't belong together."""
+    """Parse the two words of a key; None if they do not fit together."""
     try:
         blob = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -99,20 +99,20 @@ def parse_key(kind: str, text: str) -> HostKey | None:
 
 
 def holds(text: bytes, key: HostKey) -> bool:
-    """Whether a list of public keys, one a line (those of KEY.pub, and what may stand before them), has a key."""
+    """Return whether a list of public keys, one a line, has a key."""
     words = key.line.split()
     return any(words[1] in line.split() for line in text.decode(errors="replace").splitlines() if line[:1] != "#")
 
 
 def names_of(hostname: str, port: int, alias: str) -> list[str]:
-    """What a host is called in known_hosts. A port has its own name; a line without one is good for any port."""
+    """Return a host's names in known_hosts. A port has a name of its own; a name without one fits any port."""
     if alias:
         return [alias]
     return [hostname] if port == SSH_PORT else [f"[{hostname}]:{port}", hostname]
 
 
 def find(entries: list[KnownHost], names: list[str]) -> list[KnownHost]:
-    """The keys for the first of the names that there are any for, and what is marked for any of them."""
+    """Return the keys of the first name that has any, and the marked lines of all names."""
     marked = [entry for entry in entries if entry.marker and any(entry.names(name) for name in names)]
     for name in names:
         keys = [entry for entry in entries if not entry.marker and entry.names(name)]
@@ -122,5 +122,5 @@ def find(entries: list[KnownHost], names: list[str]) -> list[KnownHost]:
 
 
 def is_fingerprint(text: str) -> bool:
-    """Whether a text is a SHA256 fingerprint; the base64 of 32 bytes is 43 characters without its padding."""
+    """Return whether a text is a SHA256 fingerprint: 43 characters of base64 without padding."""
     return re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}=?", text) is not None

@@ -1,4 +1,4 @@
-"""Private keys: in files, as OpenSSH and older tools write them, and in the agent."""
+"""Private keys in files, as OpenSSH and older tools write them, and in the agent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # The container of OpenSSH's private keys: openssh-portable, PROTOCOL.key.
 MAGIC = b"openssh-key-v1\0"
-# What paramiko decrypts of it; aes256-ctr is what ssh-keygen writes.
+# The ciphers that paramiko supports; ssh-keygen uses aes256-ctr.
 CIPHERS = {"none", "aes256-ctr", "aes256-cbc"}
 # An agent answers at once, unless it asks its owner first (ssh-add -c).
 AGENT_TIMEOUT = 60.0
@@ -40,9 +40,9 @@ CLASSES: dict[str, Callable[..., paramiko.PKey]] = {
 # The older PEM containers, by the name in their first line (RFC 8017, RFC 5915).
 PEM_TYPES = {"RSA": "ssh-rsa", "EC": "ecdsa-sha2-nistp256"}
 
-# What the types begin with whose private half is on a token (PROTOCOL.u2f).
+# The prefix of types with the private half on a token (PROTOCOL.u2f).
 SK = "sk-"
-# The first line of a newer one says that it is encrypted, and no type (RFC 5958).
+# The first line of PKCS #8 says only that the key is encrypted (RFC 5958).
 PKCS8 = "ENCRYPTED"
 
 
@@ -52,36 +52,36 @@ class WrongPassphrase(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """A private key's file, read and not yet opened. `public` is None where the container hides it."""
+    """A private key's file, read but not decrypted. `public` is None if the file hides it."""
 
     path: str
     type: str
     public: HostKey | None
     encrypted: bool
     text: str = field(repr=False)
-    # The file holds the public half alone: its private half is in the agent.
+    # The file holds only the public half: the private half is in the agent.
     public_only: bool = False
 
     @property
     def on_token(self) -> bool:
-        """Whether the file only says which token to ask, and for which of its keys."""
+        """Return whether the private half is on a security token."""
         return self.type.startswith(SK) and not self.public_only
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a host's owner signed for a key, so that its servers let it in."""
+    """A signed public key, which a host's owner accepts for a login."""
 
     path: str
     blob: HostKey
 
     def shown(self) -> PublicBlob:
-        """What a key shows in place of its public half (paramiko's `PKey.public_blob`)."""
+        """Return paramiko's `PKey.public_blob`, which a key shows instead of its public half."""
         return PublicBlob(self.blob.type, self.blob.blob)
 
 
 class Agent(AgentSSH):
-    """The agent behind a socket; paramiko's own knows $SSH_AUTH_SOCK only, and not IdentityAgent."""
+    """The agent at a socket; paramiko's own reads only $SSH_AUTH_SOCK, not IdentityAgent."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class Agent(AgentSSH):
 
 
 def open_agent(path: str) -> Agent | None:
-    """The agent, or None where none answers: a socket is often left behind, and OpenSSH passes over it."""
+    """Return the agent, None if none answers: stale sockets are common, and OpenSSH skips them."""
     if not path or not hasattr(socket, "AF_UNIX"):
         return None
     try:
@@ -136,7 +136,7 @@ def read_key(path: str) -> KeyFile:
 
 
 def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
-    """A key in the container that openssl writes, as OpenSSH's, opened. Raises SSHError."""
+    """Convert a key that openssl wrote to OpenSSH's format, unencrypted. Raises SSHError."""
     from machinectl.certs import openssh_key
 
     try:
@@ -146,13 +146,13 @@ def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
 
 
 def read_text(path: str) -> str:
-    """A key's file as text: whatever bytes it has, and with the ends of lines that every system has. Raises OSError."""
+    """Read a key's file with any bytes and any line ends. Raises OSError."""
     text = read_file(path).decode("utf-8", "surrogateescape")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def public_beside(path: str) -> HostKey | None:
-    """The public half in the file that ssh-keygen writes beside a key."""
+    """Read the public half from the file that ssh-keygen writes next to a key."""
     try:
         fields = read_text(f"{path}.pub").split(None, 2)
     except OSError:
@@ -161,7 +161,7 @@ def public_beside(path: str) -> HostKey | None:
 
 
 def read_public(path: str, text: str) -> KeyFile:
-    """A public key in place of the private one: OpenSSH then uses the agent's, and so do we."""
+    """Read a public key that was given as a private one: like OpenSSH, we use the agent's private half."""
     fields = text.split(None, 2)
     public = parse_key(fields[0], fields[1]) if len(fields) > 1 else None
     if public is not None:
@@ -172,7 +172,7 @@ def read_public(path: str, text: str) -> KeyFile:
 
 
 def read_openssh(path: str, text: str) -> KeyFile:
-    """What the container of OpenSSH says in the open: cipher and public key."""
+    """Read the unencrypted parts of OpenSSH's format: cipher and public key."""
     body = text.partition("-----BEGIN OPENSSH PRIVATE KEY-----")[2].partition("-----END")[0]
     try:
         data = base64.b64decode("".join(body.split()), validate=True)
@@ -191,7 +191,7 @@ def read_openssh(path: str, text: str) -> KeyFile:
 
 
 def read_fields(data: bytes) -> tuple[str, HostKey]:
-    """Cipher and public key of OpenSSH's container. Raises ValueError where it is cut short."""
+    """Return cipher and public key of OpenSSH's format. Raises ValueError if it is cut short."""
     if not data.startswith(MAGIC):
         raise ValueError
     message = paramiko.Message(data[len(MAGIC) :])
@@ -207,12 +207,11 @@ def read_fields(data: bytes) -> tuple[str, HostKey]:
 
 
 def token_needed(key: KeyFile) -> TokenNeeded:
-    """What a key is good for that only says which token has its private half."""
     return TokenNeeded(f"The key {key.path} needs its security token", f"Let the agent hold it: ssh-add {key.path}")
 
 
 def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
-    """Open a key. Raises WrongPassphrase, or SSHError for a file that is no key after all."""
+    """Decrypt a key. Raises WrongPassphrase, or SSHError for a file that is not a key."""
     kind, text = key.type, key.text
     if key.on_token:
         raise token_needed(key)
@@ -222,16 +221,16 @@ def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
             kind = read_openssh(key.path, text).type
         return CLASSES[kind](file_obj=io.StringIO(text), password=passphrase)
     except Exception as exc:
-        # paramiko lets cryptography's, struct's and its own exceptions out, and has none for a wrong passphrase.
+        # paramiko raises exceptions of cryptography, struct and its own, and none for a wrong passphrase.
         if key.encrypted:
             raise WrongPassphrase from exc
         raise unusable(key.path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
 
 
 def certificates_of(public: HostKey, paths: Iterable[str]) -> list[Certificate]:
-    """The certificates of a key among files: KEY-cert.pub beside it, and the CertificateFiles of the configuration.
+    """Return the certificates of a key: KEY-cert.pub next to it, and CertificateFiles.
 
-    One that is not there or is somebody else's is passed over, as OpenSSH does.
+    Missing files and certificates of other keys are skipped, as by OpenSSH.
     """
     found = []
     for path in dict.fromkeys(paths):
@@ -246,7 +245,7 @@ def certificates_of(public: HostKey, paths: Iterable[str]) -> list[Certificate]:
 
 
 def certifies(certificate: HostKey, public: HostKey) -> bool:
-    """Whether a certificate is that of a public key, which it holds between a nonce and more (PROTOCOL.certkeys)."""
+    """Return whether a certificate holds a public key (PROTOCOL.certkeys)."""
     if not certificate.type.startswith(f"{public.type.removesuffix('@openssh.com')}-cert-"):
         return False
     message = paramiko.Message(certificate.blob)
@@ -258,7 +257,7 @@ def certifies(certificate: HostKey, public: HostKey) -> bool:
 
 
 def public_line(path: str, passphrase: str | None = None) -> str:
-    """The public half of a private key, as a line for authorized_keys: from KEY.pub, else from the key itself."""
+    """Return a key's line for authorized_keys, from KEY.pub or the private key."""
     public = public_beside(path)
     if public is not None:
         return public.line
