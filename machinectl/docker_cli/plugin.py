@@ -1,4 +1,4 @@
-"""The docker CLI's plugin `machine`: the file in docker's directory, and what docker's configuration says of it.
+"""The docker CLI's plugin `machine`: its file in docker's directory, and its hooks in docker's configuration.
 
 docker/cli: docs/extend/cli_plugins.md (the file), cli/config/configfile (config.json), cli-plugins/manager/hooks.go.
 """
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 PLUGINS = "cli-plugins"
 FILE = "docker-machine"
 CONFIGURATION = "config.json"
-# What tells our file from anybody else's.
+# Recognizes our file.
 MARK = b"# machinectl's plugin for the docker CLI."
-# docker runs it whoever wrote it; its configuration may hold passwords.
+# The plugin must be executable by all; docker's configuration may hold passwords.
 PROGRAM, PRIVATE = 0o755, 0o600
-# The hooks that docker calls for a command that fails, from 29.3 on: each by how the command begins. Those are here
-# that ask an engine, plugins' too.
+# docker 29.3 and later call hooks when a command fails, by the command's first words: all that ask an engine, plugins
+# included.
 HOOKS = ["plugins", "machine", "error-hooks"]
 ASKING = (
     "attach bake build builder buildx checkpoint commit compose config container cp create diff events exec export "
@@ -39,17 +39,17 @@ WANTED = ASKING.replace(" ", ",")
 
 
 def directory(environment: Mapping[str, str]) -> str:
-    """Where the docker CLI keeps what is its user's, absolute."""
+    """Return the docker CLI's directory, absolute."""
     return os.path.abspath(environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"))
 
 
 def plugin_file(environment: Mapping[str, str]) -> str:
-    """Where docker looks for the plugin."""
+    """Return the path at which docker looks for the plugin."""
     return os.path.join(directory(environment), PLUGINS, FILE)
 
 
 def content(program: Sequence[str]) -> bytes:
-    """The plugin's file: it starts a program of ours, with what comes before docker's own words."""
+    """Return the plugin's file, which starts a program of ours with arguments before docker's own."""
     with open(os.path.join(os.path.dirname(__file__), "docker_plugin.sh"), encoding="utf-8") as file:
         text = file.read()
     words = {"@PROGRAM@": quoted(program[0]), "@ARGUMENTS@": "".join(f"{quoted(word)} " for word in program[1:])}
@@ -59,7 +59,7 @@ def content(program: Sequence[str]) -> bytes:
 
 
 def is_ours(path: str) -> bool:
-    """Whether the plugin's file is there, and ours."""
+    """Return whether the plugin's file exists and is ours."""
     try:
         return MARK in read_file(path)
     except OSError:
@@ -67,7 +67,7 @@ def is_ours(path: str) -> bool:
 
 
 def strange(path: str) -> str:
-    """What stands in the place of our file and is not ours, "" where nothing does."""
+    """Return what else is at the path of our file, "" if nothing is."""
     if not os.path.lexists(path) or is_ours(path):
         return ""
     if os.path.islink(path):
@@ -76,7 +76,7 @@ def strange(path: str) -> str:
 
 
 def put(path: str, program: Sequence[str]) -> None:
-    """Write the plugin's file, into docker's directory, which is made where it is not there. Raises MachineError."""
+    """Write the plugin's file; make docker's directory if it is missing. Raises MachineError."""
     plugins = os.path.dirname(path)
     docker = os.path.dirname(plugins)
     with usable(path):
@@ -95,7 +95,7 @@ def take_away(path: str) -> None:
 
 
 def ask_for_hooks(environment: Mapping[str, str]) -> None:
-    """Have docker's configuration ask for our hooks; nothing else in it changes. Raises MachineError."""
+    """Request our hooks in docker's configuration; nothing else in it changes. Raises MachineError."""
     path = os.path.join(directory(environment), CONFIGURATION)
     text = configuration(path)
     with understood(path):
@@ -105,7 +105,7 @@ def ask_for_hooks(environment: Mapping[str, str]) -> None:
 
 
 def asks_for_hooks(environment: Mapping[str, str]) -> bool:
-    """Whether docker's configuration asks for hooks as we have written them. Raises MachineError."""
+    """Return whether docker's configuration requests hooks as we write them. Raises MachineError."""
     path = os.path.join(directory(environment), CONFIGURATION)
     text = configuration(path)
     with understood(path):
@@ -113,7 +113,7 @@ def asks_for_hooks(environment: Mapping[str, str]) -> bool:
 
 
 def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
-    """Take our hooks out of docker's configuration. Raises MachineError."""
+    """Remove our hooks from docker's configuration. Raises MachineError."""
     path = os.path.join(directory(environment), CONFIGURATION)
     text = configuration(path)
     if not text:
@@ -128,7 +128,7 @@ def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
 
 
 def configuration(path: str) -> str:
-    """What docker's configuration holds, "" where there is none. Raises MachineError."""
+    """Return docker's configuration, "" if there is none. Raises MachineError."""
     with usable(path), understood(path):
         try:
             return read_file(path).decode()
@@ -137,7 +137,7 @@ def configuration(path: str) -> str:
 
 
 def replace(path: str, data: bytes, mode: int) -> None:
-    """Write a file of docker's, whole or not at all, through a link to it; it keeps its mode and its owner."""
+    """Write a file of docker's atomically, through a link; mode and owner are kept."""
     whose = os.path.dirname(path)
     path = os.path.realpath(path)
     place = os.path.dirname(path)
@@ -169,14 +169,14 @@ def check_private(directory: str) -> None:
 
 
 def check_led_by(directory: str, place: str) -> None:
-    """Have nobody's link lead root to a place of somebody else's. Raises PermissionError."""
+    """Refuse to follow another user's link as root to a place that is not theirs. Raises PermissionError."""
     owner = os.lstat(directory).st_uid
     if os.geteuid() == 0 and owner not in {0, os.stat(place).st_uid}:
         raise PermissionError(errno.EPERM, "A link there leads to what is not its owner's", place)
 
 
 def keep_as_it_was(descriptor: int, path: str, mode: int) -> None:
-    """Give a new file the mode and the owner of the one that it replaces; else `mode`, and its directory's owner."""
+    """Give a new file the mode and owner of the file that it replaces; else `mode`, and its directory's owner."""
     try:
         before = os.stat(path)
         mode = stat.S_IMODE(before.st_mode) | (mode & 0o111)
@@ -187,7 +187,7 @@ def keep_as_it_was(descriptor: int, path: str, mode: int) -> None:
 
 
 def make_directory(path: str, mode: int) -> None:
-    """Make a directory where there is none; it is its parent's owner's."""
+    """Make a missing directory; its owner is its parent's."""
     try:
         os.mkdir(path, mode)
     except FileExistsError as exc:
@@ -198,9 +198,9 @@ def make_directory(path: str, mode: int) -> None:
 
 
 def give(what: int | str, like: os.stat_result) -> None:
-    """Have something that root made be whose it would be: with sudo, root works in somebody's home.
+    """Change the owner of what root made: with sudo, root works in another user's home.
 
-    Of a path, the name itself: whose directory it is in may have put a link in its place by now.
+    A link at a path is not followed: the owner of its directory may have put it there.
     """
     if os.geteuid() == 0 and like.st_uid:
         change = os.chown if isinstance(what, int) else os.lchown
@@ -220,7 +220,7 @@ def usable(path: str) -> Iterator[None]:
 
 
 def nearest(path: str) -> str:
-    """What there is of a path: it, or the directory above it that is there."""
+    """Return a path, or the nearest directory above it that exists."""
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     return path
@@ -228,7 +228,7 @@ def nearest(path: str) -> str:
 
 @contextmanager
 def understood(path: str) -> Iterator[None]:
-    """Turn what is wrong with the text of docker's configuration into a MachineError."""
+    """Turn a syntax error in docker's configuration into a MachineError."""
     try:
         yield
     except (ValueError, RecursionError) as exc:

@@ -1,7 +1,4 @@
-"""Files and directories that are there whole or not at all, and private from their first byte.
-
-And files that are read whole, whatever was laid there in their place.
-"""
+"""Write files and directories completely or not at all, and private from the first byte; read files safely."""
 
 from __future__ import annotations
 
@@ -18,13 +15,13 @@ if TYPE_CHECKING:
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
 
-# Windows has neither O_NONBLOCK nor pipes among its files, and reads texts unless it is told not to.
+# Windows has no O_NONBLOCK and no named pipes, and needs O_BINARY.
 WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # In bytes.
 PIECE = 1 << 16
 # In bytes. Keys, certificates and pins have some KB; a bundle of all public CAs has a quarter of this.
 LONGEST = 1 << 20
-# What flock answers where a file system knows no locks (NFS without its lock daemon).
+# Errors of flock on a file system without locks (NFS without its lock daemon).
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
@@ -53,11 +50,11 @@ class Translated:
 
 
 def read_file(path: str, longest: int = LONGEST) -> bytes:
-    """What a regular file holds: no pipe has us wait for who writes it, and no device is read for ever.
+    """Read a regular file, without waiting for a pipe or reading a device endlessly.
 
-    Raises OSError, also for what is no regular file, and for one that has more than `longest` bytes.
+    Raises OSError, also for another kind of file, and for one of more than `longest` bytes.
     """
-    # Without a file object: thousands of records are read, and its buffer costs more than they do.
+    # Without a file object: for thousands of records, its buffer costs more than reading.
     descriptor = open_without_waiting(path, os.O_RDONLY)
     try:
         found = os.fstat(descriptor)
@@ -81,7 +78,7 @@ def open_without_waiting(path: str, flags: int) -> int:
 
 
 def replace_file(path: str, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a crash: temp file, fsync, rename.
+    """Write a file completely or not at all, also after a crash: temp file, fsync, rename.
 
     The temporary name is fixed (writers hold the machine's lock): the next write removes what a killed one left.
     """
@@ -99,7 +96,7 @@ def replace_file(path: str, data: bytes) -> None:
 
 
 def write_new(path: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
-    """Write a file that is not there yet, and have it outlast a power cut."""
+    """Write a new file and sync it to disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with open(descriptor, "wb") as file:
         file.write(data)
@@ -115,7 +112,7 @@ def remove_if_present(path: str) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Make a rename in a directory outlast a power cut."""
+    """Sync a directory's renames to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -124,7 +121,7 @@ def sync_directory(path: str) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a directory with all that is in it, or a link to one, as far as that is possible."""
+    """Remove a directory with its contents, or a link to one, as far as possible."""
     import shutil
 
     if os.path.islink(path):
@@ -134,7 +131,7 @@ def remove_tree(path: str) -> None:
 
 
 def quoted(path: str) -> str:
-    """A path as it is typed in a shell, for a hint."""
+    """Quote a path for a shell, for a hint."""
     import shlex
 
     return shlex.quote(path)

@@ -1,4 +1,4 @@
-"""Files that belong together, like a key and its certificate: a directory gets all of them or none, killed or not."""
+"""Write files that belong together, like a key and its certificate: all of them or none, also after a kill."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 PUBLIC_FILE = 0o644
 
-# Where a set of files is being written: of no use until it is whole.
+# The directory of an incomplete set.
 UNFINISHED = ".machinectl-unfinished"
-# What it is renamed to then. From that moment the set counts, and whoever comes next finishes moving it into place.
+# Its name once complete: the next process moves it into place if this one is killed.
 COMMITTED = ".machinectl-committed"
 
 
 def read_regular_file(path: str) -> bytes:
-    """What a file holds. Raises MachineError where it is missing, is no file or may not be read."""
+    """Read a regular file. Raises MachineError if it is missing, another kind of file, or unreadable."""
     try:
         if stat.S_ISDIR(os.stat(path).st_mode):
             raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {shlex.quote(path)}")
@@ -49,7 +49,7 @@ def read_regular_file(path: str) -> bytes:
 
 @contextmanager
 def locked_directory(directory: str) -> Iterator[None]:
-    """Make the directory (0700) if need be, wait for other writers, and finish what a killed one had begun.
+    """Make the directory (0700) if it is missing, wait for other writers, and finish what a killed one began.
 
     A directory that was made here and stays empty is removed again.
     """
@@ -74,9 +74,9 @@ def locked_directory(directory: str) -> Iterator[None]:
 
 
 def replace_together(directory: str, files: Mapping[str, bytes], *, force: bool, hint: str) -> None:
-    """Put all files into a directory or none; `only_writer` must be held. An empty one is removed instead.
+    """Write all files into a locked directory or none; an empty file is removed instead.
 
-    What is there with other contents is replaced with `force` alone; else MachineError, with `hint` as what to do.
+    Existing files with other contents are replaced only with `force`; otherwise raises MachineError with the hint.
     """
     taken = [name for name, data in files.items() if differs(os.path.join(directory, name), data)]
     if not taken:
@@ -100,7 +100,7 @@ def replace_together(directory: str, files: Mapping[str, bytes], *, force: bool,
 
 
 def differs(path: str, data: bytes) -> bool:
-    """Whether a file has to be written, or removed where there is no data."""
+    """Return whether a file must be written, or removed if there is no data."""
     if not os.path.lexists(path):
         return bool(data)
     if os.path.isdir(path):
@@ -116,7 +116,7 @@ def is_key(name: str) -> bool:
 
 
 def finish_interrupted(directory: str) -> None:
-    """Put into place what a killed process had committed; forget what it had not."""
+    """Finish a committed set of a killed process; remove an unfinished one."""
     for name in (UNFINISHED, COMMITTED):
         check_ours(os.path.join(directory, name))
     remove_tree(os.path.join(directory, UNFINISHED))
@@ -125,7 +125,7 @@ def finish_interrupted(directory: str) -> None:
 
 
 def check_ours(path: str) -> None:
-    """In a directory that others may write to, somebody else's leftovers are a trap."""
+    """Refuse leftovers of another user: in a shared directory they may be a trap."""
     if not os.path.lexists(path):
         return
     found = os.lstat(path)
@@ -137,7 +137,7 @@ def check_ours(path: str) -> None:
 
 
 def put_into_place(directory: str) -> None:
-    """Move a committed set to where it belongs; killed in between, a second call goes on.
+    """Move a committed set into place; after a kill, a second call continues.
 
     Neither docker nor dockerd works without ca.pem: it goes first and comes last, so that a mix of old and new files
     never looks complete.
@@ -164,7 +164,7 @@ def put_into_place(directory: str) -> None:
 
 @contextmanager
 def translated(directory: str) -> Iterator[None]:
-    """Say what the operating system's refusal to write in a directory means and what to do."""
+    """Turn the operating system's errors about a directory into a MachineError that says what to do."""
     try:
         yield
     except OSError as exc:

@@ -1,7 +1,6 @@
-"""A JSON text with one value changed: everything else in it stays as it is, byte for byte (RFC 8259).
+"""Change one value in a JSON text and nothing else, byte for byte (RFC 8259).
 
-For files that others write, too: what a round trip through Python would change (indents, numbers, duplicate keys,
-escapes) is theirs.
+For files that others write, too: a round trip through Python would change indents, numbers, duplicate keys and escapes.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ TAB = "\t"
 
 
 class Member(NamedTuple):
-    """A key of an object, and where it and its value stand in the text."""
+    """A key of an object, with the positions of the member and its value."""
 
     key: str
     start: int
@@ -27,9 +26,9 @@ class Member(NamedTuple):
 
 
 def with_value(text: str, path: Sequence[str], value: Any) -> str:
-    """The text of an object with a value under nested keys, which are made where they are not there.
+    """Return an object's text with a value under nested keys, which are made if they are missing.
 
-    Raises ValueError where the text is no JSON object, or something else than an object stands under one of the keys.
+    Raises ValueError if the text is no JSON object, or one of the keys holds something else than an object.
     """
     opening, found, closing = object_at(text, 0)
     for depth, key in enumerate(path):
@@ -45,7 +44,7 @@ def with_value(text: str, path: Sequence[str], value: Any) -> str:
 
 
 def without(text: str, path: Sequence[str]) -> str:
-    """The text of an object without what is under nested keys, nor an object that held nothing else.
+    """Return an object's text without the value of nested keys, and without objects that held nothing else.
 
     Raises ValueError as `with_value` does.
     """
@@ -71,12 +70,12 @@ def without(text: str, path: Sequence[str]) -> str:
 
 
 def member(found: Sequence[Member], key: str) -> Member | None:
-    """The member of that key; of several, the last one counts."""
+    """Return the member of a key; of duplicates, the last one."""
     return next((each for each in reversed(found) if each.key == key), None)
 
 
 def object_at(text: str, at: int) -> tuple[int, list[Member], int]:
-    """An object that begins there, blanks aside: where its bracket opens, its members, and where it closes."""
+    """Parse an object: the position of its opening bracket, its members, and its closing bracket."""
     if at == 0 and not isinstance(json.loads(text), dict):
         raise ValueError("it is not a JSON object")
     opening = after_blanks(text, at)
@@ -102,7 +101,7 @@ def after_blanks(text: str, at: int) -> int:
 
 
 def added(text: str, opening: int, found: Sequence[Member], closing: int, key: str, value: Any) -> str:
-    """The text with a new member at an object's end, laid out as its others are, else as docker does it: with tabs."""
+    """Add a member at an object's end, formatted like its other members, else with tabs as docker does."""
     line = text.rfind("\n", 0, opening) + 1
     outer = text[line : after_blanks(text, line)]
     if not found:
@@ -117,5 +116,5 @@ def added(text: str, opening: int, found: Sequence[Member], closing: int, key: s
 
 
 def laid_out(value: Any, indent: str, deeper: str) -> str:
-    """A value over several lines, within what is indented so far."""
+    """Format a value over several lines, within an indent."""
     return json.dumps(value, indent=deeper).replace("\n", f"\n{indent}")

@@ -1,4 +1,4 @@
-"""Files that hold a secret: named by an option, read where it is used, and shown nowhere."""
+"""Read secrets from files that an option names; never show them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import stat
 
 from machinectl.errors import MachineError
 
-# In characters: who wrote the file meant another one. A pipe is as good as a file here: --…-file <(pass show orion).
+# In characters; a longer line is not a secret. A pipe is allowed: --…-file <(pass show orion).
 LONGEST_LINE = 1 << 16
 
 
 def is_exposed(path: str) -> bool:
-    """Whether others than its owner can read a file; a pipe (`<(pass show orion)`) is nobody else's."""
+    """Return whether others than its owner can read a file; a pipe (`<(pass show orion)`) is private."""
     try:
         mode = os.stat(os.path.expanduser(path)).st_mode
     except OSError:
@@ -21,7 +21,7 @@ def is_exposed(path: str) -> bool:
 
 
 def read_secret(path: str, option: str) -> str:
-    """The first line of a file that was named by an option. Raises MachineError where there is none."""
+    """Return the first line of a file that an option named. Raises MachineError."""
     try:
         with open(os.path.expanduser(path), encoding="utf-8", errors="surrogateescape") as file:
             secret = file.readline(LONGEST_LINE + 1).rstrip("\r\n")

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SSHEndpoint:
-    """Where a host's SSH is. What is empty or 0 is left to the user's SSH configuration.
+    """Where a host's SSH is. An empty or zero value is left to the user's SSH configuration.
 
-    `key` is the path of a private key. `copy_key` asks for its public half to be let in by the host from the first
-    login on, which may be by a password. `jump` is what the way there leads through, whatever that configuration says.
+    `key` is the path of a private key. `copy_key` authorizes its public half at the first login, which may be by a
+    password. `jump` replaces the jump hosts of that configuration.
     """
 
     host: str
@@ -23,11 +23,11 @@ class SSHEndpoint:
 
 @dataclass(frozen=True)
 class Jump:
-    """A host that the way to another one leads through.
+    """A jump host.
 
-    Where it is a machine's, and its key is pinned, `machine` is that one's name, and `known_hosts` the path of its
-    file, which alone decides. Else what the user's known_hosts say of it holds, and where they say nothing what is
-    pinned in `known_hosts`, the file of the machine behind it; "" where that has none.
+    If it is a machine with a pinned key, `machine` is its name, and only `known_hosts`, the path of its file, decides
+    about its key. Otherwise the user's known_hosts decide; if they do not know it, the keys pinned in `known_hosts`,
+    the file of the machine behind it ("" if there is none).
     """
 
     endpoint: SSHEndpoint

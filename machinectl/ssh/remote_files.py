@@ -1,4 +1,4 @@
-"""Files to the host, through a command's standard input: SFTP could not write root's, and costs more round trips."""
+"""Write files on the host through a command's stdin: SFTP cannot write root's files, and takes more round trips."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def write_file_command(path: str, size: int, *, mode: int, owner: str = "") -> str:
-    """Writes standard input to a file, which appears all at once, with its owner ("user:group") and mode.
+    """Return sh that writes stdin to a file, atomically, with its owner ("user:group") and mode.
 
-    It grows under another name, readable by nobody else (mktemp makes it 0600). The size in bytes is compared before
-    the file takes its place: an input that is cut off by a lost connection ends like one that is complete.
+    The file grows under another name, readable by nobody else (mktemp makes it 0600). Its size in bytes is checked: an
+    input that a lost connection cut off ends like a complete one.
     """
     quoted = shlex.quote(path)
     chown = f' && chown {shlex.quote(owner)} "$new"' if owner else ""
@@ -39,12 +39,12 @@ def send_file(
     owner: str = "",
     timeout: float = COMMAND_TIMEOUT,
 ) -> None:
-    """Write a file on the host, in one round trip. Its directory exists. Raises CommandFailed."""
+    """Write a file into an existing directory on the host, in one round trip. Raises CommandFailed."""
     runner.run(write_file_command(path, len(data), mode=mode, owner=owner), input=data, timeout=timeout)
 
 
 def authorize_command() -> str:
-    """Adds the public key on standard input to the user's authorized_keys, once, with the modes that sshd asks for."""
+    """Return sh that adds the key on stdin to the user's authorized_keys once, with modes that sshd accepts."""
     return (
         "umask 077\n"
         "IFS= read -r key || exit\n"
@@ -58,9 +58,9 @@ def authorize_command() -> str:
 
 
 def authorized_command() -> str:
-    """Prints what is to be made to let the public key on standard input in, and the path of the user's authorized_keys.
+    """Return sh that prints what must be made to authorize the key on stdin, and the path of authorized_keys.
 
-    That is the line, the file or its directory, too; nothing where the key is let in already.
+    It prints line, file or directory; nothing if the key is authorized already.
     """
     return (
         "IFS= read -r key || exit\n"
@@ -75,9 +75,9 @@ def authorized_command() -> str:
 
 
 def take_out_command(path: str, made: str) -> str:
-    """Takes the public key on standard input out of an authorized_keys, which stays whole at every moment.
+    """Return sh that removes the key on stdin from an authorized_keys file, atomically.
 
-    What was `made` for it (the file, or its directory, too) goes where nothing else is in it.
+    Of the file and the directory, what was `made` for the key is removed if it is empty.
     """
     quoted = shlex.quote(path)
     script = (
@@ -101,17 +101,17 @@ def take_out_command(path: str, made: str) -> str:
 
 
 def place_of_key(runner: Runner, public_key: str) -> tuple[str, str]:
-    """What has to be made to let a key in ("" where it is let in already), and the path of authorized_keys."""
+    """Return what must be made to authorize a key ("" if it is authorized already), and the path of authorized_keys."""
     answer = runner.run(authorized_command(), input=f"{public_key}\n".encode())
     made, _, path = answer.text.partition("\n")
     return made, path
 
 
 def remove_key(runner: Runner, path: str, public_key: str, made: str) -> None:
-    """Let the owner of a key in no longer, by the authorized_keys that it was put into."""
+    """Remove a key from an authorized_keys file."""
     runner.run(take_out_command(path, made), input=f"{public_key}\n".encode())
 
 
 def authorize_key(runner: Runner, public_key: str) -> None:
-    """Let the owner of a public key (a line of authorized_keys) log in without a password from now on."""
+    """Add a public key (a line of authorized_keys) to those of the user."""
     runner.run(authorize_command(), input=f"{public_key}\n".encode())

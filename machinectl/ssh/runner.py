@@ -1,4 +1,4 @@
-"""What runs commands on a host, and what a command came to: all that those who work on hosts know of SSH."""
+"""Interfaces for running commands on a host, and their results."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from machinectl.process_streams import Input, StopEvent, WriteOutput
 
-# For a command that only looks or writes a file, in seconds; what takes longer says so.
+# For a command that only reads or writes a file, in seconds.
 COMMAND_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a command did: its exit status and all it printed."""
+    """A command's exit status and output."""
 
     status: int
     stdout: bytes
@@ -22,16 +22,15 @@ class CommandResult:
 
     @property
     def text(self) -> str:
-        """What is on stdout as text, without the line's end at its end."""
+        """Return stdout as text, without newlines at its end."""
         return self.stdout.decode(errors="replace").rstrip("\n")
 
 
 class Runner(Protocol):
-    """What runs commands on a host: a Session as the user who logged in, or sudo's Root."""
+    """Runs commands on a host: a Session as the user who logged in, or sudo's Root."""
 
-    # Run a script of sh, of one line or many. `timeout` in seconds is for all of it. With `check`, a status other
-    # than 0 raises CommandFailed. `shown` is traced in the script's place, and what it prints too unless that is
-    # `secret`. Raises ConnectionLost, CommandTimeout.
+    # Run a script of sh within `timeout` seconds. With `check`, a status other than 0 raises CommandFailed. The trace
+    # has `shown` instead of the script, and its output unless that is `secret`. Raises ConnectionLost, CommandTimeout.
     def run(
         self,
         script: str,
@@ -45,7 +44,7 @@ class Runner(Protocol):
 
 
 class StreamingRunner(Runner, Protocol):
-    """A runner whose commands can be followed while they run."""
+    """A runner that can also pass on the output of a script while it runs."""
 
     # Run a user's script, pass on its output as it comes, and return its exit status; None on `stop`, after the script
     # was ended. Raises ConnectionLost.

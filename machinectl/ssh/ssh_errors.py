@@ -1,4 +1,4 @@
-"""What can go wrong between here and a command on the host. Each is one line and the next thing to type."""
+"""Errors between here and a command on the host."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from machinectl.ssh.runner import CommandResult
 
 
-# All that was tried at a login is listed; nobody needs more. Characters.
+# Enough for all that was tried at a login. Characters.
 LONGEST = 1000
-# Parts of hints for a machine that is not there yet; for one that is, they are replaced by commands (`hosts.access`).
+# Parts of hints for a new machine. For an existing one, `hosts.connection` replaces them by commands.
 ANOTHER_PORT = "where SSH listens on another port, create and set take --generic-ssh-port"
 ANOTHER_KEY = "--generic-ssh-key PATH"
 # How sshd greets a client that it rejects for now: MaxStartups, and PerSourcePenalties, the default since 9.8
@@ -23,34 +23,34 @@ REJECTING_GREETINGS = ("Not allowed at this time", "Exceeded MaxStartups")
 
 
 class SSHError(MachineError):
-    """The host cannot be reached, does not let us in, or did not do what it was asked to.
+    """The host cannot be reached, refuses the login, or did not do what it was asked to.
 
-    Its cause may hold what the server said, which is kept to one line: no line of it passes for one of ours.
+    The cause may quote the server: it is kept on one line, so that no line of the server looks like ours.
     """
 
     def __init__(self, cause: str, hint: str = "") -> None:
-        # What a server said may be in it.
+        # Both may quote a server.
         super().__init__(one_line(cause, LONGEST), one_line(hint, LONGEST))
 
 
 class Unreachable(SSHError):
-    """No address of the host answers: it is off, or something is in between."""
+    """No address of the host answers: it is off, or a firewall is in between."""
 
 
 class ConnectionLost(SSHError):
-    """The connection ended in the middle; the command may or may not have been carried out."""
+    """The connection ended; the command may or may not have been carried out."""
 
 
 class HostKeyRefused(SSHError):
-    """The host's key is not the one that is trusted; nothing was sent to it."""
+    """The host's key is not trusted; nothing was sent to it."""
 
 
 class LoginRefused(SSHError):
-    """The host takes none of the keys and passwords that there are."""
+    """The host accepts none of our keys and passwords."""
 
 
 class Unsupported(SSHError):
-    """An algorithm that our own SSH lacks, and the system's ssh may have.
+    """An algorithm that our own SSH lacks; the system's ssh may have it.
 
     `keyword` is the option of ssh_config for the kind of algorithm, `offered` lists the server's algorithms.
     """
@@ -62,19 +62,19 @@ class Unsupported(SSHError):
 
 
 class TokenNeeded(Unsupported):
-    """The key that the host takes is on a security token."""
+    """The key that the host accepts is on a security token."""
 
 
 class NoShell(SSHError):
-    """The login works and runs no commands: nologin, a forced command, a restricted shell."""
+    """The login works but runs no commands: nologin, a forced command, a restricted shell."""
 
 
 class CommandTimeout(SSHError):
-    """The command did not end in the time it was given; it may still be running on the host."""
+    """The command did not end in time; it may still be running on the host."""
 
 
 class CommandFailed(SSHError):
-    """The command ended with a status other than 0; `result` holds all it printed."""
+    """The command ended with a status other than 0; `result` holds its output."""
 
     def __init__(self, cause: str, hint: str, result: CommandResult) -> None:
         super().__init__(cause, hint)

@@ -1,7 +1,7 @@
-"""What ssh_config(5) is to say of a machine, so that whatever runs the system's ssh gets to it by its name.
+"""Host blocks of ssh_config(5) for machines, so that every program that runs ssh reaches them by name.
 
-Of the user's own configuration that part is repeated which is about the host under the name that it goes by there: the
-block is about another name, and `Host 192.168.*` does not mean that one.
+A block repeats the user's own configuration for the host, because a pattern such as `Host 192.168.*` does not match the
+machine's name.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from machinectl.ssh.ssh_settings import cached_options, check_endpoint
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# What no host is called (RFC 6761 6.4): what ssh says of it, it says of any.
+# No host has this name (RFC 6761 6.4): its settings are those of every host.
 NO_HOST = "machinectl-asks.invalid"
-# What is repeated of the user's configuration: the way to the host, and who we are there. ssh -G prints a value as it
-# is read again, but for a path with blanks.
+# The settings that are repeated: how to reach the host, and who we are there. ssh can read the output of ssh -G, except
+# for paths with blanks.
 WAY = (
     "hostname",
     "user",
@@ -48,9 +48,9 @@ WAY = (
     "forwardagent",
 )
 PATHS = ("identityfile", "certificatefile", "identityagent", "revokedhostkeys")
-# Whose keys are known is the machine's affair, once its host's is pinned.
+# The host key's settings, unless it is pinned.
 UNPINNED = ("hostkeyalias", "stricthostkeychecking", "checkhostip")
-# As ssh_config(5) spells what most blocks have, and `proof`.
+# The spelling of ssh_config(5) for common keywords.
 SPELT = {
     "hostname": "HostName",
     "user": "User",
@@ -67,12 +67,10 @@ SPELT = {
 
 
 def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also: str = "") -> str:
-    """The lines about a machine, from its `Host` on. `known_hosts` is the path of the machine's, "" before it has one.
+    """Return a machine's `Host` block. `known_hosts` is the path of the machine's file, "" if it has none.
 
-    `also` is another name that they are for.
-
-    Raises UsageError for a host that no host is called, MachineError for a path that no line can hold, and SSHError for
-    a configuration that ssh refuses.
+    `also` is another name for the block. Raises UsageError for an invalid host, MachineError for a path that no line
+    can hold, and SSHError for a configuration that ssh refuses.
     """
     check_endpoint(endpoint)
     own = identity_options(endpoint.key, known_hosts)
@@ -82,7 +80,7 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
         own.insert(0, ("User", endpoint.user))
     own[:0] = jump_options(endpoint.jump)
     said = {keyword for keyword, _ in own} | ({"ProxyJump"} if endpoint.jump else set())
-    # Where the user's configuration has the same name for it, what that says holds, now and later.
+    # If the host has the same name in the user's configuration, that applies anyway.
     users = [] if endpoint.host == name else said_of(endpoint, pinned=bool(known_hosts))
     lines = [f"{keyword} {value}" for keyword, value in [*(each for each in users if each[0] not in said), *own]]
     for line in lines:
@@ -95,7 +93,7 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
 
 
 def said_of(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
-    """What the user's configuration says of a host and not of any: keywords with values that can be read again."""
+    """Return what the user's configuration sets for this host and not for every host, in a form that ssh reads."""
     program = shutil.which("ssh")
     if not program:
         return [("HostName", endpoint.host)]
@@ -108,19 +106,19 @@ def said_of(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
 
 
 def readable(keyword: str, value: str, host: str) -> str:
-    """A value that ssh -G printed for a host, for a block that calls it by another name."""
+    """Return a value printed by ssh -G in a form that ssh reads, in a block with another name."""
     text = re.sub(r"%(.)", lambda token: host if token[1] == "n" else token[0], value)
     return f'"{text}"' if keyword in PATHS else text
 
 
 def with_user_files(blocks: Iterable[str], users: Sequence[str]) -> str:
-    """A whole configuration for `ssh -F`: blocks, which win, and then the files that -F takes the place of."""
-    # A file that is included within a Host is read for that one alone.
+    """Return a whole configuration for `ssh -F`: blocks, which win, then the files that -F replaces."""
+    # Otherwise the Include would belong to the last Host.
     return "".join(
         [*blocks, "Match all\n", *(f"    Include {included(path)}\n" for path in users if os.path.exists(path))]
     )
 
 
 def included(path: str) -> str:
-    """A path as Include reads it: a pattern, where newer versions replace %-tokens and variables, too."""
+    """Return a path for Include, which is a pattern, and in newer versions has %-tokens and variables."""
     return '"' + "".join("?" if letter in "%$*?[]{}\\\"'" else letter for letter in path) + '"'

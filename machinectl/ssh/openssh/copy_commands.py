@@ -1,7 +1,7 @@
-"""The command lines of what copies and mounts by the system's ssh: scp(1), rsync(1), sshfs(1).
+"""Command lines of programs that copy and mount by the system's ssh: scp(1), rsync(1), sshfs(1).
 
-Each is handed a configuration (`ssh -F`) in which the machines' names are hosts. What a path is on a host, no shell
-there gets to read: scp speaks SFTP, and rsync sends it in its own protocol.
+Each gets a configuration (`ssh -F`) in which the machines' names are hosts. No remote shell reads paths: scp speaks
+SFTP, and rsync sends them in its own protocol.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    # Enters the copying of a file, of its name and its size in bytes; is told there how many have come so far.
+    # Takes a file's name and size in bytes; what it returns is entered, and gets the number of bytes copied so far.
     CopyProgress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 # The first OpenSSH whose scp speaks SFTP (with -s; since 9.0 always).
@@ -26,7 +26,7 @@ SPEAKS_SFTP = (8, 7)
 
 @dataclass(frozen=True)
 class CopyOptions:
-    """How to copy: directories with all that is in them, modes and times kept, progress shown on a terminal."""
+    """How to copy: directories recursively, modes and times preserved, progress not shown."""
 
     recursive: bool = False
     preserve: bool = False
@@ -35,7 +35,7 @@ class CopyOptions:
 
 @dataclass(frozen=True)
 class CopyPath:
-    """A path, here or on a host that the configuration knows; a user of "" is left to that."""
+    """A path here or on a host of the configuration, which sets the user if that is empty."""
 
     path: str
     host: str = ""
@@ -43,15 +43,15 @@ class CopyPath:
 
     @property
     def word(self) -> str:
-        """It as scp and rsync take it. A path here is never read as HOST:PATH, nor as an option."""
+        """Return it as scp and rsync read it. A local path is never read as HOST:PATH or as an option."""
         if self.host:
             return f"{self.user}@{self.host}:{self.path}" if self.user else f"{self.host}:{self.path}"
         return self.path if self.path.startswith("/") else f"./{self.path}"
 
 
 def scp_command(config: str, sources: Sequence[CopyPath], target: CopyPath, wishes: CopyOptions) -> list[str]:
-    """Copies by scp. From one host to another all goes through here."""
-    # Its own choice of an ssh is a path that was compiled into it.
+    """Copy by scp; between two hosts, the data comes through here."""
+    # By default it uses an ssh whose path was compiled in.
     command = ["scp", "-s", "-F", config, "-S", "ssh"]
     command += ["-3"] if target.host and any(source.host for source in sources) else []
     command += flags(r=wishes.recursive, p=wishes.preserve, q=wishes.quiet)
@@ -61,14 +61,14 @@ def scp_command(config: str, sources: Sequence[CopyPath], target: CopyPath, wish
 def rsync_command(
     config: str, sources: Sequence[CopyPath], target: CopyPath, wishes: CopyOptions, *, progress: bool = False
 ) -> list[str]:
-    """Copies by rsync what has changed, by size and time; links stay links. One side is here."""
+    """Copy by rsync what has changed, by size and time; links stay links. One side is local."""
     command = ["rsync", "-lts", *flags(r=wishes.recursive, p=wishes.preserve, q=wishes.quiet)]
     command += ["--progress"] if progress else []
     return [*command, "-e", f"ssh -F {rsyncs_word(config)}", "--", *(spot.word for spot in (*sources, target))]
 
 
 def sshfs_command(config: str, source: CopyPath, target: str) -> list[str]:
-    """Mounts a directory of a host on one that is here."""
+    """Mount a host's directory on a local one."""
     return ["sshfs", "-F", config, source.word, target]
 
 
@@ -77,17 +77,17 @@ def flags(**given: bool) -> list[str]:
 
 
 def rsyncs_word(text: str) -> str:
-    """A word of rsync's -e, which rsync itself takes apart: a quote within quotes is doubled."""
+    """Quote a word for rsync's -e, which rsync splits: a quote within quotes is doubled."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def no_progress(name: str, size: int) -> AbstractContextManager[Callable[[int], None]]:  # noqa: ARG001 (Following's)
-    """Following that shows nothing."""
+    """Show nothing; a CopyProgress."""
     return nullcontext(lambda count: None)  # noqa: ARG005 (the same)
 
 
 def has_sftp_scp() -> bool:
-    """Whether this computer has an ssh, and an scp that speaks SFTP."""
+    """Return whether this computer has an ssh, and an scp that speaks SFTP."""
     if not shutil.which("scp") or not shutil.which("ssh"):
         return False
     said = subprocess.run(["ssh", "-V"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stderr

@@ -1,7 +1,7 @@
-"""SSH connections that the system's ssh keeps open for the next command: ssh_config(5)'s ControlMaster, ControlPersist.
+"""SSH connections that the system's ssh keeps open for the next command (ControlMaster, ControlPersist).
 
-The name of a connection's socket is a digest of all that decides who is at its ends. If any of that changes, its socket
-is not found any more, and it ends when nobody has used it for a minute. No paramiko here.
+The name of a connection's socket is a digest of all that decides who is at its ends. If any of that changes, the socket
+is no longer found, and its connection ends after a minute without use. Must not import paramiko.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 # How long a connection waits for the next command. Seconds.
 PERSIST_SECONDS = 60
-# macOS has the shortest paths of sockets, 103 bytes (sun_path, less its NUL), and ssh appends a dot and 16 letters
-# while it makes one.
+# macOS has the shortest socket paths, 103 bytes (sun_path without its NUL), and ssh appends a dot and 16 letters while
+# it makes a socket.
 LONGEST_PATH = 103 - 17
 DIGEST_LETTERS = 24
 # How long the ssh in the background may take to end; it is on this computer. Seconds.
@@ -63,7 +63,7 @@ class Multiplexing:
             return ""
         digest = hashlib.sha256(repr(parts).encode(errors="surrogateescape")).hexdigest()
         path = os.path.join(self._directory, digest[:DIGEST_LETTERS])
-        # The user's ssh takes time to ask; it had no socket of its own when ours was made.
+        # Asking the user's ssh takes time; it had no socket of its own when ours was made.
         return path if os.path.lexists(path) or not has_own(endpoint) else ""
 
 
