@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -89,7 +90,8 @@ class Session:
         if len(rows) > 1 and self.person.lines[-1] == PROMPT:
             rows.pop()
         lines = [_line(screen.buffer[row], screen.columns, self.home) for row in range(rows[-1] + 1)]
-        console = Console(record=True, width=max(line.cell_len for line in lines) + 1, file=open(os.devnull, "w"))  # noqa: SIM115
+        width = max(line.cell_len for line in lines) + 1
+        console = Console(record=True, width=width, file=io.StringIO())
         for line in lines:
             console.print(line, no_wrap=True, crop=False)
         return FONT.sub("", console.export_svg(title="machinectl", unique_id=name))
