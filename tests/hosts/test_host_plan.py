@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.host_changes import CaTrusted, ConfigMerged
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.lifecycle.engine_restart import restarting
 from machinectl.hosts.lifecycle.host_plan import described, diff
 from machinectl.hosts.lifecycle.host_run import DryRun
+from machinectl.hosts.lifecycle.host_target import target_of
+from machinectl.hosts.lifecycle.purging import purge
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.hosts.lifecycle.verification import World
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import host_facts
 from machinectl.provision.job import Activation, NewFile, apply
+from machinectl.provision.target import Allowed
 from tests.support.quiet import Quiet
 from tests.support.runner import RecordedHost
 
@@ -63,3 +69,27 @@ def test_a_plan_changes_nothing_and_says_what_create_would_do(store: Store, name
     assert would[-1] == "Configuring the engine and restarting it"
     assert (len(would) > 1) == (name == "bare")
     assert any('"tlsverify": true' in line for line in plan.outcomes[-2].details)
+
+
+def test_a_dry_run_of_undoing_changes_nothing_and_shows_daemon_json(store: Store) -> None:
+    host = RecordedHost("provisioned")
+    machine = Machine("orion", "generic", url="tcp://192.0.2.1:2376", tls=True, directory=store.directory("orion"))
+    ours = recorded("provisioned").files["/etc/docker/daemon.json"].content
+    machine.changes = before = (ConfigMerged("/etc/docker/daemon.json", None, "644", json.loads(ours), ""),)
+    [removing, *_] = purge(DryRun(store, machine, Quiet(), host))
+    assert removing.title.startswith("Removing our configuration from the engine")
+    assert '-    "tlsverify": true,' in removing.details
+    assert (host.jobs, store.names(), machine.changes) == ([], [], before)
+
+
+def test_a_dry_run_shows_what_another_computer_changed(store: Store) -> None:
+    host = RecordedHost("provisioned")
+    machine = Machine("orion", "generic", url="tcp://192.0.2.1:2376", tls=True, directory=store.directory("orion"))
+    ca = recorded("provisioned").sums["/etc/docker/machinectl/ca.pem"].sha256
+    machine.changes = (CaTrusted(ca),)
+    host.facts = host.facts.replace(b"\n@end", b"\n@revision 7 0123 2026-11-27T22:40:00Z alice@laptop\n@end")
+    run = DryRun(store, machine, Quiet(), host)
+    with restarting(run, target_of(run.machine, Identity()), Allowed()):
+        pass
+    assert ["alice@laptop" in outcome.title for outcome in run.outcomes] == [True]
+    assert (host.jobs, machine.revision) == ([], {})

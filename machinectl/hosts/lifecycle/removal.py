@@ -5,6 +5,7 @@ For a host that stays set up, the record of changes is kept apart, so that it ca
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.swarm_node import node_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
@@ -53,16 +54,17 @@ def confirmed(
 ) -> bool:
     """Explain what removing these machines means, and ask; `unasked` is the command that does not ask."""
     host = "the host is not changed"
-    if any(is_to_be_kept(store, name) for name in names):
+    machines = list(readable(store, names))
+    if any(map(is_changed, machines)):
         host = "the host stays set up"
         host += ", and nothing is kept to undo that" if forget else ", and a record is kept to undo that later"
     if purge:
         host = "the set-up of the host is undone; its containers and images stay"
         if purge.engine:
             host += "; its engine is removed, which stops the containers"
-    if made := [name for name in names if is_made(store, name)]:
+    if made := [machine.name for machine in machines if machine.made]:
         host += f"; the driver deletes the hosts that it made, with all their data: {', '.join(made)}"
-    if theirs := [f"{name} (by {driver})" for name in names if (driver := maker_of(store, name))]:
+    if theirs := [f"{each.name} (by {driver})" for each in machines if (driver := maker(each.origin))]:
         host += f"; hosts that docker-machine made keep running, and are yours to delete: {', '.join(theirs)}"
     console.note(f"About to remove {', '.join(names)}: docker no longer reaches it from here; {host}.")
     return confirm_or_hint(console, "Are you sure?", unasked)
@@ -70,10 +72,9 @@ def confirmed(
 
 def warn_of_swarm(store: Store, console: Console, name: str) -> None:
     """Warn that a machine is still a node of a swarm, and how to leave it."""
-    try:
+    node = None
+    with suppress(MachineError):
         node = node_of(store.read(name))
-    except MachineError:
-        node = None
     if node:
         console.warn(
             f'"{name}" is a {node.role} of the swarm "{node.swarm}" and stays in its list of nodes\n'
@@ -88,27 +89,11 @@ def known_machine(store: Store, name: str, *, removed: bool) -> Machine:
     return store.read(name)
 
 
-def is_to_be_kept(store: Store, name: str) -> bool:
-    try:
-        return is_changed(known_machine(store, name, removed=True))
-    except MachineError:
-        return False
-
-
-def is_made(store: Store, name: str) -> bool:
-    """Return whether the driver made the machine's host, and so deletes it."""
-    try:
-        return store.read(name).made
-    except MachineError:
-        return False
-
-
-def maker_of(store: Store, name: str) -> str:
-    """Return docker-machine's driver that made a machine's host, "" if none did."""
-    try:
-        return maker(store.read(name).origin)
-    except MachineError:
-        return ""
+def readable(store: Store, names: Iterable[str]) -> Iterator[Machine]:
+    """Yield the machines whose record can be read, removed ones included."""
+    for name in names:
+        with suppress(MachineError):
+            yield known_machine(store, name, removed=True)
 
 
 def remove(

@@ -15,10 +15,10 @@ from machinectl.files.atomic import LONGEST
 from machinectl.host_changes import CaTrusted, FileCreated, load, merged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.host_lock import TOKEN, user_at_computer
+from machinectl.hosts.lifecycle.host_owner import CA, SERVER
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.provision import daemon_json
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.job import apply
 from machinectl.provision.revision import MODE, PATH, Revision
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Job, Remote
     from machinectl.provision.target import Allowed
 
-CA, SERVER = f"{OWN_DIRECTORY}/ca.pem", f"{OWN_DIRECTORY}/server.pem"
 # Keys of the settings in the record and in the host's file.
 ENGINE, LABELS, SANS = "engine", "labels", "tls_sans"
 # Settings for an engine's installation, which happens once.
