@@ -118,7 +118,7 @@ def out_of_step(found: ContextStatus) -> Check:
     """Return what is wrong with a context; one that leads elsewhere is worse than none."""
     if found.step is ContextAction.REMOVE:
         return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
-    judge = broken if found.is_there and found.mends else unknown
+    judge = broken if found.is_there and found.needs_sync else unknown
     return judge(CONTEXTS, found.why, found.hint)
 
 

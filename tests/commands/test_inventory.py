@@ -185,12 +185,12 @@ def test_metrics_are_asked_for_where_they_are_seen_from_elsewhere(
 @pytest.mark.parametrize(
     ("url", "asked", "said"),
     [
-        ("tcp://192.0.2.8:2376", "127.0.0.1:9323", "which is the host's own"),
-        ("tcp://192.0.2.8:2376", "[::1]:9323", "which is the host's own"),
-        ("tcp://192.0.2.8:2376", "localhost:9323", "which is the host's own"),
+        ("tcp://192.0.2.8:2376", "127.0.0.1:9323", "which only the host itself can reach"),
+        ("tcp://192.0.2.8:2376", "[::1]:9323", "which only the host itself can reach"),
+        ("tcp://192.0.2.8:2376", "localhost:9323", "which only the host itself can reach"),
         ("tcp://192.0.2.8:2376", "0.0.0.0", "has no port"),
-        ("tcp://192.0.2.8:2376", "nonsense:port", "is no address and port"),
-        ("unix:///run/docker.sock", ":9323", "its host's address is not known here"),
+        ("tcp://192.0.2.8:2376", "nonsense:port", "is not an address with a port"),
+        ("unix:///run/docker.sock", ":9323", "its host's address is unknown"),
     ],
 )
 def test_metrics_that_cannot_be_had_from_elsewhere_are_told_of(store: Store, url: str, asked: str, said: str) -> None:

@@ -339,7 +339,7 @@ def test_a_host_that_is_no_ipv4_host_from_here_is_woken_by_what_everybody_hears(
 
 def test_a_packet_that_cannot_be_sent_is_told_of(card: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wake_on_lan, "PORT", 0)
-    with pytest.raises(MachineError, match=f"The packet that wakes {MAC} cannot be sent: "):
+    with pytest.raises(MachineError, match=f"Cannot send the packet that wakes {MAC}: "):
         wake_on_lan.send_wake_packet(MAC, HERE)
     card.settimeout(0)
     with pytest.raises(BlockingIOError):

@@ -256,7 +256,7 @@ def test_rm_says_of_a_node_what_to_type_first(store: Store, swarms: Swarms) -> N
 
 def test_status_tells_of_a_swarm_and_fails_where_nobody_answers_for_it(store: Store, swarms: Swarms) -> None:
     told = succeeds(store, "swarm", "status")
-    assert told.startswith("Swarm m1: 2 managers, 1 worker\nIf one more manager goes, it has no quorum")
+    assert told.startswith("Swarm m1: 2 managers, 1 worker\nIf one more manager fails, it has no quorum")
     [found] = json.loads(succeeds(store, "swarm", "status", "--json", "w1"))
     assert (found["Managers"], found["ReachableManagers"], found["ManagersToSpare"]) == (2, 2, 0)
     assert [node["Machine"] for node in found["Nodes"]] == ["m1", "m2", "w1"]

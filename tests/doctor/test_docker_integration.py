@@ -52,7 +52,7 @@ def test_what_is_missing_is_not_needed(store: Store, cli: DockerCli) -> None:
     assert {each.verdict for each in found.values()} == {UNKNOWN}
     assert found["docker plugin"].hint == "To have it: machinectl docker-plugin install"
     assert found["docker contexts"].seen == "orion: it is missing"
-    assert found["docker contexts"].hint == "Mend it: machinectl context sync"
+    assert found["docker contexts"].hint == "Update it: machinectl context sync"
 
 
 def test_a_configuration_that_docker_goes_without_is_told(store: Store, cli: DockerCli) -> None:

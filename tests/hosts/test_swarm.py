@@ -187,12 +187,12 @@ def test_a_node_leaves_drained_and_is_forgotten(store: Store, whole: Swarms) -> 
     assert sorted(whole.nodes["cluster-m1"]) == ["node-m1", "node-m2", "node-w2"]
     assert console.steps == [
         'Draining "w1": its tasks move to other nodes',
-        'Having "w1" leave the swarm "m1"',
-        'Having the swarm forget "w1"',
+        'Leaving the swarm "m1": "w1"',
+        'Removing "w1" from the list of nodes',
         'Draining "m3": its tasks move to other nodes',
-        'Making "m3" a worker, which another manager is left for',
-        'Having "m3" leave the swarm "m1"',
-        'Having the swarm forget "m3"',
+        'Demoting "m3" to a worker',
+        'Leaving the swarm "m1": "m3"',
+        'Removing "m3" from the list of nodes',
     ]
     assert node_of(store.read("w1")) is None
     # Never by force: it is a worker by then.
@@ -408,8 +408,8 @@ def test_an_even_number_of_managers_is_warned_of(store: Store, swarms: Swarms) -
     [
         (1, 1, 0, "the swarm is lost with it"),
         (2, 2, 0, "no quorum"),
-        (3, 3, 1, "Nothing is lost if one more manager"),
-        (3, 2, 0, "If one more manager goes"),
+        (3, 3, 1, "It keeps its quorum if one more manager"),
+        (3, 2, 0, "If one more manager fails"),
         (3, 1, -1, "It has no quorum"),
         (5, 5, 2, "2 more managers"),
     ],
@@ -417,7 +417,7 @@ def test_an_even_number_of_managers_is_warned_of(store: Store, swarms: Swarms) -
 def test_what_is_lost_if_one_more_manager_goes(managers: int, reachable: int, spare: int, said: str) -> None:
     quorum = Quorum(managers, reachable)
     assert quorum.spare == spare
-    assert said in quorum.told
+    assert said in quorum.outlook
 
 
 def test_an_odd_number_of_managers_is_advised() -> None:
@@ -492,7 +492,7 @@ def test_two_nodes_of_a_swarm_are_not_drained_at_once(store: Store, whole: Swarm
 def test_a_manager_that_the_others_have_forgotten_is_told_to_leave_before_it_is_told_to_begin_anew() -> None:
     leaderless = "rpc error: code = Unknown desc = The swarm does not have a leader."
     assert no_manager_error("m1", ["m1"], leaderless).hint.startswith(
-        "Where the others have forgotten it: machinectl swarm leave --force m1\n"
+        "If the others have forgotten it: machinectl swarm leave --force m1\n"
     )
     assert "forgotten" not in no_manager_error("m1", ["m1", "m2"], leaderless).hint
 
@@ -624,7 +624,7 @@ def test_a_leave_whose_last_call_fails_is_on_record_and_the_next_command_ends_it
             assert "node-w1" not in whole.nodes["cluster-m1"]
             assert membership_of(store, "w1") == ""
         assert dict(swarm_join(store, console, "m1", ["w1"], JOINING, "worker")) == {"w1": None}
-        assert 'Having the swarm forget "w1"' in " ".join(console.steps)
+        assert 'Removing "w1" from the list of nodes' in " ".join(console.steps)
         assert membership_of(store, "w1") == "member"
 
 

@@ -30,14 +30,14 @@ class ContextRow:
             "Name": found.machine,
             "Context": found.machine if found.is_there else None,
             "Current": self.current,
-            "InStep": found.is_settled,
+            "InStep": found.is_in_sync,
             "Why": found.why,
         }
 
     def cells(self) -> list[str]:
         """Return the row for a table: machine, context, current, state."""
         found = self.standing
-        return [found.machine, found.machine if found.is_there else "-", "*" if self.current else "-", found.told]
+        return [found.machine, found.machine if found.is_there else "-", "*" if self.current else "-", found.summary]
 
 
 def context_ls(store: Store, environment: Mapping[str, str]) -> list[ContextRow]:

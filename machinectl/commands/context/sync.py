@@ -42,7 +42,7 @@ def context_sync(
             continue
         if found.step is ContextAction.RENAME:
             console.warn(f'"{found.machine}" gets no docker context: {found.why}\n{found.hint}')
-        if not found.mends:
+        if not found.needs_sync:
             continue
         try:
             bring_into_step(docker, store, console, found)

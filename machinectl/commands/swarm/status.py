@@ -184,7 +184,7 @@ def note(
 
     A machine that somebody works on is left alone.
     """
-    node = believed.judged(machine, said, is_named=is_named)
+    node = believed.node_to_record(machine, said, is_named=is_named)
     if said and said.manages and (node is None or not node.manages):
         console.warn(
             f'"{machine.name}" calls itself a manager of a swarm, and no manager that is known here says so\n'
@@ -203,7 +203,7 @@ def note(
 def seen(believed: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) -> Swarm:
     """Return a swarm as its managers among the machines know it."""
     name, cluster = known[0][1].swarm, known[0][1].cluster
-    found = believed.of_all(cluster)
+    found = believed.answering_manager(cluster)
     if isinstance(found, Manager):
         return Swarm(name, cluster, tuple(rows(found.nodes, known)), found.machine.name)
     failure = no_manager_error(name, [machine.name for machine, _ in believed.managers(cluster)], found)

@@ -1,4 +1,4 @@
-"""Certificates that a user gives, checked before anything is done with them."""
+"""Read and check certificates that the user names with --tls-dir and the like."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_named_certificates(files: CertificateFiles) -> Identity | None:
-    """The certificates that were named, checked; None where none was. Raises MachineError."""
+    """Return the named certificates, checked; None if there are none. Raises MachineError."""
     if files == NO_CERTIFICATES:
         return None
     if files.directory and (files.ca or files.certificate or files.key):
@@ -36,10 +36,10 @@ def read_named_certificates(files: CertificateFiles) -> Identity | None:
 
 
 def has_named_certificates(machine: Machine | None, files: CertificateFiles) -> bool:
-    """Whether a machine's certificates are those that were named; one that is yet to be made has none.
+    """Return whether a machine already has the named certificates. `machine` is None if it does not exist yet.
 
-    The engine's own is renewed by whoever sets its host up. Raises BrokenRecord if the machine's own are wrong,
-    MachineError if one of these is.
+    The server's certificate is ignored if machinectl set up the host, as that renews it. Raises BrokenRecord if the
+    machine's certificates cannot be read, MachineError if the named ones cannot.
     """
     try:
         have = Identity.read(machine.directory) if machine else Identity()
@@ -57,7 +57,7 @@ def has_named_certificates(machine: Machine | None, files: CertificateFiles) -> 
 
 
 def named_paths(files: CertificateFiles) -> dict[str, str]:
-    """The files that were named, by what they are called in a machine's directory."""
+    """Return the paths of the named files, by their file names in a machine's directory."""
     if not files.directory:
         return dict(zip(CLIENT_FILES, (files.ca, files.certificate, files.key), strict=True))
     paths = {name: os.path.join(files.directory, name) for name in FILES.values()}
@@ -65,10 +65,9 @@ def named_paths(files: CertificateFiles) -> dict[str, str]:
 
 
 def read_tls_dir(directory: str) -> Identity:
-    """A directory's ca.pem, cert.pem and key.pem, and ca-key.pem, server.pem and server-key.pem where they are there.
+    """Read and check a directory's ca.pem, cert.pem and key.pem, and the CA's key and server's pair if present.
 
-    The CA key that docker-machine's machines share is not read. All other files are checked. Raises MachineError for
-    the first error.
+    The CA key that docker-machine's machines share is skipped. Raises MachineError for the first error.
     """
     found = present_files(directory)
     ca, cert, key = (os.path.join(directory, file) for file in CLIENT_FILES)
@@ -91,7 +90,7 @@ def read_tls_dir(directory: str) -> Identity:
 
 
 def read_tls_files(ca: str, cert: str, key: str) -> Identity:
-    """A client's three files, wherever they are, checked."""
+    """Read and check a client's three files."""
     checked = certs.client_bundle(
         read_regular_file(ca), read_regular_file(cert), read_regular_file(key), ca_file=ca, cert_file=cert, key_file=key
     )
@@ -99,7 +98,7 @@ def read_tls_files(ca: str, cert: str, key: str) -> Identity:
 
 
 def present_files(directory: str) -> frozenset[str]:
-    """The names in a directory. Raises MachineError where it cannot be listed or lacks what a client needs."""
+    """Return the names in a directory. Raises MachineError if it cannot be listed, or lacks a file for clients."""
     quoted = shlex.quote(directory)
     try:
         found = frozenset(os.listdir(directory))
@@ -122,7 +121,7 @@ def present_files(directory: str) -> frozenset[str]:
 
 
 def files_of_other_ca(old: Identity, new: Identity) -> list[str]:
-    """The files of a machine that would stay, but do not belong to the CA that is to come."""
+    """Return the files that `new` does not replace, and that do not belong to its CA."""
     stale: list[str] = []
     if old.ca_key and not new.ca_key:
         try:

@@ -1,4 +1,4 @@
-"""What the certificates of a machine say: when they expire, and which do not work."""
+"""List a machine's certificates: when they expire, and which do not work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WARN_DAYS = 30
 
 @dataclass(frozen=True)
 class CertificateRow:
-    """One certificate of a machine; of one that cannot be read only the `warning`, why not, is there."""
+    """One certificate of a machine. If it cannot be read, only `warning` is set."""
 
     machine: str
     file: str
@@ -36,12 +36,12 @@ class CertificateRow:
     warning: str = ""
 
     def fields(self) -> dict[str, object]:
-        """The row as JSON holds it; the time as RFC 3339 has it."""
+        """Return the row for JSON, with the time as in RFC 3339."""
         found = go_names(asdict(self))
         return {"Name": found.pop("Machine"), **found, "Expires": self.expires.isoformat() if self.expires else None}
 
     def cells(self) -> list[str]:
-        """The row as a table shows it: machine, file, subject, SANs, issuer, day of expiry, days left, warning."""
+        """Return machine, file, subject, SANs, issuer, day of expiry, days left, warning."""
         day = f"{self.expires:%Y-%m-%d}" if self.expires else ""
         left = "" if self.days_left is None else str(self.days_left)
         sans = " ".join(self.sans)
@@ -57,7 +57,7 @@ def remaining_time(row: CertificateRow) -> str:
 
 
 def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) -> str:
-    """The command that renews certificates of a machine."""
+    """Return the command that renews certificates of a machine."""
     try:
         return renewing(store.read(name), {row.file for row in under})
     except MachineError:
@@ -80,7 +80,7 @@ def certificate_rows(machine: str, directory: str, now: datetime) -> Iterator[Ce
         except MachineError as exc:
             yield CertificateRow(machine, file, warning=exc.cause)
             continue
-        # Of several, the first is the certificate; of a CA file each one is.
+        # In ca.pem each one is a CA. In the other files only the first is the certificate; the rest is its chain.
         for description in described if file == "ca.pem" else described[:1]:
             yield CertificateRow(
                 machine,
@@ -109,10 +109,10 @@ def certificate_warning(directory: str, file: str, description: certs.Descriptio
 
 
 def certificate_mismatch(directory: str, file: str, now: datetime) -> str:
-    """Why a certificate does not work with the key and the CA beside it; empty where it does."""
+    """Return why a certificate does not match its key or its CA; "" if it matches."""
     ca, cert, key = (os.path.join(directory, each) for each in ("ca.pem", file, key_file_of(file)))
     missing = [os.path.basename(each) for each in (ca, key) if not os.path.lexists(each)]
-    # The CA's key is rightly kept elsewhere.
+    # Keeping the CA's key elsewhere is good practice.
     if file == "ca.pem" and missing:
         return ""
     if missing:

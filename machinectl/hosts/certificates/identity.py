@@ -1,4 +1,4 @@
-"""A machine's certificates as one value: read whole, replaced whole."""
+"""A machine's certificates as one value, which is read and replaced as a whole."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from machinectl.files.fileset import read_regular_file
 if TYPE_CHECKING:
     from machinectl.machines.store import Held
 
-# What the docker CLI looks for, and what an engine has beside its CA.
+# The files that the docker CLI reads, and those of an engine apart from its CA.
 CLIENT_FILES = ("ca.pem", "cert.pem", "key.pem")
 SERVER_FILES = ("server.pem", "server-key.pem")
 
 
 def kept_in(file: str) -> bytes:
-    """Declare a part of an identity, and the file of a machine's directory that holds it."""
+    """Declare a field of Identity and its file in a machine's directory."""
     found: bytes = field(default=b"", repr=False, metadata={"file": file})
     return found
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The CA, the engine's server and the client here, each a certificate and its key as PEM; b"" is what is missing.
+    """The CA, the engine's server and this client, each a certificate and its key as PEM; b"" if missing.
 
-    The CA's key may rightly be kept elsewhere, and a machine that others set up has no server's.
+    The CA's key may be kept elsewhere. Machines that others set up have no server certificate here.
     """
 
     ca: bytes = kept_in("ca.pem")
@@ -38,33 +38,33 @@ class Identity:
 
     @classmethod
     def of_files(cls, files: dict[str, bytes]) -> Identity:
-        """What files hold, by the names that they have in a machine's directory."""
+        """Make an identity from the contents of files, by their names in a machine's directory."""
         return cls(**{part: files.get(file, b"") for part, file in FILES.items()})
 
     @classmethod
     def read(cls, directory: str) -> Identity:
-        """What a directory holds, unchecked. Raises MachineError where a file is there and cannot be read."""
+        """Read a directory, without checks. Raises MachineError if a file exists but cannot be read."""
         paths = {file: os.path.join(directory, file) for file in FILES.values()}
         return cls.of_files({file: read_regular_file(path) for file, path in paths.items() if os.path.lexists(path)})
 
     @property
     def files(self) -> dict[str, bytes]:
-        """All of it by the names of its files; empty where there is none."""
+        """All contents by file name; b"" for missing files."""
         return {file: getattr(self, part) for part, file in FILES.items()}
 
     @property
     def present(self) -> dict[str, bytes]:
-        """The files that there are."""
+        """The contents of the files that are not missing."""
         return {file: data for file, data in self.files.items() if data}
 
     @property
     def on_host(self) -> dict[str, bytes]:
-        """What an engine is given, by the names of its files on the host (provision.configuration.CERTIFICATES)."""
+        """The engine's files, by their names on the host (provision.configuration.CERTIFICATES)."""
         whole = {"ca.pem": self.ca, "server.pem": self.server + self.server_key, "server-key.pem": self.server_key}
         return {file: data for file, data in whole.items() if data}
 
     def keep(self, held: Held) -> None:
-        """Have just this in the machine's directory, all of it or nothing of it."""
+        """Write all files to the machine's directory at once, unless it has them already."""
         if Identity.read(held.directory) != self:
             held.write_files(self.files)
 

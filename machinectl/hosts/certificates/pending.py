@@ -1,7 +1,7 @@
-"""Certificates that an engine may be serving: on disk before they are sent, until it is known which set it serves.
+"""New certificates are stored as pending before they are sent to an engine, until it is known which set it serves.
 
-MACHINE/pending/SHA256/  a whole set each, private. Who may have given a machine's engine another set than the machine's
-own asks it with all of them; what it answers to becomes the machine's own, and nobody is locked out.
+MACHINE/pending/SHA256/  a complete set each, private. If a run was killed between sending and recording, the engine is
+tried with all sets, and the set that works becomes the machine's own, so that nobody is locked out.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
 
 UNFINISHED = ".unfinished"
-# An engine answers in milliseconds; where it does not, the certificates that there are must do. Seconds.
+# How long to ask an engine which set it serves; it normally answers in milliseconds. Seconds.
 PATIENCE = 5.0
-# A job that was sent to a host goes on there when its sender is gone, for minutes: until then it may bring another set.
+# A job on a host continues for minutes after the connection ends, and may still install another set. Seconds.
 SURE_AFTER = 3600.0
 
 
 class Busy(Exception):
-    """Somebody else is at work on the machine."""
+    """Someone else has locked the machine."""
 
 
 def store_pending(held: Held, identity: Identity) -> str:
-    """Have a set on disk, whole and private, before an engine is given it; return its directory."""
+    """Store a set before it is sent to an engine; return its directory."""
     pending = os.path.join(held.directory, PENDING)
     path, staged = os.path.join(pending, set_name(identity)), os.path.join(pending, UNFINISHED)
     if os.path.isdir(path) and Identity.read(path) == identity:
@@ -65,7 +65,7 @@ def set_name(identity: Identity) -> str:
 
 
 def pending_sets(directory: str) -> list[str]:
-    """Where the sets are that a machine's engine may be serving instead of the machine's own, the newest first."""
+    """Return the directories of the sets that the engine may serve instead of the machine's own, newest first."""
     pending = os.path.join(directory, PENDING)
     try:
         names = [name for name in os.listdir(pending) if name != UNFINISHED]
@@ -80,16 +80,16 @@ def pending_sets(directory: str) -> list[str]:
 def probe_any_set(
     machine: Machine, deadline: Deadline, question: EngineQuery | None = None, opened: Opened | None = None
 ) -> tuple[Probe, str]:
-    """What a machine's engine says, and the directory of the set that it answered to: the machine's, or a pending one.
+    """Ask an engine with the machine's certificates, then with pending ones; return the answer and the set's directory.
 
-    `opened` is what came of connecting to it beforehand. Never raises.
+    `opened` is a connection that was made beforehand. Never raises.
     """
     try:
         where = endpoint_of(machine)
     except MachineError as exc:
         return engine.Probe(State.ERROR, error=one_line(exc.cause), hint=exc.hint), machine.directory
     found = engine.probe_by(replace(where, opened=opened), deadline, question)
-    # Another set mends nothing where nobody answers.
+    # If nothing answers, another set does not help.
     if found.state is not State.ERROR or not machine.tls:
         return found, machine.directory
     for directory in pending_sets(machine.directory):
@@ -108,9 +108,9 @@ def probe_in_parallel(machine: Machine, question: EngineQuery | None, asker: Ask
 
 
 def settle_pending(store: Store, name: str, timeout: float = PATIENCE) -> None:
-    """Where sets are pending, have the one as the machine's own that its engine answers to, as far as it can be told.
+    """If sets are pending, make the one that the engine serves the machine's own.
 
-    Whoever is at work on the machine is not waited for: that settles it. A store that cannot be written stays as it is.
+    Does nothing if the machine is locked, since that run will do it, or if the store cannot be written.
     """
     if not store.is_unsettled(name):
         return
@@ -126,7 +126,7 @@ def raise_busy() -> NoReturn:
 
 
 def settle_pending_held(held: Held, timeout: float = PATIENCE, *, sure: bool = False) -> None:
-    """The same for who holds the machine; `sure` is who knows that nobody is at work on its host any more."""
+    """Do the same for a locked machine; with `sure`, no job runs on its host any more, so that pending sets can go."""
     if not held.store.is_unsettled(held.name):
         return
     held.finish_files()
@@ -143,5 +143,4 @@ def settle_pending_held(held: Held, timeout: float = PATIENCE, *, sure: bool = F
 
 
 def discard_pending(held: Held) -> None:
-    """The machine's own set is what its engine serves: no other is needed."""
     remove_tree(os.path.join(held.directory, PENDING))

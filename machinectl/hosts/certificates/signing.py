@@ -1,4 +1,4 @@
-"""A machine's certificates made good: what works is kept, what does not is signed anew."""
+"""Renew a machine's certificates: valid ones are kept, the others are issued again."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 def renewed_identity(
     machine: Machine, have: Identity, sans: Sequence[str], authority: certs.Pair | None = None
 ) -> Identity:
-    """A machine's certificates as they shall be: those that it has, as far as they are good, and new ones for the rest.
+    """Return a machine's certificates with invalid ones replaced.
 
-    `sans` are what its server is called; `authority` is a CA to use instead of one of the machine's own.
+    `sans` are the server's names. `authority` is a CA to use instead of the machine's own.
     """
     if have.ca and have.client and not have.ca_key and authority is None:
         raise MachineError(
-            f'The certificates of "{machine.name}" are of a CA whose key is not here: its host was set up by others',
-            "Leave it as it is; or register the host anew, under another name, to have it set up",
+            f'The CA key of the certificates of "{machine.name}" is not here: someone else set up its host',
+            "Leave it as it is; or register the host under another name to set it up",
         )
     ca = kept_ca(have, authority) or certs.new_ca(f"machinectl {machine.name}")
     server = certs.Pair(have.server, have.server_key)
@@ -45,7 +45,7 @@ def signed(ca: certs.Pair, server: certs.Pair, client: certs.Pair) -> Identity:
 
 
 def kept_ca(have: Identity, authority: certs.Pair | None) -> certs.Pair | None:
-    """The CA given, else the machine's own where it can still sign."""
+    """Return `authority`, else the machine's own CA if it can still sign."""
     if authority is not None:
         return certs.ca_pair(authority.certificate, authority.key)
     try:
@@ -55,7 +55,7 @@ def kept_ca(have: Identity, authority: certs.Pair | None) -> certs.Pair | None:
 
 
 def is_valid_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> bool:
-    """Whether a server's certificate is the CA's, valid, and for every name that it is wanted for."""
+    """Return whether a server's certificate is valid, from this CA, and covers all names."""
     try:
         certs.server_bundle(ca.certificate, server.certificate, server.key)
         names = certs.describe(server.certificate).sans
@@ -65,7 +65,7 @@ def is_valid_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> 
 
 
 def valid_client(machine: Machine, ca: certs.Pair, have: Identity) -> certs.Pair:
-    """The client's certificate that there is, or a new one where the CA would not take it."""
+    """Return the client's certificate, or a new one if the CA would not accept it."""
     try:
         certs.client_bundle(ca.certificate, have.client, have.client_key)
     except MachineError:

@@ -1,4 +1,4 @@
-"""Which addresses somebody means who writes networks, ranges, addresses and names of hosts."""
+"""Parse networks, address ranges, addresses, host names and ports from the command line of `discover`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 USUAL = "192.168.0.0/24"
-# RFC 5737 keeps it for documentation. Nothing is sent there: the kernel says from which address it would be.
+# Reserved for documentation (RFC 5737). Nothing is sent: the kernel only tells which source address it would use.
 ELSEWHERE = ("192.0.2.1", 9)
 # RFC 1918.
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-# What a network at home has for its prefix.
+# The usual prefix length of a home network.
 AT_HOME = 24
-# Networks whose first address is nobody's, and IPv4's last, too, have at least so many addresses.
+# From this size on, a network's first address, and IPv4's last, belong to no host.
 LEAST_NETWORK = 4
 IPV4 = 4
 
 
 @dataclass(frozen=True, order=True)
 class AddressRange:
-    """Addresses that follow each other, from the first to the last: their numbers, of IPv4 or of IPv6 (`version`)."""
+    """Consecutive addresses, as numbers, of IPv4 or IPv6 (`version`)."""
 
     version: int
     first: int
@@ -45,10 +45,10 @@ class AddressRange:
 
 
 def parse_ranges(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) -> list[AddressRange]:
-    """All addresses that are meant, each once and in order.
+    """Return all addresses, each once and in order.
 
-    `resolve` says which addresses a name has: none where it is not known. Raises UsageError for what is nonsense,
-    MachineError for a name that is not known.
+    `resolve` returns the addresses of a name, none if unknown. Raises UsageError for invalid text, MachineError for an
+    unknown name.
     """
     found = sorted(span for text in texts for span in parse_range(text.strip(), resolve))
     merged: list[AddressRange] = []
@@ -62,15 +62,15 @@ def parse_ranges(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) 
 
 
 def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[AddressRange]:
-    """What is meant by one word of the command line."""
-    # An address that holds for one interface alone (fe80::1%eth0) is no network's.
+    """Parse one argument; a name may have several addresses."""
+    # A link-local address with an interface (fe80::1%eth0) is not accepted.
     if "%" in text:
         raise invalid_range(text)
     try:
         if "/" in text:
             return [network_range(text)]
         first, dash, last = text.partition("-")
-        # A host's name may have dashes; before one of them stands an address in no name.
+        # A host name may contain dashes, but never an address before one.
         if dash and is_address(first):
             return [dashed_range(ipaddress.ip_address(first), last)]
         if is_address(text):
@@ -81,22 +81,22 @@ def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[Addr
         raise invalid_range(text)
     addresses = [ipaddress.ip_address(each) for each in resolve(text)]
     if not addresses:
-        raise MachineError(f'The name "{text}" is not known here', f"getent hosts {text}")
+        raise MachineError(f'Cannot resolve the name "{text}"', f"getent hosts {text}")
     return [range_between(address, address) for address in addresses]
 
 
 def network_range(text: str) -> AddressRange:
-    """The addresses of a network that hosts can have; as it is written with an address of it, too (192.168.0.29/24)."""
+    """Return the host addresses of a network; the text may hold any address of it (192.168.0.29/24)."""
     network = ipaddress.ip_network(text, strict=False)
     whole = range_between(network[0], network[-1])
     if whole.count < LEAST_NETWORK:
         return whole
-    # A network's first address is its own, or that of all its routers (RFC 4291 2.6.1); IPv4's last is for all.
+    # The first address is the network's or its routers' (RFC 4291 2.6.1). IPv4's last one is for broadcasts.
     return AddressRange(whole.version, whole.first + 1, whole.last - (whole.version == IPV4))
 
 
 def dashed_range(first: Address, end: str) -> AddressRange:
-    """From an address to another one, or to a number that takes the place of its last part. Raises ValueError."""
+    """Return a range up to an address, or up to a number in place of the last part (IPv4). Raises ValueError."""
     if first.version == IPV4 and end.isascii() and end.isdecimal():
         end = f"{str(first).rpartition('.')[0]}.{end}"
     last = ipaddress.ip_address(end)
@@ -118,7 +118,7 @@ def is_address(text: str) -> bool:
 
 
 def is_host_name(text: str) -> bool:
-    """Whether it could be a host's name, and is no address that was mistyped (192.168.0, 300.1.1.1)."""
+    """Return whether this may be a host name, rather than a mistyped address (192.168.0, 300.1.1.1)."""
     return (
         0 < len(text) <= LONGEST_HOST
         and HOST_CHARACTERS.issuperset(text)
@@ -138,9 +138,9 @@ def invalid_range(text: str) -> UsageError:
 
 
 def own_network() -> str:
-    """The network at home that this computer is in, as far as the kernel knows without a packet sent; else a usual one.
+    """Return this computer's private /24 network, else a common example. Sends no packet.
 
-    Of an address that the whole world sees, the neighbours are strangers.
+    The neighbours of a public address belong to strangers.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
@@ -153,7 +153,7 @@ def own_network() -> str:
 
 
 def parse_ports(text: str) -> list[int]:
-    """The ports that are meant by `22,2375,2376`, each once. Raises UsageError."""
+    """Parse ports such as `22,2375,2376`; return each once. Raises UsageError."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
         if not (word.isascii() and word.isdecimal() and len(word) <= len(str(HIGHEST_PORT))) or not (
@@ -161,5 +161,5 @@ def parse_ports(text: str) -> list[int]:
         ):
             raise UsageError(f"'{one_line(word)}' is not a port", "--ports 22,2375,2376")
     if not words:
-        raise UsageError("--ports names no port", "--ports 22,2375,2376")
+        raise UsageError("--ports is empty", "--ports 22,2375,2376")
     return list(dict.fromkeys(map(int, words)))

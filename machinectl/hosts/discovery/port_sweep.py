@@ -1,6 +1,6 @@
-"""Which of many addresses take a TCP connection: many tried at once, in one thread, each for a moment.
+"""Try TCP connections to many addresses at once, in one thread.
 
-A connection that is tried costs a socket and no thread: what is bounded is how many of them there are at once.
+Each attempt costs a socket but no thread; the number of sockets is limited.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 
     from machinectl.engine.endpoint import Deadline
 
-# What this process, or the system, has no more of for now.
+# The process or the system has run out of descriptors or memory.
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 NO_WAY = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
 class SweepTarget(NamedTuple):
-    """A port of an address, IPv4 or IPv6."""
-
     address: str
     port: int
 
@@ -36,10 +34,9 @@ class SweepTarget(NamedTuple):
 
 
 class PortSweep:
-    """Tries targets one after the other; each has `timeout` seconds to take a connection.
+    """Tries targets; each has `timeout` seconds to accept a connection. After a second, Linux resends a lost packet.
 
-    With more than a second, Linux sends a packet that was lost again. `refusing` are the addresses of which somebody
-    said that nothing listens there; `no_way` is how many were not tried, as no network here leads to them.
+    `refusing` are the addresses that refused a connection; `no_way` counts targets without a route.
     """
 
     def __init__(self, targets: Iterable[SweepTarget], timeout: float) -> None:
@@ -49,7 +46,7 @@ class PortSweep:
         self._next: SweepTarget | None = next(self._targets, None)
         self._timeout = timeout
         self._selector = selectors.DefaultSelector()
-        # The oldest first, which is the first whose time is over.
+        # The oldest first: it times out first.
         self._trying: OrderedDict[socket.socket, tuple[SweepTarget, float]] = OrderedDict()
         self._taken: list[tuple[SweepTarget, socket.socket]] = []
 
@@ -59,13 +56,13 @@ class PortSweep:
 
     @property
     def waiting(self) -> bool:
-        """Whether a step waits for an answer, rather than for room."""
+        """Whether `step` would wait for an answer, rather than for a free socket."""
         return bool(self._trying)
 
     def step(self, room: int) -> list[tuple[SweepTarget, socket.socket]]:
-        """Try as many as there is room for, wait until something happens, and return the connections that were taken.
+        """Have up to `room` attempts under way, wait for a result, and return new connections, for the caller to close.
 
-        They are the caller's to close. Raises MachineError where not even one more can be tried.
+        Raises MachineError if not even one socket can be opened.
         """
         while self._next and len(self._trying) < room and self._begin(self._next):
             self._next = next(self._targets, None)
@@ -78,7 +75,7 @@ class PortSweep:
         return taken
 
     def close(self) -> None:
-        """Give up whatever is under way."""
+        """Abandon all attempts."""
         for sock in [*self._trying, *(sock for _, sock in self._taken)]:
             sock.close()
         self._trying.clear()
@@ -86,7 +83,7 @@ class PortSweep:
         self._selector.close()
 
     def _begin(self, target: SweepTarget) -> bool:
-        """Try one; False where there is nothing left to try it with."""
+        """Start an attempt; return False if no socket is available."""
         family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
         try:
             sock = socket.socket(family, socket.SOCK_STREAM)
@@ -102,11 +99,11 @@ class PortSweep:
         return self._failed(target, code)
 
     def _failed(self, target: SweepTarget, code: int | None) -> bool:
-        """Note why there is no connection; False where there was nothing to try it with."""
+        """Note why there is no connection; return False if no socket was available."""
         if code in SHORTAGES:
             if not self._trying:
                 raise MachineError(
-                    f"Nothing more can be tried from here: {os.strerror(code or 0)}", "Allow more: ulimit -n 4096"
+                    f"Cannot open another socket: {os.strerror(code or 0)}", "Allow more: ulimit -n 4096"
                 )
             return False
         if code == errno.ECONNREFUSED:
@@ -137,13 +134,13 @@ class PortSweep:
 
 
 def connect_again(target: SweepTarget, deadline: Deadline) -> socket.socket:
-    """Another connection to where one was taken already. Raises OSError."""
+    """Connect again to a target that has accepted a connection. Raises OSError."""
     return socket.create_connection(target, deadline.remaining())
 
 
 def is_self_connected(sock: socket.socket) -> bool:
-    """Whether a socket is connected to itself, as TCP lets one that tries its own port on its own computer."""
+    """Return whether a socket is connected to itself: TCP allows that if the local port happens to be the target."""
     try:
         return bool(sock.getsockname() == sock.getpeername())
-    except OSError:  # it has gone again
+    except OSError:  # the connection was closed meanwhile
         return False

@@ -1,4 +1,4 @@
-"""What is found at addresses where machines may be: who takes connections, what speaks there, and whose it is."""
+"""Scan addresses for SSH servers and engines, and find out which of them belong to known machines."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver
     from machinectl.machines.store import Store
 
-# How many sockets are in use at once, and for how many addresses: a /24 is tried at three ports in one go. A LAN's
-# address that nobody has stays in the kernel's neighbour table for three seconds, twice as long as it is tried; there
-# is room for 1,024 (net.ipv4.neigh.default.gc_thresh3), and packets to who is not in it are lost.
+# How many sockets to use at once, and for how many addresses: a /24 is scanned at three ports in one go. An unused
+# address of the LAN stays in the kernel's neighbour table for three seconds, twice as long as it is tried. The table
+# holds 1,024 (net.ipv4.neigh.default.gc_thresh3); packets to further addresses are lost.
 SOCKETS = 1024
 ADDRESSES = 340
-# What this process needs besides, and what each of those at work may: a second connection.
+# Descriptors for other purposes, and threads that identify services, each of which may open a second connection.
 BESIDES, AT_WORK = 64, 48
-# How long names are waited for when all else is known. Seconds.
+# How long to wait for names when the scan is finished. Seconds.
 NAMES_TIMEOUT = 0.8
-# How soon ^C is heard while nothing happens. Seconds.
+# How often to check for ^C while nothing happens. Seconds.
 HEARD = 0.2
 
 
 @dataclass
 class FoundHost:
-    """An address where something answers. `machines` are those of ours that are there."""
+    """An address where something answers, and the known machines there."""
 
     address: str
     services: dict[int, FoundService] = field(default_factory=dict)
@@ -49,16 +49,15 @@ class FoundHost:
         return [self.services[port] for port in sorted(self.services)]
 
     def fields(self) -> dict[str, Any]:
-        """As JSON has it."""
         ports = [service.fields() for service in self.in_order()]
         return {"Address": self.address, "Name": self.name, "Machines": self.machines, "Ports": ports}
 
 
 class NetworkScan:
-    """Looks at targets, each connection and each service for `timeout` seconds; `sockets` are the most in use at once.
+    """Scans targets; `timeout`, in seconds, applies to each connection and each service.
 
-    `hosts` is what was found so far, also where `run` was broken off. `refusing` is how many other addresses said that
-    nothing listens there, and `no_way` how many targets no network leads to.
+    `hosts` returns what was found so far, also after `run` was interrupted. `refusing` counts the other addresses,
+    which refused a connection; `no_way` counts targets without a route.
     """
 
     def __init__(self, store: Store, targets: Iterable[SweepTarget], timeout: float, sockets: int = SOCKETS) -> None:
@@ -71,7 +70,7 @@ class NetworkScan:
         self._work: queue.SimpleQueue[tuple[SweepTarget, socket.socket]] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[tuple[SweepTarget, FoundService]] = queue.SimpleQueue()
         self._crew = 0
-        # Connections that were taken, and are not identified yet.
+        # Open connections to services that are not identified yet.
         self._held = 0
 
     @property
@@ -83,11 +82,10 @@ class NetworkScan:
         return self._sweep.no_way
 
     def hosts(self) -> list[FoundHost]:
-        """By address."""
         return [self._found[address] for address in sorted(self._found, key=address_sort_key)]
 
     def run(self) -> None:
-        """Look at all of them. Raises MachineError where this process may not open even one socket more."""
+        """Scan all targets. Raises MachineError if not even one socket can be opened."""
         most = fitting_jobs(self._sockets, besides=BESIDES + AT_WORK)
         known = MachineAddresses(self._store)
         try:
@@ -101,22 +99,22 @@ class NetworkScan:
             self._tell_whose(known)
 
     def _hand_over(self, target: SweepTarget, sock: socket.socket) -> None:
-        """Have a connection looked at by one of the threads, which wait for others most of the time."""
+        """Let a thread identify the service of a connection; the threads mostly wait for answers."""
         self._held += 1
         self._work.put((target, sock))
         if self._crew < min(AT_WORK, self._held):
             self._crew += 1
-            # A daemon: nobody waits for it when the process ends.
+            # A daemon thread does not keep the process from ending.
             threading.Thread(target=self._look, daemon=True, name="look").start()
 
     def _look(self) -> None:
         while True:
             target, sock = self._work.get()
-            # Closed only when the result is kept: an interrupt in between would lose it.
+            # Close it only after the result is queued: an interrupt in between would lose the result.
             with sock:
                 try:
                     service = identify_service(target, sock, self._timeout)
-                except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being found
+                except Exception as exc:  # noqa: BLE001 - one strange host must not stop the scan
                     service = FoundService(target.port, said=f"Unexpected {type(exc).__name__}")
                 self._results.put((target, service))
 
@@ -140,7 +138,7 @@ class NetworkScan:
 
 
 class MachineAddresses:
-    """The addresses of a store's machines: their engines', and their hosts' SSH's. Names are looked up meanwhile."""
+    """The addresses of a store's machines, of engines and SSH servers. Names are resolved in the background."""
 
     def __init__(self, store: Store) -> None:
         self._of_machine = {name: set(hosts) for name, hosts in hosts_of_machines(store)}
@@ -150,7 +148,7 @@ class MachineAddresses:
                 self._lookups.add(host)
 
     def by_address(self, seconds: float) -> Mapping[str, list[str]]:
-        """The machines at each address, in order; names that are not known within so many seconds lead nowhere."""
+        """Return the machines at each address; names that are not resolved within `seconds` are skipped."""
         resolved = self._lookups.answers(seconds)
         found: dict[str, list[str]] = {}
         for name, hosts in self._of_machine.items():
@@ -161,7 +159,7 @@ class MachineAddresses:
 
 
 def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
-    """Each machine with the names or addresses of its host, as far as its record and its driver tell."""
+    """Yield each machine with the names or addresses of its host, from its record and its driver."""
     drivers: dict[str, Driver | None] = {}
     for name in store.names():
         try:
@@ -171,13 +169,13 @@ def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
             continue
         if machine.driver not in drivers:
             drivers[machine.driver] = driver_or_none(machine)
-        # Behind a jump host an address means something else than here.
+        # Behind a jump host, the same address may be another host.
         ssh = None if machine.jump else ssh_endpoint_or_none(machine, drivers[machine.driver])
         yield name, [host for host in (url.host if url else "", ssh.host if ssh else "") if host]
 
 
 def canonical_address(address: str) -> str:
-    """An address as others spell it, too; what is none stays as it is."""
+    """Return the usual spelling of an address, and other text unchanged."""
     try:
         return str(ipaddress.ip_address(address))
     except ValueError:

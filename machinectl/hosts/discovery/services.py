@@ -1,4 +1,4 @@
-"""What listens at a port that took a connection: an SSH server, an engine, or something else."""
+"""Identify the service at an open port: an SSH server, an engine, or something else."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 GREETING = b"SSH-"
 LONGEST_SAID = 80
-# Who speaks first has done so by then; who does not, is spoken to. Seconds, of ports that nothing is known of.
+# How long to wait for a greeting at other ports before sending a request. Seconds.
 PATIENCE = 0.4
-# Whoever listens at docker's ports waits to be spoken to.
+# Engines wait for a request.
 NO_GREETING = {PLAIN_PORT, TLS_PORT}
 
 
 class SpokenProtocol(StrEnum):
-    """What is spoken at a port. `TLS` is what asks for a client's certificate, or speaks no HTTP over it."""
+    """The protocol at a port. `TLS`: a server that wants a client's certificate, or does not speak HTTP over TLS."""
 
     SSH = "ssh"
     ENGINE = "docker"
@@ -40,10 +40,10 @@ class SpokenProtocol(StrEnum):
 
 @dataclass(frozen=True)
 class FoundService:
-    """What listens at a port. `said` is its own words: SSH's greeting, the server's name, or a first line.
+    """The service at a port. `said` is SSH's greeting, the Server header, or a first line.
 
-    `key` is an SSH server's; `tls` is whether it is spoken to over TLS, `names` are those in its certificate then, and
-    `asks` whether it wants one of its client; `is_open` where it is an engine at anybody's command.
+    `key` is an SSH server's host key. With `tls`, `names` are those of its certificate, and `asks` says that it wants a
+    client's certificate. `is_open`: an engine that everyone can use.
     """
 
     port: int
@@ -57,11 +57,10 @@ class FoundService:
 
     @property
     def is_engine(self) -> bool:
-        """Whether it is an engine, or may be one: none but its own clients get that out of one that asks for them."""
+        """Whether it is an engine, or may be one: only its own clients can tell if it wants a certificate."""
         return self.speaks is SpokenProtocol.ENGINE or self.asks
 
     def fields(self) -> dict[str, object]:
-        """As JSON has it."""
         return {
             "Port": self.port,
             "Speaks": str(self.speaks),
@@ -76,7 +75,7 @@ class FoundService:
 
 
 def identify_service(target: SweepTarget, sock: socket.socket, timeout: float) -> FoundService:
-    """Find out within `timeout` seconds what listens at the other end of a connection. The caller closes it."""
+    """Identify the service at the other end of a connection within `timeout` seconds. The caller closes it."""
     deadline = Deadline(timeout)
     try:
         if target.port not in NO_GREETING:
@@ -89,13 +88,13 @@ def identify_service(target: SweepTarget, sock: socket.socket, timeout: float) -
 
 
 def service_from_greeting(target: SweepTarget, sock: socket.socket, words: bytes, deadline: Deadline) -> FoundService:
-    """What says something unasked."""
+    """Identify a service by its first words."""
     if not words or not (words.startswith(GREETING) or GREETING.startswith(words)):
         line = one_line(words.split(b"\n")[0].decode(errors="replace"), LONGEST_SAID)
         return FoundService(
             target.port, SpokenProtocol.SSH if line.startswith(REJECTING_GREETINGS) else SpokenProtocol.UNKNOWN, line
         )
-    # Only who meets an SSH server waits for paramiko to be loaded.
+    # Loaded here: paramiko is slow to load.
     from machinectl.ssh.client.ssh_banner import read_banner
 
     greeting, key = read_banner(sock, deadline.remaining() or 0)
@@ -105,8 +104,8 @@ def service_from_greeting(target: SweepTarget, sock: socket.socket, words: bytes
 
 
 def service_from_requests(target: SweepTarget, sock: socket.socket, deadline: Deadline) -> FoundService:
-    """What waits to be spoken to: in plain HTTP and in TLS."""
-    # What speaks TLS says so at the first words that are none; what does not, may wait for more of them.
+    """Identify a service that waits for a request, with HTTP and TLS."""
+    # A TLS server answers at once to a request that is not TLS; a plain one may wait for the rest of a TLS greeting.
     tongues = (in_tls, in_plain) if target.port == TLS_PORT else (in_plain, in_tls)
     for speak in tongues:
         left = deadline.remaining() or 0

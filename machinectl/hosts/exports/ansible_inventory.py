@@ -1,6 +1,6 @@
-"""Machines as Ansible knows hosts: the variables of each, and the groups that they are in.
+"""Machines as an Ansible inventory: variables and groups.
 
-What an inventory script prints: https://docs.ansible.com/ansible/latest/dev_guide/developing_inventory.html
+The format: https://docs.ansible.com/ansible/latest/dev_guide/developing_inventory.html
 """
 
 from __future__ import annotations
@@ -21,18 +21,15 @@ if TYPE_CHECKING:
 
     from machinectl.machines.record import Machine
 
-# The groups that are about more than a label; Ansible's own two are among them.
+# Names of groups that are not made from labels; "all" and "ungrouped" are Ansible's own.
 ALL, WITH_SSH, OF_DRIVER = "docker", "ssh", "driver_"
 TAKEN = frozenset({ALL, WITH_SSH, "all", "ungrouped"})
-# Jinja's marks. Ansible takes them in an inventory for its own author's, and runs what stands between them.
+# Jinja's delimiters: Ansible trusts an inventory, and evaluates what is between them.
 TEMPLATES = re.compile(r"\{[{%#]")
 
 
 def host_variables(machine: Machine) -> dict[str, Any]:
-    """What Ansible is to know of a machine, by its variables: connection, engine, labels.
-
-    Raises MachineError where there is no saying where it is.
-    """
+    """Return a machine's variables: connection, engine, labels. Raises MachineError if its address is unknown."""
     found: dict[str, Any] = {"machinectl_driver": machine.driver, "machinectl_labels": dict(machine.labels)}
     if machine.url:
         found["docker_host"] = machine.url
@@ -45,7 +42,7 @@ def host_variables(machine: Machine) -> dict[str, Any]:
 
 
 def ansible_endpoint(machine: Machine) -> SSHEndpoint | None:
-    """Where a machine's SSH is, as its driver says; else where docker itself goes by SSH."""
+    """Return a machine's SSH endpoint from its driver, else from its engine's ssh:// URL."""
     ssh = endpoints_of(machine).ssh
     if ssh is None and machine.url.startswith("ssh://"):
         url = engine_url.parse(machine.url)
@@ -54,7 +51,7 @@ def ansible_endpoint(machine: Machine) -> SSHEndpoint | None:
 
 
 def connection_variables(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
-    """The variables of Ansible's ssh connection. Before the host's key is pinned, the user's ssh decides of it."""
+    """Return the variables of Ansible's ssh connection. Until the host key is pinned, the user's ssh checks it."""
     check_endpoint(ssh)
     found: dict[str, Any] = {"ansible_host": ssh.host}
     if ssh.port:
@@ -62,7 +59,7 @@ def connection_variables(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
     if ssh.user:
         found["ansible_user"] = ssh.user
     if ssh.key:
-        # Ansible puts it between quotes for ssh, and leaves what ssh reads there to whoever wrote the path.
+        # Ansible quotes the path for ssh, but does not escape what is special within the quotes.
         found["ansible_ssh_private_key_file"] = quote_config_path(ssh.key)[1:-1]
     arguments = identity_arguments("", known_hosts if os.path.exists(known_hosts) else "", ssh.jump)
     if ssh.key:
@@ -73,7 +70,7 @@ def connection_variables(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
 
 
 def escape_templates(value: Any) -> Any:
-    """A value that Ansible must not take for a template (its JSON has an object for that), nor for such an object."""
+    """Mark values that Ansible would evaluate as templates, and drop marks that a label brings."""
     if isinstance(value, dict):
         return {key: escape_templates(each) for key, each in value.items() if not key.startswith("__ansible_")}
     if isinstance(value, str) and TEMPLATES.search(value):
@@ -82,9 +79,9 @@ def escape_templates(value: Any) -> Any:
 
 
 def inventory_groups(machines: Iterable[Machine], with_ssh: Iterable[str]) -> dict[str, list[str]]:
-    """The machines' names by group: all, those with SSH, by driver, by label.
+    """Return the machines' names by group: all, with SSH, by driver, by label.
 
-    The label `role=web` makes a group `role_web`, one without a value a group of its name.
+    The label `role=web` makes the group `role_web`; a label without a value makes a group of its name.
     """
     found: dict[str, list[str]] = {}
     reached = set(with_ssh)
@@ -101,6 +98,6 @@ def label_group(key: str, value: str) -> str:
 
 
 def ansible_name(name: str) -> str:
-    """A group's name as Ansible wants it: like a variable's."""
+    # Ansible wants group names to be valid variable names.
     name = re.sub(r"[^A-Za-z0-9_]", "_", name)
     return f"_{name}" if not name or name[0].isdigit() else name

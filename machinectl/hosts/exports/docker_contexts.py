@@ -1,4 +1,4 @@
-"""A machine as a docker context: what there is to be, what is there, and how the one is made to follow the other."""
+"""Keep a docker context for each machine: compare it with the machine, and write, update or remove it."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
 
 
-SYNC_HINT = "Mend it: machinectl context sync"
+SYNC_HINT = "Update it: machinectl context sync"
 
 
 class ContextAction(Enum):
-    """What brings a context into step with its machine."""
+    """What has to be done so that a context matches its machine."""
 
     NONE = auto()
     WRITE = auto()
     REMOVE = auto()
-    # Nothing yet: what it takes is not there.
+    # Nothing for now: the machine is not ready for a context.
     LEAVE = auto()
-    # Nothing of ours: docker does not take the machine's name, or has a context of that name which is not ours.
+    # The user has to rename: docker refuses the machine's name, or has someone else's context of that name.
     RENAME = auto()
 
 
 @dataclass(frozen=True)
 class ContextStatus:
-    """How a machine and its context stand to each other.
+    """The state of a machine's context.
 
-    `machine` is the machine's name; `is_there` whether a context of ours has it, too. Where there is none, or it is not
-    in step, `why` says why and `hint` what to type. `wanted` is the context as it is to be, where that is known.
+    `is_there` says that a context of ours has the machine's name. If it is missing or does not match, `why` and `hint`
+    tell. `wanted` is the context as it should be, if known.
     """
 
     machine: str
@@ -53,33 +53,29 @@ class ContextStatus:
     wanted: Context | None = None
 
     @property
-    def mends(self) -> bool:
-        """Whether something is to be done about it, and can be."""
+    def needs_sync(self) -> bool:
+        """Whether the context has to be changed, and can be."""
         return self.step in {ContextAction.WRITE, ContextAction.REMOVE}
 
     @property
-    def is_settled(self) -> bool:
-        """Whether all is as it is to be."""
+    def is_in_sync(self) -> bool:
         return self.step is ContextAction.NONE
 
     @property
-    def told(self) -> str:
-        """How they stand, in a few words."""
+    def summary(self) -> str:
         return self.why or "in step"
 
     @property
     def outcome(self) -> str:
-        """What was done where it was mended, and why."""
         return f"{'written' if self.step is ContextAction.WRITE else 'removed'} ({self.why})"
 
 
 def context_mark(store: Store, name: str) -> Mark:
-    """What a machine's context is marked with."""
     return Mark(os.path.realpath(store.root), name)
 
 
 def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
-    """How a machine's context stands. With `adopting`, one of a machine that is gone is taken for ours."""
+    """Compare a machine's context with the machine. With `adopting`, a removed machine's context counts as ours."""
     name = machine.name
     try:
         found = docker.read(name)
@@ -124,21 +120,19 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
 
 
 def is_machine_context(context: Context, mark: Mark, *, adopting: bool) -> bool:
-    """Whether a context is the one of a machine; see `standing`."""
     return context.mark == mark or bool(adopting and context.mark and is_gone(context.mark))
 
 
 def is_gone(mark: Mark) -> bool:
-    """Whether the machine that a mark names is not there, for whatever reason."""
     return not Store(mark.store).exists(mark.machine)
 
 
 def name_conflict(context: Context) -> ContextStatus:
-    """What is wrong where a context has a machine's name, and is not the machine's."""
+    """Return the status of a context that has a machine's name, but is not the machine's."""
     name = context.name
     why = f'docker has a context "{name}" that is not machinectl\'s'
     hint = (
-        f"Use another name: machinectl rename {name} <NEW>; or remove that one, and have ours: "
+        f"Use another name: machinectl rename {name} <NEW>; or replace that context: "
         f"docker context rm {name} && machinectl context sync"
     )
     if context.mark:
@@ -155,7 +149,6 @@ def name_conflict(context: Context) -> ContextStatus:
 
 
 def context_difference(found: Context | None, wanted: Context) -> str:
-    """What is wrong with a context, in a few words."""
     if found is None:
         return "it is missing"
     if found.host != wanted.host:
@@ -163,12 +156,12 @@ def context_difference(found: Context | None, wanted: Context) -> str:
     if found.files != wanted.files:
         return "its certificates are not the machine's"
     if found.skips_verification:
-        return "it takes any certificate of an engine"
-    return "it is of another store, from which its machine is gone"
+        return "it does not verify the engine's certificate"
+    return "it belongs to another store, where its machine no longer exists"
 
 
 def context_statuses(docker: Contexts, store: Store, *, adopting: bool = False) -> Iterator[ContextStatus]:
-    """How each machine of a store stands, by name, and then the contexts of machines that are gone from it."""
+    """Yield the status of each machine's context, and then the contexts of machines that are gone from the store."""
     for name in store.names():
         try:
             yield context_status(docker, store, store.read(name), adopting=adopting)
@@ -179,12 +172,12 @@ def context_statuses(docker: Contexts, store: Store, *, adopting: bool = False) 
 
 
 def sync_context(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
-    """Bring a machine's context into step; return how it stood. Raises MachineError."""
+    """Make a machine's context match the machine; return its status before that. Raises MachineError."""
     found = context_status(docker, store, machine, adopting=adopting)
-    if not found.mends:
+    if not found.needs_sync:
         return found
     with docker.writing():
-        # Whoever changes the machine now brings its context into step after this: what is read here must not be older.
+        # Read the machine again under the lock: whoever changes it from here on updates the context after this.
         found = context_status(docker, store, store.read(machine.name), adopting=adopting)
         if found.step is ContextAction.WRITE and found.wanted:
             docker.put(found.wanted)
@@ -194,11 +187,11 @@ def sync_context(docker: Contexts, store: Store, machine: Machine, *, adopting: 
 
 
 def remove_context(docker: Contexts, store: Store, name: str) -> bool:
-    """Remove the context of a machine that is gone; return whether it was there. Raises ContextError."""
+    """Remove the context of a removed machine; return whether there was one. Raises ContextError."""
     if not has_own_context(docker, store, name):
         return False
     with docker.writing():
-        # In a store that cannot tell a from A, names that differ in case only are told apart by what is listed.
+        # On a file system that ignores case, only the list of names tells "a" from "A".
         gone = has_own_context(docker, store, name) and name not in store.names()
         if gone:
             docker.remove(name)
@@ -206,7 +199,7 @@ def remove_context(docker: Contexts, store: Store, name: str) -> bool:
 
 
 def has_own_context(docker: Contexts, store: Store, name: str) -> bool:
-    """Whether there is a context of that name which this store has made; what cannot be read does not say so."""
+    """Return whether this store wrote the context of that name. One that cannot be read counts as somebody else's."""
     try:
         found = docker.read(name)
     except ContextError:
@@ -215,15 +208,15 @@ def has_own_context(docker: Contexts, store: Store, name: str) -> bool:
 
 
 def orphaned_contexts(docker: Contexts, store: Store) -> Iterator[str]:
-    """The names of contexts whose machines are gone from this store."""
+    """Return the names of this store's contexts whose machines are gone."""
     there = set(store.names())
     return (name for name in sorted(docker.names()) if name not in there and has_own_context(docker, store, name))
 
 
 def update_contexts(store: Store, name: str, before: Machine | None, after: Machine | None) -> list[str]:
-    """Have docker's contexts follow what became of a machine (`Store`'s Follower); return what is to be said of it.
+    """Update docker's contexts after a machine has changed (`Store`'s Follower); return notes for the user.
 
-    `name` is what it was called. Raises MachineError where they cannot be written.
+    `name` is the machine's name before. Raises MachineError if they cannot be written.
     """
     docker = Contexts()
     said = []
@@ -239,12 +232,11 @@ def update_contexts(store: Store, name: str, before: Machine | None, after: Mach
 
 
 def wants_context(machine: Machine) -> bool:
-    """Whether a machine is to have a context."""
     return machine.context and machine.phase is Phase.READY
 
 
 def removed_context_notes(docker: Contexts, name: str, renamed: str = "") -> list[str]:
-    """What to say to whose docker was pointed at a context that is gone: it does nothing until it is told another."""
+    """Return a note if docker still uses a context that was removed: every docker command fails until it is changed."""
     if docker.chosen() == name:
         other = shlex.quote(renamed) if renamed and not invalid_name_reason(renamed) else DEFAULT
         return [f'docker was pointed at the context "{name}", which is gone: docker context use {other}']

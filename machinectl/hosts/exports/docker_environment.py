@@ -1,4 +1,4 @@
-"""What points the docker CLI at a machine: docker's variables, for a shell or for a program. Light, as `env` is."""
+"""The environment variables that point the docker CLI at a machine. On the light path (`env`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MAC
 
 
 def docker_variables(store: Store, name: str) -> dict[str, str | None]:
-    """What points docker at a machine. Where there is no TLS, what another machine's TLS set must go.
+    """Return docker's variables for a machine; None for those to unset.
 
     The docker CLI wants a ca.pem as soon as DOCKER_TLS_VERIFY is set, also for unix and ssh.
     """

@@ -1,7 +1,7 @@
-"""Engines as Prometheus looks for them: where an engine's metrics are, as far as is known here.
+"""Engines as scrape targets for Prometheus.
 
-file_sd's format: https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config
-What an engine tells: https://docs.docker.com/engine/daemon/prometheus/
+The format (file_sd): https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config
+An engine's metrics: https://docs.docker.com/engine/daemon/prometheus/
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
 
 METRICS = "metrics-addr"
-ANY = "0.0.0.0"  # noqa: S104 - what an engine is asked for
-# What a target has of its own, and what Prometheus gives each.
+ANY = "0.0.0.0"  # noqa: S104 - a value of an engine option
+# Labels that every target has, from us or from Prometheus.
 OWN = frozenset({"machine", "driver", "instance", "job"})
 
 
 def scrape_target(machine: Machine) -> dict[str, Any] | None:
-    """A machine's entry in the file; None where its engine is not asked for metrics.
+    """Return a machine's entry in the file; None if its engine has no metrics-addr.
 
-    Raises MachineError where they cannot be had from another host.
+    Raises MachineError if other hosts cannot reach the metrics.
     """
     asked = dict(option.partition("=")[::2] for option in machine.engine.options).get(METRICS, "")
     if not asked:
@@ -37,21 +37,21 @@ def scrape_target(machine: Machine) -> dict[str, Any] | None:
 
 
 def metrics_address(machine: Machine, asked: str) -> str:
-    """Where the metrics are seen from elsewhere, host:port; dockerd was asked for them as Go's net.Listen has it."""
+    """Return host:port of the metrics as other hosts reach them; `asked` is an address for Go's net.Listen."""
     mend = f"machinectl set --engine-opt {METRICS}={ANY}:9323 {machine.name}"
     try:
         found = engine_url.parse(f"tcp://{ANY if asked.startswith(':') else ''}{asked}")
     except UsageError as exc:
-        raise MachineError(f"{METRICS}={asked} is no address and port", mend) from exc
+        raise MachineError(f"{METRICS}={asked} is not an address with a port", mend) from exc
     if not found.port:
         raise MachineError(f"{METRICS}={asked} has no port", mend)
     if is_loopback(found.host):
-        raise MachineError(f"its metrics are at {asked}, which is the host's own", mend)
+        raise MachineError(f"its metrics are at {asked}, which only the host itself can reach", mend)
     host = found.host
     if is_any(host):
         host = engine_url.parse(machine.url).host if machine.url else ""
         if not host:
-            raise MachineError("its host's address is not known here", f"machinectl inspect {machine.name}")
+            raise MachineError("its host's address is unknown", f"machinectl inspect {machine.name}")
     return f"{f'[{host}]' if ':' in host else host}:{found.port}"
 
 
@@ -70,7 +70,7 @@ def is_any(host: str) -> bool:
 
 
 def prometheus_labels(machine: Machine) -> dict[str, str]:
-    """A machine's labels under names that Prometheus takes; of two that become the same one, the first counts."""
+    """Return a machine's labels under names that Prometheus accepts; if two become the same name, the first wins."""
     found: dict[str, str] = {}
     for key, value in machine.labels.items():
         found.setdefault(prometheus_name(key), value)
@@ -78,7 +78,7 @@ def prometheus_labels(machine: Machine) -> dict[str, str]:
 
 
 def prometheus_name(name: str) -> str:
-    """[a-zA-Z_][a-zA-Z0-9_]*; what begins with two underscores is Prometheus' own, and dropped there."""
+    # A name must match [a-zA-Z_][a-zA-Z0-9_]*. Prometheus drops those that begin with two underscores.
     name = re.sub(r"[^A-Za-z0-9_]", "_", name)
     if not name or name[0].isdigit():
         name = f"_{name}"

@@ -1,7 +1,7 @@
-"""STORE/ssh_config, which `~/.ssh/config` can include, so that every program that runs ssh knows the machines' names.
+"""STORE/ssh_config, for `Include` in `~/.ssh/config`, so that every program that runs ssh knows the machines.
 
-`ssh-config --write` creates it; from then on the block of each machine is kept current. Every version of ssh must be
-able to read it: ssh fails for every host at an option that it does not know (`ssh_options.NEWER`).
+`ssh-config --write` creates it; from then on each machine's block is kept current. Every version of ssh must be able
+to read it: an unknown option makes ssh fail for every host.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 FILE = "ssh_config"
-# No machine's: those begin with a letter or a digit.
+# Not a machine's lock: machines' names begin with a letter or a digit.
 LOCK = ".ssh_config"
 HEADER = "# machinectl's, kept in step with its machines. What is changed here is lost: ~/.ssh/config is the place.\n"
 STORE = "# It is about the machines of "
 IGNORE = "IgnoreUnknown "
 HOST = "Host "
 PROXY = "ProxyCommand "
-# In bytes: what some 20,000 machines take.
+# In bytes: room for some 20,000 machines.
 LONGEST = 16 << 20
 
 
@@ -47,7 +47,7 @@ def ssh_config_path(store: Store) -> str:
 
 
 def block_of(machine: Machine) -> str:
-    """A machine's lines; none where it has no SSH. Raises MachineError where there is no saying."""
+    """Return a machine's lines, "" if it has no SSH. Raises MachineError if its driver or jump host fails."""
     return machine_host_block(machine) if endpoints_of(machine).ssh else ""
 
 
@@ -121,10 +121,7 @@ def all_blocks(
 
 
 def update_ssh_config(store: Store, name: str, after: Machine | None) -> None:
-    """Have the file say what became of a machine, which was held under a name (`Store`'s Follower).
-
-    Raises MachineError where there is no saying, or no writing it.
-    """
+    """Update the file after a machine named `name` has changed (`Store`'s Follower). Raises MachineError."""
     with Lock(os.path.join(store.locks, LOCK)):
         with Translated(ssh_config_path(store)):
             blocks = parse_ssh_config(read_file(ssh_config_path(store), LONGEST))
@@ -137,25 +134,25 @@ def update_ssh_config(store: Store, name: str, after: Machine | None) -> None:
 
 
 def note_jump_host(store: Store, console: Console, machine: Machine) -> None:
-    """Say what a person may not know of a machine's jump host that was just asked for."""
+    """Warn about two surprises of a machine's new jump host."""
     host = host_of(machine.jump)
     if host and not store.exists(host) and (near := closest_match(host, store.names())):
         console.note(
             f'"{host}" is not a machine: ssh looks it up as a host. If you mean the machine "{near}": '
             f"machinectl set --ssh-jump {near} {machine.name}"
         )
-    # docker tells its ssh an address alone.
+    # docker gives its ssh only an address.
     if machine.jump and machine.url.startswith("ssh://") and not os.path.exists(ssh_config_path(store)):
         console.note(
-            f'docker goes to "{machine.name}" by ssh, which knows of its jump host by your configuration alone\n'
-            "Have it there: machinectl ssh-config --write"
+            f'docker reaches "{machine.name}" through your own ssh, which needs the jump host in its configuration\n'
+            "Add it there: machinectl ssh-config --write"
         )
 
 
 def blocks_behind_jump_host(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str, str]:
-    """The blocks of machines that a machine may lead to: they tell of its key, and of where it is, too.
+    """Return the new blocks of machines that may be behind a machine: they contain its key and address.
 
-    One that there is no saying of now is left out.
+    Machines that cannot be read are left out.
     """
     found = {}
     for other in [each for each, text in blocks.items() if PROXY in text and each != name]:
@@ -165,12 +162,11 @@ def blocks_behind_jump_host(store: Store, name: str, blocks: Mapping[str, str]) 
 
 
 def has_address(machine: Machine) -> bool:
-    """Whether there is any saying where a machine is yet."""
     return machine.phase is not Phase.CREATING
 
 
 def parse_ssh_config(text: bytes) -> dict[str, str]:
-    """The blocks by the names of their machines, as `dump` has written them."""
+    """Split the file into blocks, by machine name."""
     blocks: dict[str, str] = {}
     name = ""
     for line in text.decode(errors="surrogateescape").splitlines(keepends=True):

@@ -1,4 +1,4 @@
-"""A swarm as a docker context, NAME-swarm: it leads to one of its managers, and to another one when that is gone."""
+"""Keep a docker context NAME-swarm for each swarm: it points at one of its managers that answers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
 
 def swarm_context_name(swarm: str) -> str:
-    """What the context of a swarm is called."""
     return f"{swarm}-swarm"
 
 
 def managers_by_swarm(store: Store) -> dict[str, Managers]:
-    """The managers of each swarm, by its ID, that a context may lead to."""
+    """Return the managers that contexts may point at, by swarm ID."""
     found: dict[str, Managers] = {}
     for machine, node in all_nodes(store):
         if node.manages and node.cluster and node.swarm and machine.context:
@@ -39,9 +38,9 @@ def managers_by_swarm(store: Store) -> dict[str, Managers]:
 
 
 def update_swarm_contexts(store: Store, before: Machine | None, after: Machine | None) -> list[str]:
-    """Have the contexts of swarms follow what became of a machine; return what is to be said of it.
+    """Update the contexts of swarms after a machine has changed; return notes for the user.
 
-    No engine is asked: a context leads where it led, as long as that is a manager by its record. Raises MachineError.
+    No engine is asked: a context keeps its manager as long as that is one by its record. Raises MachineError.
     """
     nodes = [node for machine in (before, after) if machine and (node := node_of(machine))]
     docker = Contexts()
@@ -60,7 +59,7 @@ def update_swarm_contexts(store: Store, before: Machine | None, after: Machine |
 
 
 def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> list[str]:
-    """Have a swarm's context lead to a manager of it, `lead` where that is one; return what is to be said.
+    """Point a swarm's context at the manager `lead`, or at another one; return notes for the user.
 
     Raises MachineError.
     """
@@ -68,7 +67,7 @@ def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str)
     if wanted is None:
         return said
     with docker.writing():
-        # Who has left its swarm meanwhile, or is gone, must not come back with its keys.
+        # Read again under the lock: a machine that has left meanwhile must not come back with its keys.
         wanted, said = pointed_swarm_context(docker, store, cluster, lead)
         if wanted:
             docker.put(wanted)
@@ -76,7 +75,7 @@ def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str)
 
 
 def pointed_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> tuple[Context | None, list[str]]:
-    """A swarm's context as it is to be, None where it stays as it is, and what is to be said. Raises MachineError."""
+    """Return a swarm's context as it should be, None if it need not change, and notes. Raises MachineError."""
     known = managers_by_swarm(store).get(cluster)
     if not known:
         return None, []
@@ -85,7 +84,7 @@ def pointed_swarm_context(docker: Contexts, store: Store, cluster: str, lead: st
     mark = swarm_context_mark(store, name, cluster)
     found = docker.read(name)
     if found and found.mark != mark and not is_earlier(store, found):
-        why = f'the swarm "{swarm}" gets no docker context: there is one "{name}" that is not its'
+        why = f'the swarm "{swarm}" gets no docker context: docker has another context "{name}"'
         return None, [f"{why}\nReplace it with ours: docker context rm {name} && machinectl context sync"]
     leads = {machine.name: machine for machine, _ in known}
     wanted = wanted_swarm_context(found or Context(name), mark, leads.get(lead, known[0][0]))
@@ -102,7 +101,7 @@ def swarm_context_mark(store: Store, name: str, cluster: str) -> Mark:
 
 
 def is_earlier(store: Store, context: Context) -> bool:
-    """Whether a context is that of a swarm of this store that was called so, and has no manager here any more."""
+    """Return whether a context belongs to a former swarm of this store that has no manager left."""
     mark = context.mark
     if mark is None or not mark.swarm or mark.store != os.path.realpath(store.root):
         return False
@@ -110,7 +109,7 @@ def is_earlier(store: Store, context: Context) -> bool:
 
 
 def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[str]:
-    """Remove the context of a swarm that no machine manages any more. Raises ContextError."""
+    """Remove the context of a swarm without managers. Raises ContextError."""
     said: list[str] = []
     for name in swarm_context_names(docker, store, cluster):
         with docker.writing():
@@ -122,7 +121,7 @@ def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[
 
 
 def swarm_context_names(docker: Contexts, store: Store, cluster: str = "") -> list[str]:
-    """The contexts of this store's swarms, or of one of them."""
+    """Return the names of the contexts of this store's swarms, or of one of them."""
     found = []
     for name in sorted(docker.names()):
         try:
@@ -137,7 +136,7 @@ def swarm_context_names(docker: Contexts, store: Store, cluster: str = "") -> li
 
 
 def swarm_context_statuses(docker: Contexts, store: Store) -> Iterator[ContextStatus]:
-    """How the contexts of swarms stand by the records, each under its own name; no engine is asked."""
+    """Yield the status of each swarm's context by the records, without asking an engine."""
     there = managers_by_swarm(store)
     wanted = {swarm_context_name(known[0][1].swarm): (cluster, known) for cluster, known in there.items()}
     for name, (cluster, known) in sorted(wanted.items()):
@@ -163,16 +162,16 @@ def swarm_context_status(docker: Contexts, store: Store, cluster: str, known: Ma
         )
     lead = next((machine for machine, _ in known if machine.url == found.host), None)
     if lead is None or wanted_swarm_context(found, mark, lead) != found:
-        return ContextStatus(name, ContextAction.WRITE, True, "it does not lead to a manager", SYNC_HINT)
+        return ContextStatus(name, ContextAction.WRITE, True, "it does not point at a manager", SYNC_HINT)
     return ContextStatus(name, ContextAction.NONE, True)
 
 
 def sync_swarm_contexts(
     docker: Contexts, store: Store, within: float | None = None
 ) -> Iterator[tuple[ContextStatus, MachineError | None]]:
-    """Have each swarm's context lead to a manager that answers; yield those that were changed, or could not be.
+    """Point each swarm's context at a manager that answers; yield those that were changed, or could not be.
 
-    An election is waited for for so many seconds, None for as long as it may take.
+    `within` limits the wait for an election of a leader, in seconds; None for the usual limit.
     """
     there = managers_by_swarm(store)
     for name in swarm_context_names(docker, store):
@@ -190,7 +189,7 @@ def sync_swarm_contexts(
                 cause, _, hint = said[0].partition("\n")
                 yield ContextStatus(name, ContextAction.RENAME), MachineError(cause, hint)
             elif docker.read(name) not in (before, None):
-                why = f'it leads to "{lead}"' + ("" if answers else ", and no manager of the swarm answers")
+                why = f'it points at "{lead}"' + ("" if answers else ", and no manager of the swarm answers")
                 yield ContextStatus(name, ContextAction.WRITE, True, why), None
         except MachineError as exc:
             yield ContextStatus(name, ContextAction.LEAVE), exc
@@ -199,9 +198,9 @@ def sync_swarm_contexts(
 def choose_context_manager(
     context: Context | None, known: Sequence[tuple[Machine, SwarmNode]], within: float | None
 ) -> tuple[str, bool]:
-    """The manager that a context is to lead to, and whether it answers: first the one that it leads to.
+    """Return the manager to point a context at, and whether it answers; the current one comes first.
 
-    Where none answers, it stays as it is. Raises MachineError where it leads to none.
+    If none answers, the current one stays. Raises MachineError.
     """
     from machinectl.hosts.swarm.managers import Manager, find_answering_manager
 

@@ -1,1 +1,1 @@
-"""Whether hosts and engines run."""
+"""Wake hosts, and wait until they are off or back after a boot."""

@@ -1,4 +1,4 @@
-"""Whether a host is there, seen from here: that it is up, has gone silent, or is back after a boot."""
+"""Watch a host from outside: whether it is up, has shut down, or is back after a boot."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
 
-# How often a host is looked at, and how long one look may take. Seconds.
+# How often to check a host, and how long one check may take. Seconds.
 PAUSE = 1.0
 LOOK = 5.0
-# What an engine may take once SSH answers: it looks after its containers before it listens. Seconds.
+# How long an engine may take after SSH answers: it starts containers before it listens. Seconds.
 ENGINE_TIMEOUT = 120.0
-# How long it may answer as it should not, before that is taken for its last word. Seconds.
+# How long an engine may answer with an error before that is final. Seconds.
 PATIENCE = 20.0
-# How often a host is woken until it answers: a card that is just being switched off misses the packet. Seconds.
+# How often to wake a host until it answers: a card that is shutting down misses the packet. Seconds.
 WAKE_AGAIN = 10.0
-# Another one at each boot (random(4)).
+# It changes at each boot (random(4)).
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
 
 @dataclass(frozen=True)
 class HostWatch:
-    """Looks at the host of one machine, in the background: nobody is asked anything.
+    """Watches the host of one machine, without prompts.
 
-    `way` is where its SSH is, None where it has none; `timeout` is how long anything is waited for, in seconds,
-    and `pause` waits between two looks.
+    `way` is its SSH endpoint, None if it has none. `timeout` limits each wait, in seconds.
     """
 
     machine: Machine
@@ -50,18 +49,18 @@ class HostWatch:
     pause: Callable[[float], None] = time.sleep
 
     def is_up(self) -> bool:
-        """Whether SSH answers now."""
-        return self.way is not None and not self._silence(refused_is_up=False)
+        """Return whether SSH answers now."""
+        return self.way is not None and not self._is_silent(refused_is_up=False)
 
     def is_off(self) -> bool:
-        """Whether nothing answers now."""
-        return self._silence(refused_is_up=True)
+        """Return whether nothing answers now."""
+        return self._is_silent(refused_is_up=True)
 
     def until_silent(self) -> None:
-        """Wait until nothing answers there. Raises MachineError where something still does at the end."""
+        """Wait until the host no longer answers. Raises MachineError after the timeout."""
         end = time.monotonic() + self.timeout
-        # A host that refuses has ended its sshd and still runs.
-        while not self._silence(refused_is_up=True):
+        # A host that refuses the connection has stopped sshd, but is still running.
+        while not self._is_silent(refused_is_up=True):
             if time.monotonic() > end:
                 raise MachineError(
                     f'"{self.machine.name}" still answers after {self.timeout:.0f} s',
@@ -70,7 +69,7 @@ class HostWatch:
             self.pause(PAUSE)
 
     def engine_answers(self) -> bool:
-        """Whether there is an engine that answers now."""
+        """Return whether the engine answers now."""
         return (
             self.machine.phase is Phase.READY and bool(self.machine.url) and self._ask_engine().state is State.RUNNING
         )
@@ -78,12 +77,12 @@ class HostWatch:
     def until_back(self, *, before: str = "", wake: Callable[[], None] | None = None, with_engine: bool = True) -> None:
         """Wait until the host has booted, and SSH and, `with_engine`, the engine answer.
 
-        `before` is the ID of the boot that has ended; `wake` is called again and again until SSH answers. Raises
-        MachineError saying how far it has come.
+        `before` is the previous boot's ID. `wake` is called repeatedly until SSH answers. Raises MachineError after the
+        timeout.
         """
         if self.way is not None:
             self._until_booted(before, wake)
-        # What was never provisioned has no engine to wait for.
+        # A machine that was never provisioned has no engine to wait for.
         if with_engine and self.machine.phase is Phase.READY and self.machine.url:
             self._until_engine_answers()
 
@@ -125,8 +124,8 @@ class HostWatch:
     def _ask_engine(self) -> engine.Probe:
         return engine.probe(engine_endpoint(self.machine), LOOK)
 
-    def _silence(self, *, refused_is_up: bool) -> bool:
-        """Whether nothing answers at the SSH port."""
+    def _is_silent(self, *, refused_is_up: bool) -> bool:
+        """Return whether nothing answers at the SSH port."""
         from machinectl.ssh.client.handshake import connect_tcp
         from machinectl.ssh.ssh_errors import SSHError
         from machinectl.ssh.ssh_settings import read_settings
@@ -136,7 +135,7 @@ class HostWatch:
         found = read_settings(self.way)
         try:
             if not found.is_direct:
-                # There is no telling from here why the last leg of the way fails.
+                # Behind a jump host, a refused connection and silence look the same.
                 with logged_in(self.machine, SilentConsole(), self.access, ssh=self.way, timeout=LOOK):
                     return False
             connect_tcp(dataclasses.replace(found, connect_timeout=LOOK)).close()

@@ -1,4 +1,4 @@
-"""Wake-on-LAN: the packet that switches a sleeping host's network card on, and with it the host.
+"""Wake-on-LAN: send the packet that makes a network card switch its host on.
 
 Its format is AMD's (Magic Packet Technology, publication 20213): six bytes of ones, then the card's address 16 times.
 """
@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from machinectl.errors import MachineError, UsageError
 
-# The card looks for the packet in whatever comes by; UDP's discard port is the custom.
+# The card looks for the packet in all traffic; UDP's discard port is customary.
 PORT = 9
 EVERYBODY = "255.255.255.255"
 # A shell command that prints the MAC address of the network card with the default route.
@@ -23,17 +23,17 @@ ADDRESS = re.compile(r"([0-9a-f]{2})([:-])(?:[0-9a-f]{2}\2){4}[0-9a-f]{2}", re.I
 
 
 def magic_packet(mac: str) -> bytes:
-    """The packet for a card's address, written 12:34:56:78:9a:bc or with dashes. Raises UsageError for what is none."""
+    """Return the packet for a MAC address, written 12:34:56:78:9a:bc or with dashes. Raises UsageError."""
     if not ADDRESS.fullmatch(mac):
         raise UsageError(f"{mac!r} is not a network card's address (MAC)", "Write it as 12:34:56:78:9a:bc")
     return b"\xff" * 6 + bytes.fromhex(re.sub("[:-]", "", mac)) * 16
 
 
 def send_wake_packet(mac: str, host: str) -> None:
-    """Send the packet to everybody on the network that leads to a host, and to the host.
+    """Send the packet as a broadcast on the network towards a host, and to the host itself.
 
-    `host` is its address or name; where it is behind a router that keeps its card's address, the second one arrives.
-    Nobody answers: whether the host wakes is seen when it is back. Raises MachineError where nothing can be sent.
+    The second one also arrives behind a router that remembers the host's MAC address. There is no answer. Raises
+    MachineError if nothing can be sent.
     """
     data = magic_packet(mac)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -47,12 +47,12 @@ def send_wake_packet(mac: str, host: str) -> None:
             sender.sendto(data, (EVERYBODY, PORT))
         except OSError as exc:
             raise MachineError(
-                f"The packet that wakes {mac} cannot be sent: {exc.strerror}", "See this computer's network: ip route"
+                f"Cannot send the packet that wakes {mac}: {exc.strerror}", "See this computer's network: ip route"
             ) from exc
 
 
 def local_address_towards(host: str) -> str:
-    """Our own IPv4 address on the way to a host. Raises OSError where there is none; nothing is sent."""
+    """Return our IPv4 address on the route to a host, without sending anything. Raises OSError."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((host, PORT))
         address: str = probe.getsockname()[0]

@@ -1,4 +1,4 @@
-"""What machines are doing: as their drivers know it where an engine cannot answer, else as their engines say."""
+"""The state of machines: from their drivers if no engine can be running, else from their engines."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from machinectl.engine.ask_engines import Course
     from machinectl.machines.record import Machine
 
-# In these no engine runs: who asks one waits for nothing.
+# In these states no engine runs: asking it would only take time.
 ASLEEP = {State.STOPPED, State.PAUSED, State.SAVED}
 
 
 def state_of(machine: Machine, timeout: float) -> Probe:
-    """What one machine is doing; `timeout` in seconds. Never raises."""
+    """Return the state of one machine. Never raises."""
     [(_, found)] = states_of([machine], timeout)
     return found
 
@@ -36,12 +36,12 @@ def state_of(machine: Machine, timeout: float) -> Probe:
 def states_of(
     machines: Iterable[Machine], timeout: float, question: EngineQuery | None = None
 ) -> Iterator[tuple[str, Probe]]:
-    """What many machines are doing, each by its name as it is known; each has `timeout` seconds from when it is asked.
+    """Yield each machine's name and state as soon as it is known; each has `timeout` seconds. Never raises.
 
-    Engines are asked the question, too.
+    Engines are asked `question`, too.
     """
     by_name = {machine.name: machine for machine in machines}
-    # Loaded here: threads that import at once wait for each other.
+    # Load drivers before threads start: threads that import block each other.
     drivers = {machine.driver: driver_or_none(machine) for machine in by_name.values()}
     courses = {
         name: partial(probe_machine, machine, drivers[machine.driver], question) for name, machine in by_name.items()
@@ -72,17 +72,16 @@ def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery
 
 
 def powered_off(machine: Machine, found: engine.Probe) -> engine.Probe:
-    """What is to be said of a host where nothing answers."""
     return replace(
         found,
         state=State.STOPPED,
-        error=f"Nothing answers at {machine.url.partition('://')[2]}, nor at its SSH: it is off, or out of reach",
+        error=f"Nothing answers at {machine.url.partition('://')[2]}, nor at its SSH port: it is off or unreachable",
         hint=f"Switch it on: machinectl start {machine.name}",
     )
 
 
 def ssh_endpoint_or_none(machine: Machine, driver: Driver | None) -> SSHEndpoint | None:
-    """Where a machine's SSH is, None where that is not known."""
+    """Return a machine's SSH endpoint, None if it is unknown."""
     try:
         return with_jump_host(machine, driver.where(driver_instance(machine)).ssh) if driver else None
     except MachineError:
@@ -90,7 +89,7 @@ def ssh_endpoint_or_none(machine: Machine, driver: Driver | None) -> SSHEndpoint
 
 
 def driver_state(machine: Machine, driver: Driver | None) -> State | None:
-    """What the driver knows; one that fails, knows nothing."""
+    """Return the state that the driver knows, None if it does not or fails."""
     try:
         return driver.state(driver_instance(machine)) if driver else None
     except MachineError:
@@ -98,7 +97,7 @@ def driver_state(machine: Machine, driver: Driver | None) -> State | None:
 
 
 def driver_or_none(machine: Machine) -> Driver | None:
-    """A machine's driver; None where it cannot be had, as its engine may answer all the same."""
+    """Return a machine's driver, None if it cannot be loaded: the engine may still answer."""
     try:
         return driver_of(machine)
     except MachineError:

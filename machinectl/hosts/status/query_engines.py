@@ -1,4 +1,4 @@
-"""Machines that are asked all at once: what a record tells alone, and what each host says when it has answered."""
+"""Ask many engines at once, for `ls`, `info` and `ps`; machines that are not ready are reported from their records."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class MachineStatus:
-    """A machine, and what is known of it; what only its host can say is empty until it is `settled`.
+    """A machine and its state, which is complete once it is `settled`.
 
-    `error` is one line, and `hint` what to do next; `seconds` is how long its engine took, and `told` its answer to the
-    question that was asked; `swarm` and `unasked` are as `Probe` has them.
+    `error` is one line, `hint` what to do next, `seconds` how long the engine took, `told` its answer to the question.
+    `swarm` and `unasked` are those of `Probe`.
     """
 
     machine: Machine
@@ -42,7 +42,7 @@ class MachineStatus:
 
     @property
     def failure(self) -> MachineError | None:
-        """Why its engine did not answer, with the machine's name; None where it did."""
+        """Why the engine did not answer, with the machine's name; None if it did."""
         name = self.machine.name
         if self.state is State.RUNNING:
             return None
@@ -56,7 +56,7 @@ Each = TypeVar("Each", bound=MachineStatus)
 
 
 def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | None:
-    """A machine as its record tells of it, or None where it was removed since its name was read."""
+    """Return a machine's status from its record; None if it was removed meanwhile."""
     try:
         one = make(store.read(name))
     except NoSuchMachine:
@@ -75,7 +75,7 @@ def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) ->
 def recorded_statuses(
     store: Store, names: Iterable[str], make: Callable[[Machine], Each]
 ) -> tuple[list[Each], list[MachineError]]:
-    """Those that are named, each once and in natural order, and why others of them cannot be."""
+    """Return the status of each named machine once, in natural order, and errors for names that do not exist."""
     found, missing = [], []
     for name in sorted(set(names), key=lambda name: (natural(name), name)):
         if one := recorded_status(store, name, make):
@@ -89,7 +89,7 @@ def recorded_statuses(
 
 
 def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
-    """Say of a machine that is not ready whether somebody is at it now, or how to go on."""
+    """Return the state of a machine that is not ready, and how to go on if no other run works on it."""
     if store.is_locked(machine.name):
         return State.STARTING, ""
     if machine.phase is Phase.PROVISIONING:
@@ -100,7 +100,7 @@ def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
 def query_engines(
     store: Store, statuses: Iterable[Each], timeout: float, question: EngineQuery | None = None
 ) -> Iterator[Each]:
-    """Ask all hosts and yield each when it is settled; each has `timeout` seconds from when it is asked."""
+    """Ask all engines and yield each status when it is settled; each has `timeout` seconds."""
     by_name = {one.machine.name: one for one in statuses if not one.settled}
     for name, found in states_of((one.machine for one in by_name.values()), timeout, question):
         one = by_name[name]
@@ -127,6 +127,6 @@ def skipped_engines_error(asked: Sequence[MachineStatus]) -> MachineError | None
     if not count:
         return None
     return MachineError(
-        f"{count} of {len(asked)} engines were not asked: those before them gave no answer",
+        f"{count} of {len(asked)} engines were not asked: the ones before them did not answer",
         "Check this computer's network; or ask fewer at once",
     )

@@ -1,6 +1,6 @@
-"""A node is drained before its engine restarts, and put back as it was: its tasks go on elsewhere meanwhile.
+"""Drain a swarm's node before its engine restarts, so that its tasks move, and restore its availability afterwards.
 
-What it was is on record before it is drained: whatever ends the run in between, the next one puts it back.
+The former availability is recorded before the node is drained: if the run is killed, the next one restores it.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 DRAIN = "drain"
-# How long tasks are given to move: images are pulled where they go. Seconds.
+# How long tasks may take to move: other nodes may have to pull images. Seconds.
 MOVED_WITHIN = 120.0
-# How long a manager that is lost is given to be back before another one restarts. Seconds.
+# How long to wait for a lost manager before another one restarts. Seconds.
 VOTES_WITHIN = 30.0
-# How long a node is given to be heard of again when its engine has restarted. Seconds.
+# How long a node may take to rejoin after its engine has restarted. Seconds.
 BACK_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
 class DrainManager:
-    """A manager by which a node, of that ID, is drained, and where it is on record."""
+    """A manager that can drain the node `node_id`."""
 
     store: Store
     manager: Manager
@@ -59,46 +59,48 @@ class DrainManager:
         return node is not None and node.manages
 
     @property
-    def leads_anywhere(self) -> bool:
-        """Whether another node takes tasks."""
+    def has_other_nodes(self) -> bool:
+        """Whether another node can take the tasks."""
         return any(node.takes_tasks for node in self.manager.nodes if node.id != self.node_id)
 
     def drain(self, console: Console, name: str) -> None:
-        """Have a node's tasks go to others, and wait until they have. Raises MachineError."""
+        """Drain the node and wait until its tasks have moved. Raises MachineError."""
         with console.step(draining_title(name)):
-            before = self._through(console, lambda there: swarm_api.starting(there.endpoint))
-            self.make(console, DRAIN)
+            before = self._call_manager(console, lambda there: swarm_api.starting(there.endpoint))
+            self.set_availability(console, DRAIN)
             gone = wait_until(console, lambda: self._is_empty(console, before), MOVED_WITHIN)
         if not gone:
-            console.warn(f'Not all tasks of "{name}" run elsewhere after {MOVED_WITHIN:.0f} s; it goes on without them')
+            console.warn(f'Not all tasks of "{name}" run elsewhere after {MOVED_WITHIN:.0f} s; continuing without them')
 
-    def make(self, console: Console, availability: str) -> None:
-        """Give the node an availability, by whichever manager answers. Raises MachineError."""
-        self._through(console, lambda there: swarm_api.update(there.endpoint, self.node_id, Availability=availability))
+    def set_availability(self, console: Console, availability: str) -> None:
+        """Set the node's availability through any manager that answers. Raises MachineError."""
+        self._call_manager(
+            console, lambda there: swarm_api.update(there.endpoint, self.node_id, Availability=availability)
+        )
 
     def _is_empty(self, console: Console, before: int) -> bool:
         def look(there: Manager) -> bool:
             return not swarm_api.tasks(there.endpoint, self.node_id) and swarm_api.starting(there.endpoint) <= before
 
-        return self._through(console, look)
+        return self._call_manager(console, look)
 
-    def _through(self, console: Console, do: Callable[[Manager], Result]) -> Result:
+    def _call_manager(self, console: Console, do: Callable[[Manager], Result]) -> Result:
         return call_manager(self.store, self.manager.cluster, do, last=self.manager.machine.name, pause=console.pause)
 
     @property
     def is_back(self) -> bool:
-        """Return whether the manager hears of the node, and, if it is a manager, whether it is reachable."""
+        """Whether the node is ready and, if it is a manager, reachable."""
         node = self.manager.node(self.node_id)
         return bool(node and node.state == "ready" and node.reachability in {"", "reachable"})
 
 
 def node_id_of(host: Facts) -> str:
-    """The ID that a host's engine has as a node, as it says itself; "" for one that is none."""
+    """Return the node ID that a host's engine reports; "" if it is not a node."""
     return str(host.info.get("SwarmNode") or "") if host.swarm else ""
 
 
 def allow_swarm_restart(store: Store, machine: Machine, host: Facts, given: Allowed) -> Allowed:
-    """What may be done on a host: its engine may restart, too, where it is a node that can be drained."""
+    """Allow the engine of a node to restart if the node can be drained."""
     if not host.swarm or given.restart_swarm:
         return given
     return replace(given, restart_swarm=find_drain_manager(store, machine, node_id_of(host)) is not None)
@@ -109,7 +111,7 @@ def draining_title(name: str) -> str:
 
 
 def drain_preview(store: Store, machine: Machine, host: Facts) -> str:
-    """By whom a node would be drained, for --dry-run; "" where it would not."""
+    """Return for --dry-run which manager would drain a node; "" if it would not be drained."""
     way = find_drain_manager(store, machine, node_id_of(host))
     if way is None or way.availability == DRAIN:
         return ""
@@ -117,9 +119,9 @@ def drain_preview(store: Store, machine: Machine, host: Facts) -> str:
 
 
 def find_drain_manager(store: Store, machine: Machine, node_id: str) -> DrainManager | None:
-    """How a node is drained, by another manager where one answers; None where it cannot be, or leads nowhere."""
+    """Return a manager that can drain a node; None if there is none, or if no other node can take its tasks."""
     way = find_manager_of_node(store, machine, node_id)
-    return way if way and way.leads_anywhere else None
+    return way if way and way.has_other_nodes else None
 
 
 def find_manager_of_node(
@@ -132,35 +134,36 @@ def find_manager_of_node(
     for cluster in [known.cluster] if known and is_known else believed.clusters:
         found = find_answering_manager(believed.managers(cluster, last=machine.name), within)
         node = found.node(node_id) if isinstance(found, Manager) else None
-        if isinstance(found, Manager) and node and believed.is_own(machine, found, node):
+        if isinstance(found, Manager) and node and believed.is_node_of(machine, found, node):
             return DrainManager(store, found, node_id)
     return None
 
 
 @contextmanager
 def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
-    """Drain a machine's node, one of a swarm at a time, and restore its availability in the end; "" is no node's ID.
+    """Drain a machine's node, one of a swarm at a time, and restore its availability in the end.
 
-    A node that cannot be drained, or is drained already, is not changed, but machinectl waits for a manager before the
-    next node's turn. A MachineError in between restores the availability here; after any other end the next run does.
+    Does nothing if `node_id` is "". A node that cannot be drained, or is drained already, is not changed, but a manager
+    must answer before the next node's turn. After a MachineError, the availability is restored here; after any
+    other exception the next run does it.
     """
     way = find_manager_of_node(held.store, held.machine, node_id)
     if way is None:
         yield
         return
     with swarm_locked(held, console, recorded_node(held, way)):
-        # Another one was at work, maybe for minutes, and whoever has just restarted may not be back yet.
+        # The lock may have taken minutes, and the node that just restarted may not be back yet.
         wait_until(console, lambda: manager_may_restart(held, node_id), VOTES_WITHIN)
         way = find_manager_of_node(held.store, held.machine, node_id)
         if way is None:
             raise MachineError(
-                f'No manager of its swarm answers any more that could drain "{held.name}"',
+                f'No manager answers that could drain "{held.name}"',
                 f"See: machinectl swarm status {held.name}",
             )
         if not keeps_quorum(way):
             raise quorum_lost(held.name, way)
         try:
-            if way.leads_anywhere:
+            if way.has_other_nodes:
                 drain_node(held, console, way)
             yield
         except MachineError:
@@ -181,7 +184,7 @@ def manager_may_restart(held: Held, node_id: str) -> bool:
 
 
 def keeps_quorum(way: DrainManager) -> bool:
-    """Whether the others can decide while a node restarts; where all are there and still cannot, nothing mends that."""
+    """Return whether the others keep a quorum while a node restarts, or waiting could not give them one."""
     quorum = Quorum.of(way.manager.nodes)
     node = way.manager.node(way.node_id)
     is_vote = node is not None and node.reachability == "reachable"
@@ -189,7 +192,7 @@ def keeps_quorum(way: DrainManager) -> bool:
 
 
 def quorum_lost(name: str, way: DrainManager) -> MachineError:
-    """Why a manager does not restart while another one is lost."""
+    """Return the error for a manager that must not restart while another one is lost."""
     names = {known.node: machine.name for machine, known in on_records(way.store)}
     lost = [each for each in way.manager.managers if each.reachability != "reachable"]
     ours = [names[each.id] for each in lost if each.id in names]
@@ -198,7 +201,7 @@ def quorum_lost(name: str, way: DrainManager) -> MachineError:
         forget = f"machinectl swarm leave --force {ours[0]}"
         hint = f"Find out why: machinectl doctor {ours[0]}; or have the others forget it: {forget}"
     return MachineError(
-        f'While "{name}" restarts its swarm would have no quorum: '
+        f'While "{name}" restarts, its swarm would have no quorum: '
         f"{', '.join(names.get(each.id) or each.hostname or each.id for each in lost)} cannot be reached",
         hint,
     )
@@ -210,7 +213,7 @@ def is_node_back(held: Held, node_id: str) -> bool:
 
 
 def drain_node(held: Held, console: Console, way: DrainManager) -> None:
-    """Drain a machine's node, and have on record first what it was. Raises MachineError."""
+    """Drain a machine's node after recording its availability. Raises MachineError."""
     node = recorded_node(held, way)
     if not node.before and way.availability == DRAIN:
         return
@@ -220,7 +223,7 @@ def drain_node(held: Held, console: Console, way: DrainManager) -> None:
 
 
 def recorded_node(held: Held, way: DrainManager) -> SwarmNode:
-    """A machine's node as its record has it, or as its manager does."""
+    """Return a machine's node from its record, else as its manager lists it."""
     known = on_record(held.machine)
     if known and known.node == way.node_id:
         return known
@@ -229,32 +232,32 @@ def recorded_node(held: Held, way: DrainManager) -> SwarmNode:
 
 
 def restore_availability(held: Held, console: Console) -> None:
-    """Give a node the availability that it had before, where its record has one; what keeps from that is a warning."""
+    """Restore a node's recorded availability, if there is one. A failure is a warning."""
     node = on_record(held.machine)
     if node is None or not node.before:
         return
     try:
-        with console.step(f'Putting "{held.name}" back as it was in its swarm: {node.before}'):
+        with console.step(f'Restoring the availability of "{held.name}" in its swarm: {node.before}'):
             set_former_availability(held, console, node)
     except MachineError as exc:
-        console.warn(f'"{held.name}" is still drained: {exc.cause}\nPut it back: machinectl provision {held.name}')
+        console.warn(f'"{held.name}" is still drained: {exc.cause}\nRestore it: machinectl provision {held.name}')
         return
     node.before = ""
     save_node(held, node)
 
 
 def set_former_availability(held: Held, console: Console, node: SwarmNode) -> None:
-    """Have a node as it was, when it is heard of again: a manager that restarts has to find a leader first."""
+    # A manager that has restarted has to find a leader first.
     wait_until(console, lambda: is_node_back(held, node.node), BACK_WITHIN)
     way = find_manager_of_node(held.store, held.machine, node.node)
     if way is None:
         raise MachineError("no manager of its swarm answers")
-    way.make(console, node.before)
+    way.set_availability(console, node.before)
 
 
 @contextmanager
 def swarm_locked(held: Held, console: Console, node: SwarmNode) -> Iterator[None]:
-    """No other machinectl with this store drains a node of the same swarm meanwhile: tasks need somewhere to go."""
+    """Let no other machinectl with this store drain a node of the same swarm: tasks need nodes to move to."""
     said = False
 
     def wait() -> None:
@@ -264,8 +267,7 @@ def swarm_locked(held: Held, console: Console, node: SwarmNode) -> Iterator[None
             said = True
         console.pause(LOCK_PAUSE)
 
-    # No machine has a name that begins with a dot.
-    # The ID is an engine's word, which is no path before it is encoded.
+    # No machine's name begins with a dot. The ID comes from an engine, so it is hashed before it is part of a path.
     lock = hashlib.sha256(node.cluster.encode()).hexdigest()
     with Lock(join(held.store.locks, f".swarm-{lock}"), wait):
         yield

@@ -1,7 +1,7 @@
-"""How a machine's engine leaves its swarm, drained, and is forgotten by the others.
+"""Make a machine's engine leave its swarm: drain it, leave, and remove it from the managers' list.
 
-That it leaves is on record from its first step to the last one: whatever breaks off in between, the next command that
-works on the machine goes on.
+The record says that it is leaving from the first step to the last: if the run is killed, the next command that works on
+the machine continues.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.store import Held
 
-# How long a manager is given to be heard of as a worker. Seconds.
+# How long a demoted manager may take to become a worker. Seconds.
 HEARD_WITHIN = 30.0
 NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
 class SwarmDeparture:
-    """How a machine leaves. With `force` the last manager may leave, and a node that no reachable manager knows."""
+    """Makes a machine leave. With `force`, so may the last manager, and a node that no reachable manager knows."""
 
     force: bool = False
 
     def carry_out(self, held: Held, console: Console) -> bool:
-        """Have a machine be in no swarm; False where it was in none. Raises MachineError."""
+        """Make a machine leave its swarm; return False if it was in none. Raises MachineError."""
         machine = check_ready(held.machine)
         try:
             state = swarm_api.membership(endpoint_of(machine))
@@ -45,7 +45,7 @@ class SwarmDeparture:
         node = update_recorded_node(held, state)
         if state.is_in:
             try:
-                # Of what is not on record, no manager is asked for anything: the engine may name any node as its own.
+                # Without a record, no manager is asked to do anything: the engine may report any node ID as its own.
                 self._take_out(held, console, node or SwarmNode(held.name, "", state.node, state.role))
             except MachineError:
                 restore_membership(held, console)
@@ -67,7 +67,7 @@ class SwarmDeparture:
             self._leave_alone(held, console, node)
             return
         if other is None or other.node(node.node) is None:
-            # Its swarm has forgotten it already, or was to: whether it has is asked when a manager answers.
+            # Its swarm has forgotten it already, or no manager answers to tell: then a later run finishes this.
             swarm_api.leave(endpoint_of(held.machine), force=True)
             if other:
                 save_node(held, None)
@@ -82,13 +82,13 @@ class SwarmDeparture:
         self._empty(held, console, draining.DrainManager(held.store, other, node.node), node)
         if manages:
             self._demote(held, console, node)
-        with console.step(f'Having "{held.name}" leave the swarm "{node.swarm}"'):
+        with console.step(f'Leaving the swarm "{node.swarm}": "{held.name}"'):
             swarm_api.leave(endpoint_of(held.machine), force=self.force)
         self._forget(held, console, node)
         save_node(held, None)
 
     def _empty(self, held: Held, console: Console, way: draining.DrainManager, node: SwarmNode) -> None:
-        if way.leads_anywhere:
+        if way.has_other_nodes:
             with draining.swarm_locked(held, console, node):
                 draining.drain_node(held, console, way)
 
@@ -100,7 +100,7 @@ class SwarmDeparture:
         known = on_record(held.machine)
         if known:
             record_membership(held, known, LEAVING)
-        with console.step(f'Having "{name}" leave the swarm "{node.swarm}"'):
+        with console.step(f'Leaving the swarm "{node.swarm}": "{name}"'):
             swarm_api.leave(endpoint_of(held.machine), force=True)
         if known and TrustedSwarms(held.store).has_others(name, node.cluster):
             console.warn(
@@ -113,7 +113,7 @@ class SwarmDeparture:
             console.warn(f'The managers still list "{name}": docker node rm {node.node}')
 
     def _check_quorum(self, held: Held, other: Manager, node: SwarmNode) -> None:
-        """Refuse to take a manager out without which the others cannot decide. Raises MachineError."""
+        """Raise MachineError if the swarm would lose its quorum."""
         quorum = Quorum.of(other.nodes)
         own = other.node(node.node)
         left = quorum.reachable - (own is not None and own.reachability == "reachable")
@@ -122,12 +122,12 @@ class SwarmDeparture:
             raise MachineError(
                 f'Without "{held.name}" the swarm has no quorum: {left} of its {quorum.managers - 1} other managers '
                 f"can be reached, and {needed} must be",
-                f"See them: machinectl swarm status {held.name}; or all the same: "
+                f"See them: machinectl swarm status {held.name}; or leave anyway: "
                 f"machinectl swarm leave --force {held.name}",
             )
 
     def _demote(self, held: Held, console: Console, node: SwarmNode) -> None:
-        with console.step(f'Making "{held.name}" a worker, which another manager is left for'):
+        with console.step(f'Demoting "{held.name}" to a worker'):
             demote_manager(held, console, node)
             where_it_is = endpoint_of(held.machine)
             if (
@@ -135,7 +135,7 @@ class SwarmDeparture:
                 and not self.force
             ):
                 raise MachineError(
-                    f'"{held.name}" is still a manager {HEARD_WITHIN:.0f} s after it was made a worker',
+                    f'"{held.name}" is still a manager {HEARD_WITHIN:.0f} s after it was demoted',
                     f"Try again, or leave anyway: machinectl swarm leave --force {held.name}",
                 )
 
@@ -172,7 +172,7 @@ class SwarmDeparture:
                 if exc.status != NOT_FOUND:
                     raise
 
-        with console.step(f'Having the swarm forget "{held.name}"'):
+        with console.step(f'Removing "{held.name}" from the list of nodes'):
             try:
                 call_manager(held.store, node.cluster, remove, last=held.name, pause=console.pause)
             except MachineError as exc:
@@ -180,9 +180,9 @@ class SwarmDeparture:
 
 
 def finish_departure(held: Held, console: Console) -> None:
-    """Have on record what a machine's engine is in a swarm, whoever had it join or leave, and finish what was begun.
+    """Record a machine's membership as its engine reports it, and finish leaving a swarm if that was interrupted.
 
-    Where the engine does not answer, all stays; what else keeps from it is a warning.
+    Does nothing if the engine does not answer. Other failures are warnings.
     """
     try:
         state = swarm_api.membership(endpoint_of(held.machine))
@@ -201,7 +201,7 @@ def record_membership(held: Held, node: SwarmNode, membership: str) -> None:
 
 
 def restore_membership(held: Held, console: Console) -> None:
-    """Have a node that could not leave be as it was, where it is a node still."""
+    """After leaving has failed, restore the node's availability and record, if it is still a node."""
     node = on_record(held.machine)
     if node is None or node.membership != LEAVING:
         return
@@ -215,7 +215,7 @@ def restore_membership(held: Held, console: Console) -> None:
 
 
 def demote_manager(held: Held, console: Console, node: SwarmNode) -> None:
-    """Have another manager make a node a worker. Raises MachineError."""
+    """Make another manager demote a node to a worker. Raises MachineError."""
     call_manager(
         held.store,
         node.cluster,
@@ -226,7 +226,7 @@ def demote_manager(held: Held, console: Console, node: SwarmNode) -> None:
 
 
 def another_manager(held: Held, node: SwarmNode) -> Manager | None:
-    """A manager of a node's swarm that is another machine and answers; None where there is none."""
+    """Return another machine that manages the node's swarm and answers; None if there is none."""
     others = [each for each in TrustedSwarms(held.store).managers(node.cluster) if each[0].name != held.name]
     found = find_answering_manager(others)
     return found if isinstance(found, Manager) else None
@@ -235,12 +235,12 @@ def another_manager(held: Held, node: SwarmNode) -> Manager | None:
 def still_listed_error(name: str, why: str) -> MachineError:
     return MachineError(
         f'"{name}" has left its swarm, whose managers still list it: {why}',
-        f"Finish that: machinectl swarm leave {name}; give it up: machinectl swarm leave --force {name}",
+        f"Finish that: machinectl swarm leave {name}; or give up: machinectl swarm leave --force {name}",
     )
 
 
 def cannot_leave_alone(held: Held, node: SwarmNode) -> MachineError:
-    """Why a node does not leave where no other machine is a manager that answers."""
+    """Return the error for a node that would leave without another manager's help."""
     name = held.name
     all_the_same = f"or leave anyway: machinectl swarm leave --force {name}"
     if node.role != MANAGER:

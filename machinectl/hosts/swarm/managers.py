@@ -1,4 +1,4 @@
-"""Which of a swarm's managers answers, and what it says of the nodes."""
+"""Find a manager of a swarm that answers, and its list of nodes; judge a swarm's quorum."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
 
 NODES = engine.EngineQuery("/nodes", list)
-# How long managers are waited for: first the one that is asked first, which answers in milliseconds where it is there,
-# then whichever comes. Seconds.
+# How long to wait for managers: first for the preferred one, which answers in milliseconds if it is up, then for any
+# other. Seconds.
 QUICK, PATIENCE = 0.7, 5.0
-# How long an election of a leader is waited for: it takes five to fifteen seconds. Seconds.
+# How long to wait for an election of a leader, which takes five to fifteen seconds. Seconds.
 ELECTION = 20.0
-# How often what is waited for is looked at. Seconds.
+# How often to check while waiting. Seconds.
 PAUSE = 0.5
 
 
 @dataclass(frozen=True)
 class Manager:
-    """A machine whose engine manages a swarm and answers for it, and the nodes that it knows of."""
+    """A machine whose engine manages a swarm and answers, and its list of nodes."""
 
     machine: Machine
     nodes: tuple[Node, ...]
@@ -47,13 +47,13 @@ class Manager:
 
     @property
     def cluster(self) -> str:
-        """The ID of its swarm, by its record."""
+        """The ID of its swarm, from its record."""
         node = node_of(self.machine)
         return node.cluster if node else ""
 
     @property
     def swarm(self) -> str:
-        """What its swarm is called here."""
+        """The name of its swarm, from its record."""
         node = node_of(self.machine)
         return node.swarm if node else ""
 
@@ -67,9 +67,9 @@ class Manager:
 
 @dataclass(frozen=True)
 class Quorum:
-    """How many managers a swarm has, and how many of them are reachable: more than half of them must be.
+    """How many managers a swarm has, and how many are reachable: more than half must be.
 
-    A swarm that has lost its quorum runs what runs, and changes nothing: nothing is moved, started or updated.
+    Without a quorum, running tasks continue, but nothing can be moved, started or updated.
     """
 
     managers: int
@@ -86,20 +86,22 @@ class Quorum:
 
     @property
     def spare(self) -> int:
-        """How many managers may go yet."""
+        """How many more managers may fail."""
         return self.reachable - self.needed
 
     @property
-    def told(self) -> str:
-        """What is lost if one more manager goes."""
+    def outlook(self) -> str:
+        """What happens if one more manager fails."""
         if self.managers <= 1:
-            return "If its manager goes, the swarm is lost with it: nobody else knows its services, secrets and nodes"
+            return "If its manager fails, the swarm is lost: no other node knows its services, secrets and nodes"
         if self.spare < 0:
-            return "It has no quorum: what runs goes on, and nothing can be changed, moved or started"
+            return "It has no quorum: running tasks continue, but nothing can be changed, moved or started"
         if self.spare == 0:
-            return "If one more manager goes, it has no quorum: what runs goes on, and nothing can be changed or moved"
+            return (
+                "If one more manager fails, it has no quorum: running tasks continue, nothing can be changed or moved"
+            )
         more = "one more manager" if self.spare == 1 else f"{self.spare} more managers"
-        return f"Nothing is lost if {more} should go"
+        return f"It keeps its quorum if {more} fail{'s' if self.spare == 1 else ''}"
 
     @property
     def advice(self) -> str:
@@ -107,30 +109,30 @@ class Quorum:
 
 
 def manager_count_advice(managers: int) -> str:
-    """What is to be said of a number of managers; "" where it is a good one."""
+    """Return advice against an even number of managers; "" for an odd one."""
     if managers % 2 == 0 and managers:
         return (
-            f"{managers} managers bear the loss of no more than {managers - 1} do: have an odd number of them, "
+            f"{managers} managers tolerate no more failures than {managers - 1}: use an odd number, "
             f"{managers - 1} or {managers + 1}"
         )
     return ""
 
 
 def no_manager_error(swarm_name: str, asked: Sequence[str], why: str) -> MachineError:
-    """What is wrong where nobody answers for a swarm."""
+    """Return the error for a swarm without a manager that answers."""
     if not asked:
         return MachineError(
             f'No manager of the swarm "{swarm_name}" is a machine here',
             "Register one: machinectl create; then: machinectl swarm status <NAME>",
         )
     if "does not have a leader" in why:
-        # One that the others have forgotten says the same: it alone is still of the swarm as it knows it.
-        forgotten = f"Where the others have forgotten it: machinectl swarm leave --force {asked[0]}\n"
+        # A manager that the others have removed says the same.
+        forgotten = f"If the others have forgotten it: machinectl swarm leave --force {asked[0]}\n"
         return MachineError(
-            f'The swarm "{swarm_name}" has no leader: too few of its managers are there. What runs goes on, and '
+            f'The swarm "{swarm_name}" has no leader: too few of its managers are up. Running tasks continue, but '
             "nothing can be changed or moved",
             f"{forgotten if len(asked) == 1 else ''}"
-            "Have more of them back: machinectl start <NAME>; or where they are lost for good, at one that is left: "
+            "Start more of them: machinectl start <NAME>; or if they are lost for good, on a remaining one: "
             "docker swarm init --force-new-cluster",
         )
     return MachineError(
@@ -144,9 +146,9 @@ def find_answering_manager(
     within: float | None = None,
     pause: Callable[[float], None] | None = None,
 ) -> Manager | str:
-    """The first of some managers, each with the ID of its node, that answers for its swarm; else why none does.
+    """Return the first of some managers, each given with its node ID, that answers; else why none does.
 
-    While they elect a leader, they are asked again, for ELECTION or `within` seconds.
+    While they elect a leader, ask again for `within` seconds, by default ELECTION.
     """
     end = time.monotonic() + (ELECTION if within is None else within)
     while True:
@@ -165,14 +167,14 @@ def find_answering_manager(
 
 
 def is_leader_missing(found: Probe) -> bool:
-    """Whether a manager may answer when its swarm has a leader again: it says so, or is there and says nothing."""
+    """Return whether a manager may answer once its swarm has a leader: it says so, or it is up but does not answer."""
     return swarm_api.is_electing(found.error) or (found.state is State.TIMEOUT and not found.silent)
 
 
 def query_managers(candidates: Sequence[tuple[Machine, str]], patience: float) -> tuple[Manager | None, list[Probe]]:
-    """Who answers, in the order of `candidates` when all had their time, and what was found of those that do not.
+    """Ask managers in parallel; return the first in order that answers as a manager, and the other probes.
 
-    Each is waited for for a moment in their order, and then whichever comes first is good.
+    A later one is returned only if all before it have failed or timed out.
     """
     machines = {machine.name: (machine, node_id) for machine, node_id in candidates}
     waiting, good, failures = list(machines), dict[str, Manager](), []
@@ -189,7 +191,7 @@ def query_managers(candidates: Sequence[tuple[Machine, str]], patience: float) -
 
 
 def manager_from_probe(candidate: tuple[Machine, str], found: Probe) -> Manager | None:
-    """What a machine is as a manager, by its answer; one whose node is not among those it knows is another swarm's."""
+    """Return a manager from its answer. If its own node is not in its list, it manages another swarm: return None."""
     machine, node_id = candidate
     if found.state is not State.RUNNING:
         return None
@@ -198,7 +200,7 @@ def manager_from_probe(candidate: tuple[Machine, str], found: Probe) -> Manager 
 
 
 def wait_until(console: Console, done: Callable[[], bool], seconds: float) -> bool:
-    """Look again and again until something is so, or the time is over; whether it is. What fails is no yes."""
+    """Call `done` until it returns true or the time is over; return whether it did. A MachineError counts as false."""
     end = time.monotonic() + seconds
     while True:
         with suppress(MachineError):

@@ -1,8 +1,8 @@
-"""What is believed of swarms: who manages one, and what machine is which of its nodes.
+"""Which machines are nodes and managers of which swarm, decided from records and trusted managers.
 
-An engine is not believed what it says of itself but which node it is: whoever has a worker's host must not get nodes,
-services and secrets by having its engine call itself a manager. A machine's record is changed by what another machine
-says that is a manager by its record. The first one of a swarm is where `swarm init` was run, or that a person named.
+An engine is trusted only with its own node ID: someone who controls a worker's host must not get nodes, services and
+secrets because its engine claims to be a manager. A machine's record changes only by what another machine says that is
+a manager by its record. The first manager of a swarm is where `swarm init` ran, or one that the user named.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 
 
 class TrustedSwarms:
-    """What the records of a store and the managers on record say of swarms; each manager is asked once."""
+    """What the records of a store and its recorded managers say about swarms. Each manager is asked once."""
 
     def __init__(self, store: Store, pause: Callable[[float], None] | None = None) -> None:
         self._pause = pause
@@ -50,16 +50,16 @@ class TrustedSwarms:
 
     @property
     def clusters(self) -> list[str]:
-        """The IDs of the swarms that have a manager among the machines."""
+        """The IDs of the swarms that have a manager among the store's machines."""
         return list(dict.fromkeys(node.cluster for _, node in self._machines.values() if node.manages and node.cluster))
 
     def name_of(self, cluster: str, new: str) -> str:
-        """Return the name of a swarm here, `new` if it is not known."""
+        """Return the recorded name of a swarm, `new` if there is none."""
         known = (node.swarm for _, node in self._machines.values() if node.cluster == cluster and node.swarm)
         return next(known, new)
 
     def machines_of(self, cluster: str) -> set[str]:
-        """The names of the machines that are nodes of a swarm."""
+        """Return the names of the machines that are nodes of a swarm."""
         return {name for name, (_, node) in self._machines.items() if node.cluster == cluster}
 
     def managers(self, cluster: str, last: str = "") -> list[tuple[Machine, str]]:
@@ -68,13 +68,13 @@ class TrustedSwarms:
         known.sort(key=lambda each: (each[0].name == last, each[0].name != each[1].swarm))
         return [(machine, node.node) for machine, node in known if node.manages]
 
-    def of_all(self, cluster: str) -> Manager | str:
+    def answering_manager(self, cluster: str) -> Manager | str:
         """Return a manager of a swarm that answers, else why none does. Waits for an election to end."""
         return self._asked(cluster, "", None)
 
-    def of_others(self, name: str, cluster: str) -> Manager | str:
+    def other_answering_manager(self, name: str, cluster: str) -> Manager | str:
         """Return a manager that can speak for a machine: another one, or itself if it is the only manager."""
-        found = self.of_all(cluster)
+        found = self.answering_manager(cluster)
         if isinstance(found, str) or found.machine.name != name or not self.has_others(name, cluster):
             return found
         return self._asked(cluster, name, 0)
@@ -85,12 +85,12 @@ class TrustedSwarms:
             self._found[cluster, besides] = find_answering_manager(candidates, within, self._pause)
         return self._found[cluster, besides]
 
-    def is_own(self, machine: Machine, by: Manager, node: Node, *, as_manager: bool = False) -> bool:
-        """Whether a swarm's node, which a manager lists, is a machine's, whose engine says so.
+    def is_node_of(self, machine: Machine, by: Manager, node: Node, *, as_manager: bool = False) -> bool:
+        """Return whether a listed node really is the machine whose engine claims its ID.
 
-        It may say the ID of any node. So one that is on record elsewhere is not its, and a manager is it where it was
-        before, where a person says so, or where the managers reach it. A machine whose node on record is listed still
-        is another one only where they reach that one, or the machine.
+        The engine may claim any ID. So a node that is recorded for another machine is refused. A manager is accepted if
+        it was recorded before, if the user says so, or if its address is the machine's. If the machine's recorded node
+        is still listed, another node is accepted only at the address of the recorded one or of the machine.
         """
         cluster = by.cluster
         _, known = self._machines.get(machine.name, (None, None))
@@ -105,13 +105,13 @@ class TrustedSwarms:
             return False
         return not node.manages or as_manager or is_to_be or swarm_api.host_of(node.manages_at) in reached_at
 
-    def judged(
+    def node_to_record(
         self, machine: Machine, found: Membership | None, *, is_named: bool = False, as_manager: bool = False
     ) -> SwarmNode | None:
-        """What a machine's record is to say of it as a node; `found` is what its engine says, None where it does not.
+        """Return what to record about a machine as a node; `found` is its engine's answer, None if there is none.
 
-        `is_named` is where a person has named it, so that it is believed of a swarm that nobody here knows;
-        `as_manager` where it was named as a manager.
+        `is_named`: the user named the machine, so that it is trusted about a swarm unknown here; `as_manager`: the user
+        named it as a manager.
         """
         known = on_record(machine)
         if found and found.is_out:
@@ -120,13 +120,13 @@ class TrustedSwarms:
         if not node_id:
             return known
         for cluster in self._clusters_of(known, found.cluster if found else ""):
-            manager = self.of_others(machine.name, cluster)
+            manager = self.other_answering_manager(machine.name, cluster)
             if not isinstance(manager, Manager):
                 continue
             listed = manager.node(node_id)
             if listed and listed.role in ROLES:
-                is_own = self.is_own(machine, manager, listed, as_manager=as_manager)
-                return self._listed(known, cluster, manager, listed) if is_own else known
+                is_its = self.is_node_of(machine, manager, listed, as_manager=as_manager)
+                return self._listed(known, cluster, manager, listed) if is_its else known
             if found and known and (known.cluster, known.node, known.membership) == (cluster, node_id, MEMBER):
                 return SwarmNode(known.swarm, cluster, node_id, known.role, membership=FORGOTTEN)
         is_new = found is not None and found.manages and found.cluster and found.cluster not in self.clusters
@@ -135,28 +135,28 @@ class TrustedSwarms:
         return known
 
     def _clusters_of(self, known: SwarmNode | None, said: str) -> list[str]:
-        """The swarms whose managers may know a node: that on record first, and none but the one that it names."""
+        """Return the swarms that a node may belong to, the recorded one first; only `said`, if the engine names one."""
         there = sorted(self.clusters, key=lambda cluster: known is None or cluster != known.cluster)
         return [cluster for cluster in there if said in {"", cluster}]
 
     def _out(self, name: str, known: SwarmNode | None) -> SwarmNode | None:
-        """What is to be on record of a machine whose engine says that it is in no swarm.
+        """Return what to record about a machine whose engine says that it is in no swarm.
 
-        A node that its managers list is on record until they do not.
+        Its node stays on record as long as its managers list it.
         """
         if known is None or known.membership == JOINING or not self.has_others(name, known.cluster):
             return None
-        manager = self.of_others(name, known.cluster)
+        manager = self.other_answering_manager(name, known.cluster)
         if isinstance(manager, Manager) and manager.node(known.node) is None:
             return None
         return SwarmNode(known.swarm, known.cluster, known.node, known.role, membership=LEAVING)
 
     def has_others(self, name: str, cluster: str) -> bool:
-        """Whether another machine than this one is a swarm's manager."""
+        """Return whether another machine manages the swarm."""
         return any(machine.name != name for machine, _ in self.managers(cluster))
 
     def _listed(self, known: SwarmNode | None, cluster: str, manager: Manager, node: Node) -> SwarmNode:
-        """The node of a machine as a manager lists it; who was on its way out is so still."""
+        """Return a machine's node as a manager lists it; one that was leaving still is."""
         called = self.name_of(cluster, manager.swarm)
         if known is None or known.node != node.id:
             return SwarmNode(called, cluster, node.id, node.role)
@@ -165,7 +165,7 @@ class TrustedSwarms:
 
 
 def is_first_manager(known: SwarmNode, found: Membership) -> bool:
-    """Whether a machine on record was told to begin a swarm, or is its manager without the swarm's ID being known."""
+    """Return whether a machine ran `swarm init` here, or is recorded as manager of a swarm whose ID is not."""
     if known.cluster:
         return False
     return known.membership == JOINING or (known.manages and known.node == found.node)
@@ -179,14 +179,14 @@ def update_recorded_node(
     as_manager: bool = False,
     believed: TrustedSwarms | None = None,
 ) -> SwarmNode | None:
-    """Have in a machine's record what its engine is as a node, now that it says which one; return that."""
+    """Update a machine's recorded node from its engine's answer; return the node."""
     judge = believed or TrustedSwarms(held.store)
-    save_node(held, judge.judged(held.machine, found, is_named=is_named, as_manager=as_manager))
+    save_node(held, judge.node_to_record(held.machine, found, is_named=is_named, as_manager=as_manager))
     return on_record(held.machine)
 
 
 def save_node(held: Held, node: SwarmNode | None) -> None:
-    """Have a node in a machine's record, or that it is none."""
+    """Record a machine's node, or None if it is not a node."""
     data = node.dump() if node else {}
     if held.machine.swarm != data:
         held.machine.swarm = data
@@ -194,9 +194,9 @@ def save_node(held: Held, node: SwarmNode | None) -> None:
 
 
 def find_manager(store: Store, name: str) -> Manager:
-    """A manager that answers, of the swarm that a machine is in, or that has the name: that machine itself, if it does.
+    """Return a manager that answers, of the swarm called `name`, or of the machine's swarm: that machine if possible.
 
-    Raises MachineError where there is none.
+    Raises MachineError if there is none.
     """
     there = named(store, name)
     candidates = [(machine, node.node) for machine, node in there if node.manages]
@@ -207,9 +207,9 @@ def find_manager(store: Store, name: str) -> Manager:
 
 
 def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str, MachineError]:
-    """Which machines must not be forgotten, and why: too few managers of their swarm would be known here.
+    """Return the machines that must not be removed, and why: too few managers of their swarm would remain here.
 
-    Of a swarm that goes with all of its machines, none is kept.
+    A swarm may be removed with all of its machines.
     """
     believed = TrustedSwarms(store)
     found: dict[str, MachineError] = {}
@@ -218,7 +218,7 @@ def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str
         goes = [name for name in known if name in names]
         if not goes or believed.machines_of(cluster).issubset(names):
             continue
-        answer = believed.of_all(cluster)
+        answer = believed.answering_manager(cluster)
         count = len(answer.managers) if isinstance(answer, Manager) else len(known)
         left = len(known) - len(goes)
         if left >= count // 2 + 1:
@@ -229,7 +229,7 @@ def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str
             f'Without {them} no more than {left} of the {count} managers of the swarm "{called}" would be known here, '
             "which is no quorum"
         )
-        hint = f"Have them leave it first: machinectl swarm leave {them}; or all the same: machinectl rm {them}"
+        hint = f"Make them leave it first: machinectl swarm leave {them}; or remove them anyway: machinectl rm {them}"
         found |= {name: MachineError(why, hint) for name in goes}
     return found
 
@@ -242,40 +242,42 @@ def call_manager(
     last: str = "",
     pause: Callable[[float], None],
 ) -> Result:
-    """Have a manager of a swarm do something that may be done twice, and another one where it cannot.
+    """Call `do` with a manager of a swarm, and with another one if that fails. `do` must be safe to repeat.
 
-    An election is waited out. Raises MachineError.
+    Waits for an election to end. Raises MachineError.
     """
     end = time.monotonic() + managers.ELECTION
-    while True:
+
+    def call_any() -> Result:
         believed = TrustedSwarms(store)
         candidates = believed.managers(cluster, last)
         found = find_answering_manager(candidates, end - time.monotonic(), pause)
-        if not isinstance(found, Manager):
-            asked = [machine.name for machine, _ in candidates]
-            raise no_manager_error(believed.name_of(cluster, cluster), asked, found)
-        try:
+        if isinstance(found, Manager):
             return do(found)
-        except EngineError as exc:
-            if not is_temporary_failure(exc) or time.monotonic() >= end:
-                raise
-        pause(PAUSE)
+        asked = [machine.name for machine, _ in candidates]
+        raise no_manager_error(believed.name_of(cluster, cluster), asked, found)
+
+    return retry_during_election(call_any, pause, EngineError)
 
 
-def retry_during_election(do: Callable[[], Result], pause: Callable[[float], None]) -> Result:
-    """Do what a manager refuses as long as its swarm elects a leader. Raises MachineError."""
+def retry_during_election(
+    do: Callable[[], Result],
+    pause: Callable[[float], None],
+    retried: type[EngineError] = swarm_api.Refusal,
+) -> Result:
+    """Call `do` again after errors of the type `retried` that an election explains. Raises MachineError."""
     end = time.monotonic() + managers.ELECTION
     while True:
         try:
             return do()
-        except swarm_api.Refusal as exc:
+        except retried as exc:
             if not is_temporary_failure(exc) or time.monotonic() >= end:
                 raise
         pause(PAUSE)
 
 
 def is_temporary_failure(why: EngineError) -> bool:
-    """Whether a manager's failure says nothing against what it was to do."""
+    """Return whether a manager failed for reasons that pass, such as an election."""
     if isinstance(why, swarm_api.Refusal):
         return swarm_api.is_electing(why.cause)
     return why.state in {State.TIMEOUT, State.STOPPED}

@@ -97,6 +97,6 @@ def told(swarm: Swarm) -> str:
     quorum = swarm.quorum
     lines = [swarm.heading()]
     if not swarm.failure:
-        lines += [quorum.told, *([quorum.advice] if quorum.advice else [])]
+        lines += [quorum.outlook, *([quorum.advice] if quorum.advice else [])]
     nodes = table(HEADINGS, ([harmless(cell) for cell in row.cells()] for row in swarm.rows))
     return "".join(f"{harmless(line)}\n" for line in lines) + nodes

@@ -80,5 +80,5 @@ def context_import(here: Session, *, context: str, name: str) -> None:
 
 def tell_what_to_do(console: Console, found: Sequence[ContextStatus]) -> None:
     """Say what brings into step what is not, each command once."""
-    for hint in dict.fromkeys(each.hint for each in found if not each.is_settled):
+    for hint in dict.fromkeys(each.hint for each in found if not each.is_in_sync):
         console.note(hint)
