@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.engine import EngineQuery
 from machinectl.errors import MachineError
 from machinectl.go.value_format import go_names
-from machinectl.hosts.certificates.expiry import CertificateRow, rows_of
+from machinectl.hosts.certificates.expiry import CertificateRow, certificate_rows
 from machinectl.hosts.connection.login import logged_in
 from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
@@ -108,7 +108,7 @@ def info(
     found, missing = recorded_statuses(store, chosen(store, names), Info)
     now = datetime.now(UTC)
     for one in found:
-        one.certificates = rows_of(one.machine.name, store.directory(one.machine.name), now)
+        one.certificates = list(certificate_rows(one.machine.name, store.directory(one.machine.name), now))
     for _ in query_engines(store, found, timeout, INFO):
         pass
     if access:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
-from machinectl.hosts.exports import ansible_inventory as ansible
+from machinectl.hosts.exports import ansible_export as ansible
 from machinectl.hosts.exports import prometheus
 from machinectl.machines.record import Phase
 

@@ -14,7 +14,7 @@ from machinectl.docker_cli.contexts import DEFAULT, Contexts
 from machinectl.doctor import store_files
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.files.atomic import quoted, read_file
-from machinectl.hosts.exports.docker_contexts import ContextAction, context_status
+from machinectl.hosts.exports.docker_contexts import SyncStep, context_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -116,7 +116,7 @@ def contexts(found: Sequence[ContextStatus]) -> Iterator[Check]:
 
 def out_of_step(found: ContextStatus) -> Check:
     """Return what is wrong with a context; one that leads elsewhere is worse than none."""
-    if found.step is ContextAction.REMOVE:
+    if found.step is SyncStep.REMOVE:
         return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
     judge = broken if found.is_there and found.needs_sync else unknown
     return judge(CONTEXTS, found.why, found.hint)

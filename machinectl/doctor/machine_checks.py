@@ -21,7 +21,7 @@ from machinectl.hosts.connection.login import logged_in, pinned_known_hosts, roo
 from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, lost_to
 from machinectl.hosts.lifecycle.host_target import target_of
-from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, driver_state
+from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, state_from_driver
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall
 from machinectl.provision.facts import health as host_health
@@ -79,7 +79,7 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
     if machine.phase is Phase.CREATING:
         return here
     # A driver that creates hosts may ask a remote service.
-    asleep = BackgroundTask(lambda: driver_state(machine, driver_or_none(machine))).found(timeout)
+    asleep = BackgroundTask(lambda: state_from_driver(machine, driver_or_none(machine))).found(timeout)
     if asleep in ASLEEP:
         off = broken(STATE, f'driver "{machine.driver}" says: {asleep}', f"Switch it on: machinectl start {name}")
         return [*here, off, *unseen(["Engine", SSH, HOST], f"it is {asleep}")]

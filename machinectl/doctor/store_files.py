@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.doctor.check import broken, ok, unknown
 from machinectl.files.atomic import quoted
-from machinectl.hosts.certificates.expiry import remaining_time, renewal_command, rows_of
+from machinectl.hosts.certificates.expiry import certificate_rows, remaining_time, renewal_command
 from machinectl.machines.record import PROVISION, Phase
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def named(entries: Sequence[Entry]) -> str:
 def certificates(store: Store, machine: Machine, now: datetime | None = None) -> Check:
     """Check whether a machine's certificates are valid and belong together."""
     name = machine.name
-    rows = rows_of(name, machine.directory, now or datetime.now(UTC))
+    rows = list(certificate_rows(name, machine.directory, now or datetime.now(UTC)))
     if not rows:
         put = f"Put its certificates in: machinectl certs import {name} <DIR>"
         return broken(CERTIFICATES, "there are none, and the machine is on TLS", put)

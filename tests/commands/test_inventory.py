@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.hosts.exports import ansible_inventory, prometheus
+from machinectl.hosts.exports import ansible_export, prometheus
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from tests.support.ansible import listed, run
@@ -61,7 +61,7 @@ def test_ansible_takes_the_example_for_an_inventory(store: Store, here: dict[str
         "role_store": {"nas"},
         "rack_1": {"orionbox"},
         "label_all": {"orionbox"},
-        ansible_inventory.label_group("note", TEMPLATE): {"orionbox"},
+        ansible_export.label_group("note", TEMPLATE): {"orionbox"},
     }
     of_hosts = found["_meta"]["hostvars"]
     assert of_hosts["far"] | {"ansible_host": "192.0.2.9", "ansible_port": 22, "ansible_user": "joe"} == of_hosts["far"]
@@ -110,7 +110,7 @@ def test_ansible_goes_through_a_machine_to_one_behind_it(store: Store, sshd: Ssh
     with store.writing("inner") as held:
         held.machine.jump = "machine:gate"
         held.write()
-    arguments = ansible_inventory.host_variables(store.read("inner"))["ansible_ssh_common_args"]
+    arguments = ansible_export.host_variables(store.read("inner"))["ansible_ssh_common_args"]
     assert f"{store.directory('gate')}/known_hosts" in arguments
     done = run("ansible", "-i", SCRIPT, machine.name, "-m", "raw", "-a", "echo in", environment=here)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -214,7 +214,7 @@ def test_any_labels_become_names_that_prometheus_and_ansible_take(labels: dict[s
         assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name)
         assert not name.startswith("__")
         assert name not in prometheus.OWN
-    for name in ansible_inventory.inventory_groups([machine], []):
+    for name in ansible_export.inventory_groups([machine], []):
         assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)
         assert name not in {"all", "ungrouped"}
 
@@ -230,4 +230,4 @@ def test_a_value_is_the_same_with_its_mark_or_without_it(value: Any) -> None:
             return data["__ansible_unsafe"] if "__ansible_unsafe" in data else {k: read(v) for k, v in data.items()}
         return data
 
-    assert read(ansible_inventory.escape_templates(value)) == value
+    assert read(ansible_export.escape_templates(value)) == value

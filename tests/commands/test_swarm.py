@@ -231,7 +231,7 @@ def test_a_machine_of_a_swarms_contexts_name_is_not_taken_for_it(
     succeeds(store, "context", "sync")
     added(store, Machine("m1-swarm", "none", url="tcp://192.0.2.9:2375"))
     done = run(store, "context", "sync")
-    assert "is of a swarm" in done.stderr
+    assert "belongs to a swarm" in done.stderr
     context = contexts.read("m1-swarm")
     assert context
     assert context.host == url(store, "m1")

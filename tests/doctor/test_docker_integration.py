@@ -85,7 +85,7 @@ def test_a_machine_that_is_to_have_no_context_is_no_fault_unless_it_has_one(stor
     assert (found.verdict, found.hint) == (BROKEN, "Remove it: machinectl context sync")
     sync_context(Contexts(str(cli.config)), store, store.read("orion"))
     found = looked_at(store, cli)["docker contexts"]
-    assert (found.verdict, found.hint) == (UNKNOWN, "To have one: machinectl set --context orion")
+    assert (found.verdict, found.hint) == (UNKNOWN, "Add it: machinectl set --context orion")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", ' {"a": 1} }', "{bad", '{"currentContext": "a"', "[]", "7"])

@@ -167,7 +167,7 @@ def test_of_two_stores_with_a_machine_of_one_name_the_first_has_the_context(
     other = Store(str(tmp_path / "other"))
     run(store, *CREATE, "ssh://first", "orionbox")
     said = run(other, *CREATE, "ssh://second", "orionbox")
-    assert f"of the machine in another store, {store.root}" in said
+    assert f"a machine in another store, {store.root}" in said
     run(other, "rm", "-y", "orionbox")
     assert host(docker, "orionbox") == "ssh://first"
 

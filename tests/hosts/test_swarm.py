@@ -406,7 +406,7 @@ def test_an_even_number_of_managers_is_warned_of(store: Store, swarms: Swarms) -
 @pytest.mark.parametrize(
     ("managers", "reachable", "spare", "said"),
     [
-        (1, 1, 0, "the swarm is lost with it"),
+        (1, 1, 0, "the swarm is lost"),
         (2, 2, 0, "no quorum"),
         (3, 3, 1, "It keeps its quorum if one more manager"),
         (3, 2, 0, "If one more manager fails"),

@@ -6,7 +6,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.expiry import CertificateRow, remaining_time, renewal_command, rows_of
+from machinectl.hosts.certificates.expiry import (
+    CertificateRow,
+    certificate_rows,
+    remaining_time,
+    renewal_command,
+)
 from machinectl.machines.selection import matching
 
 if TYPE_CHECKING:
@@ -24,7 +29,7 @@ def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime 
     return [
         row
         for name in names or store.names()
-        for row in rows_of(name, store.directory(name), now) or lacking(store, name)
+        for row in list(certificate_rows(name, store.directory(name), now)) or lacking(store, name)
     ]
 
 

@@ -8,7 +8,7 @@ from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import MachineError
 from machinectl.hosts.exports import swarm_contexts
 from machinectl.hosts.exports.docker_contexts import (
-    ContextAction,
+    SyncStep,
     context_statuses,
     remove_context,
     removed_context_notes,
@@ -40,7 +40,7 @@ def context_sync(
     for found in context_statuses(docker, store, adopting=True):
         if only is not None and found.machine not in only:
             continue
-        if found.step is ContextAction.RENAME:
+        if found.step is SyncStep.RENAME:
             console.warn(f'"{found.machine}" gets no docker context: {found.why}\n{found.hint}')
         if not found.needs_sync:
             continue
@@ -58,6 +58,6 @@ def bring_into_step(docker: Contexts, store: Store, console: Console, found: Con
         sync_context(docker, store, store.read(found.machine), adopting=True)
     else:
         remove_context(docker, store, found.machine)
-    if found.step is ContextAction.REMOVE:
+    if found.step is SyncStep.REMOVE:
         for text in removed_context_notes(docker, found.machine):
             console.warn(text)

@@ -24,7 +24,7 @@ def read_named_certificates(files: CertificateFiles) -> Identity | None:
     if files == NO_CERTIFICATES:
         return None
     if files.directory and (files.ca or files.certificate or files.key):
-        raise UsageError("--tls-dir and the --tls-… files exclude each other", "Give the directory alone")
+        raise UsageError("--tls-dir and the --tls-… files exclude each other", "Give only the directory")
     if files.directory:
         return read_tls_dir(files.directory)
     if files.whole:

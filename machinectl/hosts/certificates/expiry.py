@@ -64,10 +64,6 @@ def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) ->
         return f"See what is wrong: machinectl inspect {name}"
 
 
-def rows_of(machine: str, directory: str, now: datetime) -> list[CertificateRow]:
-    return list(certificate_rows(machine, directory, now))
-
-
 def certificate_rows(machine: str, directory: str, now: datetime) -> Iterator[CertificateRow]:
     for file in ("ca.pem", "cert.pem", "server.pem"):
         path = os.path.join(directory, file)

@@ -108,7 +108,7 @@ def probe_in_parallel(machine: Machine, question: EngineQuery | None, asker: Ask
 
 
 def settle_pending(store: Store, name: str, timeout: float = PATIENCE) -> None:
-    """If sets are pending, make the one that the engine serves the machine's own.
+    """If sets are pending, make the set that the engine serves the machine's own.
 
     Does nothing if the machine is locked, since that run will do it, or if the store cannot be written.
     """
@@ -126,7 +126,7 @@ def raise_busy() -> NoReturn:
 
 
 def settle_pending_held(held: Held, timeout: float = PATIENCE, *, sure: bool = False) -> None:
-    """Do the same for a locked machine; with `sure`, no job runs on its host any more, so that pending sets can go."""
+    """Do the same for a locked machine; with `sure`, no job is left on its host, so that pending sets can go."""
     if not held.store.is_unsettled(held.name):
         return
     held.finish_files()

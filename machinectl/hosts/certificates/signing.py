@@ -24,7 +24,7 @@ def renewed_identity(
     if have.ca and have.client and not have.ca_key and authority is None:
         raise MachineError(
             f'The CA key of the certificates of "{machine.name}" is not here: someone else set up its host',
-            "Leave it as it is; or register the host under another name to set it up",
+            "Keep it unchanged; or register the host under another name to set it up",
         )
     ca = kept_ca(have, authority) or certs.new_ca(f"machinectl {machine.name}")
     server = certs.Pair(have.server, have.server_key)

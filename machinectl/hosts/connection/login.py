@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Access:
-    """What the command line says about logging in to hosts.
+    """The login options of the command line.
 
     `host_key` is the SHA256 fingerprint that the host key must have. `strict` refuses unknown host keys. An accepted
     key is pinned only if `lasting`. `again` is the command that an error about a changed host key suggests; "" for

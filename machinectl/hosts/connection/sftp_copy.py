@@ -91,7 +91,7 @@ class CopyInterruption:
     def deferred(self, abandon: Callable[[], None]) -> Iterator[None]:
         """Let `check` raise for a signal. After PATIENCE, `abandon` is called in another thread.
 
-        A second signal raises at once. Ignored signals (nohup), and those with the default action, stay as they are.
+        A second signal raises at once. Ignored signals (nohup), and those with the default action, are not changed.
         """
         over = threading.Timer(PATIENCE, abandon)
         over.daemon = True

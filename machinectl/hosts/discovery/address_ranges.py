@@ -71,9 +71,9 @@ def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[Addr
             return [network_range(text)]
         first, dash, last = text.partition("-")
         # A host name may contain dashes, but never an address before one.
-        if dash and is_address(first):
+        if dash and is_ip_address(first):
             return [dashed_range(ipaddress.ip_address(first), last)]
-        if is_address(text):
+        if is_ip_address(text):
             return [range_between(ipaddress.ip_address(text), ipaddress.ip_address(text))]
     except ValueError as exc:
         raise invalid_range(text) from exc
@@ -109,7 +109,7 @@ def range_between(first: Address, last: Address) -> AddressRange:
     return AddressRange(first.version, int(first), int(last))
 
 
-def is_address(text: str) -> bool:
+def is_ip_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 SYNC_HINT = "Update it: machinectl context sync"
 
 
-class ContextAction(Enum):
-    """What has to be done so that a context matches its machine."""
+class SyncStep(Enum):
+    """The step that makes a context match its machine."""
 
     NONE = auto()
     WRITE = auto()
@@ -46,7 +46,7 @@ class ContextStatus:
     """
 
     machine: str
-    step: ContextAction
+    step: SyncStep
     is_there: bool = False
     why: str = ""
     hint: str = ""
@@ -55,11 +55,11 @@ class ContextStatus:
     @property
     def needs_sync(self) -> bool:
         """Whether the context has to be changed, and can be."""
-        return self.step in {ContextAction.WRITE, ContextAction.REMOVE}
+        return self.step in {SyncStep.WRITE, SyncStep.REMOVE}
 
     @property
     def is_in_sync(self) -> bool:
-        return self.step is ContextAction.NONE
+        return self.step is SyncStep.NONE
 
     @property
     def summary(self) -> str:
@@ -67,7 +67,7 @@ class ContextStatus:
 
     @property
     def outcome(self) -> str:
-        return f"{'written' if self.step is ContextAction.WRITE else 'removed'} ({self.why})"
+        return f"{'written' if self.step is SyncStep.WRITE else 'removed'} ({self.why})"
 
 
 def context_mark(store: Store, name: str) -> Mark:
@@ -80,43 +80,39 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
     try:
         found = docker.read(name)
     except ContextError as exc:
-        hint = f"Replace it with ours: docker context rm {name} && machinectl context sync"
-        return ContextStatus(
-            name, ContextAction.RENAME if machine.context else ContextAction.NONE, why=exc.cause, hint=hint
-        )
+        step = SyncStep.RENAME if machine.context else SyncStep.NONE
+        return ContextStatus(name, step, why=exc.cause, hint=replace_hint(name))
     ours = found is not None and is_machine_context(found, context_mark(store, name), adopting=adopting)
     if not machine.context:
-        step = ContextAction.REMOVE if ours else ContextAction.NONE
-        return ContextStatus(
-            name, step, ours, "not wanted (--no-context)", f"To have one: machinectl set --context {name}"
-        )
+        step = SyncStep.REMOVE if ours else SyncStep.NONE
+        return ContextStatus(name, step, ours, "not wanted (--no-context)", f"Add it: machinectl set --context {name}")
     if machine.phase is not Phase.READY:
-        return ContextStatus(
-            name, ContextAction.LEAVE, ours, "the machine is half made", f"See: machinectl ls --filter name={name}"
-        )
+        hint = f"See: machinectl ls --filter name={name}"
+        return ContextStatus(name, SyncStep.LEAVE, ours, "the machine is half made", hint)
     if no_name := invalid_name_reason(name):
-        hint = (
-            f"Do without one: machinectl set --no-context {name}; or give the machine another name: "
-            f"machinectl rename {name} <NEW>"
-        )
-        return ContextStatus(name, ContextAction.RENAME, why=no_name, hint=hint)
+        hint = f"Rename it: machinectl rename {name} <NEW>; or use no context: machinectl set --no-context {name}"
+        return ContextStatus(name, SyncStep.RENAME, why=no_name, hint=hint)
     if found and not ours:
         return name_conflict(found)
     try:
-        files = (
-            {file: read_regular_file(os.path.join(machine.directory, file)) for file in CLIENT_FILES}
-            if machine.tls
-            else {}
-        )
+        files = client_files(machine)
     except MachineError as exc:
-        hint = f"Put them in: machinectl certs import {name} <DIR>"
-        return ContextStatus(
-            name, ContextAction.LEAVE, ours, f"the machine has not all certificates: {exc.cause}", hint
-        )
+        hint = f"Add them: machinectl certs import {name} <DIR>"
+        return ContextStatus(name, SyncStep.LEAVE, ours, f"the machine lacks certificates: {exc.cause}", hint)
     wanted = (found or Context(name)).pointed(context_mark(store, name), machine.url, files)
     if found == wanted:
-        return ContextStatus(name, ContextAction.NONE, ours, wanted=wanted)
-    return ContextStatus(name, ContextAction.WRITE, ours, context_difference(found, wanted), SYNC_HINT, wanted)
+        return ContextStatus(name, SyncStep.NONE, ours, wanted=wanted)
+    return ContextStatus(name, SyncStep.WRITE, ours, context_difference(found, wanted), SYNC_HINT, wanted)
+
+
+def client_files(machine: Machine) -> dict[str, bytes]:
+    """Return the certificates for a machine's context. Raises MachineError if one is missing."""
+    names = CLIENT_FILES if machine.tls else ()
+    return {name: read_regular_file(os.path.join(machine.directory, name)) for name in names}
+
+
+def replace_hint(name: str) -> str:
+    return f"Replace it with ours: docker context rm {name} && machinectl context sync"
 
 
 def is_machine_context(context: Context, mark: Mark, *, adopting: bool) -> bool:
@@ -135,17 +131,16 @@ def name_conflict(context: Context) -> ContextStatus:
         f"Use another name: machinectl rename {name} <NEW>; or replace that context: "
         f"docker context rm {name} && machinectl context sync"
     )
-    if context.mark:
-        other = one_line(context.mark.store)
-        why = f'the docker context "{name}" is of the machine in another store, {other}'
-        if context.mark.swarm:
-            return ContextStatus(
-                name, ContextAction.RENAME, why=f'the docker context "{name}" is of a swarm', hint=hint
-            )
-        if is_gone(context.mark):
-            why = f'the docker context "{name}" is of a machine that is gone from another store, {other}'
-            hint = "Take it over: machinectl context sync"
-    return ContextStatus(name, ContextAction.RENAME, why=why, hint=hint)
+    if context.mark and context.mark.swarm:
+        why = f'the docker context "{name}" belongs to a swarm'
+    elif context.mark and is_gone(context.mark):
+        why = (
+            f'the docker context "{name}" belongs to a removed machine of another store, {one_line(context.mark.store)}'
+        )
+        hint = "Take it over: machinectl context sync"
+    elif context.mark:
+        why = f'the docker context "{name}" belongs to a machine in another store, {one_line(context.mark.store)}'
+    return ContextStatus(name, SyncStep.RENAME, why=why, hint=hint)
 
 
 def context_difference(found: Context | None, wanted: Context) -> str:
@@ -166,9 +161,9 @@ def context_statuses(docker: Contexts, store: Store, *, adopting: bool = False) 
         try:
             yield context_status(docker, store, store.read(name), adopting=adopting)
         except MachineError as exc:
-            yield ContextStatus(name, ContextAction.LEAVE, has_own_context(docker, store, name), exc.cause, exc.hint)
+            yield ContextStatus(name, SyncStep.LEAVE, has_own_context(docker, store, name), exc.cause, exc.hint)
     for name in orphaned_contexts(docker, store):
-        yield ContextStatus(name, ContextAction.REMOVE, True, "its machine is gone", SYNC_HINT)
+        yield ContextStatus(name, SyncStep.REMOVE, True, "its machine is gone", SYNC_HINT)
 
 
 def sync_context(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
@@ -179,9 +174,9 @@ def sync_context(docker: Contexts, store: Store, machine: Machine, *, adopting: 
     with docker.writing():
         # Read the machine again under the lock: whoever changes it from here on updates the context after this.
         found = context_status(docker, store, store.read(machine.name), adopting=adopting)
-        if found.step is ContextAction.WRITE and found.wanted:
+        if found.step is SyncStep.WRITE and found.wanted:
             docker.put(found.wanted)
-        elif found.step is ContextAction.REMOVE:
+        elif found.step is SyncStep.REMOVE:
             docker.remove(machine.name)
     return found
 
@@ -224,9 +219,9 @@ def update_contexts(store: Store, name: str, before: Machine | None, after: Mach
         said += removed_context_notes(docker, name, after.name if after else "")
     if after:
         found = sync_context(docker, store, after)
-        if found.step is ContextAction.REMOVE:
+        if found.step is SyncStep.REMOVE:
             said += removed_context_notes(docker, after.name)
-        if found.step is ContextAction.RENAME and not (before and before.name == after.name and wants_context(before)):
+        if found.step is SyncStep.RENAME and not (before and before.name == after.name and wants_context(before)):
             said.append(f'"{after.name}" gets no docker context: {found.why}\n{found.hint}')
     return said
 

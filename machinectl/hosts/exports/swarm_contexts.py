@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import Context, Contexts, Mark
 from machinectl.errors import MachineError
-from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.certificates.identity import CLIENT_FILES
-from machinectl.hosts.exports.docker_contexts import SYNC_HINT, ContextAction, ContextStatus, removed_context_notes
+from machinectl.hosts.exports.docker_contexts import (
+    SYNC_HINT,
+    ContextStatus,
+    SyncStep,
+    client_files,
+    removed_context_notes,
+    replace_hint,
+)
 from machinectl.machines.swarm_members import all_nodes
 from machinectl.machines.swarm_node import node_of
 
@@ -85,15 +90,14 @@ def pointed_swarm_context(docker: Contexts, store: Store, cluster: str, lead: st
     found = docker.read(name)
     if found and found.mark != mark and not is_earlier(store, found):
         why = f'the swarm "{swarm}" gets no docker context: docker has another context "{name}"'
-        return None, [f"{why}\nReplace it with ours: docker context rm {name} && machinectl context sync"]
+        return None, [f"{why}\n{replace_hint(name)}"]
     leads = {machine.name: machine for machine, _ in known}
     wanted = wanted_swarm_context(found or Context(name), mark, leads.get(lead, known[0][0]))
     return (None if wanted == found else wanted), []
 
 
 def wanted_swarm_context(context: Context, mark: Mark, lead: Machine) -> Context:
-    files = {file: read_regular_file(os.path.join(lead.directory, file)) for file in CLIENT_FILES} if lead.tls else {}
-    return context.pointed(mark, lead.url, files)
+    return context.pointed(mark, lead.url, client_files(lead))
 
 
 def swarm_context_mark(store: Store, name: str, cluster: str) -> Mark:
@@ -143,10 +147,10 @@ def swarm_context_statuses(docker: Contexts, store: Store) -> Iterator[ContextSt
         try:
             yield swarm_context_status(docker, store, cluster, known)
         except MachineError as exc:
-            yield ContextStatus(name, ContextAction.LEAVE, why=exc.cause, hint=exc.hint)
+            yield ContextStatus(name, SyncStep.LEAVE, why=exc.cause, hint=exc.hint)
     for name in swarm_context_names(docker, store):
         if name not in wanted:
-            yield ContextStatus(name, ContextAction.REMOVE, True, "its swarm has no manager here", SYNC_HINT)
+            yield ContextStatus(name, SyncStep.REMOVE, True, "its swarm has no manager here", SYNC_HINT)
 
 
 def swarm_context_status(docker: Contexts, store: Store, cluster: str, known: Managers) -> ContextStatus:
@@ -154,16 +158,14 @@ def swarm_context_status(docker: Contexts, store: Store, cluster: str, known: Ma
     mark = swarm_context_mark(store, name, cluster)
     found = docker.read(name)
     if found is None:
-        return ContextStatus(name, ContextAction.WRITE, why="it is missing", hint=SYNC_HINT)
+        return ContextStatus(name, SyncStep.WRITE, why="it is missing", hint=SYNC_HINT)
     if found.mark != mark:
-        hint = f"Replace it with ours: docker context rm {name} && machinectl context sync"
-        return ContextStatus(
-            name, ContextAction.RENAME, why=f'docker has a context "{name}" that is not the swarm\'s', hint=hint
-        )
+        why = f'docker has a context "{name}" that is not the swarm\'s'
+        return ContextStatus(name, SyncStep.RENAME, why=why, hint=replace_hint(name))
     lead = next((machine for machine, _ in known if machine.url == found.host), None)
     if lead is None or wanted_swarm_context(found, mark, lead) != found:
-        return ContextStatus(name, ContextAction.WRITE, True, "it does not point at a manager", SYNC_HINT)
-    return ContextStatus(name, ContextAction.NONE, True)
+        return ContextStatus(name, SyncStep.WRITE, True, "it does not point at a manager", SYNC_HINT)
+    return ContextStatus(name, SyncStep.NONE, True)
 
 
 def sync_swarm_contexts(
@@ -178,7 +180,7 @@ def sync_swarm_contexts(
         context = docker.read(name)
         if context and context.mark and context.mark.swarm not in there:
             remove_swarm_contexts(docker, store, context.mark.swarm)
-            yield ContextStatus(name, ContextAction.REMOVE, True, "its swarm has no manager here"), None
+            yield ContextStatus(name, SyncStep.REMOVE, True, "its swarm has no manager here"), None
     for cluster, known in there.items():
         name = swarm_context_name(known[0][1].swarm)
         try:
@@ -187,12 +189,12 @@ def sync_swarm_contexts(
             said = point_swarm_context(docker, store, cluster, lead)
             if said:
                 cause, _, hint = said[0].partition("\n")
-                yield ContextStatus(name, ContextAction.RENAME), MachineError(cause, hint)
+                yield ContextStatus(name, SyncStep.RENAME), MachineError(cause, hint)
             elif docker.read(name) not in (before, None):
                 why = f'it points at "{lead}"' + ("" if answers else ", and no manager of the swarm answers")
-                yield ContextStatus(name, ContextAction.WRITE, True, why), None
+                yield ContextStatus(name, SyncStep.WRITE, True, why), None
         except MachineError as exc:
-            yield ContextStatus(name, ContextAction.LEAVE), exc
+            yield ContextStatus(name, SyncStep.LEAVE), exc
 
 
 def choose_context_manager(

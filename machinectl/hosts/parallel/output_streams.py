@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # As many as an uplink and the processors carry without one waiting for the other (measured: make bench).
 LIMIT = 50
-# File descriptors per machine: three streams of the program, three of the one that ends it, a file, and kept output.
+# File descriptors per machine: three streams of the program, three of a program that ends it, a file, and kept output.
 DESCRIPTORS = 8
 # How many pieces of output, of up to 64 KiB each, may wait to be yielded. Then commands that print more wait.
 PIECES_AHEAD = 64
@@ -179,7 +179,7 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
             yield self.stopped(name, 0)
 
     def abandoned(self, timeout: float | None) -> Generator[CommandEnded, None, None]:
-        """Yield an error for each command that did not end when it was told to."""
+        """Yield an error for each command that did not end in time."""
         within = "" if self.failure or timeout is None else f" within {timeout:g} s, nor"
         for name in sorted(self.running, key=self.began.__getitem__):
             error = MachineError(

@@ -1,4 +1,4 @@
-"""Which of many machines begins next: some go before others, and engines in use take turns in batches."""
+"""The order in which machines are worked on: jump hosts before the hosts behind them, engines in use in batches."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ MOST = 10**9
 
 
 class StartOrder(Protocol):
-    """In which order machines that are worked on at once begin."""
+    """The order in which machines start."""
 
-    # The one that begins now; None where nobody may before another one has ended, or nobody is left.
+    # Return the next machine to start; None if none may start before another one has ended, or none is left.
     def take(self) -> str | None: ...
 
-    # One has ended, as it should or not.
+    # Note the end of a machine's work.
     def ended(self, name: str, *, failed: bool) -> None: ...
 
 
 class BatchSizes:
-    """The sizes of batches, as --batch has them: 2, 25% of all, or 1,5,20, of which the last one repeats."""
+    """The sizes of batches from --batch: 2, 25% of all, or 1,5,20 (the last repeats)."""
 
     def __init__(self, text: str) -> None:
-        """Raises UsageError if it holds anything but numbers and shares."""
+        """Raises UsageError if the text holds anything but numbers and percentages."""
         self._sizes = [size.strip() for size in text.split(",")]
         for size in self._sizes:
             number = size.removesuffix("%")
@@ -43,7 +43,7 @@ class BatchSizes:
                 )
 
     def of(self, count: int, *, after: int = 0) -> list[int]:
-        """Return the batch sizes for `count` engines, if so many were worked on already as `after` says.
+        """Return the batch sizes for `count` engines after `after` others are done.
 
         A percentage of all is rounded down, but is at least one.
         """
@@ -58,7 +58,7 @@ ONE_BY_ONE = BatchSizes("1")
 
 
 def in_batches(names: Sequence[Name], sizes: Sequence[int]) -> Iterator[list[Name]]:
-    """Divide names into batches of these sizes; the last one repeats."""
+    """Divide names into batches of these sizes; the last size repeats."""
     start = 0
     for size in chain(sizes, repeat(sizes[-1])):
         if start >= len(names):
@@ -68,7 +68,7 @@ def in_batches(names: Sequence[Name], sizes: Sequence[int]) -> Iterator[list[Nam
 
 
 class SimpleOrder:
-    """One after the other, as many as there is room for."""
+    """Start machines in the given order, without waiting for others."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._waiting = list(reversed(list(names)))
@@ -81,16 +81,15 @@ class SimpleOrder:
 
 
 class RolloutOrder:
-    """Machines of which some go before others, and engines in use that must not all be down at once.
+    """Start machines after those they depend on, and engines in use (`rolled`) in batches.
 
-    `after` says of a name who is done before it: a jump host before those that are behind it. Those that are `rolled`
-    go in batches of that size, or of those sizes one after the other, of which the last one repeats. A batch begins
-    when all of the one before have ended, and none begins any more when more than `max_failures` of the rolled have
-    failed, of those that `counts` is true for. The others wait for no batch.
-    `failed` are some that have failed already: they do not begin, nor do those that come after them.
+    `after` maps a name to those that must end first, such as its jump hosts. `batch` is one size, or several, of which
+    the last repeats. A batch starts when the previous one has ended. The roll stops when more than `max_failures`
+    rolled machines have failed for which `counts` is true. Machines in `failed` have failed before: they do not start,
+    nor do those after them.
 
-    `barred` is who does not begin because of another that failed, and that one; `stopped` who stays as it was because
-    the roll was ended. Those that were left by ^C are in neither.
+    `barred` maps machines that do not start to the failed one before them; `stopped` lists those that the end of the
+    roll left out. Machines that ^C left out are in neither.
     """
 
     def __init__(
@@ -111,7 +110,7 @@ class RolloutOrder:
         for name in failed:
             if self._waiting.pop(name, name) is None:
                 self._bar_after(name)
-        # In the order in which they wait, so that a batch never waits for one that comes after it.
+        # In the same order as `_waiting`, so that no batch waits for a machine of a later one.
         in_turn = [name for name in self._waiting if name in rolled]
         self._batches = list(in_batches(in_turn, [batch] if isinstance(batch, int) else batch))
         self._rolled = frozenset(in_turn)
@@ -122,7 +121,7 @@ class RolloutOrder:
 
     @property
     def waiting(self) -> list[str]:
-        """Those that have yet to begin, in their order."""
+        """The machines that have not started, in their order."""
         return list(self._waiting)
 
     def take(self) -> str | None:
@@ -147,7 +146,7 @@ class RolloutOrder:
 
     @property
     def failures_left(self) -> int:
-        """How many more engines of the roll may fail; below 0, no more begin."""
+        """How many more engines of the roll may fail; the roll has stopped if it is below 0."""
         return self._failures_left
 
     def _may_begin(self, name: str) -> bool:
@@ -156,13 +155,12 @@ class RolloutOrder:
         return not any(self._is_under_way(other) for other in self._after.get(name, ()))
 
     def _is_under_way(self, name: str) -> bool:
-        """Whether one has yet to end."""
         return name in self._waiting or name in self._at_work
 
     def _bar_after(self, name: str) -> None:
-        """Have nobody begin who was to come after one that failed, or after another that did not begin for it."""
+        """Bar the machines after one that failed, and those after them."""
         lost = {name}
-        # Whoever goes first waits in front.
+        # Machines that come first are in front.
         for other in list(self._waiting):
             if not lost.isdisjoint(self._after.get(other, ())):
                 lost.add(other)
@@ -170,9 +168,9 @@ class RolloutOrder:
                 del self._waiting[other]
 
     def _depth(self, name: str) -> int:
-        """How many come one after the other before this one does."""
+        """Return the length of the longest chain of machines before this one."""
         if name not in self._depths:
-            # Whoever is named in a circle goes first.
+            # In a loop, the machine that is visited first starts first.
             self._depths[name] = 0
             self._depths[name] = 1 + max(map(self._depth, self._after.get(name, ())), default=-1)
         return self._depths[name]

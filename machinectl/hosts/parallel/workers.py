@@ -99,7 +99,7 @@ def run_at_once(
 
     At most `limit` machines are worked on at once, each in a thread. They start in natural order, or as `order` says,
     which may leave some out. The caller's thread asks all questions, one at a time. The caller may print only while it
-    has a result that was yielded to it. A single machine is worked on in this thread, on the console as it is.
+    has a result that was yielded to it. A single machine is worked on in this thread, on the given console.
 
     ^C starts no more machines. Those under way finish their current step; their next step, question or pause raises
     KeyboardInterrupt. Finished machines are still yielded, unfinished ones are not, and then KeyboardInterrupt is

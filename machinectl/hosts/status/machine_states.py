@@ -51,7 +51,7 @@ def states_of(
 
 def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery | None, asker: Asker) -> Course:
     """Ask a machine's engine. If it is silent, check whether anything answers at the SSH port."""
-    known = driver_state(machine, driver)
+    known = state_from_driver(machine, driver)
     if known in ASLEEP:
         return engine.Probe(known)
     opened = asker.reach(endpoint_of(machine))
@@ -88,7 +88,7 @@ def ssh_endpoint_or_none(machine: Machine, driver: Driver | None) -> SSHEndpoint
         return None
 
 
-def driver_state(machine: Machine, driver: Driver | None) -> State | None:
+def state_from_driver(machine: Machine, driver: Driver | None) -> State | None:
     """Return the state that the driver knows, None if it does not or fails."""
     try:
         return driver.state(driver_instance(machine)) if driver else None

@@ -36,7 +36,7 @@ def remaining_seconds(deadline: Deadline) -> float:
 
 
 def ssh_addresses(way: SSHEndpoint | None) -> list[Address]:
-    """Return the addresses of a host's SSH server; none behind a jump host, where they cannot be tried from here."""
+    """Return the addresses of a host's SSH server; none behind a jump host, which only that can reach."""
     from machinectl.ssh.ssh_settings import read_settings
 
     if not way:

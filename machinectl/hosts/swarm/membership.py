@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 
 
 class TrustedSwarms:
-    """What the records of a store and its recorded managers say about swarms. Each manager is asked once."""
+    """The swarms in the records of a store, and what recorded managers say about them. Each manager is asked once."""
 
     def __init__(self, store: Store, pause: Callable[[float], None] | None = None) -> None:
         self._pause = pause
