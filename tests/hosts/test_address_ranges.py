@@ -1,4 +1,4 @@
-"""Networks as people write them."""
+"""Networks, ranges, addresses and names on the command line."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def addresses(*texts: str) -> list[str]:
         ("nas-2", "192.168.0.40", "192.168.0.40", 1),
     ],
 )
-def test_what_is_meant(text: str, first: str, last: str, count: int) -> None:
+def test_networks_ranges_and_addresses_are_parsed(text: str, first: str, last: str, count: int) -> None:
     found = addresses(text)
     assert (found[0], found[-1], len(found)) == (first, last, count)
 
@@ -53,7 +53,7 @@ def test_a_name_means_all_its_addresses() -> None:
     assert addresses("orion.lan") == ["192.168.0.29", "fd00::29"]
 
 
-def test_an_address_that_is_meant_twice_is_looked_at_once() -> None:
+def test_a_repeated_address_is_returned_once() -> None:
     assert addresses("10.0.0.4-8", "10.0.0.0/29", "10.0.0.9", "10.0.0.6") == [f"10.0.0.{last}" for last in range(1, 10)]
 
 
@@ -77,22 +77,20 @@ def test_an_address_that_is_meant_twice_is_looked_at_once() -> None:
         "a" * 300,
     ],
 )
-def test_nonsense_is_refused_with_what_to_type(text: str) -> None:
+def test_invalid_text_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         addresses(text)
     assert caught.value.hint.startswith("machinectl discover ")
     assert caught.value.cause.isprintable()
 
 
-def test_a_name_that_is_not_known_is_named() -> None:
+def test_an_unknown_name_is_named() -> None:
     with pytest.raises(MachineError, match='"ghost'):
         addresses("ghost.lan")
 
 
 @given(st.ip_addresses(), st.integers(0, 12))
-def test_a_network_has_what_hosts_can_have_and_nothing_else(
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address, bits: int
-) -> None:
+def test_a_network_has_only_host_addresses(address: ipaddress.IPv4Address | ipaddress.IPv6Address, bits: int) -> None:
     network = ipaddress.ip_network(f"{address}/{address.max_prefixlen - bits}", strict=False)
     assert addresses(str(network)) == sorted(map(str, network.hosts()), key=ipaddress.ip_address)
 
@@ -108,7 +106,7 @@ def test_ranges_that_overlap_are_each_address_once_in_order(ranges: list[tuple[i
 
 
 @given(st.text())
-def test_any_text_is_understood_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         found = parse_ranges([text], resolve)
     except MachineError:
@@ -121,10 +119,10 @@ def test_ports() -> None:
 
 
 @pytest.mark.parametrize("text", ["", ",", "0", "65536", "ssh", "-1", "22-25", "٢٢", "9" * 5000])
-def test_what_is_no_port_is_refused(text: str) -> None:
+def test_invalid_ports_are_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_ports(text)
 
 
-def test_ones_own_network_is_one() -> None:
+def test_the_own_network_is_a_network() -> None:
     assert parse_ranges([own_network()], resolve)

@@ -1,4 +1,4 @@
-"""Certificates that were named, beside those that a machine has."""
+"""Certificates that the user names, compared with those of a machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def files(directory: Path) -> CertificateFiles:
     return CertificateFiles(str(directory))
 
 
-def test_a_machine_has_the_certificates_that_it_was_made_with_and_no_others(store: Store, tmp_path: Path) -> None:
+def test_only_the_certificates_of_creation_count_as_present(store: Store, tmp_path: Path) -> None:
     mine = files(tmp_path / "mine")
     given = read_named_certificates(mine)
     assert given is not None
@@ -38,7 +38,7 @@ def test_a_machine_has_the_certificates_that_it_was_made_with_and_no_others(stor
     assert has_named_certificates(machine, mine)
 
 
-def test_certificates_that_are_not_there_are_named(store: Store, tmp_path: Path) -> None:
+def test_missing_certificates_are_named(store: Store, tmp_path: Path) -> None:
     machine = added(store, Machine("nas", "none", url="tcp://192.168.0.40:2376", tls=True))
     gone = files(tmp_path / "gone")
     shutil.rmtree(gone.directory)

@@ -1,4 +1,4 @@
-"""docker's contexts follow the machines, whatever becomes of them, and nobody else's is touched."""
+"""Docker contexts match the machines after every change, and other contexts are never changed."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_certificates_that_come_later_make_the_context(store: Store, docker: Doc
     assert docker.contexts() == {"orionbox"}
 
 
-def test_a_machine_that_is_to_have_none_has_none_whatever_is_changed(store: Store, docker: DockerCli) -> None:
+def test_a_machine_with_no_context_never_gets_one(store: Store, docker: DockerCli) -> None:
     assert "context" not in run(store, *CREATE, "ssh://orion", "--no-context", "orionbox")
     run(store, "set", "--label", "rack=a", "orionbox")
     assert docker.contexts() == set()
@@ -144,7 +144,7 @@ def test_switched_off_nothing_is_written(store: Store, config: Path, switch: str
     assert not config.exists()
 
 
-def test_a_context_of_somebody_else_s_is_never_touched(store: Store, docker: DockerCli, config: Path) -> None:
+def test_other_contexts_are_never_changed(store: Store, docker: DockerCli, config: Path) -> None:
     docker("context", "create", "orionbox", "--description", "mine", "--docker", "host=tcp://10.0.0.1:2375")
     before = snapshot(config)
     said = run(store, *CREATE, "ssh://orion", "orionbox")
@@ -161,7 +161,7 @@ def snapshot(directory: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def test_of_two_stores_with_a_machine_of_one_name_the_first_has_the_context(
+def test_if_two_stores_have_the_same_name_the_first_gets_the_context(
     store: Store, docker: DockerCli, tmp_path: Path
 ) -> None:
     other = Store(str(tmp_path / "other"))
@@ -172,9 +172,7 @@ def test_of_two_stores_with_a_machine_of_one_name_the_first_has_the_context(
     assert host(docker, "orionbox") == "ssh://first"
 
 
-def test_a_store_that_is_called_by_another_path_is_the_same_one(
-    store: Store, docker: DockerCli, tmp_path: Path
-) -> None:
+def test_another_path_to_the_store_is_the_same_store(store: Store, docker: DockerCli, tmp_path: Path) -> None:
     run(store, *CREATE, "ssh://first", "orionbox")
     link = tmp_path / "link"
     link.symlink_to(store.root)
@@ -183,13 +181,11 @@ def test_a_store_that_is_called_by_another_path_is_the_same_one(
 
 
 @pytest.mark.parametrize(("name", "why"), [("default", "keeps the name"), ("a", "no name of one letter")])
-def test_a_name_that_docker_does_not_take_is_told_once_and_the_machine_is_made(
-    store: Store, docker: DockerCli, name: str, why: str
-) -> None:
+def test_a_name_that_docker_refuses_is_one_warning(store: Store, docker: DockerCli, name: str, why: str) -> None:
     said = run(store, *CREATE, "ssh://orion", name)
     assert why in said
     assert f"machinectl rename {name} <NEW>" in said
-    assert f"machinectl set --no-context {name};" in said
+    assert f"machinectl set --no-context {name}" in said
     assert run(store, "set", "--label", "rack=a", name).count("Warning") == 0
     assert docker.contexts() == set()
     assert "context" not in run(store, "rename", name, "orionbox")
@@ -225,7 +221,7 @@ def test_a_name_that_changes_in_case_only_changes_the_context_s_too(store: Store
     assert docker.contexts() == {"orionbox"}
 
 
-def test_whose_docker_was_pointed_at_a_machine_that_goes_is_told_what_to_type(store: Store, docker: DockerCli) -> None:
+def test_removing_the_context_in_use_prints_what_to_type(store: Store, docker: DockerCli) -> None:
     for name in ("orionbox", "rigel"):
         run(store, *CREATE, "ssh://orion", name)
     docker("context", "use", "orionbox")
@@ -241,9 +237,7 @@ def test_whose_docker_was_pointed_at_a_machine_that_goes_is_told_what_to_type(st
     assert "unset DOCKER_CONTEXT" in run(store, "rm", "-y", "orionbox", DOCKER_CONTEXT="orionbox")
 
 
-def test_whose_docker_was_pointed_at_a_machine_that_has_no_context_any_more_is_told(
-    store: Store, docker: DockerCli
-) -> None:
+def test_dropping_the_context_in_use_prints_a_note(store: Store, docker: DockerCli) -> None:
     run(store, *CREATE, "ssh://orion", "orionbox")
     docker("context", "use", "orionbox")
     said = run(store, "set", "--no-context", "orionbox")
@@ -260,7 +254,7 @@ def test_the_current_context_is_never_switched(store: Store, docker: DockerCli) 
     assert docker("context", "show").strip() == "orionbox"
 
 
-def test_certificates_that_are_settled_on_the_way_of_env_are_followed(
+def test_pending_certificates_settled_by_env_reach_the_context(
     store: Store, config: Path, dockerd: Dockerd, tmp_path: Path
 ) -> None:
     unknown = certs.new_ca("another")
@@ -321,7 +315,7 @@ def mounts(config: Path) -> Iterator[None]:
         ("read-only", "Read-only file system"),
     ],
 )
-def test_where_contexts_cannot_be_written_the_machine_is_made_and_changed_all_the_same(
+def test_machines_are_created_and_changed_even_if_contexts_cannot_be_written(
     store: Store, config: Path, how: str, cause: str
 ) -> None:
     need("mount", root=True)
@@ -337,7 +331,7 @@ def test_where_contexts_cannot_be_written_the_machine_is_made_and_changed_all_th
     assert store.names() == []
 
 
-def test_what_goes_wrong_for_many_machines_is_told_once(store: Store, config: Path) -> None:
+def test_the_same_error_for_many_machines_is_printed_once(store: Store, config: Path) -> None:
     for name in ("orionbox", "rigel", "vega"):
         run(store, *CREATE, "ssh://orion", name)
     (config / "contexts").chmod(0o777)
@@ -346,7 +340,7 @@ def test_what_goes_wrong_for_many_machines_is_told_once(store: Store, config: Pa
     assert "orionbox, rigel, vega: docker's context is not in step" in said
 
 
-def test_contexts_are_kept_where_there_is_no_docker_cli(store: Store, config: Path, tmp_path: Path) -> None:
+def test_contexts_are_kept_without_a_docker_cli(store: Store, config: Path, tmp_path: Path) -> None:
     assert run(store, *CREATE, "ssh://orion", "orionbox", PATH=str(tmp_path)) == ""
     assert Contexts(str(config)).names() == ["orionbox"]
 
@@ -374,7 +368,9 @@ def test_a_machine_s_context_is_written_within_its_creation_by_two_processes_at_
     assert docker.contexts() == set(names)
 
 
-def test_a_client_s_renewal_is_followed(store: Store, followed: Store, config: Path, certificates: Path) -> None:
+def test_a_renewed_client_certificate_reaches_the_context(
+    store: Store, followed: Store, config: Path, certificates: Path
+) -> None:
     run(store, *CREATE, URL, "--tls-dir", certificates, "orionbox")
     before = files(config, "orionbox")
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The lock of a host: held by a connection, told to who comes from elsewhere, and gone with the connection."""
+"""The lock on a host: held by a connection, reported to other computers, and gone with the connection."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def from_elsewhere(monkeypatch: pytest.MonkeyPatch, who: str) -> None:
     monkeypatch.setattr(host_lock, "user_at_computer", lambda: who)
 
 
-def test_a_second_computer_is_told_who_holds_the_host(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_computer_sees_who_holds_the_lock(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     with log_in(sshd.endpoint) as mine, log_in(sshd.endpoint) as same, log_in(sshd.endpoint) as theirs:
         lock_host(mine, Quiet(), "orion", "/alice/orion")
         # The same run, by another connection.
@@ -51,7 +51,7 @@ def test_a_second_computer_is_told_who_holds_the_host(sshd: Sshd, monkeypatch: p
         assert re.search(r"on the host: kill \d+$", raised.value.hint)
 
 
-def test_a_lock_goes_with_its_connection_however_that_ends(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lock_ends_with_its_connection(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     with log_in(sshd.endpoint) as first:
         lock_host(first, Quiet(), "orion", "/alice/orion")
     from_elsewhere(monkeypatch, "alice@laptop")
@@ -74,7 +74,7 @@ def test_nothing_of_a_lock_is_left_on_the_host(sshd: Sshd, lock: Path) -> None:
     assert not lock.exists()
 
 
-def test_an_earlier_run_whose_line_was_cut_does_not_keep_its_own_user_out(
+def test_an_earlier_run_with_a_dead_connection_does_not_lock_out_its_user(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     console = Quiet()
@@ -87,9 +87,7 @@ def test_an_earlier_run_whose_line_was_cut_does_not_keep_its_own_user_out(
     assert console.notes == []
 
 
-def test_what_somebody_else_wrote_into_the_lock_is_one_line(
-    sshd: Sshd, lock: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_foreign_text_in_the_lock_becomes_one_line(sshd: Sshd, lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_lock, "AT_ONCE", 0)
     with log_in(sshd.endpoint) as mine, log_in(sshd.endpoint) as theirs:
         lock_host(mine, Quiet(), "orion", "/alice/orion")
@@ -100,7 +98,7 @@ def test_what_somebody_else_wrote_into_the_lock_is_one_line(
 
 
 @pytest.mark.parametrize("process", ["²", "-1", "4711; reboot", "9" * 100_000, "4711\n\x1b[2J"])
-def test_what_is_no_process_is_in_no_command(process: str) -> None:
+def test_an_invalid_pid_is_not_put_into_a_command(process: str) -> None:
     """Only a host that lies says so."""
     host = RecordedHost("docker")
     host.run = lambda *_, **__: CommandResult(host_lock.HELD, f"alice\n{process}".encode(), b"")  # type: ignore[method-assign]

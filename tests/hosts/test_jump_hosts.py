@@ -1,4 +1,4 @@
-"""A host behind a jump host, with a real sshd for each: whatever goes there by SSH goes through it, and checks both."""
+"""A host behind a jump host, each with a real sshd: all SSH goes through it, and checks both host keys."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def test_a_jump_host_is_written_as_ssh_takes_it(text: str, found: SSHEndpoint) -
         "a\nb",
     ],
 )
-def test_what_is_no_jump_host_is_refused(text: str) -> None:
+def test_an_invalid_jump_host_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as raised:
         jump_host(text)
     assert raised.value.cause.isprintable()
@@ -323,7 +323,7 @@ class TestOfTheRecord:
         set_machine(store, console, "orion", Edit(jump="gaet"))
         assert 'If you mean the machine "gate": machinectl set --ssh-jump gate orion' in console.notes[1]
 
-    def test_leads_in_no_circle(self, store: Store) -> None:
+    def test_jump_hosts_must_not_form_a_loop(self, store: Store) -> None:
         registered(store, "orion", "gate", "rigel")
         jumps(store, gate="rigel", rigel="orion")
         loop = "jump hosts form a loop: orion -> gate -> rigel -> orion"
@@ -336,7 +336,7 @@ class TestOfTheRecord:
             assert raised.value.hint.endswith(hint)
         assert store.read("orion").jump == ""
 
-    def test_that_leads_in_a_circle_all_the_same_is_said_and_nothing_is_asked_for_ever(self, store: Store) -> None:
+    def test_a_loop_in_records_is_an_error(self, store: Store) -> None:
         registered(store, "orion", "gate", url="ssh://ops@192.0.2.7")
         jumps(store, gate="orion", orion="gate")
         found = state_of(store.read("orion"), timeout=60)

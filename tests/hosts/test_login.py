@@ -1,4 +1,4 @@
-"""How a run logs in: what is given on the command line, what it comes from, and which hosts get to see it."""
+"""Login options: where they come from, and which hosts get them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_password_typed_for_one_host_is_not_known_to_the_next() -> None:
     assert second.credentials.passphrases == first.credentials.passphrases
 
 
-def test_what_is_said_of_one_host_is_for_that_one_and_the_rest_as_for_all(tmp_path: Path) -> None:
+def test_settings_of_one_host_override_the_common_ones(tmp_path: Path) -> None:
     access = Access(Credentials(password="for all"), strict=True)
     (tmp_path / "sudo").write_text("geheim\n")
     own = access.with_files(sudo_password_file=str(tmp_path / "sudo"), host_key="SHA256:x")
@@ -48,7 +48,7 @@ def test_what_is_said_of_one_host_is_for_that_one_and_the_rest_as_for_all(tmp_pa
         access.with_files(passphrase_file=str(tmp_path / "none"))
 
 
-def test_to_connect_is_a_step_that_ends_with_the_login(store: Store, sshd: Sshd) -> None:
+def test_connecting_is_a_step_that_ends_with_the_login(store: Store, sshd: Sshd) -> None:
     console = Quiet()
     machine = register(store, "orion", sshd, pinned=False)
     with logged_in(machine, console, Access()):
@@ -59,7 +59,7 @@ def test_to_connect_is_a_step_that_ends_with_the_login(store: Store, sshd: Sshd)
     assert console.steps == [f"Connecting to {sshd.host}"]
 
 
-def test_nothing_secret_is_in_its_repr() -> None:
+def test_secrets_are_not_in_the_repr() -> None:
     assert "given" not in repr(Access(Credentials(password="given", passphrase="given", sudo_password="given")))
 
 
@@ -87,7 +87,7 @@ def test_a_secret_that_cannot_be_read_ends_a_verb_before_anything_is_done(store:
 
 
 @pytest.mark.parametrize("verb", VERBS[1:])
-def test_a_machine_that_does_not_exist_is_an_error_of_one_cause(store: Store, verb: str) -> None:
+def test_a_missing_machine_is_one_error(store: Store, verb: str) -> None:
     words = [verb, "-f", "orion"] if verb == "regenerate-certs" else [verb, "orion"]
     done = machinectl(*words, store=store.root)
     assert done.returncode == 1

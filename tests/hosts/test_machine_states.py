@@ -1,4 +1,4 @@
-"""What machines are doing: their drivers are believed where an engine cannot answer, and cannot hold anything up."""
+"""The state of machines, from drivers and engines: a driver cannot block anything."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def machine() -> Iterator[Machine]:
 
 
 @pytest.mark.parametrize("state", [State.STOPPED, State.PAUSED, State.SAVED])
-def test_a_host_that_its_driver_knows_to_be_asleep_is_not_asked(use: Callable[[StandIn], None], state: State) -> None:
+def test_an_engine_that_the_driver_knows_to_be_off_is_not_asked(use: Callable[[StandIn], None], state: State) -> None:
     use(StandIn(knows=lambda: state))
     with servers.serving(servers.silent) as port:
         found = state_of(Machine("orion", "fake", url=f"tcp://127.0.0.1:{port}"), timeout=60)
@@ -46,7 +46,7 @@ def test_a_host_that_its_driver_knows_to_be_asleep_is_not_asked(use: Callable[[S
 
 
 @pytest.mark.parametrize("state", [None, State.RUNNING, State.STARTING])
-def test_of_a_host_that_may_be_up_its_engine_is_asked(
+def test_the_engine_of_a_host_that_may_be_up_is_asked(
     use: Callable[[StandIn], None], machine: Machine, state: State | None
 ) -> None:
     use(StandIn(knows=lambda: state))
@@ -97,28 +97,28 @@ def seen(use: Callable[[StandIn], None], engine: int, ssh: int | None, scheme: s
 
 @pytest.mark.usefixtures("ssh_config")
 class TestAHostWhoseEngineIsSilent:
-    def test_is_off_where_its_ssh_is_silent_too(self, use: Callable[[StandIn], None]) -> None:
+    def test_is_off_if_ssh_does_not_answer_either(self, use: Callable[[StandIn], None]) -> None:
         with servers.full() as engine, servers.full() as ssh:
             state, said = seen(use, engine, ssh)
         assert state is State.STOPPED
         assert f"Nothing answers at {HERE}:{engine}, nor at its SSH" in said
         assert "machinectl start orion" in said
 
-    def test_is_not_where_its_ssh_takes_a_connection(self, use: Callable[[StandIn], None]) -> None:
+    def test_is_not_off_if_ssh_accepts_a_connection(self, use: Callable[[StandIn], None]) -> None:
         with servers.full() as engine, servers.serving(servers.silent) as ssh:
             state, said = seen(use, engine, ssh)
         assert (state, "firewall lets port" in said) == (State.TIMEOUT, True)
 
-    def test_is_not_where_its_ssh_refuses_as_a_host_that_is_up_does(self, use: Callable[[StandIn], None]) -> None:
+    def test_is_not_off_if_ssh_refuses_the_connection(self, use: Callable[[StandIn], None]) -> None:
         with servers.full() as engine, servers.unlistened() as ssh:
             assert seen(use, engine, ssh)[0] is State.TIMEOUT
 
-    def test_is_not_where_no_ssh_is_known(self, use: Callable[[StandIn], None]) -> None:
+    def test_is_not_off_if_no_ssh_is_known(self, use: Callable[[StandIn], None]) -> None:
         with servers.full() as engine:
             assert seen(use, engine, None)[0] is State.TIMEOUT
 
     @pytest.mark.parametrize("option", ["ProxyJump gate.invalid", "ProxyCommand false"])
-    def test_is_not_where_a_jump_host_is_on_the_way(
+    def test_is_not_off_behind_a_jump_host(
         self, use: Callable[[StandIn], None], ssh_config: SSHConfig, option: str
     ) -> None:
         ssh_config.write(f"Host {HERE}\n  {option}")
@@ -128,13 +128,13 @@ class TestAHostWhoseEngineIsSilent:
 
 @pytest.mark.usefixtures("ssh_config")
 @pytest.mark.parametrize("behaviour", [servers.silent, servers.closing, servers.saying(b"SMTP ready\r\n")])
-def test_a_host_that_takes_the_engines_connection_is_on(use: Callable[[StandIn], None], behaviour: Behaviour) -> None:
+def test_a_host_that_accepts_the_engines_connection_is_on(use: Callable[[StandIn], None], behaviour: Behaviour) -> None:
     with servers.serving(behaviour) as engine, servers.full() as ssh:
         assert seen(use, engine, ssh)[0] in {State.TIMEOUT, State.ERROR}
 
 
 @pytest.mark.usefixtures("ssh_config")
-def test_a_host_that_refuses_is_as_it_was_whatever_its_ssh_says(use: Callable[[StandIn], None]) -> None:
+def test_a_host_that_refuses_the_connection_is_up_whatever_ssh_does(use: Callable[[StandIn], None]) -> None:
     with servers.unlistened() as engine, servers.full() as silent, servers.serving(servers.silent) as open_:
         for ssh in (silent, open_):
             state, said = seen(use, engine, ssh)
@@ -152,7 +152,7 @@ def test_a_host_that_refuses_is_as_it_was_whatever_its_ssh_says(use: Callable[[S
     ],
 )
 @pytest.mark.usefixtures("ssh_config")
-def test_a_host_is_off_where_no_way_leads_to_it(
+def test_a_host_without_a_route_is_off(
     use: Callable[[StandIn], None], monkeypatch: pytest.MonkeyPatch, error: int, state: State
 ) -> None:
     def connect(*_: object) -> None:
@@ -163,13 +163,13 @@ def test_a_host_is_off_where_no_way_leads_to_it(
 
 
 @pytest.mark.usefixtures("ssh_config")
-def test_a_host_that_is_only_reached_by_ssh_is_off_where_that_is_silent(use: Callable[[StandIn], None]) -> None:
+def test_an_ssh_engine_is_off_if_ssh_does_not_answer(use: Callable[[StandIn], None]) -> None:
     with servers.full() as ssh:
         assert seen(use, ssh, ssh, scheme="ssh")[0] is State.STOPPED
 
 
 @pytest.mark.usefixtures("ssh_config")
-def test_whatever_keeps_from_looking_at_ssh_leaves_the_engines_answer(
+def test_if_ssh_cannot_be_checked_the_engines_answer_counts(
     use: Callable[[StandIn], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> bool:
@@ -181,7 +181,7 @@ def test_whatever_keeps_from_looking_at_ssh_leaves_the_engines_answer(
 
 
 @pytest.mark.usefixtures("ssh_config")
-def test_an_engine_that_answers_is_all_that_is_asked(use: Callable[[StandIn], None], machine: Machine) -> None:
+def test_ssh_is_not_checked_if_the_engine_answers(use: Callable[[StandIn], None], machine: Machine) -> None:
     asked = threading.Event()
     with servers.serving(lambda _: asked.set()) as ssh:
         use(StandIn(SSHEndpoint(HERE, "ops", ssh)))
@@ -207,7 +207,7 @@ def test_the_machines_that_are_off_are_listed_as_such_and_may_be_started(store: 
         assert "running already" not in started.stderr + started.stdout
 
 
-def test_a_look_whether_a_host_is_off_loads_nothing_heavy() -> None:
+def test_checking_whether_a_host_is_off_imports_nothing_heavy() -> None:
     code = """if True:
         import sys
         from machinectl.hosts.status.ssh_port_check import ssh_addresses

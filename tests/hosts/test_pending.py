@@ -1,4 +1,4 @@
-"""New certificates are on disk before an engine has them: whichever set it serves, its owner gets in."""
+"""New certificates are stored before an engine gets them: whichever set it serves, its owner can log in."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def kept(store: Store) -> list[Identity]:
 
 
 @pytest.mark.parametrize("verb", ["ls", "status", "env", "config"])
-def test_whoever_asks_has_the_set_that_the_engine_serves_and_the_other_is_not_lost(
+def test_the_set_that_the_engine_serves_becomes_current_and_the_other_is_kept(
     store: Store, tmp_path: Path, verb: str
 ) -> None:
     with serving(NEW, tmp_path) as port:
@@ -108,7 +108,7 @@ def test_an_engine_that_does_not_answer_settles_nothing(store: Store) -> None:
 
 
 @pytest.mark.parametrize("how", ["sure", "long ago"])
-def test_what_is_not_served_goes_when_nobody_can_bring_it_back(store: Store, tmp_path: Path, how: str) -> None:
+def test_other_sets_are_removed_once_no_job_can_install_them(store: Store, tmp_path: Path, how: str) -> None:
     with serving(NEW, tmp_path) as port:
         orion(store, port)
         with store.writing("orion") as held:
@@ -120,7 +120,7 @@ def test_what_is_not_served_goes_when_nobody_can_bring_it_back(store: Store, tmp
     assert not store.is_unsettled("orion")
 
 
-def test_who_is_at_work_on_the_machine_is_not_waited_for(store: Store, tmp_path: Path) -> None:
+def test_a_locked_machine_is_not_waited_for(store: Store, tmp_path: Path) -> None:
     with serving(NEW, tmp_path) as port:
         orion(store, port)
         with store.writing("orion"):
@@ -128,7 +128,7 @@ def test_who_is_at_work_on_the_machine_is_not_waited_for(store: Store, tmp_path:
         assert own(store) == OLD
 
 
-def test_a_store_that_cannot_be_written_is_used_as_it_is(store: Store, tmp_path: Path) -> None:
+def test_a_read_only_store_is_not_changed(store: Store, tmp_path: Path) -> None:
     with serving(NEW, tmp_path) as port:
         orion(store, port)
         shutil.rmtree(store.locks)
@@ -137,7 +137,7 @@ def test_a_store_that_cannot_be_written_is_used_as_it_is(store: Store, tmp_path:
     assert own(store) == OLD
 
 
-def test_a_set_is_there_whole_and_private_or_not_at_all(store: Store) -> None:
+def test_a_set_is_complete_and_private_or_absent(store: Store) -> None:
     orion(store, 1)
 
     def found(held: Held) -> list[str]:

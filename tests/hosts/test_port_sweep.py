@@ -1,4 +1,4 @@
-"""Many addresses tried at once: on loopback all of 127.0.0.0/8 is here."""
+"""Connections to many addresses at once; on loopback, all of 127.0.0.0/8 is ours."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def taken(sweep: PortSweep, room: int = 100) -> list[SweepTarget]:
     return found
 
 
-def test_of_a_whole_network_those_are_found_that_listen() -> None:
+def test_open_ports_of_a_whole_network_are_found() -> None:
     with serving(silent, host="127.0.9.17") as port:
         targets = [SweepTarget(f"127.0.9.{last}", port) for last in range(1, 255)]
         sweep = PortSweep(targets, LONG)
@@ -47,26 +47,26 @@ def test_of_a_whole_network_those_are_found_that_listen() -> None:
         assert sweep.refusing == {target.address for target in targets} - {"127.0.9.17"}
 
 
-def test_an_ipv6_address_is_tried_as_well() -> None:
+def test_ipv6_addresses_are_tried() -> None:
     with serving(silent, host="::1") as port:
         assert taken(PortSweep([SweepTarget("::1", port)], LONG)) == [SweepTarget("::1", port)]
 
 
-def test_who_does_not_answer_is_given_up_and_the_next_one_tried() -> None:
+def test_a_silent_address_times_out_and_the_next_is_tried() -> None:
     with full("127.0.9.18") as dead, serving(silent, host="127.0.9.19") as port:
         sweep = PortSweep([SweepTarget("127.0.9.18", dead), SweepTarget("127.0.9.19", port)], 0.05)
         assert taken(sweep, room=1) == [SweepTarget("127.0.9.19", port)]
         assert not sweep.refusing
 
 
-def test_what_no_network_leads_to_is_counted() -> None:
+def test_targets_without_a_route_are_counted() -> None:
     # A multicast group is nobody's that TCP could connect to.
     sweep = PortSweep([SweepTarget("224.0.0.1", 22)], LONG)
     assert not taken(sweep)
     assert sweep.no_way == 1
 
 
-def test_a_connection_to_itself_is_none() -> None:
+def test_a_connection_to_itself_does_not_count() -> None:
     """TCP lets a socket that was given the port that it tries connect to itself (RFC 9293 3.5)."""
     with unlistened() as port:
         sweep = PortSweep([SweepTarget("127.0.0.1", port)] * 3, LONG)
@@ -74,13 +74,13 @@ def test_a_connection_to_itself_is_none() -> None:
 
 
 @pytest.mark.usefixtures("few_files")
-def test_with_few_files_all_are_tried_one_after_the_other() -> None:
+def test_with_few_descriptors_targets_are_tried_one_by_one() -> None:
     with serving(silent, host="127.0.9.20") as port:
         wanted = [SweepTarget("127.0.9.20", port)] * 40
         assert taken(PortSweep(wanted, LONG)) == wanted
 
 
-def test_with_no_file_left_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_free_descriptor_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def none_left(*_: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 

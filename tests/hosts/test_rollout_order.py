@@ -1,4 +1,4 @@
-"""Who begins when: ways before who is behind them, engines in use in batches, and what a failure keeps back."""
+"""The order of a rollout: jump hosts first, engines in use in batches, and what a failure stops."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def taken(turns: RolloutOrder) -> list[str]:
     return found
 
 
-def test_who_restarts_no_engine_waits_for_nobody() -> None:
+def test_machines_without_a_restart_wait_for_no_batch() -> None:
     turns = RolloutOrder(["m10", "m2", "m1", "new"], rolled=["m10", "m2", "m1"])
     assert taken(turns) == ["m1", "new"]
 
 
-def test_a_batch_begins_when_all_of_the_one_before_have_ended() -> None:
+def test_a_batch_starts_when_the_previous_one_has_ended() -> None:
     turns = RolloutOrder(["a", "b", "c", "d", "e"], rolled=["a", "b", "c", "d", "e"], batch=2)
     assert taken(turns) == ["a", "b"]
     turns.ended("a", failed=False)
@@ -42,7 +42,7 @@ def test_a_batch_begins_when_all_of_the_one_before_have_ended() -> None:
     assert taken(turns) == ["e"]
 
 
-def test_the_first_failure_lets_those_at_work_finish_and_begins_no_further_batch() -> None:
+def test_after_a_failure_no_further_batch_starts() -> None:
     turns = RolloutOrder(["a", "b", "c", "d", "new"], rolled=["a", "b", "c", "d"], batch=2)
     assert turns.take() == "a"
     turns.ended("a", failed=True)
@@ -50,7 +50,7 @@ def test_the_first_failure_lets_those_at_work_finish_and_begins_no_further_batch
     assert turns.stopped == ["b", "c", "d"]
 
 
-def test_as_many_may_fail_as_is_allowed() -> None:
+def test_max_failures_are_tolerated() -> None:
     turns = RolloutOrder(["a", "b", "c"], rolled=["a", "b", "c"], max_failures=1)
     assert taken(turns) == ["a"]
     turns.ended("a", failed=True)
@@ -59,7 +59,7 @@ def test_as_many_may_fail_as_is_allowed() -> None:
     assert (taken(turns), turns.stopped) == ([], ["c"])
 
 
-def test_a_failure_of_who_is_not_rolled_ends_no_roll() -> None:
+def test_a_failure_outside_the_roll_does_not_stop_it() -> None:
     turns = RolloutOrder(["a", "b", "new"], rolled=["a", "b"])
     assert taken(turns) == ["a", "new"]
     turns.ended("new", failed=True)
@@ -67,7 +67,7 @@ def test_a_failure_of_who_is_not_rolled_ends_no_roll() -> None:
     assert (taken(turns), turns.stopped) == (["b"], [])
 
 
-def test_who_comes_after_others_begins_when_they_are_done() -> None:
+def test_a_machine_starts_when_those_before_it_are_done() -> None:
     turns = RolloutOrder(["a", "gate", "inner", "z"], after={"a": ["inner"], "inner": ["gate"], "z": ["elsewhere"]})
     assert taken(turns) == ["gate", "z"]
     turns.ended("z", failed=True)
@@ -77,7 +77,7 @@ def test_who_comes_after_others_begins_when_they_are_done() -> None:
     assert taken(turns) == ["a"]
 
 
-def test_nobody_behind_one_that_failed_begins() -> None:
+def test_no_machine_starts_after_one_that_failed() -> None:
     turns = RolloutOrder(["a", "gate", "inner", "z"], after={"a": ["inner"], "inner": ["gate"]})
     assert taken(turns) == ["gate", "z"]
     turns.ended("gate", failed=True)
@@ -85,7 +85,7 @@ def test_nobody_behind_one_that_failed_begins() -> None:
     assert turns.barred == {"inner": "gate", "a": "gate"}
 
 
-def test_a_batch_whose_members_are_barred_keeps_nobody_waiting() -> None:
+def test_a_batch_of_barred_machines_does_not_block() -> None:
     after = {"a": ["gate"], "b": ["gate"], "c": ["inner"], "inner": ["way"]}
     turns = RolloutOrder(["a", "b", "c", "gate", "inner", "way"], after, rolled=["a", "b", "c"])
     assert taken(turns) == ["gate", "way"]
@@ -97,7 +97,7 @@ def test_a_batch_whose_members_are_barred_keeps_nobody_waiting() -> None:
     assert (taken(turns), turns.barred, turns.stopped) == (["c"], {"a": "gate", "b": "gate"}, [])
 
 
-def test_who_is_behind_one_that_stays_as_it_was_begins_all_the_same() -> None:
+def test_a_machine_behind_a_stopped_one_still_starts() -> None:
     turns = RolloutOrder(["a", "gate", "new"], after={"new": ["gate"]}, rolled=["a", "gate"])
     assert taken(turns) == ["a"]
     turns.ended("a", failed=True)
@@ -116,7 +116,7 @@ NAMES = [f"m{number}" for number in range(8)]
     limit=st.integers(1, 4),
     data=st.data(),
 )
-def test_everybody_ends_is_barred_or_stopped_and_no_two_batches_are_at_work(
+def test_every_machine_ends_is_barred_or_stopped_and_batches_never_overlap(
     after: dict[int, set[int]],
     rolled: set[str],
     batch: int,
@@ -146,7 +146,7 @@ def test_everybody_ends_is_barred_or_stopped_and_no_two_batches_are_at_work(
         assert len(rolled & failing & set(ended)) > max_failures
 
 
-def test_work_at_once_is_done_in_these_turns() -> None:
+def test_run_at_once_follows_the_order() -> None:
     console, began = Quiet(), []
 
     def work(name: str, _: Console) -> None:
@@ -171,7 +171,7 @@ def test_work_at_once_is_done_in_these_turns() -> None:
         ("1, 20", ["a", "bcdefghi"]),
     ],
 )
-def test_batches_have_the_sizes_that_were_asked_for_and_the_last_one_repeats(typed: str, batches: list[str]) -> None:
+def test_batch_sizes_are_used_in_turn_and_the_last_repeats(typed: str, batches: list[str]) -> None:
     names = list("abcdefghi")
     assert ["".join(batch) for batch in in_batches(names, BatchSizes(typed).of(len(names)))] == batches
     turns = RolloutOrder(names, rolled=names, batch=BatchSizes(typed).of(len(names)))
@@ -183,6 +183,6 @@ def test_batches_have_the_sizes_that_were_asked_for_and_the_last_one_repeats(typ
 
 
 @pytest.mark.parametrize("typed", ["", "0", "-1", "1,,2", "101%", "0%", "half", "1.5", "²", "9" * 5000])
-def test_what_is_no_size_of_a_batch_is_refused(typed: str) -> None:
+def test_invalid_batch_sizes_are_refused(typed: str) -> None:
     with pytest.raises(UsageError, match="--batch"):
         BatchSizes(typed)

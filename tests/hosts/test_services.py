@@ -1,4 +1,4 @@
-"""What listens at a port, real and hostile."""
+"""Services at open ports, real and hostile."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_an_sshd_is_known_by_its_greeting_and_its_key(sshd: Sshd) -> None:
 
 
 @pytest.mark.parametrize("name", ["a penalty", "MaxStartups"])
-def test_an_sshd_that_turns_us_away_is_known_for_one(name: str) -> None:
+def test_an_sshd_that_rejects_us_is_still_recognised(name: str) -> None:
     with serving(hostile_ssh.ENDING[name][0]) as port:
         assert at(port).speaks is SpokenProtocol.SSH
 
@@ -95,16 +95,14 @@ def test_a_real_engine_that_wants_a_certificate(dockerd: Dockerd) -> None:
     assert found.is_engine
 
 
-def test_an_engine_on_plain_tcp_is_at_anybodys_command() -> None:
+def test_an_engine_on_plain_tcp_is_open() -> None:
     with serving(engine) as port:
         found = at(port)
     assert (found.speaks, found.tls, found.is_open) == (SpokenProtocol.ENGINE, False, True)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_an_engine_over_tls_without_certificates_of_clients_is_at_anybodys_command_too(
-    tmp_path: Path, version: ssl.TLSVersion
-) -> None:
+def test_an_engine_that_wants_no_client_certificate_is_open(tmp_path: Path, version: ssl.TLSVersion) -> None:
     with serving(engine, serving_tls(tmp_path, ssl.CERT_NONE, version)) as port:
         found = at(port)
     assert (found.speaks, found.tls, found.asks, found.is_open) == (SpokenProtocol.ENGINE, True, False, True)
@@ -112,13 +110,13 @@ def test_an_engine_over_tls_without_certificates_of_clients_is_at_anybodys_comma
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_who_wants_a_certificate_is_known_by_that(tmp_path: Path, version: ssl.TLSVersion) -> None:
+def test_a_server_that_wants_a_certificate_is_recognised(tmp_path: Path, version: ssl.TLSVersion) -> None:
     with serving(engine, serving_tls(tmp_path, ssl.CERT_REQUIRED, version)) as port:
         found = at(port)
     assert (found.speaks, found.asks, found.is_open) == (SpokenProtocol.TLS, True, False)
 
 
-def test_an_engine_that_refuses_strangers_is_no_open_one() -> None:
+def test_an_engine_that_refuses_strangers_is_not_open() -> None:
     with serving(saying(answer(b"no", status="403 Forbidden"))) as port:
         found = at(port)
     assert (found.speaks, found.is_open) == (SpokenProtocol.ENGINE, False)
@@ -131,7 +129,7 @@ def test_a_web_server_is_one() -> None:
 
 
 @pytest.mark.parametrize("seen_as", [2375, 2376])
-def test_docker_s_ports_are_looked_at_for_other_things_too(
+def test_other_services_at_docker_ports_are_recognised(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch, seen_as: int
 ) -> None:
     monkeypatch.setattr(
@@ -142,14 +140,14 @@ def test_docker_s_ports_are_looked_at_for_other_things_too(
     assert (found.speaks, found.key and found.key.fingerprint) == (SpokenProtocol.SSH, sshd.fingerprint())
 
 
-def test_what_says_nothing_is_no_more_than_open() -> None:
+def test_a_silent_service_is_only_an_open_port() -> None:
     with serving(silent) as port:
         assert at(port, timeout=SHORT) == FoundService(port)
         assert at(port, seen_as=22, timeout=SHORT) == FoundService(22)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_is_hostile_is_told_in_one_harmless_line(name: str) -> None:
+def test_hostile_output_becomes_one_harmless_line(name: str) -> None:
     with serving(HOSTILE[name]) as port:
         found = at(port, timeout=1.0)
     assert found.said.isprintable()
@@ -159,7 +157,7 @@ def test_what_is_hostile_is_told_in_one_harmless_line(name: str) -> None:
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("name", ENDLESS)
-def test_what_has_no_end_is_given_up(name: str) -> None:
+def test_endless_output_is_cut_off(name: str) -> None:
     with serving(ENDLESS[name]) as port:
         found = at(port, timeout=SHORT)
     assert found.said.isprintable()

@@ -1,4 +1,4 @@
-"""Many machines at once: who begins when, who stops whom, who asks, and what ^C does."""
+"""Work on many machines at once: order, failures, questions and ^C."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def ctrl_c() -> None:
     signal.pthread_kill(main, signal.SIGINT)
 
 
-def test_machines_begin_in_their_natural_order_and_each_but_once() -> None:
+def test_machines_start_once_in_natural_order() -> None:
     console = Quiet()
     names = ["m10", "m2", "m1", "m2", "M1", "m01"]
     results = run_at_once(console, names, lambda _, own: own.note("hello"), limit=1)
@@ -59,13 +59,13 @@ def test_machines_begin_in_their_natural_order_and_each_but_once() -> None:
     assert console.notes == [f"{name}: hello" for name in expected]
 
 
-def test_nothing_is_done_where_no_machine_is_named() -> None:
+def test_no_names_no_work() -> None:
     console = Quiet()
     assert list(run_at_once(console, [], Gates().work)) == []
     assert console.said == []
 
 
-def test_as_many_as_the_limit_are_at_work_together() -> None:
+def test_up_to_the_limit_run_at_once() -> None:
     together = threading.Barrier(LIMIT)
     names = [f"m{number}" for number in range(2 * LIMIT)]
 
@@ -75,7 +75,7 @@ def test_as_many_as_the_limit_are_at_work_together() -> None:
     assert dict(run_at_once(Quiet(), names, work)) == dict.fromkeys(names)
 
 
-def test_no_more_than_the_limit_begin_before_one_has_ended() -> None:
+def test_never_more_than_the_limit_run_at_once() -> None:
     console, gates = Quiet(), Gates()
     results = run_at_once(console, ["m1", "m2", "m3", "m4", "m5"], gates.work, limit=3)
     gates.open("m2")
@@ -88,7 +88,7 @@ def test_no_more_than_the_limit_begin_before_one_has_ended() -> None:
     assert {name for name, _ in results} == {"m1", "m3", "m5"}
 
 
-def test_each_is_told_when_it_ends() -> None:
+def test_each_machine_is_yielded_when_it_ends() -> None:
     console, gates = Quiet(), Gates()
     results = run_at_once(console, ["m1", "m2", "m3"], gates.work)
     for name in ("m3", "m1", "m2"):
@@ -97,7 +97,7 @@ def test_each_is_told_when_it_ends() -> None:
     assert list(console.ended) == ["m3", "m1", "m2"]
 
 
-def test_one_that_fails_stops_nobody_else() -> None:
+def test_a_failure_does_not_stop_the_others() -> None:
     console, error = Quiet(), MachineError("it is down")
 
     def work(name: str, own: Console) -> None:
@@ -113,7 +113,7 @@ def test_one_that_fails_stops_nobody_else() -> None:
     assert console.steps == ["m1: one", "m2: one", "m2: two", "m3: one", "m3: two"]
 
 
-def test_one_machine_is_worked_on_right_here_on_the_console_as_it_is() -> None:
+def test_a_single_machine_runs_in_the_callers_thread_on_its_console() -> None:
     console = Quiet()
     seen: list[object] = []
 
@@ -127,7 +127,7 @@ def test_one_machine_is_worked_on_right_here_on_the_console_as_it_is() -> None:
     assert (console.begun, console.ended) == ([], {})
 
 
-def test_a_bug_in_one_machines_work_is_raised_as_it_is() -> None:
+def test_a_bug_in_one_machines_work_is_raised() -> None:
     def work(name: str, _: Console) -> None:
         raise ZeroDivisionError(name)
 
@@ -165,7 +165,7 @@ def test_a_bug_is_raised_when_the_others_have_ended_their_steps() -> None:
     assert isinstance(console.ended["m3"], KeyboardInterrupt)
 
 
-def test_two_who_ask_at_once_are_asked_one_after_the_other_in_the_callers_thread() -> None:
+def test_questions_are_asked_one_at_a_time_in_the_callers_thread() -> None:
     both = threading.Barrier(2)
     threads: set[threading.Thread] = set()
     console = Quiet("y", "y")
@@ -182,7 +182,7 @@ def test_two_who_ask_at_once_are_asked_one_after_the_other_in_the_callers_thread
     assert threads == {threading.current_thread()}
 
 
-def test_a_question_that_goes_wrong_is_that_machines_failure() -> None:
+def test_a_failed_question_is_that_machines_failure() -> None:
     error = MachineError("No answer was given")
 
     class Gone(Quiet):
@@ -238,7 +238,7 @@ class Interrupted:
         return results
 
 
-def test_ctrl_c_lets_steps_finish_and_none_begin_and_is_told_of_once() -> None:
+def test_ctrl_c_finishes_steps_starts_none_and_is_noted_once() -> None:
     interrupted = Interrupted()
     assert interrupted.run() == [("m1", None)]
     assert sorted(interrupted.steps) == ["m1", "m2"]
@@ -251,7 +251,7 @@ def test_ctrl_c_lets_steps_finish_and_none_begin_and_is_told_of_once() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_nothing_is_asked_after_ctrl_c() -> None:
+def test_no_question_is_asked_after_ctrl_c() -> None:
     class Asking(Interrupted):
         def go_on(self, own: Console) -> None:
             own.confirm("Are you sure? ")
@@ -262,7 +262,7 @@ def test_nothing_is_asked_after_ctrl_c() -> None:
     assert isinstance(interrupted.console.ended["m2"], KeyboardInterrupt)
 
 
-def test_a_second_ctrl_c_leaves_at_once() -> None:
+def test_a_second_ctrl_c_raises_at_once() -> None:
     end_of_test = threading.Event()
 
     class Impatient(Interrupted):
@@ -294,7 +294,7 @@ def test_ctrl_c_is_not_lost_while_the_caller_has_a_result() -> None:
         next(results)
 
 
-def test_who_leaves_before_the_end_waits_for_the_steps_under_way() -> None:
+def test_a_caller_that_leaves_early_waits_for_the_steps_under_way() -> None:
     interrupted = Interrupted()
 
     def work(name: str, own: Console) -> None:
@@ -309,7 +309,7 @@ def test_who_leaves_before_the_end_waits_for_the_steps_under_way() -> None:
     assert len(interrupted.console.notes) == 1
 
 
-def test_who_ignores_ctrl_c_goes_on_ignoring_it() -> None:
+def test_an_ignored_sigint_stays_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         assert len(list(run_at_once(Quiet(), ["m1", "m2"], lambda _, __: ctrl_c()))) == 2
@@ -318,7 +318,7 @@ def test_who_ignores_ctrl_c_goes_on_ignoring_it() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def test_machines_of_a_thread_that_is_not_the_main_one() -> None:
+def test_works_outside_the_main_thread() -> None:
     results: list[tuple[str, MachineError | None]] = []
     thread = threading.Thread(
         target=lambda: results.extend(run_at_once(Quiet(), ["m1", "m2"], lambda name, own: own.note(name), limit=1))
@@ -328,7 +328,7 @@ def test_machines_of_a_thread_that_is_not_the_main_one() -> None:
     assert results == [("m1", None), ("m2", None)]
 
 
-def test_what_is_left_does_not_outlive_the_program() -> None:
+def test_abandoned_threads_end_with_the_process() -> None:
     with piped("m1", "m2") as machines:
         for name in ("m1", "m2"):
             machines.did(name, "step", "a long step")
@@ -355,7 +355,7 @@ def test_a_success_removes_the_failure_from_the_record_unless_something_is_still
     assert [store.read(name).why for name in ("m1", "m2")] == ["", "it is down"]
 
 
-def test_a_dry_run_locks_no_machine_and_waits_for_none(store: Store, sshd: Sshd) -> None:
+def test_a_dry_run_takes_no_lock(store: Store, sshd: Sshd) -> None:
     register(store, "orion", sshd)
     added(store, Machine("local", "none", url="unix:///x.sock"))
     shutil.rmtree(store.locks)

@@ -108,12 +108,11 @@ def logged_in(
     # paramiko takes 150 ms to load: load it only if there is SSH.
     from machinectl.ssh.client.connect import connect
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
+    from machinectl.ssh.ssh_errors import SSHError, Unreachable
 
     policy = HostKeyPolicy(
         pinned_known_hosts(machine), access.host_key, access.strict, machine.name, access.lasting, access.again
     )
-    from machinectl.ssh.ssh_errors import SSHError, Unreachable
-
     with ExitStack() as connection:
         with nullcontext() if quietly else console.step(f"Connecting to {ssh.host}"):
             try:
@@ -121,11 +120,9 @@ def logged_in(
             except SSHError as exc:
                 if machine.phase is Phase.READY:
                     exc.hint = with_set_commands(exc.hint, machine)
-                if not isinstance(exc, Unreachable):
-                    raise
-                off = first_jump_machine(ssh) if ssh.jump else machine.name
-                if off and machine.phase is Phase.READY:
-                    exc.hint += f"\nIf it is off: machinectl start {off}"
+                    off = first_jump_machine(ssh) if ssh.jump else machine.name
+                    if off and isinstance(exc, Unreachable):
+                        exc.hint += f"\nIf it is off: machinectl start {off}"
                 raise
             session = connection.enter_context(way)
         yield session

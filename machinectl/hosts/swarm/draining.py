@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
+    from machinectl.engine.swarm_api import Node
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts.host_facts import Facts
@@ -49,14 +50,16 @@ class DrainManager:
     node_id: str
 
     @property
+    def node(self) -> Node | None:
+        return self.manager.node(self.node_id)
+
+    @property
     def availability(self) -> str:
-        node = self.manager.node(self.node_id)
-        return node.availability if node else ""
+        return self.node.availability if self.node else ""
 
     @property
     def manages(self) -> bool:
-        node = self.manager.node(self.node_id)
-        return node is not None and node.manages
+        return self.node is not None and self.node.manages
 
     @property
     def has_other_nodes(self) -> bool:
@@ -90,7 +93,7 @@ class DrainManager:
     @property
     def is_back(self) -> bool:
         """Whether the node is ready and, if it is a manager, reachable."""
-        node = self.manager.node(self.node_id)
+        node = self.node
         return bool(node and node.state == "ready" and node.reachability in {"", "reachable"})
 
 
@@ -112,29 +115,29 @@ def draining_title(name: str) -> str:
 
 def drain_preview(store: Store, machine: Machine, host: Facts) -> str:
     """Return for --dry-run which manager would drain a node; "" if it would not be drained."""
-    way = find_drain_manager(store, machine, node_id_of(host))
-    if way is None or way.availability == DRAIN:
+    drainer = find_drain_manager(store, machine, node_id_of(host))
+    if drainer is None or drainer.availability == DRAIN:
         return ""
-    return f'by "{way.manager.machine.name}"; {way.availability} again afterwards'
+    return f'by "{drainer.manager.machine.name}"; {drainer.availability} again afterwards'
 
 
 def find_drain_manager(store: Store, machine: Machine, node_id: str) -> DrainManager | None:
     """Return a manager that can drain a node; None if there is none, or if no other node can take its tasks."""
-    way = find_manager_of_node(store, machine, node_id)
-    return way if way and way.has_other_nodes else None
+    drainer = find_manager_of_node(store, machine, node_id)
+    return drainer if drainer and drainer.has_other_nodes else None
 
 
 def find_manager_of_node(
     store: Store, machine: Machine, node_id: str, within: float | None = None
 ) -> DrainManager | None:
     """Return a manager that knows a node as this machine's: another machine if possible."""
-    believed = TrustedSwarms(store)
+    swarms = TrustedSwarms(store)
     known = on_record(machine)
     is_known = known is not None and known.node == node_id and known.cluster
-    for cluster in [known.cluster] if known and is_known else believed.clusters:
-        found = find_answering_manager(believed.managers(cluster, last=machine.name), within)
+    for cluster in [known.cluster] if known and is_known else swarms.clusters:
+        found = find_answering_manager(swarms.managers(cluster, last=machine.name), within)
         node = found.node(node_id) if isinstance(found, Manager) else None
-        if isinstance(found, Manager) and node and believed.is_node_of(machine, found, node):
+        if isinstance(found, Manager) and node and swarms.is_node_of(machine, found, node):
             return DrainManager(store, found, node_id)
     return None
 
@@ -147,30 +150,30 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
     must answer before the next node's turn. After a MachineError, the availability is restored here; after any
     other exception the next run does it.
     """
-    way = find_manager_of_node(held.store, held.machine, node_id)
-    if way is None:
+    drainer = find_manager_of_node(held.store, held.machine, node_id)
+    if drainer is None:
         yield
         return
-    with swarm_locked(held, console, recorded_node(held, way)):
+    with swarm_locked(held, console, recorded_node(held, drainer)):
         # The lock may have taken minutes, and the node that just restarted may not be back yet.
         wait_until(console, lambda: manager_may_restart(held, node_id), VOTES_WITHIN)
-        way = find_manager_of_node(held.store, held.machine, node_id)
-        if way is None:
+        drainer = find_manager_of_node(held.store, held.machine, node_id)
+        if drainer is None:
             raise MachineError(
                 f'No manager answers that could drain "{held.name}"',
                 f"See: machinectl swarm status {held.name}",
             )
-        if not keeps_quorum(way):
-            raise quorum_lost(held.name, way)
+        if not keeps_quorum(drainer):
+            raise quorum_lost(held.name, drainer)
         try:
-            if way.has_other_nodes:
-                drain_node(held, console, way)
+            if drainer.has_other_nodes:
+                drain_node(held, console, drainer)
             yield
         except MachineError:
             restore_availability(held, console)
             raise
         restore_availability(held, console)
-        is_one_of_many = way.manages and way.manager.machine.name != held.name
+        is_one_of_many = drainer.manages and drainer.manager.machine.name != held.name
         if is_one_of_many and not wait_until(console, lambda: is_node_back(held, node_id), BACK_WITHIN):
             console.warn(
                 f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s\n'
@@ -179,22 +182,21 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
 
 
 def manager_may_restart(held: Held, node_id: str) -> bool:
-    way = find_manager_of_node(held.store, held.machine, node_id, 0)
-    return way is not None and keeps_quorum(way)
+    drainer = find_manager_of_node(held.store, held.machine, node_id, 0)
+    return drainer is not None and keeps_quorum(drainer)
 
 
-def keeps_quorum(way: DrainManager) -> bool:
+def keeps_quorum(drainer: DrainManager) -> bool:
     """Return whether the others keep a quorum while a node restarts, or waiting could not give them one."""
-    quorum = Quorum.of(way.manager.nodes)
-    node = way.manager.node(way.node_id)
-    is_vote = node is not None and node.reachability == "reachable"
+    quorum = Quorum.of(drainer.manager.nodes)
+    is_vote = drainer.node is not None and drainer.node.reachability == "reachable"
     return not is_vote or quorum.reachable == quorum.managers or quorum.spare > 0
 
 
-def quorum_lost(name: str, way: DrainManager) -> MachineError:
+def quorum_lost(name: str, drainer: DrainManager) -> MachineError:
     """Return the error for a manager that must not restart while another one is lost."""
-    names = {known.node: machine.name for machine, known in on_records(way.store)}
-    lost = [each for each in way.manager.managers if each.reachability != "reachable"]
+    names = {known.node: machine.name for machine, known in on_records(drainer.store)}
+    lost = [each for each in drainer.manager.managers if each.reachability != "reachable"]
     ours = [names[each.id] for each in lost if each.id in names]
     hint = f"See: machinectl swarm status {name}"
     if ours:
@@ -208,27 +210,27 @@ def quorum_lost(name: str, way: DrainManager) -> MachineError:
 
 
 def is_node_back(held: Held, node_id: str) -> bool:
-    way = find_manager_of_node(held.store, held.machine, node_id, 0)
-    return way is not None and way.is_back
+    drainer = find_manager_of_node(held.store, held.machine, node_id, 0)
+    return drainer is not None and drainer.is_back
 
 
-def drain_node(held: Held, console: Console, way: DrainManager) -> None:
+def drain_node(held: Held, console: Console, drainer: DrainManager) -> None:
     """Drain a machine's node after recording its availability. Raises MachineError."""
-    node = recorded_node(held, way)
-    if not node.before and way.availability == DRAIN:
+    node = recorded_node(held, drainer)
+    if not node.before and drainer.availability == DRAIN:
         return
-    node.before = node.before or way.availability
+    node.before = node.before or drainer.availability
     save_node(held, node)
-    way.drain(console, held.name)
+    drainer.drain(console, held.name)
 
 
-def recorded_node(held: Held, way: DrainManager) -> SwarmNode:
+def recorded_node(held: Held, drainer: DrainManager) -> SwarmNode:
     """Return a machine's node from its record, else as its manager lists it."""
     known = on_record(held.machine)
-    if known and known.node == way.node_id:
+    if known and known.node == drainer.node_id:
         return known
-    role = MANAGER if way.manages else WORKER
-    return SwarmNode(way.manager.swarm, way.manager.cluster, way.node_id, role)
+    role = MANAGER if drainer.manages else WORKER
+    return SwarmNode(drainer.manager.swarm, drainer.manager.cluster, drainer.node_id, role)
 
 
 def restore_availability(held: Held, console: Console) -> None:
@@ -249,10 +251,10 @@ def restore_availability(held: Held, console: Console) -> None:
 def set_former_availability(held: Held, console: Console, node: SwarmNode) -> None:
     # A manager that has restarted has to find a leader first.
     wait_until(console, lambda: is_node_back(held, node.node), BACK_WITHIN)
-    way = find_manager_of_node(held.store, held.machine, node.node)
-    if way is None:
+    drainer = find_manager_of_node(held.store, held.machine, node.node)
+    if drainer is None:
         raise MachineError("no manager of its swarm answers")
-    way.set_availability(console, node.before)
+    drainer.set_availability(console, node.before)
 
 
 @contextmanager

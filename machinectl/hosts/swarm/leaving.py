@@ -87,10 +87,10 @@ class SwarmDeparture:
         self._forget(held, console, node)
         save_node(held, None)
 
-    def _empty(self, held: Held, console: Console, way: draining.DrainManager, node: SwarmNode) -> None:
-        if way.has_other_nodes:
+    def _empty(self, held: Held, console: Console, drainer: draining.DrainManager, node: SwarmNode) -> None:
+        if drainer.has_other_nodes:
             with draining.swarm_locked(held, console, node):
-                draining.drain_node(held, console, way)
+                draining.drain_node(held, console, drainer)
 
     def _leave_alone(self, held: Held, console: Console, node: SwarmNode) -> None:
         """Make a node leave without a manager's help. Raises MachineError if that is not allowed."""

@@ -171,17 +171,9 @@ def is_first_manager(known: SwarmNode, found: Membership) -> bool:
     return known.membership == JOINING or (known.manages and known.node == found.node)
 
 
-def update_recorded_node(
-    held: Held,
-    found: Membership,
-    *,
-    is_named: bool = False,
-    as_manager: bool = False,
-    believed: TrustedSwarms | None = None,
-) -> SwarmNode | None:
+def update_recorded_node(held: Held, found: Membership, *, as_manager: bool = False) -> SwarmNode | None:
     """Update a machine's recorded node from its engine's answer; return the node."""
-    judge = believed or TrustedSwarms(held.store)
-    save_node(held, judge.node_to_record(held.machine, found, is_named=is_named, as_manager=as_manager))
+    save_node(held, TrustedSwarms(held.store).node_to_record(held.machine, found, as_manager=as_manager))
     return on_record(held.machine)
 
 
@@ -211,20 +203,20 @@ def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str
 
     A swarm may be removed with all of its machines.
     """
-    believed = TrustedSwarms(store)
+    swarms = TrustedSwarms(store)
     found: dict[str, MachineError] = {}
-    for cluster in believed.clusters:
-        known = {machine.name: machine for machine, _ in believed.managers(cluster)}
+    for cluster in swarms.clusters:
+        known = {machine.name: machine for machine, _ in swarms.managers(cluster)}
         goes = [name for name in known if name in names]
-        if not goes or believed.machines_of(cluster).issubset(names):
+        if not goes or swarms.machines_of(cluster).issubset(names):
             continue
-        answer = believed.answering_manager(cluster)
+        answer = swarms.answering_manager(cluster)
         count = len(answer.managers) if isinstance(answer, Manager) else len(known)
         left = len(known) - len(goes)
         if left >= count // 2 + 1:
             continue
         them = " ".join(goes)
-        called = believed.name_of(cluster, cluster)
+        called = swarms.name_of(cluster, cluster)
         why = (
             f'Without {them} no more than {left} of the {count} managers of the swarm "{called}" would be known here, '
             "which is no quorum"
@@ -249,13 +241,13 @@ def call_manager(
     end = time.monotonic() + managers.ELECTION
 
     def call_any() -> Result:
-        believed = TrustedSwarms(store)
-        candidates = believed.managers(cluster, last)
+        swarms = TrustedSwarms(store)
+        candidates = swarms.managers(cluster, last)
         found = find_answering_manager(candidates, end - time.monotonic(), pause)
         if isinstance(found, Manager):
             return do(found)
         asked = [machine.name for machine, _ in candidates]
-        raise no_manager_error(believed.name_of(cluster, cluster), asked, found)
+        raise no_manager_error(swarms.name_of(cluster, cluster), asked, found)
 
     return retry_during_election(call_any, pause, EngineError)
 
