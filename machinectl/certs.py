@@ -469,7 +469,7 @@ def _check_key_kind(leaf: _File) -> None:
     """Refuse a key that docker cannot sign with."""
     key = leaf.certificate.public_key()
     if leaf.certificate.public_key_algorithm_oid == _PSS_KEY:
-        raise _not_taken(leaf, "has a key for RSA-PSS alone")
+        raise _not_taken(leaf, "has an RSA-PSS key")
     if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CURVES):
         raise _not_taken(leaf, f"has a key on the curve {key.curve.name}")
     if isinstance(key, rsa.RSAPublicKey) and key.key_size not in _RSA_BITS:
@@ -496,7 +496,7 @@ def _check_signature_kind(signed: _File) -> None:
 
 def _not_taken(certificate: _File, what: str) -> MachineError:
     return MachineError(
-        f"{certificate.name} ({_name(certificate.certificate.subject)}) {what}, which docker does not take",
+        f"{certificate.name} ({_name(certificate.certificate.subject)}) {what}, which docker does not accept",
         "Make one with a P-256 key and SHA-256: machinectl certs create --out <DIR> --san <HOST>",
     )
 

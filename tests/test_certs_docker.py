@@ -139,14 +139,14 @@ def test_a_key_for_pss_alone_and_a_signature_with_sha1_are_refused_by_their_name
     (tmp_path / "ca.pem").write_bytes(ca.certificate)
     (tmp_path / "ca-key.pem").write_bytes(ca.key)
     for words, why in (
-        (["-newkey", "rsa-pss", "-sha256"], "has a key for RSA-PSS alone"),
+        (["-newkey", "rsa-pss", "-sha256"], "has an RSA-PSS key"),
         (["-newkey", "rsa:2048", "-sha1"], "is signed with sha1"),
     ):
         command = ["openssl", "req", "-x509", "-nodes", "-subj", "/CN=alice", "-CA", "ca.pem", "-CAkey", "ca-key.pem"]
         plain = ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key.pem", "-out", "cert.pem"]
         subprocess.run([*command, *plain, *words], cwd=tmp_path, capture_output=True, check=True)
         client = certs.Pair((tmp_path / "cert.pem").read_bytes(), (tmp_path / "key.pem").read_bytes())
-        assert f"{why}, which docker does not take" in refusal(ca.certificate, client)
+        assert f"{why}, which docker does not accept" in refusal(ca.certificate, client)
 
 
 def test_a_ca_that_docker_cannot_read_signs_nothing() -> None:

@@ -232,6 +232,4 @@ def understood(path: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, RecursionError) as exc:
-        raise MachineError(
-            f"docker's {path} is not what docker takes: {exc}", f"See: python3 -m json.tool {quoted(path)}"
-        ) from exc
+        raise MachineError(f"docker's {path} is not valid: {exc}", f"See: python3 -m json.tool {quoted(path)}") from exc

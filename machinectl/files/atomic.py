@@ -43,7 +43,7 @@ class Translated:
             return
         hint = "Choose another store: machinectl --storage-path <DIR> ls"
         if exc.errno in NO_LOCKS:
-            hint = "Its file system gives no locks (NFS?). " + hint
+            hint = "Its file system does not support locks (NFS?). " + hint
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
             hint = f"Make room on the disk that holds it: df -h {quoted(os.path.dirname(self.path))}"
         raise StoreError(f"Cannot use {self.path}: {exc.strerror or exc}", hint) from exc

@@ -131,7 +131,7 @@ def check_ours(path: str) -> None:
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise MachineError(
-            f"{path} is in the way: another user's unfinished work, or no work of machinectl's",
+            f"{path} is in the way: it is another user's, or not machinectl's",
             f"Run this as its owner, or remove it; see: ls -ld {shlex.quote(path)}",
         )
 
@@ -170,7 +170,7 @@ def translated(directory: str) -> Iterator[None]:
     except OSError as exc:
         hint = "Choose a directory that you may write to."
         if exc.errno in NO_LOCKS:
-            hint = "Choose a directory on a file system that gives locks, which this one does not (NFS?)."
+            hint = "Choose a directory on a file system with locks, which this one lacks (NFS?)."
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
             hint = f"Make room on the disk that holds it: df -h {shlex.quote(directory)}"
         raise MachineError(f"Cannot write to {directory}: {exc.strerror or exc}", hint) from exc

@@ -123,7 +123,7 @@ def read_settings(endpoint: SSHEndpoint) -> Settings:
     except ValueError as exc:
         # ssh would have refused it, or made a number of it (ConnectTimeout 1m).
         raise SSHError(
-            f"The SSH configuration for {endpoint.host} has a word where we know a number alone: a port, or seconds",
+            f"The SSH configuration for {endpoint.host} has a word in place of a number: a port, or seconds",
             "Mend ~/.ssh/config, or install OpenSSH's ssh, which reads it then",
         ) from exc
 
@@ -346,8 +346,8 @@ def jump_host(text: str) -> SSHEndpoint:
     # No address has one colon: an invalid port.
     if "," in text or colons == 1 or (port and not colons and found.port not in PORTS):
         raise UsageError(
-            f"{text!r} is no jump host: that is the name of a machine, or [user@]host[:port]",
-            "Where the way to it leads through another one, give that one a jump host of its own: ProxyJump in "
+            f"{text!r} is not a jump host: name a machine, or [user@]host[:port]",
+            "If it is itself behind a jump host, set that one for it: ProxyJump in "
             "~/.ssh/config, or --ssh-jump of its machine",
         )
     check_endpoint(found)

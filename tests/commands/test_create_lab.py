@@ -219,7 +219,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], Callable[[Host], object] | None, str, 
     "clockbehind": (("docker", "clockbehind"), None, "730 days behind", "timedatectl"),
     "readonly": (("docker",), lambda h: h.readonly_etc(), "read-only", "findmnt"),
     "fulldisk": ((), lambda h: h.fill_disk(), "disk is full", "df -h"),
-    "nosudo": (("nosudo",), None, "no sudo there", "root"),
+    "nosudo": (("nosudo",), None, "sudo is not installed there", "root"),
 }
 
 

@@ -140,7 +140,7 @@ def test_a_server_that_is_newer_than_this_side_is_not_told_to_be_updated(
     cipher = "Ciphers aes128-ctr"  # one that does without a MAC would need none
     sshd.configure(f"{option} {offers}", *([cipher] if option == "MACs" else []))
     error = refusal(sshd.endpoint)
-    assert f"speaks an SSH that this one does not: the {option} that it offers ({offers}" in error.cause
+    assert f"is incompatible with our SSH: the {option} that it offers ({offers}" in error.cause
     assert error.cause.endswith("are not known on this side")
     assert f"sshd_config: {option} " in error.hint
 
@@ -294,7 +294,7 @@ def test_a_jump_host_with_a_jump_host_of_its_own(sshd: Sshd, another_sshd: Sshd,
 
 def test_jump_hosts_that_lead_in_a_circle(ssh_config: SSHConfig) -> None:
     ssh_config.write("Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n")
-    assert "lead in a circle" in refusal(SSHEndpoint("a")).cause
+    assert "form a loop" in refusal(SSHEndpoint("a")).cause
 
 
 @pytest.mark.parametrize(

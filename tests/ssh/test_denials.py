@@ -38,10 +38,10 @@ NOT_ROOT = (
 @pytest.mark.parametrize(
     ("banner", "cause", "hint"),
     [
-        (BOOTING, "lets nobody but root log in at the moment: '\"System is booting up.", "wait, and run this again"),
+        (BOOTING, "currently lets only root log in: '\"System is booting up.", "wait, and run this again"),
         (
             b"Your account has expired; please contact your system administrator.\n",
-            "has come to its end",
+            "has expired",
             "chage -E -1",
         ),
         (
@@ -127,4 +127,4 @@ def test_a_host_that_boots_without_pam_says_so(sshd: Sshd, tmp_path: Path) -> No
     force(sshd, f'command="cat {tmp_path}/nologin; exit 254"')
     error = refusal(sshd)
     assert "System is booting up" in error.cause
-    assert error.hint == "It starts up or shuts down: wait, and run this again"
+    assert error.hint == "It is starting up or shutting down: wait, and run this again"

@@ -323,7 +323,7 @@ def test_a_key_revocation_list_of_opensshs_own_is_read(tmp_path: Path) -> None:
     with pytest.raises(HostKeyRefused, match="is revoked"):
         refuse_revoked(path, HostKey(*of(stolen)))
     path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(HostKeyRefused, match="is no list of keys"):
+    with pytest.raises(HostKeyRefused, match="is not a list of keys"):
         refuse_revoked(path, HostKey(*of(good)))
 
 
@@ -338,5 +338,5 @@ def test_without_its_revoked_host_keys_no_key_is_trusted(tmp_path: Path, monkeyp
         refuse_revoked(path, KEY)
     path.write_bytes(b"SSHKRL\n\0")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(HostKeyRefused, match="ssh-keygen alone"):
+    with pytest.raises(HostKeyRefused, match="readable only by ssh-keygen"):
         refuse_revoked(path, KEY)

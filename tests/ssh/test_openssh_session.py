@@ -277,7 +277,7 @@ def test_commands_become_roots_and_are_traced(newer: Sshd) -> None:
 
 def test_a_login_that_is_refused_says_what_was_tried_and_why(newer: Sshd, tmp_path: Path) -> None:
     endpoint = SSHEndpoint("127.0.0.1", newer.user, newer.port, str(keygen(tmp_path / "other")))
-    with pytest.raises(LoginRefused, match=r"The system's ssh, which may, does not get in either: .*Permission denied"):
+    with pytest.raises(LoginRefused, match=r"The system's ssh cannot log in either: .*Permission denied"):
         log_in(endpoint)
 
 
@@ -292,10 +292,10 @@ def test_where_neither_ssh_can_or_there_is_none_the_error_is_our_own(
 ) -> None:
     sshd.configure(NEWER)
     ssh_config.write("Ciphers aes128-ctr\n")
-    with pytest.raises(Unsupported, match="speaks an SSH that this one does not"):
+    with pytest.raises(Unsupported, match="is incompatible with our SSH"):
         log_in(sshd.endpoint)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Unsupported, match="speaks an SSH that this one does not"):
+    with pytest.raises(Unsupported, match="is incompatible with our SSH"):
         log_in(sshd.endpoint)
 
 

@@ -204,7 +204,7 @@ def test_without_ssh_a_number_that_is_none_is_an_error(tmp_path: Path, monkeypat
     (tmp_path / ".ssh").mkdir()
     for line in ("Port ssh", "ConnectTimeout 1m", "ServerAliveInterval often"):
         (tmp_path / ".ssh" / "config").write_text(f"{line}\n")
-        with pytest.raises(SSHError, match="has a word where we know a number alone"):
+        with pytest.raises(SSHError, match="has a word in place of a number"):
             read_settings(SSHEndpoint("box"))
 
 

@@ -142,7 +142,7 @@ def test_a_sudo_that_reads_ahead_swallows_nothing_of_the_script(stand_in: Stand)
 
 def test_a_sudo_that_reads_ahead_and_remembers_nothing_is_told_as_such(stand_in: Stand) -> None:
     session = stand_in(SUDO_RS.replace(': > "$given"', "") + RUNS)
-    with pytest.raises(RootRefused, match="lets no command follow it: it is sudo-rs") as caught:
+    with pytest.raises(RootRefused, match="runs no command after it: it is sudo-rs") as caught:
         become_root(session, Credentials(sudo_password="geheim"), Quiet())
     assert "timestamp_timeout=5" in caught.value.hint
 

@@ -104,7 +104,7 @@ class Connector:
         Its key is judged by `judge`; `aside` if that belongs to another host.
         """
         if hops > LONGEST_CHAIN:
-            raise SSHError(f"The jump hosts of {chosen.host} lead in a circle", f"See: ssh -G {chosen.host}")
+            raise SSHError(f"The jump hosts of {chosen.host} form a loop", f"See: ssh -G {chosen.host}")
         transport = self._open(chosen, judge or self.host_keys, hops, aside=aside)
         credentials = self._credentials.for_jump() if hops else self._credentials
         try:

@@ -36,14 +36,14 @@ def instead_of_login(settings: Settings, said: str) -> LoginRefused | None:
     words = one_line(said, LONGEST_SAID)
     if NOT_NOW.search(said):
         return LoginRefused(
-            f"{settings.address} lets nobody but root log in at the moment: {words!r}",
-            "It starts up or shuts down: wait, and run this again; if it stays so, on the host: rm -f /run/nologin",
+            f"{settings.address} currently lets only root log in: {words!r}",
+            "It is starting up or shutting down: wait, and run this again; else, on the host: rm -f /run/nologin",
         )
     if NEW_PASSWORD.search(said):
         return LoginRefused(*new_password(settings))
     if EXPIRED.search(said):
         return LoginRefused(
-            f"The account of {settings.user} at {settings.address} has come to its end: {words!r}",
+            f"The account of {settings.user} at {settings.address} has expired: {words!r}",
             f"On the host, as root: chage -E -1 {settings.user}",
         )
     return None
@@ -65,7 +65,7 @@ def instead_of_commands(settings: Settings, said: str) -> NoShell:
     if words:
         cause += f": it says {words!r}"
     if NOT_NOW.search(said):
-        return NoShell(cause, "It starts up or shuts down: wait, and run this again")
+        return NoShell(cause, "It is starting up or shutting down: wait, and run this again")
     another_shell = f"chsh -s /bin/sh {settings.user}, as root on the host"
     if RESTRICTED.search(said) or GIT_SHELL.search(said):
         which = "restricted" if RESTRICTED.search(said) else "git-shell"

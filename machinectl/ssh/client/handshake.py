@@ -169,7 +169,7 @@ def not_ssh(
         return nothing_shared(where, failure)
     if isinstance(failure, IncompatiblePeer):
         return SSHError(
-            f"{where} speaks an SSH that this one does not: {one_line(failure_reason(failure))}",
+            f"{where} is incompatible with our SSH: {one_line(failure_reason(failure))}",
             "Update the host's OpenSSH",
         )
     if transport.remote_version:
@@ -181,8 +181,8 @@ def not_ssh(
     line = transport.first_line
     if line is not None and line.startswith(REJECTING_GREETINGS):
         return SSHError(
-            f"The SSH server of {where} turns this address away for now: {one_line(line, LONGEST_SAID)!r}. "
-            "It does so after several failed logins, or while many are going on",
+            f"The SSH server of {where} rejects this address for now: {one_line(line, LONGEST_SAID)!r}. "
+            "It does so after several failed logins, or during many at once",
             "Wait a minute, then run it again; on the host: journalctl -u ssh (PerSourcePenalties, MaxStartups)",
         )
     if line is not None and not (line.startswith(GREETING) or GREETING.startswith(line)):
@@ -202,7 +202,7 @@ def not_ssh(
             f"See what ssh says: ssh -v {settings.login_options}",
         )
     return SSHError(
-        f"{where} took the connection and closed it without a greeting: not an SSH server, or one that bars us",
+        f"{where} took the connection and closed it without a greeting: not an SSH server, or it blocks this address",
         "After failed logins, wait a minute; on the host: journalctl -u ssh (PerSourcePenalties, MaxStartups, "
         f"fail2ban, hosts.deny); {ANOTHER_PORT}",
     )
@@ -210,7 +210,7 @@ def not_ssh(
 
 def nothing_shared(where: str, failure: NothingShared) -> Unsupported:
     """Return the error for a server with which no algorithm is shared."""
-    what = f"{where} speaks an SSH that this one does not"
+    what = f"{where} is incompatible with our SSH"
     offered = one_line(", ".join(failure.offered), LONGEST_OFFER)
     if failure.outdated:
         return Unsupported(

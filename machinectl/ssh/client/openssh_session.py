@@ -227,7 +227,7 @@ class OpenSSH:
         words = one_line(last_line(said.encode()), 200) or "it gives no reason"
         kind = LoginRefused if "ermission denied" in said else SSHError
         raise kind(
-            f"{self._instead_of.cause}. The system's ssh, which may, does not get in either: {words}",
+            f"{self._instead_of.cause}. The system's ssh cannot log in either: {words}",
             f"Try it: ssh {self._settings.login_options}",
         )
 
@@ -285,7 +285,7 @@ class SystemSession(Session):
 
     def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:  # noqa: ARG002 (Session's)
         raise SSHError(
-            f"A shell at {self.settings.address} is for the system's ssh alone, which takes no password from us",
+            f"A shell at {self.settings.address} needs the system's ssh, to which we cannot give a password",
             "Run it again without --native-ssh, a password or another --ssh option: it becomes that ssh then",
         )
 

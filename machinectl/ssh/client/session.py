@@ -154,7 +154,7 @@ class Session(ABC):
         output.shell_status = self._transfer(stdin, output, timeout=timeout)
         if output.is_too_long:
             raise SSHError(
-                f"{self.settings.address} answers a command with more than {MOST_OUTPUT >> 20} MB: it was left",
+                f"{self.settings.address} answered a command with more than {MOST_OUTPUT >> 20} MB, which was stopped",
                 f"See which command: --debug; and what it prints at a login: ssh {self.settings.login_options} true",
             )
         if output.shell_status is None:

@@ -190,8 +190,8 @@ def asked_each_time(session: Session, password: str, *, terminal: bool) -> Root:
     except RootRefused as exc:
         user = session.user
         raise RootRefused(
-            f"sudo at {session.settings.address} takes the password and lets no command follow it: it is sudo-rs, and "
-            "remembers no password (timestamp_timeout in its sudoers)",
+            f"sudo at {session.settings.address} accepts the password, but runs no command after it: it is sudo-rs, "
+            "and remembers no password (timestamp_timeout in its sudoers)",
             f"Let it remember: Defaults:{user} timestamp_timeout=5; or let {user} do without one: {sudoers(user)}",
         ) from exc
     return root
@@ -218,7 +218,7 @@ def refused(session: Session, result: CommandResult, program: str = "sudo") -> R
         )
     if result.text == ABSENT:
         return RootRefused(
-            f"{user} is not root at {address}, and there is no sudo there",
+            f"{user} is not root at {address}, and sudo is not installed there",
             f"Log in as root, --generic-ssh-user root; or on the host, as root: install sudo, then {sudoers(user)}",
         )
     if result.text == NO_TERMINAL:

@@ -268,14 +268,14 @@ def is_in_list(path: str, key: HostKey) -> bool:
             answer = subprocess.run(query, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         except OSError as exc:
             raise HostKeyRefused(
-                f"{path}, RevokedHostKeys of your SSH configuration, is read by ssh-keygen alone, which cannot be "
+                f"{path}, RevokedHostKeys of your SSH configuration, is readable only by ssh-keygen, which cannot be "
                 f"started ({exc.strerror}): no key is trusted",
                 "Install OpenSSH, or write the keys down in that file as text, one a line",
             ) from exc
     revoked = answer.stdout.rstrip().endswith(b"REVOKED")
     if answer.returncode != 0 and not revoked:
         raise HostKeyRefused(
-            f"{path}, RevokedHostKeys of your SSH configuration, is no list of keys: no key is trusted",
+            f"{path}, RevokedHostKeys of your SSH configuration, is not a list of keys: no key is trusted",
             f"See: ssh-keygen -Q -l -f {path}",
         )
     return revoked

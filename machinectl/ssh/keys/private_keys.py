@@ -142,7 +142,8 @@ def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
     try:
         return openssh_key(text.encode("utf-8", "surrogateescape"), passphrase).decode()
     except ValueError as exc:
-        raise unusable(path, "is damaged, or of a kind that SSH has not", "Make one: ssh-keygen -t ed25519") from exc
+        hint = "Make one: ssh-keygen -t ed25519"
+        raise unusable(path, "is damaged, or of a kind that SSH does not support", hint) from exc
 
 
 def read_text(path: str) -> str:

@@ -86,7 +86,7 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
     for line in lines:
         if not line.isprintable():
             raise MachineError(
-                f"ssh's configuration cannot say {line!r}", "Keep the store in a directory without such characters"
+                f"ssh's configuration cannot hold {line!r}", "Keep the store in a directory without such characters"
             )
     names = " ".join(dict.fromkeys([name, also or name]))
     return "".join([f"Host {names}\n", *(f"    {line}\n" for line in lines)])

@@ -216,7 +216,7 @@ class RemoteSide:
 
     def _not_sftp(self, exc: NotSFTP) -> SSHError:
         return SSHError(
-            f"The SFTP server of {self._settings.address} sends something else than SFTP: {exc}",
+            f"The SFTP server of {self._settings.address} sends something other than SFTP: {exc}",
             f"See whether a start-up file of the shell prints something: ssh {self._settings.login_options} true",
         )
 
@@ -236,7 +236,7 @@ class RemoteSide:
             names = [name for name in self._client.names(path) if name not in {b".", b".."}]
         if any(b"/" in name or b"\0" in name for name in names):
             # They would lead out of the target directory.
-            raise OSError(errno.EINVAL, "the server gives names that no file has")
+            raise OSError(errno.EINVAL, "the server sends invalid file names")
         return names
 
     @contextlib.contextmanager
@@ -359,15 +359,15 @@ class Copier:
 
     def _copy_directory(self, source: bytes, info: FileInfo, target: bytes, depth: int) -> None:
         if not self._wishes.recursive:
-            raise IsADirectoryError(errno.EISDIR, "it is a directory: -r copies those")
+            raise IsADirectoryError(errno.EISDIR, "it is a directory: copy it with -r")
         if depth >= DEEPEST:
-            raise OSError(errno.ELOOP, f"directories are more than {DEEPEST} deep here: a link in a circle?")
+            raise OSError(errno.ELOOP, f"directories are more than {DEEPEST} deep here: do links form a loop?")
         there = self._to.look(target)
         if there is None:
             # We must be able to write to it meanwhile.
             self._to.make_directory(target, info.copied_permissions | stat.S_IRWXU)
         elif not there.is_directory:
-            raise NotADirectoryError(errno.ENOTDIR, "that is there, and no directory")
+            raise NotADirectoryError(errno.ENOTDIR, "it exists and is not a directory")
         for name in self._from.names(source):
             self._try(os.path.join(source, name), os.path.join(target, name), depth + 1)
         if self._wishes.preserve:
@@ -447,7 +447,7 @@ class Copier:
         """Raise OSError unless all that was sent has arrived."""
         arrived = self._to.look(path)
         if arrived is None or arrived.size != self._count:
-            raise OSError(errno.EIO, f"of {self._count} bytes not all have arrived")
+            raise OSError(errno.EIO, f"not all of {self._count} bytes have arrived")
 
     def _preserve(self, info: FileInfo, target: bytes) -> None:
         """Copy the mode and the times."""

@@ -90,7 +90,7 @@ def cells(host: FoundHost) -> list[str]:
 def of_ssh(service: FoundService) -> str:
     port = "" if service.port == SSH_PORT else f"{service.port}: "
     if not service.said.startswith(GREETING):
-        return f"{port}turns this address away for now"
+        return f"{port}rejects this address for now"
     return f"{port}{first(service.said.removeprefix('SSH-2.0-'))} {service.key or '(no key)'}"
 
 
