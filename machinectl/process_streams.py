@@ -243,7 +243,8 @@ def not_kept(failure: OSError) -> str:
     return f"{directory}: {failure.strerror or failure}"
 
 
-def write_at(descriptor: int, data: bytes, at: int) -> None:
+def write_at(descriptor: int, data: bytes | memoryview, at: int) -> None:
+    """Write all data at an offset of a file."""
     left = memoryview(data)
     while left:
         written = os.pwrite(descriptor, left, at)
@@ -252,7 +253,7 @@ def write_at(descriptor: int, data: bytes, at: int) -> None:
 
 @dataclass(frozen=True)
 class Stdin:
-    """What a program gets on stdin: `first` at once, and when `is_ready`, `data` and the `input` as it comes.
+    """The input of a program: `first` at once, and when `is_ready`, `data` and the `input` as it comes.
 
     A program that is not ready within `ready_within` seconds is stopped.
     """
@@ -385,7 +386,7 @@ class Feeder:
 
 
 class Limits:
-    """What stops a program: an event, a timeout, and a timeout until it is ready, both in seconds."""
+    """The limits of a program: an event, a timeout, and a timeout until it is ready, both in seconds."""
 
     def __init__(self, stop: StopEvent | None, timeout: float | None, ready_within: float | None = None) -> None:
         now = time.monotonic()

@@ -214,7 +214,7 @@ def test_a_configuration_that_is_none_is_left_as_it_is_and_said(docker: PluggedD
     docker.configuration.write_text(text, encoding="latin-1")
     done = docker.machinectl("docker-plugin", "install")
     assert (done.returncode, done.stdout) == (0, f"{docker.plugin}\n")
-    assert f"Nothing is said of docker commands that fail: docker's {docker.configuration} is not what" in done.stderr
+    assert f"Nothing is said of docker commands that fail: docker's {docker.configuration} is not valid" in done.stderr
     assert docker.configuration.read_text(encoding="latin-1") == text
     assert docker.machinectl("docker-plugin", "uninstall").returncode == 1
     assert docker.configuration.read_text(encoding="latin-1") == text
@@ -390,7 +390,7 @@ def test_nobodys_link_leads_root_to_what_is_another_users(in_process: PluggedDoc
     (in_process.directory / link).symlink_to(roots / "daemon.json" if link == "config.json" else roots)
     for path in (in_process.directory, in_process.directory / link):
         os.lchown(path, 65534, 65534)
-    for write in (plugin.ask_for_hooks, lambda environment: plugin.put(plugin_file(environment), ["/x"])):
+    for write in (plugin.ask_for_hooks, lambda environment: plugin.install_plugin(plugin_file(environment), ["/x"])):
         with suppress(MachineError):
             write(in_process.environment)
     assert [path.name for path in roots.iterdir()] == ["daemon.json"]

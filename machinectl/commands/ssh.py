@@ -85,13 +85,13 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
         # It uses stderr later.
         os.execvp(command[0], command)  # noqa: S606 - as it is meant: no shell in between
     try:
-        ended = foreground.run(command)
+        ended = foreground.run_foreground(command)
     except OSError as exc:
         raise MachineError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
     if os.WIFEXITED(ended.status) and os.WEXITSTATUS(ended.status) == SSH_FAILED:
         raise_ssh_failure(ended.held.decode(errors="replace"), machine, console, access)
     with suppress(OSError):
-        foreground.write(ended.held)
+        foreground.write_stderr(ended.held)
     return foreground.end_alike(ended.status)
 
 

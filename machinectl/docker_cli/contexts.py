@@ -107,7 +107,7 @@ class Context:
         return Mark(found["store"], self.name, str(found.get("swarm") or ""))
 
     def pointed(self, mark: Mark, host: str, files: Mapping[str, bytes]) -> Context:
-        """Return the context with our mark and an engine. What others wrote into it stays."""
+        """Return the context with our mark and an engine; the rest of it is kept."""
         described = {} if self.document else {"Description": "Kept by machinectl"}
         metadata = {**described, **self.metadata, MARK: mark.dump()}
         endpoint = {**part(self.endpoints, ENDPOINT), "Host": host, "SkipTLSVerify": False}

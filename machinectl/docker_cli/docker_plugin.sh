@@ -7,13 +7,13 @@ if [ "${1-}" = docker-cli-plugin-metadata ]; then
     exit
 fi
 
-# What it was written by, which an upgrade leaves where it is.
+# The program that wrote this file; an upgrade keeps its path.
 program=@PROGRAM@
 if [ -x "$program" ]; then
     exec "$program" @ARGUMENTS@docker-cli-plugin "$@"
 fi
 
-# Else another one of ours; systemd has a machinectl, too.
+# Otherwise any other machinectl of ours; systemd has one, too.
 rest=$PATH:${HOME-}/.local/bin:
 while [ -n "$rest" ]; do
     found=${rest%%:*}/machinectl

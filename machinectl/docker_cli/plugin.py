@@ -38,14 +38,14 @@ ASKING = (
 WANTED = ASKING.replace(" ", ",")
 
 
-def directory(environment: Mapping[str, str]) -> str:
+def docker_directory(environment: Mapping[str, str]) -> str:
     """Return the docker CLI's directory, absolute."""
     return os.path.abspath(environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"))
 
 
 def plugin_file(environment: Mapping[str, str]) -> str:
     """Return the path at which docker looks for the plugin."""
-    return os.path.join(directory(environment), PLUGINS, FILE)
+    return os.path.join(docker_directory(environment), PLUGINS, FILE)
 
 
 def content(program: Sequence[str]) -> bytes:
@@ -66,7 +66,7 @@ def is_ours(path: str) -> bool:
         return False
 
 
-def strange(path: str) -> str:
+def foreign_file(path: str) -> str:
     """Return what else is at the path of our file, "" if nothing is."""
     if not os.path.lexists(path) or is_ours(path):
         return ""
@@ -75,38 +75,38 @@ def strange(path: str) -> str:
     return "a directory" if os.path.isdir(path) else "somebody else's file"
 
 
-def put(path: str, program: Sequence[str]) -> None:
+def install_plugin(path: str, program: Sequence[str]) -> None:
     """Write the plugin's file; make docker's directory if it is missing. Raises MachineError."""
     plugins = os.path.dirname(path)
     docker = os.path.dirname(plugins)
-    with usable(path):
+    with docker_directory_errors(path):
         check_private(docker)
         make_directory(docker, 0o700)
         make_directory(plugins, 0o755)
-        for directory in (docker, plugins):
-            check_private(directory)
-    replace(path, content(program), PROGRAM)
+        for each in (docker, plugins):
+            check_private(each)
+    replace_docker_file(path, content(program), PROGRAM)
 
 
-def take_away(path: str) -> None:
+def remove_plugin(path: str) -> None:
     """Remove the plugin's file. Raises MachineError."""
-    with usable(path):
+    with docker_directory_errors(path):
         remove_if_present(path)
 
 
 def ask_for_hooks(environment: Mapping[str, str]) -> None:
     """Request our hooks in docker's configuration; nothing else in it changes. Raises MachineError."""
-    path = os.path.join(directory(environment), CONFIGURATION)
+    path = os.path.join(docker_directory(environment), CONFIGURATION)
     text = configuration(path)
     with understood(path):
         wanted = with_value(text or "{}\n", HOOKS, WANTED)
     if wanted != text:
-        replace(path, wanted.encode(), PRIVATE)
+        replace_docker_file(path, wanted.encode(), PRIVATE)
 
 
 def asks_for_hooks(environment: Mapping[str, str]) -> bool:
     """Return whether docker's configuration requests hooks as we write them. Raises MachineError."""
-    path = os.path.join(directory(environment), CONFIGURATION)
+    path = os.path.join(docker_directory(environment), CONFIGURATION)
     text = configuration(path)
     with understood(path):
         return bool(text) and with_value(text, HOOKS, WANTED) == text
@@ -114,35 +114,35 @@ def asks_for_hooks(environment: Mapping[str, str]) -> bool:
 
 def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
     """Remove our hooks from docker's configuration. Raises MachineError."""
-    path = os.path.join(directory(environment), CONFIGURATION)
+    path = os.path.join(docker_directory(environment), CONFIGURATION)
     text = configuration(path)
     if not text:
         return
     with understood(path):
         left = without(text, HOOKS)
     if left.strip() == "{}" and not os.path.islink(path):
-        with usable(path):
+        with docker_directory_errors(path):
             remove_if_present(path)
     elif left != text:
-        replace(path, left.encode(), PRIVATE)
+        replace_docker_file(path, left.encode(), PRIVATE)
 
 
 def configuration(path: str) -> str:
     """Return docker's configuration, "" if there is none. Raises MachineError."""
-    with usable(path), understood(path):
+    with docker_directory_errors(path), understood(path):
         try:
             return read_file(path).decode()
         except FileNotFoundError:
             return ""
 
 
-def replace(path: str, data: bytes, mode: int) -> None:
+def replace_docker_file(path: str, data: bytes, mode: int) -> None:
     """Write a file of docker's atomically, through a link; mode and owner are kept."""
     whose = os.path.dirname(path)
     path = os.path.realpath(path)
     place = os.path.dirname(path)
     temporary = os.path.join(place, f".{os.path.basename(path)}.machinectl")
-    with usable(path):
+    with docker_directory_errors(path):
         check_led_by(whose, place)
         try:
             remove_if_present(temporary)
@@ -208,7 +208,7 @@ def give(what: int | str, like: os.stat_result) -> None:
 
 
 @contextmanager
-def usable(path: str) -> Iterator[None]:
+def docker_directory_errors(path: str) -> Iterator[None]:
     """Turn the operating system's errors about docker's directory into a MachineError that says what to do."""
     try:
         yield

@@ -36,7 +36,7 @@ def checks(
 
     `following` is whether machinectl keeps docker contexts for its machines.
     """
-    config = docker_plugin.directory(environment)
+    config = docker_plugin.docker_directory(environment)
     if os.path.lexists(config) and not os.path.isdir(config):
         yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quoted(config)}")
         return
@@ -73,7 +73,7 @@ def configuration(path: str) -> Iterator[Check]:
 
 def plugin(path: str) -> Check:
     """Check whether `docker machine …` runs machinectl."""
-    if there := docker_plugin.strange(path):
+    if there := docker_plugin.foreign_file(path):
         away = f"mv {quoted(path)} {quoted(f'{path}.old')}"
         return unknown(PLUGIN, f"{path} is {there}", f"To have ours: {away}; {INSTALL}")
     if not docker_plugin.is_ours(path):

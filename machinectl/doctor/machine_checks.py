@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from machinectl.provision.facts.health import Health
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
 
 STATE, SSH, ROOT, HOST = "State", "SSH and host key", "Root", "Host"
 # Deadlines of one step for reading a host: it takes 0.3 s, or longer on one that swaps.
@@ -238,7 +238,7 @@ def refused(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineEr
 
 
 def logged_in_inside(
-    machine: Machine, session: Session, console: Console, access: Access, ssh: SSHEndpoint, timeout: float
+    machine: Machine, session: SSHSession, console: Console, access: Access, ssh: SSHEndpoint, timeout: float
 ) -> Inside:
     """Read the host's facts after login."""
     shell = Shell(machine.name)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EVERYBODY = "everybody may write to it"
 GROUP = "its group may write to it"
 FOREIGN = "it is another user's"
-# What the names of temporary directories begin with.
+# The prefix of temporary directories.
 PREFIX = "machinectl-"
 # How many links Linux follows in one path.
 LINKS = 40

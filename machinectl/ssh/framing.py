@@ -2,7 +2,7 @@
 
 The SSH server always runs LOGIN_COMMAND, which all login shells read alike (sh, csh, fish). The script follows on
 standard input as one line of sh, and then the script's own input: nothing sent is in an argument list, and nobody waits
-for the answer to the request. On both streams two marks enclose the script's output. What the login and sudo print is
+for the answer to the request. On both streams two marks enclose the script's output. Output of the login and of sudo is
 outside of them.
 """
 
@@ -36,7 +36,7 @@ def collected(script: str, mark: str) -> str:
     """Return a line of sh that runs a script between marks. The script's input follows the line.
 
     The script must hold no NUL, and its output must not hold the mark. Unread input is read at the end, so that the
-    channel closes only after all of it was sent.
+    channel closes only after everything was sent.
     """
     return f"{ENVIRONMENT}; {enclosed(f'(eval {shell_word(script)})', mark)}; cat >/dev/null"
 

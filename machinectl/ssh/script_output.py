@@ -77,7 +77,7 @@ class ScriptOutput:
         return b"".join(each.noise for each in self._streams.values()).decode(errors="replace")
 
     def take(self, data: bytes, on_stderr: bool) -> bool:
-        """Pass on what is the script's; return whether nothing more is to be expected."""
+        """Pass on what is the script's; return whether that was all."""
         if not self._streams[on_stderr].started:
             self._before += len(data)
             if self._before > LONGEST_LOGIN:

@@ -23,7 +23,7 @@ NUMBERS = {
     "SYS": 31,
 }
 NAMES = {number: f"SIG{name}" for name, number in NUMBERS.items()}
-# What a shell adds to a signal's number, and the highest signal number.
+# A shell adds this to a signal's number; the highest signal number.
 ADDED, HIGHEST = 128, 64
 UNKNOWN = 255
 

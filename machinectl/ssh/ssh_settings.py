@@ -117,9 +117,9 @@ def read_settings(endpoint: SSHEndpoint) -> Settings:
     check_endpoint(endpoint)
     program = shutil.which("ssh")
     if program:
-        return choose(endpoint, cached_options(program, endpoint))
+        return choose_settings(endpoint, cached_options(program, endpoint))
     try:
-        return choose(endpoint, read_files(endpoint))
+        return choose_settings(endpoint, read_files(endpoint))
     except ValueError as exc:
         # ssh would have refused it, or made a number of it (ConnectTimeout 1m).
         raise SSHError(
@@ -133,10 +133,10 @@ def check_endpoint(endpoint: SSHEndpoint) -> None:
     if not NAME.fullmatch(endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
         raise UsageError(f"{endpoint.host!r} is not a host's name or address", "Give it as ssh takes it")
     if endpoint.user:
-        check_user(endpoint.user)
+        check_ssh_user(endpoint.user)
 
 
-def check_user(user: str) -> None:
+def check_ssh_user(user: str) -> None:
     """Refuse a user that ssh or a shell would read as something else."""
     if not NAME.fullmatch(user):
         raise UsageError(f"{user!r} is not a user's name", "Give it as ssh takes it")
@@ -196,10 +196,10 @@ def ask_openssh(endpoint: SSHEndpoint) -> Options:
     if answer.returncode != 0:
         said = answer.stderr.strip().splitlines() or ["no reason given"]
         raise SSHError(f"ssh refuses its configuration for {endpoint.host}: {said[0]}", f"See: ssh -G {endpoint.host}")
-    return parse(answer.stdout)
+    return parse_options(answer.stdout)
 
 
-def parse(text: str) -> Options:
+def parse_options(text: str) -> Options:
     """Parse the output of `ssh -G`: `keyword value` lines; a keyword may come many times."""
     options: Options = {}
     for line in text.splitlines():
@@ -236,7 +236,7 @@ def read_files(endpoint: SSHEndpoint) -> Options:
     return options
 
 
-def choose(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Settings:
+def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Settings:
     """Build Settings from OpenSSH's options; the endpoint's own values win."""
 
     def option(name: str, default: str = "") -> str:
@@ -263,7 +263,7 @@ def choose(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Setti
         identities_only=bool(endpoint.key) or option("identitiesonly") == "yes",
         agent=agent_socket(options, tokens),
         proxy_jump="" if endpoint.jump else option("proxyjump"),
-        proxy_command="" if endpoint.jump else replace(option("proxycommand"), tokens),
+        proxy_command="" if endpoint.jump else replace_tokens(option("proxycommand"), tokens),
         known_hosts=tuple(
             path for name in ("userknownhostsfile", "globalknownhostsfile") for path in existing(option(name), tokens)
         ),
@@ -315,10 +315,10 @@ def agent_socket(options: Mapping[str, Sequence[str]], tokens: Mapping[str, str]
 def expand(path: str, tokens: Mapping[str, str]) -> str:
     """Expand ~, ${VARIABLE} and %-tokens in a path of ssh_config."""
     path = re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match[1], ""), path)
-    return os.path.expanduser(replace(path, tokens))
+    return os.path.expanduser(replace_tokens(path, tokens))
 
 
-def replace(text: str, tokens: Mapping[str, str]) -> str:
+def replace_tokens(text: str, tokens: Mapping[str, str]) -> str:
     """Replace the %-tokens of ssh_config(5), TOKENS; unknown ones stay."""
     return re.sub(r"%(.)", lambda match: tokens.get(match[1], match[0]), text)
 

@@ -55,7 +55,7 @@ def old_openssh(tmp_path: Path) -> str:
 
 def test_each_option_that_we_write_is_one_of_7_4_or_has_its_version() -> None:
     written = {*ssh_options.COMMANDS_ONLY, *ssh_options.MEETING, *ssh_options.WITH_INPUT, *batch.OPTIONS}
-    written |= {*multiplexing.options("/socket")}
+    written |= {*multiplexing.socket_options("/socket")}
     written |= {name for name, _ in ssh_options.identity_options("/key", "/known_hosts")}
     assert {name for name in written if name.lower() not in KEYWORDS} == set(ssh_options.NEWER)
 

@@ -128,14 +128,14 @@ def test_a_connection_whose_host_has_gone_is_replaced(
 def test_no_socket_is_made_where_others_may_write_or_the_path_is_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Path
 ) -> None:
-    own = multiplexing.directory()
+    own = multiplexing.socket_directory()
     assert os.path.dirname(own) == str(runtime)
     os.chmod(own, 0o755)
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / ("long" * 30)))
-    assert multiplexing.directory() != own
+    assert multiplexing.socket_directory() != own
     os.rmdir(own)
     os.symlink(tmp_path, own)
-    assert multiplexing.directory() != own
+    assert multiplexing.socket_directory() != own
 
 
 @pytest.mark.parametrize("name", ["two\nlines", "${HOME}"])
@@ -144,14 +144,14 @@ def test_no_socket_is_made_where_ssh_reads_another_path(
 ) -> None:
     (runtime / name).mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / name))
-    assert not multiplexing.directory().startswith(str(runtime))
+    assert not multiplexing.socket_directory().startswith(str(runtime))
 
 
 def test_root_keeps_no_socket_in_the_directory_of_another_user(runtime: Path) -> None:
     """su leaves root the XDG_RUNTIME_DIR of whoever called it."""
     need(root=True)
     os.chown(runtime, 1000, 1000)
-    assert os.path.dirname(multiplexing.directory()) != str(runtime)
+    assert os.path.dirname(multiplexing.socket_directory()) != str(runtime)
 
 
 def test_a_computer_without_a_directory_for_temporary_files_is_one_like_others(
@@ -161,7 +161,7 @@ def test_a_computer_without_a_directory_for_temporary_files_is_one_like_others(
         raise FileNotFoundError
 
     monkeypatch.setattr(tempfile, "gettempdir", none)
-    assert os.path.dirname(multiplexing.directory()) == str(runtime)
+    assert os.path.dirname(multiplexing.socket_directory()) == str(runtime)
 
 
 def test_a_socket_that_the_user_configured_is_the_only_one(

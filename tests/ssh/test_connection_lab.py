@@ -27,7 +27,7 @@ from tests.support.sshd import keygen, log_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.runner import Runner
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
@@ -40,7 +40,7 @@ def at(host: Host, user: str = "root", *, key: str = str(KEY)) -> SSHEndpoint:
     return SSHEndpoint(host.ip, user, 0 if host.port == 22 else host.port, key)
 
 
-def as_root(session: Session, password: str | None = None, console: Quiet | None = None) -> Runner:
+def as_root(session: SSHSession, password: str | None = None, console: Quiet | None = None) -> Runner:
     return become_root(session, Credentials(sudo_password=password), console or Quiet())
 
 

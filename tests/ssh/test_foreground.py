@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RUN = """
 import os, sys
 from machinectl.ssh.openssh import foreground
-ended = foreground.run(["sh", "-c", sys.argv[1]])
+ended = foreground.run_foreground(["sh", "-c", sys.argv[1]])
 sys.stdout.write(f"held {ended.held}\\n")
 sys.stdout.flush()
 sys.exit(foreground.end_alike(ended.status))

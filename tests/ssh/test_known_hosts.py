@@ -78,12 +78,12 @@ PINNED_OTHER = f"machinectl {OTHER.line}\n".encode()
 
 @given(st.binary(max_size=300))
 def test_no_file_is_too_strange_to_read(text: bytes) -> None:
-    known_hosts.parse(text)
+    known_hosts.parse_known_hosts(text)
 
 
 @given(st.lists(st.text("abc*?!@|,[]:= #\t", max_size=12), max_size=4).map(" ".join))
 def test_no_line_is_too_strange_to_read(line: str) -> None:
-    for entry in known_hosts.parse(f"{line} {KEY.line}\n".encode()):
+    for entry in known_hosts.parse_known_hosts(f"{line} {KEY.line}\n".encode()):
         entry.names("abc")
 
 
@@ -102,7 +102,7 @@ def test_no_line_is_too_strange_to_read(line: str) -> None:
     ],
 )
 def test_a_line_names_hosts_by_patterns(names: str, *, is_named: bool) -> None:
-    [entry] = known_hosts.parse(f"{names} {KEY.line} a comment\n".encode())
+    [entry] = known_hosts.parse_known_hosts(f"{names} {KEY.line} a comment\n".encode())
     assert entry.names("192.168.0.29") is is_named
 
 
@@ -117,7 +117,7 @@ def test_names_that_ssh_keygen_hashed_are_found(tmp_path: Path) -> None:
     path.write_text(f"192.168.0.29 {key}[box]:2222 {key}")
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", path], check=True, capture_output=True)
     assert b"192.168" not in path.read_bytes()
-    entries = known_hosts.parse(path.read_bytes())
+    entries = known_hosts.parse_known_hosts(path.read_bytes())
     assert [[entry.names(name) for entry in entries] for name in ("192.168.0.29", "[box]:2222", "box")] == [
         [True, False],
         [False, True],
@@ -139,7 +139,9 @@ def test_a_fingerprint_is_the_one_that_ssh_keygen_prints(tmp_path: Path, kind: s
 
 def test_a_key_whose_type_is_not_that_of_its_blob_is_passed_over() -> None:
     blob = base64.b64encode(KEY.blob).decode()
-    assert known_hosts.parse(f"host ssh-rsa {blob}\nhost ssh-ed25519 !{blob}\n# {KEY.line}\n".encode()) == []
+    assert (
+        known_hosts.parse_known_hosts(f"host ssh-rsa {blob}\nhost ssh-ed25519 !{blob}\n# {KEY.line}\n".encode()) == []
+    )
 
 
 @pytest.mark.parametrize("text", ["", "SHA256:", "MD5:aa:bb", "SHA256:" + "a" * 42, "SHA256:" + "a" * 43 + "\n"])

@@ -26,7 +26,7 @@ from tests.support.sshd import log_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.client.shell_pool import ShellPool
     from tests.support.sshd import SSHConfig, Sshd
 
@@ -116,7 +116,7 @@ def line_to(sshd: Sshd, delay: float = 0) -> Iterator[Line]:
         line.close()
 
 
-def cost(line: Line, session: Session, script: str, data: bytes = b"") -> int:
+def cost(line: Line, session: SSHSession, script: str, data: bytes = b"") -> int:
     """The round trips of a command."""
     before = line.round_trips
     session.run(script, input=data)
@@ -234,7 +234,7 @@ def test_a_server_that_allows_no_session_is_an_error(sshd: Sshd) -> None:
         session.run("true")
 
 
-def shells_of(session: Session) -> ShellPool:
+def shells_of(session: SSHSession) -> ShellPool:
     assert isinstance(session, OwnSession)
     return session._shells
 

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from machinectl.errors import UsageError
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.ssh_errors import SSHError
-from machinectl.ssh.ssh_settings import choose, jump_targets, openssh_query, parse, read_settings, replace
+from machinectl.ssh.ssh_settings import (
+    choose_settings,
+    jump_targets,
+    openssh_query,
+    parse_options,
+    read_settings,
+    replace_tokens,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,16 +107,16 @@ def test_the_agent_is_where_the_configuration_says(
 
 def test_without_an_identity_agent_it_is_the_one_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSH_AUTH_SOCK", "/the/agent")
-    assert choose(SSHEndpoint("box"), {}).agent == "/the/agent"
+    assert choose_settings(SSHEndpoint("box"), {}).agent == "/the/agent"
     monkeypatch.delenv("SSH_AUTH_SOCK")
-    assert choose(SSHEndpoint("box"), {}).agent == ""
+    assert choose_settings(SSHEndpoint("box"), {}).agent == ""
 
 
 def test_known_hosts_with_blanks_in_their_paths_are_found(tmp_path: Path) -> None:
     for name in ("a", "a b c", "d"):
         (tmp_path / name).write_text("")
     listed = f"{tmp_path}/a b c {tmp_path}/nowhere {tmp_path}/d"
-    found = choose(SSHEndpoint("box"), {"userknownhostsfile": [listed], "globalknownhostsfile": ["none"]})
+    found = choose_settings(SSHEndpoint("box"), {"userknownhostsfile": [listed], "globalknownhostsfile": ["none"]})
     assert found.known_hosts == (f"{tmp_path}/a b c", f"{tmp_path}/d")
 
 
@@ -228,11 +235,11 @@ def test_no_chain_of_jump_hosts_is_too_strange_to_read(text: str) -> None:
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.text("ab% ~/", max_size=9)))
 def test_each_line_of_ssh_is_an_option(options: dict[str, str]) -> None:
     text = "".join(f"{name} {value}\n" for name, value in options.items())
-    assert parse(text) == {name: [value] for name, value in options.items()}
+    assert parse_options(text) == {name: [value] for name, value in options.items()}
 
 
 @given(st.text("%ab"), st.dictionaries(st.sampled_from("ab%"), st.text("xy")))
 def test_tokens_are_replaced_once_and_others_stay(text: str, tokens: dict[str, str]) -> None:
-    replaced = replace(text, tokens)
+    replaced = replace_tokens(text, tokens)
     assert "%" in text or replaced == text
-    assert replace("%%", {"%": "%"}) == "%"
+    assert replace_tokens("%%", {"%": "%"}) == "%"

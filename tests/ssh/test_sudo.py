@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.ssh import framing
-from machinectl.ssh.client.sudo import Root, become_root, check_password_command, probe_command, refused, sudoers
+from machinectl.ssh.client.sudo import Root, become_root, check_password_command, probe_command, root_refused, sudoers
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.runner import CommandResult
 from machinectl.ssh.ssh_errors import RootRefused
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
     from tests.support.sshd import Sshd
 
-    Stand = Callable[..., Session]
+    Stand = Callable[..., SSHSession]
 
 # Takes the password of its caller, `geheim`, as sudo -S does: from standard input, a line, byte by byte.
 TAKES_PASSWORD = """
@@ -47,13 +47,13 @@ def stand_in(sshd: Sshd, ssh_config: object, tmp_path: Path, monkeypatch: pytest
     programs = tmp_path / "programs"
     programs.mkdir()
     monkeypatch.setattr(framing, "SYSTEM_PATH", f"{programs}:{framing.SYSTEM_PATH}")
-    sessions: list[Session] = []
+    sessions: list[SSHSession] = []
 
     def install(name: str, script: str) -> None:
         (programs / name).write_text(f"#!/bin/sh\n{script}")
         (programs / name).chmod(0o755)
 
-    def connect(sudo: str = "", *variables: str, doas: str = "") -> Session:
+    def connect(sudo: str = "", *variables: str, doas: str = "") -> SSHSession:
         install("id", "echo 1000")
         if doas:
             install("doas", doas)
@@ -230,7 +230,7 @@ def test_sudo_that_wants_a_terminal_gets_one_and_the_data_goes_past_it(stand_in:
 
 
 def test_sudo_that_wants_a_terminal_is_told_what_to_set_where_none_can_be_made(stand_in: Stand) -> None:
-    error = refused(stand_in(RUNS), CommandResult(0, b"terminal\n", b""))
+    error = root_refused(stand_in(RUNS), CommandResult(0, b"terminal\n", b""))
     assert "requiretty" in error.cause
     assert "'Defaults:ops !requiretty' > /etc/sudoers.d/zz-ops-tty" in error.hint
 

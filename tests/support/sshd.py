@@ -35,7 +35,7 @@ from tests.support.real import need
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
 
 SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 # sshd refuses to start where its unprivileged half has no empty directory to live in; its unit makes it.
@@ -275,7 +275,7 @@ def log_in(
     credentials: Credentials | None = None,
     policy: HostKeyPolicy | None = None,
     timeout: float = 10,
-) -> Session:
+) -> SSHSession:
     """Connect with what a test does not care about left out: nobody at the terminal, nothing given, nothing pinned."""
     return connect(
         endpoint, credentials or Credentials(), policy or HostKeyPolicy(), console or Quiet(), timeout=timeout

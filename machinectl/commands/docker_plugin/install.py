@@ -33,12 +33,12 @@ def docker_plugin_install(
     if os.name == "nt":
         raise MachineError("docker's plugins are .exe files on Windows, and machinectl has none", "machinectl --help")
     path = plugin.plugin_file(environment)
-    if found := plugin.strange(path):
+    if found := plugin.foreign_file(path):
         raise MachineError(
             f"{path} is {found}, and stays as it is",
             f"Move it away, and install again: mv {quoted(path)} {quoted(f'{path}.old')}",
         )
-    plugin.put(path, program)
+    plugin.install_plugin(path, program)
     if hooks:
         try:
             plugin.ask_for_hooks(environment)

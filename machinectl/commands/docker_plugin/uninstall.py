@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def docker_plugin_uninstall(console: Console, environment: Mapping[str, str]) -> str:
     """Remove the plugin and its hooks; return its path, "" if it was not installed. Raises MachineError."""
     path = plugin.plugin_file(environment)
-    if found := plugin.strange(path):
+    if found := plugin.foreign_file(path):
         console.note(f"{path} is {found}, and stays as it is")
         if plugin.asks_for_hooks(environment):
             plugin.ask_for_no_hooks(environment)
@@ -23,7 +23,7 @@ def docker_plugin_uninstall(console: Console, environment: Mapping[str, str]) ->
         return ""
     there = plugin.is_ours(path)
     if there:
-        plugin.take_away(path)
+        plugin.remove_plugin(path)
     plugin.ask_for_no_hooks(environment)
     if not there:
         console.note(f"There is no plugin at {path}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.openssh.copy_commands import CopyPath
-from machinectl.ssh.ssh_settings import check_user
+from machinectl.ssh.ssh_settings import check_ssh_user
 
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine
@@ -53,7 +53,7 @@ def parse_machine_path(store: Store, text: str) -> MachinePath:
     if name == HERE:
         return MachinePath(path or os.curdir)
     if user:
-        check_user(user)
+        check_ssh_user(user)
     try:
         return MachinePath(path, store.read(name), user)
     except NoSuchMachine as exc:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from machinectl.driver import SSHEndpoint
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.runner import StreamingRunner
 
 
@@ -98,7 +98,7 @@ def logged_in(
     ssh: SSHEndpoint | None = None,
     timeout: float | None = None,
     quietly: bool = False,
-) -> Iterator[Session]:
+) -> Iterator[SSHSession]:
     """Connect to a machine's host. Call `pin_session_key` afterwards to pin its host key.
 
     `ssh` is the SSH endpoint, if the caller knows it. `timeout`, in seconds, applies to TCP and to the handshake. A
@@ -148,7 +148,7 @@ def first_jump_machine(ssh: SSHEndpoint) -> str:
     return name
 
 
-def pin_accepted_key(store: Store, console: Console, machine: Machine, session: Session) -> None:
+def pin_accepted_key(store: Store, console: Console, machine: Machine, session: SSHSession) -> None:
     """Pin the host key of a session if it differs from the pinned one.
 
     The machine's lock is taken only in that case: a `provision` may hold it for minutes.
@@ -158,7 +158,7 @@ def pin_accepted_key(store: Store, console: Console, machine: Machine, session: 
             pin_session_key(held, session)
 
 
-def pin_session_key(held: Held, session: Session) -> None:
+def pin_session_key(held: Held, session: SSHSession) -> None:
     """Pin the host key that a session was accepted with."""
     pin_known_hosts(held, session.known_hosts)
 
@@ -210,7 +210,7 @@ def logged_in_as_root(
         yield root
 
 
-def root_runner(session: Session, console: Console, access: Access) -> StreamingRunner:
+def root_runner(session: SSHSession, console: Console, access: Access) -> StreamingRunner:
     """Return a runner of commands as root. Raises RootRefused."""
     from machinectl.ssh.client.sudo import become_root
 

@@ -12,7 +12,7 @@ from machinectl.provision import firewall
 if TYPE_CHECKING:
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.runner import Runner
 
 
@@ -33,7 +33,7 @@ class HostPlan:
     outcomes: tuple[Outcome, ...] = ()
 
 
-def way_in(session: Session, root: Runner) -> str:
+def way_in(session: SSHSession, root: Runner) -> str:
     """Say which user logged in, and how that user becomes root."""
     from machinectl.ssh.client.sudo import Root
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Onboarding:
 
         return Setup(self.allowed, self.authority, touching=self.touching)
 
-    def _key_outcome(self, ssh: SSHEndpoint, session: Session) -> list[Outcome]:
+    def _key_outcome(self, ssh: SSHEndpoint, session: SSHSession) -> list[Outcome]:
         """Return the outcome of copying the user's key, if requested."""
         if not ssh.copy_key:
             return []

@@ -37,7 +37,7 @@ def log_in(transport: Transport, settings: Settings, credentials: Credentials, c
         if not attempt.is_granted:
             if passwords.is_expired:
                 raise LoginRefused(*new_password(settings))
-            raise wants_more(attempt, passwords, console) if attempt.accepted_key else refused(attempt)
+            raise wants_more(attempt, passwords, console) if attempt.accepted_key else login_refused(attempt)
     except (EOFError, OSError, AuthenticationTimeout) as exc:
         how = "gave no answer" if isinstance(exc, AuthenticationTimeout) else "ended the connection"
         raise ConnectionLost(f"{settings.address} {how} during the login", see_ssh(settings)) from exc
@@ -48,7 +48,7 @@ def log_in(transport: Transport, settings: Settings, credentials: Credentials, c
             agent.close()
 
 
-def refused(attempt: LoginAttempt) -> LoginRefused:
+def login_refused(attempt: LoginAttempt) -> LoginRefused:
     tried = f"tried: {', '.join(attempt.tried)}" if attempt.tried else "there was no key to try"
     unused = f"; not usable: {', '.join(attempt.unused)}" if attempt.unused else ""
     login, methods = attempt.settings.login, ", ".join(attempt.methods) or "nothing"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import paramiko
 
     from machinectl.console import Console
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.destination import Jump, SSHEndpoint
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.ssh_settings import Settings
@@ -46,11 +46,11 @@ def connect(
     *,
     timeout: float | None = None,
     trace: Callable[[str], None] | None = None,
-) -> Session:
+) -> SSHSession:
     """Connect to a host as its user's OpenSSH would, and log in.
 
     `timeout` in seconds is for each of TCP and the handshake; None means the user's ConnectTimeout, else 15 s. `trace`
-    gets each command and its output, never its input. `Session.known_hosts` is to be kept as the machine's known_hosts.
+    gets each command and its output, never its input. Keep `SSHSession.known_hosts` as the machine's known_hosts.
     If paramiko lacks something, the system's ssh is used if there is one.
 
     Raises SSHError, among others HostKeyRefused and LoginRefused.

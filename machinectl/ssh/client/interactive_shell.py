@@ -19,12 +19,12 @@ from machinectl.ssh.ssh_errors import SSHError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
 
 CHUNK = 1 << 15
 
 
-def run_shell(session: Session, command: Sequence[str] = ()) -> int:
+def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
     """Connect this process's standard streams to a login shell or a command; return its exit status.
 
     As with ssh, a shell gets a terminal if stdin is one, a command gets none, and the words of a command are joined
@@ -55,7 +55,7 @@ def run_shell(session: Session, command: Sequence[str] = ()) -> int:
 
 @contextlib.contextmanager
 def raw_terminal() -> Iterator[None]:
-    """Pass on each key as it is typed, ^C too; restore the terminal afterwards."""
+    """Pass on each key at once, ^C too; restore the terminal afterwards."""
     import termios
     import tty
 

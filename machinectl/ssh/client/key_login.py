@@ -9,7 +9,7 @@ import paramiko
 
 from machinectl.ssh.client.handshake import failure_reason
 from machinectl.ssh.keys import private_keys
-from machinectl.ssh.keys.credentials import TRIES, ask
+from machinectl.ssh.keys.credentials import TRIES, ask_secret
 from machinectl.ssh.keys.known_hosts import HostKey
 from machinectl.ssh.keys.private_keys import KeyFile
 from machinectl.ssh.ssh_errors import LoginRefused, SSHError
@@ -162,7 +162,7 @@ class KeyLogin:
             self._attempt.tried.append(key.path)
             return None
         for _ in range(TRIES):
-            passphrase = ask(self._console, f"Passphrase of {key.path}")
+            passphrase = ask_secret(self._console, f"Passphrase of {key.path}")
             if passphrase is None:
                 self._attempt.unused.append(f"{key.path} (no passphrase)")
                 return None

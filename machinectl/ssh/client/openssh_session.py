@@ -22,7 +22,7 @@ from machinectl.errors import one_line
 from machinectl.files.ownership import temporary_directory
 from machinectl.process_streams import run_streamed
 from machinectl.ssh import framing
-from machinectl.ssh.client.session import Session, last_line
+from machinectl.ssh.client.session import SSHSession, last_line
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.private_keys import certifies
 from machinectl.ssh.openssh.ssh_options import (
@@ -80,7 +80,7 @@ def connect(
     *,
     instead_of: Unsupported,
     trace: Callable[[str], None] | None = None,
-) -> Session:
+) -> SSHSession:
     """Log in by the system's ssh. Raises `instead_of` if there is none or it fails in the same way, and SSHError."""
     check_way(settings, instead_of)
     if isinstance(instead_of, TokenNeeded) and console.interactive and is_there():
@@ -177,7 +177,7 @@ class OpenSSH:
         if kinds:
             options["HostKeyAlgorithms"] = kinds
         said = self._run([*option_words(options), "true"], self._settings.connect_timeout + ASK_TIMEOUT)
-        entries = known_hosts.parse(seen.read_bytes()) if seen.exists() else []
+        entries = known_hosts.parse_known_hosts(seen.read_bytes()) if seen.exists() else []
         if not entries:
             self._fail(said)
         return entries[0].key
@@ -268,7 +268,7 @@ class OpenSSH:
         return answer.returncode == 0
 
 
-class SystemSession(Session):
+class SystemSession(SSHSession):
     """A session in which each command is a system's ssh."""
 
     def __init__(

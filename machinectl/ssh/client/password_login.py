@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import one_line
 from machinectl.ssh.client.denials import NEW_PASSWORD
 from machinectl.ssh.client.handshake import LONGEST_SAID
-from machinectl.ssh.keys.credentials import TRIES, ask
+from machinectl.ssh.keys.credentials import TRIES, ask_secret
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -50,7 +50,7 @@ class PasswordLogin:
 
     def _ask_passwords(self) -> None:
         for _ in range(TRIES):
-            password = ask(self._console, f"Password of {self._settings.login}")
+            password = ask_secret(self._console, f"Password of {self._settings.login}")
             if password is None:
                 return
             self._attempt.tried.append("the password typed")
@@ -87,7 +87,7 @@ class PasswordLogin:
 
     def _ask(self, prompt: str) -> str | None:
         # As with OpenSSH, name the host: its prompt may pretend to be ours.
-        return ask(self._console, f"({self._settings.login}) {prompt_line(prompt)}")
+        return ask_secret(self._console, f"({self._settings.login}) {prompt_line(prompt)}")
 
 
 def prompt_line(prompt: str) -> str:

@@ -45,7 +45,7 @@ TAIL = 4096
 END_SECONDS = 10.0
 
 
-class Session(ABC):
+class SSHSession(ABC):
     """A host that we are logged in to. Not to be shared between threads."""
 
     def __init__(
@@ -226,7 +226,7 @@ def command_result(output: CollectedOutput, address: str, *, check: bool) -> Com
     return result
 
 
-class OwnSession(Session):
+class OwnSession(SSHSession):
     """A session over paramiko."""
 
     def __init__(
@@ -273,7 +273,7 @@ class OwnSession(Session):
         feeding = threading.Thread(target=feed, args=(channel, stdin, ready, reader), daemon=True)
         try:
             feeding.start()
-            if not listen(channel, output, ready, limits, end):
+            if not listen_to_channel(channel, output, ready, limits, end):
                 return None
             if not stop:
                 await_close(channel)
@@ -320,7 +320,7 @@ def feed(channel: paramiko.Channel, stdin: Stdin, ready: threading.Event, reader
         channel.shutdown_write()
 
 
-def listen(
+def listen_to_channel(
     channel: paramiko.Channel,
     output: ScriptOutput,
     ready: threading.Event,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from machinectl.ssh import framing
 from machinectl.ssh.client.denials import new_password
 from machinectl.ssh.client.session import command_result, last_line
-from machinectl.ssh.keys.credentials import TRIES, ask
+from machinectl.ssh.keys.credentials import TRIES, ask_secret
 from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult
 from machinectl.ssh.ssh_errors import RootRefused
 
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.process_streams import Input, StopEvent, WriteOutput
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.runner import StreamingRunner
 
@@ -65,7 +65,9 @@ def check_password_command(*, terminal: bool = False) -> str:
 class Root:
     """Runs commands as root by `program`, through one of framing's commands; see Runner."""
 
-    def __init__(self, session: Session, command: str, password: str | None = None, *, program: str = "sudo") -> None:
+    def __init__(
+        self, session: SSHSession, command: str, password: str | None = None, *, program: str = "sudo"
+    ) -> None:
         self.program = program
         self._session = session
         self._command = command
@@ -88,7 +90,7 @@ class Root:
         lines = partial(framing.as_root, script, command=self._command, password=self._password)
         output = self._session.collect(lines, f"{self.program}: {shown or script}", input, timeout, secret=secret)
         if not output.started:
-            raise refused(self._session, CommandResult(1, b"", output.noise.encode()), self.program)
+            raise root_refused(self._session, CommandResult(1, b"", output.noise.encode()), self.program)
         return command_result(output, self._session.settings.address, check=check)
 
     def follow(
@@ -106,11 +108,11 @@ class Root:
         )
         output = self._session.stream(lines, self, write, stop, input)
         if not output.started and output.shell_status is not None:
-            raise refused(self._session, CommandResult(1, b"", output.noise.encode()), self.program)
+            raise root_refused(self._session, CommandResult(1, b"", output.noise.encode()), self.program)
         return self._session.final_status(output)
 
 
-def become_root(session: Session, credentials: Credentials, console: Console) -> StreamingRunner:
+def become_root(session: SSHSession, credentials: Credentials, console: Console) -> StreamingRunner:
     """Return what runs commands as root. Raises RootRefused with the sudoers line that would allow it."""
     if session.user == "root":
         return session
@@ -127,11 +129,11 @@ def become_root(session: Session, credentials: Credentials, console: Console) ->
     if probe.text == FREE:
         return Root(session, framing.sudo_command(framing.ROOT_COMMAND, terminal=terminal))
     if probe.text != WANTS_PASSWORD or is_hopeless(probe.stderr):
-        raise refused(session, probe)
+        raise root_refused(session, probe)
     return with_password(session, credentials, console, terminal=terminal)
 
 
-def with_password(session: Session, credentials: Credentials, console: Console, *, terminal: bool) -> Root:
+def with_password(session: SSHSession, credentials: Credentials, console: Console, *, terminal: bool) -> Root:
     """Use sudo with the given password or a typed one. Raises RootRefused."""
     if credentials.sudo_password is not None:
         root = try_password(session, credentials.sudo_password, terminal=terminal)
@@ -142,7 +144,7 @@ def with_password(session: Session, credentials: Credentials, console: Console, 
             f"Try it there: sudo -v; or let {session.user} do without one: {sudoers(session.user)}",
         )
     for _ in range(TRIES):
-        password = ask(console, f"Password of {session.user} for sudo at {session.settings.address}")
+        password = ask_secret(console, f"Password of {session.user} for sudo at {session.settings.address}")
         if password is None:
             break
         root = try_password(session, password, terminal=terminal)
@@ -162,7 +164,7 @@ def with_password(session: Session, credentials: Credentials, console: Console, 
     )
 
 
-def try_password(session: Session, password: str, *, terminal: bool) -> Root | None:
+def try_password(session: SSHSession, password: str, *, terminal: bool) -> Root | None:
     """Try a password; None if it is wrong. Raises RootRefused for any other refusal."""
     line = f"{password}\n".encode(errors="surrogateescape")
     result = session.run(check_password_command(terminal=terminal), input=line, check=False)
@@ -173,7 +175,7 @@ def try_password(session: Session, password: str, *, terminal: bool) -> Root | N
     if result.status == 0:
         return asked_each_time(session, password, terminal=terminal)
     if is_hopeless(result.stderr) or not WRONG_PASSWORD.search(result.stderr):
-        raise refused(session, result)
+        raise root_refused(session, result)
     return None
 
 
@@ -181,7 +183,7 @@ def is_hopeless(said: bytes) -> bool:
     return any(words.search(said) for words in HOPELESS)
 
 
-def asked_each_time(session: Session, password: str, *, terminal: bool) -> Root:
+def asked_each_time(session: SSHSession, password: str, *, terminal: bool) -> Root:
     """Use a sudo that asks each time: it must read no more than the password, which comes before the script."""
     command = framing.sudo_command(framing.ROOT_COMMAND, password=True, terminal=terminal)
     root = Root(session, command, password)
@@ -197,7 +199,7 @@ def asked_each_time(session: Session, password: str, *, terminal: bool) -> Root:
     return root
 
 
-def without_programs(session: Session) -> RootRefused:
+def without_programs(session: SSHSession) -> RootRefused:
     user = session.user
     return RootRefused(
         f"sudo at {session.settings.address} gives {user} a shell that cannot start programs: NOEXEC or noexec in its "
@@ -206,7 +208,7 @@ def without_programs(session: Session) -> RootRefused:
     )
 
 
-def refused(session: Session, result: CommandResult, program: str = "sudo") -> RootRefused:
+def root_refused(session: SSHSession, result: CommandResult, program: str = "sudo") -> RootRefused:
     """Return why there is no root and what to do, from the output of a probe or of sudo."""
     user, address = session.user, session.settings.address
     doas = DOAS_REFUSES.search(result.stderr)

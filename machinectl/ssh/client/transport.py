@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 # Without a handler, logging's last resort prints paramiko's tracebacks to stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
-# The name that RFC 8731 gave to what paramiko knows by libssh's alone.
+# The name of RFC 8731; paramiko knows only libssh's.
 CURVE25519 = "curve25519-sha256"
 # Ciphers that encrypt and authenticate in one pass take half the time in paramiko, which prefers aes128-ctr.
 FAST_CIPHERS = {"aes128-gcm@openssh.com", "aes256-gcm@openssh.com"}
@@ -176,7 +176,7 @@ class Authentication(AuthOnlyHandler):
         return next((name for name in my_algos if "sha2" in name), key_type)
 
     def _finalize_pubkey_algorithm(self, key_type: str) -> str:
-        # paramiko 3 takes OpenSSH 10 for OpenSSH 1, which knew SHA-1 alone.
+        # paramiko 3 takes OpenSSH 10 for OpenSSH 1, which knew only SHA-1.
         if key_type == RSA_CERTIFICATE:
             return RSA_CERTIFICATE_BY_SHA2
         algorithm: str = super()._finalize_pubkey_algorithm(key_type)  # type: ignore[misc]  # the stubs leave it out

@@ -12,7 +12,7 @@ TRIES = 3
 
 
 class Credentials:
-    """What was given in a file or the environment, and what was typed since.
+    """Secrets from a file, the environment, or the terminal.
 
     The passwords are only for the target host: a jump host never gets them.
     """
@@ -36,6 +36,6 @@ class Credentials:
         return other
 
 
-def ask(console: Console, question: str) -> str | None:
+def ask_secret(console: Console, question: str) -> str | None:
     """Ask for a secret at the terminal; None if nobody answers or nothing was typed."""
     return (console.ask(question, secret=True) or None) if console.interactive else None

@@ -94,7 +94,7 @@ class HostKeys:
         if self.demanded(jump=jump) or self._pins(settings, jump=jump):
             return known
         if (settings, key) not in self._said:
-            self._said[settings, key] = known_hosts_command.entries(settings, key)
+            self._said[settings, key] = known_hosts_command.command_entries(settings, key)
         return known + self._said[settings, key]
 
     def takes_certificates(self, settings: Settings, *, jump: bool = False) -> bool:
@@ -189,7 +189,7 @@ class HostKeys:
             )
 
     def _pins(self, settings: Settings, *, jump: bool) -> list[KnownHost]:
-        return known_hosts.find(known_hosts.parse(self._pinned), [pin_name(settings, jump=jump)])
+        return known_hosts.find(known_hosts.parse_known_hosts(self._pinned), [pin_name(settings, jump=jump)])
 
     def _pin(self, settings: Settings, key: HostKey, *, jump: bool) -> None:
         name = pin_name(settings, jump=jump)
@@ -207,7 +207,7 @@ def find_known(settings: Settings) -> list[KnownHost]:
     entries = []
     for path in settings.known_hosts:
         try:
-            entries += known_hosts.parse(read_file(path, LONGEST_KNOWN_HOSTS))
+            entries += known_hosts.parse_known_hosts(read_file(path, LONGEST_KNOWN_HOSTS))
         except OSError as exc:
             raise HostKeyRefused(
                 f"{path} cannot be read ({exc.strerror}), so that nothing is known of {settings.address}",
@@ -221,7 +221,7 @@ def removal(settings: Settings) -> str:
     names = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)
     commands = []
     for path in settings.known_hosts:
-        entries = without_marker(known_hosts.parse(read_file(path, LONGEST_KNOWN_HOSTS)))
+        entries = without_marker(known_hosts.parse_known_hosts(read_file(path, LONGEST_KNOWN_HOSTS)))
         found = next((name for name in names if any(entry.names(name) for entry in entries)), "")
         if found:
             as_root = [] if os.access(path, os.W_OK) else ["sudo"]

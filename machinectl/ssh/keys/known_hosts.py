@@ -74,7 +74,7 @@ def matches(pattern: str, name: str) -> bool:
     return re.fullmatch("".join(parts), name.lower()) is not None
 
 
-def parse(text: bytes) -> list[KnownHost]:
+def parse_known_hosts(text: bytes) -> list[KnownHost]:
     """Return the lines with a host and a key; invalid lines are skipped, as by OpenSSH."""
     return [entry for line in text.decode(errors="replace").splitlines() if (entry := parse_line(line)) is not None]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.ssh_errors import HostKeyRefused
-from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, replace, tokens_of
+from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, replace_tokens, tokens_of
 
 if TYPE_CHECKING:
     from machinectl.ssh.keys.known_hosts import HostKey, KnownHost
     from machinectl.ssh.ssh_settings import Settings
 
 
-def entries(settings: Settings, key: HostKey | None = None) -> list[KnownHost]:
+def command_entries(settings: Settings, key: HostKey | None = None) -> list[KnownHost]:
     """Run the command, if there is one, and return its lines about the host.
 
     Without a key, it lists the known keys before the host shows one. Raises HostKeyRefused if it fails: ssh then
@@ -33,7 +33,7 @@ def entries(settings: Settings, key: HostKey | None = None) -> list[KnownHost]:
         "K": base64.b64encode(key.blob).decode() if key else "NONE",
     }
     try:
-        command = [replace(word, tokens) for word in shlex.split(settings.known_hosts_command)]
+        command = [replace_tokens(word, tokens) for word in shlex.split(settings.known_hosts_command)]
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=QUERY_TIMEOUT
         )
@@ -42,4 +42,4 @@ def entries(settings: Settings, key: HostKey | None = None) -> list[KnownHost]:
             f"KnownHostsCommand of your SSH configuration failed: no key of {settings.address} is trusted ({exc})",
             f"Try it: {settings.known_hosts_command}",
         ) from exc
-    return known_hosts.find(known_hosts.parse(done.stdout), names)
+    return known_hosts.find(known_hosts.parse_known_hosts(done.stdout), names)

@@ -79,7 +79,7 @@ def follow(
             return attempt.follow(script, write, stop, input, starts_within=KEPT_SECONDS)
         except NotStarted:
             # The host has not seen the script: it is safe to send it again.
-            multiplexing.close(control, endpoint.host)
+            multiplexing.close_connection(control, endpoint.host)
     return attempt.follow(script, write, stop, input)
 
 
@@ -124,7 +124,7 @@ class Attempt:
         stdin = Stdin(first, line, given, is_ready=lambda: output.is_ready, ready_within=starts_within)
         try:
             output.shell_status = run_streamed(
-                self.command(multiplexing.options(self.control)), take, stop, stdin=stdin, end=end
+                self.command(multiplexing.socket_options(self.control)), take, stop, stdin=stdin, end=end
             )
         except OSError as exc:
             raise NotStarted(f"ssh cannot be started: {exc.strerror}") from exc
@@ -150,7 +150,7 @@ class Attempt:
         output = CollectedOutput(mark)
         stdin = Stdin(framing.as_user(end_command(process), mark).encode())
         with contextlib.suppress(OSError):
-            command = self.command(multiplexing.options(self.control, master=False))
+            command = self.command(multiplexing.socket_options(self.control, master=False))
             run_streamed(command, output.take, stdin=stdin, timeout=END_SECONDS)
         return output.status == 0
 

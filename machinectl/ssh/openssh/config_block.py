@@ -101,11 +101,11 @@ def said_of(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
     found = []
     for keyword in [*WAY, *PATHS, *(() if pinned else UNPINNED)]:
         values = [value for value in of_it.get(keyword, []) if value not in of_any.get(keyword, [])]
-        found += [(SPELT.get(keyword, keyword), readable(keyword, value, endpoint.host)) for value in values]
+        found += [(SPELT.get(keyword, keyword), config_value(keyword, value, endpoint.host)) for value in values]
     return found
 
 
-def readable(keyword: str, value: str, host: str) -> str:
+def config_value(keyword: str, value: str, host: str) -> str:
     """Return a value printed by ssh -G in a form that ssh reads, in a block with another name."""
     text = re.sub(r"%(.)", lambda token: host if token[1] == "n" else token[0], value)
     return f'"{text}"' if keyword in PATHS else text

@@ -54,7 +54,7 @@ def scp_command(config: str, sources: Sequence[CopyPath], target: CopyPath, wish
     # By default it uses an ssh whose path was compiled in.
     command = ["scp", "-s", "-F", config, "-S", "ssh"]
     command += ["-3"] if target.host and any(source.host for source in sources) else []
-    command += flags(r=wishes.recursive, p=wishes.preserve, q=wishes.quiet)
+    command += letter_flags(r=wishes.recursive, p=wishes.preserve, q=wishes.quiet)
     return [*command, "--", *(spot.word for spot in (*sources, target))]
 
 
@@ -62,7 +62,7 @@ def rsync_command(
     config: str, sources: Sequence[CopyPath], target: CopyPath, wishes: CopyOptions, *, progress: bool = False
 ) -> list[str]:
     """Copy by rsync what has changed, by size and time; links stay links. One side is local."""
-    command = ["rsync", "-lts", *flags(r=wishes.recursive, p=wishes.preserve, q=wishes.quiet)]
+    command = ["rsync", "-lts", *letter_flags(r=wishes.recursive, p=wishes.preserve, q=wishes.quiet)]
     command += ["--progress"] if progress else []
     return [*command, "-e", f"ssh -F {rsyncs_word(config)}", "--", *(spot.word for spot in (*sources, target))]
 
@@ -72,7 +72,7 @@ def sshfs_command(config: str, source: CopyPath, target: str) -> list[str]:
     return ["sshfs", "-F", config, source.word, target]
 
 
-def flags(**given: bool) -> list[str]:
+def letter_flags(**given: bool) -> list[str]:
     return [f"-{letter}" for letter, on in given.items() if on]
 
 

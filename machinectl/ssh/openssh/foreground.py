@@ -44,7 +44,7 @@ class ForegroundExit(NamedTuple):
     held: bytes
 
 
-def run(command: list[str]) -> ForegroundExit:
+def run_foreground(command: list[str]) -> ForegroundExit:
     """Run ssh to its end. Raises OSError if it cannot be started."""
     ours, theirs = error_stream()
     errors = ErrorStream(ours)
@@ -147,13 +147,13 @@ class ErrorStream:
 
     def _pass_on(self, data: bytes) -> None:
         try:
-            write(data)
+            write_stderr(data)
         except OSError:
             # Nobody reads our stderr. ssh notices when it writes to the closed pipe.
             self.close()
 
 
-def write(data: bytes) -> None:
+def write_stderr(data: bytes) -> None:
     """Write all of it to stderr. Raises OSError."""
     while data:
         try:
@@ -188,7 +188,7 @@ def handled(pass_on: Handler) -> Iterator[int]:
         for number in (*LEFT_TO_SSH, *PASSED_ON, signal.SIGCHLD):
             if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGCHLD:
                 # ssh does not inherit handlers.
-                before[number] = signal.signal(number, pass_on if number in PASSED_ON else leave)
+                before[number] = signal.signal(number, pass_on if number in PASSED_ON else leave_to_ssh)
         waker = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         try:
             yield changed
@@ -201,7 +201,7 @@ def handled(pass_on: Handler) -> Iterator[int]:
         os.close(wake)
 
 
-def leave(_number: int, _frame: FrameType | None) -> None:
+def leave_to_ssh(_number: int, _frame: FrameType | None) -> None:
     """Leave a signal to ssh."""
 
 

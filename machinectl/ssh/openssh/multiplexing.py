@@ -47,8 +47,8 @@ class Multiplexing:
     """
 
     def __init__(self, *, enabled: bool = True) -> None:
-        self._directory = directory() if enabled else ""
-        self._config = [contents(os.path.expanduser(own)) for own in USERS_OWN] if self._directory else []
+        self._directory = socket_directory() if enabled else ""
+        self._config = [file_contents(os.path.expanduser(own)) for own in USERS_OWN] if self._directory else []
 
     def path(self, owner: str, endpoint: SSHEndpoint, known_hosts: str) -> str:
         """Return the path of the socket for a machine's connection, "" if it has none, or the user's ssh has its own.
@@ -58,7 +58,7 @@ class Multiplexing:
         if not self._directory:
             return ""
         try:
-            parts = [owner, *self._config, *identity(endpoint, known_hosts)]
+            parts = [owner, *self._config, *connection_identity(endpoint, known_hosts)]
         except OSError:
             return ""
         digest = hashlib.sha256(repr(parts).encode(errors="surrogateescape")).hexdigest()
@@ -83,15 +83,22 @@ def has_own(endpoint: SSHEndpoint) -> bool:
     return status != 0 or any(line.lower().startswith(b"controlpath ") for line in said.splitlines())
 
 
-def identity(endpoint: SSHEndpoint, known_hosts: str) -> Iterator[object]:
+def connection_identity(endpoint: SSHEndpoint, known_hosts: str) -> Iterator[object]:
     """Yield what decides where an endpoint leads, who is accepted there, and who we are; jump hosts included."""
-    yield endpoint.host, endpoint.user, endpoint.port, contents(known_hosts), endpoint.key, contents(endpoint.key)
+    yield (
+        endpoint.host,
+        endpoint.user,
+        endpoint.port,
+        file_contents(known_hosts),
+        endpoint.key,
+        file_contents(endpoint.key),
+    )
     if endpoint.jump:
         yield endpoint.jump.machine
-        yield from identity(endpoint.jump.endpoint, endpoint.jump.known_hosts)
+        yield from connection_identity(endpoint.jump.endpoint, endpoint.jump.known_hosts)
 
 
-def contents(path: str) -> bytes | None:
+def file_contents(path: str) -> bytes | None:
     """Return what is in a file, None if there is none. Raises OSError."""
     try:
         return read_file(path) if path else None
@@ -99,7 +106,7 @@ def contents(path: str) -> bytes | None:
         return None
 
 
-def directory() -> str:
+def socket_directory() -> str:
     """Return the directory of the sockets, made if it is missing; "" if there is no place that is private and short."""
     if not hasattr(os, "geteuid"):
         return ""
@@ -118,7 +125,7 @@ def directory() -> str:
 
 
 def is_private(path: str, user: int) -> bool:
-    """Return whether a directory, made if it is missing, is the user's alone, and nobody else can replace it."""
+    """Return whether a directory, made if it is missing, belongs only to the user, and nobody else can replace it."""
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
@@ -130,7 +137,7 @@ def is_private(path: str, user: int) -> bool:
         return False
 
 
-def options(path: str, *, master: bool = True) -> dict[str, str]:
+def socket_options(path: str, *, master: bool = True) -> dict[str, str]:
     """Return ssh's options for a socket; with `master`, a connection is made and kept if there is none."""
     if not path:
         # One that the user's ssh keeps is used. A new one would stay.
@@ -151,10 +158,10 @@ def is_open(path: str) -> bool:
     return True
 
 
-def close(path: str, host: str) -> None:
+def close_connection(path: str, host: str) -> None:
     """End the connection of a socket."""
-    options = option_words({"ControlPath": quote_config_path(path)})
-    command = ssh_command(host, ["-F", os.devnull, *options, "-O", "exit"])
+    words = option_words({"ControlPath": quote_config_path(path)})
+    command = ssh_command(host, ["-F", os.devnull, *words, "-O", "exit"])
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
             command,

@@ -26,12 +26,12 @@ def ignored_options(but: str) -> list[str]:
     found = []
     for own in USERS_OWN:
         path = os.path.expanduser(own)
-        for value in values(path, os.path.dirname(path), os.path.realpath(but), DEEPEST):
+        for value in ignore_unknown_values(path, os.path.dirname(path), os.path.realpath(but), DEEPEST):
             found += [pattern for pattern in value.split(",") if PATTERN.fullmatch(pattern)]
     return list(dict.fromkeys(found))
 
 
-def values(path: str, directory: str, but: str, deepest: int) -> Iterator[str]:
+def ignore_unknown_values(path: str, directory: str, but: str, deepest: int) -> Iterator[str]:
     """Yield the values of IgnoreUnknown in a file and its includes, which are relative to `directory`."""
     try:
         text = read_file(path).decode(errors="replace")
@@ -45,4 +45,4 @@ def values(path: str, directory: str, but: str, deepest: int) -> Iterator[str]:
             for word in words:
                 for included in sorted(glob.glob(os.path.join(directory, os.path.expanduser(word)))):
                     if os.path.realpath(included) != but:
-                        yield from values(included, directory, but, deepest - 1)
+                        yield from ignore_unknown_values(included, directory, but, deepest - 1)

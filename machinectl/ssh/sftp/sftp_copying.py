@@ -1,6 +1,6 @@
 """Copy files by SFTP as scp does: links are followed, and a file that fails stops no other.
 
-A file gets its name only when it is complete, so that a full disk or ^C leaves an existing file alone. Only another
+A file gets its name only when it is complete, so that a full disk or ^C keeps an existing file. Only another
 user's file, and one in a directory that takes no new file, is overwritten in place. Paths are bytes with slashes;
 relative ones on a host start at the user's home.
 """
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 import paramiko
 from paramiko.sftp import SFTP_FLAG_CREATE, SFTP_FLAG_EXCL, SFTP_FLAG_TRUNC, SFTP_FLAG_WRITE
 
+from machinectl.process_streams import write_at
 from machinectl.ssh.client.handshake import failure_reason
 from machinectl.ssh.sftp.sftp_client import (
     LONGEST_DATA,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from machinectl.ssh.client.session import Session
+    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
 
     # A piece of a file: its offset and its data.
@@ -136,7 +137,7 @@ class LocalSide:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | new, 0o666 if mode is None else mode)
         try:
             if stat.S_ISREG(os.fstat(file).st_mode):
-                yield lambda place, piece: write_at(file, place, piece)
+                yield lambda place, piece: write_at(file, piece, place)
             else:
                 stream = SequentialFile(file)
                 yield stream.write
@@ -156,13 +157,6 @@ class LocalSide:
 
     def set_times(self, path: bytes, times: tuple[float, float]) -> None:
         os.utime(path, times)
-
-
-def write_at(file: int, place: int, piece: bytes | memoryview) -> None:
-    left = memoryview(piece)
-    while left:
-        written = os.pwrite(file, left, place)
-        left, place = left[written:], place + written
 
 
 class SequentialFile:
@@ -189,7 +183,7 @@ class SequentialFile:
 class RemoteSide:
     """The files of a host; `check` is SFTPClient's."""
 
-    def __init__(self, session: Session, check: Callable[[], None]) -> None:
+    def __init__(self, session: SSHSession, check: Callable[[], None]) -> None:
         self._settings = session.settings
         try:
             self._channel = session.open_channel(window=WINDOW, packet=SSH_PACKET)
