@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from machinectl.rollout.apply_run import ApplyOptions
     from machinectl.rollout.differences import HasCertificates
-    from machinectl.rollout.plan_steps import Step
+    from machinectl.rollout.plan_steps import PlanStep
 
 
 @uncollected()
@@ -48,7 +48,7 @@ def plan(
     records = Records(store)
     fleet = read_fleet(path, records, os.environ, text)
     names = matching(names, lambda: names_in(fleet, records, names))
-    steps: Sequence[Step] | None = None
+    steps: Sequence[PlanStep] | None = None
     if names and selector is None:
         steps = planned_steps(fleet, records, certificates(), called(path), set(names))
     if steps is None or {step.name for step in steps} != set(names):
@@ -102,7 +102,7 @@ def certificates() -> HasCertificates:
 
 
 def chosen(
-    steps: Sequence[Step],
+    steps: Sequence[PlanStep],
     machines: Mapping[str, Machine],
     names: Sequence[str],
     selector: str | None,
@@ -128,7 +128,7 @@ def chosen(
 
 
 def unknown(
-    name: str, known: Mapping[str, Step], machines: Mapping[str, Machine], called: str, command: str
+    name: str, known: Mapping[str, PlanStep], machines: Mapping[str, Machine], called: str, command: str
 ) -> MachineError:
     """Return the error for a name or glob that is no host's."""
     if group := {each.name: each for each in known.values() if each.host and name in each.host.groups}:
@@ -144,7 +144,7 @@ def unknown(
     )
 
 
-def selecting(group: Mapping[str, Step], known: Mapping[str, Step], machines: Mapping[str, Machine]) -> str:
+def selecting(group: Mapping[str, PlanStep], known: Mapping[str, PlanStep], machines: Mapping[str, Machine]) -> str:
     """Return the words that select a group's hosts: a label that no other host has, else their names."""
     for key, value in labels(next(iter(group.values())), machines).items():
         typed = f"{key}={value}"
@@ -154,16 +154,16 @@ def selecting(group: Mapping[str, Step], known: Mapping[str, Step], machines: Ma
     return shlex.join(group)
 
 
-def selected(selector: str, known: Mapping[str, Step], machines: Mapping[str, Machine]) -> set[str]:
+def selected(selector: str, known: Mapping[str, PlanStep], machines: Mapping[str, Machine]) -> set[str]:
     wanted = parse_selector(selector)
     return {name for name, step in known.items() if wanted.selects(labels(step, machines))}
 
 
-def labels(step: Step, machines: Mapping[str, Machine]) -> Mapping[str, str]:
+def labels(step: PlanStep, machines: Mapping[str, Machine]) -> Mapping[str, str]:
     return step.host.spec.labels if step.host else machines[step.name].labels
 
 
-def address(step: Step) -> str:
+def address(step: PlanStep) -> str:
     """Return what identifies the host of a step for its driver, "" if the file does not say."""
     if step.host is None:
         return ""

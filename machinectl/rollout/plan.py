@@ -12,7 +12,7 @@ from machinectl.fleet.syntax.faults import Faults
 from machinectl.machines.jump_hosts import loops, machine_of, shown
 from machinectl.machines.record import PROVISION, BrokenRecord, Machine, Phase
 from machinectl.rollout.differences import differences, has_ssh, options_of, without_variables
-from machinectl.rollout.plan_steps import Action, Difference, Step
+from machinectl.rollout.plan_steps import Action, Difference, PlanStep
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ def planned_steps(
     has_certificates: HasCertificates,
     called: str = "",
     only: Collection[str] | None = None,
-) -> tuple[Step, ...]:
+) -> tuple[PlanStep, ...]:
     """Return the steps for each host of the file and each machine that came from it, or for `only` some of them.
 
     Only the records that are needed are read. Steps are in the file's order, with jump hosts before the hosts behind
@@ -41,19 +41,20 @@ def planned_steps(
     by_lower = {name.lower(): name for name in records}
     taken = functools.cache(lambda: set_up_as(fleet, records))
     hosts = fleet.hosts if only is None else [host for host in fleet.hosts if host.name in only]
-    steps: dict[str, Step] = {}
+    steps: dict[str, PlanStep] = {}
     faults = Faults(called or fleet.id.text, fleet.hidden)
     for host in hosts:
-        if isinstance(broken := records.get(host.name), MachineError):
-            steps[host.name] = Step(host.name, Action.FAIL, host, error=broken)
+        found = records.get(host.name)
+        if isinstance(found, MachineError):
+            steps[host.name] = PlanStep(host.name, Action.FAIL, host, error=found)
             continue
         try:
-            machine = machine_for(host, records, by_lower)
+            machine = checked_machine(host, found, by_lower)
             if machine is None:
                 check_not_taken(host, taken())
             steps[host.name] = step(fleet, host, machine, has_certificates)
         except BrokenRecord as exc:
-            steps[host.name] = Step(host.name, Action.FAIL, host, error=exc)
+            steps[host.name] = PlanStep(host.name, Action.FAIL, host, error=exc)
         except MachineError as exc:
             faults.add(host.place, exc.cause, exc.hint)
     jumps = {host.name: machine_of(host.spec.jump) for host in fleet.hosts}
@@ -64,7 +65,7 @@ def planned_steps(
     removed = in_order({name: machine_of(machine.jump) for name, machine in gone.items()})
     return (
         *(steps[name] for name in in_order(jumps) if name in steps),
-        *(Step(name, Action.REMOVE) for name in reversed(removed)),
+        *(PlanStep(name, Action.REMOVE) for name in reversed(removed)),
     )
 
 
@@ -101,15 +102,14 @@ def readable(records: ByName, names: Iterable[str]) -> dict[str, Machine]:
     return {name: found for name in names if isinstance(found := records.get(name), Machine)}
 
 
-def machine_for(host: FleetHost, records: ByName, by_lower: Mapping[str, str]) -> Machine | None:
-    """Return the machine of a host's name, None if there is none. Raises MachineError if the name is taken."""
+def checked_machine(host: FleetHost, machine: Machine | None, by_lower: Mapping[str, str]) -> Machine | None:
+    """Return the machine of a host's name. Raises MachineError if the name is taken."""
     name = by_lower.get(host.name.lower(), host.name)
     if name != host.name:
         raise MachineError(
             f'Machine "{name}" exists, and its name differs from {host.name} only in case',
             f"Call the host {name} in the file, or rename the machine: machinectl rename {name} <NEW-NAME>",
         )
-    machine = readable(records, [name]).get(name)
     if machine and machine.driver != host.spec.driver and (machine.phase is Phase.READY or machine.driver_state):
         raise MachineError(
             f'Machine "{name}" exists with the driver "{machine.driver}"; the file has the driver "{host.spec.driver}"',
@@ -150,12 +150,12 @@ def is_installed(driver: str) -> bool:
     return True
 
 
-def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> Step:
+def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> PlanStep:
     """Return the step for one host. Raises MachineError if its certificates cannot be read."""
     if machine is None:
         if host.certificates.whole:
             has_certificates(None, host.certificates)
-        return Step(host.name, Action.CREATE, host)
+        return PlanStep(host.name, Action.CREATE, host)
     found = tuple(differences(host, machine, has_certificates))
     if any((each.key, each.new) == ("no-tls", "true") or each.key in {"tls-dir", "tls-client-cert"} for each in found):
         check_keeps_its_own(host, machine)
@@ -164,8 +164,8 @@ def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificate
         found = (Difference("fleet", machine.fleet, fleet.id.text), *found)
     found = tuple(without_variables(host, fleet.hidden, each) for each in found)
     if machine.phase is not Phase.READY or machine.pending == PROVISION:
-        return Step(host.name, Action.RESUME, host, found)
-    return Step(host.name, Action.CHANGE if found else Action.LEAVE, host, found)
+        return PlanStep(host.name, Action.RESUME, host, found)
+    return PlanStep(host.name, Action.CHANGE if found else Action.LEAVE, host, found)
 
 
 def check_keeps_its_own(host: FleetHost, machine: Machine) -> None:

@@ -47,7 +47,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Step:
+class PlanStep:
     """The action for one machine. `host` is None if the file no longer has it; `error` is why the step fails."""
 
     name: str
@@ -71,7 +71,7 @@ class FleetPlan:
     hosts of the file, chosen or not. `records` is all that the store has. `hidden` has the values that are not shown.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[PlanStep]
     fleet: FleetId
     machines: Mapping[str, Machine]
     advice: tuple[str, ...] = ()

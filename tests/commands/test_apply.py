@@ -35,7 +35,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.rollout import machine_changes, phases, restarts, swarm_phase
 from machinectl.rollout.apply_lock import alone
 from machinectl.rollout.apply_run import ApplyOptions, ApplyRun
-from machinectl.rollout.plan_steps import Action, Difference, FleetPlan, Step
+from machinectl.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
 from machinectl.rollout.results import Did, Result
 from machinectl.rollout.swarm_roles import Roles
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
@@ -271,7 +271,7 @@ def test_what_is_another_files_by_the_time_of_the_answer_is_not_removed(store: S
     added(store, machine)
     before = Machine("web", "none")
     before.fleet = OPTIONS.path
-    planned = FleetPlan([Step("web", Action.REMOVE)], FleetId(OPTIONS.path), {"web": before})
+    planned = FleetPlan([PlanStep("web", Action.REMOVE)], FleetId(OPTIONS.path), {"web": before})
     options = ApplyOptions(OPTIONS.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
     [found] = apply(store, Quiet(), lambda: planned, options)
     name, did, error, *_ = found
@@ -292,7 +292,9 @@ def test_managers_are_forgotten_with_a_word_and_not_without_a_quorum(
                 held.write()
 
         def prune(*names: str) -> tuple[dict[str, Did], Quiet, str]:
-            planned = FleetPlan([Step(name, Action.REMOVE) for name in names], FleetId(OPTIONS.path), store_of(store))
+            planned = FleetPlan(
+                [PlanStep(name, Action.REMOVE) for name in names], FleetId(OPTIONS.path), store_of(store)
+            )
             console = Quiet()
             found = list(apply(store, console, lambda: planned, replace(OPTIONS, prune=True, yes=True)))
             return (
@@ -321,9 +323,9 @@ def ready(*names: str) -> dict[str, Machine]:
     return {name: Machine(name, "none") for name in names}
 
 
-def step(name: str, action: Action, *, restarts: bool = False, jump: str = "") -> Step:
+def step(name: str, action: Action, *, restarts: bool = False, jump: str = "") -> PlanStep:
     differences = (Difference("engine-opt", "", "log-level=warn", restarts),) if action is Action.CHANGE else ()
-    return Step(name, action, FleetHost(name, MachineSpec("none", {}, jump=jump)), differences)
+    return PlanStep(name, action, FleetHost(name, MachineSpec("none", {}, jump=jump)), differences)
 
 
 def test_a_host_with_another_key_is_accepted_by_the_command_that_knows_its_address(store: Store, sshd: Sshd) -> None:
@@ -342,7 +344,12 @@ class Scripted(ApplyRun):
     """A run whose machines fail as they are told to, as no real host could be made to."""
 
     def __init__(
-        self, store: Store, steps: Iterable[Step], machines: Mapping[str, Machine], failing: str, options: ApplyOptions
+        self,
+        store: Store,
+        steps: Iterable[PlanStep],
+        machines: Mapping[str, Machine],
+        failing: str,
+        options: ApplyOptions,
     ) -> None:
         super().__init__(store, FleetPlan(list(steps), FleetId(""), machines), options)
         self.failing = failing.split()
@@ -631,9 +638,9 @@ def test_of_a_file_without_hosts_that_is_said(file: Path, store: Store) -> None:
     assert run(store).stdout == "Apply: the file has no hosts\n"
 
 
-def of_swarm(name: str, action: Action, role: str) -> Step:
+def of_swarm(name: str, action: Action, role: str) -> PlanStep:
     differences = (Difference("swarm", "", role),) if action is Action.CHANGE else ()
-    return Step(name, action, FleetHost(name, MachineSpec("none"), swarm=role), differences)
+    return PlanStep(name, action, FleetHost(name, MachineSpec("none"), swarm=role), differences)
 
 
 class Swarming(Scripted):
@@ -749,7 +756,7 @@ def test_a_machine_that_is_gone_and_its_jump_host_go_in_that_order(store: Store)
         machine.driver_state = json.dumps({"URL": machine.url})
         machine.jump, machine.fleet = jump, OPTIONS.path
         added(store, machine)
-    steps = [Step("gate", Action.REMOVE), Step("web", Action.REMOVE)]
+    steps = [PlanStep("gate", Action.REMOVE), PlanStep("web", Action.REMOVE)]
     machines = {name: store.read(name) for name in store.names()}
     options = ApplyOptions(OPTIONS.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
     planned = FleetPlan(steps, FleetId(OPTIONS.path), machines)

@@ -24,7 +24,7 @@ from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.steps import engine_config
 from machinectl.rollout.plan import in_order, planned_steps
-from machinectl.rollout.plan_steps import Action, Difference, Step
+from machinectl.rollout.plan_steps import Action, Difference, PlanStep
 from tests.provision.test_steps import host as recorded
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def made(host: FleetHost) -> Machine:
 
 def planned(
     hosts: Sequence[FleetHost], there: Mapping[str, Machine | MachineError], *, has: bool = True
-) -> Sequence[Step]:
+) -> Sequence[PlanStep]:
     return planned_steps(Fleet(FleetId(PATH), tuple(hosts)), there, lambda _, __: has)
 
 
-def one(host: FleetHost, machine: Machine, *, has: bool = True) -> Step:
+def one(host: FleetHost, machine: Machine, *, has: bool = True) -> PlanStep:
     [step] = planned([host], {host.name: machine}, has=has)
     return step
 
@@ -254,7 +254,7 @@ def test_a_role_in_the_swarm_is_compared_where_the_file_gives_one() -> None:
 def test_what_is_half_made_or_half_changed_is_gone_on_with(how: str) -> None:
     there = machine()
     there.phase, there.pending = (Phase.PROVISIONING, "") if how == "phase" else (Phase.READY, "provision")
-    assert one(host(), there) == Step("orion", Action.RESUME, host())
+    assert one(host(), there) == PlanStep("orion", Action.RESUME, host())
     assert one(host(context=False), there).action is Action.RESUME
     assert one(host(context=False), there).differences == (Difference("no-context", "false", "true"),)
 

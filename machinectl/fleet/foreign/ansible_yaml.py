@@ -44,7 +44,7 @@ ELSEWHERE = {
 def tree(text: str, path: str) -> Node | None:
     """Return the tree of a file, None if it is empty. Raises WrongSource."""
     try:
-        # What a tag means is up to Ansible.
+        # Tags are for Ansible.
         return read_tree(text, Faults(path), any_tag=True)
     except NotADocument as wrong:
         raise WrongSource(Spot(path, wrong.place.line), wrong.unquoted) from wrong

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
-    from machinectl.rollout.plan_steps import Difference, FleetPlan, Step
+    from machinectl.rollout.plan_steps import Difference, FleetPlan, PlanStep
 
 # The exit code of --detailed-exitcode where there is something to do (2 is a command line that is wrong).
 TO_DO = 4
@@ -180,7 +180,7 @@ def in_a_line(text: str) -> str:
     return harmless(text).replace("\n", "\\n")
 
 
-def told(step: Step, machine: Machine | None, *, prune: bool) -> list[str]:
+def told(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[str]:
     """What is to be done with a machine: what, and on lines of their own the differences where there are several."""
     from machinectl.commands.plan import address
 
@@ -229,7 +229,7 @@ def summary(planned: FleetPlan, *, prune: bool) -> str:
     return ", ".join(parts)
 
 
-def result(step: Step, planned: FleetPlan) -> str:
+def result(step: PlanStep, planned: FleetPlan) -> str:
     """Return the plan for a machine, in the words of the summary."""
     if step.name in planned.failed and not step.error:
         return NOT_SEEN
@@ -238,7 +238,7 @@ def result(step: Step, planned: FleetPlan) -> str:
     return COUNTED[step.action]
 
 
-def reason(step: Step, planned: FleetPlan) -> str:
+def reason(step: PlanStep, planned: FleetPlan) -> str:
     """Return the reason for that, on one line."""
     if step.name in planned.failed:
         return planned.failed[step.name].cause
@@ -250,7 +250,7 @@ def reason(step: Step, planned: FleetPlan) -> str:
     return planned.hidden.without("; ".join(because))
 
 
-def fields(step: Step, planned: FleetPlan) -> Mapping[str, Any]:
+def fields(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
     """A step as JSON has it; `Host` is what is to be done on its host, where that was looked at and differs."""
     from machinectl.commands.plan import address
 
