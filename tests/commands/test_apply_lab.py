@@ -1,4 +1,4 @@
-"""A fleet's file carried out on ten real servers: from bare, through everything that befalls them, to the last one."""
+"""Carry a fleet file out on ten real servers, through everything that befalls them, from the first to the last."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ DEFAULTS = {
     "no-context": True,
 }
 HOSTS = 10
+# So many of them have an engine already: to install one takes most of the CPU time of a lab.
+INSTALLED = 6
 # So many of them run a service.
 SERVING = 6
 PORT = 8080
@@ -49,7 +51,7 @@ RESTARTED = "Waiting for the engine and its containers"
 
 
 class Fleet:
-    """Ten bare servers, and the file that is about them."""
+    """Ten servers, and the file that is about them."""
 
     def __init__(self, directory: Path, hosts: list[Host]) -> None:
         self.file = directory / "fleet.yaml"
@@ -176,7 +178,7 @@ def when(host: Host, point: str, happening: Callable[[], object]) -> threading.T
 
 @pytest.fixture(scope="module")
 def booted(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    hosts = lab.up(count=HOSTS)
+    hosts = [*lab.up(), *lab.up(("docker",), count=INSTALLED), *lab.up(count=HOSTS - INSTALLED - 1)]
     for host in hosts:
         host.wait_booted()
     yield Fleet(tmp_path_factory.mktemp("fleet"), hosts)
@@ -185,8 +187,8 @@ def booted(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet
 
 
 @pytest.fixture
-def bare(booted: Fleet, ssh_config: SSHConfig) -> Fleet:
-    """The servers, bare for the test that is the first, and the file."""
+def servers(booted: Fleet, ssh_config: SSHConfig) -> Fleet:
+    """The servers, as they are for the test that is the first, and the file."""
     ssh_config.write(NOTICE)
     booted.cli = Cli(Path(booted.store.root), ssh_config)
     booted.write()
@@ -194,40 +196,41 @@ def bare(booted: Fleet, ssh_config: SSHConfig) -> Fleet:
 
 
 @pytest.fixture
-def fleet(bare: Fleet) -> Fleet:
+def fleet(servers: Fleet) -> Fleet:
     """The servers as their file has them, with a service on some."""
-    bare.apply()
-    if not bare.containers:
-        bare.serve()
-    return bare
+    servers.apply()
+    if not servers.containers:
+        servers.serve()
+    return servers
 
 
-def test_ten_bare_servers_become_machines_whatever_befalls_them_and_us(bare: Fleet) -> None:
-    assert bare.cli
-    *_, rebooted, unplugged, full = bare.hosts
+def test_ten_servers_become_machines_whatever_befalls_them_and_us(servers: Fleet) -> None:
+    assert servers.cli
+    *_, rebooted, unplugged, full = servers.hosts
     full.fill_disk()
-    killed = bare.cli.start("apply", "-f", bare.file)
-    when(bare.hosts[0], UNPACKING, lambda: None).join()
+    killed = servers.cli.start("apply", "-f", servers.file)
+    when(servers.hosts[0], UNPACKING, lambda: None).join()
     killed.kill(signal.SIGKILL)
 
     befalling = [
         when(rebooted, APPLYING, lambda: rebooted.reboot(wait=False)),
         when(unplugged, APPLYING, lambda: unplugged.link(up=False)),
     ]
-    summary, said = bare.apply(code=1)
-    assert summary == f"Apply: {HOSTS - 3} created, 3 failed\n"
+    summary, said = servers.apply(code=1)
+    created, as_they_were = map(int, re.findall(r"(\d+) (?:created|as they were)", f"{summary}, 0 as they were")[:2])
+    assert (created + as_they_were, "3 failed" in summary) == (HOSTS - 3, True), summary
     assert re.search(rf'Error: "{full.name}": .*disk is full', said), said
-    assert f"Go on, when that is mended: machinectl apply -f {bare.file}" in said
+    assert f"Go on, when that is mended: machinectl apply -f {servers.file}" in said
     for each in befalling:
         each.join()
 
     unplugged.link(up=True)
     full.free_disk()
     rebooted.wait_booted()
-    assert bare.apply()[0] == f"Apply: 3 created, {HOSTS - 3} as they were\n"
-    assert [bare.store.read(host.name).fleet for host in bare.hosts] == [str(bare.file)] * HOSTS
-    assert bare.on(bare.hosts, "dpkg --audit") == [""] * HOSTS
-    bare.check()
+    assert servers.apply()[0] == f"Apply: 3 created, {HOSTS - 3} as they were\n"
+    assert [servers.store.read(host.name).fleet for host in servers.hosts] == [str(servers.file)] * HOSTS
+    assert servers.on(servers.hosts, "dpkg --audit") == [""] * HOSTS
+    servers.check()
 
 
 def test_an_option_is_rolled_over_hosts_whose_service_answers_on_and_one_that_refuses_stops_it(fleet: Fleet) -> None:

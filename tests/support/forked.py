@@ -1,7 +1,8 @@
-"""Run machinectl without starting an interpreter: a process with the libraries loaded forks for each run.
+"""Run machinectl without starting an interpreter: a process that has loaded it forks for each run.
 
-A run is what it always is: a process of its own, with its own streams, environment and exit status, which loads
-machinectl's modules itself. To start takes a quarter of a second, most of it for libraries, and tests make thousands.
+A run is a process of its own, with its own streams, environment and exit status. To start an interpreter and to load
+modules takes nine tenths of the CPU time of a run, and tests make thousands. What a start loads, and that it does, is
+tested with interpreters of their own (tests/cli/test_light_path.py, `program.COMMAND`).
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import array
 import atexit
 import functools
+import gc
 import importlib
 import json
 import os
+import pkgutil
 import signal
 import socket
 import subprocess
@@ -23,17 +26,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import machinectl
+from machinectl.cli.invocation import THIS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# The libraries that machinectl imports when a verb needs them.
+# What machinectl imports when a verb needs it, besides its own modules.
 LIBRARIES = (
     *("argparse", "asyncio", "concurrent.futures", "ctypes", "hashlib", "http.client", "importlib.metadata"),
     *("ipaddress", "json", "logging", "platform", "queue", "selectors", "shlex", "shutil", "ssl", "subprocess"),
     *("tempfile", "urllib.parse"),
     *("cryptography.x509", "cryptography.hazmat.primitives.serialization", "paramiko", "platformdirs", "rich.live"),
-    *("typer", "typer.core", "yaml", "tests.support.dying"),
+    *("typer", "typer.core", "yaml", "tests.support.dying", "machinectl_generic", "machinectl_none"),
 )
+# Of machinectl's own modules: pytest, and the program itself.
+NOT_LOADED = ("machinectl.testing", "machinectl.__main__")
 SERVE = "from tests.support.forked import serve; serve()"
 # Variables that an interpreter reads when it starts: if they differ, a new one is started.
 AT_START = ("PYTHON", "LANG", "LC_")
@@ -118,8 +126,13 @@ def at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 def serve() -> NoReturn:
     """Fork for each request that comes on the socket of argv."""
-    for library in LIBRARIES:
-        importlib.import_module(library)
+    ours = [module.name for module in pkgutil.walk_packages(machinectl.__path__, "machinectl.")]
+    for module in (*LIBRARIES, *ours):
+        if not module.startswith(NOT_LOADED):
+            importlib.import_module(module)
+    # A run's garbage collection would copy the memory of all of this.
+    gc.collect()
+    gc.freeze()
     channel = socket.socket(fileno=int(sys.argv[1]))
     # Nobody waits for the processes that report a run's end.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -160,6 +173,7 @@ def become(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
     os.environ.update(request["environment"])
     os.chdir(request["directory"])
     sys.argv = request["command"]
+    THIS.script = sys.argv[0]
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         errors, buffering = getattr(sys, name).errors, 1 if name == "stderr" else -1
         stream = open(number, mode, buffering, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 (sys's)

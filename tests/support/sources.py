@@ -21,11 +21,11 @@ def modules() -> list[Path]:
 
 def texts(module: Path) -> Iterator[tuple[int, str]]:
     """Yield the texts of a module with their lines, without docstrings; VALUE stands for each of their values."""
-    tree = ast.parse(module.read_text())
-    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
-    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    skipped: set[int] = set()
+    # A node comes before its parts.
+    for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.JoinedStr):
+            skipped |= {id(part) for part in ast.walk(node)}
             yield (
                 node.lineno,
                 "".join(
@@ -33,5 +33,7 @@ def texts(module: Path) -> Iterator[tuple[int, str]]:
                     for part in node.values
                 ),
             )
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner | documentation:
+        elif isinstance(node, ast.Expr):
+            skipped.add(id(node.value))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
             yield node.lineno, node.value
