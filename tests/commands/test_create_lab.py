@@ -401,9 +401,8 @@ def ended(running: Command, signum: signal.Signals) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL], ids=lambda each: each.name)
 def test_whatever_moment_it_is_ended_at_the_host_works_and_create_goes_on_or_is_taken_back(
-    fresh_host: FreshHost, cli: Cli, signum: signal.Signals
+    fresh_host: FreshHost, cli: Cli
 ) -> None:
     host = fresh_host("docker")
     container = f"unit docker-{run_container(host, 'web')}.scope"
@@ -412,12 +411,14 @@ def test_whatever_moment_it_is_ended_at_the_host_works_and_create_goes_on_or_is_
     def applying(_: Command) -> None:
         when(host, APPLYING, lambda: None).join()
 
-    moments: list[Callable[[Command], object]] = [
-        lambda running: running.until("is trusted from now on"),
-        applying,
-        lambda running: running.until("Configuring the engine"),
+    # Killed before and after each step: test_interruption_lab.
+    moments: list[tuple[Callable[[Command], object], signal.Signals]] = [
+        (lambda running: running.until("is trusted from now on"), signal.SIGINT),
+        (applying, signal.SIGINT),
+        (applying, signal.SIGKILL),
+        (lambda running: running.until("Configuring the engine"), signal.SIGINT),
     ]
-    for moment in moments:
+    for moment, signum in moments:
         running = cli.start(*generic(host))
         moment(running)
         ended(running, signum)
@@ -429,7 +430,7 @@ def test_whatever_moment_it_is_ended_at_the_host_works_and_create_goes_on_or_is_
         assert on_disk(host) == disk
     running = cli.start(*generic(host))
     applying(running)
-    ended(running, signum)
+    ended(running, signal.SIGKILL)
     cli.ok("rm", "-y", "--purge", "orion")
     assert (on_disk(host), host.snapshot()[container]) == (disk, began)
     assert host.output("systemctl is-active docker") == "active"
