@@ -38,19 +38,17 @@ def killed_everywhere(directory: Path) -> Iterator[Instance]:
     pytest.fail("it never comes to its end")
 
 
-def test_what_was_begun_is_given_back(lab_driver: Lab, tmp_path: Path) -> None:
-    for instance in killed_everywhere(tmp_path):
-        LabDriver().remove(instance)
-        assert lab_driver.of_hosts() == set()
-
-
-def test_what_was_begun_is_gone_on_with(lab_driver: Lab, tmp_path: Path) -> None:
+def test_what_was_begun_is_given_back_or_gone_on_with(lab_driver: Lab, tmp_path: Path) -> None:
     driver = LabDriver()
-    for instance in killed_everywhere(tmp_path):
-        state = driver.create(request(driver, tmp_path), lambda _: None)
-        made = Instance(instance.name, instance.directory, state)
-        [host] = lab_driver.hosts()
-        assert driver.where(made).url == f"tcp://{host.ip}:2376"
-        assert driver.state(made) == "Running"
-        driver.remove(made)
+    # To go on with it boots a host: that is every other one's turn.
+    for moment, instance in enumerate(killed_everywhere(tmp_path)):
+        if moment % 2:
+            state = driver.create(request(driver, tmp_path), lambda _: None)
+            made = Instance(instance.name, instance.directory, state)
+            [host] = lab_driver.hosts()
+            assert driver.where(made).url == f"tcp://{host.ip}:2376"
+            assert driver.state(made) == "Running"
+            driver.remove(made)
+        else:
+            driver.remove(instance)
         assert lab_driver.of_hosts() == set()
