@@ -38,7 +38,8 @@ LIBRARIES = (
     *("ipaddress", "json", "logging", "platform", "queue", "selectors", "shlex", "shutil", "ssl", "subprocess"),
     *("tempfile", "urllib.parse"),
     *("cryptography.x509", "cryptography.hazmat.primitives.serialization", "paramiko", "platformdirs", "rich.live"),
-    *("typer", "typer.core", "yaml", "tests.support.dying", "machinectl_generic", "machinectl_none"),
+    *("typer", "typer.core", "yaml", "tests.support.by_typer", "tests.support.dying"),
+    *("machinectl_generic", "machinectl_none"),
 )
 # Of machinectl's own modules: pytest, and the program itself.
 NOT_LOADED = ("machinectl.testing", "machinectl.__main__")
