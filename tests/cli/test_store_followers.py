@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def test_even_a_bug_in_it_is_one_warning_and_the_machine_is_changed(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def follow(*_: object) -> list[str]:
+    def update_contexts(*_: object) -> list[str]:
         raise ValueError("no such thing")
 
-    monkeypatch.setattr(docker_contexts, "follow", follow)
+    monkeypatch.setattr(docker_contexts, "update_contexts", update_contexts)
     following = Following()
     said: list[str] = []
     followed = Store(store.root, [following])
