@@ -40,7 +40,7 @@ echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/lab
 # To unpack the engine's packages takes half of an installation's CPU time: it is done once, here.
 mkdir /var/cache/lab
 for package in docker containerd runc tini; do
-  for file in /var/cache/apt/archives/${package}*.deb; do
+  for file in /var/cache/apt/archives/"$package"*.deb; do
     dpkg-deb --fsys-tarfile "$file" > "/var/cache/lab/${file##*/}"
   done
 done
