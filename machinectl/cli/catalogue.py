@@ -1,64 +1,89 @@
-"""All verbs by their names, from their declarations. Part of the light path: a command line loads only its own verb."""
+"""Find verbs in their declarations. Part of the light path: a command line imports only what declares its own verb."""
 
 from __future__ import annotations
 
-from machinectl.cli.declarations import (
-    look_after_hosts,
-    look_closer,
-    make_machines,
-    many_machines,
-    use_a_machine,
-)
+import sys
+
 from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from machinectl.cli.declarations.declared_verb import Verb
     from machinectl.machines.flags import Flag
 
 ABOUT = "Make servers Docker hosts, and point the docker CLI at one of them."
-# In the order in which `--help` has them.
+# In the order in which `--help` has them, each with the module of cli.declarations that declares its verbs.
 SECTIONS = {
-    "Use a machine": use_a_machine,
-    "Make and change machines": make_machines,
-    "Look after their hosts": look_after_hosts,
-    "Look closer": look_closer,
-    "Many machines at once": many_machines,
+    "Use a machine": "use_a_machine",
+    "Make and change machines": "make_machines",
+    "Look after their hosts": "look_after_hosts",
+    "Look closer": "look_closer",
+    "Many machines at once": "many_machines",
 }
-# Every verb; one of a group has the group's name in front: `certs ls`.
-ALL: dict[str, Verb] = {}
-# Those that are typed alone or name a group, and the verbs of each group.
-VERBS: dict[str, Verb] = {}
-GROUPS: dict[str, dict[str, Verb]] = {}
 
-for _section, _module in SECTIONS.items():
-    for _name, _verb in _module.VERBS.items():
-        _verb.section = "" if _verb.hidden else _section
-        ALL[_name] = _verb
-        _group, _, _last = _name.rpartition(" ")
-        if _group:
-            GROUPS.setdefault(_group, {})[_last] = _verb
-        else:
-            VERBS[_name] = _verb
+# Made when they are first used, as that imports all declarations.
+ALL: dict[str, Verb]
+VERBS: dict[str, Verb]
+GROUPS: dict[str, dict[str, Verb]]
+
+
+def __getattr__(name: str) -> Any:
+    """Make ALL (a verb of a group has the group's name in front), VERBS (those of no group) and GROUPS."""
+    if name == "ALL":
+        found: Any = {verb: declared for section in SECTIONS for verb, declared in declared_in(section).items()}
+    elif name == "VERBS":
+        found = {verb: declared for verb, declared in everything().items() if " " not in verb}
+    elif name == "GROUPS":
+        found = {}
+        for verb, declared in everything().items():
+            group, _, last = verb.rpartition(" ")
+            if group:
+                found.setdefault(group, {})[last] = declared
+    else:
+        raise AttributeError(name)
+    globals()[name] = found
+    return found
+
+
+def everything() -> dict[str, Verb]:
+    found: dict[str, Verb] = globals().get("ALL") or __getattr__("ALL")
+    return found
+
+
+def declared_in(section: str) -> dict[str, Verb]:
+    """Return the verbs of a section of --help."""
+    path = f"machinectl.cli.declarations.{SECTIONS[section]}"
+    __import__(path)
+    verbs: dict[str, Verb] = sys.modules[path].VERBS
+    for declared in verbs.values():
+        declared.section = "" if declared.hidden else section
+    return verbs
+
+
+def find(verb: str) -> Verb | None:
+    """Return the declaration of a verb; no more sections are imported than it takes."""
+    return next((verbs[verb] for verbs in map(declared_in, SECTIONS) if verb in verbs), None)
 
 
 def of_section(section: str) -> Iterable[tuple[str, str]]:
     """The verbs of a section, with what each is for."""
-    return ((name, verb.summary) for name, verb in VERBS.items() if verb.section == section)
+    return ((name, verb.summary) for name, verb in declared_in(section).items() if verb.section and " " not in name)
 
 
 def of_groups() -> Iterable[tuple[str, str]]:
     """The verbs that are verbs of a group's, each after its group's name."""
-    return ((group, name) for group, own in GROUPS.items() for name in own)
+    return ((group, name) for group, _, name in (verb.rpartition(" ") for verb in everything()) if group)
 
 
 def flags_of_verb(verb: str) -> Sequence[Flag]:
     """The flags of a verb, or "" for those before the verb."""
     if not verb:
         return BEFORE_THE_VERB
-    return ALL[verb].flags if verb in ALL else ()
+    declared = find(verb)
+    return declared.flags if declared else ()
 
 
 OPTIONS = (

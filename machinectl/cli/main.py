@@ -10,13 +10,13 @@ import gc
 import os
 import sys
 
-from machinectl.cli.catalogue import ALL, GROUPS
+from machinectl.cli.catalogue import find
 from machinectl.cli.declarations.declared_verb import RELAYS
 from machinectl.cli.invocation import AS_PLUGIN, BY_DOCKER, THIS
 from machinectl.cli.output.exit_status import guarded, program_with
 from machinectl.cli.output.stdio import open_streams
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.parsing.go_flags import canonical
+from machinectl.cli.parsing.go_flags import canonical, is_group
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,9 +98,9 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
     if root is None or not rest:
         return "", None
     verb = rest.pop(0)
-    if verb in GROUPS and rest:
+    if rest and is_group(verb):
         verb = f"{verb} {rest.pop(0)}"
-    declared = ALL.get(verb)
+    declared = find(verb)
     if declared is None or declared.light is None or (declared.output == RELAYS and needs_more()):
         return root, None
     given = take_values(rest, declared)

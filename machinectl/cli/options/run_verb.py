@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
+import sys
 
 from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
 from machinectl.cli.declarations.shared_flags import LOGIN
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import is_for
-from machinectl.machines.selection import matching, selected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ def called(here: Session, declared: Verb, given: dict[str, Any]) -> int | None:
 
 def names_of(here: Session, names: list[str], selector: str | None) -> list[str]:
     """The machines that were named, or those that --selector selects."""
+    from machinectl.machines.selection import matching, selected
+
     if selector is not None:
         return list(selected(here.store, here.console, names, selector))
     return matching(names, here.store.names) if names else names
@@ -53,7 +54,9 @@ def names_of(here: Session, names: list[str], selector: str | None) -> list[str]
 
 def function_of(declared: Verb) -> Callable[..., int | None]:
     module, _, name = declared.runs.partition(":")
-    found: Callable[..., int | None] = getattr(importlib.import_module(f"machinectl.cli.verbs.{module}"), name)
+    path = f"machinectl.cli.verbs.{module}"
+    __import__(path)
+    found: Callable[..., int | None] = getattr(sys.modules[path], name)
     return found
 
 

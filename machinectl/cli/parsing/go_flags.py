@@ -36,7 +36,7 @@ def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = N
     while words and is_group(verb):
         verb = f"{verb} {words[0]}".strip()
         found.append(words.pop(0))
-        if verb in catalogue.ALL:
+        if catalogue.find(verb):
             flags = flags_of(verb)
             if verb in {"create", "set"}:
                 flags.update({option: (option, takes_value) for option, takes_value in (of_driver or {}).items()})
@@ -46,7 +46,8 @@ def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = N
 
 def is_group(verb: str) -> bool:
     """Whether another verb follows; "" is what stands before the verb."""
-    return not verb or verb in catalogue.GROUPS
+    declared = catalogue.find(verb) if verb else None
+    return not verb or bool(declared and not declared.runs)
 
 
 def listed(variable: str) -> list[str]:

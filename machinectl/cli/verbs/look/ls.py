@@ -6,9 +6,6 @@ import sys
 
 from machinectl.cli.output.stdout import write_out
 from machinectl.errors import UsageError
-from machinectl.machines.selection import matching, selected
-from machinectl.machines.store import Store
-from machinectl.machines.store.removed_machines import removed_machines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +13,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
+    from machinectl.machines.store import Store
 
 
 def ls(
@@ -76,6 +74,11 @@ def listed_only(
 
     docker-machine's `ls` took names and ignored them, with exit status 0, which scripts rely on: a wrong one is a note.
     """
+    if not names and selector is None:
+        return None
+    from machinectl.machines.selection import matching, selected
+    from machinectl.machines.store.removed_machines import removed_machines
+
     if selector is not None:
         return selected(store, console, names, selector)
     there = [machine.name for machine in removed_machines(store)] if removed else store.names()
