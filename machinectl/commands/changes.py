@@ -27,7 +27,7 @@ class ChangeRow:
 
     @property
     def undoing(self) -> str:
-        if isinstance(self.change, PortOpened) and not firewall.is_ours(self.change):
+        if isinstance(self.change, PortOpened) and not firewall.is_our_rule(self.change):
             return "stays: no machinectl has written that record"
         return self.change.undoing
 

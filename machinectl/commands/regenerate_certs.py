@@ -244,8 +244,8 @@ def check(machine: Machine, host: Facts, target: Target) -> None:
             f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
             f"Have it set up: machinectl provision {machine.name}",
         )
-    preflight.room(host, target)
-    preflight.clock(host, target)
+    preflight.check_room(host, target)
+    preflight.check_clock(host, target)
 
 
 def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision:

@@ -55,7 +55,7 @@ def clock(off: timedelta, shell: Shell | None) -> Check:
     set_it = shell.command("timedatectl set-ntp true") if shell else "timedatectl set-ntp true, typed on the host"
     return broken(
         CLOCK,
-        f"the host's is {preflight.skew(off)} here",
+        f"the host's is {preflight.clock_skew(off)} here",
         f"See which one is right: date -u; the host's is set by {set_it}",
     )
 

@@ -80,10 +80,10 @@ def check_options(given: Iterable[str]) -> None:
 
     Raises UsageError.
     """
-    from machinectl.provision.daemon_json import LISTS, MAPS, options
+    from machinectl.provision.daemon_json import LISTS, MAPS, option_keys
 
     given = tuple(given)
-    options(given, {})
+    option_keys(given, {})
     seen: dict[str, str] = {}
     for option in given:
         flag, _, value = option.lstrip("-").partition("=")

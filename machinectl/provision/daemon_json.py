@@ -68,7 +68,7 @@ def dump(config: Mapping[str, Any], like: bytes | None) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def merged(before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+def with_ours(before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
     """Set our keys; new ones come last."""
     return {**before, **ours}
 
@@ -115,7 +115,7 @@ def key_of(flag: str) -> str:
     return LISTS.get(flag) or MAPS.get(flag) or flag
 
 
-def options(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, Any]:
+def option_keys(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, Any]:
     """Convert `--engine-opt flag=value` to keys. Raises UsageError for invalid ones."""
     found: dict[str, Any] = {}
     for option in given:
@@ -132,14 +132,14 @@ def options(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, Any]:
             there = found.get(key, before.get(key))
             found[key] = {
                 **(there if isinstance(there, dict) else {}),
-                name: typed(text) if flag == "feature" else text,
+                name: typed_value(text) if flag == "feature" else text,
             }
         else:
-            found[key] = (value if flag in TEXTS else typed(value)) if equals else True
+            found[key] = (value if flag in TEXTS else typed_value(value)) if equals else True
     return found
 
 
-def typed(text: str) -> str | int | bool:
+def typed_value(text: str) -> str | int | bool:
     """Convert text to a bool or number: dockerd refuses a quoted number."""
     if text in {"true", "false"}:
         return text == "true"

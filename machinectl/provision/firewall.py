@@ -120,7 +120,7 @@ def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     )
 
 
-def is_ours(change: PortOpened) -> bool:
+def is_our_rule(change: PortOpened) -> bool:
     """Return whether a recorded change is one that we made: its undo command runs as root."""
     port = int(change.port)
     chain = CHAIN_OF_RULE.match(change.undo)

@@ -36,36 +36,36 @@ TLS_KEYS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
 NOTICEABLE = timedelta(minutes=5)
 
 
-def check(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> None:
+def check_all(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> None:
     """Raise CheckFailed with the first reason why a host cannot be provisioned."""
-    for test in (root, init, impostors, startable, files, room, config):
+    for test in (check_root, check_init, check_impostors, check_startable, check_files, check_room, check_config):
         test(facts, target)
-    tls(facts, target, allowed)
-    for test in (port, clock):
+    check_tls(facts, target, allowed)
+    for test in (check_port, check_clock):
         test(facts, target)
-    reachable(facts, target, allowed)
+    check_reachable(facts, target, allowed)
 
 
-def root(facts: Facts, _: Target) -> None:
+def check_root(facts: Facts, _: Target) -> None:
     if facts.uid != 0:
         raise CheckFailed("Commands on the host do not run as root", "Log in as root, or as a user who may use sudo")
 
 
-def init(facts: Facts, target: Target) -> None:
+def check_init(facts: Facts, target: Target) -> None:
     if facts.init not in {"systemd", "openrc"}:
         raise CheckFailed(
             f"The host ({facts.os_name}) runs neither systemd nor OpenRC: nothing there could keep an engine running",
-            f"Set its engine up by hand, and register it: {registering(target)}",
+            f"Set its engine up by hand, and register it: {register_command(target)}",
         )
 
 
-def registering(target: Target) -> str:
+def register_command(target: Target) -> str:
     """Return the command that registers an engine without changing it."""
     url = EngineURL("tcp", host=target.address, port=target.port)
     return f"machinectl create -d none --url {url} --tls-dir <DIR> <NAME>"
 
 
-def impostors(facts: Facts, target: Target) -> None:
+def check_impostors(facts: Facts, target: Target) -> None:
     """Refuse what looks like a Docker Engine but is not one that can be configured."""
     if facts.snap and not facts.dockerd.startswith("/usr"):
         kept = (
@@ -98,7 +98,7 @@ def impostors(facts: Facts, target: Target) -> None:
             f"Reach it as that user: machinectl create -d none --url ssh://<USER>@{target.address} <NAME>",
         )
     if facts.init == "systemd":
-        second_engine(facts)
+        check_second_engine(facts)
     if facts.dockerd and not facts.service.loaded:
         raise CheckFailed(
             f"The host has {facts.dockerd}, but no docker.service that starts it",
@@ -116,7 +116,7 @@ def rootless(facts: Facts) -> Process | None:
     return next((each for each in facts.processes if each.uid != 0 and not cgroups.in_container(each.cgroup)), None)
 
 
-def startable(facts: Facts, _: Target) -> None:
+def check_startable(facts: Facts, _: Target) -> None:
     """Refuse an engine that cannot start; dockerd itself would report it only after two minutes."""
     if "docker.service" in facts.masked:
         raise CheckFailed(
@@ -144,7 +144,7 @@ def startable(facts: Facts, _: Target) -> None:
         )
 
 
-def second_engine(facts: Facts) -> None:
+def check_second_engine(facts: Facts) -> None:
     """Refuse another engine, unless it runs beside docker.service's with a daemon.json of its own."""
     for process in facts.processes:
         if process.uid != 0 or process.pid in facts.engines or cgroups.in_container(process.cgroup):
@@ -164,15 +164,15 @@ def second_engine(facts: Facts) -> None:
             )
 
 
-def files(facts: Facts, _: Target) -> None:
+def check_files(facts: Facts, _: Target) -> None:
     """Refuse a host where even root cannot write. If it has an engine, `configure` checks its own paths."""
     if not facts.etc_writable:
         raise unwritable("/etc", facts.unwritable.get("/etc", "read-only"))
     if not facts.dockerd:
-        writable(facts, facts.unwritable)
+        check_writable(facts, facts.unwritable)
 
 
-def writable(facts: Facts, paths: Iterable[str]) -> None:
+def check_writable(facts: Facts, paths: Iterable[str]) -> None:
     """Refuse a host where one of these paths, or the directory of a missing one, cannot be written."""
     for path in paths:
         directory = os.path.dirname(path)
@@ -197,7 +197,7 @@ def unwritable(path: str, why: str) -> CheckFailed:
     )
 
 
-def room(facts: Facts, _: Target) -> None:
+def check_room(facts: Facts, _: Target) -> None:
     wanted = {"/etc": ROOM_TO_CONFIGURE}
     if not facts.dockerd:
         wanted |= {"/usr": ROOM_TO_INSTALL, "/var": ROOM_TO_INSTALL}
@@ -222,13 +222,13 @@ def size(kib: int) -> str:
     return f"{kib >> 10} MB" if kib >= 1 << 10 else f"{kib} KB"
 
 
-def config(facts: Facts, target: Target) -> None:
+def check_config(facts: Facts, target: Target) -> None:
     """Refuse an invalid daemon.json, and engine options that it does not allow."""
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
-    daemon_json.options(target.options, before)
+    daemon_json.option_keys(target.options, before)
 
 
-def tls(facts: Facts, target: Target, allowed: Allowed) -> None:
+def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     """Refuse an engine that uses TLS with a foreign CA, unless docker-machine or we set it up."""
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
     said = {key: str(before[key]) for key in TLS_KEYS if before.get(key)}
@@ -247,18 +247,18 @@ def tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     if not whose.startswith(OWN_DIRECTORY):
         raise CheckFailed(
             f"The host's engine already uses TLS with another CA ({whose})",
-            f"Register it without changes: {registering(target)}; or replace its CA: --force",
+            f"Register it without changes: {register_command(target)}; or replace its CA: --force",
         )
     by = Revision.parse(facts.revision).by or "another machinectl"
     raise CheckFailed(
         f"The host's engine already uses TLS with another machinectl's CA: {by} set it up",
         "Share the machine: copy its directory from that computer, and pass the copy: --tls-dir <DIR> "
         "(for an existing machine: certs import --force <NAME> <DIR>)\n"
-        f"Or register it without changes: {registering(target)}; or replace its CA: --force",
+        f"Or register it without changes: {register_command(target)}; or replace its CA: --force",
     )
 
 
-def port(facts: Facts, target: Target) -> None:
+def check_port(facts: Facts, target: Target) -> None:
     for listener in facts.listeners:
         if listener.pid not in facts.engines:
             what = f"{listener.process} (process {listener.pid})" if listener.pid else "something in a container"
@@ -268,7 +268,7 @@ def port(facts: Facts, target: Target) -> None:
             )
 
 
-def reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
+def check_reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
     """Refuse a host whose engine could not be reached from here."""
     if not facts.no_way:
         return
@@ -284,7 +284,7 @@ def reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
     raise CheckFailed(f"The host's engine could not be reached from here: {facts.no_way}", advice)
 
 
-def clock(facts: Facts, target: Target) -> None:
+def check_clock(facts: Facts, target: Target) -> None:
     """Refuse a clock outside the certificates' validity: the engine would refuse every client."""
     now = datetime.fromtimestamp(facts.clock, UTC)
     for name in ("ca.pem", "server.pem"):
@@ -293,7 +293,7 @@ def clock(facts: Facts, target: Target) -> None:
         certificate = certs.describe(target.certificates[name], file=name)
         if not certificate.not_before <= now <= certificate.not_after:
             raise CheckFailed(
-                f"The host's clock says {now:%Y-%m-%d %H:%M} UTC, {skew(now - datetime.now(UTC))} here: "
+                f"The host's clock says {now:%Y-%m-%d %H:%M} UTC, {clock_skew(now - datetime.now(UTC))} here: "
                 f"its engine would refuse certificates that are valid from {certificate.not_before:%Y-%m-%d} "
                 f"to {certificate.not_after:%Y-%m-%d}",
                 "Set the host's clock: timedatectl set-ntp true",
@@ -303,7 +303,9 @@ def clock(facts: Facts, target: Target) -> None:
 def wrong_clock(facts: Facts, here: datetime) -> str:
     """Return a warning if the host's clock is wrong, though not too wrong to work; "" if it is right."""
     off = datetime.fromtimestamp(facts.clock, UTC) - here
-    return f"The host's clock is {skew(off)} here; set it: timedatectl set-ntp true" if abs(off) > NOTICEABLE else ""
+    return (
+        f"The host's clock is {clock_skew(off)} here; set it: timedatectl set-ntp true" if abs(off) > NOTICEABLE else ""
+    )
 
 
 def open_configuration(facts: Facts) -> str:
@@ -314,7 +316,7 @@ def open_configuration(facts: Facts) -> str:
     return f"Everybody on the host may write {path}, and so is root there; on the host: chmod o-w {path}"
 
 
-def skew(off: timedelta) -> str:
+def clock_skew(off: timedelta) -> str:
     """Say how far a clock is off, such as "3 hours behind the clock"."""
     seconds = abs(off.total_seconds())
     units = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))

@@ -33,7 +33,7 @@ ours = st.dictionaries(st.sampled_from(["hosts", "tlsverify", "live-restore", "l
 @settings(max_examples=80)
 def test_other_keys_stay_as_they_were_and_where_they_were(there: dict[str, Any], our: dict[str, Any]) -> None:
     text = daemon_json.dump(there, None)
-    after = daemon_json.parse(daemon_json.dump(daemon_json.merged(daemon_json.parse(text, "f"), our), text), "f")
+    after = daemon_json.parse(daemon_json.dump(daemon_json.with_ours(daemon_json.parse(text, "f"), our), text), "f")
     others = [key for key in there if key not in our]
     assert [key for key in after if key not in our] == others
     assert [after[key] for key in others] == [there[key] for key in others]
@@ -44,7 +44,7 @@ def test_other_keys_stay_as_they_were_and_where_they_were(there: dict[str, Any],
 @given(configs, ours)
 @settings(max_examples=80)
 def test_what_was_put_in_comes_out_again(there: dict[str, Any], our: dict[str, Any]) -> None:
-    assert daemon_json.put_back(daemon_json.merged(there, our), there, our) == there
+    assert daemon_json.put_back(daemon_json.with_ours(there, our), there, our) == there
 
 
 def test_a_key_that_somebody_changed_since_is_theirs() -> None:
@@ -96,7 +96,7 @@ def test_engine_options_become_keys_of_the_type_that_dockerd_wants() -> None:
         "experimental",
         "--storage-opt=size=1G",
     ]
-    assert daemon_json.options(given_options, {"dns": ["1.1.1.1"], "log-opts": {"a": "b"}}) == {
+    assert daemon_json.option_keys(given_options, {"dns": ["1.1.1.1"], "log-opts": {"a": "b"}}) == {
         "debug": True,
         "mtu": 1400,
         "log-level": "warn",
@@ -114,7 +114,7 @@ def test_engine_options_become_keys_of_the_type_that_dockerd_wants() -> None:
 )
 def test_an_engine_option_that_is_ours_or_cannot_be_a_key_is_refused(option: str) -> None:
     with pytest.raises(UsageError):
-        daemon_json.options([option], {})
+        daemon_json.option_keys([option], {})
 
 
 def test_a_label_takes_the_place_of_one_with_its_key() -> None:
@@ -130,7 +130,7 @@ def test_a_label_that_somebody_put_after_ours_is_no_change() -> None:
 @given(st.text(max_size=30))
 @settings(max_examples=60)
 def test_a_value_is_json_whatever_it_holds(text: str) -> None:
-    found = daemon_json.options([f"log-level={text}"], {})
+    found = daemon_json.option_keys([f"log-level={text}"], {})
     assert json.loads(daemon_json.dump(found, None)) == found
 
 

@@ -26,7 +26,7 @@ def started_by(text: str, path: str = PATH) -> Facts:
 def test_its_drop_in_is_taken_on_without_force() -> None:
     there = started_by(TEXT)
     assert docker_machine_host.set_up(there)
-    preflight.check(there, target())
+    preflight.check_all(there, target())
     goal = engine_config.goal(there, target(labels={"rack": "7"}))
     assert b'"tlscacert": "/etc/docker/machinectl/ca.pem"' in goal.config
     assert goal.drop_in is not None
@@ -52,8 +52,8 @@ def test_what_somebody_else_made_like_it_is_refused_as_before(text: str) -> None
     there = started_by(text)
     assert not docker_machine_host.set_up(there)
     with pytest.raises(CheckFailed, match="with another CA"):
-        preflight.check(there, target())
-    preflight.check(there, target(), Allowed(force=True))
+        preflight.check_all(there, target())
+    preflight.check_all(there, target(), Allowed(force=True))
 
 
 def test_once_it_is_ours_it_is_docker_machines_no_more() -> None:

@@ -43,7 +43,7 @@ TAKEN = {"host", "tlsverify", "tlscacert"}
 def rewritten(cat: str, environment: str = "") -> str:
     words = docker_unit.command_line(cat)
     variables = docker_unit.variables(cat, {"/etc/default/docker": environment})
-    return " ".join(docker_unit.without(docker_unit.expanded(words, variables, TAKEN), TAKEN))
+    return " ".join(docker_unit.without_flags(docker_unit.with_variables_expanded(words, variables, TAKEN), TAKEN))
 
 
 def test_the_hosts_go_and_everything_else_stays_where_it_was() -> None:
@@ -127,7 +127,7 @@ def test_whatever_stands_beside_the_hosts_stays_as_it_was_written(
 ) -> None:
     # A value-taking flag at the end would take -H for its value, as dockerd does.
     line = [*itertools.chain.from_iterable(given_hosts), *others]
-    kept = docker_unit.without(["/usr/bin/dockerd", *line], {"host"})
+    kept = docker_unit.without_flags(["/usr/bin/dockerd", *line], {"host"})
     assert kept == ["/usr/bin/dockerd", *others]
 
 
@@ -142,7 +142,7 @@ def test_our_drop_in_is_read_after_everybody_elses() -> None:
     for other in ("override.conf", "99-x.conf", "zz.conf", "zz-machinectl2.conf", "zzz-a.conf"):
         ours = docker_unit.drop_in_path((f"/run/systemd/system/docker.service.d/{other}",)).rpartition("/")[2]
         assert max(ours, other) == ours
-        assert docker_unit.is_ours(f"{DROP_INS}/{ours}")
+        assert docker_unit.is_our_drop_in(f"{DROP_INS}/{ours}")
 
 
 def test_secrets_of_the_environment_are_in_a_file_of_their_own_and_not_in_the_drop_in() -> None:
@@ -167,7 +167,7 @@ def test_a_shell_that_only_starts_dockerd_is_seen_through(
 ) -> None:
     cat = f"# /etc/systemd/system/docker.service\n[Service]\nExecStart={start}\n"
     assert [(flag.name, flag.value) for flag in docker_unit.all_flags(cat, {})] == flags
-    assert " ".join(docker_unit.without(docker_unit.command_line(cat), {"host"})) == without
+    assert " ".join(docker_unit.without_flags(docker_unit.command_line(cat), {"host"})) == without
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def put(job: Job, path: str) -> bytes:
 )
 def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Facts, cause: str) -> None:
     with pytest.raises(CheckFailed, match=cause) as raised:
-        preflight.check(facts, target())
+        preflight.check_all(facts, target())
     assert raised.value.hint
 
 
@@ -208,13 +208,13 @@ def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Fac
     ids=["it is not known", "it is there", "the engine runs", "nothing is installed", "dockerd has its own"],
 )
 def test_containerd_is_missed_only_where_an_engine_has_to_start_with_it(facts: Facts) -> None:
-    preflight.startable(facts, target())
+    preflight.check_startable(facts, target())
 
 
 def test_the_package_that_a_missing_containerd_comes_in_is_named() -> None:
     for packages, named in (({"docker-ce": "29"}, "the package containerd.io on"), ({}, "the package containerd on")):
         with pytest.raises(CheckFailed) as raised:
-            preflight.startable(off(containerd="", packages=packages), target())
+            preflight.check_startable(off(containerd="", packages=packages), target())
         assert named in raised.value.hint
 
 
@@ -237,24 +237,24 @@ def test_the_package_that_a_missing_containerd_comes_in_is_named() -> None:
     ],
 )
 def test_a_host_that_can_be_provisioned_is_not_refused(facts: Facts) -> None:
-    preflight.check(facts, target())
+    preflight.check_all(facts, target())
 
 
 def test_a_host_whose_ca_of_ours_was_lost_is_not_taken_for_somebody_else_s() -> None:
     facts = with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"})
-    preflight.check(facts, target(own_cas=frozenset({"ab"})))
+    preflight.check_all(facts, target(own_cas=frozenset({"ab"})))
     other = replace(facts, sums={"/etc/docker/machinectl/ca.pem": Sum("644", 0, 0, "cd")})
     with pytest.raises(CheckFailed, match="another machinectl"):
-        preflight.check(other, target(own_cas=frozenset({"ab"})))
+        preflight.check_all(other, target(own_cas=frozenset({"ab"})))
 
 
 def test_a_refusal_is_no_closed_port_unless_the_firewall_rejects() -> None:
     silent = {"iptables": "-P INPUT DROP"}
-    preflight.check(host("docker", no_way="refused", refused=True), target())
-    preflight.check(host("docker", no_way="refused", refused=True, firewalls=silent), target())
-    preflight.check(host("docker", no_way="timed out", firewalls=silent), target(), Allowed(open_firewall=True))
+    preflight.check_all(host("docker", no_way="refused", refused=True), target())
+    preflight.check_all(host("docker", no_way="refused", refused=True, firewalls=silent), target())
+    preflight.check_all(host("docker", no_way="timed out", firewalls=silent), target(), Allowed(open_firewall=True))
     with pytest.raises(CheckFailed, match="timed out") as raised:
-        preflight.check(host("docker", no_way="timed out", firewalls=silent), target(jump=True))
+        preflight.check_all(host("docker", no_way="timed out", firewalls=silent), target(jump=True))
     assert "iptables -I INPUT" in raised.value.hint
     assert "--no-provision" in raised.value.hint
 
@@ -311,14 +311,14 @@ def test_a_full_disk_is_told_in_one_line_without_the_shells_own_words() -> None:
 
 def test_without_an_engine_and_without_leave_to_install_one_there_is_nothing_to_do() -> None:
     with pytest.raises(CheckFailed, match="no Docker Engine on the host"):
-        preflight.check(host("bare"), target(install="none"))
+        preflight.check_all(host("bare"), target(install="none"))
 
 
 @pytest.mark.parametrize(("days", "words"), [(-731, "731 days behind"), (900, "900 days ahead of")])
 def test_a_clock_for_which_our_certificates_are_not_valid_is_refused(days: int, words: str) -> None:
     clock = int((datetime.now(UTC) + timedelta(days=days)).timestamp())
     with pytest.raises(CheckFailed, match=words):
-        preflight.check(host("docker", clock=clock), target())
+        preflight.check_all(host("docker", clock=clock), target())
 
 
 def test_a_clock_that_is_a_little_off_is_a_warning() -> None:
@@ -339,12 +339,12 @@ def test_a_daemon_json_that_everybody_may_write_is_warned_of() -> None:
 def test_tls_with_our_own_ca_is_not_somebody_elses() -> None:
     digest = hashlib.sha256(files()["ca.pem"]).hexdigest()
     facts = with_config("docker", {"tlsverify": True, "tlscacert": "/x"}, sums={"/x": Sum("644", 0, 0, digest)})
-    preflight.check(facts, target())
+    preflight.check_all(facts, target())
     other = replace(facts, sums={"/x": Sum("644", 0, 0, "0" * 64)})
     with pytest.raises(CheckFailed):
-        preflight.check(other, target())
-    preflight.check(other, target(), Allowed(force=True))
-    preflight.check(other, target(own_cas=frozenset({"0" * 64})))
+        preflight.check_all(other, target())
+    preflight.check_all(other, target(), Allowed(force=True))
+    preflight.check_all(other, target(own_cas=frozenset({"0" * 64})))
 
 
 # Installing
@@ -599,7 +599,7 @@ def test_a_variable_that_no_file_can_hold_is_refused(variable: str) -> None:
 
 def test_on_openrc_hints_name_its_commands() -> None:
     with pytest.raises(CheckFailed) as raised:
-        preflight.check(host("bare", init="openrc", podman_socket=True), target())
+        preflight.check_all(host("bare", init="openrc", podman_socket=True), target())
     assert "rc-service podman stop" in raised.value.hint
     facts = replace(provisioned(), init="openrc", containers=frozenset())
     decision = undo_steps.stop_engine(facts, [ServiceStarted("docker.service")])
@@ -716,9 +716,9 @@ def test_the_firewall_in_the_way_is_named_with_its_rule(firewalls: dict[str, str
     if allow:
         assert allow in firewall.advice(facts, 2376)
     if rule:
-        assert firewall.is_ours(PortOpened(rule.firewall, "2376", rule.undo))
+        assert firewall.is_our_rule(PortOpened(rule.firewall, "2376", rule.undo))
         strange = PortOpened(rule.firewall, "2376", f"{rule.undo}; reboot")
-        assert not firewall.is_ours(strange)
+        assert not firewall.is_our_rule(strange)
         assert undo(facts, [strange], purge_engine=False) == []
 
 
@@ -859,7 +859,7 @@ def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_th
 
 def test_undoing_reckons_with_the_drop_in_of_an_earlier_machine_that_was_forgotten() -> None:
     there = host("provisioned")
-    [ours] = [path for path in there.files if docker_unit.is_ours(path)]
+    [ours] = [path for path in there.files if docker_unit.is_our_drop_in(path)]
     alone = {flag.name for flag in undo_steps.own_flags(there, [FileCreated(ours)])}
     assert "host" in alone
     assert {flag.name for flag in undo_steps.own_flags(there, [])} == alone - {"host"}

@@ -77,8 +77,8 @@ def drained_for_restart(run: HostRun, allowed: Allowed) -> Iterator[None]:
 def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
     """Refuse a restart that does more harm than is allowed, and warn of what else it cuts off. Raises CheckFailed."""
     host, name = run.host, run.machine.name
-    preflight.root(host, target)
-    preflight.files(host, target)
+    preflight.check_root(host, target)
+    preflight.check_files(host, target)
     if not host.dockerd:
         raise CheckFailed(
             f'There is no Docker Engine on the host of "{name}"', f"Install it: machinectl provision {name}"

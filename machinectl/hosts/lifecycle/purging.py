@@ -46,5 +46,5 @@ def purge(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHIN
 def staying(changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, ...]:
     """Return the changes that `purge` leaves: the user's key (see `take_out`), and what we did not write."""
     kinds = (KeyAuthorized, UnknownChange) if purge_engine else (KeyAuthorized, UnknownChange, PackageInstalled)
-    foreign = [change for change in of_kind(changes, PortOpened) if not firewall.is_ours(change)]
+    foreign = [change for change in of_kind(changes, PortOpened) if not firewall.is_our_rule(change)]
     return tuple(change for change in changes if isinstance(change, kinds) or change in foreign)

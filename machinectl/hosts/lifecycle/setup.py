@@ -131,7 +131,7 @@ class Setup:
         is_taken_over = docker_machine_host.set_up(run.host)
         if is_taken_over or side_effects(run.host):
             # Refuse first what cannot work: then nobody is asked.
-            preflight.check(run.host, target, allowed)
+            preflight.check_all(run.host, target, allowed)
         if is_taken_over:
             agree_to_takeover(run.console, run.machine, allowed)
         agree_to_side_effects(run.console, run.machine, run.host, allowed)

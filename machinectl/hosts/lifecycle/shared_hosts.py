@@ -175,7 +175,7 @@ def read_revision(remote: Remote) -> dict[str, Any] | None:
         asked = EngineOptions.load(engine)
         # Invalid settings in the record would fail from then on.
         asked.check()
-        daemon_json.options(asked.options, {})
+        daemon_json.option_keys(asked.options, {})
     except (ValueError, RecursionError, UsageError):
         return None
     texts = {key: value for key, value in labels.items() if isinstance(value, str)}

@@ -137,7 +137,7 @@ def engine_options(old: OldMachine) -> tuple[EngineOptions, list[str]]:
 
 def is_option(option: str) -> bool:
     try:
-        daemon_json.options([option], {})
+        daemon_json.option_keys([option], {})
     except UsageError:
         return False
     return True

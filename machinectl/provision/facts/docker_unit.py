@@ -86,10 +86,10 @@ def sources(cat: str, *, ours: bool = False) -> list[tuple[str, str]]:
             found.append((line[2:], []))
         elif found:
             found[-1][1].append(line)
-    return [(path, "\n".join(lines)) for path, lines in found if ours or not is_ours(path)]
+    return [(path, "\n".join(lines)) for path, lines in found if ours or not is_our_drop_in(path)]
 
 
-def is_ours(path: str) -> bool:
+def is_our_drop_in(path: str) -> bool:
     # If docker.service.d is a link, systemd reports its destination.
     return bool(OUR_DROP_IN.fullmatch(path.rpartition("/")[2]))
 
@@ -99,7 +99,7 @@ def settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
     values: list[str] = []
     for _, text in sources(cat, ours=ours):
         section = ""
-        for line in joined(text):
+        for line in logical_lines(text):
             if line.startswith("["):
                 section = line.strip()
             name, equals, value = line.partition("=")
@@ -108,7 +108,7 @@ def settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
     return values
 
 
-def joined(text: str) -> list[str]:
+def logical_lines(text: str) -> list[str]:
     """Return lines without comments, with continued lines joined (systemd.syntax(7))."""
     lines: list[str] = []
     open_line = False
@@ -132,8 +132,8 @@ def command_line(cat: str, *, ours: bool = False) -> list[str]:
             f"docker.service has {len(commands) or 'no'} ExecStart: it is not clear how it starts dockerd",
             "Look at it on the host: systemctl cat docker.service",
         )
-    words = opened(WORD.findall(commands[0]))
-    if program(words) == len(words):
+    words = shell_opened(WORD.findall(commands[0]))
+    if dockerd_index(words) == len(words):
         raise MachineError(
             f"docker.service does not start dockerd but {commands[0]}",
             "Look at it on the host: systemctl cat docker.service",
@@ -144,11 +144,11 @@ def command_line(cat: str, *, ours: bool = False) -> list[str]:
 def wrapper(cat: str) -> str:
     """Return the program that the unit starts instead of dockerd itself, else ""."""
     words = command_line(cat)
-    name = unquoted(words[program(words)])
+    name = unquoted(words[dockerd_index(words)])
     return "" if name.rpartition("/")[2] == "dockerd" else name
 
 
-def opened(words: list[str]) -> list[str]:
+def shell_opened(words: list[str]) -> list[str]:
     """Split the script of a shell that only starts dockerd (`sh -c 'exec dockerd …'`) into words of the command line.
 
     The script's quotes stay, so that the words joined are the command line again.
@@ -156,7 +156,7 @@ def opened(words: list[str]) -> list[str]:
     match words:
         case [shell, "-c", given] if SHELL.search(unquoted(shell)) and given[0] in QUOTES:
             script = WORD.findall(given[1:-1])
-            if program(script) <= 1 and not any(map(is_more_than_one_command, script)):
+            if dockerd_index(script) <= 1 and not any(map(is_more_than_one_command, script)):
                 return [shell, "-c", given[0] + script[0], *script[1:], given[0]]
     return words
 
@@ -165,14 +165,14 @@ def is_more_than_one_command(word: str) -> bool:
     return word[0] not in QUOTES and NOT_ONE_COMMAND.search(word) is not None
 
 
-def program(words: list[str]) -> int:
+def dockerd_index(words: list[str]) -> int:
     """Return the index of dockerd in a command line (after `env` and the like), len(words) if it is missing."""
     return next((index for index, word in enumerate(words) if unquoted(word).endswith("dockerd")), len(words))
 
 
-def started(words: list[str], absent: AbstractSet[str], dockerd: str) -> list[str]:
+def with_installed_dockerd(words: list[str], absent: AbstractSet[str], dockerd: str) -> list[str]:
     """Return the command line with the installed dockerd, if it names one that does not exist."""
-    index = program(words)
+    index = dockerd_index(words)
     path = words[index].lstrip(PREFIXES)
     if path not in absent or not dockerd:
         return words
@@ -211,7 +211,7 @@ def variables(cat: str, files: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def expanded(words: list[str], environment: Mapping[str, str], names: AbstractSet[str]) -> list[str]:
+def with_variables_expanded(words: list[str], environment: Mapping[str, str], names: AbstractSet[str]) -> list[str]:
     """Replace variables that contain flags of `names` by their values.
 
     Other variables stay, so that their owner can still change them.
@@ -260,12 +260,12 @@ def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list
     for word in command_line(cat, ours=ours):
         variable = VARIABLE.fullmatch(word)
         words += WORD.findall(environment.get(variable[1] or variable[2], "")) if variable else [word]
-    return flags(words[program(words) + 1 :])
+    return flags(words[dockerd_index(words) + 1 :])
 
 
-def without(words: list[str], names: AbstractSet[str]) -> list[str]:
+def without_flags(words: list[str], names: AbstractSet[str]) -> list[str]:
     """Return the command line without some flags and their values."""
-    begin = program(words) + 1
+    begin = dockerd_index(words) + 1
     rest = words[begin:]
     for flag in flags(rest):
         if flag.name in names:
@@ -287,7 +287,7 @@ def drop_in(words: list[str] | None, *, environment: bool) -> bytes:
 
 def drop_in_path(drop_ins: tuple[str, ...]) -> str:
     """Return a path that sorts after every other drop-in, so that systemd reads it last."""
-    names = [path.rpartition("/")[2] for path in drop_ins if not is_ours(path)]
+    names = [path.rpartition("/")[2] for path in drop_ins if not is_our_drop_in(path)]
     name = "zz-machinectl.conf"
     while any(other >= name for other in names):
         name = "z" + name

@@ -66,7 +66,7 @@ def command(root: str) -> str:
     return f"root={shlex.quote(root)}\n{resource('health.sh')}"
 
 
-def number(word: str) -> int:
+def checked_number(word: str) -> int:
     value = int(word)
     if abs(value) > LARGEST:
         raise ValueError("more than 64 bits")
@@ -74,7 +74,7 @@ def number(word: str) -> int:
 
 
 def disk(words: list[str]) -> FileSystem:
-    size, free, inodes, inodes_free = map(number, words[:4])
+    size, free, inodes, inodes_free = map(checked_number, words[:4])
     return FileSystem(size, free, inodes, inodes_free, words[4], " ".join(words[5:]))
 
 
@@ -85,7 +85,7 @@ def parse(output: bytes) -> Health:
         raise MachineError("The host's health could not be read: the answer is incomplete", "Try again with --debug")
     try:
         disks = [disk(words) for words in each(found, "disk")]
-        memory = Memory(*map(number, found["memory"][0].words))
+        memory = Memory(*map(checked_number, found["memory"][0].words))
     except (ValueError, IndexError, KeyError, TypeError) as exc:
         raise MachineError("The host's answer is invalid", "Try again with --debug") from exc
     # Of several directories on one file system, keep the first.

@@ -116,7 +116,7 @@ def goal(facts: Facts, target: Target) -> Goal:
             f"{service} starts dockerd with --{clashes[0]}, which daemon.json must set: dockerd refuses both",
             f"Remove --{clashes[0]} from {place}, or omit the option here",
         )
-    after = daemon_json.merged(before, ours)
+    after = daemon_json.with_ours(before, ours)
     if without_live_restore(after) == without_live_restore(there):
         # Only live-restore differs, which needs no restart.
         after = there
@@ -181,7 +181,7 @@ def merged_lists(
 
 def is_set_by_flag(kept: list[docker_unit.DockerdFlag], key: str, value: Any) -> bool:
     """Return whether a flag already sets a key to this value."""
-    return any(key_of(flag) == key and daemon_json.typed(flag.value) == value for flag in kept)
+    return any(key_of(flag) == key and daemon_json.typed_value(flag.value) == value for flag in kept)
 
 
 def key_of(flag: docker_unit.DockerdFlag) -> str:
@@ -193,9 +193,9 @@ def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> by
     if not facts.unit:
         return None
     there = docker_unit.command_line(facts.unit)
-    words = docker_unit.started(there, facts.absent, facts.dockerd)
+    words = docker_unit.with_installed_dockerd(there, facts.absent, facts.dockerd)
     environment = docker_unit.variables(facts.unit, facts.environment)
-    rewritten = docker_unit.without(docker_unit.expanded(words, environment, taken), taken)
+    rewritten = docker_unit.without_flags(docker_unit.with_variables_expanded(words, environment, taken), taken)
     if rewritten == there and not target.env:
         return None
     return docker_unit.drop_in(rewritten if rewritten != there else None, environment=bool(target.env))
@@ -281,7 +281,7 @@ def is_everywhere(host: str) -> bool:
 
 def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[str]) -> dict[str, Any]:
     """Return the keys of daemon.json that we set."""
-    ours: dict[str, Any] = daemon_json.options(target.options, before)
+    ours: dict[str, Any] = daemon_json.option_keys(target.options, before)
     ours["hosts"] = hosts
     ours["tlsverify"] = True
     for key, name in (("tlscacert", "ca.pem"), ("tlscert", "server.pem"), ("tlskey", "server.pem")):
@@ -313,7 +313,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     enabling = (
         [] if facts.service.enabled or facts.init != "systemd" else ["/etc/systemd/system/multi-user.target.wants"]
     )
-    preflight.writable(facts, [*(file.path for file in files), *enabling])
+    preflight.check_writable(facts, [*(file.path for file in files), *enabling])
     if facts.swarm and not allowed.restart_swarm:
         raise CheckFailed(
             "The host is a Swarm node: configuring its engine restarts it, which stops the tasks on it",
@@ -368,7 +368,7 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     environment = docker_unit.environment_file(target.variables) if target.env else None
     if environment is not None and not is_installed(facts, docker_unit.ENVIRONMENT_FILE, "600", environment):
         files.append(NewFile(docker_unit.ENVIRONMENT_FILE, "600", environment))
-    drop_ins = {path: file for path, file in facts.files.items() if docker_unit.is_ours(path)}
+    drop_ins = {path: file for path, file in facts.files.items() if docker_unit.is_our_drop_in(path)}
     if wanted.drop_in is not None:
         there = drop_ins.pop(wanted.drop_in_path, None)
         if there is None or (there.mode, there.content) != ("644", wanted.drop_in):

@@ -44,14 +44,14 @@ def moves(
     """Return the settings that a restart with this daemon.json would change; empty if there is no container to hide."""
     if not container_total(facts):
         return []
-    asked = settings(after, flags)
+    asked = hiding_settings(after, flags)
     # Without an answer from the engine, the client prints empty values.
     if not facts.info.get("DockerRootDir"):
-        return unasked(settings(before, flags), asked)
+        return unasked(hiding_settings(before, flags), asked)
     return [move for move in compared(facts, asked) if move.now != move.then]
 
 
-def settings(config: Mapping[str, Any], flags: Sequence[DockerdFlag]) -> dict[str, str]:
+def hiding_settings(config: Mapping[str, Any], flags: Sequence[DockerdFlag]) -> dict[str, str]:
     """Return the settings that hide containers, as daemon.json and the command line have them."""
     said = {name: str(config[name]) for name in SETTINGS if config.get(name)}
     if config.get("graph"):

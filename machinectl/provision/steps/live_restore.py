@@ -187,7 +187,7 @@ def flagged(facts: Facts) -> str:
 
 
 def is_asked(target: Target) -> bool:
-    return LIVE_RESTORE in daemon_json.options(target.options, {})
+    return LIVE_RESTORE in daemon_json.option_keys(target.options, {})
 
 
 def owners(facts: Facts, target: Target) -> bool | None:
@@ -200,7 +200,7 @@ def wanted(facts: Facts, target: Target) -> Any:
     """Return the value for daemon.json, None for none: --engine-opt's, else the host's own; never true on a node."""
     value: Any = owners(facts, target)
     if is_asked(target) and not flagged(facts):
-        value = daemon_json.options(target.options, {})[LIVE_RESTORE]
+        value = daemon_json.option_keys(target.options, {})[LIVE_RESTORE]
     return False if value and facts.swarm else value
 
 

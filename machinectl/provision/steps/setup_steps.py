@@ -40,7 +40,7 @@ def steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
 
 def check_host(facts: Facts, target: Target, allowed: Allowed) -> None:
     """Raise CheckFailed for a host that cannot be set up, clashing settings included."""
-    preflight.check(facts, target, allowed)
+    preflight.check_all(facts, target, allowed)
     if facts.dockerd:
         engine_config.configure(facts, target, allowed)
 

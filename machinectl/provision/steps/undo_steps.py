@@ -58,9 +58,9 @@ def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "
         lambda facts, _: engine_config.recover(facts, NO_TARGET),
         lambda facts, changes: check_undoable(facts, changes, allowed),
         stop_engine,
-        keep_containers,
+        keep_containers_running,
         remove_config,
-        restore_live_restore,
+        reset_live_restore,
         restore_config,
         disable_service,
         close_ports,
@@ -70,9 +70,9 @@ def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "
 
 def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
     """Raise CheckFailed if undoing is impossible, or would stop or hide containers."""
-    preflight.root(facts, NO_TARGET)
-    preflight.files(facts, NO_TARGET)
-    preflight.writable(facts, [file.path for file in files_made(facts, changes)])
+    preflight.check_root(facts, NO_TARGET)
+    preflight.check_files(facts, NO_TARGET)
+    preflight.check_writable(facts, [file.path for file in files_made(facts, changes)])
     if not restarts(facts, changes):
         return
     if facts.swarm and facts.running and not allowed.restart_swarm:
@@ -123,7 +123,7 @@ def status_command(init: str) -> str:
     return "rc-service docker status" if init == "openrc" else "systemctl status docker"
 
 
-def keep_containers(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+def keep_containers_running(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Turn live-restore on before the engine is restarted."""
     return live_restore.borrow(facts, recorded(NO_TARGET, changes)) if restarts(facts, changes) else None
 
@@ -135,7 +135,7 @@ def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     last = original = config_before(facts, changes)
     if keeps_containers(facts, changes) and original_live_restore(facts, changes) is not True:
         # dockerd stops running containers when it starts without live-restore.
-        last = daemon_json.dump(with_live_restore(parsed(facts, original), value=True), original)
+        last = daemon_json.dump(with_live_restore(parsed_config(facts, original), value=True), original)
     files = files_made(facts, changes)
     if last != config_content(facts):
         # First: without the drop-in, its `hosts` would clash with the unit's -H.
@@ -188,7 +188,7 @@ def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult)
     return f"{facts.config_path} is restored, and dockerd refuses it{before}:\n{tail(result)}"
 
 
-def restore_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Restore live-restore in the running engine, and the original daemon.json."""
     original, value = config_before(facts, changes), original_live_restore(facts, changes)
     ours = of_kind(changes, LiveRestoreChanged) or original != config_content(facts)
@@ -239,7 +239,7 @@ def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
     no_configuration = {f"{facts.config_path}.before-machinectl", revision.PATH}
     if any(file.path not in no_configuration for file in files_made(facts, changes)):
         return True
-    before = parsed(facts, config_before(facts, changes))
+    before = parsed_config(facts, config_before(facts, changes))
     return without_live_restore(before) != without_live_restore(read_config(facts))
 
 
@@ -281,12 +281,12 @@ def held_original(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]
     return (LiveRestoreChanged(facts.config_path, original_live_restore(facts, changes)),)
 
 
-def parsed(facts: Facts, config: bytes | None) -> dict[str, Any]:
+def parsed_config(facts: Facts, config: bytes | None) -> dict[str, Any]:
     return daemon_json.parse(config, facts.config_path)
 
 
 def original_live_restore(facts: Facts, changes: Sequence[Change]) -> bool | None:
-    value = parsed(facts, config_before(facts, changes)).get(LIVE_RESTORE)
+    value = parsed_config(facts, config_before(facts, changes)).get(LIVE_RESTORE)
     return value if isinstance(value, bool) else None
 
 
@@ -350,7 +350,7 @@ def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.Docke
 
     A drop-in of an earlier, forgotten machine is not on record and stays.
     """
-    stays = not any(docker_unit.is_ours(change.path) for change in of_kind(changes, FileCreated))
+    stays = not any(docker_unit.is_our_drop_in(change.path) for change in of_kind(changes, FileCreated))
     try:
         return docker_unit.all_flags(facts.unit, facts.environment, ours=stays) if facts.unit else []
     except MachineError:
@@ -386,7 +386,7 @@ def not_disabled(init: str, result: RemoteResult) -> MachineError:
 
 def close_ports(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Remove our firewall rules for the engine's port."""
-    opened = [change for change in of_kind(changes, PortOpened) if firewall.is_ours(change)]
+    opened = [change for change in of_kind(changes, PortOpened) if firewall.is_our_rule(change)]
     if not opened:
         return None
     # Last, as the zone may hold another open port.
