@@ -142,7 +142,7 @@ def test_a_swarm_has_a_context_that_moves_to_a_manager_that_answers(
     assert context.host == url(store, "m1")
     assert "m1-swarm" in succeeds(store, "context", "ls")
     swarms["m1"].answers = False
-    assert 'leads to "m2"' in run(store, "swarm", "status", "-t", "1").stderr
+    assert 'points at "m2"' in run(store, "swarm", "status", "-t", "1").stderr
     context = contexts.read("m1-swarm")
     assert context
     assert context.host == url(store, "m2")
