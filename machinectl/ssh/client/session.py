@@ -9,7 +9,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import paramiko
 
@@ -45,7 +45,7 @@ TAIL = 4096
 END_SECONDS = 10.0
 
 
-class SSHSession(ABC):
+class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
     """A host that we are logged in to. Not to be shared between threads."""
 
     def __init__(
@@ -63,9 +63,6 @@ class SSHSession(ABC):
         self._trace = trace
         # Whether the host has run a script of ours.
         self._runs_scripts = False
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
