@@ -113,16 +113,24 @@ class Machine:
     _changes: list[Any]
 
     def __init__(self, name: str, driver: str, *, url: str = "", tls: bool = False, directory: str = "") -> None:
+        self.fill(name, directory, {"driver": driver, "url": url, "tls": tls})
+
+    @classmethod
+    def of(cls, name: str, directory: str, values: Mapping[str, Any]) -> Machine:
+        """Return the machine with a record's values."""
+        machine = cls.__new__(cls)
+        machine.fill(name, directory, values)
+        return machine
+
+    def fill(self, name: str, directory: str, values: Mapping[str, Any]) -> None:
+        """Set all attributes; what the values lack gets its default."""
         self.name = name
         self.directory = directory
         self.untyped_jump = False
         self.unknown: dict[str, Any] = {}
-        self.fill({"driver": driver, "url": url, "tls": tls})
-
-    def fill(self, values: Mapping[str, Any]) -> None:
-        """Set all that a record keeps; what is missing gets its default."""
         for key, kind in KEYS.items():
-            setattr(self, AS_JSON.get(key, key), values[key] if key in values else DEFAULTS.get(key, kind()))
+            value = values[key] if key in values else DEFAULTS[key] if key in DEFAULTS else kind()
+            setattr(self, AS_JSON.get(key, key), value)
 
     @property
     def engine(self) -> EngineOptions:
@@ -232,8 +240,7 @@ def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str
     # 0.1 kept the MAC address among the engine's options.
     engine_mac = str(values.get("engine", {}).pop("mac", ""))
     values["mac"] = values.get("mac") or engine_mac
-    machine = Machine(name, "", directory=directory)
-    machine.fill(values)
+    machine = Machine.of(name, directory, values)
     machine.unknown = data
     if machine.jump:
         read_jump(machine, schema, is_machine)
