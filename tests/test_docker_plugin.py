@@ -214,7 +214,10 @@ def test_a_configuration_that_is_none_is_left_as_it_is_and_said(docker: PluggedD
     docker.configuration.write_text(text, encoding="latin-1")
     done = docker.machinectl("docker-plugin", "install")
     assert (done.returncode, done.stdout) == (0, f"{docker.plugin}\n")
-    assert f"Nothing is said of docker commands that fail: docker's {docker.configuration} is not valid" in done.stderr
+    assert (
+        f"docker will not ask machinectl about failed commands: docker's {docker.configuration} is not valid"
+        in done.stderr
+    )
     assert docker.configuration.read_text(encoding="latin-1") == text
     assert docker.machinectl("docker-plugin", "uninstall").returncode == 1
     assert docker.configuration.read_text(encoding="latin-1") == text
@@ -234,11 +237,11 @@ def test_somebody_elses_plugin_stays(docker: PluggedDocker, tmp_path: Path) -> N
         refused = docker.machinectl("docker-plugin", "install")
         assert refused.returncode == 1
         assert refused.stderr == (
-            f"Error: {docker.plugin} is {what}, and stays as it is\n"
+            f"Error: {docker.plugin} is {what}, and is not changed\n"
             f"  Move it away, and install again: mv {docker.plugin} {docker.plugin}.old\n"
         )
         left = docker.machinectl("docker-plugin", "uninstall")
-        assert (left.returncode, left.stderr) == (0, f"{docker.plugin} is {what}, and stays as it is\n")
+        assert (left.returncode, left.stderr) == (0, f"{docker.plugin} is {what}, and is not changed\n")
         assert identity(docker.plugin) == before
         shutil.move(docker.plugin, f"{docker.plugin}.old.{before[0]}")
 
@@ -249,9 +252,9 @@ def test_our_hooks_go_where_somebody_elses_plugin_has_taken_our_place(docker: Pl
     assert docker.machinectl("docker-plugin", "install").returncode == 0
     docker.plugin.write_text("#!/bin/sh\n")
     left = docker.machinectl("docker-plugin", "uninstall")
-    stays = f"{docker.plugin} is somebody else's file, and stays as it is\n"
+    stays = f"{docker.plugin} is somebody else's file, and is not changed\n"
     assert (left.returncode, left.stdout) == (0, "")
-    assert left.stderr == f"{stays}docker's config.json no longer asks for the hooks of ours\n"
+    assert left.stderr == f"{stays}docker's config.json no longer asks for our hooks\n"
     assert (docker.plugin.read_text(), docker.configuration.read_text()) == ("#!/bin/sh\n", LOGGED_IN)
     theirs = '{"plugins": {"machine": {"error-hooks": "ps"}}}'
     docker.configuration.write_text(theirs)

@@ -258,9 +258,9 @@ def known(instance: Instance) -> dict[str, Any]:
     except (ValueError, RecursionError):
         state = None
     if not isinstance(state, dict) or not all(isinstance(state.get(key, kind()), kind) for key, kind in KINDS.items()):
-        raise DriverError(f'What the record of "{instance.name}" holds is no server\'s', START_AGAIN)
+        raise DriverError(f'The record of "{instance.name}" is not of this driver', START_AGAIN)
     if not state.get("IPAddress") or "EnginePort" not in state:
-        raise DriverError(f'The record of "{instance.name}" says no server\'s address and port', START_AGAIN)
+        raise DriverError(f'The record of "{instance.name}" has no address and port of a server', START_AGAIN)
     return state
 
 

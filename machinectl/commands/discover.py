@@ -134,4 +134,4 @@ def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
 def check_new(path: str) -> None:
     """Refuse to overwrite a file. Raises MachineError."""
     if os.path.lexists(path):
-        raise MachineError(f"{path} is there already, and stays as it is", "Give --write another name")
+        raise MachineError(f"{path} exists already and is not overwritten", "Give --write another name")

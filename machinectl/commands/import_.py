@@ -94,9 +94,9 @@ def check_apart(store: Store, root: str) -> None:
     theirs, ours = os.path.realpath(root), os.path.realpath(store.root)
     if old_store.is_store(root) and (ours == theirs or ours.startswith(f"{theirs}{os.sep}")):
         raise UsageError(
-            f"{root} is docker-machine's store, and machinectl is told to keep its machines there, too; it needs one "
-            "of its own, as that one stays as it is",
-            f"Take them over into it: {into_own_store(root)}",
+            f"{root} is docker-machine's store, and machinectl would keep its machines there, too; it needs a "
+            "store of its own",
+            f"Import them into it: {into_own_store(root)}",
         )
 
 
@@ -220,7 +220,7 @@ class Mover:
             if old.driver != "generic":
                 directory = old_store.directory_of(self.root, old.name)
                 raise LeftOut(
-                    f"{exc.cause}. Without SSH, its engine alone can be registered: machinectl create -d none "
+                    f"{exc.cause}. Without SSH, only its engine can be registered: machinectl create -d none "
                     f"--url {new.machine.url} --tls-dir {quoted(directory)} {old.name}"
                 ) from exc
             say_it = f"machinectl set --generic-ssh-key <FILE> {old.name}"

@@ -242,7 +242,7 @@ def check(machine: Machine, host: Facts, target: Target) -> None:
     if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
         raise MachineError(
             f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
-            f"Have it set up: machinectl provision {machine.name}",
+            f"Set it up: machinectl provision {machine.name}",
         )
     preflight.check_room(host, target)
     preflight.check_clock(host, target)

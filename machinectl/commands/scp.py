@@ -55,7 +55,7 @@ def scp(
     machines = list({each.machine.name: each.machine for each in (*sources, target) if each.machine}.values())
     if not machines:
         raise UsageError(
-            f"None of them is on a machine: {shlex.join(words)}",
+            f"no path is on a machine: {shlex.join(words)}",
             "One is written <NAME>:<PATH>; within this computer: cp",
         )
     for source in sources:

@@ -159,8 +159,8 @@ def installed(machine: Machine, host: Facts) -> str:
             return package
     if host.dockerd:
         raise MachineError(
-            f'{host.dockerd} on the host of "{machine.name}" is of no package that is known',
-            "Upgrade it as it was installed",
+            f'{host.dockerd} on the host of "{machine.name}" belongs to no known package',
+            "Upgrade it the way it was installed",
         )
     raise MachineError(
         f'There is no Docker Engine on the host of "{machine.name}"',
@@ -190,7 +190,7 @@ class PackageManager:
         unread = [line for line in complaints.splitlines() if not line.startswith("Err:")]
         if result.status != 0 or not re.search(r"\d", version) or (version == before and unread):
             raise MachineError(
-                f"It cannot be told whether there is a newer {package} than {before}:\n{complaints or tail(result)}",
+                f"cannot find out whether there is a newer {package} than {before}:\n{complaints or tail(result)}",
                 "See on the host that its package mirrors answer",
             )
         return version

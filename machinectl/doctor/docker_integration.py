@@ -46,9 +46,7 @@ def checks(
     if following:
         yield from contexts([context_status(docker, store, machine) for machine in machines])
     else:
-        yield unknown(
-            CONTEXTS, "machinectl leaves them alone (MACHINECTL_CONTEXTS)", "To have them: unset MACHINECTL_CONTEXTS"
-        )
+        yield unknown(CONTEXTS, "switched off by MACHINECTL_CONTEXTS", "Switch them on: unset MACHINECTL_CONTEXTS")
     yield from current(docker, environment)
 
 
@@ -75,15 +73,15 @@ def plugin(path: str) -> Check:
     """Check whether `docker machine …` runs machinectl."""
     if there := docker_plugin.foreign_file(path):
         away = f"mv {quoted(path)} {quoted(f'{path}.old')}"
-        return unknown(PLUGIN, f"{path} is {there}", f"To have ours: {away}; {INSTALL}")
+        return unknown(PLUGIN, f"{path} is {there}", f"Replace it: {away}; {INSTALL}")
     if not docker_plugin.is_ours(path):
-        return unknown(PLUGIN, "`docker machine` is not installed", f"To have it: {INSTALL}")
+        return unknown(PLUGIN, "`docker machine` is not installed", f"Install it: {INSTALL}")
     if not os.access(path, os.X_OK):
-        return broken(PLUGIN, f"{path} is none that docker could run", f"Install it anew: {INSTALL}")
+        return broken(PLUGIN, f"{path} is not executable", f"Install it again: {INSTALL}")
     program = started_by(path)
     if not os.access(program, os.X_OK):
         gone = f"{path} was written by {program or 'what it does not say'}, which is gone"
-        return unknown(PLUGIN, gone, f"Install it anew: {INSTALL}")
+        return unknown(PLUGIN, gone, f"Install it again: {INSTALL}")
     return ok(PLUGIN, f"`docker machine` is {program}")
 
 

@@ -40,18 +40,18 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
         return failed(TITLE, exc)
     if found:
         # A restart would apply unit files that systemd has not read, so provision refuses.
-        read = f"Have the unit read: {shell.command('systemctl daemon-reload')}\nThen set" if host.unread else "Set"
-        how = "changed by hand since" if by_hand(host, changes) else "not as it shall be"
+        read = f"Reload the unit: {shell.command('systemctl daemon-reload')}\nThen set" if host.unread else "Set"
+        how = "changed by hand since" if by_hand(host, changes) else "different from the record"
         return broken(TITLE, f"{how}: {'; '.join(found)}", f"{read} it up again: machinectl provision {shell.machine}")
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
     if restart_risks.edited(host, target):
         again = shell.service("restart", host.init)
         return unknown(
             TITLE,
-            f"as it was left{beside}; {host.config_path} was changed after the engine was started",
+            f"as recorded{beside}; {host.config_path} was changed after the engine was started",
             f"Apply all of it: {again}",
         )
-    return ok(TITLE, f"as it was left{beside}")
+    return ok(TITLE, f"as recorded{beside}")
 
 
 def different(host: Facts, target: Target) -> list[str]:
@@ -81,7 +81,7 @@ def key(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
     if name not in there:
         return f'"{name}" is not set'
     now = json.dumps(without_secret_of(name, there[name]))
-    return f'"{name}" is {now}' + ("" if wanted[name] is not None else ", which is not asked for any more")
+    return f'"{name}" is {now}' + ("" if wanted[name] is not None else ", which the record no longer has")
 
 
 def by_hand(host: Facts, changes: Sequence[Change]) -> bool:

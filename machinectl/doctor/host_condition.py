@@ -84,15 +84,15 @@ def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
         return broken(SERVICE, f"{unit} does not run", f"Start it: {start}{journal}")
     if host.unread:
         read = shell.command("systemctl daemon-reload")
-        return unknown(SERVICE, f"{unit} was changed on disk, and systemd has not read that", f"Have it read: {read}")
+        return unknown(SERVICE, f"{unit} was changed on disk, and systemd has not read that", f"Reload it: {read}")
     if not host.service.enabled and (ours or not host.socket.active):
         enable = "rc-update add docker" if host.init == "openrc" else "systemctl enable docker"
         return broken(
             SERVICE,
-            f"{unit} runs, and is not started at boot",
-            f"Have it started: {again if ours else shell.command(enable)}",
+            f"{unit} runs, but is not enabled at boot",
+            f"Enable it: {again if ours else shell.command(enable)}",
         )
-    return ok(SERVICE, f"{unit} runs" + (", and is started at boot" if host.service.enabled else ""))
+    return ok(SERVICE, f"{unit} runs" + (", and is enabled at boot" if host.service.enabled else ""))
 
 
 def live_restore(host: Facts, shell: Shell, *, owed: bool, configured: bool) -> Check:
@@ -167,7 +167,7 @@ def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Che
         return broken(
             RESTART,
             "the package manager was cut short",
-            f"Have it finish: {shell.command('dpkg --configure -a')}",
+            f"Finish it: {shell.command('dpkg --configure -a')}",
         )
     if found.reboot is not None:
         whose = f": {', '.join(found.reboot)}" if found.reboot else ""

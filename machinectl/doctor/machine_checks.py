@@ -234,7 +234,7 @@ def refused(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineEr
     if pinned_known_hosts(machine).strip() or access.strict or access.host_key:
         return failed(SSH, error)
     seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"
-    return unknown(SSH, seen, f"Compare it, and have it pinned: machinectl ssh {machine.name} true")
+    return unknown(SSH, seen, f"Compare it, and pin it: machinectl ssh {machine.name} true")
 
 
 def logged_in_inside(
@@ -243,7 +243,7 @@ def logged_in_inside(
     """Read the host's facts after login."""
     shell = Shell(machine.name)
     key = "the pinned key" if pinned_known_hosts(machine).strip() else "a key that your SSH knows"
-    entered = ok(SSH, f"{session.user} is let in at {ssh.host}, which shows {key}")
+    entered = ok(SSH, f"{session.user} can log in at {ssh.host}, which shows {key}")
     try:
         root = root_runner(session, console, access)
     except MachineError as exc:
@@ -266,4 +266,4 @@ def logged_in_inside(
             fares = root.run(host_health.command(data), timeout=timeout * READS, check=False).stdout
         return replace(seen, health=host_health.parse(fares))
     except MachineError as exc:
-        return replace(seen, checks=(*checks, unknown(HOST, f"how it fares was not read: {exc.cause}", exc.hint)))
+        return replace(seen, checks=(*checks, unknown(HOST, f"its condition was not read: {exc.cause}", exc.hint)))

@@ -57,7 +57,7 @@ def served(
             # Only the host knows whose it is now: plain provision asks before it takes it.
             again = f"machinectl provision {shell.machine}"
         whose = f"; on the host's disk is {on_disk}" if on_disk else ""
-        return broken(TITLE, f"{seen}{whose}", f"Have the one on record there: {again}")
+        return broken(TITLE, f"{seen}{whose}", f"Send the one on record: {again}")
     if description.not_after < now:
         return broken(TITLE, f"it has expired: {until}", f"Renew it: {renew}" if identity.server else theirs(shell))
     if on_disk and on_disk != SAME:
@@ -85,7 +85,7 @@ def of_disk(identity: Identity, host: Facts) -> str:
 
 
 def restarted(shell: Shell, init: str) -> str:
-    return f"Have the engine take it: {shell.service('restart', init)}"
+    return f"Restart the engine: {shell.service('restart', init)}"
 
 
 def theirs(shell: Shell) -> str:

@@ -59,8 +59,8 @@ def record(store: Store, machine: Machine) -> Check:
         go_on = f"Go on: machinectl provision {name}; or forget it: machinectl rm {name}"
         return broken(RECORD, f"half made: {machine.why}", go_on)
     if machine.pending:
-        not_there = "not all that was asked is on its host"
-        return broken(RECORD, not_there, f"Have it there: machinectl {PROVISION} {name}")
+        not_there = "not all changes reached its host"
+        return broken(RECORD, not_there, f"Apply it: machinectl {PROVISION} {name}")
     if store.is_unsettled(name):
         return unknown(
             RECORD,
@@ -89,11 +89,11 @@ def private(directory: str, entries: Sequence[Entry], reader: Reader) -> Check:
     foreign = [entry for entry in entries if reader.uid not in {0, entry.uid}]
     if foreign:
         take = f"sudo chown -R $(id -u) {quoted(directory)}"
-        return broken(MODES, f"{named(foreign)}: another user's", f"Have it for yourself: {take}")
+        return broken(MODES, f"{named(foreign)}: another user's", f"Take it over: {take}")
     opened = [entry for entry in entries if is_open(entry)]
     if opened:
         return broken(MODES, f"others may read {named(opened)}", f"Keep them out: chmod -R go= {quoted(directory)}")
-    return ok(MODES, f"{directory} is its owner's alone")
+    return ok(MODES, f"{directory} is readable only by its owner")
 
 
 def is_open(entry: Entry) -> bool:

@@ -164,12 +164,12 @@ def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
         if modes.hint:
             wrong.append(broken(RECORDS, f'"{name}": {modes.seen}', modes.hint))
     count = f"{len(machines)} machine{'' if len(machines) == 1 else 's'}"
-    yield from wrong or [ok(RECORDS, f"{count}, each whole and its owner's alone")]
+    yield from wrong or [ok(RECORDS, f"{count}, all complete and readable only by their owner")]
     if theirs:
         yield unknown(
             RECORDS,
-            f"{', '.join(theirs)}: docker-machine's, and left as they are",
-            f"Have them in a store of your own: {into_own_store(store.root)}",
+            f"{', '.join(theirs)}: docker-machine's; machinectl does not change them",
+            f"Import them into a store of your own: {into_own_store(store.root)}",
         )
 
 
@@ -188,8 +188,8 @@ def removed(store: Store) -> Iterator[Check]:
     names = [machine.name for machine in removed_machines(store)]
     if names:
         name = names[0]
-        put_back = f"Put a host back: machinectl rm --purge {name}; or forget it: machinectl rm --forget {name}"
-        yield unknown(REMOVED, f"{', '.join(names)}: removed here, and their hosts are as they were left", put_back)
+        put_back = f"Undo the changes: machinectl rm --purge {name}; or forget it: machinectl rm --forget {name}"
+        yield unknown(REMOVED, f"{', '.join(names)}: removed here, but their hosts keep the changes", put_back)
 
 
 def docker_machines(store: Store) -> Iterator[Check]:
@@ -200,7 +200,7 @@ def docker_machines(store: Store) -> Iterator[Check]:
     names = [name for name in old_store.entries(theirs) if old_store.is_its_own(theirs, name)]
     if names:
         count = f"{len(names)} machine{'' if len(names) == 1 else 's'} of docker-machine's in {theirs}"
-        again = "Have them here, too, which changes nothing there: machinectl import --from-docker-machine"
+        again = "Import them, which changes nothing there: machinectl import --from-docker-machine"
         yield unknown(DOCKER_MACHINE, count, again)
 
 
@@ -214,7 +214,7 @@ def which_machinectl(path: str, program: str) -> Check:
         beside = f"; systemd's comes after it: {foreign[0]}" if foreign else ""
         return ok(PROGRAM, f"{found[0]} is what is typed{beside}")
     seen = f"{found[0]}, systemd's, is what is typed" if found else "there is none on the PATH"
-    hint = f"Have this one first: export PATH={quoted(os.path.dirname(mine))}:$PATH" if mine else ""
+    hint = f"Put this one first: export PATH={quoted(os.path.dirname(mine))}:$PATH" if mine else ""
     return (
         broken(PROGRAM, seen, hint or "Install it: pipx install machinectl") if found else unknown(PROGRAM, seen, hint)
     )

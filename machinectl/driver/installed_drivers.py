@@ -133,7 +133,7 @@ def found_and_loaded(name: str) -> Driver:
         near = closest_match(name, found)
         raise DriverError(
             f'Driver "{name}" not found. Do you have the plugin installed? (installed: {known}{why})',
-            f"Did you mean: machinectl create -d {near} --help" if near else "See what is there: machinectl drivers",
+            f"Did you mean: machinectl create -d {near} --help" if near else "List the drivers: machinectl drivers",
         )
     return found[name].load()
 

@@ -204,7 +204,7 @@ def test_create_does_not_put_a_ca_beside_the_key_of_another(made: Path, tmp_path
     before = contents(made)
     ca = str(other / "ca.pem"), str(other / "ca-key.pem")
     error = error_of(lambda: certs_create(str(made), ["orion"], ca_cert=ca[0], ca_key=ca[1], force=True))
-    assert error.cause == f"{made}/ca-key.pem is not the key of the CA that is to be used"
+    assert error.cause == f"{made}/ca-key.pem is not the key of the given CA"
     assert contents(made) == before
 
 

@@ -235,7 +235,7 @@ def test_a_file_that_is_there_stays(store: Store, sshd: Sshd, tmp_path: Path) ->
     before = path.read_bytes()
     second = machinectl(*words, store=store.root)
     assert (second.returncode, second.stdout, path.read_bytes()) == (1, "", before)
-    assert "is there already" in second.stderr
+    assert "exists already" in second.stderr
 
 
 def test_what_cannot_be_written_is_said(store: Store, sshd: Sshd, tmp_path: Path) -> None:

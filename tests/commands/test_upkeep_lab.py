@@ -305,4 +305,4 @@ def test_a_patch_release_is_installed_under_running_containers_and_more_is_asked
 
     # An archive that does not answer is not taken for one that has nothing new.
     host.run("echo 'deb http://127.0.0.1:9/debian stable main' > /etc/apt/sources.list; rm /etc/apt/sources.list.d/*")
-    assert "It cannot be told whether there is a newer docker.io" in fails(store, "upgrade", host.name)
+    assert "cannot find out whether there is a newer docker.io" in fails(store, "upgrade", host.name)

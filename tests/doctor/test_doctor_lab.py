@@ -129,7 +129,7 @@ def test_a_machine_that_is_well_has_a_tick_a_line(patient: Patient) -> None:
             id="no client certificates wanted",
         ),
         pytest.param(f"echo '# mine' >> {DROP_IN}", "Configuration", "is another one", id="drop-in edited"),
-        pytest.param("systemctl -q disable docker docker.socket", "Service", "not started at boot", id="not at boot"),
+        pytest.param("systemctl -q disable docker docker.socket", "Service", "not enabled at boot", id="not at boot"),
         pytest.param("systemctl stop docker docker.socket", "Service", "does not run", id="engine stopped"),
         pytest.param(
             "systemctl -q mask --now docker docker.socket",

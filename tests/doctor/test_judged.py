@@ -97,7 +97,7 @@ def test_a_key_of_ours_that_somebody_changed_is_told_with_what_it_is_now(keys: d
 def test_what_others_set_is_theirs_and_told() -> None:
     facts, change = left()
     found = against_record(edited(facts, debug=True), change)
-    assert (found.verdict, found.seen) == (OK, "as it was left; set by others: debug")
+    assert (found.verdict, found.seen) == (OK, "as recorded; set by others: debug")
 
 
 def test_a_record_of_what_was_there_that_is_none_claims_nothing_of_the_host() -> None:
@@ -108,7 +108,7 @@ def test_a_record_of_what_was_there_that_is_none_claims_nothing_of_the_host() ->
 def test_what_is_asked_and_not_there_yet_was_not_changed_by_hand() -> None:
     facts, change = left()
     found = against_record(facts, change, target(labels={"rack": "7"}))
-    assert (found.verdict, found.seen) == (BROKEN, 'not as it shall be: "labels" is not set')
+    assert (found.verdict, found.seen) == (BROKEN, 'different from the record: "labels" is not set')
 
 
 def test_a_secret_in_a_key_is_masked() -> None:
@@ -128,7 +128,7 @@ def test_files_that_are_gone_or_others_are_told() -> None:
         sums={**facts.sums, own: Sum("600", 0, 0, "0" * 64)},
         files={DAEMON_JSON: facts.files[DAEMON_JSON]},
     )
-    assert against_record(wrong, change).seen == f"not as it shall be: {own} is another one; {drop_in} is gone"
+    assert against_record(wrong, change).seen == f"different from the record: {own} is another one; {drop_in} is gone"
     gone = replace(facts, files={drop_in: facts.files[drop_in]})
     assert against_record(gone, change).seen == f"changed by hand since: {DAEMON_JSON} is gone"
 
@@ -152,7 +152,7 @@ def test_a_unit_that_systemd_has_not_read_is_read_before_it_is_set_up_again() ->
     facts, change = left()
     found = against_record(edited(replace(facts, unread=True), tlsverify=None), change)
     assert found.hint.splitlines() == [
-        "Have the unit read: machinectl ssh orion sudo systemctl daemon-reload",
+        "Reload the unit: machinectl ssh orion sudo systemctl daemon-reload",
         "Then set it up again: machinectl provision orion",
     ]
 
@@ -166,13 +166,13 @@ def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -
 @pytest.mark.parametrize(
     ("different", "verdict", "seen", "hint"),
     [
-        ({}, OK, "docker.service runs, and is started at boot", ""),
+        ({}, OK, "docker.service runs, and is enabled at boot", ""),
         ({"dockerd": ""}, BROKEN, "there is no Docker Engine", "machinectl provision orion"),
         ({"service": ServiceState(loaded=True)}, BROKEN, "does not run", "Start it: machinectl provision orion"),
         (
             {"service": ServiceState(loaded=True, active=True)},
             BROKEN,
-            "not started at boot",
+            "not enabled at boot",
             "machinectl provision orion",
         ),
         ({"unread": True}, UNKNOWN, "systemd has not read that", "sudo systemctl daemon-reload"),
@@ -299,9 +299,9 @@ def test_a_certificate_is_the_same_on_record_on_the_wire_and_on_the_disk() -> No
     assert (found.verdict, found.hint) == (BROKEN, "Put the one on record back: machinectl provision orion")
     found = served_certificate.served(other.certificate, mine, ours, SUDO)
     assert found.verdict is BROKEN
-    assert found.hint == "Have the engine take it: machinectl ssh orion sudo systemctl restart docker"
+    assert found.hint == "Restart the engine: machinectl ssh orion sudo systemctl restart docker"
     found = served_certificate.served(other.certificate, mine, on_disk(other.certificate), SUDO)
-    assert found.hint == "Have the one on record there: machinectl provision --force orion"
+    assert found.hint == "Send the one on record: machinectl provision --force orion"
     assert "on the host's disk is none" in served_certificate.served(mine.server, mine, on_disk(), SUDO).seen
 
 
@@ -310,7 +310,7 @@ def test_nobody_is_told_to_take_a_host_from_its_owner_without_a_word() -> None:
     other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"]).certificate
     found = served_certificate.served(other, mine, on_disk(other), SUDO, lost_to='the machine "rigel"')
     assert found.seen.endswith('the machine "rigel" has set the host up since')
-    assert found.hint.startswith("Forget this one, and leave the host to its owner: machinectl rm --forget orion;")
+    assert found.hint.startswith("Forget this machine, and leave the host to its owner: machinectl rm --forget orion;")
     assert served_certificate.served(other, mine, None, SUDO).hint.endswith(": machinectl provision orion")
 
 

@@ -160,7 +160,7 @@ def test_systemds_machinectl_is_told_from_ours_by_asking_it(tmp_path: Path) -> N
     assert found.seen.endswith(f"systemd's comes after it: {theirs}")
     found = this_computer.which_machinectl(f"{system}:{tmp_path}", str(mine))
     assert found.verdict is BROKEN
-    assert found.hint == f"Have this one first: export PATH={tmp_path}:$PATH"
+    assert found.hint == f"Put this one first: export PATH={tmp_path}:$PATH"
     first = ["sh", "-c", f"{found.hint.partition(': ')[2]}; command -v machinectl"]
     typed = subprocess.run(first, env={"PATH": f"{system}:/bin"}, capture_output=True, text=True, check=True)
     assert typed.stdout.strip() == str(mine)
@@ -240,4 +240,4 @@ def test_a_machine_without_the_certificates_that_it_needs_is_told(store: Store) 
 def test_what_a_record_says_is_pending_is_typed_by_nobody(store: Store) -> None:
     machine = added(store, Machine("orion", "none", url="unix:///x.sock"))
     machine.pending = "provision x; rm -rf ~;"
-    assert store_files.record(store, machine).hint == "Have it there: machinectl provision orion"
+    assert store_files.record(store, machine).hint == "Apply it: machinectl provision orion"

@@ -81,7 +81,7 @@ def check_ca_key(path: str, ca: Pair) -> None:
         certs.ca_pair(ca.certificate, read_regular_file(path), key_file=path)
     except MachineError as exc:
         raise MachineError(
-            f"{path} is not the key of the CA that is to be used",
+            f"{path} is not the key of the given CA",
             f"Choose another directory, or keep that key elsewhere: mv {shlex.quote(path)} …",
         ) from exc
 

@@ -35,7 +35,7 @@ def docker_plugin_install(
     path = plugin.plugin_file(environment)
     if found := plugin.foreign_file(path):
         raise MachineError(
-            f"{path} is {found}, and stays as it is",
+            f"{path} is {found}, and is not changed",
             f"Move it away, and install again: mv {quoted(path)} {quoted(f'{path}.old')}",
         )
     plugin.install_plugin(path, program)
@@ -43,7 +43,7 @@ def docker_plugin_install(
         try:
             plugin.ask_for_hooks(environment)
         except MachineError as exc:
-            console.warn(f"Nothing is said of docker commands that fail: {exc.cause}\n{exc.hint}")
+            console.warn(f"docker will not ask machinectl about failed commands: {exc.cause}\n{exc.hint}")
     tell_of_docker(console, docker_cli(environment), hooks=hooks)
     return path
 

@@ -16,10 +16,10 @@ def docker_plugin_uninstall(console: Console, environment: Mapping[str, str]) ->
     """Remove the plugin and its hooks; return its path, "" if it was not installed. Raises MachineError."""
     path = plugin.plugin_file(environment)
     if found := plugin.foreign_file(path):
-        console.note(f"{path} is {found}, and stays as it is")
+        console.note(f"{path} is {found}, and is not changed")
         if plugin.asks_for_hooks(environment):
             plugin.ask_for_no_hooks(environment)
-            console.note("docker's config.json no longer asks for the hooks of ours")
+            console.note("docker's config.json no longer asks for our hooks")
         return ""
     there = plugin.is_ours(path)
     if there:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def fleet_import(store: Store, console: Console, path: str, kind: str) -> str:
-    """The file that is made of another one; what is not in it is said. See `imported`."""
+    """Return the fleet file; warn about what it leaves out. See `imported`."""
     notes = Notes()
     try:
         return imported(path, kind, store.names(), notes)

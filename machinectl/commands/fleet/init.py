@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 HEADING = (
-    "The machines of this fleet, and what each shall be.",
+    "The machines of this fleet, and their settings.",
     "",
-    "What is to do is shown by machinectl plan, and done by machinectl apply. What is said of a host counts more than",
-    "its groups, and those more than the defaults. Keys are the options of machinectl create; an editor completes them",
+    "machinectl plan shows what differs, and machinectl apply changes it. A host's own settings win over those of",
+    "its groups, and these win over the defaults. Keys are the options of machinectl create; an editor completes them",
     "from what machinectl fleet schema prints.",
 )
 TEMPLATE = """\
-# The machines of this fleet, and what each shall be.
+# The machines of this fleet, and their settings.
 #
-# What is to do is shown by machinectl plan, and done by machinectl apply. Keys are the options of machinectl create; an
+# machinectl plan shows what differs, and machinectl apply changes it. Keys are the options of machinectl create; an
 # editor completes them from what machinectl fleet schema prints. Take the # away where it stands right before a key or
 # a blank, and the {} behind hosts.
 

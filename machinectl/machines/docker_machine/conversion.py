@@ -129,7 +129,7 @@ def engine_options(old: OldMachine) -> tuple[EngineOptions, list[str]]:
     # What follows the first = may be a password.
     left += [f"--engine-env {variable.partition('=')[0]}" for variable in old.env if variable not in env]
     left += list(old.others)
-    remarks = [f"not taken over, and left as it is on the host: {', '.join(left)}"] if left else []
+    remarks = [f"not imported, and unchanged on the host: {', '.join(left)}"] if left else []
     if asked.install_url:
         remarks.append(f"where its host has no engine, provision installs one by {asked.install_url}")
     return asked, remarks
