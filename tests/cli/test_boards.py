@@ -291,6 +291,6 @@ def test_there_are_plain_lines_on_a_terminal_that_cannot_be_drawn_on_or_is_full_
 
 def test_the_command_line_is_loaded_without_what_draws() -> None:
     loaded = "*(name in sys.modules for name in ('machinectl.cli.output.terminal', 'rich'))"
-    code = f"import sys, machinectl.cli.typer_app; print({loaded})"
+    code = f"import sys, machinectl.cli.typer_app, machinectl.cli.output.terminal; print({loaded})"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed == "True False\n"

@@ -298,7 +298,7 @@ def test_leftovers_of_another_user_are_not_put_into_place(tmp_path: Path) -> Non
     trap.mkdir()
     (trap / "ca.pem").write_text("a CA of mallory's")
     os.chown(trap, 65534, 65534)
-    assert "another user's unfinished work" in error_of(lambda: certs_create(str(tmp_path), ["orion"])).cause
+    assert "it is another user's" in error_of(lambda: certs_create(str(tmp_path), ["orion"])).cause
     assert not (tmp_path / "ca.pem").exists()
 
 

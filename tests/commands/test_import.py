@@ -528,7 +528,7 @@ def test_a_store_cannot_be_taken_over_into_itself(old: OldStore, tmp_path: Path)
     link = tmp_path / "link"
     link.symlink_to(old.root)
     for ours in (old.root, old.root / "machinectl", link):
-        with pytest.raises(UsageError, match="stays as it is"):
+        with pytest.raises(UsageError, match="needs a store of its own"):
             list(import_(Store(str(ours)), Quiet(), str(old.root)))
     assert old.snapshot() == before
 

@@ -125,7 +125,7 @@ def test_a_name_of_the_ssh_configuration_is_looked_up_once(tmp_path: Path, ssh_c
     found = driver.where(Instance("orion", str(tmp_path), driver.create(request, lambda _: None)))
     assert found == Where(f"tcp://{HERE}:2376", SSHEndpoint("orion", "ops", 2222))
     assert found == driver.preview(request)
-    assert ssh_config.calls == ["-G -- orion"]
+    assert ssh_config.calls == ["-G orion"]
 
 
 def test_a_key_that_is_a_directory_is_refused_as_that(tmp_path: Path) -> None:

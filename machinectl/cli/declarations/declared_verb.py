@@ -66,6 +66,7 @@ class Verb:
         light: Sequence[Flag] | None = None,
         light_needs: Flag | None = None,
         follows: bool = True,
+        failure_status: int = 0,
     ) -> None:
         self.runs = runs
         self.summary = summary
@@ -82,3 +83,5 @@ class Verb:
         self.light_needs = light_needs
         # Whether STORE/ssh_config is updated first. A verb of a shell's start-up does not wait for that.
         self.follows = follows
+        # The exit status of its own failures, 0 for that of each error.
+        self.failure_status = failure_status

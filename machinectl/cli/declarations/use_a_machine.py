@@ -194,6 +194,8 @@ VERBS = {
         flags=(*LOGIN,),
         output=RELAYS,
         passes_on=True,
+        # ssh(1), EXIT STATUS: for a failure that is not the remote command's.
+        failure_status=255,
     ),
     "ssh-config": Verb(
         "remote.ssh:ssh_config",

@@ -24,7 +24,9 @@ def run_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int:
     try:
         if declared.follows and not given.get("dry_run"):
             here.following.catch_up(here.store)
-        return guarded(lambda: called(here, declared, given), program=here.program)
+        return guarded(
+            lambda: called(here, declared, given), program=here.program, failure_status=declared.failure_status
+        )
     finally:
         if here.following.has_news:
             here.following.report(here.console.warn)

@@ -33,16 +33,17 @@ INTERRUPTED = 130
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def guarded(work: Callable[[], int | None], *, program: str = "") -> int:
+def guarded(work: Callable[[], int | None], *, program: str = "", failure_status: int = 0) -> int:
     """Run a command and return its exit code, whatever happens in it; a bug's traceback is shown with --debug.
 
     `program` is how this program was called, with its store: it stands in the commands that hints suggest.
+    `failure_status` is the exit code of every expected error, 0 for the error's own.
     """
     try:
         return work() or 0
     except MachineError as exc:
         report(exc, program)
-        return exc.exit_code
+        return failure_status or exc.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except OutputError as exc:

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.options.ending_signals import leaving_when_told
 from machinectl.cli.output.colours import is_drawn_on
-from machinectl.cli.verbs.remote.ssh import SSH_FAILED, failing_with
+from machinectl.cli.output.exit_status import report
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
 
 
-@failing_with(SSH_FAILED, SSHError)
+# scp's own exit status if the connection fails.
+CONNECTION_FAILED = 255
+
+
+def connecting(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Make failures of a verb's SSH connection end with CONNECTION_FAILED."""
+
+    @functools.wraps(function)
+    def run(here: Session, **given: Any) -> int | None:
+        try:
+            return function(here, **given)
+        except SSHError as exc:
+            report(exc, here.program)
+            return CONNECTION_FAILED
+
+    return run
+
+
+@connecting
 def scp(
     here: Session, *, words: list[str], access: Access, recursive: bool, delta: bool, quiet: bool, preserve: bool
 ) -> int:
@@ -45,7 +66,7 @@ def scp(
         )
 
 
-@failing_with(SSH_FAILED, SSHError)
+@connecting
 def mount(here: Session, *, source: str, target: str, unmount: bool) -> None:
     from machinectl.commands import mount as commands
 
