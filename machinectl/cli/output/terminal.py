@@ -28,6 +28,8 @@ SPINNER = "|/-\\"
 SPINNER_SECONDS = 0.1
 # A terminal echoes ^C where the cursor is, at the end of the spinner's line: it must not begin another one there.
 ECHO = len("^C")
+# How long ^C may go unnoticed. Seconds.
+LONGEST_SLEEP = 0.5
 
 
 class Terminal:
@@ -77,7 +79,10 @@ class Terminal:
                 raise
 
     def pause(self, seconds: float) -> None:
-        time.sleep(seconds)
+        # In short sleeps: a ^C in the moment before one begins does not end it.
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, LONGEST_SLEEP))
 
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:
         """A live one where stderr is a terminal that can be drawn on, else lines that say whose they are."""
