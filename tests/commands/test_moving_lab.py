@@ -109,7 +109,7 @@ def test_a_host_is_used_at_once_then_taken_over_and_given_back(fresh_host: Fresh
     assert by_context("ps", "--format", "{{.Names}}") == "web\n"
 
     foretold = cli.ok("provision", "--dry-run", "web")
-    assert "is locked out" in foretold.stderr
+    assert "are locked out" in foretold.stderr
     assert "Nothing was changed" in foretold.stdout
     unasked = cli.run("provision", "web")
     assert unasked.returncode == 1
@@ -118,7 +118,7 @@ def test_a_host_is_used_at_once_then_taken_over_and_given_back(fresh_host: Fresh
 
     taken = cli.ok("provision", "--yes", "web")
 
-    assert "is locked out" in taken.stderr
+    assert "are locked out" in taken.stderr
     assert cli.is_running("web")
     assert cli.shell("web", "docker ps --format '{{.Names}}'") == "web"
     assert by_context("ps", "--format", "{{.Names}}") == "web\n"

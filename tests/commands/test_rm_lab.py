@@ -115,7 +115,7 @@ def test_who_has_lost_a_host_to_another_machine_takes_nothing_from_it(fresh_host
     etc, running = host.output(ETC), host.output(RUNNING)
 
     told = cli.run("doctor", "orion").stdout
-    assert 'the machine "rigel" has set it up since' in told
+    assert 'the machine "rigel" has set the host up since' in told
     assert "machinectl rm --forget orion" in told
     for options in (["--dry-run"], ["-y"]):
         refused = cli.refused("rm", "--purge", *options, "orion")

@@ -244,7 +244,7 @@ def test_an_engine_whose_daemon_json_sets_hosts_keeps_them(fresh_host: FreshHost
         "tcp://0.0.0.0:2376",
     ]
     assert any("tcp://127.0.0.1:2375 had no TLS" in line for outcome in outcomes for line in outcome.details)
-    assert any("tcp://127.0.0.1:2375 is plain now" in line for line in bench.log.warnings)
+    assert any("tcp://127.0.0.1:2375 has no TLS now" in line for line in bench.log.warnings)
     assert bench.host.run("ls /etc/systemd/system/docker.service.d").stdout == "override.conf\n"
     assert changed(bench.provision()) == []
 
