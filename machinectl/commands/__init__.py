@@ -1,1 +1,6 @@
-"""One verb per file: plain values, a Store and a Console in; plain values out."""
+"""The verbs, one per module.
+
+They take and return plain values, and raise MachineError. Timeouts are in seconds. Iterators yield each machine when
+its work ends, with the error if it failed; with `planned`, they change nothing. A row has `fields` for JSON and `cells`
+for tables.
+"""

@@ -1,4 +1,4 @@
-"""`active`: the machine that this shell's docker CLI points at."""
+"""`active`: the machine that docker uses in this shell."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ if TYPE_CHECKING:
 
 
 def active(store: Store, environment: Mapping[str, str]) -> str:
-    """Return the machine whose URL is $DOCKER_HOST. Raises MachineError if there is none.
-
-    If several machines share the URL, $DOCKER_MACHINE_NAME decides.
-    """
+    """Return the machine whose URL is $DOCKER_HOST; of several, $DOCKER_MACHINE_NAME's."""
     host = environment.get("DOCKER_HOST", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
     names = store.names()
@@ -27,7 +24,7 @@ def active(store: Store, environment: Mapping[str, str]) -> str:
 
 
 def url_of(store: Store, name: str) -> str:
-    """Return a machine's URL, "" if its record cannot be read or was just removed."""
+    """Return "" if the record is unreadable or just removed."""
     try:
         return store.read(name).url
     except MachineError:

@@ -1,4 +1,4 @@
-"""`api`: send one raw request to a machine's engine."""
+"""`api`: send one raw request to an engine."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def api(
     store: Store, name: str, method: str, path: str, body: bytes | None = None, timeout: float | None = 30.0
 ) -> engine.Response:
-    """Return an engine's answer, to be iterated over as it arrives, and closed.
+    """Return the engine's response, which the caller must close.
 
-    `timeout` is in seconds, for connecting and for the start of the answer. Raises EngineError, UsageError.
+    `timeout` ends when the response starts.
     """
     settle_pending(store, name)
     # The engine requires a Content-Type for JSON, and none for tar archives.

@@ -1,4 +1,4 @@
-"""`apply`: bring machines to what a fleet file says."""
+"""`apply`: make machines and hosts match a fleet file."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 def apply(
     store: Store, console: Console, make_plan: Callable[[], FleetPlan], options: ApplyOptions
 ) -> Iterator[Result]:
-    """Carry out a plan, and yield the result of each machine.
+    """Carry out a plan.
 
-    A machine that fails stops only the machines behind it and the engines that were to restart after it. At ^C, the
-    results of the others are yielded before KeyboardInterrupt is raised.
+    A failure stops only the machines behind it and later restarts. ^C yields the other results first.
     """
     run = ApplyRun(store, make_plan(), options)
     if phases.has_work(run):
         with alone(store, console):
-            # Another process may have changed something while this one waited.
+            # Another process may have changed something during the wait.
             plan = make_plan()
             run = ApplyRun(store, plan, options)
             if phases.changes_names(run):

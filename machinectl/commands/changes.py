@@ -1,4 +1,4 @@
-"""`changes`: the changes made on a machine's host, oldest first, and what undoing each does."""
+"""`changes`: a host's changes, oldest first, and how they are undone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChangeRow:
-    """One change; `undoing` is what `rm --purge` does."""
+    """A change; `undoing` is what `rm --purge` does."""
 
     change: Change
 
@@ -32,19 +32,18 @@ class ChangeRow:
         return self.change.undoing
 
     def fields(self) -> dict[str, Any]:
-        """Return the row for JSON; the time is RFC 3339, None if it is unknown."""
+        """Return an RFC 3339 time, or None."""
         kind = self.change.KIND if isinstance(self.change, KnownChange) else "unknown"
         done, about = self.change.done, self.change.about
         return {"When": self.change.when or None, "Kind": kind, "About": about, "Done": done, "Undo": self.undoing}
 
     def cells(self) -> list[str]:
-        """Return the row for a table: time in UTC, change, undo."""
         when = self.change.when.replace("T", " ").removesuffix("Z")
         return [when, one_line(self.change.done), one_line(self.undoing)]
 
 
 def changes(store: Store, names: Sequence[str]) -> tuple[str, list[ChangeRow]]:
-    """Return a machine's name and its changes, for a removed machine, too. Raises MachineError."""
+    """Accept removed machines, too."""
     name = names[0] if len(names) == 1 else chosen_one(store, names)
     return name, [ChangeRow(change) for change in known(store, name).changes]
 

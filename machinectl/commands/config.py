@@ -1,4 +1,4 @@
-"""`config`: the docker CLI's flags for a machine, for `docker $(machinectl config NAME) ps`."""
+"""`config`: docker's flags for a machine."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.store import Store
 
-# These make an unquoted word a glob (POSIX shell, 2.14).
+# They make an unquoted word a glob (POSIX shell, 2.14).
 PATTERN = frozenset("*?[\\")
 
 
 def config(
     store: Store, console: Console, names: Sequence[str], environment: Mapping[str, str], *, swarm: bool = False
 ) -> list[str]:
-    """Return one flag per line, unquoted: neither a shell nor docker (from 29 on) removes quotes from output.
-
-    With `swarm`, they are for a manager that answers, of the named swarm or of the machine's.
-    """
+    """Return unquoted flags, one per line: neither shells nor docker 29 remove quotes from output."""
     name = chosen_one(store, names)
     if swarm:
         from machinectl.hosts.swarm.membership import find_manager

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome, ...]:
-    """Create a machine, or finish an earlier `create`; return what was done on its host."""
+    """Create a machine, or finish an earlier `create`."""
     keep_jump_hosts(store, console)
     made = creation.carry_out(store, console)
     sweep(store)
@@ -28,5 +28,5 @@ def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome,
 
 
 def preview(store: Store, console: Console, creation: Creation) -> HostPlan:
-    """Return what `create` would do on the host. Changes neither the host nor the store."""
+    """Change nothing."""
     return creation.plan(store, console)

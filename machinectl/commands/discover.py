@@ -1,4 +1,4 @@
-"""`discover`: find SSH servers and engines in networks, and which of them are machines already."""
+"""`discover`: find SSH servers and engines in networks."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from machinectl.hosts.discovery.services import FoundService
     from machinectl.machines.store import Store
 
-# An IPv4 /20: a LAN is hardly larger, and more takes a while.
+# A /20. Few LANs are larger, and more takes a while.
 UNASKED = 4096
-# An IPv4 /8: more is a mistake, and takes days.
+# A /8. More takes days, and is probably a mistake.
 MOST = 1 << 24
-# Timeout of name servers, in seconds.
+# Seconds.
 NAMES_TIMEOUT = 5.0
 HEADING = (
     "Found by discover: what answers to SSH and is no machine yet. How they are logged in at stands in defaults, as",
@@ -40,9 +40,9 @@ HEADING = (
 def discover(
     store: Store, console: Console, networks: Sequence[str], ports: str, timeout: float, *, yes: bool
 ) -> NetworkScan:
-    """Return the search, after asking if it is large; its `run` does it.
+    """Return a search that `run` starts; confirm a large one.
 
-    Raises UsageError for an invalid network, MachineError for an unknown name or the answer no.
+    Raises UsageError for an invalid network.
     """
     if not networks:
         raise UsageError("No network is named", f"machinectl discover {own_network()}")
@@ -63,7 +63,7 @@ def discover(
 
 
 def targets(found: Sequence[AddressRange], ports: Sequence[int]) -> Iterator[SweepTarget]:
-    """Yield all ports of one address after the other, to have few addresses in progress."""
+    """Finish an address before the next: few are in progress."""
     return (SweepTarget(address, port) for span in found for address in span.addresses() for port in ports)
 
 
@@ -74,10 +74,7 @@ def resolved(name: str) -> Sequence[str]:
 
 
 def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[Described], list[str]]:
-    """Return entries of a fleet file for hosts that are no machines yet, and remarks on those that cannot be one.
-
-    `names` are the machines' names; no entry gets one of them.
-    """
+    """Return fleet entries for unregistered hosts, and remarks on hosts without SSH."""
     from machinectl.fleet.writing.draft import Described
 
     found: list[Described] = []
@@ -106,7 +103,7 @@ def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[
 
 
 def new_name(host: FoundHost, taken: Collection[str]) -> str:
-    """Return a name for a host: the first part of its own, else one made of its address."""
+    """Prefer the first label of the host's name."""
     short = host.name.partition(".")[0]
     if is_name(short) and not short.isdecimal() and short not in taken:
         return short
@@ -114,7 +111,7 @@ def new_name(host: FoundHost, taken: Collection[str]) -> str:
 
 
 def about_engine(address: str, name: str, service: FoundService) -> str:
-    """Describe an engine that was found, in one line; "" for other services."""
+    """Return "" for other services."""
     if not service.is_engine:
         return ""
     url = f"tcp://{SweepTarget(address, service.port)}"
@@ -124,7 +121,6 @@ def about_engine(address: str, name: str, service: FoundService) -> str:
 
 
 def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
-    """Return a fleet file of the new hosts."""
     from machinectl.driver.installed_drivers import load
     from machinectl.fleet.writing.draft import Draft
 
@@ -132,6 +128,5 @@ def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
 
 
 def check_new(path: str) -> None:
-    """Refuse to overwrite a file. Raises MachineError."""
     if os.path.lexists(path):
         raise MachineError(f"{path} exists already and is not overwritten", "Give --write another name")

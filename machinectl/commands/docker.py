@@ -1,4 +1,4 @@
-"""`docker`: run the docker CLI against the engines of many machines."""
+"""`docker`: run the docker CLI against many engines."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ def docker(
     timeout: float | None = None,
     parallel: int = LIMIT,
 ) -> Events:
-    """Run `docker WORDS…` against each engine; yield output as it arrives, and each machine when it has ended.
+    """Run `docker WORDS…` against each engine; yield output as it arrives.
 
-    All get the same `input`. `timeout` is in seconds, for all together; see `stream_output`. Raises UsageError without
-    words, MachineError without a docker CLI.
+    All get the same `input`. `timeout` covers all together. Raises UsageError without words.
     """
     if not words:
         raise UsageError("There is nothing for docker to do", "It follows two dashes: machinectl docker <NAME> -- ps")
@@ -63,11 +62,11 @@ def docker(
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:
-    """Interrupt as ^C does: docker's foreground processes end with it."""
+    """Act like ^C, which also ends docker's foreground processes."""
     process.send_signal(signal.SIGINT)
 
 
 def pointed(environment: Mapping[str, str], variables: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the environment for docker. A context named in it would override the machine."""
+    """Omit the context: it would override the machine."""
     found = {**environment, **variables, "DOCKER_CONTEXT": None}
     return {name: value for name, value in found.items() if value is not None}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """The checks of one machine; `name` is "" for this computer."""
+    """The checks of a machine; `name` is "" for this computer."""
 
     name: str
     checks: tuple[Check, ...]
@@ -35,7 +35,6 @@ class Report:
         return sum(check.verdict is verdict for check in self.checks)
 
     def fields(self) -> dict[str, Any]:
-        """Return the report for JSON; `Verdict` is ok, broken or unknown."""
         checks = [
             {"Title": each.title, "Verdict": str(each.verdict), "Seen": each.seen, "Hint": each.hint}
             for each in self.checks
@@ -46,10 +45,7 @@ class Report:
 def examine_machines(
     store: Store, console: Console, names: Sequence[str], access: Access, timeout: float
 ) -> Iterator[tuple[str, Report | MachineError]]:
-    """Yield the given machines in order, examined in parallel, with an error for a missing one.
-
-    `timeout` in seconds is for each step.
-    """
+    """Check in parallel, yield in order; `timeout` is per step."""
     from machinectl.doctor.machine_checks import examine
 
     found: dict[str, Report | MachineError] = {}
@@ -62,14 +58,13 @@ def examine_machines(
 
 
 def begin_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> BackgroundTask[Report]:
-    """Run `examine_here` in the background."""
     return BackgroundTask(lambda: examine_here(store, names, program, following=following))
 
 
 def examine_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> Report:
-    """Check this computer: docker CLI, this shell and, if no machines are named, the store.
+    """Check docker, this shell and, without names, the store.
 
-    `program` is sys.argv[0], `following` is whether machinectl keeps docker contexts for its machines.
+    `following`: machinectl keeps docker contexts.
     """
     from machinectl.doctor.this_computer import Seat, examine
 

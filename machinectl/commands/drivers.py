@@ -1,4 +1,4 @@
-"""`drivers`: the installed drivers and their packages, and which of them cannot be loaded."""
+"""`drivers`: installed drivers, and those that fail to load."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DriverRow:
-    """One installed driver; `error` is "" if it loads."""
+    """`error` is "" if the driver loads."""
 
     name: str
     package: str
@@ -24,12 +24,11 @@ class DriverRow:
     error: str
 
     def fields(self) -> dict[str, str]:
-        """Return the row for JSON."""
         return go_names(asdict(self))
 
 
 def drivers() -> list[DriverRow]:
-    """Return the installed drivers by name. Each is loaded, to show a broken one here and not at `create`."""
+    """Load each driver to show broken ones before `create`."""
     return [row(found) for found in installed()]
 
 

@@ -1,4 +1,4 @@
-"""`env`: the statements that point a shell's docker CLI at a machine's engine, or at none again."""
+"""`env`: shell statements that point docker at an engine."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ def env(
     environment: Mapping[str, str],
     swarm: bool = False,
 ) -> str:
-    """Return the statements in ASCII for a shell, which is detected if none is given.
+    """Return ASCII statements; detect the shell if None.
 
-    `typed` is the command line, for the comment on how to use them. Raises MachineError for a missing or half made
-    machine, for a value that the shell cannot hold, and with `swarm` if no manager answers.
+    `typed` is the command line, for the usage comment. Raises MachineError for a value that the shell cannot hold.
     """
     variables = settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
     return script(shell or detect(environment, os.getppid()), variables, typed, environment.get("PATH", ""))
@@ -47,7 +46,7 @@ def env_file(
     environment: Mapping[str, str],
     swarm: bool = False,
 ) -> str:
-    """Return the variables as the text of a file. Raises UsageError if a file of this form cannot hold them."""
+    """Raise UsageError if the format cannot hold the variables."""
     from machinectl import envfile
 
     if form not in envfile.FORMS:
@@ -67,10 +66,10 @@ def settings(
     environment: Mapping[str, str],
     swarm: bool,
 ) -> dict[str, str | None]:
-    """Return docker's variables, None for those to unset.
+    """Return docker's variables; None unsets one.
 
-    The engine is asked only if it may serve other certificates than the machine's: an unreachable host must not leave
-    the shell pointed at the machine before.
+    Queries the engine only if its certificates may differ, so that an unreachable host does not leave the previous
+    machine set.
     """
     variables = without_machine(names) if unset else docker_variables(store, machine_name(store, names, swarm=swarm))
     if no_proxy:
@@ -86,7 +85,7 @@ def settings(
 
 
 def machine_name(store: Store, names: Sequence[str], *, swarm: bool) -> str:
-    """Return the machine named or, with `swarm`, a manager that answers. Raises MachineError."""
+    """With `swarm`, return a manager that answers."""
     name = chosen_one(store, names)
     if not swarm:
         return name
@@ -102,12 +101,11 @@ def without_machine(names: Sequence[str]) -> dict[str, str | None]:
 
 
 def no_proxy_variable(environment: Mapping[str, str]) -> str:
-    """Return the lower-case name if that is set: curl and Go read both."""
+    """Prefer the lower-case name: curl and Go read both."""
     return "no_proxy" if environment.get("no_proxy") else "NO_PROXY"
 
 
 def with_host_of(url: str, hosts: str) -> str:
-    """Add the URL's host to a list of hosts that need no proxy; a socket's URL has none."""
     host = engine_url.parse(url).host
     if not host or host in [part.strip() for part in hosts.split(",")]:
         return hosts
@@ -115,7 +113,6 @@ def with_host_of(url: str, hosts: str) -> str:
 
 
 def without_host_of(url: str, hosts: str) -> str:
-    """Remove the URL's host from the list."""
     try:
         host = engine_url.parse(url).host
     except MachineError:

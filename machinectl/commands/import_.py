@@ -1,4 +1,4 @@
-"""`import`: import the machines of a docker-machine store, which is never written."""
+"""`import`: copy machines from a docker-machine store, which is only read."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-# The states of an engine that does not answer.
+# States of an engine that does not answer.
 OFF = frozenset({State.STOPPED, State.TIMEOUT})
-# Timeout of the engine that is asked whether it accepts certificates, in seconds.
+# Seconds for the engine to accept certificates.
 PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
 class Moved:
-    """The result for one machine: `here` is the imported machine, None with the reason in `why_not`.
+    """The result for one machine; without `here`, `why_not` has the reason.
 
     `new` is whether this run imported it.
     """
@@ -69,10 +69,9 @@ def import_(
     dry_run: bool = False,
     probe: Callable[[Endpoint, float], Probe] = engine.probe,
 ) -> Iterator[tuple[str, Moved | MachineError]]:
-    """Yield the result for each machine of a docker-machine store; `directory` "" is its default.
+    """Yield a result per machine; a broken record or a taken name is an error.
 
-    A broken record or a taken name is an error. A machine is imported complete or not at all, and existing ones are not
-    changed. `context` is whether they get docker contexts; with `dry_run` nothing is written.
+    A machine is imported completely or not at all; existing ones stay unchanged.
     """
     root = os.path.abspath(os.path.expanduser(directory)) if directory else old_store.usual_root()
     check_apart(store, root)
@@ -90,7 +89,7 @@ def import_(
 
 
 def check_apart(store: Store, root: str) -> None:
-    """Refuse to import a store into itself. Raises UsageError."""
+    """Raise UsageError if the store would be imported into itself."""
     theirs, ours = os.path.realpath(root), os.path.realpath(store.root)
     if old_store.is_store(root) and (ours == theirs or ours.startswith(f"{theirs}{os.sep}")):
         raise UsageError(
@@ -101,8 +100,6 @@ def check_apart(store: Store, root: str) -> None:
 
 
 class Mover:
-    """Imports machines from one docker-machine store."""
-
     def __init__(
         self,
         store: Store,
@@ -120,20 +117,19 @@ class Mover:
         self.context = context
         self.dry_run = dry_run
         self.path = os.path.realpath(root)
-        # With dry_run: the machines imported so far.
+        # The machines that a dry run has imported so far.
         self.foretold: list[str] = []
         machines = list(readable(store))
         self.here = {origin.name: machine for machine in machines if (origin := self.origin_of(machine))}
-        # Machines by their engine's URL.
+        # Names by engine URL.
         self.at = {machine.url: machine.name for machine in machines}
 
     def origin_of(self, machine: Machine) -> Origin | None:
-        """Return the origin of a machine that came from this store, else None."""
+        """Return None for machines from elsewhere."""
         origin = Origin.load(machine.origin)
         return origin if origin and origin.store == self.path else None
 
     def move(self, name: str) -> Moved:
-        """Import one machine, unless it is here already. Raises MachineError."""
         if name in self.here:
             return self.again(name)
         old = old_store.read(self.root, name)
@@ -156,7 +152,7 @@ class Mover:
         return Moved(new.machine, new=True, remarks=remarks)
 
     def again(self, name: str) -> Moved:
-        """Return a machine that was imported before; import its certificates if they were missing."""
+        """Complete an earlier import with certificates that were missing then."""
         machine = self.here[name]
         if machine.driver != "none" or not machine.tls or os.path.lexists(os.path.join(machine.directory, "ca.pem")):
             return Moved(machine)
@@ -171,7 +167,7 @@ class Mover:
         return Moved(machine, remarks=("it has its certificates now",) if files else found.remarks)
 
     def in_its_place(self, new: Machine) -> Machine | None:
-        """Return the same machine if it is here already; None if its name is free. Raises MachineError."""
+        """Return the machine if it is here already, None if its name is free, or raise."""
         name = new.name
         taken = next((other for other in [*self.store.names(), *self.foretold] if other.lower() == name.lower()), "")
         if not taken:
@@ -190,7 +186,7 @@ class Mover:
         )
 
     def same_host(self, new: Machine) -> Iterator[str]:
-        """Yield a remark if another machine has the same engine: a host is set up for only one."""
+        """Yield a remark if two machines share an engine: only one can set up its host."""
         other = self.at.setdefault(new.url, new.name)
         if other != new.name:
             yield f'"{other}" is the same host, at {new.url}; where one name will do: machinectl rm {new.name}'
@@ -213,7 +209,7 @@ class Mover:
         return new, files
 
     def with_key(self, old: OldMachine, new: Becoming) -> tuple[Becoming, dict[str, bytes]]:
-        """Add the SSH key. Raises LeftOut for a machine that needs one and has none."""
+        """Raise LeftOut if a required SSH key is missing."""
         try:
             found = old_store.key_of(self.root, old)
         except StoreError as exc:
@@ -233,7 +229,7 @@ class Mover:
         return new, {f"{KEY_FILE}{end}": data for end, data in found.items()}
 
     def with_certificates(self, old: OldMachine, new: Becoming) -> tuple[Becoming, dict[str, bytes]]:
-        """Add certificates from the machine's directory, or the store's if the engine accepts them."""
+        """Use the machine's own, or the store's if the engine accepts them."""
         name = old.name
         directory = old_store.directory_of(self.root, name)
         if any(os.path.lexists(os.path.join(directory, file)) for file in CLIENT_FILES):
@@ -280,10 +276,10 @@ def renewal(machine: Machine) -> str:
 
 
 def read_files(directory: str) -> dict[str, bytes]:
-    """Return a client's certificates, and the server's if they belong to the same CA, even if expired.
+    """Return a client's files, and the server's if they have the same CA.
 
-    docker-machine's are valid for three years, so most have expired; they still identify the engine, and are reported
-    as expired. The CA's key is not copied: it opens every machine of that store.
+    Expired certificates are included, as they still identify the engine. The CA key is not: it opens all machines of
+    that store.
     """
     ca, certificate, key = (read_regular_file(os.path.join(directory, file)) for file in CLIENT_FILES)
     names = dict(zip(("ca_file", "cert_file", "key_file"), paths(directory, CLIENT_FILES), strict=True))
@@ -301,12 +297,11 @@ def paths(directory: str, files: Iterable[str]) -> list[str]:
 
 
 def moment(*certificates: bytes) -> datetime:
-    """Return a time at which all of these certificates were valid already."""
+    """Return a time when all these certificates were already valid."""
     return max(each.not_before for pem in certificates for each in certs.describe_all(pem))
 
 
 def expired(files: Mapping[str, bytes], machine: Machine) -> Iterator[str]:
-    """Yield a remark on certificates that have expired."""
     now = datetime.now(UTC)
     for file in sorted(files):
         if file.endswith("key.pem"):

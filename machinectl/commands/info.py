@@ -1,4 +1,4 @@
-"""`info`: what engines, certificates and hosts of machines say about themselves."""
+"""`info`: details from engines, certificates and hosts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 INFO = EngineQuery("/info", dict)
-# The fields of the API's SystemInfo that are shown, with their types.
+# Fields of the API's SystemInfo, and their types.
 OF_ENGINE: dict[str, type] = {
     "OperatingSystem": str,
     "OSType": str,
@@ -41,19 +41,15 @@ OF_ENGINE: dict[str, type] = {
     "DockerRootDir": str,
 }
 ROOT = "/var/lib/docker"
-# Timeout for reading a host's condition, in seconds.
+# Seconds to read a host's condition.
 LOOK = 30.0
-# An engine counts in Go's int64.
+# The engine counts in Go's int64.
 LARGEST = 2**63 - 1
 
 
 @dataclass
 class Info(MachineStatus):
-    """One machine; anything that could not be asked is empty.
-
-    `certificates` are those on disk here. `host` is the condition of its host, None if that was not read; `unseen` is
-    why.
-    """
+    """One machine; unknown values are empty. `unseen` is why `host` is None."""
 
     certificates: Sequence[CertificateRow] = ()
     host: Vitals | None = None
@@ -61,18 +57,17 @@ class Info(MachineStatus):
 
     @property
     def engine(self) -> dict[str, Any]:
-        """The engine's answer."""
         return self.told if isinstance(self.told, dict) else {}
 
     def said(self, key: str, kind: type) -> Any:
-        """Return one value of the engine's answer, None if it is missing."""
+        """Return a value from the engine, None if it is missing or invalid."""
         value = self.engine.get(key)
         if type(value) is not kind or (isinstance(value, int) and abs(value) > LARGEST):
             return None
         return value
 
     def fields(self) -> dict[str, Any]:
-        """Return everything by docker's names, as in /info if it has one."""
+        """Use docker's names, as in /info."""
         host = self.host or Vitals()
         return {
             "Name": self.machine.name,
@@ -101,9 +96,9 @@ FIELDS = tuple(Info(Machine("", "")).fields())
 def info(
     store: Store, console: Console, names: Sequence[str], timeout: float, access: Access | None = None
 ) -> tuple[list[Info], list[MachineError]]:
-    """Ask the given machines, or `default`, in parallel; `timeout` is in seconds, for each.
+    """Query the given machines, or `default`; `timeout` is per machine.
 
-    With `access`, read their hosts over SSH, too, without any change. Return the machines, and the errors of others.
+    With `access`, also read their hosts over SSH. Return the machines and all errors.
     """
     found, missing = recorded_statuses(store, chosen(store, names), Info)
     now = datetime.now(UTC)
@@ -117,7 +112,7 @@ def info(
 
 
 def look_at_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
-    """Log in at the hosts of machines that are not broken, in parallel, and read their condition."""
+    """Read the hosts' condition in parallel."""
     by_name = {one.machine.name: one for one in found if one.machine.driver}
 
     def look(name: str, console: Console) -> None:
@@ -135,7 +130,7 @@ def seen(machine: Machine, console: Console, access: Access, directory: str) -> 
 
 
 def about(name: str, error: MachineError) -> MachineError:
-    """Return the error with the machine's name in it."""
+    """Add the machine's name to the error."""
     return error if f'"{name}"' in error.cause else MachineError(f'"{name}": {error.cause}', error.hint)
 
 

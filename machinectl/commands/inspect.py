@@ -1,4 +1,4 @@
-"""`inspect --json`: a machine by the fields of our own record."""
+"""`inspect --json`: a machine's record."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 
 def ours(machine: Machine, directory: str) -> dict[str, Any]:
-    """Return the record's fields and the machine's directory; secrets are shown as ***.
-
-    The driver's state is its JSON, None if it is not a JSON object.
-    """
+    """Mask secrets. `DriverState` is None unless it is a JSON object."""
     return {
         "Name": machine.name,
         "DriverName": machine.driver,
@@ -43,5 +40,5 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
 
 
 def spelt(change: Any) -> Any:
-    """Return a change with capitalized keys; an unknown one may be anything."""
+    """Capitalize keys; unknown changes may have any type."""
     return go_names(change) if isinstance(change, dict) else change

@@ -1,4 +1,4 @@
-"""`inventory`: the machines in the formats of Ansible and Prometheus."""
+"""`inventory`: machines for Ansible and Prometheus."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 
 def ansible_inventory(store: Store, console: Console) -> dict[str, Any]:
-    """Return the answer of an inventory script to --list: groups with hosts, and variables in `_meta`.
-
-    Warns about a machine without an address, and leaves it out.
-    """
+    """Answer --list of an inventory script; warn about omitted machines."""
     found, known = [], {}
     for machine in readable(store, console):
         if machine.phase is Phase.CREATING:
@@ -39,12 +36,12 @@ def ansible_inventory(store: Store, console: Console) -> dict[str, Any]:
 
 
 def ansible_host(store: Store, name: str) -> dict[str, Any]:
-    """Return the answer of an inventory script to --host. Raises MachineError."""
+    """Answer --host of an inventory script."""
     return ansible.host_variables(store.read(name))
 
 
 def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
-    """Return the engines with reachable metrics, for file_sd; warn about others."""
+    """Return engines with reachable metrics for file_sd; warn about others."""
     found = []
     for machine in readable(store, console):
         try:
@@ -58,7 +55,7 @@ def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
 
 
 def readable(store: Store, console: Console) -> Iterator[Machine]:
-    """Return the machines whose records can be read; warn about others, except docker-machine's."""
+    """Warn about unreadable records, except docker-machine's."""
     for name in store.names():
         try:
             yield store.read(name)

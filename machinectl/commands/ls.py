@@ -1,4 +1,4 @@
-"""`ls`: all machines, and their states, asked in parallel."""
+"""`ls`: all machines and their states, queried in parallel."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ UNKNOWN = "Unknown"
 
 @dataclass
 class MachineRow(MachineStatus):
-    """One line of `ls`."""
-
     active: bool = False
 
     def fields(self) -> dict[str, Any]:
-        """Return the row for docker-machine's templates."""
+        """Use docker-machine's template names."""
         return {
             "Name": self.machine.name,
             "Active": "*" if self.active else "-",
@@ -48,10 +46,7 @@ class MachineRow(MachineStatus):
 
     @property
     def in_swarm(self) -> str:
-        """The name of its swarm, with its role unless it is a worker, by its record.
-
-        docker-machine has NAME (master) and NAME there. An engine is believed if it says that it left.
-        """
+        """The recorded swarm, and the role if it is not worker; "" if the engine says that it left."""
         node = on_record(self.machine)
         state = self.swarm.partition("/")[0]
         if node and node.membership != MEMBER:
@@ -65,7 +60,7 @@ class MachineRow(MachineStatus):
 
 
 def first_steps() -> str:
-    """Return the first commands for an empty store, with `import` if docker-machine was used here."""
+    """Suggest `import` if docker-machine was used here."""
     lines = [
         "There is no machine yet. Make one of a server that you can SSH into, or register an engine that is set up:",
         "  machinectl create -d generic --generic-ip-address <ADDRESS> --generic-ssh-user <USER> <NAME>",
@@ -80,7 +75,7 @@ def first_steps() -> str:
 
 
 def rows(store: Store, environment: Mapping[str, str]) -> list[MachineRow]:
-    """Return all machines by name, without asking hosts. A broken record is a row, too."""
+    """Return all machines, without queries; broken records are rows, too."""
     found = [row for name in store.names() if (row := query_engines.recorded_status(store, name, MachineRow))]
     host, last = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_MACHINE_NAME", "")
     at_host = [row for row in found if host and row.machine.url == host]
@@ -90,7 +85,7 @@ def rows(store: Store, environment: Mapping[str, str]) -> list[MachineRow]:
 
 
 def unfinished(name: str, node: SwarmNode) -> str:
-    """Return what is left to do for a node that joins or leaves a swarm, or restarts; "" for nothing."""
+    """Return the next step for a node that joins, leaves or restarts, or ""."""
     if node.membership == JOINING:
         return f"On its way into a swarm: machinectl swarm status {name}"
     if node.membership != MEMBER:
@@ -99,7 +94,7 @@ def unfinished(name: str, node: SwarmNode) -> str:
 
 
 def ask(store: Store, listed: Iterable[MachineRow], timeout: float) -> Iterator[MachineRow]:
-    """Ask all hosts; yield each row when it is complete. `timeout` is for each host, from when it is asked."""
+    """Yield each row when it is complete; `timeout` is per host."""
     for row in query_engines.query_engines(store, listed, timeout):
         name = row.machine.name
         if row.machine.pending and not row.error and not store.is_locked(name):

@@ -1,4 +1,4 @@
-"""`mount`: mount a directory of a machine's host here with sshfs; `mount -u` unmounts it."""
+"""`mount`: mount a host's directory here with sshfs; `mount -u` unmounts it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,19 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.copy_paths import MachinePath
     from machinectl.machines.store import Store
 
-# Programs that unmount without root: FUSE 3, FUSE 2, and macOS.
+# Programs that unmount without root: FUSE 3, FUSE 2 and macOS.
 UNMOUNTS = (("fusermount3", "-u"), ("fusermount", "-u"), ("umount",))
 
-# sshfs's only words if its ssh fails; it hides ssh's own error.
+# sshfs prints only this if ssh fails, and hides ssh's error.
 RESET = "Connection reset by peer"
-# sshfs's error for a directory that the host does not have.
+# sshfs's error for a directory that the host lacks.
 NOT_THERE = ": No such file or directory"
 
 
 def mount(store: Store, console: Console, source: str, target: str = "") -> str:
-    """Mount `source` ([user@]machine:path) on a local directory, and return that.
+    """Mount `source` ([user@]machine:path) and return the mount point.
 
-    Without a target it is the same path, as with docker-machine. Raises SSHError if login fails, MachineError for
-    anything else.
+    The default target is the same path, as in docker-machine. Raises SSHError if login fails.
     """
     there = parse_machine_path(store, source)
     if there.machine is None:
@@ -60,7 +59,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
         )
     if RESET in ended.said:
         verify_host_key(there.machine, console, Access())
-    # Its last line is in the error.
+    # The error below has the last line.
     lines = [line for line in ended.said.splitlines() if line.strip()]
     for line in lines[:-1] if ended.status else lines:
         console.note(line)
@@ -68,7 +67,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
         why = last(ended.said)
         hint = f"See whether the host lets you in: machinectl ssh {there.machine.name} true"
         if why.endswith(NOT_THERE):
-            # Quoted twice: for the shell here and the one there.
+            # Quoted twice: for the local and the remote shell.
             path = shlex.quote(shlex.quote(there.path))
             hint = f"Make it there: machinectl ssh {there.machine.name} mkdir -p {path}"
         raise MachineError(f"sshfs does not mount {there} on {here}: {why}", hint)
@@ -76,7 +75,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
 
 
 def unmount(store: Store, source: str, target: str = "") -> str:
-    """Unmount what `mount` with the same words mounted; return the directory. `source` may be that directory."""
+    """Accept the words of `mount`, or the mount point; return the latter."""
     before, colon, _ = source.partition(":")
     named = not colon or "/" in before
     here = (
@@ -106,7 +105,7 @@ def unmount(store: Store, source: str, target: str = "") -> str:
 
 
 def is_free(here: str) -> bool:
-    """Return whether nothing is mounted there. A mount whose host is gone cannot even be read."""
+    """Treat an unreadable path as mounted: its host may be gone."""
     try:
         os.lstat(here)
     except FileNotFoundError:
@@ -117,7 +116,7 @@ def is_free(here: str) -> bool:
 
 
 def directory(there: MachinePath | None, target: str) -> str:
-    """Return the absolute path of the mount point: sshfs changes its working directory."""
+    """Return an absolute path: sshfs changes its working directory."""
     path = target or (there.path if there else "")
     if not path:
         raise UsageError("Where to mount it is missing", f"machinectl mount {there} <DIR>")

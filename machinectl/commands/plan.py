@@ -1,4 +1,4 @@
-"""`plan`: what `apply` would do, by the records and, with --refresh, by a look at the hosts."""
+"""`plan`: what `apply` would do; --refresh also looks at the hosts."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def plan(
     command: str = "machinectl plan",
     text: bytes | None = None,
 ) -> FleetPlan:
-    """Return the plan for the fleet in a file, "" for ./fleet.yaml, or for the hosts chosen by names or a selector.
+    """Return the plan of a file ("" for ./fleet.yaml), or of the hosts chosen in it. Reads only files.
 
-    Only the file and the records are read. `command` is what was typed before the choice, for hints; `text` is the
-    file's content, if that was read already. Raises MachineError: WrongFile with all errors in the file.
+    `command` is what was typed before the choice, for hints; `text` is the file's content. Raises WrongFile with all
+    errors in the file.
     """
     records = Records(store)
     fleet = read_fleet(path, records, os.environ, text)
@@ -52,7 +52,7 @@ def plan(
     if names and selector is None:
         steps = planned_steps(fleet, records, certificates(), called(path), set(names))
     if steps is None or {step.name for step in steps} != set(names):
-        # All steps are needed: for a selector, and to suggest a name similar to an unknown one.
+        # A selector needs all steps, and so does a suggestion for a mistyped name.
         every = planned_steps(fleet, records, certificates(), called(path))
         wanted = chosen(every, Readable(records), names, selector, called(path), command)
         steps = [step for step in every if step.name in wanted]
@@ -69,7 +69,7 @@ def plan(
 
 
 def refreshed(plan: FleetPlan, store: Store, console: Console, options: ApplyOptions) -> FleetPlan:
-    """Return a plan with what `apply` would do on the hosts, which are looked at. Nothing is changed."""
+    """Add what `apply` would do on the hosts. Changes nothing."""
     from machinectl.rollout.apply_run import ApplyRun
     from machinectl.rollout.refresh import with_previews
 
@@ -77,7 +77,7 @@ def refreshed(plan: FleetPlan, store: Store, console: Console, options: ApplyOpt
 
 
 def names_in(fleet: Fleet, records: Mapping[str, Machine | MachineError], names: Sequence[str]) -> list[str]:
-    """Return what globs can match: the hosts of a file, and the machines that are no longer in it."""
+    """Return the names for globs: the file's hosts, and machines that are no longer in it."""
     hosts = dict.fromkeys(host.name for host in fleet.hosts)
     gone = matching(names, lambda: [name for name in records if name not in hosts])
     machines = Readable(records)
@@ -85,13 +85,13 @@ def names_in(fleet: Fleet, records: Mapping[str, Machine | MachineError], names:
 
 
 def certificates() -> HasCertificates:
-    """Return the check for certificates. Files that are for many new machines are read once."""
+    """Return a check that reads files shared by new machines only once."""
     good: set[CertificateFiles] = set()
 
     def has(machine: Machine | None, files: CertificateFiles) -> bool:
         if machine is None and files in good:
             return False
-        # This loads cryptography, which few fleets need.
+        # It loads cryptography, which few fleets need.
         from machinectl.hosts.certificates.certificate_files import has_named_certificates
 
         found = has_named_certificates(machine, files)
@@ -109,9 +109,9 @@ def chosen(
     called: str,
     command: str,
 ) -> set[str]:
-    """Return the names of the steps that were chosen: by name, by a selector for the labels in the file, or all.
+    """Select steps by name, by labels in the file, or all.
 
-    Raises MachineError if none is found, UsageError for both ways at once, or an invalid selector.
+    Raises UsageError for both ways at once, or an invalid selector.
     """
     known = {step.name: step for step in steps}
     if selector is not None:
@@ -130,7 +130,6 @@ def chosen(
 def unknown(
     name: str, known: Mapping[str, PlanStep], machines: Mapping[str, Machine], called: str, command: str
 ) -> MachineError:
-    """Return the error for a name or glob that is no host's."""
     if group := {each.name: each for each in known.values() if each.host and name in each.host.groups}:
         return MachineError(
             f'"{name}" is a group of {called}, not a host', f"{command} {selecting(group, known, machines)}"
@@ -145,7 +144,7 @@ def unknown(
 
 
 def selecting(group: Mapping[str, PlanStep], known: Mapping[str, PlanStep], machines: Mapping[str, Machine]) -> str:
-    """Return the words that select a group's hosts: a label that no other host has, else their names."""
+    """Return arguments that select a group: a label that no other host has, else names."""
     for key, value in labels(next(iter(group.values())), machines).items():
         typed = f"{key}={value}"
         with suppress(UsageError):
@@ -164,7 +163,7 @@ def labels(step: PlanStep, machines: Mapping[str, Machine]) -> Mapping[str, str]
 
 
 def address(step: PlanStep) -> str:
-    """Return what identifies the host of a step for its driver, "" if the file does not say."""
+    """Return what identifies the host to its driver, or ""."""
     if step.host is None:
         return ""
     spec = step.host.spec

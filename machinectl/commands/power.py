@@ -1,4 +1,4 @@
-"""`start`, `stop`, `restart` and `kill`: power, by the driver or by asking the host over SSH."""
+"""`start`, `stop`, `restart` and `kill`, by the driver or over SSH."""
 
 from __future__ import annotations
 
@@ -37,18 +37,14 @@ if TYPE_CHECKING:
     Outcomes = Iterator[tuple[str, MachineError | None]]
 
 POWER_OFF = "if [ -d /run/systemd/system ]; then systemctl poweroff; else poweroff; fi"
-# An engine's /info has a few thousand bytes.
+# /info takes a few thousand bytes.
 LONGEST_ANSWER = 1 << 20
 REBOOT = "if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi"
 
 
 @dataclass(frozen=True)
 class Power:
-    """The four verbs.
-
-    `timeout` is how long a host may take, in seconds. With `yes`, nobody is asked about running containers. With
-    `planned`, plans are passed to it, and nothing is done.
-    """
+    """`timeout` is per host. `yes` skips questions about containers; `planned` gets plans."""
 
     store: Store
     console: Console
@@ -56,23 +52,23 @@ class Power:
     timeout: float
     yes: bool = False
     planned: Callable[[str, HostPlan], None] | None = None
-    # Machines that already had the wanted state.
+    # Machines that were already in the requested state.
     unchanged: set[str] = field(default_factory=set)
 
     def start(self, names: Sequence[str]) -> Outcomes:
-        """Power hosts on and wait until SSH and the engine answer; leave running ones alone."""
+        """Wait until SSH and the engine answer; skip running hosts."""
         return self._each(names, "start", self._start, "Switching its host on, and waiting until it answers")
 
     def stop(self, names: Sequence[str]) -> Outcomes:
-        """Shut hosts down and wait until nothing answers."""
+        """Wait until nothing answers."""
         return self._each(names, "stop", self._stop, "Shutting its host down, and waiting until it is off")
 
     def restart(self, names: Sequence[str]) -> Outcomes:
-        """Reboot hosts and wait until each has booted, and SSH and the engine answer."""
+        """Wait until the host has booted, and SSH and the engine answer."""
         return self._each(names, "restart", self._restart, "Rebooting its host, and waiting until it answers again")
 
     def kill(self, names: Sequence[str]) -> Outcomes:
-        """Power hosts off without asking them."""
+        """Cut the power, without a shutdown."""
         return self._each(names, "kill", self._kill, "Switching its host off without asking it")
 
     def _each(
@@ -88,7 +84,7 @@ class Power:
         return plan_each(self.store, self.console, names, self.access, plan)
 
     def _foretold(self, machine: Machine, console: Console, access: Access, verb: str, title: str) -> HostPlan:
-        """Return what the verb would do, and the running containers. Raises MachineError as the verb would."""
+        """Return the plan, or raise as the verb would."""
         if verb == "start":
             if self._watch(machine, console, access).is_up():
                 return HostPlan(outcomes=(Outcome(f'"{machine.name}" is running already', changed=False),))
@@ -145,7 +141,7 @@ class Power:
         asked = without_switch(machine, "restart")
         self._mind_containers(machine, console, "restart")
         watch = self._watch(machine, console, access)
-        # Do not wait for an engine that could not be reached before: a reboot may not help.
+        # A reboot may not repair an engine that already failed.
         answered = watch.engine_answers()
         before = ""
         with draining.drained_node(held, console, node_id(machine) if answered else ""):
@@ -164,7 +160,7 @@ class Power:
         save_driver_state(held, driver, driver.kill(driver_instance(held.machine)))
 
     def _mind_start(self, held: Held, console: Console, host: Runner, way: SSHEndpoint) -> None:
-        """Record the host's MAC address while it is on. If there is none, warn, and ask at a terminal."""
+        """Record the host's MAC address while it is on; without one, warn, and ask at a terminal."""
         machine = held.machine
         if not maker(machine.origin):
             mac = host.run(PRINT_MAC_ADDRESS).text.strip()
@@ -178,7 +174,7 @@ class Power:
         raise left_running(machine, "stop")
 
     def _mind_containers(self, machine: Machine, console: Console, verb: str) -> None:
-        """Say how many containers stop; ask at a terminal. Raises MachineError for no."""
+        """Report running containers; ask at a terminal. Raises MachineError for no."""
         count = running_containers(machine)
         if not count:
             return
@@ -189,7 +185,7 @@ class Power:
 
     @contextmanager
     def _patiently(self, console: Console, title: str) -> Iterator[None]:
-        """Run a step that takes minutes; without a terminal, also announce it."""
+        """Announce a step of minutes, too, if there is no terminal."""
         if not console.interactive:
             console.note(f"{title}; {self.timeout:.0f} s at most")
         with console.step(title):
@@ -200,14 +196,14 @@ class Power:
 
 
 def without_engine(machine: Machine, watch: HostWatch) -> str:
-    """Return a note if the host is up but its engine is not; else ""."""
+    """Return a note if only the engine is down, or ""."""
     if not machine.url or watch.engine_answers():
         return ""
     return f", but its engine does not answer: machinectl provision {machine.name}"
 
 
 def running_containers(machine: Machine) -> int:
-    """Return how many containers the engine runs; 0 if it cannot be asked."""
+    """Return 0 if the engine does not answer."""
     try:
         with engine.request(endpoint_of(machine), "GET", "/info", timeout=LOOK) as answer:
             told = json.loads(answer.read(LONGEST_ANSWER))
@@ -218,7 +214,7 @@ def running_containers(machine: Machine) -> int:
 
 
 def node_id(machine: Machine) -> str:
-    """Return the engine's node ID in a swarm, from its record if it does not answer; "" for none."""
+    """Return the swarm node ID, from the record if the engine does not answer; "" for none."""
     known = on_record(machine)
     recorded = known.node if known else ""
     try:
@@ -246,7 +242,7 @@ def ask_host(
     command: str,
     before: Callable[[Runner], None] = lambda _: None,
 ) -> str:
-    """Call `before`, run a command as root that ends the boot, and return that boot's ID."""
+    """Call `before`, run a root command that ends the boot, and return that boot's ID."""
     from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, RootRefused, SSHError
 
     with logged_in(held.machine, console, access, ssh=ssh) as session:
@@ -259,15 +255,15 @@ def ask_host(
         except (CommandFailed, CommandTimeout, RootRefused):
             raise
         except SSHError:
-            # The host hung up before it answered.
+            # The host closed the connection before it answered.
             pass
     return boot
 
 
 def without_switch(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | None:
-    """Return the host's SSH and MAC address ("" if unknown), if its driver has no power switch.
+    """Return SSH and MAC address ("" if unknown) if the driver has no power switch, else None.
 
-    Return None if it has one. Raises the driver's error if the host cannot be asked instead.
+    Raises the driver's error if SSH cannot replace it.
     """
     refused = driver_of(machine).no_power(driver_instance(machine), verb)
     if refused is None:
@@ -279,7 +275,7 @@ def without_switch(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | Non
 
 
 def check_not_made_elsewhere(machine: Machine, verb: str) -> None:
-    """Refuse machines that docker-machine made with a driver that we do not have. Raises MachineError."""
+    """Refuse machines whose docker-machine driver we lack."""
     if driver := maker(machine.origin):
         raise MachineError(
             f'"{machine.name}" was made by docker-machine\'s driver {driver}: machinectl cannot {verb} it there',
@@ -288,10 +284,7 @@ def check_not_made_elsewhere(machine: Machine, verb: str) -> None:
 
 
 def waker(machine: Machine) -> Callable[[], None] | None:
-    """Return the function that wakes a host by its network card, None if its driver has a switch.
-
-    Raises MachineError if the MAC address is unknown.
-    """
+    """Return a Wake-on-LAN function, None if the driver has a switch. Raises MachineError without a MAC address."""
     asked = without_switch(machine, "start")
     if asked is None:
         return None
@@ -306,14 +299,14 @@ def waker(machine: Machine) -> Callable[[], None] | None:
 
 
 def unwakeable(machine: Machine, way: SSHEndpoint) -> str:
-    """Return why a host cannot be started from here, and on a second line what to do."""
+    """Return the reason and, on a second line, the remedy."""
     if driver := maker(machine.origin):
         return f"docker-machine's driver {driver} made it\nStart it with the tools of {driver}"
     return f"the address of its network card (MAC) is not known\n{how_to_wake(machine, way)}"
 
 
 def how_to_wake(machine: Machine, way: SSHEndpoint) -> str:
-    """Return the command that sets the MAC address, and where to find that."""
+    """Return how to find and set the MAC address."""
     for option in driver_of(machine).options():
         if option.name.endswith("mac"):
             given = f"machinectl set {typed(option)} <MAC> {machine.name}"

@@ -1,4 +1,4 @@
-"""`provision`: bring hosts to what their machines' records say, or show the plan."""
+"""`provision`: make hosts match their machines' records."""
 
 from __future__ import annotations
 
@@ -30,10 +30,7 @@ def provision(
     *,
     planned: Callable[[str, HostPlan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine when its host is as recorded, or with the error.
-
-    `tell` gets each machine's name, console and outcome. With `planned`, nothing is changed.
-    """
+    """Pass each machine's name, console and outcomes to `tell`."""
     if planned:
 
         def plan(machine: Machine, console: Console, own: Access) -> None:

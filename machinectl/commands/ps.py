@@ -1,4 +1,4 @@
-"""`ps`: the containers of many machines, asked in parallel."""
+"""`ps`: the containers of many machines, queried in parallel."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which containers, with docker ps's flags: `last` is how many of the newest, in any state; 0 is all running.
+    """docker ps's flags. `last` counts the newest in any state; 0 lists all running.
 
-    `filters` are docker's KEY=VALUE, for the engine. `size` makes the engine add up what containers wrote, which is
-    slow.
+    `size` is slow: the engine adds up what containers wrote.
     """
 
     all: bool = False
@@ -32,7 +31,7 @@ class Wanted:
     filters: Sequence[str] = ()
 
     def question(self) -> EngineQuery:
-        """The query: GET /containers/json. Raises UsageError for an invalid filter."""
+        """Raise UsageError for an invalid filter."""
         query = {
             "all": "1" if self.all else "",
             "limit": str(self.last) if self.last > 0 else "",
@@ -44,7 +43,7 @@ class Wanted:
 
 
 def parsed(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
-    """Return filters for the API: equal keys are alternatives, different keys must all match."""
+    """Equal keys are alternatives; different keys must all match."""
     found: dict[str, dict[str, bool]] = {}
     for given in filters:
         key, equals, value = given.partition("=")
@@ -58,18 +57,18 @@ def parsed(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
 
 @dataclass(frozen=True)
 class Containers:
-    """The containers with their machines' names, and the errors of machines that did not answer."""
+    """Containers by machine, and the errors of machines that failed."""
 
     found: list[tuple[str, Any]]
     failures: list[MachineError]
 
     def rows(self, *, whole: bool) -> Iterator[tuple[str, Fields]]:
-        """Return docker's fields of each; unless `whole`, long ones are cut."""
+        """Yield docker's fields, shortened unless `whole`."""
         return ((machine, fields(container, whole=whole)) for machine, container in self.found)
 
 
 def ps(store: Store, names: Sequence[str], wanted: Wanted, timeout: float) -> Containers:
-    """Ask the given machines, or all, for their containers; `timeout` is in seconds, for each."""
+    """Query the given machines, or all; `timeout` is per machine."""
     machines, missing = recorded_statuses(store, names or store.names(), MachineStatus)
     for _ in query_engines(store, machines, timeout, wanted.question()):
         pass
@@ -78,7 +77,7 @@ def ps(store: Store, names: Sequence[str], wanted: Wanted, timeout: float) -> Co
 
 
 def refused(failure: MachineError, wanted: Wanted) -> MachineError:
-    """Return the error without the hint on the journal: a bad filter is not in it."""
+    """Replace the hint on the journal: it does not explain a bad filter."""
     if wanted.filters and " answers 400: " in failure.cause:
         return MachineError(
             failure.cause, "Filters are docker's: https://docs.docker.com/reference/cli/docker/container/ls/"

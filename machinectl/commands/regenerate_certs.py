@@ -1,4 +1,4 @@
-"""`regenerate-certs`: renew certificates of engines and clients; containers keep running."""
+"""`regenerate-certs`: renew certificates; containers keep running."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 class Renewal:
     """What to renew besides the engine's own certificate.
 
-    `sans` are more names for that; `client` renews the client certificate here; `new_ca` makes a new CA and so renews
-    everything, which locks out all other clients. `authority` is a CA to sign with instead of the machine's.
+    `sans` are extra names for it. `new_ca` renews everything and locks out all other clients. `authority` signs instead
+    of the machine's CA.
     """
 
     sans: tuple[str, ...] = ()
@@ -64,7 +64,6 @@ class Renewal:
 
     @property
     def options(self) -> list[str]:
-        """The flags that ask for it."""
         flags = {
             "--client-certs": self.client,
             "--new-ca": self.new_ca,
@@ -83,10 +82,7 @@ def regenerate_certs(
     unasked: bool,
     planned: Callable[[str, HostPlan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine when its engine answers with new certificates, or with the error.
-
-    Asks first unless `unasked`; yields nothing for no. With `planned`, nothing is asked or changed.
-    """
+    """Ask first unless `unasked`; yield nothing for no."""
     if planned:
 
         def tell(machine: Machine, console: Console, own: Access) -> None:
@@ -104,7 +100,7 @@ def regenerate_certs(
 
 
 def can_be_renewed(store: Store, name: str) -> bool:
-    """Return whether to ask about a machine; others fail anyway."""
+    """Return whether to ask; other machines fail anyway."""
     try:
         check_provisioned(store.read(name))
     except MachineError:
@@ -124,10 +120,9 @@ def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
 
 
 def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -> None:
-    """Renew one machine's certificates. Raises MachineError and restores the old ones.
+    """Renew one machine's certificates; on failure, restore the old ones.
 
-    The new ones are on disk before they are sent. Whatever ends this, the ones that the engine accepts are here, and
-    `settle` finds them.
+    The new ones are on disk before the host gets them, so the next command finds the working set even after a kill.
     """
     machine = held.machine
     check_provisioned(machine)
@@ -164,7 +159,7 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
 
 
 def plan(store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal) -> HostPlan:
-    """Return what `regenerate` would do. Raises MachineError as it would."""
+    """Raise MachineError as `regenerate` would."""
     check_provisioned(machine)
     new = renewed(machine, Identity.read(machine.directory), renewal)
     target = target_of(machine, new)
@@ -184,17 +179,16 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, renew
 
 
 def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
-    """Return all certificates that the machine will have."""
     ca = signer(machine, old, renewal)
     client = valid_client(machine, ca, Identity() if renewal.client else old)
     new = signed(ca, certs.issue_server(ca, names(machine, old, renewal.sans)), client)
-    # Do not copy the CA key that docker-machine's machines share.
+    # Do not copy a CA key that docker-machine's machines share.
     is_shared = ca.certificate == old.ca and not old.ca_key and renewal.authority is None
     return replace(new, ca_key=b"") if is_shared else new
 
 
 def signer(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
-    """Return the CA that signs. Raises MachineError, with alternatives, if the machine's own cannot."""
+    """Return the CA that signs. Raises MachineError with an alternative."""
     if renewal.authority is not None:
         return renewal.authority
     if renewal.new_ca:
@@ -215,7 +209,7 @@ def signer(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
 
 
 def docker_machines(machine: Machine, old: Identity) -> certs.Pair | None:
-    """Return docker-machine's CA, if it is the machine's and its key is in docker-machine's store."""
+    """Return docker-machine's CA if it is the machine's and has its key."""
     origin = Origin.load(machine.origin)
     for root in dict.fromkeys([*([origin.store] if origin else []), default_root()]):
         try:
@@ -226,7 +220,7 @@ def docker_machines(machine: Machine, old: Identity) -> certs.Pair | None:
 
 
 def names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
-    """Return the names for the engine's certificate: its host, the requested ones, and those of the old one."""
+    """Include the host, extra names and those in the old certificate."""
     found = [engine_url.parse(machine.url).host, *machine.engine.tls_sans, *more]
     try:
         found += certs.describe(old.server).sans
@@ -237,7 +231,7 @@ def names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
 
 
 def check(machine: Machine, host: Facts, target: Target) -> None:
-    """Refuse a host whose engine would not load them. Raises MachineError before any change."""
+    """Refuse a host that would not load the certificates."""
     config = engine_config.read_config(host)
     if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
         raise MachineError(
@@ -249,7 +243,7 @@ def check(machine: Machine, host: Facts, target: Target) -> None:
 
 
 def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision:
-    """Replace the engine's certificates and restart it; restore the old ones if it does not come up."""
+    """Return the change that restarts the engine, and restores its old certificates if it fails."""
     there = engine_config.certificate_files(host, identity.on_host)
     socket = engine_config.readiness_socket(host, engine_config.config_content(host), engine_config.flags_now(host))
     return Decision(
@@ -262,13 +256,13 @@ def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision
         ),
         after=host,
         failure=partial(not_applied, init=host.init),
-        # The CA is recorded before it is on the host, so that the host is recognised after a kill.
+        # Recorded before the host has the CA, to recognise the host after a kill.
         changes=(CaTrusted(hashlib.sha256(identity.ca).hexdigest()),),
     )
 
 
 def give_up(run: RealRun, old: Identity, answer: Probe) -> NoReturn:
-    """Restore the engine's old certificates, as nobody here can use the new ones, and raise MachineError."""
+    """Restore the old certificates, and raise MachineError."""
     cause = f"The engine has new certificates, and does not answer from here: {answer.error}"
     if old.ca and old.server and old.server_key:
         run.make(in_place("Giving the engine its old certificates back", run.host, old, run.port))
@@ -278,7 +272,7 @@ def give_up(run: RealRun, old: Identity, answer: Probe) -> NoReturn:
 
 
 def remember(held: Held, sans: Sequence[str]) -> None:
-    """Add names to the record, for later provisioning."""
+    """Record names for later provisioning."""
     asked = held.machine.engine
     more = tuple(san for san in dict.fromkeys(sans) if san not in asked.tls_sans)
     if more:

@@ -1,4 +1,4 @@
-"""`rename`: rename a machine, only here; its host is not changed."""
+"""`rename`: rename a machine; its host does not change."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 
 def rename(store: Store, console: Console, old: str, new: str) -> None:
-    """Rename a machine, also as the jump host in other records and in those of removed machines.
-
-    Raises MachineError for an invalid or taken name.
-    """
+    """Also rename it as a jump host, even for removed machines."""
     record.check_name(new, "renaming")
     store.check_exists(old)
     keep_jump_hosts(store, console)
@@ -44,14 +41,13 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
 def held_with_those_behind(
     store: Store, console: Console, stack: ExitStack, old: str, new: str
 ) -> tuple[list[str], list[str], dict[str, Held]]:
-    """Hold a machine, its new name and the machines behind it; return those, the removed ones, and all locks.
+    """Lock a machine, its new name and the machines behind it; retry if those change.
 
-    Starts again if another machine got behind it meanwhile. Raises MachineError.
+    Return the latter, the removed ones and all locks.
     """
     while True:
         others, removed = going_through(store, old)
-        # Always in the same order, so that two renames never wait for each other. Names that differ only in case share
-        # a lock.
+        # Sorted, so that two renames cannot deadlock. Names that differ only in case share a lock.
         names = {name.lower(): name for name in (*removed, new, old, *others)}
         held = {
             name: stack.enter_context(store.writing(name, waiting(console, name))) for _, name in sorted(names.items())
@@ -62,6 +58,6 @@ def held_with_those_behind(
 
 
 def going_through(store: Store, name: str) -> tuple[list[str], list[str]]:
-    """Return the machines, and the removed ones, whose jump host is this machine."""
+    """Return current and removed machines with this jump host."""
     removed = [machine.name for machine in removed_machines(store) if machine.jump == f"{MACHINE}{name}"]
     return behind(store).get(name, []), removed

@@ -1,4 +1,4 @@
-"""`rm`: remove machines from the store; their hosts keep the changes, or are restored."""
+"""`rm`: remove machines; their hosts keep the changes, or are restored."""
 
 from __future__ import annotations
 
@@ -37,10 +37,7 @@ def rm(
     purge: Purge | None = None,
     forget: bool = False,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine when it is removed, or with the error.
-
-    With `forget`, the changes that stay on a host are not kept on record.
-    """
+    """With `forget`, drop the record of changes that stay on a host."""
     if not names:
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm <NAME>"
@@ -65,13 +62,13 @@ def rm(
         except MachineError as exc:
             raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
 
-    # Undoing changes on a host goes through its jump host.
+    # Undoing changes on a host needs its jump host.
     for group in outermost_first(names, others):
         yield from run_at_once(console, group, one)
 
 
 def can_be_removed(store: Store, name: str, *, force: bool) -> bool:
-    """Return whether to ask about a machine; docker-machine's, and broken ones without force, are refused anyway."""
+    """Return whether to ask; other machines are refused anyway."""
     if not store.exists(name):
         return is_known(store, name)
     try:
@@ -90,7 +87,7 @@ def preview(
     purge: Purge | None = None,
     forget: bool = False,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Pass to `tell` what `rm` would do with each machine; yield its name, with the error if it would fail."""
+    """Pass to `tell` what `rm` would do."""
     if not names:
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm --dry-run <NAME>"

@@ -1,4 +1,4 @@
-"""`run`: run a command on the hosts of many machines over SSH."""
+"""`run`: run a command on many hosts over SSH."""
 
 from __future__ import annotations
 
@@ -30,10 +30,7 @@ def run(
     timeout: float | None = None,
     parallel: int = LIMIT,
 ) -> Events:
-    """Run a script on each host; yield output as it arrives, and each machine when its script has ended.
-
-    `timeout` is in seconds, for all hosts together; see `stream_output`.
-    """
+    """Yield output as it arrives; `timeout` covers all hosts together."""
 
     def one(name: str, own: Console, say: WriteOutput, over: StopEvent) -> int | None:
         return run_remote_script(store, own, name, access.for_one_host(), order, say, over)
@@ -42,7 +39,7 @@ def run(
 
 
 def script(words: Sequence[str]) -> str:
-    """Return the typed command for sh: one word is a line of sh, several are quoted. Raises UsageError for none."""
+    """Pass one word to sh unquoted, as a line; quote several. Raises UsageError for none."""
     if not words or not words[0].strip():
         raise UsageError("There is no command to run", "It follows two dashes: machinectl run <NAME> -- uptime")
     return words[0] if len(words) == 1 else shlex.join(words)

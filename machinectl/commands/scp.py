@@ -1,4 +1,4 @@
-"""`scp`: copy files to, from and between machines' hosts, with scp, rsync or our own SFTP."""
+"""`scp`: copy files with scp, rsync or our own SFTP."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
 
-# rsync's exit status if the host has no rsync (RERR_STREAMIO, RERR_CMD_NOTFOUND); the shell there has printed the
-# error.
+# rsync's exit status if the host has no rsync (RERR_STREAMIO, RERR_CMD_NOTFOUND). The remote shell prints the error.
 NOT_STARTED = {12, 127}
-# openssh-portable sshconnect.c, ssh_connect_direct: refused, not routed, no answer in time.
+# openssh-portable sshconnect.c, ssh_connect_direct: refused, no route or timeout.
 UNREACHED = "ssh: connect to host "
 
 
@@ -43,13 +42,11 @@ def scp(
     native: bool = False,
     progress: CopyProgress = no_progress,
 ) -> int:
-    """Copy files and return the program's exit status; `words` are the sources and the target.
+    """Copy sources to the last of `words`; return the exit status.
 
-    scp follows links. With `delta` rsync is used, which keeps them and sends only what has changed. Our own SFTP is
-    used if there is no scp with SFTP, with `native`, and for login options that the system's ssh does not have;
-    `progress` is called by it.
-
-    Raises SSHError, MachineError for a missing machine or one without SSH, UsageError if no machine is named.
+    scp follows links; rsync (`delta`) keeps them and sends only differences. Our SFTP calls `progress`; it runs with
+    `native`, without a modern scp, or for login options that ssh lacks. Raises SSHError, and UsageError if no machine
+    is named.
     """
     *sources, target = [parse_machine_path(store, word) for word in words]
     machines = list({each.machine.name: each.machine for each in (*sources, target) if each.machine}.values())
@@ -75,13 +72,13 @@ def scp(
 
 
 def tell_of_silence(said: str, machines: Sequence[Machine], console: Console) -> None:
-    """Add a hint to ssh's error about a host that cannot be reached."""
+    """Add a hint to ssh's error if the host is unreachable."""
     if UNREACHED in said:
         console.note(f"See why: machinectl doctor {' '.join(machine.name for machine in machines)}")
 
 
 def check_not_itself(source: MachinePath, target: MachinePath) -> None:
-    """Refuse to copy a file over itself, as far as paths show it: scp would empty it first."""
+    """Compare paths only: scp would empty the file first."""
     if source.machine is None or target.machine is None or source.login != target.login:
         return
     path = posixpath.normpath(source.path)
@@ -99,7 +96,6 @@ def by_rsync(
     *,
     own: bool,
 ) -> int:
-    """Copy with rsync and return its status."""
     from_machines = {source.machine.name if source.machine else "" for source in sources}
     if len(from_machines) > 1 or ("" in from_machines) == (target.machine is None):
         raise UsageError(
@@ -112,7 +108,7 @@ def by_rsync(
             "Leave -d out, or let ssh ask for them itself",
         )
     for source in sources:
-        # rsync would skip the file and succeed.
+        # rsync would skip it and succeed.
         if source.machine is None and os.path.isdir(source.path) and not wishes.recursive:
             raise MachineError(f"{source} is a directory", "With all that is in it, it is copied by -r")
     if not shutil.which("rsync"):

@@ -1,4 +1,4 @@
-"""`set`: change a machine's settings here; `provision` applies them to its host."""
+"""`set`: change a machine's settings; `provision` applies them to its host."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def set_machine(store: Store, console: Console, name: str, change: Edit) -> Machine:
-    """Change a machine's record and return it. Changes nothing if any setting is invalid."""
+    """Change nothing if any setting is invalid."""
     if change == Edit():
         raise UsageError("Nothing to set", f"machinectl set --url tcp://192.168.0.30:2376 {name}")
     store.check_exists(name)
@@ -38,7 +38,6 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
 
 
 def told(machine: Machine, change: Edit) -> list[str]:
-    """Yield the new values of the settings that were changed."""
     where = [f"URL {without_secrets(machine.url)}"] if change.url is not None else []
     tls = [f"TLS {'on' if machine.tls else 'off'}"] if where or change.tls is not None else []
     options = [f"--{name} {shown(value) or 'not given'}" for name, value in change.options.items()]
@@ -55,6 +54,6 @@ def told(machine: Machine, change: Edit) -> list[str]:
 
 
 def shown(asked: Any) -> str:
-    """Return an option's values with passwords masked."""
+    """Mask passwords."""
     values = [str(each) for each in asked] if isinstance(asked, list | tuple) else [str(asked)]
     return " ".join(without_secrets(values))

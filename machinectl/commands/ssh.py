@@ -1,4 +1,4 @@
-"""`ssh`: a shell or one command on a machine's host, with the system's ssh or our own."""
+"""`ssh`: a shell or command on a host, with the system's ssh or our own."""
 
 from __future__ import annotations
 
@@ -29,18 +29,17 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-# ssh's options, in getopt's form (ssh.c).
+# ssh's options in getopt's form (ssh.c).
 LETTERS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy"
-# ssh's exit status when ssh itself fails (ssh(1), EXIT STATUS).
+# From ssh(1), EXIT STATUS.
 SSH_FAILED = 255
 
 
 def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *, native: bool = False) -> int:
-    """Log in at a machine's host and return the exit status of what ran there.
+    """Return the exit status of the remote command; pin a new host's key.
 
-    `words` are the machine's name (`default` if none) and ssh's own arguments after the host: options, a command. Uses
-    this computer's `ssh`; our own if there is none, with `native`, or for a login option that ssh does not have. The
-    key of a new host is pinned.
+    `words` are the machine's name (or `default`) and ssh's arguments. Our own client runs with `native`, without `ssh`,
+    or for login options that ssh lacks.
     """
     if words and words[0].startswith("-"):
         raise UsageError(
@@ -60,7 +59,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
             with store.writing(machine.name, waiting(console, machine.name)) as held:
                 pin_host_key(held, console, access, endpoint)
             if not options and not os.path.lexists(known_hosts_path(machine)):
-                # Without this probe, ssh would wait for a greeting for ever.
+                # Without this, ssh would wait forever for a silent host.
                 arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
         return run_ssh(machine, endpoint, arguments, console, access)
     if options:
@@ -76,7 +75,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
 
 
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, access: Access) -> int:
-    """Run ssh in the foreground and return its exit status. Raises SSHError if it does not connect."""
+    """Raise SSHError if ssh does not connect."""
     command = openssh_command(endpoint, known_hosts=checked_known_hosts(machine, endpoint), arguments=arguments)
     close_all()
     sys.stdout.flush()
@@ -96,7 +95,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
 
 
 def goes_to_the_background(arguments: Sequence[str]) -> bool:
-    """Return whether the arguments send ssh to the background (-f), or are invalid."""
+    """Return whether ssh forks (-f), or its arguments are invalid."""
     try:
         options, _ = getopt.getopt(list(arguments), LETTERS)
     except getopt.GetoptError:

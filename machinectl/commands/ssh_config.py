@@ -1,4 +1,4 @@
-"""`ssh-config`: an OpenSSH configuration for machines, printed or kept in a file."""
+"""`ssh-config`: an OpenSSH configuration for machines."""
 
 from __future__ import annotations
 
@@ -21,20 +21,14 @@ USERS_OWN = "~/.ssh/config"
 
 
 def ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
-    """Return the configuration for the given machines, or for all that have SSH.
-
-    Raises MachineError for a named machine without SSH; without names, warns about machines that it cannot describe.
-    """
+    """Raise MachineError for a named machine without SSH; without names, warn about it."""
     if names:
         return "".join(machine_host_block(store.read(name)) for name in dict.fromkeys(names))
     return "".join(all_blocks(store, console.warn).values())
 
 
 def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
-    """Write the blocks of all machines into a file of the store, which is kept up to date from then on.
-
-    Return the line that includes it. Raises UsageError if names are given.
-    """
+    """Write a file that the store keeps up to date; return the line that includes it."""
     if names:
         raise UsageError("The file that is kept is about all machines", "machinectl ssh-config --write")
     write_ssh_config(store, console.warn)
@@ -45,7 +39,7 @@ def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str
 
 
 def is_included(line: str) -> bool:
-    """Return whether the user's configuration includes the file, as far as can be seen."""
+    """Return False if a condition may apply."""
     try:
         text = read_file(os.path.expanduser(USERS_OWN)).decode(errors="replace")
     except OSError:
@@ -53,7 +47,7 @@ def is_included(line: str) -> bool:
     for each in map(str.strip, text.splitlines()):
         if each == line:
             return True
-        # ssh_config(5): everything after these applies only to those hosts, an Include, too.
+        # ssh_config(5): these limit everything below, an Include, too.
         keyword, *words = each.replace("=", " ").split() or [""]
         if keyword.lower() in ("host", "match") and words not in (["*"], ["all"]):
             return False

@@ -1,4 +1,4 @@
-"""`status` and `version`: ask one machine's engine."""
+"""`status` and `version`: query one engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def status(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Probe]:
-    """Return a machine's name and its engine's answer; `timeout` is in seconds."""
+    """Return the machine's name and its engine's state."""
     machine = store.read_ready(chosen_one(store, names))
     found = state_of(machine, timeout)
     if found.state is State.RUNNING:
@@ -27,7 +27,6 @@ def status(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Pro
 
 
 def fields(name: str, found: Probe) -> dict[str, Any]:
-    """Return the answer for JSON."""
     return {
         "Name": name,
         "State": str(found.state),
@@ -40,7 +39,7 @@ def fields(name: str, found: Probe) -> dict[str, Any]:
 
 
 def engine_version(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Probe]:
-    """Return the engine's version. Raises MachineError if it does not answer."""
+    """Raise MachineError if the engine does not answer."""
     name, found = status(store, names, timeout)
     if not found.version:
         raise MachineError(found.error or f'The engine of "{name}" does not say its version', found.hint)

@@ -1,4 +1,4 @@
-"""`upgrade`: upgrade engines with the hosts' package managers; containers keep running across patch releases."""
+"""`upgrade`: upgrade engines with the hosts' package managers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from machinectl.provision.steps.distributions import Distribution
     from machinectl.provision.target import Allowed
 
-# Packages with a Docker Engine, and the packages of its release that are not upgraded with it automatically.
+# The engine's packages, and those of its release that are not upgraded with it automatically.
 PACKAGES = {
     "docker-ce": ("docker-ce", "docker-ce-cli", "containerd.io"),
     "docker.io": ("docker.io",),
@@ -46,7 +46,7 @@ PACKAGES = {
     "docker-engine": ("docker-engine",),
     "docker": ("docker",),
 }
-# Most packages restart the engine themselves. If not, the running program's file is deleted (proc_pid_exe(5)).
+# Most packages restart the engine. If not, its program file is deleted (proc_pid_exe(5)).
 RESTART_OLD = """for program in /proc/[0-9]*/exe; do
     case $(readlink "$program") in
     */dockerd' (deleted)') RESTART; break ;;
@@ -71,10 +71,7 @@ def upgrade(
     *,
     planned: Callable[[str, HostPlan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine when its engine is up to date and runs, or with the error.
-
-    `allowed.yes` allows more than a patch release. With `planned`, nothing is changed.
-    """
+    """`allowed.yes` permits more than a patch release."""
     if planned:
 
         def tell(machine: Machine, console: Console, own: Access) -> None:
@@ -87,7 +84,7 @@ def upgrade(
 
 
 def plan(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> HostPlan:
-    """Return what `upgrade_one` would do, as far as the host knows of newer packages."""
+    """Return the plan, from the package lists that the host has."""
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
@@ -107,7 +104,6 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, allow
 
 
 def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) -> None:
-    """Upgrade one machine's engine. Raises MachineError."""
     machine = held.machine
     with logged_in_as_root(held, console, access) as root:
         run = RealRun(held, console, root)
@@ -147,13 +143,13 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
 
 
 def package_of(run: HostRun) -> tuple[str, PackageManager]:
-    """Return the engine's package, and the host's package manager. Raises MachineError if no package holds it."""
+    """Return the engine's package and its package manager."""
     package, target = installed(run.machine, run.host), target_of(run.machine, Identity())
     return package, PackageManager(distributions.choose(run.host.os_release, target.os), target.proxies)
 
 
 def installed(machine: Machine, host: Facts) -> str:
-    """Return the package of the host's engine. Raises MachineError if no package has it."""
+    """Raise MachineError if no known package has the engine."""
     for package in PACKAGES:
         if package in host.packages and host.dockerd:
             return package
@@ -170,23 +166,21 @@ def installed(machine: Machine, host: Facts) -> str:
 
 @dataclass(frozen=True)
 class PackageManager:
-    """A host's package manager, and its proxies."""
-
     family: Distribution
     proxies: Mapping[str, str]
 
     def newest(self, remote: Remote, package: str, before: str, *, refresh: bool = True) -> str:
-        """Return the version that an upgrade would install; `before` if there is no newer one.
+        """Return the version that an upgrade would install, or `before`.
 
-        Without `refresh` it is the newest that the host knows, and nothing is changed there. Raises MachineError if the
-        package manager does not say.
+        Without `refresh`, use the host's package lists and change nothing. Raises MachineError if the version is
+        unknown.
         """
         look = [self.family.refresh if refresh else "", self.family.candidate(package)]
         result = self._job(" && ".join(command for command in look if command)).run(remote)
         said = result.stdout.decode(errors="replace").strip()
         complaints = installation.complaints(said)
         version = said.rpartition("\n")[2].strip()
-        # apt prints Err: also for lists that it can do without, and exits with 0 if it uses old ones.
+        # apt prints Err: also for optional lists, and exits with 0 if it uses old ones.
         unread = [line for line in complaints.splitlines() if not line.startswith("Err:")]
         if result.status != 0 or not re.search(r"\d", version) or (version == before and unread):
             raise MachineError(
@@ -196,14 +190,14 @@ class PackageManager:
         return version
 
     def upgrade(self, remote: Remote, package: str, init: str) -> None:
-        """Upgrade the engine, and other packages only if necessary. Raises MachineError."""
+        """Upgrade other packages only if necessary."""
         command = " && ".join(self.family.upgrade(each) for each in PACKAGES[package])
         result = self._job(command, RESTART_OLD.replace("RESTART", RESTARTS.get(init, ":"))).run(remote)
         if result.status != 0:
             raise installation.explain_failure(result)
 
     def _job(self, command: str, after: str = "") -> Job:
-        """Return a job that waits for the package manager's lock and runs a command, then another if it succeeds."""
+        """Run `command`, then `after` if it succeeds, under the package manager's lock."""
         variables = {
             "refresh": "",
             "install": command,
@@ -220,7 +214,7 @@ class PackageManager:
 def ask_about(
     console: Console, machine: Machine, package: str, versions: tuple[str, str], dependents: Sequence[str] = ()
 ) -> None:
-    """Ask before an upgrade to more than a patch release. Raises MachineError for no."""
+    """Ask before more than a patch release. Raises MachineError for no."""
     before, after = versions
     reasons = concerns(before, after, machine.engine.version, dependents)
     if not reasons:
@@ -234,9 +228,9 @@ def ask_about(
 
 
 def concerns(before: str, after: str, pin: str, dependents: Sequence[str] = ()) -> list[str]:
-    """Return why an upgrade needs a question; [] if it does not.
+    """Return why an upgrade needs confirmation.
 
-    `pin` is the start of the requested version, or ""; `dependents` are the units that restart with the engine's.
+    `pin` is the start of the requested version, or "". `dependents` are units that restart with the engine.
     """
     found = []
     if release(before)[:2] != release(after)[:2] or not release(after):
@@ -245,19 +239,19 @@ def concerns(before: str, after: str, pin: str, dependents: Sequence[str] = ()) 
     if wanted != release(after)[: len(wanted)]:
         found.append(f"It was created with --engine-version {pin}.")
     if dependents:
-        # The package's own script restarts the service and everything that depends on it.
+        # The package's script restarts the service and its dependents.
         found.append(f"The package's restart of docker.service restarts {', '.join(dependents)} too.")
     return found
 
 
 def release(version: str) -> list[str]:
-    """Return Docker's version within a package's: 28, 1, 1 of 5:28.1.1-1~debian.13~trixie."""
+    """Return Docker's version in a package's: 28, 1, 1 for 5:28.1.1-1~debian.13~trixie."""
     match = re.match(r"(?:\d+:)?(\d+)\.(\d+)(?:\.(\d+))?", version)
     return [number for number in match.groups() if number] if match else []
 
 
 def check(remote: Remote, console: Console, host: Facts, where: Endpoint | None) -> None:
-    """Check that the engine runs, and answers from here if it did before (`where`). Raises MachineError."""
+    """Raise if the engine does not run or, given `where`, does not answer from here."""
     found = until_it_answers(where, console) if where else None
     if host.running and (found is None or found.state is State.RUNNING):
         return

@@ -1,4 +1,4 @@
-"""`url` and `ip`: the engines' addresses."""
+"""`url` and `ip`: engines' addresses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ if TYPE_CHECKING:
 
 
 def url(store: Store, names: Sequence[str]) -> str:
-    """Return the URL of one machine's engine."""
     return store.read_ready(chosen_one(store, names)).url
 
 
 def ip(store: Store, names: Sequence[str]) -> list[str]:
-    """Return the host in each machine's URL. Raises MachineError for a URL without a host."""
+    """Return the hosts in the URLs. Raises MachineError if a URL has none."""
     return [address(store, name) for name in chosen(store, names)]
 
 

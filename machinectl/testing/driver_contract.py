@@ -1,4 +1,4 @@
-"""The driver contract as a class of tests: derive from it, and say how to create a machine of yours."""
+"""The driver contract as a test class: derive from it, and describe machines to create."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# The states that a host may have after each verb.
+# The states that each verb may leave.
 SWITCHED = {
     "start": (State.STARTING, State.RUNNING),
     "stop": (State.STOPPED, State.SAVED),
@@ -29,13 +29,13 @@ SWITCHED = {
 
 
 class Cut(BaseException):
-    """Ends a `create` as a kill does; no driver may catch it."""
+    """Simulates a kill during `create`; no driver may catch it."""
 
 
 class Record:
-    """A machine's record during a `create` that ends at the n-th call of `keep`, counted from 1.
+    """Keeps the state of a `create` that ends at call `cut_at` of `keep`, from 1.
 
-    `written` is whether the state of that call is still recorded.
+    `written` is whether that call still records it.
     """
 
     def __init__(self, cut_at: int, *, written: bool) -> None:
@@ -53,16 +53,14 @@ class Record:
 
 
 class DriverContract:
-    """Derive, and set the driver's name and the options of machines to create."""
-
     name: str
-    # Options of machines that can be created; defaults are added.
+    # Options of machines to create; defaults are added.
     wishes: Sequence[Mapping[str, Any]]
     # Options that the driver must refuse before it creates anything.
     refused: Sequence[Mapping[str, Any]] = ()
 
     def made(self) -> set[str]:
-        """Return the names of everything that the driver has created now; none for a driver that creates nothing."""
+        """Return the names of everything that the driver has created and not removed."""
         return set()
 
     @pytest.fixture
@@ -73,12 +71,10 @@ class DriverContract:
 
     @pytest.fixture
     def requests(self, driver: Driver, tmp_path: Path) -> list[Request]:
-        """A request for each wish, with the machine's future directory."""
         return [self.request(driver, tmp_path / f"machine{n}", wish) for n, wish in enumerate(self.wishes)]
 
     @pytest.fixture
     def instances(self, driver: Driver, requests: list[Request]) -> Iterator[list[Instance]]:
-        """A created machine for each wish; removed in the end."""
         before = self.made()
         made: list[Instance] = []
         try:
@@ -93,7 +89,7 @@ class DriverContract:
         assert self.made() == before
 
     def another(self) -> Driver:
-        """Return the driver as another process has it: without memory."""
+        """Return the driver without memory, as another process has it."""
         return next(found for found in installed() if found.name == self.name).load()
 
     def request(self, driver: Driver, directory: Path, wish: Mapping[str, Any]) -> Request:
@@ -219,9 +215,9 @@ class DriverContract:
             assert len(counts) == 1
 
     def cuts(self, request: Request) -> Iterator[str]:
-        """Interrupt `create` before and after each state that it passes on, then before and after its end.
+        """Interrupt `create` before and after each `keep` and its end; yield the recorded state.
 
-        Yield the recorded state each time. Whatever was created must be removed before the next one.
+        The caller removes what was created before the next state.
         """
         for moment in range(200):
             record = Record(moment // 2 + 1, written=moment % 2 == 1)
@@ -308,7 +304,7 @@ def create(driver: Driver, request: Request) -> Instance:
 
 
 def check_where(where: Where) -> None:
-    """Check for a URL in docker's notation, and SSH with a host and an absolute key path."""
+    """Require a URL in docker's notation, and an SSH host and absolute key path."""
     assert not where.url or str(parse_url(where.url)) == where.url
     if where.ssh:
         assert where.ssh.host

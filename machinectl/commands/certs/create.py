@@ -1,4 +1,4 @@
-"""`certs create`: write a CA and certificates of an engine and a client into a directory."""
+"""`certs create`: write a CA, a server and a client certificate."""
 
 from __future__ import annotations
 
@@ -24,12 +24,10 @@ def certs_create(
     client_name: str = "client",
     force: bool = False,
 ) -> list[str]:
-    """Write ca.pem, ca-key.pem, server.pem, server-key.pem, cert.pem and key.pem; return their paths.
+    """Write the PEM files, all or none, even after a kill; return their paths.
 
-    The certificate of a given CA is copied, its key is not. Existing files are replaced only with `force`: a rerun
-    makes a new CA, which locks out the old one's clients. To renew under the same CA, pass it as `ca_cert` and
-    `ca_key`; they may be the ones in `out_dir`. All files are written or none, even if the process is killed. Raises
-    UsageError for a name that a certificate cannot contain.
+    Without `ca_cert` and `ca_key`, `force` replaces the CA and locks out its clients. Both may be in `out_dir`; the key
+    is not copied. Raises UsageError for an invalid name.
     """
     from machinectl import certs
 
@@ -61,7 +59,6 @@ def certs_create(
 
 
 def given_ca(ca_cert: str | None, ca_key: str | None) -> Pair | None:
-    """Return the checked CA from two files; None if neither is given."""
     from machinectl import certs
 
     if ca_cert and ca_key:
@@ -72,7 +69,7 @@ def given_ca(ca_cert: str | None, ca_key: str | None) -> Pair | None:
 
 
 def check_ca_key(path: str, ca: Pair) -> None:
-    """Refuse to replace a CA's certificate but not its key: the key would be lost."""
+    """Do not lose a CA key by replacing only its certificate."""
     from machinectl import certs
 
     if not os.path.lexists(path):

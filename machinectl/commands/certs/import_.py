@@ -1,4 +1,4 @@
-"""`certs import`: check certificates made elsewhere, and copy them into a machine's directory."""
+"""`certs import`: copy certificates made elsewhere."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 
 def certs_import(store: Store, console: Console, name: str, directory: str, *, force: bool = False) -> list[str]:
-    """Copy a directory's certificates into a machine's; return the paths written.
+    """Write all files or none; return their paths.
 
-    Other certificates of the machine are replaced only with `force`; its CA key and server files are removed then,
-    unless they belong to the new CA. All files are written or none.
+    `force` also removes the old CA's key and server files.
     """
     store.check_exists(name)
     new = read_tls_dir(directory)

@@ -1,4 +1,4 @@
-"""`certs issue`: make another client certificate under a machine's CA, for a colleague or a CI job."""
+"""`certs issue`: make another client certificate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "client", force: bool = False) -> str:
-    """Write ca.pem, cert.pem and key.pem for another client; return what it may do, for people."""
+    """Write the client's files; return a description for the user."""
     from machinectl import certs
 
     machine = store.read(name)
@@ -33,7 +33,7 @@ def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "cl
 
 
 def signing_ca(name: str, directory: str) -> Pair:
-    """Return a machine's CA with its key. Raises MachineError if the machine's directory does not have the key."""
+    """Return a CA with its key. Raises MachineError without one."""
     from machinectl import certs
 
     ca, key = os.path.join(directory, "ca.pem"), os.path.join(directory, "ca-key.pem")

@@ -1,4 +1,4 @@
-"""`certs ls`: the machines' certificates, when they expire, and which do not work."""
+"""`certs ls`: certificates, their expiry and errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime | None = None) -> list[CertificateRow]:
-    """Return the certificates of the given machines, or of all. A broken file is a row; an unknown name raises."""
+    """Return rows for the given machines, or all; broken files are rows, unknown names raise."""
     names = matching(names or (), store.names)
     for name in names:
         store.check_exists(name)
@@ -34,12 +34,12 @@ def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime 
 
 
 def expiring(rows: Iterable[CertificateRow], days: int) -> list[CertificateRow]:
-    """Return the rows for which `--fail-under DAYS` fails: fewer days left, or unreadable."""
+    """Include unreadable certificates."""
     return [row for row in rows if row.days_left is None or row.days_left < days]
 
 
 def fallen(store: Store, rows: Iterable[CertificateRow], days: int) -> list[MachineError]:
-    """Return for each machine that fails `--fail-under DAYS`: its certificates, and the command that renews them."""
+    """Return an error per machine, with the renewal command."""
     found: dict[str, list[CertificateRow]] = {}
     for row in expiring(rows, days):
         found.setdefault(row.machine, []).append(row)
@@ -53,7 +53,7 @@ def fallen(store: Store, rows: Iterable[CertificateRow], days: int) -> list[Mach
 
 
 def lacking(store: Store, name: str) -> list[CertificateRow]:
-    """Return the row of a machine without certificates, if it needs some or cannot be read."""
+    """Return a row if certificates are required or the record is unreadable."""
     try:
         machine = store.read(name)
     except MachineError as exc:

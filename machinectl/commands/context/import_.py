@@ -1,4 +1,4 @@
-"""`context import`: read from a docker context what `create` needs."""
+"""`context import`: read what `create` needs from a context."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """A context's engine URL, and the directory of its certificates, "" without TLS.
-
-    `is_ours` is whether this store keeps the context for a machine of that name.
-    """
+    """A context; `is_ours` if this store writes it for that machine. `directory` holds certificates, or is ""."""
 
     url: str
     directory: str
@@ -29,7 +26,7 @@ class Source:
 
 
 def source(store: Store, context: str, machine: str) -> Source:
-    """Return what a context says. Raises MachineError if no machine can be made of it."""
+    """Raise MachineError for a context that cannot become a machine."""
     if context == DEFAULT:
         raise MachineError(
             f'"{DEFAULT}" is no context that is kept: it is what DOCKER_HOST says',

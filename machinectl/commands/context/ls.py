@@ -1,4 +1,4 @@
-"""`context ls`: the machines and their docker contexts, and which of them differ."""
+"""`context ls`: machines, their docker contexts and the differences."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContextRow:
-    """A machine, a left over context of this store, or a swarm; `current` is docker's current context."""
+    """A machine, swarm or leftover context."""
 
     standing: ContextStatus
     current: bool
 
     def fields(self) -> dict[str, object]:
-        """Return the row for JSON; `Context` is null if there is none of ours."""
+        """Return null as `Context` if we manage none."""
         found = self.standing
         return {
             "Name": found.machine,
@@ -35,13 +35,12 @@ class ContextRow:
         }
 
     def cells(self) -> list[str]:
-        """Return the row for a table: machine, context, current, state."""
         found = self.standing
         return [found.machine, found.machine if found.is_there else "-", "*" if self.current else "-", found.summary]
 
 
 def context_ls(store: Store, environment: Mapping[str, str]) -> list[ContextRow]:
-    """Return the machines by name, then left over contexts, then the store's swarms."""
+    """Return machines, then leftover contexts, then swarms."""
     docker = Contexts()
     current = docker.current(environment).name
     found = [*context_statuses(docker, store), *swarm_contexts.swarm_context_statuses(docker, store)]

@@ -1,4 +1,4 @@
-"""`context sync`: repair docker contexts that differ from the store."""
+"""`context sync`: repair docker contexts."""
 
 from __future__ import annotations
 
@@ -26,12 +26,9 @@ if TYPE_CHECKING:
 def context_sync(
     store: Store, console: Console, only: Collection[str] | None = None
 ) -> Iterator[tuple[ContextStatus, MachineError | None]]:
-    """Yield each repaired context with what was wrong, or with the error.
+    """Yield each repaired context with its old status.
 
-    It repairs those of all machines, also removed ones, or only of some.
-
-    It first finishes what a killed machinectl left. If a context's machine is missing from another store, this store
-    takes it over: the machines may have been moved here. A swarm's context then leads to a manager that answers.
+    First finishes a killed run. Takes over contexts of machines that left another store: the user may have moved them.
     """
     docker = Contexts()
     if docker.is_unfinished:

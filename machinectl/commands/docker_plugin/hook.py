@@ -1,4 +1,4 @@
-"""Explain a docker command that failed on one of our machines, in one line, from files here only."""
+"""Explain a failed docker command, from local files only."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-# The engine answered, so its own error is enough.
+# The engine answered: its own error is enough.
 ANSWERED = "Error response from daemon"
-# Errors of docker's client if no engine answered (moby/moby client/errors.go, and Go's net).
+# Client errors without an answer (moby/moby client/errors.go, Go's net).
 SILENT = (
     "annot connect to the Docker daemon",
     "failed to connect to the docker API",
@@ -31,7 +31,7 @@ SILENT = (
 # Go's crypto/tls and crypto/x509: something answered.
 TLS_FAILED = ("x509:", "tls:")
 URL = re.compile(r"(?:tcp|unix|ssh|https?)://[^\s\"'`]+")
-# How docker's client names an engine behind a socket or ssh.
+# Placeholders in docker's client for an engine behind a socket or ssh.
 NO_HOSTS = ("docker.example.com", "api.moby.localhost", "localhost", "%2F")
 CERTIFICATES = {
     "cert.pem": "Your certificate for",
@@ -43,9 +43,9 @@ CERTIFICATES = {
 def docker_plugin_hook(
     store: Store, failure: str, environment: Mapping[str, str], *, now: datetime | None = None
 ) -> str:
-    """Return a line about a failed docker command; "" if nothing is known.
+    """Return one line, or "" if nothing is known.
 
-    `failure` is docker's error, as far as it tells its plugins; for a plugin's commands, only that it failed.
+    For a plugin's command, docker does not pass the error.
     """
     if ANSWERED in failure:
         return ""
@@ -59,7 +59,7 @@ def docker_plugin_hook(
 
 
 def named_in(failure: str) -> str:
-    """Return the engine in docker's error, in docker's notation; "" if there is none."""
+    """Return the engine's URL in the error, or ""."""
     found = URL.search(failure)
     if not found:
         return ""
@@ -71,14 +71,14 @@ def named_in(failure: str) -> str:
 
 
 def current(environment: Mapping[str, str]) -> str:
-    """Return the engine of docker's current context; "" if unknown."""
+    """Return the URL of docker's current context, or ""."""
     docker = contexts(environment)
     context = read(docker, docker.current(environment).name)
     return context.host if context else ""
 
 
 def contexts(environment: Mapping[str, str]) -> Contexts:
-    # Loads in 15 ms, so only if needed.
+    # The import takes 15 ms.
     from machinectl.docker_cli.contexts import Contexts
 
     return Contexts(environment.get("DOCKER_CONFIG", ""))
@@ -92,18 +92,18 @@ def read(docker: Contexts, name: str) -> Context | None:
 
 
 def meant(store: Store, used: str, environment: Mapping[str, str]) -> Machine | None:
-    """Return the machine of a URL, else the one that had it when docker was pointed there."""
+    """Return the machine with this URL, else the one that docker was set up for."""
     if not used:
         return None
     by_shell = list(machines_of(store, of_shell(store, used, environment)))
-    # The current machine first: with a thousand machines, the other records need not be read.
+    # Read the shell's machine first: a store may hold a thousand records.
     there = chain(by_shell, machines_of(store, store.names()))
     found = next((machine for machine in there if machine.url == used), None)
     return found or next(chain(by_shell, machines_of(store, of_contexts(store, used, environment))), None)
 
 
 def of_shell(store: Store, used: str, environment: Mapping[str, str]) -> list[str]:
-    """Return the machines at which `env` pointed this shell, with that URL."""
+    """Return the names that `env` set with this URL."""
     if environment.get("DOCKER_HOST") != used:
         return []
     directory, own = os.path.split(environment.get("DOCKER_CERT_PATH", ""))
@@ -112,7 +112,6 @@ def of_shell(store: Store, used: str, environment: Mapping[str, str]) -> list[st
 
 
 def of_contexts(store: Store, used: str, environment: Mapping[str, str]) -> Iterator[str]:
-    """Return the machines whose contexts have that URL."""
     docker, here = contexts(environment), os.path.realpath(store.root)
     for name in docker.names():
         context = read(docker, name)
@@ -121,7 +120,7 @@ def of_contexts(store: Store, used: str, environment: Mapping[str, str]) -> Iter
 
 
 def machines_of(store: Store, names: Iterable[str]) -> Iterator[Machine]:
-    """Return the machines of those names whose records can be read."""
+    """Skip unreadable records."""
     for name in names:
         try:
             yield store.read(name)
@@ -130,7 +129,6 @@ def machines_of(store: Store, names: Iterable[str]) -> Iterator[Machine]:
 
 
 def moved(machine: Machine, used: str, environment: Mapping[str, str]) -> str:
-    """Say that a machine has another address than docker uses."""
     name = machine.name
     again = "machinectl context sync"
     if environment.get("DOCKER_HOST") == used:
@@ -142,7 +140,6 @@ def moved(machine: Machine, used: str, environment: Mapping[str, str]) -> str:
 
 
 def expired(machine: Machine, failure: str, now: datetime) -> str:
-    """Say that a machine's certificate has expired, and how to renew it."""
     if not machine.tls:
         return ""
     over = {file: end for file in CERTIFICATES if (end := end_of(machine, file)) and end < now}
@@ -157,7 +154,7 @@ def expired(machine: Machine, failure: str, now: datetime) -> str:
 
 
 def end_of(machine: Machine, file: str) -> datetime | None:
-    """Return when a certificate expires, the last one of several CAs; None if it cannot be read."""
+    """Return the latest expiry of several CAs; None if unreadable."""
     from machinectl.validity import expiry_dates
 
     try:
@@ -168,7 +165,6 @@ def end_of(machine: Machine, file: str) -> datetime | None:
 
 
 def asleep(machine: Machine, failure: str) -> str:
-    """Say that a machine does not answer, and how to wake it if that is possible."""
     if not any(said in failure for said in SILENT) or any(said in failure for said in TLS_FAILED):
         return ""
     if machine.mac:

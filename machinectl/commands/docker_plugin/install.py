@@ -1,4 +1,4 @@
-"""`docker-plugin install`: make `docker machine …` run machinectl, and let docker ask it about failures."""
+"""`docker-plugin install`: make `docker machine …` run machinectl."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
 
-# The first docker CLI that has plugins, and the first that calls them for a command that failed.
+# The first docker CLIs with plugins, and with hooks for failed commands.
 PLUGINS, HOOKS = (19, 3), (29, 3)
-# Seconds. It asks no engine.
+# Seconds; it queries no engine.
 VERSION_DEADLINE = 10
 
 
 def docker_plugin_install(
     console: Console, program: Sequence[str], environment: Mapping[str, str], *, hooks: bool = True
 ) -> str:
-    """Write the plugin into docker's directory, also over an older one of ours; return its path.
+    """Install or update the plugin, which starts `program`; return its path.
 
-    `program` is the command that it starts: our path and first arguments. With `hooks`, docker's configuration asks for
-    them. Raises MachineError if it cannot be written, or a plugin of somebody else is there.
+    Raises MachineError for another program's plugin.
     """
     if os.name == "nt":
         raise MachineError("docker's plugins are .exe files on Windows, and machinectl has none", "machinectl --help")
@@ -49,7 +48,7 @@ def docker_plugin_install(
 
 
 def docker_cli(environment: Mapping[str, str]) -> str:
-    """Return the version line of the docker CLI on the PATH; "" if there is none."""
+    """Return its version line, or ""."""
     command = ["docker", "--version"]
     try:
         answer = subprocess.run(
@@ -66,7 +65,7 @@ def docker_cli(environment: Mapping[str, str]) -> str:
 
 
 def tell_of_docker(console: Console, version: str, *, hooks: bool) -> None:
-    """Warn about what this docker CLI cannot do with the plugin."""
+    """Warn about features that this docker CLI lacks."""
     if not version:
         console.warn("There is no docker CLI on the PATH: the plugin waits for one")
     elif not (found := re.match(r"Docker version (\d+)\.(\d+)", version)):

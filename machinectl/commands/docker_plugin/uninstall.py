@@ -1,4 +1,4 @@
-"""`docker-plugin uninstall`: remove the plugin and its hooks; anything else stays."""
+"""`docker-plugin uninstall`: remove our plugin and hooks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def docker_plugin_uninstall(console: Console, environment: Mapping[str, str]) -> str:
-    """Remove the plugin and its hooks; return its path, "" if it was not installed. Raises MachineError."""
+    """Return its path, "" if it was not installed."""
     path = plugin.plugin_file(environment)
     if found := plugin.foreign_file(path):
         console.note(f"{path} is {found}, and is not changed")

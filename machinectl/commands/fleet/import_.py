@@ -1,4 +1,4 @@
-"""`fleet import`: make a fleet file from an Ansible inventory or an ssh_config."""
+"""`fleet import`: convert an Ansible inventory or ssh_config."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def fleet_import(store: Store, console: Console, path: str, kind: str) -> str:
-    """Return the fleet file; warn about what it leaves out. See `imported`."""
+    """Warn about omitted entries."""
     notes = Notes()
     try:
         return imported(path, kind, store.names(), notes)

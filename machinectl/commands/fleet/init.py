@@ -1,4 +1,4 @@
-"""`fleet init`: make a fleet file from the existing machines."""
+"""`fleet init`: make a fleet file from existing machines."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ hosts: {}
 
 
 def fleet_init(store: Store, console: Console, names: Sequence[str], directory: str = "") -> str:
-    """Return a file with which `plan` finds nothing to do, for the given machines or all. Raises NoSuchMachine.
+    """Return a file for the given machines, or all, for which `plan` finds no change. Without machines, an example.
 
-    It has the name of its machines' fleet, else one made of the `directory` where it will be. Settings that it cannot
-    have become comments, and warnings here: `plan` takes a missing secret back. Without machines, it is an example.
+    The fleet's name comes from its machines, else from `directory`. Settings that the file cannot hold become comments
+    and warnings.
     """
     names = matching(names, store.names)
     for name in names:
@@ -99,7 +99,7 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
 
 
 def fleets_of(store: Store) -> dict[str, str]:
-    """Return the fleet of each machine in its record, if that can be read."""
+    """Skip unreadable records."""
     return {name: found.fleet for name, found in Readable(Records(store)).items()}
 
 
@@ -108,7 +108,7 @@ def is_name(fleet: str) -> bool:
 
 
 def new_name(directory: str, taken: Collection[str]) -> str:
-    """Return a name for a fleet in a directory that no other fleet has."""
+    """Return a name from the directory's that no fleet has."""
     called = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(os.path.abspath(directory))).strip("._-")
     called = called[: LONGEST_FLEET_NAME - 5].lower() or "fleet"
     return next(
@@ -117,7 +117,7 @@ def new_name(directory: str, taken: Collection[str]) -> str:
 
 
 def host(store: Store, name: str, options: dict[str, Sequence[Option]]) -> Described:
-    """Return a machine's entry. Raises MachineError for an unreadable or half made machine."""
+    """Raise MachineError for an unreadable or half made machine."""
     machine = store.read_ready(name)
     if machine.driver not in options:
         options[machine.driver] = load(machine.driver).options()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def fleet_schema(console: Console) -> dict[str, Any]:
-    """Return the JSON Schema for the installed drivers; warn about broken ones."""
+    """Warn about broken drivers."""
     drivers = Drivers()
     made = json_schema.schema(drivers)
     for error in drivers.broken():

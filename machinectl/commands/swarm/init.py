@@ -1,4 +1,4 @@
-"""`swarm init`: a machine starts a swarm, which gets the machine's name."""
+"""`swarm init`: start a swarm with the machine's name."""
 
 from __future__ import annotations
 
@@ -18,5 +18,4 @@ if TYPE_CHECKING:
 def swarm_init(
     store: Store, console: Console, name: str, joining: Joining
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield the machine when it is the first manager of a swarm, or with the error."""
     yield from init(store, console, name, joining)

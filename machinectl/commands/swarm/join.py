@@ -1,4 +1,4 @@
-"""`swarm join`: machines join the swarm of a manager."""
+"""`swarm join`: join machines to a manager's swarm."""
 
 from __future__ import annotations
 
@@ -27,11 +27,7 @@ if TYPE_CHECKING:
 def swarm_join(
     store: Store, console: Console, to: str, names: Sequence[str], joining: Joining, role: str
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine when it is in the swarm with its role, or with the error.
-
-    `to` is a manager, or the swarm's name. Warns about an even number of managers in the end. Raises MachineError if no
-    manager answers.
-    """
+    """Join through `to`, a manager or a swarm's name; warn about an even number of managers."""
     if to in names:
         raise UsageError(f'"{to}" cannot join itself', "machinectl swarm join <MANAGER> <NAME>")
     found = manager_by(store, console, to, [*(["--manager"] if role == MANAGER else []), *names])
@@ -41,9 +37,9 @@ def swarm_join(
 
 
 def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -> Manager:
-    """Return the named machine as a manager; if it is in no swarm, a manager of the swarm of that name.
+    """Return the named manager, or any manager of the swarm with that name.
 
-    `rest` is what else was typed. Raises MachineError.
+    `rest` is what else was typed, for hints.
     """
     is_machine = store.exists(name) and not (
         on_record(store.read(name)) is None and any(node.swarm == name for _, node in all_nodes(store))
@@ -64,10 +60,7 @@ def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -
 
 
 def confirmed(store: Store, console: Console, name: str) -> SwarmNode:
-    """Return a machine's node by its record; if there is none, by its engine's own word.
-
-    Raises MachineError for a machine in no swarm.
-    """
+    """Return a node from its record, else from its engine; raise if it is in no swarm."""
     machine = store.read_ready(name)
     node = on_record(machine)
     if node is None or not node.manages:

@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 def swarm_leave(
     store: Store, console: Console, names: Sequence[str], leaving: Leaving
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Yield each machine when it has left its swarm, or with the error.
-
-    One after the other, workers first: each needs a node that takes its tasks.
-    """
+    """Run one after the other, workers first: another node must take over the tasks."""
 
     def work(held: Held, console: Console, access: Access) -> None:
         replace(leaving, access=access).leave(held, console)

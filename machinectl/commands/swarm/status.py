@@ -1,4 +1,4 @@
-"""`swarm status`: the nodes of swarms as their managers know them, and how many managers may fail."""
+"""`swarm status`: the nodes as managers report them, and how many managers may fail."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NodeRow:
-    """A node, and its machine if it is one of ours."""
+    """A node, and its machine if it is registered."""
 
     node: Node
     machine: str = ""
-    # The availability to restore, if it is drained for an interrupted restart.
+    # The availability to restore after an interrupted restart.
     before: str = ""
-    # Whether the machine is a member, joining or leaving.
+    # Whether it is a member, joining or leaving.
     membership: str = MEMBER
 
     def fields(self) -> dict[str, Any]:
-        """Return the row for JSON; `Machine` is null for a node that is no machine here."""
+        """Return null as `Machine` for an unregistered node."""
         node = self.node
         return {
             "ID": node.id,
@@ -54,7 +54,6 @@ class NodeRow:
         }
 
     def cells(self) -> list[str]:
-        """Return the row for a table."""
         node = self.node
         role = "leader" if node.leads else node.role
         if node.reachability not in {"", "reachable"}:
@@ -68,7 +67,7 @@ class NodeRow:
 
 @dataclass(frozen=True)
 class Swarm:
-    """A swarm, the machine that was asked, and its nodes; if no manager answers, the error and the recorded nodes."""
+    """`asked` is the manager that answered; without one, rows are recorded nodes."""
 
     name: str
     cluster: str
@@ -113,10 +112,10 @@ def number(count: int, what: str) -> str:
 
 
 def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: float) -> list[Swarm]:
-    """Return the swarms of the given machines, or of all; `timeout` is in seconds, for all engines together.
+    """Return the swarms of the given machines, or all, and record their state.
 
-    Records what managers say. A named machine is believed to manage a swarm that nobody here knows. Raises MachineError
-    for a machine in no swarm.
+    `timeout` covers all engines. A manager of an unknown swarm is trusted only if named. Raises MachineError for a
+    machine in no swarm.
     """
     wanted = meant(store, names)
     asked, failures = recorded_statuses(store, wanted, MachineStatus)
@@ -129,7 +128,7 @@ def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: 
     for machine in sorted((one.machine for one in asked), key=lambda machine: machine.name not in names):
         is_named = machine.name in names
         if note(store, console, believed, machine, said.get(machine.name), is_named=is_named):
-            # The managers believed from now on know others.
+            # New managers may know others.
             believed = TrustedSwarms(store, console.pause)
     clusters: dict[str, list[tuple[Machine, SwarmNode]]] = {}
     for machine, node in on_records(store):
@@ -158,7 +157,7 @@ def in_none(name: str) -> MachineError:
 
 
 def meant(store: Store, names: Sequence[str]) -> list[str]:
-    """Return the machines to ask: all, or the named ones and those recorded in the same swarms."""
+    """Return all machines, or the named ones and those in their swarms."""
     if not names:
         return store.names()
     there = on_records(store)
@@ -180,10 +179,7 @@ def note(
     *,
     is_named: bool,
 ) -> bool:
-    """Record a machine's node; return whether it became a manager, or is none now.
-
-    A machine that somebody works on is left alone.
-    """
+    """Record a node; return whether it became, or ceased to be, a manager. Skips locked machines."""
     node = believed.node_to_record(machine, said, is_named=is_named)
     if said and said.manages and (node is None or not node.manages):
         console.warn(
@@ -194,14 +190,14 @@ def note(
         return False
     before = on_record(machine)
     with suppress(Busy, MachineError), store.writing(machine.name, raise_busy) as held:
-        # Whoever has changed the record since knows better.
+        # If the record has changed meanwhile, it is newer.
         if held.machine.swarm == machine.swarm:
             save_node(held, node)
     return bool(node and node.manages) != bool(before and before.manages)
 
 
 def seen(believed: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) -> Swarm:
-    """Return a swarm as its managers among the machines know it."""
+    """Return a swarm's nodes from a manager, else from records."""
     name, cluster = known[0][1].swarm, known[0][1].cluster
     found = believed.answering_manager(cluster)
     if isinstance(found, Manager):
@@ -211,13 +207,13 @@ def seen(believed: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) ->
 
 
 def rows(nodes: Iterable[Node], known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
-    """Return nodes with their machines: managers first, each by name."""
+    """Sort managers first, then by name."""
     ours = {node.node: (machine.name, node.before, node.membership) for machine, node in known}
     found = [NodeRow(node, *ours.get(node.id, ())) for node in nodes]
     return sorted(found, key=lambda row: (not row.node.manages, row.machine or row.node.hostname))
 
 
 def remembered(known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
-    """Return the recorded nodes, for a swarm without a manager that answers."""
+    """Return recorded nodes, if no manager answers."""
     nodes = [Node(node.node, "", node.role, "", "unknown") for _, node in known]
     return rows(nodes, known)
