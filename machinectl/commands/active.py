@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def active(store: Store, environment: Mapping[str, str]) -> str:
-    """Return the machine whose URL is $DOCKER_HOST; of several, $DOCKER_MACHINE_NAME's."""
+    """Return the machine at $DOCKER_HOST; $DOCKER_MACHINE_NAME decides between several."""
     host = environment.get("DOCKER_HOST", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
     names = store.names()
@@ -24,7 +24,7 @@ def active(store: Store, environment: Mapping[str, str]) -> str:
 
 
 def url_of(store: Store, name: str) -> str:
-    """Return "" if the record is unreadable or just removed."""
+    """Return "" for an unreadable record."""
     try:
         return store.read(name).url
     except MachineError:

@@ -1,4 +1,4 @@
-"""`api`: send one raw request to an engine."""
+"""`api`: send a raw request to an engine."""
 
 from __future__ import annotations
 
@@ -15,12 +15,9 @@ if TYPE_CHECKING:
 def api(
     store: Store, name: str, method: str, path: str, body: bytes | None = None, timeout: float | None = 30.0
 ) -> engine.Response:
-    """Return the engine's response, which the caller must close.
-
-    `timeout` ends when the response starts.
-    """
+    """Return a response, which the caller must close. `timeout` covers its start, not its body."""
     settle_pending(store, name)
-    # The engine requires a Content-Type for JSON, and none for tar archives.
+    # The engine requires a Content-Type for JSON; tar archives need none.
     kind = "application/json" if (body or b"").lstrip()[:1] in {b"{", b"["} else "application/octet-stream"
     return engine.request(
         endpoint_of(store.read_ready(name)),

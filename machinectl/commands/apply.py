@@ -26,7 +26,8 @@ def apply(
 ) -> Iterator[Result]:
     """Carry out a plan.
 
-    A failure stops only the machines behind it and later restarts. ^C yields the other results first.
+    A failure stops only the machines behind it and later restarts. After ^C, the other results come before
+    KeyboardInterrupt.
     """
     run = ApplyRun(store, make_plan(), options)
     if phases.has_work(run):

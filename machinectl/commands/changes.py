@@ -1,4 +1,4 @@
-"""`changes`: a host's changes, oldest first, and how they are undone."""
+"""`changes`: a host's changes and how to undo them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChangeRow:
-    """A change; `undoing` is what `rm --purge` does."""
+    """`undoing` is what `rm --purge` does."""
 
     change: Change
 
@@ -32,7 +32,7 @@ class ChangeRow:
         return self.change.undoing
 
     def fields(self) -> dict[str, Any]:
-        """Return an RFC 3339 time, or None."""
+        """`When` is RFC 3339."""
         kind = self.change.KIND if isinstance(self.change, KnownChange) else "unknown"
         done, about = self.change.done, self.change.about
         return {"When": self.change.when or None, "Kind": kind, "About": about, "Done": done, "Undo": self.undoing}
@@ -43,7 +43,7 @@ class ChangeRow:
 
 
 def changes(store: Store, names: Sequence[str]) -> tuple[str, list[ChangeRow]]:
-    """Accept removed machines, too."""
+    """Return the changes, oldest first, even of a removed machine."""
     name = names[0] if len(names) == 1 else chosen_one(store, names)
     return name, [ChangeRow(change) for change in known(store, name).changes]
 

@@ -20,7 +20,7 @@ PATTERN = frozenset("*?[\\")
 def config(
     store: Store, console: Console, names: Sequence[str], environment: Mapping[str, str], *, swarm: bool = False
 ) -> list[str]:
-    """Return unquoted flags, one per line: neither shells nor docker 29 remove quotes from output."""
+    """Return one flag per line, unquoted: shells keep quotes in command output, and so does docker from 29 on."""
     name = chosen_one(store, names)
     if swarm:
         from machinectl.hosts.swarm.membership import find_manager

@@ -1,4 +1,4 @@
-"""`create`: create one machine."""
+"""`create`: create a machine."""
 
 from __future__ import annotations
 
@@ -28,5 +28,4 @@ def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome,
 
 
 def preview(store: Store, console: Console, creation: Creation) -> HostPlan:
-    """Change nothing."""
     return creation.plan(store, console)

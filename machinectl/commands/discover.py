@@ -1,4 +1,4 @@
-"""`discover`: find SSH servers and engines in networks."""
+"""`discover`: find SSH servers and engines."""
 
 from __future__ import annotations
 
@@ -40,10 +40,7 @@ HEADING = (
 def discover(
     store: Store, console: Console, networks: Sequence[str], ports: str, timeout: float, *, yes: bool
 ) -> NetworkScan:
-    """Return a search that `run` starts; confirm a large one.
-
-    Raises UsageError for an invalid network.
-    """
+    """Return a search that has not started; ask first if it is large. Raises UsageError for an invalid network."""
     if not networks:
         raise UsageError("No network is named", f"machinectl discover {own_network()}")
     wanted = parse_ports(ports)
@@ -63,7 +60,7 @@ def discover(
 
 
 def targets(found: Sequence[AddressRange], ports: Sequence[int]) -> Iterator[SweepTarget]:
-    """Finish an address before the next: few are in progress."""
+    """Yield all ports of an address before the next, to have few in progress."""
     return (SweepTarget(address, port) for span in found for address in span.addresses() for port in ports)
 
 
@@ -74,7 +71,7 @@ def resolved(name: str) -> Sequence[str]:
 
 
 def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[Described], list[str]]:
-    """Return fleet entries for unregistered hosts, and remarks on hosts without SSH."""
+    """Return fleet entries for new hosts, and remarks on hosts without SSH."""
     from machinectl.fleet.writing.draft import Described
 
     found: list[Described] = []
@@ -103,7 +100,7 @@ def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[
 
 
 def new_name(host: FoundHost, taken: Collection[str]) -> str:
-    """Prefer the first label of the host's name."""
+    """Prefer the host's own short name."""
     short = host.name.partition(".")[0]
     if is_name(short) and not short.isdecimal() and short not in taken:
         return short

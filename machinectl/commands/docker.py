@@ -28,13 +28,13 @@ def docker(
     names: Iterable[str],
     words: Sequence[str],
     *,
-    input: Input | None = None,  # noqa: A002 - subprocess.run's name for it
+    input: Input | None = None,  # noqa: A002 - named as in subprocess.run
     timeout: float | None = None,
     parallel: int = LIMIT,
 ) -> Events:
-    """Run `docker WORDS…` against each engine; yield output as it arrives.
+    """Run `docker WORDS…` against each engine, and yield output as it arrives.
 
-    All get the same `input`. `timeout` covers all together. Raises UsageError without words.
+    `timeout` covers all together. Raises UsageError without words.
     """
     if not words:
         raise UsageError("There is nothing for docker to do", "It follows two dashes: machinectl docker <NAME> -- ps")
@@ -67,6 +67,6 @@ def interrupt(process: subprocess.Popen[bytes]) -> None:
 
 
 def pointed(environment: Mapping[str, str], variables: Mapping[str, str | None]) -> dict[str, str]:
-    """Omit the context: it would override the machine."""
+    """Drop the context, which would override the machine."""
     found = {**environment, **variables, "DOCKER_CONTEXT": None}
     return {name: value for name, value in found.items() if value is not None}

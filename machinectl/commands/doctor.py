@@ -1,4 +1,4 @@
-"""`doctor`: check machines or this computer. Changes nothing."""
+"""`doctor`: check machines or this computer, without changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """The checks of a machine; `name` is "" for this computer."""
+    """`name` is "" for this computer."""
 
     name: str
     checks: tuple[Check, ...]
@@ -45,7 +45,7 @@ class Report:
 def examine_machines(
     store: Store, console: Console, names: Sequence[str], access: Access, timeout: float
 ) -> Iterator[tuple[str, Report | MachineError]]:
-    """Check in parallel, yield in order; `timeout` is per step."""
+    """Check in parallel, yield in order. `timeout` is per step."""
     from machinectl.doctor.machine_checks import examine
 
     found: dict[str, Report | MachineError] = {}
@@ -64,7 +64,7 @@ def begin_here(store: Store, names: Sequence[str], program: str, *, following: b
 def examine_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> Report:
     """Check docker, this shell and, without names, the store.
 
-    `following`: machinectl keeps docker contexts.
+    `following` is whether machinectl keeps docker contexts.
     """
     from machinectl.doctor.this_computer import Seat, examine
 

@@ -1,4 +1,4 @@
-"""`drivers`: installed drivers, and those that fail to load."""
+"""`drivers`: installed drivers and their errors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DriverRow:
-    """`error` is "" if the driver loads."""
-
     name: str
     package: str
     version: str
@@ -28,7 +26,7 @@ class DriverRow:
 
 
 def drivers() -> list[DriverRow]:
-    """Load each driver to show broken ones before `create`."""
+    """Load each driver, to show a broken one before `create`."""
     return [row(found) for found in installed()]
 
 

@@ -30,7 +30,7 @@ def env(
 ) -> str:
     """Return ASCII statements; detect the shell if None.
 
-    `typed` is the command line, for the usage comment. Raises MachineError for a value that the shell cannot hold.
+    `typed` is the command line, for the usage comment. Raises MachineError if the shell cannot hold a value.
     """
     variables = settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
     return script(shell or detect(environment, os.getppid()), variables, typed, environment.get("PATH", ""))
@@ -46,7 +46,7 @@ def env_file(
     environment: Mapping[str, str],
     swarm: bool = False,
 ) -> str:
-    """Raise UsageError if the format cannot hold the variables."""
+    """Raise UsageError if the format cannot hold a value."""
     from machinectl import envfile
 
     if form not in envfile.FORMS:
@@ -68,8 +68,8 @@ def settings(
 ) -> dict[str, str | None]:
     """Return docker's variables; None unsets one.
 
-    Queries the engine only if its certificates may differ, so that an unreachable host does not leave the previous
-    machine set.
+    Queries the engine only if its certificates may differ. If an unreachable host were an error here, the shell would
+    keep the previous machine.
     """
     variables = without_machine(names) if unset else docker_variables(store, machine_name(store, names, swarm=swarm))
     if no_proxy:
@@ -85,7 +85,6 @@ def settings(
 
 
 def machine_name(store: Store, names: Sequence[str], *, swarm: bool) -> str:
-    """With `swarm`, return a manager that answers."""
     name = chosen_one(store, names)
     if not swarm:
         return name

@@ -49,10 +49,7 @@ PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Moved:
-    """The result for one machine; without `here`, `why_not` has the reason.
-
-    `new` is whether this run imported it.
-    """
+    """Without `here`, `why_not` has the reason. `new` is False for an earlier import."""
 
     here: Machine | None
     new: bool = False
@@ -69,10 +66,7 @@ def import_(
     dry_run: bool = False,
     probe: Callable[[Endpoint, float], Probe] = engine.probe,
 ) -> Iterator[tuple[str, Moved | MachineError]]:
-    """Yield a result per machine; a broken record or a taken name is an error.
-
-    A machine is imported completely or not at all; existing ones stay unchanged.
-    """
+    """Import each machine completely or not at all. Existing machines stay unchanged."""
     root = os.path.abspath(os.path.expanduser(directory)) if directory else old_store.usual_root()
     check_apart(store, root)
     if not dry_run:
@@ -89,7 +83,7 @@ def import_(
 
 
 def check_apart(store: Store, root: str) -> None:
-    """Raise UsageError if the store would be imported into itself."""
+    """Raise UsageError for one store inside the other."""
     theirs, ours = os.path.realpath(root), os.path.realpath(store.root)
     if old_store.is_store(root) and (ours == theirs or ours.startswith(f"{theirs}{os.sep}")):
         raise UsageError(
@@ -125,7 +119,6 @@ class Mover:
         self.at = {machine.url: machine.name for machine in machines}
 
     def origin_of(self, machine: Machine) -> Origin | None:
-        """Return None for machines from elsewhere."""
         origin = Origin.load(machine.origin)
         return origin if origin and origin.store == self.path else None
 
@@ -152,7 +145,7 @@ class Mover:
         return Moved(new.machine, new=True, remarks=remarks)
 
     def again(self, name: str) -> Moved:
-        """Complete an earlier import with certificates that were missing then."""
+        """Add certificates that an earlier import could not find."""
         machine = self.here[name]
         if machine.driver != "none" or not machine.tls or os.path.lexists(os.path.join(machine.directory, "ca.pem")):
             return Moved(machine)
@@ -167,7 +160,7 @@ class Mover:
         return Moved(machine, remarks=("it has its certificates now",) if files else found.remarks)
 
     def in_its_place(self, new: Machine) -> Machine | None:
-        """Return the machine if it is here already, None if its name is free, or raise."""
+        """Return the same machine, or None for a free name. Raises MachineError for a taken one."""
         name = new.name
         taken = next((other for other in [*self.store.names(), *self.foretold] if other.lower() == name.lower()), "")
         if not taken:
@@ -186,13 +179,13 @@ class Mover:
         )
 
     def same_host(self, new: Machine) -> Iterator[str]:
-        """Yield a remark if two machines share an engine: only one can set up its host."""
+        """Yield a remark if two machines share an engine: only one can set it up."""
         other = self.at.setdefault(new.url, new.name)
         if other != new.name:
             yield f'"{other}" is the same host, at {new.url}; where one name will do: machinectl rm {new.name}'
 
     def made(self, old: OldMachine) -> tuple[Becoming, dict[str, bytes]]:
-        """Return the converted machine and its files. Raises LeftOut, or MachineError for a broken record."""
+        """Raise LeftOut, or MachineError for a broken record."""
         try:
             new = becoming(old, Origin(self.path, old.name, old.driver))
         except UsageError as exc:
@@ -209,7 +202,7 @@ class Mover:
         return new, files
 
     def with_key(self, old: OldMachine, new: Becoming) -> tuple[Becoming, dict[str, bytes]]:
-        """Raise LeftOut if a required SSH key is missing."""
+        """Raise LeftOut if a required key is missing."""
         try:
             found = old_store.key_of(self.root, old)
         except StoreError as exc:
@@ -266,7 +259,6 @@ def readable(store: Store) -> Iterator[Machine]:
 
 
 def other_ones(machine: Machine) -> str:
-    """Return the hint for a machine without certificates."""
     given = f"give it those that open it: machinectl certs import {machine.name} <DIR>"
     return given if machine.driver == "none" else f"{given}; or new ones, and its host too: {renewal(machine)}"
 
@@ -278,8 +270,7 @@ def renewal(machine: Machine) -> str:
 def read_files(directory: str) -> dict[str, bytes]:
     """Return a client's files, and the server's if they have the same CA.
 
-    Expired certificates are included, as they still identify the engine. The CA key is not: it opens all machines of
-    that store.
+    Expired ones still identify the engine. The CA key is not copied: it opens all machines of that store.
     """
     ca, certificate, key = (read_regular_file(os.path.join(directory, file)) for file in CLIENT_FILES)
     names = dict(zip(("ca_file", "cert_file", "key_file"), paths(directory, CLIENT_FILES), strict=True))
@@ -297,7 +288,7 @@ def paths(directory: str, files: Iterable[str]) -> list[str]:
 
 
 def moment(*certificates: bytes) -> datetime:
-    """Return a time when all these certificates were already valid."""
+    """Return a time when all were already valid."""
     return max(each.not_before for pem in certificates for each in certs.describe_all(pem))
 
 

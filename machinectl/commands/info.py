@@ -1,4 +1,4 @@
-"""`info`: details from engines, certificates and hosts."""
+"""`info`: details of engines, certificates and hosts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ LARGEST = 2**63 - 1
 
 @dataclass
 class Info(MachineStatus):
-    """One machine; unknown values are empty. `unseen` is why `host` is None."""
+    """Unknown values are empty. `unseen` is why `host` is None."""
 
     certificates: Sequence[CertificateRow] = ()
     host: Vitals | None = None
@@ -60,14 +60,14 @@ class Info(MachineStatus):
         return self.told if isinstance(self.told, dict) else {}
 
     def said(self, key: str, kind: type) -> Any:
-        """Return a value from the engine, None if it is missing or invalid."""
+        """Return None for a missing or invalid value."""
         value = self.engine.get(key)
         if type(value) is not kind or (isinstance(value, int) and abs(value) > LARGEST):
             return None
         return value
 
     def fields(self) -> dict[str, Any]:
-        """Use docker's names, as in /info."""
+        """Use the names of docker's /info."""
         host = self.host or Vitals()
         return {
             "Name": self.machine.name,
@@ -96,9 +96,9 @@ FIELDS = tuple(Info(Machine("", "")).fields())
 def info(
     store: Store, console: Console, names: Sequence[str], timeout: float, access: Access | None = None
 ) -> tuple[list[Info], list[MachineError]]:
-    """Query the given machines, or `default`; `timeout` is per machine.
+    """Query the given machines, or `default`; with `access`, read their hosts, too.
 
-    With `access`, also read their hosts over SSH. Return the machines and all errors.
+    `timeout` is per machine.
     """
     found, missing = recorded_statuses(store, chosen(store, names), Info)
     now = datetime.now(UTC)
@@ -112,7 +112,6 @@ def info(
 
 
 def look_at_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
-    """Read the hosts' condition in parallel."""
     by_name = {one.machine.name: one for one in found if one.machine.driver}
 
     def look(name: str, console: Console) -> None:
@@ -130,7 +129,6 @@ def seen(machine: Machine, console: Console, access: Access, directory: str) -> 
 
 
 def about(name: str, error: MachineError) -> MachineError:
-    """Add the machine's name to the error."""
     return error if f'"{name}"' in error.cause else MachineError(f'"{name}": {error.cause}', error.hint)
 
 

@@ -40,5 +40,5 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
 
 
 def spelt(change: Any) -> Any:
-    """Capitalize keys; unknown changes may have any type."""
+    """Capitalize keys; an unknown change may have any type."""
     return go_names(change) if isinstance(change, dict) else change

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def ansible_inventory(store: Store, console: Console) -> dict[str, Any]:
-    """Answer --list of an inventory script; warn about omitted machines."""
+    """Answer --list of an inventory script."""
     found, known = [], {}
     for machine in readable(store, console):
         if machine.phase is Phase.CREATING:
@@ -41,7 +41,7 @@ def ansible_host(store: Store, name: str) -> dict[str, Any]:
 
 
 def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
-    """Return engines with reachable metrics for file_sd; warn about others."""
+    """Return engines with reachable metrics, for file_sd."""
     found = []
     for machine in readable(store, console):
         try:

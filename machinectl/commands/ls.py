@@ -1,4 +1,4 @@
-"""`ls`: all machines and their states, queried in parallel."""
+"""`ls`: all machines and their states."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class MachineRow(MachineStatus):
 
     @property
     def in_swarm(self) -> str:
-        """The recorded swarm, and the role if it is not worker; "" if the engine says that it left."""
+        """The recorded swarm, with any role but worker; "" if the engine has left it."""
         node = on_record(self.machine)
         state = self.swarm.partition("/")[0]
         if node and node.membership != MEMBER:
@@ -60,7 +60,6 @@ class MachineRow(MachineStatus):
 
 
 def first_steps() -> str:
-    """Suggest `import` if docker-machine was used here."""
     lines = [
         "There is no machine yet. Make one of a server that you can SSH into, or register an engine that is set up:",
         "  machinectl create -d generic --generic-ip-address <ADDRESS> --generic-ssh-user <USER> <NAME>",
@@ -75,7 +74,7 @@ def first_steps() -> str:
 
 
 def rows(store: Store, environment: Mapping[str, str]) -> list[MachineRow]:
-    """Return all machines, without queries; broken records are rows, too."""
+    """Return all machines without queries; include broken records."""
     found = [row for name in store.names() if (row := query_engines.recorded_status(store, name, MachineRow))]
     host, last = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_MACHINE_NAME", "")
     at_host = [row for row in found if host and row.machine.url == host]
@@ -85,7 +84,7 @@ def rows(store: Store, environment: Mapping[str, str]) -> list[MachineRow]:
 
 
 def unfinished(name: str, node: SwarmNode) -> str:
-    """Return the next step for a node that joins, leaves or restarts, or ""."""
+    """Return what is left to do for a swarm node, or ""."""
     if node.membership == JOINING:
         return f"On its way into a swarm: machinectl swarm status {name}"
     if node.membership != MEMBER:

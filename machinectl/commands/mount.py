@@ -1,4 +1,4 @@
-"""`mount`: mount a host's directory here with sshfs; `mount -u` unmounts it."""
+"""`mount`: mount a host's directory here with sshfs, or unmount it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ NOT_THERE = ": No such file or directory"
 
 
 def mount(store: Store, console: Console, source: str, target: str = "") -> str:
-    """Mount `source` ([user@]machine:path) and return the mount point.
+    """Mount `source` ([user@]machine:path); return the directory.
 
-    The default target is the same path, as in docker-machine. Raises SSHError if login fails.
+    Without a target, use the same path, like docker-machine. Raises SSHError if login fails.
     """
     there = parse_machine_path(store, source)
     if there.machine is None:
@@ -75,7 +75,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
 
 
 def unmount(store: Store, source: str, target: str = "") -> str:
-    """Accept the words of `mount`, or the mount point; return the latter."""
+    """Accept the arguments of `mount`, or the mounted directory."""
     before, colon, _ = source.partition(":")
     named = not colon or "/" in before
     here = (

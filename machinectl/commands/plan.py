@@ -1,4 +1,4 @@
-"""`plan`: what `apply` would do; --refresh also looks at the hosts."""
+"""`plan`: what `apply` would do."""
 
 from __future__ import annotations
 
@@ -40,10 +40,9 @@ def plan(
     command: str = "machinectl plan",
     text: bytes | None = None,
 ) -> FleetPlan:
-    """Return the plan of a file ("" for ./fleet.yaml), or of the hosts chosen in it. Reads only files.
+    """Return the plan for all hosts of a file, or chosen ones. Reads only files.
 
-    `command` is what was typed before the choice, for hints; `text` is the file's content. Raises WrongFile with all
-    errors in the file.
+    `command` is for hints; `text` is the file's content, if known. Raises WrongFile with all errors in the file.
     """
     records = Records(store)
     fleet = read_fleet(path, records, os.environ, text)
@@ -69,7 +68,7 @@ def plan(
 
 
 def refreshed(plan: FleetPlan, store: Store, console: Console, options: ApplyOptions) -> FleetPlan:
-    """Add what `apply` would do on the hosts. Changes nothing."""
+    """Look at the hosts; change nothing."""
     from machinectl.rollout.apply_run import ApplyRun
     from machinectl.rollout.refresh import with_previews
 
@@ -77,7 +76,7 @@ def refreshed(plan: FleetPlan, store: Store, console: Console, options: ApplyOpt
 
 
 def names_in(fleet: Fleet, records: Mapping[str, Machine | MachineError], names: Sequence[str]) -> list[str]:
-    """Return the names for globs: the file's hosts, and machines that are no longer in it."""
+    """Return the file's hosts, and machines that are no longer in it."""
     hosts = dict.fromkeys(host.name for host in fleet.hosts)
     gone = matching(names, lambda: [name for name in records if name not in hosts])
     machines = Readable(records)
@@ -85,7 +84,7 @@ def names_in(fleet: Fleet, records: Mapping[str, Machine | MachineError], names:
 
 
 def certificates() -> HasCertificates:
-    """Return a check that reads files shared by new machines only once."""
+    """Read certificate files that new machines share only once."""
     good: set[CertificateFiles] = set()
 
     def has(machine: Machine | None, files: CertificateFiles) -> bool:
@@ -109,10 +108,7 @@ def chosen(
     called: str,
     command: str,
 ) -> set[str]:
-    """Select steps by name, by labels in the file, or all.
-
-    Raises UsageError for both ways at once, or an invalid selector.
-    """
+    """Choose by name, or by labels in the file."""
     known = {step.name: step for step in steps}
     if selector is not None:
         if names:
@@ -144,7 +140,7 @@ def unknown(
 
 
 def selecting(group: Mapping[str, PlanStep], known: Mapping[str, PlanStep], machines: Mapping[str, Machine]) -> str:
-    """Return arguments that select a group: a label that no other host has, else names."""
+    """Return a label that only this group has, else names."""
     for key, value in labels(next(iter(group.values())), machines).items():
         typed = f"{key}={value}"
         with suppress(UsageError):

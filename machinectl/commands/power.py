@@ -44,7 +44,7 @@ REBOOT = "if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi"
 
 @dataclass(frozen=True)
 class Power:
-    """`timeout` is per host. `yes` skips questions about containers; `planned` gets plans."""
+    """`timeout` is per host. `yes` skips questions about running containers."""
 
     store: Store
     console: Console
@@ -64,7 +64,7 @@ class Power:
         return self._each(names, "stop", self._stop, "Shutting its host down, and waiting until it is off")
 
     def restart(self, names: Sequence[str]) -> Outcomes:
-        """Wait until the host has booted, and SSH and the engine answer."""
+        """Wait until SSH and the engine answer after the boot."""
         return self._each(names, "restart", self._restart, "Rebooting its host, and waiting until it answers again")
 
     def kill(self, names: Sequence[str]) -> Outcomes:
@@ -84,7 +84,7 @@ class Power:
         return plan_each(self.store, self.console, names, self.access, plan)
 
     def _foretold(self, machine: Machine, console: Console, access: Access, verb: str, title: str) -> HostPlan:
-        """Return the plan, or raise as the verb would."""
+        """Raise MachineError as the verb would."""
         if verb == "start":
             if self._watch(machine, console, access).is_up():
                 return HostPlan(outcomes=(Outcome(f'"{machine.name}" is running already', changed=False),))
@@ -174,7 +174,7 @@ class Power:
         raise left_running(machine, "stop")
 
     def _mind_containers(self, machine: Machine, console: Console, verb: str) -> None:
-        """Report running containers; ask at a terminal. Raises MachineError for no."""
+        """Report running containers; ask at a terminal. Raises MachineError if the user declines."""
         count = running_containers(machine)
         if not count:
             return
@@ -185,7 +185,7 @@ class Power:
 
     @contextmanager
     def _patiently(self, console: Console, title: str) -> Iterator[None]:
-        """Announce a step of minutes, too, if there is no terminal."""
+        """Without a terminal, print the step and its timeout."""
         if not console.interactive:
             console.note(f"{title}; {self.timeout:.0f} s at most")
         with console.step(title):
@@ -196,7 +196,7 @@ class Power:
 
 
 def without_engine(machine: Machine, watch: HostWatch) -> str:
-    """Return a note if only the engine is down, or ""."""
+    """Return a note, or ""."""
     if not machine.url or watch.engine_answers():
         return ""
     return f", but its engine does not answer: machinectl provision {machine.name}"
@@ -214,7 +214,7 @@ def running_containers(machine: Machine) -> int:
 
 
 def node_id(machine: Machine) -> str:
-    """Return the swarm node ID, from the record if the engine does not answer; "" for none."""
+    """Return the swarm node ID, from the record if the engine is down; or ""."""
     known = on_record(machine)
     recorded = known.node if known else ""
     try:
@@ -242,7 +242,7 @@ def ask_host(
     command: str,
     before: Callable[[Runner], None] = lambda _: None,
 ) -> str:
-    """Call `before`, run a root command that ends the boot, and return that boot's ID."""
+    """Call `before`, run a root command that ends the boot, and return the boot's ID."""
     from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, RootRefused, SSHError
 
     with logged_in(held.machine, console, access, ssh=ssh) as session:
@@ -261,7 +261,7 @@ def ask_host(
 
 
 def without_switch(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | None:
-    """Return SSH and MAC address ("" if unknown) if the driver has no power switch, else None.
+    """Return SSH and MAC address ("" if unknown), or None if the driver has a power switch.
 
     Raises the driver's error if SSH cannot replace it.
     """
@@ -284,7 +284,7 @@ def check_not_made_elsewhere(machine: Machine, verb: str) -> None:
 
 
 def waker(machine: Machine) -> Callable[[], None] | None:
-    """Return a Wake-on-LAN function, None if the driver has a switch. Raises MachineError without a MAC address."""
+    """Return None if the driver has a power switch. Raises MachineError without a MAC address."""
     asked = without_switch(machine, "start")
     if asked is None:
         return None
@@ -299,14 +299,13 @@ def waker(machine: Machine) -> Callable[[], None] | None:
 
 
 def unwakeable(machine: Machine, way: SSHEndpoint) -> str:
-    """Return the reason and, on a second line, the remedy."""
+    """Return the reason and, on a second line, a hint."""
     if driver := maker(machine.origin):
         return f"docker-machine's driver {driver} made it\nStart it with the tools of {driver}"
     return f"the address of its network card (MAC) is not known\n{how_to_wake(machine, way)}"
 
 
 def how_to_wake(machine: Machine, way: SSHEndpoint) -> str:
-    """Return how to find and set the MAC address."""
     for option in driver_of(machine).options():
         if option.name.endswith("mac"):
             given = f"machinectl set {typed(option)} <MAC> {machine.name}"

@@ -1,4 +1,4 @@
-"""`provision`: make hosts match their machines' records."""
+"""`provision`: make hosts match their records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def provision(
     *,
     planned: Callable[[str, HostPlan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Pass each machine's name, console and outcomes to `tell`."""
+    """Pass the outcomes to `tell`."""
     if planned:
 
         def plan(machine: Machine, console: Console, own: Access) -> None:

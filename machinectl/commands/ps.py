@@ -1,4 +1,4 @@
-"""`ps`: the containers of many machines, queried in parallel."""
+"""`ps`: the containers of many machines."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """docker ps's flags. `last` counts the newest in any state; 0 lists all running.
+    """docker ps's flags. `size` is slow: the engine adds up what containers wrote.
 
-    `size` is slow: the engine adds up what containers wrote.
+    `last` is how many of the newest, even stopped ones; 0 means no limit.
     """
 
     all: bool = False
@@ -43,7 +43,7 @@ class Wanted:
 
 
 def parsed(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
-    """Equal keys are alternatives; different keys must all match."""
+    """Treat equal keys as alternatives; different keys must all match."""
     found: dict[str, dict[str, bool]] = {}
     for given in filters:
         key, equals, value = given.partition("=")
@@ -57,13 +57,11 @@ def parsed(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
 
 @dataclass(frozen=True)
 class Containers:
-    """Containers by machine, and the errors of machines that failed."""
-
     found: list[tuple[str, Any]]
     failures: list[MachineError]
 
     def rows(self, *, whole: bool) -> Iterator[tuple[str, Fields]]:
-        """Yield docker's fields, shortened unless `whole`."""
+        """Shorten docker's fields unless `whole`."""
         return ((machine, fields(container, whole=whole)) for machine, container in self.found)
 
 
@@ -77,7 +75,7 @@ def ps(store: Store, names: Sequence[str], wanted: Wanted, timeout: float) -> Co
 
 
 def refused(failure: MachineError, wanted: Wanted) -> MachineError:
-    """Replace the hint on the journal: it does not explain a bad filter."""
+    """Drop the hint on the journal, which does not explain a bad filter."""
     if wanted.filters and " answers 400: " in failure.cause:
         return MachineError(
             failure.cause, "Filters are docker's: https://docs.docker.com/reference/cli/docker/container/ls/"

@@ -50,10 +50,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Renewal:
-    """What to renew besides the engine's own certificate.
+    """What to renew besides the engine's certificate.
 
-    `sans` are extra names for it. `new_ca` renews everything and locks out all other clients. `authority` signs instead
-    of the machine's CA.
+    `sans` are its extra names. `new_ca` renews everything and locks out other clients. `authority` replaces the
+    machine's CA.
     """
 
     sans: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ def regenerate_certs(
     unasked: bool,
     planned: Callable[[str, HostPlan], None] | None = None,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Ask first unless `unasked`; yield nothing for no."""
+    """Ask first unless `unasked`."""
     if planned:
 
         def tell(machine: Machine, console: Console, own: Access) -> None:
@@ -100,7 +100,7 @@ def regenerate_certs(
 
 
 def can_be_renewed(store: Store, name: str) -> bool:
-    """Return whether to ask; other machines fail anyway."""
+    """Decide whether to ask; other machines fail anyway."""
     try:
         check_provisioned(store.read(name))
     except MachineError:
@@ -120,9 +120,9 @@ def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
 
 
 def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -> None:
-    """Renew one machine's certificates; on failure, restore the old ones.
+    """Renew certificates, or restore the old ones.
 
-    The new ones are on disk before the host gets them, so the next command finds the working set even after a kill.
+    Saves the new ones before the host gets them. After a kill, the next command finds the set that works.
     """
     machine = held.machine
     check_provisioned(machine)
@@ -188,7 +188,7 @@ def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
 
 
 def signer(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
-    """Return the CA that signs. Raises MachineError with an alternative."""
+    """Return the CA that signs."""
     if renewal.authority is not None:
         return renewal.authority
     if renewal.new_ca:
@@ -209,7 +209,7 @@ def signer(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
 
 
 def docker_machines(machine: Machine, old: Identity) -> certs.Pair | None:
-    """Return docker-machine's CA if it is the machine's and has its key."""
+    """Return docker-machine's CA if this machine uses it and its key is there."""
     origin = Origin.load(machine.origin)
     for root in dict.fromkeys([*([origin.store] if origin else []), default_root()]):
         try:
@@ -220,7 +220,7 @@ def docker_machines(machine: Machine, old: Identity) -> certs.Pair | None:
 
 
 def names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
-    """Include the host, extra names and those in the old certificate."""
+    """Return the host, extra names and the names in the old certificate."""
     found = [engine_url.parse(machine.url).host, *machine.engine.tls_sans, *more]
     try:
         found += certs.describe(old.server).sans
@@ -243,7 +243,7 @@ def check(machine: Machine, host: Facts, target: Target) -> None:
 
 
 def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision:
-    """Return the change that restarts the engine, and restores its old certificates if it fails."""
+    """Return the change that restarts the engine with new certificates, or restores the old ones if it fails."""
     there = engine_config.certificate_files(host, identity.on_host)
     socket = engine_config.readiness_socket(host, engine_config.config_content(host), engine_config.flags_now(host))
     return Decision(
@@ -272,7 +272,6 @@ def give_up(run: RealRun, old: Identity, answer: Probe) -> NoReturn:
 
 
 def remember(held: Held, sans: Sequence[str]) -> None:
-    """Record names for later provisioning."""
     asked = held.machine.engine
     more = tuple(san for san in dict.fromkeys(sans) if san not in asked.tls_sans)
     if more:

@@ -1,4 +1,4 @@
-"""`rename`: rename a machine; its host does not change."""
+"""`rename`: rename a machine, but not its host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def rename(store: Store, console: Console, old: str, new: str) -> None:
-    """Also rename it as a jump host, even for removed machines."""
+    """Rename a machine, and update machines behind it, even removed ones."""
     record.check_name(new, "renaming")
     store.check_exists(old)
     keep_jump_hosts(store, console)
@@ -41,9 +41,9 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
 def held_with_those_behind(
     store: Store, console: Console, stack: ExitStack, old: str, new: str
 ) -> tuple[list[str], list[str], dict[str, Held]]:
-    """Lock a machine, its new name and the machines behind it; retry if those change.
+    """Lock both names and the machines behind; retry if those change.
 
-    Return the latter, the removed ones and all locks.
+    Return the machines behind, the removed ones and all locks.
     """
     while True:
         others, removed = going_through(store, old)
@@ -58,6 +58,5 @@ def held_with_those_behind(
 
 
 def going_through(store: Store, name: str) -> tuple[list[str], list[str]]:
-    """Return current and removed machines with this jump host."""
     removed = [machine.name for machine in removed_machines(store) if machine.jump == f"{MACHINE}{name}"]
     return behind(store).get(name, []), removed

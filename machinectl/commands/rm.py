@@ -1,4 +1,4 @@
-"""`rm`: remove machines; their hosts keep the changes, or are restored."""
+"""`rm`: remove machines; restore their hosts only with --purge."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def rm(
     purge: Purge | None = None,
     forget: bool = False,
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """With `forget`, drop the record of changes that stay on a host."""
+    """With `forget`, drop the record of changes that stay."""
     if not names:
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm <NAME>"
@@ -68,7 +68,7 @@ def rm(
 
 
 def can_be_removed(store: Store, name: str, *, force: bool) -> bool:
-    """Return whether to ask; other machines are refused anyway."""
+    """Decide whether to ask; other machines are refused anyway."""
     if not store.exists(name):
         return is_known(store, name)
     try:

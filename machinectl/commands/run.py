@@ -1,4 +1,4 @@
-"""`run`: run a command on many hosts over SSH."""
+"""`run`: run a command on many hosts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(
 
 
 def script(words: Sequence[str]) -> str:
-    """Pass one word to sh unquoted, as a line; quote several. Raises UsageError for none."""
+    """Treat one word as a line of sh; quote several. Raises UsageError for none."""
     if not words or not words[0].strip():
         raise UsageError("There is no command to run", "It follows two dashes: machinectl run <NAME> -- uptime")
     return words[0] if len(words) == 1 else shlex.join(words)

@@ -42,11 +42,11 @@ def scp(
     native: bool = False,
     progress: CopyProgress = no_progress,
 ) -> int:
-    """Copy sources to the last of `words`; return the exit status.
+    """Copy to the last of `words`; return the exit status.
 
-    scp follows links; rsync (`delta`) keeps them and sends only differences. Our SFTP calls `progress`; it runs with
-    `native`, without a modern scp, or for login options that ssh lacks. Raises SSHError, and UsageError if no machine
-    is named.
+    scp follows links; rsync (`delta`) keeps them and sends only differences. Our SFTP is for `native`, an scp without
+    SFTP, and login options that ssh lacks. Only it reports `progress`. Raises SSHError, and UsageError without a
+    machine.
     """
     *sources, target = [parse_machine_path(store, word) for word in words]
     machines = list({each.machine.name: each.machine for each in (*sources, target) if each.machine}.values())
@@ -72,13 +72,12 @@ def scp(
 
 
 def tell_of_silence(said: str, machines: Sequence[Machine], console: Console) -> None:
-    """Add a hint to ssh's error if the host is unreachable."""
     if UNREACHED in said:
         console.note(f"See why: machinectl doctor {' '.join(machine.name for machine in machines)}")
 
 
 def check_not_itself(source: MachinePath, target: MachinePath) -> None:
-    """Compare paths only: scp would empty the file first."""
+    """Refuse equal paths: scp would empty the file."""
     if source.machine is None or target.machine is None or source.login != target.login:
         return
     path = posixpath.normpath(source.path)

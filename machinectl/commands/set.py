@@ -1,4 +1,4 @@
-"""`set`: change a machine's settings; `provision` applies them to its host."""
+"""`set`: change settings; `provision` applies them to the host."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def set_machine(store: Store, console: Console, name: str, change: Edit) -> Machine:
-    """Change nothing if any setting is invalid."""
+    """Change nothing if a setting is invalid."""
     if change == Edit():
         raise UsageError("Nothing to set", f"machinectl set --url tcp://192.168.0.30:2376 {name}")
     store.check_exists(name)

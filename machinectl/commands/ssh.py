@@ -1,4 +1,4 @@
-"""`ssh`: a shell or command on a host, with the system's ssh or our own."""
+"""`ssh`: a shell or a command on a host."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ SSH_FAILED = 255
 
 
 def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *, native: bool = False) -> int:
-    """Return the exit status of the remote command; pin a new host's key.
+    """Return the remote exit status; pin a new host's key.
 
-    `words` are the machine's name (or `default`) and ssh's arguments. Our own client runs with `native`, without `ssh`,
-    or for login options that ssh lacks.
+    `words` are the machine (or none) and ssh's arguments. Our own client is for `native`, login options that ssh lacks,
+    and computers without ssh.
     """
     if words and words[0].startswith("-"):
         raise UsageError(
@@ -82,7 +82,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     sys.stderr.flush()
     if goes_to_the_background(arguments):
         # It uses stderr later.
-        os.execvp(command[0], command)  # noqa: S606 - as it is meant: no shell in between
+        os.execvp(command[0], command)  # noqa: S606 - needs no shell
     try:
         ended = foreground.run_foreground(command)
     except OSError as exc:
@@ -95,7 +95,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
 
 
 def goes_to_the_background(arguments: Sequence[str]) -> bool:
-    """Return whether ssh forks (-f), or its arguments are invalid."""
+    """Return True for invalid arguments, too."""
     try:
         options, _ = getopt.getopt(list(arguments), LETTERS)
     except getopt.GetoptError:

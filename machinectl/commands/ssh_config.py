@@ -21,14 +21,14 @@ USERS_OWN = "~/.ssh/config"
 
 
 def ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
-    """Raise MachineError for a named machine without SSH; without names, warn about it."""
+    """Raise MachineError for a named machine without SSH; without names, only warn."""
     if names:
         return "".join(machine_host_block(store.read(name)) for name in dict.fromkeys(names))
     return "".join(all_blocks(store, console.warn).values())
 
 
 def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
-    """Write a file that the store keeps up to date; return the line that includes it."""
+    """Write a file that the store keeps current; return its Include line."""
     if names:
         raise UsageError("The file that is kept is about all machines", "machinectl ssh-config --write")
     write_ssh_config(store, console.warn)
@@ -39,7 +39,7 @@ def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str
 
 
 def is_included(line: str) -> bool:
-    """Return False if a condition may apply."""
+    """Return False if the line may apply only to some hosts."""
     try:
         text = read_file(os.path.expanduser(USERS_OWN)).decode(errors="replace")
     except OSError:

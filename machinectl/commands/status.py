@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 def status(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Probe]:
-    """Return the machine's name and its engine's state."""
     machine = store.read_ready(chosen_one(store, names))
     found = state_of(machine, timeout)
     if found.state is State.RUNNING:

@@ -84,7 +84,7 @@ def upgrade(
 
 
 def plan(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> HostPlan:
-    """Return the plan, from the package lists that the host has."""
+    """Use the package lists that the host has."""
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
@@ -143,7 +143,6 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
 
 
 def package_of(run: HostRun) -> tuple[str, PackageManager]:
-    """Return the engine's package and its package manager."""
     package, target = installed(run.machine, run.host), target_of(run.machine, Identity())
     return package, PackageManager(distributions.choose(run.host.os_release, target.os), target.proxies)
 
@@ -172,8 +171,7 @@ class PackageManager:
     def newest(self, remote: Remote, package: str, before: str, *, refresh: bool = True) -> str:
         """Return the version that an upgrade would install, or `before`.
 
-        Without `refresh`, use the host's package lists and change nothing. Raises MachineError if the version is
-        unknown.
+        Without `refresh`, change nothing on the host. Raises MachineError if the version is unknown.
         """
         look = [self.family.refresh if refresh else "", self.family.candidate(package)]
         result = self._job(" && ".join(command for command in look if command)).run(remote)
@@ -197,7 +195,7 @@ class PackageManager:
             raise installation.explain_failure(result)
 
     def _job(self, command: str, after: str = "") -> Job:
-        """Run `command`, then `after` if it succeeds, under the package manager's lock."""
+        """Run `command`, then `after`, under the package manager's lock."""
         variables = {
             "refresh": "",
             "install": command,
@@ -214,7 +212,7 @@ class PackageManager:
 def ask_about(
     console: Console, machine: Machine, package: str, versions: tuple[str, str], dependents: Sequence[str] = ()
 ) -> None:
-    """Ask before more than a patch release. Raises MachineError for no."""
+    """Ask about more than a patch release. Raises MachineError if the user declines."""
     before, after = versions
     reasons = concerns(before, after, machine.engine.version, dependents)
     if not reasons:
@@ -230,7 +228,7 @@ def ask_about(
 def concerns(before: str, after: str, pin: str, dependents: Sequence[str] = ()) -> list[str]:
     """Return why an upgrade needs confirmation.
 
-    `pin` is the start of the requested version, or "". `dependents` are units that restart with the engine.
+    `pin` is the start of the requested version, or "". `dependents` restart with the engine.
     """
     found = []
     if release(before)[:2] != release(after)[:2] or not release(after):
@@ -245,13 +243,13 @@ def concerns(before: str, after: str, pin: str, dependents: Sequence[str] = ()) 
 
 
 def release(version: str) -> list[str]:
-    """Return Docker's version in a package's: 28, 1, 1 for 5:28.1.1-1~debian.13~trixie."""
+    """Return 28, 1, 1 for a package's 5:28.1.1-1~debian.13~trixie."""
     match = re.match(r"(?:\d+:)?(\d+)\.(\d+)(?:\.(\d+))?", version)
     return [number for number in match.groups() if number] if match else []
 
 
 def check(remote: Remote, console: Console, host: Facts, where: Endpoint | None) -> None:
-    """Raise if the engine does not run or, given `where`, does not answer from here."""
+    """Raise MachineError if the engine does not run or, with `where`, does not answer."""
     found = until_it_answers(where, console) if where else None
     if host.running and (found is None or found.state is State.RUNNING):
         return

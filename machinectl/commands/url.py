@@ -18,7 +18,7 @@ def url(store: Store, names: Sequence[str]) -> str:
 
 
 def ip(store: Store, names: Sequence[str]) -> list[str]:
-    """Return the hosts in the URLs. Raises MachineError if a URL has none."""
+    """Raise MachineError for a URL without a host."""
     return [address(store, name) for name in chosen(store, names)]
 
 

@@ -1,4 +1,4 @@
-"""Tests for those who write drivers; they need pytest.
+"""Tests for driver authors; they need pytest.
 
 from machinectl.testing import DriverContract
 
@@ -12,6 +12,6 @@ import pytest
 # Show values in failed assertions, as in your own tests.
 pytest.register_assert_rewrite("machinectl.testing.driver_contract")
 
-from machinectl.testing.driver_contract import DriverContract  # noqa: E402 - rewritten from here on
+from machinectl.testing.driver_contract import DriverContract  # noqa: E402 - pytest must rewrite it
 
 __all__ = ["DriverContract"]

@@ -1,4 +1,4 @@
-"""The driver contract as a test class: derive from it, and describe machines to create."""
+"""The driver contract as a test class, to derive from."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ SWITCHED = {
 
 
 class Cut(BaseException):
-    """Simulates a kill during `create`; no driver may catch it."""
+    """Simulates a kill; no driver may catch it."""
 
 
 class Record:
-    """Keeps the state of a `create` that ends at call `cut_at` of `keep`, from 1.
+    """Ends a `create` at the call `cut_at` of `keep`, from 1.
 
-    `written` is whether that call still records it.
+    `written` is whether that call still records its state.
     """
 
     def __init__(self, cut_at: int, *, written: bool) -> None:
@@ -60,7 +60,7 @@ class DriverContract:
     refused: Sequence[Mapping[str, Any]] = ()
 
     def made(self) -> set[str]:
-        """Return the names of everything that the driver has created and not removed."""
+        """Return the names of everything that the driver created and has not removed."""
         return set()
 
     @pytest.fixture
@@ -89,7 +89,7 @@ class DriverContract:
         assert self.made() == before
 
     def another(self) -> Driver:
-        """Return the driver without memory, as another process has it."""
+        """Return a driver without memory, as in another process."""
         return next(found for found in installed() if found.name == self.name).load()
 
     def request(self, driver: Driver, directory: Path, wish: Mapping[str, Any]) -> Request:
@@ -217,7 +217,7 @@ class DriverContract:
     def cuts(self, request: Request) -> Iterator[str]:
         """Interrupt `create` before and after each `keep` and its end; yield the recorded state.
 
-        The caller removes what was created before the next state.
+        The caller removes what was created each time.
         """
         for moment in range(200):
             record = Record(moment // 2 + 1, written=moment % 2 == 1)
@@ -304,7 +304,7 @@ def create(driver: Driver, request: Request) -> Instance:
 
 
 def check_where(where: Where) -> None:
-    """Require a URL in docker's notation, and an SSH host and absolute key path."""
+    """Require docker's notation in URLs, and absolute key paths."""
     assert not where.url or str(parse_url(where.url)) == where.url
     if where.ssh:
         assert where.ssh.host

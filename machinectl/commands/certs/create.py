@@ -1,4 +1,4 @@
-"""`certs create`: write a CA, a server and a client certificate."""
+"""`certs create`: write a CA and its certificates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def certs_create(
     client_name: str = "client",
     force: bool = False,
 ) -> list[str]:
-    """Write the PEM files, all or none, even after a kill; return their paths.
+    """Write all files or none, even if killed; return their paths.
 
     Without `ca_cert` and `ca_key`, `force` replaces the CA and locks out its clients. Both may be in `out_dir`; the key
     is not copied. Raises UsageError for an invalid name.
@@ -38,7 +38,7 @@ def certs_create(
         )
     if os.path.isdir(out_dir):
         with locked_directory(out_dir):
-            pass  # What a killed run had begun is finished now: the CA may be among it.
+            pass  # Finish a killed run first: it may have written the CA.
     given = given_ca(ca_cert, ca_key)
     ca = given or certs.new_ca(f"machinectl CA for {sans[0]}")
     server = certs.issue_server(ca, sans)
@@ -69,7 +69,7 @@ def given_ca(ca_cert: str | None, ca_key: str | None) -> Pair | None:
 
 
 def check_ca_key(path: str, ca: Pair) -> None:
-    """Do not lose a CA key by replacing only its certificate."""
+    """Refuse to replace a CA's certificate but not its key."""
     from machinectl import certs
 
     if not os.path.lexists(path):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "client", force: bool = False) -> str:
-    """Write the client's files; return a description for the user."""
+    """Write a client's files; return a description for the user."""
     from machinectl import certs
 
     machine = store.read(name)
@@ -33,7 +33,6 @@ def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "cl
 
 
 def signing_ca(name: str, directory: str) -> Pair:
-    """Return a CA with its key. Raises MachineError without one."""
     from machinectl import certs
 
     ca, key = os.path.join(directory, "ca.pem"), os.path.join(directory, "ca-key.pem")

@@ -1,4 +1,4 @@
-"""`certs ls`: certificates, their expiry and errors."""
+"""`certs ls`: certificates, expiry and errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime | None = None) -> list[CertificateRow]:
-    """Return rows for the given machines, or all; broken files are rows, unknown names raise."""
+    """A broken file is a row; an unknown name raises."""
     names = matching(names or (), store.names)
     for name in names:
         store.check_exists(name)
@@ -39,7 +39,6 @@ def expiring(rows: Iterable[CertificateRow], days: int) -> list[CertificateRow]:
 
 
 def fallen(store: Store, rows: Iterable[CertificateRow], days: int) -> list[MachineError]:
-    """Return an error per machine, with the renewal command."""
     found: dict[str, list[CertificateRow]] = {}
     for row in expiring(rows, days):
         found.setdefault(row.machine, []).append(row)

@@ -1,4 +1,4 @@
-"""`context import`: read what `create` needs from a context."""
+"""`context import`: read a docker context for `create`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """A context; `is_ours` if this store writes it for that machine. `directory` holds certificates, or is ""."""
+    """`is_ours` is whether this store writes the context. Without TLS, `directory` is ""."""
 
     url: str
     directory: str
@@ -26,7 +26,7 @@ class Source:
 
 
 def source(store: Store, context: str, machine: str) -> Source:
-    """Raise MachineError for a context that cannot become a machine."""
+    """Raise MachineError for a context that `create` cannot use."""
     if context == DEFAULT:
         raise MachineError(
             f'"{DEFAULT}" is no context that is kept: it is what DOCKER_HOST says',

@@ -1,4 +1,4 @@
-"""`context ls`: machines, their docker contexts and the differences."""
+"""`context ls`: machines and their docker contexts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ContextRow:
     current: bool
 
     def fields(self) -> dict[str, object]:
-        """Return null as `Context` if we manage none."""
+        """`Context` is null unless it is ours."""
         found = self.standing
         return {
             "Name": found.machine,

@@ -28,7 +28,8 @@ def context_sync(
 ) -> Iterator[tuple[ContextStatus, MachineError | None]]:
     """Yield each repaired context with its old status.
 
-    First finishes a killed run. Takes over contexts of machines that left another store: the user may have moved them.
+    Finishes a killed run first. Takes over contexts of machines that are missing from another store: they may have
+    moved here.
     """
     docker = Contexts()
     if docker.is_unfinished:

@@ -1,4 +1,4 @@
-"""Explain a failed docker command, from local files only."""
+"""Explain a failed docker command from local files."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ CERTIFICATES = {
 def docker_plugin_hook(
     store: Store, failure: str, environment: Mapping[str, str], *, now: datetime | None = None
 ) -> str:
-    """Return one line, or "" if nothing is known.
+    """Return one line, or "" if the cause is unknown.
 
-    For a plugin's command, docker does not pass the error.
+    Docker does not pass on the errors of plugins.
     """
     if ANSWERED in failure:
         return ""
@@ -59,7 +59,7 @@ def docker_plugin_hook(
 
 
 def named_in(failure: str) -> str:
-    """Return the engine's URL in the error, or ""."""
+    """Return the engine's URL, or ""."""
     found = URL.search(failure)
     if not found:
         return ""
@@ -71,7 +71,7 @@ def named_in(failure: str) -> str:
 
 
 def current(environment: Mapping[str, str]) -> str:
-    """Return the URL of docker's current context, or ""."""
+    """Return the URL of docker's context, or ""."""
     docker = contexts(environment)
     context = read(docker, docker.current(environment).name)
     return context.host if context else ""
@@ -92,7 +92,7 @@ def read(docker: Contexts, name: str) -> Context | None:
 
 
 def meant(store: Store, used: str, environment: Mapping[str, str]) -> Machine | None:
-    """Return the machine with this URL, else the one that docker was set up for."""
+    """Return the machine with this URL, else the shell's or a context's machine."""
     if not used:
         return None
     by_shell = list(machines_of(store, of_shell(store, used, environment)))
@@ -103,7 +103,7 @@ def meant(store: Store, used: str, environment: Mapping[str, str]) -> Machine | 
 
 
 def of_shell(store: Store, used: str, environment: Mapping[str, str]) -> list[str]:
-    """Return the names that `env` set with this URL."""
+    """Return the names that `env` set."""
     if environment.get("DOCKER_HOST") != used:
         return []
     directory, own = os.path.split(environment.get("DOCKER_CERT_PATH", ""))
@@ -154,7 +154,7 @@ def expired(machine: Machine, failure: str, now: datetime) -> str:
 
 
 def end_of(machine: Machine, file: str) -> datetime | None:
-    """Return the latest expiry of several CAs; None if unreadable."""
+    """Return the latest expiry if there are several CAs."""
     from machinectl.validity import expiry_dates
 
     try:

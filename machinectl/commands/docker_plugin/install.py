@@ -25,9 +25,9 @@ VERSION_DEADLINE = 10
 def docker_plugin_install(
     console: Console, program: Sequence[str], environment: Mapping[str, str], *, hooks: bool = True
 ) -> str:
-    """Install or update the plugin, which starts `program`; return its path.
+    """Install or update the plugin that starts `program`; return its path.
 
-    Raises MachineError for another program's plugin.
+    Raises MachineError if another program's plugin is in the way.
     """
     if os.name == "nt":
         raise MachineError("docker's plugins are .exe files on Windows, and machinectl has none", "machinectl --help")

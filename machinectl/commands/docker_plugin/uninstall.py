@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def docker_plugin_uninstall(console: Console, environment: Mapping[str, str]) -> str:
-    """Return its path, "" if it was not installed."""
+    """Return the plugin's path, "" if it was not installed."""
     path = plugin.plugin_file(environment)
     if found := plugin.foreign_file(path):
         console.note(f"{path} is {found}, and is not changed")

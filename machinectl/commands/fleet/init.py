@@ -68,10 +68,9 @@ hosts: {}
 
 
 def fleet_init(store: Store, console: Console, names: Sequence[str], directory: str = "") -> str:
-    """Return a file for the given machines, or all, for which `plan` finds no change. Without machines, an example.
+    """Return a file for which `plan` finds no changes, of the given machines or all; without any, an example.
 
-    The fleet's name comes from its machines, else from `directory`. Settings that the file cannot hold become comments
-    and warnings.
+    Settings that a file cannot hold become comments and warnings.
     """
     names = matching(names, store.names)
     for name in names:
@@ -99,7 +98,6 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
 
 
 def fleets_of(store: Store) -> dict[str, str]:
-    """Skip unreadable records."""
     return {name: found.fleet for name, found in Readable(Records(store)).items()}
 
 
@@ -108,7 +106,7 @@ def is_name(fleet: str) -> bool:
 
 
 def new_name(directory: str, taken: Collection[str]) -> str:
-    """Return a name from the directory's that no fleet has."""
+    """Derive an unused name from the directory."""
     called = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(os.path.abspath(directory))).strip("._-")
     called = called[: LONGEST_FLEET_NAME - 5].lower() or "fleet"
     return next(
@@ -117,7 +115,6 @@ def new_name(directory: str, taken: Collection[str]) -> str:
 
 
 def host(store: Store, name: str, options: dict[str, Sequence[Option]]) -> Described:
-    """Raise MachineError for an unreadable or half made machine."""
     machine = store.read_ready(name)
     if machine.driver not in options:
         options[machine.driver] = load(machine.driver).options()

@@ -1,4 +1,4 @@
-"""`swarm join`: join machines to a manager's swarm."""
+"""`swarm join`: join a manager's swarm."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def swarm_join(
     store: Store, console: Console, to: str, names: Sequence[str], joining: Joining, role: str
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Join through `to`, a manager or a swarm's name; warn about an even number of managers."""
+    """Join through `to`, a manager or a swarm; warn about an even number of managers."""
     if to in names:
         raise UsageError(f'"{to}" cannot join itself', "machinectl swarm join <MANAGER> <NAME>")
     found = manager_by(store, console, to, [*(["--manager"] if role == MANAGER else []), *names])
@@ -37,9 +37,9 @@ def swarm_join(
 
 
 def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -> Manager:
-    """Return the named manager, or any manager of the swarm with that name.
+    """Return the named manager, or any of the swarm with that name.
 
-    `rest` is what else was typed, for hints.
+    `rest` is for hints.
     """
     is_machine = store.exists(name) and not (
         on_record(store.read(name)) is None and any(node.swarm == name for _, node in all_nodes(store))
@@ -60,7 +60,7 @@ def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -
 
 
 def confirmed(store: Store, console: Console, name: str) -> SwarmNode:
-    """Return a node from its record, else from its engine; raise if it is in no swarm."""
+    """Return the recorded manager, else ask the engine and update the record."""
     machine = store.read_ready(name)
     node = on_record(machine)
     if node is None or not node.manages:

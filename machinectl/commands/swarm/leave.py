@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def swarm_leave(
     store: Store, console: Console, names: Sequence[str], leaving: Leaving
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Run one after the other, workers first: another node must take over the tasks."""
+    """Run serially, workers first: another node must take the tasks."""
 
     def work(held: Held, console: Console, access: Access) -> None:
         replace(leaving, access=access).leave(held, console)

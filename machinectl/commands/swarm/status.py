@@ -1,4 +1,4 @@
-"""`swarm status`: the nodes as managers report them, and how many managers may fail."""
+"""`swarm status`: nodes, as their managers report them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NodeRow:
-    """A node, and its machine if it is registered."""
-
     node: Node
     machine: str = ""
     # The availability to restore after an interrupted restart.
@@ -37,7 +35,7 @@ class NodeRow:
     membership: str = MEMBER
 
     def fields(self) -> dict[str, Any]:
-        """Return null as `Machine` for an unregistered node."""
+        """`Machine` is null for an unregistered node."""
         node = self.node
         return {
             "ID": node.id,
@@ -67,7 +65,7 @@ class NodeRow:
 
 @dataclass(frozen=True)
 class Swarm:
-    """`asked` is the manager that answered; without one, rows are recorded nodes."""
+    """Without `asked`, no manager answered, and the nodes are from records."""
 
     name: str
     cluster: str
@@ -112,9 +110,9 @@ def number(count: int, what: str) -> str:
 
 
 def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: float) -> list[Swarm]:
-    """Return the swarms of the given machines, or all, and record their state.
+    """Record what trusted managers report.
 
-    `timeout` covers all engines. A manager of an unknown swarm is trusted only if named. Raises MachineError for a
+    Trusts the manager of an unknown swarm only if it is named. `timeout` covers all engines. Raises MachineError for a
     machine in no swarm.
     """
     wanted = meant(store, names)
@@ -179,7 +177,7 @@ def note(
     *,
     is_named: bool,
 ) -> bool:
-    """Record a node; return whether it became, or ceased to be, a manager. Skips locked machines."""
+    """Return whether the manager role changed. Skips locked machines."""
     node = believed.node_to_record(machine, said, is_named=is_named)
     if said and said.manages and (node is None or not node.manages):
         console.warn(
@@ -197,7 +195,6 @@ def note(
 
 
 def seen(believed: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) -> Swarm:
-    """Return a swarm's nodes from a manager, else from records."""
     name, cluster = known[0][1].swarm, known[0][1].cluster
     found = believed.answering_manager(cluster)
     if isinstance(found, Manager):
@@ -214,6 +211,5 @@ def rows(nodes: Iterable[Node], known: Sequence[tuple[Machine, SwarmNode]]) -> l
 
 
 def remembered(known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
-    """Return recorded nodes, if no manager answers."""
     nodes = [Node(node.node, "", node.role, "", "unknown") for _, node in known]
     return rows(nodes, known)
