@@ -1,1 +1,1 @@
-"""Docker Swarm: who manages it, which machine is which node, how a node is drained and leaves."""
+"""Docker Swarm: managers, nodes, draining and leaving."""

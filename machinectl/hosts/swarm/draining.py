@@ -1,6 +1,6 @@
-"""Drain a swarm's node before its engine restarts, so that its tasks move, and restore its availability afterwards.
+"""Drain a Swarm node before its engine restarts, and restore its availability afterwards.
 
-The former availability is recorded before the node is drained: if the run is killed, the next one restores it.
+The former availability is recorded first, so that the next run can restore it.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 DRAIN = "drain"
-# How long tasks may take to move: other nodes may have to pull images. Seconds.
+# Seconds for tasks to move: other nodes may have to pull images.
 MOVED_WITHIN = 120.0
-# How long to wait for a lost manager before another one restarts. Seconds.
+# Seconds to wait for a lost manager before another one restarts.
 VOTES_WITHIN = 30.0
-# How long a node may take to rejoin after its engine has restarted. Seconds.
+# Seconds for a node to rejoin after its engine restarts.
 BACK_WITHIN = 60.0
 
 
@@ -67,7 +67,7 @@ class DrainManager:
         return any(node.takes_tasks for node in self.manager.nodes if node.id != self.node_id)
 
     def drain(self, console: Console, name: str) -> None:
-        """Drain the node and wait until its tasks have moved. Raises MachineError."""
+        """Drain the node, and wait until its tasks have moved."""
         with console.step(draining_title(name)):
             before = self._call_manager(console, lambda there: swarm_api.starting(there.endpoint))
             self.set_availability(console, DRAIN)
@@ -76,7 +76,7 @@ class DrainManager:
             console.warn(f'Not all tasks of "{name}" run elsewhere after {MOVED_WITHIN:.0f} s; continuing without them')
 
     def set_availability(self, console: Console, availability: str) -> None:
-        """Set the node's availability through any manager that answers. Raises MachineError."""
+        """Set it through any manager that answers."""
         self._call_manager(
             console, lambda there: swarm_api.update(there.endpoint, self.node_id, Availability=availability)
         )
@@ -92,18 +92,18 @@ class DrainManager:
 
     @property
     def is_back(self) -> bool:
-        """Whether the node is ready and, if it is a manager, reachable."""
+        """Whether the node is ready and, if a manager, reachable."""
         node = self.node
         return bool(node and node.state == "ready" and node.reachability in {"", "reachable"})
 
 
 def node_id_of(host: Facts) -> str:
-    """Return the node ID that a host's engine reports; "" if it is not a node."""
+    """Return the engine's node ID; "" if it is not a node."""
     return str(host.info.get("SwarmNode") or "") if host.swarm else ""
 
 
 def allow_swarm_restart(store: Store, machine: Machine, host: Facts, given: Allowed) -> Allowed:
-    """Allow the engine of a node to restart if the node can be drained."""
+    """Allow a node's engine to restart if the node can be drained."""
     if not host.swarm or given.restart_swarm:
         return given
     return replace(given, restart_swarm=find_drain_manager(store, machine, node_id_of(host)) is not None)
@@ -114,7 +114,7 @@ def draining_title(name: str) -> str:
 
 
 def drain_preview(store: Store, machine: Machine, host: Facts) -> str:
-    """Return for --dry-run which manager would drain a node; "" if it would not be drained."""
+    """Return which manager would drain a node, for --dry-run; "" if none would."""
     drainer = find_drain_manager(store, machine, node_id_of(host))
     if drainer is None or drainer.availability == DRAIN:
         return ""
@@ -122,7 +122,7 @@ def drain_preview(store: Store, machine: Machine, host: Facts) -> str:
 
 
 def find_drain_manager(store: Store, machine: Machine, node_id: str) -> DrainManager | None:
-    """Return a manager that can drain a node; None if there is none, or if no other node can take its tasks."""
+    """Return a manager to drain a node; None if none answers or no other node takes tasks."""
     drainer = find_manager_of_node(store, machine, node_id)
     return drainer if drainer and drainer.has_other_nodes else None
 
@@ -130,7 +130,7 @@ def find_drain_manager(store: Store, machine: Machine, node_id: str) -> DrainMan
 def find_manager_of_node(
     store: Store, machine: Machine, node_id: str, within: float | None = None
 ) -> DrainManager | None:
-    """Return a manager that knows a node as this machine's: another machine if possible."""
+    """Return a manager that lists a node as this machine's: another machine if possible."""
     swarms = TrustedSwarms(store)
     known = on_record(machine)
     is_known = known is not None and known.node == node_id and known.cluster
@@ -144,18 +144,17 @@ def find_manager_of_node(
 
 @contextmanager
 def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
-    """Drain a machine's node, one of a swarm at a time, and restore its availability in the end.
+    """Drain a node for the duration of the body, one node per swarm at a time. Raises MachineError.
 
-    Does nothing if `node_id` is "". A node that cannot be drained, or is drained already, is not changed, but a manager
-    must answer before the next node's turn. After a MachineError, the availability is restored here; after any
-    other exception the next run does it.
+    A node that cannot be drained, or already is, stays unchanged. The availability is restored afterwards, also
+    after a MachineError; after any other exception, the next run does it.
     """
     drainer = find_manager_of_node(held.store, held.machine, node_id)
     if drainer is None:
         yield
         return
     with swarm_locked(held, console, recorded_node(held, drainer)):
-        # The lock may have taken minutes, and the node that just restarted may not be back yet.
+        # The node that held the lock may not be back yet.
         wait_until(console, lambda: manager_may_restart(held, node_id), VOTES_WITHIN)
         drainer = find_manager_of_node(held.store, held.machine, node_id)
         if drainer is None:
@@ -187,14 +186,13 @@ def manager_may_restart(held: Held, node_id: str) -> bool:
 
 
 def keeps_quorum(drainer: DrainManager) -> bool:
-    """Return whether the others keep a quorum while a node restarts, or waiting could not give them one."""
+    """Return whether a node may restart: the others keep a quorum, or waiting cannot help."""
     quorum = Quorum.of(drainer.manager.nodes)
     is_vote = drainer.node is not None and drainer.node.reachability == "reachable"
     return not is_vote or quorum.reachable == quorum.managers or quorum.spare > 0
 
 
 def quorum_lost(name: str, drainer: DrainManager) -> MachineError:
-    """Return the error for a manager that must not restart while another one is lost."""
     names = {known.node: machine.name for machine, known in on_records(drainer.store)}
     lost = [each for each in drainer.manager.managers if each.reachability != "reachable"]
     ours = [names[each.id] for each in lost if each.id in names]
@@ -215,7 +213,7 @@ def is_node_back(held: Held, node_id: str) -> bool:
 
 
 def drain_node(held: Held, console: Console, drainer: DrainManager) -> None:
-    """Drain a machine's node after recording its availability. Raises MachineError."""
+    """Drain a node after recording its availability."""
     node = recorded_node(held, drainer)
     if not node.before and drainer.availability == DRAIN:
         return
@@ -225,7 +223,7 @@ def drain_node(held: Held, console: Console, drainer: DrainManager) -> None:
 
 
 def recorded_node(held: Held, drainer: DrainManager) -> SwarmNode:
-    """Return a machine's node from its record, else as its manager lists it."""
+    """Return a machine's recorded node, else the one that its manager lists."""
     known = on_record(held.machine)
     if known and known.node == drainer.node_id:
         return known
@@ -234,7 +232,7 @@ def recorded_node(held: Held, drainer: DrainManager) -> SwarmNode:
 
 
 def restore_availability(held: Held, console: Console) -> None:
-    """Restore a node's recorded availability, if there is one. A failure is a warning."""
+    """Restore the recorded availability, if any. A failure is a warning."""
     node = on_record(held.machine)
     if node is None or not node.before:
         return
@@ -249,7 +247,7 @@ def restore_availability(held: Held, console: Console) -> None:
 
 
 def set_former_availability(held: Held, console: Console, node: SwarmNode) -> None:
-    # A manager that has restarted has to find a leader first.
+    # A restarted manager must find a leader first.
     wait_until(console, lambda: is_node_back(held, node.node), BACK_WITHIN)
     drainer = find_manager_of_node(held.store, held.machine, node.node)
     if drainer is None:
@@ -259,7 +257,7 @@ def set_former_availability(held: Held, console: Console, node: SwarmNode) -> No
 
 @contextmanager
 def swarm_locked(held: Held, console: Console, node: SwarmNode) -> Iterator[None]:
-    """Let no other machinectl with this store drain a node of the same swarm: tasks need nodes to move to."""
+    """Lock a swarm in this store: the tasks of a drained node need other nodes."""
     said = False
 
     def wait() -> None:
@@ -269,7 +267,7 @@ def swarm_locked(held: Held, console: Console, node: SwarmNode) -> Iterator[None
             said = True
         console.pause(LOCK_PAUSE)
 
-    # No machine's name begins with a dot. The ID comes from an engine, so it is hashed before it is part of a path.
+    # No machine's name begins with a dot. Hash the ID: it comes from an engine, and is part of a path.
     lock = hashlib.sha256(node.cluster.encode()).hexdigest()
     with Lock(join(held.store.locks, f".swarm-{lock}"), wait):
         yield

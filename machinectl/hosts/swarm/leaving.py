@@ -1,7 +1,6 @@
-"""Make a machine's engine leave its swarm: drain it, leave, and remove it from the managers' list.
+"""Make a machine leave its swarm: drain, demote, leave, and remove it from the list of nodes.
 
-The record says that it is leaving from the first step to the last: if the run is killed, the next command that works on
-the machine continues.
+The record says LEAVING until all is done, so that the next command can finish an interrupted run.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.store import Held
 
-# How long a demoted manager may take to become a worker. Seconds.
+# Seconds for a demoted manager to become a worker.
 HEARD_WITHIN = 30.0
 NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
 class SwarmDeparture:
-    """Makes a machine leave. With `force`, so may the last manager, and a node that no reachable manager knows."""
+    """Makes a machine leave. `force` also allows it for the last manager, and for nodes that no manager knows."""
 
     force: bool = False
 
@@ -45,7 +44,7 @@ class SwarmDeparture:
         node = update_recorded_node(held, state)
         if state.is_in:
             try:
-                # Without a record, no manager is asked to do anything: the engine may report any node ID as its own.
+                # Without a record, ask no manager: the engine may claim any node ID.
                 self._take_out(held, console, node or SwarmNode(held.name, "", state.node, state.role))
             except MachineError:
                 restore_membership(held, console)
@@ -61,13 +60,13 @@ class SwarmDeparture:
         return bool(before or state.is_in)
 
     def _take_out(self, held: Held, console: Console, node: SwarmNode) -> None:
-        """Make a node leave and the other nodes forget it."""
+        """Leave, and make the other nodes forget this one."""
         other = another_manager(held, node)
         if other is None and node.membership != FORGOTTEN:
             self._leave_alone(held, console, node)
             return
         if other is None or other.node(node.node) is None:
-            # Its swarm has forgotten it already, or no manager answers to tell: then a later run finishes this.
+            # Its swarm has forgotten it, or no manager answers: then a later run finishes.
             swarm_api.leave(endpoint_of(held.machine), force=True)
             if other:
                 save_node(held, None)
@@ -93,7 +92,7 @@ class SwarmDeparture:
                 draining.drain_node(held, console, drainer)
 
     def _leave_alone(self, held: Held, console: Console, node: SwarmNode) -> None:
-        """Make a node leave without a manager's help. Raises MachineError if that is not allowed."""
+        """Leave without a manager's help; this needs `force`."""
         name = held.name
         if not self.force:
             raise cannot_leave_alone(held, node)
@@ -113,7 +112,6 @@ class SwarmDeparture:
             console.warn(f'The managers still list "{name}": docker node rm {node.node}')
 
     def _check_quorum(self, held: Held, other: Manager, node: SwarmNode) -> None:
-        """Raise MachineError if the swarm would lose its quorum."""
         quorum = Quorum.of(other.nodes)
         own = other.node(node.node)
         left = quorum.reachable - (own is not None and own.reachability == "reachable")
@@ -140,7 +138,7 @@ class SwarmDeparture:
                 )
 
     def _forget_silent(self, held: Held, console: Console, why: MachineError) -> None:
-        """Make the other nodes forget a node whose engine cannot be asked. Raises MachineError."""
+        """Make the other nodes forget a node whose engine does not answer."""
         name, node = held.name, on_record(held.machine)
         if node is None or not node.node or not self.force:
             if node:
@@ -158,10 +156,7 @@ class SwarmDeparture:
         self._forget(held, console, node)
 
     def _forget(self, held: Held, console: Console, node: SwarmNode) -> None:
-        """Make the managers forget a node that has left. They learn that it left only after ten seconds: do not wait.
-
-        It stays on record if they cannot. Raises MachineError.
-        """
+        """Remove a node that left from the managers' list, by force: they need ten seconds to notice."""
         if not TrustedSwarms(held.store).has_others(held.name, node.cluster):
             return
 
@@ -180,10 +175,7 @@ class SwarmDeparture:
 
 
 def finish_departure(held: Held, console: Console) -> None:
-    """Record a machine's membership as its engine reports it, and finish leaving a swarm if that was interrupted.
-
-    Does nothing if the engine does not answer. Other failures are warnings.
-    """
+    """Record a machine's membership, and finish an interrupted departure. A failure is a warning."""
     try:
         state = swarm_api.membership(endpoint_of(held.machine))
     except MachineError:
@@ -201,7 +193,7 @@ def record_membership(held: Held, node: SwarmNode, membership: str) -> None:
 
 
 def restore_membership(held: Held, console: Console) -> None:
-    """After leaving has failed, restore the node's availability and record, if it is still a node."""
+    """Undo a failed departure in the swarm and the record, if the machine is still a node."""
     node = on_record(held.machine)
     if node is None or node.membership != LEAVING:
         return
@@ -215,7 +207,7 @@ def restore_membership(held: Held, console: Console) -> None:
 
 
 def demote_manager(held: Held, console: Console, node: SwarmNode) -> None:
-    """Make another manager demote a node to a worker. Raises MachineError."""
+    """Demote a manager through another one."""
     call_manager(
         held.store,
         node.cluster,
@@ -226,7 +218,7 @@ def demote_manager(held: Held, console: Console, node: SwarmNode) -> None:
 
 
 def another_manager(held: Held, node: SwarmNode) -> Manager | None:
-    """Return another machine that manages the node's swarm and answers; None if there is none."""
+    """Return another manager of the swarm that answers."""
     others = [each for each in TrustedSwarms(held.store).managers(node.cluster) if each[0].name != held.name]
     found = find_answering_manager(others)
     return found if isinstance(found, Manager) else None
@@ -240,7 +232,6 @@ def still_listed_error(name: str, why: str) -> MachineError:
 
 
 def cannot_leave_alone(held: Held, node: SwarmNode) -> MachineError:
-    """Return the error for a node that would leave without another manager's help."""
     name = held.name
     all_the_same = f"or leave anyway: machinectl swarm leave --force {name}"
     if node.role != MANAGER:

@@ -1,4 +1,4 @@
-"""Find a manager of a swarm that answers, and its list of nodes; judge a swarm's quorum."""
+"""Find a manager of a swarm that answers, and judge the swarm's quorum."""
 
 from __future__ import annotations
 
@@ -25,18 +25,17 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
 
 NODES = engine.EngineQuery("/nodes", list)
-# How long to wait for managers: first for the preferred one, which answers in milliseconds if it is up, then for any
-# other. Seconds.
+# Seconds to wait for the preferred manager, which answers in milliseconds, then for any other.
 QUICK, PATIENCE = 0.7, 5.0
-# How long to wait for an election of a leader, which takes five to fifteen seconds. Seconds.
+# Seconds to wait for the election of a leader, which takes five to fifteen.
 ELECTION = 20.0
-# How often to check while waiting. Seconds.
+# Seconds between checks.
 PAUSE = 0.5
 
 
 @dataclass(frozen=True)
 class Manager:
-    """A machine whose engine manages a swarm and answers, and its list of nodes."""
+    """A manager that answers, and its list of nodes."""
 
     machine: Machine
     nodes: tuple[Node, ...]
@@ -47,13 +46,13 @@ class Manager:
 
     @property
     def cluster(self) -> str:
-        """The ID of its swarm, from its record."""
+        """The recorded ID of its swarm."""
         node = node_of(self.machine)
         return node.cluster if node else ""
 
     @property
     def swarm(self) -> str:
-        """The name of its swarm, from its record."""
+        """The recorded name of its swarm."""
         node = node_of(self.machine)
         return node.swarm if node else ""
 
@@ -67,9 +66,9 @@ class Manager:
 
 @dataclass(frozen=True)
 class Quorum:
-    """How many managers a swarm has, and how many are reachable: more than half must be.
+    """A swarm's managers, and how many are reachable: more than half must be.
 
-    Without a quorum, running tasks continue, but nothing can be moved, started or updated.
+    Without a quorum, tasks keep running, but nothing can be moved, started or updated.
     """
 
     managers: int
@@ -109,7 +108,7 @@ class Quorum:
 
 
 def manager_count_advice(managers: int) -> str:
-    """Return advice against an even number of managers; "" for an odd one."""
+    """Return advice against an even number; "" for an odd one."""
     if managers % 2 == 0 and managers:
         return (
             f"{managers} managers tolerate no more failures than {managers - 1}: use an odd number, "
@@ -119,14 +118,13 @@ def manager_count_advice(managers: int) -> str:
 
 
 def no_manager_error(swarm_name: str, asked: Sequence[str], why: str) -> MachineError:
-    """Return the error for a swarm without a manager that answers."""
     if not asked:
         return MachineError(
             f'No manager of the swarm "{swarm_name}" is a machine here',
             "Register one: machinectl create; then: machinectl swarm status <NAME>",
         )
     if "does not have a leader" in why:
-        # A manager that the others have removed says the same.
+        # A removed manager says the same.
         forgotten = f"If the others have forgotten it: machinectl swarm leave --force {asked[0]}\n"
         return MachineError(
             f'The swarm "{swarm_name}" has no leader: too few of its managers are up. Running tasks continue, but '
@@ -146,9 +144,9 @@ def find_answering_manager(
     within: float | None = None,
     pause: Callable[[float], None] | None = None,
 ) -> Manager | str:
-    """Return the first of some managers, each given with its node ID, that answers; else why none does.
+    """Return the first manager that answers, else why none does. Candidates have their node IDs.
 
-    While they elect a leader, ask again for `within` seconds, by default ELECTION.
+    During an election, ask again for `within` seconds, by default ELECTION.
     """
     end = time.monotonic() + (ELECTION if within is None else within)
     while True:
@@ -167,15 +165,12 @@ def find_answering_manager(
 
 
 def is_leader_missing(found: Probe) -> bool:
-    """Return whether a manager may answer once its swarm has a leader: it says so, or it is up but does not answer."""
+    """Return whether a manager waits for a leader: it says so, or it is up but does not answer."""
     return swarm_api.is_electing(found.error) or (found.state is State.TIMEOUT and not found.silent)
 
 
 def query_managers(candidates: Sequence[tuple[Machine, str]], patience: float) -> tuple[Manager | None, list[Probe]]:
-    """Ask managers in parallel; return the first in order that answers as a manager, and the other probes.
-
-    A later one is returned only if all before it have failed or timed out.
-    """
+    """Ask managers in parallel; return the first in order that did not fail or time out, and the failures."""
     machines = {machine.name: (machine, node_id) for machine, node_id in candidates}
     waiting, good, failures = list(machines), dict[str, Manager](), []
     questions = {name: partial(probe_in_parallel, machine, NODES) for name, (machine, _) in machines.items()}
@@ -191,7 +186,7 @@ def query_managers(candidates: Sequence[tuple[Machine, str]], patience: float) -
 
 
 def manager_from_probe(candidate: tuple[Machine, str], found: Probe) -> Manager | None:
-    """Return a manager from its answer. If its own node is not in its list, it manages another swarm: return None."""
+    """Return a manager from its answer; None if its list lacks its node: it is in another swarm."""
     machine, node_id = candidate
     if found.state is not State.RUNNING:
         return None
@@ -200,7 +195,7 @@ def manager_from_probe(candidate: tuple[Machine, str], found: Probe) -> Manager 
 
 
 def wait_until(console: Console, done: Callable[[], bool], seconds: float) -> bool:
-    """Call `done` until it returns true or the time is over; return whether it did. A MachineError counts as false."""
+    """Call `done` until it is true or time is up; return whether it was. A MachineError counts as false."""
     end = time.monotonic() + seconds
     while True:
         with suppress(MachineError):

@@ -1,8 +1,8 @@
-"""Which machines are nodes and managers of which swarm, decided from records and trusted managers.
+"""Decide from records and trusted managers which machines are nodes of which swarm.
 
-An engine is trusted only with its own node ID: someone who controls a worker's host must not get nodes, services and
-secrets because its engine claims to be a manager. A machine's record changes only by what another machine says that is
-a manager by its record. The first manager of a swarm is where `swarm init` ran, or one that the user named.
+An engine is trusted only about its own node ID: a worker's host must not get nodes or secrets by claiming to be a
+manager. A record changes only by what another recorded manager lists. The first manager ran `swarm init`, or the user
+named it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 
 
 class TrustedSwarms:
-    """The swarms in the records of a store, and what recorded managers say about them. Each manager is asked once."""
+    """The recorded swarms, and what their managers say. Each manager is asked once."""
 
     def __init__(self, store: Store, pause: Callable[[float], None] | None = None) -> None:
         self._pause = pause
@@ -50,30 +50,29 @@ class TrustedSwarms:
 
     @property
     def clusters(self) -> list[str]:
-        """The IDs of the swarms that have a manager among the store's machines."""
+        """The IDs of swarms with a recorded manager."""
         return list(dict.fromkeys(node.cluster for _, node in self._machines.values() if node.manages and node.cluster))
 
     def name_of(self, cluster: str, new: str) -> str:
-        """Return the recorded name of a swarm, `new` if there is none."""
+        """Return a swarm's recorded name, else `new`."""
         known = (node.swarm for _, node in self._machines.values() if node.cluster == cluster and node.swarm)
         return next(known, new)
 
     def machines_of(self, cluster: str) -> set[str]:
-        """Return the names of the machines that are nodes of a swarm."""
         return {name for name, (_, node) in self._machines.items() if node.cluster == cluster}
 
     def managers(self, cluster: str, last: str = "") -> list[tuple[Machine, str]]:
-        """Return the managers of a swarm with their nodes' IDs: first the one with its name, `last` at the end."""
+        """Return a swarm's managers and node IDs: the one it is named after first, `last` at the end."""
         known = [(machine, node) for machine, node in self._machines.values() if cluster == node.cluster and cluster]
         known.sort(key=lambda each: (each[0].name == last, each[0].name != each[1].swarm))
         return [(machine, node.node) for machine, node in known if node.manages]
 
     def answering_manager(self, cluster: str) -> Manager | str:
-        """Return a manager of a swarm that answers, else why none does. Waits for an election to end."""
+        """Return a manager that answers, else why none does. Waits for an election to end."""
         return self._asked(cluster, "", None)
 
     def other_answering_manager(self, name: str, cluster: str) -> Manager | str:
-        """Return a manager that can speak for a machine: another one, or itself if it is the only manager."""
+        """Return another manager that answers, or the machine itself if it is the only one."""
         found = self.answering_manager(cluster)
         if isinstance(found, str) or found.machine.name != name or not self.has_others(name, cluster):
             return found
@@ -86,11 +85,11 @@ class TrustedSwarms:
         return self._found[cluster, besides]
 
     def is_node_of(self, machine: Machine, by: Manager, node: Node, *, as_manager: bool = False) -> bool:
-        """Return whether a listed node really is the machine whose engine claims its ID.
+        """Return whether a listed node is the machine whose engine claims its ID.
 
-        The engine may claim any ID. So a node that is recorded for another machine is refused. A manager is accepted if
-        it was recorded before, if the user says so, or if its address is the machine's. If the machine's recorded node
-        is still listed, another node is accepted only at the address of the recorded one or of the machine.
+        An engine may claim any ID. Refuse a node recorded for another machine. Accept a manager only if it is
+        recorded, the user named it, or its address is the machine's. If the recorded node is still listed,
+        accept another one only at that node's address or the machine's.
         """
         cluster = by.cluster
         _, known = self._machines.get(machine.name, (None, None))
@@ -108,10 +107,10 @@ class TrustedSwarms:
     def node_to_record(
         self, machine: Machine, found: Membership | None, *, is_named: bool = False, as_manager: bool = False
     ) -> SwarmNode | None:
-        """Return what to record about a machine as a node; `found` is its engine's answer, None if there is none.
+        """Return the node to record for a machine; `found` is its engine's answer, if any.
 
-        `is_named`: the user named the machine, so that it is trusted about a swarm unknown here; `as_manager`: the user
-        named it as a manager.
+        `is_named`, `as_manager`: the user named the machine, or named it as a manager; trust it about an
+        unknown swarm.
         """
         known = on_record(machine)
         if found and found.is_out:
@@ -135,15 +134,12 @@ class TrustedSwarms:
         return known
 
     def _clusters_of(self, known: SwarmNode | None, said: str) -> list[str]:
-        """Return the swarms that a node may belong to, the recorded one first; only `said`, if the engine names one."""
+        """Return the swarms to check, the recorded one first; only `said` if the engine names one."""
         there = sorted(self.clusters, key=lambda cluster: known is None or cluster != known.cluster)
         return [cluster for cluster in there if said in {"", cluster}]
 
     def _out(self, name: str, known: SwarmNode | None) -> SwarmNode | None:
-        """Return what to record about a machine whose engine says that it is in no swarm.
-
-        Its node stays on record as long as its managers list it.
-        """
+        """Return what to record if the engine is in no swarm: its node, as long as managers list it."""
         if known is None or known.membership == JOINING or not self.has_others(name, known.cluster):
             return None
         manager = self.other_answering_manager(name, known.cluster)
@@ -156,7 +152,7 @@ class TrustedSwarms:
         return any(machine.name != name for machine, _ in self.managers(cluster))
 
     def _listed(self, known: SwarmNode | None, cluster: str, manager: Manager, node: Node) -> SwarmNode:
-        """Return a machine's node as a manager lists it; one that was leaving still is."""
+        """Return a machine's node as listed; LEAVING and FORGOTTEN stay."""
         called = self.name_of(cluster, manager.swarm)
         if known is None or known.node != node.id:
             return SwarmNode(called, cluster, node.id, node.role)
@@ -165,20 +161,20 @@ class TrustedSwarms:
 
 
 def is_first_manager(known: SwarmNode, found: Membership) -> bool:
-    """Return whether a machine ran `swarm init` here, or is recorded as manager of a swarm whose ID is not."""
+    """Return whether a machine began a swarm here, or manages one whose ID is not recorded."""
     if known.cluster:
         return False
     return known.membership == JOINING or (known.manages and known.node == found.node)
 
 
 def update_recorded_node(held: Held, found: Membership, *, as_manager: bool = False) -> SwarmNode | None:
-    """Update a machine's recorded node from its engine's answer; return the node."""
+    """Update the recorded node from an engine's answer; return it."""
     save_node(held, TrustedSwarms(held.store).node_to_record(held.machine, found, as_manager=as_manager))
     return on_record(held.machine)
 
 
 def save_node(held: Held, node: SwarmNode | None) -> None:
-    """Record a machine's node, or None if it is not a node."""
+    """Record a machine's node; None removes it."""
     data = node.dump() if node else {}
     if held.machine.swarm != data:
         held.machine.swarm = data
@@ -186,10 +182,7 @@ def save_node(held: Held, node: SwarmNode | None) -> None:
 
 
 def find_manager(store: Store, name: str) -> Manager:
-    """Return a manager that answers, of the swarm called `name`, or of the machine's swarm: that machine if possible.
-
-    Raises MachineError if there is none.
-    """
+    """Return a manager that answers, for a swarm's or machine's name. Raises MachineError."""
     there = named(store, name)
     candidates = [(machine, node.node) for machine, node in there if node.manages]
     found = find_answering_manager(candidates)
@@ -199,7 +192,7 @@ def find_manager(store: Store, name: str) -> Manager:
 
 
 def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str, MachineError]:
-    """Return the machines that must not be removed, and why: too few managers of their swarm would remain here.
+    """Return the machines without which too few managers would be known here, each with the error.
 
     A swarm may be removed with all of its machines.
     """
@@ -234,7 +227,7 @@ def call_manager(
     last: str = "",
     pause: Callable[[float], None],
 ) -> Result:
-    """Call `do` with a manager of a swarm, and with another one if that fails. `do` must be safe to repeat.
+    """Call `do` with a manager of a swarm; if that fails, try another one. `do` must be safe to repeat.
 
     Waits for an election to end. Raises MachineError.
     """
@@ -257,7 +250,7 @@ def retry_during_election(
     pause: Callable[[float], None],
     retried: type[EngineError] = swarm_api.Refusal,
 ) -> Result:
-    """Call `do` again after errors of the type `retried` that an election explains. Raises MachineError."""
+    """Call `do` again after errors of type `retried` that an election explains."""
     end = time.monotonic() + managers.ELECTION
     while True:
         try:
@@ -269,7 +262,7 @@ def retry_during_election(
 
 
 def is_temporary_failure(why: EngineError) -> bool:
-    """Return whether a manager failed for reasons that pass, such as an election."""
+    """Return whether a failure may pass, as during an election."""
     if isinstance(why, swarm_api.Refusal):
         return swarm_api.is_electing(why.cause)
     return why.state in {State.TIMEOUT, State.STOPPED}
