@@ -1,4 +1,4 @@
-"""A lock for `apply`: its plan depends on the records, so that only one may run at a time."""
+"""Let only one `apply` run at a time: its plan depends on the records."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PID_DIGITS = 20
 
 @contextmanager
 def alone(store: Store, console: Console) -> Iterator[None]:
-    """Hold the store's lock for `apply`. If another process holds it, say so, and wait."""
+    """Hold the `apply` lock. If another process has it, say so, and wait."""
     make_directory(store, store.locks)
     path = os.path.join(store.locks, LOCK)
     lock = Lock(path, waiting_for_another(console, path))
     with lock:
-        # The lock works even if the disk is full.
+        # A full disk must not break the lock.
         with suppress(OSError):
             os.ftruncate(lock.descriptor, 0)
             os.pwrite(lock.descriptor, str(os.getpid()).encode(), 0)
@@ -37,7 +37,6 @@ def alone(store: Store, console: Console) -> Iterator[None]:
 
 
 def waiting_for_another(console: Console, path: str) -> Callable[[], None]:
-    """Return what to do while another process holds the lock: name it, once, and wait."""
     said = False
 
     def wait() -> None:
@@ -51,7 +50,7 @@ def waiting_for_another(console: Console, path: str) -> Callable[[], None]:
 
 
 def process(path: str) -> str:
-    """Return which process holds a lock, "" if its file does not say."""
+    """Return the process that holds a lock, "" if unknown."""
     try:
         number = read_file(path, PID_DIGITS).decode()
     except (OSError, ValueError):

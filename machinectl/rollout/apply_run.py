@@ -1,4 +1,4 @@
-"""One `apply`: its options, its plan, and what was done so far."""
+"""One `apply`: its options, plan and results."""
 
 from __future__ import annotations
 
@@ -33,20 +33,19 @@ if TYPE_CHECKING:
     from machinectl.rollout.plan_steps import FleetPlan
     from machinectl.rollout.swarm_roles import Forming
 
-# The steps of hosts in the file that need work.
+# Actions that work on hosts in the file.
 WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
 
 
 @dataclass(frozen=True)
 class ApplyOptions:
-    """How to carry out the fleet file at `path`, which is absolute, or "-" for stdin.
+    """How to carry out the fleet file at `path`: absolute, or "-" for stdin.
 
-    At most `parallel` machines are worked on at once. Engines in use restart in batches of `batch`; no batch begins
-    after more than `max_failures` of them failed with their hosts changed. `refresh` looks at hosts that need nothing
-    by their records. `prune` removes machines that left the file, and `purge` undoes the set-up of their hosts.
-    `take_over` takes machines of other fleets without asking. `authority` is a CA to use instead of each machine's own,
-    `spare` are certificates for machines that are given none. `command` is what was typed, for hints; `flags` are its
-    flags, quoted, without those that choose machines.
+    `parallel` limits the machines at once, `batch` the engines in use that restart together. No batch begins after
+    more than `max_failures` failures that changed hosts. `refresh` reads hosts that need no change by their
+    records. `purge` undoes the set-up of the hosts that `prune` removes. `authority` replaces the machines' own
+    CAs; `spare` certificates are for machines without others. `command` is for hints; `flags` are quoted, without
+    those that choose machines.
     """
 
     path: str
@@ -66,11 +65,9 @@ class ApplyOptions:
     flags: Sequence[str] = ()
 
     def apply_one(self, name: str) -> str:
-        """Return the command that applies one machine, with the flags that were typed."""
         return " ".join(["machinectl apply", *self._file(), *self.flags, name])
 
     def plan_one(self, name: str) -> str:
-        """Return the command that shows the plan for one machine."""
         return " ".join(["machinectl plan", *self._file(), name])
 
     def _file(self) -> Sequence[str]:
@@ -78,7 +75,7 @@ class ApplyOptions:
 
 
 class ApplyRun:
-    """One `apply` in progress. The phases read it, and note in it what later phases need."""
+    """One `apply` in progress. Phases note here what later phases need."""
 
     def __init__(self, store: Store, plan: FleetPlan, options: ApplyOptions) -> None:
         self.store = store
@@ -87,20 +84,19 @@ class ApplyRun:
         self.fleet = plan.fleet
         self.unreadable = plan.unreadable
         self.steps = {step.name: step for step in plan.steps}
-        # The results so far, by machine.
         self.results: dict[str, Result] = {}
-        # The result of the last work on a machine, and how long all work on it took.
+        # By machine: the last result, and the time of all work.
         self.did: dict[str, Did] = {}
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        # Machines whose record or host may have changed, and those whose host did.
+        # Machines whose record or host may have changed; machines whose host did.
         self.touched: set[str] = set()
         self.changed_hosts: set[str] = set()
-        # Machines that may go: they left the file, and the user agreed.
+        # Left the file, and the user agreed to remove them.
         self.to_remove: list[str] = []
         self.changed_by_hand: list[str] = []
-        # Machines whose engines restart, or may.
+        # Machines whose engines may restart.
         self.restarting: set[str] = set()
-        # New hosts whose engines run containers, with the IDs of those.
+        # New hosts, with the IDs of running containers.
         self.in_use: dict[str, frozenset[str]] = {}
         self.forming: Forming | None = None
         self._accesses: dict[str, Access] = {}
@@ -109,7 +105,7 @@ class ApplyRun:
         return [name for name, step in self.steps.items() if step.action in actions]
 
     def gone(self) -> list[str]:
-        """Return the machines that came from the file and are no longer in it."""
+        """Return the machines that left the file."""
         return self.names(Action.REMOVE)
 
     def host(self, name: str) -> FleetHost:
@@ -119,19 +115,16 @@ class ApplyRun:
         return host
 
     def access(self, name: str) -> Access:
-        """Return how to log in at one host, with what the user typed for it.
-
-        Raises MachineError if a file that the fleet file names holds no secret.
-        """
+        """Return one host's login. Raises MachineError if a file that should hold a secret does not."""
         if name not in self._accesses:
             own = self.options.access.with_files(**asdict(self.host(name).login))
-            # `provision` would use the recorded address, and the file may have another one.
+            # `provision` would use the recorded address; the file's may differ.
             self._accesses[name] = replace(own, again=self.options.apply_one(name))
         return self._accesses[name]
 
     def setup(self, name: str) -> Setup:
-        """Return how a machine's host is set up. That the host changed is noted then."""
-        # Loaded only if a host is looked at or changed.
+        """Return a host's setup, which notes if it changes the host."""
+        # Import it only if a host is read or changed.
         from machinectl.hosts.lifecycle.setup import Setup
 
         return Setup(self.options.allowed, self.options.authority, touching=lambda: self.changed_hosts.add(name))
@@ -147,7 +140,7 @@ class ApplyRun:
         work: Callable[[str, Console], Did],
         turns: StartOrder | None = None,
     ) -> Iterator[Result]:
-        """Work on many machines, and yield each result (`parallel.workers.run_at_once`)."""
+        """Work on machines in parallel; yield each result."""
 
         def timed(name: str, console: Console) -> None:
             began = time.monotonic()
@@ -176,7 +169,7 @@ class ApplyRun:
         return machine.last_look if machine else ""
 
     def untouched(self) -> Iterator[Result]:
-        """Yield the machines that needed no work, or whose records cannot be read."""
+        """Yield machines that needed no work or have unreadable records."""
         for name, step in self.steps.items():
             if step.error:
                 yield Result(name, Did.FAILED, step.error)

@@ -1,4 +1,4 @@
-"""Wait until the containers that ran before an engine's restart run again."""
+"""Wait until containers run again after an engine's restart."""
 
 from __future__ import annotations
 
@@ -18,41 +18,37 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.record import Machine
 
-    # The names of containers by their IDs; None if the engine does not answer.
+    # Names by ID; None if the engine does not answer.
     Containers = Mapping[str, str] | None
     Ask = Callable[[Machine], Containers]
 
 # Without `all`, engines list only running containers.
 QUESTION = EngineQuery("/containers/json?all=1", list)
-# An engine takes seconds to answer just after its start. Seconds.
+# Seconds. An engine does not answer at once after its start.
 ANSWERS_WITHIN = 10.0
-# Docker gives a container 10 s to stop; a start takes longer. Seconds.
+# Seconds. Docker gives a container 10 s to stop; a start takes longer.
 BACK_WITHIN = 120.0
 PAUSE = 0.5
 UP = {"running", "paused"}
 # The status of a container that ended without an error.
 DONE = "Exited (0)"
-# The label of Swarm tasks, which the Swarm replaces by new ones, maybe on other nodes.
+# Swarm replaces tasks by new ones, maybe on other nodes.
 TASK = "com.docker.swarm.task.id"
 
 
 def running(machine: Machine) -> Containers:
-    """Return the containers that run on a machine's engine."""
     told = containers(machine)
     return None if told is None else by_id(each for each in told if is_up(each))
 
 
 def down(machine: Machine) -> Containers:
-    """Return the containers that do not run, except those that ended without an error.
-
-    A job may end at any time, and a restart that leaves containers running is not the reason.
-    """
+    """Return the containers that do not run, except jobs that ended without an error."""
     told = containers(machine)
     return None if told is None else by_id(each for each in told if not (is_up(each) or is_done(each)))
 
 
 def containers(machine: Machine) -> list[dict[str, Any]] | None:
-    """Return the engine's list of containers without Swarm tasks, None if it does not answer."""
+    """Return all containers except Swarm tasks; None if the engine does not answer."""
     found, _ = probe_any_set(machine, Deadline(ANSWERS_WITHIN), QUESTION)
     if found.state is not State.RUNNING:
         return None
@@ -85,7 +81,7 @@ def name_of(container: Mapping[str, Any]) -> str:
 def wait_for(
     machine: Machine, before: Containers, console: Console, *, ask: Ask = down, within: float = BACK_WITHIN
 ) -> None:
-    """Wait until the engine answers, and no container that ran `before` is down. Raises MachineError."""
+    """Wait until the engine answers, and no container in `before` is down. Raises MachineError."""
     with console.step("Waiting for the engine and its containers"):
         end = time.monotonic() + within
         while (missing := lost(before, now := ask(machine))) or now is None:
@@ -95,7 +91,6 @@ def wait_for(
 
 
 def lost(before: Containers, down: Containers) -> list[str]:
-    """Return the names of containers that ran before and are down now."""
     return sorted(name for container, name in (before or {}).items() if container in (down or {}))
 
 

@@ -27,30 +27,30 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
 
-    # Whether a machine has the certificates in these files. For None, a machine that does not exist yet, they are only
-    # checked. Raises MachineError if the files are wrong, BrokenRecord if the machine's own certificates are.
+    # Whether a machine has these certificates; for None, a new machine, only check the files. Raises MachineError
+    # for wrong files, BrokenRecord for the machine's own.
     HasCertificates = Callable[[Machine | None, CertificateFiles], bool]
 
-# Options that an engine takes only by a restart; the others matter only when an engine is installed.
+# Options that need a restart; the others are for installation.
 RESTARTING = frozenset({"options", "insecure_registries", "registry_mirrors", "env", "storage_driver", "bind"})
-# An engine restarts for a certificate with more names, but not for one with fewer.
+# Added names need a restart; removed ones do not.
 NAMES = "tls_sans"
-# The engine option that a reload is enough for.
+# A reload is enough for this option.
 RELOADED = "live-restore="
-# Lists whose order means nothing.
+# Lists without an order.
 UNORDERED = frozenset({"insecure_registries", "env", NAMES})
-# The driver option that `set --url` changes for machines of any driver.
+# `set --url` changes this driver option, for any driver.
 URL = "url"
 
 
 def differences(host: FleetHost, machine: Machine, has_certificates: HasCertificates) -> Iterator[Difference]:
-    """Yield what has to change for a machine.
+    """Yield what must change for a machine, except secrets: no record has them.
 
-    Secrets are in no record, so they are not compared. Raises MachineError if certificates cannot be read.
+    Raises MachineError if certificates cannot be read.
     """
     spec = host.spec
     if machine.driver != spec.driver:
-        # The machine is half made, and its driver has made nothing yet.
+        # The machine is half made; its driver made nothing yet.
         yield Difference("driver", machine.driver, spec.driver)
         return
     set_up = spec.provision and not machine.provision and has_ssh(machine)
@@ -72,13 +72,13 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
         yield Difference("ssh-jump", machine.jump, spec.jump)
     node = node_of(machine)
     role = node.role if node else ""
-    # A machine that the file gives no role stays in its swarm.
+    # Without a role in the file, a machine stays in its swarm.
     if host.swarm and role != host.swarm:
         yield Difference("swarm", role, host.swarm)
 
 
 def without_variables(host: FleetHost, hidden: Hidden, difference: Difference) -> Difference:
-    """Return a difference that shows `${NAME}` instead of a variable's value, and not the old value."""
+    """Show `${NAME}` instead of a variable's value, and hide the old value."""
     key, old, new = difference.key, difference.old, difference.new
     label = (new or old).partition("=")[0] if key == LABELS else ""
     typed = host.typed.get(f"{LABELS} {label}" if label else key)
@@ -89,7 +89,6 @@ def without_variables(host: FleetHost, hidden: Hidden, difference: Difference) -
 
 
 def has_ssh(machine: Machine) -> bool:
-    """Return whether a machine's driver knows SSH to its host."""
     try:
         there = load(machine.driver).where(Instance(machine.name, machine.directory, machine.driver_state))
     except MachineError:
@@ -102,7 +101,7 @@ def switched(key: str, *, old: bool, new: bool, restarts: bool = False) -> Diffe
 
 
 def as_text(value: OptionValue) -> str:
-    """Return a value as a file has it, without passwords."""
+    """Return a value as in a file, without passwords."""
     if isinstance(value, bool):
         return str(value).lower()
     values = value if isinstance(value, tuple) else (value,)
@@ -110,7 +109,7 @@ def as_text(value: OptionValue) -> str:
 
 
 def of_driver(host: FleetHost, machine: Machine) -> Iterator[Difference]:
-    """Yield differences in the driver's options. An option that is not on record has its default."""
+    """Yield differences in driver options; an unrecorded one has its default."""
     known = machine.driver_options
     for option in options_of(host.spec.driver):
         if option.secret:
@@ -124,7 +123,7 @@ def of_driver(host: FleetHost, machine: Machine) -> Iterator[Difference]:
 
 
 def options_of(driver: str) -> Sequence[Option]:
-    """Return a driver's options, made once for all its hosts."""
+    """Return a driver's options, cached for all its hosts."""
     return made_options(load(driver))  # type: ignore[arg-type] # an object like any other: hashed by what it is
 
 
@@ -134,7 +133,7 @@ def made_options(driver: Driver) -> Sequence[Option]:
 
 
 def full_url(url: str, tls: bool | None) -> str:
-    """Return an engine's URL with its port, and another URL unchanged."""
+    """Return an engine's URL with its port; other URLs stay."""
     try:
         return engine_url.with_port(url, tls=tls)
     except UsageError:
@@ -142,7 +141,7 @@ def full_url(url: str, tls: bool | None) -> str:
 
 
 def are_same_file(old: OptionValue, new: OptionValue) -> bool:
-    """Return whether two paths name one file. A relative path on record is compared by its file name."""
+    """Return whether two paths name one file. If the old one is relative, compare file names."""
     if not (old and new and isinstance(old, str) and isinstance(new, str)):
         return False
     before, after = (os.path.normpath(os.path.expanduser(path)) for path in (old, new))
@@ -150,14 +149,14 @@ def are_same_file(old: OptionValue, new: OptionValue) -> bool:
 
 
 def are_same(old: OptionValue, new: OptionValue) -> bool:
-    """Return whether two values are equal, with ~ expanded."""
+    """Return whether values are equal, with ~ expanded."""
     return old == new or (
         isinstance(old, str) and isinstance(new, str) and os.path.expanduser(old) == os.path.expanduser(new)
     )
 
 
 def speaks_tls(host: FleetHost, machine: Machine) -> bool:
-    """Return whether a machine's engine has to use TLS: as the file says, else as it does now, or as its URL says."""
+    """Return whether the engine must use TLS: by the file, else as now, else by its URL."""
     if machine.tls and host.spec.tls is None and URL not in host.spec.options and machine.url.startswith("tcp://"):
         return True
     url = full_url(str(host.spec.options.get(URL, machine.url)), host.spec.tls)
@@ -169,7 +168,7 @@ def speaks_tls(host: FleetHost, machine: Machine) -> bool:
 
 
 def of_labels(old: Mapping[str, str], new: Mapping[str, str], *, restarts: bool) -> Iterator[Difference]:
-    """Yield a difference for each label. `restarts` is whether the engine gets the labels, too."""
+    """Yield label differences; `restarts` if the engine gets labels too."""
     for key in dict.fromkeys((*old, *new)):
         if old.get(key) != new.get(key):
             yield Difference("labels", label_text(old, key), label_text(new, key), restarts)
@@ -180,7 +179,7 @@ def label_text(labels: Mapping[str, str], key: str) -> str:
 
 
 def of_engine(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Iterator[Difference]:
-    """Yield differences in the engine's options; for a list, only the items that are removed and added."""
+    """Yield differences in engine options; for a list, only removed and added items."""
     if machine.asks_for(host.spec.engine):
         return
     asked, wanted = machine.engine, host.spec.engine
@@ -202,7 +201,7 @@ def takes_restart(option: Flag, removed: OptionValue, added: OptionValue) -> boo
 
 
 def changed_items(option: Flag, old: OptionValue, new: OptionValue) -> tuple[OptionValue, OptionValue]:
-    """Return what is removed from an option's value, and what is added; all of both if only their order differs."""
+    """Return removed and added items, or both values if only the order differs."""
     if not (option.many and isinstance(old, tuple) and isinstance(new, tuple)):
         return old, new
     removed, added = tuple(one for one in old if one not in new), tuple(one for one in new if one not in old)

@@ -1,4 +1,4 @@
-"""Bring one machine and its host to what the fleet file says, or find out what that would change."""
+"""Apply the fleet file to one machine and its host."""
 
 from __future__ import annotations
 
@@ -30,15 +30,12 @@ if TYPE_CHECKING:
     from machinectl.rollout.apply_run import ApplyRun
 
 CERTIFICATE_KEYS = frozenset({"tls-dir", "tls-client-cert"})
-# Settings of the engine, which another computer may change as well.
+# Engine settings, which another computer may change too.
 SETTINGS = frozenset({"labels", *(option.flag.removeprefix("--") for option in ENGINE_FLAGS)})
 
 
 def preview(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
-    """Return what `apply` would change on a machine's host. Nothing is changed.
-
-    Raises MachineError if the host cannot be looked at.
-    """
+    """Return what `apply` would change on a host; only reads it. Raises MachineError."""
     from machinectl.hosts.lifecycle.provisioning import foretold
     from machinectl.hosts.lifecycle.removal import undo_plan
 
@@ -57,7 +54,7 @@ def preview(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
 
 
 def has_host_work(run: ApplyRun, name: str) -> bool:
-    """Return whether `apply` changes a machine's host, or may, and whether the host can be looked at already."""
+    """Return whether `apply` may change the host, and it can be looked at already."""
     host, machine = run.steps[name].host, run.machines.get(name)
     if host is None:
         return bool(run.options.purge and machine and machine.changes)
@@ -68,13 +65,13 @@ def has_host_work(run: ApplyRun, name: str) -> bool:
 
 
 def ready_machine(run: ApplyRun, name: str) -> Machine | None:
-    """Return a machine from its record, None if it has yet to be created or finished."""
+    """Return a recorded machine, None if unfinished or new."""
     machine = run.store.read(name) if run.store.exists(name) else None
     return machine if machine and machine.phase is Phase.READY else None
 
 
 def create(run: ApplyRun, name: str, console: Console) -> None:
-    """Create a machine, or finish one that is half made. Raises InUse if its engine has to wait for its turn."""
+    """Create or finish a machine. Raises InUse if its engine must wait for its turn."""
     from machinectl.machines.tls_warnings import advise
     from machinectl.rollout.container_restart import wait_for
 
@@ -91,7 +88,7 @@ def create(run: ApplyRun, name: str, console: Console) -> None:
 
 
 def change(run: ApplyRun, name: str, console: Console) -> None:
-    """Change a machine's record, and its host if that concerns it."""
+    """Change a machine's record and, if needed, its host."""
     from machinectl.hosts.certificates.certificate_files import has_named_certificates
     from machinectl.hosts.lifecycle import provisioning
     from machinectl.rollout.container_restart import running, wait_for
@@ -117,7 +114,7 @@ def change(run: ApplyRun, name: str, console: Console) -> None:
 
 
 def remove(run: ApplyRun, name: str, console: Console) -> Did:
-    """Remove a machine that left the file. Raises MachineError if it belongs to another fleet by now."""
+    """Remove a machine. Raises MachineError if another fleet owns it now."""
     from machinectl.hosts.lifecycle import removal
     from machinectl.machines.jump_order import behind
 
@@ -143,7 +140,7 @@ def creation_of(run: ApplyRun, name: str) -> Creation:
 
 
 def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
-    """Return the edit that gives a machine what the file says for the keys that differ."""
+    """Return the edit to the file's values for `keys`."""
     spec = host.spec
     options = {
         option.name: spec.options.get(option.name, option.default)
@@ -169,7 +166,7 @@ def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
 
 
 def moved_port(host: FleetHost, machine: Machine) -> str:
-    """Return the URL of a machine's engine if it moves to another port of its host, else ""."""
+    """Return the engine's URL if it moves to another port, else ""."""
     driver = load(host.spec.driver)
     there = driver.where(driver_instance(machine)).url
     asked = driver.preview(Request(machine.name, machine.directory, host.spec.options, machine.tls)).url
@@ -180,7 +177,7 @@ def moved_port(host: FleetHost, machine: Machine) -> str:
 
 
 def concerns_host(host: FleetHost, machine: Machine, edit: Edit, *, restarts: bool) -> bool:
-    """Return whether a machine's host has to be changed, and not only its record."""
+    """Return whether the host must change, not only the record."""
     if not (host.spec.provision and (machine.changes or edit.provision)):
         return False
     changed = edit.engine or edit.labels or edit.unlabel or edit.options or edit.url or edit.provision
@@ -188,7 +185,7 @@ def concerns_host(host: FleetHost, machine: Machine, edit: Edit, *, restarts: bo
 
 
 def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
-    """Raise MachineError if another computer gave the engine other settings than the file's."""
+    """Raise MachineError if another computer's settings differ from the file's."""
     from machinectl.hosts.certificates.certificate_files import has_named_certificates
 
     settings = {each.key for each in differences(host, machine, has_named_certificates)}.intersection(SETTINGS)
@@ -202,7 +199,7 @@ def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
 
 
 def replace_certificates(held: Held, host: FleetHost) -> None:
-    """Give a machine the certificates that the file names, and remove what belonged to its former ones."""
+    """Store the file's certificates, and delete files of the former CA."""
     from machinectl.hosts.certificates.certificate_files import files_of_other_ca, read_named_certificates
     from machinectl.hosts.certificates.identity import Identity
 

@@ -1,4 +1,4 @@
-"""The phases of `apply`, in their order."""
+"""The phases of `apply`, in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.rollout.apply_run import ApplyRun
 
-    # Yields the machines for which the phase was the last one.
+    # Yields the machines whose last phase it was.
     Phase = Callable[[ApplyRun, Console], Iterable[Result]]
 
 PHASES: Sequence[tuple[str, Phase]] = (
@@ -32,18 +32,17 @@ PHASES: Sequence[tuple[str, Phase]] = (
 
 
 def has_work(run: ApplyRun) -> bool:
-    """Return whether any phase changes a record or a host, or looks at a host."""
+    """Return whether a phase changes a record or host, or reads a host."""
     pruned = run.options.prune and run.gone()
     return bool(run.names(*WORK) or takeovers.with_old_fleet(run) or refresh.to_look_at(run) or pruned)
 
 
 def changes_names(run: ApplyRun) -> bool:
-    """Return whether machines are added or removed."""
     return bool(run.names(Action.CREATE) or (run.options.prune and run.gone()))
 
 
 def carry_out(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Run all phases. At ^C, yield the result of each other machine, and raise KeyboardInterrupt."""
+    """Run all phases. At ^C, yield the other machines' results, and raise KeyboardInterrupt."""
     try:
         for _, phase in PHASES:
             for result in phase(run, console):
@@ -55,7 +54,7 @@ def carry_out(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def interrupted(run: ApplyRun, name: str) -> Result:
-    """Return the result of a machine that had none at ^C."""
+    """Return the result of a machine without one at ^C."""
     if run.forming and (ready := run.forming.ready.get(name)) and name not in run.forming.joining:
         return ready
     if name in run.touched:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from machinectl.machines.spec import MachineSpec
     from machinectl.rollout.differences import HasCertificates
 
-    # Machines by their names, or why a record cannot be read.
+    # Machines, or why their records cannot be read.
     ByName = Mapping[str, Machine | MachineError]
 
 
@@ -32,11 +32,11 @@ def planned_steps(
     called: str = "",
     only: Collection[str] | None = None,
 ) -> tuple[PlanStep, ...]:
-    """Return the steps for each host of the file and each machine that came from it, or for `only` some of them.
+    """Return the steps for the file's hosts and for machines that left it; with `only`, for these.
 
-    Only the records that are needed are read. Steps are in the file's order, with jump hosts before the hosts behind
-    them. Machines to remove come last, those behind jump hosts first. `called` is the file as the user called it.
-    Raises WrongFile with all conflicts between the file and the existing machines.
+    Reads only the records it needs. Keeps the file's order, but puts jump hosts first; removals come last, jump
+    hosts after the hosts behind them. `called` is the file's name for the user. Raises WrongFile with all
+    conflicts.
     """
     by_lower = {name.lower(): name for name in records}
     taken = functools.cache(lambda: set_up_as(fleet, records))
@@ -70,10 +70,7 @@ def planned_steps(
 
 
 def note_loops(hosts: Sequence[FleetHost], jumps: Mapping[str, str], records: ByName, faults: Faults) -> None:
-    """Report loops of jump hosts that lead through machines outside the file.
-
-    `jumps` has the jump host of every host of the file.
-    """
+    """Report jump host loops through machines outside the file; `jumps` has all its hosts."""
     places = {host.name: host.place for host in hosts}
     others = jumps_outside(places, jumps, records)
     for loop in loops({**jumps, **others}) if others else ():
@@ -84,7 +81,7 @@ def note_loops(hosts: Sequence[FleetHost], jumps: Mapping[str, str], records: By
 
 
 def jumps_outside(names: Iterable[str], jumps: Mapping[str, str], records: ByName) -> dict[str, str]:
-    """Return the machines outside the file that hosts are reached through, each with its jump host."""
+    """Return the jump hosts outside the file, each with its own jump host."""
     others: dict[str, str] = {}
     passed: set[str] = set()
     for name in names:
@@ -103,7 +100,7 @@ def readable(records: ByName, names: Iterable[str]) -> dict[str, Machine]:
 
 
 def checked_machine(host: FleetHost, machine: Machine | None, by_lower: Mapping[str, str]) -> Machine | None:
-    """Return the machine of a host's name. Raises MachineError if the name is taken."""
+    """Return a host's machine. Raises MachineError if the name is taken."""
     name = by_lower.get(host.name.lower(), host.name)
     if name != host.name:
         raise MachineError(
@@ -119,7 +116,7 @@ def checked_machine(host: FleetHost, machine: Machine | None, by_lower: Mapping[
 
 
 def set_up_as(fleet: Fleet, records: ByName) -> dict[object, str]:
-    """Return the machines that the file does not name and whose hosts were set up, by what identifies their hosts."""
+    """Return set-up machines outside the file, by their host's identity."""
     named = {host.name for host in fleet.hosts}
     others = readable(records, [name for name in records if name not in named])
     changed = {name: machine for name, machine in others.items() if machine.has_changes}
@@ -127,7 +124,7 @@ def set_up_as(fleet: Fleet, records: ByName) -> dict[object, str]:
 
 
 def check_not_taken(host: FleetHost, taken: Mapping[object, str]) -> None:
-    """Raise MachineError if a new machine's host belongs to a machine of another name already."""
+    """Raise MachineError if another machine has the new machine's host."""
     if host.spec.provision and (other := taken.get(identity(host.spec))):
         raise MachineError(
             f'The host of {host.name} belongs to the machine "{other}" already',
@@ -136,7 +133,7 @@ def check_not_taken(host: FleetHost, taken: Mapping[object, str]) -> None:
 
 
 def identity(spec: MachineSpec) -> object:
-    """Return what identifies a spec's host for its driver. Without such options, no host equals another."""
+    """Return what identifies a host for its driver; unique without such options."""
     options = [option for option in options_of(spec.driver) if option.identity]
     values = [spec.options.get(option.name, option.default) for option in options]
     return (spec.driver, *(str(normal(value)) for value in values)) if any(values) else object()
@@ -151,7 +148,7 @@ def is_installed(driver: str) -> bool:
 
 
 def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> PlanStep:
-    """Return the step for one host. Raises MachineError if its certificates cannot be read."""
+    """Return one host's step. Raises MachineError if certificates cannot be read."""
     if machine is None:
         if host.certificates.whole:
             has_certificates(None, host.certificates)
@@ -159,7 +156,7 @@ def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificate
     found = tuple(differences(host, machine, has_certificates))
     if any((each.key, each.new) == ("no-tls", "true") or each.key in {"tls-dir", "tls-client-cert"} for each in found):
         check_keeps_its_own(host, machine)
-    # A machine that was created by hand, and needs no change, simply becomes part of the fleet.
+    # A machine created by hand joins the fleet without a change.
     if not fleet.id.owns(machine.fleet) and (found or machine.fleet):
         found = (Difference("fleet", machine.fleet, fleet.id.text), *found)
     found = tuple(without_variables(host, fleet.hidden, each) for each in found)
@@ -169,7 +166,7 @@ def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificate
 
 
 def check_keeps_its_own(host: FleetHost, machine: Machine) -> None:
-    """Raise MachineError if the host's engine has certificates from here: other ones would lock this computer out."""
+    """Raise MachineError if the engine has certificates from here: others would lock us out."""
     if host.spec.provision and (machine.has_changes or has_ssh(machine)):
         raise MachineError(
             f"{host.name} is set up here, and has certificates of its own",
@@ -178,7 +175,7 @@ def check_keeps_its_own(host: FleetHost, machine: Machine) -> None:
 
 
 def in_order(jumps: Mapping[str, str]) -> list[str]:
-    """Return the names in their order, but each after its jump host, if that is one of them."""
+    """Return the names in order, but each after its jump host."""
     ordered: dict[str, None] = {}
     for name, jump in jumps.items():
         if not jump:

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What is done with a machine.
+    """What to do with a machine.
 
-    `RESUME` finishes one that is half made, or whose host has not got all changes. `FAIL` does nothing, as the
-    machine's record cannot be read.
+    `RESUME` finishes one that is half made or unfinished on its host. `FAIL`: its record cannot be read.
     """
 
     CREATE = "create"
@@ -35,9 +34,9 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """An option to change, by its key in the file. Values are texts, without secrets.
+    """An option to change, by its key in the file, without secrets.
 
-    `restarts` is whether the engine restarts for it. The key `fleet` is the fleet of the machine (`FleetId`).
+    The key `fleet` is the machine's `FleetId`.
     """
 
     key: str
@@ -48,7 +47,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class PlanStep:
-    """The action for one machine. `host` is None if the file no longer has it; `error` is why the step fails."""
+    """One machine's action. `host` is None if it left the file; `error` is why it fails."""
 
     name: str
     action: Action
@@ -58,17 +57,16 @@ class PlanStep:
 
     @property
     def restarts(self) -> bool:
-        """Return whether an engine in use restarts."""
+        """Whether an engine in use restarts."""
         return any(each.restarts for each in self.differences)
 
 
 @dataclass(frozen=True)
 class FleetPlan:
-    """The steps for the machines that were chosen, and the existing machines.
+    """The chosen machines' steps, and the existing machines.
 
-    `previews` is what would be done on the hosts that were looked at, changes made by hand included. `failed` is why
-    records cannot be read, or hosts could not be looked at; `seconds` is how long each look took. `hosts` are all
-    hosts of the file, chosen or not. `records` is all that the store has. `hidden` has the values that are not shown.
+    `previews` are changes to the hosts that were read, `seconds` how long each read took. `failed` is why records
+    or hosts could not be read. `hosts` and `records` are complete, chosen or not. `hidden` values are not shown.
     """
 
     steps: Sequence[PlanStep]
@@ -83,7 +81,7 @@ class FleetPlan:
     hidden: Hidden = field(default_factory=Hidden)
 
     def last_look(self, name: str) -> str:
-        """Return the time of the last look at a machine's host, "" for never."""
+        """Return when a host was last looked at, "" for never."""
         if name in self.seconds and name not in self.failed:
             return now()
         machine = self.machines.get(name)
@@ -91,5 +89,5 @@ class FleetPlan:
 
     @property
     def unreadable(self) -> frozenset[str]:
-        """Return all hosts of the file whose records cannot be read, chosen or not."""
+        """The file's hosts with unreadable records, chosen or not."""
         return frozenset(host.name for host in self.hosts if isinstance(self.records.get(host.name), MachineError))

@@ -1,4 +1,4 @@
-"""Removing the machines that came from the file and are no longer in it."""
+"""Remove the machines that left the fleet file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def ask(run: ApplyRun, console: Console) -> Sequence[Result]:
-    """With --prune, ask whether to remove the machines that left the file."""
+    """With --prune, ask before removing machines."""
     gone, options = run.gone(), run.options
     if not (options.prune and gone):
         return ()
@@ -35,7 +35,7 @@ def ask(run: ApplyRun, console: Console) -> Sequence[Result]:
 
 
 def remove(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Remove machines, those behind a jump host before it: undoing their set-up needs it."""
+    """Remove machines behind a jump host before it: undoing them needs it."""
     jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
     staying = {**in_a_loop(jumps), **needed_by_swarms(run)}
     for name, why in staying.items():
@@ -48,7 +48,7 @@ def remove(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def in_a_loop(jumps: dict[str, str]) -> dict[str, MachineError]:
-    """Return the machines in a loop of jump hosts: each would wait for the next one."""
+    """Return the machines in jump host loops: none can go first."""
     return {
         name: MachineError(shown(loop), f"Break the loop: machinectl set --ssh-jump none {name}")
         for loop in loops(jumps)
@@ -57,7 +57,7 @@ def in_a_loop(jumps: dict[str, str]) -> dict[str, MachineError]:
 
 
 def needed_by_swarms(run: ApplyRun) -> dict[str, MachineError]:
-    """Return the machines without which their swarms would lose their quorum."""
+    """Return the machines that a swarm's quorum needs."""
     if not run.to_remove:
         return {}
     from machinectl.hosts.swarm.membership import machines_needed_for_quorum

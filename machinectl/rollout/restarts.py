@@ -1,4 +1,4 @@
-"""Creating and changing machines, with the engines in use restarted in batches."""
+"""Create and change machines, restarting engines in use in batches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STOPPED = "no engine restarts after one that failed"
 
 
 def log_in(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """If several engines may restart, log in at their hosts first, and yield those where that fails."""
+    """If several engines may restart, log in at their hosts first; yield failures."""
     names = to_change(run)
     run.restarting = {*filter(lambda name: may_restart(run, name), names), *run.changed_by_hand}
     if len(run.restarting) < 2:  # noqa: PLR2004 - one engine has no other one to wait for it
@@ -45,7 +45,6 @@ def log_in(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def reach(run: ApplyRun, name: str, console: Console) -> None:
-    """Log in at a host, and become root there."""
     from machinectl.hosts.connection.login import logged_in, pin_session_key, root_runner
 
     access = run.access(name)
@@ -55,7 +54,7 @@ def reach(run: ApplyRun, name: str, console: Console) -> None:
 
 
 def create_and_change(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Create and change machines. Yield each that is done, unless it has to join the swarm first."""
+    """Create and change machines; yield those that need not join the swarm first."""
     yield from except_joining(run, in_batches(run, console))
 
 
@@ -64,7 +63,7 @@ def to_change(run: ApplyRun) -> list[str]:
 
 
 def may_restart(run: ApplyRun, name: str) -> bool:
-    """Return whether an engine in use restarts, or may: its host moved, has unfinished changes, or is looked at."""
+    """Return whether an engine in use may restart: also if moved, unfinished or looked at."""
     step, machine = run.steps[name], run.machines.get(name)
     if machine is None or machine.phase is not Phase.READY:
         return False
@@ -75,7 +74,7 @@ def may_restart(run: ApplyRun, name: str) -> bool:
 
 
 def can_be_reached_before(run: ApplyRun, name: str) -> bool:
-    """Return whether a host that was set up can be reached on the recorded way, before anything is changed."""
+    """Return whether a set-up host is still reachable as recorded."""
     machine = run.machines[name]
     if not (machine.changes and run.host(name).spec.provision):
         return False
@@ -86,7 +85,6 @@ def can_be_reached_before(run: ApplyRun, name: str) -> bool:
 
 
 def moves(run: ApplyRun, name: str) -> bool:
-    """Return whether the plan changes a host's address or the way to it."""
     if name not in run.steps:
         return False
     of_driver = {option.name for option in load(run.machines[name].driver).options()}
@@ -94,10 +92,9 @@ def moves(run: ApplyRun, name: str) -> bool:
 
 
 def in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Work on machines, on engines in use in batches.
+    """Work on machines, with engines in use in batches.
 
-    Whether the engine of a new host is in use is seen only on the host. Such hosts take their turns after all others,
-    together with the hosts behind them.
+    Only a new host itself shows that its engine is in use. Such hosts come last, with the hosts behind them.
     """
     failed = {result.name for result in run.results.values() if result.did is Did.FAILED}
     left = [*to_change(run), *run.changed_by_hand]
@@ -150,7 +147,7 @@ def create_or_change(run: ApplyRun, name: str, console: Console) -> Did:
 
 
 def not_begun(turns: RolloutOrder, why: str) -> Iterator[Result]:
-    """Yield the machines that did not begin because another one failed. `why` is a format with {name} and {other}."""
+    """Yield machines that another's failure stopped. `why` is a format with {name} and {other}."""
     for name, other in turns.barred.items():
         yield Result(name, Did.NOT_BEGUN, MachineError(why.format(name=name, other=other)))
     for name in turns.stopped:
@@ -158,7 +155,7 @@ def not_begun(turns: RolloutOrder, why: str) -> Iterator[Result]:
 
 
 def forget_unchanged(run: ApplyRun, name: str, console: Console) -> None:
-    """Remove the record of a new machine whose host was only looked at."""
+    """Remove the record of a new machine with an unchanged host."""
     with run.store.writing(name, waiting(console, name)) as held:
         if not held.machine.changes and not held.machine.made:
             held.remove()

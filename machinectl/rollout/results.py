@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Did(StrEnum):
-    """The kinds of results, in the words and the order of the summary."""
+    """The results, in the summary's words and order."""
 
     CREATED = "created"
     CHANGED = "changed"
@@ -25,15 +25,15 @@ class Did(StrEnum):
 
 
 DONE = frozenset({Did.CREATED, Did.CHANGED})
-# The results of steps that need no work.
+# Results of steps without work.
 UNTOUCHED = {Action.LEAVE: Did.LEFT, Action.REMOVE: Did.GONE}
 
 
 class Result(NamedTuple):
-    """The result for one machine.
+    """One machine's result.
 
-    `seconds` is how long the work took, `touched` whether its host was changed, `looked_at` the time of the last look
-    at the host, "" for never. `reason` is why the machine was not begun or not finished, unless `error` says it.
+    `touched`: its host was changed. `looked_at` is the host's last look, "" for never. `reason` is why the work did
+    not begin or finish, unless `error` says it.
     """
 
     name: str

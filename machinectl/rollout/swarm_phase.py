@@ -1,4 +1,4 @@
-"""Form the fleet's swarm, when all its machines are ready: a second swarm must not begin beside it."""
+"""Form the fleet's swarm when all its machines are ready, so that no second one begins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def choose(run: ApplyRun, _: Console) -> Sequence[Result]:
-    """Find the roles of the chosen machines, and of the other nodes of the fleet's swarm."""
+    """Find the roles of the chosen machines and the swarm's other nodes."""
     wanted = {
         name: step.host.swarm for name, step in run.steps.items() if step.host and step.host.swarm and not step.error
     }
@@ -41,14 +41,14 @@ def choose(run: ApplyRun, _: Console) -> Sequence[Result]:
 
 
 def except_joining(run: ApplyRun, results: Iterable[Result]) -> Iterator[Result]:
-    """Yield results, except those of machines that have to join the swarm first."""
+    """Yield results, except of machines that must join first."""
     for result in results:
         if run.forming is None or not run.forming.keeps(result):
             yield result
 
 
 def form(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Let machines join, and yield all results that waited for that."""
+    """Join machines, and yield the results that waited for that."""
     if run.forming is None:
         return
     roles, ready = run.forming.roles, run.forming.ready
@@ -66,7 +66,7 @@ def form(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def joined(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
-    """Form the swarm, and yield each machine that joined or failed. If no swarm can be formed, the first one fails."""
+    """Yield each machine that joined or failed. If no swarm can be formed, the first one fails."""
     from machinectl.hosts.lifecycle.swarm_join import Joining
 
     began: dict[str, float] = {}
@@ -78,7 +78,7 @@ def joined(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[str]
 
     try:
         for name, error in roles.form(run.store, console, Joining(run.options.access, own=own_access)):
-            # A node whose engine left its recorded role has work to do, too.
+            # A node whose engine lost its recorded role has work, too.
             if name in joining or name in began:
                 run.seconds[name] += time.monotonic() - began[name] if name in began else 0
                 run.did[name] = Did.FAILED if error else Did.CHANGED

@@ -1,4 +1,4 @@
-"""Form a swarm of many machines: the first manager begins it, and the others join in their roles."""
+"""Form a swarm: the first manager begins it, and the others join."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
     Results = Iterator[tuple[str, MachineError | None]]
 
-# An engine that is just starting takes a moment to answer. Seconds.
+# Seconds. A starting engine needs a moment.
 PATIENCE = 10.0
 
 
 def init(store: Store, console: Console, name: str, joining: Joining) -> Results:
-    """Begin a swarm on a machine; yield the machine, with the error if that fails."""
+    """Begin a swarm on a machine; yield it, with the error if that fails."""
 
     def work(held: Held, console: Console, access: Access) -> None:
         joining.at(held.name, access).init(held, console)
@@ -43,9 +43,9 @@ def init(store: Store, console: Console, name: str, joining: Joining) -> Results
 
 
 def join(store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str) -> Results:
-    """Let machines join a manager's swarm in a role; yield each, with the error if that fails.
+    """Join machines to a swarm; yield each, with the error if that fails.
 
-    Managers join one after the other, as each changes the quorum; workers join at the same time.
+    Managers join one by one, as each changes the quorum; workers in parallel.
     """
 
     def work(held: Held, console: Console, access: Access) -> None:
@@ -59,10 +59,9 @@ def join(store: Store, console: Console, to: Manager, names: Iterable[str], join
 
 @dataclass(frozen=True)
 class Roles:
-    """The roles of machines in one swarm, by their names: manager or worker.
+    """The roles of machines in one swarm, by name.
 
-    `others` are the swarm's other nodes, with their recorded roles; they are asked but never changed. `unreadable` are
-    machines with a broken record, which may be nodes of it.
+    `others` are its other recorded nodes, which are never changed. `unreadable` machines may be nodes of it.
     """
 
     roles: Mapping[str, str]
@@ -76,17 +75,16 @@ class Roles:
 
     @property
     def advice(self) -> str:
-        """Return advice about the number of managers, "" if it is good."""
+        """Advice on the number of managers, "" if it is good."""
         return manager_count_advice(len(self.managers))
 
     def differing(self, store: Store) -> dict[str, str]:
-        """Return the machines with another role on record, each with that role, "" for no node."""
+        """Return the recorded roles that differ, "" for no node."""
         there = {name: node_of(store.read(name)) if store.exists(name) else None for name in self.roles}
         known = {name: node.role if node else "" for name, node in there.items()}
         return {name: role for name, role in known.items() if role != self.roles[name]}
 
     def check(self) -> None:
-        """Raise MachineError if the swarm has no manager."""
         if self.roles and not self.managers:
             self._check_readable()
             raise MachineError(
@@ -95,10 +93,10 @@ class Roles:
             )
 
     def form(self, store: Store, console: Console, joining: Joining) -> Results:
-        """Yield each machine when it has its role, or with the error if it does not get it.
+        """Yield each machine when it has its role, or with the error.
 
-        Machines join an existing swarm through any of its managers that answers; without one, the first manager
-        begins a swarm. Managers join first. Raises MachineError if no machine can begin.
+        Managers join first, through any manager that answers; the first one begins a missing swarm. Raises
+        MachineError if none can.
         """
         self.check()
         if not self.roles:
@@ -115,7 +113,7 @@ class Roles:
             )
 
     def _check_not_silent(self, store: Store, found: dict[str, Membership]) -> None:
-        """Raise MachineError if a node on record does not answer: its swarm may exist."""
+        """Raise MachineError if a recorded node does not answer: its swarm may exist."""
         everyone = [*self.roles, *self.others]
         silent = [name for name in everyone if name not in found and on_record(store.read(name))]
         if silent:
@@ -147,13 +145,13 @@ class Roles:
             right = [name for name in wanted if is_right(store, to, name, found.get(name), role)]
             yield from ((name, None) for name in right)
             yield from join(store, console, to, (name for name in wanted if name not in right), joining, role)
-            # A manager that becomes a worker needs another manager for that.
+            # A manager needs another one to demote it.
             to = manager_at(store, self.managers) if role == MANAGER else to
 
 
 @dataclass
 class Forming:
-    """The roles of the chosen machines, those that have yet to get theirs, and the results of those that are ready."""
+    """The chosen machines' roles, which still must join, and the results of ready ones."""
 
     roles: Roles
     joining: list[str]
@@ -162,7 +160,7 @@ class Forming:
     is_blocked: bool = False
 
     def keeps(self, result: Result) -> bool:
-        """Keep the result of a machine that is ready until the swarm is formed."""
+        """Keep a ready machine's result until the swarm is formed."""
         if result.name not in self.roles.roles:
             return False
         if result.did not in DONE:
@@ -174,7 +172,7 @@ class Forming:
 
 
 def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
-    """Ask the engines of machines for their membership, all at once. Those that do not answer are missing."""
+    """Return the engines' memberships, without engines that do not answer."""
     machines = {name: store.read_ready(name) for name in names}
     questions = {name: partial(probe_in_parallel, machine, INFO) for name, machine in machines.items()}
     answers = engine.ask_all(questions, PATIENCE, lambda name: machines[name].url)
@@ -182,11 +180,10 @@ def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
 
 
 def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Manager | None:
-    """Return a manager through which machines join their swarm; None if no machine is in one.
+    """Return a manager through which machines join; None if no machine is in a swarm.
 
-    It is a manager on record whose engine does not deny that. Without such a record, only a machine that the file makes
-    a manager is believed: a worker's engine that calls itself a manager must not get the other machines. Raises
-    MachineError if machines are in a swarm of which no manager answers.
+    Use recorded managers whose engines do not deny it. Without any, trust only the file's managers: a worker's
+    engine must not get the other machines. Raises MachineError if a swarm's managers do not answer.
     """
     everybody = dict.fromkeys([*roles.managers, *roles.roles, *roles.others])
     known = {name: node for name in everybody if (node := node_of(store.read(name))) and node.cluster}
@@ -209,7 +206,7 @@ def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Man
 
 
 def named_manager(store: Store, name: str, found: Membership) -> Manager | None:
-    """Return a machine as a manager, and record that, if its engine says that it is one; else None."""
+    """Record and return a machine as a manager if its engine is one, else None."""
     if not found.manages:
         return None
     with store.writing(name) as held:
@@ -219,7 +216,7 @@ def named_manager(store: Store, name: str, found: Membership) -> Manager | None:
 
 
 def manager_at(store: Store, names: Iterable[str]) -> Manager:
-    """Return the first of some machines that manages a swarm and answers. Raises MachineError if none does."""
+    """Return the first manager that answers. Raises MachineError."""
     known = [(machine, node) for name in names if (node := node_of(machine := store.read(name))) and node.manages]
     to = find_answering_manager(
         [(machine, node.node) for machine, node in known if node.cluster == known[0][1].cluster]
@@ -230,7 +227,7 @@ def manager_at(store: Store, names: Iterable[str]) -> Manager:
 
 
 def is_right(store: Store, to: Manager, name: str, found: Membership | None, role: str) -> bool:
-    """Return whether a machine is in a manager's swarm in its role, and its record agrees."""
+    """Return whether engine, manager and record agree on the role."""
     known = node_of(store.read(name))
     listed = to.node(known.node) if known else None
     return bool(

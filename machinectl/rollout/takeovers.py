@@ -1,4 +1,4 @@
-"""Machines whose records name another fleet, or this one by an old name."""
+"""Machines recorded for another fleet, or for this one by an old name."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.rollout.apply_run import ApplyRun
 
-# How many machines a question or an error names.
+# Names in a question or an error.
 MOST_NAMED = 10
 
 
 def ask(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Ask whether to take over machines of other fleets. If not, yield them, and leave them out of the run.
+    """Ask whether to take over other fleets' machines; if not, leave them out and yield them.
 
     Raises MachineError if nobody can be asked.
     """
@@ -43,20 +43,20 @@ def ask(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def of_other_fleets(run: ApplyRun) -> dict[str, str]:
-    """Return the machines to work on that belong to another fleet, each with that fleet."""
+    """Return other fleets' machines with work, each with its fleet."""
     recorded = {name: run.machines[name].fleet for name in run.names(*WORK) if name in run.machines}
     return {name: fleet for name, fleet in recorded.items() if fleet and not run.fleet.owns(fleet)}
 
 
 def with_old_fleet(run: ApplyRun) -> list[str]:
-    """Return the machines that only lack the fleet's present name in their records."""
+    """Return machines that only need the fleet's new name."""
     only_joining = [name for name in run.names(Action.CHANGE) if run.differs_only_in(name, "swarm", "fleet")]
     names = [*run.names(Action.LEAVE, Action.REMOVE), *only_joining]
     return [name for name in names if run.machines[name].fleet != run.fleet.text]
 
 
 def record_fleet(run: ApplyRun, console: Console) -> Sequence[Result]:
-    """Write the fleet's name into records that need nothing else, unless another process changed it meanwhile."""
+    """Record the new name, unless another process changed the fleet."""
     for name in with_old_fleet(run):
         with run.store.writing(name, waiting(console, name)) as held:
             if held.machine.fleet == run.machines[name].fleet:

@@ -1,1 +1,1 @@
-"""Create, set up, edit, adopt and remove a machine and its host."""
+"""Create, set up, edit, adopt and remove machines and their hosts."""

@@ -1,7 +1,4 @@
-"""Create a machine: register it with its driver, and set up its host if the driver knows its SSH.
-
-The command line and fleet files both use this.
-"""
+"""Create a machine: register it with its driver, and set up its host."""
 
 from __future__ import annotations
 
@@ -38,8 +35,7 @@ if TYPE_CHECKING:
 class Creation:
     """A machine to create.
 
-    `certificates` are for it; `spare` ones are used if no others are given or made. `onboarding` sets up the host if it
-    has SSH and `spec.provision` is true. `fleet` is the fleet file, if it comes from one.
+    `spare` certificates are used if no others are given or made. `onboarding` needs SSH and `spec.provision`.
     """
 
     name: str
@@ -53,8 +49,8 @@ class Creation:
     def carry_out(self, store: Store, console: Console) -> Made:
         """Create the machine, or finish an interrupted creation.
 
-        Nothing is created if the name, a certificate or the driver's check is wrong. If it fails later, the next run or
-        `rm` continues from the record; if nothing was made or changed, no record is left.
+        Wrong input is refused first. If it fails later, the record stays for the next run or `rm`, unless
+        nothing was made.
         """
         settled = settle(store, self)
         settled.check()
@@ -74,7 +70,7 @@ class Creation:
                 held.machine.failure = {}
                 held.write()
             except InUse:
-                # The caller continues with it later: keep the accepted host key.
+                # The caller continues later: keep the accepted host key.
                 raise
             except BaseException as exc:
                 forget_or_explain(held, console, exc)
@@ -83,12 +79,12 @@ class Creation:
             return Made(held.machine, set_up, tuple(outcomes))
 
     def plan(self, store: Store, console: Console) -> HostPlan:
-        """Return what `carry_out` would do on the host, without changing anything."""
+        """Return what `carry_out` would do; changes nothing."""
         settled = settle(store, self)
         settled.check()
         there = self.driver.preview(settled.request)
         machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
-        # As in `begin`: no command works on it yet, so no hint may name one.
+        # No command works on it yet, so no hint may name one.
         machine.phase = Phase.CREATING
         machine.spec = settled.creation.spec
         settled.place(machine, there)
@@ -103,8 +99,6 @@ class Creation:
 
 
 class Made(NamedTuple):
-    """A created machine, and whether its host was set up, with the outcomes."""
-
     machine: Machine
     set_up: bool
     outcomes: tuple[Outcome, ...]
@@ -112,7 +106,7 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True)
 class Settled:
-    """A creation with its certificates read, and the machine that an interrupted run left (`begun`)."""
+    """A creation with its certificates read; `begun` is what an interrupted run left."""
 
     creation: Creation
     given: Identity | None
@@ -121,7 +115,7 @@ class Settled:
     request: Request
 
     def check(self) -> None:
-        """Raise MachineError for a creation that cannot succeed, before anything is made."""
+        """Raise MachineError if the creation cannot succeed."""
         if self.given and self.creation.spec.tls is False:
             raise UsageError("--no-tls and certificates exclude each other", "Omit one of them")
         self.creation.driver.check(self.request)
@@ -129,12 +123,11 @@ class Settled:
             self._check_jump()
         if self.excludes_set_up:
             there = self.creation.driver.preview(self.request)
-            # A host that does not exist yet is made to be set up.
+            # A host that does not exist yet will be set up.
             if there.ssh or not there.url:
                 raise set_up_excluded()
 
     def _check_jump(self) -> None:
-        """Refuse an invalid jump host. Raises MachineError."""
         machine = Machine(self.creation.name, self.creation.spec.driver, directory=self.request.directory)
         machine.jump = self.creation.spec.jump
         jump_host_of(machine)
@@ -144,15 +137,15 @@ class Settled:
 
     @property
     def excludes_set_up(self) -> bool:
-        """Whether setting up the host is requested but excluded by --no-tls or by certificates.
+        """Whether --no-tls or certificates exclude the requested set-up.
 
-        Certificates with their CA's key do not exclude it: another computer set the host up with them.
+        Certificates with their CA's key do not: another computer set the host up with them.
         """
         cannot_sign = self.given is not None and not self.given.ca_key
         return self.creation.spec.provision and (cannot_sign or self.creation.spec.tls is False)
 
     def sets_up(self, ssh: SSHEndpoint | None) -> bool:
-        """Return whether the host will be set up. Raises UsageError if the given options exclude that."""
+        """Return whether the host will be set up. Raises UsageError if options exclude it."""
         if not (self.creation.spec.provision and ssh):
             return False
         if self.excludes_set_up:
@@ -160,7 +153,7 @@ class Settled:
         return True
 
     def place(self, machine: Machine, there: Where) -> None:
-        """Set the machine's URL and whether it uses TLS."""
+        """Set the machine's URL and TLS."""
         asked, given, spare = self.creation.spec.tls, bool(self.given), bool(self.spare)
         machine.url = there.url
         if there.ssh and not self.sets_up(there.ssh) and not (given or spare) and asked is None:
@@ -187,7 +180,7 @@ def set_up_excluded() -> UsageError:
 
 
 def settle(store: Store, creation: Creation) -> Settled:
-    """Check a creation. Raises MachineError for an unusable name or a wrong certificate."""
+    """Read and check a creation's input. Raises MachineError."""
     record.check_name(creation.name)
     # The machine's own name is refused later, even if a host has that name.
     jump = jump_hosts.typed(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
@@ -209,10 +202,7 @@ def settle(store: Store, creation: Creation) -> Settled:
 
 
 def half_made(store: Store, creation: Creation) -> Machine | None:
-    """Return the machine that an interrupted `create` with this driver left.
-
-    Raises MachineError if the name is in use.
-    """
+    """Return what an interrupted `create` left. Raises MachineError if the name is in use."""
     name, driver = creation.name, creation.spec.driver
     try:
         machine = store.read(name)
@@ -227,7 +217,7 @@ def half_made(store: Store, creation: Creation) -> Machine | None:
 
 
 def check_same_options(machine: Machine, creation: Creation) -> None:
-    """Refuse to continue with other driver options: they would mean another host."""
+    """Refuse other driver options: they would mean another host."""
     asked = recorded_spec(creation).options
     other = [f"--{name}" for name, value in machine.spec.options.items() if asked.get(name) != value]
     if other:
@@ -239,7 +229,7 @@ def check_same_options(machine: Machine, creation: Creation) -> None:
 
 
 def recorded_spec(creation: Creation) -> MachineSpec:
-    """Return the part of a spec that a record keeps: no secrets, absolute paths."""
+    """Return the spec to record: no secrets, absolute paths."""
     options = creation.driver.options()
     kept = creation.spec.without({option.name for option in options if option.secret})
     return replace(kept, options=lasting(options, kept.options))
@@ -264,7 +254,7 @@ def record_creation(held: Held, settled: Settled) -> None:
 
 
 def make_host(held: Held, settled: Settled) -> SSHEndpoint | None:
-    """Let the driver make the host, recording its state; return its SSH."""
+    """Make the host, recording the driver's state; return its SSH."""
     driver, machine = settled.creation.driver, held.machine
 
     def keep(state: str) -> None:
@@ -282,7 +272,7 @@ def make_host(held: Held, settled: Settled) -> SSHEndpoint | None:
 
 
 def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
-    """Forget a machine if nothing was made or changed; otherwise say how to continue."""
+    """Forget the machine if nothing was made or changed, else say how to continue."""
     machine = held.machine
     if not machine.changes and not machine.made:
         held.remove()
@@ -297,12 +287,12 @@ def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
 
 
 def speaks_tls(url: str, asked: bool | None, *, given: bool) -> bool:
-    """Return whether the engine uses TLS: as requested, by default as its URL says."""
+    """Return whether the engine uses TLS: as requested, else by its URL."""
     if given and url and not url.startswith("tcp://"):
         raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", "Omit the --tls-… options")
     if asked is not None:
         return asked and url.startswith("tcp://")
     if not url:
-        # An engine that is set up here does.
+        # Setup enables TLS.
         return True
     return given or engine_url.uses_tls(url)

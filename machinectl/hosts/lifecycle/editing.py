@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Edit:
-    """What to change; None or empty leaves a setting.
+    """Changes to a record; None or empty leaves a setting.
 
-    `jump` is "" for no jump host; a bare name means the machine of that name, if there is one. `engine` are engine
-    options by key, `options` the driver's by name. `provision` is whether `provision` sets up the host.
+    `jump` is "" for no jump host; a bare name may be a machine's. `engine` has engine options by key, `options` the
+    driver's by name.
     """
 
     url: str | None = None
@@ -43,20 +43,17 @@ class Edit:
 
     @property
     def is_for_provisioning(self) -> bool:
-        """Whether only settings change that `provision` applies, or the way to the host."""
+        """Whether URL and TLS stay: `provision` can apply the rest."""
         return self.url is None and self.tls is None
 
     def carry_out(self, held: Held) -> bool:
-        """Change a machine's record; return whether `provision` must apply the change to the host.
-
-        Nothing is changed if any part is wrong.
-        """
+        """Change the record, all or nothing; return whether `provision` must apply the change."""
         machine = held.machine
         if not (self.is_for_provisioning and machine.phase is Phase.PROVISIONING):
             check_ready(machine)
         self._edit(machine, held.store.exists)
         if self.options:
-            # Last: a new key replaces the present one.
+            # Last: a new key replaces the old one.
             change_options(machine, self.options)
         waits = bool(machine.changes and (self.engine or self.labels or self.unlabel))
         machine.pending = PROVISION if waits else machine.pending
@@ -64,10 +61,7 @@ class Edit:
         return waits
 
     def preview(self, machine: Machine, exists: Callable[[str], bool]) -> Where:
-        """Change a machine object that is not written, and return its host's new location. No file is copied.
-
-        `exists` says whether a machine has a name.
-        """
+        """Edit `machine` without writing it or copying files; return its host's new location."""
         self._edit(machine, exists)
         there = endpoints_of(machine)
         if not self.options:
@@ -107,7 +101,7 @@ class Edit:
 
 
 def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:
-    """Let the driver change its options. The host may move; the engine's port stays."""
+    """Change the driver's options. The host may move; the engine's port stays."""
     driver = driver_of(machine)
     before = driver.where(driver_instance(machine))
     machine.driver_state = driver.change(driver_instance(machine), options)
@@ -120,7 +114,7 @@ def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None
 
 
 def move(machine: Machine, url: str, *, tls: bool | None) -> None:
-    """Point a machine at another URL. TLS follows the URL's scheme unless it was set explicitly."""
+    """Point a machine at another URL. TLS follows the scheme unless set explicitly."""
     said = engine_url.uses_tls(machine.url) != machine.tls
     made_by = driver_of(machine)
     machine.driver_state = made_by.move(driver_instance(machine), url)

@@ -1,4 +1,4 @@
-"""Restart the engine of a host in use: its containers keep running, and live-restore is restored afterwards."""
+"""Restart an engine in use: containers keep running, and live-restore is restored afterwards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def check_provisioned(machine: Machine) -> None:
-    """Refuse a machine whose engine machinectl did not set up. Raises MachineError."""
+    """Raise MachineError if machinectl did not set up the engine."""
     ssh_endpoint(machine)
     if machine.phase is Phase.PROVISIONING:
         raise MachineError(
@@ -41,7 +41,7 @@ def check_provisioned(machine: Machine) -> None:
 
 @contextmanager
 def restarting(run: HostRun, target: Target, allowed: Allowed) -> Iterator[None]:
-    """Prepare a host for a restart of its engine (`ready_to_restart`), and restore live-restore afterwards."""
+    """Call `ready_to_restart`, and restore live-restore afterwards."""
     with live_restore_borrowed(run):
         ready_to_restart(run, target, allowed)
         yield
@@ -50,10 +50,10 @@ def restarting(run: HostRun, target: Target, allowed: Allowed) -> Iterator[None]
 
 
 def ready_to_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
-    """Make a restart of the engine safe for its containers: finish an interrupted run, turn live-restore on.
+    """Finish an interrupted run, and turn live-restore on so that containers survive.
 
-    A Swarm node cannot have live-restore: it must be drained (`drained`, by the caller), or `allowed` must permit its
-    restart. Raises MachineError or CheckFailed.
+    A Swarm node cannot have live-restore: drain it first (`drained_for_restart`), or `allowed` must permit its
+    restart.
     """
     run.look()
     run.catch_up()
@@ -65,17 +65,17 @@ def ready_to_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
 
 @contextmanager
 def drained_for_restart(run: HostRun, allowed: Allowed) -> Iterator[None]:
-    """Drain a host's node, if it is one, for the duration of the body. Raises MachineError or CheckFailed."""
+    """Drain the host, if it is a Swarm node, during the body."""
     with run.drained():
         if run.host.swarm:
-            # It may have waited for another node, and what runs here may have changed.
+            # The wait for another node may have been long.
             run.refresh()
             restart_risks.refuse_harm(run.host, allowed)
         yield
 
 
 def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
-    """Refuse a restart that does more harm than is allowed, and warn of what else it cuts off. Raises CheckFailed."""
+    """Raise CheckFailed if a restart does more harm than allowed; warn of other effects."""
     host, name = run.host, run.machine.name
     preflight.check_root(host, target)
     preflight.check_files(host, target)
@@ -98,12 +98,12 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
 
 @contextmanager
 def live_restore_borrowed(run: HostRun) -> Iterator[None]:
-    """Restore live-restore's previous value if the body fails. After success, the caller does (`give_back`)."""
+    """Restore live-restore if the body fails. After success, the caller does."""
     try:
         yield
     except MachineError:
         if of_kind(run.machine.changes, LiveRestoreChanged):
-            # The record may still contain the settings that have just failed.
+            # The record may still contain the settings that just failed.
             restore_live_restore(run, numbered=False)
         raise
     except KeyboardInterrupt:
@@ -113,7 +113,7 @@ def live_restore_borrowed(run: HostRun) -> Iterator[None]:
 
 
 def restore_live_restore(run: HostRun, *, numbered: bool = True) -> None:
-    """Set live-restore to --engine-opt's value, else to the host's own. A failure is a warning."""
+    """Set live-restore to --engine-opt's value, else the host's. A failure is a warning."""
     machine = run.machine
     try:
         if live_restore.is_on_record(machine.changes):
@@ -129,7 +129,6 @@ def restore_live_restore(run: HostRun, *, numbered: bool = True) -> None:
 
 
 def not_restored(machine: Machine, cause: str = "") -> str:
-    """Return the warning for a host that still has our value of live-restore."""
     why = f": {cause}" if cause else ""
     return (
         f'The previous value of live-restore was not restored on the host of "{machine.name}"{why}\n'

@@ -1,4 +1,4 @@
-"""Find out whose host it is: another machine's, a removed machine's, or docker-machine's."""
+"""Find out whose host it is: another machine's, a removed one's, or docker-machine's."""
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed
 
-# Identifies a host's owner; the CA does not, as many hosts may share it.
+# Identifies the owner; several hosts may share a CA.
 SERVER = f"{OWN_DIRECTORY}/server.pem"
 CA = f"{OWN_DIRECTORY}/ca.pem"
 GIVE_UP = "Forget this machine, and leave the host to its owner"
 
 
 def check_no_other_machine(store: Store, machine: Machine, host: Facts) -> None:
-    """Refuse a host of another machine. Raises CheckFailed."""
     if other := owner(store, machine, host):
         raise CheckFailed(
             f'The host already belongs to the machine "{other}"',
@@ -38,9 +37,9 @@ def check_no_other_machine(store: Store, machine: Machine, host: Facts) -> None:
 
 
 def check_not_lost(store: Store, machine: Machine, host: Facts) -> None:
-    """Refuse to undo a machine's set-up if somebody else has set the host up since. Raises CheckFailed.
+    """Raise CheckFailed if somebody else has set the host up since: undoing would lock them out.
 
-    Undoing would lock them out. Certificates that were replaced by hand keep our CA, or leave none.
+    Certificates replaced by hand keep our CA, or leave none.
     """
     if whose := lost_to(store, machine, host):
         raise CheckFailed(
@@ -50,14 +49,14 @@ def check_not_lost(store: Store, machine: Machine, host: Facts) -> None:
 
 
 def lost_to(store: Store, machine: Machine, host: Facts) -> str:
-    """Name who has set up a machine's host since, "" if nobody has."""
+    """Name who has set the host up since, "" for nobody."""
     if other := owner(store, machine, host):
         return f'the machine "{other}"'
     return "another machinectl" if is_anothers(machine, host) else ""
 
 
 def owner(store: Store, machine: Machine, host: Facts) -> str:
-    """Return the name of another machine whose host this is, "" if there is none."""
+    """Return the other machine that owns this host, "" for none."""
     if SERVER not in host.sums or is_host_of(machine, host):
         return ""
     for other in store.names():
@@ -70,16 +69,16 @@ def owner(store: Store, machine: Machine, host: Facts) -> str:
 
 
 def is_anothers(machine: Machine, host: Facts) -> bool:
-    """Return whether a host has a certificate and a CA that the machine never gave it."""
+    """Return whether the machine never gave the host its certificate and CA."""
     given = {change.sha256 for change in of_kind(machine.changes, CaTrusted)}
     there = host.sums.get(CA)
     return bool(SERVER in host.sums and there and given and there.sha256 not in given and not is_host_of(machine, host))
 
 
 def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
-    """Return the removed machine whose host this is; None if the machine has a history of its own.
+    """Return the removed machine of this host; None if the machine has changes of its own.
 
-    An interrupted run may have taken over that history already, and the user's key is authorized before this.
+    The authorized key, and changes that an interrupted run took over, do not count.
     """
     for removed in removed_machines(store):
         known = all(isinstance(change, KeyAuthorized) or change in removed.changes for change in machine.changes)
@@ -89,7 +88,7 @@ def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
 
 
 def is_host_of(machine: Machine, host: Facts) -> bool:
-    """Return whether a machine set up a host: it has recorded changes, and the host has its server certificate."""
+    """Return whether a machine recorded changes, and the host has its server certificate."""
     there = host.sums.get(SERVER)
     if there is None or not machine.changes:
         return False
@@ -103,7 +102,7 @@ def is_host_of(machine: Machine, host: Facts) -> bool:
 
 
 def agree_to_takeover(console: Console, machine: Machine, allowed: Allowed) -> None:
-    """Explain what happens to a host of docker-machine, and ask for consent. Raises CheckFailed."""
+    """Ask before taking a host over from docker-machine. Raises CheckFailed."""
     explain_takeover(console, machine)
     ask_or_refuse(
         console,
@@ -116,7 +115,7 @@ def agree_to_takeover(console: Console, machine: Machine, allowed: Allowed) -> N
 
 
 def agree_to_side_effects(console: Console, machine: Machine, host: Facts, allowed: Allowed) -> None:
-    """Warn of side effects, and ask whether to continue. Raises CheckFailed for a no."""
+    """Warn of side effects, and ask. Raises CheckFailed."""
     effects = side_effects(host)
     for effect in effects:
         console.warn(effect)
@@ -128,10 +127,10 @@ def agree_to_side_effects(console: Console, machine: Machine, host: Facts, allow
 def ask_or_refuse(
     console: Console, machine: Machine, allowed: Allowed, question: str, stays: str, otherwise: str
 ) -> None:
-    """Ask a question unless --yes or --force answers it. Raises CheckFailed for a no."""
+    """Ask unless --yes or --force is given. Raises CheckFailed for a no."""
     if allowed.force or allowed.yes:
         return
-    # A machine that is being created does not exist after a failure.
+    # A failed creation leaves no machine to provision.
     there = machine.phase is Phase.READY
     unasked = f"machinectl provision --yes {machine.name}" if there else "add --yes to the same command"
     try:
@@ -151,7 +150,7 @@ def explain_takeover(console: Console, machine: Machine) -> None:
 
 
 def take_over_history(held: Held, console: Console, removed: Machine) -> None:
-    """Take over the history and certificates of a removed machine, and forget that machine."""
+    """Take over a removed machine's history and certificates, and forget it."""
     console.note(f'The host was set up here before, as "{removed.name}": continuing with that')
     held.machine.changes = merged(removed.changes, held.machine.changes)
     held.write()

@@ -1,4 +1,4 @@
-"""The result of a run or a dry run: the host before it, and the outcome of each step."""
+"""The host before a real or dry run, and the outcome of each step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a step. `changed` is False if nothing was done; in a dry run, it is what would be done."""
+    """A step's result, or in a dry run the expected one."""
 
     title: str
     changed: bool
@@ -27,21 +27,21 @@ class Outcome:
 
 @dataclass(frozen=True)
 class HostPlan:
-    """The host before the run, a line for each fact, and the outcome of each step."""
+    """Facts about the host, a line each, and the outcomes."""
 
     found: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
 
 def way_in(session: SSHSession, root: Runner) -> str:
-    """Say which user logged in, and how that user becomes root."""
+    """Return who logged in, and how they become root."""
     from machinectl.ssh.client.sudo import Root
 
     return f"Logged in as {session.user}" + (f", who becomes root by {root.program}" if isinstance(root, Root) else "")
 
 
 def described(host: Facts, port: int) -> tuple[str, ...]:
-    """Describe a host's system, its engine and its firewall, a line each."""
+    """Describe the system, engine and firewall, a line each."""
     engine = f"Docker Engine {host.version or '(unknown version)'} ({host.dockerd})"
     running = "running" if host.running else "not running"
     containers = len(host.containers) if host.running else host.stored
@@ -56,7 +56,7 @@ def described(host: Facts, port: int) -> tuple[str, ...]:
 
 
 def diff(host: Facts, decision: Decision) -> tuple[str, ...]:
-    """Return the change of daemon.json in `diff -u` format, without secrets; empty if the file stays."""
+    """Return daemon.json's change in `diff -u` format, without secrets."""
     path = host.config_path
     new = decision.job.content_of(path)
     if new is None:

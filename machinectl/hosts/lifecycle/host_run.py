@@ -1,4 +1,4 @@
-"""A run on a machine's host, real or dry. Both take the same path; a dry run lists changes instead of making them."""
+"""Real and dry runs on a host. Both take the same path; a dry run only lists changes."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.job import Remote
 
-# Reading takes 0.2 s; it takes longer on a host that swaps, or while an earlier run still works there. Seconds.
+# Seconds. Reading takes 0.2 s, or more if the host swaps or an earlier run still works there.
 READ_TIMEOUT = host_facts.PATIENCE + 60.0
 
 
 class HostRun(ABC):
-    """Carries out decisions on a machine's host and collects their outcomes.
+    """Carries out decisions on a host, and collects their outcomes.
 
-    `url` is where the engine will be; by default, it stays at the machine's URL. `host` holds the facts after the last
-    decision; `look` reads them first.
+    `url` is the engine's future URL, by default the machine's. Call `look` first; `host` has the facts after the
+    last decision.
     """
 
     host: Facts
@@ -65,10 +65,10 @@ class HostRun(ABC):
     @property
     @abstractmethod
     def machine(self) -> Machine:
-        """The machine: its record in a real run, a copy in a dry run."""
+        """The recorded machine, or a copy in a dry run."""
 
     def look(self) -> Facts:
-        """Read the facts, as a step that is shown."""
+        """Read the facts, as a visible step."""
         with self.console.step("Looking at the host"):
             self.host = self.read()
         return self.host
@@ -85,9 +85,9 @@ class HostRun(ABC):
         identity: Identity | None = None,
         numbered: bool = True,
     ) -> bool:
-        """Carry out what a step decides by the facts and the recorded changes; return whether it does something.
+        """Carry out a step's decision; return whether there was one.
 
-        Before the engine of a Swarm node restarts, the node is drained, until `drains` ends.
+        Before its engine restarts, a Swarm node is drained until `drains` ends.
         """
         decision = decide(self.host, self.machine.changes)
         if decision is None:
@@ -98,7 +98,7 @@ class HostRun(ABC):
         self.touching()
         if decision.job.restarts and self.host.swarm and not self._is_drained:
             drains.enter_context(self.drained())
-            # Another node may have kept us waiting for minutes: decide by what runs here now.
+            # The wait for another node may have been long: decide again.
             self.refresh()
             decision = decide(self.host, self.machine.changes)
         if decision is None:
@@ -108,7 +108,7 @@ class HostRun(ABC):
 
     @contextmanager
     def drained(self) -> Iterator[None]:
-        """Drain the host's node, if it is one, for the duration of the body."""
+        """Drain the host, if it is a Swarm node, during the body."""
         with self._drain():
             self._is_drained = True
             try:
@@ -118,14 +118,14 @@ class HostRun(ABC):
 
     @abstractmethod
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
-        """Record the changes of a decision, then run its job. `host` holds the facts afterwards.
+        """Record a decision's changes, run its job, and update `host`.
 
-        `identity` is what the host is given. If `numbered`, the host keeps the number of the change.
+        `identity` is what the host gets. If `numbered`, the change is a new revision on the host.
         """
 
     @abstractmethod
     def refresh(self) -> None:
-        """Read the facts again, if they may have changed."""
+        """Read the facts again."""
 
     @abstractmethod
     def keep(self, changes: Sequence[Change]) -> None:
@@ -133,23 +133,21 @@ class HostRun(ABC):
 
     @abstractmethod
     def catch_up(self) -> News | None:
-        """Take over what another computer changed on the host; None if that is known."""
+        """Take over another computer's changes; None if they are known."""
 
     @abstractmethod
     def take_over(self, removed: Machine) -> None:
-        """Continue with the history of a removed machine, whose host this is."""
+        """Continue with a removed machine's history."""
 
     @abstractmethod
     def rehearse(self, decision: Decision) -> None:
-        """Raise MachineError if a decision cannot work, before anything is changed."""
+        """Raise MachineError if a decision cannot work; change nothing."""
 
     @abstractmethod
     def _drain(self) -> AbstractContextManager[None]: ...
 
 
 class RealRun(HostRun):
-    """Changes the host of a machine that is held."""
-
     def __init__(
         self,
         held: Held,
@@ -212,7 +210,7 @@ class RealRun(HostRun):
 
 
 class DryRun(HostRun):
-    """Reads the host, and lists what would be done. It holds no machine, so it cannot change one."""
+    """Lists changes. It holds no machine, so it cannot change one."""
 
     def __init__(self, store: Store, machine: Machine, console: Console, remote: Remote, url: str = "") -> None:
         self._machine = copy(machine)
@@ -236,7 +234,7 @@ class DryRun(HostRun):
         self.keep([change for change in changes if change not in decision.undone])
 
     def refresh(self) -> None:
-        """Do nothing: the facts are those after the changes that were listed."""
+        """Do nothing: `host` already has the listed changes."""
 
     def keep(self, changes: Sequence[Change]) -> None:
         self.machine.changes = changes
@@ -264,13 +262,13 @@ class DryRun(HostRun):
         yield
 
     def _validate(self, decision: Decision) -> None:
-        """Let dockerd check the new daemon.json, except TLS, whose files do not exist yet. Raises CheckFailed."""
+        """Let dockerd check the new daemon.json, without TLS: its files do not exist yet."""
         path = self.host.config_path
         command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
         if not (command and new):
             return
         config = {key: value for key, value in daemon_json.parse(new, path).items() if key not in TLS_FLAGS}
-        # From version 27 on, dockerd refuses a TCP address without TLS unless `tls` is false.
+        # Since version 27, dockerd refuses TCP without TLS unless `tls` is false.
         judged = daemon_json.dump({**config, "tls": False}, None)
         command = command.replace(f"--config-file={path}", "--config-file=/dev/stdin")
         result = self.remote.run(command, input=judged, check=False)
@@ -285,10 +283,10 @@ class DryRun(HostRun):
 
 @contextmanager
 def certificates_stored(held: Held, identity: Identity) -> Iterator[None]:
-    """Store the certificates that a host is given before it has them, and mark its machine as being provisioned.
+    """Store a host's new certificates first, and mark its machine as being provisioned.
 
-    A machine that is ready stays ready with its current certificates; the new ones are pending until the engine has
-    them. Any other machine gets them at once. If the host gets its old configuration back, so does the machine.
+    A ready machine keeps its current ones until the engine has the new ones. If the host rolls back, so does the
+    machine.
     """
     machine = held.machine
     machine.pending = PROVISION

@@ -1,4 +1,4 @@
-"""The target of a host: its machine's record, as provisioning needs it."""
+"""Convert a machine's record into a provisioning target."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 
 def target_of(machine: Machine, identity: Identity, url: str = "") -> Target:
-    """Return the target of a machine's host, with its engine at `url` or, by default, at the machine's own URL.
-
-    Raises UsageError for invalid engine options.
-    """
+    """Return the target, at the machine's URL by default. Raises UsageError for invalid engine options."""
     where = engine_url.parse(url or machine.url)
     asked = machine.engine
     asked.check()

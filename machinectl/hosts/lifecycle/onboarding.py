@@ -1,4 +1,4 @@
-"""Set up the host of a new machine: log in, pin its key, copy the user's key, set up the engine."""
+"""Set up the host of a new machine."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Onboarding:
-    """How to log in to the host, what may be done there, and a CA to use instead of the machine's own.
+    """How to set up a new host: the login, and what is allowed.
 
-    `touching` is called before the host is changed.
+    `authority` replaces the machine's own CA. `touching` is called before the host is changed.
     """
 
     access: Access
@@ -39,10 +39,9 @@ class Onboarding:
     touching: Callable[[], None] = lambda: None
 
     def carry_out(self, held: Held, console: Console, ssh: SSHEndpoint) -> list[Outcome]:
-        """Set up the host; return the outcomes."""
         machine = held.machine
         machine.engine.check()  # refuse invalid options before any question
-        # Recorded before the host is touched, so that this can be resumed.
+        # Recorded first, so that the next run can resume.
         machine.phase = Phase.PROVISIONING
         held.write()
         with logged_in(machine, console, self.access, ssh=ssh) as session:
@@ -66,7 +65,7 @@ class Onboarding:
                 raise
 
     def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> HostPlan:
-        """Return what `carry_out` would do; the host is only read."""
+        """Return what `carry_out` would do; only reads the host."""
         machine.engine.check()
         with logged_in(machine, console, replace(self.access, lasting=False), ssh=ssh) as session:
             from machinectl.hosts.lifecycle.host_plan import way_in
@@ -78,13 +77,12 @@ class Onboarding:
             return replace(plan, found=(way_in(session, root), *plan.found), outcomes=outcomes)
 
     def _setup(self) -> Setup:
-        # Imported only when needed: it takes 0.1 s.
+        # Importing it takes 0.1 s.
         from machinectl.hosts.lifecycle.setup import Setup
 
         return Setup(self.allowed, self.authority, touching=self.touching)
 
     def _key_outcome(self, ssh: SSHEndpoint, session: SSHSession) -> list[Outcome]:
-        """Return the outcome of copying the user's key, if requested."""
         if not ssh.copy_key:
             return []
         from machinectl.hosts.connection.authorized_keys import authorized_key_change, authorizing_title
@@ -96,7 +94,7 @@ class Onboarding:
 
 
 def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:
-    """Return the key to authorize: the machine's own, else the first one that the user's SSH would try."""
+    """Return the key to authorize: the machine's, else the first that SSH would try."""
     from machinectl.ssh.keys.private_keys import public_line
     from machinectl.ssh.ssh_settings import read_settings
 

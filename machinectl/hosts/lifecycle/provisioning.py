@@ -1,4 +1,4 @@
-"""Apply a machine's record to its host, or find out what that would do, over one connection."""
+"""Apply a machine's record to its host, or find out what that would do."""
 
 from __future__ import annotations
 
@@ -36,16 +36,15 @@ if TYPE_CHECKING:
 
 
 def provision(held: Held, console: Console, access: Access, setup: Setup) -> list[Outcome]:
-    """Apply a machine's record to its host; return the outcomes. Raises MachineError."""
     with at_host(held, console, access, setup) as carry_out:
         return carry_out()
 
 
 def change(held: Held, console: Console, access: Access, setup: Setup, edit: Edit) -> list[Outcome]:
-    """Edit a machine, and apply the change to its host. Raises MachineError.
+    """Edit a machine, and apply the change to its host.
 
-    If the host stays unchanged or gets its old configuration back, the edit is undone. After any other failure the
-    record keeps the edit, marked as not applied.
+    If the host stays unchanged or rolls back, the edit is undone. After other failures it stays, marked as not
+    applied.
     """
     before = RecordedState.by(held.machine)
     edit.carry_out(held)
@@ -64,20 +63,20 @@ def change(held: Held, console: Console, access: Access, setup: Setup, edit: Edi
 
 @contextmanager
 def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Iterator[Callable[[], list[Outcome]]]:
-    """Log in to a machine's host, and yield a function that applies the record."""
+    """Log in, and yield a function that applies the record."""
     machine = held.machine
-    # A registered machine may have another URL: its engine will be where the driver says.
+    # The URL may differ from the driver's, where the engine will be.
     there = endpoints_of(machine)
     machine.engine.check()
     with logged_in_as_root(held, console, access, ssh=there.ssh) as root:
         run = RealRun(held, console, root, there.url, setup.touching)
         yield lambda: list(setup.carry_out(run).outcomes)
-    # Update contexts and the like even if the host needed nothing.
+    # Update contexts even if the host needed nothing.
     held.touch()
 
 
 class RecordedState(NamedTuple):
-    """A machine's settings, location and pending work, to be restored if a change fails."""
+    """What to restore in the record if a change fails."""
 
     spec: MachineSpec
     driver_state: str
@@ -86,7 +85,7 @@ class RecordedState(NamedTuple):
     pending: str
     # The host's last known revision.
     revision: dict[str, Any]
-    # The host's pinned key, as a known_hosts.
+    # The pinned host key, in known_hosts format.
     key: bytes
 
     @classmethod
@@ -102,7 +101,7 @@ class RecordedState(NamedTuple):
         )
 
     def ask_again(self, held: Held, edit: Edit) -> None:
-        """Restore the record, but not the location if a file was taken over for it: the old file is gone."""
+        """Restore the record, but not the location if its file was replaced: the old file is gone."""
         machine = held.machine
         paths = {option.name for option in driver_of(machine).options() if option.path}
         now = RecordedState.by(machine)
@@ -111,12 +110,12 @@ class RecordedState(NamedTuple):
         machine.spec = replace(self.spec, options=options, context=now.spec.context, jump=now.spec.jump)
         if moved_back:
             if machine.driver_state != self.driver_state:
-                # The accepted key belongs to the host that was not kept.
+                # The accepted key belongs to the rejected host.
                 pin_known_hosts(held, self.key)
             machine.driver_state, machine.url, machine.tls, machine.pending = self[1:5]
         else:
             machine.pending = PROVISION
-        # Another computer's changes are no longer in the record, so they must be found again.
+        # Another computer's changes left the record: find them again.
         machine.revision = self.revision
         held.write()
 
@@ -124,9 +123,9 @@ class RecordedState(NamedTuple):
 def foretold(
     machine: Machine, console: Console, access: Access, setup: Setup, store: Store, there: Where | None = None
 ) -> HostPlan:
-    """Return what `provision` would find and do, without changing anything. Raises MachineError.
+    """Return what `provision` would do; changes nothing.
 
-    `there` is where the host and its engine would be, if that changes.
+    `there` is the new location of the host and its engine, if it changes.
     """
     there = there or endpoints_of(machine)
     machine.engine.check()

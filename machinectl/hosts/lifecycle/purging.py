@@ -1,4 +1,4 @@
-"""Undo on a host what the machine's record says was changed there. Containers and images stay."""
+"""Undo the recorded changes on a host. Containers and images stay."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def purge(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
-    """Undo the recorded changes; with `purge_engine`, remove the engine's package too. Raises MachineError.
+    """Undo the recorded changes; with `purge_engine`, remove the engine's package too.
 
-    The changes that undoing makes are recorded first, so that the next run can finish an interrupted one.
+    Changes are recorded first, so that the next run can finish.
     """
     host, machine = run.look(), run.machine
     check_not_lost(run.store, machine, host)
@@ -44,7 +44,7 @@ def purge(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHIN
 
 
 def staying(changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, ...]:
-    """Return the changes that `purge` leaves: the user's key (see `take_out`), and what we did not write."""
+    """Return the changes to keep: the user's key, and what we did not write."""
     kinds = (KeyAuthorized, UnknownChange) if purge_engine else (KeyAuthorized, UnknownChange, PackageInstalled)
     foreign = [change for change in of_kind(changes, PortOpened) if not firewall.is_our_rule(change)]
     return tuple(change for change in changes if isinstance(change, kinds) or change in foreign)

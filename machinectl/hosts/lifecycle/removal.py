@@ -1,6 +1,6 @@
-"""Forget machines, and undo what was changed on their hosts if requested.
+"""Forget machines, and undo the changes on their hosts if requested.
 
-For a host that stays set up, the record of changes is kept apart, so that it can be undone later.
+A host that stays set up keeps its record, to undo it later.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Purge:
-    """Undo what provisioning changed on the hosts; with `engine`, remove the engine's package too."""
+    """Undo provisioning; with `engine`, remove the engine's package too."""
 
     access: Access
     allowed: Allowed
@@ -44,7 +44,6 @@ class Purge:
 
     @property
     def options(self) -> list[str]:
-        """The command-line options for it."""
         purge = "--purge-engine" if self.engine else "--purge"
         return [purge, "--restart-swarm"] if self.allowed.restart_swarm else [purge]
 
@@ -52,7 +51,7 @@ class Purge:
 def confirmed(
     store: Store, console: Console, names: Sequence[str], purge: Purge | None, unasked: str, *, forget: bool = False
 ) -> bool:
-    """Explain what removing these machines means, and ask; `unasked` is the command that does not ask."""
+    """Explain the removal, and ask; `unasked` is the command that does not ask."""
     host = "the host is not changed"
     machines = list(readable(store, names))
     if any(map(is_changed, machines)):
@@ -71,7 +70,7 @@ def confirmed(
 
 
 def warn_of_swarm(store: Store, console: Console, name: str) -> None:
-    """Warn that a machine is still a node of a swarm, and how to leave it."""
+    """Warn if a machine is still a node of a swarm."""
     node = None
     with suppress(MachineError):
         node = node_of(store.read(name))
@@ -83,14 +82,14 @@ def warn_of_swarm(store: Store, console: Console, name: str) -> None:
 
 
 def known_machine(store: Store, name: str, *, removed: bool) -> Machine:
-    """Return the machine of a name; with `removed`, also a removed one. Raises MachineError."""
+    """Return a machine; with `removed`, also a removed one."""
     if removed and not store.exists(name) and is_known(store, name):
         return read_removed(store, name)
     return store.read(name)
 
 
 def readable(store: Store, names: Iterable[str]) -> Iterator[Machine]:
-    """Yield the machines whose record can be read, removed ones included."""
+    """Yield the machines with readable records, removed ones included."""
     for name in names:
         with suppress(MachineError):
             yield known_machine(store, name, removed=True)
@@ -99,9 +98,9 @@ def readable(store: Store, names: Iterable[str]) -> Iterator[Machine]:
 def remove(
     store: Store, console: Console, name: str, *, force: bool = False, purge: Purge | None, forget: bool = False
 ) -> None:
-    """Forget one machine; with `force`, even if its record is broken. docker-machine's own are never touched.
+    """Forget a machine; with `force`, even if its record is broken. Never touches docker-machine's.
 
-    With `purge` or `forget`, a machine that was removed before is purged or forgotten.
+    `purge` and `forget` also work on removed machines.
     """
     again = (purge or forget) and not store.exists(name) and is_known(store, name)
     if not again:
@@ -116,7 +115,7 @@ def remove(
 
 
 def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | None, forget: bool) -> None:
-    """Remove one machine from the store, after its host was undone and its driver has removed what it made."""
+    """Undo the host's changes, let the driver delete the host, then remove the record."""
     store, name = held.store, held.name
     try:
         machine = held.machine
@@ -134,7 +133,7 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
     from machinectl.host_changes import PackageInstalled
 
     kept = held.set_aside()
-    # What --purge left.
+    # --purge leaves the package.
     engine_alone = all(isinstance(change, PackageInstalled) for change in machine.changes)
     console.note(
         f'The host of "{name}" stays set up: {change_summary(machine)}\n'
@@ -144,7 +143,7 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
 
 
 def check_not_jump_host(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:
-    """Refuse to forget the jump host of existing machines; with `force`, warn."""
+    """Refuse to forget a jump host in use; with `force`, warn."""
     others = [other for other in others if gate_of(store, other) == name]
     if not others:
         return
@@ -156,12 +155,11 @@ def check_not_jump_host(store: Store, console: Console, name: str, others: Itera
 
 
 def is_changed(machine: Machine) -> bool:
-    """Return whether a machine's host stays changed; a host that its driver made is deleted."""
+    """Return whether the host stays changed; a driver deletes hosts that it made."""
     return not machine.made and bool(machine.changes)
 
 
 def change_summary(machine: Machine) -> str:
-    """Describe in a line what was changed on a machine's host."""
     from machinectl.host_changes import CaTrusted, DirectoryCreated, UnknownChange, of_kind
 
     quiet = (CaTrusted, DirectoryCreated, UnknownChange)
@@ -171,7 +169,7 @@ def change_summary(machine: Machine) -> str:
 
 
 def undo_on_host(held: Held, console: Console, purge: Purge, *, force: bool) -> None:
-    """Undo what was changed on the host; with `force`, skip a host that cannot be reached."""
+    """Undo the host's changes; with `force`, skip an unreachable host."""
     if not held.machine.changes:
         return
     from machinectl.hosts.connection.authorized_keys import remove_authorized_keys
@@ -200,7 +198,7 @@ def undo_on_host(held: Held, console: Console, purge: Purge, *, force: bool) -> 
 
 
 def undo_plan(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
-    """Return what `put_back` would undo; the host is only read."""
+    """Return what `undo_on_host` would undo; only reads the host."""
     from machinectl.host_changes import KeyAuthorized, of_kind
     from machinectl.hosts.connection.authorized_keys import unauthorizing_title as title_of
     from machinectl.hosts.connection.login import logged_in, root_runner
@@ -220,14 +218,13 @@ def undo_plan(store: Store, machine: Machine, console: Console, purge: Purge) ->
 
 
 def needs_root(machine: Machine) -> bool:
-    """Return whether undoing needs root."""
     from machinectl.host_changes import KeyAuthorized
 
     return any(not isinstance(change, KeyAuthorized) for change in machine.changes)
 
 
 def delete_host(console: Console, machine: Machine, *, force: bool) -> None:
-    """Let the driver remove what it made; with `force`, a failure is a warning."""
+    """Let the driver delete what it made; with `force`, a failure is a warning."""
     try:
         load(machine.driver).remove(driver_instance(machine))
     except MachineError as exc:

@@ -1,4 +1,4 @@
-"""Set up a machine's host: an engine that answers over mutual TLS, step by step, each change recorded first."""
+"""Set up a host: an engine that answers over mutual TLS."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setup:
-    """How hosts are set up.
+    """How to set up hosts.
 
-    `allowed` is what may be done this once; `authority` is a CA to use instead of the machine's own. `touching` is
-    called before each change of the host.
+    `allowed` is for this run only; `authority` replaces the machine's own CA. `touching` is called before each
+    change.
     """
 
     allowed: Allowed = NOTHING_SPECIAL
@@ -58,10 +58,9 @@ class Setup:
     touching: Callable[[], None] = lambda: None
 
     def carry_out(self, run: HostRun) -> HostPlan:
-        """Set up the host, or in a dry run find out what that would do. Raises MachineError.
+        """Set up the host; a dry run only lists the changes. Raises MachineError.
 
-        Each change is recorded before it is made, so that the next run can resume an interrupted one and `purge` can
-        undo it.
+        Each change is recorded first, so that the next run can resume and `purge` can undo it.
         """
         if isinstance(run, RealRun):
             run.held.finish_files()
@@ -90,7 +89,7 @@ class Setup:
                 discard_pending(run.held)
                 with run.console.step(f"Asking the engine for its version at {run.url}"):
                     verify(run, self.world)
-            # The machine is ready only when the host's own live-restore is back.
+            # Not ready until the host's own live-restore is back.
             restore_live_restore(run)
             if isinstance(run, RealRun):
                 shared_hosts.write_first_revision(run.held, run.remote, run.host)
@@ -102,9 +101,9 @@ class Setup:
         return HostPlan(found, tuple(run.outcomes))
 
     def _read_host(self, run: HostRun) -> shared_hosts.News | None:
-        """Read the host, warn of what is odd, and take over what others did there. Raises CheckFailed if it is theirs.
+        """Read the host, and take over others' changes. Raises CheckFailed if it is theirs.
 
-        Raises InUse if its engine runs containers and may not be restarted yet.
+        Raises InUse if containers run and the engine may not restart yet.
         """
         host, machine = run.look(), run.machine
         warnings = [preflight.wrong_clock(host, host_facts.now()), preflight.open_configuration(host)]
@@ -126,20 +125,20 @@ class Setup:
         return news
 
     def _agree(self, run: HostRun, target: Target) -> None:
-        """Ask about side effects; a dry run only names them. Raises CheckFailed for a no."""
+        """Ask about side effects; a dry run only lists them. Raises CheckFailed for a no."""
         allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
         is_taken_over = docker_machine_host.set_up(run.host)
         if is_taken_over or side_effects(run.host):
-            # Refuse first what cannot work: then nobody is asked.
+            # Do not ask about a set-up that cannot work.
             preflight.check_all(run.host, target, allowed)
         if is_taken_over:
             agree_to_takeover(run.console, run.machine, allowed)
         agree_to_side_effects(run.console, run.machine, run.host, allowed)
 
     def _identity(self, run: HostRun, server: bytes) -> Identity:
-        """Return the certificates that the machine will have; `server` is the engine's if another computer made it.
+        """Return the machine's certificates; `server` is the engine's, from another computer.
 
-        docker-machine's are all replaced: their CA is that of all its machines, and its key is not ours.
+        docker-machine's are replaced: all its machines share a CA, whose key is not ours.
         """
         machine = run.machine
         sans = [engine_url.parse(run.url).host, *machine.engine.tls_sans]
@@ -150,7 +149,7 @@ class Setup:
 
 
 def record_ready(held: Held, mac: str, url: str) -> None:
-    """Record that the machine is ready, with its engine at `url`, and the host's MAC address for Wake-on-LAN."""
+    """Record the machine as ready; `mac` is for Wake-on-LAN."""
     machine = held.machine
     before = record_of(machine)
     machine.phase, machine.pending, machine.tls, machine.url = Phase.READY, "", True, url

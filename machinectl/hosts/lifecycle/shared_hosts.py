@@ -1,4 +1,4 @@
-"""Hosts that several computers manage: find what another one changed, and take it over into the record."""
+"""Take over what other computers changed on a shared host."""
 
 from __future__ import annotations
 
@@ -34,35 +34,31 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Job, Remote
     from machinectl.provision.target import Allowed
 
-# Keys of the settings in the record and in the host's file.
+# Keys in the record and in the host's file.
 ENGINE, LABELS, SANS = "engine", "labels", "tls_sans"
-# Settings for an engine's installation, which happens once.
+# Settings for installation only.
 INSTALLING = frozenset({"install", "install_url", "version", "os"})
 FLAGS = {option.key: option.flag.removeprefix("--") for option in ENGINE_FLAGS}
 KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 class News(NamedTuple):
-    """Another computer's changes: their revision, and the settings that this record had otherwise.
-
-    `server` is the engine's certificate with its key, if it is new.
-    """
+    """Another computer's changes: their revision, and the settings that differed here."""
 
     revision: Revision
     known: Revision
     settings: tuple[str, ...]
-    # The engine's certificate with its key, if it is another one than the record's.
+    # The engine's certificate with its key, if new.
     server: bytes
 
     def told(self, name: str) -> str:
-        """Return the message about it."""
         taken = f"; taken over: {one_line(', '.join(self.settings))}" if self.settings else ""
         number = f"revision {self.revision.number}, this record knew {self.known.number or 'none'}"
         return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
 
 
 def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News | None:
-    """Take over another computer's changes of a machine's host, and say so; None if there are none."""
+    """Take over another computer's changes, and warn; None if there are none."""
     news = caught_up(held.machine, remote, host)
     if news:
         console.warn(news.told(held.name))
@@ -73,16 +69,16 @@ def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News 
 
 
 def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
-    """Update a machine to the newest revision of its host, without writing it; None if that is known.
+    """Update a machine to its host's newest revision, without writing it; None if that is known.
 
-    Settings that the other computer changed are taken over; settings that were changed here stay.
+    Settings that only changed here stay.
     """
     revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
     if not (revision.is_news_to(known) and trusts_our_ca(machine, host)):
         return None
     theirs = read_revision(remote)
     if theirs is None:
-        # Written by another version, or by hand: only the settings here are known.
+        # Written by another version or by hand: use the settings here.
         theirs = recorded_settings(machine)
     server, there = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
     is_there = there is not None and there.sha256 == hashlib.sha256(server).hexdigest()
@@ -103,7 +99,7 @@ def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
 
 
 def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
-    """Refuse a host that another computer set up, if nothing tells what it changed there. Raises CheckFailed."""
+    """Raise CheckFailed if another computer set the host up without a record of its changes."""
     if not (machine.changes or allowed.force) and trusts_our_ca(machine, host):
         raise CheckFailed(
             f'Another computer set up the host of "{machine.name}", and left no record of that',
@@ -112,7 +108,7 @@ def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
 
 
 def trusts_our_ca(machine: Machine, host: Facts) -> bool:
-    """Return whether a host's engine trusts a CA of this machine; otherwise, it belongs to somebody else."""
+    """Return whether the engine trusts a CA of this machine; if not, somebody else owns it."""
     there = host.sums.get(CA)
     own = {change.sha256 for change in of_kind(machine.changes, CaTrusted)}
     if there and there.sha256 not in own and (ca := Identity.read(machine.directory).ca):
@@ -121,7 +117,7 @@ def trusts_our_ca(machine: Machine, host: Facts) -> bool:
 
 
 def take_over_settings(mine: dict[str, Any], before: object, theirs: Mapping[str, Any]) -> Iterator[str]:
-    """Take over what `theirs` changed since `before`; yield the keys that had another value here."""
+    """Apply to `mine` what `theirs` changed since `before`; yield the keys that differed here."""
     # The record may have been edited.
     before = before if isinstance(before, dict) else {}
     for key in [*before, *(key for key in theirs if key not in before)]:
@@ -135,10 +131,9 @@ def take_over_settings(mine: dict[str, Any], before: object, theirs: Mapping[str
 
 
 def signed_for(sans: object, server: bytes, machine: Machine) -> Iterator[str]:
-    """Yield those of the requested names that a certificate may have.
+    """Yield the names that a certificate may have: requested here, or signed before.
 
-    Names that are requested here or already signed by the CA's holder: a host must not get a certificate for another
-    name by asking.
+    A host must not get a certificate for another name by asking.
     """
     try:
         there = {name.lower() for name in certs.describe(server).sans} if server else set()
@@ -150,7 +145,7 @@ def signed_for(sans: object, server: bytes, machine: Machine) -> Iterator[str]:
 
 
 def with_server(identity: Identity, server: bytes) -> Identity:
-    """Return an identity with the engine's certificate and key, if they are of its CA."""
+    """Return an identity with the engine's certificate and key, if its CA signed them."""
     key = KEY.search(server)
     if key is None:
         return identity
@@ -163,7 +158,7 @@ def with_server(identity: Identity, server: bytes) -> Identity:
 
 
 def read_revision(remote: Remote) -> dict[str, Any] | None:
-    """Read what the host keeps of its newest revision; None if it is invalid, or too long for a record."""
+    """Read the host's newest revision; None if it is invalid or too long."""
     said = remote.run(f"cat {PATH}", check=False, secret=True).stdout
     try:
         found = json.loads(said.partition(b"\n")[2]) if len(said) <= LONGEST else None
@@ -173,7 +168,7 @@ def read_revision(remote: Remote) -> dict[str, Any] | None:
         if not (isinstance(engine, dict) and isinstance(labels, dict) and is_printable([engine, labels])):
             return None
         asked = EngineOptions.load(engine)
-        # Invalid settings in the record would fail from then on.
+        # Invalid settings would break later runs.
         asked.check()
         daemon_json.option_keys(asked.options, {})
     except (ValueError, RecursionError, UsageError):
@@ -183,7 +178,7 @@ def read_revision(remote: Remote) -> dict[str, Any] | None:
 
 
 def is_printable(value: Any) -> bool:
-    """Return whether all texts in a JSON value may be shown on a terminal."""
+    """Return whether all texts in a JSON value are safe on a terminal."""
     if isinstance(value, dict):
         return all(is_printable(key) and is_printable(each) for key, each in value.items())
     if isinstance(value, list):
@@ -192,12 +187,11 @@ def is_printable(value: Any) -> bool:
 
 
 def lasting_settings(engine: EngineOptions) -> dict[str, Any]:
-    """Return an engine's settings as a record has them, without those for its installation."""
+    """Return an engine's settings, without those for installation."""
     return {key: value for key, value in engine.dump().items() if key not in INSTALLING}
 
 
 def recorded_settings(machine: Machine) -> dict[str, Any]:
-    """Return the settings that a machine's record has for its host."""
     return {ENGINE: lasting_settings(machine.engine), LABELS: dict(machine.labels)}
 
 
@@ -207,13 +201,13 @@ def changes_of(theirs: Mapping[str, Any]) -> list[Change]:
 
 
 def is_numbered(machine: Machine, decision: Decision) -> bool:
-    """Return whether a decision makes a new revision: it changes files of an engine that we set up."""
+    """Return whether a decision makes a revision: it changes files of our engine."""
     changes = (*machine.changes, *decision.changes)
     return bool(decision.job.files.get("manifest") and of_kind(changes, CaTrusted))
 
 
 def begin_revision(machine: Machine) -> FileCreated:
-    """Record the revision that this run makes; return the change that its file is."""
+    """Record this run's revision; return the change for its file."""
     known = Revision.of_record(machine.revision)
     number = known.number if known.run == TOKEN else known.number + 1
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -222,7 +216,7 @@ def begin_revision(machine: Machine) -> FileCreated:
 
 
 def write_first_revision(held: Held, remote: Remote, host: Facts) -> None:
-    """Write a revision to a host that an earlier version set up. The machine also works without it."""
+    """Write a revision to a host that an earlier version set up."""
     machine = held.machine
     is_left = bool(host.revision) or Revision.of_record(machine.revision).run == TOKEN
     if is_left or not of_kind(machine.changes, CaTrusted):
@@ -232,7 +226,7 @@ def write_first_revision(held: Held, remote: Remote, host: Facts) -> None:
 
 
 def with_revision(machine: Machine, job: Job) -> Job:
-    """Return a job that also writes the record's revision to the host."""
+    """Return a job that also writes the record's revision."""
     server = job.content_of(SERVER) or Identity.read(machine.directory).on_host.get("server.pem", b"")
     state = {
         **recorded_settings(machine),

@@ -1,4 +1,4 @@
-"""Join machines to a swarm, and let them leave it."""
+"""Join machines to a swarm, and make them leave it."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held
     from machinectl.provision.facts.host_facts import Facts
 
-# How long to wait until the managers list a new node or role. Seconds.
+# Seconds until the managers list a new node or role.
 HEARD_WITHIN = 30.0
 
 
 @dataclass(frozen=True)
 class Joining:
-    """How machines join a swarm: how to log in to their hosts, and the address at which other nodes reach them.
+    """How machines join a swarm.
 
-    By default, that is where the machine's engine is reached from here. `own` returns the login of one host, by its
-    machine's name.
+    `advertised` is their address for other nodes, by default where their engine is reached from here. `own` returns
+    the login of one host.
     """
 
     access: Access
@@ -60,7 +60,7 @@ class Joining:
         return replace(self, access=self.own(name, access))
 
     def init(self, held: Held, console: Console) -> None:
-        """Let a machine start a swarm, which gets its name. Raises MachineError."""
+        """Start a swarm on a machine, under its name."""
         machine = check_ready(held.machine)
         state = swarm_api.membership(endpoint_of(machine))
         begun = on_record(machine)
@@ -80,7 +80,7 @@ class Joining:
         console.note(f"Let others join it: machinectl swarm join {machine.name} <NAME>")
 
     def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
-        """Let a machine join a manager's swarm, or change its role there. Raises MachineError."""
+        """Join a manager's swarm, or change the role there."""
         machine = check_ready(held.machine)
         state = swarm_api.membership(endpoint_of(machine))
         known = on_record(machine)
@@ -104,7 +104,7 @@ class Joining:
             learn_joined(held, console, to, known.node if known else "")
 
     def _taken(self, held: Held, state: Membership) -> MachineError:
-        """Explain why a machine whose engine is a node already cannot join; record what its node is."""
+        """Return the error for an engine that is a node already; record the node."""
         name = held.name
         known = update_recorded_node(held, state)
         if state.state == "locked":
@@ -132,19 +132,13 @@ class Joining:
 
 @dataclass(frozen=True)
 class Leaving:
-    """How machines leave their swarm.
-
-    `force` also lets the last manager leave, and nodes that no reachable manager knows.
-    """
+    """How machines leave a swarm. `force` also lets the last manager leave, and nodes unknown to managers."""
 
     access: Access
     force: bool = False
 
     def leave(self, held: Held, console: Console) -> None:
-        """Let a machine leave its swarm: drain it, demote it, remove it from the list of nodes. Raises MachineError.
-
-        live-restore is restored if it was on before.
-        """
+        """Make a machine leave, and restore its live-restore."""
         if not SwarmDeparture(self.force).carry_out(held, console):
             console.note(f'"{held.name}" is in no swarm')
         node = on_record(held.machine)
@@ -152,7 +146,7 @@ class Leaving:
             self._live_restore_back(held, console)
 
     def _live_restore_back(self, held: Held, console: Console) -> None:
-        """Restore live-restore if it was turned off for the swarm. A failure is a warning."""
+        """Restore live-restore if it was turned off. A failure is a warning."""
         ssh = ssh_of(held.machine)
         if ssh is None or not live_restore.is_on_record(held.machine.changes):
             return
@@ -167,7 +161,7 @@ class Leaving:
 
 
 def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:
-    """Let an engine join with a token that goes from one engine to the other. Raises MachineError."""
+    """Join with the manager's token; on a timeout, leave and raise MachineError."""
     managers = [node.manages_at for node in to.managers if node.manages_at]
     tokens = retry_during_election(lambda: swarm_api.tokens(to.endpoint), console.pause)
     token = tokens.manager if role == MANAGER else tokens.worker
@@ -176,7 +170,7 @@ def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, consol
     except swarm_api.Refusal as exc:
         if "Timeout was reached" not in exc.cause:
             raise
-        # Otherwise it would retry forever, and could not join another swarm.
+        # Otherwise it retries forever, and cannot join another swarm.
         swarm_api.leave(endpoint_of(machine), force=True)
         raise MachineError(
             f'The engine of "{machine.name}" does not reach the managers at {", ".join(managers)}',
@@ -185,14 +179,13 @@ def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, consol
 
 
 def is_encrypted(machine: Machine) -> bool:
-    """Return whether nobody can read the traffic with a machine's engine."""
     return machine.tls or not machine.url.startswith("tcp://")
 
 
 def leave_old_swarm(held: Held, console: Console, node: SwarmNode, cluster: str) -> None:
-    """Let a node finish leaving its old swarm before it joins the one with this ID. Raises MachineError.
+    """Finish leaving the old swarm before joining the one with the ID `cluster`.
 
-    If no manager of the old swarm answers, it may be gone too: that is a warning.
+    If no old manager answers, warn only: the swarm may be gone.
     """
     try:
         SwarmDeparture().carry_out(held, console)
@@ -203,7 +196,7 @@ def leave_old_swarm(held: Held, console: Console, node: SwarmNode, cluster: str)
 
 
 def make_node(held: Held, do: Callable[[], None]) -> None:
-    """Make an engine a node; if it refuses, remove its joining from the record. Raises MachineError."""
+    """Call `do`; if the engine refuses, remove the node from the record."""
     try:
         do()
     except swarm_api.Refusal:
@@ -212,7 +205,7 @@ def make_node(held: Held, do: Callable[[], None]) -> None:
 
 
 def learn_begun(held: Held, console: Console) -> None:
-    """Record the swarm that a machine has started. Raises MachineError."""
+    """Record the swarm that a machine started."""
 
     def is_manager() -> bool:
         node = update_recorded_node(held, swarm_api.membership(endpoint_of(held.machine)))
@@ -226,11 +219,11 @@ def learn_begun(held: Held, console: Console) -> None:
 
 
 def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None:
-    """Record which node of a manager's swarm a machine became; it was node `before`. Raises MachineError."""
+    """Record the node that a machine became; it was node `before`."""
 
     def is_listed() -> bool:
         state = swarm_api.membership(endpoint_of(held.machine))
-        # A node that existed before is another machine.
+        # A node listed before is another machine.
         is_new = to.node(state.node) is None or state.node == before
         node = update_recorded_node(held, state) if is_new else None
         return node is not None and node.membership == MEMBER
@@ -243,7 +236,7 @@ def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None
 
 
 def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role: str) -> None:
-    """Change a node's role in its swarm; print a note if it has that role. Raises MachineError."""
+    """Change a node's role; print a note if it has that role."""
     name = held.name
     if node.role == role:
         console.note(f'"{name}" is already a {role} of that swarm')
@@ -272,10 +265,7 @@ def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role
 
 @contextmanager
 def prepared_for_swarm(held: Held, console: Console, access: Access, state: Membership) -> Iterator[None]:
-    """Prepare a host's engine to become a node; if the body fails, undo that. Raises MachineError.
-
-    Turns live-restore off, and warns of ports that a firewall closes to other nodes.
-    """
+    """Turn live-restore off, undone if the body fails; warn of ports closed by a firewall."""
     ssh = ssh_of(held.machine)
     if ssh is None:
         if state.live_restore:
@@ -319,7 +309,7 @@ def prepared_for_swarm(held: Held, console: Console, access: Access, state: Memb
 
 
 def closed_ports(host: Facts) -> list[str]:
-    """Return the ports, such as 2377/tcp, that a host's firewall closes to other nodes."""
+    """Return the Swarm ports, such as 2377/tcp, that a host's firewall closes."""
     return [f"{port}/{protocol}" for port, protocol in swarm_api.PORTS if blocking(host, port, protocol)]
 
 
@@ -338,10 +328,7 @@ def live_restore_without_ssh(machine: Machine) -> MachineError:
 
 
 def address_of(machine: Machine) -> str:
-    """Return the address at which other nodes reach a machine's host: where its engine is reached from here.
-
-    Raises MachineError if that is not a network address.
-    """
+    """Return the host's address for other nodes. Raises MachineError if it has none."""
     host = engine_url.parse(machine.url).host
     try:
         found = [each[4][0] for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)] if host else []

@@ -20,16 +20,15 @@ if TYPE_CHECKING:
     from machinectl.engine import EngineError, Probe
     from machinectl.hosts.lifecycle.host_run import HostRun
 
-# An engine answers at once after its restart; a firewall that drops packets is only seen by waiting. Seconds.
+# Seconds. A running engine answers at once; a firewall that drops packets shows only as a timeout.
 VERIFY_TIMEOUT = 10.0
-# How long an engine may take from its start until it listens: for each port without TLS, it warns and waits 16 s and
-# more. As in apply.sh. Seconds.
+# Seconds until a started engine listens: it warns and waits 16 s or more for each port without TLS. As in apply.sh.
 LISTENS_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
 class World:
-    """The world around the host: Docker's installation script, and the engine as seen from here."""
+    """Docker's installation script, and the engine as seen from here."""
 
     script: Callable[[str], bytes | None] = script
     probe: Callable[[Endpoint, float], Probe] = field(default=engine.probe)
@@ -37,7 +36,7 @@ class World:
 
 
 def verify(run: HostRun, world: World) -> None:
-    """Raise MachineError unless the engine answers over TLS from here, and say what may be in between."""
+    """Raise MachineError unless the engine answers over TLS; advise on firewalls."""
     machine, url = run.machine, run.url
     endpoint = Endpoint(url, tls=True, cert_dir=machine.directory, name=machine.name)
     if run.host.init == "openrc":
@@ -46,7 +45,7 @@ def verify(run: HostRun, world: World) -> None:
         found = world.probe(endpoint, VERIFY_TIMEOUT)
     if found.state is State.RUNNING:
         return
-    # A firewall that rejects may also be seen as "no route to host".
+    # A rejecting firewall may also show as "no route to host".
     if found.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(run.host, run.port):
         advice = firewall.advice(run.host, run.port)
         if machine.jump:
@@ -61,7 +60,7 @@ def verify(run: HostRun, world: World) -> None:
 def until_it_answers(
     where: Endpoint, console: Console, probe: Callable[[Endpoint, float], Probe] = engine.probe
 ) -> Probe:
-    """Probe an engine until something listens: OpenRC reports that it was started, not that it is ready."""
+    """Probe until something listens: OpenRC reports a start before the engine is ready."""
     end = time.monotonic() + LISTENS_WITHIN
     found = probe(where, VERIFY_TIMEOUT)
     while found.state is State.STOPPED and time.monotonic() < end:
