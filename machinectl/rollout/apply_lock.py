@@ -1,4 +1,4 @@
-"""Let only one `apply` run at a time: its plan depends on the records."""
+"""Let only one `apply` run: its plan depends on the records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PID_DIGITS = 20
 
 @contextmanager
 def alone(store: Store, console: Console) -> Iterator[None]:
-    """Hold the `apply` lock. If another process has it, say so, and wait."""
+    """Hold the `apply` lock, or say who does and wait."""
     make_directory(store, store.locks)
     path = os.path.join(store.locks, LOCK)
     lock = Lock(path, waiting_for_another(console, path))
@@ -50,7 +50,6 @@ def waiting_for_another(console: Console, path: str) -> Callable[[], None]:
 
 
 def process(path: str) -> str:
-    """Return the process that holds a lock, "" if unknown."""
     try:
         number = read_file(path, PID_DIGITS).decode()
     except (OSError, ValueError):

@@ -41,11 +41,10 @@ WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
 class ApplyOptions:
     """How to carry out the fleet file at `path`: absolute, or "-" for stdin.
 
-    `parallel` limits the machines at once, `batch` the engines in use that restart together. No batch begins after
-    more than `max_failures` failures that changed hosts. `refresh` reads hosts that need no change by their
-    records. `purge` undoes the set-up of the hosts that `prune` removes. `authority` replaces the machines' own
-    CAs; `spare` certificates are for machines without others. `command` is for hints; `flags` are quoted, without
-    those that choose machines.
+    `batch` limits engines in use that restart together; none begins after more than `max_failures` failures that
+    changed hosts. `refresh` reads hosts that need no change by their records. `authority` replaces the machines'
+    own CAs; `spare` certificates are for machines without others. `flags` are quoted, without those that choose
+    machines.
     """
 
     path: str
@@ -75,7 +74,7 @@ class ApplyOptions:
 
 
 class ApplyRun:
-    """One `apply` in progress. Phases note here what later phases need."""
+    """One `apply` in progress. Phases note what later phases need."""
 
     def __init__(self, store: Store, plan: FleetPlan, options: ApplyOptions) -> None:
         self.store = store
@@ -115,7 +114,7 @@ class ApplyRun:
         return host
 
     def access(self, name: str) -> Access:
-        """Return one host's login. Raises MachineError if a file that should hold a secret does not."""
+        """Return one host's login. Raises MachineError if a file holds no secret."""
         if name not in self._accesses:
             own = self.options.access.with_files(**asdict(self.host(name).login))
             # `provision` would use the recorded address; the file's may differ.
@@ -123,7 +122,6 @@ class ApplyRun:
         return self._accesses[name]
 
     def setup(self, name: str) -> Setup:
-        """Return a host's setup, which notes if it changes the host."""
         # Import it only if a host is read or changed.
         from machinectl.hosts.lifecycle.setup import Setup
 
@@ -140,7 +138,7 @@ class ApplyRun:
         work: Callable[[str, Console], Did],
         turns: StartOrder | None = None,
     ) -> Iterator[Result]:
-        """Work on machines in parallel; yield each result."""
+        """Work in parallel; yield each result."""
 
         def timed(name: str, console: Console) -> None:
             began = time.monotonic()
@@ -155,7 +153,6 @@ class ApplyRun:
             yield Result(name, self.did[name], error, touched=name in self.changed_hosts)
 
     def recorded(self, result: Result) -> Result:
-        """Return a result with its times."""
         looked_at = self._last_look(result.name)
         return result._replace(seconds=round(self.seconds[result.name], 3), looked_at=looked_at)
 
@@ -169,7 +166,6 @@ class ApplyRun:
         return machine.last_look if machine else ""
 
     def untouched(self) -> Iterator[Result]:
-        """Yield machines that needed no work or have unreadable records."""
         for name, step in self.steps.items():
             if step.error:
                 yield Result(name, Did.FAILED, step.error)

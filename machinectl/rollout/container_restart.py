@@ -42,13 +42,13 @@ def running(machine: Machine) -> Containers:
 
 
 def down(machine: Machine) -> Containers:
-    """Return the containers that do not run, except jobs that ended without an error."""
+    """Return the containers that do not run, except finished jobs."""
     told = containers(machine)
     return None if told is None else by_id(each for each in told if not (is_up(each) or is_done(each)))
 
 
 def containers(machine: Machine) -> list[dict[str, Any]] | None:
-    """Return all containers except Swarm tasks; None if the engine does not answer."""
+    """Return all containers except Swarm tasks; None without an answer."""
     found, _ = probe_any_set(machine, Deadline(ANSWERS_WITHIN), QUESTION)
     if found.state is not State.RUNNING:
         return None
@@ -81,7 +81,7 @@ def name_of(container: Mapping[str, Any]) -> str:
 def wait_for(
     machine: Machine, before: Containers, console: Console, *, ask: Ask = down, within: float = BACK_WITHIN
 ) -> None:
-    """Wait until the engine answers, and no container in `before` is down. Raises MachineError."""
+    """Wait until no container in `before` is down. Raises MachineError."""
     with console.step("Waiting for the engine and its containers"):
         end = time.monotonic() + within
         while (missing := lost(before, now := ask(machine))) or now is None:

@@ -1,4 +1,4 @@
-"""Compare a host in the fleet file with its machine's record."""
+"""Compare a host in the file with its machine's record."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ URL = "url"
 
 
 def differences(host: FleetHost, machine: Machine, has_certificates: HasCertificates) -> Iterator[Difference]:
-    """Yield what must change for a machine, except secrets: no record has them.
+    """Yield what must change, except secrets: no record has them.
 
     Raises MachineError if certificates cannot be read.
     """
@@ -78,7 +78,7 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
 
 
 def without_variables(host: FleetHost, hidden: Hidden, difference: Difference) -> Difference:
-    """Show `${NAME}` instead of a variable's value, and hide the old value."""
+    """Show `${NAME}` instead of a variable's value."""
     key, old, new = difference.key, difference.old, difference.new
     label = (new or old).partition("=")[0] if key == LABELS else ""
     typed = host.typed.get(f"{LABELS} {label}" if label else key)
@@ -109,7 +109,7 @@ def as_text(value: OptionValue) -> str:
 
 
 def of_driver(host: FleetHost, machine: Machine) -> Iterator[Difference]:
-    """Yield differences in driver options; an unrecorded one has its default."""
+    """Yield driver differences; an unrecorded option has its default."""
     known = machine.driver_options
     for option in options_of(host.spec.driver):
         if option.secret:
@@ -123,7 +123,6 @@ def of_driver(host: FleetHost, machine: Machine) -> Iterator[Difference]:
 
 
 def options_of(driver: str) -> Sequence[Option]:
-    """Return a driver's options, cached for all its hosts."""
     return made_options(load(driver))  # type: ignore[arg-type] # an object like any other: hashed by what it is
 
 
@@ -133,7 +132,7 @@ def made_options(driver: Driver) -> Sequence[Option]:
 
 
 def full_url(url: str, tls: bool | None) -> str:
-    """Return an engine's URL with its port; other URLs stay."""
+    """Return an engine's URL with its port."""
     try:
         return engine_url.with_port(url, tls=tls)
     except UsageError:
@@ -141,7 +140,7 @@ def full_url(url: str, tls: bool | None) -> str:
 
 
 def are_same_file(old: OptionValue, new: OptionValue) -> bool:
-    """Return whether two paths name one file. If the old one is relative, compare file names."""
+    """Compare two paths; if the old one is relative, only the file names."""
     if not (old and new and isinstance(old, str) and isinstance(new, str)):
         return False
     before, after = (os.path.normpath(os.path.expanduser(path)) for path in (old, new))
@@ -149,14 +148,14 @@ def are_same_file(old: OptionValue, new: OptionValue) -> bool:
 
 
 def are_same(old: OptionValue, new: OptionValue) -> bool:
-    """Return whether values are equal, with ~ expanded."""
+    """Compare values, with ~ expanded."""
     return old == new or (
         isinstance(old, str) and isinstance(new, str) and os.path.expanduser(old) == os.path.expanduser(new)
     )
 
 
 def speaks_tls(host: FleetHost, machine: Machine) -> bool:
-    """Return whether the engine must use TLS: by the file, else as now, else by its URL."""
+    """Return whether TLS is needed: by the file, else as now, else by the URL."""
     if machine.tls and host.spec.tls is None and URL not in host.spec.options and machine.url.startswith("tcp://"):
         return True
     url = full_url(str(host.spec.options.get(URL, machine.url)), host.spec.tls)
@@ -168,7 +167,6 @@ def speaks_tls(host: FleetHost, machine: Machine) -> bool:
 
 
 def of_labels(old: Mapping[str, str], new: Mapping[str, str], *, restarts: bool) -> Iterator[Difference]:
-    """Yield label differences; `restarts` if the engine gets labels too."""
     for key in dict.fromkeys((*old, *new)):
         if old.get(key) != new.get(key):
             yield Difference("labels", label_text(old, key), label_text(new, key), restarts)
@@ -179,7 +177,7 @@ def label_text(labels: Mapping[str, str], key: str) -> str:
 
 
 def of_engine(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Iterator[Difference]:
-    """Yield differences in engine options; for a list, only removed and added items."""
+    """Yield engine differences; for a list, only removed and added items."""
     if machine.asks_for(host.spec.engine):
         return
     asked, wanted = machine.engine, host.spec.engine

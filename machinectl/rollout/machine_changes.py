@@ -1,4 +1,4 @@
-"""Apply the fleet file to one machine and its host."""
+"""Apply the fleet file to one machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SETTINGS = frozenset({"labels", *(option.flag.removeprefix("--") for option in E
 
 
 def preview(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
-    """Return what `apply` would change on a host; only reads it. Raises MachineError."""
+    """Return what `apply` would change on a host. Raises MachineError."""
     from machinectl.hosts.lifecycle.provisioning import foretold
     from machinectl.hosts.lifecycle.removal import undo_plan
 
@@ -54,7 +54,7 @@ def preview(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
 
 
 def has_host_work(run: ApplyRun, name: str) -> bool:
-    """Return whether `apply` may change the host, and it can be looked at already."""
+    """Return whether `apply` may change the host, and it can be looked at."""
     host, machine = run.steps[name].host, run.machines.get(name)
     if host is None:
         return bool(run.options.purge and machine and machine.changes)
@@ -65,13 +65,12 @@ def has_host_work(run: ApplyRun, name: str) -> bool:
 
 
 def ready_machine(run: ApplyRun, name: str) -> Machine | None:
-    """Return a recorded machine, None if unfinished or new."""
     machine = run.store.read(name) if run.store.exists(name) else None
     return machine if machine and machine.phase is Phase.READY else None
 
 
 def create(run: ApplyRun, name: str, console: Console) -> None:
-    """Create or finish a machine. Raises InUse if its engine must wait for its turn."""
+    """Create or finish a machine. Raises InUse if its engine must wait."""
     from machinectl.machines.tls_warnings import advise
     from machinectl.rollout.container_restart import wait_for
 
@@ -88,7 +87,6 @@ def create(run: ApplyRun, name: str, console: Console) -> None:
 
 
 def change(run: ApplyRun, name: str, console: Console) -> None:
-    """Change a machine's record and, if needed, its host."""
     from machinectl.hosts.certificates.certificate_files import has_named_certificates
     from machinectl.hosts.lifecycle import provisioning
     from machinectl.rollout.container_restart import running, wait_for
@@ -166,7 +164,7 @@ def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
 
 
 def moved_port(host: FleetHost, machine: Machine) -> str:
-    """Return the engine's URL if it moves to another port, else ""."""
+    """Return the engine's URL if its port changes."""
     driver = load(host.spec.driver)
     there = driver.where(driver_instance(machine)).url
     asked = driver.preview(Request(machine.name, machine.directory, host.spec.options, machine.tls)).url
@@ -177,7 +175,7 @@ def moved_port(host: FleetHost, machine: Machine) -> str:
 
 
 def concerns_host(host: FleetHost, machine: Machine, edit: Edit, *, restarts: bool) -> bool:
-    """Return whether the host must change, not only the record."""
+    """Return whether the host must change, too."""
     if not (host.spec.provision and (machine.changes or edit.provision)):
         return False
     changed = edit.engine or edit.labels or edit.unlabel or edit.options or edit.url or edit.provision
@@ -185,7 +183,7 @@ def concerns_host(host: FleetHost, machine: Machine, edit: Edit, *, restarts: bo
 
 
 def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
-    """Raise MachineError if another computer's settings differ from the file's."""
+    """Raise MachineError if another computer's settings won."""
     from machinectl.hosts.certificates.certificate_files import has_named_certificates
 
     settings = {each.key for each in differences(host, machine, has_named_certificates)}.intersection(SETTINGS)
@@ -199,7 +197,7 @@ def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
 
 
 def replace_certificates(held: Held, host: FleetHost) -> None:
-    """Store the file's certificates, and delete files of the former CA."""
+    """Store the file's certificates; delete those of the former CA."""
     from machinectl.hosts.certificates.certificate_files import files_of_other_ca, read_named_certificates
     from machinectl.hosts.certificates.identity import Identity
 

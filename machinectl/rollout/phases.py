@@ -32,7 +32,6 @@ PHASES: Sequence[tuple[str, Phase]] = (
 
 
 def has_work(run: ApplyRun) -> bool:
-    """Return whether a phase changes a record or host, or reads a host."""
     pruned = run.options.prune and run.gone()
     return bool(run.names(*WORK) or takeovers.with_old_fleet(run) or refresh.to_look_at(run) or pruned)
 
@@ -42,7 +41,7 @@ def changes_names(run: ApplyRun) -> bool:
 
 
 def carry_out(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Run all phases. At ^C, yield the other machines' results, and raise KeyboardInterrupt."""
+    """Run all phases. At ^C, also yield the unfinished machines, and raise KeyboardInterrupt."""
     try:
         for _, phase in PHASES:
             for result in phase(run, console):
@@ -54,7 +53,6 @@ def carry_out(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def interrupted(run: ApplyRun, name: str) -> Result:
-    """Return the result of a machine without one at ^C."""
     if run.forming and (ready := run.forming.ready.get(name)) and name not in run.forming.joining:
         return ready
     if name in run.touched:

@@ -1,4 +1,4 @@
-"""Compare a fleet file with the records, and plan a step for each machine. No host is asked."""
+"""Plan a step for each machine of a fleet file. No host is asked."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ def planned_steps(
     called: str = "",
     only: Collection[str] | None = None,
 ) -> tuple[PlanStep, ...]:
-    """Return the steps for the file's hosts and for machines that left it; with `only`, for these.
+    """Return the steps for the file's hosts and for machines that left it, or for `only` some.
 
-    Reads only the records it needs. Keeps the file's order, but puts jump hosts first; removals come last, jump
-    hosts after the hosts behind them. `called` is the file's name for the user. Raises WrongFile with all
-    conflicts.
+    Reads only the records it needs. Hosts keep the file's order, after their jump hosts; removals come last, before
+    their jump hosts. Raises WrongFile with all conflicts.
     """
     by_lower = {name.lower(): name for name in records}
     taken = functools.cache(lambda: set_up_as(fleet, records))
@@ -70,7 +69,7 @@ def planned_steps(
 
 
 def note_loops(hosts: Sequence[FleetHost], jumps: Mapping[str, str], records: ByName, faults: Faults) -> None:
-    """Report jump host loops through machines outside the file; `jumps` has all its hosts."""
+    """Report loops of jump hosts through machines outside the file."""
     places = {host.name: host.place for host in hosts}
     others = jumps_outside(places, jumps, records)
     for loop in loops({**jumps, **others}) if others else ():
@@ -81,7 +80,7 @@ def note_loops(hosts: Sequence[FleetHost], jumps: Mapping[str, str], records: By
 
 
 def jumps_outside(names: Iterable[str], jumps: Mapping[str, str], records: ByName) -> dict[str, str]:
-    """Return the jump hosts outside the file, each with its own jump host."""
+    """Return the jump hosts outside the file, each with its own."""
     others: dict[str, str] = {}
     passed: set[str] = set()
     for name in names:
@@ -116,7 +115,7 @@ def checked_machine(host: FleetHost, machine: Machine | None, by_lower: Mapping[
 
 
 def set_up_as(fleet: Fleet, records: ByName) -> dict[object, str]:
-    """Return set-up machines outside the file, by their host's identity."""
+    """Return set-up machines outside the file, by host identity."""
     named = {host.name for host in fleet.hosts}
     others = readable(records, [name for name in records if name not in named])
     changed = {name: machine for name, machine in others.items() if machine.has_changes}
@@ -124,7 +123,6 @@ def set_up_as(fleet: Fleet, records: ByName) -> dict[object, str]:
 
 
 def check_not_taken(host: FleetHost, taken: Mapping[object, str]) -> None:
-    """Raise MachineError if another machine has the new machine's host."""
     if host.spec.provision and (other := taken.get(identity(host.spec))):
         raise MachineError(
             f'The host of {host.name} belongs to the machine "{other}" already',
@@ -133,7 +131,7 @@ def check_not_taken(host: FleetHost, taken: Mapping[object, str]) -> None:
 
 
 def identity(spec: MachineSpec) -> object:
-    """Return what identifies a host for its driver; unique without such options."""
+    """Return the driver's identity of a host, else a unique object."""
     options = [option for option in options_of(spec.driver) if option.identity]
     values = [spec.options.get(option.name, option.default) for option in options]
     return (spec.driver, *(str(normal(value)) for value in values)) if any(values) else object()
@@ -148,7 +146,6 @@ def is_installed(driver: str) -> bool:
 
 
 def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> PlanStep:
-    """Return one host's step. Raises MachineError if certificates cannot be read."""
     if machine is None:
         if host.certificates.whole:
             has_certificates(None, host.certificates)
@@ -166,7 +163,7 @@ def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificate
 
 
 def check_keeps_its_own(host: FleetHost, machine: Machine) -> None:
-    """Raise MachineError if the engine has certificates from here: others would lock us out."""
+    """Raise MachineError if replacing certificates would lock us out."""
     if host.spec.provision and (machine.has_changes or has_ssh(machine)):
         raise MachineError(
             f"{host.name} is set up here, and has certificates of its own",
@@ -175,7 +172,7 @@ def check_keeps_its_own(host: FleetHost, machine: Machine) -> None:
 
 
 def in_order(jumps: Mapping[str, str]) -> list[str]:
-    """Return the names in order, but each after its jump host."""
+    """Return the names, each after its jump host."""
     ordered: dict[str, None] = {}
     for name, jump in jumps.items():
         if not jump:

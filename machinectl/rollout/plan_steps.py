@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Action(StrEnum):
     """What to do with a machine.
 
-    `RESUME` finishes one that is half made or unfinished on its host. `FAIL`: its record cannot be read.
+    `RESUME` finishes an interrupted creation or change. `FAIL`: its record cannot be read.
     """
 
     CREATE = "create"
@@ -34,10 +34,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """An option to change, by its key in the file, without secrets.
-
-    The key `fleet` is the machine's `FleetId`.
-    """
+    """An option to change, by its key in the file, without secrets."""
 
     key: str
     old: str
@@ -47,7 +44,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class PlanStep:
-    """One machine's action. `host` is None if it left the file; `error` is why it fails."""
+    """One machine's action. `host` is None if it left the file."""
 
     name: str
     action: Action
@@ -57,7 +54,6 @@ class PlanStep:
 
     @property
     def restarts(self) -> bool:
-        """Whether an engine in use restarts."""
         return any(each.restarts for each in self.differences)
 
 
@@ -65,8 +61,8 @@ class PlanStep:
 class FleetPlan:
     """The chosen machines' steps, and the existing machines.
 
-    `previews` are changes to the hosts that were read, `seconds` how long each read took. `failed` is why records
-    or hosts could not be read. `hosts` and `records` are complete, chosen or not. `hidden` values are not shown.
+    `previews` and `seconds` are for hosts that were looked at; `failed` is why that, or reading a record, failed.
+    `hosts` and `records` are complete, chosen or not. `hidden` values are not shown.
     """
 
     steps: Sequence[PlanStep]
@@ -81,7 +77,6 @@ class FleetPlan:
     hidden: Hidden = field(default_factory=Hidden)
 
     def last_look(self, name: str) -> str:
-        """Return when a host was last looked at, "" for never."""
         if name in self.seconds and name not in self.failed:
             return now()
         machine = self.machines.get(name)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 def ask(run: ApplyRun, console: Console) -> Sequence[Result]:
-    """With --prune, ask before removing machines."""
     gone, options = run.gone(), run.options
     if not (options.prune and gone):
         return ()
@@ -35,7 +34,7 @@ def ask(run: ApplyRun, console: Console) -> Sequence[Result]:
 
 
 def remove(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Remove machines behind a jump host before it: undoing them needs it."""
+    """Remove machines before their jump hosts: undoing them needs those."""
     jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
     staying = {**in_a_loop(jumps), **needed_by_swarms(run)}
     for name, why in staying.items():
@@ -57,7 +56,6 @@ def in_a_loop(jumps: dict[str, str]) -> dict[str, MachineError]:
 
 
 def needed_by_swarms(run: ApplyRun) -> dict[str, MachineError]:
-    """Return the machines that a swarm's quorum needs."""
     if not run.to_remove:
         return {}
     from machinectl.hosts.swarm.membership import machines_needed_for_quorum

@@ -1,4 +1,4 @@
-"""Look at hosts for manual changes, and for what `apply` would do."""
+"""Look for manual changes, and for what `apply` would do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def only_taken_over(run: ApplyRun) -> list[str]:
-    """Return other fleets' machines that need no other change."""
+    """Return other fleets' machines without another change."""
     return [name for name in run.names(Action.CHANGE) if run.differs_only_in(name, "fleet")]
 
 
@@ -38,7 +38,7 @@ def to_look_at(run: ApplyRun) -> list[str]:
 
 
 def look_for_changes(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """With --refresh, look for manual changes; yield machines that are done."""
+    """Look for manual changes; yield machines that are done."""
     names, taken_over = to_look_at(run), only_taken_over(run)
     yield from (Result(name, Did.CHANGED) for name in taken_over if name not in names)
     for result in run.at_once(console, names, partial(look, run)):
@@ -51,7 +51,6 @@ def look_for_changes(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def look(run: ApplyRun, name: str, console: Console) -> Did:
-    """Look for manual changes; if there are none, record the look."""
     from machinectl.hosts.lifecycle.provisioning import foretold
 
     found = foretold(run.machines[name], console, run.access(name), run.setup(name), run.store)
@@ -63,7 +62,7 @@ def look(run: ApplyRun, name: str, console: Console) -> Did:
 
 
 def with_previews(run: ApplyRun, plan: FleetPlan, console: Console) -> FleetPlan:
-    """Return a plan with what `apply` would do on hosts; only reads them."""
+    """Add what `apply` would do on hosts; only read them."""
     previews: dict[str, Sequence[Outcome]] = {}
     seconds: dict[str, float] = {}
     failed = dict(plan.failed)

@@ -1,4 +1,4 @@
-"""Create and change machines, restarting engines in use in batches."""
+"""Create and change machines; restart engines in use in batches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STOPPED = "no engine restarts after one that failed"
 
 
 def log_in(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """If several engines may restart, log in at their hosts first; yield failures."""
+    """If several engines may restart, log in first; yield failures."""
     names = to_change(run)
     run.restarting = {*filter(lambda name: may_restart(run, name), names), *run.changed_by_hand}
     if len(run.restarting) < 2:  # noqa: PLR2004 - one engine has no other one to wait for it
@@ -54,7 +54,6 @@ def reach(run: ApplyRun, name: str, console: Console) -> None:
 
 
 def create_and_change(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Create and change machines; yield those that need not join the swarm first."""
     yield from except_joining(run, in_batches(run, console))
 
 
@@ -63,7 +62,7 @@ def to_change(run: ApplyRun) -> list[str]:
 
 
 def may_restart(run: ApplyRun, name: str) -> bool:
-    """Return whether an engine in use may restart: also if moved, unfinished or looked at."""
+    """Return whether an engine in use may restart, also because it moved or is unfinished."""
     step, machine = run.steps[name], run.machines.get(name)
     if machine is None or machine.phase is not Phase.READY:
         return False
@@ -92,9 +91,9 @@ def moves(run: ApplyRun, name: str) -> bool:
 
 
 def in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Work on machines, with engines in use in batches.
+    """Work on machines, on engines in use in batches.
 
-    Only a new host itself shows that its engine is in use. Such hosts come last, with the hosts behind them.
+    Only a look at a new host shows whether its engine is in use; then it comes last, with the hosts behind it.
     """
     failed = {result.name for result in run.results.values() if result.did is Did.FAILED}
     left = [*to_change(run), *run.changed_by_hand]
@@ -147,7 +146,7 @@ def create_or_change(run: ApplyRun, name: str, console: Console) -> Did:
 
 
 def not_begun(turns: RolloutOrder, why: str) -> Iterator[Result]:
-    """Yield machines that another's failure stopped. `why` is a format with {name} and {other}."""
+    """Yield machines that another's failure stopped. `why` has {name} and {other}."""
     for name, other in turns.barred.items():
         yield Result(name, Did.NOT_BEGUN, MachineError(why.format(name=name, other=other)))
     for name in turns.stopped:
@@ -155,7 +154,6 @@ def not_begun(turns: RolloutOrder, why: str) -> Iterator[Result]:
 
 
 def forget_unchanged(run: ApplyRun, name: str, console: Console) -> None:
-    """Remove the record of a new machine with an unchanged host."""
     with run.store.writing(name, waiting(console, name)) as held:
         if not held.machine.changes and not held.machine.made:
             held.remove()

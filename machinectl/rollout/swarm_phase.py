@@ -1,4 +1,4 @@
-"""Form the fleet's swarm when all its machines are ready, so that no second one begins."""
+"""Form the swarm when all its machines are ready: no second one must begin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 def choose(run: ApplyRun, _: Console) -> Sequence[Result]:
-    """Find the roles of the chosen machines and the swarm's other nodes."""
     wanted = {
         name: step.host.swarm for name, step in run.steps.items() if step.host and step.host.swarm and not step.error
     }
@@ -48,7 +47,7 @@ def except_joining(run: ApplyRun, results: Iterable[Result]) -> Iterator[Result]
 
 
 def form(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Join machines, and yield the results that waited for that."""
+    """Join machines, and yield the results that waited."""
     if run.forming is None:
         return
     roles, ready = run.forming.roles, run.forming.ready
@@ -66,7 +65,7 @@ def form(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def joined(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
-    """Yield each machine that joined or failed. If no swarm can be formed, the first one fails."""
+    """Yield machines that joined or failed; the first one fails if no swarm can be formed."""
     from machinectl.hosts.lifecycle.swarm_join import Joining
 
     began: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Form a swarm: the first manager begins it, and the others join."""
+"""Form a swarm: the first manager begins it, the others join."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PATIENCE = 10.0
 
 
 def init(store: Store, console: Console, name: str, joining: Joining) -> Results:
-    """Begin a swarm on a machine; yield it, with the error if that fails."""
+    """Begin a swarm; yield the machine, with an error if that fails."""
 
     def work(held: Held, console: Console, access: Access) -> None:
         joining.at(held.name, access).init(held, console)
@@ -43,9 +43,9 @@ def init(store: Store, console: Console, name: str, joining: Joining) -> Results
 
 
 def join(store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str) -> Results:
-    """Join machines to a swarm; yield each, with the error if that fails.
+    """Join machines to a swarm; yield each, with an error if that fails.
 
-    Managers join one by one, as each changes the quorum; workers in parallel.
+    Managers join one by one, as each changes the quorum.
     """
 
     def work(held: Held, console: Console, access: Access) -> None:
@@ -59,9 +59,9 @@ def join(store: Store, console: Console, to: Manager, names: Iterable[str], join
 
 @dataclass(frozen=True)
 class Roles:
-    """The roles of machines in one swarm, by name.
+    """The roles of machines in one swarm.
 
-    `others` are its other recorded nodes, which are never changed. `unreadable` machines may be nodes of it.
+    `others` are its other recorded nodes, which are never changed. `unreadable` machines may be nodes.
     """
 
     roles: Mapping[str, str]
@@ -75,7 +75,6 @@ class Roles:
 
     @property
     def advice(self) -> str:
-        """Advice on the number of managers, "" if it is good."""
         return manager_count_advice(len(self.managers))
 
     def differing(self, store: Store) -> dict[str, str]:
@@ -93,10 +92,9 @@ class Roles:
             )
 
     def form(self, store: Store, console: Console, joining: Joining) -> Results:
-        """Yield each machine when it has its role, or with the error.
+        """Yield each machine with its role, or with an error.
 
-        Managers join first, through any manager that answers; the first one begins a missing swarm. Raises
-        MachineError if none can.
+        Managers join first; if there is no swarm, the first one begins it. Raises MachineError if none can.
         """
         self.check()
         if not self.roles:
@@ -104,7 +102,6 @@ class Roles:
         yield from self._formed(store, console, joining, memberships(store, [*self.roles, *self.others]))
 
     def _check_readable(self) -> None:
-        """Raise MachineError if a broken record may be a manager's."""
         if self.unreadable:
             first, *more = sorted(self.unreadable, key=natural)
             raise MachineError(
@@ -151,7 +148,7 @@ class Roles:
 
 @dataclass
 class Forming:
-    """The chosen machines' roles, which still must join, and the results of ready ones."""
+    """The roles, the machines that still must join, and the results that wait."""
 
     roles: Roles
     joining: list[str]
@@ -172,7 +169,7 @@ class Forming:
 
 
 def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
-    """Return the engines' memberships, without engines that do not answer."""
+    """Ask engines in parallel; leave out those that do not answer."""
     machines = {name: store.read_ready(name) for name in names}
     questions = {name: partial(probe_in_parallel, machine, INFO) for name, machine in machines.items()}
     answers = engine.ask_all(questions, PATIENCE, lambda name: machines[name].url)
@@ -180,10 +177,10 @@ def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
 
 
 def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Manager | None:
-    """Return a manager through which machines join; None if no machine is in a swarm.
+    """Return a manager through which machines join; None if there is no swarm.
 
-    Use recorded managers whose engines do not deny it. Without any, trust only the file's managers: a worker's
-    engine must not get the other machines. Raises MachineError if a swarm's managers do not answer.
+    Trust recorded managers, else only the file's: a worker's engine must not get the other machines. Raises
+    MachineError if no manager of an existing swarm answers.
     """
     everybody = dict.fromkeys([*roles.managers, *roles.roles, *roles.others])
     known = {name: node for name in everybody if (node := node_of(store.read(name))) and node.cluster}
@@ -206,7 +203,7 @@ def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Man
 
 
 def named_manager(store: Store, name: str, found: Membership) -> Manager | None:
-    """Record and return a machine as a manager if its engine is one, else None."""
+    """Record and return a machine as a manager, if its engine is one."""
     if not found.manages:
         return None
     with store.writing(name) as held:

@@ -1,4 +1,4 @@
-"""Machines recorded for another fleet, or for this one by an old name."""
+"""Machines recorded for another fleet, or by an old name of this one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_NAMED = 10
 
 
 def ask(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Ask whether to take over other fleets' machines; if not, leave them out and yield them.
+    """Ask whether to take over other fleets' machines, or leave them out.
 
     Raises MachineError if nobody can be asked.
     """
@@ -43,7 +43,7 @@ def ask(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def of_other_fleets(run: ApplyRun) -> dict[str, str]:
-    """Return other fleets' machines with work, each with its fleet."""
+    """Return other fleets' machines with work, and their fleets."""
     recorded = {name: run.machines[name].fleet for name in run.names(*WORK) if name in run.machines}
     return {name: fleet for name, fleet in recorded.items() if fleet and not run.fleet.owns(fleet)}
 
@@ -56,7 +56,7 @@ def with_old_fleet(run: ApplyRun) -> list[str]:
 
 
 def record_fleet(run: ApplyRun, console: Console) -> Sequence[Result]:
-    """Record the new name, unless another process changed the fleet."""
+    """Record the name, unless another process changed it."""
     for name in with_old_fleet(run):
         with run.store.writing(name, waiting(console, name)) as held:
             if held.machine.fleet == run.machines[name].fleet:

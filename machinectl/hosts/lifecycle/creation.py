@@ -1,4 +1,4 @@
-"""Create a machine: register it with its driver, and set up its host."""
+"""Register a machine with its driver, and set up its host."""
 
 from __future__ import annotations
 
@@ -49,8 +49,7 @@ class Creation:
     def carry_out(self, store: Store, console: Console) -> Made:
         """Create the machine, or finish an interrupted creation.
 
-        Wrong input is refused first. If it fails later, the record stays for the next run or `rm`, unless
-        nothing was made.
+        If it fails, the record stays for the next run or `rm`, unless nothing was made or changed.
         """
         settled = settle(store, self)
         settled.check()
@@ -79,7 +78,6 @@ class Creation:
             return Made(held.machine, set_up, tuple(outcomes))
 
     def plan(self, store: Store, console: Console) -> HostPlan:
-        """Return what `carry_out` would do; changes nothing."""
         settled = settle(store, self)
         settled.check()
         there = self.driver.preview(settled.request)
@@ -106,7 +104,7 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True)
 class Settled:
-    """A creation with its certificates read; `begun` is what an interrupted run left."""
+    """A checked creation; `begun` is what an interrupted run left."""
 
     creation: Creation
     given: Identity | None
@@ -139,13 +137,13 @@ class Settled:
     def excludes_set_up(self) -> bool:
         """Whether --no-tls or certificates exclude the requested set-up.
 
-        Certificates with their CA's key do not: another computer set the host up with them.
+        Certificates with their CA's key do not.
         """
         cannot_sign = self.given is not None and not self.given.ca_key
         return self.creation.spec.provision and (cannot_sign or self.creation.spec.tls is False)
 
     def sets_up(self, ssh: SSHEndpoint | None) -> bool:
-        """Return whether the host will be set up. Raises UsageError if options exclude it."""
+        """Return whether the host will be set up. Raises UsageError."""
         if not (self.creation.spec.provision and ssh):
             return False
         if self.excludes_set_up:
@@ -153,7 +151,6 @@ class Settled:
         return True
 
     def place(self, machine: Machine, there: Where) -> None:
-        """Set the machine's URL and TLS."""
         asked, given, spare = self.creation.spec.tls, bool(self.given), bool(self.spare)
         machine.url = there.url
         if there.ssh and not self.sets_up(there.ssh) and not (given or spare) and asked is None:
@@ -180,7 +177,6 @@ def set_up_excluded() -> UsageError:
 
 
 def settle(store: Store, creation: Creation) -> Settled:
-    """Read and check a creation's input. Raises MachineError."""
     record.check_name(creation.name)
     # The machine's own name is refused later, even if a host has that name.
     jump = jump_hosts.typed(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
@@ -236,7 +232,6 @@ def recorded_spec(creation: Creation) -> MachineSpec:
 
 
 def record_creation(held: Held, settled: Settled) -> None:
-    """Record the machine before anything is made."""
     creation = settled.creation
     files = settled.given.present if settled.given else {}
     spec = recorded_spec(creation)
@@ -254,7 +249,7 @@ def record_creation(held: Held, settled: Settled) -> None:
 
 
 def make_host(held: Held, settled: Settled) -> SSHEndpoint | None:
-    """Make the host, recording the driver's state; return its SSH."""
+    """Let the driver make the host; return its SSH."""
     driver, machine = settled.creation.driver, held.machine
 
     def keep(state: str) -> None:
@@ -287,7 +282,6 @@ def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
 
 
 def speaks_tls(url: str, asked: bool | None, *, given: bool) -> bool:
-    """Return whether the engine uses TLS: as requested, else by its URL."""
     if given and url and not url.startswith("tcp://"):
         raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", "Omit the --tls-… options")
     if asked is not None:

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 class Edit:
     """Changes to a record; None or empty leaves a setting.
 
-    `jump` is "" for no jump host; a bare name may be a machine's. `engine` has engine options by key, `options` the
-    driver's by name.
+    `jump` is "" for no jump host. `engine` has options by key, `options` the driver's by name.
     """
 
     url: str | None = None
@@ -47,7 +46,7 @@ class Edit:
         return self.url is None and self.tls is None
 
     def carry_out(self, held: Held) -> bool:
-        """Change the record, all or nothing; return whether `provision` must apply the change."""
+        """Change the record, all or nothing; return whether `provision` must apply it."""
         machine = held.machine
         if not (self.is_for_provisioning and machine.phase is Phase.PROVISIONING):
             check_ready(machine)
@@ -61,7 +60,7 @@ class Edit:
         return waits
 
     def preview(self, machine: Machine, exists: Callable[[str], bool]) -> Where:
-        """Edit `machine` without writing it or copying files; return its host's new location."""
+        """Edit `machine` without writing it or copying files; return the host's new location."""
         self._edit(machine, exists)
         there = endpoints_of(machine)
         if not self.options:
@@ -101,7 +100,7 @@ class Edit:
 
 
 def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:
-    """Change the driver's options. The host may move; the engine's port stays."""
+    """Change driver options. The host may move; the engine's port stays."""
     driver = driver_of(machine)
     before = driver.where(driver_instance(machine))
     machine.driver_state = driver.change(driver_instance(machine), options)
@@ -114,7 +113,7 @@ def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None
 
 
 def move(machine: Machine, url: str, *, tls: bool | None) -> None:
-    """Point a machine at another URL. TLS follows the scheme unless set explicitly."""
+    """Change a machine's URL. TLS follows the scheme unless set explicitly."""
     said = engine_url.uses_tls(machine.url) != machine.tls
     made_by = driver_of(machine)
     machine.driver_state = made_by.move(driver_instance(machine), url)

@@ -1,4 +1,4 @@
-"""Restart an engine in use: containers keep running, and live-restore is restored afterwards."""
+"""Restart an engine without stopping its containers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 def check_provisioned(machine: Machine) -> None:
-    """Raise MachineError if machinectl did not set up the engine."""
     ssh_endpoint(machine)
     if machine.phase is Phase.PROVISIONING:
         raise MachineError(
@@ -52,8 +51,7 @@ def restarting(run: HostRun, target: Target, allowed: Allowed) -> Iterator[None]
 def ready_to_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
     """Finish an interrupted run, and turn live-restore on so that containers survive.
 
-    A Swarm node cannot have live-restore: drain it first (`drained_for_restart`), or `allowed` must permit its
-    restart.
+    A Swarm node cannot have live-restore: drain it first, or let `allowed` permit its restart.
     """
     run.look()
     run.catch_up()
@@ -65,7 +63,7 @@ def ready_to_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
 
 @contextmanager
 def drained_for_restart(run: HostRun, allowed: Allowed) -> Iterator[None]:
-    """Drain the host, if it is a Swarm node, during the body."""
+    """Drain the host during the body, if it is a Swarm node."""
     with run.drained():
         if run.host.swarm:
             # The wait for another node may have been long.
@@ -75,7 +73,7 @@ def drained_for_restart(run: HostRun, allowed: Allowed) -> Iterator[None]:
 
 
 def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
-    """Raise CheckFailed if a restart does more harm than allowed; warn of other effects."""
+    """Raise CheckFailed if a restart does more harm than allowed."""
     host, name = run.host, run.machine.name
     preflight.check_root(host, target)
     preflight.check_files(host, target)
@@ -98,7 +96,7 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
 
 @contextmanager
 def live_restore_borrowed(run: HostRun) -> Iterator[None]:
-    """Restore live-restore if the body fails. After success, the caller does."""
+    """Restore live-restore if the body fails; after success, the caller does."""
     try:
         yield
     except MachineError:
@@ -113,7 +111,7 @@ def live_restore_borrowed(run: HostRun) -> Iterator[None]:
 
 
 def restore_live_restore(run: HostRun, *, numbered: bool = True) -> None:
-    """Set live-restore to --engine-opt's value, else the host's. A failure is a warning."""
+    """Restore --engine-opt's value, else the host's. A failure is a warning."""
     machine = run.machine
     try:
         if live_restore.is_on_record(machine.changes):

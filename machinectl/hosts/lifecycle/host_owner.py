@@ -1,4 +1,4 @@
-"""Find out whose host it is: another machine's, a removed one's, or docker-machine's."""
+"""Find out whose host it is: another machine's, a removed one's, docker-machine's."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check_no_other_machine(store: Store, machine: Machine, host: Facts) -> None:
 
 
 def check_not_lost(store: Store, machine: Machine, host: Facts) -> None:
-    """Raise CheckFailed if somebody else has set the host up since: undoing would lock them out.
+    """Raise CheckFailed if undoing would lock out a new owner.
 
     Certificates replaced by hand keep our CA, or leave none.
     """
@@ -49,14 +49,13 @@ def check_not_lost(store: Store, machine: Machine, host: Facts) -> None:
 
 
 def lost_to(store: Store, machine: Machine, host: Facts) -> str:
-    """Name who has set the host up since, "" for nobody."""
     if other := owner(store, machine, host):
         return f'the machine "{other}"'
     return "another machinectl" if is_anothers(machine, host) else ""
 
 
 def owner(store: Store, machine: Machine, host: Facts) -> str:
-    """Return the other machine that owns this host, "" for none."""
+    """Return the other machine that owns this host, if any."""
     if SERVER not in host.sums or is_host_of(machine, host):
         return ""
     for other in store.names():
@@ -69,16 +68,16 @@ def owner(store: Store, machine: Machine, host: Facts) -> str:
 
 
 def is_anothers(machine: Machine, host: Facts) -> bool:
-    """Return whether the machine never gave the host its certificate and CA."""
+    """Return whether the host's certificate and CA are foreign."""
     given = {change.sha256 for change in of_kind(machine.changes, CaTrusted)}
     there = host.sums.get(CA)
     return bool(SERVER in host.sums and there and given and there.sha256 not in given and not is_host_of(machine, host))
 
 
 def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
-    """Return the removed machine of this host; None if the machine has changes of its own.
+    """Return the removed machine of this host, unless the machine has changes of its own.
 
-    The authorized key, and changes that an interrupted run took over, do not count.
+    Its authorized key, and changes already taken over, do not count.
     """
     for removed in removed_machines(store):
         known = all(isinstance(change, KeyAuthorized) or change in removed.changes for change in machine.changes)
@@ -88,7 +87,7 @@ def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
 
 
 def is_host_of(machine: Machine, host: Facts) -> bool:
-    """Return whether a machine recorded changes, and the host has its server certificate."""
+    """Return whether a machine has changes, and its server certificate is on the host."""
     there = host.sums.get(SERVER)
     if there is None or not machine.changes:
         return False
@@ -102,7 +101,6 @@ def is_host_of(machine: Machine, host: Facts) -> bool:
 
 
 def agree_to_takeover(console: Console, machine: Machine, allowed: Allowed) -> None:
-    """Ask before taking a host over from docker-machine. Raises CheckFailed."""
     explain_takeover(console, machine)
     ask_or_refuse(
         console,
@@ -115,7 +113,6 @@ def agree_to_takeover(console: Console, machine: Machine, allowed: Allowed) -> N
 
 
 def agree_to_side_effects(console: Console, machine: Machine, host: Facts, allowed: Allowed) -> None:
-    """Warn of side effects, and ask. Raises CheckFailed."""
     effects = side_effects(host)
     for effect in effects:
         console.warn(effect)
@@ -150,7 +147,7 @@ def explain_takeover(console: Console, machine: Machine) -> None:
 
 
 def take_over_history(held: Held, console: Console, removed: Machine) -> None:
-    """Take over a removed machine's history and certificates, and forget it."""
+    """Take over a removed machine's history, and forget that machine."""
     console.note(f'The host was set up here before, as "{removed.name}": continuing with that')
     held.machine.changes = merged(removed.changes, held.machine.changes)
     held.write()

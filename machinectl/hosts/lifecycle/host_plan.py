@@ -1,4 +1,4 @@
-"""The host before a real or dry run, and the outcome of each step."""
+"""Facts about a host, and the outcome of each step."""
 
 from __future__ import annotations
 
@@ -27,21 +27,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class HostPlan:
-    """Facts about the host, a line each, and the outcomes."""
-
     found: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
 
 def way_in(session: SSHSession, root: Runner) -> str:
-    """Return who logged in, and how they become root."""
     from machinectl.ssh.client.sudo import Root
 
     return f"Logged in as {session.user}" + (f", who becomes root by {root.program}" if isinstance(root, Root) else "")
 
 
 def described(host: Facts, port: int) -> tuple[str, ...]:
-    """Describe the system, engine and firewall, a line each."""
     engine = f"Docker Engine {host.version or '(unknown version)'} ({host.dockerd})"
     running = "running" if host.running else "not running"
     containers = len(host.containers) if host.running else host.stored
@@ -56,7 +52,7 @@ def described(host: Facts, port: int) -> tuple[str, ...]:
 
 
 def diff(host: Facts, decision: Decision) -> tuple[str, ...]:
-    """Return daemon.json's change in `diff -u` format, without secrets."""
+    """Return daemon.json's unified diff, without secrets."""
     path = host.config_path
     new = decision.job.content_of(path)
     if new is None:

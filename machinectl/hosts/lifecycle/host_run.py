@@ -1,4 +1,4 @@
-"""Real and dry runs on a host. Both take the same path; a dry run only lists changes."""
+"""Real and dry runs on a host. A dry run only lists changes."""
 
 from __future__ import annotations
 
@@ -41,10 +41,9 @@ READ_TIMEOUT = host_facts.PATIENCE + 60.0
 
 
 class HostRun(ABC):
-    """Carries out decisions on a host, and collects their outcomes.
+    """Carries out decisions, and collects their outcomes.
 
-    `url` is the engine's future URL, by default the machine's. Call `look` first; `host` has the facts after the
-    last decision.
+    `url` is the engine's future URL. Call `look` first; `host` has the facts after the last decision.
     """
 
     host: Facts
@@ -85,9 +84,9 @@ class HostRun(ABC):
         identity: Identity | None = None,
         numbered: bool = True,
     ) -> bool:
-        """Carry out a step's decision; return whether there was one.
+        """Carry out a decision; return whether there was one.
 
-        Before its engine restarts, a Swarm node is drained until `drains` ends.
+        A Swarm node is drained before its engine restarts, until `drains` ends.
         """
         decision = decide(self.host, self.machine.changes)
         if decision is None:
@@ -108,7 +107,7 @@ class HostRun(ABC):
 
     @contextmanager
     def drained(self) -> Iterator[None]:
-        """Drain the host, if it is a Swarm node, during the body."""
+        """Drain the host during the body, if it is a Swarm node."""
         with self._drain():
             self._is_drained = True
             try:
@@ -118,7 +117,7 @@ class HostRun(ABC):
 
     @abstractmethod
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
-        """Record a decision's changes, run its job, and update `host`.
+        """Record the changes, run the job, update `host`.
 
         `identity` is what the host gets. If `numbered`, the change is a new revision on the host.
         """
@@ -133,7 +132,7 @@ class HostRun(ABC):
 
     @abstractmethod
     def catch_up(self) -> News | None:
-        """Take over another computer's changes; None if they are known."""
+        """Take over another computer's changes; None if there are none."""
 
     @abstractmethod
     def take_over(self, removed: Machine) -> None:
@@ -262,7 +261,7 @@ class DryRun(HostRun):
         yield
 
     def _validate(self, decision: Decision) -> None:
-        """Let dockerd check the new daemon.json, without TLS: its files do not exist yet."""
+        """Let dockerd check daemon.json, without TLS: its files do not exist yet."""
         path = self.host.config_path
         command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
         if not (command and new):
@@ -283,7 +282,7 @@ class DryRun(HostRun):
 
 @contextmanager
 def certificates_stored(held: Held, identity: Identity) -> Iterator[None]:
-    """Store a host's new certificates first, and mark its machine as being provisioned.
+    """Store a host's new certificates first, and mark its machine.
 
     A ready machine keeps its current ones until the engine has the new ones. If the host rolls back, so does the
     machine.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def target_of(machine: Machine, identity: Identity, url: str = "") -> Target:
-    """Return the target, at the machine's URL by default. Raises UsageError for invalid engine options."""
+    """Return the target, by default at the machine's URL. Raises UsageError."""
     where = engine_url.parse(url or machine.url)
     asked = machine.engine
     asked.check()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Onboarding:
-    """How to set up a new host: the login, and what is allowed.
+    """How to set up a new host.
 
     `authority` replaces the machine's own CA. `touching` is called before the host is changed.
     """
@@ -65,7 +65,6 @@ class Onboarding:
                 raise
 
     def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> HostPlan:
-        """Return what `carry_out` would do; only reads the host."""
         machine.engine.check()
         with logged_in(machine, console, replace(self.access, lasting=False), ssh=ssh) as session:
             from machinectl.hosts.lifecycle.host_plan import way_in
@@ -94,7 +93,7 @@ class Onboarding:
 
 
 def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:
-    """Return the key to authorize: the machine's, else the first that SSH would try."""
+    """Return the machine's key, else the first that SSH would try."""
     from machinectl.ssh.keys.private_keys import public_line
     from machinectl.ssh.ssh_settings import read_settings
 

@@ -1,4 +1,4 @@
-"""Apply a machine's record to its host, or find out what that would do."""
+"""Apply a machine's record to its host, or preview that."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def provision(held: Held, console: Console, access: Access, setup: Setup) -> lis
 
 
 def change(held: Held, console: Console, access: Access, setup: Setup, edit: Edit) -> list[Outcome]:
-    """Edit a machine, and apply the change to its host.
+    """Edit a machine, and change its host.
 
-    If the host stays unchanged or rolls back, the edit is undone. After other failures it stays, marked as not
+    The edit is undone if the host stays unchanged or rolls back. After other failures it stays, marked as not
     applied.
     """
     before = RecordedState.by(held.machine)
@@ -76,7 +76,7 @@ def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Itera
 
 
 class RecordedState(NamedTuple):
-    """What to restore in the record if a change fails."""
+    """What to restore if a change fails."""
 
     spec: MachineSpec
     driver_state: str
@@ -101,7 +101,7 @@ class RecordedState(NamedTuple):
         )
 
     def ask_again(self, held: Held, edit: Edit) -> None:
-        """Restore the record, but not the location if its file was replaced: the old file is gone."""
+        """Restore the record, but not a location whose file was replaced."""
         machine = held.machine
         paths = {option.name for option in driver_of(machine).options() if option.path}
         now = RecordedState.by(machine)
@@ -123,10 +123,7 @@ class RecordedState(NamedTuple):
 def foretold(
     machine: Machine, console: Console, access: Access, setup: Setup, store: Store, there: Where | None = None
 ) -> HostPlan:
-    """Return what `provision` would do; changes nothing.
-
-    `there` is the new location of the host and its engine, if it changes.
-    """
+    """Return what `provision` would do; `there` is the new location, if it changes."""
     there = there or endpoints_of(machine)
     machine.engine.check()
     with logged_in(machine, console, replace(access, lasting=False), ssh=there.ssh) as session:

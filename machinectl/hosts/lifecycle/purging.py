@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def purge(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
-    """Undo the recorded changes; with `purge_engine`, remove the engine's package too.
+    """Undo the changes; with `purge_engine`, remove the engine's package too.
 
-    Changes are recorded first, so that the next run can finish.
+    Records its own changes first, so that the next run can finish.
     """
     host, machine = run.look(), run.machine
     check_not_lost(run.store, machine, host)

@@ -1,6 +1,6 @@
 """Forget machines, and undo the changes on their hosts if requested.
 
-A host that stays set up keeps its record, to undo it later.
+A host that stays set up keeps its record.
 """
 
 from __future__ import annotations
@@ -70,7 +70,6 @@ def confirmed(
 
 
 def warn_of_swarm(store: Store, console: Console, name: str) -> None:
-    """Warn if a machine is still a node of a swarm."""
     node = None
     with suppress(MachineError):
         node = node_of(store.read(name))
@@ -82,14 +81,13 @@ def warn_of_swarm(store: Store, console: Console, name: str) -> None:
 
 
 def known_machine(store: Store, name: str, *, removed: bool) -> Machine:
-    """Return a machine; with `removed`, also a removed one."""
     if removed and not store.exists(name) and is_known(store, name):
         return read_removed(store, name)
     return store.read(name)
 
 
 def readable(store: Store, names: Iterable[str]) -> Iterator[Machine]:
-    """Yield the machines with readable records, removed ones included."""
+    """Yield machines with readable records, also removed ones."""
     for name in names:
         with suppress(MachineError):
             yield known_machine(store, name, removed=True)
@@ -98,7 +96,7 @@ def readable(store: Store, names: Iterable[str]) -> Iterator[Machine]:
 def remove(
     store: Store, console: Console, name: str, *, force: bool = False, purge: Purge | None, forget: bool = False
 ) -> None:
-    """Forget a machine; with `force`, even if its record is broken. Never touches docker-machine's.
+    """Forget a machine; with `force`, even if its record is broken.
 
     `purge` and `forget` also work on removed machines.
     """
@@ -115,7 +113,7 @@ def remove(
 
 
 def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | None, forget: bool) -> None:
-    """Undo the host's changes, let the driver delete the host, then remove the record."""
+    """Undo the host's changes, delete a host that the driver made, then remove the record."""
     store, name = held.store, held.name
     try:
         machine = held.machine
@@ -155,7 +153,6 @@ def check_not_jump_host(store: Store, console: Console, name: str, others: Itera
 
 
 def is_changed(machine: Machine) -> bool:
-    """Return whether the host stays changed; a driver deletes hosts that it made."""
     return not machine.made and bool(machine.changes)
 
 
@@ -198,7 +195,6 @@ def undo_on_host(held: Held, console: Console, purge: Purge, *, force: bool) -> 
 
 
 def undo_plan(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
-    """Return what `undo_on_host` would undo; only reads the host."""
     from machinectl.host_changes import KeyAuthorized, of_kind
     from machinectl.hosts.connection.authorized_keys import unauthorizing_title as title_of
     from machinectl.hosts.connection.login import logged_in, root_runner
@@ -224,7 +220,7 @@ def needs_root(machine: Machine) -> bool:
 
 
 def delete_host(console: Console, machine: Machine, *, force: bool) -> None:
-    """Let the driver delete what it made; with `force`, a failure is a warning."""
+    """Delete what the driver made; with `force`, a failure is a warning."""
     try:
         load(machine.driver).remove(driver_instance(machine))
     except MachineError as exc:

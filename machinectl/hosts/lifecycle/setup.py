@@ -48,8 +48,7 @@ if TYPE_CHECKING:
 class Setup:
     """How to set up hosts.
 
-    `allowed` is for this run only; `authority` replaces the machine's own CA. `touching` is called before each
-    change.
+    `authority` replaces the machine's own CA. `touching` is called before each change.
     """
 
     allowed: Allowed = NOTHING_SPECIAL
@@ -60,7 +59,7 @@ class Setup:
     def carry_out(self, run: HostRun) -> HostPlan:
         """Set up the host; a dry run only lists the changes. Raises MachineError.
 
-        Each change is recorded first, so that the next run can resume and `purge` can undo it.
+        Each change is recorded first: the next run can resume, and `purge` can undo it.
         """
         if isinstance(run, RealRun):
             run.held.finish_files()
@@ -103,7 +102,7 @@ class Setup:
     def _read_host(self, run: HostRun) -> shared_hosts.News | None:
         """Read the host, and take over others' changes. Raises CheckFailed if it is theirs.
 
-        Raises InUse if containers run and the engine may not restart yet.
+        Raises InUse if containers run and it must wait for its turn.
         """
         host, machine = run.look(), run.machine
         warnings = [preflight.wrong_clock(host, host_facts.now()), preflight.open_configuration(host)]
@@ -125,7 +124,7 @@ class Setup:
         return news
 
     def _agree(self, run: HostRun, target: Target) -> None:
-        """Ask about side effects; a dry run only lists them. Raises CheckFailed for a no."""
+        """Ask about side effects; a dry run only lists them."""
         allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
         is_taken_over = docker_machine_host.set_up(run.host)
         if is_taken_over or side_effects(run.host):
@@ -136,7 +135,7 @@ class Setup:
         agree_to_side_effects(run.console, run.machine, run.host, allowed)
 
     def _identity(self, run: HostRun, server: bytes) -> Identity:
-        """Return the machine's certificates; `server` is the engine's, from another computer.
+        """Return the certificates; `server` is the engine's, from another computer.
 
         docker-machine's are replaced: all its machines share a CA, whose key is not ours.
         """
@@ -149,7 +148,7 @@ class Setup:
 
 
 def record_ready(held: Held, mac: str, url: str) -> None:
-    """Record the machine as ready; `mac` is for Wake-on-LAN."""
+    """Mark the machine ready; `mac` is for Wake-on-LAN."""
     machine = held.machine
     before = record_of(machine)
     machine.phase, machine.pending, machine.tls, machine.url = Phase.READY, "", True, url

@@ -43,7 +43,7 @@ KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 class News(NamedTuple):
-    """Another computer's changes: their revision, and the settings that differed here."""
+    """Another computer's changes, and the settings that differed here."""
 
     revision: Revision
     known: Revision
@@ -58,7 +58,7 @@ class News(NamedTuple):
 
 
 def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News | None:
-    """Take over another computer's changes, and warn; None if there are none."""
+    """Take over another computer's changes, and warn."""
     news = caught_up(held.machine, remote, host)
     if news:
         console.warn(news.told(held.name))
@@ -69,7 +69,7 @@ def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News 
 
 
 def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
-    """Update a machine to its host's newest revision, without writing it; None if that is known.
+    """Update a machine to its host's newest revision, without writing it.
 
     Settings that only changed here stay.
     """
@@ -99,7 +99,7 @@ def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
 
 
 def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
-    """Raise CheckFailed if another computer set the host up without a record of its changes."""
+    """Raise CheckFailed if another computer left no record of its changes."""
     if not (machine.changes or allowed.force) and trusts_our_ca(machine, host):
         raise CheckFailed(
             f'Another computer set up the host of "{machine.name}", and left no record of that',
@@ -108,7 +108,7 @@ def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
 
 
 def trusts_our_ca(machine: Machine, host: Facts) -> bool:
-    """Return whether the engine trusts a CA of this machine; if not, somebody else owns it."""
+    """Return whether the engine trusts a CA of this machine."""
     there = host.sums.get(CA)
     own = {change.sha256 for change in of_kind(machine.changes, CaTrusted)}
     if there and there.sha256 not in own and (ca := Identity.read(machine.directory).ca):
@@ -117,7 +117,7 @@ def trusts_our_ca(machine: Machine, host: Facts) -> bool:
 
 
 def take_over_settings(mine: dict[str, Any], before: object, theirs: Mapping[str, Any]) -> Iterator[str]:
-    """Apply to `mine` what `theirs` changed since `before`; yield the keys that differed here."""
+    """Apply what `theirs` changed since `before`; yield the keys that differed."""
     # The record may have been edited.
     before = before if isinstance(before, dict) else {}
     for key in [*before, *(key for key in theirs if key not in before)]:
@@ -131,7 +131,7 @@ def take_over_settings(mine: dict[str, Any], before: object, theirs: Mapping[str
 
 
 def signed_for(sans: object, server: bytes, machine: Machine) -> Iterator[str]:
-    """Yield the names that a certificate may have: requested here, or signed before.
+    """Yield the allowed names: requested here, or signed before.
 
     A host must not get a certificate for another name by asking.
     """
@@ -145,7 +145,7 @@ def signed_for(sans: object, server: bytes, machine: Machine) -> Iterator[str]:
 
 
 def with_server(identity: Identity, server: bytes) -> Identity:
-    """Return an identity with the engine's certificate and key, if its CA signed them."""
+    """Add the engine's certificate and key, if the CA signed them."""
     key = KEY.search(server)
     if key is None:
         return identity
@@ -178,7 +178,7 @@ def read_revision(remote: Remote) -> dict[str, Any] | None:
 
 
 def is_printable(value: Any) -> bool:
-    """Return whether all texts in a JSON value are safe on a terminal."""
+    """Return whether a JSON value is safe on a terminal."""
     if isinstance(value, dict):
         return all(is_printable(key) and is_printable(each) for key, each in value.items())
     if isinstance(value, list):
@@ -201,7 +201,7 @@ def changes_of(theirs: Mapping[str, Any]) -> list[Change]:
 
 
 def is_numbered(machine: Machine, decision: Decision) -> bool:
-    """Return whether a decision makes a revision: it changes files of our engine."""
+    """Return whether a decision makes a revision: it changes our engine's files."""
     changes = (*machine.changes, *decision.changes)
     return bool(decision.job.files.get("manifest") and of_kind(changes, CaTrusted))
 
@@ -226,7 +226,7 @@ def write_first_revision(held: Held, remote: Remote, host: Facts) -> None:
 
 
 def with_revision(machine: Machine, job: Job) -> Job:
-    """Return a job that also writes the record's revision."""
+    """Return the job, which also writes the revision."""
     server = job.content_of(SERVER) or Identity.read(machine.directory).on_host.get("server.pem", b"")
     state = {
         **recorded_settings(machine),

@@ -47,8 +47,7 @@ HEARD_WITHIN = 30.0
 class Joining:
     """How machines join a swarm.
 
-    `advertised` is their address for other nodes, by default where their engine is reached from here. `own` returns
-    the login of one host.
+    `advertised` is their address for other nodes, by default the engine's. `own` returns one host's login.
     """
 
     access: Access
@@ -56,7 +55,6 @@ class Joining:
     own: Callable[[str, Access], Access] = lambda _, access: access
 
     def at(self, name: str, access: Access) -> Joining:
-        """Return the same for one machine."""
         return replace(self, access=self.own(name, access))
 
     def init(self, held: Held, console: Console) -> None:
@@ -104,7 +102,7 @@ class Joining:
             learn_joined(held, console, to, known.node if known else "")
 
     def _taken(self, held: Held, state: Membership) -> MachineError:
-        """Return the error for an engine that is a node already; record the node."""
+        """Record the node; return why it cannot join."""
         name = held.name
         known = update_recorded_node(held, state)
         if state.state == "locked":
@@ -132,7 +130,7 @@ class Joining:
 
 @dataclass(frozen=True)
 class Leaving:
-    """How machines leave a swarm. `force` also lets the last manager leave, and nodes unknown to managers."""
+    """How machines leave a swarm. `force` also lets the last manager leave, and unknown nodes."""
 
     access: Access
     force: bool = False
@@ -146,7 +144,7 @@ class Leaving:
             self._live_restore_back(held, console)
 
     def _live_restore_back(self, held: Held, console: Console) -> None:
-        """Restore live-restore if it was turned off. A failure is a warning."""
+        """Restore live-restore. A failure is a warning."""
         ssh = ssh_of(held.machine)
         if ssh is None or not live_restore.is_on_record(held.machine.changes):
             return
@@ -183,9 +181,9 @@ def is_encrypted(machine: Machine) -> bool:
 
 
 def leave_old_swarm(held: Held, console: Console, node: SwarmNode, cluster: str) -> None:
-    """Finish leaving the old swarm before joining the one with the ID `cluster`.
+    """Leave the old swarm before joining `cluster`.
 
-    If no old manager answers, warn only: the swarm may be gone.
+    If no old manager answers, only warn: the swarm may be gone.
     """
     try:
         SwarmDeparture().carry_out(held, console)
@@ -196,7 +194,7 @@ def leave_old_swarm(held: Held, console: Console, node: SwarmNode, cluster: str)
 
 
 def make_node(held: Held, do: Callable[[], None]) -> None:
-    """Call `do`; if the engine refuses, remove the node from the record."""
+    """Call `do`; if the engine refuses, unrecord the node."""
     try:
         do()
     except swarm_api.Refusal:
@@ -205,8 +203,6 @@ def make_node(held: Held, do: Callable[[], None]) -> None:
 
 
 def learn_begun(held: Held, console: Console) -> None:
-    """Record the swarm that a machine started."""
-
     def is_manager() -> bool:
         node = update_recorded_node(held, swarm_api.membership(endpoint_of(held.machine)))
         return node is not None and node.manages
@@ -219,7 +215,7 @@ def learn_begun(held: Held, console: Console) -> None:
 
 
 def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None:
-    """Record the node that a machine became; it was node `before`."""
+    """Record the new node; the machine was node `before`."""
 
     def is_listed() -> bool:
         state = swarm_api.membership(endpoint_of(held.machine))
@@ -236,7 +232,6 @@ def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None
 
 
 def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role: str) -> None:
-    """Change a node's role; print a note if it has that role."""
     name = held.name
     if node.role == role:
         console.note(f'"{name}" is already a {role} of that swarm')
@@ -265,7 +260,7 @@ def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role
 
 @contextmanager
 def prepared_for_swarm(held: Held, console: Console, access: Access, state: Membership) -> Iterator[None]:
-    """Turn live-restore off, undone if the body fails; warn of ports closed by a firewall."""
+    """Turn live-restore off, undone if the body fails; warn of closed ports."""
     ssh = ssh_of(held.machine)
     if ssh is None:
         if state.live_restore:
@@ -309,7 +304,7 @@ def prepared_for_swarm(held: Held, console: Console, access: Access, state: Memb
 
 
 def closed_ports(host: Facts) -> list[str]:
-    """Return the Swarm ports, such as 2377/tcp, that a host's firewall closes."""
+    """Return the Swarm ports, such as 2377/tcp, that the firewall closes."""
     return [f"{port}/{protocol}" for port, protocol in swarm_api.PORTS if blocking(host, port, protocol)]
 
 
@@ -328,7 +323,7 @@ def live_restore_without_ssh(machine: Machine) -> MachineError:
 
 
 def address_of(machine: Machine) -> str:
-    """Return the host's address for other nodes. Raises MachineError if it has none."""
+    """Return the address for other nodes. Raises MachineError if there is none."""
     host = engine_url.parse(machine.url).host
     try:
         found = [each[4][0] for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)] if host else []

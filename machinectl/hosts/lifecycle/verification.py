@@ -28,15 +28,13 @@ LISTENS_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class World:
-    """Docker's installation script, and the engine as seen from here."""
-
     script: Callable[[str], bytes | None] = script
     probe: Callable[[Endpoint, float], Probe] = field(default=engine.probe)
     reach: Callable[[Endpoint, float], EngineError | None] = field(default=engine.reach)
 
 
 def verify(run: HostRun, world: World) -> None:
-    """Raise MachineError unless the engine answers over TLS; advise on firewalls."""
+    """Raise MachineError unless the engine answers over TLS."""
     machine, url = run.machine, run.url
     endpoint = Endpoint(url, tls=True, cert_dir=machine.directory, name=machine.name)
     if run.host.init == "openrc":
@@ -60,7 +58,7 @@ def verify(run: HostRun, world: World) -> None:
 def until_it_answers(
     where: Endpoint, console: Console, probe: Callable[[Endpoint, float], Probe] = engine.probe
 ) -> Probe:
-    """Probe until something listens: OpenRC reports a start before the engine is ready."""
+    """Probe until something listens: OpenRC reports a start too early."""
     end = time.monotonic() + LISTENS_WITHIN
     found = probe(where, VERIFY_TIMEOUT)
     while found.state is State.STOPPED and time.monotonic() < end:

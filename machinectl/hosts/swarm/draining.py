@@ -1,6 +1,6 @@
-"""Drain a Swarm node before its engine restarts, and restore its availability afterwards.
+"""Drain a Swarm node before its engine restarts, and restore its availability.
 
-The former availability is recorded first, so that the next run can restore it.
+The availability is recorded first, so that the next run can restore it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,6 @@ class DrainManager:
 
     @property
     def has_other_nodes(self) -> bool:
-        """Whether another node can take the tasks."""
         return any(node.takes_tasks for node in self.manager.nodes if node.id != self.node_id)
 
     def drain(self, console: Console, name: str) -> None:
@@ -92,18 +91,16 @@ class DrainManager:
 
     @property
     def is_back(self) -> bool:
-        """Whether the node is ready and, if a manager, reachable."""
         node = self.node
         return bool(node and node.state == "ready" and node.reachability in {"", "reachable"})
 
 
 def node_id_of(host: Facts) -> str:
-    """Return the engine's node ID; "" if it is not a node."""
     return str(host.info.get("SwarmNode") or "") if host.swarm else ""
 
 
 def allow_swarm_restart(store: Store, machine: Machine, host: Facts, given: Allowed) -> Allowed:
-    """Allow a node's engine to restart if the node can be drained."""
+    """Allow a node's engine to restart if it can be drained."""
     if not host.swarm or given.restart_swarm:
         return given
     return replace(given, restart_swarm=find_drain_manager(store, machine, node_id_of(host)) is not None)
@@ -114,7 +111,7 @@ def draining_title(name: str) -> str:
 
 
 def drain_preview(store: Store, machine: Machine, host: Facts) -> str:
-    """Return which manager would drain a node, for --dry-run; "" if none would."""
+    """Return which manager would drain a node, if any."""
     drainer = find_drain_manager(store, machine, node_id_of(host))
     if drainer is None or drainer.availability == DRAIN:
         return ""
@@ -122,7 +119,7 @@ def drain_preview(store: Store, machine: Machine, host: Facts) -> str:
 
 
 def find_drain_manager(store: Store, machine: Machine, node_id: str) -> DrainManager | None:
-    """Return a manager to drain a node; None if none answers or no other node takes tasks."""
+    """Return a manager to drain a node, if another node can take its tasks."""
     drainer = find_manager_of_node(store, machine, node_id)
     return drainer if drainer and drainer.has_other_nodes else None
 
@@ -130,7 +127,7 @@ def find_drain_manager(store: Store, machine: Machine, node_id: str) -> DrainMan
 def find_manager_of_node(
     store: Store, machine: Machine, node_id: str, within: float | None = None
 ) -> DrainManager | None:
-    """Return a manager that lists a node as this machine's: another machine if possible."""
+    """Return a manager that lists a node as this machine's, preferably another machine."""
     swarms = TrustedSwarms(store)
     known = on_record(machine)
     is_known = known is not None and known.node == node_id and known.cluster
@@ -144,10 +141,10 @@ def find_manager_of_node(
 
 @contextmanager
 def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
-    """Drain a node for the duration of the body, one node per swarm at a time. Raises MachineError.
+    """Drain a node during the body, one per swarm at a time. Raises MachineError.
 
-    A node that cannot be drained, or already is, stays unchanged. The availability is restored afterwards, also
-    after a MachineError; after any other exception, the next run does it.
+    A node that cannot be drained, or already is, stays unchanged. After exceptions other than MachineError, the
+    next run restores the availability.
     """
     drainer = find_manager_of_node(held.store, held.machine, node_id)
     if drainer is None:
@@ -186,7 +183,7 @@ def manager_may_restart(held: Held, node_id: str) -> bool:
 
 
 def keeps_quorum(drainer: DrainManager) -> bool:
-    """Return whether a node may restart: the others keep a quorum, or waiting cannot help."""
+    """Return whether the others keep a quorum, or waiting cannot help."""
     quorum = Quorum.of(drainer.manager.nodes)
     is_vote = drainer.node is not None and drainer.node.reachability == "reachable"
     return not is_vote or quorum.reachable == quorum.managers or quorum.spare > 0
@@ -223,7 +220,7 @@ def drain_node(held: Held, console: Console, drainer: DrainManager) -> None:
 
 
 def recorded_node(held: Held, drainer: DrainManager) -> SwarmNode:
-    """Return a machine's recorded node, else the one that its manager lists."""
+    """Return the recorded node, else the listed one."""
     known = on_record(held.machine)
     if known and known.node == drainer.node_id:
         return known
@@ -232,7 +229,7 @@ def recorded_node(held: Held, drainer: DrainManager) -> SwarmNode:
 
 
 def restore_availability(held: Held, console: Console) -> None:
-    """Restore the recorded availability, if any. A failure is a warning."""
+    """Restore the recorded availability. A failure is a warning."""
     node = on_record(held.machine)
     if node is None or not node.before:
         return
@@ -257,7 +254,7 @@ def set_former_availability(held: Held, console: Console, node: SwarmNode) -> No
 
 @contextmanager
 def swarm_locked(held: Held, console: Console, node: SwarmNode) -> Iterator[None]:
-    """Lock a swarm in this store: the tasks of a drained node need other nodes."""
+    """Lock a swarm in this store: a drained node's tasks need other nodes."""
     said = False
 
     def wait() -> None:

@@ -1,4 +1,4 @@
-"""Make a machine leave its swarm: drain, demote, leave, and remove it from the list of nodes.
+"""Make a machine leave its swarm.
 
 The record says LEAVING until all is done, so that the next command can finish an interrupted run.
 """
@@ -28,12 +28,12 @@ NOT_FOUND = 404
 
 @dataclass(frozen=True)
 class SwarmDeparture:
-    """Makes a machine leave. `force` also allows it for the last manager, and for nodes that no manager knows."""
+    """Makes a machine leave. `force` also allows it for the last manager, and for unknown nodes."""
 
     force: bool = False
 
     def carry_out(self, held: Held, console: Console) -> bool:
-        """Make a machine leave its swarm; return False if it was in none. Raises MachineError."""
+        """Leave the swarm; return False if there was none. Raises MachineError."""
         machine = check_ready(held.machine)
         try:
             state = swarm_api.membership(endpoint_of(machine))
@@ -60,7 +60,6 @@ class SwarmDeparture:
         return bool(before or state.is_in)
 
     def _take_out(self, held: Held, console: Console, node: SwarmNode) -> None:
-        """Leave, and make the other nodes forget this one."""
         other = another_manager(held, node)
         if other is None and node.membership != FORGOTTEN:
             self._leave_alone(held, console, node)
@@ -92,7 +91,7 @@ class SwarmDeparture:
                 draining.drain_node(held, console, drainer)
 
     def _leave_alone(self, held: Held, console: Console, node: SwarmNode) -> None:
-        """Leave without a manager's help; this needs `force`."""
+        """Leave without a manager's help; needs `force`."""
         name = held.name
         if not self.force:
             raise cannot_leave_alone(held, node)
@@ -138,7 +137,7 @@ class SwarmDeparture:
                 )
 
     def _forget_silent(self, held: Held, console: Console, why: MachineError) -> None:
-        """Make the other nodes forget a node whose engine does not answer."""
+        """Remove a node whose engine does not answer."""
         name, node = held.name, on_record(held.machine)
         if node is None or not node.node or not self.force:
             if node:
@@ -156,7 +155,7 @@ class SwarmDeparture:
         self._forget(held, console, node)
 
     def _forget(self, held: Held, console: Console, node: SwarmNode) -> None:
-        """Remove a node that left from the managers' list, by force: they need ten seconds to notice."""
+        """Remove a node that left, by force: managers take ten seconds to notice."""
         if not TrustedSwarms(held.store).has_others(held.name, node.cluster):
             return
 
@@ -175,7 +174,7 @@ class SwarmDeparture:
 
 
 def finish_departure(held: Held, console: Console) -> None:
-    """Record a machine's membership, and finish an interrupted departure. A failure is a warning."""
+    """Record the membership, and finish an interrupted departure. A failure is a warning."""
     try:
         state = swarm_api.membership(endpoint_of(held.machine))
     except MachineError:
@@ -193,7 +192,7 @@ def record_membership(held: Held, node: SwarmNode, membership: str) -> None:
 
 
 def restore_membership(held: Held, console: Console) -> None:
-    """Undo a failed departure in the swarm and the record, if the machine is still a node."""
+    """Undo a failed departure, if the machine is still a node."""
     node = on_record(held.machine)
     if node is None or node.membership != LEAVING:
         return
@@ -207,7 +206,6 @@ def restore_membership(held: Held, console: Console) -> None:
 
 
 def demote_manager(held: Held, console: Console, node: SwarmNode) -> None:
-    """Demote a manager through another one."""
     call_manager(
         held.store,
         node.cluster,

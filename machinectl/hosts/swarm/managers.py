@@ -1,4 +1,4 @@
-"""Find a manager of a swarm that answers, and judge the swarm's quorum."""
+"""Find a manager that answers, and judge the swarm's quorum."""
 
 from __future__ import annotations
 
@@ -46,13 +46,11 @@ class Manager:
 
     @property
     def cluster(self) -> str:
-        """The recorded ID of its swarm."""
         node = node_of(self.machine)
         return node.cluster if node else ""
 
     @property
     def swarm(self) -> str:
-        """The recorded name of its swarm."""
         node = node_of(self.machine)
         return node.swarm if node else ""
 
@@ -68,7 +66,7 @@ class Manager:
 class Quorum:
     """A swarm's managers, and how many are reachable: more than half must be.
 
-    Without a quorum, tasks keep running, but nothing can be moved, started or updated.
+    Without a quorum, tasks keep running, but nothing can change.
     """
 
     managers: int
@@ -90,7 +88,6 @@ class Quorum:
 
     @property
     def outlook(self) -> str:
-        """What happens if one more manager fails."""
         if self.managers <= 1:
             return "If its manager fails, the swarm is lost: no other node knows its services, secrets and nodes"
         if self.spare < 0:
@@ -108,7 +105,7 @@ class Quorum:
 
 
 def manager_count_advice(managers: int) -> str:
-    """Return advice against an even number; "" for an odd one."""
+    """Return advice against an even number."""
     if managers % 2 == 0 and managers:
         return (
             f"{managers} managers tolerate no more failures than {managers - 1}: use an odd number, "
@@ -144,7 +141,7 @@ def find_answering_manager(
     within: float | None = None,
     pause: Callable[[float], None] | None = None,
 ) -> Manager | str:
-    """Return the first manager that answers, else why none does. Candidates have their node IDs.
+    """Return the first manager that answers, else why none does.
 
     During an election, ask again for `within` seconds, by default ELECTION.
     """
@@ -165,12 +162,12 @@ def find_answering_manager(
 
 
 def is_leader_missing(found: Probe) -> bool:
-    """Return whether a manager waits for a leader: it says so, or it is up but does not answer."""
+    """Return whether a manager waits for a leader: it says so, or is up but does not answer."""
     return swarm_api.is_electing(found.error) or (found.state is State.TIMEOUT and not found.silent)
 
 
 def query_managers(candidates: Sequence[tuple[Machine, str]], patience: float) -> tuple[Manager | None, list[Probe]]:
-    """Ask managers in parallel; return the first in order that did not fail or time out, and the failures."""
+    """Ask managers in parallel; return the first in order that answers, and the failures."""
     machines = {machine.name: (machine, node_id) for machine, node_id in candidates}
     waiting, good, failures = list(machines), dict[str, Manager](), []
     questions = {name: partial(probe_in_parallel, machine, NODES) for name, (machine, _) in machines.items()}
@@ -186,7 +183,7 @@ def query_managers(candidates: Sequence[tuple[Machine, str]], patience: float) -
 
 
 def manager_from_probe(candidate: tuple[Machine, str], found: Probe) -> Manager | None:
-    """Return a manager from its answer; None if its list lacks its node: it is in another swarm."""
+    """Return a manager; None if its list lacks its node: it is in another swarm."""
     machine, node_id = candidate
     if found.state is not State.RUNNING:
         return None
@@ -195,7 +192,7 @@ def manager_from_probe(candidate: tuple[Machine, str], found: Probe) -> Manager 
 
 
 def wait_until(console: Console, done: Callable[[], bool], seconds: float) -> bool:
-    """Call `done` until it is true or time is up; return whether it was. A MachineError counts as false."""
+    """Wait until `done` is true; return False when time is up. A MachineError counts as false."""
     end = time.monotonic() + seconds
     while True:
         with suppress(MachineError):

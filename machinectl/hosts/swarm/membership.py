@@ -1,4 +1,4 @@
-"""Decide from records and trusted managers which machines are nodes of which swarm.
+"""Decide which machines are nodes of which swarm.
 
 An engine is trusted only about its own node ID: a worker's host must not get nodes or secrets by claiming to be a
 manager. A record changes only by what another recorded manager lists. The first manager ran `swarm init`, or the user
@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 
 
 class TrustedSwarms:
-    """The recorded swarms, and what their managers say. Each manager is asked once."""
+    """The recorded swarms. Each manager is asked once."""
 
     def __init__(self, store: Store, pause: Callable[[float], None] | None = None) -> None:
         self._pause = pause
@@ -54,7 +54,6 @@ class TrustedSwarms:
         return list(dict.fromkeys(node.cluster for _, node in self._machines.values() if node.manages and node.cluster))
 
     def name_of(self, cluster: str, new: str) -> str:
-        """Return a swarm's recorded name, else `new`."""
         known = (node.swarm for _, node in self._machines.values() if node.cluster == cluster and node.swarm)
         return next(known, new)
 
@@ -62,17 +61,17 @@ class TrustedSwarms:
         return {name for name, (_, node) in self._machines.items() if node.cluster == cluster}
 
     def managers(self, cluster: str, last: str = "") -> list[tuple[Machine, str]]:
-        """Return a swarm's managers and node IDs: the one it is named after first, `last` at the end."""
+        """Return the managers and their node IDs: the swarm's namesake first, `last` at the end."""
         known = [(machine, node) for machine, node in self._machines.values() if cluster == node.cluster and cluster]
         known.sort(key=lambda each: (each[0].name == last, each[0].name != each[1].swarm))
         return [(machine, node.node) for machine, node in known if node.manages]
 
     def answering_manager(self, cluster: str) -> Manager | str:
-        """Return a manager that answers, else why none does. Waits for an election to end."""
+        """Return a manager that answers, else why none does. Waits for an election."""
         return self._asked(cluster, "", None)
 
     def other_answering_manager(self, name: str, cluster: str) -> Manager | str:
-        """Return another manager that answers, or the machine itself if it is the only one."""
+        """Return another manager, or the machine itself if it is the only one."""
         found = self.answering_manager(cluster)
         if isinstance(found, str) or found.machine.name != name or not self.has_others(name, cluster):
             return found
@@ -89,7 +88,7 @@ class TrustedSwarms:
 
         An engine may claim any ID. Refuse a node recorded for another machine. Accept a manager only if it is
         recorded, the user named it, or its address is the machine's. If the recorded node is still listed,
-        accept another one only at that node's address or the machine's.
+        accept another one only at the address of either.
         """
         cluster = by.cluster
         _, known = self._machines.get(machine.name, (None, None))
@@ -107,10 +106,9 @@ class TrustedSwarms:
     def node_to_record(
         self, machine: Machine, found: Membership | None, *, is_named: bool = False, as_manager: bool = False
     ) -> SwarmNode | None:
-        """Return the node to record for a machine; `found` is its engine's answer, if any.
+        """Return the node to record, given the engine's answer.
 
-        `is_named`, `as_manager`: the user named the machine, or named it as a manager; trust it about an
-        unknown swarm.
+        `is_named`, `as_manager`: the user named the machine (as a manager), so trust it about an unknown swarm.
         """
         known = on_record(machine)
         if found and found.is_out:
@@ -134,12 +132,12 @@ class TrustedSwarms:
         return known
 
     def _clusters_of(self, known: SwarmNode | None, said: str) -> list[str]:
-        """Return the swarms to check, the recorded one first; only `said` if the engine names one."""
+        """Return the swarms to check; only `said` if the engine names one."""
         there = sorted(self.clusters, key=lambda cluster: known is None or cluster != known.cluster)
         return [cluster for cluster in there if said in {"", cluster}]
 
     def _out(self, name: str, known: SwarmNode | None) -> SwarmNode | None:
-        """Return what to record if the engine is in no swarm: its node, as long as managers list it."""
+        """Keep the node of an engine that left as long as managers list it."""
         if known is None or known.membership == JOINING or not self.has_others(name, known.cluster):
             return None
         manager = self.other_answering_manager(name, known.cluster)
@@ -148,11 +146,10 @@ class TrustedSwarms:
         return SwarmNode(known.swarm, known.cluster, known.node, known.role, membership=LEAVING)
 
     def has_others(self, name: str, cluster: str) -> bool:
-        """Return whether another machine manages the swarm."""
         return any(machine.name != name for machine, _ in self.managers(cluster))
 
     def _listed(self, known: SwarmNode | None, cluster: str, manager: Manager, node: Node) -> SwarmNode:
-        """Return a machine's node as listed; LEAVING and FORGOTTEN stay."""
+        """Return the node as listed; LEAVING and FORGOTTEN stay."""
         called = self.name_of(cluster, manager.swarm)
         if known is None or known.node != node.id:
             return SwarmNode(called, cluster, node.id, node.role)
@@ -161,20 +158,19 @@ class TrustedSwarms:
 
 
 def is_first_manager(known: SwarmNode, found: Membership) -> bool:
-    """Return whether a machine began a swarm here, or manages one whose ID is not recorded."""
+    """Return whether a machine began a swarm here, or manages one without a recorded ID."""
     if known.cluster:
         return False
     return known.membership == JOINING or (known.manages and known.node == found.node)
 
 
 def update_recorded_node(held: Held, found: Membership, *, as_manager: bool = False) -> SwarmNode | None:
-    """Update the recorded node from an engine's answer; return it."""
+    """Record and return a machine's node from its engine's answer."""
     save_node(held, TrustedSwarms(held.store).node_to_record(held.machine, found, as_manager=as_manager))
     return on_record(held.machine)
 
 
 def save_node(held: Held, node: SwarmNode | None) -> None:
-    """Record a machine's node; None removes it."""
     data = node.dump() if node else {}
     if held.machine.swarm != data:
         held.machine.swarm = data
@@ -182,7 +178,7 @@ def save_node(held: Held, node: SwarmNode | None) -> None:
 
 
 def find_manager(store: Store, name: str) -> Manager:
-    """Return a manager that answers, for a swarm's or machine's name. Raises MachineError."""
+    """Return a manager that answers, by the swarm's or a machine's name. Raises MachineError."""
     there = named(store, name)
     candidates = [(machine, node.node) for machine, node in there if node.manages]
     found = find_answering_manager(candidates)
@@ -192,7 +188,7 @@ def find_manager(store: Store, name: str) -> Manager:
 
 
 def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str, MachineError]:
-    """Return the machines without which too few managers would be known here, each with the error.
+    """Return the machines without which no quorum would be known here.
 
     A swarm may be removed with all of its machines.
     """
@@ -227,9 +223,9 @@ def call_manager(
     last: str = "",
     pause: Callable[[float], None],
 ) -> Result:
-    """Call `do` with a manager of a swarm; if that fails, try another one. `do` must be safe to repeat.
+    """Call `do`, which must be safe to repeat, with managers until one succeeds.
 
-    Waits for an election to end. Raises MachineError.
+    Waits for an election. Raises MachineError.
     """
     end = time.monotonic() + managers.ELECTION
 
@@ -250,7 +246,7 @@ def retry_during_election(
     pause: Callable[[float], None],
     retried: type[EngineError] = swarm_api.Refusal,
 ) -> Result:
-    """Call `do` again after errors of type `retried` that an election explains."""
+    """Call `do` again after errors that an election explains."""
     end = time.monotonic() + managers.ELECTION
     while True:
         try:
@@ -262,7 +258,6 @@ def retry_during_election(
 
 
 def is_temporary_failure(why: EngineError) -> bool:
-    """Return whether a failure may pass, as during an election."""
     if isinstance(why, swarm_api.Refusal):
         return swarm_api.is_electing(why.cause)
     return why.state in {State.TIMEOUT, State.STOPPED}
