@@ -41,10 +41,10 @@ WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
 class ApplyOptions:
     """How to carry out the fleet file at `path`: absolute, or "-" for stdin.
 
-    `batch` limits engines in use that restart together; none begins after more than `max_failures` failures that
-    changed hosts. `refresh` reads hosts that need no change by their records. `authority` replaces the machines'
-    own CAs; `spare` certificates are for machines without others. `flags` are quoted, without those that choose
-    machines.
+    `batch` limits the engines in use that restart together; no batch begins after more than `max_failures` failures
+    that changed hosts. `refresh` looks at hosts that need no change by their records. `authority` replaces the
+    machines' own CAs; `spare` certificates are for machines without others. `flags` are quoted, without those that
+    choose machines.
     """
 
     path: str
@@ -114,7 +114,7 @@ class ApplyRun:
         return host
 
     def access(self, name: str) -> Access:
-        """Return one host's login. Raises MachineError if a file holds no secret."""
+        """Return one host's login. Raises MachineError if a secret's file holds none."""
         if name not in self._accesses:
             own = self.options.access.with_files(**asdict(self.host(name).login))
             # `provision` would use the recorded address; the file's may differ.

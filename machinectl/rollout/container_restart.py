@@ -48,7 +48,7 @@ def down(machine: Machine) -> Containers:
 
 
 def containers(machine: Machine) -> list[dict[str, Any]] | None:
-    """Return all containers except Swarm tasks; None without an answer."""
+    """Return all containers except Swarm tasks; None if the engine does not answer."""
     found, _ = probe_any_set(machine, Deadline(ANSWERS_WITHIN), QUESTION)
     if found.state is not State.RUNNING:
         return None
@@ -81,7 +81,7 @@ def name_of(container: Mapping[str, Any]) -> str:
 def wait_for(
     machine: Machine, before: Containers, console: Console, *, ask: Ask = down, within: float = BACK_WITHIN
 ) -> None:
-    """Wait until no container in `before` is down. Raises MachineError."""
+    """Wait until the engine answers, and no container in `before` is down. Raises MachineError."""
     with console.step("Waiting for the engine and its containers"):
         end = time.monotonic() + within
         while (missing := lost(before, now := ask(machine))) or now is None:

@@ -123,7 +123,7 @@ def of_driver(host: FleetHost, machine: Machine) -> Iterator[Difference]:
 
 
 def options_of(driver: str) -> Sequence[Option]:
-    return made_options(load(driver))  # type: ignore[arg-type] # an object like any other: hashed by what it is
+    return made_options(load(driver))  # type: ignore[arg-type] # any object is hashable
 
 
 @functools.lru_cache(maxsize=16)
@@ -132,7 +132,6 @@ def made_options(driver: Driver) -> Sequence[Option]:
 
 
 def full_url(url: str, tls: bool | None) -> str:
-    """Return an engine's URL with its port."""
     try:
         return engine_url.with_port(url, tls=tls)
     except UsageError:

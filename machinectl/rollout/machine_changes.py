@@ -54,7 +54,7 @@ def preview(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
 
 
 def has_host_work(run: ApplyRun, name: str) -> bool:
-    """Return whether `apply` may change the host, and it can be looked at."""
+    """Return whether `apply` may change the host, and can reach it already."""
     host, machine = run.steps[name].host, run.machines.get(name)
     if host is None:
         return bool(run.options.purge and machine and machine.changes)
@@ -138,7 +138,6 @@ def creation_of(run: ApplyRun, name: str) -> Creation:
 
 
 def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
-    """Return the edit to the file's values for `keys`."""
     spec = host.spec
     options = {
         option.name: spec.options.get(option.name, option.default)
@@ -175,7 +174,6 @@ def moved_port(host: FleetHost, machine: Machine) -> str:
 
 
 def concerns_host(host: FleetHost, machine: Machine, edit: Edit, *, restarts: bool) -> bool:
-    """Return whether the host must change, too."""
     if not (host.spec.provision and (machine.changes or edit.provision)):
         return False
     changed = edit.engine or edit.labels or edit.unlabel or edit.options or edit.url or edit.provision
@@ -183,7 +181,7 @@ def concerns_host(host: FleetHost, machine: Machine, edit: Edit, *, restarts: bo
 
 
 def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
-    """Raise MachineError if another computer's settings won."""
+    """Raise MachineError if the host keeps another computer's settings."""
     from machinectl.hosts.certificates.certificate_files import has_named_certificates
 
     settings = {each.key for each in differences(host, machine, has_named_certificates)}.intersection(SETTINGS)
@@ -197,7 +195,7 @@ def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
 
 
 def replace_certificates(held: Held, host: FleetHost) -> None:
-    """Store the file's certificates; delete those of the former CA."""
+    """Store the fleet file's certificates; delete those of the former CA."""
     from machinectl.hosts.certificates.certificate_files import files_of_other_ca, read_named_certificates
     from machinectl.hosts.certificates.identity import Identity
 

@@ -41,7 +41,7 @@ def changes_names(run: ApplyRun) -> bool:
 
 
 def carry_out(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Run all phases. At ^C, also yield the unfinished machines, and raise KeyboardInterrupt."""
+    """Run all phases. At ^C, yield the remaining machines, and raise KeyboardInterrupt."""
     try:
         for _, phase in PHASES:
             for result in phase(run, console):

@@ -99,7 +99,6 @@ def readable(records: ByName, names: Iterable[str]) -> dict[str, Machine]:
 
 
 def checked_machine(host: FleetHost, machine: Machine | None, by_lower: Mapping[str, str]) -> Machine | None:
-    """Return a host's machine. Raises MachineError if the name is taken."""
     name = by_lower.get(host.name.lower(), host.name)
     if name != host.name:
         raise MachineError(
@@ -153,7 +152,7 @@ def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificate
     found = tuple(differences(host, machine, has_certificates))
     if any((each.key, each.new) == ("no-tls", "true") or each.key in {"tls-dir", "tls-client-cert"} for each in found):
         check_keeps_its_own(host, machine)
-    # A machine created by hand joins the fleet without a change.
+    # A machine created by hand that needs no change just joins the fleet.
     if not fleet.id.owns(machine.fleet) and (found or machine.fleet):
         found = (Difference("fleet", machine.fleet, fleet.id.text), *found)
     found = tuple(without_variables(host, fleet.hidden, each) for each in found)
@@ -181,6 +180,6 @@ def in_order(jumps: Mapping[str, str]) -> list[str]:
         way: dict[str, None] = {}
         while name in jumps and name not in ordered and name not in way:
             way[name] = None
-            name = jumps[name]  # noqa: PLW2901 - on to the next one
+            name = jumps[name]  # noqa: PLW2901 - follow the jump hosts
         ordered |= dict.fromkeys(reversed(way))
     return list(ordered)

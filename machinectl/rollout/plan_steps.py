@@ -61,8 +61,8 @@ class PlanStep:
 class FleetPlan:
     """The chosen machines' steps, and the existing machines.
 
-    `previews` and `seconds` are for hosts that were looked at; `failed` is why that, or reading a record, failed.
-    `hosts` and `records` are complete, chosen or not. `hidden` values are not shown.
+    `previews` and `seconds` are for hosts that were looked at; `failed` says why a look or a record failed. `hosts`
+    and `records` are complete, chosen or not. `hidden` values are not shown.
     """
 
     steps: Sequence[PlanStep]

@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
 
 def only_taken_over(run: ApplyRun) -> list[str]:
-    """Return other fleets' machines without another change."""
     return [name for name in run.names(Action.CHANGE) if run.differs_only_in(name, "fleet")]
 
 
 def to_look_at(run: ApplyRun) -> list[str]:
-    """Return machines for --refresh: their records need no change."""
+    """Return the machines for --refresh: their records need no change."""
     if not run.options.refresh:
         return []
     names = [*run.names(Action.LEAVE), *only_taken_over(run)]
@@ -62,7 +61,7 @@ def look(run: ApplyRun, name: str, console: Console) -> Did:
 
 
 def with_previews(run: ApplyRun, plan: FleetPlan, console: Console) -> FleetPlan:
-    """Add what `apply` would do on hosts; only read them."""
+    """Return the plan with what `apply` would do; only reads hosts."""
     previews: dict[str, Sequence[Outcome]] = {}
     seconds: dict[str, float] = {}
     failed = dict(plan.failed)

@@ -32,7 +32,7 @@ def log_in(run: ApplyRun, console: Console) -> Iterator[Result]:
     """If several engines may restart, log in first; yield failures."""
     names = to_change(run)
     run.restarting = {*filter(lambda name: may_restart(run, name), names), *run.changed_by_hand}
-    if len(run.restarting) < 2:  # noqa: PLR2004 - one engine has no other one to wait for it
+    if len(run.restarting) < 2:  # noqa: PLR2004 - a single engine delays no other
         return
     reachable = [name for name in names if name in run.restarting and can_be_reached_before(run, name)]
 

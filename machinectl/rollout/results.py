@@ -32,8 +32,8 @@ UNTOUCHED = {Action.LEAVE: Did.LEFT, Action.REMOVE: Did.GONE}
 class Result(NamedTuple):
     """One machine's result.
 
-    `touched`: its host was changed. `looked_at` is "" for never. `reason` is why it did not begin or finish, unless
-    `error` says it.
+    `touched`: its host was changed. `looked_at` is "" for never. `reason` says why it did not begin or finish,
+    unless `error` does.
     """
 
     name: str

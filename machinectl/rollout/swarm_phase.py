@@ -40,7 +40,6 @@ def choose(run: ApplyRun, _: Console) -> Sequence[Result]:
 
 
 def except_joining(run: ApplyRun, results: Iterable[Result]) -> Iterator[Result]:
-    """Yield results, except of machines that must join first."""
     for result in results:
         if run.forming is None or not run.forming.keeps(result):
             yield result

@@ -92,7 +92,7 @@ class Roles:
             )
 
     def form(self, store: Store, console: Console, joining: Joining) -> Results:
-        """Yield each machine with its role, or with an error.
+        """Yield each machine when it has its role, or with an error.
 
         Managers join first; if there is no swarm, the first one begins it. Raises MachineError if none can.
         """
@@ -224,7 +224,7 @@ def manager_at(store: Store, names: Iterable[str]) -> Manager:
 
 
 def is_right(store: Store, to: Manager, name: str, found: Membership | None, role: str) -> bool:
-    """Return whether engine, manager and record agree on the role."""
+    """Return whether engine, manager and record agree on swarm and role."""
     known = node_of(store.read(name))
     listed = to.node(known.node) if known else None
     return bool(

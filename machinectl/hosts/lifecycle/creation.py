@@ -49,7 +49,7 @@ class Creation:
     def carry_out(self, store: Store, console: Console) -> Made:
         """Create the machine, or finish an interrupted creation.
 
-        If it fails, the record stays for the next run or `rm`, unless nothing was made or changed.
+        After a failure the record stays for the next run or `rm`, unless nothing was made.
         """
         settled = settle(store, self)
         settled.check()
@@ -113,7 +113,6 @@ class Settled:
     request: Request
 
     def check(self) -> None:
-        """Raise MachineError if the creation cannot succeed."""
         if self.given and self.creation.spec.tls is False:
             raise UsageError("--no-tls and certificates exclude each other", "Omit one of them")
         self.creation.driver.check(self.request)

@@ -111,7 +111,7 @@ def live_restore_borrowed(run: HostRun) -> Iterator[None]:
 
 
 def restore_live_restore(run: HostRun, *, numbered: bool = True) -> None:
-    """Restore --engine-opt's value, else the host's. A failure is a warning."""
+    """Set live-restore to --engine-opt's value, else the host's. A failure is a warning."""
     machine = run.machine
     try:
         if live_restore.is_on_record(machine.changes):

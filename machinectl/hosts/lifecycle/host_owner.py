@@ -68,7 +68,7 @@ def owner(store: Store, machine: Machine, host: Facts) -> str:
 
 
 def is_anothers(machine: Machine, host: Facts) -> bool:
-    """Return whether the host's certificate and CA are foreign."""
+    """Return whether this machine never gave the host its certificate and CA."""
     given = {change.sha256 for change in of_kind(machine.changes, CaTrusted)}
     there = host.sums.get(CA)
     return bool(SERVER in host.sums and there and given and there.sha256 not in given and not is_host_of(machine, host))
@@ -87,7 +87,7 @@ def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
 
 
 def is_host_of(machine: Machine, host: Facts) -> bool:
-    """Return whether a machine has changes, and its server certificate is on the host."""
+    """Return whether a machine has changes, and the host has its server certificate."""
     there = host.sums.get(SERVER)
     if there is None or not machine.changes:
         return False
@@ -147,7 +147,6 @@ def explain_takeover(console: Console, machine: Machine) -> None:
 
 
 def take_over_history(held: Held, console: Console, removed: Machine) -> None:
-    """Take over a removed machine's history, and forget that machine."""
     console.note(f'The host was set up here before, as "{removed.name}": continuing with that')
     held.machine.changes = merged(removed.changes, held.machine.changes)
     held.write()

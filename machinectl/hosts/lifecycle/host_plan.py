@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A step's result, or in a dry run the expected one."""
+    """A step's result, in a dry run the expected one."""
 
     title: str
     changed: bool

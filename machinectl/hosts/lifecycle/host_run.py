@@ -67,7 +67,6 @@ class HostRun(ABC):
         """The recorded machine, or a copy in a dry run."""
 
     def look(self) -> Facts:
-        """Read the facts, as a visible step."""
         with self.console.step("Looking at the host"):
             self.host = self.read()
         return self.host
@@ -282,7 +281,7 @@ class DryRun(HostRun):
 
 @contextmanager
 def certificates_stored(held: Held, identity: Identity) -> Iterator[None]:
-    """Store a host's new certificates first, and mark its machine.
+    """Store a host's new certificates first, and mark its machine for provisioning.
 
     A ready machine keeps its current ones until the engine has the new ones. If the host rolls back, so does the
     machine.

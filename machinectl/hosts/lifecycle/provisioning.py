@@ -43,7 +43,7 @@ def provision(held: Held, console: Console, access: Access, setup: Setup) -> lis
 def change(held: Held, console: Console, access: Access, setup: Setup, edit: Edit) -> list[Outcome]:
     """Edit a machine, and change its host.
 
-    The edit is undone if the host stays unchanged or rolls back. After other failures it stays, marked as not
+    If the host stays unchanged or rolls back, the edit is undone. After other failures it stays, marked as not
     applied.
     """
     before = RecordedState.by(held.machine)

@@ -1,6 +1,6 @@
 """Forget machines, and undo the changes on their hosts if requested.
 
-A host that stays set up keeps its record.
+Otherwise a changed host keeps its record.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Purge:
-    """Undo provisioning; with `engine`, remove the engine's package too."""
-
     access: Access
     allowed: Allowed
     engine: bool = False
@@ -87,7 +85,6 @@ def known_machine(store: Store, name: str, *, removed: bool) -> Machine:
 
 
 def readable(store: Store, names: Iterable[str]) -> Iterator[Machine]:
-    """Yield machines with readable records, also removed ones."""
     for name in names:
         with suppress(MachineError):
             yield known_machine(store, name, removed=True)
@@ -96,7 +93,7 @@ def readable(store: Store, names: Iterable[str]) -> Iterator[Machine]:
 def remove(
     store: Store, console: Console, name: str, *, force: bool = False, purge: Purge | None, forget: bool = False
 ) -> None:
-    """Forget a machine; with `force`, even if its record is broken.
+    """Forget a machine; with `force`, even if its record is broken. Never touches docker-machine's.
 
     `purge` and `forget` also work on removed machines.
     """

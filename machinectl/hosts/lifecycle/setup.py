@@ -102,7 +102,7 @@ class Setup:
     def _read_host(self, run: HostRun) -> shared_hosts.News | None:
         """Read the host, and take over others' changes. Raises CheckFailed if it is theirs.
 
-        Raises InUse if containers run and it must wait for its turn.
+        Raises InUse if containers run and the engine must wait for its turn.
         """
         host, machine = run.look(), run.machine
         warnings = [preflight.wrong_clock(host, host_facts.now()), preflight.open_configuration(host)]

@@ -58,7 +58,6 @@ class News(NamedTuple):
 
 
 def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News | None:
-    """Take over another computer's changes, and warn."""
     news = caught_up(held.machine, remote, host)
     if news:
         console.warn(news.told(held.name))
@@ -226,7 +225,6 @@ def write_first_revision(held: Held, remote: Remote, host: Facts) -> None:
 
 
 def with_revision(machine: Machine, job: Job) -> Job:
-    """Return the job, which also writes the revision."""
     server = job.content_of(SERVER) or Identity.read(machine.directory).on_host.get("server.pem", b"")
     state = {
         **recorded_settings(machine),

@@ -130,7 +130,7 @@ class Joining:
 
 @dataclass(frozen=True)
 class Leaving:
-    """How machines leave a swarm. `force` also lets the last manager leave, and unknown nodes."""
+    """How machines leave a swarm. `force` also lets the last manager leave, and nodes unknown to managers."""
 
     access: Access
     force: bool = False
@@ -181,7 +181,7 @@ def is_encrypted(machine: Machine) -> bool:
 
 
 def leave_old_swarm(held: Held, console: Console, node: SwarmNode, cluster: str) -> None:
-    """Leave the old swarm before joining `cluster`.
+    """Finish leaving the old swarm before joining `cluster`.
 
     If no old manager answers, only warn: the swarm may be gone.
     """
@@ -194,7 +194,7 @@ def leave_old_swarm(held: Held, console: Console, node: SwarmNode, cluster: str)
 
 
 def make_node(held: Held, do: Callable[[], None]) -> None:
-    """Call `do`; if the engine refuses, unrecord the node."""
+    """Call `do`; if the engine refuses, remove the node from the record."""
     try:
         do()
     except swarm_api.Refusal:

@@ -43,8 +43,6 @@ BACK_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class DrainManager:
-    """A manager that can drain the node `node_id`."""
-
     store: Store
     manager: Manager
     node_id: str

@@ -28,7 +28,7 @@ NOT_FOUND = 404
 
 @dataclass(frozen=True)
 class SwarmDeparture:
-    """Makes a machine leave. `force` also allows it for the last manager, and for unknown nodes."""
+    """Makes a machine leave. `force` also allows it for the last manager, and nodes unknown to managers."""
 
     force: bool = False
 

@@ -105,7 +105,6 @@ class Quorum:
 
 
 def manager_count_advice(managers: int) -> str:
-    """Return advice against an even number."""
     if managers % 2 == 0 and managers:
         return (
             f"{managers} managers tolerate no more failures than {managers - 1}: use an odd number, "

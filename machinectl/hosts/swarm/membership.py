@@ -1,8 +1,7 @@
 """Decide which machines are nodes of which swarm.
 
-An engine is trusted only about its own node ID: a worker's host must not get nodes or secrets by claiming to be a
-manager. A record changes only by what another recorded manager lists. The first manager ran `swarm init`, or the user
-named it.
+Trust an engine only about its own node ID: a worker's host must not get nodes or secrets by claiming to be a manager.
+Change a record only by what another recorded manager lists. The first manager ran `swarm init`, or the user named it.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ class TrustedSwarms:
 
         An engine may claim any ID. Refuse a node recorded for another machine. Accept a manager only if it is
         recorded, the user named it, or its address is the machine's. If the recorded node is still listed,
-        accept another one only at the address of either.
+        accept another one only at that node's address or the machine's.
         """
         cluster = by.cluster
         _, known = self._machines.get(machine.name, (None, None))
@@ -137,7 +136,7 @@ class TrustedSwarms:
         return [cluster for cluster in there if said in {"", cluster}]
 
     def _out(self, name: str, known: SwarmNode | None) -> SwarmNode | None:
-        """Keep the node of an engine that left as long as managers list it."""
+        """Return the recorded node as long as managers list it."""
         if known is None or known.membership == JOINING or not self.has_others(name, known.cluster):
             return None
         manager = self.other_answering_manager(name, known.cluster)
@@ -165,7 +164,7 @@ def is_first_manager(known: SwarmNode, found: Membership) -> bool:
 
 
 def update_recorded_node(held: Held, found: Membership, *, as_manager: bool = False) -> SwarmNode | None:
-    """Record and return a machine's node from its engine's answer."""
+    """Update and return the recorded node from an engine's answer."""
     save_node(held, TrustedSwarms(held.store).node_to_record(held.machine, found, as_manager=as_manager))
     return on_record(held.machine)
 
@@ -188,7 +187,7 @@ def find_manager(store: Store, name: str) -> Manager:
 
 
 def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str, MachineError]:
-    """Return the machines without which no quorum would be known here.
+    """Return the machines whose removal would leave too few managers known here.
 
     A swarm may be removed with all of its machines.
     """
