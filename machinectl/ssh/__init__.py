@@ -1,11 +1,9 @@
-"""SSH as OpenSSH's users know it: their configuration, agent, keys and known hosts.
+"""SSH the way OpenSSH works: the user's configuration, agent, keys and known hosts.
 
-`client` is our own client on paramiko. `openssh` builds command lines and configuration for the system's ssh. `framing`
-says how a script travels to a host and back. Import paramiko only where a connection is made: it takes 80 ms to load.
+Import paramiko only to connect: it takes 80 ms to load.
 """
 
 import sys
 
-# paramiko takes invoke to be optional: it is for `Match exec` in its own parser of ssh_config, and brings asyncio and
-# yaml, which take as long to load as all the rest.
-sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]  # what import takes for "there is none" (its reference)
+# paramiko imports invoke only to parse `Match exec` of ssh_config. With asyncio and yaml, it doubles the load time.
+sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]  # None in sys.modules makes the import fail (Python reference)

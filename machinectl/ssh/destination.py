@@ -1,4 +1,4 @@
-"""Where a host's SSH is."""
+"""Where to reach a host by SSH."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SSHEndpoint:
-    """Where a host's SSH is. An empty or zero value is left to the user's SSH configuration.
+    """A host's SSH address. Empty and zero values come from the user's SSH configuration.
 
-    `key` is the path of a private key. `copy_key` authorizes its public half at the first login, which may be by a
-    password. `jump` replaces the jump hosts of that configuration.
+    `key` is a private key's path. `copy_key` authorizes its public half at the first login, which may use a password.
+    `jump` replaces the configured jump hosts.
     """
 
     host: str
@@ -25,9 +25,8 @@ class SSHEndpoint:
 class Jump:
     """A jump host.
 
-    If it is a machine with a pinned key, `machine` is its name, and only `known_hosts`, the path of its file, decides
-    about its key. Otherwise the user's known_hosts decide; if they do not know it, the keys pinned in `known_hosts`,
-    the file of the machine behind it ("" if there is none).
+    For a machine with a pinned key, `machine` is its name, and only the file `known_hosts` decides about its key.
+    Otherwise the user's known_hosts decide, then `known_hosts` of the machine behind it ("" if none).
     """
 
     endpoint: SSHEndpoint

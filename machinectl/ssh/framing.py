@@ -1,9 +1,8 @@
-"""How a script travels to a host and its output back, whatever the user's login shell is and prints. Pure functions.
+"""Send a script to a host and find its output, whatever the login shell is and prints.
 
-The SSH server always runs LOGIN_COMMAND, which all login shells read alike (sh, csh, fish). The script follows on
-standard input as one line of sh, and then the script's own input: nothing sent is in an argument list, and nobody waits
-for the answer to the request. On both streams two marks enclose the script's output. Output of the login and of sudo is
-outside of them.
+The server always runs LOGIN_COMMAND, which sh, csh and fish read alike. Stdin carries the script as one line of sh, then
+the script's input. So nothing is in an argument list, and no round trip is lost. Two marks on both streams enclose the
+script's output; output of the login and of sudo is outside.
 """
 
 from __future__ import annotations
@@ -14,56 +13,55 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# `read` takes its line byte by byte (POSIX), and leaves the rest to the commands that follow.
+# `read` takes its line byte by byte (POSIX), and leaves the rest to the next commands.
 READING_SHELL = """sh -c 'IFS= read -r line && eval "$line"'"""
 LOGIN_COMMAND = f"exec {READING_SHELL}"
 # In root's shell: a line before this one is a password that sudo did not need.
 BEGIN = "# machinectl: the script follows"
 ROOT_COMMAND = f'while IFS= read -r line && [ "$line" != "{BEGIN}" ]; do :; done; IFS= read -r line && eval "$line"'
-# Where a system keeps sudo: a program in the user's own PATH must not get the password (the last is NixOS's).
+# Directories of sudo (the last is NixOS's): a program in the user's PATH must not get the password.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/wrappers/bin"
-# Messages in English whatever the host's locale, and the system's programs even if the user's PATH or sudo's
-# secure_path lacks their directories.
+# English messages, and the system's programs even if PATH or sudo's secure_path lacks their directories.
 ENVIRONMENT = 'LC_ALL=C; export LC_ALL; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"'
-# How much output before a script's own is kept, in bytes.
+# How much output before the script's own to keep, in bytes.
 MOST_NOISE = 1 << 16
-# The highest exit status of a shell (POSIX), and the longest number that is accepted as one, in bytes.
+# A shell's highest exit status (POSIX), and its longest number, in bytes.
 MOST_STATUS = 255
 LONGEST_NUMBER = 20
 
 
 def collected(script: str, mark: str) -> str:
-    """Return a line of sh that runs a script between marks. The script's input follows the line.
+    """Return a line of sh that runs a script between marks; the script's input follows.
 
-    The script must hold no NUL, and its output must not hold the mark. Unread input is read at the end, so that the
-    channel closes only after everything was sent.
+    The script must not contain NUL, nor its output the mark. `cat` reads unused input, so that the channel stays open
+    until we have sent everything.
     """
     return f"{ENVIRONMENT}; {enclosed(f'(eval {shell_word(script)})', mark)}; cat >/dev/null"
 
 
 def streamed(script: str, mark: str) -> str:
-    """Return lines of sh that run a user's script between marks, in the login's environment.
+    """Return sh lines that run a user's script between marks, in the login's environment.
 
-    The first line of output is the process number of the script's shell. That shell reads the last line, which is sent
-    only when the number is known: until then, the script could not be stopped. Unread input is discarded.
+    The first line of output is the shell's process number. Send the last line, the script, only after it: without the
+    number, nobody can stop the script. Unread input is discarded.
     """
     line = f"eval {shell_word(script)}" if "\n" in script else script
     return f"{enclosed(f'echo $$; {READING_SHELL}', mark)}\n{line}"
 
 
 def streamed_as_root(script: str, mark: str) -> str:
-    """Return `streamed` without the English locale that was set for sudo."""
+    """Return `streamed`, without the locale set for sudo."""
     return f"unset LC_ALL; {streamed(script, mark)}"
 
 
 def split_streamed(lines: str) -> tuple[bytes, bytes]:
-    """Split `streamed` into the lines to send first and the script's own line."""
+    """Split `streamed` into the lines to send first and the script's line."""
     first, script = lines.removesuffix("\n").rsplit("\n", 1)
     return f"{first}\n".encode(errors="surrogateescape"), f"{script}\n".encode(errors="surrogateescape")
 
 
 def enclosed(command: str, mark: str) -> str:
-    """Return a line of sh that runs a command between marks and prints its exit status."""
+    """Return sh that runs a command between marks and prints its exit status."""
     return (
         f"printf '%s\\n' {mark}; printf '%s\\n' {mark} >&2; {command}; "
         f"printf '%s%d\\n' {mark}: $?; printf '%s\\n' {mark}: >&2"
@@ -71,7 +69,7 @@ def enclosed(command: str, mark: str) -> str:
 
 
 def shell_word(script: str) -> str:
-    """Return a script of any number of lines as a word of sh on one line."""
+    """Quote a script as one word of sh on one line."""
     if "\n" not in script:
         return shlex.quote(script)
     escaped = script.replace("\\", "\\\\").replace("\n", "\\n")
@@ -79,14 +77,14 @@ def shell_word(script: str) -> str:
 
 
 def as_user(script: str, mark: str, form: Callable[[str, str], str] = collected) -> str:
-    """Return what to send to LOGIN_COMMAND before the script's input; `form` is `collected` or `streamed`."""
+    """Return the text for LOGIN_COMMAND; the script's input follows. `form` is `collected` or `streamed`."""
     return f"{form(script, mark)}\n"
 
 
 def as_root(
     script: str, mark: str, command: str, password: str | None = None, form: Callable[[str, str], str] = collected
 ) -> str:
-    """Return what to send to run a script as root. `command` runs ROOT_COMMAND by one of the functions below."""
+    """Return the text that runs a script as root. `command` must run ROOT_COMMAND."""
     given = "" if password is None else f"{password}\n"
     return f"LC_ALL=C; export LC_ALL; {set_system_path()}; {command}\n{given}{BEGIN}\n{form(script, mark)}\n"
 
@@ -97,24 +95,23 @@ def set_system_path() -> str:
 
 
 def sudo_command(script: str, *, password: bool = False, terminal: bool = False) -> str:
-    """Return sh that runs a script as root; with `password`, sudo reads one from standard input.
+    """Return sh that runs a script as root. With `password`, sudo reads one from stdin.
 
-    With `terminal`, sudo gets the terminal that requiretty in its sudoers demands.
+    `terminal` gives sudo a terminal, for requiretty in its sudoers.
     """
     how = "-S -p ''" if password else "-n"
-    # secure_path in its sudoers may lead to no sh.
+    # secure_path in the sudoers may not contain sh.
     command = f"sudo -H {how} -- /bin/sh -c {shlex.quote(script)}"
     return at_terminal(command) if terminal else command
 
 
 def authenticated_command(script: str, *, needed: bool = True, terminal: bool = False) -> str:
-    """Return sh that gives sudo the first line of standard input as its password, then runs a script as root.
+    """Return sh that authenticates with a password line on stdin, then runs a script as root.
 
-    sudo sees only the password, because sudo-rs reads ahead and would swallow what follows. For the script, sudo
-    remembers that this shell has just given one. Unless `needed`, the script may fail. The shell's own `printf` keeps
-    the password out of argument lists.
+    sudo must see only the password, because sudo-rs reads ahead. It then remembers the password for this shell. If not
+    `needed`, the script may fail. The built-in `printf` keeps the password out of argument lists.
     """
-    # More commands after sudo keep the shell from becoming sudo, which remembers its parent.
+    # sudo remembers its parent, so the shell must not exec it: add a command after it.
     then = f"{sudo_command(script)}{'' if needed else ' || :'}"
     authenticate = sudo_command(":", password=True)
     command = (
@@ -124,7 +121,7 @@ def authenticated_command(script: str, *, needed: bool = True, terminal: bool = 
 
 
 def at_terminal(command: str) -> str:
-    """Return sh that runs a command at a terminal of script(1), with its streams led past the terminal."""
+    """Return sh that runs a command at a terminal of script(1); its streams bypass the terminal."""
     past = shlex.quote(f"exec <&3 >&4 2>&5; {command}")
     return f"SHELL=/bin/sh script -qec {past} /dev/null 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1"
 
@@ -135,12 +132,12 @@ def doas_command(script: str) -> str:
 
 
 def exit_status(digits: bytes) -> int | None:
-    """Return the exit status that a shell printed, None if it is not a number. A status above 255 becomes 255."""
+    """Return a shell's exit status, at most 255; None if it is not a number."""
     return min(int(digits), MOST_STATUS) if digits.isdigit() and len(digits) <= LONGEST_NUMBER else None
 
 
 class FramedStream:
-    """One stream of a script's output; returns what is between the marks as it comes."""
+    """One stream of a script's output."""
 
     def __init__(self, mark: str) -> None:
         self._opening = f"{mark}\n".encode()
@@ -148,13 +145,13 @@ class FramedStream:
         self._held = b""
         self.started = False
         self.ended = False
-        # The end of the output before the script's own.
+        # The end of the output before the opening mark.
         self.noise = b""
-        # Only stdout has one.
+        # Only on stdout.
         self.status: int | None = None
 
     def take(self, data: bytes) -> bytes:
-        """Return the script's own output as far as it is certain."""
+        """Return the script's output; keep back what may be part of a mark."""
         if self.ended:
             return b""
         held = self._held + data
@@ -177,10 +174,10 @@ class FramedStream:
         return held[:certain]
 
     def rest(self) -> bytes:
-        """Return what was held back, if the stream ends without a closing mark."""
+        """Return the kept bytes, if the stream ended without a closing mark."""
         return self._held if self.started and not self.ended else b""
 
 
 def partial_mark(text: bytes, mark: bytes) -> int:
-    """Return how many bytes at the end of a text may be the beginning of a mark."""
+    """Return how many bytes at the end of `text` may start a mark."""
     return next((size for size in range(min(len(mark) - 1, len(text)), 0, -1) if text.endswith(mark[:size])), 0)

@@ -1,4 +1,4 @@
-"""Write files on the host through a command's stdin: SFTP cannot write root's files, and takes more round trips."""
+"""Write files on the host through stdin: SFTP cannot write root's files, and takes more round trips."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def write_file_command(path: str, size: int, *, mode: int, owner: str = "") -> str:
-    """Return sh that writes stdin to a file, atomically, with its owner ("user:group") and mode.
+    """Return sh that writes stdin to a file atomically; the owner is "user:group".
 
-    The file grows under another name, readable by nobody else (mktemp makes it 0600). Its size in bytes is checked: an
-    input that a lost connection cut off ends like a complete one.
+    A temporary file (mktemp: 0600) receives the data. Checks the size in bytes, because a lost connection looks like
+    the end of the input.
     """
     quoted = shlex.quote(path)
     chown = f' && chown {shlex.quote(owner)} "$new"' if owner else ""
@@ -39,12 +39,12 @@ def send_file(
     owner: str = "",
     timeout: float = COMMAND_TIMEOUT,
 ) -> None:
-    """Write a file into an existing directory on the host, in one round trip. Raises CommandFailed."""
+    """Write to an existing directory in one round trip. Raises CommandFailed."""
     runner.run(write_file_command(path, len(data), mode=mode, owner=owner), input=data, timeout=timeout)
 
 
 def authorize_command() -> str:
-    """Return sh that adds the key on stdin to the user's authorized_keys once, with modes that sshd accepts."""
+    """Return sh that adds the key on stdin to authorized_keys once, with modes that sshd accepts."""
     return (
         "umask 077\n"
         "IFS= read -r key || exit\n"
@@ -58,9 +58,9 @@ def authorize_command() -> str:
 
 
 def authorized_command() -> str:
-    """Return sh that prints what must be made to authorize the key on stdin, and the path of authorized_keys.
+    """Return sh that prints what authorizing the key on stdin must create, and the path of authorized_keys.
 
-    It prints line, file or directory; nothing if the key is authorized already.
+    Prints line, file or directory; nothing if the key is authorized.
     """
     return (
         "IFS= read -r key || exit\n"
@@ -77,7 +77,7 @@ def authorized_command() -> str:
 def take_out_command(path: str, made: str) -> str:
     """Return sh that removes the key on stdin from an authorized_keys file, atomically.
 
-    Of the file and the directory, what was `made` for the key is removed if it is empty.
+    Removes the file and directory, too, if `made` for the key and empty.
     """
     quoted = shlex.quote(path)
     script = (
@@ -101,17 +101,15 @@ def take_out_command(path: str, made: str) -> str:
 
 
 def place_of_key(runner: Runner, public_key: str) -> tuple[str, str]:
-    """Return what must be made to authorize a key ("" if it is authorized already), and the path of authorized_keys."""
+    """Return what to create for a key ("" if it is authorized), and the path of authorized_keys."""
     answer = runner.run(authorized_command(), input=f"{public_key}\n".encode())
     made, _, path = answer.text.partition("\n")
     return made, path
 
 
 def remove_key(runner: Runner, path: str, public_key: str, made: str) -> None:
-    """Remove a key from an authorized_keys file."""
     runner.run(take_out_command(path, made), input=f"{public_key}\n".encode())
 
 
 def authorize_key(runner: Runner, public_key: str) -> None:
-    """Add a public key (a line of authorized_keys) to those of the user."""
     runner.run(authorize_command(), input=f"{public_key}\n".encode())

@@ -1,4 +1,4 @@
-"""Interfaces for running commands on a host, and their results."""
+"""Interfaces for running commands on a host."""
 
 from __future__ import annotations
 
@@ -14,23 +14,21 @@ COMMAND_TIMEOUT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """A command's exit status and output."""
-
     status: int
     stdout: bytes
     stderr: bytes
 
     @property
     def text(self) -> str:
-        """Return stdout as text, without newlines at its end."""
+        """Stdout without final newlines."""
         return self.stdout.decode(errors="replace").rstrip("\n")
 
 
 class Runner(Protocol):
-    """Runs commands on a host: a Session as the user who logged in, or sudo's Root."""
+    """Runs commands on a host, as the login user or as root."""
 
-    # Run a script of sh within `timeout` seconds. With `check`, a status other than 0 raises CommandFailed. The trace
-    # has `shown` instead of the script, and its output unless that is `secret`. Raises ConnectionLost, CommandTimeout.
+    # Run a script of sh within `timeout` seconds. `check` raises CommandFailed if the status is not 0. The trace shows
+    # `shown` instead of the script, and no output if `secret`. Raises ConnectionLost, CommandTimeout.
     def run(
         self,
         script: str,
@@ -44,10 +42,10 @@ class Runner(Protocol):
 
 
 class StreamingRunner(Runner, Protocol):
-    """A runner that can also pass on the output of a script while it runs."""
+    """A runner that can also pass on output while a script runs."""
 
-    # Run a user's script, pass on its output as it comes, and return its exit status; None on `stop`, after the script
-    # was ended. Raises ConnectionLost.
+    # Run a user's script, pass on its output, and return its exit status; None on `stop`, after the script has ended.
+    # Raises ConnectionLost.
     def follow(
         self,
         script: str,

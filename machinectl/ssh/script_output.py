@@ -1,4 +1,4 @@
-"""The output of a script on a host, parsed as it comes, and the command that ends such a script. Pure functions."""
+"""Parse a script's output as it arrives, and end such a script."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from machinectl.ssh.ssh_errors import SSHError
 
 
-# The most output before the script's own, in bytes: a login may print without end.
+# Most output before the script's own, in bytes: a login may print endlessly.
 LONGEST_LOGIN = 16 << 20
-# The most output of a script that is kept in memory, in bytes.
+# Most output of a script to keep in memory, in bytes.
 MOST_OUTPUT = 16 << 20
 
 
 def end_command(process: int) -> str:
-    """Return sh that ends the process group of a process: SIGTERM, and SIGKILL a few seconds later."""
-    # proc(5): the group is the third word behind the name, which is in parentheses and may hold anything.
+    """Return sh that ends a process's group: SIGTERM, then SIGKILL after a few seconds."""
+    # proc(5): the group is the third word after the name in parentheses, which may contain anything.
     group = f"read -r stat </proc/{process}/stat; IFS=' '; set -f; set -- ${{stat##*) }}; group=$3"
     there = 'kill -0 "-$group" || exit 0'
     return (
@@ -34,22 +34,22 @@ def end_command(process: int) -> str:
 
 
 class ScriptOutput:
-    """Passes on the output of a script as it comes.
+    """Passes on a script's output as it arrives.
 
-    With `numbered`, the first line is the process number of the shell that runs the script (`framing.streamed`).
+    If `numbered`, its first line is the shell's process number (`framing.streamed`).
     """
 
     def __init__(self, mark: str, write: WriteOutput, *, numbered: bool = True) -> None:
         self._write = write
         self._streams = {False: FramedStream(mark), True: FramedStream(mark)}
         self._before = 0
-        # The part of the first line that has come; None after it.
+        # The received part of the first line; None after it.
         self._first: bytes | None = b"" if numbered else None
-        # 0 if it is unknown.
+        # 0 if unknown.
         self.process = 0
-        # The exit status of the outer shell: -1 if it is unknown, None if the script was stopped or timed out.
+        # The outer shell's exit status: -1 if unknown, None after a stop or a timeout.
         self.shell_status: int | None = -1
-        # Whether the script was stopped and the host did not confirm it.
+        # Whether we stopped the script, but the host did not confirm it.
         self.may_run = False
 
     @property
@@ -58,17 +58,16 @@ class ScriptOutput:
 
     @property
     def is_ready(self) -> bool:
-        """Return whether the script can be sent: the number of its shell is known."""
+        """Whether to send the script: its shell's number is known."""
         return self._first is None
 
     @property
     def status(self) -> int | None:
-        """The script's exit status, None if none has come."""
         return self._streams[False].status
 
     @property
     def is_complete(self) -> bool:
-        """Return whether the script has ended, with or without a valid status."""
+        """Whether the script has ended, even without a valid status."""
         return self._streams[False].ended
 
     @property
@@ -77,7 +76,7 @@ class ScriptOutput:
         return b"".join(each.noise for each in self._streams.values()).decode(errors="replace")
 
     def take(self, data: bytes, on_stderr: bool) -> bool:
-        """Pass on what is the script's; return whether that was all."""
+        """Pass on the script's output; return whether it is complete."""
         if not self._streams[on_stderr].started:
             self._before += len(data)
             if self._before > LONGEST_LOGIN:
@@ -86,7 +85,7 @@ class ScriptOutput:
         return all(each.ended for each in self._streams.values())
 
     def finish(self) -> None:
-        """Pass on what was held back as a possible mark: nothing more comes."""
+        """Pass on the rest, kept as a possible mark."""
         for on_stderr, stream in self._streams.items():
             self._pass_on(stream.rest(), on_stderr=on_stderr)
 
@@ -103,8 +102,6 @@ class ScriptOutput:
 
 
 class CollectedOutput(ScriptOutput):
-    """Keeps the output of a script, up to MOST_OUTPUT."""
-
     def __init__(self, mark: str) -> None:
         super().__init__(mark, self._keep, numbered=False)
         self._kept = {False: bytearray(), True: bytearray()}
@@ -131,10 +128,9 @@ class CollectedOutput(ScriptOutput):
 
 
 def final_status(output: ScriptOutput, address: str, find_loss: Callable[[], SSHError | None]) -> int | None:
-    """Return the exit status of a script whose output has ended, None if it was stopped.
+    """Return the exit status of a script after its output; None if it was stopped.
 
-    `find_loss` returns the error for a lost connection, None if the connection is still there. Raises SSHError if there
-    is no status.
+    `find_loss` returns the error of a lost connection, if any. Raises SSHError if there is no status.
     """
     if output.may_run:
         raise may_run(address)

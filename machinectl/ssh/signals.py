@@ -1,4 +1,4 @@
-"""Signals of a Linux host (signal(7)), and the exit statuses that a shell derives from them (POSIX). Pure."""
+"""Signals of Linux (signal(7)) and a shell's exit statuses for them (POSIX)."""
 
 from __future__ import annotations
 
@@ -29,17 +29,16 @@ UNKNOWN = 255
 
 
 def status_of(name: bytes) -> int:
-    """Return the exit status for a signal by its SSH name (RFC 4254 6.10)."""
+    """Return the exit status for a signal's SSH name (RFC 4254 6.10)."""
     number = NUMBERS.get(name.decode(errors="replace"))
     return ADDED + number if number else UNKNOWN
 
 
 def is_signalled(status: int) -> bool:
-    """Return whether an exit status says that a signal ended the command."""
     return ADDED < status <= ADDED + HIGHEST
 
 
 def status_text(status: int) -> str:
-    """Return an exit status as text, with the signal if it stands for one."""
+    """Format a status, with its signal if any."""
     signal = NAMES.get(status - ADDED, "")
     return f"status {status}{signal and f': {signal}'}"

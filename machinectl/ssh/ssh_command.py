@@ -1,4 +1,4 @@
-"""The command line of the system's ssh: every one that we run is built here. Pure functions."""
+"""The only builder of ssh command lines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 def ssh_command(
     host: str, options: Sequence[str] = (), *, user: str = "", port: int = 0, arguments: Sequence[str] = ()
 ) -> list[str]:
-    """Return the words of a command line; an empty user or port is left to the user's configuration.
+    """Leave an empty user or port to the configuration. `host` and `user` must not start with a dash.
 
-    The first of several values of an option wins. `arguments` follow the host, where ssh still takes options before the
-    remote command: `-A`, `-L 8080:localhost:80`, `ls -l`. The host and the user must not begin with a dash.
+    For an option given twice, ssh uses the first value. `arguments` follow the host: more options, then the remote
+    command.
     """
     login = ["-l", user] if user else []
     address = ["-p", str(port)] if port else []

@@ -1,4 +1,4 @@
-"""Errors between here and a command on the host."""
+"""Errors between us and a command on the host."""
 
 from __future__ import annotations
 
@@ -12,37 +12,36 @@ if TYPE_CHECKING:
     from machinectl.ssh.runner import CommandResult
 
 
-# Enough for all that was tried at a login. Characters.
+# Enough for all login attempts, in characters.
 LONGEST = 1000
-# Parts of hints for a new machine. For an existing one, `hosts.connection` replaces them by commands.
+# Parts of hints for a new machine. For an existing one, `hosts.connection` replaces them with commands.
 ANOTHER_PORT = "where SSH listens on another port, create and set take --generic-ssh-port"
 ANOTHER_KEY = "--generic-ssh-key PATH"
-# How sshd greets a client that it rejects for now: MaxStartups, and PerSourcePenalties, the default since 9.8
+# sshd's greetings for a client that it rejects for now: MaxStartups, and PerSourcePenalties, on by default since 9.8
 # (sshd-session.c, srclimit.c).
 REJECTING_GREETINGS = ("Not allowed at this time", "Exceeded MaxStartups")
 
 
 class SSHError(MachineError):
-    """The host cannot be reached, refuses the login, or did not do what it was asked to.
+    """The host is unreachable, refuses the login, or a request failed.
 
-    The cause may quote the server: it is kept on one line, so that no line of the server looks like ours.
+    Keeps cause and hint on one line: they may quote a server, which could imitate our messages.
     """
 
     def __init__(self, cause: str, hint: str = "") -> None:
-        # Both may quote a server.
         super().__init__(one_line(cause, LONGEST), one_line(hint, LONGEST))
 
 
 class Unreachable(SSHError):
-    """No address of the host answers: it is off, or a firewall is in between."""
+    """No address of the host answers."""
 
 
 class ConnectionLost(SSHError):
-    """The connection ended; the command may or may not have been carried out."""
+    """The connection ended. The command may have run."""
 
 
 class HostKeyRefused(SSHError):
-    """The host's key is not trusted; nothing was sent to it."""
+    """The host's key is not trusted; nothing was sent."""
 
 
 class LoginRefused(SSHError):
@@ -50,9 +49,9 @@ class LoginRefused(SSHError):
 
 
 class Unsupported(SSHError):
-    """An algorithm that our own SSH lacks; the system's ssh may have it.
+    """Our SSH lacks an algorithm; the system's ssh may have it.
 
-    `keyword` is the option of ssh_config for the kind of algorithm, `offered` lists the server's algorithms.
+    `keyword` is ssh_config's option for it, `offered` the server's algorithms.
     """
 
     def __init__(self, cause: str, hint: str = "", keyword: str = "", offered: Sequence[str] = ()) -> None:
@@ -62,19 +61,19 @@ class Unsupported(SSHError):
 
 
 class TokenNeeded(Unsupported):
-    """The key that the host accepts is on a security token."""
+    """The accepted key is on a security token."""
 
 
 class NoShell(SSHError):
-    """The login works but runs no commands: nologin, a forced command, a restricted shell."""
+    """The login runs no commands: nologin, a forced command or a restricted shell."""
 
 
 class CommandTimeout(SSHError):
-    """The command did not end in time; it may still be running on the host."""
+    """A timeout; the command may still run."""
 
 
 class CommandFailed(SSHError):
-    """The command ended with a status other than 0; `result` holds its output."""
+    """An exit status other than 0; `result` has the output."""
 
     def __init__(self, cause: str, hint: str, result: CommandResult) -> None:
         super().__init__(cause, hint)
@@ -82,7 +81,7 @@ class CommandFailed(SSHError):
 
 
 class RootRefused(SSHError):
-    """The user cannot become root; the message holds the sudoers line that would allow it."""
+    """The user cannot become root; the hint is the sudoers line to add."""
 
 
 def command_timeout(address: str, seconds: float) -> CommandTimeout:
@@ -93,12 +92,11 @@ def command_timeout(address: str, seconds: float) -> CommandTimeout:
 
 
 def no_status(address: str) -> SSHError:
-    """Return the error for a script that ended without a valid exit status."""
     return SSHError(f"{address} ended a command without an exit status", "See each command and its output: --debug")
 
 
 def shell_ended(address: str, said: str = "") -> SSHError:
-    """Return the error for a script whose shell was ended from outside."""
+    """Return the error for a shell that something else ended."""
     return SSHError(
         f"{address} ended a command early{said and f': {said}'}",
         "Look on the host for a signal to its shell, or a lack of memory: journalctl -e",
@@ -106,7 +104,6 @@ def shell_ended(address: str, said: str = "") -> SSHError:
 
 
 def may_run(address: str) -> SSHError:
-    """Return the error for a command that may still run after its timeout."""
     return SSHError(
         f"{address} did not confirm that it ended a command that timed out",
         "It may still be running there; on the host: ps -ef",

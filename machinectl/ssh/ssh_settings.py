@@ -1,4 +1,4 @@
-"""The settings that OpenSSH would use for a host, from `ssh -G`: Include, Match and the rest apply as in ssh itself."""
+"""Read OpenSSH's settings for a host from `ssh -G`, with Include and Match."""
 
 from __future__ import annotations
 
@@ -28,91 +28,90 @@ if TYPE_CHECKING:
 
 SSH_PORT = 22
 PORTS = range(1, 1 << 16)
-# How long TCP and SSH's greeting may take without a ConnectTimeout, in seconds: enough for a host that boots or a bad
-# link, and not too long for a person.
+# Default ConnectTimeout for TCP and the greeting, in seconds: enough for a booting host or a bad link.
 CONNECT_TIMEOUT = 15.0
-# A link is dead after 3 x 15 s without an answer (OpenSSH's default count is 3; its interval is 0, never).
+# A link is dead after 3 x 15 s without an answer (OpenSSH's defaults: 3, and interval 0, never).
 ALIVE_INTERVAL = 15.0
 ALIVE_COUNT = 3
-# ssh -G runs the commands of `Match exec` and may look names up.
+# ssh -G runs the commands of `Match exec`, and may look up names. Seconds.
 QUERY_TIMEOUT = 30.0
 
 # OpenSSH's valid_hostname and valid_ruser (ssh.c) refuse the same characters.
 NAME = re.compile(r"[^-\s\\'\"`$<>|&;(){}\x00-\x1f\x7f][^\s\\'\"`$<>|&;(){}\x00-\x1f\x7f]*")
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
-# OpenSSH's default for IdentityFile, in its order; sk keys need their token and only work with an agent.
+# OpenSSH's default order for IdentityFile. Without sk keys, which need their token and an agent.
 DEFAULT_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 STRICTNESS = {"yes": ("true",), "accept-new": (), "no": ("false", "off"), "ask": ()}
 KNOWN_HOSTS = ("~/.ssh/known_hosts ~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2")
 
 # Answers of ssh with their time (time.monotonic), by program, host, user and port.
 ANSWERS: dict[tuple[str, str, str, int], tuple[float, Options]] = {}
-# How long an answer holds: long enough for the steps of one command, but a host that we wait for may need another way
-# once it is up (`Match exec` looks). Seconds.
+# How long an answer is valid, in seconds: one command reuses it, but a booting host may soon need another route
+# (`Match exec`).
 ANSWER_HOLDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where and how to connect. Names are from ssh_config(5); paths are expanded; "" means none."""
+    """How to connect. Names are from ssh_config(5), paths are expanded, "" means none."""
 
     host: str
     hostname: str
     user: str
     port: int
-    # IdentityFile, in order, whether the file exists or not.
+    # IdentityFile, in order, with missing files.
     keys: tuple[str, ...]
-    # CertificateFile, in order, whether the file exists or not.
+    # CertificateFile, in order, with missing files.
     certificates: tuple[str, ...]
-    # The user named one key: nothing else is tried.
+    # The user named one key; try no others.
     key_given: bool
-    # Only `keys` may be used, no other keys of the agent.
+    # Use only `keys`, no other keys of the agent.
     identities_only: bool
     agent: str
     proxy_jump: str
     proxy_command: str
-    # The existing files of UserKnownHostsFile and GlobalKnownHostsFile.
+    # Existing files of UserKnownHostsFile and GlobalKnownHostsFile.
     known_hosts: tuple[str, ...]
     host_key_alias: str
-    # StrictHostKeyChecking, one of the keys of STRICTNESS.
+    # StrictHostKeyChecking, a key of STRICTNESS.
     strict_host_key_checking: str
     revoked_host_keys: str
     family: socket.AddressFamily
     connect_timeout: float
     alive_interval: float
     alive_count: int
-    # Replaces `proxy_jump` and `proxy_command`, which are "" then.
+    # Replaces `proxy_jump` and `proxy_command`, which are then "".
     jump: Jump | None = None
     # KnownHostsCommand with its tokens unexpanded.
     known_hosts_command: str = ""
 
     @property
     def is_direct(self) -> bool:
-        """Return whether its port is reached from here directly."""
+        """Whether TCP reaches the host without a jump host or proxy."""
         return not (self.jump or self.proxy_jump or self.proxy_command)
 
     @property
     def address(self) -> str:
-        """Return the host for messages, with the port unless it is 22."""
+        """The host for messages, with a port other than 22."""
         host = f"[{self.hostname}]" if ":" in self.hostname else self.hostname
         return host if self.port == SSH_PORT else f"{host}:{self.port}"
 
     @property
     def login(self) -> str:
-        """Return user@host[:port] for messages."""
+        """user@host[:port] for messages."""
         return f"{self.user}@{self.address}"
 
     @property
     def login_options(self) -> str:
-        """Return what to type after `ssh`, for a hint."""
+        """Arguments for `ssh` in hints."""
         port = "" if self.port == SSH_PORT else f"-p {self.port} "
         return f"{port}{self.user}@{self.host}"
 
 
 def read_settings(endpoint: SSHEndpoint) -> Settings:
-    """Ask OpenSSH for its settings of a host. Without an `ssh`, read the same files with paramiko.
+    """Query ssh, or without one, parse its files with paramiko.
 
-    Raises UsageError for an invalid host, SSHError for a configuration that ssh refuses.
+    Raises UsageError for an invalid host, SSHError for an invalid configuration.
     """
     check_endpoint(endpoint)
     program = shutil.which("ssh")
@@ -121,7 +120,7 @@ def read_settings(endpoint: SSHEndpoint) -> Settings:
     try:
         return choose_settings(endpoint, read_files(endpoint))
     except ValueError as exc:
-        # ssh would have refused it, or made a number of it (ConnectTimeout 1m).
+        # ssh would have refused it, or converted it (ConnectTimeout 1m).
         raise SSHError(
             f"The SSH configuration for {endpoint.host} has a word in place of a number: a port, or seconds",
             "Mend ~/.ssh/config, or install OpenSSH's ssh, which reads it then",
@@ -129,7 +128,7 @@ def read_settings(endpoint: SSHEndpoint) -> Settings:
 
 
 def check_endpoint(endpoint: SSHEndpoint) -> None:
-    """Refuse a host or user that ssh or the shell of a ProxyCommand would read as something else."""
+    """Refuse a host or user that ssh or a ProxyCommand's shell would misread."""
     if not NAME.fullmatch(endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
         raise UsageError(f"{endpoint.host!r} is not a host's name or address", "Give it as ssh takes it")
     if endpoint.user:
@@ -137,22 +136,20 @@ def check_endpoint(endpoint: SSHEndpoint) -> None:
 
 
 def check_ssh_user(user: str) -> None:
-    """Refuse a user that ssh or a shell would read as something else."""
+    """Refuse a user that ssh or a shell would misread."""
     if not NAME.fullmatch(user):
         raise UsageError(f"{user!r} is not a user's name", "Give it as ssh takes it")
 
 
 def openssh_query(endpoint: SSHEndpoint) -> list[str]:
-    """Return the command that prints OpenSSH's settings for a checked endpoint."""
     return ssh_command(endpoint.host, ["-G"], user=endpoint.user, port=endpoint.port)
 
 
 def cached_options(program: str, endpoint: SSHEndpoint) -> Options:
-    """Ask OpenSSH for a host's options, once within ANSWER_HOLDS.
+    """Query ssh at most once per ANSWER_HOLDS.
 
-    An answer also holds for the local user and port 22 if none was given and ssh chose these: neither `Match user` nor
-    %r and %p of a `Match exec` have seen other ones then. This is not so for a user or port that the configuration
-    sets: lines above `User ops` have not seen ops.
+    Without a given user or port, also caches the answer for the local user and port 22 if ssh chose these: `Match user`
+    and `Match exec` saw the same values. Not for configured ones: lines above `User ops` did not see ops.
     """
     now = time.monotonic()
     key = (program, endpoint.host, endpoint.user, endpoint.port)
@@ -167,7 +164,7 @@ def cached_options(program: str, endpoint: SSHEndpoint) -> Options:
 
 
 def local_user() -> str:
-    """Return the user that ssh assumes: whoever runs it, whatever $USER says."""
+    """Return the user that ssh assumes: it ignores $USER."""
     try:
         import pwd
     except ImportError:  # Windows
@@ -200,7 +197,7 @@ def ask_openssh(endpoint: SSHEndpoint) -> Options:
 
 
 def parse_options(text: str) -> Options:
-    """Parse the output of `ssh -G`: `keyword value` lines; a keyword may come many times."""
+    """Parse `ssh -G`: `keyword value` lines, with repeated keywords."""
     options: Options = {}
     for line in text.splitlines():
         keyword, _, value = line.partition(" ")
@@ -209,7 +206,7 @@ def parse_options(text: str) -> Options:
 
 
 def read_files(endpoint: SSHEndpoint) -> Options:
-    """Read the user's and the system's ssh_config with paramiko, which ignores Include and half of Match."""
+    """Read ssh_config with paramiko, which ignores Include and half of Match."""
     import paramiko
 
     config = paramiko.SSHConfig()
@@ -237,7 +234,7 @@ def read_files(endpoint: SSHEndpoint) -> Options:
 
 
 def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Settings:
-    """Build Settings from OpenSSH's options; the endpoint's own values win."""
+    """Build Settings; the endpoint's values win."""
 
     def option(name: str, default: str = "") -> str:
         value = options.get(name, [default])[0]
@@ -280,7 +277,7 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
 
 
 def tokens_of(host: str, hostname: str, user: str, port: int, alias: str) -> dict[str, str]:
-    """Return the values of the %-tokens of ssh_config(5) that more than one keyword accepts."""
+    """Return %-tokens of ssh_config(5) that several keywords share."""
     return {
         "%": "%",
         "d": os.path.expanduser("~"),
@@ -296,12 +293,12 @@ def tokens_of(host: str, hostname: str, user: str, port: int, alias: str) -> dic
 
 
 def strictness(value: str) -> str:
-    """Return StrictHostKeyChecking as ssh_config(5) spells it: ssh -G prints true and false."""
+    """Return ssh_config(5)'s spelling: ssh -G prints true and false."""
     return next((name for name, also in STRICTNESS.items() if value.lower() in {name, *also}), "ask")
 
 
 def agent_socket(options: Mapping[str, Sequence[str]], tokens: Mapping[str, str]) -> str:
-    """Return the agent's socket: IdentityAgent (a path, $VARIABLE, SSH_AUTH_SOCK or none), else $SSH_AUTH_SOCK."""
+    """Return IdentityAgent (a path, $VARIABLE, SSH_AUTH_SOCK or none), else $SSH_AUTH_SOCK."""
     value = options.get("identityagent", ["SSH_AUTH_SOCK"])[0]
     if value.lower() == "none":
         return ""
@@ -313,18 +310,17 @@ def agent_socket(options: Mapping[str, Sequence[str]], tokens: Mapping[str, str]
 
 
 def expand(path: str, tokens: Mapping[str, str]) -> str:
-    """Expand ~, ${VARIABLE} and %-tokens in a path of ssh_config."""
     path = re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match[1], ""), path)
     return os.path.expanduser(replace_tokens(path, tokens))
 
 
 def replace_tokens(text: str, tokens: Mapping[str, str]) -> str:
-    """Replace the %-tokens of ssh_config(5), TOKENS; unknown ones stay."""
+    """Expand the TOKENS of ssh_config(5); unknown ones stay."""
     return re.sub(r"%(.)", lambda match: tokens.get(match[1], match[0]), text)
 
 
 def existing(paths: str, tokens: Mapping[str, str]) -> list[str]:
-    """Return the existing files of a list. `ssh -G` prints paths with blanks unquoted: prefer the longest match."""
+    """Split a list into existing files. `ssh -G` leaves spaces unquoted: prefer the longest match."""
     words = paths.split(" ")
     found = []
     while words:
@@ -340,10 +336,10 @@ def existing(paths: str, tokens: Mapping[str, str]) -> list[str]:
 
 
 def jump_host(text: str) -> SSHEndpoint:
-    """Parse one jump host, as ssh's -J reads it. Raises UsageError."""
+    """Parse one jump host, as ssh -J does. Raises UsageError."""
     found = jump_target(text)
     colons, port = found.host.count(":"), re.search(r":(\d+)/?$", text)
-    # No address has one colon: an invalid port.
+    # No address has one colon: it is an invalid port.
     if "," in text or colons == 1 or (port and not colons and found.port not in PORTS):
         raise UsageError(
             f"{text!r} is not a jump host: name a machine, or [user@]host[:port]",
@@ -355,7 +351,7 @@ def jump_host(text: str) -> SSHEndpoint:
 
 
 def jump_targets(proxy_jump: str) -> list[SSHEndpoint]:
-    """Parse a ProxyJump: [user@]host[:port] or ssh:// URIs, separated by commas, in order."""
+    """Parse a ProxyJump: [user@]host[:port] or ssh:// URIs, separated by commas."""
     return [jump_target(text.strip()) for text in proxy_jump.split(",")]
 
 

@@ -1,4 +1,4 @@
-"""Log in as OpenSSH does: first the agent's keys, then key files, then a password or the server's questions."""
+"""Log in as OpenSSH does: with keys of the agent, then key files, then a password or answers to prompts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def log_in(transport: Transport, settings: Settings, credentials: Credentials, console: Console) -> None:
-    """Authenticate, or raise LoginRefused saying what the host accepts and what was tried."""
+    """Authenticate. Raises LoginRefused with the methods that the host accepts and what was tried."""
     agent = private_keys.open_agent(settings.agent)
     attempt = LoginAttempt(transport, settings)
     keys = KeyLogin(attempt, settings, credentials, console, agent)
@@ -60,7 +60,6 @@ def login_refused(attempt: LoginAttempt) -> LoginRefused:
 
 
 def wants_more(attempt: LoginAttempt, passwords: PasswordLogin, console: Console) -> LoginRefused:
-    """Return the error for a server to which an accepted key is not enough."""
     settings, methods = attempt.settings, attempt.methods
     asks = f", and asks: {passwords.prompts[-1]!r}" if passwords.prompts else ""
     key_only = f"on the host, AuthenticationMethods publickey in sshd_config for {settings.user}"

@@ -1,4 +1,4 @@
-"""Connect to a host and log in: settings, the connection, its key, our login."""
+"""Connect to a host, check its host key and log in."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.ssh_settings import Settings
 
-# OpenSSH follows a jump host's own ProxyJump without a limit; a longer chain is a loop.
+# OpenSSH has no limit for ProxyJump; a chain longer than this is a loop.
 LONGEST_CHAIN = 8
-# The kinds of keys that a server may have, each with a fingerprint that a person may have read.
+# The kinds of host keys. A user may know the fingerprint of any of them.
 KEY_KINDS: tuple[tuple[str, ...], ...] = (
     ("ssh-ed25519",),
     ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
@@ -47,13 +47,11 @@ def connect(
     timeout: float | None = None,
     trace: Callable[[str], None] | None = None,
 ) -> SSHSession:
-    """Connect to a host as its user's OpenSSH would, and log in.
+    """Connect to a host with the user's SSH configuration, and log in.
 
-    `timeout` in seconds is for each of TCP and the handshake; None means the user's ConnectTimeout, else 15 s. `trace`
-    gets each command and its output, never its input. Keep `SSHSession.known_hosts` as the machine's known_hosts.
-    If paramiko lacks something, the system's ssh is used if there is one.
-
-    Raises SSHError, among others HostKeyRefused and LoginRefused.
+    `timeout` (seconds) limits TCP and the handshake, each; default: ConnectTimeout, else 15 s. `trace` gets commands
+    and their output, never input. Save `SSHSession.known_hosts` for the machine. Uses the system's ssh if paramiko
+    lacks a feature. Raises SSHError, such as HostKeyRefused or LoginRefused.
     """
     chosen = read_settings(endpoint)
     if timeout is not None:
@@ -72,9 +70,9 @@ def connect(
 
 
 def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
-    """Agree on keys with a host without logging in; return what to keep as the machine's known_hosts.
+    """Check a host's key without logging in, and return the machine's known_hosts.
 
-    Jump hosts are logged in at with `credentials`. Raises what `connect` raises before a login.
+    `credentials` are for jump hosts. Raises the same errors as `connect` before the login.
     """
     chosen = read_settings(endpoint)
     with ExitStack() as stack:
@@ -90,7 +88,7 @@ class Connector:
     """Reaches a host through its jump hosts; `stack` closes all connections."""
 
     def __init__(self, stack: ExitStack, credentials: Credentials, host_keys: HostKeys, console: Console) -> None:
-        # The host's; a jump host that is a machine has its own.
+        # For the host. A jump host that is a machine has its own.
         self.host_keys = host_keys
         self._stack = stack
         self._credentials = credentials
@@ -99,9 +97,9 @@ class Connector:
     def reach(
         self, chosen: Settings, judge: HostKeys | None = None, *, hops: int = 0, aside: bool = False
     ) -> Transport:
-        """Connect and log in; with `hops` above 0, at a jump host.
+        """Connect and log in. `hops` is above 0 for a jump host.
 
-        Its key is judged by `judge`; `aside` if that belongs to another host.
+        `judge` checks the key; pass `aside` if it belongs to another host.
         """
         if hops > LONGEST_CHAIN:
             raise SSHError(f"The jump hosts of {chosen.host} form a loop", f"See: ssh -G {chosen.host}")
@@ -111,27 +109,26 @@ class Connector:
             log_in(transport, chosen, credentials, self._console)
         except LoginRefused as exc:
             if hops:
-                # The given keys and passwords are only the host's.
+                # The user's key and password are for the host, not for jump hosts.
                 machine = "" if aside else (judge or self.host_keys).machine
                 exc.hint = jump_host_hint(chosen, machine)
             raise
         return transport
 
     def meet(self, chosen: Settings) -> None:
-        """Find that a host's key is trusted, and leave it at that."""
+        """Check a host's key without logging in."""
         self._open(chosen, self.host_keys, hops=0, aside=False)
 
     def _open(self, chosen: Settings, judge: HostKeys, hops: int, *, aside: bool) -> Transport:
-        """Connect to a host and check its key."""
         demanded = judge.demanded(jump=aside)
         types = judge.known_types(chosen, jump=aside)
         certified = judge.takes_certificates(chosen, jump=aside)
         transport, key = self._shake_hands(chosen, judge, types, hops, certificates=certified)
         if certified and not judge.is_certified(chosen, key, transport.shown_key, jump=aside):
-            # As ssh does, judge only the key.
+            # As ssh does, check only the key.
             certified = False
             transport, key = self._shake_hands(chosen, judge, types, hops)
-        # The demanded fingerprint may be that of another key of the host: ask for each.
+        # The required fingerprint may be of another of the host's keys: ask for each kind.
         kinds = [kind for kind in KEY_KINDS if key.type not in kind]
         while demanded and key.fingerprint != demanded and kinds:
             types = list(kinds.pop(0))
@@ -167,7 +164,7 @@ class Connector:
         return transport, HostKey(key.get_name(), key.asbytes())
 
     def _through(self, jump: Jump, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
-        """Open a channel through the jump host of the endpoint."""
+        """Open a channel through the endpoint's jump host."""
         gate = read_settings(jump.endpoint)
         if jump.machine:
             policy = HostKeyPolicy(read_file(jump.known_hosts), machine=jump.machine)
@@ -177,7 +174,7 @@ class Connector:
         return handshake.through(transport, chosen, gate.address)
 
     def _jump(self, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
-        """Open a channel through the last host of ProxyJump, which is reached through those before it."""
+        """Open a channel through the last host of ProxyJump."""
         *before, last = jump_targets(chosen.proxy_jump)
         jump = read_settings(last)
         if before:
@@ -187,7 +184,6 @@ class Connector:
 
 
 def jump_host_hint(chosen: Settings, machine: str) -> str:
-    """Return what to type if a jump host, which may be a machine, refuses the login."""
     if machine:
         return f"It is a jump host. See why: machinectl doctor {machine}"
     return f"It is a jump host: your SSH configuration says who logs in there, and how. Try: ssh {chosen.login_options}"

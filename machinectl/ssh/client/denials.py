@@ -1,4 +1,4 @@
-"""Explain what a host says instead of a login or of a command's output. Pure functions."""
+"""Explain what a host prints if it refuses a login or commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machinectl.ssh.ssh_settings import NAME
 if TYPE_CHECKING:
     from machinectl.ssh.ssh_settings import Settings
 
-# pam_nologin(8) with systemd's words, and sshd without PAM.
+# pam_nologin(8) with systemd's text, and sshd without PAM.
 NOT_NOW = re.compile(r"System is (booting up|going down)|pam_nologin|not permitted to log in", re.IGNORECASE)
 # pam_unix(8) and sshd.
 NEW_PASSWORD = re.compile(r"password (has expired|change required)|to change your password", re.IGNORECASE)
@@ -25,14 +25,14 @@ NO_SHELL = re.compile(r"account is (currently )?not available")
 RESTRICTED = re.compile(r"\brestricted\b")
 GIT_SHELL = re.compile(r"unrecognized command|Interactive git shell is not enabled")
 SHELL_MISSING = re.compile(r"^(/\S+): No such file or directory\s*$")
-# A part of every script that is sent: a program that is not a shell echoes it.
+# Part of every script. A program that is not a shell echoes it.
 ECHOED = re.compile(r"printf '%s\\n' [0-9a-f]{32}|IFS= read -r line")
-# How much foreign text is quoted, in characters.
+# Longest quote of a host's text, in characters.
 LONGEST_SAID = 200
 
 
 def instead_of_login(settings: Settings, said: str) -> LoginRefused | None:
-    """Return why a host ended the connection after a granted login, from its banner; None if that is unclear."""
+    """Return why a host closed the connection, from its banner; None if the banner does not say."""
     words = one_line(said, LONGEST_SAID)
     if NOT_NOW.search(said):
         return LoginRefused(
@@ -50,10 +50,10 @@ def instead_of_login(settings: Settings, said: str) -> LoginRefused | None:
 
 
 def instead_of_commands(settings: Settings, said: str) -> NoShell:
-    """Return why a host does not run our commands, from what came instead of their output."""
+    """Return why a host does not run commands, from what it printed."""
     words = one_line(said.strip()[-LONGEST_SAID:], LONGEST_SAID)
     another = ANOTHER_USER.search(said)
-    # The name goes into a command that a person types.
+    # A person types this name as part of a command: allow only safe characters.
     if another and NAME.fullmatch(another[1]):
         return NoShell(
             f"{settings.user} may not log in at {settings.address}: it says {words!r}",
@@ -97,7 +97,7 @@ def instead_of_commands(settings: Settings, said: str) -> NoShell:
 
 
 def new_password(settings: Settings) -> tuple[str, str]:
-    """Return cause and hint for an expired password."""
+    """Return the cause and hint for an expired password."""
     return (
         f"The password of {settings.user} at {settings.address} has expired: it wants a new one before anything else",
         f"Log in once, and give it one: ssh {settings.login_options}",

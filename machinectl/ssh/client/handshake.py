@@ -1,4 +1,4 @@
-"""Reach a host by TCP, a ProxyCommand or a jump host's channel, and agree on keys with its SSH server."""
+"""Reach a host by TCP, a ProxyCommand or a jump host, and run the SSH handshake."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 
 
 GREETING = "SSH-"
-# How much foreign text is quoted, in characters, and how much stderr of a ProxyCommand is read, in bytes.
+# Longest quote of a host's text, in characters; most stderr to read from a ProxyCommand, in bytes.
 LONGEST_SAID = 100
 LONGEST_ERRORS = 1 << 16
 LONGEST_OFFER = 300
-# The command must ignore ^C, on which we finish a step first. It stays in our process group, so that it can ask for a
-# password at the terminal.
+# ^C must not end the command, because we finish a step first. It stays in our process group, so that it can ask for
+# a password at the terminal.
 IGNORING_INTERRUPTS = 'trap "" INT; exec "$0" -c "$1"'
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 
 def connect_tcp(settings: Settings) -> socket.socket:
-    """Connect to a host, trying each of its addresses. Raises SSHError saying what was found there."""
+    """Connect to a host, trying each of its addresses. Raises SSHError."""
     deadline = time.monotonic() + settings.connect_timeout
     addresses = resolve_host(settings)
     failure: OSError = TimeoutError()
@@ -89,7 +89,6 @@ def resolve_host(settings: Settings) -> Sequence[AddressInfo]:
 
 
 def unreachable(settings: Settings, failure: OSError) -> SSHError:
-    """Return the error for a failed connect."""
     where = f"{settings.hostname} port {settings.port}"
     if isinstance(failure, TimeoutError) or failure.errno == errno.ETIMEDOUT:
         return Unreachable(
@@ -107,14 +106,14 @@ def unreachable(settings: Settings, failure: OSError) -> SSHError:
 
 
 class ProxyCommand:
-    """The user's ProxyCommand, which carries the connection on its standard input and output (ssh_config(5)).
+    """The user's ProxyCommand; its stdin and stdout carry the connection (ssh_config(5)).
 
-    One socket pair instead of two pipes makes it a socket like any other; paramiko's own never notices its end.
+    One socket pair replaces two pipes. paramiko's own ProxyCommand never notices when the command ends.
     """
 
     def __init__(self, command: str) -> None:
         self.socket, theirs = socket.socketpair()
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the rest
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         with theirs:
             try:
                 self._process = subprocess.Popen(
@@ -132,7 +131,7 @@ class ProxyCommand:
         self.command = command
 
     def said(self) -> str:
-        """Return the last line of its stderr, or ""."""
+        """Return the last line of the command's stderr, or ""."""
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - LONGEST_ERRORS))
         lines = self._errors.read(LONGEST_ERRORS).decode(errors="replace").strip().splitlines()
         return one_line(lines[-1]) if lines else ""
@@ -145,7 +144,7 @@ class ProxyCommand:
 
 
 def handshake(transport: Transport, settings: Settings, proxy: ProxyCommand | None) -> None:
-    """Agree on keys (RFC 4253) within `settings.connect_timeout`. Raises SSHError saying what is there instead."""
+    """Run the handshake (RFC 4253) within `settings.connect_timeout`. Raises SSHError with what answered instead."""
     over = threading.Event()
     transport.start_client(event=over)
     if not over.wait(settings.connect_timeout):
@@ -159,7 +158,7 @@ def handshake(transport: Transport, settings: Settings, proxy: ProxyCommand | No
 def not_ssh(
     transport: Transport, settings: Settings, proxy: ProxyCommand | None, failure: Exception | None
 ) -> SSHError:
-    """Return the error for a handshake that failed, or without a `failure` timed out."""
+    """Return the error for a failed handshake. `failure` is None after a timeout."""
     where = f"{settings.hostname} port {settings.port}"
     within = f"within {settings.connect_timeout:.0f} s"
     if proxy is not None and not transport.remote_version:
@@ -209,7 +208,6 @@ def not_ssh(
 
 
 def nothing_shared(where: str, failure: NothingShared) -> Unsupported:
-    """Return the error for a server with which no algorithm is shared."""
     what = f"{where} is incompatible with our SSH"
     offered = one_line(", ".join(failure.offered), LONGEST_OFFER)
     if failure.outdated:
@@ -229,7 +227,6 @@ def nothing_shared(where: str, failure: NothingShared) -> Unsupported:
 
 
 def failure_reason(failure: BaseException | None) -> str:
-    """Return why a connection ended, in a few words."""
     if isinstance(failure, OSError) and failure.strerror:
         return failure.strerror
     if failure is None or isinstance(failure, EOFError):
@@ -265,7 +262,7 @@ def through(jump: Transport, settings: Settings, jump_address: str) -> paramiko.
 
 
 def close_quietly(stack: ExitStack, transport: Transport) -> None:
-    """Close a transport together with the stack, whatever its state."""
+    """Close a transport with the stack; ignore errors."""
 
     def close() -> None:
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):

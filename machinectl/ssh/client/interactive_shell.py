@@ -1,4 +1,4 @@
-"""A shell on the host for a person, for computers without an `ssh`."""
+"""Run an interactive shell on a host, for computers without `ssh`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ CHUNK = 1 << 15
 
 
 def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
-    """Connect this process's standard streams to a login shell or a command; return its exit status.
+    """Connect our stdin, stdout and stderr to a login shell or a command; return its exit status.
 
-    As with ssh, a shell gets a terminal if stdin is one, a command gets none, and the words of a command are joined
-    with blanks.
+    As with ssh, only a shell gets a terminal, and only if stdin is one. Words of a command are joined with spaces.
     """
     wants_terminal = not command and sys.stdin.isatty()
     try:
@@ -69,7 +68,7 @@ def raw_terminal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def following_size(channel: paramiko.Channel) -> Iterator[None]:
-    """Report changes of the window's size to the host."""
+    """Report changes of the window size to the host."""
 
     def tell() -> None:
         columns, rows = os.get_terminal_size(sys.stdin.fileno())
@@ -77,7 +76,7 @@ def following_size(channel: paramiko.Channel) -> Iterator[None]:
             channel.resize_pty(columns, rows)
 
     def on_change(*_: object) -> None:
-        # In a thread: the signal may come while this one holds paramiko's lock for sending.
+        # Use a thread: the signal may arrive while this thread holds paramiko's send lock.
         threading.Thread(target=tell, daemon=True).start()
 
     before = signal.signal(signal.SIGWINCH, on_change)

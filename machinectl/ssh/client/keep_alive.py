@@ -1,4 +1,4 @@
-"""Keep-alive for a connection: OpenSSH's ServerAliveInterval and ServerAliveCountMax."""
+"""Keep a connection alive (OpenSSH's ServerAliveInterval and ServerAliveCountMax)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class KeepAlive:
-    """Asks a silent server for an answer every `interval` seconds, and closes the connection after `count` in vain.
+    """Probes a silent server every `interval` seconds; closes the connection after `count` unanswered probes.
 
-    Any packet counts as an answer. paramiko's own keep-alive expects none.
+    Any packet counts as an answer. paramiko's own keep-alive does not wait for answers.
     """
 
     def __init__(self, transport: Transport, interval: float, count: int) -> None:
@@ -46,5 +46,5 @@ class KeepAlive:
 
     def _ask(self) -> None:
         with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
-            # A server that does not know the request refuses it (RFC 4254 4): an answer all the same.
+            # A server that does not know the request refuses it (RFC 4254 4), which is also an answer.
             self._transport.global_request("keepalive@openssh.com")

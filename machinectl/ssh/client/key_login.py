@@ -1,4 +1,4 @@
-"""Log in by the keys of the agent and of files, and by their certificates."""
+"""Log in with keys from the agent and from files, and with their certificates."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AgentIdentity:
-    """A key that the agent holds."""
-
     label: str
     public: HostKey
     key: paramiko.AgentKey
@@ -58,7 +56,7 @@ class KeyLogin:
                 return
 
     def _candidates(self) -> Iterator[AgentIdentity | KeyFile]:
-        """Yield keys in the order in which they are offered: first those that need no passphrase."""
+        """Yield keys in the order of offering; keys without a passphrase come first."""
         held = agent_identities(self._agent)
         files = [key for path in self._settings.keys if (key := self._read(path)) is not None]
         named = [key.public for key in files]
@@ -70,7 +68,7 @@ class KeyLogin:
         yield from sorted(rest, key=lambda key: (key.encrypted, key.on_token))
 
     def _read(self, path: str) -> KeyFile | None:
-        """Read a key file. A file that the user named must be a key; any other may be missing."""
+        """Read a key file. Raises SSHError only if the user named it."""
         try:
             return private_keys.read_key(path)
         except FileNotFoundError as exc:
@@ -81,7 +79,7 @@ class KeyLogin:
         return None
 
     def _skip(self, exc: SSHError) -> None:
-        """Note why a key cannot be used. Raise the error again if the user named the key."""
+        """Record why a key cannot be used. Raises the error again if the user named the key."""
         if self._settings.key_given:
             raise exc
         self._attempt.unused.append(exc.cause)
@@ -113,7 +111,7 @@ class KeyLogin:
         try:
             granted = self._attempt.request(lambda request: request.auth_publickey(self._settings.user, key))
         except (paramiko.SSHException, OSError) as exc:
-            # The agent did not sign: it is locked, it is gone, or its owner said no.
+            # The agent did not sign: it is locked or stopped, or the user declined.
             if not self._attempt.is_connected:
                 raise
             self._attempt.unused.append(f"{label} ({failure_reason(exc)})")

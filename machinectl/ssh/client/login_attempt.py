@@ -1,4 +1,4 @@
-"""Requests to log in over a connection, and what was tried so far."""
+"""Send login requests over a connection, and record what was tried."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class LoginAttempt:
     def __init__(self, transport: Transport, settings: Settings) -> None:
         self._transport = transport
         self.settings = settings
-        # For the error message: what was tried, and which keys could not be used and why.
+        # For the error message: what was tried, and why a key could not be used.
         self.tried: list[str] = []
         self.unused: list[str] = []
-        # The key that a server accepted before it asked for more.
+        # A key that the server accepted before it asked for more.
         self.accepted_key = ""
         self._asked_for_none = False
 
@@ -40,11 +40,11 @@ class LoginAttempt:
 
     @property
     def methods(self) -> list[str]:
-        """The methods that the server accepts, known after its first refusal."""
+        """The methods that the server accepts; known after its first refusal."""
         return self._transport.authentication.methods
 
     def request(self, send: Callable[[Authentication], list[str]]) -> bool:
-        """Make a request. True if it was granted, or is one of several that the server wants (RFC 4252 5.1)."""
+        """Return whether a request succeeded, also if the server wants more (RFC 4252 5.1)."""
         try:
             send(self._transport.authentication)
         except paramiko.AuthenticationException as exc:
@@ -54,9 +54,9 @@ class LoginAttempt:
         return True
 
     def is_granted_without_proof(self) -> bool:
-        """Ask once for a login by the method "none" (RFC 4252 5.2). A refusal lists the methods of the server.
+        """Try the method "none" once (RFC 4252 5.2). If the server refuses, it lists its methods.
 
-        It costs a round trip, and sshd counts it as a failure unless it comes first: keys are tried before.
+        It costs a round trip, and sshd counts it as a failure unless it comes first. Try keys before it.
         """
         if not self._asked_for_none and not self.is_granted:
             self._asked_for_none = True
@@ -64,7 +64,7 @@ class LoginAttempt:
         return self.is_granted
 
     def would_accept(self, public: HostKey) -> bool:
-        """Ask whether the server would accept a key, without proof that we have it."""
+        """Ask whether the server would accept a key, without a signature."""
         try:
             return self._transport.authentication.would_accept(self.settings.user, public)
         except paramiko.AuthenticationException as exc:
@@ -75,7 +75,7 @@ class LoginAttempt:
         self._transport.auth_timeout = seconds
 
     def _cut_off(self) -> LoginRefused:
-        """Return the error for a server that ended the connection."""
+        """Return the error if the server closed the connection."""
         banner = self._transport.authentication.said
         explained = instead_of_login(self.settings, banner)
         if explained is not None:
@@ -83,7 +83,7 @@ class LoginAttempt:
         attempts = "1 attempt" if len(self.tried) == 1 else f"{len(self.tried)} attempts"
         advice = "It allows a few attempts: "
         if banner.strip() and len(self.tried) == 1:
-            # pam_nologin(8) shows the text that the admin wrote.
+            # pam_nologin(8) shows the admin's text.
             advice = "If that is the text of /run/nologin there, wait, or remove it as root: rm /run/nologin; else "
         return LoginRefused(
             f"{self.settings.address} ended the connection after {attempts} to log in as "

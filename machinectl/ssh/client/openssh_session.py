@@ -1,7 +1,7 @@
-"""Sessions through the system's ssh, for what paramiko lacks: an algorithm, a key on a token.
+"""Sessions through the system's ssh, for features that paramiko lacks.
 
-One ssh logs in and stays in the background (ControlMaster, ssh_config(5)); each command is a channel of it. Host keys
-are judged here as everywhere (`host_keys`): this ssh knows only the pinned key.
+One ssh logs in and stays in the background (ControlMaster, ssh_config(5)); each command uses a channel of it.
+`host_keys` checks host keys; ssh knows only the pinned key.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ if TYPE_CHECKING:
     from machinectl.ssh.script_output import ScriptOutput
     from machinectl.ssh.ssh_settings import Settings
 
-# How long the ssh in the background waits for the next command, in seconds: we may ask a person in between. It ends by
-# itself if we are killed.
+# How long ssh waits in the background for the next command, in seconds. A prompt may come in between. If we are
+# killed, it ends after this time.
 PERSISTS = 600
-# How long a login may take after the connection, in seconds: a person fetches a token, or types a passphrase.
+# How long a login may take after the connection, in seconds: the user may fetch a token or type a passphrase.
 LOGIN_TIMEOUT = 120.0
-# Enough for an ssh that only asks the one in the background; in seconds.
+# Timeout for an ssh that only queries the background ssh, in seconds.
 ASK_TIMEOUT = 10.0
-# How much ssh may print while it logs in, a server's banner included, in bytes; and how often we check, in seconds.
+# Most output of ssh during the login, with the banner, in bytes; how often to check it, in seconds.
 MOST_SAID = 1 << 16
 LOOK_SECONDS = 0.05
 UNKNOWN_TO_BOTH = re.compile(r"Unable to negotiate|no matching|Protocol major versions differ")
-# The names for `ssh -Q` of options of ssh_config.
+# Options of ssh_config -> `ssh -Q` names.
 QUERIES = {"KexAlgorithms": "kex", "Ciphers": "cipher", "MACs": "mac", "HostKeyAlgorithms": "key"}
-# The algorithms of each key type that a host may have.
+# Host key type -> algorithms.
 ALGORITHMS = {
     "ssh-ed25519": "ssh-ed25519",
     "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
@@ -81,7 +81,7 @@ def connect(
     instead_of: Unsupported,
     trace: Callable[[str], None] | None = None,
 ) -> SSHSession:
-    """Log in by the system's ssh. Raises `instead_of` if there is none or it fails in the same way, and SSHError."""
+    """Log in through the system's ssh. Raises SSHError; `instead_of` if ssh is missing or fails in the same way."""
     check_way(settings, instead_of)
     if isinstance(instead_of, TokenNeeded) and console.interactive and is_there():
         console.note(f"The system's ssh logs in at {settings.address}: a token that blinks waits to be touched")
@@ -95,14 +95,14 @@ def connect(
 
 
 def check_host_key(endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: Unsupported) -> None:
-    """Check the host's key by the system's ssh, without logging in. Raises as `connect`."""
+    """Check the host's key without logging in. Raises the same errors as `connect`."""
     check_way(settings, instead_of)
     with temporary_directory() as directory:
         OpenSSH(endpoint, settings, Path(directory), instead_of).meet(host_keys)
 
 
 def check_way(settings: Settings, instead_of: Unsupported) -> None:
-    """Refuse jump hosts: the system's ssh would judge their keys by itself."""
+    """Refuse jump hosts: the system's ssh would check their keys by itself."""
     if settings.jump or settings.proxy_jump:
         raise instead_of
 
@@ -113,7 +113,7 @@ def is_there() -> bool:
 
 
 class OpenSSH:
-    """The system's ssh for one host; `directory` is private and holds its files."""
+    """The system's ssh for one host. `directory` is private and holds its files."""
 
     def __init__(self, endpoint: SSHEndpoint, settings: Settings, directory: Path, instead_of: Unsupported) -> None:
         if not is_there():
@@ -123,7 +123,7 @@ class OpenSSH:
         self._directory = directory
         self._instead_of = instead_of
         self._control = directory / "s"
-        # The ssh that logs in; the one in the background is another process.
+        # The ssh that logs in; the background ssh is another process.
         self._running: subprocess.Popen[bytes] | None = None
 
     def meet(self, host_keys: HostKeys) -> None:
@@ -133,7 +133,7 @@ class OpenSSH:
         for kind in ALGORITHMS.values():
             if not demanded or key.fingerprint == demanded:
                 break
-            # The demanded fingerprint may be that of another key of the host.
+            # The required fingerprint may be of another of the host's keys.
             with contextlib.suppress(Unsupported):
                 key = self._look(kind)
         certified = host_keys.takes_certificates(self._settings) and any(
@@ -142,7 +142,7 @@ class OpenSSH:
         host_keys.check(self._settings, key, certified=certified)
 
     def _certificates(self, key: HostKey) -> list[bytes]:
-        """Return the certificates that the host shows for a key; none if ssh-keyscan cannot reach it."""
+        """Return the certificates of the host for a key; none if ssh-keyscan cannot reach it."""
         if not self._settings.is_direct:
             return []
         timeout = f"{self._settings.connect_timeout:.0f}"
@@ -163,14 +163,14 @@ class OpenSSH:
         return [each.blob for each in shown if each and certifies(each, key)]
 
     def _look_for(self, kinds: Sequence[str]) -> HostKey:
-        """Return a key of a kind that is known of the host, or any other if it has none."""
+        """Return a host key of a known kind; if the host has none, any other."""
         if kinds:
             with contextlib.suppress(Unsupported):
                 return self._look(",".join(kinds))
         return self._look("")
 
     def _look(self, kinds: str) -> HostKey:
-        """Return the key that a host shows, of these algorithms."""
+        """Return the host key for these algorithms."""
         seen = self._directory / "seen"
         seen.unlink(missing_ok=True)
         options = {**MEETING, "UserKnownHostsFile": quote_config_path(str(seen))}
@@ -183,9 +183,9 @@ class OpenSSH:
         return entries[0].key
 
     def log_in(self, pinned: bytes, *, asks: bool) -> None:
-        """Log in and stay in the background. With `asks`, ssh may ask at the terminal."""
+        """Log in and stay in the background. Pass `asks` to let ssh prompt at the terminal."""
         (self._directory / "known_hosts").write_bytes(pinned)
-        # The process may end before the thread of an interrupted login.
+        # After an interrupt, the process may end before this thread.
         atexit.register(self.leave)
         options = {
             "BatchMode": "no" if asks else "yes",
@@ -201,11 +201,11 @@ class OpenSSH:
             self._fail(said)
 
     def _run(self, arguments: Sequence[str], patience: float, *, trusts: bool = False) -> str:
-        """Run ssh for at most `patience` seconds, and return its stderr up to a limit."""
-        # Its other messages, too, may explain a failure.
+        """Run ssh for at most `patience` seconds; return up to MOST_SAID bytes of its stderr."""
+        # Other messages of ssh may also explain a failure.
         options = {"ConnectTimeout": f"{self._settings.connect_timeout:.0f}", "LogLevel": "INFO"}
         command = self.command([*option_words(options), *arguments], trusts=trusts)
-        # A file: the ssh that stays in the background would keep a pipe open.
+        # Use a file: the background ssh would keep a pipe open.
         with tempfile.TemporaryFile() as errors:
             try:
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
@@ -221,7 +221,6 @@ class OpenSSH:
             return errors.read(MOST_SAID).decode(errors="replace") + late
 
     def _fail(self, said: str) -> NoReturn:
-        """Raise an error that says why ssh failed."""
         if UNKNOWN_TO_BOTH.search(said):
             raise switched_off(self._settings, self._instead_of)
         words = one_line(last_line(said.encode()), 200) or "it gives no reason"
@@ -232,12 +231,12 @@ class OpenSSH:
         )
 
     def command(self, arguments: Sequence[str], *, trusts: bool = True) -> list[str]:
-        """Return the command line; with `trusts`, the host must have the pinned key."""
+        """Return the command line. With `trusts`, ssh accepts only the pinned key."""
         path = str(self._directory / "known_hosts") if trusts else ""
         return openssh_command(self._endpoint, known_hosts=path, arguments=[*option_words(COMMANDS_ONLY), *arguments])
 
     def login_command(self) -> list[str]:
-        """Return the command that starts LOGIN_COMMAND over the existing connection, never over a new one."""
+        """Return the command that starts LOGIN_COMMAND, only over the existing connection."""
         options = {
             **WITH_INPUT,
             "ControlMaster": "no",
@@ -250,14 +249,14 @@ class OpenSSH:
         return self._ask("check")
 
     def leave(self) -> None:
-        """End the ssh that logs in and the one in the background."""
+        """End the ssh that logs in and the background ssh."""
         atexit.unregister(self.leave)
         if self._running and self._running.poll() is None:
             self._running.kill()
         self._ask("exit")
 
     def _ask(self, what: str) -> bool:
-        """Send a command to the ssh in the background; return whether it answers."""
+        """Return whether the background ssh carries out a command."""
         command = self.command([*option_words({"ControlPath": quote_config_path(str(self._control))}), "-O", what])
         try:
             answer = subprocess.run(
@@ -269,7 +268,7 @@ class OpenSSH:
 
 
 class SystemSession(SSHSession):
-    """A session in which each command is a system's ssh."""
+    """A session that runs one ssh for each command."""
 
     def __init__(
         self,
@@ -283,7 +282,7 @@ class SystemSession(SSHSession):
         super().__init__(settings, stack, known_hosts=known_hosts, trace=trace)
         self._program = program
 
-    def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:  # noqa: ARG002 (Session's)
+    def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:  # noqa: ARG002 (SSHSession's)
         raise SSHError(
             f"A shell at {self.settings.address} needs the system's ssh, to which we cannot give a password",
             "Run it again without --native-ssh, a password or another --ssh option: it becomes that ssh then",
@@ -309,7 +308,7 @@ class SystemSession(SSHSession):
 
 
 def switched_off(settings: Settings, instead_of: Unsupported) -> Unsupported:
-    """Return an error that says how to enable an algorithm of the server that the system's ssh knows but leaves off."""
+    """Return an error that shows how to enable a server's algorithm that the system's ssh leaves off."""
     query = QUERIES.get(instead_of.keyword)
     try:
         command = ["ssh", "-Q", query or "help"]
@@ -327,7 +326,7 @@ def switched_off(settings: Settings, instead_of: Unsupported) -> Unsupported:
 
 
 def ends(process: subprocess.Popen[bytes], errors: int, patience: float) -> bool:
-    """Return whether a program ends within `patience` seconds without too much stderr. It has ended afterwards."""
+    """Return whether a process ends in time and without too much stderr. Kill it if not."""
     end = time.monotonic() + patience
     try:
         while process.poll() is None:

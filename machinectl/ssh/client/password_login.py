@@ -1,4 +1,4 @@
-"""Log in by a password, or by answers to the server's questions (RFC 4256)."""
+"""Log in with a password, or with answers to the server's prompts (RFC 4256)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.ssh_settings import Settings
 
-# sshd's LoginGraceTime: a person may have to fetch a code first. Seconds.
+# sshd's LoginGraceTime in seconds: the user may have to fetch a code.
 PERSON_TIMEOUT = 120.0
 PASSWORD_METHODS = ("password", "keyboard-interactive")
-# Prompts for a code, which a password does not answer: pam_google_authenticator, pam_oath, Duo and others.
+# Prompts for a code instead of a password: pam_google_authenticator, pam_oath, Duo and others.
 CODE = re.compile(r"\b(code|token|otp|totp|one[- ]time|passcode|duo)\b", re.IGNORECASE)
 
 
@@ -29,7 +29,7 @@ class PasswordLogin:
         self._settings = settings
         self._credentials = credentials
         self._console = console
-        # The server's prompts, and whether it asked for a new password because the old one has expired.
+        # The server's prompts, and whether the password has expired.
         self.prompts: list[str] = []
         self.is_expired = False
 
@@ -38,7 +38,7 @@ class PasswordLogin:
         if not any(method in methods for method in PASSWORD_METHODS):
             return
         if self._attempt.accepted_key and "password" not in methods:
-            # The prompt may be for a code, so show the server's own text.
+            # The prompt may be for a code, so show the server's text.
             for _ in range(TRIES if self._console.interactive else 1):
                 if self._answer_prompts(self._credentials.password):
                     return
@@ -66,7 +66,7 @@ class PasswordLogin:
         return granted and (self._attempt.is_granted or self._answer_prompts(None))
 
     def _answer_prompts(self, password: str | None) -> bool:
-        """Answer the first hidden prompt by the password, and ask at the terminal for the others."""
+        """Answer the first hidden prompt with the password; ask the user for the others."""
         if "keyboard-interactive" not in self._attempt.methods:
             return False
         passwords = iter([password])
@@ -86,7 +86,7 @@ class PasswordLogin:
         return self._attempt.is_granted
 
     def _ask(self, prompt: str) -> str | None:
-        # As with OpenSSH, name the host: its prompt may pretend to be ours.
+        # As OpenSSH does, name the host: its prompt may pretend to be ours.
         return ask_secret(self._console, f"({self._settings.login}) {prompt_line(prompt)}")
 
 

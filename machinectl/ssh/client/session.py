@@ -1,4 +1,4 @@
-"""One connection to a host, many commands."""
+"""Run many commands over one connection to a host."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     from machinectl.ssh.runner import Runner
     from machinectl.ssh.ssh_settings import Settings
 
-# paramiko wakes whoever waits for a channel; should a wake-up be missed, it is noticed this late. Seconds.
+# paramiko wakes a thread that waits for a channel. If it misses one, the thread checks after this time. Seconds.
 POLL = 1.0
-# How long to wait for the server to close the channel of a script that has ended: a daemon that the script left behind
-# may keep the channel open. Seconds.
+# How long to wait for the server to close the channel after a script ends: a daemon that the script started may keep
+# the channel open. Seconds.
 LINGER = 1.0
-# The end of an output in which the last line is looked for, in bytes.
+# Length of the end of the output to search for the last line, in bytes.
 TAIL = 4096
 # How long ending a script may take, in seconds.
 END_SECONDS = 10.0
 
 
 class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
-    """A host that we are logged in to. Not to be shared between threads."""
+    """A logged-in connection to a host. Not thread-safe."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         trace: Callable[[str], None] | None = None,
     ) -> None:
         self.settings = settings
-        # The machine's known_hosts from now on.
+        # The known_hosts to save for the machine.
         self.known_hosts = known_hosts
         self._stack = stack
         self._trace = trace
@@ -68,7 +68,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         self.close()
 
     def close(self) -> None:
-        """End the connection and those to jump hosts."""
+        """Close the connection and those to jump hosts."""
         self._stack.close()
 
     @property
@@ -85,7 +85,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         shown: str = "",
         secret: bool = False,
     ) -> CommandResult:
-        """Run a script as the user who logged in; see Runner."""
+        """Run a script as the login user; see Runner."""
         lines = partial(framing.as_user, script)
         output = self.collect(lines, shown or script, input, timeout, secret=secret)
         if not output.started:
@@ -100,7 +100,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         *,
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
-        """Run a script as the user who logged in, in the environment of a login; see StreamingRunner."""
+        """Run a script as the login user, in a login environment; see StreamingRunner."""
         self.trace_command(script)
         lines = partial(framing.as_user, script, form=framing.streamed)
         output = self.stream(lines, self, write, stop, input)
@@ -116,10 +116,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         stop: StopEvent,
         given: Input | None,
     ) -> ScriptOutput:
-        """Run the lines that `lines` makes of a mark, and pass on their output as it comes.
-
-        On `stop`, `runner` ends the script.
-        """
+        """Run the script that `lines` returns for a mark, and pass on its output. On `stop`, `runner` ends it."""
         mark = secrets.token_hex(16)
         output = ScriptOutput(mark, write)
 
@@ -140,9 +137,9 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
     def collect(
         self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float, *, secret: bool = False
     ) -> CollectedOutput:
-        """Run the lines that `lines` makes of a mark, with `data` as input, and return their output.
+        """Run the script that `lines` returns for a mark, with `data` as input; return its output.
 
-        `shown` is traced as the command. Raises SSHError, CommandTimeout and ConnectionLost among them.
+        `shown` is the command to trace. Raises SSHError, such as CommandTimeout or ConnectionLost.
         """
         mark = secrets.token_hex(16)
         output = CollectedOutput(mark)
@@ -176,11 +173,11 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
 
     @abstractmethod
     def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:
-        """Open a channel for an interactive shell or for SFTP; `window` and `packet` are in bytes."""
+        """Open a channel for a shell or for SFTP; `window` and `packet` are in bytes."""
 
     @abstractmethod
     def exit_status(self, channel: paramiko.Channel) -> int:
-        """Return the exit status of the command on a closed channel, as in a shell; 255 if it is unknown."""
+        """Return the exit status of a closed channel; 255 if unknown."""
 
     @abstractmethod
     def _transfer(
@@ -191,15 +188,15 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         end: Callable[[], object] | None = None,
         timeout: float | None = None,
     ) -> int | None:
-        """Start LOGIN_COMMAND, send `stdin`, and pass what it prints to `output` until it ends.
+        """Start LOGIN_COMMAND, send `stdin`, and pass its output to `output` until it ends.
 
-        Return the exit status of its shell, -1 if it is unknown; None on `stop` or after `timeout` seconds, after
-        calling `end`. Raises SSHError if it cannot be started.
+        Return the shell's exit status, or -1 if unknown. On `stop` or after `timeout` seconds, call `end` and return
+        None. Raises SSHError if the command does not start.
         """
 
     @abstractmethod
     def _is_alive(self) -> bool:
-        """Return whether the connection is still there."""
+        """Return whether the connection is open."""
 
     def _lost(self, why: str = "it was closed") -> ConnectionLost:
         return ConnectionLost(
@@ -209,7 +206,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
 
 
 def command_result(output: CollectedOutput, address: str, *, check: bool) -> CommandResult:
-    """Return the result of a script. Raises CommandFailed, and SSHError if the script was ended from outside."""
+    """Return a script's result. Raises CommandFailed, or SSHError if something else ended the script."""
     last = last_line(output.stderr)
     if output.status is None:
         raise shell_ended(address, last)
@@ -224,8 +221,6 @@ def command_result(output: CollectedOutput, address: str, *, check: bool) -> Com
 
 
 class OwnSession(SSHSession):
-    """A session over paramiko."""
-
     def __init__(
         self,
         transport: Transport,
@@ -279,7 +274,7 @@ class OwnSession(SSHSession):
             if reader:
                 reader.close()
             close(channel)
-            # Wake the feeding thread, which then ends.
+            # Wake the feeding thread, so that it ends.
             ready.set()
             feeding.join(LINGER)
 
@@ -304,9 +299,9 @@ class OwnSession(SSHSession):
 
 
 def feed(channel: paramiko.Channel, stdin: Stdin, ready: threading.Event, reader: Reader | None) -> None:
-    """Send `stdin`. EOF is sent at the end of the input, but not if the input cannot be read.
+    """Send `stdin`, then EOF; no EOF if reading the input fails.
 
-    A script that ends before it has read its input is no error.
+    It is no error if the script ends before it has read its input.
     """
     with contextlib.suppress(EOFError, OSError, paramiko.SSHException, MachineError):
         channel.sendall(stdin.first)
@@ -324,9 +319,9 @@ def listen_to_channel(
     limits: Limits,
     end: Callable[[], object] | None,
 ) -> bool:
-    """Pass both streams to `output` until the script or the channel ends; set `ready` when the script may be sent.
+    """Pass both streams to `output` until the script or the channel ends. Sets `ready` when the script may be sent.
 
-    At a limit, call `end`, listen for a moment more, and return False.
+    At a limit, call `end`, read a little longer, and return False.
     """
     with selectors.PollSelector() as selector:
         selector.register(channel, selectors.EVENT_READ)
@@ -360,7 +355,7 @@ def listen_to_channel(
 
 
 def await_close(channel: paramiko.Channel) -> None:
-    """Wait a moment until the server has closed a channel: some allow only few sessions at once."""
+    """Wait until the server closes a channel, because some servers allow few sessions."""
     with channel.lock:
         channel.out_buffer_cv.wait_for(lambda: channel.closed, LINGER)
 

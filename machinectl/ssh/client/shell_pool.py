@@ -1,7 +1,7 @@
-"""Login shells on the host that are started ahead, each waiting for one script.
+"""Start login shells ahead, each waiting for one script.
 
-Otherwise a command takes three round trips: to open a channel, to start the shell, and to send the script (OpenSSH's
-sshd grants no window before the command has started). The first two are done while another command runs.
+Without them, a command takes three round trips: open a channel, start a shell, send the script. OpenSSH's sshd grants
+no window before the shell has started.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from machinectl.ssh.framing import LOGIN_COMMAND
 if TYPE_CHECKING:
     from machinectl.ssh.client.transport import Transport
 
-# Starting one takes two round trips, a quick command one: with two ahead, one is always ready.
+# Starting a shell takes two round trips and a quick command one: with two ahead, one is always ready.
 AHEAD = 2
-# Seconds between attempts to start one after a refusal.
+# Seconds between attempts after a refusal.
 PAUSES = (0.02, 0.1, 0.5)
 
 
@@ -36,8 +36,7 @@ class ShellPool:
     def take(self, deadline: float) -> paramiko.Channel:
         """Return a waiting shell, and start others.
 
-        Raises TimeoutError at the deadline (time.monotonic), paramiko's SSHException or EOFError if the server starts
-        none.
+        Raises TimeoutError at the deadline (time.monotonic); SSHException (paramiko) or EOFError if no shell starts.
         """
         channel = self._take_started(deadline)
         self._fill()
@@ -48,16 +47,16 @@ class ShellPool:
             try:
                 channel = self._starting.popleft().result(max(0, deadline - time.monotonic()))
             except (paramiko.SSHException, EOFError):
-                # sshd_config's MaxSessions: one more at a time is one too many.
+                # The server's MaxSessions allows fewer.
                 self._ahead = max(0, self._ahead - 1)
                 continue
             if not channel.closed:
                 return channel
-            # It gave up waiting: bash's TMOUT ends an idle `read`.
+            # bash's TMOUT ended its idle `read`.
         return None
 
     def _start_patiently(self, deadline: float) -> paramiko.Channel:
-        """Start one now. If a server allows few, it may still count one that has just ended."""
+        """Start a shell. Retry: a server with few sessions may still count one that has just ended."""
         for pause in PAUSES:
             try:
                 return self._start().result(max(0, deadline - time.monotonic()))
@@ -81,11 +80,11 @@ class ShellPool:
                     with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
                         channel.close()
                     raise
-            except BaseException as exc:  # noqa: BLE001 - raised again where the shell is taken
+            except BaseException as exc:  # noqa: BLE001 - raised again when the shell is taken
                 future.set_exception(exc)
             else:
                 future.set_result(channel)
 
-        # In a thread that nobody waits for at exit: it ends with the transport.
+        # A daemon thread, so that exit does not wait for it: it ends with the transport.
         threading.Thread(target=work, daemon=True).start()
         return future

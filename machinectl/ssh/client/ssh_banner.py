@@ -15,14 +15,14 @@ from machinectl.ssh.keys.known_hosts import HostKey
 if TYPE_CHECKING:
     import socket
 
-# RFC 4253 4.2: a greeting has at most 255 characters.
+# RFC 4253 4.2
 LONGEST_GREETING = 255
 
 
 def read_banner(sock: socket.socket, timeout: float) -> tuple[str, HostKey | None]:
-    """Return a server's greeting ("" without one) and its key (None if none was agreed on within `timeout` seconds).
+    """Return a server's greeting and key; "" and None if they do not arrive within `timeout` seconds.
 
-    The key has signed the key exchange, so it is the server's own. The connection is closed.
+    The key is verified: it signed the key exchange. Closes the connection.
     """
     transport = Transport(sock, timeout=timeout)
     over = threading.Event()

@@ -1,4 +1,4 @@
-"""Become root: by the login itself, by sudo, which gets its password through stdin, or by doas if there is no sudo."""
+"""Become root: log in as root, or use sudo (with a password on stdin), or doas."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.runner import StreamingRunner
 
-# Printed by the script of probe_command.
+# Printed by probe_command's script.
 ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL, DOAS = "root", "absent", "free", "password", "terminal", "doas"
-# Printed by the script of check_password_command if sudo does not ask again.
+# Printed by check_password_command's script if sudo does not ask again.
 REMEMBERED = "remembered"
-# Printed by root's shell if it may start no programs: NOEXEC in the sudoers.
+# Printed by root's shell if NOEXEC in the sudoers stops it from starting programs.
 NOEXEC = "noexec"
 STARTS_PROGRAMS = f"/bin/sh -c : 2>/dev/null || echo {NOEXEC}"
 
-# sudo's own words and sudo-rs's (Ubuntu's since 25.10), in English as LC_ALL=C makes them.
+# Messages of sudo and sudo-rs (Ubuntu's since 25.10), in English because of LC_ALL=C.
 NOT_ALLOWED = re.compile(
     rb"not in the sudoers file|may not run sudo|is not allowed to (execute|run)|I'm afraid I can't do that"
 )
@@ -36,14 +36,14 @@ WRONG_PASSWORD = re.compile(
     rb"try again|incorrect password|[Aa]uthentication fail|no password was provided", re.IGNORECASE
 )
 NEW_PASSWORD = re.compile(rb"password (is|has) expired|to change your password", re.IGNORECASE)
-# No password helps against these.
+# A password does not help against these.
 HOPELESS = (NOT_ALLOWED, NEW_PASSWORD)
 NEEDS_TERMINAL = re.compile(rb"must have a tty")
 DOAS_REFUSES = re.compile(rb"^doas: (.+)$", re.MULTILINE)
 
 
 def probe_command(*, terminal: bool = False) -> str:
-    """Return a script that says how to become root. `sudo -n` first: with NOPASSWD, a password stays in stdin."""
+    """Return a script that prints how to become root. It tries `sudo -n` first: NOPASSWD leaves a password unread."""
     makes_one = f"elif ! command -v script >/dev/null; then echo {NO_TERMINAL}\n" if terminal else ""
     return (
         f"{framing.set_system_path()}\n"
@@ -57,13 +57,13 @@ def probe_command(*, terminal: bool = False) -> str:
 
 
 def check_password_command(*, terminal: bool = False) -> str:
-    """Return a script that tries the password on its input once, and says whether sudo remembers it."""
+    """Return a script that tries the password on its stdin once, and prints whether sudo remembers it."""
     remembers = framing.authenticated_command(f"{STARTS_PROGRAMS}; echo {REMEMBERED}", needed=False, terminal=terminal)
     return f"{framing.set_system_path()}\n{remembers}"
 
 
 class Root:
-    """Runs commands as root by `program`, through one of framing's commands; see Runner."""
+    """Runs commands as root; `command` comes from framing. See Runner."""
 
     def __init__(
         self, session: SSHSession, command: str, password: str | None = None, *, program: str = "sudo"
@@ -86,7 +86,7 @@ class Root:
         shown: str = "",
         secret: bool = False,
     ) -> CommandResult:
-        """Run a script as root. Raises RootRefused if that is no longer allowed."""
+        """Run a script as root. Raises RootRefused."""
         lines = partial(framing.as_root, script, command=self._command, password=self._password)
         output = self._session.collect(lines, f"{self.program}: {shown or script}", input, timeout, secret=secret)
         if not output.started:
@@ -101,7 +101,7 @@ class Root:
         *,
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
-        """Run a script as root in sudo's environment. Raises RootRefused if that is no longer allowed."""
+        """Run a script as root in sudo's environment. Raises RootRefused."""
         self._session.trace_command(f"{self.program}: {script}")
         lines = partial(
             framing.as_root, script, command=self._command, password=self._password, form=framing.streamed_as_root
@@ -113,7 +113,7 @@ class Root:
 
 
 def become_root(session: SSHSession, credentials: Credentials, console: Console) -> StreamingRunner:
-    """Return what runs commands as root. Raises RootRefused with the sudoers line that would allow it."""
+    """Return a runner for root. Raises RootRefused with the sudoers line to add."""
     if session.user == "root":
         return session
     probe = session.run(probe_command())
@@ -134,7 +134,7 @@ def become_root(session: SSHSession, credentials: Credentials, console: Console)
 
 
 def with_password(session: SSHSession, credentials: Credentials, console: Console, *, terminal: bool) -> Root:
-    """Use sudo with the given password or a typed one. Raises RootRefused."""
+    """Use sudo with the given password, or ask for one. Raises RootRefused."""
     if credentials.sudo_password is not None:
         root = try_password(session, credentials.sudo_password, terminal=terminal)
         if root is not None:
@@ -165,7 +165,7 @@ def with_password(session: SSHSession, credentials: Credentials, console: Consol
 
 
 def try_password(session: SSHSession, password: str, *, terminal: bool) -> Root | None:
-    """Try a password; None if it is wrong. Raises RootRefused for any other refusal."""
+    """Return None if the password is wrong. Raises RootRefused if sudo refuses for another reason."""
     line = f"{password}\n".encode(errors="surrogateescape")
     result = session.run(check_password_command(terminal=terminal), input=line, check=False)
     if result.text.startswith(NOEXEC):
@@ -184,7 +184,7 @@ def is_hopeless(said: bytes) -> bool:
 
 
 def asked_each_time(session: SSHSession, password: str, *, terminal: bool) -> Root:
-    """Use a sudo that asks each time: it must read no more than the password, which comes before the script."""
+    """Use a sudo that always asks. It must read only the password, because the script follows."""
     command = framing.sudo_command(framing.ROOT_COMMAND, password=True, terminal=terminal)
     root = Root(session, command, password)
     try:
@@ -209,7 +209,7 @@ def without_programs(session: SSHSession) -> RootRefused:
 
 
 def root_refused(session: SSHSession, result: CommandResult, program: str = "sudo") -> RootRefused:
-    """Return why there is no root and what to do, from the output of a probe or of sudo."""
+    """Return the error for the output of a probe or of sudo."""
     user, address = session.user, session.settings.address
     doas = DOAS_REFUSES.search(result.stderr)
     if doas and (result.text == ABSENT or program == "doas"):
@@ -239,10 +239,10 @@ def root_refused(session: SSHSession, result: CommandResult, program: str = "sud
 
 
 def sudoers(user: str) -> str:
-    """Return the command that lets a user become root without a password, in a file of its own that is read last."""
+    """Return the command that gives a user root without a password, in a file that sudo reads last."""
     return f"echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-{file_name(user)}"
 
 
 def file_name(user: str) -> str:
-    """Return a name that sudo reads: in /etc/sudoers.d it skips names with a dot or a ~ at the end (sudoers(5))."""
+    """Return a valid name for /etc/sudoers.d: sudo skips names with a dot or a final ~ (sudoers(5))."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", user)

@@ -1,4 +1,4 @@
-"""paramiko's transport, fixed where it loses an answer, waits for ever, or forgets what the server said."""
+"""Fix paramiko's transport: lost answers, endless waits, and forgotten messages of the server."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
     from machinectl.ssh.keys.known_hosts import HostKey
 
-# Without a handler, logging's last resort prints paramiko's tracebacks to stderr.
+# Without a handler, logging prints paramiko's tracebacks to stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
-# The name of RFC 8731; paramiko knows only libssh's.
+# RFC 8731's name; paramiko knows only libssh's.
 CURVE25519 = "curve25519-sha256"
-# Ciphers that encrypt and authenticate in one pass take half the time in paramiko, which prefers aes128-ctr.
+# paramiko prefers aes128-ctr, but ciphers that encrypt and authenticate in one pass take half the time.
 FAST_CIPHERS = {"aes128-gcm@openssh.com", "aes256-gcm@openssh.com"}
-# The algorithms of a key type in known_hosts (RFC 8332: an ssh-rsa key signs with SHA-2).
+# Key type in known_hosts -> algorithms (RFC 8332: an ssh-rsa key signs with SHA-2).
 ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
-# After the channel's end, a server ends the connection at any of these.
+# A server ends the connection if one of these follows the end of its channel.
 CHANNEL_MESSAGES = {
     MSG_CHANNEL_CLOSE,
     MSG_CHANNEL_DATA,
@@ -54,30 +54,30 @@ CHANNEL_MESSAGES = {
     MSG_CHANNEL_REQUEST,
     MSG_CHANNEL_WINDOW_ADJUST,
 }
-# paramiko's own, in seconds.
+# paramiko's default, in seconds.
 AUTHENTICATION_TIMEOUT = 30.0
-# The time for all answers during a login: sshd's LoginGraceTime. Seconds.
+# Time for all answers during a login, in seconds: sshd's LoginGraceTime.
 LOGIN_TIMEOUT = 120.0
-# How long a server may read nothing; longer than the keep-alive needs to find it dead. Seconds.
+# How long a server may read nothing, in seconds. The keep-alive must find a dead server first.
 SEND_TIMEOUT = 60.0
-# A greeting, with the lines that may come before it (RFC 4253 4.2), and a packet (OpenSSH's PACKET_MAX_SIZE), in bytes.
+# Limits in bytes: a greeting with the lines before it (RFC 4253 4.2), and a packet (OpenSSH's PACKET_MAX_SIZE).
 LONGEST_GREETING = 1 << 16
 LONGEST_PACKET = 1 << 18
 LONGEST_BANNER = 1 << 12
-# One login asks a few times for a few things; RFC 8308 knows five extensions; an authentication method is a word.
+# A login asks a few questions, RFC 8308 defines five extensions, and an authentication method is a word.
 MOST_QUESTIONS, MOST_PROMPTS, MOST_EXTENSIONS, MOST_METHODS = 16, 16, 64, 16
-# Broken algorithms: only outdated software has no others.
+# Broken algorithms: only outdated software has nothing else.
 OUTDATED = re.compile(r"sha1|md5|dss|^ssh-rsa$|group1-|arcfour|3des|blowfish|cast128|rijndael|-cbc|^none$")
 RSA_CERTIFICATE, RSA_CERTIFICATE_BY_SHA2 = "ssh-rsa-cert-v01@openssh.com", "rsa-sha2-512-cert-v01@openssh.com"
 METHOD = re.compile(r"[!-~]{1,64}")
 
 
 class AuthenticationTimeout(Exception):
-    """The server did not answer a request for authentication."""
+    """The server did not answer an authentication request."""
 
 
 class NothingShared(IncompatiblePeer):
-    """The server and we share no algorithm of a kind, which is named by its keyword of sshd_config."""
+    """We share no algorithm with the server for `keyword` (sshd_config)."""
 
     def __init__(self, keyword: str, offered: Sequence[str], ours: Sequence[str]) -> None:
         super().__init__(f"none of its {keyword} is spoken here")
@@ -87,14 +87,14 @@ class NothingShared(IncompatiblePeer):
 
     @property
     def outdated(self) -> bool:
-        """Return whether all that the server offers is outdated: it is older than this side, not newer."""
+        """Whether the server offers only outdated algorithms, so that it is older than we are."""
         return bool(self.offered) and all(OUTDATED.search(name) for name in self.offered)
 
 
 class ServerPackets(Packetizer):
-    """Limits packets, gives up on a server that reads nothing, and remembers its first line and its last packet.
+    """Limits packets, drops a server that reads nothing, and records its first line and last packet.
 
-    paramiko's own waits for ever while sending, and all other senders with it.
+    paramiko's own waits forever in a send, and blocks all other senders.
     """
 
     # time.monotonic() of the last packet.
@@ -110,8 +110,8 @@ class ServerPackets(Packetizer):
         return self.greeting.split(b"\n")[0].rstrip(b"\r").decode(errors="replace") if self.greeting else None
 
     def _read_timeout(self, _timeout: float) -> bytes:
-        # `handshake` has its own timeout, however slowly lines come.
-        piece: bytes = super()._read_timeout(math.inf)  # type: ignore[misc]  # the stubs leave it out
+        # `handshake` has its own timeout, even for slow lines.
+        piece: bytes = super()._read_timeout(math.inf)  # type: ignore[misc]  # not in the stubs
         self.greeting += piece
         if len(self.greeting) > LONGEST_GREETING:
             raise paramiko.SSHException("its greeting has no end")
@@ -128,7 +128,7 @@ class ServerPackets(Packetizer):
         while left:
             try:
                 sent = self._sock.send(left)
-            except TimeoutError:  # paramiko has given the socket 0.1 s
+            except TimeoutError:  # paramiko sets the socket's timeout to 0.1 s
                 if self.closed:
                     raise EOFError from None
                 if time.monotonic() > end:
@@ -136,13 +136,13 @@ class ServerPackets(Packetizer):
             except OSError as exc:
                 raise EOFError from exc
             else:
-                if not sent:  # a jump host's channel that was closed
+                if not sent:  # a closed channel of a jump host
                     raise EOFError
                 left = left[sent:]
                 end = time.monotonic() + SEND_TIMEOUT
 
     def close(self) -> None:
-        # Through a jump host, this sends a message over a connection that may have ended before.
+        # A jump host's channel sends a message here, and its connection may have ended.
         with suppress(EOFError, OSError):
             super().close()
 
@@ -153,15 +153,12 @@ class ServerPackets(Packetizer):
 
 
 class Authentication(AuthOnlyHandler):
-    """Authentication requests one after the other (RFC 4252).
-
-    `methods` are those that the server accepts, known after its first refusal.
-    """
+    """Sends authentication requests one by one (RFC 4252). `methods` is known after the first refusal."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
         self.methods: list[str] = []
-        # The last banner since a request: it may say why a granted login ends (RFC 4252 5.4).
+        # The last banner since a request: it may explain a disconnect after the login (RFC 4252 5.4).
         self.said = ""
         self._accepted = False
         self._early = threading.Event()
@@ -169,21 +166,21 @@ class Authentication(AuthOnlyHandler):
         self._left = LOGIN_TIMEOUT
 
     def _choose_fallback_pubkey_algorithm(self, key_type: str, my_algos: Sequence[str]) -> str:
-        """Return the signature for an RSA key if the server has not named any (paramiko before 4).
+        """Return the signature for an RSA key if the server names none (paramiko before 4).
 
-        paramiko chooses SHA-1, which servers refuse since OpenSSH 8.8; SHA-2 came with 7.2.
+        paramiko would choose SHA-1, which OpenSSH 8.8 and later refuse. OpenSSH 7.2 and later know SHA-2.
         """
         return next((name for name in my_algos if "sha2" in name), key_type)
 
     def _finalize_pubkey_algorithm(self, key_type: str) -> str:
-        # paramiko 3 takes OpenSSH 10 for OpenSSH 1, which knew only SHA-1.
+        # paramiko 3 mistakes OpenSSH 10 for OpenSSH 1, which knew only SHA-1.
         if key_type == RSA_CERTIFICATE:
             return RSA_CERTIFICATE_BY_SHA2
-        algorithm: str = super()._finalize_pubkey_algorithm(key_type)  # type: ignore[misc]  # the stubs leave it out
+        algorithm: str = super()._finalize_pubkey_algorithm(key_type)  # type: ignore[misc]  # not in the stubs
         return algorithm
 
     def would_accept(self, user: str, key: HostKey) -> bool:
-        """Ask whether the server would accept a public key (RFC 4252 7), before we ask for a passphrase."""
+        """Ask whether the server would accept a public key (RFC 4252 7), to avoid a useless passphrase prompt."""
         self._accepted = False
 
         def finish(message: paramiko.Message) -> None:
@@ -204,7 +201,7 @@ class Authentication(AuthOnlyHandler):
         method: str,
         finish_message: Callable[[paramiko.Message], None] | None = lambda _: None,
     ) -> list[str]:
-        # paramiko makes the event after it has sent the request: a quick answer would be lost.
+        # paramiko creates the event after it sends the request, and would lose a quick answer.
         self._early = self.auth_event = threading.Event()
         self.said = ""
         answer: list[str] = super().send_auth_request(username, method, finish_message)
@@ -214,7 +211,7 @@ class Authentication(AuthOnlyHandler):
         if self._early.is_set():
             event.set()
         begun = time.monotonic()
-        # While the server asks a person, there is no limit for the server.
+        # No limit while the server prompts the user.
         if self.auth_method != "keyboard-interactive":
             self.transport.auth_timeout = max(0.0, min(self.transport.auth_timeout, self._left))
         try:
@@ -230,18 +227,18 @@ class Authentication(AuthOnlyHandler):
     def _parse_userauth_failure(self, message: paramiko.Message) -> None:
         self.methods = [word for word in message.get_list()[:MOST_METHODS] if METHOD.fullmatch(word)]
         message.rewind()
-        super()._parse_userauth_failure(message)  # type: ignore[misc]  # the stubs leave it out
+        super()._parse_userauth_failure(message)  # type: ignore[misc]  # not in the stubs
 
     def _parse_userauth_banner(self, message: paramiko.Message) -> None:
         self.said = message.get_string()[:LONGEST_BANNER].decode(errors="replace")
 
     def _parse_userauth_info_request(self, message: paramiko.Message) -> None:
-        # The same number, 60, is "this public key would do" after a question about a key.
+        # In public key authentication, the same number, 60, accepts a key.
         if self.auth_method != "publickey":
             self._questions += 1
             if self._questions > MOST_QUESTIONS or prompts_in(message) > MOST_PROMPTS:
                 raise paramiko.SSHException("it asks questions without end")
-            super()._parse_userauth_info_request(message)  # type: ignore[misc]  # the stubs leave it out
+            super()._parse_userauth_info_request(message)  # type: ignore[misc]  # not in the stubs
             return
         self._accepted = True
         if self.auth_event is not None:
@@ -249,7 +246,7 @@ class Authentication(AuthOnlyHandler):
 
 
 def prompts_in(message: paramiko.Message) -> int:
-    """Return the number of prompts in a request for information (RFC 4256 3.2)."""
+    """Return the number of prompts in an information request (RFC 4256 3.2)."""
     for _ in ("name", "instruction", "language"):
         message.get_string()
     number = message.get_int()
@@ -260,8 +257,8 @@ def prompts_in(message: paramiko.Message) -> int:
 class Channels(ChannelMap):
     """The open channels of a transport.
 
-    paramiko adds a channel before it knows its transport. If the connection ends in between, closing the channels fails
-    there, and threads that wait for the others wait for ever.
+    paramiko adds a channel before it sets the channel's transport. If the connection ends in between, closing fails
+    there, and threads that wait for other channels wait forever.
     """
 
     def __init__(self, transport: paramiko.Transport) -> None:
@@ -269,19 +266,19 @@ class Channels(ChannelMap):
         self._transport = transport
 
     def put(self, chanid: int, chan: paramiko.Channel) -> None:
-        chan._set_transport(self._transport)  # type: ignore[attr-defined]  # noqa: SLF001 (the stubs leave it out)
+        chan._set_transport(self._transport)  # type: ignore[attr-defined]  # noqa: SLF001 (not in the stubs)
         super().put(chanid, chan)
 
 
 class ChannelEvents(dict[int, threading.Event]):
-    """The events of threads that open a channel: one may be added while the end of the connection sets all."""
+    """Events of threads that open a channel. Another thread may add one during a loop over `values`."""
 
     def values(self) -> list[threading.Event]:  # type: ignore[override]  # a copy, not a view
         return list(super().values())
 
 
 def note_signal(channel: paramiko.Channel, message: paramiko.Message) -> None:
-    """Convert the signal that ended a command (RFC 4254 6.10) to an exit status, as a shell does."""
+    """Convert the signal that ended a command (RFC 4254 6.10) to an exit status, as shells do."""
     request = paramiko.Message(message.get_remainder())
     if request.get_string() == b"exit-signal":
         request.get_boolean()
@@ -290,7 +287,7 @@ def note_signal(channel: paramiko.Channel, message: paramiko.Message) -> None:
 
 
 def within_window(feed: Callable[[paramiko.Channel, paramiko.Message], None]) -> Callable[..., None]:
-    """End the connection if a channel gets more than its window allows, which paramiko does not check."""
+    """End the connection if a channel gets more than its window. paramiko does not check this."""
 
     def take(channel: paramiko.Channel, message: paramiko.Message) -> None:
         feed(channel, message)
@@ -301,20 +298,20 @@ def within_window(feed: Callable[[paramiko.Channel, paramiko.Message], None]) ->
 
 
 class Transport(ServiceRequestingTransport):
-    """One SSH connection over a socket or over a jump host's channel."""
+    """An SSH connection over a socket or a jump host's channel."""
 
     def __init__(self, sock: socket.socket | paramiko.Channel, *, timeout: float) -> None:
-        # The server's numbers of channels that we have closed.
+        # The server's numbers of the channels that we closed.
         self._ended: set[int] = set()
         self._end: Exception | None = None
         self._sending = threading.Lock()
-        # The host's key, or its certificate if one was requested.
+        # The host's key, or its certificate if we asked for one.
         self.shown_key = b""
         self._asks_for_certificates = False
         super().__init__(sock, packetizer_class=ServerPackets)
         self._channels = Channels(self)
         self.channel_events = ChannelEvents()
-        handlers = self._channel_handler_table  # type: ignore[has-type]  # the stubs leave it out
+        handlers = self._channel_handler_table  # type: ignore[has-type]  # not in the stubs
         bounded = {kind: within_window(handlers[kind]) for kind in (MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA)}
 
         def heed(channel: paramiko.Channel, message: paramiko.Message) -> None:
@@ -322,23 +319,22 @@ class Transport(ServiceRequestingTransport):
             handlers[MSG_CHANNEL_REQUEST](channel, message)
 
         self._channel_handler_table = {**handlers, **bounded, MSG_CHANNEL_REQUEST: heed}
-        self._kex_info = {**self._kex_info, CURVE25519: KexCurve25519}  # type: ignore[has-type]  # the stubs leave it out
+        self._kex_info = {**self._kex_info, CURVE25519: KexCurve25519}  # type: ignore[has-type]  # not in the stubs
         self._preferred_kex = (*self._preferred_kex, CURVE25519)  # type: ignore[has-type]  # as above
         ciphers = self._preferred_ciphers  # type: ignore[has-type]  # as above
         self._preferred_ciphers = tuple(sorted(ciphers, key=lambda name: name not in FAST_CIPHERS))
-        # `handshake` has a shorter timeout; paramiko's begins anew with each part.
+        # `handshake` has a shorter timeout; paramiko's restarts with each part.
         self.handshake_timeout = timeout + SEND_TIMEOUT
-        # A host may ask a directory server first, and delays its answer to a wrong password.
+        # A host may query a directory server first, and delays its answer to a wrong password.
         self.auth_timeout = max(timeout, AUTHENTICATION_TIMEOUT)
 
     @property
     def first_line(self) -> str | None:
-        """Return the first line of the other side, None if none came."""
         return self._listener.first_line
 
     @property
     def heard(self) -> float:
-        """Return when the server last sent a packet, by time.monotonic()."""
+        """Time of the server's last packet (time.monotonic())."""
         return self._listener.heard
 
     @property
@@ -349,7 +345,7 @@ class Transport(ServiceRequestingTransport):
 
     @property
     def authentication(self) -> Authentication:
-        """Return the authentication, begun on first use."""
+        """The authentication; the first use starts it."""
         self.ensure_session()
         handler = self.auth_handler
         if not isinstance(handler, Authentication):
@@ -357,8 +353,8 @@ class Transport(ServiceRequestingTransport):
         return handler
 
     def ensure_session(self) -> None:
-        # paramiko's waits for the service's acceptance in steps of 0.1 s, and for ever when the link is dead. Nothing
-        # needs to wait: the server reads the authentication that follows in order.
+        # paramiko polls for the service's acceptance every 0.1 s, and forever on a dead link. There is no need to wait:
+        # the server reads the authentication request next.
         if self.auth_handler is None:
             request = paramiko.Message()
             request.add_byte(cMSG_SERVICE_REQUEST)
@@ -367,9 +363,9 @@ class Transport(ServiceRequestingTransport):
             self.auth_handler = Authentication(self)
 
     def get_exception(self) -> Exception | None:
-        """Return what ended the connection, for every caller; a broken packet makes paramiko raise many exceptions.
+        """Return the error that ended the connection, to every caller (paramiko: only to the first).
 
-        paramiko returns it only to the first caller. An error of only a login or a channel is returned once.
+        Returns an error of a login or a channel only once. Replaces paramiko's many errors for a broken packet.
         """
         found = super().get_exception()
         if found is None:
@@ -385,10 +381,10 @@ class Transport(ServiceRequestingTransport):
 
     def _parse_kex_init(self, message: paramiko.Message) -> None:
         try:
-            super()._parse_kex_init(message)  # type: ignore[misc]  # the stubs leave it out
+            super()._parse_kex_init(message)  # type: ignore[misc]  # not in the stubs
         except IncompatiblePeer:
             message.rewind()
-            offer = self._really_parse_kex_init(message)  # type: ignore[attr-defined]  # the stubs leave it out
+            offer = self._really_parse_kex_init(message)  # type: ignore[attr-defined]  # not in the stubs
             for keyword, lists, ours in (
                 ("KexAlgorithms", ("kex",), self.preferred_kex),
                 ("HostKeyAlgorithms", ("server_key",), self.preferred_keys),
@@ -406,13 +402,13 @@ class Transport(ServiceRequestingTransport):
         if message.get_int() > MOST_EXTENSIONS:
             raise paramiko.SSHException("it names extensions without end")
         message.rewind()
-        super()._parse_ext_info(message)  # type: ignore[misc]  # the stubs leave it out
-        for value in self.server_extensions.values():  # type: ignore[attr-defined]  # the stubs leave it out
-            value.decode()  # before it is read where a key is offered
+        super()._parse_ext_info(message)  # type: ignore[misc]  # not in the stubs
+        for value in self.server_extensions.values():  # type: ignore[attr-defined]  # not in the stubs
+            value.decode()  # fail here, not when a key is offered
 
     def _send_message(self, data: paramiko.Message) -> None:
-        # paramiko sends a message after it has released the channel's lock: data may follow the end of the channel, at
-        # which sshd ends the whole connection.
+        # paramiko sends a message after it releases the channel's lock. Data could follow the channel's end, and sshd
+        # would end the whole connection.
         text = data.asbytes()
         kind, channel = text[0], int.from_bytes(text[1:5], "big")
         with self._sending:
@@ -420,15 +416,15 @@ class Transport(ServiceRequestingTransport):
                 return
             if kind == MSG_CHANNEL_CLOSE:
                 self._ended.add(channel)
-            # Adjusting the window is part of reading: the reader must still get the data before the connection's end.
+            # The reader adjusts the window, and must get the data that arrived before the connection ended.
             with suppress(EOFError) if kind == MSG_CHANNEL_WINDOW_ADJUST else nullcontext():
-                super()._send_message(data)  # type: ignore[misc]  # the stubs leave it out
+                super()._send_message(data)  # type: ignore[misc]  # not in the stubs
 
     def _parse_channel_open_success(self, message: paramiko.Message) -> None:
         message.get_int()
-        self._ended.discard(message.get_int())  # the server uses its numbers again
+        self._ended.discard(message.get_int())  # the server reuses its numbers
         message.rewind()
-        super()._parse_channel_open_success(message)  # type: ignore[misc]  # the stubs leave it out
+        super()._parse_channel_open_success(message)  # type: ignore[misc]  # not in the stubs
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
@@ -436,14 +432,11 @@ class Transport(ServiceRequestingTransport):
         return tuple(sorted(names, key=lambda name: "-cert-" not in name)) if self._asks_for_certificates else names
 
     def _verify_key(self, host_key: bytes, signature: bytes) -> None:
-        super()._verify_key(host_key, signature)  # type: ignore[misc]  # the stubs leave it out
+        super()._verify_key(host_key, signature)  # type: ignore[misc]  # not in the stubs
         self.shown_key = host_key
 
     def prefer(self, types: list[str], *, certificates: bool = False) -> None:
-        """Prefer host keys of these types, so that a host shows a key that is known.
-
-        With `certificates`, prefer certificates over keys.
-        """
+        """Prefer host keys of these types, and with `certificates`, certificates over keys."""
         self._asks_for_certificates = certificates
         security = self.get_security_options()
         offered = list(security.key_types)
@@ -452,5 +445,5 @@ class Transport(ServiceRequestingTransport):
 
     def close(self) -> None:
         super().close()
-        # Else the timer of an unfinished handshake keeps the process alive until it is over.
+        # The timer of an unfinished handshake would keep the process alive.
         self.packetizer.complete_handshake()

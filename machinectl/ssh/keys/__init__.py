@@ -1,1 +1,1 @@
-"""Keys and passwords of SSH: host keys, private keys, known_hosts."""
+"""SSH keys and passwords: host keys, private keys, known_hosts."""

@@ -1,4 +1,4 @@
-"""Decide which host keys are trusted: the demanded, the pinned, or those in the user's known_hosts."""
+"""Decide whether to trust a host key: by --ssh-host-key, the pinned key, or the user's known_hosts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from machinectl.ssh.keys.known_hosts import HostKey, KnownHost
     from machinectl.ssh.ssh_settings import Settings
 
-# The host's name in the machine's known_hosts and for ssh (HostKeyAlias). It is neither an address nor the machine's
-# name, so that the pin holds when these change.
+# The host's name in the machine's known_hosts and for ssh (HostKeyAlias). It differs from the address and the machine's
+# name, so that the pin survives a change of these.
 PIN = "machinectl"
-# In bytes, some 50,000 keys: a user's file may hold the hosts of a whole company.
+# In bytes, about 50,000 keys: a user's file may list the hosts of a company.
 LONGEST_KNOWN_HOSTS = 16 << 20
 
 # The first bytes of a key revocation list (PROTOCOL.krl).
@@ -35,11 +35,11 @@ REVOCATION_LIST = b"SSHKRL\n\0"
 
 @dataclass(frozen=True, slots=True)
 class HostKeyPolicy:
-    """How to judge the host's key.
+    """How to check a host's key.
 
-    `pinned` is the machine's known_hosts, empty at first contact; `demanded` a SHA256 fingerprint that the key must
-    have, whatever is pinned; `strict` refuses unknown keys. `machine` is its name for the command in an error, unless
-    that is `again`. Unless `lasting`, a key is accepted only this once.
+    `pinned` is the machine's known_hosts, empty on first contact. `demanded` is a required SHA256 fingerprint; it
+    overrides the pin. `strict` refuses unknown keys. Error hints name `machine`, or the command `again`. Unless
+    `lasting`, the key is trusted only once.
     """
 
     pinned: bytes = b""
@@ -58,38 +58,38 @@ class HostKeyPolicy:
 
 
 class HostKeys:
-    """Judges the keys of a host and of its jump hosts, and holds the pins."""
+    """Checks the keys of a host and its jump hosts, and holds the pinned keys."""
 
     def __init__(self, policy: HostKeyPolicy, console: Console) -> None:
         self._policy = policy
         self._console = console
         self._pinned = policy.pinned
-        # The output of the user's KnownHostsCommand, by host and key.
+        # Output of the user's KnownHostsCommand, by host and key.
         self._said: dict[tuple[Settings, HostKey | None], list[KnownHost]] = {}
 
     @property
     def machine(self) -> str:
-        """Return the name of the machine, "" if there is none yet."""
+        """The machine's name, or ""."""
         return self._policy.machine
 
     @property
     def pinned(self) -> bytes:
-        """Return the machine's known_hosts from now on."""
+        """The known_hosts to save for the machine."""
         return self._pinned
 
     def known_types(self, settings: Settings, *, jump: bool = False) -> list[str]:
-        """Return the types of a host's known keys: ask for these first, so that they can match."""
+        """Return the types of a host's known keys. Ask for these first, so that they can match."""
         pins = self._pins(settings, jump=jump)
         known = without_marker(self._known(settings, None, jump=jump))
         entries = known or pins if jump else pins or known
         return list(dict.fromkeys(entry.key.type for entry in entries))
 
     def demanded(self, *, jump: bool = False) -> str:
-        """Return the fingerprint that the host's key must have, or ""."""
+        """Return the fingerprint that the key must have, or ""."""
         return "" if jump else self._policy.demanded.rstrip("=")
 
     def _known(self, settings: Settings, key: HostKey | None, *, jump: bool) -> list[KnownHost]:
-        """Return the known keys of a host. KnownHostsCommand runs unless a pin or a fingerprint decides."""
+        """Return a host's known keys. Runs KnownHostsCommand unless a pin or a fingerprint decides."""
         known = find_known(settings)
         if self.demanded(jump=jump) or self._pins(settings, jump=jump):
             return known
@@ -98,13 +98,13 @@ class HostKeys:
         return known + self._said[settings, key]
 
     def takes_certificates(self, settings: Settings, *, jump: bool = False) -> bool:
-        """Return whether the user trusts a CA for the host's key, and neither pin nor fingerprint decides."""
+        """Return whether the user trusts a CA for the host, and no pin or fingerprint decides."""
         if self.demanded(jump=jump) or self._pins(settings, jump=jump) or (not jump and self._policy.pinned.strip()):
             return False
         return any(entry.marker == known_hosts.AUTHORITY for entry in self._known(settings, None, jump=jump))
 
     def is_certified(self, settings: Settings, key: HostKey, shown: bytes, *, jump: bool = False) -> bool:
-        """Return whether a host has shown a valid certificate of a trusted CA (see `takes_certificates`).
+        """Return whether the host showed a valid certificate of a trusted CA.
 
         Raises HostKeyRefused if the CA's key is revoked.
         """
@@ -198,7 +198,6 @@ class HostKeys:
 
 
 def pin_name(settings: Settings, *, jump: bool) -> str:
-    """Return the name of a host in the machine's known_hosts."""
     return known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)[0] if jump else PIN
 
 
@@ -230,7 +229,7 @@ def removal(settings: Settings) -> str:
 
 
 def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
-    """Return the key that signed a host's certificate; None if it is no certificate, or not valid for the host now."""
+    """Return the CA key of a host certificate; None if it is not valid for this host now."""
     from machinectl.certs import ssh_host_authority
 
     kind = shown[4 : 4 + int.from_bytes(shown[:4], "big")]
@@ -240,7 +239,7 @@ def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
 
 
 def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
-    """Refuse a key in RevokedHostKeys; like OpenSSH, refuse any key if that file cannot be read."""
+    """Refuse a key in RevokedHostKeys, or any key if that file is unreadable (as OpenSSH does)."""
     path = settings.revoked_host_keys
     try:
         text = read_file(path, LONGEST_KNOWN_HOSTS)
@@ -258,7 +257,7 @@ def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
 
 
 def is_in_list(path: str, key: HostKey) -> bool:
-    """Ask ssh-keygen whether a binary revocation list (PROTOCOL.krl) has a key. Raises HostKeyRefused."""
+    """Return whether a binary revocation list (PROTOCOL.krl) contains a key. Raises HostKeyRefused."""
     with temporary_directory() as directory:
         file = os.path.join(directory, "key.pub")
         with open(file, "w", encoding="utf-8") as written:
@@ -282,5 +281,4 @@ def is_in_list(path: str, key: HostKey) -> bool:
 
 
 def without_marker(entries: Iterable[KnownHost]) -> list[KnownHost]:
-    """Return the lines without a marker, which name a host's key."""
     return [entry for entry in entries if not entry.marker]

@@ -1,6 +1,6 @@
-"""The format of known_hosts (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), and fingerprints as OpenSSH prints them.
+"""Parse known_hosts (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), and print fingerprints as OpenSSH does.
 
-paramiko's own reader knows no patterns, markers or new key types, and stops at a line that is not base64.
+paramiko's reader knows no patterns, markers or new key types, and stops at invalid base64.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ AUTHORITY = "@cert-authority"
 
 @dataclass(frozen=True, slots=True)
 class HostKey:
-    """A public key, as SSH sends it (RFC 4253 6.6): the type and the blob, which begins with the type."""
+    """A public key (RFC 4253 6.6). The blob starts with the type."""
 
     type: str
     blob: bytes
 
     @property
     def fingerprint(self) -> str:
-        """Return the fingerprint of `ssh-keygen -l`: SHA256 of the blob, base64 without padding."""
+        """SHA256 of the blob in base64 without padding, as `ssh-keygen -l` prints it."""
         return f"SHA256:{base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip('=')}"
 
     def __str__(self) -> str:
-        """Return `ED25519 SHA256:…` for people."""
+        """Return `ED25519 SHA256:…`."""
         name = self.type.removeprefix("ssh-").removeprefix("sk-").partition("@")[0].partition("-")[0]
         return f"{name.upper()} {self.fingerprint}"
 
     @property
     def line(self) -> str:
-        """Return the key as in known_hosts and authorized_keys."""
+        """The key as in known_hosts and authorized_keys."""
         return f"{self.type} {base64.b64encode(self.blob).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
 class KnownHost:
-    """A line of known_hosts: a marker or "", the patterns of names, and a key."""
+    """A line of known_hosts; the marker may be ""."""
 
     marker: str
     patterns: tuple[str, ...]
     key: HostKey
 
     def names(self, name: str) -> bool:
-        """Return whether the line is about a name; a pattern after ! excludes it."""
+        """Return whether the line applies to a name; a pattern after ! excludes it."""
         found = False
         for pattern in self.patterns:
             if pattern.startswith("!"):
@@ -61,7 +61,7 @@ class KnownHost:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Return whether a pattern matches a name: hashed (|1|salt|hash), or with * and ?; case is ignored."""
+    """Match a hashed pattern (|1|salt|hash), or one with * and ?; ignore case."""
     if pattern.startswith("|1|"):
         salt, _, digest = pattern[3:].partition("|")
         try:
@@ -75,7 +75,7 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def parse_known_hosts(text: bytes) -> list[KnownHost]:
-    """Return the lines with a host and a key; invalid lines are skipped, as by OpenSSH."""
+    """Skip invalid lines, as OpenSSH does."""
     return [entry for line in text.decode(errors="replace").splitlines() if (entry := parse_line(line)) is not None]
 
 
@@ -89,7 +89,7 @@ def parse_line(line: str) -> KnownHost | None:
 
 
 def parse_key(kind: str, text: str) -> HostKey | None:
-    """Parse the two words of a key; None if they do not fit together."""
+    """Return None if the blob does not have this type."""
     try:
         blob = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -99,13 +99,13 @@ def parse_key(kind: str, text: str) -> HostKey | None:
 
 
 def holds(text: bytes, key: HostKey) -> bool:
-    """Return whether a list of public keys, one a line, has a key."""
+    """Return whether a list of public keys, one per line, contains a key."""
     words = key.line.split()
     return any(words[1] in line.split() for line in text.decode(errors="replace").splitlines() if line[:1] != "#")
 
 
 def names_of(hostname: str, port: int, alias: str) -> list[str]:
-    """Return a host's names in known_hosts. A port has a name of its own; a name without one fits any port."""
+    """Return a host's names in known_hosts: with the port, then without it, which fits any port."""
     if alias:
         return [alias]
     return [hostname] if port == SSH_PORT else [f"[{hostname}]:{port}", hostname]
@@ -122,5 +122,5 @@ def find(entries: list[KnownHost], names: list[str]) -> list[KnownHost]:
 
 
 def is_fingerprint(text: str) -> bool:
-    """Return whether a text is a SHA256 fingerprint: 43 characters of base64 without padding."""
+    """Match 43 characters of base64 after SHA256:, as OpenSSH prints them."""
     return re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}=?", text) is not None

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def command_entries(settings: Settings, key: HostKey | None = None) -> list[KnownHost]:
-    """Run the command, if there is one, and return its lines about the host.
+    """Run the command, if configured, and return its lines about the host.
 
-    Without a key, it lists the known keys before the host shows one. Raises HostKeyRefused if it fails: ssh then
-    refuses every key.
+    Pass no key to list known keys before the host shows one. Raises HostKeyRefused if the command fails, as ssh
+    does.
     """
     if not settings.known_hosts_command:
         return []

@@ -1,4 +1,4 @@
-"""Private keys in files, as OpenSSH and older tools write them, and in the agent."""
+"""Read private keys from files (OpenSSH and older formats) and from the agent."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from machinectl.ssh.ssh_errors import SSHError, TokenNeeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-# The container of OpenSSH's private keys: openssh-portable, PROTOCOL.key.
+# Container of OpenSSH's private keys: openssh-portable, PROTOCOL.key.
 MAGIC = b"openssh-key-v1\0"
-# The ciphers that paramiko supports; ssh-keygen uses aes256-ctr.
+# Ciphers that paramiko supports; ssh-keygen uses aes256-ctr.
 CIPHERS = {"none", "aes256-ctr", "aes256-cbc"}
-# An agent answers at once, unless it asks its owner first (ssh-add -c).
+# An agent may ask its user first (ssh-add -c).
 AGENT_TIMEOUT = 60.0
 
 CLASSES: dict[str, Callable[..., paramiko.PKey]] = {
@@ -37,51 +37,49 @@ CLASSES: dict[str, Callable[..., paramiko.PKey]] = {
     "ecdsa-sha2-nistp521": paramiko.ECDSAKey,
     "ssh-rsa": paramiko.RSAKey,
 }
-# The older PEM containers, by the name in their first line (RFC 8017, RFC 5915).
+# Older PEM containers, by the name in their first line (RFC 8017, RFC 5915).
 PEM_TYPES = {"RSA": "ssh-rsa", "EC": "ecdsa-sha2-nistp256"}
 
-# The prefix of types with the private half on a token (PROTOCOL.u2f).
+# Types with the private half on a token (PROTOCOL.u2f).
 SK = "sk-"
 # The first line of PKCS #8 says only that the key is encrypted (RFC 5958).
 PKCS8 = "ENCRYPTED"
 
 
 class WrongPassphrase(Exception):
-    """The passphrase does not open the key."""
+    """The passphrase does not decrypt the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """A private key's file, read but not decrypted. `public` is None if the file hides it."""
+    """A private key's file before decryption. `public` is None if the file hides it."""
 
     path: str
     type: str
     public: HostKey | None
     encrypted: bool
     text: str = field(repr=False)
-    # The file holds only the public half: the private half is in the agent.
+    # The agent holds the private half.
     public_only: bool = False
 
     @property
     def on_token(self) -> bool:
-        """Return whether the private half is on a security token."""
+        """Whether the private half is on a security token."""
         return self.type.startswith(SK) and not self.public_only
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A signed public key, which a host's owner accepts for a login."""
-
     path: str
     blob: HostKey
 
     def shown(self) -> PublicBlob:
-        """Return paramiko's `PKey.public_blob`, which a key shows instead of its public half."""
+        """Return paramiko's `PKey.public_blob`, which replaces the public half."""
         return PublicBlob(self.blob.type, self.blob.blob)
 
 
 class Agent(AgentSSH):
-    """The agent at a socket; paramiko's own reads only $SSH_AUTH_SOCK, not IdentityAgent."""
+    """The agent at a socket. paramiko's own reads only $SSH_AUTH_SOCK, not IdentityAgent."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -89,17 +87,17 @@ class Agent(AgentSSH):
         connection.settimeout(AGENT_TIMEOUT)
         try:
             connection.connect(path)
-            self._connect(connection)  # type: ignore[attr-defined]  # the stubs leave it out
+            self._connect(connection)  # type: ignore[attr-defined]  # not in the stubs
         except BaseException:
             connection.close()
             raise
 
     def close(self) -> None:
-        self._close()  # type: ignore[attr-defined]  # the stubs leave it out
+        self._close()  # type: ignore[attr-defined]  # not in the stubs
 
 
 def open_agent(path: str) -> Agent | None:
-    """Return the agent, None if none answers: stale sockets are common, and OpenSSH skips them."""
+    """Return None if no agent answers: stale sockets are common, and OpenSSH skips them."""
     if not path or not hasattr(socket, "AF_UNIX"):
         return None
     try:
@@ -109,7 +107,7 @@ def open_agent(path: str) -> Agent | None:
 
 
 def read_key(path: str) -> KeyFile:
-    """Read a private key's file. Raises FileNotFoundError, or SSHError saying what the file is instead."""
+    """Raises FileNotFoundError, or SSHError if the file is not a private key."""
     if os.path.isdir(path):
         raise SSHError(
             f"{path} is a directory, not a key", "Name the private key's file, for example ~/.ssh/id_ed25519"
@@ -136,7 +134,7 @@ def read_key(path: str) -> KeyFile:
 
 
 def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
-    """Convert a key that openssl wrote to OpenSSH's format, unencrypted. Raises SSHError."""
+    """Convert openssl's format to OpenSSH's, unencrypted. Raises SSHError."""
     from machinectl.certs import openssh_key
 
     try:
@@ -147,13 +145,13 @@ def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
 
 
 def read_text(path: str) -> str:
-    """Read a key's file with any bytes and any line ends. Raises OSError."""
+    """Read a key's file with any bytes and line ends. Raises OSError."""
     text = read_file(path).decode("utf-8", "surrogateescape")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def public_beside(path: str) -> HostKey | None:
-    """Read the public half from the file that ssh-keygen writes next to a key."""
+    """Read KEY.pub next to a key; None if there is none."""
     try:
         fields = read_text(f"{path}.pub").split(None, 2)
     except OSError:
@@ -162,7 +160,7 @@ def public_beside(path: str) -> HostKey | None:
 
 
 def read_public(path: str, text: str) -> KeyFile:
-    """Read a public key that was given as a private one: like OpenSSH, we use the agent's private half."""
+    """Read a public key named as a private one. As OpenSSH does, use the agent's private half."""
     fields = text.split(None, 2)
     public = parse_key(fields[0], fields[1]) if len(fields) > 1 else None
     if public is not None:
@@ -192,7 +190,7 @@ def read_openssh(path: str, text: str) -> KeyFile:
 
 
 def read_fields(data: bytes) -> tuple[str, HostKey]:
-    """Return cipher and public key of OpenSSH's format. Raises ValueError if it is cut short."""
+    """Return cipher and public key. Raises ValueError if the data is truncated."""
     if not data.startswith(MAGIC):
         raise ValueError
     message = paramiko.Message(data[len(MAGIC) :])
@@ -212,7 +210,7 @@ def token_needed(key: KeyFile) -> TokenNeeded:
 
 
 def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
-    """Decrypt a key. Raises WrongPassphrase, or SSHError for a file that is not a key."""
+    """Decrypt a key. Raises WrongPassphrase; SSHError if the file is damaged."""
     kind, text = key.type, key.text
     if key.on_token:
         raise token_needed(key)
@@ -222,17 +220,14 @@ def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
             kind = read_openssh(key.path, text).type
         return CLASSES[kind](file_obj=io.StringIO(text), password=passphrase)
     except Exception as exc:
-        # paramiko raises exceptions of cryptography, struct and its own, and none for a wrong passphrase.
+        # paramiko raises errors of cryptography, of struct and its own; none of them means a wrong passphrase.
         if key.encrypted:
             raise WrongPassphrase from exc
         raise unusable(key.path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
 
 
 def certificates_of(public: HostKey, paths: Iterable[str]) -> list[Certificate]:
-    """Return the certificates of a key: KEY-cert.pub next to it, and CertificateFiles.
-
-    Missing files and certificates of other keys are skipped, as by OpenSSH.
-    """
+    """Return a key's certificates in these files. As OpenSSH does, skip missing and unrelated ones."""
     found = []
     for path in dict.fromkeys(paths):
         try:
@@ -246,7 +241,7 @@ def certificates_of(public: HostKey, paths: Iterable[str]) -> list[Certificate]:
 
 
 def certifies(certificate: HostKey, public: HostKey) -> bool:
-    """Return whether a certificate holds a public key (PROTOCOL.certkeys)."""
+    """Return whether a certificate contains a public key (PROTOCOL.certkeys)."""
     if not certificate.type.startswith(f"{public.type.removesuffix('@openssh.com')}-cert-"):
         return False
     message = paramiko.Message(certificate.blob)

@@ -1,1 +1,1 @@
-"""The system's ssh: its command lines, its config files, and connections that it keeps open."""
+"""Use the system's ssh: command lines, config files and kept connections."""

@@ -1,7 +1,6 @@
-"""Run a script by the system's ssh, where nobody needs to be asked.
+"""Run a script through the system's ssh, without prompts.
 
-Each host has a process of its own on any processor, while paramiko's sessions share one; and loading paramiko takes
-longer than a command.
+Each host gets its own process and CPU; paramiko's sessions share one, and loading paramiko takes longer than a command.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ if TYPE_CHECKING:
     from machinectl.process_streams import Input, StopEvent, WriteOutput
     from machinectl.ssh.destination import SSHEndpoint
 
-# If a host does not answer within this time, `connect` finds out more.
+# `connect` diagnoses a host that does not answer in this time.
 CONNECT_SECONDS = 15
 # ssh's own exit status (ssh(1), EXIT STATUS).
 SSH_FAILED = 255
 # How long ending a script may take, in seconds.
 END_SECONDS = 10.0
-# How long a kept connection may take to start a script: the host may be gone, which ssh notices a minute later.
+# How long a kept connection may take to start a script, in seconds: ssh notices a lost host only after a minute.
 KEPT_SECONDS = 5.0
-# ssh's last message if its connection ended, and not just its command (OpenSSH's clientloop.c and packet.c); and how
-# many of the last bytes are searched for it.
+# ssh's last message if its connection ended, not just its command (OpenSSH's clientloop.c and packet.c); and how many
+# final bytes to search for it.
 LOST = re.compile(
     rb"^(Connection to .+ closed by remote host|Timeout, server .+ not responding|client_loop: |packet_write_|"
     rb"Connection (reset|closed) |Read from remote host|Write failed|ssh_dispatch_run_fatal: |Received disconnect from|"
@@ -55,7 +54,7 @@ OPTIONS = {
 
 
 class NotStarted(SSHError):
-    """The system's ssh did not start the script; the cause is what it printed."""
+    """ssh did not start the script; the cause is what ssh printed."""
 
 
 def follow(
@@ -68,10 +67,10 @@ def follow(
     input: Input | None = None,  # noqa: A002
     control: str = "",
 ) -> int | None:
-    """Run a script of sh as the user who logs in, pass on its output as it comes, and return its exit status.
+    """Run a script as the login user, pass on its output, and return its exit status.
 
-    `known_hosts` is the path of the machine's, `control` that of a socket for a kept connection. Returns None on
-    `stop`, after the script was ended. Raises NotStarted, and SSHError if the script was ended otherwise.
+    `known_hosts` is a path; `control` is a kept connection's socket. Returns None on `stop`, after the script ended.
+    Raises NotStarted; SSHError if something else ended the script.
     """
     attempt = Attempt(endpoint, known_hosts, control)
     if multiplexing.is_open(control):
@@ -85,7 +84,7 @@ def follow(
 
 @dataclass(frozen=True)
 class Attempt:
-    """One way to a host: the endpoint, the machine's known_hosts, and the socket of a kept connection or ""."""
+    """One way to reach a host; `control` may be ""."""
 
     endpoint: SSHEndpoint
     known_hosts: str
@@ -100,10 +99,10 @@ class Attempt:
         *,
         starts_within: float | None = None,
     ) -> int | None:
-        """See `follow`; raise NotStarted, too, if the script has not started within so many seconds."""
+        """See `follow`. Raises NotStarted if the script does not start in `starts_within` seconds."""
         mark = secrets.token_hex(16)
         output = ScriptOutput(mark, write)
-        # The end of stderr, where ssh's own messages come.
+        # The end of stderr, where ssh prints its own messages.
         last = b""
 
         def take(data: bytes, on_stderr: bool) -> bool:
@@ -113,14 +112,14 @@ class Attempt:
             return output.take(data, on_stderr)
 
         def end(process: subprocess.Popen[bytes]) -> None:
-            # Before its connection goes: a script that writes to nobody would end by SIGPIPE.
+            # End the script before its connection closes: SIGPIPE could end a script that still writes.
             if output.process:
                 output.may_run = not self.end(output.process)
             else:
                 process.terminate()
 
         first, line = framing.split_streamed(framing.as_user(script, mark, framing.streamed))
-        # Input that a failed ssh has read is lost to the next attempt.
+        # A failed ssh must not read input that the next attempt needs.
         stdin = Stdin(first, line, given, is_ready=lambda: output.is_ready, ready_within=starts_within)
         try:
             output.shell_status = run_streamed(
@@ -136,7 +135,7 @@ class Attempt:
         return final_status(output, self.endpoint.host, lambda: self.find_loss(output, last))
 
     def find_loss(self, output: ScriptOutput, last: bytes) -> ConnectionLost | None:
-        # An ssh that uses another one's connection does not say that it was lost.
+        # An ssh that uses another's connection does not report its loss.
         is_gone = self.control and not multiplexing.is_open(self.control)
         if output.shell_status == SSH_FAILED and (LOST.search(last) or is_gone):
             return ConnectionLost(
@@ -145,7 +144,7 @@ class Attempt:
         return None
 
     def end(self, process: int) -> bool:
-        """End a process on the host and its children; return whether the host confirmed it."""
+        """End a process on the host and its children. Return whether the host confirmed it."""
         mark = secrets.token_hex(16)
         output = CollectedOutput(mark)
         stdin = Stdin(framing.as_user(end_command(process), mark).encode())
@@ -155,6 +154,6 @@ class Attempt:
         return output.status == 0
 
     def command(self, control: Mapping[str, str]) -> list[str]:
-        """Return the command of ssh that runs LOGIN_COMMAND; `control` are the options for a socket."""
+        """Return the ssh command that runs LOGIN_COMMAND; `control` is the socket's options."""
         arguments = [*option_words({**OPTIONS, **control}), "-T", framing.LOGIN_COMMAND]
         return openssh_command(self.endpoint, known_hosts=self.known_hosts, arguments=arguments)

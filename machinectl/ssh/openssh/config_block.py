@@ -1,7 +1,6 @@
-"""Host blocks of ssh_config(5) for machines, so that every program that runs ssh reaches them by name.
+"""Write Host blocks of ssh_config(5), so that every program that runs ssh knows machines by name.
 
-A block repeats the user's own configuration for the host, because a pattern such as `Host 192.168.*` does not match the
-machine's name.
+A block repeats the user's settings for the host: a pattern such as `Host 192.168.*` does not match a machine's name.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from machinectl.ssh.ssh_settings import cached_options, check_endpoint
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# No host has this name (RFC 6761 6.4): its settings are those of every host.
+# No host has this name (RFC 6761 6.4), so ssh returns the settings for all hosts.
 NO_HOST = "machinectl-asks.invalid"
-# The settings that are repeated: how to reach the host, and who we are there. ssh can read the output of ssh -G, except
-# for paths with blanks.
+# Settings to repeat: how to reach the host, and as which user. ssh reads the output of ssh -G, except paths with
+# spaces.
 WAY = (
     "hostname",
     "user",
@@ -48,9 +47,9 @@ WAY = (
     "forwardagent",
 )
 PATHS = ("identityfile", "certificatefile", "identityagent", "revokedhostkeys")
-# The host key's settings, unless it is pinned.
+# Settings of the host key, unless it is pinned.
 UNPINNED = ("hostkeyalias", "stricthostkeychecking", "checkhostip")
-# The spelling of ssh_config(5) for common keywords.
+# How ssh_config(5) spells common keywords.
 SPELT = {
     "hostname": "HostName",
     "user": "User",
@@ -61,16 +60,16 @@ SPELT = {
     "hostkeyalias": "HostKeyAlias",
     "identityfile": "IdentityFile",
     "identityagent": "IdentityAgent",
-    # Its name before 8.5, which later versions read too.
+    # The name before 8.5; later versions still read it.
     "pubkeyacceptedalgorithms": "PubkeyAcceptedKeyTypes",
 }
 
 
 def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also: str = "") -> str:
-    """Return a machine's `Host` block. `known_hosts` is the path of the machine's file, "" if it has none.
+    """Return a machine's `Host` block; `also` is a second name, `known_hosts` the machine's file or "".
 
-    `also` is another name for the block. Raises UsageError for an invalid host, MachineError for a path that no line
-    can hold, and SSHError for a configuration that ssh refuses.
+    Raises UsageError for an invalid host, MachineError for an unprintable path, and SSHError if ssh rejects the user's
+    configuration.
     """
     check_endpoint(endpoint)
     own = identity_options(endpoint.key, known_hosts)
@@ -80,7 +79,7 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
         own.insert(0, ("User", endpoint.user))
     own[:0] = jump_options(endpoint.jump)
     said = {keyword for keyword, _ in own} | ({"ProxyJump"} if endpoint.jump else set())
-    # If the host has the same name in the user's configuration, that applies anyway.
+    # If the user's configuration has a host of this name, it applies anyway.
     users = [] if endpoint.host == name else said_of(endpoint, pinned=bool(known_hosts))
     lines = [f"{keyword} {value}" for keyword, value in [*(each for each in users if each[0] not in said), *own]]
     for line in lines:
@@ -93,7 +92,7 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
 
 
 def said_of(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
-    """Return what the user's configuration sets for this host and not for every host, in a form that ssh reads."""
+    """Return the user's settings that are specific to this host."""
     program = shutil.which("ssh")
     if not program:
         return [("HostName", endpoint.host)]
@@ -106,19 +105,19 @@ def said_of(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
 
 
 def config_value(keyword: str, value: str, host: str) -> str:
-    """Return a value printed by ssh -G in a form that ssh reads, in a block with another name."""
+    """Convert a value of ssh -G for a block with another name."""
     text = re.sub(r"%(.)", lambda token: host if token[1] == "n" else token[0], value)
     return f'"{text}"' if keyword in PATHS else text
 
 
 def with_user_files(blocks: Iterable[str], users: Sequence[str]) -> str:
-    """Return a whole configuration for `ssh -F`: blocks, which win, then the files that -F replaces."""
-    # Otherwise the Include would belong to the last Host.
+    """Return a configuration for `ssh -F`: the blocks, then the user's files, which -F replaces."""
+    # Without Match, Include would belong to the last Host.
     return "".join(
         [*blocks, "Match all\n", *(f"    Include {included(path)}\n" for path in users if os.path.exists(path))]
     )
 
 
 def included(path: str) -> str:
-    """Return a path for Include, which is a pattern, and in newer versions has %-tokens and variables."""
+    """Quote a path for Include, which expands patterns and, in newer versions, tokens and variables."""
     return '"' + "".join("?" if letter in "%$*?[]{}\\\"'" else letter for letter in path) + '"'

@@ -1,7 +1,6 @@
-"""The system's ssh in the foreground: the terminal, job control and its exit status stay its own.
+"""Run the system's ssh in the foreground, with its terminal, job control and exit status.
 
-It runs as a child process, so that its last error can be replaced by a better one. All its other output is passed on at
-once.
+It is a child process, so that we can replace its last error. Other output passes at once.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ if TYPE_CHECKING:
 
     Handler = Callable[[int, FrameType | None], None]
 
-# How ssh's messages about a host key, a failed connection or a refused login begin. ssh ends right after them.
+# Start of ssh's messages about a host key, a failed connection or a refused login. ssh ends right after them.
 LAST_WORDS = re.compile(
     rb"^(?:@{10}|ssh: (?:connect to host|Could not resolve hostname) |Host key verification failed\.|"
     rb"[^\s@]+@\S+: Permission denied \()",
     re.MULTILINE,
 )
-# A remote command may print the same. After this time, in seconds, the text is passed on.
+# A remote command may print the same text. Pass it on after this time, in seconds.
 HOLD_SECONDS = 0.5
 # A terminal sends these to the whole foreground process group: ssh decides, and we follow.
 LEFT_TO_SSH = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -38,14 +37,14 @@ CHUNK = 1 << 16
 
 
 class ForegroundExit(NamedTuple):
-    """How ssh ended: its wait status, and the last error, which was not passed on."""
+    """How ssh ended: its wait status and its last error, which we did not print."""
 
     status: int
     held: bytes
 
 
 def run_foreground(command: list[str]) -> ForegroundExit:
-    """Run ssh to its end. Raises OSError if it cannot be started."""
+    """Raises OSError if ssh cannot be started."""
     ours, theirs = error_stream()
     errors = ErrorStream(ours)
     ssh = 0
@@ -58,7 +57,7 @@ def run_foreground(command: list[str]) -> ForegroundExit:
 
     try:
         with handled(pass_on) as changed:
-            # A signal that comes while ssh starts is for ssh, whose process ID nobody has yet.
+            # A signal during the start is for ssh, whose process ID is not known yet.
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
             try:
                 ssh = os.posix_spawnp(
@@ -78,7 +77,7 @@ def run_foreground(command: list[str]) -> ForegroundExit:
 
 
 def attend(ssh: int, errors: ErrorStream, changed: int) -> ForegroundExit:
-    """Pass on ssh's stderr until it ends; stop when it stops. `changed` is readable when a signal has come."""
+    """Pass on ssh's stderr until ssh ends; stop when it stops. `changed` is readable after a signal."""
     while True:
         sources = [changed, errors.descriptor] if errors.is_open else [changed]
         ready, _, _ = select.select(sources, [], [], errors.patience())
@@ -97,7 +96,7 @@ def attend(ssh: int, errors: ErrorStream, changed: int) -> ForegroundExit:
 
 
 class ErrorStream:
-    """ssh's stderr: passed on at once, except the last error."""
+    """ssh's stderr. Passes on everything at once, except the last error."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -125,18 +124,18 @@ class ErrorStream:
             self.held, self._since = data[at:], time.monotonic()
 
     def patience(self) -> float | None:
-        """Return how long to wait before the next `release_late`, in seconds; None for ever."""
+        """Return the seconds until `release_late` is due; None for no limit."""
         return max(0.0, self._since + HOLD_SECONDS - time.monotonic()) if self.held else None
 
     def release_late(self) -> None:
-        """Pass on the held text if ssh still runs: it was not ssh's last error."""
+        """Pass on the held text: ssh still runs, so it was not its last error."""
         if self.held and self.patience() == 0:
             self._holds = False
             self._pass_on(self.held)
             self.held = b""
 
     def drain(self) -> None:
-        """Take the rest without waiting: an ssh in the background may keep it open."""
+        """Read the rest without waiting: a background ssh may keep the stream open."""
         while self.is_open and select.select([self.descriptor], [], [], 0)[0]:
             self.take()
 
@@ -149,24 +148,23 @@ class ErrorStream:
         try:
             write_stderr(data)
         except OSError:
-            # Nobody reads our stderr. ssh notices when it writes to the closed pipe.
+            # Our stderr is closed. ssh notices when it writes to the closed pipe.
             self.close()
 
 
 def write_stderr(data: bytes) -> None:
-    """Write all of it to stderr. Raises OSError."""
     while data:
         try:
             data = data[os.write(STDERR, data) :]
         except BlockingIOError:
-            # ssh makes its stdout non-blocking, which may be the same open file.
+            # ssh makes its stdout non-blocking, and ours may be the same open file.
             select.select([], [STDERR], [])
 
 
 def error_stream() -> tuple[int, int]:
     """Return both ends of ssh's stderr, ours first.
 
-    It is a terminal if ours is one: only there does ssh ask to touch a security key.
+    A terminal if ours is one: ssh asks to touch a security key only there.
     """
     if not os.isatty(STDERR):
         return os.pipe()
@@ -206,7 +204,7 @@ def leave_to_ssh(_number: int, _frame: FrameType | None) -> None:
 
 
 def end_alike(status: int) -> int:
-    """Return ssh's exit status. If a signal ended ssh, end by the same signal."""
+    """Return ssh's exit status, or end by the signal that ended ssh."""
     if os.WIFSIGNALED(status):
         end_by(os.WTERMSIG(status))
     return os.WEXITSTATUS(status)

@@ -1,7 +1,7 @@
-"""SSH connections that the system's ssh keeps open for the next command (ControlMaster, ControlPersist).
+"""Keep the system's ssh connections open for the next command (ControlMaster, ControlPersist).
 
-The name of a connection's socket is a digest of all that decides who is at its ends. If any of that changes, the socket
-is no longer found, and its connection ends after a minute without use. Must not import paramiko.
+A digest of everything that identifies both ends names the socket. After a change, nothing finds the old socket, and its
+connection ends after a minute of disuse. Must not import paramiko.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
     from machinectl.ssh.destination import SSHEndpoint
 
-# How long a connection waits for the next command. Seconds.
+# How long a connection waits for the next command, in seconds.
 PERSIST_SECONDS = 60
-# macOS has the shortest socket paths, 103 bytes (sun_path without its NUL), and ssh appends a dot and 16 letters while
-# it makes a socket.
+# macOS has the shortest socket paths, 103 bytes (sun_path without NUL). ssh appends a dot and 16 letters while it
+# creates a socket.
 LONGEST_PATH = 103 - 17
 DIGEST_LETTERS = 24
-# How long the ssh in the background may take to end; it is on this computer. Seconds.
+# How long the local background ssh may take to end, in seconds.
 EXIT_SECONDS = 2.0
-# How much ssh may say about a configuration, in bytes.
+# Most output of ssh about a configuration, in bytes.
 MOST_SAID = 1 << 20
 
 
 class Multiplexing:
-    """The connections that one command may use and keep, each by the path of its socket.
+    """Sockets of the connections that one command may use and keep.
 
-    There is none if nothing is to be kept, or if there is no place for sockets that is private and short.
+    None without a private directory with a short path.
     """
 
     def __init__(self, *, enabled: bool = True) -> None:
@@ -51,7 +51,7 @@ class Multiplexing:
         self._config = [file_contents(os.path.expanduser(own)) for own in USERS_OWN] if self._directory else []
 
     def path(self, owner: str, endpoint: SSHEndpoint, known_hosts: str) -> str:
-        """Return the path of the socket for a machine's connection, "" if it has none, or the user's ssh has its own.
+        """Return the socket's path for a machine; "" if disabled, or if the user's ssh has its own.
 
         `owner` is the machine's directory, `known_hosts` the path of its file.
         """
@@ -63,12 +63,12 @@ class Multiplexing:
             return ""
         digest = hashlib.sha256(repr(parts).encode(errors="surrogateescape")).hexdigest()
         path = os.path.join(self._directory, digest[:DIGEST_LETTERS])
-        # Asking the user's ssh takes time; it had no socket of its own when ours was made.
+        # Querying ssh takes time. It had no socket of its own when we created ours.
         return path if os.path.lexists(path) or not has_own(endpoint) else ""
 
 
 def has_own(endpoint: SSHEndpoint) -> bool:
-    """Return whether the user's ssh configuration names a socket for a host; True if ssh does not say."""
+    """Return whether the user's ssh configuration sets a socket for a host; True if the query fails."""
     said = bytearray()
 
     def hear(data: bytes, on_stderr: bool) -> bool:
@@ -84,7 +84,7 @@ def has_own(endpoint: SSHEndpoint) -> bool:
 
 
 def connection_identity(endpoint: SSHEndpoint, known_hosts: str) -> Iterator[object]:
-    """Yield what decides where an endpoint leads, who is accepted there, and who we are; jump hosts included."""
+    """Yield what decides where an endpoint leads, whose key it accepts, and who logs in."""
     yield (
         endpoint.host,
         endpoint.user,
@@ -99,7 +99,7 @@ def connection_identity(endpoint: SSHEndpoint, known_hosts: str) -> Iterator[obj
 
 
 def file_contents(path: str) -> bytes | None:
-    """Return what is in a file, None if there is none. Raises OSError."""
+    """Return None if there is no file. Raises OSError."""
     try:
         return read_file(path) if path else None
     except FileNotFoundError:
@@ -107,17 +107,17 @@ def file_contents(path: str) -> bytes | None:
 
 
 def socket_directory() -> str:
-    """Return the directory of the sockets, made if it is missing; "" if there is no place that is private and short."""
+    """Return or create the socket directory; "" if no place is private and short."""
     if not hasattr(os, "geteuid"):
         return ""
     user = os.geteuid()
-    places = [os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp"]  # noqa: S108 - judged below
+    places = [os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp"]  # noqa: S108 - checked below
     with contextlib.suppress(OSError):
-        # There is none if all are full or read-only.
+        # It fails if all places are full or read-only.
         places.insert(1, tempfile.gettempdir())
     for place in filter(os.path.isabs, places):
         path = os.path.join(place, f"machinectl-{user}")
-        # ssh ends ControlPath at a line's end, and replaces ${NAME}: its socket would be in another directory.
+        # A ControlPath ends at a line end, and ssh expands ${NAME}: the socket would be in another directory.
         is_literal = path.isprintable() and "$" not in path
         if is_literal and len(os.fsencode(path)) + 1 + DIGEST_LETTERS <= LONGEST_PATH and is_private(path, user):
             return path
@@ -125,29 +125,28 @@ def socket_directory() -> str:
 
 
 def is_private(path: str, user: int) -> bool:
-    """Return whether a directory, made if it is missing, belongs only to the user, and nobody else can replace it."""
+    """Create a directory if missing; return whether only the user can write to it or replace it."""
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
         found = os.lstat(path)
         mine = stat.S_ISDIR(found.st_mode) and found.st_uid == user and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
-        # su leaves root the other user's XDG_RUNTIME_DIR, who could put a directory of theirs there once it is judged.
+        # After su, root may have another user's XDG_RUNTIME_DIR. That user could replace the directory after the check.
         return mine and exposed_above(path, root_anywhere=False) is None
     except OSError:
         return False
 
 
 def socket_options(path: str, *, master: bool = True) -> dict[str, str]:
-    """Return ssh's options for a socket; with `master`, a connection is made and kept if there is none."""
+    """Return ssh's options for a socket. With `master`, ssh opens and keeps a connection if none is open."""
     if not path:
-        # One that the user's ssh keeps is used. A new one would stay.
+        # Use a connection that the user's ssh keeps, but create none: it would stay open.
         return {"ControlMaster": "no"}
     made = {"ControlMaster": "auto", "ControlPersist": str(PERSIST_SECONDS)} if master else {"ControlMaster": "no"}
     return {**made, "ControlPath": quote_config_path(path)}
 
 
 def is_open(path: str) -> bool:
-    """Return whether an ssh in the background listens at a socket."""
     if not path:
         return False
     with socket.socket(socket.AF_UNIX) as connection:
@@ -159,7 +158,6 @@ def is_open(path: str) -> bool:
 
 
 def close_connection(path: str, host: str) -> None:
-    """End the connection of a socket."""
     words = option_words({"ControlPath": quote_config_path(path)})
     command = ssh_command(host, ["-F", os.devnull, *words, "-O", "exit"])
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):

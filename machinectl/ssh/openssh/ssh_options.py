@@ -1,6 +1,6 @@
-"""The options that we pass to the system's ssh, on command lines and in config files.
+"""Options for the system's ssh, on command lines and in config files.
 
-OpenSSH 7.4 (RHEL 7) is the oldest supported version. Must not import paramiko.
+The oldest supported version is OpenSSH 7.4 (RHEL 7). Must not import paramiko.
 """
 
 from __future__ import annotations
@@ -24,26 +24,25 @@ if TYPE_CHECKING:
 
     from machinectl.ssh.destination import Jump, SSHEndpoint
 
-    # Keywords of ssh_config(5) with their values.
+    # Keywords of ssh_config(5) and their values.
     Options = Mapping[str, str] | Iterable[tuple[str, str]]
 
-# Our options that 7.4 lacks, each with the version that added it and a value to test an ssh with. ssh fails with 255 at
-# an unknown option. IgnoreUnknown would prevent that, but only its first value counts: the user's own would be lost.
+# Options that 7.4 lacks: the version that added each, and a value to test an ssh with. ssh exits with 255 for an
+# unknown option. IgnoreUnknown is no help: only its first value counts, so the user's own would be lost.
 NEWER = {
     "RemoteCommand": ("7.6", "none"),
     "KnownHostsCommand": ("8.5", "none"),
     "StdinNull": ("8.7", "no"),
     "SessionType": ("8.7", "default"),
 }
-# The option that stops the user's KnownHostsCommand from accepting a key that is not pinned, and the line of a block
-# that has a pin.
+# The user's KnownHostsCommand must not accept a key that is not pinned; and the line of a block with a pin.
 GUARD = "KnownHostsCommand"
 PINNED = f"HostKeyAlias {PIN}"
 UNKNOWN = re.compile(r"Bad configuration option: (\S+)")
-# Start ssh once to learn its options, however many threads ask.
+# Query ssh only once for all threads.
 _asking = threading.Lock()
 
-# Turn off what the user configured for an interactive shell.
+# Turn off the user's settings for interactive shells.
 COMMANDS_ONLY = {
     "RemoteCommand": "none",
     "RequestTTY": "no",
@@ -52,10 +51,10 @@ COMMANDS_ONLY = {
     "ForwardX11": "no",
     "PermitLocalCommand": "no",
 }
-# For a script that is sent through stdin.
+# For a script on stdin.
 WITH_INPUT = {"StdinNull": "no", "SessionType": "default", "LogLevel": "ERROR"}
-# For the first contact with an unknown host: ssh writes its key to an empty file and does not log in. Because the file
-# is empty, accept-new (7.6) would do the same as `no`.
+# For the first contact: ssh writes the host's key to an empty file, and does not log in. With an empty file, accept-new
+# (7.6) would do the same as `no`.
 MEETING = {
     "PreferredAuthentications": "none",
     "BatchMode": "yes",
@@ -74,16 +73,16 @@ MEETING = {
 
 
 def unknown_options(program: str) -> frozenset[str]:
-    """Return the options of NEWER that an ssh does not know. Safe for threads."""
+    """Return the options of NEWER that an ssh does not know. Thread-safe."""
     with _asking:
         return ask_unknown(program)
 
 
 @functools.cache
 def ask_unknown(program: str) -> frozenset[str]:
-    """Ask an ssh for the options that it does not know: a vendor's old version may know some of NEWER.
+    """Query an ssh, because a vendor's old version may know some of NEWER.
 
-    Return an empty set if ssh does not answer: the command that uses it reports the error.
+    Returns an empty set if ssh fails: the command that uses it reports the error.
     """
     lines = "".join(f"{name} {value}\n" for name, (_, value) in NEWER.items())
     try:
@@ -103,7 +102,7 @@ def ask_unknown(program: str) -> frozenset[str]:
 
 
 def is_known(option: str) -> bool:
-    """Return whether this computer's ssh knows an option; True if there is no ssh."""
+    """Return whether our ssh knows an option; True if there is no ssh."""
     if option not in NEWER:
         return True
     program = shutil.which("ssh")
@@ -111,10 +110,10 @@ def is_known(option: str) -> bool:
 
 
 def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: Sequence[str] = ()) -> list[str]:
-    """Return the command that logs in at a host; see `ssh_command` for `arguments`.
+    """Return the command for a login; see `ssh_command` for `arguments`.
 
-    With `known_hosts`, the path of the machine's file, only the key pinned there is accepted. The rest of the user's
-    configuration for the host applies (agent, ControlMaster; ProxyJump unless the endpoint has a jump host).
+    With `known_hosts` (a path), ssh accepts only the pinned key. Other settings of the user apply, ProxyJump unless the
+    endpoint has a jump host.
     """
     check_endpoint(endpoint)
     options = option_words([*identity_options(endpoint.key, known_hosts), *jump_options(endpoint.jump)])
@@ -122,20 +121,20 @@ def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: 
 
 
 def identity_arguments(key: str, known_hosts: str, jump: Jump | None = None) -> list[str]:
-    """Return the options of a command line that never asks: the pin, our key and the jump host."""
+    """Return options for a command without prompts: the pin, the key and the jump host."""
     return option_words([*identity_options(key, known_hosts), *jump_options(jump, asks=False)])
 
 
 def option_words(options: Options) -> list[str]:
-    """Return options as words of a command line, without those that this computer's ssh does not know."""
+    """Return -o words, without options that our ssh does not know."""
     pairs = options.items() if isinstance(options, Mapping) else options
     return [word for name, value in pairs if is_known(name) for word in ("-o", f"{name}={value}")]
 
 
 def jump_options(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str]]:
-    """Return a ProxyCommand through a jump host, with its own key and known_hosts, which ProxyJump cannot hold.
+    """Return a ProxyCommand through a jump host: ProxyJump cannot set its key and known_hosts.
 
-    ssh replaces the command's %-tokens and gives it to a shell.
+    ssh expands %-tokens in it, and a shell runs it.
     """
     if jump is None:
         return []
@@ -148,23 +147,20 @@ def jump_options(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str
 
 
 def jump_identity_options(jump: Jump) -> list[tuple[str, str]]:
-    """Return what proves a jump host's key: the pin, or the user's known_hosts if they have a key of the host."""
+    """Return options for a jump host's key: the pin, unless the user's known_hosts have the host."""
     if jump.machine:
         return identity_options(jump.endpoint.key, jump.known_hosts)
     options = identity_options(jump.endpoint.key, "")
     chosen = read_settings(jump.endpoint)
     if jump.known_hosts and not without_marker(find_known(chosen)):
-        # UserKnownHostsFile stays the user's: ssh adds accepted keys to it.
+        # UserKnownHostsFile stays the user's, because ssh adds accepted keys to it.
         files = [*chosen.known_hosts, jump.known_hosts]
         options.append(("GlobalKnownHostsFile", " ".join(map(quote_config_path, files))))
     return options
 
 
 def identity_options(key: str, known_hosts: str) -> list[tuple[str, str]]:
-    """Return the options for the host's pinned key and for our own, as ssh_config(5) has them.
-
-    An empty path leaves the choice to the user's ssh.
-    """
+    """Return options for the host's pinned key and our key. An empty path leaves the choice to ssh."""
     options = []
     if known_hosts:
         options += [
@@ -180,11 +176,11 @@ def identity_options(key: str, known_hosts: str) -> list[tuple[str, str]]:
             ("NoHostAuthenticationForLocalhost", "no"),
         ]
     if key:
-        # Not -i: ssh replaces %-tokens in its path, but reads no quotes there.
+        # Not -i: ssh expands %-tokens in its path, but reads no quotes.
         options += [("IdentitiesOnly", "yes"), ("IdentityFile", quote_config_path(key))]
     return [(name, value) for name, value in options if is_known(name)]
 
 
 def quote_config_path(path: str) -> str:
-    """Quote a path for ssh_config: blanks, and % as the beginning of a token."""
+    """Quote a path for ssh_config, where spaces and % are special."""
     return '"' + path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""The part of the user's ssh configuration that is read without ssh: IgnoreUnknown."""
+"""Read IgnoreUnknown from the user's ssh configuration, without ssh."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from machinectl.files.atomic import read_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The files that OpenSSH reads, in its order (ssh_config(5)).
+# OpenSSH's files, in its order (ssh_config(5)).
 USERS_OWN = ("~/.ssh/config", "/etc/ssh/ssh_config")
 LINE = re.compile(r"^\s*(include|ignoreunknown)(?:\s*=\s*|\s+)(.*)$", re.IGNORECASE | re.MULTILINE)
 WORD = re.compile(r'"([^"]*)"|([^\s"]+)')
 PATTERN = re.compile(r"!?[\w*?]+", re.ASCII)
-# OpenSSH's (readconf.c, READCONF_MAX_DEPTH).
+# OpenSSH's READCONF_MAX_DEPTH (readconf.c).
 DEEPEST = 16
 
 
 def ignored_options(but: str) -> list[str]:
-    """Return the patterns of every IgnoreUnknown, for any host; `but` is a file to skip."""
+    """Return the patterns of every IgnoreUnknown, for any host; skip the file `but`."""
     found = []
     for own in USERS_OWN:
         path = os.path.expanduser(own)
@@ -32,7 +32,7 @@ def ignored_options(but: str) -> list[str]:
 
 
 def ignore_unknown_values(path: str, directory: str, but: str, deepest: int) -> Iterator[str]:
-    """Yield the values of IgnoreUnknown in a file and its includes, which are relative to `directory`."""
+    """Yield the values in a file and its includes, which are relative to `directory`."""
     try:
         text = read_file(path).decode(errors="replace")
     except OSError:

@@ -1,1 +1,1 @@
-"""Files over SFTP, for computers without an scp that speaks it."""
+"""Copy files over SFTP, for computers without an scp that supports it."""

@@ -1,6 +1,6 @@
-"""An SFTP client over a channel: requests are numbered and answered in any order.
+"""An SFTP client over a channel. Requests have numbers; answers come in any order.
 
-paramiko's own client keeps a download in memory, and believes every length that the server states.
+paramiko's client keeps downloads in memory, and trusts every length from the server.
 """
 
 from __future__ import annotations
@@ -54,28 +54,28 @@ if TYPE_CHECKING:
     import paramiko
 
 VERSION = 3
-# The channel's window, in bytes, and how many requests may be unanswered.
+# The channel's window in bytes, and the most unanswered requests.
 WINDOW = 4 << 20
 AHEAD = 64
-# The largest SSH packet that we accept. OpenSSH fills packets if more than 32 KiB wait to be sent.
+# The largest SSH packet to accept. OpenSSH fills packets if more than 32 KiB wait.
 SSH_PACKET = 255 << 10
 # The read and write size that every server accepts, in bytes. OpenSSH 8.5 and later announce more.
 CHUNK = 1 << 15
 LIMITS = b"limits@openssh.com"
 POSIX_RENAME = b"posix-rename@openssh.com"
-# OpenSSH's SFTP_MAX_MSG_LENGTH, in bytes; data has some fields before it. The handle's limit is the draft's.
+# OpenSSH's SFTP_MAX_MSG_LENGTH, in bytes, with room for fields before the data; the draft's limit for handles.
 LONGEST_PACKET = 1 << 18
 LONGEST_DATA = LONGEST_PACKET - 1024
 LONGEST_HANDLE = 256
-# The most entries of a directory, and the most bytes of their names: a server may list entries endlessly.
+# Most names in a directory, and most bytes of them: a server may list names endlessly.
 MOST_NAMES = 1_000_000
 MOST_NAME_BYTES = 64 << 20
-# How late ^C is noticed, in seconds.
+# How often to check for ^C, in seconds.
 POLL = 0.1
 
 
 class Inbox:
-    """A channel's received data, in pieces as they came: paramiko's buffer copies each byte twice."""
+    """A channel's received pieces, uncopied: paramiko's buffer copies each byte twice."""
 
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()
@@ -98,7 +98,7 @@ class Inbox:
             self._changed.notify_all()
 
     def read(self, _: int, timeout: float | None = None) -> bytes:
-        """Return one piece, however long it is; b"" after the last."""
+        """Return one piece of any length; b"" after the last."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._pieces or self._closed, timeout):
                 raise PipeTimeout
@@ -108,15 +108,15 @@ class Inbox:
 
 
 class SFTPConnection:
-    """Requests and answers over a channel. `check` is called between packets: it may raise, and nothing is lost."""
+    """Requests and answers over a channel. `check` runs between packets; it may raise without data loss."""
 
     def __init__(self, channel: paramiko.Channel, check: Callable[[], None]) -> None:
         self._channel = channel
         self._check = check
         self._number = 0
-        # The numbers of unanswered requests, abandoned ones too.
+        # Numbers of unanswered requests, including abandoned ones.
         self._awaited: set[int] = set()
-        # The received part of the next packet, and its length, once known.
+        # The received part of the next packet, and its length once known.
         self._received = b""
         self._length = 0
         self._unsent = memoryview(b"")
@@ -127,7 +127,7 @@ class SFTPConnection:
         channel.settimeout(POLL)
 
     def ask(self, expected: int, kind: int, *fields: bytes) -> PacketReader:
-        """Send a request and return the fields of its answer; answers to abandoned requests are skipped."""
+        """Send a request and return its answer's fields; skip answers to abandoned requests."""
         asked = self.request(kind, *fields)
         while True:
             answered, kind, answer = self.answer()
@@ -135,14 +135,14 @@ class SFTPConnection:
                 return expect(expected, kind, answer)
 
     def request(self, kind: int, *fields: bytes | memoryview) -> int:
-        """Send a request and return its number."""
+        """Return the request's number."""
         self._number = (self._number + 1) & 0xFFFFFFFF
         self._awaited.add(self._number)
         self.send(bytes([kind]), encode_number(self._number), *fields)
         return self._number
 
     def answer(self) -> tuple[int, int, PacketReader]:
-        """Return the next answer: the request's number, the answer's kind, and its fields."""
+        """Return the next answer: request number, kind, fields."""
         kind, answer = self.receive()
         answered = answer.number()
         if answered not in self._awaited:
@@ -151,14 +151,14 @@ class SFTPConnection:
         return answered, kind, answer
 
     def send(self, *fields: bytes | memoryview) -> None:
-        """Send a packet, after the rest of one that an interruption cut."""
+        """Send a packet, after the unsent rest of an interrupted one."""
         length = encode_number(sum(map(len, fields)))
         self._unsent = memoryview(b"".join([self._unsent, length, *fields]))
         while self._unsent:
             self._check()
             try:
                 sent = self._channel.send(bytes(self._unsent[:CHUNK]))
-            except TimeoutError:  # there is no room for it yet
+            except TimeoutError:  # no room yet
                 continue
             except OSError as exc:
                 raise EOFError from exc
@@ -167,7 +167,6 @@ class SFTPConnection:
             self._unsent = self._unsent[sent:]
 
     def receive(self) -> tuple[int, PacketReader]:
-        """Return the kind and the fields of the next packet."""
         if not self._length:
             length = int.from_bytes(self._take(4))
             if not 0 < length <= LONGEST_PACKET:
@@ -200,9 +199,9 @@ class SFTPConnection:
 
 
 class SFTPClient:
-    """A client for one thread and one file at a time; `check` is SFTPConnection's.
+    """For one thread and one file at a time; `check` as in SFTPConnection.
 
-    Raises OSError if the server refuses a request, NotSFTP, and EOFError or paramiko's SSHException if the connection
+    Raises OSError if the server refuses a request, NotSFTP, and EOFError or SSHException (paramiko) if the connection
     ends.
     """
 
@@ -212,7 +211,7 @@ class SFTPClient:
 
     def _agree(self) -> tuple[int, int]:
         """Agree on the version; return the server's read and write size."""
-        # A program that is no SFTP server may have ended already: its output says why.
+        # A program that is not an SFTP server may have ended already: its output says why.
         with contextlib.suppress(EOFError):
             self.connection.send(bytes([CMD_INIT]) + encode_number(VERSION))
         kind, answer = self.connection.receive()
@@ -239,7 +238,6 @@ class SFTPClient:
         return answer.text()
 
     def names(self, path: bytes) -> list[bytes]:
-        """Return the names in a directory."""
         handle = self._handle(CMD_OPENDIR, encode_text(path))
         found: list[bytes] = []
         size = 0
@@ -264,7 +262,7 @@ class SFTPClient:
                     answer.attributes()
 
     def open(self, path: bytes, flags: int = SFTP_FLAG_READ, mode: int | None = None) -> bytes:
-        """Open a file and return its handle. A new file has its mode from the first byte on."""
+        """Return a handle. A new file has its mode from the start."""
         return self._handle(CMD_OPEN, encode_text(path), encode_number(flags), encode_attributes(mode=mode))
 
     def _handle(self, kind: int, *fields: bytes) -> bytes:
@@ -274,7 +272,7 @@ class SFTPClient:
         return handle
 
     def close(self, handle: bytes) -> None:
-        """Close a written file: the server may report only now that the data was not stored."""
+        """Close a written file. The server may report only now that it did not store the data."""
         self.connection.ask(CMD_STATUS, CMD_CLOSE, encode_text(handle))
 
     def release(self, handle: bytes) -> None:
@@ -282,9 +280,9 @@ class SFTPClient:
         self.connection.request(CMD_CLOSE, encode_text(handle))
 
     def read(self, handle: bytes, size: int) -> Iterator[tuple[int, memoryview]]:
-        """Yield the pieces of a file with their offsets, in the order of arrival, to the end of the file.
+        """Yield a file's pieces with their offsets, in order of arrival.
 
-        Many pieces up to the expected `size` are requested at once, beyond it only one at a time, which finds the end.
+        Requests many pieces at once up to the expected `size`, then one at a time to find the end.
         """
         asked: dict[int, tuple[int, int]] = {}
         place, ended = 0, False
@@ -321,7 +319,6 @@ class SFTPClient:
         self.connection.ask(CMD_STATUS, CMD_MKDIR, encode_text(path), encode_attributes(mode=mode))
 
     def set_attributes(self, path: bytes, changed: bytes) -> None:
-        """Set a file's attributes; `changed` comes from `encode_attributes`."""
         self.connection.ask(CMD_STATUS, CMD_SETSTAT, encode_text(path), changed)
 
     def replace(self, path: bytes, target: bytes) -> None:
@@ -333,7 +330,7 @@ class SFTPClient:
 
 
 class RemoteWriter:
-    """Writes to an open file. Several writes are unanswered at a time."""
+    """Writes to an open file, with several unanswered writes."""
 
     def __init__(self, client: SFTPClient, handle: bytes) -> None:
         self._client = client
@@ -350,7 +347,6 @@ class RemoteWriter:
             self._asked.add(self._client.connection.request(CMD_WRITE, *fields))
 
     def finish(self) -> None:
-        """Wait for all answers, and close the file."""
         while self._asked:
             self._take_answer()
         self._client.close(self._handle)

@@ -1,8 +1,7 @@
-"""Copy files by SFTP as scp does: links are followed, and a file that fails stops no other.
+"""Copy files by SFTP as scp does: follow links, and continue after a file fails.
 
-A file gets its name only when it is complete, so that a full disk or ^C keeps an existing file. Only another
-user's file, and one in a directory that takes no new file, is overwritten in place. Paths are bytes with slashes;
-relative ones on a host start at the user's home.
+A file gets its name only when complete, so that a full disk or ^C keeps the old one. Exceptions: another user's file,
+or a directory that takes no new file. Paths are bytes with slashes; on a host, relative to the user's home.
 """
 
 from __future__ import annotations
@@ -38,24 +37,24 @@ if TYPE_CHECKING:
     from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
 
-    # A piece of a file: its offset and its data.
+    # A piece of a file: offset and data.
     Piece = tuple[int, bytes | memoryview]
     Write = Callable[[int, bytes | memoryview], None]
 
-# scp's own limit (MAX_DIR_DEPTH): links may form a loop.
+# scp's MAX_DIR_DEPTH: links may form a loop.
 DEEPEST = 64
-# The prefix of incomplete files, which are hidden.
+# Prefix of incomplete files; the dot hides them.
 INCOMPLETE = ".machinectl-"
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """The fields of stat(2) that both sides have, links followed; 0 for those that a server leaves out."""
+    """stat(2) fields of both sides; 0 if a server omits one."""
 
     mode: int
     size: int
     owner: tuple[int, int]
-    # Of access and modification, in seconds.
+    # Access and modification, in seconds.
     times: tuple[float, float]
 
     @classmethod
@@ -77,25 +76,25 @@ class FileInfo:
 
     @property
     def copied_permissions(self) -> int:
-        """Return a copy's permissions, as with scp: without set-user-ID and set-group-ID."""
+        """Like scp, drop set-user-ID and set-group-ID."""
         return self.permissions & (0o1777 if self.is_directory else 0o777)
 
 
 class CopySide(Protocol):
-    """One side of a copy. Raises OSError, and SSHError if the connection is lost."""
+    """Methods raise OSError, or SSHError if the connection is lost."""
 
-    # Follows links; None if nothing is there.
+    # Follow links; return None if there is no file.
     def look(self, path: bytes) -> FileInfo | None: ...
 
-    # Resolves links.
+    # Resolve links.
     def real(self, path: bytes) -> bytes: ...
 
     def names(self, path: bytes) -> list[bytes]: ...
 
-    # Yields pieces of a file in any order; its size may have changed.
+    # Yield a file's pieces in any order; its size may have changed.
     def reader(self, path: bytes, size: int) -> AbstractContextManager[Iterator[Piece]]: ...
 
-    # Takes pieces in any order; without a mode, an existing file is truncated.
+    # Accept pieces in any order. Without a mode, truncate an existing file.
     def writer(self, path: bytes, mode: int | None) -> AbstractContextManager[Write]: ...
 
     def make_directory(self, path: bytes, mode: int) -> None: ...
@@ -112,8 +111,6 @@ class CopySide(Protocol):
 
 
 class LocalSide:
-    """The files of this computer."""
-
     def look(self, path: bytes) -> FileInfo | None:
         try:
             return FileInfo.of(os.stat(path))
@@ -127,7 +124,7 @@ class LocalSide:
         return os.listdir(path)
 
     @contextlib.contextmanager
-    def reader(self, path: bytes, size: int) -> Iterator[Iterator[Piece]]:  # noqa: ARG002 (Side's)
+    def reader(self, path: bytes, size: int) -> Iterator[Iterator[Piece]]:  # noqa: ARG002 (CopySide's)
         with open(path, "rb", buffering=0) as file:
             yield ((file.tell() - len(piece), piece) for piece in iter(lambda: file.read(LONGEST_DATA), b""))
 
@@ -160,7 +157,7 @@ class LocalSide:
 
 
 class SequentialFile:
-    """Writes to a terminal or a pipe, which cannot seek: early pieces wait for those before them."""
+    """Writes to a terminal or pipe, which cannot seek: early pieces wait."""
 
     def __init__(self, file: int) -> None:
         self._file = file
@@ -181,8 +178,6 @@ class SequentialFile:
 
 
 class RemoteSide:
-    """The files of a host; `check` is SFTPClient's."""
-
     def __init__(self, session: SSHSession, check: Callable[[], None]) -> None:
         self._settings = session.settings
         try:
@@ -229,7 +224,7 @@ class RemoteSide:
         with self._translated():
             names = [name for name in self._client.names(path) if name not in {b".", b".."}]
         if any(b"/" in name or b"\0" in name for name in names):
-            # They would lead out of the target directory.
+            # These would lead out of the target directory.
             raise OSError(errno.EINVAL, "the server sends invalid file names")
         return names
 
@@ -252,7 +247,7 @@ class RemoteSide:
                 yield writer.write
                 writer.finish()
             except OSError:
-                # A server limits the open handles.
+                # A server limits open handles.
                 self._client.release(handle)
                 raise
 
@@ -282,7 +277,7 @@ class RemoteSide:
 
 
 class Copier:
-    """Copies from one side to another; `fail` gets a message for each failure."""
+    """Copies between two sides; `fail` gets a message for each failure."""
 
     def __init__(
         self,
@@ -300,7 +295,7 @@ class Copier:
         self._fail = fail
 
     def copy(self, source: bytes, target: bytes) -> None:
-        """Copy a file or a directory to a path, or into it if it is a directory."""
+        """Copy to a path, or into it if it is a directory."""
         found: list[bytes] = []
         with self._reported(target):
             there = self._to.look(target or b".")
@@ -317,7 +312,7 @@ class Copier:
                 self._try(path, os.path.join(target, name if name.strip(b".") else b".") if into else target, 0)
 
     def matching(self, source: bytes) -> list[bytes]:
-        """Return the paths that match a pattern in the last part of a path."""
+        """Expand a pattern in the last part of a path."""
         directory, pattern = os.path.split(source)
         if isinstance(self._from, LocalSide) or not set(pattern) & set(b"*?[") or self._from.look(source):
             return [source]
@@ -325,7 +320,7 @@ class Copier:
         return [os.path.join(directory, name) for name in names if name[:1] != b"." or pattern[:1] == b"."] or [source]
 
     def _try(self, source: bytes, target: bytes, depth: int) -> None:
-        """Copy a path, and report a failure."""
+        """Copy a path, and report failures."""
         info = None
         with self._reported(source):
             info = self._from.look(source)
@@ -337,7 +332,6 @@ class Copier:
 
     @contextlib.contextmanager
     def _reported(self, *paths: bytes) -> Iterator[None]:
-        """Report an error about a path, or about a copy from one path to another."""
         try:
             yield
         except OSError as exc:
@@ -358,7 +352,7 @@ class Copier:
             raise OSError(errno.ELOOP, f"directories are more than {DEEPEST} deep here: do links form a loop?")
         there = self._to.look(target)
         if there is None:
-            # We must be able to write to it meanwhile.
+            # We need write permission until the contents are copied.
             self._to.make_directory(target, info.copied_permissions | stat.S_IRWXU)
         elif not there.is_directory:
             raise NotADirectoryError(errno.ENOTDIR, "it exists and is not a directory")
@@ -379,9 +373,9 @@ class Copier:
             self._write_into(source, info, target)
 
     def _copy_and_rename(self, source: bytes, info: FileInfo, target: bytes, there: FileInfo | None) -> bool:
-        """Copy a file under another name and rename it in the end; False if we may not.
+        """Copy to a temporary name, then rename; False if not permitted.
 
-        The owner and the mode of the file that it replaces are kept.
+        Keeps the owner and mode of a replaced file.
         """
         growing = os.path.join(os.path.dirname(target), f"{INCOMPLETE}{secrets.token_hex(8)}".encode())
         mode = (there or info).permissions
@@ -409,7 +403,7 @@ class Copier:
                     self._to.remove(growing)
 
     def _take_ownership(self, path: bytes, there: FileInfo) -> bool:
-        """Give a file the owner and the mode of the one that it replaces; False if we may not."""
+        """Set the replaced file's owner and mode; False if not permitted."""
         try:
             new = self._to.look(path)
             if new is not None and new.owner != there.owner:
@@ -420,7 +414,7 @@ class Copier:
         return True
 
     def _write_into(self, source: bytes, info: FileInfo, target: bytes) -> None:
-        """Overwrite a file in place, a device too."""
+        """Overwrite a file or a device in place."""
         with self._to.writer(target, None) as write:
             self._transfer(source, info, write)
         if self._wishes.preserve:
@@ -438,13 +432,12 @@ class Copier:
             self._count = count
 
     def _check(self, path: bytes) -> None:
-        """Raise OSError unless all that was sent has arrived."""
+        """Raise OSError if data is missing."""
         arrived = self._to.look(path)
         if arrived is None or arrived.size != self._count:
             raise OSError(errno.EIO, f"not all of {self._count} bytes have arrived")
 
     def _preserve(self, info: FileInfo, target: bytes) -> None:
-        """Copy the mode and the times."""
         self._to.set_mode(target, info.copied_permissions)
         self._to.set_times(target, info.times)
 

@@ -1,4 +1,4 @@
-"""Packets of SFTP, version 3 (draft-ietf-secsh-filexfer-02), read and written. Pure functions."""
+"""Packets of SFTP version 3 (draft-ietf-secsh-filexfer-02)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class NotSFTP(Exception):
 
 
 class EndOfFile(OSError):
-    """The server reports the end of a file or directory."""
+    """End of a file or directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """A file's attributes, named as in os.stat_result; 0 for those that the server leaves out."""
+    """Named as in os.stat_result; 0 if the server omits one."""
 
     st_size: int = 0
     st_uid: int = 0
@@ -34,7 +34,7 @@ class Attributes:
 
 
 class PacketReader:
-    """Reads the fields of a packet in order. Raises NotSFTP if the packet is too short."""
+    """Reads a packet's fields in order. Raises NotSFTP if it is too short."""
 
     def __init__(self, data: bytes) -> None:
         self._left = memoryview(data)
@@ -76,7 +76,7 @@ class PacketReader:
 
 
 def expect(expected: int, kind: int, answer: PacketReader) -> PacketReader:
-    """Return the fields of an answer of the expected kind. Raises OSError for the server's error."""
+    """Return an answer's fields. Raises OSError for the server's error."""
     if kind == CMD_STATUS and (code := answer.number()) != SFTP_OK:
         said = one_line(answer.text().decode(errors="replace") if answer else "") or f"SFTP's error {code}"
         if code == SFTP_EOF:
@@ -102,7 +102,7 @@ def encode_text(value: bytes) -> bytes:
 def encode_attributes(
     *, mode: int | None = None, owner: tuple[int, int] | None = None, times: tuple[float, float] | None = None
 ) -> bytes:
-    """Encode the given attributes. Times are unsigned 32-bit seconds."""
+    """Times are unsigned 32-bit seconds."""
     known, sent = 0, b""
     if owner is not None:
         known, sent = known | HAS_OWNER, sent + struct.pack(">II", *owner)
