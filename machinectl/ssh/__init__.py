@@ -1,7 +1,4 @@
-"""SSH the way OpenSSH works: the user's configuration, agent, keys and known hosts.
-
-Import paramiko only to connect: it takes 80 ms to load.
-"""
+"""Speak SSH as OpenSSH does. Import paramiko only to connect: it takes 80 ms to load."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Where to reach a host by SSH."""
+"""Where to reach a host."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SSHEndpoint:
-    """A host's SSH address. Empty and zero values come from the user's SSH configuration.
+    """Empty and zero values come from the user's SSH configuration.
 
-    `key` is a private key's path. `copy_key` authorizes its public half at the first login, which may use a password.
-    `jump` replaces the configured jump hosts.
+    `key` is a path. `copy_key` authorizes its public half at the first login. `jump` replaces the configured jump
+    hosts.
     """
 
     host: str
@@ -23,10 +23,9 @@ class SSHEndpoint:
 
 @dataclass(frozen=True)
 class Jump:
-    """A jump host.
+    """If `machine` is set, only its file `known_hosts` decides about its key.
 
-    For a machine with a pinned key, `machine` is its name, and only the file `known_hosts` decides about its key.
-    Otherwise the user's known_hosts decide, then `known_hosts` of the machine behind it ("" if none).
+    Else the user's known_hosts decide, then `known_hosts`: the file of the machine behind it, or "".
     """
 
     endpoint: SSHEndpoint

@@ -1,8 +1,7 @@
-"""Send a script to a host and find its output, whatever the login shell is and prints.
+"""Send scripts and find their output, whatever the login shell is and prints.
 
-The server always runs LOGIN_COMMAND, which sh, csh and fish read alike. Stdin carries the script as one line of sh, then
-the script's input. So nothing is in an argument list, and no round trip is lost. Two marks on both streams enclose the
-script's output; output of the login and of sudo is outside.
+The server runs LOGIN_COMMAND, which sh, csh and fish read alike. Stdin carries the script as one line, then its input:
+nothing is in an argument list. Two marks on both streams enclose the output.
 """
 
 from __future__ import annotations
@@ -31,37 +30,36 @@ LONGEST_NUMBER = 20
 
 
 def collected(script: str, mark: str) -> str:
-    """Return a line of sh that runs a script between marks; the script's input follows.
+    """Return a line of sh; the script's input follows.
 
-    The script must not contain NUL, nor its output the mark. `cat` reads unused input, so that the channel stays open
-    until we have sent everything.
+    The script must not contain NUL, nor its output the mark. `cat` keeps the channel open until all input is sent.
     """
     return f"{ENVIRONMENT}; {enclosed(f'(eval {shell_word(script)})', mark)}; cat >/dev/null"
 
 
 def streamed(script: str, mark: str) -> str:
-    """Return sh lines that run a user's script between marks, in the login's environment.
+    """Return lines of sh that run a script in the login's environment.
 
-    The first line of output is the shell's process number. Send the last line, the script, only after it: without the
-    number, nobody can stop the script. Unread input is discarded.
+    The first output is the shell's process number. Send the last line only after it: without it, nobody can stop the
+    script.
     """
     line = f"eval {shell_word(script)}" if "\n" in script else script
     return f"{enclosed(f'echo $$; {READING_SHELL}', mark)}\n{line}"
 
 
 def streamed_as_root(script: str, mark: str) -> str:
-    """Return `streamed`, without the locale set for sudo."""
+    """Drop the locale set for sudo."""
     return f"unset LC_ALL; {streamed(script, mark)}"
 
 
 def split_streamed(lines: str) -> tuple[bytes, bytes]:
-    """Split `streamed` into the lines to send first and the script's line."""
+    """Return the lines to send first, and the script's line."""
     first, script = lines.removesuffix("\n").rsplit("\n", 1)
     return f"{first}\n".encode(errors="surrogateescape"), f"{script}\n".encode(errors="surrogateescape")
 
 
 def enclosed(command: str, mark: str) -> str:
-    """Return sh that runs a command between marks and prints its exit status."""
+    """Return sh that runs a command between marks, and prints its status."""
     return (
         f"printf '%s\\n' {mark}; printf '%s\\n' {mark} >&2; {command}; "
         f"printf '%s%d\\n' {mark}: $?; printf '%s\\n' {mark}: >&2"
@@ -69,7 +67,7 @@ def enclosed(command: str, mark: str) -> str:
 
 
 def shell_word(script: str) -> str:
-    """Quote a script as one word of sh on one line."""
+    """Quote a script as one line of sh."""
     if "\n" not in script:
         return shlex.quote(script)
     escaped = script.replace("\\", "\\\\").replace("\n", "\\n")
@@ -77,28 +75,24 @@ def shell_word(script: str) -> str:
 
 
 def as_user(script: str, mark: str, form: Callable[[str, str], str] = collected) -> str:
-    """Return the text for LOGIN_COMMAND; the script's input follows. `form` is `collected` or `streamed`."""
+    """Return the text before the script's input; `form` is `collected` or `streamed`."""
     return f"{form(script, mark)}\n"
 
 
 def as_root(
     script: str, mark: str, command: str, password: str | None = None, form: Callable[[str, str], str] = collected
 ) -> str:
-    """Return the text that runs a script as root. `command` must run ROOT_COMMAND."""
+    """`command` must run ROOT_COMMAND."""
     given = "" if password is None else f"{password}\n"
     return f"LC_ALL=C; export LC_ALL; {set_system_path()}; {command}\n{given}{BEGIN}\n{form(script, mark)}\n"
 
 
 def set_system_path() -> str:
-    """Return sh that sets the PATH for sudo."""
     return f"PATH={SYSTEM_PATH}; export PATH"
 
 
 def sudo_command(script: str, *, password: bool = False, terminal: bool = False) -> str:
-    """Return sh that runs a script as root. With `password`, sudo reads one from stdin.
-
-    `terminal` gives sudo a terminal, for requiretty in its sudoers.
-    """
+    """Read the `password` from stdin; `terminal` is for requiretty."""
     how = "-S -p ''" if password else "-n"
     # secure_path in the sudoers may not contain sh.
     command = f"sudo -H {how} -- /bin/sh -c {shlex.quote(script)}"
@@ -106,10 +100,10 @@ def sudo_command(script: str, *, password: bool = False, terminal: bool = False)
 
 
 def authenticated_command(script: str, *, needed: bool = True, terminal: bool = False) -> str:
-    """Return sh that authenticates with a password line on stdin, then runs a script as root.
+    """Return sh that runs a script as root, after a password line on stdin.
 
-    sudo must see only the password, because sudo-rs reads ahead. It then remembers the password for this shell. If not
-    `needed`, the script may fail. The built-in `printf` keeps the password out of argument lists.
+    Only the password goes to sudo, because sudo-rs reads ahead; sudo then remembers this shell. Unless `needed`, the
+    script may fail. The built-in `printf` hides the password.
     """
     # sudo remembers its parent, so the shell must not exec it: add a command after it.
     then = f"{sudo_command(script)}{'' if needed else ' || :'}"
@@ -121,24 +115,22 @@ def authenticated_command(script: str, *, needed: bool = True, terminal: bool = 
 
 
 def at_terminal(command: str) -> str:
-    """Return sh that runs a command at a terminal of script(1); its streams bypass the terminal."""
+    """Lead the command's streams past the terminal of script(1)."""
     past = shlex.quote(f"exec <&3 >&4 2>&5; {command}")
     return f"SHELL=/bin/sh script -qec {past} /dev/null 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1"
 
 
 def doas_command(script: str) -> str:
-    """Return sh that runs a script as root by OpenBSD's doas, which reads passwords only from a terminal."""
+    """OpenBSD's doas reads passwords only from a terminal."""
     return f"doas -n -- sh -c {shlex.quote(script)}"
 
 
 def exit_status(digits: bytes) -> int | None:
-    """Return a shell's exit status, at most 255; None if it is not a number."""
+    """Return at most 255; None if invalid."""
     return min(int(digits), MOST_STATUS) if digits.isdigit() and len(digits) <= LONGEST_NUMBER else None
 
 
 class FramedStream:
-    """One stream of a script's output."""
-
     def __init__(self, mark: str) -> None:
         self._opening = f"{mark}\n".encode()
         self._closing = f"{mark}:".encode()
@@ -151,7 +143,7 @@ class FramedStream:
         self.status: int | None = None
 
     def take(self, data: bytes) -> bytes:
-        """Return the script's output; keep back what may be part of a mark."""
+        """Keep back what may be part of a mark."""
         if self.ended:
             return b""
         held = self._held + data
@@ -174,10 +166,10 @@ class FramedStream:
         return held[:certain]
 
     def rest(self) -> bytes:
-        """Return the kept bytes, if the stream ended without a closing mark."""
+        """Return what was kept, if no closing mark came."""
         return self._held if self.started and not self.ended else b""
 
 
 def partial_mark(text: bytes, mark: bytes) -> int:
-    """Return how many bytes at the end of `text` may start a mark."""
+    """Return how many final bytes may start a mark."""
     return next((size for size in range(min(len(mark) - 1, len(text)), 0, -1) if text.endswith(mark[:size])), 0)

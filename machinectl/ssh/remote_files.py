@@ -1,4 +1,4 @@
-"""Write files on the host through stdin: SFTP cannot write root's files, and takes more round trips."""
+"""Write files through stdin: SFTP cannot write root's files, and is slower."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 
 def write_file_command(path: str, size: int, *, mode: int, owner: str = "") -> str:
-    """Return sh that writes stdin to a file atomically; the owner is "user:group".
+    """Return sh that writes stdin to a file atomically; `owner` is "user:group".
 
-    A temporary file (mktemp: 0600) receives the data. Checks the size in bytes, because a lost connection looks like
-    the end of the input.
+    It checks the size in bytes: a lost connection looks like the end of input.
     """
     quoted = shlex.quote(path)
     chown = f' && chown {shlex.quote(owner)} "$new"' if owner else ""
@@ -39,12 +38,12 @@ def send_file(
     owner: str = "",
     timeout: float = COMMAND_TIMEOUT,
 ) -> None:
-    """Write to an existing directory in one round trip. Raises CommandFailed."""
+    """The directory must exist. Raises CommandFailed."""
     runner.run(write_file_command(path, len(data), mode=mode, owner=owner), input=data, timeout=timeout)
 
 
 def authorize_command() -> str:
-    """Return sh that adds the key on stdin to authorized_keys once, with modes that sshd accepts."""
+    """Return sh that adds the key on stdin once, with modes that sshd accepts."""
     return (
         "umask 077\n"
         "IFS= read -r key || exit\n"
@@ -58,9 +57,9 @@ def authorize_command() -> str:
 
 
 def authorized_command() -> str:
-    """Return sh that prints what authorizing the key on stdin must create, and the path of authorized_keys.
+    """Return sh that prints what the key on stdin needs, and the path of authorized_keys.
 
-    Prints line, file or directory; nothing if the key is authorized.
+    The need is a line, file, directory, or nothing.
     """
     return (
         "IFS= read -r key || exit\n"
@@ -75,10 +74,7 @@ def authorized_command() -> str:
 
 
 def take_out_command(path: str, made: str) -> str:
-    """Return sh that removes the key on stdin from an authorized_keys file, atomically.
-
-    Removes the file and directory, too, if `made` for the key and empty.
-    """
+    """Return sh that removes the key on stdin, and the empty file and directory `made` for it."""
     quoted = shlex.quote(path)
     script = (
         "umask 077\n"
@@ -101,7 +97,7 @@ def take_out_command(path: str, made: str) -> str:
 
 
 def place_of_key(runner: Runner, public_key: str) -> tuple[str, str]:
-    """Return what to create for a key ("" if it is authorized), and the path of authorized_keys."""
+    """Return what to create ("" if authorized), and the path of authorized_keys."""
     answer = runner.run(authorized_command(), input=f"{public_key}\n".encode())
     made, _, path = answer.text.partition("\n")
     return made, path

@@ -1,4 +1,4 @@
-"""Interfaces for running commands on a host."""
+"""Interfaces for running commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CommandResult:
 
 
 class Runner(Protocol):
-    """Runs commands on a host, as the login user or as root."""
+    """Runs commands as the login user or as root."""
 
     # Run a script of sh within `timeout` seconds. `check` raises CommandFailed if the status is not 0. The trace shows
     # `shown` instead of the script, and no output if `secret`. Raises ConnectionLost, CommandTimeout.
@@ -42,7 +42,7 @@ class Runner(Protocol):
 
 
 class StreamingRunner(Runner, Protocol):
-    """A runner that can also pass on output while a script runs."""
+    """Can also pass on output while a script runs."""
 
     # Run a user's script, pass on its output, and return its exit status; None on `stop`, after the script has ended.
     # Raises ConnectionLost.

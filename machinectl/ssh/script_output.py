@@ -1,4 +1,4 @@
-"""Parse a script's output as it arrives, and end such a script."""
+"""Parse a running script's output, and end the script."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_OUTPUT = 16 << 20
 
 
 def end_command(process: int) -> str:
-    """Return sh that ends a process's group: SIGTERM, then SIGKILL after a few seconds."""
+    """Return sh that sends SIGTERM to the process group, then SIGKILL."""
     # proc(5): the group is the third word after the name in parentheses, which may contain anything.
     group = f"read -r stat </proc/{process}/stat; IFS=' '; set -f; set -- ${{stat##*) }}; group=$3"
     there = 'kill -0 "-$group" || exit 0'
@@ -34,10 +34,7 @@ def end_command(process: int) -> str:
 
 
 class ScriptOutput:
-    """Passes on a script's output as it arrives.
-
-    If `numbered`, its first line is the shell's process number (`framing.streamed`).
-    """
+    """If `numbered`, the first line is the shell's process number (`framing.streamed`)."""
 
     def __init__(self, mark: str, write: WriteOutput, *, numbered: bool = True) -> None:
         self._write = write
@@ -58,7 +55,7 @@ class ScriptOutput:
 
     @property
     def is_ready(self) -> bool:
-        """Whether to send the script: its shell's number is known."""
+        """Whether to send the script."""
         return self._first is None
 
     @property
@@ -67,16 +64,16 @@ class ScriptOutput:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the script has ended, even without a valid status."""
+        """True even without a valid status."""
         return self._streams[False].ended
 
     @property
     def noise(self) -> str:
-        """The output before the script's own."""
+        """Output before the script's own."""
         return b"".join(each.noise for each in self._streams.values()).decode(errors="replace")
 
     def take(self, data: bytes, on_stderr: bool) -> bool:
-        """Pass on the script's output; return whether it is complete."""
+        """Return whether the output is complete."""
         if not self._streams[on_stderr].started:
             self._before += len(data)
             if self._before > LONGEST_LOGIN:
@@ -85,7 +82,7 @@ class ScriptOutput:
         return all(each.ended for each in self._streams.values())
 
     def finish(self) -> None:
-        """Pass on the rest, kept as a possible mark."""
+        """Pass on what may have been a mark."""
         for on_stderr, stream in self._streams.items():
             self._pass_on(stream.rest(), on_stderr=on_stderr)
 
@@ -128,10 +125,7 @@ class CollectedOutput(ScriptOutput):
 
 
 def final_status(output: ScriptOutput, address: str, find_loss: Callable[[], SSHError | None]) -> int | None:
-    """Return the exit status of a script after its output; None if it was stopped.
-
-    `find_loss` returns the error of a lost connection, if any. Raises SSHError if there is no status.
-    """
+    """Return None if the script was stopped. Without a status, raises `find_loss()` or another SSHError."""
     if output.may_run:
         raise may_run(address)
     if output.shell_status is None:

@@ -1,4 +1,4 @@
-"""Signals of Linux (signal(7)) and a shell's exit statuses for them (POSIX)."""
+"""Linux signals (signal(7)) and their exit statuses in a shell (POSIX)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNKNOWN = 255
 
 
 def status_of(name: bytes) -> int:
-    """Return the exit status for a signal's SSH name (RFC 4254 6.10)."""
+    """`name` is SSH's (RFC 4254 6.10)."""
     number = NUMBERS.get(name.decode(errors="replace"))
     return ADDED + number if number else UNKNOWN
 
@@ -39,6 +39,6 @@ def is_signalled(status: int) -> bool:
 
 
 def status_text(status: int) -> str:
-    """Format a status, with its signal if any."""
+    """Name the signal, if any."""
     signal = NAMES.get(status - ADDED, "")
     return f"status {status}{signal and f': {signal}'}"

@@ -11,10 +11,9 @@ if TYPE_CHECKING:
 def ssh_command(
     host: str, options: Sequence[str] = (), *, user: str = "", port: int = 0, arguments: Sequence[str] = ()
 ) -> list[str]:
-    """Leave an empty user or port to the configuration. `host` and `user` must not start with a dash.
+    """The host and user must not start with a dash; the first value of an option wins.
 
-    For an option given twice, ssh uses the first value. `arguments` follow the host: more options, then the remote
-    command.
+    `arguments` follow the host: more options, then the remote command.
     """
     login = ["-l", user] if user else []
     address = ["-p", str(port)] if port else []

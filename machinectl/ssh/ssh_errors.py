@@ -1,4 +1,4 @@
-"""Errors between us and a command on the host."""
+"""Errors of SSH connections and commands."""
 
 from __future__ import annotations
 
@@ -23,10 +23,7 @@ REJECTING_GREETINGS = ("Not allowed at this time", "Exceeded MaxStartups")
 
 
 class SSHError(MachineError):
-    """The host is unreachable, refuses the login, or a request failed.
-
-    Keeps cause and hint on one line: they may quote a server, which could imitate our messages.
-    """
+    """Keeps cause and hint on one line: a quoted server must not imitate our messages."""
 
     def __init__(self, cause: str, hint: str = "") -> None:
         super().__init__(one_line(cause, LONGEST), one_line(hint, LONGEST))
@@ -37,7 +34,7 @@ class Unreachable(SSHError):
 
 
 class ConnectionLost(SSHError):
-    """The connection ended. The command may have run."""
+    """The connection ended; the command may have run."""
 
 
 class HostKeyRefused(SSHError):
@@ -45,13 +42,13 @@ class HostKeyRefused(SSHError):
 
 
 class LoginRefused(SSHError):
-    """The host accepts none of our keys and passwords."""
+    """The host accepts no key or password."""
 
 
 class Unsupported(SSHError):
-    """Our SSH lacks an algorithm; the system's ssh may have it.
+    """Our SSH lacks an algorithm that the system's ssh may have.
 
-    `keyword` is ssh_config's option for it, `offered` the server's algorithms.
+    `keyword` is ssh_config's option, `offered` the server's list.
     """
 
     def __init__(self, cause: str, hint: str = "", keyword: str = "", offered: Sequence[str] = ()) -> None:
@@ -61,11 +58,11 @@ class Unsupported(SSHError):
 
 
 class TokenNeeded(Unsupported):
-    """The accepted key is on a security token."""
+    """The key needs its security token."""
 
 
 class NoShell(SSHError):
-    """The login runs no commands: nologin, a forced command or a restricted shell."""
+    """The login works but runs no commands."""
 
 
 class CommandTimeout(SSHError):
@@ -73,7 +70,7 @@ class CommandTimeout(SSHError):
 
 
 class CommandFailed(SSHError):
-    """An exit status other than 0; `result` has the output."""
+    """`result` has the output."""
 
     def __init__(self, cause: str, hint: str, result: CommandResult) -> None:
         super().__init__(cause, hint)
@@ -81,7 +78,7 @@ class CommandFailed(SSHError):
 
 
 class RootRefused(SSHError):
-    """The user cannot become root; the hint is the sudoers line to add."""
+    """The user cannot become root."""
 
 
 def command_timeout(address: str, seconds: float) -> CommandTimeout:
@@ -96,7 +93,7 @@ def no_status(address: str) -> SSHError:
 
 
 def shell_ended(address: str, said: str = "") -> SSHError:
-    """Return the error for a shell that something else ended."""
+    """Something else ended the shell."""
     return SSHError(
         f"{address} ended a command early{said and f': {said}'}",
         "Look on the host for a signal to its shell, or a lack of memory: journalctl -e",

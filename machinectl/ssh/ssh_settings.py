@@ -1,4 +1,4 @@
-"""Read OpenSSH's settings for a host from `ssh -G`, with Include and Match."""
+"""Read OpenSSH's settings for a host from `ssh -G`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ANSWER_HOLDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to connect. Names are from ssh_config(5), paths are expanded, "" means none."""
+    """Named as in ssh_config(5); paths are expanded, "" means none."""
 
     host: str
     hostname: str
@@ -87,12 +87,12 @@ class Settings:
 
     @property
     def is_direct(self) -> bool:
-        """Whether TCP reaches the host without a jump host or proxy."""
+        """Whether no jump host or proxy is in between."""
         return not (self.jump or self.proxy_jump or self.proxy_command)
 
     @property
     def address(self) -> str:
-        """The host for messages, with a port other than 22."""
+        """For messages, with a port other than 22."""
         host = f"[{self.hostname}]" if ":" in self.hostname else self.hostname
         return host if self.port == SSH_PORT else f"{host}:{self.port}"
 
@@ -109,10 +109,7 @@ class Settings:
 
 
 def read_settings(endpoint: SSHEndpoint) -> Settings:
-    """Query ssh, or without one, parse its files with paramiko.
-
-    Raises UsageError for an invalid host, SSHError for an invalid configuration.
-    """
+    """Query ssh; if missing, read its files with paramiko. Raises UsageError or SSHError."""
     check_endpoint(endpoint)
     program = shutil.which("ssh")
     if program:
@@ -128,7 +125,7 @@ def read_settings(endpoint: SSHEndpoint) -> Settings:
 
 
 def check_endpoint(endpoint: SSHEndpoint) -> None:
-    """Refuse a host or user that ssh or a ProxyCommand's shell would misread."""
+    """Refuse names that ssh or a ProxyCommand's shell would misread."""
     if not NAME.fullmatch(endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
         raise UsageError(f"{endpoint.host!r} is not a host's name or address", "Give it as ssh takes it")
     if endpoint.user:
@@ -136,7 +133,7 @@ def check_endpoint(endpoint: SSHEndpoint) -> None:
 
 
 def check_ssh_user(user: str) -> None:
-    """Refuse a user that ssh or a shell would misread."""
+    """Refuse a name that ssh or a shell would misread."""
     if not NAME.fullmatch(user):
         raise UsageError(f"{user!r} is not a user's name", "Give it as ssh takes it")
 
@@ -146,10 +143,10 @@ def openssh_query(endpoint: SSHEndpoint) -> list[str]:
 
 
 def cached_options(program: str, endpoint: SSHEndpoint) -> Options:
-    """Query ssh at most once per ANSWER_HOLDS.
+    """Query ssh once per ANSWER_HOLDS.
 
-    Without a given user or port, also caches the answer for the local user and port 22 if ssh chose these: `Match user`
-    and `Match exec` saw the same values. Not for configured ones: lines above `User ops` did not see ops.
+    Also caches for the local user and port 22, if ssh chose them by default: `Match` saw the same values. Not for
+    configured ones: lines above `User ops` did not see ops.
     """
     now = time.monotonic()
     key = (program, endpoint.host, endpoint.user, endpoint.port)
@@ -164,7 +161,7 @@ def cached_options(program: str, endpoint: SSHEndpoint) -> Options:
 
 
 def local_user() -> str:
-    """Return the user that ssh assumes: it ignores $USER."""
+    """Ignore $USER, as ssh does."""
     try:
         import pwd
     except ImportError:  # Windows
@@ -197,7 +194,7 @@ def ask_openssh(endpoint: SSHEndpoint) -> Options:
 
 
 def parse_options(text: str) -> Options:
-    """Parse `ssh -G`: `keyword value` lines, with repeated keywords."""
+    """Keywords may repeat."""
     options: Options = {}
     for line in text.splitlines():
         keyword, _, value = line.partition(" ")
@@ -206,7 +203,7 @@ def parse_options(text: str) -> Options:
 
 
 def read_files(endpoint: SSHEndpoint) -> Options:
-    """Read ssh_config with paramiko, which ignores Include and half of Match."""
+    """Use paramiko, which ignores Include and half of Match."""
     import paramiko
 
     config = paramiko.SSHConfig()
@@ -234,7 +231,7 @@ def read_files(endpoint: SSHEndpoint) -> Options:
 
 
 def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Settings:
-    """Build Settings; the endpoint's values win."""
+    """The endpoint's values win."""
 
     def option(name: str, default: str = "") -> str:
         value = options.get(name, [default])[0]
@@ -277,7 +274,7 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
 
 
 def tokens_of(host: str, hostname: str, user: str, port: int, alias: str) -> dict[str, str]:
-    """Return %-tokens of ssh_config(5) that several keywords share."""
+    """Return tokens that several keywords accept."""
     return {
         "%": "%",
         "d": os.path.expanduser("~"),
@@ -293,12 +290,12 @@ def tokens_of(host: str, hostname: str, user: str, port: int, alias: str) -> dic
 
 
 def strictness(value: str) -> str:
-    """Return ssh_config(5)'s spelling: ssh -G prints true and false."""
+    """Undo ssh -G, which prints true and false."""
     return next((name for name, also in STRICTNESS.items() if value.lower() in {name, *also}), "ask")
 
 
 def agent_socket(options: Mapping[str, Sequence[str]], tokens: Mapping[str, str]) -> str:
-    """Return IdentityAgent (a path, $VARIABLE, SSH_AUTH_SOCK or none), else $SSH_AUTH_SOCK."""
+    """IdentityAgent may be a path, $VARIABLE, SSH_AUTH_SOCK or none."""
     value = options.get("identityagent", ["SSH_AUTH_SOCK"])[0]
     if value.lower() == "none":
         return ""
@@ -315,12 +312,12 @@ def expand(path: str, tokens: Mapping[str, str]) -> str:
 
 
 def replace_tokens(text: str, tokens: Mapping[str, str]) -> str:
-    """Expand the TOKENS of ssh_config(5); unknown ones stay."""
+    """Unknown tokens stay."""
     return re.sub(r"%(.)", lambda match: tokens.get(match[1], match[0]), text)
 
 
 def existing(paths: str, tokens: Mapping[str, str]) -> list[str]:
-    """Split a list into existing files. `ssh -G` leaves spaces unquoted: prefer the longest match."""
+    """`ssh -G` leaves spaces unquoted: prefer the longest match."""
     words = paths.split(" ")
     found = []
     while words:
@@ -336,7 +333,7 @@ def existing(paths: str, tokens: Mapping[str, str]) -> list[str]:
 
 
 def jump_host(text: str) -> SSHEndpoint:
-    """Parse one jump host, as ssh -J does. Raises UsageError."""
+    """Parse one host for ssh -J. Raises UsageError."""
     found = jump_target(text)
     colons, port = found.host.count(":"), re.search(r":(\d+)/?$", text)
     # No address has one colon: it is an invalid port.
@@ -351,7 +348,7 @@ def jump_host(text: str) -> SSHEndpoint:
 
 
 def jump_targets(proxy_jump: str) -> list[SSHEndpoint]:
-    """Parse a ProxyJump: [user@]host[:port] or ssh:// URIs, separated by commas."""
+    """Parse [user@]host[:port] or ssh:// URIs, separated by commas."""
     return [jump_target(text.strip()) for text in proxy_jump.split(",")]
 
 

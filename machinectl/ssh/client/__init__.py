@@ -1,1 +1,1 @@
-"""Our SSH client, on paramiko: connect, log in, run commands, copy files."""
+"""Our SSH client, on paramiko."""

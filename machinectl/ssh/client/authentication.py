@@ -1,4 +1,4 @@
-"""Log in as OpenSSH does: with keys of the agent, then key files, then a password or answers to prompts."""
+"""Log in as OpenSSH does: agent keys, key files, then a password or prompts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def log_in(transport: Transport, settings: Settings, credentials: Credentials, console: Console) -> None:
-    """Authenticate. Raises LoginRefused with the methods that the host accepts and what was tried."""
+    """Raises LoginRefused with the host's methods and what was tried."""
     agent = private_keys.open_agent(settings.agent)
     attempt = LoginAttempt(transport, settings)
     keys = KeyLogin(attempt, settings, credentials, console, agent)

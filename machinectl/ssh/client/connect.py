@@ -1,4 +1,4 @@
-"""Connect to a host, check its host key and log in."""
+"""Connect to a host and log in."""
 
 from __future__ import annotations
 
@@ -47,11 +47,10 @@ def connect(
     timeout: float | None = None,
     trace: Callable[[str], None] | None = None,
 ) -> SSHSession:
-    """Connect to a host with the user's SSH configuration, and log in.
+    """Use the user's SSH configuration, and the system's ssh if paramiko lacks a feature.
 
-    `timeout` (seconds) limits TCP and the handshake, each; default: ConnectTimeout, else 15 s. `trace` gets commands
-    and their output, never input. Save `SSHSession.known_hosts` for the machine. Uses the system's ssh if paramiko
-    lacks a feature. Raises SSHError, such as HostKeyRefused or LoginRefused.
+    `timeout` (seconds; default: ConnectTimeout, else 15) limits TCP and the handshake, each. `trace` gets commands and
+    output, never input. Raises SSHError.
     """
     chosen = read_settings(endpoint)
     if timeout is not None:
@@ -70,9 +69,9 @@ def connect(
 
 
 def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
-    """Check a host's key without logging in, and return the machine's known_hosts.
+    """Return the machine's known_hosts, without a login at the host.
 
-    `credentials` are for jump hosts. Raises the same errors as `connect` before the login.
+    `credentials` are for jump hosts. Raises the same errors as `connect`.
     """
     chosen = read_settings(endpoint)
     with ExitStack() as stack:
@@ -85,7 +84,7 @@ def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: Host
 
 
 class Connector:
-    """Reaches a host through its jump hosts; `stack` closes all connections."""
+    """`stack` closes all connections."""
 
     def __init__(self, stack: ExitStack, credentials: Credentials, host_keys: HostKeys, console: Console) -> None:
         # For the host. A jump host that is a machine has its own.
@@ -97,10 +96,7 @@ class Connector:
     def reach(
         self, chosen: Settings, judge: HostKeys | None = None, *, hops: int = 0, aside: bool = False
     ) -> Transport:
-        """Connect and log in. `hops` is above 0 for a jump host.
-
-        `judge` checks the key; pass `aside` if it belongs to another host.
-        """
+        """Connect and log in. `hops` is above 0 for a jump host; `aside` means that `judge` belongs to another host."""
         if hops > LONGEST_CHAIN:
             raise SSHError(f"The jump hosts of {chosen.host} form a loop", f"See: ssh -G {chosen.host}")
         transport = self._open(chosen, judge or self.host_keys, hops, aside=aside)
@@ -164,7 +160,7 @@ class Connector:
         return transport, HostKey(key.get_name(), key.asbytes())
 
     def _through(self, jump: Jump, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
-        """Open a channel through the endpoint's jump host."""
+        """Use the endpoint's jump host."""
         gate = read_settings(jump.endpoint)
         if jump.machine:
             policy = HostKeyPolicy(read_file(jump.known_hosts), machine=jump.machine)
@@ -174,7 +170,7 @@ class Connector:
         return handshake.through(transport, chosen, gate.address)
 
     def _jump(self, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
-        """Open a channel through the last host of ProxyJump."""
+        """Use the user's ProxyJump."""
         *before, last = jump_targets(chosen.proxy_jump)
         jump = read_settings(last)
         if before:

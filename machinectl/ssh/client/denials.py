@@ -1,4 +1,4 @@
-"""Explain what a host prints if it refuses a login or commands."""
+"""Explain refused logins and commands from a host's output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LONGEST_SAID = 200
 
 
 def instead_of_login(settings: Settings, said: str) -> LoginRefused | None:
-    """Return why a host closed the connection, from its banner; None if the banner does not say."""
+    """Return None if the banner of a closed connection does not explain it."""
     words = one_line(said, LONGEST_SAID)
     if NOT_NOW.search(said):
         return LoginRefused(
@@ -50,7 +50,7 @@ def instead_of_login(settings: Settings, said: str) -> LoginRefused | None:
 
 
 def instead_of_commands(settings: Settings, said: str) -> NoShell:
-    """Return why a host does not run commands, from what it printed."""
+    """Return why a host runs no commands."""
     words = one_line(said.strip()[-LONGEST_SAID:], LONGEST_SAID)
     another = ANOTHER_USER.search(said)
     # A person types this name as part of a command: allow only safe characters.
@@ -97,7 +97,7 @@ def instead_of_commands(settings: Settings, said: str) -> NoShell:
 
 
 def new_password(settings: Settings) -> tuple[str, str]:
-    """Return the cause and hint for an expired password."""
+    """Return cause and hint."""
     return (
         f"The password of {settings.user} at {settings.address} has expired: it wants a new one before anything else",
         f"Log in once, and give it one: ssh {settings.login_options}",

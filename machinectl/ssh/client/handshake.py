@@ -1,4 +1,4 @@
-"""Reach a host by TCP, a ProxyCommand or a jump host, and run the SSH handshake."""
+"""Reach a host and run the SSH handshake."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 
 def connect_tcp(settings: Settings) -> socket.socket:
-    """Connect to a host, trying each of its addresses. Raises SSHError."""
+    """Try each address in turn. Raises SSHError."""
     deadline = time.monotonic() + settings.connect_timeout
     addresses = resolve_host(settings)
     failure: OSError = TimeoutError()
@@ -106,10 +106,7 @@ def unreachable(settings: Settings, failure: OSError) -> SSHError:
 
 
 class ProxyCommand:
-    """The user's ProxyCommand; its stdin and stdout carry the connection (ssh_config(5)).
-
-    One socket pair replaces two pipes. paramiko's own ProxyCommand never notices when the command ends.
-    """
+    """The user's ProxyCommand, on one socket pair. paramiko's own never notices its end."""
 
     def __init__(self, command: str) -> None:
         self.socket, theirs = socket.socketpair()
@@ -131,7 +128,7 @@ class ProxyCommand:
         self.command = command
 
     def said(self) -> str:
-        """Return the last line of the command's stderr, or ""."""
+        """Return the last line of stderr."""
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - LONGEST_ERRORS))
         lines = self._errors.read(LONGEST_ERRORS).decode(errors="replace").strip().splitlines()
         return one_line(lines[-1]) if lines else ""
@@ -144,7 +141,7 @@ class ProxyCommand:
 
 
 def handshake(transport: Transport, settings: Settings, proxy: ProxyCommand | None) -> None:
-    """Run the handshake (RFC 4253) within `settings.connect_timeout`. Raises SSHError with what answered instead."""
+    """Agree on keys within `settings.connect_timeout` (RFC 4253). Raises SSHError."""
     over = threading.Event()
     transport.start_client(event=over)
     if not over.wait(settings.connect_timeout):
@@ -158,7 +155,7 @@ def handshake(transport: Transport, settings: Settings, proxy: ProxyCommand | No
 def not_ssh(
     transport: Transport, settings: Settings, proxy: ProxyCommand | None, failure: Exception | None
 ) -> SSHError:
-    """Return the error for a failed handshake. `failure` is None after a timeout."""
+    """`failure` is None after a timeout."""
     where = f"{settings.hostname} port {settings.port}"
     within = f"within {settings.connect_timeout:.0f} s"
     if proxy is not None and not transport.remote_version:
@@ -239,7 +236,7 @@ def failure_reason(failure: BaseException | None) -> str:
 
 
 def through(jump: Transport, settings: Settings, jump_address: str) -> paramiko.Channel:
-    """Open a channel from a jump host to the next host (RFC 4254 7.2)."""
+    """Open a channel through a jump host (RFC 4254 7.2)."""
     where = f"{settings.hostname} port {settings.port}"
     try:
         return jump.open_channel(
@@ -262,8 +259,6 @@ def through(jump: Transport, settings: Settings, jump_address: str) -> paramiko.
 
 
 def close_quietly(stack: ExitStack, transport: Transport) -> None:
-    """Close a transport with the stack; ignore errors."""
-
     def close() -> None:
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             transport.close()

@@ -1,4 +1,4 @@
-"""Run an interactive shell on a host, for computers without `ssh`."""
+"""Run a shell on a host, for computers without `ssh`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ CHUNK = 1 << 15
 
 
 def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
-    """Connect our stdin, stdout and stderr to a login shell or a command; return its exit status.
+    """Return the exit status.
 
-    As with ssh, only a shell gets a terminal, and only if stdin is one. Words of a command are joined with spaces.
+    As with ssh, only a shell gets a terminal, if stdin is one. Spaces join a command's words.
     """
     wants_terminal = not command and sys.stdin.isatty()
     try:
@@ -54,7 +54,7 @@ def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
 
 @contextlib.contextmanager
 def raw_terminal() -> Iterator[None]:
-    """Pass on each key at once, ^C too; restore the terminal afterwards."""
+    """Pass on each key at once, even ^C."""
     import termios
     import tty
 
@@ -68,7 +68,7 @@ def raw_terminal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def following_size(channel: paramiko.Channel) -> Iterator[None]:
-    """Report changes of the window size to the host."""
+    """Report window size changes to the host."""
 
     def tell() -> None:
         columns, rows = os.get_terminal_size(sys.stdin.fileno())

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class KeepAlive:
-    """Probes a silent server every `interval` seconds; closes the connection after `count` unanswered probes.
+    """Probes a silent server every `interval` seconds; disconnects after `count` probes without any packet.
 
-    Any packet counts as an answer. paramiko's own keep-alive does not wait for answers.
+    paramiko's own keep-alive waits for no answer.
     """
 
     def __init__(self, transport: Transport, interval: float, count: int) -> None:

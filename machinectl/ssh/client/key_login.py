@@ -1,4 +1,4 @@
-"""Log in with keys from the agent and from files, and with their certificates."""
+"""Log in with keys and certificates, from the agent and files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,6 @@ class KeyLogin:
         self._agent = agent
 
     def run(self) -> None:
-        """Offer keys until the server accepts one."""
         for candidate in self._candidates():
             asks = isinstance(candidate, KeyFile) and candidate.encrypted and not candidate.on_token
             if asks and not self._attempt.tried and self._attempt.is_granted_without_proof():
@@ -56,7 +55,7 @@ class KeyLogin:
                 return
 
     def _candidates(self) -> Iterator[AgentIdentity | KeyFile]:
-        """Yield keys in the order of offering; keys without a passphrase come first."""
+        """Yield keys without a passphrase first."""
         held = agent_identities(self._agent)
         files = [key for path in self._settings.keys if (key := self._read(path)) is not None]
         named = [key.public for key in files]
@@ -68,7 +67,7 @@ class KeyLogin:
         yield from sorted(rest, key=lambda key: (key.encrypted, key.on_token))
 
     def _read(self, path: str) -> KeyFile | None:
-        """Read a key file. Raises SSHError only if the user named it."""
+        """Raises SSHError only if the user named the key."""
         try:
             return private_keys.read_key(path)
         except FileNotFoundError as exc:
@@ -79,7 +78,7 @@ class KeyLogin:
         return None
 
     def _skip(self, exc: SSHError) -> None:
-        """Record why a key cannot be used. Raises the error again if the user named the key."""
+        """Raises the error again if the user named the key."""
         if self._settings.key_given:
             raise exc
         self._attempt.unused.append(exc.cause)

@@ -1,4 +1,4 @@
-"""Send login requests over a connection, and record what was tried."""
+"""Send login requests, and record what was tried."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class LoginAttempt:
 
     @property
     def methods(self) -> list[str]:
-        """The methods that the server accepts; known after its first refusal."""
+        """Known after the server's first refusal."""
         return self._transport.authentication.methods
 
     def request(self, send: Callable[[Authentication], list[str]]) -> bool:
-        """Return whether a request succeeded, also if the server wants more (RFC 4252 5.1)."""
+        """Return whether a request succeeded, perhaps as one of several steps (RFC 4252 5.1)."""
         try:
             send(self._transport.authentication)
         except paramiko.AuthenticationException as exc:
@@ -54,9 +54,9 @@ class LoginAttempt:
         return True
 
     def is_granted_without_proof(self) -> bool:
-        """Try the method "none" once (RFC 4252 5.2). If the server refuses, it lists its methods.
+        """Try the method "none" once (RFC 4252 5.2). A refusal lists the server's methods.
 
-        It costs a round trip, and sshd counts it as a failure unless it comes first. Try keys before it.
+        Try keys before: this takes a round trip, and sshd counts a failure unless it comes first.
         """
         if not self._asked_for_none and not self.is_granted:
             self._asked_for_none = True
@@ -64,18 +64,17 @@ class LoginAttempt:
         return self.is_granted
 
     def would_accept(self, public: HostKey) -> bool:
-        """Ask whether the server would accept a key, without a signature."""
+        """Query the server; send no signature."""
         try:
             return self._transport.authentication.would_accept(self.settings.user, public)
         except paramiko.AuthenticationException as exc:
             raise self._cut_off() from exc
 
     def allow_seconds(self, seconds: float) -> None:
-        """Set the timeout of the next request."""
+        """Set the next request's timeout."""
         self._transport.auth_timeout = seconds
 
     def _cut_off(self) -> LoginRefused:
-        """Return the error if the server closed the connection."""
         banner = self._transport.authentication.said
         explained = instead_of_login(self.settings, banner)
         if explained is not None:

@@ -1,7 +1,7 @@
-"""Sessions through the system's ssh, for features that paramiko lacks.
+"""Use the system's ssh for what paramiko lacks.
 
-One ssh logs in and stays in the background (ControlMaster, ssh_config(5)); each command uses a channel of it.
-`host_keys` checks host keys; ssh knows only the pinned key.
+A background ssh logs in (ControlMaster, ssh_config(5)); commands share it. `host_keys` checks host keys: ssh knows
+only the pinned key.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def connect(
     instead_of: Unsupported,
     trace: Callable[[str], None] | None = None,
 ) -> SSHSession:
-    """Log in through the system's ssh. Raises SSHError; `instead_of` if ssh is missing or fails in the same way."""
+    """Raises SSHError, or `instead_of` if ssh is missing or lacks the same feature."""
     check_way(settings, instead_of)
     if isinstance(instead_of, TokenNeeded) and console.interactive and is_there():
         console.note(f"The system's ssh logs in at {settings.address}: a token that blinks waits to be touched")
@@ -95,25 +95,25 @@ def connect(
 
 
 def check_host_key(endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: Unsupported) -> None:
-    """Check the host's key without logging in. Raises the same errors as `connect`."""
+    """Raises the same errors as `connect`."""
     check_way(settings, instead_of)
     with temporary_directory() as directory:
         OpenSSH(endpoint, settings, Path(directory), instead_of).meet(host_keys)
 
 
 def check_way(settings: Settings, instead_of: Unsupported) -> None:
-    """Refuse jump hosts: the system's ssh would check their keys by itself."""
+    """Refuse jump hosts: ssh would check their keys itself."""
     if settings.jump or settings.proxy_jump:
         raise instead_of
 
 
 def is_there() -> bool:
-    """Return whether this computer has an ssh that can stay in the background."""
+    """Return whether ssh exists and can stay in the background."""
     return os.name == "posix" and shutil.which("ssh") is not None
 
 
 class OpenSSH:
-    """The system's ssh for one host. `directory` is private and holds its files."""
+    """`directory` is private and holds ssh's files."""
 
     def __init__(self, endpoint: SSHEndpoint, settings: Settings, directory: Path, instead_of: Unsupported) -> None:
         if not is_there():
@@ -142,7 +142,7 @@ class OpenSSH:
         host_keys.check(self._settings, key, certified=certified)
 
     def _certificates(self, key: HostKey) -> list[bytes]:
-        """Return the certificates of the host for a key; none if ssh-keyscan cannot reach it."""
+        """Return none if ssh-keyscan cannot reach the host."""
         if not self._settings.is_direct:
             return []
         timeout = f"{self._settings.connect_timeout:.0f}"
@@ -163,14 +163,13 @@ class OpenSSH:
         return [each.blob for each in shown if each and certifies(each, key)]
 
     def _look_for(self, kinds: Sequence[str]) -> HostKey:
-        """Return a host key of a known kind; if the host has none, any other."""
+        """Return a key of a known kind if possible."""
         if kinds:
             with contextlib.suppress(Unsupported):
                 return self._look(",".join(kinds))
         return self._look("")
 
     def _look(self, kinds: str) -> HostKey:
-        """Return the host key for these algorithms."""
         seen = self._directory / "seen"
         seen.unlink(missing_ok=True)
         options = {**MEETING, "UserKnownHostsFile": quote_config_path(str(seen))}
@@ -183,7 +182,7 @@ class OpenSSH:
         return entries[0].key
 
     def log_in(self, pinned: bytes, *, asks: bool) -> None:
-        """Log in and stay in the background. Pass `asks` to let ssh prompt at the terminal."""
+        """Stay in the background. `asks` lets ssh prompt at the terminal."""
         (self._directory / "known_hosts").write_bytes(pinned)
         # After an interrupt, the process may end before this thread.
         atexit.register(self.leave)
@@ -201,7 +200,7 @@ class OpenSSH:
             self._fail(said)
 
     def _run(self, arguments: Sequence[str], patience: float, *, trusts: bool = False) -> str:
-        """Run ssh for at most `patience` seconds; return up to MOST_SAID bytes of its stderr."""
+        """Return up to MOST_SAID bytes of stderr, after at most `patience` seconds."""
         # Other messages of ssh may also explain a failure.
         options = {"ConnectTimeout": f"{self._settings.connect_timeout:.0f}", "LogLevel": "INFO"}
         command = self.command([*option_words(options), *arguments], trusts=trusts)
@@ -231,12 +230,12 @@ class OpenSSH:
         )
 
     def command(self, arguments: Sequence[str], *, trusts: bool = True) -> list[str]:
-        """Return the command line. With `trusts`, ssh accepts only the pinned key."""
+        """Accept only the pinned key if `trusts`."""
         path = str(self._directory / "known_hosts") if trusts else ""
         return openssh_command(self._endpoint, known_hosts=path, arguments=[*option_words(COMMANDS_ONLY), *arguments])
 
     def login_command(self) -> list[str]:
-        """Return the command that starts LOGIN_COMMAND, only over the existing connection."""
+        """Use only the existing connection, never a new one."""
         options = {
             **WITH_INPUT,
             "ControlMaster": "no",
@@ -249,14 +248,14 @@ class OpenSSH:
         return self._ask("check")
 
     def leave(self) -> None:
-        """End the ssh that logs in and the background ssh."""
+        """End both ssh processes."""
         atexit.unregister(self.leave)
         if self._running and self._running.poll() is None:
             self._running.kill()
         self._ask("exit")
 
     def _ask(self, what: str) -> bool:
-        """Return whether the background ssh carries out a command."""
+        """Return whether the background ssh confirms a command."""
         command = self.command([*option_words({"ControlPath": quote_config_path(str(self._control))}), "-O", what])
         try:
             answer = subprocess.run(
@@ -268,7 +267,7 @@ class OpenSSH:
 
 
 class SystemSession(SSHSession):
-    """A session that runs one ssh for each command."""
+    """Runs one ssh per command."""
 
     def __init__(
         self,
@@ -308,7 +307,7 @@ class SystemSession(SSHSession):
 
 
 def switched_off(settings: Settings, instead_of: Unsupported) -> Unsupported:
-    """Return an error that shows how to enable a server's algorithm that the system's ssh leaves off."""
+    """Tell how to enable an algorithm that the system's ssh leaves off."""
     query = QUERIES.get(instead_of.keyword)
     try:
         command = ["ssh", "-Q", query or "help"]
@@ -326,7 +325,7 @@ def switched_off(settings: Settings, instead_of: Unsupported) -> Unsupported:
 
 
 def ends(process: subprocess.Popen[bytes], errors: int, patience: float) -> bool:
-    """Return whether a process ends in time and without too much stderr. Kill it if not."""
+    """Return False, and kill the process, after `patience` seconds or too much stderr."""
     end = time.monotonic() + patience
     try:
         while process.poll() is None:

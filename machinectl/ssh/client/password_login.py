@@ -1,4 +1,4 @@
-"""Log in with a password, or with answers to the server's prompts (RFC 4256)."""
+"""Log in with a password or prompts (RFC 4256)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class PasswordLogin:
         return granted and (self._attempt.is_granted or self._answer_prompts(None))
 
     def _answer_prompts(self, password: str | None) -> bool:
-        """Answer the first hidden prompt with the password; ask the user for the others."""
+        """Use the password for the first hidden prompt; ask the user the others."""
         if "keyboard-interactive" not in self._attempt.methods:
             return False
         passwords = iter([password])

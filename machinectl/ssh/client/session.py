@@ -1,4 +1,4 @@
-"""Run many commands over one connection to a host."""
+"""Run many commands over one connection."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ END_SECONDS = 10.0
 
 
 class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
-    """A logged-in connection to a host. Not thread-safe."""
+    """A login at a host. Not thread-safe."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         self.close()
 
     def close(self) -> None:
-        """Close the connection and those to jump hosts."""
+        """Also close connections to jump hosts."""
         self._stack.close()
 
     @property
@@ -85,7 +85,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         shown: str = "",
         secret: bool = False,
     ) -> CommandResult:
-        """Run a script as the login user; see Runner."""
+        """Run as the login user; see Runner."""
         lines = partial(framing.as_user, script)
         output = self.collect(lines, shown or script, input, timeout, secret=secret)
         if not output.started:
@@ -100,7 +100,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         *,
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
-        """Run a script as the login user, in a login environment; see StreamingRunner."""
+        """Run in a login environment; see StreamingRunner."""
         self.trace_command(script)
         lines = partial(framing.as_user, script, form=framing.streamed)
         output = self.stream(lines, self, write, stop, input)
@@ -116,7 +116,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         stop: StopEvent,
         given: Input | None,
     ) -> ScriptOutput:
-        """Run the script that `lines` returns for a mark, and pass on its output. On `stop`, `runner` ends it."""
+        """Run the script `lines(mark)`, and pass on its output. On `stop`, `runner` ends it."""
         mark = secrets.token_hex(16)
         output = ScriptOutput(mark, write)
 
@@ -137,10 +137,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
     def collect(
         self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float, *, secret: bool = False
     ) -> CollectedOutput:
-        """Run the script that `lines` returns for a mark, with `data` as input; return its output.
-
-        `shown` is the command to trace. Raises SSHError, such as CommandTimeout or ConnectionLost.
-        """
+        """Run the script `lines(mark)` with `data` as input; trace it as `shown`. Raises SSHError."""
         mark = secrets.token_hex(16)
         output = CollectedOutput(mark)
         self.trace_command(shown)
@@ -173,11 +170,11 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
 
     @abstractmethod
     def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:
-        """Open a channel for a shell or for SFTP; `window` and `packet` are in bytes."""
+        """`window` and `packet` are in bytes."""
 
     @abstractmethod
     def exit_status(self, channel: paramiko.Channel) -> int:
-        """Return the exit status of a closed channel; 255 if unknown."""
+        """Return 255 if the status is unknown."""
 
     @abstractmethod
     def _transfer(
@@ -188,10 +185,9 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         end: Callable[[], object] | None = None,
         timeout: float | None = None,
     ) -> int | None:
-        """Start LOGIN_COMMAND, send `stdin`, and pass its output to `output` until it ends.
+        """Run LOGIN_COMMAND with `stdin`, and pass its output to `output`. Raises SSHError.
 
-        Return the shell's exit status, or -1 if unknown. On `stop` or after `timeout` seconds, call `end` and return
-        None. Raises SSHError if the command does not start.
+        Return the shell's status, or -1 if unknown. On `stop` or after `timeout` seconds, call `end` and return None.
         """
 
     @abstractmethod
@@ -206,7 +202,7 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
 
 
 def command_result(output: CollectedOutput, address: str, *, check: bool) -> CommandResult:
-    """Return a script's result. Raises CommandFailed, or SSHError if something else ended the script."""
+    """Raises CommandFailed, or SSHError if something else ended the script."""
     last = last_line(output.stderr)
     if output.status is None:
         raise shell_ended(address, last)
@@ -299,10 +295,7 @@ class OwnSession(SSHSession):
 
 
 def feed(channel: paramiko.Channel, stdin: Stdin, ready: threading.Event, reader: Reader | None) -> None:
-    """Send `stdin`, then EOF; no EOF if reading the input fails.
-
-    It is no error if the script ends before it has read its input.
-    """
+    """Send `stdin`, then EOF unless reading fails. The script may end before it reads all input."""
     with contextlib.suppress(EOFError, OSError, paramiko.SSHException, MachineError):
         channel.sendall(stdin.first)
         ready.wait()
@@ -319,7 +312,7 @@ def listen_to_channel(
     limits: Limits,
     end: Callable[[], object] | None,
 ) -> bool:
-    """Pass both streams to `output` until the script or the channel ends. Sets `ready` when the script may be sent.
+    """Pass both streams to `output`, and set `ready` when the script may be sent.
 
     At a limit, call `end`, read a little longer, and return False.
     """
@@ -355,7 +348,7 @@ def listen_to_channel(
 
 
 def await_close(channel: paramiko.Channel) -> None:
-    """Wait until the server closes a channel, because some servers allow few sessions."""
+    """Wait for the server, because some allow few sessions."""
     with channel.lock:
         channel.out_buffer_cv.wait_for(lambda: channel.closed, LINGER)
 

@@ -1,7 +1,6 @@
-"""Start login shells ahead, each waiting for one script.
+"""Start login shells ahead, each for one script.
 
-Without them, a command takes three round trips: open a channel, start a shell, send the script. OpenSSH's sshd grants
-no window before the shell has started.
+This saves two of three round trips: OpenSSH's sshd grants no window before the shell starts.
 """
 
 from __future__ import annotations
@@ -34,10 +33,7 @@ class ShellPool:
         self._fill()
 
     def take(self, deadline: float) -> paramiko.Channel:
-        """Return a waiting shell, and start others.
-
-        Raises TimeoutError at the deadline (time.monotonic); SSHException (paramiko) or EOFError if no shell starts.
-        """
+        """Raises TimeoutError at the deadline (time.monotonic); SSHException or EOFError if no shell starts."""
         channel = self._take_started(deadline)
         self._fill()
         return channel or self._start_patiently(deadline)
@@ -56,7 +52,7 @@ class ShellPool:
         return None
 
     def _start_patiently(self, deadline: float) -> paramiko.Channel:
-        """Start a shell. Retry: a server with few sessions may still count one that has just ended."""
+        """Retry: a server with few sessions may still count one that just ended."""
         for pause in PAUSES:
             try:
                 return self._start().result(max(0, deadline - time.monotonic()))

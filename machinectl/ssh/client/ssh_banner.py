@@ -1,4 +1,4 @@
-"""Read a server's greeting and host key without logging in."""
+"""Read a greeting and host key without a login."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ LONGEST_GREETING = 255
 
 
 def read_banner(sock: socket.socket, timeout: float) -> tuple[str, HostKey | None]:
-    """Return a server's greeting and key; "" and None if they do not arrive within `timeout` seconds.
-
-    The key is verified: it signed the key exchange. Closes the connection.
-    """
+    """Return "" and None for what does not arrive within `timeout` seconds. The key is verified."""
     transport = Transport(sock, timeout=timeout)
     over = threading.Event()
     try:

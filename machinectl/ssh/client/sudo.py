@@ -1,4 +1,4 @@
-"""Become root: log in as root, or use sudo (with a password on stdin), or doas."""
+"""Become root: by login, sudo with a password on stdin, or doas."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ DOAS_REFUSES = re.compile(rb"^doas: (.+)$", re.MULTILINE)
 
 
 def probe_command(*, terminal: bool = False) -> str:
-    """Return a script that prints how to become root. It tries `sudo -n` first: NOPASSWD leaves a password unread."""
+    """Return a script that prints how to become root.
+
+    `sudo -n` comes first: with NOPASSWD, a password stays unread.
+    """
     makes_one = f"elif ! command -v script >/dev/null; then echo {NO_TERMINAL}\n" if terminal else ""
     return (
         f"{framing.set_system_path()}\n"
@@ -57,13 +60,13 @@ def probe_command(*, terminal: bool = False) -> str:
 
 
 def check_password_command(*, terminal: bool = False) -> str:
-    """Return a script that tries the password on its stdin once, and prints whether sudo remembers it."""
+    """Return a script that tries the password on stdin once, and prints whether sudo remembers it."""
     remembers = framing.authenticated_command(f"{STARTS_PROGRAMS}; echo {REMEMBERED}", needed=False, terminal=terminal)
     return f"{framing.set_system_path()}\n{remembers}"
 
 
 class Root:
-    """Runs commands as root; `command` comes from framing. See Runner."""
+    """Runs commands as root; framing builds `command`."""
 
     def __init__(
         self, session: SSHSession, command: str, password: str | None = None, *, program: str = "sudo"
@@ -86,7 +89,7 @@ class Root:
         shown: str = "",
         secret: bool = False,
     ) -> CommandResult:
-        """Run a script as root. Raises RootRefused."""
+        """Raises RootRefused."""
         lines = partial(framing.as_root, script, command=self._command, password=self._password)
         output = self._session.collect(lines, f"{self.program}: {shown or script}", input, timeout, secret=secret)
         if not output.started:
@@ -101,7 +104,7 @@ class Root:
         *,
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
-        """Run a script as root in sudo's environment. Raises RootRefused."""
+        """Run in sudo's environment. Raises RootRefused."""
         self._session.trace_command(f"{self.program}: {script}")
         lines = partial(
             framing.as_root, script, command=self._command, password=self._password, form=framing.streamed_as_root
@@ -113,7 +116,7 @@ class Root:
 
 
 def become_root(session: SSHSession, credentials: Credentials, console: Console) -> StreamingRunner:
-    """Return a runner for root. Raises RootRefused with the sudoers line to add."""
+    """Raises RootRefused with the sudoers line to add."""
     if session.user == "root":
         return session
     probe = session.run(probe_command())
@@ -134,7 +137,7 @@ def become_root(session: SSHSession, credentials: Credentials, console: Console)
 
 
 def with_password(session: SSHSession, credentials: Credentials, console: Console, *, terminal: bool) -> Root:
-    """Use sudo with the given password, or ask for one. Raises RootRefused."""
+    """Raises RootRefused."""
     if credentials.sudo_password is not None:
         root = try_password(session, credentials.sudo_password, terminal=terminal)
         if root is not None:
@@ -165,7 +168,7 @@ def with_password(session: SSHSession, credentials: Credentials, console: Consol
 
 
 def try_password(session: SSHSession, password: str, *, terminal: bool) -> Root | None:
-    """Return None if the password is wrong. Raises RootRefused if sudo refuses for another reason."""
+    """Return None if the password is wrong. Raises RootRefused for other refusals."""
     line = f"{password}\n".encode(errors="surrogateescape")
     result = session.run(check_password_command(terminal=terminal), input=line, check=False)
     if result.text.startswith(NOEXEC):
@@ -184,7 +187,7 @@ def is_hopeless(said: bytes) -> bool:
 
 
 def asked_each_time(session: SSHSession, password: str, *, terminal: bool) -> Root:
-    """Use a sudo that always asks. It must read only the password, because the script follows."""
+    """Give sudo only the password to read, because the script follows."""
     command = framing.sudo_command(framing.ROOT_COMMAND, password=True, terminal=terminal)
     root = Root(session, command, password)
     try:
@@ -209,7 +212,6 @@ def without_programs(session: SSHSession) -> RootRefused:
 
 
 def root_refused(session: SSHSession, result: CommandResult, program: str = "sudo") -> RootRefused:
-    """Return the error for the output of a probe or of sudo."""
     user, address = session.user, session.settings.address
     doas = DOAS_REFUSES.search(result.stderr)
     if doas and (result.text == ABSENT or program == "doas"):
@@ -239,10 +241,10 @@ def root_refused(session: SSHSession, result: CommandResult, program: str = "sud
 
 
 def sudoers(user: str) -> str:
-    """Return the command that gives a user root without a password, in a file that sudo reads last."""
+    """Return a command whose file sudo reads last."""
     return f"echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-{file_name(user)}"
 
 
 def file_name(user: str) -> str:
-    """Return a valid name for /etc/sudoers.d: sudo skips names with a dot or a final ~ (sudoers(5))."""
+    """Avoid names that sudo skips: with a dot or a final ~ (sudoers(5))."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", user)

@@ -1,4 +1,4 @@
-"""Fix paramiko's transport: lost answers, endless waits, and forgotten messages of the server."""
+"""Fix paramiko's transport: lost answers, endless waits, forgotten messages."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ METHOD = re.compile(r"[!-~]{1,64}")
 
 
 class AuthenticationTimeout(Exception):
-    """The server did not answer an authentication request."""
+    """No answer to an authentication request."""
 
 
 class NothingShared(IncompatiblePeer):
-    """We share no algorithm with the server for `keyword` (sshd_config)."""
+    """`keyword` is sshd_config's name for the kind of algorithm."""
 
     def __init__(self, keyword: str, offered: Sequence[str], ours: Sequence[str]) -> None:
         super().__init__(f"none of its {keyword} is spoken here")
@@ -87,15 +87,12 @@ class NothingShared(IncompatiblePeer):
 
     @property
     def outdated(self) -> bool:
-        """Whether the server offers only outdated algorithms, so that it is older than we are."""
+        """Whether the server is older than we are."""
         return bool(self.offered) and all(OUTDATED.search(name) for name in self.offered)
 
 
 class ServerPackets(Packetizer):
-    """Limits packets, drops a server that reads nothing, and records its first line and last packet.
-
-    paramiko's own waits forever in a send, and blocks all other senders.
-    """
+    """Limits packets, and drops a server that reads nothing: paramiko's own blocks all senders forever."""
 
     # time.monotonic() of the last packet.
     heard = 0.0
@@ -153,7 +150,7 @@ class ServerPackets(Packetizer):
 
 
 class Authentication(AuthOnlyHandler):
-    """Sends authentication requests one by one (RFC 4252). `methods` is known after the first refusal."""
+    """Sends one request at a time (RFC 4252). `methods` is known after the first refusal."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
@@ -166,9 +163,9 @@ class Authentication(AuthOnlyHandler):
         self._left = LOGIN_TIMEOUT
 
     def _choose_fallback_pubkey_algorithm(self, key_type: str, my_algos: Sequence[str]) -> str:
-        """Return the signature for an RSA key if the server names none (paramiko before 4).
+        """Prefer SHA-2 (OpenSSH 7.2) if the server names nothing.
 
-        paramiko would choose SHA-1, which OpenSSH 8.8 and later refuse. OpenSSH 7.2 and later know SHA-2.
+        OpenSSH 8.8 refuses the SHA-1 of paramiko before 4.
         """
         return next((name for name in my_algos if "sha2" in name), key_type)
 
@@ -180,7 +177,7 @@ class Authentication(AuthOnlyHandler):
         return algorithm
 
     def would_accept(self, user: str, key: HostKey) -> bool:
-        """Ask whether the server would accept a public key (RFC 4252 7), to avoid a useless passphrase prompt."""
+        """Ask without a signature (RFC 4252 7), to avoid a useless passphrase prompt."""
         self._accepted = False
 
         def finish(message: paramiko.Message) -> None:
@@ -246,7 +243,7 @@ class Authentication(AuthOnlyHandler):
 
 
 def prompts_in(message: paramiko.Message) -> int:
-    """Return the number of prompts in an information request (RFC 4256 3.2)."""
+    """Count the prompts of an information request (RFC 4256 3.2)."""
     for _ in ("name", "instruction", "language"):
         message.get_string()
     number = message.get_int()
@@ -255,10 +252,9 @@ def prompts_in(message: paramiko.Message) -> int:
 
 
 class Channels(ChannelMap):
-    """The open channels of a transport.
+    """Sets a channel's transport before adding it.
 
-    paramiko adds a channel before it sets the channel's transport. If the connection ends in between, closing fails
-    there, and threads that wait for other channels wait forever.
+    paramiko does so after: if the connection ends in between, threads wait forever.
     """
 
     def __init__(self, transport: paramiko.Transport) -> None:
@@ -271,14 +267,14 @@ class Channels(ChannelMap):
 
 
 class ChannelEvents(dict[int, threading.Event]):
-    """Events of threads that open a channel. Another thread may add one during a loop over `values`."""
+    """Copies `values`: another thread may add an event during a loop."""
 
     def values(self) -> list[threading.Event]:  # type: ignore[override]  # a copy, not a view
         return list(super().values())
 
 
 def note_signal(channel: paramiko.Channel, message: paramiko.Message) -> None:
-    """Convert the signal that ended a command (RFC 4254 6.10) to an exit status, as shells do."""
+    """Convert a signal (RFC 4254 6.10) to an exit status, as shells do."""
     request = paramiko.Message(message.get_remainder())
     if request.get_string() == b"exit-signal":
         request.get_boolean()
@@ -287,7 +283,7 @@ def note_signal(channel: paramiko.Channel, message: paramiko.Message) -> None:
 
 
 def within_window(feed: Callable[[paramiko.Channel, paramiko.Message], None]) -> Callable[..., None]:
-    """End the connection if a channel gets more than its window. paramiko does not check this."""
+    """End the connection if a channel exceeds its window. paramiko does not check."""
 
     def take(channel: paramiko.Channel, message: paramiko.Message) -> None:
         feed(channel, message)
@@ -298,7 +294,7 @@ def within_window(feed: Callable[[paramiko.Channel, paramiko.Message], None]) ->
 
 
 class Transport(ServiceRequestingTransport):
-    """An SSH connection over a socket or a jump host's channel."""
+    """An SSH connection over a socket or channel."""
 
     def __init__(self, sock: socket.socket | paramiko.Channel, *, timeout: float) -> None:
         # The server's numbers of the channels that we closed.
@@ -334,7 +330,7 @@ class Transport(ServiceRequestingTransport):
 
     @property
     def heard(self) -> float:
-        """Time of the server's last packet (time.monotonic())."""
+        """Time of the last packet (time.monotonic())."""
         return self._listener.heard
 
     @property
@@ -345,7 +341,7 @@ class Transport(ServiceRequestingTransport):
 
     @property
     def authentication(self) -> Authentication:
-        """The authentication; the first use starts it."""
+        """Starts on first use."""
         self.ensure_session()
         handler = self.auth_handler
         if not isinstance(handler, Authentication):
@@ -363,9 +359,9 @@ class Transport(ServiceRequestingTransport):
             self.auth_handler = Authentication(self)
 
     def get_exception(self) -> Exception | None:
-        """Return the error that ended the connection, to every caller (paramiko: only to the first).
+        """Return what ended the connection, to every caller (paramiko: only the first).
 
-        Returns an error of a login or a channel only once. Replaces paramiko's many errors for a broken packet.
+        Errors of a login or channel come once.
         """
         found = super().get_exception()
         if found is None:
@@ -436,7 +432,7 @@ class Transport(ServiceRequestingTransport):
         self.shown_key = host_key
 
     def prefer(self, types: list[str], *, certificates: bool = False) -> None:
-        """Prefer host keys of these types, and with `certificates`, certificates over keys."""
+        """Prefer host keys of these types, or their certificates."""
         self._asks_for_certificates = certificates
         security = self.get_security_options()
         offered = list(security.key_types)

@@ -1,1 +1,1 @@
-"""SSH keys and passwords: host keys, private keys, known_hosts."""
+"""Host keys, private keys, known_hosts and passwords."""

@@ -1,4 +1,4 @@
-"""Passwords and passphrases: asked for once, held in memory, never printed."""
+"""Secrets: asked for once, kept in memory, never printed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TRIES = 3
 
 
 class Credentials:
-    """Secrets from a file, the environment or the terminal. Jump hosts never get the passwords."""
+    """Jump hosts never get the passwords."""
 
     def __init__(
         self, *, password: str | None = None, passphrase: str | None = None, sudo_password: str | None = None
@@ -27,12 +27,12 @@ class Credentials:
         return "Credentials(…)"
 
     def for_jump(self) -> Credentials:
-        """Return the credentials for a jump host, without the passwords."""
+        """Leave out the passwords."""
         other = Credentials(passphrase=self.passphrase)
         other.passphrases = self.passphrases
         return other
 
 
 def ask_secret(console: Console, question: str) -> str | None:
-    """Ask at the terminal; None if there is no terminal or no answer."""
+    """Return None without a terminal or an answer."""
     return (console.ask(question, secret=True) or None) if console.interactive else None

@@ -1,4 +1,4 @@
-"""Decide whether to trust a host key: by --ssh-host-key, the pinned key, or the user's known_hosts."""
+"""Decide whether to trust a host key."""
 
 from __future__ import annotations
 
@@ -35,11 +35,10 @@ REVOCATION_LIST = b"SSHKRL\n\0"
 
 @dataclass(frozen=True, slots=True)
 class HostKeyPolicy:
-    """How to check a host's key.
+    """`pinned` is the machine's known_hosts, empty on first contact.
 
-    `pinned` is the machine's known_hosts, empty on first contact. `demanded` is a required SHA256 fingerprint; it
-    overrides the pin. `strict` refuses unknown keys. Error hints name `machine`, or the command `again`. Unless
-    `lasting`, the key is trusted only once.
+    `demanded` is a SHA256 fingerprint; it overrides the pin. `strict` refuses unknown keys. Hints name `machine`, or
+    the command `again`. Unless `lasting`, a key is trusted only once.
     """
 
     pinned: bytes = b""
@@ -58,7 +57,7 @@ class HostKeyPolicy:
 
 
 class HostKeys:
-    """Checks the keys of a host and its jump hosts, and holds the pinned keys."""
+    """Checks the keys of a host and its jump hosts."""
 
     def __init__(self, policy: HostKeyPolicy, console: Console) -> None:
         self._policy = policy
@@ -69,27 +68,26 @@ class HostKeys:
 
     @property
     def machine(self) -> str:
-        """The machine's name, or ""."""
         return self._policy.machine
 
     @property
     def pinned(self) -> bytes:
-        """The known_hosts to save for the machine."""
+        """The known_hosts to save."""
         return self._pinned
 
     def known_types(self, settings: Settings, *, jump: bool = False) -> list[str]:
-        """Return the types of a host's known keys. Ask for these first, so that they can match."""
+        """Ask for these first, so that they can match."""
         pins = self._pins(settings, jump=jump)
         known = without_marker(self._known(settings, None, jump=jump))
         entries = known or pins if jump else pins or known
         return list(dict.fromkeys(entry.key.type for entry in entries))
 
     def demanded(self, *, jump: bool = False) -> str:
-        """Return the fingerprint that the key must have, or ""."""
+        """Return the required fingerprint, or ""."""
         return "" if jump else self._policy.demanded.rstrip("=")
 
     def _known(self, settings: Settings, key: HostKey | None, *, jump: bool) -> list[KnownHost]:
-        """Return a host's known keys. Runs KnownHostsCommand unless a pin or a fingerprint decides."""
+        """Run KnownHostsCommand unless a pin or fingerprint decides."""
         known = find_known(settings)
         if self.demanded(jump=jump) or self._pins(settings, jump=jump):
             return known
@@ -98,16 +96,13 @@ class HostKeys:
         return known + self._said[settings, key]
 
     def takes_certificates(self, settings: Settings, *, jump: bool = False) -> bool:
-        """Return whether the user trusts a CA for the host, and no pin or fingerprint decides."""
+        """Return whether a CA decides, not a pin or fingerprint."""
         if self.demanded(jump=jump) or self._pins(settings, jump=jump) or (not jump and self._policy.pinned.strip()):
             return False
         return any(entry.marker == known_hosts.AUTHORITY for entry in self._known(settings, None, jump=jump))
 
     def is_certified(self, settings: Settings, key: HostKey, shown: bytes, *, jump: bool = False) -> bool:
-        """Return whether the host showed a valid certificate of a trusted CA.
-
-        Raises HostKeyRefused if the CA's key is revoked.
-        """
+        """Return whether a trusted CA certified the key. Raises HostKeyRefused if the CA is revoked."""
         authority = authority_of(settings, shown)
         known = self._known(settings, key, jump=jump)
         marks = {entry.marker for entry in known if entry.key == authority}
@@ -118,7 +113,7 @@ class HostKeys:
         return True
 
     def check(self, settings: Settings, key: HostKey, *, jump: bool = False, certified: bool = False) -> None:
-        """Accept a key, and pin it if it is new. Raises HostKeyRefused."""
+        """Pin a new key. Raises HostKeyRefused."""
         if settings.revoked_host_keys:
             must_not_be_revoked(settings, key)
         known = self._known(settings, key, jump=jump)
@@ -202,7 +197,7 @@ def pin_name(settings: Settings, *, jump: bool) -> str:
 
 
 def find_known(settings: Settings) -> list[KnownHost]:
-    """Return a host's keys in the user's and the system's known_hosts."""
+    """Read the user's and the system's known_hosts."""
     entries = []
     for path in settings.known_hosts:
         try:
@@ -216,7 +211,7 @@ def find_known(settings: Settings) -> list[KnownHost]:
 
 
 def removal(settings: Settings) -> str:
-    """Return the commands that remove a host's keys from the user's known_hosts files."""
+    """Return commands that remove the host's known keys."""
     names = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)
     commands = []
     for path in settings.known_hosts:
@@ -229,7 +224,7 @@ def removal(settings: Settings) -> str:
 
 
 def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
-    """Return the CA key of a host certificate; None if it is not valid for this host now."""
+    """Return the CA of a certificate that is valid for the host now."""
     from machinectl.certs import ssh_host_authority
 
     kind = shown[4 : 4 + int.from_bytes(shown[:4], "big")]
@@ -239,7 +234,7 @@ def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
 
 
 def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
-    """Refuse a key in RevokedHostKeys, or any key if that file is unreadable (as OpenSSH does)."""
+    """Refuse any key if RevokedHostKeys is unreadable, as OpenSSH does."""
     path = settings.revoked_host_keys
     try:
         text = read_file(path, LONGEST_KNOWN_HOSTS)
@@ -257,7 +252,7 @@ def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
 
 
 def is_in_list(path: str, key: HostKey) -> bool:
-    """Return whether a binary revocation list (PROTOCOL.krl) contains a key. Raises HostKeyRefused."""
+    """Query a binary list (PROTOCOL.krl) with ssh-keygen. Raises HostKeyRefused."""
     with temporary_directory() as directory:
         file = os.path.join(directory, "key.pub")
         with open(file, "w", encoding="utf-8") as written:

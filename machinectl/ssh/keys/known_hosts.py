@@ -1,6 +1,6 @@
-"""Parse known_hosts (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), and print fingerprints as OpenSSH does.
+"""Parse known_hosts (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
 
-paramiko's reader knows no patterns, markers or new key types, and stops at invalid base64.
+paramiko's parser knows no patterns, markers or new key types, and stops at invalid base64.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ AUTHORITY = "@cert-authority"
 
 @dataclass(frozen=True, slots=True)
 class HostKey:
-    """A public key (RFC 4253 6.6). The blob starts with the type."""
+    """A public key (RFC 4253 6.6); the blob starts with the type."""
 
     type: str
     blob: bytes
 
     @property
     def fingerprint(self) -> str:
-        """SHA256 of the blob in base64 without padding, as `ssh-keygen -l` prints it."""
+        """As `ssh-keygen -l` prints it."""
         return f"SHA256:{base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip('=')}"
 
     def __str__(self) -> str:
@@ -36,20 +36,20 @@ class HostKey:
 
     @property
     def line(self) -> str:
-        """The key as in known_hosts and authorized_keys."""
+        """For known_hosts and authorized_keys."""
         return f"{self.type} {base64.b64encode(self.blob).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
 class KnownHost:
-    """A line of known_hosts; the marker may be ""."""
+    """The marker may be ""."""
 
     marker: str
     patterns: tuple[str, ...]
     key: HostKey
 
     def names(self, name: str) -> bool:
-        """Return whether the line applies to a name; a pattern after ! excludes it."""
+        """A pattern after ! excludes a name."""
         found = False
         for pattern in self.patterns:
             if pattern.startswith("!"):
@@ -61,7 +61,7 @@ class KnownHost:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Match a hashed pattern (|1|salt|hash), or one with * and ?; ignore case."""
+    """Match a hash (|1|salt|hash) or wildcards; ignore case."""
     if pattern.startswith("|1|"):
         salt, _, digest = pattern[3:].partition("|")
         try:
@@ -89,7 +89,7 @@ def parse_line(line: str) -> KnownHost | None:
 
 
 def parse_key(kind: str, text: str) -> HostKey | None:
-    """Return None if the blob does not have this type."""
+    """Return None if the blob is of another type."""
     try:
         blob = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -99,20 +99,20 @@ def parse_key(kind: str, text: str) -> HostKey | None:
 
 
 def holds(text: bytes, key: HostKey) -> bool:
-    """Return whether a list of public keys, one per line, contains a key."""
+    """`text` has one public key per line."""
     words = key.line.split()
     return any(words[1] in line.split() for line in text.decode(errors="replace").splitlines() if line[:1] != "#")
 
 
 def names_of(hostname: str, port: int, alias: str) -> list[str]:
-    """Return a host's names in known_hosts: with the port, then without it, which fits any port."""
+    """A name with a port comes first; one without fits any port."""
     if alias:
         return [alias]
     return [hostname] if port == SSH_PORT else [f"[{hostname}]:{port}", hostname]
 
 
 def find(entries: list[KnownHost], names: list[str]) -> list[KnownHost]:
-    """Return the keys of the first name that has any, and the marked lines of all names."""
+    """Return keys of the first known name, and marked lines of all names."""
     marked = [entry for entry in entries if entry.marker and any(entry.names(name) for name in names)]
     for name in names:
         keys = [entry for entry in entries if not entry.marker and entry.names(name)]
@@ -122,5 +122,4 @@ def find(entries: list[KnownHost], names: list[str]) -> list[KnownHost]:
 
 
 def is_fingerprint(text: str) -> bool:
-    """Match 43 characters of base64 after SHA256:, as OpenSSH prints them."""
     return re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}=?", text) is not None

@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 
 def command_entries(settings: Settings, key: HostKey | None = None) -> list[KnownHost]:
-    """Run the command, if configured, and return its lines about the host.
-
-    Pass no key to list known keys before the host shows one. Raises HostKeyRefused if the command fails, as ssh
-    does.
-    """
+    """Return the lines about the host; without a key, before the host shows one. Raises HostKeyRefused."""
     if not settings.known_hosts_command:
         return []
     names = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)

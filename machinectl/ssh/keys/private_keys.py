@@ -1,4 +1,4 @@
-"""Read private keys from files (OpenSSH and older formats) and from the agent."""
+"""Read private keys from files and the agent."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ PKCS8 = "ENCRYPTED"
 
 
 class WrongPassphrase(Exception):
-    """The passphrase does not decrypt the key."""
+    """The passphrase is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """A private key's file before decryption. `public` is None if the file hides it."""
+    """Not decrypted. `public` is None if the file hides it."""
 
     path: str
     type: str
@@ -64,7 +64,6 @@ class KeyFile:
 
     @property
     def on_token(self) -> bool:
-        """Whether the private half is on a security token."""
         return self.type.startswith(SK) and not self.public_only
 
 
@@ -74,12 +73,12 @@ class Certificate:
     blob: HostKey
 
     def shown(self) -> PublicBlob:
-        """Return paramiko's `PKey.public_blob`, which replaces the public half."""
+        """Return paramiko's `PKey.public_blob`."""
         return PublicBlob(self.blob.type, self.blob.blob)
 
 
 class Agent(AgentSSH):
-    """The agent at a socket. paramiko's own reads only $SSH_AUTH_SOCK, not IdentityAgent."""
+    """paramiko's own reads only $SSH_AUTH_SOCK, not IdentityAgent."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -97,7 +96,7 @@ class Agent(AgentSSH):
 
 
 def open_agent(path: str) -> Agent | None:
-    """Return None if no agent answers: stale sockets are common, and OpenSSH skips them."""
+    """Return None if none answers: stale sockets are common."""
     if not path or not hasattr(socket, "AF_UNIX"):
         return None
     try:
@@ -107,7 +106,7 @@ def open_agent(path: str) -> Agent | None:
 
 
 def read_key(path: str) -> KeyFile:
-    """Raises FileNotFoundError, or SSHError if the file is not a private key."""
+    """Raises FileNotFoundError, or SSHError for an invalid key."""
     if os.path.isdir(path):
         raise SSHError(
             f"{path} is a directory, not a key", "Name the private key's file, for example ~/.ssh/id_ed25519"
@@ -134,7 +133,7 @@ def read_key(path: str) -> KeyFile:
 
 
 def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
-    """Convert openssl's format to OpenSSH's, unencrypted. Raises SSHError."""
+    """Convert openssl's format to OpenSSH's. Raises SSHError."""
     from machinectl.certs import openssh_key
 
     try:
@@ -145,13 +144,13 @@ def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
 
 
 def read_text(path: str) -> str:
-    """Read a key's file with any bytes and line ends. Raises OSError."""
+    """Accept any bytes and line ends. Raises OSError."""
     text = read_file(path).decode("utf-8", "surrogateescape")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def public_beside(path: str) -> HostKey | None:
-    """Read KEY.pub next to a key; None if there is none."""
+    """Read KEY.pub; None if missing."""
     try:
         fields = read_text(f"{path}.pub").split(None, 2)
     except OSError:
@@ -160,7 +159,7 @@ def public_beside(path: str) -> HostKey | None:
 
 
 def read_public(path: str, text: str) -> KeyFile:
-    """Read a public key named as a private one. As OpenSSH does, use the agent's private half."""
+    """Use the agent's private half, as OpenSSH does."""
     fields = text.split(None, 2)
     public = parse_key(fields[0], fields[1]) if len(fields) > 1 else None
     if public is not None:
@@ -171,7 +170,7 @@ def read_public(path: str, text: str) -> KeyFile:
 
 
 def read_openssh(path: str, text: str) -> KeyFile:
-    """Read the unencrypted parts of OpenSSH's format: cipher and public key."""
+    """Read only the unencrypted parts."""
     body = text.partition("-----BEGIN OPENSSH PRIVATE KEY-----")[2].partition("-----END")[0]
     try:
         data = base64.b64decode("".join(body.split()), validate=True)
@@ -190,7 +189,7 @@ def read_openssh(path: str, text: str) -> KeyFile:
 
 
 def read_fields(data: bytes) -> tuple[str, HostKey]:
-    """Return cipher and public key. Raises ValueError if the data is truncated."""
+    """Return cipher and public key. Raises ValueError if truncated."""
     if not data.startswith(MAGIC):
         raise ValueError
     message = paramiko.Message(data[len(MAGIC) :])
@@ -210,7 +209,7 @@ def token_needed(key: KeyFile) -> TokenNeeded:
 
 
 def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
-    """Decrypt a key. Raises WrongPassphrase; SSHError if the file is damaged."""
+    """Raises WrongPassphrase or SSHError."""
     kind, text = key.type, key.text
     if key.on_token:
         raise token_needed(key)
@@ -227,7 +226,7 @@ def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
 
 
 def certificates_of(public: HostKey, paths: Iterable[str]) -> list[Certificate]:
-    """Return a key's certificates in these files. As OpenSSH does, skip missing and unrelated ones."""
+    """Skip missing files and other keys' certificates, as OpenSSH does."""
     found = []
     for path in dict.fromkeys(paths):
         try:
@@ -241,7 +240,7 @@ def certificates_of(public: HostKey, paths: Iterable[str]) -> list[Certificate]:
 
 
 def certifies(certificate: HostKey, public: HostKey) -> bool:
-    """Return whether a certificate contains a public key (PROTOCOL.certkeys)."""
+    """Return whether a certificate contains a key (PROTOCOL.certkeys)."""
     if not certificate.type.startswith(f"{public.type.removesuffix('@openssh.com')}-cert-"):
         return False
     message = paramiko.Message(certificate.blob)
@@ -253,7 +252,7 @@ def certifies(certificate: HostKey, public: HostKey) -> bool:
 
 
 def public_line(path: str, passphrase: str | None = None) -> str:
-    """Return a key's line for authorized_keys, from KEY.pub or the private key."""
+    """Return the line for authorized_keys."""
     public = public_beside(path)
     if public is not None:
         return public.line

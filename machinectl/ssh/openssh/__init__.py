@@ -1,1 +1,1 @@
-"""Use the system's ssh: command lines, config files and kept connections."""
+"""Use the system's ssh."""

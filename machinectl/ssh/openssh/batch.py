@@ -1,6 +1,6 @@
 """Run a script through the system's ssh, without prompts.
 
-Each host gets its own process and CPU; paramiko's sessions share one, and loading paramiko takes longer than a command.
+Unlike paramiko, it starts fast and uses one CPU per host.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ OPTIONS = {
 
 
 class NotStarted(SSHError):
-    """ssh did not start the script; the cause is what ssh printed."""
+    """The script did not start; the cause is ssh's message."""
 
 
 def follow(
@@ -67,10 +67,10 @@ def follow(
     input: Input | None = None,  # noqa: A002
     control: str = "",
 ) -> int | None:
-    """Run a script as the login user, pass on its output, and return its exit status.
+    """Return the exit status; None on `stop`, after the script ended.
 
-    `known_hosts` is a path; `control` is a kept connection's socket. Returns None on `stop`, after the script ended.
-    Raises NotStarted; SSHError if something else ended the script.
+    `known_hosts` is a path, `control` a kept connection's socket. Raises NotStarted, or SSHError if something else
+    ended the script.
     """
     attempt = Attempt(endpoint, known_hosts, control)
     if multiplexing.is_open(control):
@@ -84,7 +84,7 @@ def follow(
 
 @dataclass(frozen=True)
 class Attempt:
-    """One way to reach a host; `control` may be ""."""
+    """`control` may be ""."""
 
     endpoint: SSHEndpoint
     known_hosts: str
@@ -99,7 +99,7 @@ class Attempt:
         *,
         starts_within: float | None = None,
     ) -> int | None:
-        """See `follow`. Raises NotStarted if the script does not start in `starts_within` seconds."""
+        """Raises NotStarted, too, after `starts_within` seconds."""
         mark = secrets.token_hex(16)
         output = ScriptOutput(mark, write)
         # The end of stderr, where ssh prints its own messages.
@@ -144,7 +144,7 @@ class Attempt:
         return None
 
     def end(self, process: int) -> bool:
-        """End a process on the host and its children. Return whether the host confirmed it."""
+        """Return whether the host confirmed the end."""
         mark = secrets.token_hex(16)
         output = CollectedOutput(mark)
         stdin = Stdin(framing.as_user(end_command(process), mark).encode())
@@ -154,6 +154,6 @@ class Attempt:
         return output.status == 0
 
     def command(self, control: Mapping[str, str]) -> list[str]:
-        """Return the ssh command that runs LOGIN_COMMAND; `control` is the socket's options."""
+        """`control` has the socket's options."""
         arguments = [*option_words({**OPTIONS, **control}), "-T", framing.LOGIN_COMMAND]
         return openssh_command(self.endpoint, known_hosts=self.known_hosts, arguments=arguments)

@@ -1,6 +1,6 @@
-"""Write Host blocks of ssh_config(5), so that every program that runs ssh knows machines by name.
+"""Write Host blocks of ssh_config(5), so that any program finds machines by name.
 
-A block repeats the user's settings for the host: a pattern such as `Host 192.168.*` does not match a machine's name.
+A block repeats the user's settings, because `Host 192.168.*` does not match a machine's name.
 """
 
 from __future__ import annotations
@@ -66,10 +66,9 @@ SPELT = {
 
 
 def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also: str = "") -> str:
-    """Return a machine's `Host` block; `also` is a second name, `known_hosts` the machine's file or "".
+    """`also` is a second name, `known_hosts` the machine's file.
 
-    Raises UsageError for an invalid host, MachineError for an unprintable path, and SSHError if ssh rejects the user's
-    configuration.
+    Raises UsageError for an invalid host, MachineError for an unprintable path, SSHError for a bad configuration.
     """
     check_endpoint(endpoint)
     own = identity_options(endpoint.key, known_hosts)
@@ -92,7 +91,7 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
 
 
 def said_of(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
-    """Return the user's settings that are specific to this host."""
+    """Return the user's settings for this host only."""
     program = shutil.which("ssh")
     if not program:
         return [("HostName", endpoint.host)]
@@ -105,13 +104,13 @@ def said_of(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
 
 
 def config_value(keyword: str, value: str, host: str) -> str:
-    """Convert a value of ssh -G for a block with another name."""
+    """Expand %n for a block with another name."""
     text = re.sub(r"%(.)", lambda token: host if token[1] == "n" else token[0], value)
     return f'"{text}"' if keyword in PATHS else text
 
 
 def with_user_files(blocks: Iterable[str], users: Sequence[str]) -> str:
-    """Return a configuration for `ssh -F`: the blocks, then the user's files, which -F replaces."""
+    """Let the blocks win over the user's files, which -F replaces."""
     # Without Match, Include would belong to the last Host.
     return "".join(
         [*blocks, "Match all\n", *(f"    Include {included(path)}\n" for path in users if os.path.exists(path))]
@@ -119,5 +118,5 @@ def with_user_files(blocks: Iterable[str], users: Sequence[str]) -> str:
 
 
 def included(path: str) -> str:
-    """Quote a path for Include, which expands patterns and, in newer versions, tokens and variables."""
+    """Mask characters that Include expands."""
     return '"' + "".join("?" if letter in "%$*?[]{}\\\"'" else letter for letter in path) + '"'

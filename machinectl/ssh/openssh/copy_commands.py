@@ -1,6 +1,6 @@
-"""Build command lines of scp(1), rsync(1) and sshfs(1) over the system's ssh.
+"""Build scp(1), rsync(1) and sshfs(1) commands over the system's ssh.
 
-Their config file (`ssh -F`) knows machines by name. No remote shell reads the paths.
+With `ssh -F`, machines are hosts. No remote shell reads paths.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class CopyOptions:
 
 @dataclass(frozen=True)
 class CopyPath:
-    """A local path, or a path on a configured host; an empty user comes from the configuration."""
+    """Local without a host. An empty user comes from the configuration."""
 
     path: str
     host: str = ""
@@ -40,14 +40,14 @@ class CopyPath:
 
     @property
     def word(self) -> str:
-        """The path for scp and rsync. They never read a local path as HOST:PATH or as an option."""
+        """The argument. A local path never looks like HOST:PATH or an option."""
         if self.host:
             return f"{self.user}@{self.host}:{self.path}" if self.user else f"{self.host}:{self.path}"
         return self.path if self.path.startswith("/") else f"./{self.path}"
 
 
 def scp_command(config: str, sources: Sequence[CopyPath], target: CopyPath, wishes: CopyOptions) -> list[str]:
-    """Between two hosts, the data passes through this computer."""
+    """Copy between two hosts through this computer."""
     # By default, scp runs an ssh from a compiled-in path.
     command = ["scp", "-s", "-F", config, "-S", "ssh"]
     command += ["-3"] if target.host and any(source.host for source in sources) else []
@@ -58,7 +58,7 @@ def scp_command(config: str, sources: Sequence[CopyPath], target: CopyPath, wish
 def rsync_command(
     config: str, sources: Sequence[CopyPath], target: CopyPath, wishes: CopyOptions, *, progress: bool = False
 ) -> list[str]:
-    """Copy changed files (by size and time), links as links. One side must be local."""
+    """Copy what changed in size or time. One side must be local."""
     command = ["rsync", "-lts", *letter_flags(r=wishes.recursive, p=wishes.preserve, q=wishes.quiet)]
     command += ["--progress"] if progress else []
     return [*command, "-e", f"ssh -F {rsyncs_word(config)}", "--", *(spot.word for spot in (*sources, target))]
@@ -73,7 +73,7 @@ def letter_flags(**given: bool) -> list[str]:
 
 
 def rsyncs_word(text: str) -> str:
-    """Quote a word for rsync's -e: double each quote."""
+    """Quote for rsync's -e: double each quote."""
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -1,6 +1,6 @@
-"""Run the system's ssh in the foreground, with its terminal, job control and exit status.
+"""Run the system's ssh in the foreground, with its own terminal, job control and exit status.
 
-It is a child process, so that we can replace its last error. Other output passes at once.
+It is a child, so that we can replace its last error.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ CHUNK = 1 << 16
 
 
 class ForegroundExit(NamedTuple):
-    """How ssh ended: its wait status and its last error, which we did not print."""
+    """`status` is a wait status; `held` is the unprinted last error."""
 
     status: int
     held: bytes
 
 
 def run_foreground(command: list[str]) -> ForegroundExit:
-    """Raises OSError if ssh cannot be started."""
+    """Raises OSError if ssh does not start."""
     ours, theirs = error_stream()
     errors = ErrorStream(ours)
     ssh = 0
@@ -77,7 +77,7 @@ def run_foreground(command: list[str]) -> ForegroundExit:
 
 
 def attend(ssh: int, errors: ErrorStream, changed: int) -> ForegroundExit:
-    """Pass on ssh's stderr until ssh ends; stop when it stops. `changed` is readable after a signal."""
+    """Pass on stderr; stop when ssh stops. `changed` is readable after a signal."""
     while True:
         sources = [changed, errors.descriptor] if errors.is_open else [changed]
         ready, _, _ = select.select(sources, [], [], errors.patience())
@@ -96,7 +96,7 @@ def attend(ssh: int, errors: ErrorStream, changed: int) -> ForegroundExit:
 
 
 class ErrorStream:
-    """ssh's stderr. Passes on everything at once, except the last error."""
+    """Holds back only ssh's last error."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -124,18 +124,18 @@ class ErrorStream:
             self.held, self._since = data[at:], time.monotonic()
 
     def patience(self) -> float | None:
-        """Return the seconds until `release_late` is due; None for no limit."""
+        """Return seconds until `release_late`; None means no limit."""
         return max(0.0, self._since + HOLD_SECONDS - time.monotonic()) if self.held else None
 
     def release_late(self) -> None:
-        """Pass on the held text: ssh still runs, so it was not its last error."""
+        """Pass on the held text: ssh still runs, so it was not the last error."""
         if self.held and self.patience() == 0:
             self._holds = False
             self._pass_on(self.held)
             self.held = b""
 
     def drain(self) -> None:
-        """Read the rest without waiting: a background ssh may keep the stream open."""
+        """Do not wait: a background ssh may keep it open."""
         while self.is_open and select.select([self.descriptor], [], [], 0)[0]:
             self.take()
 
@@ -162,10 +162,7 @@ def write_stderr(data: bytes) -> None:
 
 
 def error_stream() -> tuple[int, int]:
-    """Return both ends of ssh's stderr, ours first.
-
-    A terminal if ours is one: ssh asks to touch a security key only there.
-    """
+    """Return our end first. It is a terminal if our stderr is: ssh asks for security keys only there."""
     if not os.isatty(STDERR):
         return os.pipe()
     ours, theirs = pty.openpty()
@@ -175,10 +172,7 @@ def error_stream() -> tuple[int, int]:
 
 @contextmanager
 def handled(pass_on: Handler) -> Iterator[int]:
-    """Handle signals while ssh runs; ignored ones (nohup) stay ignored.
-
-    Yields a descriptor that is readable after a signal, SIGCHLD included.
-    """
+    """Yields a descriptor that is readable after a signal. Ignored signals (nohup) stay ignored."""
     changed, wake = os.pipe()
     os.set_blocking(wake, False)
     before = {}
@@ -204,7 +198,7 @@ def leave_to_ssh(_number: int, _frame: FrameType | None) -> None:
 
 
 def end_alike(status: int) -> int:
-    """Return ssh's exit status, or end by the signal that ended ssh."""
+    """End by the same signal as ssh."""
     if os.WIFSIGNALED(status):
         end_by(os.WTERMSIG(status))
     return os.WEXITSTATUS(status)

@@ -1,7 +1,6 @@
-"""Keep the system's ssh connections open for the next command (ControlMaster, ControlPersist).
+"""Keep the system's ssh connections for the next command (ControlMaster, ControlPersist).
 
-A digest of everything that identifies both ends names the socket. After a change, nothing finds the old socket, and its
-connection ends after a minute of disuse. Must not import paramiko.
+A digest of both ends' identity names the socket, so a change needs a new one. Must not import paramiko.
 """
 
 from __future__ import annotations
@@ -41,20 +40,14 @@ MOST_SAID = 1 << 20
 
 
 class Multiplexing:
-    """Sockets of the connections that one command may use and keep.
-
-    None without a private directory with a short path.
-    """
+    """Needs a private directory with a short path, else keeps nothing."""
 
     def __init__(self, *, enabled: bool = True) -> None:
         self._directory = socket_directory() if enabled else ""
         self._config = [file_contents(os.path.expanduser(own)) for own in USERS_OWN] if self._directory else []
 
     def path(self, owner: str, endpoint: SSHEndpoint, known_hosts: str) -> str:
-        """Return the socket's path for a machine; "" if disabled, or if the user's ssh has its own.
-
-        `owner` is the machine's directory, `known_hosts` the path of its file.
-        """
+        """Return "" without a socket, or if the user's ssh has its own. `owner` is the machine's directory."""
         if not self._directory:
             return ""
         try:
@@ -68,7 +61,7 @@ class Multiplexing:
 
 
 def has_own(endpoint: SSHEndpoint) -> bool:
-    """Return whether the user's ssh configuration sets a socket for a host; True if the query fails."""
+    """Return whether the user sets a ControlPath; True if ssh fails."""
     said = bytearray()
 
     def hear(data: bytes, on_stderr: bool) -> bool:
@@ -84,7 +77,7 @@ def has_own(endpoint: SSHEndpoint) -> bool:
 
 
 def connection_identity(endpoint: SSHEndpoint, known_hosts: str) -> Iterator[object]:
-    """Yield what decides where an endpoint leads, whose key it accepts, and who logs in."""
+    """Yield what decides about the host, its key and our login."""
     yield (
         endpoint.host,
         endpoint.user,
@@ -99,7 +92,7 @@ def connection_identity(endpoint: SSHEndpoint, known_hosts: str) -> Iterator[obj
 
 
 def file_contents(path: str) -> bytes | None:
-    """Return None if there is no file. Raises OSError."""
+    """Return None if missing. Raises OSError."""
     try:
         return read_file(path) if path else None
     except FileNotFoundError:
@@ -107,7 +100,7 @@ def file_contents(path: str) -> bytes | None:
 
 
 def socket_directory() -> str:
-    """Return or create the socket directory; "" if no place is private and short."""
+    """Return "" if no place is private and short."""
     if not hasattr(os, "geteuid"):
         return ""
     user = os.geteuid()
@@ -125,7 +118,7 @@ def socket_directory() -> str:
 
 
 def is_private(path: str, user: int) -> bool:
-    """Create a directory if missing; return whether only the user can write to it or replace it."""
+    """Return whether only the user can write to a directory or replace it; create it if missing."""
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
@@ -138,7 +131,7 @@ def is_private(path: str, user: int) -> bool:
 
 
 def socket_options(path: str, *, master: bool = True) -> dict[str, str]:
-    """Return ssh's options for a socket. With `master`, ssh opens and keeps a connection if none is open."""
+    """Open and keep a connection if `master`."""
     if not path:
         # Use a connection that the user's ssh keeps, but create none: it would stay open.
         return {"ControlMaster": "no"}

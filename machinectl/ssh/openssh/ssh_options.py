@@ -1,7 +1,4 @@
-"""Options for the system's ssh, on command lines and in config files.
-
-The oldest supported version is OpenSSH 7.4 (RHEL 7). Must not import paramiko.
-"""
+"""Options for the system's ssh, since OpenSSH 7.4 (RHEL 7). Must not import paramiko."""
 
 from __future__ import annotations
 
@@ -73,16 +70,16 @@ MEETING = {
 
 
 def unknown_options(program: str) -> frozenset[str]:
-    """Return the options of NEWER that an ssh does not know. Thread-safe."""
+    """Return the options of NEWER that this ssh lacks. Thread-safe."""
     with _asking:
         return ask_unknown(program)
 
 
 @functools.cache
 def ask_unknown(program: str) -> frozenset[str]:
-    """Query an ssh, because a vendor's old version may know some of NEWER.
+    """Ask ssh, because vendors backport options.
 
-    Returns an empty set if ssh fails: the command that uses it reports the error.
+    Returns an empty set if ssh fails: the next command reports it.
     """
     lines = "".join(f"{name} {value}\n" for name, (_, value) in NEWER.items())
     try:
@@ -102,7 +99,7 @@ def ask_unknown(program: str) -> frozenset[str]:
 
 
 def is_known(option: str) -> bool:
-    """Return whether our ssh knows an option; True if there is no ssh."""
+    """Return True if there is no ssh."""
     if option not in NEWER:
         return True
     program = shutil.which("ssh")
@@ -110,10 +107,9 @@ def is_known(option: str) -> bool:
 
 
 def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: Sequence[str] = ()) -> list[str]:
-    """Return the command for a login; see `ssh_command` for `arguments`.
+    """See `ssh_command` for `arguments`.
 
-    With `known_hosts` (a path), ssh accepts only the pinned key. Other settings of the user apply, ProxyJump unless the
-    endpoint has a jump host.
+    With `known_hosts` (a path), ssh accepts only the pinned key. The user's other settings apply.
     """
     check_endpoint(endpoint)
     options = option_words([*identity_options(endpoint.key, known_hosts), *jump_options(endpoint.jump)])
@@ -121,21 +117,18 @@ def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: 
 
 
 def identity_arguments(key: str, known_hosts: str, jump: Jump | None = None) -> list[str]:
-    """Return options for a command without prompts: the pin, the key and the jump host."""
+    """For commands that must not prompt."""
     return option_words([*identity_options(key, known_hosts), *jump_options(jump, asks=False)])
 
 
 def option_words(options: Options) -> list[str]:
-    """Return -o words, without options that our ssh does not know."""
+    """Skip options that our ssh does not know."""
     pairs = options.items() if isinstance(options, Mapping) else options
     return [word for name, value in pairs if is_known(name) for word in ("-o", f"{name}={value}")]
 
 
 def jump_options(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str]]:
-    """Return a ProxyCommand through a jump host: ProxyJump cannot set its key and known_hosts.
-
-    ssh expands %-tokens in it, and a shell runs it.
-    """
+    """Use a ProxyCommand: ProxyJump cannot set key and known_hosts. ssh expands its %-tokens."""
     if jump is None:
         return []
     check_endpoint(jump.endpoint)
@@ -147,7 +140,7 @@ def jump_options(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str
 
 
 def jump_identity_options(jump: Jump) -> list[tuple[str, str]]:
-    """Return options for a jump host's key: the pin, unless the user's known_hosts have the host."""
+    """Use the machine's pin; else the user's known_hosts, then `jump.known_hosts`."""
     if jump.machine:
         return identity_options(jump.endpoint.key, jump.known_hosts)
     options = identity_options(jump.endpoint.key, "")
@@ -160,7 +153,7 @@ def jump_identity_options(jump: Jump) -> list[tuple[str, str]]:
 
 
 def identity_options(key: str, known_hosts: str) -> list[tuple[str, str]]:
-    """Return options for the host's pinned key and our key. An empty path leaves the choice to ssh."""
+    """An empty path leaves the choice to ssh."""
     options = []
     if known_hosts:
         options += [
@@ -182,5 +175,5 @@ def identity_options(key: str, known_hosts: str) -> list[tuple[str, str]]:
 
 
 def quote_config_path(path: str) -> str:
-    """Quote a path for ssh_config, where spaces and % are special."""
+    """Spaces and % are special in ssh_config."""
     return '"' + path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""Read IgnoreUnknown from the user's ssh configuration, without ssh."""
+"""Read IgnoreUnknown from the user's ssh configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEEPEST = 16
 
 
 def ignored_options(but: str) -> list[str]:
-    """Return the patterns of every IgnoreUnknown, for any host; skip the file `but`."""
+    """Return patterns for any host; skip the file `but`."""
     found = []
     for own in USERS_OWN:
         path = os.path.expanduser(own)
@@ -32,7 +32,7 @@ def ignored_options(but: str) -> list[str]:
 
 
 def ignore_unknown_values(path: str, directory: str, but: str, deepest: int) -> Iterator[str]:
-    """Yield the values in a file and its includes, which are relative to `directory`."""
+    """Includes are relative to `directory`."""
     try:
         text = read_file(path).decode(errors="replace")
     except OSError:

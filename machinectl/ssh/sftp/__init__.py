@@ -1,1 +1,1 @@
-"""Copy files over SFTP, for computers without an scp that supports it."""
+"""SFTP, for computers without a suitable scp."""

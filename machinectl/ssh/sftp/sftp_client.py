@@ -1,6 +1,6 @@
-"""An SFTP client over a channel. Requests have numbers; answers come in any order.
+"""An SFTP client with numbered requests, answered in any order.
 
-paramiko's client keeps downloads in memory, and trusts every length from the server.
+paramiko's client keeps downloads in memory, and trusts the server's lengths.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ POLL = 0.1
 
 
 class Inbox:
-    """A channel's received pieces, uncopied: paramiko's buffer copies each byte twice."""
+    """Keeps received pieces uncopied; paramiko's buffer copies twice."""
 
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()
@@ -98,7 +98,7 @@ class Inbox:
             self._changed.notify_all()
 
     def read(self, _: int, timeout: float | None = None) -> bytes:
-        """Return one piece of any length; b"" after the last."""
+        """Return a piece of any length; b"" after the last."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._pieces or self._closed, timeout):
                 raise PipeTimeout
@@ -108,7 +108,7 @@ class Inbox:
 
 
 class SFTPConnection:
-    """Requests and answers over a channel. `check` runs between packets; it may raise without data loss."""
+    """`check` runs between packets, and may raise without data loss."""
 
     def __init__(self, channel: paramiko.Channel, check: Callable[[], None]) -> None:
         self._channel = channel
@@ -127,7 +127,7 @@ class SFTPConnection:
         channel.settimeout(POLL)
 
     def ask(self, expected: int, kind: int, *fields: bytes) -> PacketReader:
-        """Send a request and return its answer's fields; skip answers to abandoned requests."""
+        """Skip answers to abandoned requests."""
         asked = self.request(kind, *fields)
         while True:
             answered, kind, answer = self.answer()
@@ -142,7 +142,7 @@ class SFTPConnection:
         return self._number
 
     def answer(self) -> tuple[int, int, PacketReader]:
-        """Return the next answer: request number, kind, fields."""
+        """Return request number, kind and fields."""
         kind, answer = self.receive()
         answered = answer.number()
         if answered not in self._awaited:
@@ -151,7 +151,7 @@ class SFTPConnection:
         return answered, kind, answer
 
     def send(self, *fields: bytes | memoryview) -> None:
-        """Send a packet, after the unsent rest of an interrupted one."""
+        """Finish an interrupted packet first."""
         length = encode_number(sum(map(len, fields)))
         self._unsent = memoryview(b"".join([self._unsent, length, *fields]))
         while self._unsent:
@@ -199,10 +199,9 @@ class SFTPConnection:
 
 
 class SFTPClient:
-    """For one thread and one file at a time; `check` as in SFTPConnection.
+    """For one thread and one file at a time.
 
-    Raises OSError if the server refuses a request, NotSFTP, and EOFError or SSHException (paramiko) if the connection
-    ends.
+    Raises OSError if the server refuses, NotSFTP, EOFError or SSHException (paramiko).
     """
 
     def __init__(self, channel: paramiko.Channel, check: Callable[[], None]) -> None:
@@ -210,7 +209,7 @@ class SFTPClient:
         self.read_length, self.write_length = self._agree()
 
     def _agree(self) -> tuple[int, int]:
-        """Agree on the version; return the server's read and write size."""
+        """Return the server's read and write size."""
         # A program that is not an SFTP server may have ended already: its output says why.
         with contextlib.suppress(EOFError):
             self.connection.send(bytes([CMD_INIT]) + encode_number(VERSION))
@@ -272,18 +271,15 @@ class SFTPClient:
         return handle
 
     def close(self, handle: bytes) -> None:
-        """Close a written file. The server may report only now that it did not store the data."""
+        """The server may report a failed write only now."""
         self.connection.ask(CMD_STATUS, CMD_CLOSE, encode_text(handle))
 
     def release(self, handle: bytes) -> None:
-        """Close a file without waiting for the answer."""
+        """Do not wait for the answer."""
         self.connection.request(CMD_CLOSE, encode_text(handle))
 
     def read(self, handle: bytes, size: int) -> Iterator[tuple[int, memoryview]]:
-        """Yield a file's pieces with their offsets, in order of arrival.
-
-        Requests many pieces at once up to the expected `size`, then one at a time to find the end.
-        """
+        """Yield pieces with offsets, in order of arrival. Beyond the expected `size`, request one at a time."""
         asked: dict[int, tuple[int, int]] = {}
         place, ended = 0, False
         most = min(AHEAD, max(2, WINDOW // self.read_length))
@@ -330,7 +326,7 @@ class SFTPClient:
 
 
 class RemoteWriter:
-    """Writes to an open file, with several unanswered writes."""
+    """Several writes may be unanswered."""
 
     def __init__(self, client: SFTPClient, handle: bytes) -> None:
         self._client = client

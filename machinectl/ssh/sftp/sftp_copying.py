@@ -1,4 +1,4 @@
-"""Copy files by SFTP as scp does: follow links, and continue after a file fails.
+"""Copy files as scp does: follow links, continue after errors.
 
 A file gets its name only when complete, so that a full disk or ^C keeps the old one. Exceptions: another user's file,
 or a directory that takes no new file. Paths are bytes with slashes; on a host, relative to the user's home.
@@ -49,7 +49,7 @@ INCOMPLETE = ".machinectl-"
 
 @dataclass(frozen=True)
 class FileInfo:
-    """stat(2) fields of both sides; 0 if a server omits one."""
+    """stat(2) fields of both sides; 0 if omitted."""
 
     mode: int
     size: int
@@ -81,7 +81,7 @@ class FileInfo:
 
 
 class CopySide(Protocol):
-    """Methods raise OSError, or SSHError if the connection is lost."""
+    """Raises OSError, or SSHError if the connection is lost."""
 
     # Follow links; return None if there is no file.
     def look(self, path: bytes) -> FileInfo | None: ...
@@ -157,7 +157,7 @@ class LocalSide:
 
 
 class SequentialFile:
-    """Writes to a terminal or pipe, which cannot seek: early pieces wait."""
+    """For a terminal or pipe, which cannot seek."""
 
     def __init__(self, file: int) -> None:
         self._file = file
@@ -277,7 +277,7 @@ class RemoteSide:
 
 
 class Copier:
-    """Copies between two sides; `fail` gets a message for each failure."""
+    """`fail` gets a message for each failure."""
 
     def __init__(
         self,
@@ -295,7 +295,7 @@ class Copier:
         self._fail = fail
 
     def copy(self, source: bytes, target: bytes) -> None:
-        """Copy to a path, or into it if it is a directory."""
+        """Copy into the target if it is a directory."""
         found: list[bytes] = []
         with self._reported(target):
             there = self._to.look(target or b".")
@@ -312,7 +312,7 @@ class Copier:
                 self._try(path, os.path.join(target, name if name.strip(b".") else b".") if into else target, 0)
 
     def matching(self, source: bytes) -> list[bytes]:
-        """Expand a pattern in the last part of a path."""
+        """Expand a remote pattern in the last part."""
         directory, pattern = os.path.split(source)
         if isinstance(self._from, LocalSide) or not set(pattern) & set(b"*?[") or self._from.look(source):
             return [source]
@@ -320,7 +320,7 @@ class Copier:
         return [os.path.join(directory, name) for name in names if name[:1] != b"." or pattern[:1] == b"."] or [source]
 
     def _try(self, source: bytes, target: bytes, depth: int) -> None:
-        """Copy a path, and report failures."""
+        """Report failures."""
         info = None
         with self._reported(source):
             info = self._from.look(source)
@@ -373,10 +373,7 @@ class Copier:
             self._write_into(source, info, target)
 
     def _copy_and_rename(self, source: bytes, info: FileInfo, target: bytes, there: FileInfo | None) -> bool:
-        """Copy to a temporary name, then rename; False if not permitted.
-
-        Keeps the owner and mode of a replaced file.
-        """
+        """Return False if not permitted. Keeps a replaced file's owner and mode."""
         growing = os.path.join(os.path.dirname(target), f"{INCOMPLETE}{secrets.token_hex(8)}".encode())
         mode = (there or info).permissions
         made = False
@@ -403,7 +400,7 @@ class Copier:
                     self._to.remove(growing)
 
     def _take_ownership(self, path: bytes, there: FileInfo) -> bool:
-        """Set the replaced file's owner and mode; False if not permitted."""
+        """Return False if not permitted."""
         try:
             new = self._to.look(path)
             if new is not None and new.owner != there.owner:
@@ -414,7 +411,7 @@ class Copier:
         return True
 
     def _write_into(self, source: bytes, info: FileInfo, target: bytes) -> None:
-        """Overwrite a file or a device in place."""
+        """Overwrite in place, even a device."""
         with self._to.writer(target, None) as write:
             self._transfer(source, info, write)
         if self._wishes.preserve:

@@ -18,12 +18,12 @@ class NotSFTP(Exception):
 
 
 class EndOfFile(OSError):
-    """End of a file or directory."""
+    """End of file or directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """Named as in os.stat_result; 0 if the server omits one."""
+    """As in os.stat_result; 0 if omitted."""
 
     st_size: int = 0
     st_uid: int = 0
@@ -34,7 +34,7 @@ class Attributes:
 
 
 class PacketReader:
-    """Reads a packet's fields in order. Raises NotSFTP if it is too short."""
+    """Raises NotSFTP if the packet is too short."""
 
     def __init__(self, data: bytes) -> None:
         self._left = memoryview(data)
@@ -49,7 +49,7 @@ class PacketReader:
         return int.from_bytes(self._cut(8))
 
     def view(self) -> memoryview:
-        """Read a string without copying it."""
+        """Read without copying."""
         return self._cut(self.number())
 
     def text(self) -> bytes:
@@ -76,7 +76,7 @@ class PacketReader:
 
 
 def expect(expected: int, kind: int, answer: PacketReader) -> PacketReader:
-    """Return an answer's fields. Raises OSError for the server's error."""
+    """Raises OSError for the server's error."""
     if kind == CMD_STATUS and (code := answer.number()) != SFTP_OK:
         said = one_line(answer.text().decode(errors="replace") if answer else "") or f"SFTP's error {code}"
         if code == SFTP_EOF:
