@@ -92,7 +92,7 @@ def set_system_path() -> str:
 
 
 def sudo_command(script: str, *, password: bool = False, terminal: bool = False) -> str:
-    """Read the `password` from stdin; `terminal` is for requiretty."""
+    """With `password`, read one from stdin; `terminal` is for requiretty."""
     how = "-S -p ''" if password else "-n"
     # secure_path in the sudoers may not contain sh.
     command = f"sudo -H {how} -- /bin/sh -c {shlex.quote(script)}"

@@ -1,4 +1,4 @@
-"""The only builder of ssh command lines."""
+"""Build every command line of the system's ssh."""
 
 from __future__ import annotations
 

@@ -93,7 +93,6 @@ def no_status(address: str) -> SSHError:
 
 
 def shell_ended(address: str, said: str = "") -> SSHError:
-    """Something else ended the shell."""
     return SSHError(
         f"{address} ended a command early{said and f': {said}'}",
         "Look on the host for a signal to its shell, or a lack of memory: journalctl -e",

@@ -30,7 +30,7 @@ SSH_PORT = 22
 PORTS = range(1, 1 << 16)
 # Default ConnectTimeout for TCP and the greeting, in seconds: enough for a booting host or a bad link.
 CONNECT_TIMEOUT = 15.0
-# A link is dead after 3 x 15 s without an answer (OpenSSH's defaults: 3, and interval 0, never).
+# A link is dead after 3 x 15 s without an answer. OpenSSH's default count is 3; its default interval is 0, never.
 ALIVE_INTERVAL = 15.0
 ALIVE_COUNT = 3
 # ssh -G runs the commands of `Match exec`, and may look up names. Seconds.

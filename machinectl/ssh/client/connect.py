@@ -69,7 +69,7 @@ def connect(
 
 
 def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
-    """Return the machine's known_hosts, without a login at the host.
+    """Check the key without a login; return the machine's known_hosts.
 
     `credentials` are for jump hosts. Raises the same errors as `connect`.
     """

@@ -97,7 +97,6 @@ def instead_of_commands(settings: Settings, said: str) -> NoShell:
 
 
 def new_password(settings: Settings) -> tuple[str, str]:
-    """Return cause and hint."""
     return (
         f"The password of {settings.user} at {settings.address} has expired: it wants a new one before anything else",
         f"Log in once, and give it one: ssh {settings.login_options}",

@@ -68,8 +68,6 @@ def raw_terminal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def following_size(channel: paramiko.Channel) -> Iterator[None]:
-    """Report window size changes to the host."""
-
     def tell() -> None:
         columns, rows = os.get_terminal_size(sys.stdin.fileno())
         with contextlib.suppress(paramiko.SSHException, EOFError, OSError):

@@ -71,7 +71,6 @@ class LoginAttempt:
             raise self._cut_off() from exc
 
     def allow_seconds(self, seconds: float) -> None:
-        """Set the next request's timeout."""
         self._transport.auth_timeout = seconds
 
     def _cut_off(self) -> LoginRefused:

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from machinectl.ssh.script_output import ScriptOutput
     from machinectl.ssh.ssh_settings import Settings
 
-# How long ssh waits in the background for the next command, in seconds. A prompt may come in between. If we are
-# killed, it ends after this time.
+# How long the background ssh waits for the next command, in seconds: we may prompt in between. If we are killed, it
+# ends after this time.
 PERSISTS = 600
 # How long a login may take after the connection, in seconds: the user may fetch a token or type a passphrase.
 LOGIN_TIMEOUT = 120.0
@@ -142,7 +142,7 @@ class OpenSSH:
         host_keys.check(self._settings, key, certified=certified)
 
     def _certificates(self, key: HostKey) -> list[bytes]:
-        """Return none if ssh-keyscan cannot reach the host."""
+        """Return no certificates if ssh-keyscan cannot reach the host."""
         if not self._settings.is_direct:
             return []
         timeout = f"{self._settings.connect_timeout:.0f}"
@@ -267,8 +267,6 @@ class OpenSSH:
 
 
 class SystemSession(SSHSession):
-    """Runs one ssh per command."""
-
     def __init__(
         self,
         program: OpenSSH,

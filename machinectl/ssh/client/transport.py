@@ -107,7 +107,7 @@ class ServerPackets(Packetizer):
         return self.greeting.split(b"\n")[0].rstrip(b"\r").decode(errors="replace") if self.greeting else None
 
     def _read_timeout(self, _timeout: float) -> bytes:
-        # `handshake` has its own timeout, even for slow lines.
+        # `handshake` limits the time, even for slow lines.
         piece: bytes = super()._read_timeout(math.inf)  # type: ignore[misc]  # not in the stubs
         self.greeting += piece
         if len(self.greeting) > LONGEST_GREETING:
@@ -294,8 +294,6 @@ def within_window(feed: Callable[[paramiko.Channel, paramiko.Message], None]) ->
 
 
 class Transport(ServiceRequestingTransport):
-    """An SSH connection over a socket or channel."""
-
     def __init__(self, sock: socket.socket | paramiko.Channel, *, timeout: float) -> None:
         # The server's numbers of the channels that we closed.
         self._ended: set[int] = set()

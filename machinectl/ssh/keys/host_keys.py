@@ -76,7 +76,7 @@ class HostKeys:
         return self._pinned
 
     def known_types(self, settings: Settings, *, jump: bool = False) -> list[str]:
-        """Ask for these first, so that they can match."""
+        """Ask the host for these types first, so that its key can match."""
         pins = self._pins(settings, jump=jump)
         known = without_marker(self._known(settings, None, jump=jump))
         entries = known or pins if jump else pins or known
@@ -113,7 +113,7 @@ class HostKeys:
         return True
 
     def check(self, settings: Settings, key: HostKey, *, jump: bool = False, certified: bool = False) -> None:
-        """Pin a new key. Raises HostKeyRefused."""
+        """Accept a key, and pin it if it is new. Raises HostKeyRefused."""
         if settings.revoked_host_keys:
             must_not_be_revoked(settings, key)
         known = self._known(settings, key, jump=jump)

@@ -36,7 +36,6 @@ class HostKey:
 
     @property
     def line(self) -> str:
-        """For known_hosts and authorized_keys."""
         return f"{self.type} {base64.b64encode(self.blob).decode()}"
 
 

@@ -78,7 +78,7 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
         own.insert(0, ("User", endpoint.user))
     own[:0] = jump_options(endpoint.jump)
     said = {keyword for keyword, _ in own} | ({"ProxyJump"} if endpoint.jump else set())
-    # If the user's configuration has a host of this name, it applies anyway.
+    # If the machine has its host's name, the user's configuration applies anyway.
     users = [] if endpoint.host == name else said_of(endpoint, pinned=bool(known_hosts))
     lines = [f"{keyword} {value}" for keyword, value in [*(each for each in users if each[0] not in said), *own]]
     for line in lines:

@@ -56,7 +56,7 @@ class Multiplexing:
             return ""
         digest = hashlib.sha256(repr(parts).encode(errors="surrogateescape")).hexdigest()
         path = os.path.join(self._directory, digest[:DIGEST_LETTERS])
-        # Querying ssh takes time. It had no socket of its own when we created ours.
+        # Skip the slow query if our socket exists: the user's ssh had none of its own when we created ours.
         return path if os.path.lexists(path) or not has_own(endpoint) else ""
 
 
@@ -77,7 +77,7 @@ def has_own(endpoint: SSHEndpoint) -> bool:
 
 
 def connection_identity(endpoint: SSHEndpoint, known_hosts: str) -> Iterator[object]:
-    """Yield what decides about the host, its key and our login."""
+    """Yield what identifies the host, its key and our login."""
     yield (
         endpoint.host,
         endpoint.user,

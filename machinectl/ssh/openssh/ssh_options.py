@@ -32,7 +32,7 @@ NEWER = {
     "StdinNull": ("8.7", "no"),
     "SessionType": ("8.7", "default"),
 }
-# The user's KnownHostsCommand must not accept a key that is not pinned; and the line of a block with a pin.
+# This option stops the user's KnownHostsCommand from accepting an unpinned key. A block with a pin has the line PINNED.
 GUARD = "KnownHostsCommand"
 PINNED = f"HostKeyAlias {PIN}"
 UNKNOWN = re.compile(r"Bad configuration option: (\S+)")
@@ -175,5 +175,4 @@ def identity_options(key: str, known_hosts: str) -> list[tuple[str, str]]:
 
 
 def quote_config_path(path: str) -> str:
-    """Spaces and % are special in ssh_config."""
     return '"' + path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"') + '"'

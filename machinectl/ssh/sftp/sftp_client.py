@@ -135,7 +135,6 @@ class SFTPConnection:
                 return expect(expected, kind, answer)
 
     def request(self, kind: int, *fields: bytes | memoryview) -> int:
-        """Return the request's number."""
         self._number = (self._number + 1) & 0xFFFFFFFF
         self._awaited.add(self._number)
         self.send(bytes([kind]), encode_number(self._number), *fields)

@@ -320,7 +320,6 @@ class Copier:
         return [os.path.join(directory, name) for name in names if name[:1] != b"." or pattern[:1] == b"."] or [source]
 
     def _try(self, source: bytes, target: bytes, depth: int) -> None:
-        """Report failures."""
         info = None
         with self._reported(source):
             info = self._from.look(source)
@@ -411,7 +410,6 @@ class Copier:
         return True
 
     def _write_into(self, source: bytes, info: FileInfo, target: bytes) -> None:
-        """Overwrite in place, even a device."""
         with self._to.writer(target, None) as write:
             self._transfer(source, info, write)
         if self._wishes.preserve:

@@ -49,7 +49,6 @@ class PacketReader:
         return int.from_bytes(self._cut(8))
 
     def view(self) -> memoryview:
-        """Read without copying."""
         return self._cut(self.number())
 
     def text(self) -> bytes:
