@@ -57,9 +57,9 @@ def authorize_command() -> str:
 
 
 def authorized_command() -> str:
-    """Return sh that prints what the key on stdin needs, and the path of authorized_keys.
+    """Return sh that prints what to create for the key on stdin, and the path of authorized_keys.
 
-    The need is a line, file, directory, or nothing.
+    It prints line, file, directory or nothing.
     """
     return (
         "IFS= read -r key || exit\n"

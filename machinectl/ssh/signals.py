@@ -29,7 +29,7 @@ UNKNOWN = 255
 
 
 def status_of(name: bytes) -> int:
-    """`name` is SSH's (RFC 4254 6.10)."""
+    """`name` is the signal's SSH name (RFC 4254 6.10)."""
     number = NUMBERS.get(name.decode(errors="replace"))
     return ADDED + number if number else UNKNOWN
 

@@ -290,7 +290,7 @@ def tokens_of(host: str, hostname: str, user: str, port: int, alias: str) -> dic
 
 
 def strictness(value: str) -> str:
-    """Undo ssh -G, which prints true and false."""
+    """Return the value of ssh_config(5): ssh -G prints true and false."""
     return next((name for name, also in STRICTNESS.items() if value.lower() in {name, *also}), "ask")
 
 

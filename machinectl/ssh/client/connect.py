@@ -124,7 +124,7 @@ class Connector:
             # As ssh does, check only the key.
             certified = False
             transport, key = self._shake_hands(chosen, judge, types, hops)
-        # The required fingerprint may be of another of the host's keys: ask for each kind.
+        # The host may have another key with the required fingerprint: ask for each kind.
         kinds = [kind for kind in KEY_KINDS if key.type not in kind]
         while demanded and key.fingerprint != demanded and kinds:
             types = list(kinds.pop(0))

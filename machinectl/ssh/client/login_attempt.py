@@ -64,7 +64,7 @@ class LoginAttempt:
         return self.is_granted
 
     def would_accept(self, public: HostKey) -> bool:
-        """Query the server; send no signature."""
+        """Ask the server about a public key, without a signature."""
         try:
             return self._transport.authentication.would_accept(self.settings.user, public)
         except paramiko.AuthenticationException as exc:

@@ -1,4 +1,4 @@
-"""Use the system's ssh for what paramiko lacks.
+"""Use the system's ssh for what paramiko lacks, such as an algorithm or a key on a token.
 
 A background ssh logs in (ControlMaster, ssh_config(5)); commands share it. `host_keys` checks host keys: ssh knows
 only the pinned key.
@@ -133,7 +133,7 @@ class OpenSSH:
         for kind in ALGORITHMS.values():
             if not demanded or key.fingerprint == demanded:
                 break
-            # The required fingerprint may be of another of the host's keys.
+            # The host may have another key with the required fingerprint.
             with contextlib.suppress(Unsupported):
                 key = self._look(kind)
         certified = host_keys.takes_certificates(self._settings) and any(
@@ -305,7 +305,7 @@ class SystemSession(SSHSession):
 
 
 def switched_off(settings: Settings, instead_of: Unsupported) -> Unsupported:
-    """Tell how to enable an algorithm that the system's ssh leaves off."""
+    """Return an error that shows how to enable an algorithm that the system's ssh leaves off."""
     query = QUERIES.get(instead_of.keyword)
     try:
         command = ["ssh", "-Q", query or "help"]

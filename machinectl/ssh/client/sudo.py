@@ -241,7 +241,7 @@ def root_refused(session: SSHSession, result: CommandResult, program: str = "sud
 
 
 def sudoers(user: str) -> str:
-    """Return a command whose file sudo reads last."""
+    """Return the command that gives a user root without a password; sudo reads its file last."""
     return f"echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-{file_name(user)}"
 
 

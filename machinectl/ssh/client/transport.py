@@ -359,7 +359,7 @@ class Transport(ServiceRequestingTransport):
     def get_exception(self) -> Exception | None:
         """Return what ended the connection, to every caller (paramiko: only the first).
 
-        Errors of a login or channel come once.
+        Returns errors of a login or channel only once.
         """
         found = super().get_exception()
         if found is None:

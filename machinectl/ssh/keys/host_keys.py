@@ -96,7 +96,7 @@ class HostKeys:
         return known + self._said[settings, key]
 
     def takes_certificates(self, settings: Settings, *, jump: bool = False) -> bool:
-        """Return whether a CA decides, not a pin or fingerprint."""
+        """Return whether the user trusts a CA for the host, and no pin or fingerprint decides."""
         if self.demanded(jump=jump) or self._pins(settings, jump=jump) or (not jump and self._policy.pinned.strip()):
             return False
         return any(entry.marker == known_hosts.AUTHORITY for entry in self._known(settings, None, jump=jump))
@@ -197,7 +197,7 @@ def pin_name(settings: Settings, *, jump: bool) -> str:
 
 
 def find_known(settings: Settings) -> list[KnownHost]:
-    """Read the user's and the system's known_hosts."""
+    """Return a host's keys from the user's and the system's known_hosts."""
     entries = []
     for path in settings.known_hosts:
         try:
@@ -224,7 +224,7 @@ def removal(settings: Settings) -> str:
 
 
 def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
-    """Return the CA of a certificate that is valid for the host now."""
+    """Return the CA of a certificate; None unless it is valid for the host now."""
     from machinectl.certs import ssh_host_authority
 
     kind = shown[4 : 4 + int.from_bytes(shown[:4], "big")]
@@ -234,7 +234,7 @@ def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
 
 
 def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
-    """Refuse any key if RevokedHostKeys is unreadable, as OpenSSH does."""
+    """Raises HostKeyRefused, as OpenSSH does, even if RevokedHostKeys is unreadable."""
     path = settings.revoked_host_keys
     try:
         text = read_file(path, LONGEST_KNOWN_HOSTS)

@@ -41,14 +41,14 @@ class HostKey:
 
 @dataclass(frozen=True, slots=True)
 class KnownHost:
-    """The marker may be ""."""
+    """A line of known_hosts; the marker may be ""."""
 
     marker: str
     patterns: tuple[str, ...]
     key: HostKey
 
     def names(self, name: str) -> bool:
-        """A pattern after ! excludes a name."""
+        """Return whether the line applies to a name; a pattern after ! excludes it."""
         found = False
         for pattern in self.patterns:
             if pattern.startswith("!"):
@@ -104,7 +104,7 @@ def holds(text: bytes, key: HostKey) -> bool:
 
 
 def names_of(hostname: str, port: int, alias: str) -> list[str]:
-    """A name with a port comes first; one without fits any port."""
+    """Return a name with a port first; one without fits any port."""
     if alias:
         return [alias]
     return [hostname] if port == SSH_PORT else [f"[{hostname}]:{port}", hostname]

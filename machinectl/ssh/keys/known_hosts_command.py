@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def command_entries(settings: Settings, key: HostKey | None = None) -> list[KnownHost]:
-    """Return the lines about the host; without a key, before the host shows one. Raises HostKeyRefused."""
+    """Run the command, if configured, and return its lines about the host.
+
+    Pass no key before the host shows one. Raises HostKeyRefused if the command fails.
+    """
     if not settings.known_hosts_command:
         return []
     names = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)

@@ -52,14 +52,14 @@ class WrongPassphrase(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """Not decrypted. `public` is None if the file hides it."""
+    """A private key's file before decryption. `public` is None if the file hides it."""
 
     path: str
     type: str
     public: HostKey | None
     encrypted: bool
     text: str = field(repr=False)
-    # The agent holds the private half.
+    # The file has only the public half; the agent has the private half.
     public_only: bool = False
 
     @property

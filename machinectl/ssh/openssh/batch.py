@@ -1,6 +1,6 @@
 """Run a script through the system's ssh, without prompts.
 
-Unlike paramiko, it starts fast and uses one CPU per host.
+Unlike paramiko, it starts fast and can use all CPUs.
 """
 
 from __future__ import annotations

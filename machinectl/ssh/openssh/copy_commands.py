@@ -32,7 +32,7 @@ class CopyOptions:
 
 @dataclass(frozen=True)
 class CopyPath:
-    """Local without a host. An empty user comes from the configuration."""
+    """A local path if `host` is empty. An empty user comes from the configuration."""
 
     path: str
     host: str = ""
@@ -40,7 +40,7 @@ class CopyPath:
 
     @property
     def word(self) -> str:
-        """The argument. A local path never looks like HOST:PATH or an option."""
+        """The argument for scp and rsync. A local path never looks like HOST:PATH or an option."""
         if self.host:
             return f"{self.user}@{self.host}:{self.path}" if self.user else f"{self.host}:{self.path}"
         return self.path if self.path.startswith("/") else f"./{self.path}"

@@ -162,7 +162,7 @@ def write_stderr(data: bytes) -> None:
 
 
 def error_stream() -> tuple[int, int]:
-    """Return our end first. It is a terminal if our stderr is: ssh asks for security keys only there."""
+    """Return our end first. It is a terminal if our stderr is: ssh asks to touch a security key only there."""
     if not os.isatty(STDERR):
         return os.pipe()
     ours, theirs = pty.openpty()

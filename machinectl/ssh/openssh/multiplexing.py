@@ -1,6 +1,6 @@
 """Keep the system's ssh connections for the next command (ControlMaster, ControlPersist).
 
-A digest of both ends' identity names the socket, so a change needs a new one. Must not import paramiko.
+A digest of both ends' identity names the socket: after a change, the old socket is unused. Must not import paramiko.
 """
 
 from __future__ import annotations

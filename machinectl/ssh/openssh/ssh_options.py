@@ -1,4 +1,4 @@
-"""Options for the system's ssh, since OpenSSH 7.4 (RHEL 7). Must not import paramiko."""
+"""Options for the system's ssh, OpenSSH 7.4 (RHEL 7) or later. Must not import paramiko."""
 
 from __future__ import annotations
 
