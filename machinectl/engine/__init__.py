@@ -1,4 +1,4 @@
-"""The client of the Docker Engine API over tcp, TLS, unix and ssh."""
+"""Docker Engine API client over TCP, TLS, unix sockets and SSH."""
 
 from machinectl.engine.ask_engines import Asker, Wait, ask_all, probe_all
 from machinectl.engine.endpoint import Endpoint, EngineError

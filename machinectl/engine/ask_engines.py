@@ -1,7 +1,6 @@
-"""Ask many engines in parallel: all connect at once, and a few threads do the handshakes and the reading.
+"""Probe many engines in parallel: one thread connects, a pool handshakes and reads.
 
-An engine's timeout starts when it is asked and stops while it waits for a thread, so that a busy computer does not call
-a healthy engine silent.
+Time spent waiting for a thread does not count against an engine's timeout.
 """
 
 from __future__ import annotations
@@ -29,21 +28,21 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Endpoint
     from machinectl.engine.sockets import Address
 
-    # Asks one engine. It yields a Wait to give up its thread meanwhile, and returns the result.
+    # Probes one engine. Yields a Wait to release its thread; returns the result.
     Course = Generator["Wait", None, Probe]
     Begin = Callable[["Asker"], Course]
 
-# The number of threads. With more of them, every answer is late on a busy computer. An engine that accepts the
-# connection and stays silent blocks one: if no thread finished anything for STUCK x timeout, their number doubles.
+# More threads would slow every answer on a busy computer. But an engine that accepts a connection and stays silent
+# blocks one, so the pool doubles if no thread makes progress for STUCK x timeout.
 THREADS = 32
 MOST_THREADS = 512
 STUCK = 1 / 4
-# Interval of the check for late engines, in seconds.
+# Seconds between checks for overdue engines.
 LOOK = 0.25
-# The number of engines asked at once, and the file descriptors that each may need: two connections, and three for ssh.
+# Limit of parallel probes, and file descriptors for each: two connections, three for ssh.
 MOST_AT_ONCE = 1000
 FILES_EACH = 5
-# Grace period after a deadline, in seconds: the thread that times out reports that itself.
+# Seconds after a deadline in which the thread may still report the timeout itself.
 GRACE = 0.25
 NO_THREAD = Probe(
     State.ERROR, error="No more threads can be started here", hint="Ask fewer at once, or allow more: ulimit -u"
@@ -51,28 +50,26 @@ NO_THREAD = Probe(
 
 
 class Wait(NamedTuple):
-    """Continue when the connection is made or has failed, at the latest after `seconds` (None: no limit)."""
+    """Resume the course when connecting ends, or after `seconds` (None: no limit)."""
 
     connecting: Connecting
     seconds: float | None = None
 
 
 class Asker:
-    """The deadline of one engine, and its connections."""
-
     def __init__(self, timeout: float, connections: Connections) -> None:
         self.deadline = Deadline(timeout)
         self._connections = connections
         self._begun: list[Connecting] = []
 
     def connect(self, addresses: Sequence[Address], seconds: float, after: float = 0.0) -> Connecting:
-        """Start a connection (see `Connections.begin`); it is closed at the end if nobody has taken it."""
+        """Start a connection; `close` closes it if unused."""
         connecting = self._connections.begin(addresses, seconds, after)
         self._begun.append(connecting)
         return connecting
 
     def reach(self, endpoint: Endpoint) -> Connecting | None:
-        """Start connecting to an engine over TCP; return None for other URLs. Raises EngineError."""
+        """Start connecting over TCP; return None for other URLs. Raises EngineError."""
         url = engine_url.parse(endpoint.url)
         if url.scheme != "tcp":
             return None
@@ -83,13 +80,12 @@ class Asker:
             return None
 
     def close(self) -> None:
-        """Close the connections that nobody has taken."""
         for connecting in self._begun:
             self._connections.cancel(connecting)
 
 
 def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tuple[str, Probe]]:
-    """Ask many engines and yield each result as it comes. Each engine has `timeout` seconds from when it is asked."""
+    """Probe each engine for `timeout` seconds; yield results as they arrive."""
 
     def course(endpoint: Endpoint, asker: Asker) -> Course:
         if connecting := asker.reach(endpoint):
@@ -101,15 +97,16 @@ def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tup
 
 
 def ask_all(courses: Mapping[str, Begin], timeout: float, place: Callable[[str], str]) -> Iterator[tuple[str, Probe]]:
-    """Run many courses as `probe_all` does. `place` returns the address of a name, for the error message.
+    """Run courses in parallel; yield results as they arrive.
 
-    If no engine has answered for twice the timeout, no more are asked.
+    `place` returns the address for error messages. Engines still in the queue are skipped if none answers for twice the
+    timeout.
     """
     if not courses:
         return
     try:
         asking = Asking(courses, timeout)
-    except RuntimeError:  # the system's limit, or the container's
+    except RuntimeError:  # thread limit of the system or container
         yield from ((name, NO_THREAD) for name in courses)
         return
     try:
@@ -119,13 +116,11 @@ def ask_all(courses: Mapping[str, Begin], timeout: float, place: Callable[[str],
 
 
 class UnderWay:
-    """A running course. Its deadline stops while it waits for a thread."""
-
     def __init__(self, name: str, begin: Begin, asker: Asker) -> None:
         self.name = name
         self.asker = asker
         self.course = begin(asker)
-        # When it started to wait for a thread (time.monotonic), else None.
+        # time.monotonic() when it started to wait for a thread.
         self.waits_since: float | None = None
 
     def go_on(self) -> None:
@@ -142,7 +137,7 @@ class UnderWay:
 
 
 class Asking:
-    """The threads and their work. Raises RuntimeError if no thread can be started."""
+    """A thread pool and its queue. Raises RuntimeError if no thread can start."""
 
     def __init__(self, courses: Mapping[str, Begin], timeout: float) -> None:
         self._timeout = timeout
@@ -154,7 +149,7 @@ class Asking:
         self._ready: deque[UnderWay] = deque()
         self._answers: queue.SimpleQueue[tuple[str, Probe]] = queue.SimpleQueue()
         self._threads = 0
-        # When a thread last finished something (time.monotonic).
+        # time.monotonic() of the last progress.
         self._last_step = time.monotonic()
         self._is_over = False
         self._connections = Connections()
@@ -164,7 +159,7 @@ class Asking:
             raise RuntimeError
 
     def answers(self, place: Callable[[str], str]) -> Iterator[tuple[str, Probe]]:
-        """Yield each name once, with the result."""
+        """Yield each name once."""
         open_ones = set(self._names)
         answered = time.monotonic()
         look = answered + LOOK
@@ -179,7 +174,7 @@ class Asking:
                 if now > answered + 2 * self._timeout:
                     found += [(name, self._not_asked()) for name in self._give_up_waiting()]
             for name, probe in found:
-                # An engine that was given up may still answer.
+                # An overdue engine may still answer.
                 if name in open_ones:
                     open_ones.remove(name)
                     if probe.state is not State.TIMEOUT:
@@ -187,7 +182,7 @@ class Asking:
                     yield name, probe
 
     def close(self) -> None:
-        """Stop. A thread that waits for an engine ends after that wait."""
+        """Stop. A blocked thread ends after its current wait."""
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
@@ -206,7 +201,7 @@ class Asking:
 
     def _add_threads(self, count: int) -> None:
         for _ in range(count):
-            # A daemon thread: the process does not wait for it at exit.
+            # Daemon threads do not delay exit.
             thread = threading.Thread(target=self._work, daemon=True, name="asking")
             try:
                 thread.start()
@@ -215,7 +210,7 @@ class Asking:
             self._threads += 1
 
     def _grow(self, now: float) -> None:
-        """Add threads if all of them are blocked and work is waiting."""
+        """Add threads if all are blocked and courses wait."""
         with self._changed:
             more = len(self._ready) + min(len(self._unasked), self._most - len(self._under_way))
             if more <= 0 or now < self._last_step + STUCK * self._timeout:
@@ -245,14 +240,14 @@ class Asking:
                 wait = next(one.course)
             except StopIteration as end:
                 self._end(one, end.value)
-            except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being listed
+            except Exception as exc:  # noqa: BLE001 - a bug with one host must not hide the others
                 self._end(one, failed(exc))
             else:
                 self._last_step = time.monotonic()
                 self._connections.call_back(wait.connecting, wait.seconds, partial(self._make_ready, one))
 
     def _next(self) -> UnderWay | None:
-        """Return the next course to continue or start; None if no work is left."""
+        """Return the next course to run, or None if there are no more."""
         with self._changed:
             while not self._is_over:
                 if self._ready:
@@ -280,12 +275,12 @@ class Asking:
         with self._changed:
             self._last_step = time.monotonic()
             self._under_way.pop(one.name, None)
-            # If no work is left, wake all threads, so that they end.
+            # Without work left, wake all threads to end them.
             self._changed.notify(1 if self._unasked or self._under_way else self._threads)
         self._answers.put((one.name, one.ended(found)))
 
 
 def room_for(engines: int) -> tuple[int, int]:
-    """Return how many engines and how many threads the limit of open files allows."""
+    """Return how many engines and threads the open-file limit allows."""
     at_once = fitting_jobs(min(engines, MOST_AT_ONCE), FILES_EACH)
     return at_once, min(at_once, MOST_THREADS)

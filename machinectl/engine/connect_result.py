@@ -1,4 +1,4 @@
-"""The result of connecting to a host."""
+"""Result of connecting to a host."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import socket
 
-# The errors for a host that is off, from its router or from an unanswered ARP request.
+# The host is off: its router says so, or ARP got no answer.
 NOBODY_THERE = {errno.EHOSTUNREACH, errno.EHOSTDOWN}
 
 
 class Opened:
-    """The result of connecting to an engine in advance: a socket, or one failure for each address."""
+    """A connected socket, or one failure per address."""
 
     def __init__(self) -> None:
         self.sock: socket.socket | None = None
@@ -21,11 +21,10 @@ class Opened:
 
     @property
     def is_silent(self) -> bool:
-        """Whether no address answered."""
         return self.sock is None and all(map(is_silence, self.failures))
 
     def take(self) -> socket.socket | None:
-        """Return the socket, once. The caller closes it."""
+        """Return the socket once. The caller closes it."""
         sock, self.sock = self.sock, None
         if sock:
             self.failures.clear()
@@ -37,5 +36,5 @@ class Opened:
 
 
 def is_silence(exc: OSError) -> bool:
-    """Return whether nobody answered at all. A refusal is an answer; a missing network here says nothing."""
+    """Return whether nobody answered. A refusal is an answer; a local network failure proves nothing."""
     return isinstance(exc, TimeoutError) or exc.errno in NOBODY_THERE

@@ -1,4 +1,4 @@
-"""Make many TCP connections in one thread, so that silent hosts do not take a thread each."""
+"""Connect to many TCP hosts in one thread, so that silent hosts block no thread each."""
 
 from __future__ import annotations
 
@@ -24,18 +24,16 @@ if TYPE_CHECKING:
 
 
 class Connecting(Opened):
-    """A connection in progress, to the first address that accepts it."""
-
     def __init__(self, addresses: Sequence[Address], seconds: float) -> None:
         super().__init__()
         self.addresses = list(addresses)
         self.end = time.monotonic() + seconds
         self.ended = False
-        # Closes the socket of the current attempt.
+        # Ends the current attempt.
         self.leave: Callable[[], object] | None = None
 
     def next_address(self) -> tuple[Address, float] | None:
-        """Return the next address to try and its share of the remaining time, in seconds."""
+        """Return the next address and its share of the remaining seconds."""
         if not self.addresses:
             return None
         share = (self.end - time.monotonic()) / len(self.addresses)
@@ -43,9 +41,9 @@ class Connecting(Opened):
 
 
 class Connections:
-    """The thread that makes connections. Callbacks run in it and must not block.
+    """The connection thread. Callbacks run in it and must not block.
 
-    Raises RuntimeError if no thread can be started.
+    Raises RuntimeError if the thread cannot start.
     """
 
     def __init__(self) -> None:
@@ -56,11 +54,11 @@ class Connections:
         self._woken.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._woken, selectors.EVENT_READ)
-        # Callbacks by time (time.monotonic). The number keeps the order of equal times.
+        # (time.monotonic(), tie-breaker, callback).
         self._timers: list[tuple[float, int, Do]] = []
         self._numbers = itertools.count()
         self._watchers: dict[Connecting, list[Do]] = {}
-        # Connections whose socket may not have been taken yet.
+        # Their sockets may still be unused.
         self._begun: set[Connecting] = set()
         self._is_over = False
         try:
@@ -70,10 +68,7 @@ class Connections:
             raise
 
     def begin(self, addresses: Sequence[Address], seconds: float, after: float = 0.0) -> Connecting:
-        """Start connecting to the first address that accepts, for `seconds` in all.
-
-        `after` delays the start; a connection that is cancelled before then never starts.
-        """
+        """Start connecting `after` seconds from now, for `seconds` in all; the first address that accepts wins."""
         connecting = Connecting(addresses, after + seconds)
         when = time.monotonic() + after
 
@@ -88,7 +83,7 @@ class Connections:
         return connecting
 
     def call_back(self, connecting: Connecting, seconds: float | None, ready: Do) -> None:
-        """Call `ready` once: when the connection is made or has failed, or after `seconds`."""
+        """Call `ready` once: when connecting ends, or after `seconds`."""
         calls = iter([ready])
 
         def once() -> None:
@@ -106,7 +101,7 @@ class Connections:
         self._order(watch)
 
     def cancel(self, connecting: Connecting) -> None:
-        """Close a connection that nobody has taken, or stop making it."""
+        """Stop connecting, or close the socket if nobody took it."""
 
         def cancel() -> None:
             self._begun.discard(connecting)
@@ -118,7 +113,7 @@ class Connections:
         self._order(cancel)
 
     def close(self) -> None:
-        """End the thread and close the connections that nobody has taken."""
+        """End the thread and close unused connections."""
 
         def end() -> None:
             self._is_over = True
@@ -128,7 +123,7 @@ class Connections:
     def _order(self, what: Do) -> None:
         with self._lock:
             self._orders.append(what)
-        # If the buffer is full, the thread wakes anyway; if it is closed, the thread has ended.
+        # If the buffer is full, the thread wakes anyway. If it is closed, the thread has ended.
         with suppress(OSError):
             self._waker.send(b"!")
 
@@ -163,7 +158,7 @@ class Connections:
             orders, self._orders = self._orders, []
         for order in orders:
             order()
-        # Events come before timeouts: on a busy computer, a host that answered is not called silent.
+        # Events before timeouts: a slow computer must not report an answering host as silent.
         while self._timers and self._timers[0][0] <= time.monotonic():
             heapq.heappop(self._timers)[2]()
 
@@ -192,8 +187,6 @@ class Connections:
         self._end(connecting)
 
     def _follow(self, connecting: Connecting, sock: socket.socket, seconds: float) -> None:
-        """Wait until a socket is connected, has failed, or is too late."""
-
         def made() -> None:
             if failure := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 left(OSError(failure, os.strerror(failure)))

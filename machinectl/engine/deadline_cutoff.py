@@ -1,6 +1,6 @@
-"""Cut connections at their deadlines, with one thread for all of them.
+"""Shut connections down at their deadlines, in one thread for all.
 
-A socket's own timeout is not enough: OpenSSL reads on as long as bytes arrive.
+A socket timeout is not enough: OpenSSL keeps reading while bytes arrive.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """The thread that cuts. It runs while connections are watched, and until the next deadline after that."""
+    """The cutoff thread. It ends after the last deadline."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._watched: dict[socket.socket, tuple[float, threading.Event]] = {}
-        # The thread's next look (time.monotonic); None if there is no thread.
+        # time.monotonic() of the next check; None without a thread.
         self._next: float | None = None
 
     @contextmanager
     def cutting(self, sock: socket.socket, seconds: float, late: threading.Event) -> Iterator[None]:
-        """Cut the connection after `seconds`, and set `late`."""
+        """Shut the connection down after `seconds`, and set `late`."""
         try:
             self._add(sock, time.monotonic() + seconds, late)
             yield
@@ -58,7 +58,7 @@ class Watch:
             _, late = self._watched.pop(sock)
             late.set()
             with suppress(OSError):
-                # Not SSLSocket's own method: that would drop its state during the handshake.
+                # SSLSocket.shutdown would drop the TLS state during a handshake.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 

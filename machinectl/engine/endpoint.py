@@ -1,4 +1,4 @@
-"""An engine's endpoint, the deadline of a request, and the error of an engine that cannot be reached."""
+"""Engine endpoints, deadlines, and EngineError."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An engine's URL and how to connect to it.
+    """How to connect to an engine.
 
-    `cert_dir` is the absolute directory of ca.pem, cert.pem and key.pem, used if `tls` is set. `ssh_options` are passed
-    to ssh before the host. `name` is the machine's, for the commands that errors suggest. `takeover` is the command
-    that makes the engine take our certificates instead of somebody else's, "" if there is none. `opened` is a
-    connection made in advance; the first request uses it.
+    `cert_dir` is absolute; it is used only with `tls`. `ssh_options` go before the host. Error hints use `name` and
+    `takeover` (the command that replaces a foreign CA, or ""). The first request uses `opened`.
     """
 
     url: str
@@ -34,7 +32,7 @@ class Endpoint:
 
     @property
     def peer(self) -> str:
-        """The other end for people: host:port, a socket's path, or ssh://user@host."""
+        """The address for messages: host:port, socket path, or ssh://user@host."""
         url = engine_url.parse(self.url)
         if url.scheme == "tcp":
             return engine_url.with_port(self.url, tls=self.tls).removeprefix("tcp://")
@@ -42,9 +40,9 @@ class Endpoint:
 
 
 class EngineError(MachineError):
-    """An engine could not be reached or understood. `state` is the machine's state then.
+    """An engine is unreachable or gave an invalid answer.
 
-    `silent` is true if nobody answered at its address at all.
+    `silent`: nobody answered at its address.
     """
 
     silent = False
@@ -55,14 +53,14 @@ class EngineError(MachineError):
 
 
 class Deadline:
-    """A deadline, `seconds` from now; None means none."""
+    """A deadline `seconds` from now (None: no limit)."""
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
         self.end = None if seconds is None else time.monotonic() + seconds
 
     def remaining(self) -> float | None:
-        """Return the seconds left, for socket.settimeout. Raises TimeoutError if none are left."""
+        """Return the seconds left, for socket.settimeout. Raises TimeoutError at the deadline."""
         if self.end is None:
             return None
         left = self.end - time.monotonic()
@@ -71,11 +69,11 @@ class Deadline:
         return left
 
     def left(self, now: float) -> float:
-        """Return the seconds left at a time (time.monotonic), negative if it has passed."""
+        """Return the seconds left at `now` (time.monotonic); negative if overdue."""
         return float("inf") if self.end is None else self.end - now
 
     def extend(self, seconds: float) -> None:
-        """Give more time, for a wait that the engine did not cause."""
+        """Add time for a wait that the engine did not cause."""
         if self.end is not None:
             self.end += seconds
 

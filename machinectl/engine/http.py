@@ -1,4 +1,4 @@
-"""HTTP/1.1 with an engine: one request per connection, and its answer as it arrives."""
+"""HTTP/1.1 with an engine: one request per connection, streamed answers."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Endpoint
 
 PIECE = 65536
-# The answer of Go's http.Server to plain HTTP on its TLS port: this status line without headers.
+# Go's http.Server answers plain HTTP on a TLS port with this status and no headers.
 BAD_REQUEST = 400
 
 
 class Response:
-    """An engine's answer. Iterate over it for pieces of the body as they arrive; close it after use."""
+    """An engine's answer. Iterate for body chunks; close after use."""
 
     def __init__(self, wire: Wire, raw: http.client.HTTPResponse) -> None:
         self.status = raw.status
@@ -39,7 +39,6 @@ class Response:
 
     @property
     def failed(self) -> bool:
-        """Whether the engine refused the request or failed."""
         return self.status >= BAD_REQUEST
 
     def __iter__(self) -> Iterator[bytes]:
@@ -52,7 +51,7 @@ class Response:
             raise cut_short(self.wire.endpoint)
 
     def read(self, limit: int) -> bytes:
-        """Return the whole body. Raises EngineError if it has more than `limit` bytes."""
+        """Return the body. Raises EngineError above `limit` bytes."""
         body = bytearray()
         for piece in self:
             body += piece
@@ -80,10 +79,10 @@ def request(
     *,
     timeout: float | None = 30.0,
 ) -> Response:
-    """Send a request to an engine. Return the answer as soon as its head has arrived, whatever its status.
+    """Send a request; return the answer once its headers arrive, whatever its status.
 
-    `timeout` is in seconds, separately for connecting, for each piece of the body sent and for the answer's head; the
-    answer's body has no limit. Raises EngineError, and UsageError for an invalid request.
+    `timeout` (seconds) limits connecting, each body chunk sent, and the headers separately, not the answer's body.
+    Raises EngineError, or UsageError for an invalid request.
     """
     check(method, path)
     wire = dial(endpoint, Deadline(timeout))
@@ -104,13 +103,13 @@ def request(
 
 
 def get(wire: Wire, path: str) -> Response:
-    """Send a GET on an open connection; reading the answer ends by the wire's deadline."""
+    """Send a GET on an open connection. The wire's deadline covers the body."""
     send_head(wire, "GET", path, {})
     return receive_head(wire, "GET")
 
 
 def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
-    """Connect to an engine, with TLS if it has TLS. Raises EngineError, or UsageError for a bad URL."""
+    """Connect to an engine. Raises EngineError, or UsageError for a bad URL."""
     url = engine_url.parse(endpoint.url)
     if url.scheme == "unix":
         return Wire(connect_unix(endpoint, url.path, deadline), endpoint, deadline)
@@ -156,7 +155,6 @@ def receive_head(wire: Wire, method: str) -> Response:
 
 
 def not_http(endpoint: Endpoint, line: str) -> EngineError:
-    """Return the error for a first line that is not HTTP."""
     # A TLS alert: content type 21, version 3.x (RFC 8446 5.1).
     if line.startswith("\x15\x03"):
         return wants_tls(endpoint)

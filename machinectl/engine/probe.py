@@ -1,4 +1,4 @@
-"""Ask one engine whether it answers, by a deadline."""
+"""Probe one engine within a deadline."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Endpoint
     from machinectl.engine.http import Response
 
-# Answers to /_ping and /version have a few hundred bytes, at most 4 KB with many components.
+# Bytes. /_ping and /version take at most 4 KB.
 LONGEST_ANSWER = 1 << 20
 LONGEST_VERSION = 64
-# Limit of other answers: a container takes two or three KB, and there may be thousands.
+# Other answers: 2 to 3 KB per container, perhaps thousands of containers.
 LONGEST_TOLD = 64 << 20
 OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
 
 
 class EngineQuery(NamedTuple):
-    """A question for an engine, besides its version: a path of its API, and the type of the JSON answer."""
+    """An API path to ask besides the version, and the JSON type of its answer."""
 
     path: str
     kind: type[list[Any] | dict[str, Any]]
@@ -35,12 +35,11 @@ class EngineQuery(NamedTuple):
 
 @dataclass(frozen=True)
 class Probe:
-    """The result of asking an engine.
+    """The result of a probe.
 
-    `error` is one line, "" if it answered; `hint` is the next step; `seconds` is how long it took. `silent` is true if
-    nobody answered at its address. `told` is the answer to the query, if there was one. `swarm` is its role in Docker's
-    Swarm by its ping: inactive, active/manager, active/worker, pending, error or locked. `unasked` is true if too many
-    others gave no answer before its turn.
+    `error` is one line, "" on success; `hint` is the next step. `silent`: nobody answered at the address. `told`: the
+    answer to the query. `swarm`: Docker's Swarm header (inactive, active/manager, active/worker, pending, error,
+    locked). `unasked`: skipped, because too many engines before it gave no answer.
     """
 
     state: State
@@ -56,12 +55,12 @@ class Probe:
 
 
 def probe(endpoint: Endpoint, timeout: float) -> Probe:
-    """Ask one engine, for at most `timeout` seconds. Never raises."""
+    """Probe one engine for at most `timeout` seconds. Never raises."""
     return probe_by(endpoint, Deadline(timeout))
 
 
 def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
-    """Connect to an engine's port without sending anything; return the reason if that fails."""
+    """Connect to an engine's port; return the error if that fails. Sends nothing."""
     try:
         connect_tcp(endpoint, engine_url.parse(endpoint.url), Deadline(timeout)).close()
     except EngineError as exc:
@@ -70,17 +69,16 @@ def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
 
 
 def probe_by(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None = None) -> Probe:
-    """Ask one engine, by a deadline that others share. Never raises."""
+    """Probe one engine within a shared deadline. Never raises."""
     begun = time.monotonic()
     try:
         found = ask(endpoint, deadline, question)
-    except Exception as exc:  # noqa: BLE001 - one host's surprise must not keep the others from being listed
+    except Exception as exc:  # noqa: BLE001 - a bug with one host must not hide the others
         found = failed(exc)
     return replace(found, seconds=time.monotonic() - begun)
 
 
 def failed(exc: Exception) -> Probe:
-    """Return the result for an error."""
     if not isinstance(exc, MachineError):
         return Probe(State.ERROR, error=one_line(f"Unexpected {type(exc).__name__}: {exc}"))
     state = exc.state if isinstance(exc, EngineError) else State.ERROR
@@ -89,9 +87,9 @@ def failed(exc: Exception) -> Probe:
 
 
 def ask(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) -> Probe:
-    """Return the engine's versions, its role in a swarm, and the answer to the query, if any.
+    """Return the engine's versions, Swarm role, and answer to the query.
 
-    With a query, the versions are those of the ping's answer. Raises MachineError if no engine answers.
+    With a query, the versions come from the ping. Raises MachineError.
     """
     wire = dial(endpoint, deadline)
     try:
@@ -111,7 +109,7 @@ def ask(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) ->
             known = parsed(get(wire, "/version").read(LONGEST_ANSWER))
     finally:
         wire.close()
-    # An authorization plugin may allow only the ping; it reports an error in its own form.
+    # If an authorization plugin allows only the ping, /version fails.
     by_name = ping.headers.get("Server", "").partition("Docker/")[2].partition(" ")[0]
     engine = str(known.get("Version") or by_name)
     api = str(known.get("ApiVersion") or ping.headers["Api-Version"])
@@ -121,7 +119,7 @@ def ask(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) ->
 
 
 def answered(endpoint: Endpoint, response: Response, kind: type) -> Any:
-    """Return the JSON answer to a query. Raises EngineError if the engine refuses, or answers something else."""
+    """Return the JSON answer. Raises EngineError if the engine refuses or the type is wrong."""
     said = response.read(LONGEST_TOLD)
     if response.failed:
         raise refused(endpoint, response, said)
@@ -135,7 +133,6 @@ def answered(endpoint: Endpoint, response: Response, kind: type) -> Any:
 
 
 def refused(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
-    """Return the error for an engine's own message."""
     return EngineError(
         f"The engine at {endpoint.peer} answers {response.status}: {message(said) or response.reason}",
         "Look at the engine's journal on its host: journalctl -u docker",
@@ -143,7 +140,7 @@ def refused(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
 
 
 def stranger(endpoint: Endpoint, response: Response) -> EngineError:
-    """Return the error for an HTTP server that is no engine."""
+    """Return the error for an HTTP server other than an engine."""
     found = f"{response.status} {response.reason}"
     headers = response.headers
     if response.status == PROXY_AUTHENTICATION or response.status in GATEWAYS or "Via" in headers:
@@ -156,12 +153,12 @@ def stranger(endpoint: Endpoint, response: Response) -> EngineError:
 
 
 def message(body: bytes) -> str:
-    """Return the engine's own error message: {"message": "…"}, or plain text."""
+    """Return the engine's error: {"message": "…"} or plain text."""
     return str(parsed(body).get("message") or body.decode(errors="replace"))
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """Return a JSON object, an empty one for anything else."""
+    """Return a JSON object; {} for anything else."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

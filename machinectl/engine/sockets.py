@@ -1,4 +1,4 @@
-"""Connect a TCP or unix socket by a deadline, with name resolution, and explain failures."""
+"""Resolve, connect TCP or unix sockets within a deadline, and explain failures."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Deadline, Endpoint
     from machinectl.url import EngineURL
 
-# An address of getaddrinfo: its family, and the argument of connect.
+# getaddrinfo's family, and the argument for connect.
 Address = tuple[socket.AddressFamily, Any]
 
 NO_WAY = NOBODY_THERE | {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
 def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socket.socket:
-    """Connect to the first address of the host that accepts, or use the connection made in advance."""
+    """Connect to the first address that accepts, or use the endpoint's open connection."""
     if endpoint.opened and (sock := endpoint.opened.take()):
         return sock
     failures = list(endpoint.opened.failures) if endpoint.opened else []
     addresses = [] if failures else resolve_endpoint(endpoint, url, deadline)
     for done, (family, address) in enumerate(addresses):
         try:
-            # A fair share of what is left, so that a dead address does not use up the time of a live one.
+            # Share the remaining time, so that one dead address cannot use all of it.
             left = deadline.remaining()
             return connected(family, address, left and left / (len(addresses) - done))
         except OSError as exc:
             failures.append(exc)
-    # The resolver sorts the best address first (RFC 6724).
+    # The best address comes first (RFC 6724).
     first = failures[0] if failures else TimeoutError()
     error = unreachable(endpoint, first, deadline)
     error.silent = all(map(is_silence, failures))
@@ -60,7 +60,6 @@ def connected(family: socket.AddressFamily, address: Any, timeout: float | None)
 
 
 def resolve_endpoint(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[Address]:
-    """Return the addresses of an engine's host."""
     port = int(endpoint.peer.rpartition(":")[2])
     by_address = f"use the address: machinectl set --url tcp://<ADDRESS>:{port} {endpoint.name}"
     try:
@@ -81,7 +80,6 @@ def resolve_endpoint(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> 
 
 
 def unreachable(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineError:
-    """Return the error for a failed TCP connection."""
     peer = endpoint.peer
     if isinstance(exc, TimeoutError):
         return EngineError(
@@ -105,7 +103,6 @@ def unreachable(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineE
 
 
 def closed_socket(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineError:
-    """Return the error for a failed connection to a unix socket."""
     path = endpoint.peer
     start = "Start the engine: sudo systemctl start docker"
     if isinstance(exc, FileNotFoundError):
@@ -117,7 +114,7 @@ def closed_socket(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> Engin
             f"You may not use {path}",
             "Join its group, and log in again: sudo usermod -aG docker $USER",
         )
-    # A unix socket whose queue is full does not wait, it answers EAGAIN (connect(2)).
+    # A unix socket with a full queue fails with EAGAIN (connect(2)).
     if isinstance(exc, (TimeoutError, BlockingIOError)):
         return EngineError(
             f"{path} takes no connection within {deadline}",

@@ -1,4 +1,4 @@
-"""Reach an engine by an ssh:// URL as docker does: the system's ssh runs `docker system dial-stdio`."""
+"""Connect through ssh:// URLs as docker does: OpenSSH runs `docker system dial-stdio`."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from machinectl.url import EngineURL
 
 REMOTE_COMMAND = "docker system dial-stdio"
-# Seconds to wait for ssh to end; it takes milliseconds.
+# Seconds to wait for ssh to exit; normally milliseconds.
 PATIENCE = 1.0
-# In bytes: only the end of ssh's stderr is read.
+# Bytes to read from the end of ssh's stderr.
 LONGEST_ERRORS = 1 << 16
-# sh's exit status for a missing program (POSIX, "Exit Status for Commands").
+# POSIX sh: command not found.
 NOT_FOUND = 127
-# ssh's lines about a changed key: the file that holds the old key, and the host's name in it.
+# ssh's report of a changed key: the known_hosts file, and the host's name.
 CHANGED_FILE = re.compile(r"^Offending .*key in (.+):\d+\s*$", re.MULTILINE)
 CHANGED_NAME = re.compile(r"ost key for (\S+) has changed")
 START = "Start the engine on the host: sudo systemctl start docker"
 
 
 class SSHWire(Wire):
-    """A connection through an ssh process. It ends with the process, and ssh's stderr explains why."""
+    """A connection through an ssh process; `close` ends it. Its stderr explains failures."""
 
     def __init__(
         self,
@@ -99,14 +99,14 @@ def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWi
 
 
 def command(url: EngineURL, options: Sequence[str], timeout: float | None) -> list[str]:
-    """Return docker's own ssh command, which never asks anything: it shares the terminal."""
+    """Return docker's ssh command, in batch mode: ssh shares the terminal and must not prompt."""
     limit = ["-o", f"ConnectTimeout={math.ceil(timeout)}"] if timeout else []
     words = ["-o", "BatchMode=yes", *options, *limit, "-T"]
     return ssh_command(url.host, words, user=url.user, port=url.port, arguments=[REMOTE_COMMAND])
 
 
 def explained(endpoint: Endpoint, status: int | None, errors: str) -> EngineError:
-    """Return the error for ssh's last line on stderr."""
+    """Return the error for ssh's stderr."""
     lines = [line for line in errors.splitlines() if line.strip()]
     said = one_line(lines[-1]) if lines else f"ssh ended with status {status}"
     text = errors.lower()
@@ -122,14 +122,14 @@ def explained(endpoint: Endpoint, status: int | None, errors: str) -> EngineErro
 
 
 def by_hand(endpoint: Endpoint) -> str:
-    """Return the command that logs in at the host; behind a jump host, only the machine name works."""
+    """Return the login command. Behind a jump host, only the machine name works."""
     if any(option.startswith("ProxyCommand=") for option in endpoint.ssh_options):
         return f"machinectl ssh {endpoint.name}"
     return f"ssh {target(endpoint)}"
 
 
 def acceptance(endpoint: Endpoint, errors: str) -> str:
-    """Return how to accept a changed key: in the machine's pin, or in the user's known_hosts, which ssh names."""
+    """Return how to accept a changed key, pinned by the machine or in the user's known_hosts."""
     if any(option.startswith("HostKeyAlias=") for option in endpoint.ssh_options):
         return f"See the new key, and how to accept it: machinectl ssh {endpoint.name}"
     name, file = CHANGED_NAME.search(errors), CHANGED_FILE.search(errors)
@@ -139,12 +139,12 @@ def acceptance(endpoint: Endpoint, errors: str) -> str:
 
 
 def target(endpoint: Endpoint) -> str:
-    """Return the host as ssh and ssh-copy-id take it."""
+    """Return the host as arguments of ssh and ssh-copy-id."""
     url = engine_url.parse(endpoint.url)
     return (f"-p {url.port} " if url.port else "") + (f"{url.user}@" if url.user else "") + url.host
 
 
-# Errors of OpenSSH or of the docker CLI on the host. If two match, the first explains the second.
+# Errors of OpenSSH or the remote docker CLI. The first match is the root cause.
 SAYINGS = (
     (
         "host identification has changed",

@@ -1,7 +1,6 @@
-"""Docker Swarm over the Engine API: ask an engine about its swarm, and let it join or leave.
+"""Manage Docker Swarm over the Engine API: https://docs.docker.com/reference/api/engine/ (unversioned paths).
 
-The API is https://docs.docker.com/reference/api/engine/ (Swarm, Node, Task); paths are unversioned. Join tokens are
-secrets: no error contains one, whatever an engine answers.
+Join tokens are secrets: no error contains one.
 """
 
 from __future__ import annotations
@@ -24,22 +23,22 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Endpoint
 
 PORT = 2377
-# The ports between nodes: management, gossip, and traffic of containers.
+# Ports between nodes: management, gossip, container traffic.
 PORTS = ((PORT, "tcp"), (7946, "tcp"), (7946, "udp"), (4789, "udp"))
 LISTEN = f"0.0.0.0:{PORT}"
 INFO = EngineQuery("/info", dict)
-# An answer about a thousand nodes has two or three MB.
+# Bytes; a thousand nodes take 2 to 3 MB.
 LONGEST_ANSWER = 64 << 20
-# Seconds. An engine gives up joining after 20 s; leaving and starting a swarm are faster.
+# Seconds. An engine stops trying to join after 20 s; leave and init are faster.
 TIMEOUT = 10.0
 PATIENCE = 45.0
-# A task is on its node until it is in one of these (swarmkit, api/types.proto: TaskState).
+# Final task states (swarmkit, api/types.proto: TaskState).
 ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
 
 
-# The form of the IDs of swarms and nodes: swarmkit makes 25 digits and letters. They become parts of paths.
+# Swarm and node IDs become parts of paths. swarmkit makes 25 digits and letters.
 ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-# Managers' errors during the election of a leader (swarmkit, manager/state/raft).
+# Managers' errors during a leader election (swarmkit, manager/state/raft).
 ELECTING = (
     "does not have a leader",
     "lost leader status",
@@ -50,7 +49,7 @@ ELECTING = (
 
 
 class Refusal(EngineError):
-    """An engine refused a request; `status` is its HTTP status."""
+    """An engine refused a request with this HTTP `status`."""
 
     def __init__(self, status: int, cause: str) -> None:
         super().__init__(cause, "See what its swarm is like: machinectl swarm status")
@@ -59,10 +58,9 @@ class Refusal(EngineError):
 
 @dataclass(frozen=True)
 class Membership:
-    """An engine as a node, in its own words (GET /info, Swarm).
+    """An engine's own view of its membership (GET /info, Swarm).
 
-    `state` is inactive, pending, active, error or locked, "" if it does not say; `error` is why it is not active.
-    `cluster` is the swarm's ID, which only a manager knows.
+    `state`: inactive, pending, active, error, locked, or "" if missing. Only managers know `cluster` (the swarm's ID).
     """
 
     state: str = ""
@@ -78,17 +76,16 @@ class Membership:
 
     @property
     def is_out(self) -> bool:
-        """Whether it says that it is in no swarm; a missing answer is not "no"."""
+        """Whether it reports no swarm; a missing answer does not count."""
         return self.state == "inactive"
 
     @property
     def role(self) -> str:
-        """Manager, worker, or "" for an engine in no swarm."""
+        """Manager, worker, or "" outside a swarm."""
         return ("manager" if self.manages else "worker") if self.is_in else ""
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Membership:
-        """Read the answer to INFO."""
         said = part(info, "Swarm")
         return cls(
             one_line(word(said, "LocalNodeState")),
@@ -102,10 +99,10 @@ class Membership:
 
 @dataclass(frozen=True)
 class Node:
-    """A node as a manager knows it; `state` is its last known one: ready, down, disconnected or unknown.
+    """A manager's view of a node.
 
-    `reachability` is reachable, unreachable or unknown for a manager, "" for a worker. `manages_at` is where other
-    nodes reach a manager, host:port. `spec` and `version` are what an update starts from.
+    `state`: ready, down, disconnected or unknown. `reachability`: reachable, unreachable or unknown; "" for workers.
+    `manages_at`: a manager's host:port for other nodes. `update` starts from `spec` and `version`.
     """
 
     id: str
@@ -152,16 +149,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens with which engines join a swarm, by role."""
-
     worker: str = field(repr=False)
     manager: str = field(repr=False)
 
 
 def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
-    """Ask an engine about itself as a node. Raises EngineError.
+    """Return an engine's membership. Raises EngineError.
 
-    A manager without a leader takes longer for /info than any timeout; its ping says at once that it is a manager.
+    /info hangs on a manager without a leader, so a timeout falls back to the ping.
     """
     try:
         return Membership.of(asked(endpoint, "GET", INFO.path, dict, timeout=timeout))
@@ -176,39 +171,39 @@ def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
 
 
 def by_ping(said: str) -> Membership:
-    """Return the membership by an engine's ping, as active/manager."""
+    """Parse a ping's Swarm header, such as active/manager."""
     state, _, role = one_line(said).partition("/")
     return Membership(state, manages=role == "manager")
 
 
 def is_electing(said: str) -> bool:
-    """Return whether a manager's error will pass because its swarm is electing a leader."""
+    """Return whether the error ends with the leader election."""
     return any(words in said for words in ELECTING)
 
 
 def nodes(endpoint: Endpoint, timeout: float = TIMEOUT) -> list[Node]:
-    """Return all nodes of a manager's swarm. Raises Refusal if the engine is no manager or has no leader."""
+    """Return all nodes. Raises Refusal without a leader, or if the engine is not a manager."""
     return [Node.of(each) for each in asked(endpoint, "GET", "/nodes", list, timeout=timeout) if isinstance(each, dict)]
 
 
 def node(endpoint: Endpoint, node_id: str) -> Node:
-    """Return one node of a manager's swarm. Raises EngineError; Refusal with status 404 for an unknown one."""
+    """Return one node. Raises EngineError; Refusal with status 404 if it is unknown."""
     return Node.of(asked(endpoint, "GET", f"/nodes/{quote(node_id, safe='')}", dict))
 
 
 def tokens(endpoint: Endpoint) -> Tokens:
-    """Return the tokens for joining a manager's swarm. Raises EngineError."""
+    """Return a manager's join tokens. Raises EngineError."""
     found = part(asked(endpoint, "GET", "/swarm", dict), "JoinTokens")
     return Tokens(word(found, "Worker"), word(found, "Manager"))
 
 
 def init(endpoint: Endpoint, advertised: str) -> None:
-    """Make an engine the first manager of a swarm that others reach at an address. Raises EngineError."""
+    """Create a swarm; other nodes reach it at `advertised`. Raises EngineError."""
     told(endpoint, "/swarm/init", {"ListenAddr": LISTEN, "AdvertiseAddr": advertised})
 
 
 def join(endpoint: Endpoint, token: str, managers: Iterable[str], advertised: str) -> None:
-    """Make an engine join the swarm of `managers` (host:port), which reach it at an address. Raises EngineError."""
+    """Join the swarm of `managers` (host:port). Raises EngineError."""
     wish = {
         "ListenAddr": LISTEN,
         "AdvertiseAddr": advertised,
@@ -219,14 +214,14 @@ def join(endpoint: Endpoint, token: str, managers: Iterable[str], advertised: st
 
 
 def leave(endpoint: Endpoint, *, force: bool = False) -> None:
-    """Make an engine leave its swarm; a manager only with force. Raises EngineError."""
+    """Leave the swarm; a manager needs `force`. Raises EngineError."""
     told(endpoint, f"/swarm/leave?force={int(force)}")
 
 
 def update(endpoint: Endpoint, node_id: str, **changes: str) -> None:
     """Change a node's `Availability` (active, pause, drain) or `Role` through a manager. Raises EngineError.
 
-    Other changes at the same moment are kept: the node is read again if its version has changed.
+    Retries if somebody else updates the node meanwhile.
     """
     for attempt in range(3):
         there = node(endpoint, node_id)
@@ -243,19 +238,19 @@ def update(endpoint: Endpoint, node_id: str, **changes: str) -> None:
 
 
 def remove(endpoint: Endpoint, node_id: str, *, force: bool = False) -> None:
-    """Remove a node through a manager; one that is not down only with force. Raises EngineError."""
+    """Remove a node through a manager; needs `force` unless the node is down. Raises EngineError."""
     asked(endpoint, "DELETE", f"/nodes/{quote(node_id, safe='')}?force={int(force)}")
 
 
 def starting(endpoint: Endpoint) -> int:
-    """Return how many tasks of the swarm should run and do not yet. Raises EngineError."""
+    """Return how many tasks should run but do not. Raises EngineError."""
     query = urlencode({"filters": json.dumps({"desired-state": ["running"]})})
     found = asked(endpoint, "GET", f"/tasks?{query}", list)
     return sum(word(part(each, "Status"), "State") != "running" for each in found)
 
 
 def tasks(endpoint: Endpoint, node_id: str) -> int:
-    """Return how many tasks of services run on a node. Raises EngineError."""
+    """Return how many service tasks run on a node. Raises EngineError."""
     query = urlencode({"filters": json.dumps({"node": [node_id]})})
     found = asked(endpoint, "GET", f"/tasks?{query}", list)
     return sum(word(part(each, "Status"), "State") not in ENDED for each in found if isinstance(each, dict))
@@ -276,9 +271,9 @@ def asked(
     timeout: float = TIMEOUT,
     secret: str = "",
 ) -> Any:
-    """Return an engine's JSON answer of a `kind`; None if no answer is expected.
+    """Return an engine's JSON answer of this `kind` (None: no answer expected).
 
-    Raises EngineError, or Refusal if the engine refuses; its message does not contain `secret`.
+    Raises EngineError, or Refusal if the engine refuses; errors never contain `secret`.
     """
     headers = {"Content-Type": "application/json"} if body else None
     with request(endpoint, method, path, body, headers, timeout=timeout) as answer:
@@ -303,23 +298,23 @@ def without(text: str, secret: str) -> str:
 
 
 def part(said: Any, key: str) -> dict[str, Any]:
-    """Return an object within another; an empty one if it is missing."""
+    """Return a nested object; {} if missing."""
     found = said.get(key) if isinstance(said, dict) else None
     return found if isinstance(found, dict) else {}
 
 
 def word(said: Any, key: str) -> str:
-    """Return a text within an object; "" if it is missing."""
+    """Return a string member; "" if missing."""
     found = said.get(key) if isinstance(said, dict) else None
     return found if isinstance(found, str) else ""
 
 
 def host_of(address: str) -> str:
-    """Return the host of host:port; one of IPv6 has brackets."""
+    """Return the host of host:port without IPv6 brackets."""
     return address.rpartition(":")[0].strip("[]")
 
 
 def identifier(said: Any, key: str) -> str:
-    """Return the ID within an object; "" if it is missing or invalid."""
+    """Return an ID member; "" if missing or invalid."""
     found = word(said, key)
     return found if ID.fullmatch(found) else ""

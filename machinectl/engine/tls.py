@@ -1,4 +1,4 @@
-"""Docker's mutual TLS as docker's own client speaks it, and an explanation for each failure."""
+"""Docker's mutual TLS, compatible with docker's client, and explanations of failures."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 CA, CERTIFICATE, KEY = "ca.pem", "cert.pem", "key.pem"
 
-# X509_V_ERR_… of OpenSSL's x509_vfy.h, as verify_code says them.
+# verify_code values (OpenSSL x509_vfy.h, X509_V_ERR_…).
 NOT_YET_VALID, EXPIRED, INVALID_PURPOSE = 9, 10, 26
 OTHER_NAMES = {62, 64}
-# No issuer, a wrong signature, self-signed, an issuer with another key.
+# No issuer, wrong signature, self-signed, issuer with another key.
 OTHER_CA = {2, 7, 18, 19, 20, 21, 30}
 
 
 class TLSWire(Wire):
-    """A TLS connection. From TLS 1.3 on, a refused client learns of it only at its first read."""
+    """A TLS connection. With TLS 1.3, a client learns only at its first read that it is refused."""
 
     sock: ssl.SSLSocket
     closed = (*Wire.closed, ssl.SSLError)
@@ -39,7 +39,7 @@ class TLSWire(Wire):
     def failure(self, exc: OSError) -> EngineError:
         if not isinstance(exc, ssl.SSLError):
             return super().failure(exc)
-        # OpenSSL 3 reports a socket that was closed too early like this.
+        # OpenSSL 3's errors for an early close.
         if exc.library == "SYS" or isinstance(exc, ssl.SSLEOFError):
             return self.silence()
         return refused(self.endpoint, exc)
@@ -63,16 +63,16 @@ def connect_tls(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWi
 
 
 def handshake(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWire:
-    """Connect and shake hands. Raises ssl.SSLError if that fails."""
+    """Connect and shake hands. Raises ssl.SSLError."""
     return secured_by(context, connect_tcp(endpoint, url, deadline), endpoint, url, deadline)
 
 
 def secured_by(
     context: ssl.SSLContext, sock: socket.socket, endpoint: Endpoint, url: EngineURL, deadline: Deadline
 ) -> TLSWire:
-    """Shake hands on a connection; close it if that fails. Raises as `handshake` does."""
+    """Shake hands on `sock`; close it on failure. Raises ssl.SSLError."""
     try:
-        # A name may end in the root's dot; certificates never have it.
+        # Names in certificates never have the trailing dot.
         secured = context.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=url.host.rstrip("."))
     except BaseException:
         sock.close()
@@ -95,17 +95,17 @@ def secured_by(
 
 
 def client_context(endpoint: Endpoint) -> ssl.SSLContext:
-    """Return a client's TLS context. Raises EngineError for missing or unusable files.
+    """Return the client's TLS context. Raises EngineError for missing or unusable files.
 
-    As in docker's own client, there is no client certificate if neither cert.pem nor key.pem exists.
+    As in docker's client, cert.pem and key.pem may both be missing.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Python 3.13 may set it, and refuse certificates without an authority key identifier, which docker takes.
+    # Python 3.13's default would refuse certificates without an authority key identifier; docker accepts them.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    # As Go does: every certificate in ca.pem is trusted by itself, an intermediate CA's too ...
+    # Like Go: trust each certificate in ca.pem, even an intermediate CA's,
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # ... and a common name is no host's name.
+    # and ignore common names.
     context.hostname_checks_common_name = False
     directory = endpoint.cert_dir
     there = [file for file in (CA, CERTIFICATE, KEY) if os.path.lexists(os.path.join(directory, file))]
@@ -138,7 +138,7 @@ def load_client(context: ssl.SSLContext, endpoint: Endpoint) -> None:
 
 
 def pem(endpoint: Endpoint, file: str, kind: str) -> str:
-    """Return the text of a PEM file. Raises EngineError if it cannot be read or contains something else."""
+    """Return a PEM file's text. Raises EngineError if it is unreadable or of another kind."""
     try:
         text = read_file(os.path.join(endpoint.cert_dir, file)).decode("ascii", "replace")
     except FileNotFoundError as exc:
@@ -151,9 +151,9 @@ def pem(endpoint: Endpoint, file: str, kind: str) -> str:
 
 
 def names_shown(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[str]:
-    """Return the names in the server's certificate; Python does not say them if none fits.
+    """Return the names in the server's certificate, which Python hides on a mismatch.
 
-    Connects again without checking the name, and sends nothing; the chain is still checked.
+    Reconnects without the name check; still verifies the chain. Sends nothing.
     """
     context.check_hostname = False
     try:
@@ -165,25 +165,25 @@ def names_shown(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, dea
 
 
 def shown_certificate(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> bytes:
-    """Return the certificate that a server shows, unchecked, as DER; b"" for none.
+    """Return a server's unverified certificate as DER, b"" if none. Raises OSError.
 
-    Sends nothing, not even a certificate: from TLS 1.3 on, the server shows its own first. Raises OSError.
+    Sends no client certificate: in TLS 1.3, the server shows its own first.
     """
     with handshake(strangers_context(), endpoint, url, deadline) as wire:
         return wire.sock.getpeercert(binary_form=True) or b""
 
 
 def strangers_context() -> ssl.SSLContext:
-    """Return a context that trusts any server and has no certificate: never send secrets with it."""
+    """Return a context that trusts any server: never send secrets with it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
 def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
-    """Return the error for a server certificate that is not trusted."""
+    """Return the error for an untrusted server certificate."""
     peer = endpoint.peer
-    # Setting up its host makes certificates, too.
+    # Provisioning also makes certificates.
     makes = f"provision {endpoint.name}" if endpoint.takeover else f"certs create --out <DIR> --san {host}"
     renew = f"make a new one for it: machinectl {makes}"
     if exc.verify_code in OTHER_NAMES:
@@ -214,7 +214,7 @@ def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError,
 
 
 def refused(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
-    """Return the error for a TLS alert (RFC 8446 6), or for an answer that is not TLS."""
+    """Return the error for a TLS alert (RFC 8446 6) or a non-TLS answer."""
     peer, directory, reason = endpoint.peer, endpoint.cert_dir, exc.reason or ""
     shown = os.path.lexists(os.path.join(directory, CERTIFICATE))
     if "CERTIFICATE_REQUIRED" in reason or (not shown and wants_certificate(exc)):
@@ -240,14 +240,13 @@ def refused(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
 
 
 def wants_certificate(exc: ssl.SSLError) -> bool:
-    """Return whether the server wants a certificate that the client did not send."""
     return any(alert in (exc.reason or "") for alert in WANTING)
 
 
-# The alerts that Go's crypto/tls, so dockerd, and OpenSSL send to a client up to TLS 1.2 that shows no certificate ...
+# Alerts for a missing client certificate; the last two up to TLS 1.2 (Go's crypto/tls, OpenSSL).
 WANTING = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_HANDSHAKE_FAILURE")
 
-# ... and those about the certificate that it does show.
+# Alerts about the client certificate.
 REFUSALS = {
     "ALERT_UNKNOWN_CA": "it is from another CA",
     "ALERT_CERTIFICATE_EXPIRED": "it has expired",
@@ -260,7 +259,7 @@ REFUSALS = {
 
 TOO_OLD = ("ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL")
 
-# What OpenSSL calls bytes that are no TLS record; which one depends on its version and on the bytes.
+# OpenSSL's reasons for bytes that are not TLS; they vary by version and input.
 NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH", "UNEXPECTED_MESSAGE")
 
 

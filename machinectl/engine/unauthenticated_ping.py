@@ -1,4 +1,4 @@
-"""Find out what listens on a port, without a certificate and with nothing but a ping."""
+"""Identify the server on a port by a ping without a client certificate."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Deadline
 
 OK = 200
-# Limits for a server's own name, in characters, and for its first bytes.
+# Limits of a server's name (characters) and its first bytes.
 LONGEST_SAID = 80
 LONGEST_FIRST = 256
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What listens on a port.
+    """The server on a port.
 
-    `server` is an HTTP server's own name, `engine` whether it is an engine's API; `welcome` whether it answers without
-    a certificate. `names` are those in the certificate that it showed, `asks` is whether it wants a client certificate.
+    `server`: its name in HTTP. `welcome`: it answers without a certificate. `names`: in its certificate. `asks`: it
+    wants a client certificate.
     """
 
     tls: bool = False
@@ -40,12 +40,12 @@ class Answer:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is an engine that obeys anybody: whoever can reach it is root on its host."""
+        """Whether anybody can use this engine, and so become root on its host."""
         return self.engine and self.welcome
 
 
 def first_words(sock: socket.socket, seconds: float) -> bytes | None:
-    """Peek at what a server sends first; None for nothing in time, b"" if it hung up."""
+    """Peek at what a server sends first: None for nothing in time, b"" after a hangup."""
     try:
         sock.settimeout(seconds)
         return sock.recv(LONGEST_FIRST, socket.MSG_PEEK)
@@ -56,7 +56,7 @@ def first_words(sock: socket.socket, seconds: float) -> bytes | None:
 
 
 def in_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
-    """Ask in plain HTTP; None if it does not speak that. Closes the connection."""
+    """Ping over plain HTTP; None if the server does not speak it. Closes the connection."""
     wire = Wire(sock, Endpoint(url_of(address, port)), deadline)
     with wire:
         try:
@@ -67,7 +67,7 @@ def in_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -
 
 
 def in_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
-    """Ask in TLS; None if it does not speak that. Closes the connection."""
+    """Ping over TLS; None if the server does not speak it. Closes the connection."""
     endpoint = Endpoint(url_of(address, port), tls=True)
     try:
         wire = secured_by(strangers_context(), sock, endpoint, engine_url.parse(endpoint.url), deadline)
@@ -89,7 +89,7 @@ def in_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> 
 
 
 def pinged(wire: Wire) -> Answer | None:
-    """Ping in HTTP; None for a bare "bad request". Raises EngineError."""
+    """Ping; None for a bare "bad request". Raises EngineError."""
     answer = get(wire, "/_ping")
     engine = "Api-Version" in answer.headers
     if answer.status == BAD_REQUEST and not engine:
@@ -99,7 +99,7 @@ def pinged(wire: Wire) -> Answer | None:
 
 
 def names_in(certificate: bytes) -> tuple[str, ...]:
-    """Return the names in a certificate (DER); none if it cannot be read."""
+    """Return the names in a DER certificate; () if unreadable."""
     from machinectl import certs
 
     try:

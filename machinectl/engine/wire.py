@@ -1,4 +1,4 @@
-"""A connection to an engine whose reads and writes end by a deadline."""
+"""A connection to an engine with a deadline for reads and writes."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 
 
 class Wire:
-    """A connected socket. Each call raises EngineError after the deadline, which may be replaced."""
+    """A connected socket. Calls raise EngineError after the deadline, which callers may replace."""
 
-    # The errors of sending after the other side has closed.
+    # Errors of sending after the peer closed.
     closed: tuple[type[OSError], ...] = (BrokenPipeError, ConnectionResetError)
 
     def __init__(self, sock: socket.socket, endpoint: Endpoint, deadline: Deadline) -> None:
         self.sock = sock
         self.endpoint = endpoint
         self.deadline = deadline
-        self.answering = False  # a byte has come
-        self.ended = False  # the other side has closed
+        self.answering = False  # the peer has sent a byte
+        self.ended = False  # the peer has closed
 
     def send(self, data: bytes) -> None:
         try:
             self.sock.settimeout(self.deadline.remaining())
             self.sock.sendall(data)
         except self.closed:
-            # A server that closes early has often sent the reason (a TLS alert, a status 400): the next read gets it.
+            # The next read often finds the reason: a TLS alert or status 400.
             pass
         except OSError as exc:
             raise self.failure(exc) from exc
 
     def receive_into(self, buffer: WriteableBuffer) -> int:
-        """Read at least one byte into a buffer; return 0 at the end of an answer."""
+        """Read at least one byte; return 0 at the end of an answer."""
         try:
             self.sock.settimeout(self.deadline.remaining())
             count = self.sock.recv_into(buffer)
@@ -55,11 +55,10 @@ class Wire:
         return count
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return the file that http.client reads; closing it leaves the connection open."""
+        """Return a file for http.client; closing it keeps the connection open."""
         return io.BufferedReader(_Reader(self))
 
     def failure(self, exc: OSError) -> EngineError:
-        """Return the error for a socket's error."""
         if isinstance(exc, TimeoutError):
             return self.late()
         if isinstance(exc, ConnectionResetError):
@@ -75,7 +74,7 @@ class Wire:
         )
 
     def silence(self) -> EngineError:
-        """Return the error for a connection that was closed without an answer."""
+        """Return the error for a close without an answer."""
         return EngineError(
             f"{self.endpoint.peer} closes the connection without an answer",
             f"Check that an engine is at that address: machinectl url {self.endpoint.name}",
