@@ -1,4 +1,4 @@
-"""Set up a host as a Docker host: facts about it, the steps that those lead to, and their undo."""
+"""Provision Docker hosts: facts, the steps based on them, and undo."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from functools import cache
 
 @cache
 def resource(name: str) -> str:
-    """Return the text of a shell script in scripts/."""
+    """Return a script from scripts/."""
     with open(os.path.join(os.path.dirname(__file__), "scripts", name), encoding="utf-8") as file:
         return file.read()

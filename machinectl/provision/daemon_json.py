@@ -1,4 +1,4 @@
-"""Merge our keys into daemon.json and remove them again, without touching anybody else's.
+"""Merge our keys into daemon.json and remove them, without changing other keys.
 
 Keys: https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file
 """
@@ -15,7 +15,7 @@ from machinectl.errors import CheckFailed, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# Flags with another name in daemon.json; they can be repeated.
+# Repeatable flags, and their keys in daemon.json.
 LISTS = {
     "add-runtime": "runtimes",
     "allow-nondistributable-artifacts": "allow-nondistributable-artifacts",
@@ -34,7 +34,7 @@ LISTS = {
     "storage-opt": "storage-opts",
 }
 MAPS = {"default-ulimit": "default-ulimits", "log-opt": "log-opts", "feature": "features"}
-# Values that dockerd wants as text, even if they look like numbers.
+# dockerd wants strings here, even for numbers.
 TEXTS = {
     "default-shm-size",
     "group",
@@ -49,7 +49,7 @@ STRUCTURES = {"add-runtime", "default-address-pool", "default-ulimit"}
 
 
 def parse(text: bytes | None, path: str) -> dict[str, Any]:
-    """Read daemon.json; a missing or empty file has no keys. Raises CheckFailed for what dockerd could not read."""
+    """Parse daemon.json; {} for a missing or empty file. Raises CheckFailed if it is invalid."""
     see = f"Fix it on the host, then check it as root: dockerd --validate --config-file {shlex.quote(path)}"
     try:
         value = json.loads((text or b"").decode("utf-8-sig").strip() or "{}")
@@ -61,20 +61,19 @@ def parse(text: bytes | None, path: str) -> dict[str, Any]:
 
 
 def dump(config: Mapping[str, Any], like: bytes | None) -> bytes:
-    """Write daemon.json, indented as `like` is."""
+    """Format daemon.json, indented like `like`."""
     indent = re.search(rb"\n([ \t]+)\"", like or b"")
     text = json.dumps(config, indent=indent[1].decode() if indent else 4, ensure_ascii=False) + "\n"
-    # Half a surrogate pair stays an escape.
+    # Lone surrogates stay escaped.
     return text.encode(errors="backslashreplace")
 
 
 def with_ours(before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Set our keys; new ones come last."""
     return {**before, **ours}
 
 
 def put_back(now: Mapping[str, Any], before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Restore the keys of `ours` that nobody changed since to their value in `before`."""
+    """Restore the keys of `ours` from `before`, except those changed since."""
     result = dict(now)
     for key, value in ours.items():
         if key not in now or now[key] != value:
@@ -87,18 +86,18 @@ def put_back(now: Mapping[str, Any], before: Mapping[str, Any], ours: Mapping[st
 
 
 def ordered(config: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
-    """Sort keys as in `like`."""
+    """Order keys as in `like`."""
     return {**{key: config[key] for key in like if key in config}, **config}
 
 
 def extended(there: Any, more: Sequence[str]) -> list[Any]:
-    """Append to a list what it lacks."""
+    """Return the list with the missing values appended."""
     values = list(there) if isinstance(there, list) else []
     return [*values, *(each for each in dict.fromkeys(more) if each not in values)]
 
 
 def labelled(there: Any, labels: Mapping[str, str]) -> list[Any]:
-    """Merge labels: dockerd refuses two with the same key, so ours replace those."""
+    """Merge labels; ours win, because dockerd refuses duplicate keys."""
     left = dict(labels)
     found: list[Any] = []
     for each in there if isinstance(there, list) else ():
@@ -111,12 +110,11 @@ def labelled(there: Any, labels: Mapping[str, str]) -> list[Any]:
 
 
 def key_of(flag: str) -> str:
-    """Return the daemon.json key of a dockerd flag."""
     return LISTS.get(flag) or MAPS.get(flag) or flag
 
 
 def option_keys(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert `--engine-opt flag=value` to keys. Raises UsageError for invalid ones."""
+    """Convert `--engine-opt flag=value` options to keys. Raises UsageError."""
     found: dict[str, Any] = {}
     for option in given:
         flag, equals, value = option.lstrip("-").partition("=")
@@ -140,7 +138,7 @@ def option_keys(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, An
 
 
 def typed_value(text: str) -> str | int | bool:
-    """Convert text to a bool or number: dockerd refuses a quoted number."""
+    """Convert to bool or int: dockerd refuses quoted numbers."""
     if text in {"true", "false"}:
         return text == "true"
     return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else text

@@ -1,4 +1,4 @@
-"""Decisions: the job to run, the changes to record, and the explanation of a failure."""
+"""Decisions: a job, the changes to record, and explanations of failures."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 JOURNAL_LINES = 15
 # In characters.
 LONGEST_LINE = 2000
-# Followed by dockerd's whole configuration in its journal: a log-opt may hold a token, and errors are recorded.
+# This journal line holds dockerd's configuration, perhaps with tokens in log-opts. Keep it out of errors.
 RELOADED = "Reloaded configuration: "
-# Begins apply.sh's line about an engine that could create no container before.
+# apply.sh prints this if the engine could not create containers before.
 NO_CONTAINER = "no container: "
 
 
 def no_container(result: RemoteResult) -> str:
-    """Return a remark if the engine could not create a container even before its restart, else ""."""
+    """Return a warning if the engine could not create containers even before its restart, else ""."""
     lines = result.stdout.decode(errors="replace").splitlines()
     reason = next((line.removeprefix(NO_CONTAINER) for line in lines if line.startswith(NO_CONTAINER)), "")
     return f"the engine cannot create a container, and could not before its restart: {reason}" if reason else ""
 
 
 class Rehearsal(NamedTuple):
-    """A check whether a job may run, before anything is recorded.
+    """A check before anything is recorded.
 
-    `command` changes nothing and is used in a dry run too; `job` updates package lists first. `judge` raises
-    MachineError if their output forbids the job.
+    `command` changes nothing, so dry runs use it too; `job` refreshes package lists first. `judge` raises MachineError
+    to stop the real job.
     """
 
     title: str
@@ -45,11 +45,11 @@ class Rehearsal(NamedTuple):
 
 @dataclass(frozen=True)
 class Decision:
-    """A change of a host.
+    """A planned change of a host.
 
-    `after` are the facts after it. If they cannot be known (`unforeseen`), it is a guess for a dry run, and a real run
-    reads the host again. `changes` are recorded before the job runs, `undone` ones are removed from the record after
-    it; `learned` are changes that only the result tells, even of a failure. `remark` is a message about the result.
+    `after`: the facts after it; if `unforeseen`, a guess for dry runs, and real runs read the host again. `changes` are
+    recorded before the job, `learned` ones from its result, even after a failure. `undone` ones leave the record
+    afterwards.
     """
 
     title: str
@@ -66,7 +66,6 @@ class Decision:
     remark: Callable[[RemoteResult], str] = field(default=no_container, repr=False)
 
 
-# The hint if an engine refuses its configuration.
 CORRECT = (
     "Correct the option that it names, in fleet.yaml or with machinectl set --engine-opt <KEY>=<VALUE> <NAME>, "
     "then run the same command again"
@@ -74,7 +73,7 @@ CORRECT = (
 
 
 class InUse(CheckFailed):
-    """The engine runs containers and may not be restarted yet. Nothing was changed; `containers` are their IDs."""
+    """The engine runs containers (`containers`: their IDs) and must not restart yet. Nothing was changed."""
 
     def __init__(self, name: str, containers: frozenset[str]) -> None:
         super().__init__(f'The engine of "{name}" runs containers: it is restarted later, in turn')
@@ -82,16 +81,15 @@ class InUse(CheckFailed):
 
 
 class EngineDown(MachineError):
-    """The engine did not start, or could create no container; its old configuration was restored."""
+    """The engine did not start or create a container; its old configuration was restored."""
 
 
 def log_command(init: str) -> str:
-    """Return the command that shows the engine's log on its host."""
     return "tail -n 50 /var/log/docker.log" if init == "openrc" else "journalctl -u docker.service"
 
 
 def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
-    """Explain a failure of apply.sh on a host with this init system."""
+    """Explain a failure of apply.sh."""
     said = tail(result)
     # By exit status.
     causes = {
@@ -125,7 +123,7 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
 
 
 def not_written(said: str) -> MachineError:
-    """Explain why apply.sh wrote nothing: its last line says what failed, the first program's message says why."""
+    """Explain why apply.sh wrote nothing: the last line says what failed, the first says why."""
     look = "df -h /etc /etc/docker /run; ls -ld /etc/docker; findmnt -T /etc/docker"
     if "No space left" in said:
         look = "df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
@@ -139,14 +137,14 @@ def not_written(said: str) -> MachineError:
 
 
 def interrupted(result: RemoteResult) -> MachineError | None:
-    """Explain an exit status of launch.sh that means that it did not start the job; None for another status."""
+    """Return an error if launch.sh did not start the job, else None."""
     if result.status == 75:  # noqa: PLR2004 - launch.sh
         return MachineError(f"Another run is at work on the host: {tail(result)}", "Wait for it to end, and try again")
     return None
 
 
 def tail(result: RemoteResult) -> str:
-    """Return the last lines that a job printed."""
+    """Return the job's last lines of output."""
     said = (result.stdout + result.stderr).decode(errors="replace")
     lines = [
         "".join(letter for letter in line[:LONGEST_LINE] if letter.isprintable() or letter == "\t")

@@ -1,4 +1,4 @@
-"""The host's firewall: whether it blocks the engine's port, and the rule that opens it."""
+"""Find out if the host's firewall blocks the engine's port, and open it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CHAIN_OF_RULE = re.compile(r"nft delete rule ([a-z0-9]+ [\w./-]+ [\w./-]+) handl
 
 
 class Rule(NamedTuple):
-    """A firewall that closes the port, and the commands that open it and close it again.
+    """A blocking firewall, and the commands that open the port and close it again.
 
-    `rejects` is true if the firewall refuses a connection like a port where nothing listens.
+    `rejects`: it refuses connections like a closed port.
     """
 
     firewall: str
@@ -32,9 +32,9 @@ class Rule(NamedTuple):
 
 
 def blocking(facts: Facts, port: int, protocol: str = "tcp") -> Rule | None:
-    """The firewall that keeps a port of the host from being reached, as far as its rules show; rules are for TCP."""
+    """Return the firewall that blocks a port, as far as its rules show; its commands are for TCP."""
     rules = facts.firewalls
-    # These two manage the kernel's rules, in chains of their own.
+    # ufw and firewalld manage the kernel's rules in their own chains.
     if "ufw" in rules:
         if re.search(rf"allow (any|{protocol}) {port} ", rules["ufw"]):
             return None
@@ -52,15 +52,15 @@ def blocking(facts: Facts, port: int, protocol: str = "tcp") -> Rule | None:
 
 
 def chains(rules: str) -> list[tuple[str, str]]:
-    """The input chains of nftables, each by family, table and name, with its rules."""
+    """Split nftables' input chains into (family table name, rules)."""
     found = re.split(r"^chain (\S+ \S+ \S+)$", rules, flags=re.MULTILINE)[1:]
     return list(zip(found[::2], found[1::2], strict=True))
 
 
 def blocked_by(rules: str, port: int, protocol: str = "tcp") -> str:
-    """Return the rule or policy of an input chain that closes a port, "" if none does.
+    """Return the rule or policy that blocks a port, or "".
 
-    Rules are read in order. Only rules about nothing but a port count; the rest only appears in the error message.
+    Rules apply in order. Rules with other conditions are ignored.
     """
     default = re.search(r"policy drop|^-P INPUT DROP", rules, re.MULTILINE)
     others = "udp" if protocol == "tcp" else "tcp"
@@ -93,10 +93,10 @@ def iptables(port: int) -> Rule:
 
 
 def nftables(chain: str, port: int) -> Rule:
-    """A rule in a chain, named by family, table and name; iptables finds its own rules in its own chain only."""
+    """Return a rule in a chain (family table name). iptables only finds rules in its own chain."""
     if chain == "ip filter INPUT":
         return iptables(port)
-    # A rule of nftables has only a handle, which is known once the rule exists.
+    # nftables deletes rules by handle, known only once the rule exists.
     undo = (
         f"nft delete rule {chain} handle "
         f"$(nft -a list chain {chain} | sed -n 's/.*tcp dport {port} accept # handle //p' | head -n 1)"
@@ -105,7 +105,7 @@ def nftables(chain: str, port: int) -> Rule:
 
 
 def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Open the engine's port, if --open-firewall was given and a firewall blocks it."""
+    """Open the engine's port if a firewall blocks it and --open-firewall is given."""
     rule = blocking(facts, target.port) if allowed.open_firewall else None
     if rule is None:
         return None
@@ -121,7 +121,7 @@ def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
 
 
 def is_our_rule(change: PortOpened) -> bool:
-    """Return whether a recorded change is one that we made: its undo command runs as root."""
+    """Return whether we made a recorded rule: its undo runs as root."""
     port = int(change.port)
     chain = CHAIN_OF_RULE.match(change.undo)
     rules = [ufw(port), firewalld(port), iptables(port), *([nftables(chain[1], port)] if chain else [])]
@@ -129,7 +129,7 @@ def is_our_rule(change: PortOpened) -> bool:
 
 
 def close_command(change: PortOpened) -> str:
-    """Return the command that closes a port again, if the rule still exists."""
+    """Return the command that removes the rule if it exists."""
     match change.firewall:
         case "iptables":
             there = change.undo.replace(" -D ", " -C ", 1)
@@ -142,7 +142,7 @@ def close_command(change: PortOpened) -> str:
 
 
 def remove_zone_file(zone: str) -> str:
-    """Return the command that removes a zone file that our change created, if it equals firewalld's own."""
+    """Return the command that removes a zone file that we created, if it equals firewalld's."""
     own = f"/usr/lib/firewalld/zones/{zone.rpartition('/')[2]}"
     # They may differ in whitespace.
     return (
@@ -165,7 +165,7 @@ def not_opened(result: RemoteResult) -> MachineError:
 
 
 def advice(facts: Facts, port: int) -> str:
-    """Say what to do if SSH works but the engine's port does not."""
+    """Return a hint if SSH works but the engine's port does not."""
     rule = blocking(facts, port)
     if rule:
         return f"{rule.firewall} on the host blocks it. Open it: {rule.allow} (or pass --open-firewall)"

@@ -1,4 +1,4 @@
-"""A job is a shell script that runs on the host to its end, even if the connection breaks."""
+"""Jobs: shell scripts that finish on the host even if the connection breaks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-# Functions that ask the engine, and let it create a container.
 ENGINE = ("engine.sh", "container.sh")
 
 
 class RemoteResult(Protocol):
-    """The result of a remote command, as `ssh.Result` has it."""
+    """A remote command's result, like `ssh.Result`."""
 
     @property
     def status(self) -> int: ...
@@ -32,13 +31,13 @@ class RemoteResult(Protocol):
 class Remote(Protocol):
     """A host that runs commands as root."""
 
-    # Runs a shell script. Raises MachineError if the connection fails or, with `check`, if the script does.
-    # `shown` is printed in the script's place with --debug; the output is hidden if it is `secret`.
+    # Raises MachineError if the connection fails or, with `check`, the script. --debug prints `shown` instead of the
+    # script, and no `secret` output.
     def run(
         self,
         script: str,
         *,
-        input: bytes = b"",  # noqa: A002 - as subprocess.run has it
+        input: bytes = b"",  # noqa: A002 - like subprocess.run
         timeout: float = ...,
         check: bool = ...,
         shown: str = ...,
@@ -48,14 +47,14 @@ class Remote(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """A script with its variables, and private files beside it."""
+    """A script, its variables, and private files."""
 
     script: str
     variables: Mapping[str, str]
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    # Scripts with functions that this one calls.
+    # Scripts whose functions this one calls.
     functions: tuple[str, ...] = ()
-    # Seconds to wait for the job; it continues on the host after that.
+    # Seconds to wait. The job continues on the host.
     timeout: float = 600
 
     @property
@@ -67,15 +66,14 @@ class Job:
 
     @property
     def restarts(self) -> bool:
-        """Whether the job restarts the engine."""
         return self.variables.get("action") == "restart"
 
     @property
     def archive(self) -> bytes:
-        """A tar archive for stdin: no content appears in an argument."""
+        """A tar archive for stdin, to keep secrets out of arguments."""
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-            # The script comes last: a truncated archive has none.
+            # Last, so that a truncated archive has no script.
             for name, content in {**self.files, "job.sh": self.text.encode()}.items():
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
@@ -84,14 +82,14 @@ class Job:
         return buffer.getvalue()
 
     def content_of(self, path: str) -> bytes | None:
-        """Return what the job writes to a path; None if it does not write there."""
+        """Return what the job writes to a path, or None."""
         for number, line in enumerate(self.files.get("manifest", b"").decode().splitlines(), 1):
             if line.partition(" ")[2] == path:
                 return self.files[str(number)]
         return None
 
     def with_file(self, path: str, mode: str, content: bytes) -> Job:
-        """Return the same job of apply.sh with one more file, installed last."""
+        """Return a job (apply.sh) that also installs this file, last."""
         manifest = self.files["manifest"].decode()
         number = len(manifest.splitlines()) + 1
         more = {"manifest": f"{manifest}{mode} {path}\n".encode(), str(number): content}
@@ -104,7 +102,7 @@ class Job:
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file to install on the host, or to remove if it has no content."""
+    """A file to install, or to remove without content."""
 
     path: str
     mode: str = "644"
@@ -112,16 +110,15 @@ class NewFile:
 
     @property
     def line(self) -> str:
-        """The file's line in a manifest."""
         return f"{'-' if self.content is None else self.mode} {self.path}"
 
 
 @dataclass(frozen=True)
 class Activation:
-    """How the engine takes up new files: `action` is restart, reload or none.
+    """How the engine applies files: `action` is restart, reload or none.
 
-    It must then listen on `port`, if that is not 0. `socket` is polled for an engine that does not notify when it is
-    ready; `validate` is a command that checks the files first; `live_restore` is the value expected after a reload.
+    It must then listen on `port` (0: any). `socket` is polled if the engine does not notify. `validate` checks the
+    files first. `live_restore` is expected after a reload.
     """
 
     action: str = "none"
@@ -143,9 +140,9 @@ def apply(
     directories: tuple[str, ...] = (),
     afterwards: NewFile | None = None,
 ) -> Job:
-    """Return the job that installs files and activates them, or restores the old files (apply.sh).
+    """Return the job that installs and activates files, or rolls back (apply.sh).
 
-    `afterwards` then replaces one of the files, without another reload. `directories` are removed if they are empty.
+    `afterwards` then replaces a file without a reload. Empty `directories` are removed.
     """
     contents = {str(number): file.content or b"" for number, file in enumerate(files, 1)}
     if afterwards:

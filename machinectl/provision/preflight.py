@@ -1,4 +1,4 @@
-"""Checks that refuse a host before anything on it is changed."""
+"""Check a host before changing it."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts, Process
     from machinectl.provision.target import Allowed, Target
 
-# docker.io with dependencies: a 70 MB download, 310 MB unpacked on Debian 13; docker-ce is larger. KiB.
+# KiB. docker.io on Debian 13: 70 MB download, 310 MB unpacked; docker-ce is larger.
 ROOM_TO_INSTALL = 400 << 10
-# docker.io with dependencies has 500 files, docker-ce about as many.
+# docker.io and docker-ce have about 500 files with dependencies.
 FILES_TO_INSTALL = 1000
-# The new files, and backups of the old ones.
+# New files and backups.
 FILES_TO_CONFIGURE = 32
-# Certificates, drop-in and daemon.json, each twice while they are installed. KiB.
+# KiB. Certificates, drop-in and daemon.json, twice during installation.
 ROOM_TO_CONFIGURE = 512
 TLS_KEYS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
-# A clock that is off by less only drifts.
+# Less is normal drift.
 NOTICEABLE = timedelta(minutes=5)
 
 
 def check_all(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> None:
-    """Raise CheckFailed with the first reason why a host cannot be provisioned."""
+    """Raise CheckFailed for the first reason not to provision a host."""
     for test in (check_root, check_init, check_impostors, check_startable, check_files, check_room, check_config):
         test(facts, target)
     check_tls(facts, target, allowed)
@@ -60,13 +60,13 @@ def check_init(facts: Facts, target: Target) -> None:
 
 
 def register_command(target: Target) -> str:
-    """Return the command that registers an engine without changing it."""
+    """Return the command that registers an engine without changes."""
     url = EngineURL("tcp", host=target.address, port=target.port)
     return f"machinectl create -d none --url {url} --tls-dir <DIR> <NAME>"
 
 
 def check_impostors(facts: Facts, target: Target) -> None:
-    """Refuse what looks like a Docker Engine but is not one that can be configured."""
+    """Refuse Docker Engines that we cannot configure, and podman."""
     if facts.snap and not facts.dockerd.startswith("/usr"):
         kept = (
             f"; removing it removes its {facts.snap_containers} containers and their data"
@@ -112,12 +112,12 @@ def check_impostors(facts: Facts, target: Target) -> None:
 
 
 def rootless(facts: Facts) -> Process | None:
-    """Return the process of a rootless engine, None if there is none."""
+    """Return a rootless engine's process."""
     return next((each for each in facts.processes if each.uid != 0 and not cgroups.in_container(each.cgroup)), None)
 
 
 def check_startable(facts: Facts, _: Target) -> None:
-    """Refuse an engine that cannot start; dockerd itself would report it only after two minutes."""
+    """Refuse an engine that cannot start: dockerd would report it after two minutes."""
     if "docker.service" in facts.masked:
         raise CheckFailed(
             "docker.service on the host is masked: systemd refuses to start it",
@@ -145,7 +145,7 @@ def check_startable(facts: Facts, _: Target) -> None:
 
 
 def check_second_engine(facts: Facts) -> None:
-    """Refuse another engine, unless it runs beside docker.service's with a daemon.json of its own."""
+    """Refuse another engine, unless docker.service's runs too and their daemon.json files differ."""
     for process in facts.processes:
         if process.uid != 0 or process.pid in facts.engines or cgroups.in_container(process.cgroup):
             continue
@@ -165,7 +165,7 @@ def check_second_engine(facts: Facts) -> None:
 
 
 def check_files(facts: Facts, _: Target) -> None:
-    """Refuse a host where even root cannot write. If it has an engine, `configure` checks its own paths."""
+    """Refuse a host where root cannot write. With an engine, `configure` checks its paths."""
     if not facts.etc_writable:
         raise unwritable("/etc", facts.unwritable.get("/etc", "read-only"))
     if not facts.dockerd:
@@ -173,7 +173,7 @@ def check_files(facts: Facts, _: Target) -> None:
 
 
 def check_writable(facts: Facts, paths: Iterable[str]) -> None:
-    """Refuse a host where one of these paths, or the directory of a missing one, cannot be written."""
+    """Refuse if a path, or its directory, is not writable."""
     for path in paths:
         directory = os.path.dirname(path)
         while directory in {OWN_DIRECTORY, "/etc/docker", DROP_INS} - facts.directories:
@@ -223,13 +223,13 @@ def size(kib: int) -> str:
 
 
 def check_config(facts: Facts, target: Target) -> None:
-    """Refuse an invalid daemon.json, and engine options that it does not allow."""
+    """Refuse an invalid daemon.json or engine option."""
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
     daemon_json.option_keys(target.options, before)
 
 
 def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
-    """Refuse an engine that uses TLS with a foreign CA, unless docker-machine or we set it up."""
+    """Refuse TLS with a foreign CA, unless docker-machine or we set it up."""
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
     said = {key: str(before[key]) for key in TLS_KEYS if before.get(key)}
     if facts.unit:
@@ -269,13 +269,12 @@ def check_port(facts: Facts, target: Target) -> None:
 
 
 def check_reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
-    """Refuse a host whose engine could not be reached from here."""
     if not facts.no_way:
         return
     rule = firewall.blocking(facts, target.port)
     if rule and allowed.open_firewall:
         return
-    # A refused connection means no engine yet, or a firewall that rejects.
+    # Refused: no engine yet, or a firewall that rejects.
     if facts.refused and not (rule and rule.rejects):
         return
     advice = firewall.advice(facts, target.port)
@@ -285,7 +284,7 @@ def check_reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
 
 
 def check_clock(facts: Facts, target: Target) -> None:
-    """Refuse a clock outside the certificates' validity: the engine would refuse every client."""
+    """Refuse a clock outside the certificates' validity: the engine would refuse clients."""
     now = datetime.fromtimestamp(facts.clock, UTC)
     for name in ("ca.pem", "server.pem"):
         if name not in target.certificates:
@@ -301,7 +300,7 @@ def check_clock(facts: Facts, target: Target) -> None:
 
 
 def wrong_clock(facts: Facts, here: datetime) -> str:
-    """Return a warning if the host's clock is wrong, though not too wrong to work; "" if it is right."""
+    """Return a warning if the host's clock is off, else ""."""
     off = datetime.fromtimestamp(facts.clock, UTC) - here
     return (
         f"The host's clock is {clock_skew(off)} here; set it: timedatectl set-ntp true" if abs(off) > NOTICEABLE else ""
@@ -309,7 +308,7 @@ def wrong_clock(facts: Facts, here: datetime) -> str:
 
 
 def open_configuration(facts: Facts) -> str:
-    """Return a warning if everybody may write daemon.json, as with a link that version 0.1 replaced; else ""."""
+    """Return a warning if daemon.json is world-writable, else "". Version 0.1 could cause it."""
     if facts.config is None or not int(facts.config.mode, 8) & 0o002:
         return ""
     path = facts.config_path
@@ -317,7 +316,7 @@ def open_configuration(facts: Facts) -> str:
 
 
 def clock_skew(off: timedelta) -> str:
-    """Say how far a clock is off, such as "3 hours behind the clock"."""
+    """Format a clock difference, such as "3 hours behind the clock"."""
     seconds = abs(off.total_seconds())
     units = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
     name, length = next((each for each in units if seconds >= 2 * each[1]), units[-1])

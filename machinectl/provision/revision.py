@@ -1,4 +1,4 @@
-"""A host's revision file: the number of its last change, and who made it."""
+"""The host's revision file: its last change."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Readable by root only: its first line is a Revision, the rest the machine's settings as JSON.
+# Root only. First line: Revision; rest: the machine's settings as JSON.
 PATH = f"{OWN_DIRECTORY}/revision"
 MODE = "600"
 LONGEST_NUMBER = 18
 
 
 class Revision(NamedTuple):
-    """A change of a host: its number, the run that made it, the time (RFC 3339), and the user (user@computer)."""
+    """A change: its number, run, time (RFC 3339), and user@computer."""
 
     number: int = 0
     run: str = ""
@@ -26,7 +26,7 @@ class Revision(NamedTuple):
 
     @classmethod
     def parse(cls, line: str) -> Revision:
-        """Read the first line of the file; an invalid or missing one is revision 0."""
+        """Parse the file's first line; 0 if missing or invalid."""
         number, run, at, by = [*line.split(" ", 3), "", "", "", ""][:4]
         if not (number.isascii() and number.isdigit() and len(number) <= LONGEST_NUMBER):
             return cls()
@@ -34,7 +34,7 @@ class Revision(NamedTuple):
 
     @classmethod
     def of_record(cls, kept: Mapping[str, Any]) -> Revision:
-        """Read the revision that a machine's record knows."""
+        """Parse the revision in a machine's record."""
         number = kept.get("number")
         texts = [str(kept.get(key, "")) for key in ("run", "at", "by")]
         return cls(number, *texts) if type(number) is int else cls()
@@ -49,8 +49,8 @@ class Revision(NamedTuple):
         return f"{self.by or 'another machinectl'} at {self.at.replace('T', ' ').removesuffix('Z')} UTC"
 
     def is_news_to(self, known: Revision) -> bool:
-        """Return whether a record that knows another revision does not know this one.
+        """Return whether `known` does not include this revision.
 
-        Of two with the same number, one failed and was rolled back.
+        With equal numbers, one of the runs was rolled back.
         """
         return self.number > 0 and self.number >= known.number and self.run != known.run

@@ -1,4 +1,4 @@
-"""The target of a host, and the permissions for one run."""
+"""A host's target configuration, and permissions for one run."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}
 
 @dataclass(frozen=True)
 class Allowed:
-    """Permissions for one run on a host.
+    """Permissions for one run.
 
-    `force`: replace another CA's TLS, hide or stop containers; `forcible` is whether the user can pass --force. `yes`:
-    answer questions with yes. `in_use`: restart an engine that runs containers; if many hosts are set up, those wait
-    for their turn.
+    `force`: replace another CA, hide or stop containers; `forcible`: the user can pass --force. `yes`: skip questions.
+    `in_use`: restart engines that run containers; otherwise they wait for their turn.
     """
 
     force: bool = False
@@ -35,12 +34,12 @@ class Allowed:
 
     @property
     def or_force(self) -> str:
-        """The end of a hint that offers --force, if it can be given."""
+        """Ends a hint with --force, if the user can pass it."""
         return "; or allow it all the same: --force" if self.forcible else ""
 
 
 NOTHING_SPECIAL = Allowed()
-# The hint if a Swarm node's engine may not be restarted because the node cannot be drained.
+# Hint for a Swarm node that we cannot drain before a restart.
 DRAIN_BY_HAND = (
     "No machine here can drain it first, or there is no node to drain it to (machinectl swarm status); "
     "allow it all the same: --restart-swarm"
@@ -49,20 +48,19 @@ DRAIN_BY_HAND = (
 
 @dataclass(frozen=True)
 class Target:
-    """The host as it should become.
+    """The host's target configuration.
 
-    Its engine is reached at `address` and listens at `bind`, "" for all addresses. `certificates` are the engine's
-    files by name (see `engine_config.CERTIFICATES`). `install` says how to get a missing engine: auto, docker, distro
-    or none.
+    `address`: for clients. `bind`: listen address, "" for all. `certificates`: by file name
+    (`engine_config.CERTIFICATES`). `install`: auto, docker, distro or none.
     """
 
     address: str
     port: int = TLS_PORT
     bind: str = ""
-    # Whether SSH uses a jump host.
+    # SSH uses a jump host.
     jump: bool = False
     certificates: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    # SHA256 of each ca.pem that we gave the host.
+    # SHA256 of each ca.pem we installed.
     own_cas: frozenset[str] = frozenset()
     install: str = "auto"
     install_url: str = INSTALL_URL
@@ -74,32 +72,31 @@ class Target:
     insecure_registries: tuple[str, ...] = ()
     registry_mirrors: tuple[str, ...] = ()
     storage_driver: str = ""
-    # Our keys in daemon.json so far: those that are no longer wanted are removed.
+    # Our earlier keys in daemon.json, to remove unwanted ones.
     earlier: ConfigMerged | None = field(default=None, repr=False)
-    # The host's own live-restore, while daemon.json has ours.
+    # The host's own live-restore, while ours is set.
     borrowed: LiveRestoreChanged | None = field(default=None, repr=False)
 
     @property
     def variables(self) -> dict[str, str]:
-        """The engine's environment."""
         return dict(variable.split("=", 1) for variable in self.env)
 
     @property
     def proxies(self) -> dict[str, str]:
-        """The proxy variables, in lower and upper case: the installation uses them too."""
+        """Proxy variables in lower and upper case, also for the installation."""
         found = {name: value for name, value in self.variables.items() if name.lower() in PROXIES}
         return {spelt: value for name, value in found.items() for spelt in (name.lower(), name.upper())}
 
     @property
     def listen(self) -> str:
-        """The engine's address for us, in dockerd's notation."""
-        every = "[::]" if ":" in self.address else "0.0.0.0"  # noqa: S104 - a host on a LAN is reached from it
+        """The engine's listen address for dockerd."""
+        every = "[::]" if ":" in self.address else "0.0.0.0"  # noqa: S104 - clients on the LAN connect to it
         bind = self.bind or every
         return f"tcp://{f'[{bind}]' if ':' in bind and not bind.startswith('[') else bind}:{self.port}"
 
 
 def recorded(target: Target, changes: Iterable[Change]) -> Target:
-    """Return the target for a machine with these recorded changes."""
+    """Return the target with recorded changes."""
     known = tuple(changes)
     return replace(
         target,

@@ -1,1 +1,1 @@
-"""Facts about a host, read by one script and parsed."""
+"""Read and parse facts about a host."""

@@ -1,7 +1,7 @@
-"""Recognize a host that docker-machine set up.
+"""Recognize hosts set up by docker-machine.
 
-See docker-machine v0.16.2, libmachine/provision: systemd.go writes the drop-in docker.service.d/10-machine.conf or the
-unit itself, utils.go puts the certificates in /etc/docker.
+v0.16.2, libmachine/provision: systemd.go writes the unit or docker.service.d/10-machine.conf, utils.go the certificates
+in /etc/docker.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LABEL = "provider="
 
 
 def set_up(facts: Facts) -> bool:
-    """Return whether docker.service starts the engine as docker-machine set it up."""
+    """Return whether docker.service still starts the engine with docker-machine's flags."""
     try:
         flags = docker_unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else []
     except MachineError:

@@ -1,6 +1,6 @@
-"""Parse docker.service, and write our drop-in without the flags that daemon.json sets.
+"""Parse docker.service, and write a drop-in without the flags that daemon.json sets.
 
-The unit is edited as text, so that its quotes, specifiers and variables stay (systemd.service(5), "Command lines").
+Edits text, to keep quotes, specifiers and variables (systemd.service(5), "Command lines").
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ ENVIRONMENT_FILE = f"{OWN_DIRECTORY}/environment"
 HEADER = "# Made by machinectl from the unit that was there; `machinectl rm --purge` removes it.\n"
 OUR_DROP_IN = re.compile(r"z+-machinectl\.conf")
 
-# A word as systemd splits them: it may contain quotes anywhere, and a backslash escapes the next character.
+# systemd's words: quotes anywhere, and backslash escapes.
 WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\])+""", re.DOTALL)
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 # Prefixes of the program in ExecStart= (systemd.service(5)).
 PREFIXES = "@-:+!"
 QUOTES = {'"', "'"}
 SHELL = re.compile(r"(?:^|/)(?:ba|da)?sh$")
-# Makes a shell script more than one command; a redirection (2>&1) does not.
+# More than one shell command; redirections (2>&1) are allowed.
 NOT_ONE_COMMAND = re.compile(r"[;|()`<\n]|(?<!>)&|\$\(")
 
 # dockerd's one-letter flags (`dockerd --help`).
@@ -41,7 +41,7 @@ SHORT = {
     "D": "debug",
     "v": "version",
 }
-# Flags without a value, or with one after "=".
+# Flags whose value is optional, after "=".
 SWITCHES = {
     "debug",
     "version",
@@ -71,7 +71,7 @@ SWITCHES = {
 
 
 class DockerdFlag(NamedTuple):
-    """A flag on dockerd's command line: its long name, its value, and the words as written."""
+    """A dockerd flag: long name, value, and the words as written."""
 
     name: str
     value: str
@@ -79,7 +79,7 @@ class DockerdFlag(NamedTuple):
 
 
 def sources(cat: str, *, ours: bool = False) -> list[tuple[str, str]]:
-    """Split `systemctl cat` into files and their text, in the order systemd reads them; skip ours unless `ours`."""
+    """Split `systemctl cat` into (path, text) in systemd's order; with `ours`, include our drop-in."""
     found: list[tuple[str, list[str]]] = []
     for line in cat.split("\n"):
         if re.fullmatch(r"# /\S+", line):
@@ -90,12 +90,12 @@ def sources(cat: str, *, ours: bool = False) -> list[tuple[str, str]]:
 
 
 def is_our_drop_in(path: str) -> bool:
-    # If docker.service.d is a link, systemd reports its destination.
+    # The directory may differ: systemd resolves links.
     return bool(OUR_DROP_IN.fullmatch(path.rpartition("/")[2]))
 
 
 def settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
-    """Return the values of a [Service] setting, in order; an empty value resets the list."""
+    """Return a [Service] setting's values; an empty value resets the list."""
     values: list[str] = []
     for _, text in sources(cat, ours=ours):
         section = ""
@@ -109,7 +109,7 @@ def settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
 
 
 def logical_lines(text: str) -> list[str]:
-    """Return lines without comments, with continued lines joined (systemd.syntax(7))."""
+    """Drop comments and join continued lines (systemd.syntax(7))."""
     lines: list[str] = []
     open_line = False
     for line in text.split("\n"):
@@ -125,7 +125,7 @@ def logical_lines(text: str) -> list[str]:
 
 
 def command_line(cat: str, *, ours: bool = False) -> list[str]:
-    """Return dockerd's command line as words with their quotes. Raises MachineError if the unit has not exactly one."""
+    """Return dockerd's command line as quoted words. Raises MachineError without exactly one."""
     commands = settings(cat, "ExecStart", ours=ours)
     if len(commands) != 1:
         raise MachineError(
@@ -142,16 +142,16 @@ def command_line(cat: str, *, ours: bool = False) -> list[str]:
 
 
 def wrapper(cat: str) -> str:
-    """Return the program that the unit starts instead of dockerd itself, else ""."""
+    """Return the program that the unit starts instead of dockerd, else ""."""
     words = command_line(cat)
     name = unquoted(words[dockerd_index(words)])
     return "" if name.rpartition("/")[2] == "dockerd" else name
 
 
 def shell_opened(words: list[str]) -> list[str]:
-    """Split the script of a shell that only starts dockerd (`sh -c 'exec dockerd …'`) into words of the command line.
+    """Split `sh -c 'exec dockerd …'` into words.
 
-    The script's quotes stay, so that the words joined are the command line again.
+    Quotes stay, so that the joined words are the command line again.
     """
     match words:
         case [shell, "-c", given] if SHELL.search(unquoted(shell)) and given[0] in QUOTES:
@@ -166,12 +166,12 @@ def is_more_than_one_command(word: str) -> bool:
 
 
 def dockerd_index(words: list[str]) -> int:
-    """Return the index of dockerd in a command line (after `env` and the like), len(words) if it is missing."""
+    """Return dockerd's index (after `env` and the like), or len(words)."""
     return next((index for index, word in enumerate(words) if unquoted(word).endswith("dockerd")), len(words))
 
 
 def with_installed_dockerd(words: list[str], absent: AbstractSet[str], dockerd: str) -> list[str]:
-    """Return the command line with the installed dockerd, if it names one that does not exist."""
+    """Replace a missing dockerd by the installed one."""
     index = dockerd_index(words)
     path = words[index].lstrip(PREFIXES)
     if path not in absent or not dockerd:
@@ -180,7 +180,7 @@ def with_installed_dockerd(words: list[str], absent: AbstractSet[str], dockerd: 
 
 
 def unquoted(word: str) -> str:
-    """Return a word as dockerd sees it: without quotes and backslashes, and with `%%` and `$$` halved."""
+    """Remove quotes and backslashes, and halve `%%` and `$$`."""
     text = re.sub(
         r"""\\(.)|"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'""",
         lambda found: found[1] or re.sub(r"\\(.)", r"\1", found[2] or found[3] or ""),
@@ -196,7 +196,7 @@ def quoted(text: str) -> str:
 
 
 def variables(cat: str, files: Mapping[str, str]) -> dict[str, str]:
-    """Return the unit's environment variables that may hold options: Environment=, then those of its files."""
+    """Return variables that may hold options, from Environment= and then its files."""
     found = {}
     for line in settings(cat, "Environment"):
         for word in WORD.findall(line):
@@ -212,10 +212,7 @@ def variables(cat: str, files: Mapping[str, str]) -> dict[str, str]:
 
 
 def with_variables_expanded(words: list[str], environment: Mapping[str, str], names: AbstractSet[str]) -> list[str]:
-    """Replace variables that contain flags of `names` by their values.
-
-    Other variables stay, so that their owner can still change them.
-    """
+    """Expand only variables that contain flags of `names`; the owner can still change the others."""
     result: list[str] = []
     for word in words:
         variable = VARIABLE.fullmatch(word)
@@ -229,7 +226,6 @@ def with_variables_expanded(words: list[str], environment: Mapping[str, str], na
 
 
 def flags(words: list[str]) -> list[DockerdFlag]:
-    """Return the flags among words."""
     found = []
     rest = list(words)
     while rest:
@@ -254,7 +250,7 @@ def flags(words: list[str]) -> list[DockerdFlag]:
 
 
 def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list[DockerdFlag]:
-    """Return every flag that dockerd starts with, also from variables; with `ours`, including our drop-in."""
+    """Return dockerd's flags, also from variables; with `ours`, from our drop-in too."""
     environment = variables(cat, files)
     words: list[str] = []
     for word in command_line(cat, ours=ours):
@@ -264,7 +260,6 @@ def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list
 
 
 def without_flags(words: list[str], names: AbstractSet[str]) -> list[str]:
-    """Return the command line without some flags and their values."""
     begin = dockerd_index(words) + 1
     rest = words[begin:]
     for flag in flags(rest):
@@ -276,7 +271,7 @@ def without_flags(words: list[str], names: AbstractSet[str]) -> list[str]:
 
 
 def drop_in(words: list[str] | None, *, environment: bool) -> bytes:
-    """Return our drop-in with another command line, unless it is None, and our environment file."""
+    """Return our drop-in; None keeps the unit's command line."""
     lines = ["[Service]"]
     if environment:
         lines.append(f"EnvironmentFile={ENVIRONMENT_FILE}")
@@ -286,17 +281,17 @@ def drop_in(words: list[str] | None, *, environment: bool) -> bytes:
 
 
 def drop_in_path(drop_ins: tuple[str, ...]) -> str:
-    """Return a path that sorts after every other drop-in, so that systemd reads it last."""
+    """Return a path that sorts last, so that systemd reads our drop-in last."""
     names = [path.rpartition("/")[2] for path in drop_ins if not is_our_drop_in(path)]
     name = "zz-machinectl.conf"
     while any(other >= name for other in names):
         name = "z" + name
-        if len(name) > 64:  # noqa: PLR2004 - somebody's name is beyond every letter z
+        if len(name) > 64:  # noqa: PLR2004 - another name sorts after any number of z
             return f"{DROP_INS}/zz-machinectl.conf"
     return f"{DROP_INS}/{name}"
 
 
 def environment_file(variables: Mapping[str, str]) -> bytes:
-    """Return the text of an EnvironmentFile= (systemd.exec(5))."""
+    """Format an EnvironmentFile= (systemd.exec(5))."""
     escaped = {name: re.sub(r'(["\\$`])', r"\\\1", value) for name, value in variables.items()}
     return "".join(f'{name}="{value}"\n' for name, value in escaped.items()).encode()

@@ -1,4 +1,4 @@
-"""A host's health, read by one script: disks, memory, pending reboot, replaced programs."""
+"""Read a host's health: disks, memory, pending reboot, replaced programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machinectl.provision.facts.host_facts import MOST_LINES, each, sections
 
 
 class FileSystem(NamedTuple):
-    """A file system: sizes in KiB, inodes as counts (0 of 0 if it has none), and a directory on it."""
+    """Sizes in KiB, inode counts (0 if unlimited), and a directory on the file system."""
 
     size: int
     free: int
@@ -23,7 +23,7 @@ class FileSystem(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Memory in KiB; `available` does not include swap (proc_meminfo(5))."""
+    """Memory in KiB; `available` excludes swap (proc_meminfo(5))."""
 
     total: int
     available: int
@@ -33,10 +33,9 @@ class Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class Health:
-    """A host's health at one moment.
+    """Health at one moment.
 
-    `reboot` names the packages that need a reboot, None if none does; `replaced` are running programs whose file was
-    replaced by an upgrade.
+    `reboot`: packages that need a reboot, None without need. `replaced`: running programs whose file was upgraded.
     """
 
     disks: tuple[FileSystem, ...]
@@ -46,17 +45,16 @@ class Health:
 
 
 LARGEST = 2**63 - 1
-# Begins our part of the output of several scripts.
 BEGIN = b"\n@begin health\n"
 
 
 def after(other: str, root: str) -> str:
-    """Return a script that runs another one, then reads the health; `split` separates their output."""
+    """Return a script that runs `other`, then reads the health; `split` separates the output."""
     return f"(\n{other}\n)\n{command(root)}"
 
 
 def split(output: bytes) -> tuple[bytes, bytes]:
-    """Separate the output of the other script from ours."""
+    """Separate the other script's output from ours."""
     before, begin, rest = output.rpartition(BEGIN)
     return (before, begin + rest) if begin else (output, b"")
 
@@ -79,7 +77,7 @@ def disk(words: list[str]) -> FileSystem:
 
 
 def parse(output: bytes) -> Health:
-    """Read the script's output. Raises MachineError if it is incomplete or invalid."""
+    """Parse the script's output. Raises MachineError."""
     found = sections(output.decode(errors="replace")) if output.count(b"\n") <= MOST_LINES else {}
     if "begin" not in found or "end" not in found:
         raise MachineError("The host's health could not be read: the answer is incomplete", "Try again with --debug")
@@ -88,7 +86,7 @@ def parse(output: bytes) -> Health:
         memory = Memory(*map(checked_number, found["memory"][0].words))
     except (ValueError, IndexError, KeyError, TypeError) as exc:
         raise MachineError("The host's answer is invalid", "Try again with --debug") from exc
-    # Of several directories on one file system, keep the first.
+    # Keep the first directory of each file system.
     return Health(
         tuple({disk.device: disk for disk in reversed(disks)}.values())[::-1],
         memory,

@@ -1,4 +1,4 @@
-"""Facts about a host, read by one script, and their parser."""
+"""Read and parse facts about a host."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 DAEMON_JSON = "/etc/docker/daemon.json"
 OWN_DIRECTORY = "/etc/docker/machinectl"
 DROP_INS = "/etc/systemd/system/docker.service.d"
-# The last second of the year 9999, Python's last.
+# Python's last date, in the year 9999.
 END_OF_TIME = 253402300799
-# The types of values of `docker info` that are used.
+# The values of `docker info` that we use.
 INFO: dict[str, type] = {
     "ServerVersion": str,
     "LiveRestoreEnabled": bool,
@@ -35,17 +35,17 @@ INFO: dict[str, type] = {
     "DriverStatus": list,
     "Containers": int,
 }
-# How long to wait for an earlier run's job: an installation may take minutes. Seconds.
+# Seconds to wait for an earlier job, such as an installation.
 PATIENCE = 120
-# facts.sh reads one byte more of a larger file. Bytes.
+# Bytes; facts.sh reads one more, to detect larger files.
 LARGEST_FILE = 1 << 20
-# A file of the largest size has a fifth of that.
+# The largest file takes a fifth of them.
 MOST_LINES = 100_000
 MAC = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
 
 
 class HostFile(NamedTuple):
-    """A file on the host; `mode` is octal, as for chmod."""
+    """A file on the host; `mode` is octal."""
 
     mode: str
     uid: int
@@ -54,7 +54,7 @@ class HostFile(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """A file whose content stays on the host: its SHA256 in hexadecimal."""
+    """A file's SHA256 (hex); the content stays on the host."""
 
     mode: str
     uid: int
@@ -63,7 +63,7 @@ class Sum(NamedTuple):
 
 
 class PackageLock(NamedTuple):
-    """A package manager's lock, and the process that holds it (0 if it is not visible)."""
+    """A package manager's lock; `pid` is 0 if its holder is hidden."""
 
     pid: int
     process: str
@@ -71,8 +71,6 @@ class PackageLock(NamedTuple):
 
 
 class PortListener(NamedTuple):
-    """A process that listens on the engine's port."""
-
     pid: int
     process: str
 
@@ -87,7 +85,7 @@ class Process(NamedTuple):
 
 
 class Client(NamedTuple):
-    """A docker CLI that is attached to the engine: its command, and the system unit that started it, or ""."""
+    """A docker CLI attached to the engine; `unit` is the system unit that runs it, or ""."""
 
     pid: int
     verb: str
@@ -96,7 +94,7 @@ class Client(NamedTuple):
 
 @dataclass(frozen=True)
 class ServiceState:
-    """A unit of the init system; `cgroup` is its control group, "" if unknown."""
+    """A service; `cgroup` is "" if unknown."""
 
     loaded: bool = False
     active: bool = False
@@ -108,12 +106,11 @@ class ServiceState:
 class Facts:
     """A host at one moment.
 
-    `clock` is in seconds since 1970, `free` in KiB by directory. `dockerd` is a path, "" if there is none. `unit` is
-    docker.service as `systemctl cat` prints it; `absent` are missing programs that it starts, `dependents` the active
-    units that restart with it, `environment` the option lines of its environment files. Only `active` is known of
-    `socket`. `masked` units cannot start. `containerd` is a path, "" if missing, None if unknown; `containerd_service`
-    is whether something can start it. `podman_socket` is whether podman answers at the engine's socket. `info` is the
-    running engine's own report; `links` maps its data directories to where they lead.
+    `clock`: seconds since 1970. `free`: KiB by directory. `dockerd`, `containerd`: paths, "" if missing, None if
+    unknown. `unit`: output of `systemctl cat`. `absent`: missing programs of the unit. `dependents`: active units that
+    restart with it. `environment`: options in its environment files. `socket` knows only `active`.
+    `containerd_service`: something can start containerd. `podman_socket`: podman answers at docker.sock. `info`: GET
+    /info. `links`: targets of data directories.
     """
 
     uid: int
@@ -127,9 +124,9 @@ class Facts:
     etc_writable: bool = True
     directories: frozenset[str] = frozenset()
     free: Mapping[str, int] = field(default_factory=dict)
-    # Free inodes by directory, if its file system limits them.
+    # Free inodes by directory, on file systems that limit them.
     inodes: Mapping[str, int] = field(default_factory=dict)
-    # Paths that even root cannot write, and why: read-only or immutable.
+    # Paths that root cannot write: read-only or immutable.
     unwritable: Mapping[str, str] = field(default_factory=dict)
     mac: str = ""
     dockerd: str = ""
@@ -137,7 +134,7 @@ class Facts:
     packages: Mapping[str, str] = field(default_factory=dict)
     service: ServiceState = ServiceState()
     socket: ServiceState = ServiceState()
-    # The addresses of docker.socket, as in ListenStream=.
+    # docker.socket's ListenStream=.
     socket_listens: tuple[str, ...] = ()
     masked: frozenset[str] = frozenset()
     containerd: str | None = None
@@ -145,25 +142,24 @@ class Facts:
     unit: str = ""
     absent: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
-    # Whether systemd has not read the unit since it was edited.
+    # The unit needs a daemon-reload.
     unread: bool = False
     dependents: tuple[str, ...] = ()
-    # Address and TLS flags that the running engine was started with.
+    # Address and TLS flags of the running engine.
     started: frozenset[str] = frozenset()
-    # Whether daemon.json was changed since then, and how many containers an engine that does not run has.
+    # daemon.json changed since the engine started; number of containers of a stopped engine.
     edited: bool = False
     stored: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
     swarm: bool = False
     containers: frozenset[str] = frozenset()
-    # A Swarm node's running containers that nothing restarts after its engine's restart.
+    # A Swarm node's containers that a restart of its engine ends for good.
     once: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
     podman: str = ""
     podman_socket: bool = False
     snap: bool = False
-    # The number of the snap's containers.
     snap_containers: int = 0
     config_path: str = DAEMON_JSON
     files: Mapping[str, HostFile] = field(default_factory=dict)
@@ -172,44 +168,40 @@ class Facts:
     backup: str = ""
     listeners: tuple[PortListener, ...] = ()
     clients: tuple[Client, ...] = ()
-    # Whether docker.service's control group holds containers' shims, because dockerd runs its own containerd.
+    # dockerd runs its own containerd, so docker.service's control group holds the containers' shims.
     own_shims: bool = False
     locks: tuple[PackageLock, ...] = ()
     dpkg_interrupted: bool = False
     transaction: str = ""
-    # The first line of the revision file (`revision.Revision`).
+    # The first line of the revision file.
     revision: str = ""
     job: int = 0
     firewalls: Mapping[str, str] = field(default_factory=dict)
-    # The file of firewalld's default zone, if a first change would create it.
+    # firewalld's default zone file, if our change would create it.
     zone_file: str = ""
-    # Why a connection from here to the engine's port failed; `refused` if nothing listens there.
+    # Why we cannot connect to the engine's port; `refused` if nothing listens.
     no_way: str = ""
     refused: bool = False
 
     @property
     def config(self) -> HostFile | None:
-        """daemon.json, at the path that the unit names."""
         return self.files.get(self.config_path)
 
     @property
     def running(self) -> bool:
-        """Whether the engine's service runs."""
         return self.service.active
 
     @property
     def engines(self) -> frozenset[int]:
-        """The PIDs of the engine: dockerd processes of root, and of docker.service on systemd."""
+        """PIDs of the engine: root's dockerd, on systemd only docker.service's."""
         mine = self.in_service if self.init == "systemd" else lambda it: not cgroups.in_container(it.cgroup)
         return frozenset(process.pid for process in self.processes if process.uid == 0 and mine(process))
 
     def in_service(self, process: Process) -> bool:
-        """Return whether docker.service runs a process."""
         return cgroups.in_service(process.cgroup, self.service.cgroup)
 
     @property
     def engine_listens(self) -> bool:
-        """Whether the engine listens on its port."""
         return any(listener.pid in self.engines for listener in self.listeners)
 
     @property
@@ -219,12 +211,12 @@ class Facts:
 
 
 def now() -> datetime:
-    """Return the time here, to compare a host's clock with."""
+    """Return the local time (tests replace it)."""
     return datetime.now(UTC)
 
 
 def command(port: int, *, patience: int = PATIENCE) -> str:
-    """Return the script that reads a host; `port` is the engine's port."""
+    """Return the script; `port` is the engine's."""
     return f"port={port:d} patience={patience:d}\n{resource('engine.sh')}\n{resource('facts.sh')}"
 
 
@@ -238,7 +230,7 @@ class Section(NamedTuple):
 
 
 def parse(output: bytes) -> Facts:
-    """Read the script's output. Raises MachineError if it is incomplete or invalid."""
+    """Parse the script's output. Raises MachineError if it is incomplete or invalid."""
     if output.count(b"\n") > MOST_LINES:
         raise MachineError(f"The host's answer has more than {MOST_LINES} lines", "Try again with --debug")
     found = sections(output.decode(errors="replace"))
@@ -292,7 +284,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
     def text(name: str) -> str:
         return found[name][0].text if name in found else ""
 
-    # An alias is listed under its unit's name.
+    # Names= includes aliases.
     units = {name: unit for unit in properties(text("units")) for name in unit.get("Names", unit["Id"]).split()}
     openrc = {section.words[0] for section in found.get("openrc", ())}
     unit = units.get("docker.service", {})
@@ -348,7 +340,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
         containers=frozenset(section.words[0] for section in found.get("container", ()) if section.words),
         once=tuple(sorted({words[0] for words in each(found, "once") if words})),
-        # A process without a cgroup has ended: dockerd forks to run iptables and the like.
+        # A process without a cgroup has ended, such as a fork of dockerd for iptables.
         processes=tuple(process(section) for section in found.get("process", ()) if section.words[2:]),
         podman=word("podman"),
         podman_socket="podman-socket" in found,
@@ -384,7 +376,7 @@ def is_masked(unit: Mapping[str, str]) -> bool:
 
 
 def clock(text: str) -> int:
-    """Return seconds since 1970. Raises MachineError if that is no date, as with an empty clock battery."""
+    """Return seconds since 1970. Raises MachineError for an impossible date, as after a dead battery."""
     if not 0 <= int(text) <= END_OF_TIME:
         raise MachineError(
             f"The host's clock says {text[:30]} seconds since 1970, which is not a valid date",
@@ -394,7 +386,7 @@ def clock(text: str) -> int:
 
 
 def engine_info(text: str) -> dict[str, Any]:
-    """Read the engine's GET /info, without values of an unexpected type. Raises MachineError.
+    """Parse GET /info without values of wrong types. Raises MachineError.
 
     `Swarm` is the node's state, `SwarmNode` its ID.
     """
@@ -423,7 +415,7 @@ def each(found: dict[str, list[Section]], name: str) -> list[list[str]]:
 
 
 def properties(text: str) -> list[dict[str, str]]:
-    """Read what `systemctl show` prints for several units."""
+    """Parse `systemctl show` of several units."""
     units: list[dict[str, str]] = [{}]
     for line in text.splitlines():
         key, equals, value = line.partition("=")
@@ -435,7 +427,7 @@ def properties(text: str) -> list[dict[str, str]]:
 
 
 def os_release(text: str) -> dict[str, str]:
-    """Read os-release(5): shell assignments, with quotes and backslashes."""
+    """Parse os-release(5)."""
     found = {}
     for line in text.splitlines():
         key, equals, value = line.strip().partition("=")

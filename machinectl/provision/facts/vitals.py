@@ -1,4 +1,4 @@
-"""A host's disk, load and memory, read as the user who logs in."""
+"""Read a host's disk, load and memory without root."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-# `place` is a directory on the disk in question; if it is missing or hidden, / is used.
+# Falls back to / if `place` is missing or hidden.
 SCRIPT = """\
 LC_ALL=C PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin
 export LC_ALL PATH
@@ -24,7 +24,7 @@ NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
 
 @dataclass(frozen=True)
 class DataDisk:
-    """A file system in bytes; `used` and `free` may be less than `total`: some space is reserved for root."""
+    """A file system in bytes. `used` + `free` may be below `total`: root has reserved space."""
 
     path: str
     total: int
@@ -34,7 +34,7 @@ class DataDisk:
 
 @dataclass(frozen=True)
 class Vitals:
-    """Load of 1, 5 and 15 minutes, uptime in seconds, memory in bytes; None for what could not be read."""
+    """Load (1, 5, 15 minutes), uptime (seconds), memory (bytes); None if unreadable."""
 
     disk: DataDisk | None = None
     load: tuple[float, ...] | None = None
@@ -43,12 +43,12 @@ class Vitals:
 
 
 def command(directory: str) -> str:
-    """Return the script, for the disk that holds a directory."""
+    """Return the script for the disk that holds `directory`."""
     return SCRIPT.format(place=shlex.quote(directory))
 
 
 def vitals(text: str) -> Vitals:
-    """Read the script's output; unknown lines are ignored."""
+    """Parse the script's output; ignore unknown lines."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, *words = line.split(" ", 4)
@@ -64,7 +64,7 @@ def vitals(text: str) -> Vitals:
 
 
 def numbers(words: list[str], count: int) -> list[float]:
-    """Convert exactly `count` words to numbers; [] for any other count or word."""
+    """Convert exactly `count` words; [] if any is invalid."""
     if len(words) != count or not all(map(NUMBER.fullmatch, words)):
         return []
     return [float(word) for word in words]
