@@ -102,7 +102,7 @@ class Job:
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file to install, or to remove without content."""
+    """A file to install, or to remove if `content` is None."""
 
     path: str
     mode: str = "644"

@@ -193,7 +193,7 @@ class Facts:
 
     @property
     def engines(self) -> frozenset[int]:
-        """PIDs of the engine: root's dockerd, on systemd only docker.service's."""
+        """PIDs of root's dockerd outside containers; on systemd, only docker.service's."""
         mine = self.in_service if self.init == "systemd" else lambda it: not cgroups.in_container(it.cgroup)
         return frozenset(process.pid for process in self.processes if process.uid == 0 and mine(process))
 
@@ -211,7 +211,7 @@ class Facts:
 
 
 def now() -> datetime:
-    """Return the local time (tests replace it)."""
+    """Return this computer's time, to compare with a host's."""
     return datetime.now(UTC)
 
 

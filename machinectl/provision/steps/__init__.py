@@ -1,1 +1,1 @@
-"""The steps that set up a host, each a pure decision over facts, and those that undo it."""
+"""Steps that provision a host, as pure decisions over facts, and their undo."""

@@ -1,4 +1,4 @@
-"""Check that a host's engine can create a container (container.sh)."""
+"""Check that an engine can create containers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 
 def refusal(remote: Remote) -> str:
-    """Return why the engine cannot create a container; "" if it can, or if nothing there can ask it."""
+    """Return why the engine cannot create a container; "" if it can, or the host cannot ask it."""
     result = Job("command.sh", {"command": "can_make_containers"}, functions=ENGINE).run(remote)
     return tail(result) if result.status == 1 else ""

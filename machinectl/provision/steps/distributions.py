@@ -1,7 +1,4 @@
-"""Families of distributions: their package manager's commands.
-
-Each class lists its os-release IDs. Commands are strings, run elsewhere as root.
-"""
+"""Linux distributions: package manager commands, as strings to run as root."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Loss(NamedTuple):
-    """An installed package that an installation would remove, or downgrade to `lower`."""
+    """A package that an installation would remove, or downgrade to `lower`."""
 
     name: str
     version: str = ""
@@ -29,48 +26,48 @@ class Loss(NamedTuple):
 
 
 class Distribution(ABC):
-    """A family of distributions: by default, with systemd and an engine package named `docker`."""
+    """A distribution family; by default, with systemd and a package `docker`."""
 
     ids: ClassVar[frozenset[str]]
-    # The distribution's own package of Docker Engine, "" if it has none.
+    # Its own Docker Engine package, or "".
     package: ClassVar[str] = "docker"
-    # Whether the script at get.docker.com knows it (its `case "$lsb_dist"`).
+    # get.docker.com supports it (`case "$lsb_dist"`).
     docker_script: ClassVar[bool] = False
-    # The package manager's lock files, and files whose existence is the lock.
+    # Files to lock, and files that lock by existing.
     locks: ClassVar[tuple[str, ...]] = ()
     lock_files: ClassVar[tuple[str, ...]] = ()
     refresh: ClassVar[str] = ""
 
     @abstractmethod
     def install(self, package: str, version: str = "") -> str:
-        """Install a package, or its version that begins with `version`."""
+        """Install a package; `version` is a prefix."""
 
-    def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (what those that can simulate need)
-        """Return a command that prints what `install` would do with the present package lists, "" if none can."""
+    def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (for subclasses)
+        """Return a command that simulates `install` with the present package lists, or ""."""
         return ""
 
-    def losses(self, said: str) -> list[Loss]:  # noqa: ARG002 (what those that can simulate need)
-        """Return the packages that would be removed or downgraded, from the output of `simulate`."""
+    def losses(self, said: str) -> list[Loss]:  # noqa: ARG002 (for subclasses)
+        """Parse the output of `simulate`."""
         return []
 
     @abstractmethod
     def remove(self, package: str) -> str:
-        """Remove a package; its dependencies and configuration stay."""
+        """Remove a package, but not its dependencies and configuration."""
 
     @abstractmethod
     def remove_all(self, package: str, along: Sequence[str]) -> str:
-        """Remove a package, and those of `along` that nothing else needs."""
+        """Remove a package, and unneeded ones of `along`."""
 
     @abstractmethod
     def upgrade(self, package: str) -> str:
-        """Upgrade one package and as little else as possible."""
+        """Upgrade a package and as little else as possible."""
 
     @abstractmethod
     def candidate(self, package: str) -> str:
         """Print the version that an upgrade would install."""
 
     def start(self) -> str:
-        """Start the engine now and at boot. Debian's package already does; asking systemd again takes 0.4 s."""
+        """Start the engine now and at boot. Checks first, because enabling again takes 0.4 s."""
         done = "systemctl -q is-enabled docker.service && systemctl -q is-active docker.service"
         return f"{{ {done}; }} || systemctl enable --now docker.service"
 
@@ -85,17 +82,17 @@ class Apt(Distribution):
         "/var/lib/apt/lists/lock",
         "/var/cache/apt/archives/lock",
     )
-    # If someone takes a lock after we looked, apt waits (apt.conf(5), since 1.9.11).
+    # apt waits for a lock taken after our check (apt.conf(5), since 1.9.11).
     apt: ClassVar[str] = "apt-get -q -y -o DPkg::Lock::Timeout=300"
     refresh = f"{apt} update"
-    # Keep changed files in /etc, without a question (dpkg(1), --force-things).
+    # Keep changed files in /etc without a prompt (dpkg(1), --force-things).
     keep: ClassVar[str] = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
 
     def install(self, package: str, version: str = "") -> str:
         return f"{self.apt} {self.keep} install {pinned(package, '=', version)}"
 
     def simulate(self, package: str, version: str = "") -> str:
-        # Without these caches, apt writes nothing.
+        # apt would write these caches.
         no_cache = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
         return f"apt-get -s -q -y {no_cache} install {pinned(package, '=', version)}"
 
@@ -110,9 +107,9 @@ class Apt(Distribution):
         return f"{self.apt} remove {shlex.quote(package)}"
 
     def remove_all(self, package: str, along: Sequence[str]) -> str:
-        # Docker's script names each package, so none of them counts as a dependency.
+        # Docker's script installs each by name, so apt marks none as a dependency.
         own = shlex.join(name for name in along if name.startswith(("docker-", "containerd.")))
-        # autoremove would also remove packages that we did not bring.
+        # A plain autoremove would remove other packages too.
         unneeded = "apt-get -s autoremove | sed -n 's/^Remv \\([^ :]*\\).*/\\1/p'"
         ours = shlex.join(word for name in along for word in ("-e", name))
         return (
@@ -133,7 +130,7 @@ class Dnf(Distribution):
     ids = frozenset({"fedora"})
     package = "moby-engine"
     docker_script = True
-    # dnf or yum; both wait for locks.
+    # Both wait for locks.
     program: ClassVar[str] = '"$(command -v dnf || command -v yum)"'
     dnf: ClassVar[str] = f"{program} -y"
     refresh = f"{dnf} makecache"
@@ -142,7 +139,7 @@ class Dnf(Distribution):
         return f"{self.dnf} install {pinned(package, '-', version)}"
 
     def simulate(self, package: str, version: str = "") -> str:
-        # dnf would create a history database.
+        # Keep dnf's history database out of the host.
         dnf = f'{self.program} -C --setopt=persistdir="$history" --assumeno'
         return f'history=$(mktemp -d)\n{dnf} install {pinned(package, "-", version)}\nrm -r "$history"'
 
@@ -154,7 +151,7 @@ class Dnf(Distribution):
             if re.fullmatch(r"[A-Z][a-z ]+:", line):
                 section = name.rstrip(":")
             elif name == "replacing":
-                # dnf 4 prints NAME.ARCH VERSION. dnf 5 prints NAME ARCH VERSION, also for an upgraded package itself.
+                # dnf 4: NAME.ARCH VERSION. dnf 5: NAME ARCH VERSION, also for the upgraded package itself.
                 old = Loss(second, fourth) if fourth else Loss(second.rpartition(".")[0], third)
                 if old.name != item:
                     found.append(old)
@@ -169,7 +166,7 @@ class Dnf(Distribution):
     def remove(self, package: str) -> str:
         return f"{self.dnf} remove {shlex.quote(package)}"
 
-    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (dnf knows what came with it)
+    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (dnf tracks dependencies)
         return f"{self.dnf} --setopt=clean_requirements_on_remove=True remove {shlex.quote(package)}"
 
     def upgrade(self, package: str) -> str:
@@ -180,7 +177,7 @@ class Dnf(Distribution):
 
 
 class Amazon(Dnf):
-    """Amazon Linux: its own package, and unknown to Docker's script."""
+    """Amazon Linux: Docker's script does not support it."""
 
     ids = frozenset({"amzn"})
     package = "docker"
@@ -188,7 +185,7 @@ class Amazon(Dnf):
 
 
 class RedHat(Dnf):
-    """RHEL and its derivatives: their `docker` is podman's, so they have no engine package."""
+    """RHEL and derivatives have no engine package: their `docker` is podman's."""
 
     ids = frozenset({"rhel", "centos", "rocky", "almalinux", "ol"})
     package = ""
@@ -196,14 +193,14 @@ class RedHat(Dnf):
 
 class Zypper(Distribution):
     ids = frozenset({"opensuse", "opensuse-leap", "opensuse-tumbleweed", "opensuse-microos", "suse", "sles", "sled"})
-    # By default, zypper fails at once if libzypp's lock is held (status 7).
+    # By default, zypper does not wait for a lock (status 7).
     zypper: ClassVar[str] = "ZYPP_LOCK_TIMEOUT=300 zypper --non-interactive"
-    # Status 106: installed, but a repository did not answer (zypper(8), EXIT CODES).
+    # 106: installed, but a repository did not answer (zypper(8), EXIT CODES).
     skipped: ClassVar[str] = "|| [ $? -eq 106 ]"
     refresh = f"{zypper} --gpg-auto-import-keys refresh"
 
     def install(self, package: str, version: str = "") -> str:
-        # zypper accepts no version pattern, and picks the newest of a range (>=); the release may be omitted.
+        # zypper needs an exact version, without patterns; the release may be omitted.
         return f"{self.zypper} install --no-recommends {self.named(package, version)} {self.skipped}"
 
     def simulate(self, package: str, version: str = "") -> str:
@@ -218,7 +215,7 @@ class Zypper(Distribution):
                 name, edition = value.get("name", ""), value.get("edition", "")
                 down = kind == "downgrade"
                 found.append(Loss(name, value.get("edition-old", ""), edition) if down else Loss(name, edition))
-        # If zypper would ask which solution to use, it uses none. We report the first.
+        # In a conflict, zypper lists solutions and applies none. Report the first.
         way_out = re.search(r"^ *Solution 1: ((?:.*\n)+?) *Solution 2: ", said, re.MULTILINE)
         for name, lower in re.findall(
             r"(?:deinstallation|downgrade) of (\S+)(?: to (\S+))?", way_out[1] if way_out else ""
@@ -227,13 +224,12 @@ class Zypper(Distribution):
         return found
 
     def named(self, package: str, version: str) -> str:
-        """Return a package, with its version if given, quoted for the shell."""
         return shlex.quote(f"{package} = {version}" if version else package)
 
     def remove(self, package: str) -> str:
         return f"{self.zypper} remove {shlex.quote(package)}"
 
-    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (zypper knows what came with it)
+    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (zypper tracks dependencies)
         return f"{self.zypper} remove --clean-deps {shlex.quote(package)}"
 
     def upgrade(self, package: str) -> str:
@@ -256,42 +252,42 @@ class Pacman(Distribution):
             )
         return f"pacman -S --noconfirm --needed {shlex.quote(package)}"
 
-    def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (it pins nothing)
-        # --print does not check for conflicts. Without it, pacman asks about each conflict: answer no.
+    def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (pacman cannot pin)
+        # --print skips conflict checks, so answer no to each of pacman's questions.
         return f"printf '%.sn\\n' 1 2 3 4 5 6 7 8 9 | pacman -S --needed {shlex.quote(package)} 2>&1"
 
     def losses(self, said: str) -> list[Loss]:
-        # With --noconfirm, `install` also answers no, and fails.
+        # `install` (--noconfirm) also answers no, and fails.
         return [Loss(name) for name in re.findall(r"^:: .* in conflict.* Remove (\S+)\? ", said, re.MULTILINE)]
 
     def remove(self, package: str) -> str:
         return f"pacman -R --noconfirm {shlex.quote(package)}"
 
-    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (pacman knows what came with it)
+    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (pacman tracks dependencies)
         return f"pacman -Rs --noconfirm {shlex.quote(package)}"
 
     def upgrade(self, package: str) -> str:
         return f"pacman -S --noconfirm {shlex.quote(package)}"
 
     def candidate(self, package: str) -> str:
-        # -Si would list every repository that has it.
+        # -Si would list all repositories.
         return f"pacman -Spdd --print-format %v {shlex.quote(package)}"
 
 
 class Apk(Distribution):
-    """Alpine: busybox and OpenRC."""
+    """Alpine, with busybox and OpenRC."""
 
     ids = frozenset({"alpine", "postmarketos"})
     refresh = "apk update"
 
     def install(self, package: str, version: str = "") -> str:
-        # `~` is apk's "begins with" (apk-world(5)).
+        # `~` matches a prefix (apk-world(5)).
         return f"apk add --wait 300 {shlex.quote(f'{package}~{version}' if version else package)}"
 
     def remove(self, package: str) -> str:
         return f"apk del {shlex.quote(package)}"
 
-    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (apk always does)
+    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (apk removes dependencies anyway)
         return self.remove(package)
 
     def upgrade(self, package: str) -> str:
@@ -313,10 +309,7 @@ def pinned(package: str, sign: str, version: str) -> str:
 
 
 def choose(os_release: Mapping[str, str], given: str = "") -> Distribution:
-    """Return the family for the given ID, else for os-release's ID, else for the first known ID_LIKE.
-
-    Raises CheckFailed if none is known.
-    """
+    """Return the family by `given`, else by ID, else by ID_LIKE. Raises CheckFailed if unknown."""
     ids = [given] if given else [os_release.get("ID", ""), *os_release.get("ID_LIKE", "").split()]
     for name in ids:
         for distribution in ORDER:

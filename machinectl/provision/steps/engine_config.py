@@ -1,4 +1,4 @@
-"""Configure the engine: certificates, daemon.json, and a drop-in without the flags that daemon.json sets."""
+"""Configure the engine: certificates, daemon.json, and a drop-in without conflicting flags."""
 
 from __future__ import annotations
 
@@ -37,23 +37,22 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 TLS_FLAGS = frozenset({"tls", "tlsverify", "tlscacert", "tlscert", "tlskey"})
-# Set in daemon.json, so not allowed on the command line.
+# dockerd refuses these in both daemon.json and flags.
 TAKEN_OVER = TLS_FLAGS | {"host"}
-# The engine's files and their modes. server.pem also holds the key: a new pair is one rename, so a power cut cannot
-# leave a certificate beside another's key.
+# Files and modes. server.pem holds certificate and key, so that a power cut cannot mix two pairs.
 CERTIFICATES = {"ca.pem": "644", "server.pem": "600"}
-# Version 0.1's key file, which its engines use until they are configured again.
+# Version 0.1's key file, in use until the next configuration.
 KEY_OF_0_1 = "server-key.pem"
 LIVE_RESTORE = "live-restore"
-# Keys that are not engine options.
+# Not engine options.
 OURS = TLS_FLAGS | {"hosts"}
 
 
 def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Roll back what an interrupted run left, such as after a power cut."""
+    """Roll back an interrupted run, such as after a power cut."""
     if facts.transaction != "applying":
         return None
-    # The interrupted script is stored beside the files that it saved, and can restore them.
+    # The interrupted script is saved beside its backups, and restores them.
     job = Job("recover.sh", {"there": f"{OWN_DIRECTORY}/transaction"})
     return Decision(
         title="Restoring what an interrupted run left half done",
@@ -71,22 +70,22 @@ def container_count(facts: Facts) -> str:
 
 
 class Goal(NamedTuple):
-    """The engine's configuration for its next start, except live-restore (see live_restore.py)."""
+    """The engine's next configuration, except live-restore (live_restore.py)."""
 
-    # Our keys in daemon.json, and its whole text.
+    # Our keys, and daemon.json's whole text.
     ours: dict[str, Any]
     config: bytes
-    # The drop-in's path, and its content if one is needed.
+    # None if no drop-in is needed.
     drop_in_path: str
     drop_in: bytes | None
-    # dockerd's flags that stay on its command line.
+    # dockerd's remaining flags.
     flags: list[docker_unit.DockerdFlag]
-    # Addresses without TLS until now: dockerd uses TLS on all of its TCP ports or on none.
+    # Addresses that get TLS: dockerd uses it on all TCP ports or none.
     secured: list[str]
 
 
 def goal(facts: Facts, target: Target) -> Goal:
-    """Decide the engine's configuration. Raises CheckFailed if two settings clash."""
+    """Plan the engine's configuration. Raises CheckFailed for conflicting settings."""
     there = read_config(facts)
     before = without_unasked(facts, target, there)
     if facts.unit:
@@ -118,7 +117,7 @@ def goal(facts: Facts, target: Target) -> Goal:
         )
     after = daemon_json.with_ours(before, ours)
     if without_live_restore(after) == without_live_restore(there):
-        # Only live-restore differs, which needs no restart.
+        # live-restore needs no restart.
         after = there
     elif holds_containers(facts) and not any(flag.name == LIVE_RESTORE for flag in kept):
         after[LIVE_RESTORE] = True
@@ -130,7 +129,7 @@ def goal(facts: Facts, target: Target) -> Goal:
 
 
 def check_seen(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> None:
-    """Refuse a unit whose own program adds flags that daemon.json must set: no drop-in can remove them."""
+    """Refuse a wrapper program that adds flags of daemon.json: no drop-in can remove them."""
     unseen = sorted((facts.started & TAKEN_OVER) - {flag.name for flag in flags})
     if unseen and (program := docker_unit.wrapper(facts.unit)):
         raise CheckFailed(
@@ -141,10 +140,7 @@ def check_seen(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> None:
 
 
 def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dict[str, Any]:
-    """Return daemon.json without the engine options that we set earlier; the wanted ones are added again.
-
-    live-restore has the host's own value.
-    """
+    """Return daemon.json without our earlier engine options, with the host's own live-restore."""
     earlier, borrowed = target.earlier, target.borrowed
     if earlier and earlier.path == facts.config_path:
         options = {key: value for key, value in earlier.ours.items() if key not in OURS}
@@ -153,24 +149,23 @@ def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dic
 
 
 def with_live_restore(config: Mapping[str, Any], value: Any) -> dict[str, Any]:
-    """Return the options with this value of live-restore, or without it for None."""
+    """Set live-restore; None removes it."""
     return {**config, LIVE_RESTORE: value} if value is not None else without_live_restore(config)
 
 
 def without_live_restore(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options other than live-restore."""
     return {key: value for key, value in config.items() if key != LIVE_RESTORE}
 
 
 def holds_containers(facts: Facts) -> bool:
-    """Return whether a restart stops containers unless live-restore is on. A Swarm node never has it on."""
+    """Return whether a restart without live-restore stops containers. Swarm nodes never have live-restore."""
     return bool(facts.containers) and not facts.swarm
 
 
 def merged_lists(
     kept: list[docker_unit.DockerdFlag], before: Mapping[str, Any], keys: Container[str]
 ) -> dict[str, list[Any]]:
-    """Return the lists that are set by flags and by daemon.json, which dockerd refuses: daemon.json gets both."""
+    """Merge lists from flags into daemon.json's: dockerd refuses both."""
     found: dict[str, list[Any]] = {}
     for flag in kept:
         key = key_of(flag)
@@ -180,7 +175,6 @@ def merged_lists(
 
 
 def is_set_by_flag(kept: list[docker_unit.DockerdFlag], key: str, value: Any) -> bool:
-    """Return whether a flag already sets a key to this value."""
     return any(key_of(flag) == key and daemon_json.typed_value(flag.value) == value for flag in kept)
 
 
@@ -189,7 +183,7 @@ def key_of(flag: docker_unit.DockerdFlag) -> str:
 
 
 def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> bytes | None:
-    """Return the drop-in whose command line lacks the flags `taken`, None if none is needed."""
+    """Return a drop-in without the flags `taken`; None if not needed."""
     if not facts.unit:
         return None
     there = docker_unit.command_line(facts.unit)
@@ -202,13 +196,13 @@ def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> by
 
 
 def pending(facts: Facts) -> list[hidden_containers.Move]:
-    """Return what a mere restart would hide: somebody's changes since the engine's last start."""
+    """Return what a plain restart would hide because of other people's edits."""
     flags = docker_unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
     return hidden_containers.moves(facts, read_config(facts), read_config(facts), flags)
 
 
 def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
-    """Return dockerd's flags, which OpenRC keeps in a variable that belongs to the host's owner."""
+    """Return dockerd's flags from OpenRC. Raises CheckFailed for flags of daemon.json: its owner must remove them."""
     values = docker_unit.variables("", facts.environment).values()
     flags = [flag for value in values for flag in docker_unit.flags(docker_unit.WORD.findall(value))]
     for flag in flags:
@@ -221,7 +215,7 @@ def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
 
 
 def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: list[str]) -> dict[str, Any]:
-    """Return daemon.json without the addresses that an earlier run added for us."""
+    """Return daemon.json without our earlier addresses."""
     earlier, hosts = target.earlier, config.get("hosts")
     if earlier is None or earlier.path != facts.config_path or not isinstance(hosts, list):
         return config
@@ -234,7 +228,7 @@ def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: 
 def listeners(
     flagged: list[str], before: dict[str, Any], target: Target, flags: list[docker_unit.DockerdFlag]
 ) -> tuple[list[str], list[str]]:
-    """Return where the engine will listen (everywhere it does now, and for us), and which of that had no TLS."""
+    """Return the engine's addresses (existing ones and ours), and those that had no TLS."""
     configured = before.get("hosts", [])
     there = [*flagged, *(str(host) for host in (configured if isinstance(configured, list) else []))]
     was_tls = any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags)
@@ -249,7 +243,7 @@ def listeners(
 
 
 def plain_sockets(facts: Facts) -> list[str]:
-    """Return the plain TCP addresses of docker.socket. An engine has TLS on all of its addresses or on none."""
+    """Return docker.socket's plain TCP addresses: with TLS, an engine uses it on all addresses."""
     addresses = [address for address in facts.socket_listens if port_of(address)]
     if not (addresses and facts.dockerd and facts.unit) or "docker.service" in facts.masked:
         return []
@@ -265,7 +259,7 @@ def plain_sockets(facts: Facts) -> list[str]:
 
 
 def port_of(host: str) -> int:
-    """Return the TCP port of an address in dockerd's notation (tcp://1.2.3.4:2375, :2375); 0 if it is not TCP."""
+    """Return the TCP port of tcp://1.2.3.4:2375 or :2375; 0 if not TCP."""
     scheme, separator, rest = host.partition("://")
     address = rest if separator else host
     if separator and scheme != "tcp":
@@ -276,11 +270,11 @@ def port_of(host: str) -> int:
 
 def is_everywhere(host: str) -> bool:
     address = host.removeprefix("tcp://").rpartition(":")[0]
-    return address in {"", "0.0.0.0", "[::]", "::"}  # noqa: S104 - what is looked for
+    return address in {"", "0.0.0.0", "[::]", "::"}  # noqa: S104 - only compared
 
 
 def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[str]) -> dict[str, Any]:
-    """Return the keys of daemon.json that we set."""
+    """Return the keys that we set in daemon.json."""
     ours: dict[str, Any] = daemon_json.option_keys(target.options, before)
     ours["hosts"] = hosts
     ours["tlsverify"] = True
@@ -288,7 +282,7 @@ def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[s
         ours[key] = f"{OWN_DIRECTORY}/{name}"
     if before.get("tls") is False:
         ours["tls"] = True
-    # On a Swarm node with live-restore, dockerd would not start again.
+    # dockerd does not start as a Swarm node with live-restore.
     if facts.swarm and (before | ours).get(LIVE_RESTORE):
         ours[LIVE_RESTORE] = False
     if target.labels:
@@ -305,7 +299,7 @@ def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[s
 
 
 def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Write the files that differ from the goal, and restart the engine; None if all is well."""
+    """Write changed files and restart the engine; None if nothing differs."""
     wanted = goal(facts, target)
     files = [*changed_files(facts, target, wanted)]
     if not files and facts.running and facts.service.enabled and facts.engine_listens:
@@ -359,7 +353,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
 
 
 def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
-    """Return the files to install, ordered so that the engine can start after any number of them."""
+    """Return the files to install, in an order that lets the engine start after any of them."""
     files = []
     for name, permissions in CERTIFICATES.items():
         path, data = f"{OWN_DIRECTORY}/{name}", target.certificates[name]
@@ -385,7 +379,7 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
 
 
 def certificate_files(facts: Facts, certificates: Mapping[str, bytes]) -> list[NewFile]:
-    """Return the certificates at the paths that the configured engine already uses."""
+    """Return certificates at the engine's configured paths."""
     wanted = CERTIFICATES
     if read_config(facts).get("tlskey") == f"{OWN_DIRECTORY}/{KEY_OF_0_1}":
         wanted = {**CERTIFICATES, KEY_OF_0_1: "600"}
@@ -399,21 +393,21 @@ def is_installed(facts: Facts, path: str, permissions: str, data: bytes) -> bool
 
 
 def changed_keys(facts: Facts, wanted: Goal) -> dict[str, Any]:
-    """Return the new keys of daemon.json, and with None those that are removed."""
+    """Return changed keys of daemon.json; None for removed ones."""
     before, after = read_config(facts), daemon_json.parse(wanted.config, facts.config_path)
     gone = {key: None for key in before if key not in after}
     return {key: value for key, value in after.items() if before.get(key) != value} | gone
 
 
 def flags_now(facts: Facts) -> list[docker_unit.DockerdFlag]:
-    """Return the flags that dockerd is started with now, with our drop-in if it is installed."""
+    """Return dockerd's current flags, from our drop-in too."""
     return docker_unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else openrc_flags(facts)
 
 
 def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
-    """Return the command that checks the new configuration (Docker 23 and later), with its flags.
+    """Return dockerd's check of the new configuration (Docker 23 and later).
 
-    It does not find everything, but what it finds costs no restart.
+    It may miss errors, but needs no restart.
     """
     if not facts.dockerd:
         return ""
@@ -422,9 +416,9 @@ def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
 
 
 def readiness_socket(facts: Facts, config: bytes | None, flags: Sequence[docker_unit.DockerdFlag]) -> str:
-    """Return the socket to poll for an engine that does not notify when it is ready (Type=simple, OpenRC), else "".
+    """Return the socket to poll if the engine does not notify (Type=simple, OpenRC), else "".
 
-    A reload before that would end the engine.
+    A reload before readiness would end the engine.
     """
     if facts.unit and docker_unit.settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
         return ""
@@ -440,7 +434,7 @@ def readiness_socket(facts: Facts, config: bytes | None, flags: Sequence[docker_
 
 
 def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
-    """Return the facts of the host with these files in place."""
+    """Return the facts with these files installed."""
     gone = {file.path for file in files if file.content is None}
     new = {file.path: HostFile(file.mode, 0, 0, file.content) for file in files if file.content is not None}
     copy = f"{facts.config_path}.before-machinectl"
@@ -453,7 +447,7 @@ def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
 
 
 def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
-    """Return the facts of the host after its engine has started with the wanted configuration."""
+    """Return the facts after a start with the new configuration."""
     after = with_files(facts, [file for file in files if file.path.startswith(facts.config_path)])
     if not facts.info or any(flag.name == LIVE_RESTORE for flag in wanted.flags):
         return after
@@ -461,7 +455,7 @@ def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
 
 
 def changes_made(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:
-    """Return the changes to record, with all that their undo needs."""
+    """Return the changes to record, complete for their undo."""
     found: list[Change] = [*directories_created(facts)]
     for file in files:
         if file.path == facts.config_path:
@@ -469,7 +463,7 @@ def changes_made(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Chan
         elif file.content is not None:
             found.append(FileCreated(file.path))
         if file.path == f"{OWN_DIRECTORY}/ca.pem" and file.content is not None:
-            # A later run with another CA recognizes ours by it.
+            # Lets a later run with another CA recognize ours.
             found.append(CaTrusted(hashlib.sha256(file.content).hexdigest()))
     if not facts.service.enabled:
         found.append(ServiceEnabled("docker.service"))
@@ -477,7 +471,7 @@ def changes_made(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Chan
 
 
 def units_started(facts: Facts) -> list[Change]:
-    """Return the units to start that did not run before. An engine with our certificates was already started by us."""
+    """Return the stopped units to start, unless we started the engine before (it has our certificates)."""
     if facts.running or f"{OWN_DIRECTORY}/ca.pem" in facts.sums:
         return []
     socket = [] if facts.socket.active or facts.init != "systemd" else [ServiceStarted("docker.socket")]
@@ -485,14 +479,14 @@ def units_started(facts: Facts) -> list[Change]:
 
 
 def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> ConfigMerged:
-    """Return the record of a change of daemon.json: its content before, and our keys."""
+    """Return the record of daemon.json's old content and our keys."""
     there = config_content(facts)
     before = None if there is None else there.decode("utf-8", "surrogateescape")
     return ConfigMerged(facts.config_path, before, config_mode(facts), ours, hashlib.sha256(written).hexdigest())
 
 
 def missing_directories(facts: Facts) -> tuple[str, ...]:
-    """Return the directories to create, the deepest first."""
+    """Return the directories to create, deepest first."""
     return tuple(each for each in (OWN_DIRECTORY, "/etc/docker", DROP_INS) if each not in facts.directories)
 
 
@@ -501,7 +495,7 @@ def directories_created(facts: Facts) -> list[DirectoryCreated]:
 
 
 def backup(facts: Facts) -> list[NewFile]:
-    """Return a copy of daemon.json to install beside it, unless there is one."""
+    """Return a backup of daemon.json to install, unless one exists."""
     there = config_content(facts)
     if there is None or facts.backup:
         return []

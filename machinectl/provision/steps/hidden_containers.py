@@ -1,6 +1,6 @@
-"""Settings that hide containers: with another data directory, driver or store, a restarted engine finds none.
+"""Detect settings that hide containers: a restart with another data directory, driver or store.
 
-They need not be ours: somebody's edit of daemon.json or the unit takes effect with our restart.
+Our restart also applies other people's edits of daemon.json or the unit.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 DATA_ROOT = "/var/lib/docker"
 SETTINGS = ("data-root", "storage-driver", "userns-remap")
-# In `DriverStatus` of `docker info` if containerd stores the images.
+# DriverStatus (`docker info`) with containerd's image store.
 SNAPSHOTTER = "io.containerd.snapshotter"
 SNAPSHOTTER_FEATURE = "containerd-snapshotter"
-# With userns-remap, the engine appends the first UID and GID to its directory.
+# userns-remap appends UID.GID to the directory.
 REMAPPED_ROOT = re.compile(r"/\d+\.\d+$")
 
 
 class Move(NamedTuple):
-    """A setting whose value a restart changes."""
+    """A setting that a restart changes."""
 
     setting: str
     now: str
@@ -41,18 +41,18 @@ class Move(NamedTuple):
 def moves(
     facts: Facts, before: Mapping[str, Any], after: Mapping[str, Any], flags: Sequence[DockerdFlag]
 ) -> list[Move]:
-    """Return the settings that a restart with this daemon.json would change; empty if there is no container to hide."""
+    """Return the changed settings; [] without containers."""
     if not container_total(facts):
         return []
     asked = hiding_settings(after, flags)
-    # Without an answer from the engine, the client prints empty values.
+    # Without the engine, the client prints empty values.
     if not facts.info.get("DockerRootDir"):
         return unasked(hiding_settings(before, flags), asked)
     return [move for move in compared(facts, asked) if move.now != move.then]
 
 
 def hiding_settings(config: Mapping[str, Any], flags: Sequence[DockerdFlag]) -> dict[str, str]:
-    """Return the settings that hide containers, as daemon.json and the command line have them."""
+    """Return these settings from daemon.json and flags."""
     said = {name: str(config[name]) for name in SETTINGS if config.get(name)}
     if config.get("graph"):
         said.setdefault("data-root", str(config["graph"]))
@@ -68,7 +68,7 @@ def hiding_settings(config: Mapping[str, Any], flags: Sequence[DockerdFlag]) -> 
 
 
 def compared(facts: Facts, asked: Mapping[str, str]) -> list[Move]:
-    """Compare each setting of the running engine with its next value. Unset ones stay."""
+    """Compare the running engine with its next settings. Unset ones keep their value."""
     info = facts.info
     remapped = "name=userns" in [str(option).partition(",")[0] for option in info.get("SecurityOptions") or ()]
     root, driver = str(info["DockerRootDir"]), str(info.get("Driver", ""))
@@ -91,20 +91,19 @@ def onoff(value: bool) -> str:
 
 
 def unasked(before: Mapping[str, str], after: Mapping[str, str]) -> list[Move]:
-    """Return the settings that we would change, if the engine cannot be asked for its current values."""
+    """Compare the configurations, if the engine does not answer."""
     return [
         Move(name, before.get(name, "the default"), value) for name, value in after.items() if before.get(name) != value
     ]
 
 
 def container_total(facts: Facts) -> int:
-    """Return how many containers exist, running or not."""
+    """Return the number of containers, running or not."""
     said = facts.info.get("Containers")
     return max(said if isinstance(said, int) else 0, len(facts.containers))
 
 
 def would_hide(facts: Facts, found: Sequence[Move], allowed: Allowed) -> CheckFailed:
-    """Return the error for a restart that would hide containers."""
     number = container_total(facts)
     what = f"{number} container{'s' if number != 1 else ''}"
     return CheckFailed(

@@ -1,4 +1,4 @@
-"""Download Docker's installation script here: a minimal Debian has neither curl nor wget."""
+"""Download Docker's installation script locally: minimal Debian has no curl or wget."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import threading
 
 from machinectl.errors import UsageError
 
-# After that, the distribution's package is used. Seconds.
+# Seconds; then use the distribution's package.
 TIMEOUT = 5.0
-# get.docker.com's script has 23 KB.
+# Bytes; get.docker.com's has 23 KB.
 LONGEST = 1 << 20
 
 
 def script(url: str) -> bytes | None:
-    """Download the script; None if there is no answer in time, or no shell script. Raises UsageError."""
+    """Download the script; None on timeout, or if it is not a script. Raises UsageError."""
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"--engine-install-url {url!r} is not an http URL", "For example: https://get.docker.com")
     answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    # A daemon thread: a silent name server does not delay the exit.
+    # A silent name server must not delay exit.
     threading.Thread(target=lambda: answers.put(fetch(url)), daemon=True, name=f"download {url}").start()
     try:
         text = answers.get(timeout=TIMEOUT)
@@ -28,7 +28,7 @@ def script(url: str) -> bytes | None:
 
 
 def fetch(url: str) -> bytes | None:
-    """Download a URL through the user's proxies; None on failure."""
+    """Download through the user's proxies; None on failure."""
     import urllib.request
     from http.client import HTTPException
     from urllib.error import HTTPError

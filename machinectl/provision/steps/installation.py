@@ -1,4 +1,4 @@
-"""Install an engine on a host without one: by Docker's script, or from the distribution."""
+"""Install Docker Engine by Docker's script or from the distribution."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from machinectl.provision.steps.distributions import Distribution
     from machinectl.provision.target import Target
 
-# How long to wait for another package manager: unattended upgrades take minutes. Seconds.
+# Seconds to wait for package manager locks: unattended upgrades take minutes.
 LOCK_DEADLINE = 300
-# install.sh's exit status if its locks are still held then.
+# install.sh's exit status after that.
 LOCKED = 75
-# Hundreds of MB over a slow line. Seconds.
+# Seconds; hundreds of MB over a slow line.
 INSTALL_TIMEOUT = 3600
-# deb-control(5), "Package"; names of rpm, pacman and apk may also have capitals and _.
+# deb-control(5), "Package"; rpm, pacman and apk also allow capitals and _.
 PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
-# Packages that Docker's own replace (Conflicts and Obsoletes of containerd.io and docker-ce-cli).
+# Conflicts and Obsoletes of containerd.io and docker-ce-cli.
 REPLACED_BY_DOCKERS = ("containerd", "runc", "docker-cli", "rootlesskit")
-# A guess for the dry run's next steps.
+# For the dry run's next steps.
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
 
 
 def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) -> Decision | None:
-    """Install the engine if there is none. `script` downloads Docker's script, None if its URL does not answer."""
+    """Install a missing engine. `script` downloads Docker's script, or returns None."""
     if facts.dockerd:
         return None
     distribution = distributions.choose(facts.os_release, target.os)
@@ -76,7 +76,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         install, refresh = distribution.install(package, target.version), distribution.refresh
     simulate = "" if downloaded is not None else distribution.simulate(package, target.version)
     variables = {
-        # Again after the simulation, so that the failing job reports why lists cannot be read.
+        # Repeated after the simulation, so that this job reports why it fails.
         "refresh": refresh,
         "install": install,
         "start": distribution.start(),
@@ -126,7 +126,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
 
 
 def would_remove(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:
-    """Return the error for a package whose installation removes others, with a hint for one that keeps them."""
+    """Return the error for an installation that removes packages, with an alternative."""
     gone = [loss.name for loss in losses if PACKAGE.fullmatch(loss.name)]
     by_hand = " && ".join(distribution.remove(name) for name in gone)
     other = "If nothing on the host needs " + ("it" if len(losses) == 1 else "them") + f", remove by hand: {by_hand}"
@@ -138,14 +138,14 @@ def would_remove(package: str, losses: list[Loss], distribution: Distribution, u
 
 
 def packages_along(result: RemoteResult, package: str) -> tuple[str, ...]:
-    """Return the packages that came with the engine's own, as install.sh lists them."""
+    """Return the packages that install.sh lists as installed along."""
     said = re.search(r"^came along: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     names = said[1].split() if said else []
     return tuple(name for name in names if PACKAGE.fullmatch(name) and name != package)
 
 
 def lock_holders(facts: Facts) -> str:
-    """Return who holds the package manager's locks, "" if nobody does."""
+    """Return the processes that hold package manager locks, or ""."""
     holders = {lock.pid: lock.process for lock in facts.locks}
     return ", ".join(f"{process or 'a process'} ({pid})" for pid, process in holders.items())
 
@@ -171,7 +171,7 @@ def explain_failure(result: RemoteResult) -> MachineError:
 
 
 def complaints(said: str) -> str:
-    """Return the error lines of apt and dnf, each once."""
+    """Return apt's and dnf's distinct error lines."""
     marks = ("E:", "Err:", "W: Failed", "Error:", "error:", "ERROR:", "dpkg: error")
     lines = [line.strip() for line in said.split("\n") if line.strip().startswith(marks) and line.isprintable()]
     return "\n".join(list(dict.fromkeys(lines))[-8:])

@@ -1,7 +1,7 @@
-"""live-restore: turned on while the engine restarts, so that containers keep running, then restored.
+"""Turn live-restore on while the engine restarts, so that containers keep running, then restore it.
 
-An engine with live-restore refuses `docker swarm init`, and a Swarm node with it does not start. A reload turns it on
-and off in the running engine. A reload does not change options that the file does not name.
+Swarm refuses live-restore: neither `docker swarm init` nor a node's engine works with it. A reload switches it; options
+missing from the file stay unchanged.
 """
 
 from __future__ import annotations
@@ -46,10 +46,9 @@ if TYPE_CHECKING:
 
 
 def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Turn it on before anything restarts the engine under running containers.
+    """Turn it on before a restart with running containers.
 
-    This comes first and as a separate reload: dockerd refuses a reload that also adds `hosts` while -H is on its
-    command line.
+    A separate reload: dockerd refuses one that also adds `hosts` while -H is a flag.
     """
     there = read_config(facts)
     if not (facts.dockerd and holds_containers(facts)) or (is_on(facts) and there.get(LIVE_RESTORE) is True):
@@ -88,9 +87,9 @@ def give_back(facts: Facts, target: Target) -> Decision | None:
 
 
 def turn_off_for_swarm(facts: Facts, target: Target) -> Decision | None:
-    """Turn it off by a reload, so that the engine can become a Swarm node; None if it is off.
+    """Turn it off by a reload for Swarm; None if it is off.
 
-    Raises CheckFailed if it is on dockerd's command line, which no reload changes.
+    Raises CheckFailed if a flag sets it, which no reload changes.
     """
     if not (is_on(facts) or read_config(facts).get(LIVE_RESTORE)):
         return None
@@ -105,7 +104,7 @@ def turn_off_for_swarm(facts: Facts, target: Target) -> Decision | None:
 
 
 def set_wanted(facts: Facts, target: Target, title: str) -> Decision:
-    """Set the wanted value, which is recorded first."""
+    """Set the wanted value; it is recorded first."""
     value, own = wanted(facts, target), owners(facts, target)
     left = file_with(facts, target, value)
     ours = {LIVE_RESTORE: value} if is_asked(target) else {}
@@ -132,9 +131,9 @@ def set_by_reload(
     changes: tuple[Change, ...] = (),
     undone: tuple[Change, ...] = (),
 ) -> Decision:
-    """Write `left` as daemon.json, and make the running engine use its value of live-restore.
+    """Write `left` as daemon.json, and reload if the engine's value differs.
 
-    If `left` has none, the file says false until the engine has reloaded.
+    If `left` has no value, the file says false until the reload.
     """
     path, permissions = facts.config_path, permissions or config_mode(facts)
     config = daemon_json.parse(left, path)
@@ -172,17 +171,16 @@ def set_by_reload(
 
 
 def info_with(facts: Facts, value: Any) -> dict[str, Any]:
-    """Return the engine's info after it has taken a value, {} if there is none."""
     return {**facts.info, "LiveRestoreEnabled": bool(value)} if facts.info else {}
 
 
 def is_on(facts: Facts) -> bool:
-    """Return whether it is on in the running engine, or in the configuration if the engine does not answer."""
+    """Return the engine's value, or the file's if the engine does not answer."""
     return bool(facts.info.get("LiveRestoreEnabled") if facts.info else read_config(facts).get(LIVE_RESTORE))
 
 
 def flagged(facts: Facts) -> str:
-    """Return its value on dockerd's command line, "" if it is not there."""
+    """Return its value in dockerd's flags, or ""."""
     return next((flag.value or "true" for flag in flags_now(facts) if flag.name == LIVE_RESTORE), "")
 
 
@@ -191,13 +189,13 @@ def is_asked(target: Target) -> bool:
 
 
 def owners(facts: Facts, target: Target) -> bool | None:
-    """Return the host's own value in daemon.json, without our changes; None for none."""
+    """Return the host's own value in daemon.json, or None."""
     value = without_unasked(facts, target, read_config(facts)).get(LIVE_RESTORE)
     return value if isinstance(value, bool) else None
 
 
 def wanted(facts: Facts, target: Target) -> Any:
-    """Return the value for daemon.json, None for none: --engine-opt's, else the host's own; never true on a node."""
+    """Return the value to write: --engine-opt's, else the host's own; never true on a Swarm node."""
     value: Any = owners(facts, target)
     if is_asked(target) and not flagged(facts):
         value = daemon_json.option_keys(target.options, {})[LIVE_RESTORE]
@@ -205,33 +203,32 @@ def wanted(facts: Facts, target: Target) -> Any:
 
 
 def is_on_record(changes: Iterable[Change]) -> bool:
-    """Return whether the record says that we changed it."""
     known = list(changes)
     merges = of_kind(known, ConfigMerged)
     return bool(of_kind(known, LiveRestoreChanged)) or any(LIVE_RESTORE in merge.ours for merge in merges)
 
 
 def was_changed(facts: Facts, target: Target) -> bool:
-    """Return whether we changed it in the engine's config file, now or with a version that left it on."""
+    """Return whether we changed it in the engine's config file, now or in an earlier version."""
     return is_on_record(
         change for change in (target.borrowed, target.earlier) if change and change.path == facts.config_path
     )
 
 
 def is_settled(facts: Facts, value: Any) -> bool:
-    """Return whether daemon.json and the running engine have this value."""
+    """Return whether daemon.json and the engine have this value."""
     return read_config(facts).get(LIVE_RESTORE) == value and (not facts.running or is_on(facts) == bool(value))
 
 
 def held_value(facts: Facts, target: Target) -> LiveRestoreChanged:
-    """Return the record of the host's own value, to be written before it is changed."""
+    """Return the record of the host's own value, to write before changing it."""
     there = config_content(facts)
     text = None if there is None else there.decode("utf-8", "surrogateescape")
     return LiveRestoreChanged(facts.config_path, owners(facts, target), text)
 
 
 def file_with(facts: Facts, target: Target, value: Any) -> bytes | None:
-    """Return daemon.json with this value; byte for byte the original file if that has it."""
+    """Return daemon.json with this value, byte for byte the original if possible."""
     config = with_live_restore(read_config(facts), value)
     text = target.borrowed.text if target.borrowed else None
     there = None if text is None else text.encode("utf-8", "surrogateescape")
@@ -243,7 +240,7 @@ def file_with(facts: Facts, target: Target, value: Any) -> bytes | None:
 
 
 def settled(facts: Facts, target: Target, changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Return the recorded changes, without those of live-restore if it has the host's own value."""
+    """Return the changes, without live-restore's once the host's own value is back."""
     value = owners(facts, target)
     if wanted(facts, target) != value or not is_settled(facts, value):
         return tuple(changes)

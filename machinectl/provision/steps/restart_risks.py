@@ -1,4 +1,4 @@
-"""The damage that a restart of the engine would do."""
+"""Risks of restarting the engine."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed, Target
 
-# Docker commands that stay attached to containers: a unit that runs them restarts them.
+# They stay attached to containers; their unit restarts them.
 RUNNERS = frozenset({"run", "start", "up", "compose", "attach"})
-# Docker commands whose work is lost with their connection.
+# They fail without the engine.
 BUILDERS = frozenset({"build", "buildx"})
 
 
 def refuse_harm(facts: Facts, allowed: Allowed) -> None:
-    """Refuse a restart that would stop something even with live-restore, unless `allowed.force`."""
+    """Refuse a restart that stops something despite live-restore, unless `allowed.force`."""
     if allowed.force or not facts.running:
         return
     if facts.unread:
@@ -45,7 +45,7 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
             "because nothing restarts a container without a restart policy",
             f"Give each a policy, on the host: docker update --restart unless-stopped {names}{allowed.or_force}",
         )
-    # systemd's default (systemd.kill(5)) is control-group; Docker's packages set process.
+    # The default is control-group (systemd.kill(5)); Docker's packages set process.
     kill_mode = (docker_unit.settings(facts.unit, "KillMode") or ["control-group"])[-1]
     if facts.own_shims and facts.unit and kill_mode not in {"process", "none"}:
         raise CheckFailed(
@@ -55,12 +55,11 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
 
 
 def attached(facts: Facts) -> list[str]:
-    """Return the units that consist of docker commands, which a restart ends, with their containers."""
+    """Return units of attached docker commands, whose containers restart with the engine."""
     return sorted({client.unit for client in facts.clients if client.unit and client.verb in RUNNERS})
 
 
 def warnings(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
-    """Return warnings about side effects of a restart."""
     if not facts.running:
         return start_warning(facts)
     found = []
@@ -78,7 +77,7 @@ def warnings(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
 
 
 def start_warning(facts: Facts) -> tuple[str, ...]:
-    """Return a warning about starting an engine that somebody may have stopped."""
+    """Warn before starting an engine that somebody may have stopped."""
     if not (facts.dockerd and facts.stored):
         return ()
     containers = f"{facts.stored} container{'s' if facts.stored > 1 else ''}"
@@ -86,7 +85,7 @@ def start_warning(facts: Facts) -> tuple[str, ...]:
 
 
 def edited(facts: Facts, target: Target) -> bool:
-    """Return whether somebody else changed daemon.json since the engine started."""
+    """Return whether somebody else edited daemon.json since the engine started."""
     if not (facts.edited and facts.config):
         return False
     written = target.earlier.written if target.earlier else ""

@@ -1,4 +1,4 @@
-"""The steps that set up a host, in order. Each is a decision over facts; none touches the host."""
+"""The steps that provision a host, in order."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class SetupStep(NamedTuple):
-    """A step, as a decision over the current facts of a host.
+    """A decision over the host's current facts.
 
-    `lasting` is False for a step whose effect does not outlive the run, and so is not for other computers to take over.
+    `lasting`: its effect outlives the run, so other computers record it.
     """
 
     title: str
@@ -27,7 +27,7 @@ class SetupStep(NamedTuple):
 
 
 def steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
-    """Return the steps. `script` downloads Docker's installation script, None if its URL does not answer."""
+    """Return the steps. `script` downloads Docker's script, or returns None."""
     return (
         SetupStep("Restore what an interrupted run left", engine_config.recover),
         SetupStep("Check the host", check_host),
@@ -39,12 +39,12 @@ def steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
 
 
 def check_host(facts: Facts, target: Target, allowed: Allowed) -> None:
-    """Raise CheckFailed for a host that cannot be set up, clashing settings included."""
+    """Raise CheckFailed if the host or the settings are unsuitable."""
     preflight.check_all(facts, target, allowed)
     if facts.dockerd:
         engine_config.configure(facts, target, allowed)
 
 
 def keep_containers(facts: Facts, target: Target, allowed: Allowed) -> Decision | None:
-    """Turn live-restore on if the next step restarts the engine."""
+    """Turn live-restore on before a restart by the next step."""
     return live_restore.borrow(facts, target) if engine_config.configure(facts, target, allowed) else None

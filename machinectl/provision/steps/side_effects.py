@@ -1,4 +1,4 @@
-"""Side effects of setting a host up, which a person has to accept."""
+"""Side effects of provisioning that the user must accept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 
 def side_effects(facts: Facts) -> tuple[str, ...]:
-    """Return a sentence for each side effect."""
     found = [
         f"docker.socket makes the engine listen on {address} without TLS: from now on, only clients with the machine's "
         "certificates can connect there"

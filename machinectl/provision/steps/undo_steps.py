@@ -1,6 +1,6 @@
-"""Undo what the record says was changed on a host. Containers and images stay.
+"""Undo recorded changes of a host. Containers and images stay.
 
-The steps are decided on the current facts, so that an interrupted undo can simply be run again.
+Steps depend on current facts, so an interrupted undo can run again.
 """
 
 from __future__ import annotations
@@ -47,13 +47,11 @@ from machinectl.provision.steps.engine_config import (
 from machinectl.provision.steps.installation import complaints
 from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL, Allowed, Target, recorded
 
-# Decides by the current facts and the recorded changes.
 Undoing = Callable[[Facts, Sequence[Change]], Decision | None]
 NO_TARGET = Target("")
 
 
 def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "") -> tuple[Undoing, ...]:
-    """Return the steps, in order."""
     always: tuple[Undoing, ...] = (
         lambda facts, _: engine_config.recover(facts, NO_TARGET),
         lambda facts, changes: check_undoable(facts, changes, allowed),
@@ -69,7 +67,7 @@ def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "
 
 
 def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
-    """Raise CheckFailed if undoing is impossible, or would stop or hide containers."""
+    """Raise CheckFailed if undo is impossible, or would stop or hide containers."""
     preflight.check_root(facts, NO_TARGET)
     preflight.check_files(facts, NO_TARGET)
     preflight.check_writable(facts, [file.path for file in files_made(facts, changes)])
@@ -98,7 +96,7 @@ def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) ->
 
 
 def stop_engine(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Stop an engine that did not run before, unless it runs containers by now."""
+    """Stop an engine that did not run before, unless it runs containers."""
     units = [change.unit for change in of_kind(changes, ServiceStarted)]
     if not (units and facts.running) or facts.containers:
         return None
@@ -119,26 +117,25 @@ def not_stopped(init: str, result: RemoteResult) -> MachineError:
 
 
 def status_command(init: str) -> str:
-    """Return the command that shows the state of the engine's service on its host."""
     return "rc-service docker status" if init == "openrc" else "systemctl status docker"
 
 
 def keep_containers_running(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Turn live-restore on before the engine is restarted."""
+    """Turn live-restore on before a restart."""
     return live_restore.borrow(facts, recorded(NO_TARGET, changes)) if restarts(facts, changes) else None
 
 
 def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Remove our configuration, and restart the engine under live-restore, which is restored later."""
+    """Remove our configuration and restart the engine with live-restore, which is reset later."""
     if not restarts(facts, changes):
         return None
     last = original = config_before(facts, changes)
     if keeps_containers(facts, changes) and original_live_restore(facts, changes) is not True:
-        # dockerd stops running containers when it starts without live-restore.
+        # dockerd stops containers if it starts without live-restore.
         last = daemon_json.dump(with_live_restore(parsed_config(facts, original), value=True), original)
     files = files_made(facts, changes)
     if last != config_content(facts):
-        # First: without the drop-in, its `hosts` would clash with the unit's -H.
+        # First: without the drop-in, `hosts` conflicts with the unit's -H.
         files.insert(0, NewFile(facts.config_path, permissions(facts, changes), last))
     return Decision(
         f"Removing our configuration from the engine{outcome_for_containers(facts)}",
@@ -163,7 +160,7 @@ def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 
 def not_taken_out(facts: Facts, changes: Sequence[Change], result: RemoteResult) -> MachineError:
-    """Return the error for an engine that runs only with our configuration, not with the original one."""
+    """Return the error for an engine that fails with the original configuration."""
     if result.status not in {3, 7, 8}:
         return not_applied(result, facts.init)
     path = facts.config_path
@@ -181,7 +178,7 @@ def not_taken_out(facts: Facts, changes: Sequence[Change], result: RemoteResult)
 
 
 def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult) -> str:
-    """Return a remark about a restored configuration that dockerd refuses, or can create no container with; else ""."""
+    """Return a warning if dockerd refuses the original configuration, or cannot create containers with it; else ""."""
     if facts.running or not result.stdout.strip():
         return no_container(result)
     before = "; the engine did not run before either" if of_kind(changes, ServiceStarted) else ""
@@ -189,7 +186,7 @@ def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult)
 
 
 def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Restore live-restore in the running engine, and the original daemon.json."""
+    """Restore live-restore in the engine, and the original daemon.json."""
     original, value = config_before(facts, changes), original_live_restore(facts, changes)
     ours = of_kind(changes, LiveRestoreChanged) or original != config_content(facts)
     if not (facts.running and ours) or live_restore.is_on(facts) == bool(value):
@@ -208,7 +205,7 @@ def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | No
 
 
 def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Restore daemon.json if the engine need not be restarted for it, and remove its copy."""
+    """Restore daemon.json without a restart, and remove its backup."""
     original = config_before(facts, changes)
     files = files_made(facts, changes)
     if original != config_content(facts):
@@ -226,7 +223,7 @@ def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 
 def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...]:
-    """Return a warning if live-restore was on before, and a Swarm node cannot have it back."""
+    """Warn that live-restore stays off because the host is a Swarm node now."""
     change = merged_into(facts, changes)
     before = daemon_json.parse(change.bytes_before, facts.config_path) if change else {}
     if not (facts.swarm and before.get(LIVE_RESTORE) is True):
@@ -235,7 +232,7 @@ def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...
 
 
 def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
-    """Return whether the engine may run with something of ours, other than live-restore."""
+    """Return whether the engine may use more of our configuration than live-restore."""
     no_configuration = {f"{facts.config_path}.before-machinectl", revision.PATH}
     if any(file.path not in no_configuration for file in files_made(facts, changes)):
         return True
@@ -244,7 +241,7 @@ def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
 
 
 def keeps_containers(facts: Facts, changes: Sequence[Change]) -> bool:
-    """Return whether daemon.json keeps containers running: a Swarm node has no live-restore, a flag overrides it."""
+    """Return whether live-restore in daemon.json works: not on Swarm nodes or against a flag."""
     flagged = any(flag.name == LIVE_RESTORE for flag in own_flags(facts, changes))
     return facts.running and holds_containers(facts) and not flagged
 
@@ -260,24 +257,24 @@ def outcome_for_containers(facts: Facts) -> str:
 
 
 def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
-    """Return our files that still exist, as files to remove."""
+    """Return our existing files, as files to remove."""
     there = {*facts.files, *facts.sums, facts.backup}
     return [NewFile(change.path) for change in of_kind(changes, FileCreated) if change.path in there]
 
 
 def undone_by(files: Sequence[NewFile], changes: Sequence[Change]) -> list[Change]:
-    """Return the changes that are undone once these files are in place."""
+    """Return the changes that installing these files undoes."""
     gone = {file.path for file in files if file.content is None}
     return [change for change in of_kind(changes, FileCreated) if change.path in gone]
 
 
 def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
-    """Return the recorded change of the daemon.json that the engine reads now."""
+    """Return the recorded change of the engine's current daemon.json."""
     return next((change for change in of_kind(changes, ConfigMerged) if change.path == facts.config_path), None)
 
 
 def held_original(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Return the record of live-restore's final value, to be written before it is changed."""
+    """Return the record of live-restore's original value, to write before changing it."""
     return (LiveRestoreChanged(facts.config_path, original_live_restore(facts, changes)),)
 
 
@@ -291,9 +288,9 @@ def original_live_restore(facts: Facts, changes: Sequence[Change]) -> bool | Non
 
 
 def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
-    """Return daemon.json without our keys: byte for byte the original if nobody else changed it since.
+    """Return daemon.json without our keys, byte for byte the original if only we changed it.
 
-    Even without a recorded change, an earlier machine's keys may name the certificates that are removed now.
+    Without a record, a forgotten machine's keys may still name certificates that we remove.
     """
     if facts.config is None:
         return None
@@ -309,7 +306,7 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
         result = with_live_restore(result, borrowed.before)
     result = without_earlier(result)
     if facts.swarm and result.get(LIVE_RESTORE) is True:
-        # The node's dockerd would not start again.
+        # dockerd would not start as a node.
         del result[LIVE_RESTORE]
     if change is not None and result == before:
         return before_bytes
@@ -319,10 +316,7 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
 
 
 def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration without the keys of an earlier machine that was forgotten.
-
-    Its certificates are removed with ours, and the engine would not start without them.
-    """
+    """Remove a forgotten machine's keys: the engine would not start without its certificates."""
     if not str(config.get("tlscert", "")).startswith(f"{OWN_DIRECTORY}/"):
         return config
     hosts = [host for host in config.get("hosts", []) if not str(host).startswith("tcp://")]
@@ -340,15 +334,15 @@ def written(file: NewFile) -> str:
 
 
 def deepest_first(changes: Sequence[Change]) -> tuple[str, ...]:
-    """Return the directories that we created."""
+    """Return our directories."""
     paths = {change.path for change in of_kind(changes, DirectoryCreated)}
     return tuple(sorted(paths, key=lambda path: -path.count("/")))
 
 
 def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.DockerdFlag]:
-    """Return dockerd's flags without our drop-in; empty if the unit starts it in an unknown way.
+    """Return dockerd's flags without our drop-in; [] if the unit is unclear.
 
-    A drop-in of an earlier, forgotten machine is not on record and stays.
+    A forgotten machine's drop-in is not recorded and stays.
     """
     stays = not any(docker_unit.is_our_drop_in(change.path) for change in of_kind(changes, FileCreated))
     try:
@@ -358,12 +352,12 @@ def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.Docke
 
 
 def judgement(facts: Facts, config: bytes | None, changes: Sequence[Change]) -> str:
-    """Return the command that checks the restored configuration; "" without a file to check."""
+    """Return the check of the restored configuration, or ""."""
     return "" if config is None else engine_config.validate_command(facts, own_flags(facts, changes))
 
 
 def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Disable docker.service at boot, if it was not enabled before."""
+    """Disable docker.service at boot if we enabled it."""
     if not (of_kind(changes, ServiceEnabled) and facts.service.enabled):
         return None
     command = "systemctl -q disable docker.service" if facts.init == "systemd" else "rc-update -q del docker default"
@@ -385,11 +379,11 @@ def not_disabled(init: str, result: RemoteResult) -> MachineError:
 
 
 def close_ports(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Remove our firewall rules for the engine's port."""
+    """Remove our firewall rules."""
     opened = [change for change in of_kind(changes, PortOpened) if firewall.is_our_rule(change)]
     if not opened:
         return None
-    # Last, as the zone may hold another open port.
+    # Last: our rules must be gone from the zone.
     zones = sorted({change.made for change in opened if change.made})
     removals = [f"{{\n{firewall.remove_zone_file(zone)}\n}}" for zone in zones]
     return Decision(
@@ -403,8 +397,8 @@ def close_ports(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 
 def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
-    """Remove the engine's package, and what came with it and nothing else needs; /var/lib/docker stays."""
-    # The package's recorded name may be a virtual one, so an installed engine counts too.
+    """Remove the engine's package and unneeded ones that came with it; /var/lib/docker stays."""
+    # The recorded name may be virtual, so an installed engine counts too.
     installed = [
         change for change in of_kind(changes, PackageInstalled) if facts.dockerd or change.package in facts.packages
     ]
@@ -441,7 +435,7 @@ def not_removed(result: RemoteResult) -> MachineError:
 
 
 def remaining_packages(result: RemoteResult, installed: Sequence[PackageInstalled]) -> str:
-    """Return a remark about packages that came with the engine and remain."""
+    """Say which packages that came with the engine remain."""
     said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     stays = [f"the packages {said[1].strip()}, which came with the engine"] if said else []
     stays += [
@@ -453,7 +447,7 @@ def remaining_packages(result: RemoteResult, installed: Sequence[PackageInstalle
 
 
 def remarks_after(facts: Facts, changes: Sequence[Change], *, purge_engine: bool) -> list[str]:
-    """Return what a user may expect to be undone but is not; `changes` are the remaining ones."""
+    """Say what is not undone; `changes` are the remaining ones."""
     found = []
     if purge_engine and facts.dockerd:
         found.append("The engine stays on the host: it was there before")
