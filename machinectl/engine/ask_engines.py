@@ -1,6 +1,6 @@
-"""Probe many engines in parallel: one thread connects, a pool handshakes and reads.
+"""Probe many engines in parallel.
 
-Time spent waiting for a thread does not count against an engine's timeout.
+Waiting for a thread does not count against an engine's timeout.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ NO_THREAD = Probe(
 
 
 class Wait(NamedTuple):
-    """Resume the course when connecting ends, or after `seconds` (None: no limit)."""
+    """Resume when connecting ends, or after `seconds`."""
 
     connecting: Connecting
     seconds: float | None = None
@@ -63,7 +63,6 @@ class Asker:
         self._begun: list[Connecting] = []
 
     def connect(self, addresses: Sequence[Address], seconds: float, after: float = 0.0) -> Connecting:
-        """Start a connection; `close` closes it if unused."""
         connecting = self._connections.begin(addresses, seconds, after)
         self._begun.append(connecting)
         return connecting
@@ -97,11 +96,7 @@ def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tup
 
 
 def ask_all(courses: Mapping[str, Begin], timeout: float, place: Callable[[str], str]) -> Iterator[tuple[str, Probe]]:
-    """Run courses in parallel; yield results as they arrive.
-
-    `place` returns the address for error messages. Engines still in the queue are skipped if none answers for twice the
-    timeout.
-    """
+    """Run courses like `probe_all`; skip queued ones if none answers for twice the timeout."""
     if not courses:
         return
     try:
@@ -137,7 +132,7 @@ class UnderWay:
 
 
 class Asking:
-    """A thread pool and its queue. Raises RuntimeError if no thread can start."""
+    """A thread pool. Raises RuntimeError if no thread can start."""
 
     def __init__(self, courses: Mapping[str, Begin], timeout: float) -> None:
         self._timeout = timeout
@@ -159,7 +154,6 @@ class Asking:
             raise RuntimeError
 
     def answers(self, place: Callable[[str], str]) -> Iterator[tuple[str, Probe]]:
-        """Yield each name once."""
         open_ones = set(self._names)
         answered = time.monotonic()
         look = answered + LOOK
@@ -182,7 +176,7 @@ class Asking:
                     yield name, probe
 
     def close(self) -> None:
-        """Stop. A blocked thread ends after its current wait."""
+        """Stop. Blocked threads end after their current wait."""
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
@@ -210,7 +204,7 @@ class Asking:
             self._threads += 1
 
     def _grow(self, now: float) -> None:
-        """Add threads if all are blocked and courses wait."""
+        """Add threads if all are blocked."""
         with self._changed:
             more = len(self._ready) + min(len(self._unasked), self._most - len(self._under_way))
             if more <= 0 or now < self._last_step + STUCK * self._timeout:
@@ -247,7 +241,6 @@ class Asking:
                 self._connections.call_back(wait.connecting, wait.seconds, partial(self._make_ready, one))
 
     def _next(self) -> UnderWay | None:
-        """Return the next course to run, or None if there are no more."""
         with self._changed:
             while not self._is_over:
                 if self._ready:
@@ -281,6 +274,6 @@ class Asking:
 
 
 def room_for(engines: int) -> tuple[int, int]:
-    """Return how many engines and threads the open-file limit allows."""
+    """Return the (engines, threads) that the open-file limit allows."""
     at_once = fitting_jobs(min(engines, MOST_AT_ONCE), FILES_EACH)
     return at_once, min(at_once, MOST_THREADS)

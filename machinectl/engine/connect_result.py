@@ -24,7 +24,7 @@ class Opened:
         return self.sock is None and all(map(is_silence, self.failures))
 
     def take(self) -> socket.socket | None:
-        """Return the socket once. The caller closes it."""
+        """Return the socket once; the caller closes it."""
         sock, self.sock = self.sock, None
         if sock:
             self.failures.clear()
@@ -36,5 +36,5 @@ class Opened:
 
 
 def is_silence(exc: OSError) -> bool:
-    """Return whether nobody answered. A refusal is an answer; a local network failure proves nothing."""
+    """Return whether nobody answered. A refusal is an answer."""
     return isinstance(exc, TimeoutError) or exc.errno in NOBODY_THERE

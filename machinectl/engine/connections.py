@@ -1,4 +1,4 @@
-"""Connect to many TCP hosts in one thread, so that silent hosts block no thread each."""
+"""Connect to many TCP hosts in one thread."""
 
 from __future__ import annotations
 
@@ -41,10 +41,7 @@ class Connecting(Opened):
 
 
 class Connections:
-    """The connection thread. Callbacks run in it and must not block.
-
-    Raises RuntimeError if the thread cannot start.
-    """
+    """The connection thread. Callbacks must not block. Raises RuntimeError if it cannot start."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,7 +65,7 @@ class Connections:
             raise
 
     def begin(self, addresses: Sequence[Address], seconds: float, after: float = 0.0) -> Connecting:
-        """Start connecting `after` seconds from now, for `seconds` in all; the first address that accepts wins."""
+        """Start connecting after `after` seconds, for `seconds`; the first address that accepts wins."""
         connecting = Connecting(addresses, after + seconds)
         when = time.monotonic() + after
 
@@ -101,7 +98,7 @@ class Connections:
         self._order(watch)
 
     def cancel(self, connecting: Connecting) -> None:
-        """Stop connecting, or close the socket if nobody took it."""
+        """Stop connecting; close an unused socket."""
 
         def cancel() -> None:
             self._begun.discard(connecting)
@@ -113,7 +110,7 @@ class Connections:
         self._order(cancel)
 
     def close(self) -> None:
-        """End the thread and close unused connections."""
+        """End the thread; close unused sockets."""
 
         def end() -> None:
             self._is_over = True

@@ -1,6 +1,6 @@
-"""Shut connections down at their deadlines, in one thread for all.
+"""Shut connections down at their deadlines, in one thread.
 
-A socket timeout is not enough: OpenSSL keeps reading while bytes arrive.
+Socket timeouts are not enough: OpenSSL keeps reading while bytes arrive.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """The cutoff thread. It ends after the last deadline."""
-
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._watched: dict[socket.socket, tuple[float, threading.Event]] = {}
@@ -26,7 +24,7 @@ class Watch:
 
     @contextmanager
     def cutting(self, sock: socket.socket, seconds: float, late: threading.Event) -> Iterator[None]:
-        """Shut the connection down after `seconds`, and set `late`."""
+        """Shut down after `seconds`, and set `late`."""
         try:
             self._add(sock, time.monotonic() + seconds, late)
             yield

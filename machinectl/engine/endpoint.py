@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Endpoint:
     """How to connect to an engine.
 
-    `cert_dir` is absolute; it is used only with `tls`. `ssh_options` go before the host. Error hints use `name` and
-    `takeover` (the command that replaces a foreign CA, or ""). The first request uses `opened`.
+    `cert_dir` is absolute. `takeover` is the command that replaces a foreign CA, or "", for hints. The first request
+    uses `opened`.
     """
 
     url: str
@@ -32,7 +32,7 @@ class Endpoint:
 
     @property
     def peer(self) -> str:
-        """The address for messages: host:port, socket path, or ssh://user@host."""
+        """The address for messages."""
         url = engine_url.parse(self.url)
         if url.scheme == "tcp":
             return engine_url.with_port(self.url, tls=self.tls).removeprefix("tcp://")
@@ -40,10 +40,7 @@ class Endpoint:
 
 
 class EngineError(MachineError):
-    """An engine is unreachable or gave an invalid answer.
-
-    `silent`: nobody answered at its address.
-    """
+    """An engine is unreachable (`silent`: nobody answered), or its answer is invalid."""
 
     silent = False
 
@@ -53,14 +50,12 @@ class EngineError(MachineError):
 
 
 class Deadline:
-    """A deadline `seconds` from now (None: no limit)."""
-
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
         self.end = None if seconds is None else time.monotonic() + seconds
 
     def remaining(self) -> float | None:
-        """Return the seconds left, for socket.settimeout. Raises TimeoutError at the deadline."""
+        """Return the seconds left. Raises TimeoutError at the deadline."""
         if self.end is None:
             return None
         left = self.end - time.monotonic()
@@ -69,11 +64,10 @@ class Deadline:
         return left
 
     def left(self, now: float) -> float:
-        """Return the seconds left at `now` (time.monotonic); negative if overdue."""
+        """Return the seconds left at `now` (time.monotonic)."""
         return float("inf") if self.end is None else self.end - now
 
     def extend(self, seconds: float) -> None:
-        """Add time for a wait that the engine did not cause."""
         if self.end is not None:
             self.end += seconds
 

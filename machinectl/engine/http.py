@@ -1,4 +1,4 @@
-"""HTTP/1.1 with an engine: one request per connection, streamed answers."""
+"""HTTP/1.1 with an engine: one request per connection."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ def request(
     *,
     timeout: float | None = 30.0,
 ) -> Response:
-    """Send a request; return the answer once its headers arrive, whatever its status.
+    """Send a request; return the answer when its headers arrive, whatever its status.
 
-    `timeout` (seconds) limits connecting, each body chunk sent, and the headers separately, not the answer's body.
-    Raises EngineError, or UsageError for an invalid request.
+    `timeout` (seconds) applies to connecting, each sent chunk and the headers, not the answer's body. Raises
+    EngineError or UsageError.
     """
     check(method, path)
     wire = dial(endpoint, Deadline(timeout))
@@ -103,7 +103,7 @@ def request(
 
 
 def get(wire: Wire, path: str) -> Response:
-    """Send a GET on an open connection. The wire's deadline covers the body."""
+    """Send a GET. The wire's deadline covers the body."""
     send_head(wire, "GET", path, {})
     return receive_head(wire, "GET")
 

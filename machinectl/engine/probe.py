@@ -27,7 +27,7 @@ OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
 
 
 class EngineQuery(NamedTuple):
-    """An API path to ask besides the version, and the JSON type of its answer."""
+    """A further API path to ask, and the JSON type of its answer."""
 
     path: str
     kind: type[list[Any] | dict[str, Any]]
@@ -37,9 +37,8 @@ class EngineQuery(NamedTuple):
 class Probe:
     """The result of a probe.
 
-    `error` is one line, "" on success; `hint` is the next step. `silent`: nobody answered at the address. `told`: the
-    answer to the query. `swarm`: Docker's Swarm header (inactive, active/manager, active/worker, pending, error,
-    locked). `unasked`: skipped, because too many engines before it gave no answer.
+    `silent`: nobody answered at the address. `told`: the answer to the query. `swarm`: inactive, active/manager,
+    active/worker, pending, error or locked. `unasked`: skipped after too many timeouts.
     """
 
     state: State
@@ -55,12 +54,12 @@ class Probe:
 
 
 def probe(endpoint: Endpoint, timeout: float) -> Probe:
-    """Probe one engine for at most `timeout` seconds. Never raises."""
+    """Probe an engine for `timeout` seconds. Never raises."""
     return probe_by(endpoint, Deadline(timeout))
 
 
 def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
-    """Connect to an engine's port; return the error if that fails. Sends nothing."""
+    """Connect and send nothing; return the error if that fails."""
     try:
         connect_tcp(endpoint, engine_url.parse(endpoint.url), Deadline(timeout)).close()
     except EngineError as exc:
@@ -69,7 +68,7 @@ def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
 
 
 def probe_by(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None = None) -> Probe:
-    """Probe one engine within a shared deadline. Never raises."""
+    """Probe an engine within a shared deadline. Never raises."""
     begun = time.monotonic()
     try:
         found = ask(endpoint, deadline, question)
@@ -87,10 +86,7 @@ def failed(exc: Exception) -> Probe:
 
 
 def ask(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) -> Probe:
-    """Return the engine's versions, Swarm role, and answer to the query.
-
-    With a query, the versions come from the ping. Raises MachineError.
-    """
+    """Return versions and the query's answer; with a query, versions come from the ping. Raises MachineError."""
     wire = dial(endpoint, deadline)
     try:
         ping = get(wire, "/_ping")
@@ -119,7 +115,7 @@ def ask(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) ->
 
 
 def answered(endpoint: Endpoint, response: Response, kind: type) -> Any:
-    """Return the JSON answer. Raises EngineError if the engine refuses or the type is wrong."""
+    """Return the JSON answer. Raises EngineError."""
     said = response.read(LONGEST_TOLD)
     if response.failed:
         raise refused(endpoint, response, said)
@@ -140,7 +136,6 @@ def refused(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
 
 
 def stranger(endpoint: Endpoint, response: Response) -> EngineError:
-    """Return the error for an HTTP server other than an engine."""
     found = f"{response.status} {response.reason}"
     headers = response.headers
     if response.status == PROXY_AUTHENTICATION or response.status in GATEWAYS or "Via" in headers:
@@ -153,7 +148,6 @@ def stranger(endpoint: Endpoint, response: Response) -> EngineError:
 
 
 def message(body: bytes) -> str:
-    """Return the engine's error: {"message": "…"} or plain text."""
     return str(parsed(body).get("message") or body.decode(errors="replace"))
 
 

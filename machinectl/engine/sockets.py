@@ -1,4 +1,4 @@
-"""Resolve, connect TCP or unix sockets within a deadline, and explain failures."""
+"""Connect TCP and unix sockets within a deadline; explain failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_WAY = NOBODY_THERE | {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
 def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socket.socket:
-    """Connect to the first address that accepts, or use the endpoint's open connection."""
+    """Connect to the first address that accepts, or take `endpoint.opened`."""
     if endpoint.opened and (sock := endpoint.opened.take()):
         return sock
     failures = list(endpoint.opened.failures) if endpoint.opened else []

@@ -1,4 +1,4 @@
-"""Connect through ssh:// URLs as docker does: OpenSSH runs `docker system dial-stdio`."""
+"""Connect through ssh:// URLs like docker: ssh runs `docker system dial-stdio`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ START = "Start the engine on the host: sudo systemctl start docker"
 
 
 class SSHWire(Wire):
-    """A connection through an ssh process; `close` ends it. Its stderr explains failures."""
+    """A connection through an ssh process; its stderr explains failures."""
 
     def __init__(
         self,
@@ -99,14 +99,13 @@ def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWi
 
 
 def command(url: EngineURL, options: Sequence[str], timeout: float | None) -> list[str]:
-    """Return docker's ssh command, in batch mode: ssh shares the terminal and must not prompt."""
+    """Return docker's ssh command, without prompts: ssh shares the terminal."""
     limit = ["-o", f"ConnectTimeout={math.ceil(timeout)}"] if timeout else []
     words = ["-o", "BatchMode=yes", *options, *limit, "-T"]
     return ssh_command(url.host, words, user=url.user, port=url.port, arguments=[REMOTE_COMMAND])
 
 
 def explained(endpoint: Endpoint, status: int | None, errors: str) -> EngineError:
-    """Return the error for ssh's stderr."""
     lines = [line for line in errors.splitlines() if line.strip()]
     said = one_line(lines[-1]) if lines else f"ssh ended with status {status}"
     text = errors.lower()
@@ -122,14 +121,14 @@ def explained(endpoint: Endpoint, status: int | None, errors: str) -> EngineErro
 
 
 def by_hand(endpoint: Endpoint) -> str:
-    """Return the login command. Behind a jump host, only the machine name works."""
+    """Return the login command; behind a jump host, only machinectl ssh works."""
     if any(option.startswith("ProxyCommand=") for option in endpoint.ssh_options):
         return f"machinectl ssh {endpoint.name}"
     return f"ssh {target(endpoint)}"
 
 
 def acceptance(endpoint: Endpoint, errors: str) -> str:
-    """Return how to accept a changed key, pinned by the machine or in the user's known_hosts."""
+    """Return how to accept a changed key."""
     if any(option.startswith("HostKeyAlias=") for option in endpoint.ssh_options):
         return f"See the new key, and how to accept it: machinectl ssh {endpoint.name}"
     name, file = CHANGED_NAME.search(errors), CHANGED_FILE.search(errors)
@@ -139,7 +138,7 @@ def acceptance(endpoint: Endpoint, errors: str) -> str:
 
 
 def target(endpoint: Endpoint) -> str:
-    """Return the host as arguments of ssh and ssh-copy-id."""
+    """Return the host as ssh arguments."""
     url = engine_url.parse(endpoint.url)
     return (f"-p {url.port} " if url.port else "") + (f"{url.user}@" if url.user else "") + url.host
 

@@ -1,6 +1,6 @@
-"""Manage Docker Swarm over the Engine API: https://docs.docker.com/reference/api/engine/ (unversioned paths).
+"""Docker Swarm over the Engine API: https://docs.docker.com/reference/api/engine/ (unversioned).
 
-Join tokens are secrets: no error contains one.
+All calls raise EngineError. Join tokens are secrets: no error contains one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ELECTING = (
 
 
 class Refusal(EngineError):
-    """An engine refused a request with this HTTP `status`."""
+    """An engine refused a request with HTTP `status`."""
 
     def __init__(self, status: int, cause: str) -> None:
         super().__init__(cause, "See what its swarm is like: machinectl swarm status")
@@ -58,9 +58,9 @@ class Refusal(EngineError):
 
 @dataclass(frozen=True)
 class Membership:
-    """An engine's own view of its membership (GET /info, Swarm).
+    """An engine's own view (GET /info, Swarm).
 
-    `state`: inactive, pending, active, error, locked, or "" if missing. Only managers know `cluster` (the swarm's ID).
+    `state`: inactive, pending, active, error, locked, or "". Only managers know `cluster` (the swarm's ID).
     """
 
     state: str = ""
@@ -76,12 +76,10 @@ class Membership:
 
     @property
     def is_out(self) -> bool:
-        """Whether it reports no swarm; a missing answer does not count."""
         return self.state == "inactive"
 
     @property
     def role(self) -> str:
-        """Manager, worker, or "" outside a swarm."""
         return ("manager" if self.manages else "worker") if self.is_in else ""
 
     @classmethod
@@ -102,7 +100,7 @@ class Node:
     """A manager's view of a node.
 
     `state`: ready, down, disconnected or unknown. `reachability`: reachable, unreachable or unknown; "" for workers.
-    `manages_at`: a manager's host:port for other nodes. `update` starts from `spec` and `version`.
+    `manages_at`: host:port for other nodes.
     """
 
     id: str
@@ -154,9 +152,9 @@ class Tokens:
 
 
 def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
-    """Return an engine's membership. Raises EngineError.
+    """Return an engine's membership.
 
-    /info hangs on a manager without a leader, so a timeout falls back to the ping.
+    /info hangs on a manager without a leader: after a timeout, use the ping.
     """
     try:
         return Membership.of(asked(endpoint, "GET", INFO.path, dict, timeout=timeout))
@@ -171,7 +169,6 @@ def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
 
 
 def by_ping(said: str) -> Membership:
-    """Parse a ping's Swarm header, such as active/manager."""
     state, _, role = one_line(said).partition("/")
     return Membership(state, manages=role == "manager")
 
@@ -182,28 +179,27 @@ def is_electing(said: str) -> bool:
 
 
 def nodes(endpoint: Endpoint, timeout: float = TIMEOUT) -> list[Node]:
-    """Return all nodes. Raises Refusal without a leader, or if the engine is not a manager."""
+    """Return all nodes. Raises Refusal if the engine is not a manager or has no leader."""
     return [Node.of(each) for each in asked(endpoint, "GET", "/nodes", list, timeout=timeout) if isinstance(each, dict)]
 
 
 def node(endpoint: Endpoint, node_id: str) -> Node:
-    """Return one node. Raises EngineError; Refusal with status 404 if it is unknown."""
+    """Return one node. Raises Refusal (404) if it is unknown."""
     return Node.of(asked(endpoint, "GET", f"/nodes/{quote(node_id, safe='')}", dict))
 
 
 def tokens(endpoint: Endpoint) -> Tokens:
-    """Return a manager's join tokens. Raises EngineError."""
     found = part(asked(endpoint, "GET", "/swarm", dict), "JoinTokens")
     return Tokens(word(found, "Worker"), word(found, "Manager"))
 
 
 def init(endpoint: Endpoint, advertised: str) -> None:
-    """Create a swarm; other nodes reach it at `advertised`. Raises EngineError."""
+    """Create a swarm; nodes reach it at `advertised`."""
     told(endpoint, "/swarm/init", {"ListenAddr": LISTEN, "AdvertiseAddr": advertised})
 
 
 def join(endpoint: Endpoint, token: str, managers: Iterable[str], advertised: str) -> None:
-    """Join the swarm of `managers` (host:port). Raises EngineError."""
+    """Join the swarm of `managers` (host:port)."""
     wish = {
         "ListenAddr": LISTEN,
         "AdvertiseAddr": advertised,
@@ -214,15 +210,12 @@ def join(endpoint: Endpoint, token: str, managers: Iterable[str], advertised: st
 
 
 def leave(endpoint: Endpoint, *, force: bool = False) -> None:
-    """Leave the swarm; a manager needs `force`. Raises EngineError."""
+    """Leave the swarm; a manager needs `force`."""
     told(endpoint, f"/swarm/leave?force={int(force)}")
 
 
 def update(endpoint: Endpoint, node_id: str, **changes: str) -> None:
-    """Change a node's `Availability` (active, pause, drain) or `Role` through a manager. Raises EngineError.
-
-    Retries if somebody else updates the node meanwhile.
-    """
+    """Change a node's `Availability` (active, pause, drain) or `Role`. Retries after concurrent updates."""
     for attempt in range(3):
         there = node(endpoint, node_id)
         wish = {**there.spec, **changes}
@@ -238,19 +231,19 @@ def update(endpoint: Endpoint, node_id: str, **changes: str) -> None:
 
 
 def remove(endpoint: Endpoint, node_id: str, *, force: bool = False) -> None:
-    """Remove a node through a manager; needs `force` unless the node is down. Raises EngineError."""
+    """Remove a node; needs `force` unless it is down."""
     asked(endpoint, "DELETE", f"/nodes/{quote(node_id, safe='')}?force={int(force)}")
 
 
 def starting(endpoint: Endpoint) -> int:
-    """Return how many tasks should run but do not. Raises EngineError."""
+    """Return how many tasks should run but do not."""
     query = urlencode({"filters": json.dumps({"desired-state": ["running"]})})
     found = asked(endpoint, "GET", f"/tasks?{query}", list)
     return sum(word(part(each, "Status"), "State") != "running" for each in found)
 
 
 def tasks(endpoint: Endpoint, node_id: str) -> int:
-    """Return how many service tasks run on a node. Raises EngineError."""
+    """Return how many service tasks run on a node."""
     query = urlencode({"filters": json.dumps({"node": [node_id]})})
     found = asked(endpoint, "GET", f"/tasks?{query}", list)
     return sum(word(part(each, "Status"), "State") not in ENDED for each in found if isinstance(each, dict))
@@ -271,10 +264,7 @@ def asked(
     timeout: float = TIMEOUT,
     secret: str = "",
 ) -> Any:
-    """Return an engine's JSON answer of this `kind` (None: no answer expected).
-
-    Raises EngineError, or Refusal if the engine refuses; errors never contain `secret`.
-    """
+    """Return an engine's JSON answer of this `kind`, or None. Errors do not contain `secret`."""
     headers = {"Content-Type": "application/json"} if body else None
     with request(endpoint, method, path, body, headers, timeout=timeout) as answer:
         answer.wire.deadline = Deadline(timeout)
@@ -298,23 +288,22 @@ def without(text: str, secret: str) -> str:
 
 
 def part(said: Any, key: str) -> dict[str, Any]:
-    """Return a nested object; {} if missing."""
+    """Return a nested object, or {}."""
     found = said.get(key) if isinstance(said, dict) else None
     return found if isinstance(found, dict) else {}
 
 
 def word(said: Any, key: str) -> str:
-    """Return a string member; "" if missing."""
+    """Return a string member, or ""."""
     found = said.get(key) if isinstance(said, dict) else None
     return found if isinstance(found, str) else ""
 
 
 def host_of(address: str) -> str:
-    """Return the host of host:port without IPv6 brackets."""
     return address.rpartition(":")[0].strip("[]")
 
 
 def identifier(said: Any, key: str) -> str:
-    """Return an ID member; "" if missing or invalid."""
+    """Return a valid ID member, or ""."""
     found = word(said, key)
     return found if ID.fullmatch(found) else ""

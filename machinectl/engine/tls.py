@@ -1,4 +1,4 @@
-"""Docker's mutual TLS, compatible with docker's client, and explanations of failures."""
+"""Mutual TLS like docker's client, with explanations of failures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OTHER_CA = {2, 7, 18, 19, 20, 21, 30}
 
 
 class TLSWire(Wire):
-    """A TLS connection. With TLS 1.3, a client learns only at its first read that it is refused."""
+    """A TLS connection. With TLS 1.3, a refused client finds out at its first read."""
 
     sock: ssl.SSLSocket
     closed = (*Wire.closed, ssl.SSLError)
@@ -95,17 +95,17 @@ def secured_by(
 
 
 def client_context(endpoint: Endpoint) -> ssl.SSLContext:
-    """Return the client's TLS context. Raises EngineError for missing or unusable files.
+    """Return the client's TLS context. Raises EngineError for unusable files.
 
-    As in docker's client, cert.pem and key.pem may both be missing.
+    Like docker's client, works without cert.pem and key.pem.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Python 3.13's default would refuse certificates without an authority key identifier; docker accepts them.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    # Like Go: trust each certificate in ca.pem, even an intermediate CA's,
+    # Like Go, trust each certificate in ca.pem, even an intermediate CA's.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # and ignore common names.
+    # Like Go, ignore common names.
     context.hostname_checks_common_name = False
     directory = endpoint.cert_dir
     there = [file for file in (CA, CERTIFICATE, KEY) if os.path.lexists(os.path.join(directory, file))]
@@ -138,7 +138,7 @@ def load_client(context: ssl.SSLContext, endpoint: Endpoint) -> None:
 
 
 def pem(endpoint: Endpoint, file: str, kind: str) -> str:
-    """Return a PEM file's text. Raises EngineError if it is unreadable or of another kind."""
+    """Return a PEM file's text. Raises EngineError."""
     try:
         text = read_file(os.path.join(endpoint.cert_dir, file)).decode("ascii", "replace")
     except FileNotFoundError as exc:
@@ -151,9 +151,9 @@ def pem(endpoint: Endpoint, file: str, kind: str) -> str:
 
 
 def names_shown(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[str]:
-    """Return the names in the server's certificate, which Python hides on a mismatch.
+    """Return the server certificate's names, which Python hides on a mismatch.
 
-    Reconnects without the name check; still verifies the chain. Sends nothing.
+    Reconnects without the name check; sends nothing.
     """
     context.check_hostname = False
     try:
@@ -165,9 +165,9 @@ def names_shown(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, dea
 
 
 def shown_certificate(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> bytes:
-    """Return a server's unverified certificate as DER, b"" if none. Raises OSError.
+    """Return a server's unverified certificate as DER, or b"". Raises OSError.
 
-    Sends no client certificate: in TLS 1.3, the server shows its own first.
+    Sends nothing: in TLS 1.3, the server shows its certificate first.
     """
     with handshake(strangers_context(), endpoint, url, deadline) as wire:
         return wire.sock.getpeercert(binary_form=True) or b""
@@ -181,7 +181,6 @@ def strangers_context() -> ssl.SSLContext:
 
 
 def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
-    """Return the error for an untrusted server certificate."""
     peer = endpoint.peer
     # Provisioning also makes certificates.
     makes = f"provision {endpoint.name}" if endpoint.takeover else f"certs create --out <DIR> --san {host}"

@@ -1,4 +1,4 @@
-"""Identify the server on a port by a ping without a client certificate."""
+"""Identify the server on a port without a client certificate."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ LONGEST_FIRST = 256
 class Answer:
     """The server on a port.
 
-    `server`: its name in HTTP. `welcome`: it answers without a certificate. `names`: in its certificate. `asks`: it
-    wants a client certificate.
+    `welcome`: it answers without a certificate. `names`: in its certificate. `asks`: it wants a client certificate.
     """
 
     tls: bool = False
@@ -40,12 +39,12 @@ class Answer:
 
     @property
     def is_open(self) -> bool:
-        """Whether anybody can use this engine, and so become root on its host."""
+        """Whether anybody can use this engine, and so become root."""
         return self.engine and self.welcome
 
 
 def first_words(sock: socket.socket, seconds: float) -> bytes | None:
-    """Peek at what a server sends first: None for nothing in time, b"" after a hangup."""
+    """Peek at a server's first bytes: None on timeout, b"" if it hung up."""
     try:
         sock.settimeout(seconds)
         return sock.recv(LONGEST_FIRST, socket.MSG_PEEK)
@@ -56,7 +55,7 @@ def first_words(sock: socket.socket, seconds: float) -> bytes | None:
 
 
 def in_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
-    """Ping over plain HTTP; None if the server does not speak it. Closes the connection."""
+    """Ping in plain HTTP; None if the server speaks something else. Closes the connection."""
     wire = Wire(sock, Endpoint(url_of(address, port)), deadline)
     with wire:
         try:
@@ -67,7 +66,7 @@ def in_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -
 
 
 def in_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
-    """Ping over TLS; None if the server does not speak it. Closes the connection."""
+    """Ping in TLS; None if the server speaks something else. Closes the connection."""
     endpoint = Endpoint(url_of(address, port), tls=True)
     try:
         wire = secured_by(strangers_context(), sock, endpoint, engine_url.parse(endpoint.url), deadline)
@@ -99,7 +98,7 @@ def pinged(wire: Wire) -> Answer | None:
 
 
 def names_in(certificate: bytes) -> tuple[str, ...]:
-    """Return the names in a DER certificate; () if unreadable."""
+    """Return a DER certificate's names; () if unreadable."""
     from machinectl import certs
 
     try:

@@ -1,4 +1,4 @@
-"""A connection to an engine with a deadline for reads and writes."""
+"""A connection to an engine with a deadline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Wire:
-    """A connected socket. Calls raise EngineError after the deadline, which callers may replace."""
+    """A connected socket. Calls raise EngineError after the deadline; callers may replace it."""
 
     # Errors of sending after the peer closed.
     closed: tuple[type[OSError], ...] = (BrokenPipeError, ConnectionResetError)
@@ -42,7 +42,7 @@ class Wire:
             raise self.failure(exc) from exc
 
     def receive_into(self, buffer: WriteableBuffer) -> int:
-        """Read at least one byte; return 0 at the end of an answer."""
+        """Read at least one byte; return 0 at the end."""
         try:
             self.sock.settimeout(self.deadline.remaining())
             count = self.sock.recv_into(buffer)
@@ -74,7 +74,6 @@ class Wire:
         )
 
     def silence(self) -> EngineError:
-        """Return the error for a close without an answer."""
         return EngineError(
             f"{self.endpoint.peer} closes the connection without an answer",
             f"Check that an engine is at that address: machinectl url {self.endpoint.name}",

@@ -1,4 +1,4 @@
-"""Provision Docker hosts: facts, the steps based on them, and undo."""
+"""Provision Docker hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merge our keys into daemon.json and remove them, without changing other keys.
+"""Merge our keys into daemon.json and remove them again.
 
 Keys: https://docs.docker.com/reference/cli/dockerd/#daemon-configuration-file
 """
@@ -49,7 +49,7 @@ STRUCTURES = {"add-runtime", "default-address-pool", "default-ulimit"}
 
 
 def parse(text: bytes | None, path: str) -> dict[str, Any]:
-    """Parse daemon.json; {} for a missing or empty file. Raises CheckFailed if it is invalid."""
+    """Parse daemon.json; {} if missing or empty. Raises CheckFailed."""
     see = f"Fix it on the host, then check it as root: dockerd --validate --config-file {shlex.quote(path)}"
     try:
         value = json.loads((text or b"").decode("utf-8-sig").strip() or "{}")
@@ -61,7 +61,6 @@ def parse(text: bytes | None, path: str) -> dict[str, Any]:
 
 
 def dump(config: Mapping[str, Any], like: bytes | None) -> bytes:
-    """Format daemon.json, indented like `like`."""
     indent = re.search(rb"\n([ \t]+)\"", like or b"")
     text = json.dumps(config, indent=indent[1].decode() if indent else 4, ensure_ascii=False) + "\n"
     # Lone surrogates stay escaped.
@@ -86,18 +85,16 @@ def put_back(now: Mapping[str, Any], before: Mapping[str, Any], ours: Mapping[st
 
 
 def ordered(config: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
-    """Order keys as in `like`."""
     return {**{key: config[key] for key in like if key in config}, **config}
 
 
 def extended(there: Any, more: Sequence[str]) -> list[Any]:
-    """Return the list with the missing values appended."""
     values = list(there) if isinstance(there, list) else []
     return [*values, *(each for each in dict.fromkeys(more) if each not in values)]
 
 
 def labelled(there: Any, labels: Mapping[str, str]) -> list[Any]:
-    """Merge labels; ours win, because dockerd refuses duplicate keys."""
+    """Merge labels; ours win: dockerd refuses duplicate keys."""
     left = dict(labels)
     found: list[Any] = []
     for each in there if isinstance(there, list) else ():
@@ -114,7 +111,7 @@ def key_of(flag: str) -> str:
 
 
 def option_keys(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert `--engine-opt flag=value` options to keys. Raises UsageError."""
+    """Convert `--engine-opt flag=value` to keys. Raises UsageError."""
     found: dict[str, Any] = {}
     for option in given:
         flag, equals, value = option.lstrip("-").partition("=")

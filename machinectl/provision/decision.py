@@ -1,4 +1,4 @@
-"""Decisions: a job, the changes to record, and explanations of failures."""
+"""Decisions: a job, its recorded changes, and explanations of failures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_CONTAINER = "no container: "
 
 
 def no_container(result: RemoteResult) -> str:
-    """Return a warning if the engine could not create containers even before its restart, else ""."""
+    """Return a warning if the engine could not create containers even before its restart."""
     lines = result.stdout.decode(errors="replace").splitlines()
     reason = next((line.removeprefix(NO_CONTAINER) for line in lines if line.startswith(NO_CONTAINER)), "")
     return f"the engine cannot create a container, and could not before its restart: {reason}" if reason else ""
@@ -33,8 +33,7 @@ def no_container(result: RemoteResult) -> str:
 class Rehearsal(NamedTuple):
     """A check before anything is recorded.
 
-    `command` changes nothing, so dry runs use it too; `job` refreshes package lists first. `judge` raises MachineError
-    to stop the real job.
+    `command` changes nothing, for dry runs; `job` refreshes package lists first. `judge` raises MachineError.
     """
 
     title: str
@@ -47,9 +46,8 @@ class Rehearsal(NamedTuple):
 class Decision:
     """A planned change of a host.
 
-    `after`: the facts after it; if `unforeseen`, a guess for dry runs, and real runs read the host again. `changes` are
-    recorded before the job, `learned` ones from its result, even after a failure. `undone` ones leave the record
-    afterwards.
+    If `unforeseen`, `after` is a guess for dry runs; real runs read the host again. `changes` are recorded before the
+    job; `learned` ones come from its result, even after a failure. `undone` ones leave the record after it.
     """
 
     title: str
@@ -73,7 +71,7 @@ CORRECT = (
 
 
 class InUse(CheckFailed):
-    """The engine runs containers (`containers`: their IDs) and must not restart yet. Nothing was changed."""
+    """The engine runs containers and must not restart yet. Nothing was changed."""
 
     def __init__(self, name: str, containers: frozenset[str]) -> None:
         super().__init__(f'The engine of "{name}" runs containers: it is restarted later, in turn')
@@ -81,7 +79,7 @@ class InUse(CheckFailed):
 
 
 class EngineDown(MachineError):
-    """The engine did not start or create a container; its old configuration was restored."""
+    """The engine failed; its old configuration was restored."""
 
 
 def log_command(init: str) -> str:
@@ -89,7 +87,6 @@ def log_command(init: str) -> str:
 
 
 def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
-    """Explain a failure of apply.sh."""
     said = tail(result)
     # By exit status.
     causes = {
@@ -123,7 +120,7 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
 
 
 def not_written(said: str) -> MachineError:
-    """Explain why apply.sh wrote nothing: the last line says what failed, the first says why."""
+    """Explain why apply.sh wrote nothing: the last line says what failed, the first why."""
     look = "df -h /etc /etc/docker /run; ls -ld /etc/docker; findmnt -T /etc/docker"
     if "No space left" in said:
         look = "df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
@@ -137,14 +134,13 @@ def not_written(said: str) -> MachineError:
 
 
 def interrupted(result: RemoteResult) -> MachineError | None:
-    """Return an error if launch.sh did not start the job, else None."""
+    """Return an error if launch.sh did not start the job."""
     if result.status == 75:  # noqa: PLR2004 - launch.sh
         return MachineError(f"Another run is at work on the host: {tail(result)}", "Wait for it to end, and try again")
     return None
 
 
 def tail(result: RemoteResult) -> str:
-    """Return the job's last lines of output."""
     said = (result.stdout + result.stderr).decode(errors="replace")
     lines = [
         "".join(letter for letter in line[:LONGEST_LINE] if letter.isprintable() or letter == "\t")

@@ -1,4 +1,4 @@
-"""Find out if the host's firewall blocks the engine's port, and open it."""
+"""Find out if the host's firewall blocks a port, and open it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ CHAIN_OF_RULE = re.compile(r"nft delete rule ([a-z0-9]+ [\w./-]+ [\w./-]+) handl
 
 
 class Rule(NamedTuple):
-    """A blocking firewall, and the commands that open the port and close it again.
-
-    `rejects`: it refuses connections like a closed port.
-    """
+    """A firewall, its commands, and whether it rejects connections like a closed port."""
 
     firewall: str
     allow: str
@@ -32,7 +29,7 @@ class Rule(NamedTuple):
 
 
 def blocking(facts: Facts, port: int, protocol: str = "tcp") -> Rule | None:
-    """Return the firewall that blocks a port, as far as its rules show; its commands are for TCP."""
+    """Return the firewall that blocks a port, as far as its rules show; commands are for TCP."""
     rules = facts.firewalls
     # ufw and firewalld manage the kernel's rules in their own chains.
     if "ufw" in rules:
@@ -60,7 +57,7 @@ def chains(rules: str) -> list[tuple[str, str]]:
 def blocked_by(rules: str, port: int, protocol: str = "tcp") -> str:
     """Return the rule or policy that blocks a port, or "".
 
-    Rules apply in order. Rules with other conditions are ignored.
+    Ignores rules with other conditions.
     """
     default = re.search(r"policy drop|^-P INPUT DROP", rules, re.MULTILINE)
     others = "udp" if protocol == "tcp" else "tcp"
@@ -93,7 +90,7 @@ def iptables(port: int) -> Rule:
 
 
 def nftables(chain: str, port: int) -> Rule:
-    """Return a rule in a chain (family table name). iptables only finds rules in its own chain."""
+    """Return a rule in a chain. iptables only finds rules in its own."""
     if chain == "ip filter INPUT":
         return iptables(port)
     # nftables deletes rules by handle, known only once the rule exists.
@@ -105,7 +102,7 @@ def nftables(chain: str, port: int) -> Rule:
 
 
 def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Open the engine's port if a firewall blocks it and --open-firewall is given."""
+    """Open the engine's port if it is blocked and --open-firewall is given."""
     rule = blocking(facts, target.port) if allowed.open_firewall else None
     if rule is None:
         return None
@@ -129,7 +126,7 @@ def is_our_rule(change: PortOpened) -> bool:
 
 
 def close_command(change: PortOpened) -> str:
-    """Return the command that removes the rule if it exists."""
+    """Return the command that removes an existing rule."""
     match change.firewall:
         case "iptables":
             there = change.undo.replace(" -D ", " -C ", 1)
@@ -142,7 +139,7 @@ def close_command(change: PortOpened) -> str:
 
 
 def remove_zone_file(zone: str) -> str:
-    """Return the command that removes a zone file that we created, if it equals firewalld's."""
+    """Return the command that removes our zone file if it equals firewalld's."""
     own = f"/usr/lib/firewalld/zones/{zone.rpartition('/')[2]}"
     # They may differ in whitespace.
     return (
@@ -165,7 +162,7 @@ def not_opened(result: RemoteResult) -> MachineError:
 
 
 def advice(facts: Facts, port: int) -> str:
-    """Return a hint if SSH works but the engine's port does not."""
+    """Return a hint if only the engine's port is unreachable."""
     rule = blocking(facts, port)
     if rule:
         return f"{rule.firewall} on the host blocks it. Open it: {rule.allow} (or pass --open-firewall)"

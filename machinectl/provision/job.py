@@ -18,8 +18,6 @@ ENGINE = ("engine.sh", "container.sh")
 
 
 class RemoteResult(Protocol):
-    """A remote command's result, like `ssh.Result`."""
-
     @property
     def status(self) -> int: ...
     @property
@@ -47,8 +45,6 @@ class Remote(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """A script, its variables, and private files."""
-
     script: str
     variables: Mapping[str, str]
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
@@ -59,7 +55,6 @@ class Job:
 
     @property
     def text(self) -> str:
-        """The whole script."""
         assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.variables.items())
         functions = "".join(f"{resource(name)}\n" for name in self.functions)
         return assignments + functions + resource(self.script)
@@ -82,14 +77,13 @@ class Job:
         return buffer.getvalue()
 
     def content_of(self, path: str) -> bytes | None:
-        """Return what the job writes to a path, or None."""
         for number, line in enumerate(self.files.get("manifest", b"").decode().splitlines(), 1):
             if line.partition(" ")[2] == path:
                 return self.files[str(number)]
         return None
 
     def with_file(self, path: str, mode: str, content: bytes) -> Job:
-        """Return a job (apply.sh) that also installs this file, last."""
+        """Return a job (apply.sh) that installs this file last."""
         manifest = self.files["manifest"].decode()
         number = len(manifest.splitlines()) + 1
         more = {"manifest": f"{manifest}{mode} {path}\n".encode(), str(number): content}
@@ -117,7 +111,7 @@ class NewFile:
 class Activation:
     """How the engine applies files: `action` is restart, reload or none.
 
-    It must then listen on `port` (0: any). `socket` is polled if the engine does not notify. `validate` checks the
+    It must then listen on `port` (0: not checked). `socket` is polled if it does not notify. `validate` checks the
     files first. `live_restore` is expected after a reload.
     """
 
@@ -142,7 +136,7 @@ def apply(
 ) -> Job:
     """Return the job that installs and activates files, or rolls back (apply.sh).
 
-    `afterwards` then replaces a file without a reload. Empty `directories` are removed.
+    `afterwards` then replaces a file, without a reload. Empty `directories` are removed.
     """
     contents = {str(number): file.content or b"" for number, file in enumerate(files, 1)}
     if afterwards:

@@ -37,7 +37,7 @@ NOTICEABLE = timedelta(minutes=5)
 
 
 def check_all(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> None:
-    """Raise CheckFailed for the first reason not to provision a host."""
+    """Raise CheckFailed if a host cannot be provisioned."""
     for test in (check_root, check_init, check_impostors, check_startable, check_files, check_room, check_config):
         test(facts, target)
     check_tls(facts, target, allowed)
@@ -60,13 +60,12 @@ def check_init(facts: Facts, target: Target) -> None:
 
 
 def register_command(target: Target) -> str:
-    """Return the command that registers an engine without changes."""
     url = EngineURL("tcp", host=target.address, port=target.port)
     return f"machinectl create -d none --url {url} --tls-dir <DIR> <NAME>"
 
 
 def check_impostors(facts: Facts, target: Target) -> None:
-    """Refuse Docker Engines that we cannot configure, and podman."""
+    """Refuse podman, and engines that we cannot configure."""
     if facts.snap and not facts.dockerd.startswith("/usr"):
         kept = (
             f"; removing it removes its {facts.snap_containers} containers and their data"
@@ -117,7 +116,7 @@ def rootless(facts: Facts) -> Process | None:
 
 
 def check_startable(facts: Facts, _: Target) -> None:
-    """Refuse an engine that cannot start: dockerd would report it after two minutes."""
+    """Refuse an engine that cannot start: dockerd reports it only after two minutes."""
     if "docker.service" in facts.masked:
         raise CheckFailed(
             "docker.service on the host is masked: systemd refuses to start it",
@@ -145,7 +144,7 @@ def check_startable(facts: Facts, _: Target) -> None:
 
 
 def check_second_engine(facts: Facts) -> None:
-    """Refuse another engine, unless docker.service's runs too and their daemon.json files differ."""
+    """Refuse an engine that runs instead of docker.service's, or shares its daemon.json."""
     for process in facts.processes:
         if process.uid != 0 or process.pid in facts.engines or cgroups.in_container(process.cgroup):
             continue
@@ -165,7 +164,7 @@ def check_second_engine(facts: Facts) -> None:
 
 
 def check_files(facts: Facts, _: Target) -> None:
-    """Refuse a host where root cannot write. With an engine, `configure` checks its paths."""
+    """Refuse read-only hosts. With an engine, `configure` checks its paths."""
     if not facts.etc_writable:
         raise unwritable("/etc", facts.unwritable.get("/etc", "read-only"))
     if not facts.dockerd:
@@ -173,7 +172,6 @@ def check_files(facts: Facts, _: Target) -> None:
 
 
 def check_writable(facts: Facts, paths: Iterable[str]) -> None:
-    """Refuse if a path, or its directory, is not writable."""
     for path in paths:
         directory = os.path.dirname(path)
         while directory in {OWN_DIRECTORY, "/etc/docker", DROP_INS} - facts.directories:
@@ -223,7 +221,6 @@ def size(kib: int) -> str:
 
 
 def check_config(facts: Facts, target: Target) -> None:
-    """Refuse an invalid daemon.json or engine option."""
     before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
     daemon_json.option_keys(target.options, before)
 
@@ -284,7 +281,7 @@ def check_reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
 
 
 def check_clock(facts: Facts, target: Target) -> None:
-    """Refuse a clock outside the certificates' validity: the engine would refuse clients."""
+    """Refuse a clock outside the certificates' validity."""
     now = datetime.fromtimestamp(facts.clock, UTC)
     for name in ("ca.pem", "server.pem"):
         if name not in target.certificates:
@@ -300,7 +297,7 @@ def check_clock(facts: Facts, target: Target) -> None:
 
 
 def wrong_clock(facts: Facts, here: datetime) -> str:
-    """Return a warning if the host's clock is off, else ""."""
+    """Return a warning if the host's clock is off."""
     off = datetime.fromtimestamp(facts.clock, UTC) - here
     return (
         f"The host's clock is {clock_skew(off)} here; set it: timedatectl set-ntp true" if abs(off) > NOTICEABLE else ""
@@ -308,7 +305,7 @@ def wrong_clock(facts: Facts, here: datetime) -> str:
 
 
 def open_configuration(facts: Facts) -> str:
-    """Return a warning if daemon.json is world-writable, else "". Version 0.1 could cause it."""
+    """Return a warning if daemon.json is world-writable, as version 0.1 could leave it."""
     if facts.config is None or not int(facts.config.mode, 8) & 0o002:
         return ""
     path = facts.config_path
@@ -316,7 +313,7 @@ def open_configuration(facts: Facts) -> str:
 
 
 def clock_skew(off: timedelta) -> str:
-    """Format a clock difference, such as "3 hours behind the clock"."""
+    """Format a difference, such as "3 hours behind the clock"."""
     seconds = abs(off.total_seconds())
     units = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
     name, length = next((each for each in units if seconds >= 2 * each[1]), units[-1])

@@ -26,7 +26,7 @@ class Revision(NamedTuple):
 
     @classmethod
     def parse(cls, line: str) -> Revision:
-        """Parse the file's first line; 0 if missing or invalid."""
+        """Parse the file's first line; 0 if invalid."""
         number, run, at, by = [*line.split(" ", 3), "", "", "", ""][:4]
         if not (number.isascii() and number.isdigit() and len(number) <= LONGEST_NUMBER):
             return cls()
@@ -34,7 +34,6 @@ class Revision(NamedTuple):
 
     @classmethod
     def of_record(cls, kept: Mapping[str, Any]) -> Revision:
-        """Parse the revision in a machine's record."""
         number = kept.get("number")
         texts = [str(kept.get(key, "")) for key in ("run", "at", "by")]
         return cls(number, *texts) if type(number) is int else cls()
@@ -45,12 +44,8 @@ class Revision(NamedTuple):
 
     @property
     def told(self) -> str:
-        """Say who made it and when."""
         return f"{self.by or 'another machinectl'} at {self.at.replace('T', ' ').removesuffix('Z')} UTC"
 
     def is_news_to(self, known: Revision) -> bool:
-        """Return whether `known` does not include this revision.
-
-        With equal numbers, one of the runs was rolled back.
-        """
+        """Return whether `known` lacks this revision. With equal numbers, one run was rolled back."""
         return self.number > 0 and self.number >= known.number and self.run != known.run

@@ -21,8 +21,8 @@ PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}
 class Allowed:
     """Permissions for one run.
 
-    `force`: replace another CA, hide or stop containers; `forcible`: the user can pass --force. `yes`: skip questions.
-    `in_use`: restart engines that run containers; otherwise they wait for their turn.
+    `force`: replace another CA, hide or stop containers; `forcible`: --force is available. `yes`: skip questions.
+    `in_use`: restart engines with running containers now, not in turn.
     """
 
     force: bool = False
@@ -34,7 +34,6 @@ class Allowed:
 
     @property
     def or_force(self) -> str:
-        """Ends a hint with --force, if the user can pass it."""
         return "; or allow it all the same: --force" if self.forcible else ""
 
 
@@ -48,10 +47,10 @@ DRAIN_BY_HAND = (
 
 @dataclass(frozen=True)
 class Target:
-    """The host's target configuration.
+    """The target configuration.
 
-    `address`: for clients. `bind`: listen address, "" for all. `certificates`: by file name
-    (`engine_config.CERTIFICATES`). `install`: auto, docker, distro or none.
+    `address`: for clients. `bind`: listen address, "" for all. `certificates`: by file name. `install`: auto, docker,
+    distro or none.
     """
 
     address: str
@@ -89,14 +88,12 @@ class Target:
 
     @property
     def listen(self) -> str:
-        """The engine's listen address for dockerd."""
         every = "[::]" if ":" in self.address else "0.0.0.0"  # noqa: S104 - clients on the LAN connect to it
         bind = self.bind or every
         return f"tcp://{f'[{bind}]' if ':' in bind and not bind.startswith('[') else bind}:{self.port}"
 
 
 def recorded(target: Target, changes: Iterable[Change]) -> Target:
-    """Return the target with recorded changes."""
     known = tuple(changes)
     return replace(
         target,

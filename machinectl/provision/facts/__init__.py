@@ -1,1 +1,1 @@
-"""Read and parse facts about a host."""
+"""Facts about a host."""

@@ -1,4 +1,4 @@
-"""Control groups (/proc/PID/cgroup): find the service or container of a process."""
+"""Control groups (/proc/PID/cgroup): a process's service or container."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ CONTAINER = re.compile(
 
 
 def path(line: str) -> str:
-    """Return the path in a line NUMBER:CONTROLLERS:PATH."""
+    """Return the path of NUMBER:CONTROLLERS:PATH."""
     return line.split(":", 2)[-1]
 
 
 def in_service(line: str, service: str) -> bool:
-    """Return whether docker.service runs the process; `service` is its control group, "" if unknown."""
+    """Return whether docker.service (control group `service`, "" if unknown) runs the process."""
     if service:
         return path(line) == service or path(line).startswith(f"{service}/")
     return "docker.service" in path(line).split("/") and not in_container(line)
 
 
 def service(line: str) -> str:
-    """Return the systemd service of a process, or ""."""
     parts = path(line).split("/")
     return next((part for part in reversed(parts) if part.endswith(".service")), "")
 

@@ -1,7 +1,6 @@
-"""Recognize hosts set up by docker-machine.
+"""Recognize docker-machine's hosts.
 
-v0.16.2, libmachine/provision: systemd.go writes the unit or docker.service.d/10-machine.conf, utils.go the certificates
-in /etc/docker.
+v0.16.2, libmachine/provision: systemd.go writes the unit or 10-machine.conf, utils.go certificates in /etc/docker.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ LABEL = "provider="
 
 
 def set_up(facts: Facts) -> bool:
-    """Return whether docker.service still starts the engine with docker-machine's flags."""
     try:
         flags = docker_unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else []
     except MachineError:

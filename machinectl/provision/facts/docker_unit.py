@@ -1,4 +1,4 @@
-"""Parse docker.service, and write a drop-in without the flags that daemon.json sets.
+"""Parse docker.service, and write our drop-in.
 
 Edits text, to keep quotes, specifiers and variables (systemd.service(5), "Command lines").
 """
@@ -71,7 +71,7 @@ SWITCHES = {
 
 
 class DockerdFlag(NamedTuple):
-    """A dockerd flag: long name, value, and the words as written."""
+    """A dockerd flag; `words` are as written."""
 
     name: str
     value: str
@@ -79,7 +79,7 @@ class DockerdFlag(NamedTuple):
 
 
 def sources(cat: str, *, ours: bool = False) -> list[tuple[str, str]]:
-    """Split `systemctl cat` into (path, text) in systemd's order; with `ours`, include our drop-in."""
+    """Split `systemctl cat` into (path, text), in systemd's order."""
     found: list[tuple[str, list[str]]] = []
     for line in cat.split("\n"):
         if re.fullmatch(r"# /\S+", line):
@@ -109,7 +109,7 @@ def settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
 
 
 def logical_lines(text: str) -> list[str]:
-    """Drop comments and join continued lines (systemd.syntax(7))."""
+    """Drop comments, join continued lines (systemd.syntax(7))."""
     lines: list[str] = []
     open_line = False
     for line in text.split("\n"):
@@ -125,7 +125,7 @@ def logical_lines(text: str) -> list[str]:
 
 
 def command_line(cat: str, *, ours: bool = False) -> list[str]:
-    """Return dockerd's command line as quoted words. Raises MachineError without exactly one."""
+    """Return dockerd's command line as words with quotes. Raises MachineError."""
     commands = settings(cat, "ExecStart", ours=ours)
     if len(commands) != 1:
         raise MachineError(
@@ -142,17 +142,14 @@ def command_line(cat: str, *, ours: bool = False) -> list[str]:
 
 
 def wrapper(cat: str) -> str:
-    """Return the program that the unit starts instead of dockerd, else ""."""
+    """Return the program started instead of dockerd, or ""."""
     words = command_line(cat)
     name = unquoted(words[dockerd_index(words)])
     return "" if name.rpartition("/")[2] == "dockerd" else name
 
 
 def shell_opened(words: list[str]) -> list[str]:
-    """Split `sh -c 'exec dockerd …'` into words.
-
-    Quotes stay, so that the joined words are the command line again.
-    """
+    """Split `sh -c 'exec dockerd …'` into words, with the script's quotes."""
     match words:
         case [shell, "-c", given] if SHELL.search(unquoted(shell)) and given[0] in QUOTES:
             script = WORD.findall(given[1:-1])
@@ -166,7 +163,6 @@ def is_more_than_one_command(word: str) -> bool:
 
 
 def dockerd_index(words: list[str]) -> int:
-    """Return dockerd's index (after `env` and the like), or len(words)."""
     return next((index for index, word in enumerate(words) if unquoted(word).endswith("dockerd")), len(words))
 
 
@@ -180,7 +176,7 @@ def with_installed_dockerd(words: list[str], absent: AbstractSet[str], dockerd: 
 
 
 def unquoted(word: str) -> str:
-    """Remove quotes and backslashes, and halve `%%` and `$$`."""
+    """Remove quotes and backslashes; halve `%%` and `$$`."""
     text = re.sub(
         r"""\\(.)|"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'""",
         lambda found: found[1] or re.sub(r"\\(.)", r"\1", found[2] or found[3] or ""),
@@ -190,13 +186,13 @@ def unquoted(word: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Quote text for systemd."""
+    """Quote for systemd."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return escaped if re.fullmatch(r"[^\s\"'\\;]+", escaped) else f'"{escaped}"'
 
 
 def variables(cat: str, files: Mapping[str, str]) -> dict[str, str]:
-    """Return variables that may hold options, from Environment= and then its files."""
+    """Return variables from Environment= and then its files."""
     found = {}
     for line in settings(cat, "Environment"):
         for word in WORD.findall(line):
@@ -212,7 +208,7 @@ def variables(cat: str, files: Mapping[str, str]) -> dict[str, str]:
 
 
 def with_variables_expanded(words: list[str], environment: Mapping[str, str], names: AbstractSet[str]) -> list[str]:
-    """Expand only variables that contain flags of `names`; the owner can still change the others."""
+    """Expand only variables that hold flags of `names`; the owner can still change others."""
     result: list[str] = []
     for word in words:
         variable = VARIABLE.fullmatch(word)
@@ -250,7 +246,7 @@ def flags(words: list[str]) -> list[DockerdFlag]:
 
 
 def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list[DockerdFlag]:
-    """Return dockerd's flags, also from variables; with `ours`, from our drop-in too."""
+    """Return dockerd's flags, also from variables."""
     environment = variables(cat, files)
     words: list[str] = []
     for word in command_line(cat, ours=ours):
@@ -281,7 +277,7 @@ def drop_in(words: list[str] | None, *, environment: bool) -> bytes:
 
 
 def drop_in_path(drop_ins: tuple[str, ...]) -> str:
-    """Return a path that sorts last, so that systemd reads our drop-in last."""
+    """Return a path that sorts last."""
     names = [path.rpartition("/")[2] for path in drop_ins if not is_our_drop_in(path)]
     name = "zz-machinectl.conf"
     while any(other >= name for other in names):

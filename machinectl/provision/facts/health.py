@@ -1,4 +1,4 @@
-"""Read a host's health: disks, memory, pending reboot, replaced programs."""
+"""A host's health: disks, memory, pending reboot, replaced programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machinectl.provision.facts.host_facts import MOST_LINES, each, sections
 
 
 class FileSystem(NamedTuple):
-    """Sizes in KiB, inode counts (0 if unlimited), and a directory on the file system."""
+    """Sizes in KiB, inode counts (0 if unlimited), and a directory."""
 
     size: int
     free: int
@@ -35,7 +35,7 @@ class Memory(NamedTuple):
 class Health:
     """Health at one moment.
 
-    `reboot`: packages that need a reboot, None without need. `replaced`: running programs whose file was upgraded.
+    `reboot`: packages that need one, None if none. `replaced`: running programs with an upgraded file.
     """
 
     disks: tuple[FileSystem, ...]
@@ -49,7 +49,7 @@ BEGIN = b"\n@begin health\n"
 
 
 def after(other: str, root: str) -> str:
-    """Return a script that runs `other`, then reads the health; `split` separates the output."""
+    """Return a script that runs `other`, then reads the health."""
     return f"(\n{other}\n)\n{command(root)}"
 
 
@@ -77,7 +77,7 @@ def disk(words: list[str]) -> FileSystem:
 
 
 def parse(output: bytes) -> Health:
-    """Parse the script's output. Raises MachineError."""
+    """Parse the output. Raises MachineError."""
     found = sections(output.decode(errors="replace")) if output.count(b"\n") <= MOST_LINES else {}
     if "begin" not in found or "end" not in found:
         raise MachineError("The host's health could not be read: the answer is incomplete", "Try again with --debug")

@@ -1,4 +1,4 @@
-"""Read and parse facts about a host."""
+"""Facts about a host, and their parser."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ INFO: dict[str, type] = {
 PATIENCE = 120
 # Bytes; facts.sh reads one more, to detect larger files.
 LARGEST_FILE = 1 << 20
-# The largest file takes a fifth of them.
+# The largest file has a fifth of this.
 MOST_LINES = 100_000
 MAC = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
 
 
 class HostFile(NamedTuple):
-    """A file on the host; `mode` is octal."""
+    """A file; `mode` is octal."""
 
     mode: str
     uid: int
@@ -54,7 +54,7 @@ class HostFile(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """A file's SHA256 (hex); the content stays on the host."""
+    """A file's SHA256 (hex), without its content."""
 
     mode: str
     uid: int
@@ -63,7 +63,7 @@ class Sum(NamedTuple):
 
 
 class PackageLock(NamedTuple):
-    """A package manager's lock; `pid` is 0 if its holder is hidden."""
+    """A package manager's lock; `pid` is 0 if hidden."""
 
     pid: int
     process: str
@@ -76,7 +76,7 @@ class PortListener(NamedTuple):
 
 
 class Process(NamedTuple):
-    """A running dockerd; `config` is its daemon.json, "" for the default."""
+    """A running dockerd; `config` is its daemon.json, "" by default."""
 
     pid: int
     uid: int
@@ -85,7 +85,7 @@ class Process(NamedTuple):
 
 
 class Client(NamedTuple):
-    """A docker CLI attached to the engine; `unit` is the system unit that runs it, or ""."""
+    """A docker CLI attached to the engine; `unit` runs it ("" if none)."""
 
     pid: int
     verb: str
@@ -94,8 +94,6 @@ class Client(NamedTuple):
 
 @dataclass(frozen=True)
 class ServiceState:
-    """A service; `cgroup` is "" if unknown."""
-
     loaded: bool = False
     active: bool = False
     enabled: bool = False
@@ -107,10 +105,9 @@ class Facts:
     """A host at one moment.
 
     `clock`: seconds since 1970. `free`: KiB by directory. `dockerd`, `containerd`: paths, "" if missing, None if
-    unknown. `unit`: output of `systemctl cat`. `absent`: missing programs of the unit. `dependents`: active units that
-    restart with it. `environment`: options in its environment files. `socket` knows only `active`.
-    `containerd_service`: something can start containerd. `podman_socket`: podman answers at docker.sock. `info`: GET
-    /info. `links`: targets of data directories.
+    unknown. `unit`: `systemctl cat`. `absent`: its missing programs. `dependents`: units that restart with it.
+    `environment`: options in its environment files. `containerd_service`: something can start containerd.
+    `podman_socket`: podman answers at docker.sock. `info`: GET /info. `links`: targets of data directories.
     """
 
     uid: int
@@ -154,7 +151,7 @@ class Facts:
     info: Mapping[str, Any] = field(default_factory=dict)
     swarm: bool = False
     containers: frozenset[str] = frozenset()
-    # A Swarm node's containers that a restart of its engine ends for good.
+    # A Swarm node's containers that an engine restart ends for good.
     once: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
     podman: str = ""
@@ -211,7 +208,7 @@ class Facts:
 
 
 def now() -> datetime:
-    """Return this computer's time, to compare with a host's."""
+    """Return this computer's time."""
     return datetime.now(UTC)
 
 
@@ -230,7 +227,7 @@ class Section(NamedTuple):
 
 
 def parse(output: bytes) -> Facts:
-    """Parse the script's output. Raises MachineError if it is incomplete or invalid."""
+    """Parse the output. Raises MachineError."""
     if output.count(b"\n") > MOST_LINES:
         raise MachineError(f"The host's answer has more than {MOST_LINES} lines", "Try again with --debug")
     found = sections(output.decode(errors="replace"))
@@ -376,7 +373,7 @@ def is_masked(unit: Mapping[str, str]) -> bool:
 
 
 def clock(text: str) -> int:
-    """Return seconds since 1970. Raises MachineError for an impossible date, as after a dead battery."""
+    """Return seconds since 1970. Raises MachineError for impossible dates (dead battery)."""
     if not 0 <= int(text) <= END_OF_TIME:
         raise MachineError(
             f"The host's clock says {text[:30]} seconds since 1970, which is not a valid date",
@@ -386,7 +383,7 @@ def clock(text: str) -> int:
 
 
 def engine_info(text: str) -> dict[str, Any]:
-    """Parse GET /info without values of wrong types. Raises MachineError.
+    """Parse GET /info, without values of wrong types. Raises MachineError.
 
     `Swarm` is the node's state, `SwarmNode` its ID.
     """

@@ -1,4 +1,4 @@
-"""Read a host's disk, load and memory without root."""
+"""A host's disk, load and memory, read without root."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
 
 @dataclass(frozen=True)
 class DataDisk:
-    """A file system in bytes. `used` + `free` may be below `total`: root has reserved space."""
+    """Bytes; `used` + `free` may be below `total`: root has reserved space."""
 
     path: str
     total: int
@@ -43,12 +43,11 @@ class Vitals:
 
 
 def command(directory: str) -> str:
-    """Return the script for the disk that holds `directory`."""
     return SCRIPT.format(place=shlex.quote(directory))
 
 
 def vitals(text: str) -> Vitals:
-    """Parse the script's output; ignore unknown lines."""
+    """Parse the output; ignore unknown lines."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, *words = line.split(" ", 4)
@@ -64,7 +63,7 @@ def vitals(text: str) -> Vitals:
 
 
 def numbers(words: list[str], count: int) -> list[float]:
-    """Convert exactly `count` words; [] if any is invalid."""
+    """Convert exactly `count` words, else []."""
     if len(words) != count or not all(map(NUMBER.fullmatch, words)):
         return []
     return [float(word) for word in words]

@@ -1,1 +1,1 @@
-"""Steps that provision a host, as pure decisions over facts, and their undo."""
+"""Steps that provision a host, and their undo, as pure decisions."""

@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 
 def refusal(remote: Remote) -> str:
-    """Return why the engine cannot create a container; "" if it can, or the host cannot ask it."""
+    """Return why the engine cannot create a container; "" if it can, or cannot be asked."""
     result = Job("command.sh", {"command": "can_make_containers"}, functions=ENGINE).run(remote)
     return tail(result) if result.status == 1 else ""

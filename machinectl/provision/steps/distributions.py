@@ -1,4 +1,4 @@
-"""Linux distributions: package manager commands, as strings to run as root."""
+"""Package manager commands of Linux distributions, to run as root."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ class Loss(NamedTuple):
 
 
 class Distribution(ABC):
-    """A distribution family; by default, with systemd and a package `docker`."""
-
     ids: ClassVar[frozenset[str]]
     # Its own Docker Engine package, or "".
     package: ClassVar[str] = "docker"
@@ -43,7 +41,7 @@ class Distribution(ABC):
         """Install a package; `version` is a prefix."""
 
     def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (for subclasses)
-        """Return a command that simulates `install` with the present package lists, or ""."""
+        """Return a command that simulates `install`, or ""."""
         return ""
 
     def losses(self, said: str) -> list[Loss]:  # noqa: ARG002 (for subclasses)
@@ -52,7 +50,7 @@ class Distribution(ABC):
 
     @abstractmethod
     def remove(self, package: str) -> str:
-        """Remove a package, but not its dependencies and configuration."""
+        """Remove a package; keep dependencies and configuration."""
 
     @abstractmethod
     def remove_all(self, package: str, along: Sequence[str]) -> str:
@@ -60,14 +58,14 @@ class Distribution(ABC):
 
     @abstractmethod
     def upgrade(self, package: str) -> str:
-        """Upgrade a package and as little else as possible."""
+        """Upgrade a package and little else."""
 
     @abstractmethod
     def candidate(self, package: str) -> str:
-        """Print the version that an upgrade would install."""
+        """Print the version that `upgrade` installs."""
 
     def start(self) -> str:
-        """Start the engine now and at boot. Checks first, because enabling again takes 0.4 s."""
+        """Start the engine now and at boot. Checks first: enabling again takes 0.4 s."""
         done = "systemctl -q is-enabled docker.service && systemctl -q is-active docker.service"
         return f"{{ {done}; }} || systemctl enable --now docker.service"
 
@@ -177,7 +175,7 @@ class Dnf(Distribution):
 
 
 class Amazon(Dnf):
-    """Amazon Linux: Docker's script does not support it."""
+    """Docker's script does not support Amazon Linux."""
 
     ids = frozenset({"amzn"})
     package = "docker"
@@ -185,7 +183,7 @@ class Amazon(Dnf):
 
 
 class RedHat(Dnf):
-    """RHEL and derivatives have no engine package: their `docker` is podman's."""
+    """RHEL and derivatives: their `docker` is podman's."""
 
     ids = frozenset({"rhel", "centos", "rocky", "almalinux", "ol"})
     package = ""
@@ -275,7 +273,7 @@ class Pacman(Distribution):
 
 
 class Apk(Distribution):
-    """Alpine, with busybox and OpenRC."""
+    """Alpine: busybox and OpenRC."""
 
     ids = frozenset({"alpine", "postmarketos"})
     refresh = "apk update"
@@ -304,12 +302,11 @@ ORDER: tuple[Distribution, ...] = (Apt(), Dnf(), Amazon(), RedHat(), Zypper(), P
 
 
 def pinned(package: str, sign: str, version: str) -> str:
-    """Return a package with a version prefix, quoted for the shell."""
     return shlex.quote(f"{package}{sign}{version.rstrip('*')}*" if version else package)
 
 
 def choose(os_release: Mapping[str, str], given: str = "") -> Distribution:
-    """Return the family by `given`, else by ID, else by ID_LIKE. Raises CheckFailed if unknown."""
+    """Return the family by `given`, else ID, else ID_LIKE. Raises CheckFailed."""
     ids = [given] if given else [os_release.get("ID", ""), *os_release.get("ID_LIKE", "").split()]
     for name in ids:
         for distribution in ORDER:

@@ -1,4 +1,4 @@
-"""Configure the engine: certificates, daemon.json, and a drop-in without conflicting flags."""
+"""Configure the engine: certificates, daemon.json, and a drop-in."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 TLS_FLAGS = frozenset({"tls", "tlsverify", "tlscacert", "tlscert", "tlskey"})
-# dockerd refuses these in both daemon.json and flags.
+# dockerd refuses these if both daemon.json and flags set them.
 TAKEN_OVER = TLS_FLAGS | {"host"}
 # Files and modes. server.pem holds certificate and key, so that a power cut cannot mix two pairs.
 CERTIFICATES = {"ca.pem": "644", "server.pem": "600"}
@@ -49,7 +49,7 @@ OURS = TLS_FLAGS | {"hosts"}
 
 
 def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Roll back an interrupted run, such as after a power cut."""
+    """Roll back an interrupted run."""
     if facts.transaction != "applying":
         return None
     # The interrupted script is saved beside its backups, and restores them.
@@ -70,7 +70,7 @@ def container_count(facts: Facts) -> str:
 
 
 class Goal(NamedTuple):
-    """The engine's next configuration, except live-restore (live_restore.py)."""
+    """The engine's next configuration, without live-restore."""
 
     # Our keys, and daemon.json's whole text.
     ours: dict[str, Any]
@@ -85,7 +85,7 @@ class Goal(NamedTuple):
 
 
 def goal(facts: Facts, target: Target) -> Goal:
-    """Plan the engine's configuration. Raises CheckFailed for conflicting settings."""
+    """Plan the configuration. Raises CheckFailed for conflicting settings."""
     there = read_config(facts)
     before = without_unasked(facts, target, there)
     if facts.unit:
@@ -129,7 +129,7 @@ def goal(facts: Facts, target: Target) -> Goal:
 
 
 def check_seen(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> None:
-    """Refuse a wrapper program that adds flags of daemon.json: no drop-in can remove them."""
+    """Refuse a wrapper that adds flags: no drop-in can remove them."""
     unseen = sorted((facts.started & TAKEN_OVER) - {flag.name for flag in flags})
     if unseen and (program := docker_unit.wrapper(facts.unit)):
         raise CheckFailed(
@@ -140,7 +140,7 @@ def check_seen(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> None:
 
 
 def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dict[str, Any]:
-    """Return daemon.json without our earlier engine options, with the host's own live-restore."""
+    """Return daemon.json without our earlier options, with the host's own live-restore."""
     earlier, borrowed = target.earlier, target.borrowed
     if earlier and earlier.path == facts.config_path:
         options = {key: value for key, value in earlier.ours.items() if key not in OURS}
@@ -149,7 +149,6 @@ def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dic
 
 
 def with_live_restore(config: Mapping[str, Any], value: Any) -> dict[str, Any]:
-    """Set live-restore; None removes it."""
     return {**config, LIVE_RESTORE: value} if value is not None else without_live_restore(config)
 
 
@@ -158,14 +157,14 @@ def without_live_restore(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def holds_containers(facts: Facts) -> bool:
-    """Return whether a restart without live-restore stops containers. Swarm nodes never have live-restore."""
+    """Return whether a restart without live-restore stops containers. Swarm nodes never have it."""
     return bool(facts.containers) and not facts.swarm
 
 
 def merged_lists(
     kept: list[docker_unit.DockerdFlag], before: Mapping[str, Any], keys: Container[str]
 ) -> dict[str, list[Any]]:
-    """Merge lists from flags into daemon.json's: dockerd refuses both."""
+    """Merge lists from flags into daemon.json: dockerd refuses both."""
     found: dict[str, list[Any]] = {}
     for flag in kept:
         key = key_of(flag)
@@ -183,7 +182,7 @@ def key_of(flag: docker_unit.DockerdFlag) -> str:
 
 
 def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> bytes | None:
-    """Return a drop-in without the flags `taken`; None if not needed."""
+    """Return a drop-in without the flags `taken`, if needed."""
     if not facts.unit:
         return None
     there = docker_unit.command_line(facts.unit)
@@ -196,13 +195,13 @@ def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> by
 
 
 def pending(facts: Facts) -> list[hidden_containers.Move]:
-    """Return what a plain restart would hide because of other people's edits."""
+    """Return what a plain restart would hide, after somebody's edits."""
     flags = docker_unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
     return hidden_containers.moves(facts, read_config(facts), read_config(facts), flags)
 
 
 def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
-    """Return dockerd's flags from OpenRC. Raises CheckFailed for flags of daemon.json: its owner must remove them."""
+    """Return dockerd's flags on OpenRC. Raises CheckFailed for flags that only the host's owner can move."""
     values = docker_unit.variables("", facts.environment).values()
     flags = [flag for value in values for flag in docker_unit.flags(docker_unit.WORD.findall(value))]
     for flag in flags:
@@ -228,7 +227,7 @@ def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: 
 def listeners(
     flagged: list[str], before: dict[str, Any], target: Target, flags: list[docker_unit.DockerdFlag]
 ) -> tuple[list[str], list[str]]:
-    """Return the engine's addresses (existing ones and ours), and those that had no TLS."""
+    """Return the engine's addresses, and those that had no TLS."""
     configured = before.get("hosts", [])
     there = [*flagged, *(str(host) for host in (configured if isinstance(configured, list) else []))]
     was_tls = any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags)
@@ -243,7 +242,7 @@ def listeners(
 
 
 def plain_sockets(facts: Facts) -> list[str]:
-    """Return docker.socket's plain TCP addresses: with TLS, an engine uses it on all addresses."""
+    """Return docker.socket's plain TCP addresses: an engine uses TLS on all addresses or none."""
     addresses = [address for address in facts.socket_listens if port_of(address)]
     if not (addresses and facts.dockerd and facts.unit) or "docker.service" in facts.masked:
         return []
@@ -259,7 +258,7 @@ def plain_sockets(facts: Facts) -> list[str]:
 
 
 def port_of(host: str) -> int:
-    """Return the TCP port of tcp://1.2.3.4:2375 or :2375; 0 if not TCP."""
+    """Return the port of tcp://1.2.3.4:2375 or :2375; 0 if not TCP."""
     scheme, separator, rest = host.partition("://")
     address = rest if separator else host
     if separator and scheme != "tcp":
@@ -274,7 +273,6 @@ def is_everywhere(host: str) -> bool:
 
 
 def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[str]) -> dict[str, Any]:
-    """Return the keys that we set in daemon.json."""
     ours: dict[str, Any] = daemon_json.option_keys(target.options, before)
     ours["hosts"] = hosts
     ours["tlsverify"] = True
@@ -299,7 +297,7 @@ def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[s
 
 
 def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Write changed files and restart the engine; None if nothing differs."""
+    """Write changed files and restart the engine."""
     wanted = goal(facts, target)
     files = [*changed_files(facts, target, wanted)]
     if not files and facts.running and facts.service.enabled and facts.engine_listens:
@@ -353,7 +351,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
 
 
 def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
-    """Return the files to install, in an order that lets the engine start after any of them."""
+    """Return the files to install, ordered so that the engine can start after each."""
     files = []
     for name, permissions in CERTIFICATES.items():
         path, data = f"{OWN_DIRECTORY}/{name}", target.certificates[name]
@@ -400,15 +398,12 @@ def changed_keys(facts: Facts, wanted: Goal) -> dict[str, Any]:
 
 
 def flags_now(facts: Facts) -> list[docker_unit.DockerdFlag]:
-    """Return dockerd's current flags, from our drop-in too."""
+    """Return dockerd's current flags, with our drop-in."""
     return docker_unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else openrc_flags(facts)
 
 
 def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
-    """Return dockerd's check of the new configuration (Docker 23 and later).
-
-    It may miss errors, but needs no restart.
-    """
+    """Return dockerd's check (Docker 23 and later). It may miss errors, but needs no restart."""
     if not facts.dockerd:
         return ""
     words = [f"--{flag.name}={flag.value}" for flag in flags if flag.name != "config-file"]
@@ -416,9 +411,9 @@ def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
 
 
 def readiness_socket(facts: Facts, config: bytes | None, flags: Sequence[docker_unit.DockerdFlag]) -> str:
-    """Return the socket to poll if the engine does not notify (Type=simple, OpenRC), else "".
+    """Return the socket to poll if the engine does not notify (Type=simple, OpenRC), or "".
 
-    A reload before readiness would end the engine.
+    An early reload would end the engine.
     """
     if facts.unit and docker_unit.settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
         return ""
@@ -434,7 +429,6 @@ def readiness_socket(facts: Facts, config: bytes | None, flags: Sequence[docker_
 
 
 def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
-    """Return the facts with these files installed."""
     gone = {file.path for file in files if file.content is None}
     new = {file.path: HostFile(file.mode, 0, 0, file.content) for file in files if file.content is not None}
     copy = f"{facts.config_path}.before-machinectl"
@@ -447,7 +441,6 @@ def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
 
 
 def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
-    """Return the facts after a start with the new configuration."""
     after = with_files(facts, [file for file in files if file.path.startswith(facts.config_path)])
     if not facts.info or any(flag.name == LIVE_RESTORE for flag in wanted.flags):
         return after
@@ -455,7 +448,6 @@ def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
 
 
 def changes_made(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:
-    """Return the changes to record, complete for their undo."""
     found: list[Change] = [*directories_created(facts)]
     for file in files:
         if file.path == facts.config_path:
@@ -471,7 +463,7 @@ def changes_made(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Chan
 
 
 def units_started(facts: Facts) -> list[Change]:
-    """Return the stopped units to start, unless we started the engine before (it has our certificates)."""
+    """Return the units to start. If our certificates exist, we started the engine before."""
     if facts.running or f"{OWN_DIRECTORY}/ca.pem" in facts.sums:
         return []
     socket = [] if facts.socket.active or facts.init != "systemd" else [ServiceStarted("docker.socket")]
@@ -479,7 +471,6 @@ def units_started(facts: Facts) -> list[Change]:
 
 
 def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> ConfigMerged:
-    """Return the record of daemon.json's old content and our keys."""
     there = config_content(facts)
     before = None if there is None else there.decode("utf-8", "surrogateescape")
     return ConfigMerged(facts.config_path, before, config_mode(facts), ours, hashlib.sha256(written).hexdigest())
@@ -495,7 +486,7 @@ def directories_created(facts: Facts) -> list[DirectoryCreated]:
 
 
 def backup(facts: Facts) -> list[NewFile]:
-    """Return a backup of daemon.json to install, unless one exists."""
+    """Return a backup of daemon.json, unless one exists."""
     there = config_content(facts)
     if there is None or facts.backup:
         return []

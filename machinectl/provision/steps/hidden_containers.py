@@ -1,6 +1,6 @@
-"""Detect settings that hide containers: a restart with another data directory, driver or store.
+"""Detect a restart that hides containers: another data directory, driver or store.
 
-Our restart also applies other people's edits of daemon.json or the unit.
+A restart also applies other people's edits.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ REMAPPED_ROOT = re.compile(r"/\d+\.\d+$")
 
 
 class Move(NamedTuple):
-    """A setting that a restart changes."""
-
     setting: str
     now: str
     then: str
@@ -41,7 +39,7 @@ class Move(NamedTuple):
 def moves(
     facts: Facts, before: Mapping[str, Any], after: Mapping[str, Any], flags: Sequence[DockerdFlag]
 ) -> list[Move]:
-    """Return the changed settings; [] without containers."""
+    """Return the settings that a restart changes; [] without containers."""
     if not container_total(facts):
         return []
     asked = hiding_settings(after, flags)
@@ -52,7 +50,6 @@ def moves(
 
 
 def hiding_settings(config: Mapping[str, Any], flags: Sequence[DockerdFlag]) -> dict[str, str]:
-    """Return these settings from daemon.json and flags."""
     said = {name: str(config[name]) for name in SETTINGS if config.get(name)}
     if config.get("graph"):
         said.setdefault("data-root", str(config["graph"]))
@@ -68,7 +65,7 @@ def hiding_settings(config: Mapping[str, Any], flags: Sequence[DockerdFlag]) -> 
 
 
 def compared(facts: Facts, asked: Mapping[str, str]) -> list[Move]:
-    """Compare the running engine with its next settings. Unset ones keep their value."""
+    """Compare the running engine with its next settings; unset ones stay."""
     info = facts.info
     remapped = "name=userns" in [str(option).partition(",")[0] for option in info.get("SecurityOptions") or ()]
     root, driver = str(info["DockerRootDir"]), str(info.get("Driver", ""))
@@ -91,7 +88,7 @@ def onoff(value: bool) -> str:
 
 
 def unasked(before: Mapping[str, str], after: Mapping[str, str]) -> list[Move]:
-    """Compare the configurations, if the engine does not answer."""
+    """Compare the files, if the engine does not answer."""
     return [
         Move(name, before.get(name, "the default"), value) for name, value in after.items() if before.get(name) != value
     ]

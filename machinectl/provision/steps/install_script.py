@@ -1,4 +1,4 @@
-"""Download Docker's installation script locally: minimal Debian has no curl or wget."""
+"""Download Docker's script locally: minimal Debian has no curl."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST = 1 << 20
 
 
 def script(url: str) -> bytes | None:
-    """Download the script; None on timeout, or if it is not a script. Raises UsageError."""
+    """Download the script; None on timeout, or if invalid. Raises UsageError."""
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"--engine-install-url {url!r} is not an http URL", "For example: https://get.docker.com")
     answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()

@@ -126,7 +126,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
 
 
 def would_remove(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:
-    """Return the error for an installation that removes packages, with an alternative."""
+    """Return the error for an installation that removes packages."""
     gone = [loss.name for loss in losses if PACKAGE.fullmatch(loss.name)]
     by_hand = " && ".join(distribution.remove(name) for name in gone)
     other = "If nothing on the host needs " + ("it" if len(losses) == 1 else "them") + f", remove by hand: {by_hand}"
@@ -138,14 +138,12 @@ def would_remove(package: str, losses: list[Loss], distribution: Distribution, u
 
 
 def packages_along(result: RemoteResult, package: str) -> tuple[str, ...]:
-    """Return the packages that install.sh lists as installed along."""
     said = re.search(r"^came along: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     names = said[1].split() if said else []
     return tuple(name for name in names if PACKAGE.fullmatch(name) and name != package)
 
 
 def lock_holders(facts: Facts) -> str:
-    """Return the processes that hold package manager locks, or ""."""
     holders = {lock.pid: lock.process for lock in facts.locks}
     return ", ".join(f"{process or 'a process'} ({pid})" for pid, process in holders.items())
 
@@ -171,7 +169,6 @@ def explain_failure(result: RemoteResult) -> MachineError:
 
 
 def complaints(said: str) -> str:
-    """Return apt's and dnf's distinct error lines."""
     marks = ("E:", "Err:", "W: Failed", "Error:", "error:", "ERROR:", "dpkg: error")
     lines = [line.strip() for line in said.split("\n") if line.strip().startswith(marks) and line.isprintable()]
     return "\n".join(list(dict.fromkeys(lines))[-8:])

@@ -1,7 +1,7 @@
-"""Turn live-restore on while the engine restarts, so that containers keep running, then restore it.
+"""Turn live-restore on while the engine restarts, to keep containers running.
 
-Swarm refuses live-restore: neither `docker swarm init` nor a node's engine works with it. A reload switches it; options
-missing from the file stay unchanged.
+Swarm refuses it: `docker swarm init` and a node's engine fail. A reload switches it, and keeps options missing from the
+file.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decisi
 
 
 def give_back(facts: Facts, target: Target) -> Decision | None:
-    """Set the wanted value by a reload, if we changed it or --engine-opt sets it."""
+    """Set the wanted value, if we changed it or --engine-opt sets it."""
     value = wanted(facts, target)
     ours = was_changed(facts, target) or value != owners(facts, target)
     if not ours or is_settled(facts, value):
@@ -87,10 +87,7 @@ def give_back(facts: Facts, target: Target) -> Decision | None:
 
 
 def turn_off_for_swarm(facts: Facts, target: Target) -> Decision | None:
-    """Turn it off by a reload for Swarm; None if it is off.
-
-    Raises CheckFailed if a flag sets it, which no reload changes.
-    """
+    """Turn it off for Swarm. Raises CheckFailed if a flag sets it, which no reload changes."""
     if not (is_on(facts) or read_config(facts).get(LIVE_RESTORE)):
         return None
     if flagged(facts) not in {"", "false"}:
@@ -131,9 +128,9 @@ def set_by_reload(
     changes: tuple[Change, ...] = (),
     undone: tuple[Change, ...] = (),
 ) -> Decision:
-    """Write `left` as daemon.json, and reload if the engine's value differs.
+    """Write `left` as daemon.json, and reload if the value differs.
 
-    If `left` has no value, the file says false until the reload.
+    Without a value, the file says false until the reload.
     """
     path, permissions = facts.config_path, permissions or config_mode(facts)
     config = daemon_json.parse(left, path)
@@ -175,12 +172,12 @@ def info_with(facts: Facts, value: Any) -> dict[str, Any]:
 
 
 def is_on(facts: Facts) -> bool:
-    """Return the engine's value, or the file's if the engine does not answer."""
+    """Return the engine's value, or the file's if it does not answer."""
     return bool(facts.info.get("LiveRestoreEnabled") if facts.info else read_config(facts).get(LIVE_RESTORE))
 
 
 def flagged(facts: Facts) -> str:
-    """Return its value in dockerd's flags, or ""."""
+    """Return the value in dockerd's flags, or ""."""
     return next((flag.value or "true" for flag in flags_now(facts) if flag.name == LIVE_RESTORE), "")
 
 
@@ -189,13 +186,13 @@ def is_asked(target: Target) -> bool:
 
 
 def owners(facts: Facts, target: Target) -> bool | None:
-    """Return the host's own value in daemon.json, or None."""
+    """Return the host's own value, or None."""
     value = without_unasked(facts, target, read_config(facts)).get(LIVE_RESTORE)
     return value if isinstance(value, bool) else None
 
 
 def wanted(facts: Facts, target: Target) -> Any:
-    """Return the value to write: --engine-opt's, else the host's own; never true on a Swarm node."""
+    """Return --engine-opt's value, else the host's own; never true on a Swarm node."""
     value: Any = owners(facts, target)
     if is_asked(target) and not flagged(facts):
         value = daemon_json.option_keys(target.options, {})[LIVE_RESTORE]
@@ -209,19 +206,19 @@ def is_on_record(changes: Iterable[Change]) -> bool:
 
 
 def was_changed(facts: Facts, target: Target) -> bool:
-    """Return whether we changed it in the engine's config file, now or in an earlier version."""
+    """Return whether we changed it, now or in an earlier version."""
     return is_on_record(
         change for change in (target.borrowed, target.earlier) if change and change.path == facts.config_path
     )
 
 
 def is_settled(facts: Facts, value: Any) -> bool:
-    """Return whether daemon.json and the engine have this value."""
+    """Return whether file and engine have this value."""
     return read_config(facts).get(LIVE_RESTORE) == value and (not facts.running or is_on(facts) == bool(value))
 
 
 def held_value(facts: Facts, target: Target) -> LiveRestoreChanged:
-    """Return the record of the host's own value, to write before changing it."""
+    """Return the record of the host's own value, to write first."""
     there = config_content(facts)
     text = None if there is None else there.decode("utf-8", "surrogateescape")
     return LiveRestoreChanged(facts.config_path, owners(facts, target), text)

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed, Target
 
-# They stay attached to containers; their unit restarts them.
+# Docker commands that stay attached to containers; their unit restarts the containers.
 RUNNERS = frozenset({"run", "start", "up", "compose", "attach"})
-# They fail without the engine.
+# Docker commands that fail without the engine.
 BUILDERS = frozenset({"build", "buildx"})
 
 
 def refuse_harm(facts: Facts, allowed: Allowed) -> None:
-    """Refuse a restart that stops something despite live-restore, unless `allowed.force`."""
+    """Refuse a restart that stops something despite live-restore."""
     if allowed.force or not facts.running:
         return
     if facts.unread:
@@ -55,7 +55,7 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
 
 
 def attached(facts: Facts) -> list[str]:
-    """Return units of attached docker commands, whose containers restart with the engine."""
+    """Return units of attached docker commands, whose containers restart."""
     return sorted({client.unit for client in facts.clients if client.unit and client.verb in RUNNERS})
 
 
@@ -77,7 +77,7 @@ def warnings(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
 
 
 def start_warning(facts: Facts) -> tuple[str, ...]:
-    """Warn before starting an engine that somebody may have stopped."""
+    """Return a warning before starting an engine that somebody may have stopped."""
     if not (facts.dockerd and facts.stored):
         return ()
     containers = f"{facts.stored} container{'s' if facts.stored > 1 else ''}"

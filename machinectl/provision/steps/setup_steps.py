@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 
 class SetupStep(NamedTuple):
-    """A decision over the host's current facts.
-
-    `lasting`: its effect outlives the run, so other computers record it.
-    """
+    """A decision over current facts. `lasting`: its effect outlives the run, so other computers record it."""
 
     title: str
     decide: Callable[[Facts, Target, Allowed], Decision | None]
@@ -39,12 +36,12 @@ def steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
 
 
 def check_host(facts: Facts, target: Target, allowed: Allowed) -> None:
-    """Raise CheckFailed if the host or the settings are unsuitable."""
+    """Raise CheckFailed for unsuitable hosts or settings."""
     preflight.check_all(facts, target, allowed)
     if facts.dockerd:
         engine_config.configure(facts, target, allowed)
 
 
 def keep_containers(facts: Facts, target: Target, allowed: Allowed) -> Decision | None:
-    """Turn live-restore on before a restart by the next step."""
+    """Turn live-restore on before a restart."""
     return live_restore.borrow(facts, target) if engine_config.configure(facts, target, allowed) else None

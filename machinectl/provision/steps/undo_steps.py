@@ -1,4 +1,4 @@
-"""Undo recorded changes of a host. Containers and images stay.
+"""Undo recorded changes of a host; containers and images stay.
 
 Steps depend on current facts, so an interrupted undo can run again.
 """
@@ -67,7 +67,7 @@ def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "
 
 
 def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) -> None:
-    """Raise CheckFailed if undo is impossible, or would stop or hide containers."""
+    """Raise CheckFailed if undo is impossible, or stops or hides containers."""
     preflight.check_root(facts, NO_TARGET)
     preflight.check_files(facts, NO_TARGET)
     preflight.check_writable(facts, [file.path for file in files_made(facts, changes)])
@@ -126,7 +126,7 @@ def keep_containers_running(facts: Facts, changes: Sequence[Change]) -> Decision
 
 
 def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Remove our configuration and restart the engine with live-restore, which is reset later."""
+    """Remove our configuration; restart the engine with live-restore."""
     if not restarts(facts, changes):
         return None
     last = original = config_before(facts, changes)
@@ -160,7 +160,6 @@ def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 
 def not_taken_out(facts: Facts, changes: Sequence[Change], result: RemoteResult) -> MachineError:
-    """Return the error for an engine that fails with the original configuration."""
     if result.status not in {3, 7, 8}:
         return not_applied(result, facts.init)
     path = facts.config_path
@@ -178,7 +177,7 @@ def not_taken_out(facts: Facts, changes: Sequence[Change], result: RemoteResult)
 
 
 def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult) -> str:
-    """Return a warning if dockerd refuses the original configuration, or cannot create containers with it; else ""."""
+    """Return a warning if dockerd does not work with the original configuration."""
     if facts.running or not result.stdout.strip():
         return no_container(result)
     before = "; the engine did not run before either" if of_kind(changes, ServiceStarted) else ""
@@ -186,7 +185,7 @@ def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult)
 
 
 def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Restore live-restore in the engine, and the original daemon.json."""
+    """Restore live-restore and the original daemon.json."""
     original, value = config_before(facts, changes), original_live_restore(facts, changes)
     ours = of_kind(changes, LiveRestoreChanged) or original != config_content(facts)
     if not (facts.running and ours) or live_restore.is_on(facts) == bool(value):
@@ -205,7 +204,7 @@ def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | No
 
 
 def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Restore daemon.json without a restart, and remove its backup."""
+    """Restore daemon.json without a restart; remove its backup."""
     original = config_before(facts, changes)
     files = files_made(facts, changes)
     if original != config_content(facts):
@@ -223,7 +222,7 @@ def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 
 def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...]:
-    """Warn that live-restore stays off because the host is a Swarm node now."""
+    """Return a warning if live-restore stays off on a Swarm node."""
     change = merged_into(facts, changes)
     before = daemon_json.parse(change.bytes_before, facts.config_path) if change else {}
     if not (facts.swarm and before.get(LIVE_RESTORE) is True):
@@ -232,7 +231,7 @@ def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...
 
 
 def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
-    """Return whether the engine may use more of our configuration than live-restore."""
+    """Return whether the engine uses more of our configuration than live-restore."""
     no_configuration = {f"{facts.config_path}.before-machinectl", revision.PATH}
     if any(file.path not in no_configuration for file in files_made(facts, changes)):
         return True
@@ -241,13 +240,13 @@ def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
 
 
 def keeps_containers(facts: Facts, changes: Sequence[Change]) -> bool:
-    """Return whether live-restore in daemon.json works: not on Swarm nodes or against a flag."""
+    """Return whether live-restore in daemon.json keeps containers: not on Swarm nodes, or if a flag sets it."""
     flagged = any(flag.name == LIVE_RESTORE for flag in own_flags(facts, changes))
     return facts.running and holds_containers(facts) and not flagged
 
 
 def outcome_for_containers(facts: Facts) -> str:
-    """Return the end of a title, such as "; 3 containers kept running"."""
+    """Return the end of a title: "; 3 containers kept running"."""
     if not (facts.containers and facts.running):
         return ""
     if facts.swarm:
@@ -257,24 +256,22 @@ def outcome_for_containers(facts: Facts) -> str:
 
 
 def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
-    """Return our existing files, as files to remove."""
+    """Return our existing files, to remove."""
     there = {*facts.files, *facts.sums, facts.backup}
     return [NewFile(change.path) for change in of_kind(changes, FileCreated) if change.path in there]
 
 
 def undone_by(files: Sequence[NewFile], changes: Sequence[Change]) -> list[Change]:
-    """Return the changes that installing these files undoes."""
     gone = {file.path for file in files if file.content is None}
     return [change for change in of_kind(changes, FileCreated) if change.path in gone]
 
 
 def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
-    """Return the recorded change of the engine's current daemon.json."""
     return next((change for change in of_kind(changes, ConfigMerged) if change.path == facts.config_path), None)
 
 
 def held_original(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Return the record of live-restore's original value, to write before changing it."""
+    """Return the record of the original live-restore, to write first."""
     return (LiveRestoreChanged(facts.config_path, original_live_restore(facts, changes)),)
 
 
@@ -290,7 +287,7 @@ def original_live_restore(facts: Facts, changes: Sequence[Change]) -> bool | Non
 def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     """Return daemon.json without our keys, byte for byte the original if only we changed it.
 
-    Without a record, a forgotten machine's keys may still name certificates that we remove.
+    Without a record, a forgotten machine's keys may name our certificates.
     """
     if facts.config is None:
         return None
@@ -306,7 +303,7 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
         result = with_live_restore(result, borrowed.before)
     result = without_earlier(result)
     if facts.swarm and result.get(LIVE_RESTORE) is True:
-        # dockerd would not start as a node.
+        # A Swarm node's dockerd would not start with it.
         del result[LIVE_RESTORE]
     if change is not None and result == before:
         return before_bytes
@@ -334,7 +331,6 @@ def written(file: NewFile) -> str:
 
 
 def deepest_first(changes: Sequence[Change]) -> tuple[str, ...]:
-    """Return our directories."""
     paths = {change.path for change in of_kind(changes, DirectoryCreated)}
     return tuple(sorted(paths, key=lambda path: -path.count("/")))
 
@@ -352,7 +348,6 @@ def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.Docke
 
 
 def judgement(facts: Facts, config: bytes | None, changes: Sequence[Change]) -> str:
-    """Return the check of the restored configuration, or ""."""
     return "" if config is None else engine_config.validate_command(facts, own_flags(facts, changes))
 
 
@@ -379,7 +374,6 @@ def not_disabled(init: str, result: RemoteResult) -> MachineError:
 
 
 def close_ports(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    """Remove our firewall rules."""
     opened = [change for change in of_kind(changes, PortOpened) if firewall.is_our_rule(change)]
     if not opened:
         return None
@@ -397,7 +391,7 @@ def close_ports(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 
 def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
-    """Remove the engine's package and unneeded ones that came with it; /var/lib/docker stays."""
+    """Remove the engine's package and unneeded dependencies; /var/lib/docker stays."""
     # The recorded name may be virtual, so an installed engine counts too.
     installed = [
         change for change in of_kind(changes, PackageInstalled) if facts.dockerd or change.package in facts.packages
@@ -435,7 +429,6 @@ def not_removed(result: RemoteResult) -> MachineError:
 
 
 def remaining_packages(result: RemoteResult, installed: Sequence[PackageInstalled]) -> str:
-    """Say which packages that came with the engine remain."""
     said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     stays = [f"the packages {said[1].strip()}, which came with the engine"] if said else []
     stays += [
@@ -447,7 +440,7 @@ def remaining_packages(result: RemoteResult, installed: Sequence[PackageInstalle
 
 
 def remarks_after(facts: Facts, changes: Sequence[Change], *, purge_engine: bool) -> list[str]:
-    """Say what is not undone; `changes` are the remaining ones."""
+    """Return what is not undone; `changes` are the remaining ones."""
     found = []
     if purge_engine and facts.dockerd:
         found.append("The engine stays on the host: it was there before")
