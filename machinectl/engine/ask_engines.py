@@ -204,7 +204,6 @@ class Asking:
             self._threads += 1
 
     def _grow(self, now: float) -> None:
-        """Add threads if all are blocked."""
         with self._changed:
             more = len(self._ready) + min(len(self._unasked), self._most - len(self._under_way))
             if more <= 0 or now < self._last_step + STUCK * self._timeout:

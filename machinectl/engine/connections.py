@@ -110,8 +110,6 @@ class Connections:
         self._order(cancel)
 
     def close(self) -> None:
-        """End the thread; close unused sockets."""
-
         def end() -> None:
             self._is_over = True
 

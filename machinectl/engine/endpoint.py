@@ -32,7 +32,6 @@ class Endpoint:
 
     @property
     def peer(self) -> str:
-        """The address for messages."""
         url = engine_url.parse(self.url)
         if url.scheme == "tcp":
             return engine_url.with_port(self.url, tls=self.tls).removeprefix("tcp://")

@@ -128,7 +128,6 @@ def by_hand(endpoint: Endpoint) -> str:
 
 
 def acceptance(endpoint: Endpoint, errors: str) -> str:
-    """Return how to accept a changed key."""
     if any(option.startswith("HostKeyAlias=") for option in endpoint.ssh_options):
         return f"See the new key, and how to accept it: machinectl ssh {endpoint.name}"
     name, file = CHANGED_NAME.search(errors), CHANGED_FILE.search(errors)

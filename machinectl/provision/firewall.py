@@ -126,7 +126,6 @@ def is_our_rule(change: PortOpened) -> bool:
 
 
 def close_command(change: PortOpened) -> str:
-    """Return the command that removes an existing rule."""
     match change.firewall:
         case "iptables":
             there = change.undo.replace(" -D ", " -C ", 1)

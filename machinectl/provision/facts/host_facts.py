@@ -208,12 +208,10 @@ class Facts:
 
 
 def now() -> datetime:
-    """Return this computer's time."""
     return datetime.now(UTC)
 
 
 def command(port: int, *, patience: int = PATIENCE) -> str:
-    """Return the script; `port` is the engine's."""
     return f"port={port:d} patience={patience:d}\n{resource('engine.sh')}\n{resource('facts.sh')}"
 
 

@@ -47,7 +47,6 @@ def command(directory: str) -> str:
 
 
 def vitals(text: str) -> Vitals:
-    """Parse the output; ignore unknown lines."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, *words = line.split(" ", 4)

@@ -398,7 +398,6 @@ def changed_keys(facts: Facts, wanted: Goal) -> dict[str, Any]:
 
 
 def flags_now(facts: Facts) -> list[docker_unit.DockerdFlag]:
-    """Return dockerd's current flags, with our drop-in."""
     return docker_unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else openrc_flags(facts)
 
 

@@ -126,7 +126,6 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
 
 
 def would_remove(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:
-    """Return the error for an installation that removes packages."""
     gone = [loss.name for loss in losses if PACKAGE.fullmatch(loss.name)]
     by_hand = " && ".join(distribution.remove(name) for name in gone)
     other = "If nothing on the host needs " + ("it" if len(losses) == 1 else "them") + f", remove by hand: {by_hand}"

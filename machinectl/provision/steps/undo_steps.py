@@ -256,7 +256,6 @@ def outcome_for_containers(facts: Facts) -> str:
 
 
 def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
-    """Return our existing files, to remove."""
     there = {*facts.files, *facts.sums, facts.backup}
     return [NewFile(change.path) for change in of_kind(changes, FileCreated) if change.path in there]
 
