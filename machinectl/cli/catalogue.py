@@ -1,4 +1,4 @@
-"""Find verbs in their declarations. Part of the light path: a command line imports only what declares its own verb."""
+"""Find verbs in their declarations. Light path: a command line imports only the module that declares its verb."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from machinectl.machines.flags import Flag
 
 ABOUT = "Make servers Docker hosts, and point the docker CLI at one of them."
-# In the order in which `--help` has them, each with the module of cli.declarations that declares its verbs.
+# In the order of `--help`, each with the module of cli.declarations that declares its verbs.
 SECTIONS = {
     "Use a machine": "use_a_machine",
     "Make and change machines": "make_machines",
@@ -24,14 +24,14 @@ SECTIONS = {
     "Many machines at once": "many_machines",
 }
 
-# Made when they are first used, as that imports all declarations.
+# Built at first use, because that imports all declarations.
 ALL: dict[str, Verb]
 VERBS: dict[str, Verb]
 GROUPS: dict[str, dict[str, Verb]]
 
 
 def __getattr__(name: str) -> Any:
-    """Make ALL (a verb of a group has the group's name in front), VERBS (those of no group) and GROUPS."""
+    """Build ALL (keys like `certs ls` for verbs of a group), VERBS (only top-level verbs) or GROUPS."""
     if name == "ALL":
         found: Any = {verb: declared for section in SECTIONS for verb, declared in declared_in(section).items()}
     elif name == "VERBS":
@@ -54,7 +54,6 @@ def everything() -> dict[str, Verb]:
 
 
 def declared_in(section: str) -> dict[str, Verb]:
-    """Return the verbs of a section of --help."""
     path = f"machinectl.cli.declarations.{SECTIONS[section]}"
     __import__(path)
     verbs: dict[str, Verb] = sys.modules[path].VERBS
@@ -64,22 +63,22 @@ def declared_in(section: str) -> dict[str, Verb]:
 
 
 def find(verb: str) -> Verb | None:
-    """Return the declaration of a verb; no more sections are imported than it takes."""
+    """Return the declaration of a verb; import sections only until one declares it."""
     return next((verbs[verb] for verbs in map(declared_in, SECTIONS) if verb in verbs), None)
 
 
 def of_section(section: str) -> Iterable[tuple[str, str]]:
-    """The verbs of a section, with what each is for."""
+    """Return the visible verbs of a section, each with its summary."""
     return ((name, verb.summary) for name, verb in declared_in(section).items() if verb.section and " " not in name)
 
 
 def of_groups() -> Iterable[tuple[str, str]]:
-    """The verbs that are verbs of a group's, each after its group's name."""
+    """Return (group, verb) for each verb of a group."""
     return ((group, name) for group, _, name in (verb.rpartition(" ") for verb in everything()) if group)
 
 
 def flags_of_verb(verb: str) -> Sequence[Flag]:
-    """The flags of a verb, or "" for those before the verb."""
+    """Return the flags of a verb; "" means those before the verb."""
     if not verb:
         return BEFORE_THE_VERB
     declared = find(verb)

@@ -1,4 +1,4 @@
-"""How this program was called, for the commands that it suggests: by its own name, or by docker as its plugin."""
+"""How this program was called: directly, or by docker as its plugin. Suggested commands use that name."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import machinectl
 NAME = "machinectl"
 OWN_DIRECTORY = os.path.dirname(machinectl.__file__)
 AS_PLUGIN = "docker machine"
-# What the plugin's file puts before what docker says.
+# The plugin file passes this word before docker's own arguments.
 BY_DOCKER = "docker-cli-plugin"
-# The variables that hold passwords: for SSH, for sudo.
+# Environment variables with passwords for SSH and sudo.
 PASSWORDS = ("MACHINECTL_SSH_PASSWORD", "MACHINECTL_SUDO_PASSWORD")
 FALSE = {"0", "f", "F", "false", "FALSE", "False"}  # strconv.ParseBool
 
 
 def is_true(text: str) -> bool:
-    """Return whether an environment variable's value switches something on: anything but "" and Go's false."""
+    """Return whether an environment variable's value enables something: all except "" and Go's false."""
     return bool(text) and text not in FALSE
 
 
 def own_version() -> str:
-    """Which program answers: systemd has a machinectl too, whose first line starts with `systemd`."""
+    """Return the version line. It differs from that of systemd's machinectl, which starts with `systemd`."""
     return f"machinectl version {machinectl.__version__} (Docker hosts; {OWN_DIRECTORY})"
 
 
 class Called:
-    """`name` is how a verb of ours is typed, and `script` the program that runs, as in sys.argv.
+    """How a user types our verbs (`name`), the running program as in sys.argv (`script`), and its passwords.
 
-    `passwords` are those that the environment held, by their variables.
+    `passwords` maps environment variables to the values they held.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Called:
         self.passwords: dict[str, str] = {}
 
     def take_passwords(self) -> None:
-        """Take the passwords out of the environment, so that no program inherits them."""
+        """Remove the passwords from the environment, so that no child process inherits them."""
         found = {variable: os.environ.pop(variable, "") for variable in PASSWORDS}
         self.passwords = {variable: value for variable, value in found.items() if value}
 

@@ -1,7 +1,7 @@
-"""The front door: the verbs that sit in shell start-up, prompts and scripts are answered here without loading Typer.
+"""Answer the verbs of shell start-up, prompts and scripts without loading Typer.
 
-A command line that is not wholly understood here is left to Typer, which shares the command functions and so prints the
-same bytes. Nothing heavy may be imported on this path; tests/cli/test_light_path.py holds the list.
+All other command lines go to Typer, which runs the same functions. This path imports nothing heavy:
+tests/cli/test_light_path.py holds the list.
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ if TYPE_CHECKING:
 
     from machinectl.cli.declarations.declared_verb import Verb
 
-# Command lines that ask what there is.
+# Command lines that ask for the overview of all verbs.
 HELP: tuple[list[str], ...] = ([], ["--help"], ["help"], ["h"])
 STORAGE = "--storage-path="
 
 
-# So many more objects than die are made before garbage is looked for; what is imported for a verb are fewer.
+# Collect garbage only after this many new objects: more than importing one verb makes.
 MANY_OBJECTS = 100_000
 
 
 def main() -> int:
-    """Run the command line and return its exit code."""
     open_streams()
-    # Modules live to the end: looking for garbage in them, now and in the end, is a fifth of a short verb's time.
+    # Modules live until the process ends: collecting them takes a fifth of a short verb's time.
     gc.set_threshold(MANY_OBJECTS)
     try:
         code = answered(sys.argv[1:])
@@ -48,9 +47,9 @@ def main() -> int:
 
 
 def leave_threads(code: int) -> None:
-    """End the process here where threads are at work that nobody waits for, as those that ask silent hosts.
+    """End the process now if only daemon threads still run, such as those that query silent hosts.
 
-    They may be within OpenSSL, which the interpreter's end takes away beneath them: a crash, once in a hundred times.
+    They may be inside OpenSSL, which the interpreter unloads as it exits: about one run in a hundred crashed.
     """
     threading = sys.modules.get("threading")
     others = [each for each in threading.enumerate() if each is not threading.main_thread()] if threading else []
@@ -58,14 +57,14 @@ def leave_threads(code: int) -> None:
         return
     import atexit
 
-    atexit._run_exitfuncs()  # noqa: SLF001 (what the interpreter's end calls; it has no other name)
+    atexit._run_exitfuncs()  # noqa: SLF001 (the interpreter calls it at exit; there is no public name)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def answered(arguments: list[str]) -> int:
-    """Run a command line, docker's for its plugin too, and return its exit code."""
+    """Run a command line, including docker's calls to its plugin, and return its exit code."""
     THIS.take_passwords()
     if arguments[:1] == [BY_DOCKER]:
         from machinectl.cli.parsing import docker_plugin_call
@@ -78,7 +77,7 @@ def answered(arguments: list[str]) -> int:
 
 
 def heavy(arguments: list[str]) -> int:
-    """Leave a command line to Typer."""
+    """Run a command line with Typer."""
     if THIS.name == AS_PLUGIN:
         from machinectl.cli.parsing.docker_hangup import end_with_docker
 
@@ -89,7 +88,7 @@ def heavy(arguments: list[str]) -> int:
 
 
 def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
-    """The store that a command line names, and its work where it is understood here."""
+    """Return the store that a command line names, and its work, or None if Typer must parse it."""
     rest = canonical(arguments)
     typed = list(rest)
     if rest in HELP:
@@ -124,7 +123,7 @@ def help_of_all() -> int:
 
 
 def take_storage(words: list[str]) -> str | None:
-    """Take the store off the front; "" where it is not given, None where something else stands there."""
+    """Remove --storage-path from the front of `words`; return "" without it, None if another flag comes first."""
     root = ""
     while words and words[0].startswith("-"):
         if not words[0].startswith(STORAGE):
@@ -134,18 +133,18 @@ def take_storage(words: list[str]) -> str | None:
 
 
 def needs_more() -> bool:
-    """Whether what surrounds an order asks for what is not known here: passwords, another SSH, a trace, docker."""
+    """Whether a relayed command needs Typer's path: passwords, native SSH, a trace, or a call by docker."""
     return THIS.name == AS_PLUGIN or bool(THIS.passwords or any(os.environ.get(name) for name in BESIDE))
 
 
 def take_values(words: Sequence[str], declared: Verb) -> dict[str, Any] | None:
-    """The values of a verb's flags and arguments, by parameter; None where anything is not understood here."""
+    """Return the values of a verb's flags and arguments by parameter, or None if only Typer can parse them."""
     given: dict[str, Any] = {flag.parameter: None if flag.many else flag.default for flag in declared.flags}
     light = {flag.name: flag for flag in declared.light or ()}
     left: list[str] = []
     for at, word in enumerate(words):
         if word == "--" and declared.output == RELAYS:
-            # What follows is another program's.
+            # The words after the dashes belong to another program.
             left += words[at + 1 :]
             break
         if not word.startswith("-"):
@@ -168,5 +167,5 @@ def take_values(words: Sequence[str], declared: Verb) -> dict[str, Any] | None:
     return None if left else given
 
 
-# The variables that Typer's way minds for the verbs that pass on another program's output.
+# If one is set, a verb that relays another program's output needs Typer's path.
 BESIDE = ("MACHINE_DEBUG", "MACHINE_NATIVE_SSH")

@@ -1,4 +1,4 @@
-"""The command line as Typer knows it: the one verb that is asked for, its options and what it prints."""
+"""Build the Typer application with only the verb that is called, and run it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,13 @@ if TYPE_CHECKING:
 
     from machinectl.cli.declarations.declared_verb import Verb
 
-# Verbs that are followed by two dashes and a command, with an example of one.
+# Verbs that take two dashes and a command, each with an example command.
 ORDERS = {"run": "uptime", "docker": "ps"}
-# What all of Typer's own errors about a command line are; it exports this one kind of them.
+# The base class of Typer's usage errors, which Typer does not export: BadParameter inherits from it.
 TYPERS_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def run(arguments: list[str]) -> int:
-    """Run a whole command line and return its exit code."""
     return guarded(lambda: dispatch(arguments))
 
 
@@ -57,7 +56,7 @@ def dispatch(arguments: list[str]) -> int:
 
 
 def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
-    """The flags that a verb has of the driver that it is about, each with whether a value follows it."""
+    """Return the driver's flags of `create` or `set`, each with whether it takes a value."""
     _, rest = split_at_verb(arguments)
     if not rest or rest[0] not in ("create", "set"):
         return {}
@@ -67,7 +66,7 @@ def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
 
 
 def check_verb(words: Sequence[str]) -> None:
-    """Refuse a verb that there is not. Raises UsageError, with the one that was meant."""
+    """Raise UsageError for an unknown verb, with the closest match."""
     if words and words[0] in SYSTEMDS_VERBS and THIS.name == NAME:
         raise UsageError(
             f"'{words[0]}' is a command of systemd's machinectl, not of this one", f"/usr/bin/machinectl {words[0]} …"
@@ -92,7 +91,7 @@ def no_such_command(word: str, program: str, known: Iterable[str]) -> UsageError
 
 
 def run_typer(app: typer.Typer, arguments: list[str]) -> int:
-    """Run Typer's command line; what it finds wrong is told in our form: the cause, and the next command to type."""
+    """Run Typer's command line; raise its errors as ours, with the next command to type."""
     try:
         result = app(arguments, prog_name=THIS.name, standalone_mode=False)
     except typer.Abort as exc:
@@ -103,7 +102,7 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
 
 
 def told(error: Any, arguments: Sequence[str]) -> MachineError:
-    """What Typer found wrong on the command line, as our own error."""
+    """Return Typer's usage error as our own error."""
     _, rest = split_at_verb(arguments)
     path = error.ctx.command_path if error.ctx else " ".join([THIS.name, *rest[:1]])
     if error.ctx and error.format_message() == error.ctx.get_help():
@@ -119,13 +118,13 @@ def told(error: Any, arguments: Sequence[str]) -> MachineError:
     if unknown.removeprefix("--") in flags_of(""):
         return UsageError(f"Error: {error.message}", f"It goes before the verb: {THIS.name} {unknown} {rest[0]}")
     if (order := ORDERS.get("".join(rest[:1]))) and "--" not in rest:
-        # The unknown option is surely the command's.
+        # The unknown option belongs to the command.
         return UsageError(f"What {path} is to do follows two dashes", f"{path} <NAME> -- {order}")
     if rest[:1] == ["set"]:
-        # Which options it has depends on the machine.
+        # Its options depend on the machine.
         store = Store(named_store(arguments))
         name = named_machine(arguments, store.exists)
-        # A word behind an unknown option may be its value.
+        # A word after an unknown option may be its value.
         words = [word for before, word in pairwise(rest) if not word.startswith("-") and not before.startswith("--")]
         if words and not name:
             return store.no_such(words[-1])
@@ -137,7 +136,7 @@ def told(error: Any, arguments: Sequence[str]) -> MachineError:
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
-    """The application with no more than the verb that a canonical command line asks for: each pays for itself."""
+    """Return the application with only the verb of a canonical command line, so that no verb loads the others."""
     app = new_app(help=ABOUT, invoke_without_command=True)
 
     def before_the_verb(ctx: typer.Context, **given: Any) -> None:

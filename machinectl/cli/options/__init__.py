@@ -1,1 +1,1 @@
-"""What verbs share: login, driver and engine options, the layout of --help, and how a function becomes a verb."""
+"""Options that verbs share, the layout of --help, and the code that runs a declared verb."""

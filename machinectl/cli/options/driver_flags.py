@@ -1,4 +1,4 @@
-"""A driver's options on the command line, where they are typed as any others: of `create`, and of `set`."""
+"""Read the driver's options of `create` and `set` from the parsed command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def changed_values(driver_name: str, options: Sequence[Option], given: dict[str, Any]) -> dict[str, OptionValue]:
-    """What was typed of `changed`, taken out of all that was given. Raises UsageError for what is no choice."""
+    """Take the typed driver options out of `given`. Raises UsageError for a value that is not a choice."""
     found: dict[str, OptionValue] = {}
     for option in options:
         value = given.pop(parameter_of(option), None)
@@ -30,7 +30,7 @@ def changed_values(driver_name: str, options: Sequence[Option], given: dict[str,
 def values(
     driver_name: str, options: Sequence[Option], given: dict[str, Any], console: Console
 ) -> dict[str, OptionValue]:
-    """What was typed, as the contract has it. Raises UsageError where a value is missing or is none of the choices."""
+    """Return all options of a driver. Raises UsageError if a value is missing or not one of the choices."""
     found: dict[str, OptionValue] = {}
     for option in options:
         value = given[parameter_of(option)]

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP, where ending takes more than to be gone: programs that would go on, files that would stay."""
+"""Handle SIGTERM and SIGHUP while child processes or temporary files must be cleaned up."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-# timeout(1), an init and what cancels a job in CI send the one, a terminal that is closed the other.
+# timeout(1), init and CI send SIGTERM; a closed terminal sends SIGHUP.
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def leaving_when_told() -> Iterator[None]:
-    """Leave what is within as ^C has it left, by SystemExit with the shell's status for the signal.
+    """Raise SystemExit at a signal, with the shell's status for it, so that cleanup runs as at ^C.
 
-    One that is ignored, as nohup has it, stays ignored. For the main thread alone.
+    Ignored signals stay ignored, as under nohup. Call it only in the main thread.
     """
     ours = [each for each in SIGNALS if signal.getsignal(each) is signal.SIG_DFL]
     for each in ours:

@@ -1,4 +1,4 @@
-"""What `create` and `set` are told of an engine: docker-machine's flags, ours, and those of its Swarm."""
+"""Read the engine options of `create` and `set`: docker-machine's flags, ours and those of old Swarm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
-    """What was typed of `changes`, by the keys of the record. Raises UsageError for what no engine could be given."""
+    """Return the typed engine options by record key. Raises UsageError if an engine cannot have one."""
     values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
     if files := env_files(given):
         values["env"] = variables(files, values["env"] or ())
@@ -29,7 +29,7 @@ def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def taken(given: dict[str, Any]) -> EngineOptions:
-    """The options that were given. Raises UsageError for those that no engine could be given."""
+    """Return the engine options. Raises UsageError if an engine cannot have one."""
     values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
     values["env"] = variables(env_files(given), values["env"] or ())
     options = EngineOptions.load({key: value for key, value in values.items() if value})
@@ -39,30 +39,30 @@ def taken(given: dict[str, Any]) -> EngineOptions:
 
 
 def env_files(given: dict[str, Any]) -> list[str]:
-    """The files with variables of the engine's environment."""
+    """Return the env files for the engine."""
     return given[ENV_FILE.parameter] or []
 
 
 def variables(files: Sequence[str], typed: Sequence[str]) -> list[str]:
-    """The engine's environment, each variable once: what was typed wins, as with docker."""
+    """Merge the engine's environment: typed variables override those of files, as with docker."""
     found = [variable for path in files for variable in read_env_file(path, os.environ)]
     return list(each_once([*found, *typed]))
 
 
 def warn_of_open_files(given: dict[str, Any], console: Console) -> None:
-    """Say which of the files that are for passwords others can read."""
+    """Warn of each env file that other users can read: it may hold passwords."""
     for path in env_files(given):
         if is_exposed(path):
             console.warn(f"{path} can be read by others; if it holds a password: chmod 600 {shlex.quote(path)}")
 
 
 def asks_for_swarm(given: dict[str, Any]) -> bool:
-    """Whether flags of docker-machine's Swarm were given, a product that is gone: taken, so that scripts run."""
+    """Return whether flags of the discontinued Swarm were given. Scripts still pass them, so they are accepted."""
     return any(given[flag.parameter] for flag in OLD_SWARM)
 
 
 def labels(given: Sequence[str], option: str) -> dict[str, str]:
-    """Labels as they are typed, KEY=VALUE; a key alone has an empty value."""
+    """Parse KEY=VALUE labels; a key without a value gets an empty one. Raises UsageError if a key is missing."""
     found = {}
     for label in given:
         key, _, value = label.partition("=")

@@ -1,6 +1,6 @@
-"""How a verb's --help looks: its options in sections, and examples of it in the end.
+"""Format a verb's --help: options in sections, then examples.
 
-An option names its section as Typer's `rich_help_panel` does; those that name none come first.
+An option's `rich_help_panel` names its section; options without one come first.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from machinectl.machines.flags import IN_CERTIFICATES, IN_ENGINE, IN_SSH
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The sections that come last, in this order; others come in the order of their first option, a driver's own ahead.
+# These sections come last, in this order. The others follow their first option, the driver's first.
 LAST = (IN_CERTIFICATES, IN_ENGINE, IN_SSH)
 ARGUMENTS, OPTIONS = "Arguments", "Options"
 
 
 class HelpedCommand(TyperCommand):
-    """A verb."""
+    """Help of a verb."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         write_sections(self.get_params(ctx), ctx, formatter)
@@ -33,7 +33,7 @@ class HelpedCommand(TyperCommand):
 
 
 class HelpedGroup(TyperGroup):
-    """A verb that has verbs of its own."""
+    """Help of a group of verbs."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         write_sections(self.get_params(ctx), ctx, formatter)
@@ -44,11 +44,11 @@ class HelpedGroup(TyperGroup):
 
 
 def write_sections(parameters: Iterable[Any], ctx: Any, formatter: Any) -> None:
-    """Write the options, and the arguments that have something to say, in their sections."""
+    """Write the options, and the arguments that have a help text, in their sections."""
     sections: dict[str, list[tuple[str, str]]] = {}
     for parameter in parameters:
         record = parameter.get_help_record(ctx)
-        # Of an argument without help, the usage says all.
+        # The usage line covers arguments without help.
         if record and getattr(parameter, "help", None):
             default = ARGUMENTS if parameter.param_type_name == "argument" else OPTIONS
             sections.setdefault(getattr(parameter, "rich_help_panel", None) or default, []).append(record)
@@ -58,7 +58,7 @@ def write_sections(parameters: Iterable[Any], ctx: Any, formatter: Any) -> None:
 
 
 def rank(title: str) -> int:
-    """Where a section stands; sections of the same rank stay in the order that they have."""
+    """Return a section's sort key; sections of equal rank keep their order."""
     if title == ARGUMENTS:
         return 0
     if title.startswith(IN_DRIVER):
@@ -67,7 +67,7 @@ def rank(title: str) -> int:
 
 
 def write_examples(examples: str | None, formatter: Any) -> None:
-    """Write command lines as they are typed: none is broken, whatever the width."""
+    """Write the examples without line breaks, at any width, so that users can copy them."""
     if not examples:
         return
     formatter.write_paragraph()

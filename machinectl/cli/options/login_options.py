@@ -1,4 +1,4 @@
-"""The options that say how to log in at a machine's host, for any verb that does."""
+"""Read the options for logging in to a machine's host."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 NO_JUMP = ("", "none")
 
-# A line of a file that was read on a host (facts.sh): base64 after a bar.
+# A line of a remote file's content (facts.sh): base64 after a bar.
 FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
 
 
 def taken_access(options: dict[str, Any], here: Session) -> Access:
-    """How to log in, by the options of `access_parameters`, which are taken out of all those given."""
+    """Build the login from the LOGIN flags and remove them from `options`."""
     from machinectl.hosts.connection.login import Access
 
     secrets = {
@@ -50,14 +50,14 @@ def taken_access(options: dict[str, Any], here: Session) -> Access:
 
 
 def traced(text: str) -> str:
-    """A remote command, or what it printed, as --debug shows it: a host's own files hold passwords, too."""
+    """Return a remote command or its output for --debug, without secrets: the host's files hold passwords too."""
     from machinectl.masking import without_secrets_in_lines
 
     return without_secrets_in_lines(re.sub(FILE_CONTENT, "|…", text))
 
 
 def secret(path: str, flag: str, variable: str | None, console: Console) -> str | None:
-    """What a file holds that was named, or else a variable of the environment; None where nothing was given."""
+    """Return the content of the file at `path`, else the environment variable's value, else None."""
     if not path:
         return variable or None
     if is_exposed(path):
@@ -66,12 +66,12 @@ def secret(path: str, flag: str, variable: str | None, console: Console) -> str 
 
 
 def taken_jump(text: str | None) -> str | None:
-    """What --ssh-jump was given, as a record has it: ProxyJump's word for no jump host is none."""
+    """Return --ssh-jump for the record: ProxyJump's "none" becomes ""."""
     return "" if text is not None and text.strip().lower() in NO_JUMP else text
 
 
 def authority(here: Session) -> Pair | None:
-    """The CA that was named before the verb, with its key; None where none was."""
+    """Return the CA pair that was given before the verb, or None."""
     from machinectl.commands.certs.create import given_ca
 
     return given_ca(here.tls.ca, here.tls.ca_key) if here.tls.ca_key else None

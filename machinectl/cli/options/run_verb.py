@@ -1,4 +1,4 @@
-"""Run a declared verb with what was typed, on the light path and by Typer. Nothing heavy is imported here."""
+"""Run a declared verb, on the light path and with Typer. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int:
-    """Run a verb and return its exit status; what went wrong is printed. `given` are its values by their parameters."""
+    """Run a verb, print its errors and return its exit status. `given` maps parameters to values."""
     is_for(purpose(declared, given))
     try:
         if declared.follows and not given.get("dry_run"):
@@ -46,7 +46,6 @@ def called(here: Session, declared: Verb, given: dict[str, Any]) -> int | None:
 
 
 def names_of(here: Session, names: list[str], selector: str | None) -> list[str]:
-    """The machines that were named, or those that --selector selects."""
     from machinectl.machines.selection import matching, selected
 
     if selector is not None:
@@ -63,7 +62,7 @@ def function_of(declared: Verb) -> Callable[..., int | None]:
 
 
 def purpose(declared: Verb, given: dict[str, Any]) -> str:
-    """Return what a verb does with these options; see `stdio.is_for`."""
+    """Return WORKS, PRINTS or RELAYS for a verb with these options; see `stdio.is_for`."""
     if declared.output == PRINTS:
         return WORKS if given.get("write") or given.get("output") else PRINTS
     if declared.output == WORKS:

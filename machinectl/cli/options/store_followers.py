@@ -1,6 +1,6 @@
-"""Who is told of what becomes of machines: docker's contexts, and the file for ssh. Part of the light path.
+"""Update docker's contexts and the SSH config file after machines change. Part of the light path.
 
-What goes wrong there is told once, when the verb has ended: it never ends one.
+Failures never stop a verb: they are reported once, when it ends.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ OFF = {"off", "no", "false", "f", "0"}
 
 
 def switched_off(variable: str = SWITCH) -> bool:
-    """Return whether a variable of the environment switches something off; by default, docker's contexts."""
+    """Return whether an environment variable disables something; by default, docker's contexts."""
     return os.environ.get(variable, "").lower() in OFF
 
 
-# Where the file for ssh is, in a store that has one (hosts.ssh_config).
+# The SSH config file inside a store (hosts.ssh_config); it exists only after `ssh-config --write`.
 SSH_CONFIG = "ssh_config"
-# What follows, as it is called, and what brings it into step again.
+# Each follower's name, and the command that repairs it.
 CONTEXT = ("docker's context", f"machinectl context sync; or do without contexts: export {SWITCH}=off")
 SSH = ("ssh's configuration", "machinectl ssh-config --write")
 
 
 class Following:
-    """A follower of a store; machines are worked on in threads."""
+    """Followers of a store, called from several threads."""
 
     def __init__(self) -> None:
-        # What there is to say; and by what is not in step, what went wrong and what to do, the machines it is about.
+        # Messages to print; and failures by (follower, cause, hint), each with its machines.
         self.said: list[str] = []
         self.failed: dict[tuple[tuple[str, str], str, str], list[str]] = {}
 
@@ -66,7 +66,7 @@ class Following:
             self.attempt(SSH, known_as, ssh_config)
 
     def catch_up(self, store: Store) -> None:
-        """Update STORE/ssh_config if this version, the installed ssh or the store's place require it."""
+        """Update STORE/ssh_config if this version, the installed ssh or the store's path requires it."""
 
         def ssh_config() -> None:
             from machinectl.hosts.exports.ssh_config_file import rewrite_outdated
@@ -77,12 +77,12 @@ class Following:
             self.attempt(SSH, "all machines", ssh_config)
 
     def attempt(self, what: tuple[str, str], name: str, follow: Callable[[], None]) -> None:
-        """Have something follow, and keep what went wrong with it."""
+        """Run one update and record its failure."""
         try:
             follow()
         except MachineError as exc:
             self.fail(what, name, exc.cause, exc.hint)
-        except Exception as exc:  # noqa: BLE001 (the machine was changed: whatever is wrong here must not hide that)
+        except Exception as exc:  # noqa: BLE001 (the machine has changed: no failure here may hide that)
             self.fail(what, name, f"{type(exc).__name__}: {exc}", "This is a bug; please report it")
 
     def fail(self, what: tuple[str, str], name: str, cause: str, hint: str) -> None:
@@ -93,7 +93,7 @@ class Following:
         return bool(self.said or self.failed)
 
     def report(self, warn: Callable[[str], None]) -> None:
-        """Say what there is to say, each once."""
+        """Print each message and failure once."""
         for text in dict.fromkeys(self.said):
             warn(text)
         for ((what, mend), cause, hint), names in self.failed.items():

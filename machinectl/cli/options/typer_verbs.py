@@ -1,4 +1,4 @@
-"""Make Typer's commands of the declared verbs."""
+"""Turn declared verbs into Typer commands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def new_app(**settings: Any) -> typer.Typer:
 
 
 def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
-    """Add the verb `name`, or a group with all of its verbs. `arguments` is the canonical command line."""
+    """Add a verb, or a group with all its verbs. `arguments` is the canonical command line."""
     declared = ALL[name]
     if name in GROUPS:
         group = new_app(help=declared.summary, no_args_is_help=True)
@@ -46,10 +46,10 @@ def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     flags: Sequence[Flag] = declared.flags
     settings: dict[str, Any] = {}
     if declared.passes_on:
-        # What follows the name is taken as it is; an unknown option before it is answered by the command.
+        # Words after the name pass through unchanged; the command rejects unknown options before it.
         settings = {"context_settings": {"allow_interspersed_args": False, "ignore_unknown_options": True}}
     if name in ("create", "set"):
-        # Their options depend on the driver of the machine.
+        # Their options depend on the machine's driver.
         flags, settings = module_of(declared).with_driver(arguments, declared)
 
     def run(ctx: typer.Context, **given: Any) -> None:
@@ -57,7 +57,7 @@ def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
             raise TypeError("a verb ran without the options that stand before it")
         raise typer.Exit(run_verb(ctx.obj, declared, given))
 
-    # Typer reads a function's parameters here.
+    # Typer reads the parameters from here.
     run.__signature__ = signature(declared.arguments, flags)  # type: ignore[attr-defined]
     app.command(
         name.rpartition(" ")[2],
@@ -102,7 +102,7 @@ def of_flag(flag: Flag) -> inspect.Parameter:
         metavar=flag.metavar or None,
         help=help_of(flag),
         hidden=flag.hidden,
-        # A secret's variable holds the secret itself, not the name of its file.
+        # A secret's variable holds the secret, not a file name.
         envvar=None if flag.secret else flag.variable or None,
         min=low,
         max=high,
@@ -132,13 +132,13 @@ def callback_of(flag: Flag) -> Callable[..., Any] | None:
 
 
 def a_number(given: float | None) -> float | None:
-    """Typer's bounds let through what is no number."""
+    """Reject NaN, which passes Typer's range check."""
     if given is not None and math.isnan(given):
         raise typer.BadParameter("nan is not a number of seconds.")
     return given
 
 
 def parted_by_commas(ctx: typer.Context, param: typer.CallbackParam, value: list[str] | None) -> list[str] | None:
-    """What a variable holds for an option that may be repeated, where it was not typed: Typer parts it at blanks."""
+    """Split a repeatable option's environment variable at commas, because Typer splits at spaces."""
     source = ctx.get_parameter_source(str(param.name))
     return listed(str(param.envvar)) if source and source.name == "ENVIRONMENT" else value

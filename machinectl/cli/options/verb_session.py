@@ -1,4 +1,4 @@
-"""What a verb works with: the store, the console, and what was typed before the verb. Part of the light path."""
+"""What a verb gets to work with: the store, the console and the options before the verb. Light path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class GivenTLS:
-    """The files of docker-machine's --tls-… options, "" where one was not given."""
+    """The files of docker-machine's --tls-… options; "" if an option was not given."""
 
     def __init__(self, ca: str = "", ca_key: str = "", certificate: str = "", key: str = "") -> None:
         self.ca = ca
@@ -27,7 +27,7 @@ class GivenTLS:
 
 
 class Session:
-    """A command line that runs: `arguments` is all of it, in the canonical form."""
+    """A running command line: `arguments` are all its words in canonical form."""
 
     def __init__(
         self,
@@ -40,11 +40,11 @@ class Session:
         self.arguments = list(arguments)
         self.following = Following()
         self.store = Store(storage_path, [self.following], self.following.said.append)
-        # How this program was called, with its store: for the commands that are suggested.
+        # The program's name with its store, for suggested commands.
         self.program = program_with(storage_path)
         self.tls = tls or GivenTLS()
         self.native_ssh = native_ssh or is_true(os.environ.get("MACHINE_NATIVE_SSH", ""))
-        # Those that the environment held, by their variables.
+        # From the environment, by variable.
         self.passwords = THIS.passwords
         self._console: Terminal | None = None
 

@@ -1,1 +1,1 @@
-"""Write to stdout and stderr: the terminal, boards, streams, sanitised text, errors and exit statuses."""
+"""Write to stdout and stderr, and set exit statuses."""

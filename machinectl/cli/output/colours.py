@@ -1,4 +1,4 @@
-"""What a terminal can show beyond plain lines, and whether it is wanted there."""
+"""Colours, and whether a terminal can show them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 
 
 def is_drawn_on(stream: object) -> bool:
-    """Whether a stream is a terminal that understands more than lines."""
+    """Return whether a stream is a terminal that moves its cursor."""
     return getattr(stream, "isatty", lambda: False)() is True and os.environ.get("TERM") != "dumb"
 
 
 def coloured(text: str, colour: str, stream: object) -> str:
-    """The text in an ECMA-48 colour where the stream is a terminal and NO_COLOR (no-color.org) is not set."""
+    """Colour text (ECMA-48) on a terminal unless NO_COLOR is set (no-color.org)."""
     if not text or not is_drawn_on(stream) or os.environ.get("NO_COLOR"):
         return text
     return f"\x1b[{colour}m{text}\x1b[0m"

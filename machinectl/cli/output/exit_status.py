@@ -1,4 +1,4 @@
-"""How a command ends: what is printed where it fails, and the exit code."""
+"""Print errors and set exit codes."""
 
 from __future__ import annotations
 
@@ -20,24 +20,23 @@ if TYPE_CHECKING:
 BUG = 3
 # ECMA-48's SGR.
 RED, BOLD = "31", "1"
-# The verb that is a function of the shell's.
+# The shell defines this verb as a function.
 USE = "use"
-# What is an error's beginning as it is, or no error: the help of a command line that says nothing.
+# Texts that need no `Error: ` in front: errors, and the usage of an empty command line.
 BEGUN = ("Error", "Usage:")
-# The lines that docker-machine's scripts look for; the others of those begin with Error.
+# Lines that docker-machine's scripts search for, besides those that begin with Error.
 DOCKER_MACHINES = ('Docker machine "', 'Driver "', "Invalid command line. ", "No active host found")
-# What ends a command within a hint.
+# These end a command inside a hint.
 ENDS = ("; ", ", or", " (", ")")
 INTERRUPTED = 130
-# The system's errors for a full disk and for a used-up quota.
+# Full disk and exceeded quota.
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def guarded(work: Callable[[], int | None], *, program: str = "", failure_status: int = 0) -> int:
-    """Run a command and return its exit code, whatever happens in it; a bug's traceback is shown with --debug.
+    """Run a command, print its error and return the exit code; --debug shows a bug's traceback.
 
-    `program` is how this program was called, with its store: it stands in the commands that hints suggest.
-    `failure_status` is the exit code of every expected error, 0 for the error's own.
+    `program` replaces `machinectl` in hints. `failure_status`, if not 0, is the exit code of every expected error.
     """
     try:
         return work() or 0
@@ -57,7 +56,7 @@ def guarded(work: Callable[[], int | None], *, program: str = "", failure_status
             return BUG
         report(missing(exc.name or ""), program)
         return 1
-    except Exception as exc:  # noqa: BLE001 (the last line of defence: a bug is told as one)
+    except Exception as exc:  # noqa: BLE001 (the last handler: report a bug as a bug)
         if isinstance(exc, OSError) and exc.errno in FULL:
             where = f"{exc.filename}: " if exc.filename else ""
             report(MachineError(f"{where}{exc.strerror}", "See which disk is full: df -h"))
@@ -67,7 +66,6 @@ def guarded(work: Callable[[], int | None], *, program: str = "", failure_status
 
 
 def missing(package: str) -> MachineError:
-    """What to do about a package that is not there."""
     return MachineError(
         f"The Python package {package} is missing: this is not a whole installation",
         "Install machinectl with what it needs: pipx install machinectl; in a checkout: pipx install .",
@@ -75,10 +73,7 @@ def missing(package: str) -> MachineError:
 
 
 def report(error: MachineError, program: str = "") -> None:
-    """Print what was found, and beneath it, set apart, what to do next, on stderr.
-
-    On a terminal the one is red, and the commands in the other are bold.
-    """
+    """Print an error and its hint on stderr; on a terminal in red, with the hint's commands in bold."""
     program = program or THIS.name
     first, *more = begun(error.cause, at_terminal=is_drawn_on(sys.stderr)).split("\n")
     hints = [f"  {emphasised(harmless(line), program)}" for line in as_called(error.hint, program).split("\n") if line]
@@ -87,14 +82,14 @@ def report(error: MachineError, program: str = "") -> None:
 
 
 def begun(cause: str, *, at_terminal: bool) -> str:
-    """A cause as every error begins; docker-machine's lines stay its own where a program may look for them."""
+    """Put `Error: ` in front, except of the lines that scripts search for."""
     if cause.startswith(BEGUN) or (cause.startswith(DOCKER_MACHINES) and not at_terminal):
         return cause
     return f"Error: {cause}"
 
 
 def emphasised(hint: str, program: str) -> str:
-    """A hint's commands in bold on a terminal: each goes on to the end of its clause."""
+    """Set a hint's commands in bold on a terminal, up to the end of their clause."""
     before, command, after = hint.partition(f"{program} ")
     if not command:
         return hint
@@ -104,7 +99,7 @@ def emphasised(hint: str, program: str) -> str:
 
 
 def as_called(text: str, program: str) -> str:
-    """A text whose commands work as this one was called: with the store that it was told to use."""
+    """Replace `machinectl` in commands by the way this program was called, with its store."""
     if program == NAME:
         return text
     from machinectl.cli.catalogue import VERBS
@@ -112,22 +107,21 @@ def as_called(text: str, program: str) -> str:
     found, *rest = text.split("machinectl ")
     for part in rest:
         verb = first_word(part)
-        # In a sentence it is but a name, and at the end of a path a directory.
+        # `machinectl` can also be a plain name in a sentence, or the end of a path.
         is_command = verb in VERBS and not found.endswith("/")
-        # docker does not run the functions of a shell.
+        # docker cannot call a shell function.
         is_function = verb == USE and program.startswith(AS_PLUGIN)
         found += f"{program if is_command and not is_function else NAME} {part}"
     return found
 
 
 def first_word(text: str) -> str:
-    """What a verb may be of a text, without the sentence's own signs behind it."""
     end = next((at for at, letter in enumerate(text) if not (letter.isalpha() or letter == "-")), len(text))
     return text[:end]
 
 
 def program_with(root: str) -> str:
-    """How this program is called for a store that was named on the command line; "" is none."""
+    """Return the command that runs this program with a store; "" means the usual store."""
     if not root:
         return THIS.name
     import shlex
@@ -136,12 +130,11 @@ def program_with(root: str) -> str:
 
 
 def debugging() -> bool:
-    """Whether --debug was given, or $MACHINE_DEBUG asks for the same."""
     return is_true(os.environ.get("MACHINE_DEBUG", ""))
 
 
 def report_of_bug(bug: Exception) -> str:
-    """Show a traceback with --debug; else keep it where it can be sent from, and say so."""
+    """Return the traceback with --debug; else save it to a file and return where it is."""
     import platform
     import traceback
 

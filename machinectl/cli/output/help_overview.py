@@ -1,4 +1,4 @@
-"""`machinectl --help`: all verbs in their sections, as wide as the terminal. Nothing is loaded for it."""
+"""Print `machinectl --help` without loading Typer."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# What is wider than that is hard to read; where stdout is no terminal, it has what most terminals have.
+# The widest readable line, and the width if stdout is not a terminal. Columns.
 WIDEST, USUAL = 120, 80
-# Between a name and what it is for, and before a name. Columns.
+# Columns between a name and its text, and before a name.
 GAP, INDENT = 2, 2
 EXAMPLES = [VERBS["create"].examples[1], *VERBS["env"].examples[:1]]
 
 
 def overview() -> str:
-    """What the program can do, for stdout."""
     return "".join(f"{line}\n" for line in lines(width()))
 
 
 def width() -> int:
-    """How many columns help may have."""
+    """Return the width of help in columns."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isascii() and columns.isdigit() and int(columns) > 0:
         return min(int(columns), WIDEST)
@@ -47,7 +46,7 @@ def lines(columns: int) -> Iterator[str]:
 
 
 def listed(rows: Iterable[tuple[str, str]], columns: int) -> Iterator[str]:
-    """Names and what each is for, in two columns; one below the other where there is no room for that."""
+    """Return names and texts in two columns, or in one if the terminal is narrow."""
     rows = list(rows)
     start = max(len(name) for name, _ in rows) + INDENT + GAP
     if columns - start < start:
@@ -62,7 +61,7 @@ def listed(rows: Iterable[tuple[str, str]], columns: int) -> Iterator[str]:
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """A text's words in lines of at most so many columns; a longer word has a line of its own."""
+    """Wrap text to `columns`; a longer word gets its own line."""
     found = [""]
     for word in text.split():
         joined = f"{found[-1]} {word}".lstrip()

@@ -1,4 +1,4 @@
-"""How a line looks: a warning, a piece of work that has ended, and what fits a terminal."""
+"""Format lines for the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def shown(text: str, program: str) -> str:
-    """A text as it is told to the person: its commands as this program was called, and nothing that moves a cursor."""
+    """Return text for the user: safe for a terminal, its commands as this program was called."""
     return harmless(as_called(text, program))
 
 
@@ -26,7 +26,7 @@ def warning(text: str) -> str:
 
 @contextmanager
 def timed(title: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Tell of a piece of work when it has ended: how long it took, and whether it failed or was broken off."""
+    """Report how long a step took, and whether it failed or was interrupted."""
     started = time.monotonic()
     outcome = "failed after "
     try:
@@ -40,8 +40,8 @@ def timed(title: str, tell: Callable[[str], None]) -> Iterator[None]:
 
 
 def cut(text: str, width: int) -> str:
-    """As much of a line as a terminal shows in so many columns: some characters take two, some none."""
-    # Whatever draws need not be loaded for less.
+    """Cut a line to `width` columns; a character takes up to two."""
+    # Imported late: only drawing needs rich.
     from rich.cells import cell_len, set_cell_size
 
     return text if cell_len(text) <= width else set_cell_size(text, max(width, 0)).rstrip()

@@ -1,6 +1,6 @@
-"""Work on several machines at once, on a terminal: a line a machine that tells how far it is.
+"""Draw a live table of work on several machines.
 
-The only module that loads rich, and itself loaded only where there is something to draw.
+Loads rich, so import it only to draw.
 """
 
 from __future__ import annotations
@@ -26,15 +26,13 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
 
-# The elapsed seconds are seen to go on.
+# Redraw this often so that the elapsed seconds count up.
 REFRESH_SECONDS = 0.25
-# A terminal echoes ^C where the cursor is, at the end of the last line: it must not begin another one there.
+# Leave room at the end of the last line: an echoed ^C must not wrap.
 ECHO = len("^C")
 
 
 class State(StrEnum):
-    """How far a machine is, as it is shown."""
-
     WAITING = "waiting"
     AT_WORK = "at work"
     DONE = "done"
@@ -47,7 +45,7 @@ STYLES = {State.DONE: "green", State.FAILED: "red", State.UNFINISHED: "yellow"}
 
 @dataclass
 class Row:
-    """One machine: its step, and since when it is in it, or how long everything took. Seconds; 0 is not begun."""
+    """A machine's row. `begun` and `since` (start of the step) are monotonic seconds, 0 if not begun."""
 
     name: str
     state: State = State.WAITING
@@ -86,12 +84,11 @@ class Row:
 
 @dataclass
 class Table:
-    """What is drawn: every machine where the screen is high enough, else those at work and a count of the others."""
+    """The drawn table: all machines if they fit, else those at work and a count of the others."""
 
     rows: dict[str, Row]
 
     def lines(self, width: int, height: int) -> list[Text]:
-        """At most so many lines, each cut to the width."""
         shown = list(self.rows.values())
         if len(shown) > height:
             shown = [row for row in shown if row.state is State.AT_WORK][: height - 1]
@@ -109,7 +106,7 @@ class Table:
 
 
 class LiveBoard(PlainBoard):
-    """See machinectl.console.Board: the table stays at the bottom, and what is said is printed above it."""
+    """A console.Board with its table at the bottom; messages scroll above it."""
 
     def __init__(self, person: Console, program: str, names: Sequence[str]) -> None:
         super().__init__(person, program)
@@ -171,11 +168,11 @@ class LiveBoard(PlainBoard):
     def show(self) -> None:
         if self.closed:
             return
-        # Another one each time: a Live that is started again would begin above what was printed meanwhile.
+        # Start a new Live each time: a restarted one would draw over messages printed meanwhile.
         self.live = rich.live.Live(
             console=self.screen,
             get_renderable=self.drawn,
-            # rich's own thread measures the table in one moment and draws it in another: lines get lost in between.
+            # rich's refresh thread measures and draws at different times, and loses lines in between.
             auto_refresh=False,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -204,5 +201,5 @@ def result(error: BaseException | None) -> State:
 
 
 def printable(text: str) -> str:
-    """A text in one line, with nothing that would move the cursor."""
+    """Return text on one line, without control characters."""
     return "".join(character if character.isprintable() else " " for character in text)

@@ -1,6 +1,6 @@
-"""How what many machines say at once is printed: each stream on its own, a machine's name before each of its lines.
+"""Print output of many machines, with the machine's name before each line.
 
-A program gets each byte as it was, a terminal nothing that it would take for a command.
+Pipes get the bytes unchanged; terminals get sanitised text.
 """
 
 from __future__ import annotations
@@ -24,41 +24,41 @@ if TYPE_CHECKING:
 
     from machinectl.hosts.parallel.output_streams import CommandEnded
 
-# What a line may be long, in bytes; what is longer, or has no end, is broken into such ones.
+# Break longer lines, in bytes.
 LONGEST_LINE = 1 << 20
-# How much of what a machine says JSON holds, in bytes.
+# The most output per machine in JSON, in bytes.
 MOST_IN_JSON = 16 << 20
-# How much output is held back, in bytes: of one machine, to print it together; of all machines, to print equal outputs
-# once; and of one machine in memory.
+# Limits of buffered output in bytes: per machine to print it together, of all machines to fold equal outputs, and per
+# machine in memory.
 MOST_TOGETHER = 16 << 20
 MOST_FOLDED = 16 << 20
 IN_MEMORY = 1 << 16
-# The header of a kept piece: whether it came on stderr, and its length.
+# Header of a kept piece: whether it came on stderr, and its length.
 PIECE = struct.Struct("?I")
-# How long a terminal waits for all to end, to show equal outputs once; then it shows what there is. Seconds.
+# How long to wait for all machines before equal outputs are folded. Seconds.
 FOLDING_SECONDS = 3.0
-# ECMA-48's SGR, one machine after the other.
+# ECMA-48 SGR codes, by machine in turn.
 COLOURS = ("36", "33", "32", "35", "34", "31")
 BOLD = "1"
 
 
 class Printer(Protocol):
-    """Prints what machines say."""
+    """Prints the output of machines."""
 
     def said(self, said: OutputPiece) -> None: ...
 
-    # A machine has said all.
+    # A machine has ended.
     def ended(self, ended: CommandEnded) -> None: ...
 
-    # Nothing has come for a moment.
+    # No output came for a moment.
     def waits(self) -> None: ...
 
-    # All have ended.
+    # All machines have ended.
     def finish(self) -> None: ...
 
 
 class Lines:
-    """Prints each line as soon as it is whole."""
+    """Prints each line once it is complete."""
 
     def __init__(self, names: Sequence[str]) -> None:
         width = max(map(len, names), default=0)
@@ -100,10 +100,10 @@ class Lines:
 
 
 class Kept:
-    """The output of one machine, in order: in memory, or in a file if it is longer than `most` bytes."""
+    """A machine's output in order, in memory or, beyond `most` bytes, in a file."""
 
     def __init__(self, most: int = IN_MEMORY) -> None:
-        # Imported late: lines that are printed as they come do not need it.
+        # Imported late: Lines does not need it.
         import hashlib
 
         self._most = most
@@ -115,10 +115,10 @@ class Kept:
         self.status: int | None = None
 
     def add(self, data: bytes, *, on_stderr: bool) -> None:
-        """Keep a piece of output. Raises OSError if there is no room; the earlier pieces stay."""
+        """Keep a piece of output. Raises OSError if the disk is full; earlier pieces stay."""
         piece = PIECE.pack(on_stderr, len(data)) + data
         if self._file is None and len(self._memory) + len(piece) > self._most:
-            # Closing it frees its space at once.
+            # The file is unlinked: closing it frees the space.
             self._file = temporary_file()
             write_at(self._file.fileno(), bytes(self._memory), 0)
             self._end = len(self._memory)
@@ -132,7 +132,7 @@ class Kept:
 
     @property
     def sums(self) -> tuple[bytes, bytes, int | None]:
-        """Equal where another machine has said the same on each stream, and ended in the same way."""
+        """Compare equal for machines with equal output and exit status."""
         return self._sums[False].digest(), self._sums[True].digest(), self.status
 
     def pieces(self) -> Iterator[tuple[bytes, bool]]:
@@ -155,16 +155,15 @@ class Kept:
 
 
 class Grouped:
-    """Prints the output of each machine together, when the machine ends.
+    """Prints each machine's output together when it ends.
 
-    If a machine prints more than MOST_TOGETHER, or there is no room to keep its output, its lines are printed as they
-    come, with a warning.
+    Beyond MOST_TOGETHER, or if the disk is full, it warns and prints lines as they come.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._lines = Lines(names)
         self._kept: dict[str, Kept] = {}
-        # Those that are printed as they come.
+        # Machines whose lines are printed as they come.
         self._apart: set[str] = set()
 
     def said(self, said: OutputPiece) -> None:
@@ -201,15 +200,15 @@ class Grouped:
 
 
 class Folded:
-    """Prints equal outputs once, under the names of all machines that have said the same: for a terminal.
+    """Prints equal outputs once, under the names of their machines, on a terminal.
 
-    After FOLDING_SECONDS or MOST_FOLDED bytes, machines that have ended are shown so. The others are printed line by
-    line, or with `together` when each ends.
+    After FOLDING_SECONDS or MOST_FOLDED bytes it folds the ended machines. The others are printed by line or, with
+    `together`, at their end.
     """
 
     def __init__(self, names: Sequence[str], *, together: bool) -> None:
         self._names = names
-        # Never in files: too many of them could be open at once.
+        # Only in memory: many files could exceed the limit of open files.
         self._kept = {name: Kept(sys.maxsize) for name in names}
         self._length = 0
         self._whole: list[str] = []
@@ -267,7 +266,7 @@ def say_again(printer: Printer, name: str, kept: Kept) -> None:
 
 
 def show(kept: Kept) -> None:
-    """Print what a machine has said as it is, each of its streams ending with a line."""
+    """Print a machine's output; end each stream with a newline."""
     begun = {False: b"", True: b""}
     for data, on_stderr in kept.pieces():
         *lines, begun[on_stderr] = (begun[on_stderr] + data).split(b"\n")
@@ -278,10 +277,7 @@ def show(kept: Kept) -> None:
 
 
 class AsJSON:
-    """Prints one JSON object per line, when each machine ends.
-
-    Output beyond MOST_IN_JSON, or without room to keep it, is cut; `Truncated` is true then.
-    """
+    """Prints a JSON object per machine when it ends; `Truncated` if output exceeds MOST_IN_JSON or the disk is full."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._kept = {name: Kept() for name in names}
@@ -331,7 +327,7 @@ def stream(on_stderr: bool) -> Any:
 
 
 def fit(line: bytes, on_stderr: bool) -> bytes:
-    """A line as its stream may have it."""
+    """Sanitise a line for a terminal; a pipe gets it unchanged."""
     if not stream(on_stderr).isatty():
         return line
     text = line.removesuffix(b"\r").decode(errors="backslashreplace")

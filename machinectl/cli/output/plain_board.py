@@ -1,4 +1,4 @@
-"""Work on several machines at once, as plain lines on stderr: each says which machine it is about."""
+"""Report work on several machines as plain lines on stderr."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class PlainBoard:
-    """See machinectl.console.Board. `person` answers the questions; `program` is how this program was called."""
+    """A console.Board. `person` is the console that asks questions."""
 
     def __init__(self, person: Console, program: str) -> None:
         self.person = person
         self.program = program
-        # Whoever has the screen for itself; and beneath it whoever writes a line, or draws.
+        # `floor` is held to ask or to print alone; `lock`, taken after it, to write or draw.
         self.floor = threading.RLock()
         self.lock = threading.RLock()
         self.asides = 0
@@ -66,7 +66,7 @@ class PlainBoard:
             yield
 
     def say(self, name: str, text: str) -> None:
-        """Print something about one machine, as soon as the screen is free."""
+        """Print a message about a machine as soon as the screen is free."""
         with self.lock:
             self.held += [f"{name}: {line}" for line in text.split("\n")]
             if not self.asides:
@@ -81,14 +81,14 @@ class PlainBoard:
         print(text, file=sys.stderr, flush=True)
 
     def hide(self) -> None:
-        """Take off the screen what is drawn there: nothing."""
+        """Remove the drawing, if any."""
 
     def show(self) -> None:
-        """Draw it again."""
+        """Draw again."""
 
 
 class OneOf:
-    """The console of one machine on a board."""
+    """A machine's console on a board."""
 
     def __init__(self, board: PlainBoard, name: str) -> None:
         self._board = board
@@ -118,5 +118,5 @@ class OneOf:
     def pause(self, seconds: float) -> None:
         self._board.person.pause(seconds)
 
-    def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the contract's)
+    def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the protocol requires it)
         return nullcontext(SharedBoard(self))

@@ -1,25 +1,22 @@
-"""The one place that makes text harmless before it reaches a terminal: hosts, servers and files say what they like."""
+"""Escape text from hosts, servers and files before it reaches a terminal."""
 
 from __future__ import annotations
 
 LAYOUT = "\n\t"
-# How much of a text is checked at once, in characters.
+# Characters to check at once.
 PART = 1 << 12
 
 
 def harmless(text: str) -> str:
-    """The text with what is not printable (ECMA-48 controls, Unicode's bidirectional ones) as Python's escape for it.
-
-    What cannot be encoded, as a file's name that is not UTF-8, is spelt out too.
-    """
+    """Escape what is not printable: ECMA-48 controls, bidirectional controls, undecodable bytes."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter in LAYOUT else spelt(letter) for letter in text)
 
 
 def harmless_json(text: str) -> str:
-    """The same for JSON, where nothing is lost: its own escapes (RFC 8259 7)."""
-    # A host's output may be megabytes, mostly printable.
+    """Escape JSON text with JSON's own escapes, without loss (RFC 8259 7)."""
+    # In parts: a host's output can be megabytes, mostly printable.
     parts = (text[at : at + PART] for at in range(0, len(text), PART))
     return "".join(part if part.isprintable() else part.translate(IN_JSON) for part in parts)
 
@@ -29,7 +26,7 @@ def spelt(letter: str) -> str:
 
 
 class InJSON(dict[int, int | str]):
-    """Maps a code point to its form in JSON, for str.translate."""
+    """Map code points to JSON escapes, for str.translate."""
 
     def __missing__(self, code: int) -> int | str:
         letter = chr(code)

@@ -1,6 +1,6 @@
-"""stdout and stderr: writing to them never breaks work on a machine.
+"""Make stdout and stderr safe: a broken pipe never stops work on a machine.
 
-After `open_streams`, everything that is printed (by Typer, rich or print) goes through `Stream`.
+After `open_streams`, all output goes through `Stream`.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 class OutputError(Exception):
-    """The output cannot be written. It is no OSError, so that no handler of socket or file errors catches it."""
+    """The output cannot be written. Not an OSError, so that handlers of socket or file errors do not catch it."""
 
     def __init__(self, cause: OSError) -> None:
         super().__init__(f"Cannot write the output: {cause.strerror}")
-        # `machinectl ls | head -1` has what it wanted.
+        # As in `machinectl ls | head -1`.
         self.reader_is_gone = cause.errno == errno.EPIPE
 
 
 class Stream(io.FileIO):
-    """Writes to a descriptor, and discards what cannot be written. The first failure raises if `ends_early` is set."""
+    """Write to a descriptor and discard what fails. The first failure raises if `ends_early`."""
 
     def __init__(self, given: Any) -> None:
         super().__init__(given.fileno(), "w", closefd=False)
-        # The descriptor's owner, which closes it when garbage-collected.
+        # Keep the owner: it closes the descriptor when garbage-collected.
         self.given = given
         self.ends_early = False
         self.has_failed = False
@@ -48,7 +48,7 @@ class Stream(io.FileIO):
         return count
 
     def _wait(self) -> None:
-        """Wait for the reader: another program may have made the descriptor non-blocking."""
+        """Wait for the reader, because another program may have made the descriptor non-blocking."""
         import select
 
         select.select([], [self], [])
@@ -64,16 +64,16 @@ class Stream(io.FileIO):
             sys.stderr.write(f"Warning: {problem}\n")
 
 
-# Our streams, by their names in sys.
+# By their names in sys.
 streams: dict[str, Stream] = {}
 
 
 def open_streams() -> None:
-    """Replace sys.stdout and sys.stderr by a `Stream` each. A stream that is closed (`>&-`) goes to /dev/null."""
+    """Wrap sys.stdout and sys.stderr in a `Stream`. A closed one (`>&-`) becomes /dev/null."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 (it stays open to the end)
-            # For programs that are started, too: what they open first would take its place, and get what they print.
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 (open until exit)
+            # Inherited, or a child's first file would get this number, and its output.
             os.set_inheritable(stream.fileno(), True)
             setattr(sys, name, stream)
     sys.stdout, sys.stderr = ours("stdout", sys.stdout), ours("stderr", sys.stderr)
@@ -81,7 +81,7 @@ def open_streams() -> None:
 
 
 def ours(name: str, given: Any) -> io.TextIOWrapper:
-    """Return a text stream with the same settings that writes by a Stream."""
+    """Return a text stream with the same settings over a Stream."""
     streams[name] = Stream(given)
     return io.TextIOWrapper(
         io.BufferedWriter(streams[name]),

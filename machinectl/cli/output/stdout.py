@@ -1,4 +1,4 @@
-"""What goes to stdout: data and nothing else."""
+"""Write data to stdout."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ if TYPE_CHECKING:
 
 
 def write_out(text: str) -> None:
-    """Write text in the locale's encoding, or UTF-8 where that lacks a character; undecodable bytes as they were.
-
-    A program gets what there is; a terminal nothing that it would take for a command.
-    """
+    """Write text in the locale's encoding, else in UTF-8; sanitise it for a terminal."""
     draw(harmless(text) if sys.stdout.isatty() else text)
 
 
 def write_file(text: str) -> None:
-    """Write a text that is to be a file in UTF-8, whatever the locale is."""
+    """Write a file's text, in UTF-8 in any locale."""
     if sys.stdout.isatty():
         write_out(text)
     else:
@@ -29,7 +26,7 @@ def write_file(text: str) -> None:
 
 
 def draw(text: str) -> None:
-    """Write our own text, control sequences and all."""
+    """Write text with control sequences."""
     try:
         write_bytes(os.fsencode(text))
     except UnicodeEncodeError:
@@ -43,10 +40,7 @@ def write_bytes(data: bytes) -> None:
 
 
 def print_json(data: Any, *, indent: int | None = 4) -> None:
-    """Print JSON in UTF-8; what is not printable, or half a surrogate pair, as the escape that JSON has for it.
-
-    Without an `indent` it is one line.
-    """
+    """Print UTF-8 JSON with escapes for what is not printable; on one line if `indent` is None."""
     import json
 
     write_bytes(harmless_json(json.dumps(data, indent=indent, ensure_ascii=False) + "\n").encode())

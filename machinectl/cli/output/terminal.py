@@ -1,4 +1,4 @@
-"""The Console of the command line: stderr, a spinner where it is a terminal, questions on stdin."""
+"""The command line's Console: messages on stderr, a spinner, questions on stdin."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
     from machinectl.console import Board
 
-# ECMA-48 control sequences: back to the first column and clear the line.
+# ECMA-48: go to the first column and clear the line.
 CLEAR_LINE = "\r\x1b[K"
 SPINNER = "|/-\\"
 SPINNER_SECONDS = 0.1
-# A terminal echoes ^C where the cursor is, at the end of the spinner's line: it must not begin another one there.
+# Leave room at the end of the spinner's line: an echoed ^C must not wrap.
 ECHO = len("^C")
-# How long ^C may go unnoticed. Seconds.
+# The longest delay of ^C. Seconds.
 LONGEST_SLEEP = 0.5
 
 
 class Terminal:
-    """See machinectl.console.Console. `program` is how this program was called: commands in texts are given so."""
+    """A console.Console. Commands in texts show `program`, the way this program was called."""
 
     def __init__(self, program: str) -> None:
         self.program = program
@@ -55,7 +55,7 @@ class Terminal:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """One line for a piece of work, with its time in the end; a spinner while it runs on a terminal."""
+        """Print one line with the step's duration at its end; on a terminal, a spinner meanwhile."""
         with timed(title, self.note), self.spinner.spinning(shown(title, self.program)):
             yield
 
@@ -64,11 +64,11 @@ class Terminal:
         return self.answer(lambda: unseen(prompt) if secret else line(prompt))
 
     def confirm(self, question: str) -> bool:
-        """Yes or no, also from a pipe; as with docker-machine yes is whatever begins with y."""
+        """Ask yes or no, also from a pipe. As in docker-machine, any answer that begins with y is yes."""
         return self.answer(lambda: line(f"{harmless(question)} (y/n): ")).strip().lower().startswith("y")
 
     def answer(self, ask: Callable[[], str]) -> str:
-        """What is typed. A question that gets no answer, at ^C or the end of the input, has its line ended."""
+        """Return the answer; end the question's line at ^C or end of input."""
         with self.spinner.aside():
             try:
                 return ask()
@@ -79,14 +79,14 @@ class Terminal:
                 raise
 
     def pause(self, seconds: float) -> None:
-        # In short sleeps: a ^C in the moment before one begins does not end it.
+        # Short sleeps, because a ^C just before a sleep does not interrupt it.
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, LONGEST_SLEEP))
 
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:
-        """A live one where stderr is a terminal that can be drawn on, else lines that say whose they are."""
-        # With --debug much is printed by whoever does it, past any board: it would tear a table.
+        """Return a live board on a terminal with cursor control, else plain lines."""
+        # --debug prints past any board, which would break a live table.
         if is_drawn_on(sys.stderr) and not debugging():
             from machinectl.cli.output.live_board import LiveBoard
 
@@ -97,14 +97,14 @@ class Terminal:
 
 
 def unseen(prompt: str) -> str:
-    """A line that is typed without being shown."""
+    """Read a line without echo."""
     import getpass
 
     return getpass.getpass(prompt, sys.stderr)
 
 
 def line(question: str) -> str:
-    """A line of stdin. Raises EOFError where it has ended."""
+    """Read a line of stdin. Raises EOFError at its end."""
     print(question, end="", file=sys.stderr, flush=True)
     answer = sys.stdin.buffer.readline()
     if not answer:
@@ -113,12 +113,12 @@ def line(question: str) -> str:
 
 
 class Spinner:
-    """The last line of a terminal that can be drawn on: what is at work, and for how long; empty again in the end."""
+    """The terminal's last line: the current step and its duration."""
 
     def __init__(self) -> None:
-        # Held by whoever writes: the spinner's threads wait for it.
+        # Held while writing; the spinner's threads wait for it.
         self.lock = threading.RLock()
-        # The steps under way: that which began last is shown.
+        # Running steps; the newest is shown.
         self.steps: list[Step] = []
 
     @contextmanager
@@ -140,7 +140,7 @@ class Spinner:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """The screen is the caller's, to print or to ask something."""
+        """Clear the spinner while the caller prints or asks."""
         with self.lock:
             if self.steps:
                 sys.stderr.write(CLEAR_LINE)
@@ -158,8 +158,6 @@ class Spinner:
 
 
 class Step:
-    """A piece of work under way, as the spinner shows it."""
-
     def __init__(self, title: str) -> None:
         self.title = title
         self.begun = time.monotonic()
@@ -171,12 +169,12 @@ class Step:
 
 
 def as_encoded(text: str) -> str:
-    """The text with the escapes that stderr writes for what its encoding lacks: they take more columns."""
+    """Return text as stderr encodes it, because escapes take more columns."""
     return text.encode(sys.stderr.encoding, sys.stderr.errors or "strict").decode(sys.stderr.encoding)
 
 
 def columns() -> int:
-    """How wide the terminal is now; one that does not tell is as wide as most."""
+    """Return the terminal's width, 80 if unknown."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except OSError:

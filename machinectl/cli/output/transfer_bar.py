@@ -1,6 +1,6 @@
-"""How far a file is that is on its way, on a terminal: a bar, how much has come, the rate and the time left.
+"""Show a file transfer's progress bar on stdout, as scp does.
 
-It goes to stdout, as scp's does. Loads rich, and is itself loaded only where there is something to draw.
+Loads rich, so import it only to draw.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from machinectl.cli.output.sanitise import harmless
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# How much of a name is shown, in columns: the figures behind it are the news.
+# Columns for the name, to leave room for the figures.
 WIDEST_NAME = 24
 
 
@@ -25,7 +25,7 @@ WIDEST_NAME = 24
 def transfer(name: str, size: int) -> Iterator[Callable[[int], None]]:
     """See machinectl.ssh.openssh.copy_commands.CopyProgress."""
     columns = (
-        # What it is called is no markup.
+        # A file name is not rich markup.
         rich.progress.TextColumn(
             "{task.description}",
             markup=False,

@@ -1,1 +1,1 @@
-"""Read command lines: Go's spellings of flags, what must be known before Typer parses, completion, calls by docker."""
+"""Read command lines: Go-style flags, lookahead for Typer, completion, and calls by docker."""

@@ -1,7 +1,6 @@
-"""What may be typed at each place of a command line: the one source of every completion, of shells and of docker's.
+"""List completion candidates for each place of a command line, for shells and for docker.
 
-Light, as all that is asked at a Tab: verbs, flags and machines are known without Typer; drivers alone cost what finding
-and loading them does.
+Fast enough for a Tab: Typer is not loaded. Only drivers cost time, as they are found and loaded.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ HELP = Flag("-h", "--help")
 
 
 def verbs(group: str = "") -> dict[str, str]:
-    """The verbs, or those of a group (`certs`), by their names, with what each is for in a sentence."""
+    """Return the visible verbs, or those of a group, each with its summary."""
     return {name: verb.summary for name, verb in (GROUPS[group] if group else VERBS).items() if verb.section}
 
 
 def arguments(verb: str) -> tuple[tuple[str, ...], bool]:
-    """What the words after a verb stand for, one after the other, and whether the last one may be repeated.
+    """Return the kinds of a verb's arguments in order, and whether the last one repeats.
 
-    A verb of a group is named with the group in front: `certs ls`.
+    A verb of a group includes the group: `certs ls`.
     """
     if verb == "help":
         return (VERB,), False
@@ -33,12 +32,12 @@ def arguments(verb: str) -> tuple[tuple[str, ...], bool]:
 
 
 def flags(verb: str = "") -> list[Flag]:
-    """The flags of a verb, or those before the verb, except hidden ones."""
+    """Return the visible flags of a verb, or those before the verb."""
     return [*(flag for flag in flags_of_verb(verb) if not flag.hidden), HELP]
 
 
 def machines(root: str = "") -> list[str]:
-    """The machines of a store, of the usual one where none is named; none where it cannot be read."""
+    """Return the machines of a store (by default the usual one); none if it cannot be read."""
     from machinectl.errors import MachineError
     from machinectl.machines.store import Store
 
@@ -49,10 +48,7 @@ def machines(root: str = "") -> list[str]:
 
 
 def labels(root: str = "") -> list[str]:
-    """What machines are labelled with, as selectors: each key, and each with its values.
-
-    What a shell might read otherwise than it stands is left out.
-    """
+    """Return the machines' labels as selectors, KEY and KEY=VALUE, except those that a shell would expand."""
     from machinectl.errors import MachineError
     from machinectl.machines.store import Store
 
@@ -72,14 +68,14 @@ def is_plain(word: str) -> bool:
 
 
 def drivers() -> list[str]:
-    """The installed drivers' names; none is loaded."""
+    """Return the names of the installed drivers without loading them."""
     from machinectl.driver.installed_drivers import installed
 
     return [driver.name for driver in installed()]
 
 
 def driver_flags(driver: str) -> list[Flag]:
-    """The flags that a driver adds to `create`; none where it is not there, or fails to load."""
+    """Return the flags that a driver adds to `create`; none if it is missing or fails to load."""
     from machinectl.driver.installed_drivers import load
     from machinectl.errors import MachineError
 

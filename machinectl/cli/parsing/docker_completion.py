@@ -1,7 +1,7 @@
-"""Completion for docker's own: what may come next on a command line, in the form that cobra's scripts take.
+"""Complete `docker machine …`, in the output format of cobra's completion scripts.
 
-github.com/spf13/cobra completions.go: a candidate a line, a tab and what it is for; then `:` and what the shell is to
-do besides. Light, as all that is asked at a Tab.
+github.com/spf13/cobra completions.go: one candidate per line, a tab and its description; then `:` and the directive for
+the shell. Light: it runs at each Tab.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
     from machinectl.machines.flags import Flag
 
-    # What may be typed, each with what it is for; and cobra's ShellCompDirective.
+    # Candidates with their descriptions, and cobra's ShellCompDirective.
     Offer = tuple[Mapping[str, str], int]
 
-# cobra's ShellCompDirective: files are offered where nothing else is, none are, directories alone; no blank behind it.
+# cobra's ShellCompDirective: files if there are no candidates, no files, only directories; no space added.
 FILES, NOTHING_ELSE, DIRECTORIES = 0, 4, 16
-# Behind two dashes they have another program's words.
+# After two dashes they take another program's command line.
 ORDERS = ("run", "docker")
 NO_BLANK = 2
 
 
 class Typed:
-    """What stands on a command line before the word that is to be completed.
+    """A command line before the word to complete.
 
-    `verb` is as far as it was typed, `words` what is no flag behind it, `values` the flags' values by their long names,
-    `open` the flag whose value comes next. After `--` no word is a flag.
+    `verb` is the verb so far, `words` its arguments, `values` the flags' values by long name, and `open` the flag whose
+    value comes next. After `--` no word is a flag.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -64,7 +64,6 @@ class Typed:
             self.words.append(word)
 
     def flags(self) -> list[Flag]:
-        """The flags that may be given here."""
         if self.verb != "create":
             return completion_candidates.flags(self.verb)
         driver = self.values.get("--driver") or os.environ.get("MACHINE_DRIVER", "")
@@ -74,12 +73,12 @@ class Typed:
         ]
 
     def flag(self, name: str) -> Flag | None:
-        """A flag in any of its spellings; Go's take one dash for two."""
+        """Return the flag with this name; like Go, accept one dash for two."""
         return next((flag for flag in self.flags() if {name, f"-{name}"}.intersection(flag.all_names)), None)
 
 
 def completion(words: Sequence[str]) -> str:
-    """What may stand for the last word of a command line (of what follows `docker machine`), for cobra's scripts."""
+    """Return the candidates for the last of `words`, which follow `docker machine`, in cobra's format."""
     *before, word = words or [""]
     typed = Typed(before)
     if typed.open is None and "=" in word and word.startswith("-") and not typed.only_words:
@@ -91,16 +90,16 @@ def completion(words: Sequence[str]) -> str:
 
 
 def offer(typed: Typed, word: str) -> Offer:
-    """What may come next, whatever of it has been typed."""
+    """Return the candidates for the next word."""
     if typed.open:
         return values(typed, typed.open.offers, word)
-    # What follows the machine's name is for the host's own ears.
+    # Words after the machine's name go to the host.
     if word.startswith("-") and not typed.only_words and not (typed.verb == "ssh" and typed.words):
         return {name: flag.help for flag in typed.flags() for name in flag.all_names}, NOTHING_ELSE
     if is_group(typed.verb):
         return completion_candidates.verbs(typed.verb), NOTHING_ELSE
     if typed.only_words and typed.verb in ORDERS:
-        # What is to be run, and what with, is not known here.
+        # The command's own arguments are unknown here.
         return {}, FILES
     kinds, many = completion_candidates.arguments(typed.verb)
     place = len(typed.words)
@@ -110,7 +109,7 @@ def offer(typed: Typed, word: str) -> Offer:
 
 
 def values(typed: Typed, kind: str | tuple[str, ...], word: str) -> Offer:
-    """What may stand for a flag's value or a verb's argument."""
+    """Return the candidates for a flag's value or an argument."""
     if kind in {FILE, DIRECTORY}:
         return {}, FILES if kind == FILE else DIRECTORIES
     if kind in {PLACE, REMOTE}:
@@ -127,16 +126,16 @@ def values(typed: Typed, kind: str | tuple[str, ...], word: str) -> Offer:
 
 
 def selectors(typed: Typed, word: str) -> Offer:
-    """The labels that there are, in the place of what is behind the last comma."""
+    """Return the labels, appended to the selectors before the last comma."""
     before = word[: word.rfind(",") + 1]
     offered = completion_candidates.labels(typed.values.get("--storage-path", ""))
     return named(f"{before}{label}" for label in offered), NO_BLANK | NOTHING_ELSE
 
 
 def places(typed: Typed, word: str, otherwise: int) -> Offer:
-    """`[USER@]MACHINE:` of each machine that fits; or what `otherwise` says, where none does.
+    """Return `[USER@]MACHINE:` for each machine, or `otherwise` if none matches.
 
-    No path on a host is known here. A colon behind a slash is a path's own.
+    Paths on hosts are unknown here. A colon after a slash belongs to a local path.
     """
     before, colon, _ = word.partition(":")
     if colon and "/" not in before:

@@ -1,7 +1,7 @@
-"""docker, which we are a plugin of, is told to end: so are we.
+"""End this process when docker, which runs it as a plugin, is told to end.
 
-Where it has no terminal docker does not pass a signal on: it closes a socket that its plugins hold on to (docker/cli
-cli-plugins/socket). Where the signal was for all of a process group, we have it already, and a second one would be
+Without a terminal, docker closes a socket to its plugins instead of passing the signal on (docker/cli
+cli-plugins/socket). If the signal went to the process group, this process has it already: a second would count as
 another ^C.
 """
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 # docker/cli cli-plugins/socket, EnvKey.
 SOCKET = "DOCKER_CLI_PLUGIN_SOCKET"
-# A signal for the whole group is here long before that; in seconds.
+# How long to wait for a signal to the process group. Seconds.
 OWN_SIGNAL = 0.5
-# What we end by where it comes by itself, some only while commands run elsewhere.
+# Signals that end this process; some only while remote commands run.
 ENDING = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 
 def end_with_docker(environment: Mapping[str, str]) -> None:
-    """From here on, take docker's end for ^C, unless that comes by itself; nothing where docker offers no socket."""
+    """Interrupt this process when docker ends, unless a signal does. Without docker's socket, do nothing."""
     address = environment.get(SOCKET, "")
     if not address:
         return
     docker = socket.socket(socket.AF_UNIX)
     try:
-        # Go's spelling of Linux's abstract addresses.
+        # Go writes Linux's abstract addresses with @.
         docker.connect(f"\0{address[1:]}" if address.startswith("@") else address)
     except OSError:
         docker.close()
         return
-    # As long as the process lives: each signal's number is written there.
+    # Each signal's number is written to this pipe, for as long as the process lives.
     heard, told = os.pipe()
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
@@ -45,7 +45,7 @@ def end_with_docker(environment: Mapping[str, str]) -> None:
 
 
 def watch(docker: socket.socket, heard: int) -> None:
-    """Wait until docker hangs up, and interrupt this process if nobody else has. `heard` has its signals' numbers."""
+    """Wait until docker hangs up, then interrupt this process unless `heard`, its wakeup pipe, shows a signal."""
     while read(docker):
         continue
     interrupted = False

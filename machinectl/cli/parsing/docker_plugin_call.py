@@ -1,8 +1,7 @@
-"""Called by docker, as its plugin: its command lines, read as our own.
+"""Translate docker's calls to its plugin into our command lines.
 
-docker hands a plugin its whole command line but for its own name, so that its global options stand before the
-plugin's: `-H tcp://… machine ls`, `help machine ls` (docker/cli cli-plugins/manager, PluginRunCommand). Part of the
-light path: nothing heavy is imported here.
+docker passes its whole command line without its own name, so its global options come first: `-H tcp://… machine ls`,
+`help machine ls` (docker/cli cli-plugins/manager, PluginRunCommand). Light path: imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 PLUGIN = "machine"
 # github.com/spf13/cobra, ShellCompRequestCmd; docker/cli cli-plugins/metadata, HookSubcommandName.
 COMPLETE, HOOKS = "__complete", "docker-cli-plugin-hooks"
-# Of what is said of a command that failed. Characters.
+# The longest hint after a failed command. Characters.
 LONGEST_LINE = 500
-# docker/cli cli-plugins/metadata, ReexecEnvvar: docker, as it was typed.
+# docker/cli cli-plugins/metadata, ReexecEnvvar: the command word that the user typed.
 TYPED = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"
-# docker/cli cli/flags, ClientOptions: what may stand before the plugin's name.
+# docker/cli cli/flags, ClientOptions: the options before the plugin's name.
 GLOBAL = by_names(
     (
         *(
@@ -48,13 +47,10 @@ GLOBAL = by_names(
 
 
 def answer(arguments: Sequence[str]) -> Callable[[], int] | None:
-    """The work for what docker asks its plugins between command lines; None where it runs a command line of its user's.
-
-    Those are what may be typed next, and what there is to say of a command that failed.
-    """
+    """Return the work for docker's own requests (completion, hooks), or None for a user's command line."""
     if arguments[:1] == [COMPLETE]:
         return lambda: complete(arguments[1:])
-    if arguments[1:2] == [HOOKS] and len(arguments) > 2:  # noqa: PLR2004 (what docker tells)
+    if arguments[1:2] == [HOOKS] and len(arguments) > 2:  # noqa: PLR2004 (docker's arguments)
         return lambda: follow_up(arguments[2])
     return None
 
@@ -69,7 +65,7 @@ def complete(words: Sequence[str]) -> int:
 
 
 def follow_up(request: str) -> int:
-    """Answer a hook (docker/cli cli-plugins/hooks: Request, Response); nothing is an answer, too."""
+    """Print the answer to docker's hook after a failed command (docker/cli cli-plugins/hooks: Request, Response)."""
     import json
 
     from machinectl.commands.docker_plugin.hook import docker_plugin_hook
@@ -80,20 +76,20 @@ def follow_up(request: str) -> int:
     except (ValueError, RecursionError, AttributeError):
         failure = None
     if not isinstance(failure, str):
-        # Another docker's way of asking: whoever reads its error reads nothing of ours beneath.
+        # A newer docker may ask in another form: print nothing.
         return 0
     said = docker_plugin_hook(Store(), failure, os.environ)
     if said:
-        # A template of Go's, which the line is to come through as it is.
+        # docker renders a Go template: escape the line's own braces.
         template = one_line(said, LONGEST_LINE).replace("{{", '{{"{{"}}')
         write_out(json.dumps({"Type": 0, "Template": template}) + "\n")
     return 0
 
 
 def own_command_line(arguments: Sequence[str]) -> list[str]:
-    """What docker's command line is among ours. From here on, this process is called as docker's plugin.
+    """Translate docker's command line to ours. This process then acts as docker's plugin.
 
-    What docker was told of the engine to speak to is told to this process as docker's variables tell it.
+    Sets docker's environment variables to the engine that its options select.
     """
     words = list(arguments)
     options = rewritten(words, "", GLOBAL)
@@ -103,7 +99,7 @@ def own_command_line(arguments: Sequence[str]) -> list[str]:
     if words[:1] == ["help"]:
         before.append(words.pop(0))
     if words[:1] != [PLUGIN]:
-        # The plugin's file was started by hand, as docker-machine was.
+        # A user started the plugin file directly, as docker-machine.
         return list(arguments)
     point(options, os.environ)
     THIS.name = AS_PLUGIN
@@ -112,7 +108,7 @@ def own_command_line(arguments: Sequence[str]) -> list[str]:
 
 
 def point(options: Sequence[str], environment: MutableMapping[str, str]) -> None:
-    """Have docker's variables say what its options say, which beat them."""
+    """Set docker's environment variables from its options, which override them."""
     for option in options:
         name, _, value = option.partition("=")
         if name == "--config":
@@ -121,5 +117,5 @@ def point(options: Sequence[str], environment: MutableMapping[str, str]) -> None
             environment["DOCKER_HOST"] = value
         elif name == "--context":
             environment["DOCKER_CONTEXT"] = value
-            # Which would beat it (docker/cli cli/command, resolveContextName).
+            # It would override the context (docker/cli cli/command, resolveContextName).
             environment.pop("DOCKER_HOST", None)

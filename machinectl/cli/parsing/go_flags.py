@@ -1,8 +1,7 @@
-"""Flags as Go's flag package takes them, docker-machine's too, rewritten to the one form that is understood here.
+"""Rewrite flags in any of Go's spellings to one canonical form, for docker-machine's scripts.
 
-`-flag`, `--flag`, `-f=VALUE`, `--flag=false` are all the same to Go, on one letter too. What Typer takes beside them
-stays: `-fVALUE`, and several letters in one word. Neither a value nor what is ssh's is taken for a flag. Part of the
-light path: nothing heavy is imported here.
+Go treats `-flag`, `--flag`, `-f=VALUE` and `--flag=false` alike, with one letter too. Typer's `-fVALUE` and joined
+letters also work. Values and ssh's own words are never read as flags. Light path: imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ if TYPE_CHECKING:
 
     from machinectl.machines.flags import Flag
 
-    # The names of flags, one letter or long, each to its long name and whether a value follows it.
+    # Maps each short or long name to its long name and whether it takes a value.
     Flags = Mapping[str, tuple[str, bool]]
 
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}  # strconv.ParseBool
 
 
 def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = None) -> list[str]:
-    """The same command line with each flag as `--name`, or `--name=value`; one that is set to false is left out.
+    """Return the command line with each flag as `--name` or `--name=value`, without those set to false.
 
-    `of_driver` are the options that `create` and `set` have of a driver, each with whether a value follows it. What is
-    no flag of its verb, or lacks its value, stays what it is, for Typer to refuse by name.
+    `of_driver` maps the driver's flags of `create` and `set` to whether they take a value. Unknown flags and flags
+    without their value stay, for Typer to refuse.
     """
     words = list(arguments)
     found = rewritten(words, "", flags_of(""))
@@ -45,23 +44,23 @@ def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = N
 
 
 def is_group(verb: str) -> bool:
-    """Whether another verb follows; "" is what stands before the verb."""
+    """Return whether another verb follows; "" stands for the words before the verb."""
     declared = catalogue.find(verb) if verb else None
     return not verb or bool(declared and not declared.runs)
 
 
 def listed(variable: str) -> list[str]:
-    """The values in an environment variable that stands in for a flag which may be repeated: commas part them."""
+    """Return the values of a repeatable flag's environment variable, split at commas."""
     return [value.strip() for value in os.environ.get(variable, "").split(",") if value.strip()]
 
 
 def flags_of(verb: str) -> dict[str, tuple[str, bool]]:
-    """The flags of a verb, or "" for those before the verb."""
+    """Return the flags of a verb; "" means those before the verb."""
     return by_names(catalogue.flags_of_verb(verb))
 
 
 def by_names(declared: Iterable[Flag]) -> dict[str, tuple[str, bool]]:
-    """Return flags by each of their names; a letter stands for the long name behind it."""
+    """Return flags by each name; a letter maps to its long name."""
     found = {"h": ("help", False), "help": ("help", False)}
     for flag in declared:
         long = ""
@@ -73,7 +72,7 @@ def by_names(declared: Iterable[Flag]) -> dict[str, tuple[str, bool]]:
 
 
 def rewritten(words: list[str], verb: str, flags: Flags) -> list[str]:
-    """Take words off the front as far as flags of a verb may go, and return them in the canonical form."""
+    """Remove the words that may hold a verb's flags from the front, and return them in canonical form."""
     found: list[str] = []
     while words and words[0] != "--":
         word = words[0]
@@ -94,24 +93,24 @@ def rewritten(words: list[str], verb: str, flags: Flags) -> list[str]:
 
 
 def taken_apart(word: str, verb: str, flags: Flags) -> list[tuple[str, str | None]]:
-    """The flags in one word, by their long names, each with the value that stands there too; or the word alone."""
+    """Return the flags in a word by long name with their values, or the word itself if unknown."""
     body = word.removeprefix("-").removeprefix("-")
     name, equals, value = body.partition("=")
     if name in flags:
         return [(flags[name][0], value if equals else None)]
     if word.startswith("--"):
         return [(word, None)]
-    # `-digitalocean-token` is a driver's flag, and names no driver.
+    # `-digitalocean-token` is a driver's flag, not `-d` with a value.
     of_driver = verb == "create" and "-" in name and name.replace("-", "").isalnum()
     if not of_driver and (in_one := letters(body, flags)):
         return in_one
-    # What is unknown is told as it was meant; what is ssh's, as it is.
+    # Report an unknown flag in its long form; pass ssh's flags on unchanged.
     long = len(name) > 1 and name[0].isalpha() and verb != "ssh"
     return [(f"-{word}" if long else word, None)]
 
 
 def letters(body: str, flags: Flags) -> list[tuple[str, str | None]] | None:
-    """Flags of one letter in one word, the last one maybe with its value; None where a letter is no flag."""
+    """Return the flags in joined letters, the last with its value if any; None if one is unknown."""
     found: list[tuple[str, str | None]] = []
     for position, letter in enumerate(body, start=1):
         if letter not in flags:
@@ -124,14 +123,14 @@ def letters(body: str, flags: Flags) -> list[tuple[str, str | None]] | None:
 
 
 def add_value(found: list[str], name: str, value: str | None, words: list[str]) -> None:
-    """Add a flag with its value, which is the next word where none was given with it, whatever that looks like."""
+    """Add a flag with its value, by default the next word, even if that starts with a dash."""
     if value is None and words:
         value = words.pop(0)
     found.append(f"--{name}" if value is None else f"--{name}={value}")
 
 
 def switch(found: list[str], name: str, value: str | None, flags: Flags) -> None:
-    """Add a flag that is on or off; the last one counts."""
+    """Add an on/off flag; the last one wins."""
     if value in FALSE:
         found[:] = [word for word in found if word != f"--{name}"]
         opposite = name.removeprefix("no-") if name.startswith("no-") else f"no-{name}"

@@ -1,4 +1,4 @@
-"""What must be known of a command line before it can be parsed: its verb, and the driver whose options it takes."""
+"""Find the verb, store, machine and driver of a command line before Typer parses it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from machinectl.cli.parsing.go_flags import flags_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# machinectl(1) of systemd, but for those that we have too (list, start, kill, rename).
+# Verbs of systemd's machinectl(1), except those that we share (list, start, kill, rename).
 SYSTEMDS_VERBS = frozenset(
     [
         "list-images",
@@ -46,22 +46,22 @@ SYSTEMDS_VERBS = frozenset(
 
 
 def split_at_verb(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The options before the verb, and the verb with what follows it, of a canonical command line (`go_flags`)."""
+    """Split a canonical command line (`go_flags`) before the verb."""
     position = next((at for at, word in enumerate(arguments) if not word.startswith("-")), len(arguments))
     return list(arguments[:position]), list(arguments[position:])
 
 
 def named_store(arguments: Sequence[str]) -> str:
-    """The store that a canonical command line names before its verb, "" where it names none."""
+    """Return the store before the verb, or ""."""
     before, _ = split_at_verb(arguments)
     named = [word.removeprefix("--storage-path=") for word in before if word.startswith("--storage-path=")]
     return named[-1] if named else ""
 
 
 def named_machine(arguments: Sequence[str], exists: Callable[[str], bool]) -> str:
-    """The machine that a verb with one name is about; "" where none of its words is one.
+    """Return the machine of a verb that takes one name, or "".
 
-    A word may be the value of an option before it that is not known yet: one that surely is none goes first.
+    A word after an unknown option may be that option's value: surer matches win.
     """
     _, rest = split_at_verb(arguments)
     known = flags_of(rest[0]) if rest else {}
@@ -71,7 +71,7 @@ def named_machine(arguments: Sequence[str], exists: Callable[[str], bool]) -> st
 
 
 def named_driver(arguments: Sequence[str]) -> str:
-    """The driver that a canonical `create` is about; "" where it names none, or is not a `create`."""
+    """Return the driver of a canonical `create`, or ""."""
     _, rest = split_at_verb(arguments)
     if rest[:1] != ["create"]:
         return ""

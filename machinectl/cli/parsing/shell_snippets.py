@@ -1,7 +1,6 @@
-"""What shells read at their start: `use` as a function of the shell's own, the prompt's segment, and completion.
+"""Print shell start-up code: the `use` function, the prompt segment and completion.
 
-Light: it stands in start-up files. The texts are in `scripts/`; what they read of a record is what `commands/env.py`
-makes of it.
+Light, because start-up files run it. The texts in `scripts/` read what `commands/env.py` writes.
 """
 
 from __future__ import annotations
@@ -18,23 +17,22 @@ if TYPE_CHECKING:
 
 SCRIPTS = os.path.join(os.path.dirname(__file__), "scripts")
 ENDINGS: Mapping[str, str] = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "ps1"}
-# The start-up file of each shell, and what stands there.
+# Each shell's start-up file, and the line to add to it.
 STARTS: Mapping[str, tuple[str, str]] = {
     "bash": ("~/.bashrc", 'eval "$(machinectl shell-init bash)"'),
     "zsh": ("~/.zshrc", 'eval "$(machinectl shell-init zsh)"'),
     "fish": ("~/.config/fish/config.fish", "machinectl shell-init fish | source"),
     "powershell": ("$PROFILE", "machinectl shell-init powershell | Out-String | Invoke-Expression"),
 }
-# An eval without quotes, as `env` takes it, makes one line of all lines. This one then says so, and the rest of it is a
-# comment.
+# An eval without quotes joins all lines into one. This line then reports it and comments out the rest.
 WHOLE = "test '\n' != ' ' || echo 'machinectl: all lines became one; write: {start}' >&2 #\n"
 LINEWISE = ("bash", "zsh", "fish")
 
 
 def shell_init(shell: str, program: Sequence[str], *, prompt: bool, root: str = "") -> str:
-    """What a shell evaluates at its start. Raises UsageError for another shell.
+    """Return a shell's start-up code. Raises UsageError for an unknown shell.
 
-    `program` are the words that run us, `root` is the store where it is not the usual one: the shell uses that then.
+    `program` is the command that runs machinectl. A `root` makes the shell use that store instead of the usual one.
     """
     ending = ending_of(shell, "shell-init")
     names = [f"completion.{ending}", f"use.{ending}", *([f"prompt.{ending}"] if prompt else [])]
@@ -45,7 +43,7 @@ def shell_init(shell: str, program: Sequence[str], *, prompt: bool, root: str = 
 
 
 def completion(shell: str) -> str:
-    """The completion alone, as packages hold it. Raises UsageError for a shell that there is none for."""
+    """Return only the completion, for packages. Raises UsageError for an unknown shell."""
     return script(f"completion.{ending_of(shell, 'completion')}")
 
 
@@ -73,7 +71,7 @@ def in_powershell(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-# A word that stands for itself.
+# Quote a word for each shell.
 QUOTED: Mapping[str, Callable[[str], str]] = {
     "bash": in_posix,
     "zsh": in_posix,

@@ -1,4 +1,4 @@
-"""How containers are printed: docker's table with the machine in front, or what a template names of them."""
+"""Print containers: docker's table with a machine column, or a template."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALL_HEADINGS = {MACHINE: "MACHINE", **HEADINGS}
 
 
 class Format(NamedTuple):
-    """How a container is printed, and what stands over all of them; no `headings` where they are not in columns."""
+    """The template for a container, and the headings; `headings` is None without columns."""
 
     row: Template
     headings: Template | None
@@ -30,7 +30,7 @@ class Format(NamedTuple):
         return "Size" in self.row.fields
 
     def text(self, rows: Iterable[tuple[str, Fields]]) -> str:
-        """All containers, each with the name of its machine."""
+        """Return the output for (machine, container) rows."""
         texts = [self.row.render(one_row(machine, fields)) for machine, fields in rows]
         if self.headings:
             texts = [self.headings.render(ALL_HEADINGS), *texts]
@@ -39,7 +39,7 @@ class Format(NamedTuple):
 
 
 def parse_format(text: str, *, size: bool) -> Format:
-    """Read --format as `docker ps` does: a template, `table` and a template, or one of table, json and raw."""
+    """Read --format as `docker ps` does: a template, `table` with a template, table, json or raw."""
     if text == "raw":
         text = f"machine: {{{{.{MACHINE}}}}}\\n{RAW}{RAW_SIZE if size else ''}"
     if text in {"", "table"}:
@@ -55,7 +55,7 @@ def parse_format(text: str, *, size: bool) -> Format:
 
 
 def one_row(machine: str, fields: Fields) -> Fields:
-    """The fields of a container and its machine, without what would make two lines, or two cells, of one."""
+    """Return a container's fields and its machine, without characters that would break a row or a cell."""
     row = Fields(unbroken({MACHINE: machine, **fields}))
     row.labels = unbroken(fields.labels)
     return row
@@ -66,5 +66,5 @@ def label(row: Fields, key: Any) -> str:
 
 
 def heading_of_label(_: Any, key: Any) -> str:
-    """What docker makes of a label's key: the last of its parts, in words."""
+    """Return docker's heading for a label: the last part of its key, in words."""
     return str(key).rpartition(".")[2].replace("-", " ").replace("_", " ")

@@ -1,4 +1,4 @@
-"""How what is known of a machine is printed for people: a line for each, its name in front, aligned."""
+"""Print a machine's details for people, as aligned `name: value` lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def text(one: Info) -> str:
-    """One machine; what is not known has no line."""
+    """Return a machine's lines, without those of unknown values."""
     known = [(name, line) for name, lines in details(one) for line in lines if line]
     width = max(len(name) for name, _ in known) + 2
     printed = []
@@ -26,7 +26,6 @@ def text(one: Info) -> str:
 
 
 def details(one: Info) -> Iterator[tuple[str, list[str]]]:
-    """What is printed, by its name: each with its lines."""
     fields = one.fields()
     yield "Name", [fields["Name"]]
     yield "Driver", [fields["DriverName"]]

@@ -1,4 +1,4 @@
-"""When hosts were last looked at, for people."""
+"""Say when hosts were last looked at."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from machinectl.go.units import human_duration
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# How many machines of one age are named, and how many ages are told apart.
+# How many machines to name per age, and how many ages to distinguish.
 NAMED, AGES = 3, 4
-# The age of what has no date.
+# The age of an unknown date.
 FOREVER = float("inf")
 
 
 def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
-    """Return when machines' hosts were last looked at, from newest to oldest, by their dates as records have them."""
+    """Return when hosts were last looked at, newest first. `dates` maps machines to ISO 8601 dates."""
     now = now or datetime.now(UTC)
     by_date: dict[str, list[str]] = {}
     for name, date in dates.items():
@@ -33,12 +33,12 @@ def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return how long that is, "" for forever."""
+    """Return seconds in words, "" for FOREVER."""
     return human_duration(seconds).lower() if seconds < FOREVER else ""
 
 
 def age(date: str, now: datetime) -> float:
-    """Return how long ago a date is, in seconds."""
+    """Return a date's age in seconds, FOREVER if it cannot be read."""
     try:
         return max(0.0, (now - datetime.fromisoformat(date)).total_seconds())
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""`ls` on the command line: names, a table, a template or JSON; on a terminal rows fill in as hosts answer."""
+"""Print `ls`: names, a table, a template or JSON. On a terminal, rows fill in as hosts answer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HEADINGS = {
     "ResponseTime": "RESPONSE",
 }
 COLUMNS = ("Name", "Active", "DriverName", "State", "URL", "Swarm", "DockerVersion", "Error")
-# What a template can print without any host being asked.
+# Fields that a template can print without querying hosts.
 ASKED_NOBODY = {
     "Name",
     "Active",
@@ -58,11 +58,11 @@ ASKED_NOBODY = {
 }
 
 COLOURS = {State.RUNNING: "32", State.TIMEOUT: "33", State.STOPPED: "33", State.ERROR: "31"}
-# What ends a line or a cell, for a terminal, a shell or Python: a blank instead.
+# Replace characters that end a line or a cell in a terminal, a shell or Python.
 BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
-# In columns: what no character goes beyond.
+# The widest character, in columns.
 WIDEST = 2
-# ECMA-48: up some lines, and clear from there to the end of the screen.
+# ECMA-48: move up, then clear to the end of the screen.
 BACK = "\x1b[{lines}A\x1b[J"
 
 
@@ -76,9 +76,9 @@ def print_machines(
     template: str,
     as_json: bool,
 ) -> None:
-    """Print the machines that the filters let through, of all or `only` some. `timeout` is in seconds, for each host.
+    """Print the machines that pass the filters, of all or of `only`. `timeout` is seconds per host.
 
-    `quiet` wins over a template, as it does in docker-machine.
+    As in docker-machine, `quiet` overrides a template.
     """
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
@@ -103,7 +103,7 @@ def print_machines(
 
 
 def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: bool, as_json: bool) -> None:
-    """Print the machines, all or `only` some, that were removed while their hosts stay changed."""
+    """Print removed machines, all or `only` some, whose hosts still have machinectl's changes."""
     kept = [machine for machine in removed_machines(store) if only is None or machine.name in only]
     if quiet:
         write_out("".join(f"{machine.name}\n" for machine in kept))
@@ -114,7 +114,7 @@ def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: b
 
 
 def fill(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bool) -> None:
-    """Ask the hosts; where `live`, what is known so far is shown and then taken back for the next draft."""
+    """Query the hosts; if `live`, redraw the table after each answer, and clear it at the end."""
     drawn = draft(listed) if live else 0
     for _ in ask(store, listed, timeout):
         if live:
@@ -125,7 +125,7 @@ def fill(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bo
 
 
 def draft(listed: Sequence[MachineRow]) -> int:
-    """Draw the table as it is, each line cut to the screen's width; return how many lines it took."""
+    """Draw the table, cut to the screen's width, and return its number of lines."""
     width = shutil.get_terminal_size().columns
     drawn = lines(listed, width)
     draw("".join(f"{line}\n" for line in drawn))
@@ -137,12 +137,12 @@ def take_back(drawn: int) -> None:
 
 
 def fits_the_screen(listed: Sequence[MachineRow]) -> bool:
-    """Whether the table can be drawn again in place: a terminal that is higher than the table."""
+    """Return whether the table can be redrawn in place, on a terminal high enough."""
     return is_drawn_on(sys.stdout) and len(listed) + 2 < shutil.get_terminal_size().lines
 
 
 def lines(listed: Sequence[MachineRow], width: int = sys.maxsize) -> list[str]:
-    """docker-machine's table; the state is coloured on a terminal."""
+    """Return docker-machine's table, with coloured states on a terminal."""
     plain = align(["\t".join(HEADINGS[column] for column in COLUMNS), *("\t".join(cells(row)) for row in listed)])
     fitting = [(cut(line, width) if width < len(line) * WIDEST else line).rstrip() for line in plain]
     start = plain[0].index(HEADINGS["State"])
@@ -161,7 +161,7 @@ def one_line(value: object) -> str:
 
 
 def unbroken(value: Any) -> Any:
-    """A row's fields without what would make two rows, or two cells, of one: a label may hold anything."""
+    """Replace characters in a row's fields that would break it into two: labels may hold any character."""
     if isinstance(value, dict):
         return {unbroken(key): unbroken(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -177,7 +177,7 @@ def with_colour(line: str, state: State, start: int) -> str:
 
 
 def parse_template(text: str) -> tuple[Template, bool]:
-    """The template, and whether it begins with `table`, which adds headings and columns (docker-machine's rule)."""
+    """Parse a template; return it, and whether `table` asks for headings (docker-machine's rule)."""
     from machinectl.go import template as gotemplate
 
     headed = text.startswith("table")

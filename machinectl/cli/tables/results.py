@@ -1,4 +1,4 @@
-"""What became of work on machines' hosts, as it is printed."""
+"""Print the results of work on machines."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 
 def several(names: Sequence[str] | None) -> bool:
-    """Whether more than one machine was named."""
     return len(names or ()) > 1
 
 
 def outcome(here: Session, results: Iterable[tuple[str, MachineError | None]], *, several: bool) -> int:
-    """Report what failed as it fails, where `several` machines were named with its name; the exit code."""
+    """Report each failure as it happens, with the machine's name if `several`; return the exit code."""
     failed = False
     for name, error in results:
         if error:
@@ -31,7 +30,7 @@ def outcome(here: Session, results: Iterable[tuple[str, MachineError | None]], *
 
 
 def named(error: MachineError, name: str) -> MachineError:
-    """The same error, with the machine's name in it."""
+    """Return the error with the machine's name in it."""
     if f'"{name}"' in error.cause:
         return error
     return MachineError(f'"{name}": {error.cause.removeprefix("Error: ")}', error.hint)
@@ -40,7 +39,7 @@ def named(error: MachineError, name: str) -> MachineError:
 def printing(
     results: Iterable[tuple[str, MachineError | None]], plans: Mapping[str, HostPlan], *, headed: bool
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """The same results; what was planned for a machine is printed when it has come, where `headed` under its name."""
+    """Pass the results on, and print each machine's plan first, under its name if `headed`."""
     for name, error in results:
         if name in plans:
             if headed:
@@ -55,14 +54,14 @@ def told(
     plans: Mapping[str, HostPlan] | None,
     names: Sequence[str] | None,
 ) -> int:
-    """Report what failed, and print what was only planned (`plans`); the exit code."""
+    """Report failures, print the `plans` of a dry run, and return the exit code."""
     if plans is not None:
         results = printing(results, plans, headed=several(names))
     return outcome(here, results, several=several(names))
 
 
 def print_plan(plan: HostPlan) -> None:
-    """Print what was found and what would be done, on stdout; it ends with what was done: nothing."""
+    """Print a dry run's findings and changes."""
     for line in plan.found:
         print(harmless(line))
     changes = [each for each in plan.outcomes if each.changed]

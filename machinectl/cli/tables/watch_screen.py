@@ -1,4 +1,4 @@
-"""`ls --watch`: the table on a screen of its own, whose rows change as hosts answer, again and again."""
+"""Draw `ls --watch`: a full-screen table whose rows change as hosts answer."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
     from machinectl.machines.ls_filters import Filters
     from machinectl.machines.store import Store
 
-# A signal that comes while the main thread is on its way into waiting does not end the wait: how late it is heard then.
+# Signals that arrive just before a wait do not end it: this limits the delay. Seconds.
 HEARD_SECONDS = 0.2
 
 
 class Event(Enum):
-    """What there is to do for who draws."""
+    """Events for the drawing thread."""
 
     CHANGED = auto()
     SUSPEND = auto()
     TERMINATE = auto()
 
 
-# What a terminal, or who ends programs, says by a signal; not all systems have them all.
+# Signals from the terminal, or from a program that ends this one; not all systems have all of them.
 SIGNALS = {"SIGWINCH": Event.CHANGED, "SIGTSTP": Event.SUSPEND, "SIGTERM": Event.TERMINATE}
 
 
 @dataclass
 class Watched:
-    """The machines that are watched: one thread asks them, again and again, another one draws what is known.
+    """The watched machines: one thread queries them in rounds, another draws.
 
-    A machine's row stays until its host has answered anew. `shown` is replaced as a whole.
+    A machine's row stays until its host answers again. `shown` is only replaced as a whole.
     """
 
     store: Store
@@ -67,7 +67,7 @@ class Watched:
             while not self.over.is_set():
                 known = self.ask_once(known)
                 self.over.wait(self.interval)
-        except Exception as exc:  # noqa: BLE001 - raised again by who draws
+        except Exception as exc:  # noqa: BLE001 - the drawing thread raises it again
             self.events.put(exc)
 
     def ask_once(self, before: dict[str, MachineRow]) -> dict[str, MachineRow]:
@@ -89,7 +89,7 @@ class Watched:
         return self.filters.after_asking(row.state) if row.settled else not self.filters.needs_state
 
     def next_events(self) -> set[Event]:
-        """Wait for what there is to do, all of it. Raises what the one that asks has failed with."""
+        """Wait for events and return all that are queued. Raises the querying thread's exception."""
         found: set[Event] = set()
         while not (found and self.events.empty()):
             try:
@@ -111,10 +111,10 @@ def watch(
     template: str,
     interval: float,
 ) -> None:
-    """Draw the table until ^C, which is how it is meant to end; what was seen last is printed then.
+    """Draw the table until ^C, then print its last state.
 
-    `timeout` and `interval`, the pause between two rounds, are in seconds. Raises UsageError where stdout is no
-    terminal that can be drawn on.
+    `timeout` and the pause `interval` are in seconds. Raises UsageError if stdout is not a terminal with cursor
+    control.
     """
     if not is_drawn_on(sys.stdout):
         raise UsageError("--watch draws on a terminal, and stdout is none that can be drawn on", "machinectl ls")
@@ -143,14 +143,14 @@ def keep_drawing(screen: Screen, watched: Watched, parsed: Template | None, *, h
 
 
 def table(listed: Sequence[MachineRow], parsed: Template | None, width: int, *, headed: bool) -> list[str]:
-    """The lines of `ls`, each cut to the width."""
+    """Return the lines of `ls`, cut to the width."""
     if parsed is None:
         return lines(listed, width)
     return [cut(harmless(line), width) for line in rendered(parsed, listed, headed=headed).splitlines()]
 
 
 def fitting(listed: Sequence[MachineRow], drawn: Sequence[str], width: int, height: int) -> Sequence[str]:
-    """As many lines as the screen is high; where there are more, the last one counts those that are not seen."""
+    """Return the lines that fit the screen; if some do not, the last line counts them."""
     if len(drawn) <= height:
         return drawn
     hidden = len(drawn) - (height - 1)
@@ -161,10 +161,10 @@ def fitting(listed: Sequence[MachineRow], drawn: Sequence[str], width: int, heig
 
 @contextmanager
 def hearing(watched: Watched) -> Iterator[None]:
-    """Take signals for events; nothing else is safe to do where one comes."""
+    """Turn signals into events, because a signal handler can safely do little else."""
     heard = {number: event for name, event in SIGNALS.items() if (number := getattr(signal, name, None))}
     before = {number: signal.getsignal(number) for number in heard}
-    # One that is ignored (nohup, a shell without jobs) stays so.
+    # Keep ignored signals ignored (nohup, a shell without job control).
     taken = {number: event for number, event in heard.items() if before[number] is not signal.SIG_IGN}
     for number, event in taken.items():
         signal.signal(number, lambda *_, event=event: watched.events.put(event))
