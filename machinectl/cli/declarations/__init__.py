@@ -1,1 +1,1 @@
-"""Every verb with its options, declared once as data. Part of the light path."""
+"""The declarations of all verbs and their options. Light path."""

@@ -1,4 +1,4 @@
-"""The declaration of a verb. Part of the light path: nothing heavy is imported here."""
+"""The classes that declare verbs. Light path: imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ if TYPE_CHECKING:
 
     from machinectl.machines.flags import Flag
 
-# What a verb does. It decides which broken stream ends the verb early: none, stdout, or either of the two.
+# A verb's kind. It decides which broken stream ends the verb early: none, stdout, or either.
 WORKS, PRINTS, RELAYS = "works", "prints", "relays"
 
 
 class Argument:
-    """The words that a verb takes beside its flags, by the parameter of its function.
+    """A verb's words besides its flags; `parameter` names the function's parameter, a list if `many`.
 
-    If `many`, the function gets a list. `values` are what completion offers for the words, one after the other; it
-    offers the last one again if the argument `repeats`.
+    `values` are the kinds that completion offers in turn; the last one again if the argument `repeats`.
     """
 
     def __init__(
@@ -27,7 +26,7 @@ class Argument:
         many: bool = False,
         repeats: bool = False,
         required: bool = False,
-        help: str = "",  # noqa: A002 (what it is called everywhere)
+        help: str = "",  # noqa: A002 (the usual name)
     ) -> None:
         self.parameter = parameter
         self.metavar = metavar
@@ -39,15 +38,14 @@ class Argument:
 
 
 class Verb:
-    """A verb, or a group of verbs, which `runs` nothing.
+    """A verb, or a group of verbs if `runs` is empty.
 
-    `runs` is MODULE:FUNCTION below cli.verbs. The function takes the Session, and a keyword for each argument and flag;
-    `access` stands for the flags of the login, and `names` are those that --selector selects, too, unless it
-    `keeps_selector`. `light` are the flags with which the verb runs without Typer, if one of them is `light_needs`;
-    None means never.
+    `runs` is MODULE:FUNCTION below cli.verbs. The function gets the Session and a keyword per argument and flag;
+    `access` replaces the login flags, and `names` include --selector's machines unless it `keeps_selector`. `light`
+    flags need no Typer, if `light_needs` is given; None always needs it.
     """
 
-    # The section of --help that lists it; "" if it is hidden. The catalogue sets it.
+    # Its section in --help, "" if hidden; set by the catalogue.
     section = ""
 
     def __init__(
@@ -77,11 +75,11 @@ class Verb:
         self.output = output
         self.hidden = hidden
         self.keeps_selector = keeps_selector
-        # Whether the words after the first one are another program's, options too.
+        # Whether all words after the first one go to another program.
         self.passes_on = passes_on
         self.light = light
         self.light_needs = light_needs
-        # Whether STORE/ssh_config is updated first. A verb of a shell's start-up does not wait for that.
+        # Whether to update STORE/ssh_config first. Verbs of shell start-up skip it to be fast.
         self.follows = follows
-        # The exit status of its own failures, 0 for that of each error.
+        # The exit status of its failures, 0 for each error's own.
         self.failure_status = failure_status

@@ -8,14 +8,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.driver import Option
 
-# The section of --help; the driver's name follows.
+# The section in --help; the driver's name follows.
 IN_DRIVER = "Options of driver "
-# How they begin among the parameters of a verb.
+# Prefix of their parameter names.
 PREFIX = "driver_option_"
 
 
 def driver_flag(driver_name: str, option: Option) -> Flag:
-    """Return a driver's option as a flag: its type is that of its default, and a secret is the name of a file.
+    """Return a driver's option as a flag, with its default's type; a secret's value is a file name.
 
     Raises DriverError for a default of another type.
     """
@@ -38,7 +38,7 @@ def driver_flag(driver_name: str, option: Option) -> Flag:
         kind=type(option.default),
         many=many,
         default=list(option.default) if isinstance(option.default, tuple) else option.default,
-        # A secret's variable holds the secret, not the name of a file.
+        # A secret's variable holds the secret, not a file name.
         variable="" if option.secret else option.variable,
         section=f"{IN_DRIVER}{driver_name}",
     )

@@ -31,7 +31,7 @@ from machinectl.machines.create_options import (
 )
 from machinectl.machines.flags import DIRECTORY, DRIVER, FILE, MACHINE, TEXT, Flag
 
-# Flags of docker-machine's Swarm, a product that is gone: its scripts still pass them.
+# Flags of docker-machine's discontinued Swarm, which scripts still pass.
 OLD_SWARM = (
     *(Flag(f"--{name}", hidden=True) for name in ("swarm", "swarm-master", "swarm-experimental")),
     *(

@@ -1,4 +1,4 @@
-"""Flags and arguments that several verbs share. Part of the light path."""
+"""Flags and arguments that several verbs share. Light path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEFORE_THE_VERB = (
     ),
     Flag("-D", "--debug", help="Show each remote command and what it printed, and the traceback of a bug."),
     Flag("--native-ssh", hidden=True),
-    # For docker-machine's scripts: nothing is fetched from GitHub, and nobody is told of crashes.
+    # docker-machine's scripts pass these; machinectl fetches nothing from GitHub and reports no crashes.
     Flag("--github-api-token", metavar="TEXT", hidden=True),
     Flag("--bugsnag-api-token", metavar="TEXT", hidden=True),
     Flag("--tls-ca-cert", metavar="TEXT", value=FILE, hidden=True, variable="MACHINE_TLS_CA_CERT"),

@@ -1,1 +1,1 @@
-"""The verbs, by what they are about. A module is named after its first verb."""
+"""The verbs by topic. A module has the name of its first verb."""

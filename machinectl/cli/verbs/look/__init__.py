@@ -1,1 +1,1 @@
-"""Verbs that look at machines and change nothing."""
+"""Verbs that only read."""

@@ -22,7 +22,7 @@ def api(here: Session, *, name: str, request: list[str], body: str, timeout: flo
 
 
 def print_answer(store: Store, name: str, request: list[str], body: str, timeout: float) -> int:
-    """Stream an engine's answer to stdout as it comes; exit code 1 where its status says that it failed."""
+    """Stream the engine's answer to stdout; return 1 for an HTTP status of 300 or more."""
     from machinectl.commands.api import api
 
     *method, path = request
@@ -35,7 +35,7 @@ def print_answer(store: Store, name: str, request: list[str], body: str, timeout
             write(piece)
     if sys.stdout.isatty() and not piece.endswith(b"\n"):
         write_out("\n")
-    if answer.status < 300:  # noqa: PLR2004 (RFC 9110 15: from here on, it is not what was asked for)
+    if answer.status < 300:  # noqa: PLR2004 (RFC 9110 15: redirections and errors)
         return 0
     where = f", at {answer.headers['Location']}" if "Location" in answer.headers else ""
     report(MachineError(f"The engine answered {answer.status} {answer.reason}{where}"))
@@ -43,13 +43,13 @@ def print_answer(store: Store, name: str, request: list[str], body: str, timeout
 
 
 def on_terminal() -> Callable[[bytes], None]:
-    """Writes what an engine says as it comes, where a person reads it: a letter may be cut by a piece's end."""
+    """Return a decoding writer for a terminal: a chunk may end inside a character."""
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
     return lambda piece: write_out(decoder.decode(piece))
 
 
 def read_body(given: str) -> bytes | None:
-    """What is to be sent, as curl's --data takes it."""
+    """Return the request's body: text, @FILE or @- for stdin, as with curl's --data."""
     if not given.startswith("@"):
         return given.encode() or None
     if given == "@-":

@@ -1,4 +1,4 @@
-"""`doctor` on the command line."""
+"""`doctor`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
 
 GREEN, YELLOW = "32", "33"
-# By verdict: the mark, what stands for it where the encoding lacks it, and its colour.
+# By verdict: the mark, its ASCII fallback and its colour.
 MARKS = {"ok": ("✓", "v", GREEN), "broken": ("✗", "x", RED), "unknown": ("?", "?", YELLOW)}
 HERE = "This computer"
 
@@ -50,7 +50,7 @@ def doctor(here: Session, *, names: list[str], access: Access, timeout: float, a
 
 
 def print_report(found: Report, heading: str, program: str) -> None:
-    """Print a line for each check, and under it what to type; at its end what it comes to."""
+    """Print a line per check with its hint below, and a summary."""
     width = max(len(check.title) for check in found.checks)
     lines = [coloured(heading, BOLD, sys.stdout)]
     for check in found.checks:
@@ -61,7 +61,7 @@ def print_report(found: Report, heading: str, program: str) -> None:
 
 
 def in_a_line(text: str) -> str:
-    """A text with no line of its own that could pass for one of ours."""
+    """Join lines, so that none can pass for one of ours."""
     return text.replace("\n", " ").replace("\t", " ")
 
 

@@ -1,4 +1,4 @@
-"""`inspect` and `changes`: what is recorded of a machine."""
+"""`inspect` and `changes`."""
 
 from __future__ import annotations
 

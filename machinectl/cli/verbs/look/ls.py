@@ -39,7 +39,7 @@ def ls(
         keep_watching(here.store, filters=filters, only=only, timeout=timeout, template=template, interval=pause)
         return
     if quiet and not (names or filters or as_json or removed or template):
-        # Of those selected, the records were read for their labels, and are not read again for their names.
+        # Selecting by label has read the records already: do not read the names again.
         print_names(here.store.names() if only is None else only)
         return
     from machinectl.cli.tables.machine_table import print_machines, print_removed
@@ -56,7 +56,7 @@ def ls(
         template=template,
         as_json=as_json,
     )
-    # Scripts that keep both streams, as docker-machine's do, get the headings alone.
+    # docker-machine's scripts may capture both streams: give them only the headings.
     if not (quiet or template or as_json) and sys.stderr.isatty() and not here.store.names():
         from machinectl.commands.ls import first_steps
 
@@ -70,9 +70,10 @@ def print_names(names: Iterable[str]) -> None:
 def listed_only(
     store: Store, console: Console, names: Sequence[str], selector: str | None, *, removed: bool
 ) -> Sequence[str] | None:
-    """The machines that `ls` is restricted to, None for all.
+    """Return the machines that `ls` lists, None for all.
 
-    docker-machine's `ls` took names and ignored them, with exit status 0, which scripts rely on: a wrong one is a note.
+    For an unknown name it prints a note: docker-machine's `ls` ignored names with exit status 0, and scripts rely on
+    that.
     """
     if not names and selector is None:
         return None

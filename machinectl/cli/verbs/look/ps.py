@@ -1,4 +1,4 @@
-"""The verbs that ask many engines what there is on them."""
+"""`ps` and `info`."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def info(
 
 
 def told(here: Session, failures: Sequence[MachineError]) -> int:
-    """Tell below what was printed what could not be; the exit code."""
+    """Report the failures after the output; return the exit code."""
     for failure in failures:
         report(failure, here.program)
     return int(bool(failures))
 
 
 def first_steps_where_none(here: Session) -> None:
-    """Tell at a terminal how to make a machine, where there is none."""
+    """If there is no machine, explain on a terminal how to create one."""
     if sys.stderr.isatty() and not here.store.names():
         from machinectl.commands.ls import first_steps
 

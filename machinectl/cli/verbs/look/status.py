@@ -24,7 +24,7 @@ def status(here: Session, *, names: list[str], timeout: float, as_json: bool) ->
     else:
         write_out(f"{found.state}\n")
         if found.error:
-            # What keeps its engine from answering.
+            # Why the engine does not answer.
             report(MachineError(found.error, found.hint), here.program)
 
 

@@ -1,4 +1,4 @@
-"""`active`, `url` and `ip`: which machine the shell uses, and where machines are."""
+"""`active`, `url` and `ip`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Verbs that create, change, remove and look after machines."""
+"""Verbs that create, change, remove and maintain machines."""

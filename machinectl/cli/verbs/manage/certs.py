@@ -1,4 +1,4 @@
-"""`certs …` on the command line."""
+"""`certs …`."""
 
 from __future__ import annotations
 

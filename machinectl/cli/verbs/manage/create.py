@@ -1,4 +1,4 @@
-"""`create` on the command line: its own options, and those of the driver that is named before they are parsed."""
+"""`create`: its own options, and those of the driver that the command line names."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.flags import Flag
 
-# The options that are nothing to machines without a host: they are taken, not shown.
+# Options without meaning for machines without a host: accepted, but hidden.
 FOR_HOSTS = frozenset({"--no-provision", "--yes", "--force", "--restart-swarm", "--open-firewall"})
 
 
 def with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], dict[str, Any]]:
-    """Return the flags of `create` with those of the driver that the command line names, and settings for Typer."""
+    """Return the flags of `create` and of the named driver, and settings for Typer."""
     name = named_driver(arguments)
     options = load(name).options() if name else ()
     flags = [*declared.flags, *(driver_flag(name, option) for option in options)]
     if name in WITHOUT_HOST:
         flags = [flag.with_changes(hidden=True) if is_for_hosts(flag) else flag for flag in flags]
-    # Without a driver its options are unknown: that no driver is named is what to say then, not that they are wrong.
+    # Without a driver, report the missing driver instead of its unknown options.
     lenient = {} if name else {"context_settings": {"ignore_unknown_options": True}}
     return flags, {**shown(name), **lenient}
 
 
 def is_for_hosts(flag: Flag) -> bool:
-    """Whether a flag means nothing to machines without a host: it is taken then, and not shown."""
+    """Return whether a flag is hidden for machines without a host."""
     return flag.flag in FOR_HOSTS or flag.section in {IN_ENGINE, IN_SSH}
 
 
@@ -109,17 +109,14 @@ def create(
 
 
 def what_next(machine: str, program: str, *, is_up: bool) -> str:
-    """docker-machine's last words, on stdout as they were there; `is_up` where the host's engine was set up and asked.
-
-    `program` is how this program was called.
-    """
+    """Return docker-machine's last lines; `is_up` if the host's engine was set up and checked."""
     connect = "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run:"
     up = "Docker is up and running!\n" if is_up else ""
     return f"{up}{connect} {program} env {machine}\n"
 
 
 def shown(driver_name: str) -> dict[str, str]:
-    """What help says of `create`, for one driver or for all."""
+    """Return the help of `create` for a driver, or for all."""
     if not driver_name:
         return {
             "help": f"{ALL['create'].summary} "

@@ -1,4 +1,4 @@
-"""The verb that takes over what another program kept."""
+"""`import`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ def import_machines(
 
 
 def line(name: str, moved: Moved, *, dry_run: bool) -> str:
-    """What became of a machine, in a line."""
     if moved.here is None:
         return f"{name}: not taken over: {moved.why_not}"
     if not moved.new:
@@ -49,7 +48,7 @@ def line(name: str, moved: Moved, *, dry_run: bool) -> str:
 
 
 def ending(became: dict[str, Moved], program: str, *, failed: bool, dry_run: bool) -> str:
-    """What is to be known of all of them."""
+    """Return the summary."""
     if not became and not failed:
         return "docker-machine has no machines there"
     if dry_run:

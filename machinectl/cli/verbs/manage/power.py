@@ -1,4 +1,4 @@
-"""The verbs for a host's power."""
+"""`start`, `stop`, `restart` and `kill`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "kill": "
 
 
 def printed(verb: str, results: Iterable[Result], unchanged: Container[str] = ()) -> Iterator[Result]:
-    """The same results; docker-machine's line for each machine that it was done for, and its last one."""
+    """Pass the results on; print docker-machine's line for each changed machine, and its last line."""
     done = False
     for name, error in results:
         if not error and name not in unchanged:

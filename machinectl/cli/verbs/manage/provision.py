@@ -1,4 +1,4 @@
-"""The verbs that work on the engine of a host."""
+"""`provision`, `regenerate-certs` and `upgrade`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs that change what is registered."""
+"""`rm`, `rename` and `drivers`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def rm(
     for name, error in results:
         if error:
             report(error, here.program)
-            # What is not there need not be removed by force.
+            # With --force, an unknown machine is not a failure.
             failed = failed or not (force and isinstance(error.__cause__, NoSuchMachine))
         else:
             write_out(f"Successfully removed {name}\n")
@@ -81,7 +81,7 @@ def drivers(here: Session, *, as_json: bool, options: bool) -> None:
 
 
 def print_options(*, as_json: bool) -> None:
-    """List the drivers' options, a line each, as completion reads them: DRIVER OPTION VALUE ABOUT."""
+    """Print drivers' options for completion, a line each: DRIVER OPTION VALUE ABOUT."""
     from machinectl.cli.parsing import completion_candidates
     from machinectl.errors import one_line
     from machinectl.go.tabwriter import table
@@ -106,5 +106,5 @@ def value_of(flag: Flag) -> str:
 
 
 def points_at(name: str, environment: Mapping[str, str]) -> bool:
-    """Whether docker's variables are those that `env` and `use` set for a machine."""
+    """Return whether this shell's docker variables point at a machine."""
     return bool(environment.get("DOCKER_HOST")) and environment.get("DOCKER_MACHINE_NAME") == name

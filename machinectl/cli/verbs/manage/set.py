@@ -1,4 +1,4 @@
-"""`set` on the command line: with the options of the driver of the machine that is named."""
+"""`set`, with the options of the named machine's driver."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 def with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], dict[str, Any]]:
-    """Return the flags of `set` with those of the driver of the machine that the command line names."""
     driver, options = changeable(arguments)
     changing = (driver_flag(driver, option).for_change().with_changes(help=option.help) for option in options)
     return [*declared.flags, *changing], {}
@@ -58,12 +57,12 @@ def set_machine(
 
 
 def changeable(arguments: Sequence[str]) -> tuple[str, list[Option]]:
-    """The driver of the machine that is named, and its options; none where there is no saying. --url is for all."""
+    """Return the named machine's driver and its changeable options, or ("", []). --url is a flag of `set` itself."""
     store = Store(named_store(arguments))
     try:
         driver = store.read(named_machine(arguments, store.exists)).driver
         options = load(driver).options()
     except MachineError:
-        # Whoever reads the machine for the change itself says why.
+        # `set` itself reads the machine later and reports this error.
         return "", []
     return driver, [option for option in options if option.name != "url" and not option.secret]

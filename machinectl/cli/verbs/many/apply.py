@@ -1,4 +1,4 @@
-"""`apply` on the command line, and the summary of what became of machines."""
+"""`apply`, and the summary of its results."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def apply(
 
 
 def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
-    """Wait for the end, and tell what became of all; the exit code. `again` is the command that goes on."""
+    """Wait for all results and report them; return the exit code. `again` is the command that continues."""
     from machinectl.rollout.results import Did
 
     found: list[Result] = []
@@ -111,7 +111,7 @@ def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool
             if as_json:
                 print_json(fields(result), indent=None)
     except BaseException:
-        # Also at ^C, unless nothing was begun.
+        # Also at ^C, unless nothing has begun.
         if found:
             tell(here, found, again, as_json=as_json, interrupted=True)
         raise
@@ -120,7 +120,7 @@ def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool
 
 
 def flags(arguments: Sequence[str]) -> Iterator[str]:
-    """The flags of a canonical command line that do not choose machines, quoted for a shell."""
+    """Return the flags that do not select machines, quoted for a shell."""
     _, words = split_at_verb(arguments)
     for word in words:
         name = word.partition("=")[0]
@@ -129,7 +129,7 @@ def flags(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def with_flags(command: str, *more: str) -> str:
-    """A command with flags that it may have already; a value takes the place of another one."""
+    """Add flags to a command, or replace their values."""
     for flag in more:
         name = flag.partition("=")[0]
         words = [word for word in command.split(" ") if word.partition("=")[0] != name]
@@ -138,7 +138,7 @@ def with_flags(command: str, *more: str) -> str:
 
 
 def fields(result: Result) -> Mapping[str, Any]:
-    """Return the result for a machine as `--json` prints it."""
+    """Return a result as `--json` prints it."""
     error = result.error
     return {
         "Name": result.name,
@@ -153,7 +153,7 @@ def fields(result: Result) -> Mapping[str, Any]:
 def tell(
     here: Session, found: Sequence[Result], again: str, *, as_json: bool = False, interrupted: bool = False
 ) -> None:
-    """Print the summary, what failed and why, and what to type next. With `as_json`, results are printed already."""
+    """Print the summary, the failures and the next command. With `as_json`, results are already printed."""
     from machinectl.rollout.results import Did
 
     count = Counter(result.did for result in found)
@@ -163,7 +163,7 @@ def tell(
         here.console.note(summary)
     else:
         write_out(f"{summary}\n")
-        # Failures before a host was changed come first: the roll did not cause them.
+        # Failures before a host was changed come first: the rollout did not cause them.
         for result in sorted(found, key=lambda result: result.touched):
             if result.error:
                 report(named(result.error, result.name), here.program)

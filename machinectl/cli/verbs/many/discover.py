@@ -1,4 +1,4 @@
-"""`discover` on the command line: a line a host, or JSON, or a fleet's file."""
+"""`discover`: a table of hosts, JSON, or a fleet file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
 USUAL_PORTS = "22,2375,2376"
 SSH_PORT, GREETING = 22, "SSH-"
-# Longer than the second after which a lost packet is sent again.
+# Longer than one second: TCP resends a lost packet after that.
 USUAL_TIMEOUT = 1.5
-# How many of a certificate's names, and of hosts in a sentence, are told.
+# How many names or hosts to list.
 FEW = 2
 
 
@@ -53,7 +53,7 @@ def discover(
 
 
 def write_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
-    """Write a fleet's file of those that are no machines yet, and say what to do with it."""
+    """Write a fleet file of the new hosts, and name the next command."""
     from machinectl.commands.discover import fleet_text, new_hosts
     from machinectl.fleet.writing.new_file import write_new_file
 
@@ -72,7 +72,6 @@ def print_hosts(hosts: Sequence[FoundHost]) -> None:
 
 
 def cells(host: FoundHost) -> list[str]:
-    """A host as the table has it."""
     services = host.in_order()
     ssh = [each for each in services if each.speaks == "ssh"]
     engines = [each for each in services if each.is_engine]
@@ -111,18 +110,18 @@ def of_other(service: FoundService) -> str:
 
 
 def first(text: str) -> str:
-    """The first word: a server's name and version; what it was built for follows."""
+    """Return the first word: a server's name and version."""
     return text.split(maxsplit=1)[0] if text.strip() else ""
 
 
 def some(words: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
+    """Return the first few words, and how many more there are."""
     more = f" and {len(words) - FEW} more" if len(words) > FEW else ""
     return ", ".join(words[:FEW]) + more
 
 
 def tell(console: Console, discovery: NetworkScan, networks: Sequence[str], ports: str) -> None:
-    """Say beside what was found what was not, and what is dangerous."""
+    """Print what was not found, and what is dangerous."""
     hosts = discovery.hosts()
     if not hosts:
         console.note(f"Nothing answers at {', '.join(networks)}, ports {ports}")

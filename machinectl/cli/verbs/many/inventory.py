@@ -1,4 +1,4 @@
-"""`inventory` on the command line."""
+"""`inventory`."""
 
 from __future__ import annotations
 

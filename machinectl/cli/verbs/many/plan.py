@@ -1,4 +1,4 @@
-"""`plan` on the command line, and how what is to be done for a fleet is printed."""
+"""`plan`, and how plans are printed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.rollout.plan_steps import Difference, FleetPlan, PlanStep
 
-# The exit code of --detailed-exitcode where there is something to do (2 is a command line that is wrong).
+# --detailed-exitcode's exit code if there is work; 2 is a usage error.
 TO_DO = 4
-# What stands before a machine's name, in its colour (ECMA-48's SGR).
+# The mark before a machine's name, and its colour (ECMA-48 SGR).
 MARKS = {
     Action.CREATE: ("+", "32"),
     Action.RESUME: ("~", "33"),
@@ -41,7 +41,7 @@ MARKS = {
 DIFFERS = ("!", "35")
 INDENT = " " * 6
 DIFFERENT, NOT_SEEN = "changed on the host", "not checked"
-# In the summary, in its order.
+# In the summary's order.
 COUNTED = {
     Action.CREATE: "to create",
     Action.RESUME: "to go on with",
@@ -76,7 +76,7 @@ def plan(
         from machinectl.rollout.apply_run import ApplyOptions
 
         path = file if file == STDIN else os.path.abspath(file or DEFAULT_FILE)
-        # Nothing restarts here, and what would restart is shown.
+        # A plan restarts nothing: allow restarts so that it shows them.
         allowed = Allowed(restart_swarm=True)
         options = ApplyOptions(path, access, allowed, authority(here), parallel=parallel)
         planned = refreshed(planned, here.store, here.console, options)
@@ -88,7 +88,7 @@ def plan(
 
 
 def show(here: Session, planned: FleetPlan, command: str, refresh: str, *, prune: bool, as_json: bool) -> int:
-    """Print what is to be done, the `command` that does it and that to `refresh` what is known; the exit code."""
+    """Print the plan, the `command` that applies it and the one that looks again (`refresh`); return the exit code."""
     if as_json:
         for step in planned.steps:
             print_json(fields(step, planned), indent=None)
@@ -108,9 +108,9 @@ def show(here: Session, planned: FleetPlan, command: str, refresh: str, *, prune
 
 
 def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | None) -> tuple[str, bytes | None]:
-    """Return the file that was named, "" if none was, and what stdin holds if that was named.
+    """Return the named file ("" for none), and stdin's content if the file is -.
 
-    Raises UsageError for several files, and for a file in the place of a host.
+    Raises UsageError for several files, or for a file in place of a host.
     """
     from machinectl.fleet.reading.fleet_file import STDIN
     from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
@@ -133,30 +133,29 @@ def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | No
 
 
 def typed(verb: str, file: str) -> str:
-    """Return the command line so far: the verb with its file."""
     return " ".join(["machinectl", verb, *(["-f", shlex.quote(file)] if file else [])])
 
 
 def has_work(planned: FleetPlan, *, prune: bool) -> bool:
-    """Whether there is something to do. Without --prune machines that the file has no more are left."""
+    """Return whether there is work. Machines missing in the file count only with --prune."""
     left = {Action.LEAVE, Action.FAIL} if prune else {Action.LEAVE, Action.FAIL, Action.REMOVE}
     return bool(planned.previews) or any(step.action not in left for step in planned.steps)
 
 
 def has_differing(planned: FleetPlan) -> bool:
-    """Whether the host of a machine that is as the file says was changed by hand: apply --refresh mends it."""
+    """Return whether a host was changed by hand, which apply --refresh repairs."""
     return any(result(step, planned) == DIFFERENT for step in planned.steps)
 
 
 def what_next(planned: FleetPlan, file: str, chosen: Sequence[str], *, prune: bool) -> str:
-    """The command that does what is planned; `chosen` are the words that chose of it."""
+    """Return the command that applies the plan; `chosen` are the words that select machines."""
     options = ["--refresh"] if has_differing(planned) else []
     options += ["--prune"] if prune else []
     return " ".join([typed("apply", file), *options, *map(shlex.quote, chosen)])
 
 
 def lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
-    """What is to be done, a block for each machine that there is work for, and a summary."""
+    """Return a block for each machine with work, and a summary."""
     for step in planned.steps:
         if step.action is not Action.LEAVE:
             mark, colour = MARKS[step.action]
@@ -176,12 +175,12 @@ def lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
 
 
 def in_a_line(text: str) -> str:
-    """Somebody else's text, harmless and of one line: none of it passes for a line of ours."""
+    """Sanitise foreign text and keep it on one line, so that it cannot pass for a line of ours."""
     return harmless(text).replace("\n", "\\n")
 
 
 def told(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[str]:
-    """What is to be done with a machine: what, and on lines of their own the differences where there are several."""
+    """Return the work for a machine; several differences get a line each."""
     from machinectl.commands.plan import address
 
     if step.host and step.action is Action.CREATE:
@@ -199,7 +198,7 @@ def told(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[str]:
 
 
 def why(machine: Machine | None) -> str:
-    """Why a machine is to be gone on with. Of one that was made whole, what failed last may have been mended since."""
+    """Return why to resume a machine. If it was ready before, its last failure may be repaired by now."""
     untold = "its host was not told all"
     if machine is None or not machine.why:
         return untold
@@ -218,8 +217,8 @@ def difference_told(difference: Difference) -> str:
 
 
 def summary(planned: FleetPlan, *, prune: bool) -> str:
-    """How many machines there are of each kind."""
-    # Each machine is counted once.
+    """Count the machines of each kind."""
+    # Count each machine once.
     count = Counter(result(step, planned) for step in planned.steps)
     seldom = {COUNTED[Action.RESUME], COUNTED[Action.FAIL], DIFFERENT, NOT_SEEN}
     shown = [what for what in (*COUNTED.values(), DIFFERENT, NOT_SEEN) if count[what] or what not in seldom]
@@ -230,7 +229,7 @@ def summary(planned: FleetPlan, *, prune: bool) -> str:
 
 
 def result(step: PlanStep, planned: FleetPlan) -> str:
-    """Return the plan for a machine, in the words of the summary."""
+    """Return a machine's plan in the summary's words."""
     if step.name in planned.failed and not step.error:
         return NOT_SEEN
     if step.action is Action.LEAVE and step.name in planned.previews:
@@ -239,7 +238,6 @@ def result(step: PlanStep, planned: FleetPlan) -> str:
 
 
 def reason(step: PlanStep, planned: FleetPlan) -> str:
-    """Return the reason for that, on one line."""
     if step.name in planned.failed:
         return planned.failed[step.name].cause
     because = [difference_told(each) for each in step.differences]
@@ -251,7 +249,7 @@ def reason(step: PlanStep, planned: FleetPlan) -> str:
 
 
 def fields(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
-    """A step as JSON has it; `Host` is what is to be done on its host, where that was looked at and differs."""
+    """Return a step as JSON; `Host` lists the changes on its host, if that was checked and differs."""
     from machinectl.commands.plan import address
 
     machine, failed = planned.machines.get(step.name), planned.failed.get(step.name)

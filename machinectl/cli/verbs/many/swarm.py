@@ -1,4 +1,4 @@
-"""`swarm …` on the command line."""
+"""`swarm …`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> 
 
 
 def some(names: list[str] | None, verb: str) -> list[str]:
-    """The machines that are named. Raises UsageError where none is: none is meant by itself here."""
+    """Return the named machines. Raises UsageError without any: there is no default."""
     if not names:
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", f"Name them: machinectl {verb} <NAME>"
@@ -79,7 +79,7 @@ def some(names: list[str] | None, verb: str) -> list[str]:
 
 
 def sync_contexts(here: Session) -> None:
-    """Have the docker contexts of swarms lead to managers that answer; what keeps from it is a warning."""
+    """Point swarms' docker contexts at managers that answer; failures are warnings."""
     from machinectl.docker_cli.contexts import Contexts
     from machinectl.hosts.exports.swarm_contexts import sync_swarm_contexts
 
@@ -91,7 +91,7 @@ def sync_contexts(here: Session) -> None:
 
 
 def told(swarm: Swarm) -> str:
-    """A swarm for people: what it has, what is lost if one more manager goes, and its nodes."""
+    """Return a swarm's heading, quorum and nodes for people."""
     from machinectl.go.tabwriter import table
 
     quorum = swarm.quorum

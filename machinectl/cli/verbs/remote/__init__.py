@@ -1,1 +1,1 @@
-"""Verbs that run commands on hosts, and copy files to and from them."""
+"""Verbs that run commands and copy files on hosts."""

@@ -1,4 +1,4 @@
-"""What `run` and `docker` do and print, by the front door and by Typer."""
+"""Run `run` and `docker` on many machines and print their output, with or without Typer."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from machinectl.process_streams import Input
 
-# OpenSSH's own, where a host is not reached; docker's, where it comes to nothing.
+# OpenSSH's exit status if a host is unreachable; docker's for its own failure.
 SSH_FAILED, DOCKER_FAILED = 255, 1
 DASHES = "--"
-# Switches off that SSH connections are kept for the next `run`.
+# If off, SSH connections do not stay open for the next `run`.
 PERSIST = "MACHINECTL_PERSIST"
 
 
@@ -49,7 +49,7 @@ def run(
     *,
     native: bool = False,
 ) -> int:
-    """`words` are names, two dashes and the command; `flags` are those given, with their values."""
+    """Run the command in `words` (names, two dashes, command). `flags` maps flags to values."""
     from machinectl.commands.run import run as command
     from machinectl.commands.run import script
     from machinectl.hosts.connection.remote_command import RemoteScript
@@ -74,7 +74,7 @@ def run(
 
 
 def docker(store: Store, console: Console, words: Sequence[str], flags: Mapping[str, str], program: str) -> int:
-    """`words` are names, two dashes and what docker is told."""
+    """Run docker with the arguments after the two dashes in `words`."""
     from machinectl.commands.docker import docker as command
 
     names, order = parted(store, words, flags, "docker", "ps")
@@ -90,7 +90,7 @@ def docker(store: Store, console: Console, words: Sequence[str], flags: Mapping[
 def parted(
     store: Store, words: Sequence[str], flags: Mapping[str, str], verb: str, example: str
 ) -> tuple[list[str], list[str]]:
-    """Names, and what follows the two dashes. Raises UsageError where nothing does: a word is not guessed at."""
+    """Return the names and the command. Raises UsageError without dashes: guessing is unsafe."""
     if DASHES not in words:
         raise UsageError(*without_dashes(store, words, flags, verb, example))
     at = list(words).index(DASHES)
@@ -100,12 +100,12 @@ def parted(
 def without_dashes(
     store: Store, words: Sequence[str], flags: Mapping[str, str], verb: str, example: str
 ) -> tuple[str, str]:
-    """Cause and hint: the same command line with the dashes before the first word that is no machine."""
+    """Return cause and hint: the command line with dashes before the first word that is no machine."""
     names = list(takewhile(store.exists, words))
     valued = flags_of(verb)
     order = list(words[len(names) :]) or [example]
     if names and "all" in flags:
-        # Names and --all exclude each other: it is the command's.
+        # Names exclude --all, so this -a belongs to the command.
         flags = {name: value for name, value in flags.items() if name != "all"}
         order.append("-a")
     typed_flags = {name.replace("_", "-"): value for name, value in flags.items()}
@@ -132,14 +132,14 @@ def followed(
     program: str,
     failing: int,
 ) -> int:
-    """Print what the machines meant say, and what failed; return the highest status, `failing` for an error."""
+    """Print the machines' output and failures; return the highest status, `failing` for an error."""
     from machinectl.process_streams import Input
 
     targets = sorted(set(meant(store, console, names, flags)), key=lambda name: (natural(name), name))
     given = None if sys.stdin.isatty() else Input(sys.stdin.fileno(), shared=len(targets) > 1)
     printer = printer_for(targets, flags)
     ended = []
-    # Whatever breaks this off, ^C, a signal or a pipe that nobody reads any more, ends what is under way.
+    # ^C, a signal or a closed pipe ends all running commands.
     with leaving_when_told(), closing(given) if given else nullcontext(), closing(begin(targets, given)) as events:
         for event in events:
             if event is None:
@@ -155,7 +155,7 @@ def followed(
 
 
 def meant(store: Store, console: Console, names: Sequence[str], flags: Mapping[str, str]) -> Sequence[str]:
-    """The machines that are meant: those named, those selected, or all."""
+    """Return the named, selected or all machines."""
     if "all" not in flags:
         selector = flags.get("selector")
         if selector is not None:
@@ -183,9 +183,9 @@ def printer_for(names: Sequence[str], flags: Mapping[str, str]) -> Printer:
 def tell_failures(
     ended: Sequence[CommandEnded], program: str, *, with_errors: bool, of_all: MachineError | None = None
 ) -> None:
-    """Tell on stderr what failed: why there is no status, and in one line who ended how.
+    """Report errors on stderr, and in one line how each machine failed.
 
-    `of_all` is why all were ended, even if each failed in another way then.
+    `of_all` is the common cause, if all were stopped.
     """
     failed = [each for each in ended if each.status != 0]
     if not failed:
@@ -194,7 +194,7 @@ def tell_failures(
     for each in failed:
         if each.error and with_errors and errors.count(each.error) == 1:
             report(named(each.error, each.name), program)
-    # A reason that several share, such as an input that cannot be read.
+    # Report a shared error, such as unreadable input, once.
     shared = [error for error in errors if errors.count(error) > 1]
     if of_all and of_all not in errors:
         shared.append(of_all)

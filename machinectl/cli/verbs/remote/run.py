@@ -1,4 +1,4 @@
-"""`run` and `docker` on the command line."""
+"""`run` and `docker`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
 
-# What parts names from what is to be done.
+# Separates names from the command.
 DASHES = "--"
 
 
@@ -63,12 +63,12 @@ def docker(
 
 
 def with_dashes(here: Session, words: list[str]) -> list[str]:
-    """The words as they were typed: Typer takes the two dashes that part names from the command for its own."""
+    """Restore the dashes that Typer removes between names and command."""
     arguments = here.arguments
     after = arguments[arguments.index(DASHES) :] if DASHES in arguments else []
     return [*words[: len(words) - len(after) + 1], *after] if after else words
 
 
 def given_flags(**options: str | float | bool | None) -> dict[str, str]:
-    """Options as the front door hands them on: those that are on, with their values."""
+    """Return the options that are set, with their values as text."""
     return {name: str(value) for name, value in options.items() if value is not None and value is not False}

@@ -1,4 +1,4 @@
-"""`scp` and `mount` on the command line."""
+"""`scp` and `mount`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONNECTION_FAILED = 255
 
 
 def connecting(function: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Make failures of a verb's SSH connection end with CONNECTION_FAILED."""
+    """Make a verb's SSH failures end with CONNECTION_FAILED."""
 
     @functools.wraps(function)
     def run(here: Session, **given: Any) -> int | None:
@@ -45,7 +45,7 @@ def scp(
     from machinectl.errors import UsageError
     from machinectl.ssh.openssh.copy_commands import CopyOptions, no_progress
 
-    if len(words) < 2:  # noqa: PLR2004 - from somewhere to somewhere
+    if len(words) < 2:  # noqa: PLR2004 - source and target
         raise UsageError(
             "Where it is to be copied to is missing", f"machinectl scp {shlex.quote(words[0])} <NAME>:<PATH>"
         )

@@ -1,4 +1,4 @@
-"""`ssh` and `ssh-config` on the command line."""
+"""`ssh` and `ssh-config`."""
 
 from __future__ import annotations
 

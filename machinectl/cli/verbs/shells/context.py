@@ -1,4 +1,4 @@
-"""`context …` on the command line."""
+"""`context …`."""
 
 from __future__ import annotations
 
@@ -79,6 +79,6 @@ def context_import(here: Session, *, context: str, name: str) -> None:
 
 
 def tell_what_to_do(console: Console, found: Sequence[ContextStatus]) -> None:
-    """Say what brings into step what is not, each command once."""
+    """Print each command that repairs contexts once."""
     for hint in dict.fromkeys(each.hint for each in found if not each.is_in_sync):
         console.note(hint)

@@ -1,4 +1,4 @@
-"""`docker-plugin …` on the command line."""
+"""`docker-plugin …`."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def docker_plugin_uninstall(here: Session) -> None:
 
 
 def program_of(script: str) -> list[str]:
-    """What starts this program from anywhere: the path that it was started by, not what a link of pipx's leads to.
+    """Return the absolute command that runs this program, without resolving pipx's links.
 
-    `python -m machinectl` shows as the path of __main__.py, which must not be run by itself. -P has Python look
-    for modules in no directory where it happens to be started.
+    `python -m machinectl` shows __main__.py, which cannot run by itself. -P keeps the current directory off the module
+    path.
     """
     if os.path.basename(script) == "__main__.py":
         return [sys.executable, "-P", "-m", "machinectl"]

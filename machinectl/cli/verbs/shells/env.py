@@ -1,4 +1,4 @@
-"""The verbs that point the docker CLI at a machine."""
+"""`env` and `config`."""
 
 from __future__ import annotations
 

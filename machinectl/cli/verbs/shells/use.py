@@ -1,4 +1,4 @@
-"""The verbs for shells: what they read at their start, and `use`, which is theirs."""
+"""`use`, `shell-init` and `completion`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def completion(here: Session, *, shell: str) -> None:
 
 
 def not_a_function(wanted: str) -> MachineError:
-    """What to do where `use` comes to a program, which cannot change the shell that started it."""
+    """Return the error for `use` as a program, which cannot change its parent shell."""
     from machinectl.shell import POSIX, SHELLS, detect
 
     shell = detect(os.environ, os.getppid())
