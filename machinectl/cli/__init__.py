@@ -1,1 +1,1 @@
-"""The command line: parse, call a command, print what it returns, map errors to exit codes."""
+"""The command line: parse it, call a command, print the result, set the exit code."""

@@ -1,4 +1,4 @@
-"""Find verbs in their declarations. Light path: a command line imports only the module that declares its verb."""
+"""Find verbs in their declarations. Light path: import only the module that declares the verb."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GROUPS: dict[str, dict[str, Verb]]
 
 
 def __getattr__(name: str) -> Any:
-    """Build ALL (keys like `certs ls` for verbs of a group), VERBS (only top-level verbs) or GROUPS."""
+    """Build ALL (with keys like `certs ls`), VERBS (only top-level verbs) or GROUPS."""
     if name == "ALL":
         found: Any = {verb: declared for section in SECTIONS for verb, declared in declared_in(section).items()}
     elif name == "VERBS":
@@ -63,17 +63,15 @@ def declared_in(section: str) -> dict[str, Verb]:
 
 
 def find(verb: str) -> Verb | None:
-    """Return the declaration of a verb; import sections only until one declares it."""
+    """Return a verb's declaration; import no more sections than necessary."""
     return next((verbs[verb] for verbs in map(declared_in, SECTIONS) if verb in verbs), None)
 
 
 def of_section(section: str) -> Iterable[tuple[str, str]]:
-    """Return the visible verbs of a section, each with its summary."""
     return ((name, verb.summary) for name, verb in declared_in(section).items() if verb.section and " " not in name)
 
 
 def of_groups() -> Iterable[tuple[str, str]]:
-    """Return (group, verb) for each verb of a group."""
     return ((group, name) for group, _, name in (verb.rpartition(" ") for verb in everything()) if group)
 
 

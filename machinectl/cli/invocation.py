@@ -1,4 +1,4 @@
-"""How this program was called: directly, or by docker as its plugin. Suggested commands use that name."""
+"""How this program was called: directly, or as docker's plugin. Suggested commands match."""
 
 from __future__ import annotations
 
@@ -18,20 +18,17 @@ FALSE = {"0", "f", "F", "false", "FALSE", "False"}  # strconv.ParseBool
 
 
 def is_true(text: str) -> bool:
-    """Return whether an environment variable's value enables something: all except "" and Go's false."""
+    """Return whether a variable's value means on: all except "" and Go's false."""
     return bool(text) and text not in FALSE
 
 
 def own_version() -> str:
-    """Return the version line. It differs from that of systemd's machinectl, which starts with `systemd`."""
+    """Return the version line; systemd's machinectl starts its own with `systemd`."""
     return f"machinectl version {machinectl.__version__} (Docker hosts; {OWN_DIRECTORY})"
 
 
 class Called:
-    """How a user types our verbs (`name`), the running program as in sys.argv (`script`), and its passwords.
-
-    `passwords` maps environment variables to the values they held.
-    """
+    """`name` is how users type our verbs, `script` sys.argv[0]; `passwords` are by variable."""
 
     def __init__(self) -> None:
         self.name = NAME
@@ -39,7 +36,7 @@ class Called:
         self.passwords: dict[str, str] = {}
 
     def take_passwords(self) -> None:
-        """Remove the passwords from the environment, so that no child process inherits them."""
+        """Remove the passwords from the environment, so that child processes do not inherit them."""
         found = {variable: os.environ.pop(variable, "") for variable in PASSWORDS}
         self.passwords = {variable: value for variable, value in found.items() if value}
 

@@ -1,7 +1,6 @@
-"""Answer the verbs of shell start-up, prompts and scripts without loading Typer.
+"""Answer verbs of shell start-up, prompts and scripts without Typer, which gets all other command lines.
 
-All other command lines go to Typer, which runs the same functions. This path imports nothing heavy:
-tests/cli/test_light_path.py holds the list.
+Both run the same functions. Import nothing heavy here: tests/cli/test_light_path.py has the list.
 """
 
 from __future__ import annotations
@@ -47,9 +46,9 @@ def main() -> int:
 
 
 def leave_threads(code: int) -> None:
-    """End the process now if only daemon threads still run, such as those that query silent hosts.
+    """Exit now if only daemon threads still run, such as those that query silent hosts.
 
-    They may be inside OpenSSL, which the interpreter unloads as it exits: about one run in a hundred crashed.
+    Inside OpenSSL, which the interpreter unloads at exit, they crash about one run in a hundred.
     """
     threading = sys.modules.get("threading")
     others = [each for each in threading.enumerate() if each is not threading.main_thread()] if threading else []
@@ -64,7 +63,6 @@ def leave_threads(code: int) -> None:
 
 
 def answered(arguments: list[str]) -> int:
-    """Run a command line, including docker's calls to its plugin, and return its exit code."""
     THIS.take_passwords()
     if arguments[:1] == [BY_DOCKER]:
         from machinectl.cli.parsing import docker_plugin_call
@@ -77,7 +75,6 @@ def answered(arguments: list[str]) -> int:
 
 
 def heavy(arguments: list[str]) -> int:
-    """Run a command line with Typer."""
     if THIS.name == AS_PLUGIN:
         from machinectl.cli.parsing.docker_hangup import end_with_docker
 
@@ -88,7 +85,7 @@ def heavy(arguments: list[str]) -> int:
 
 
 def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
-    """Return the store that a command line names, and its work, or None if Typer must parse it."""
+    """Return the named store and the work; None as work if Typer must parse the command line."""
     rest = canonical(arguments)
     typed = list(rest)
     if rest in HELP:
@@ -123,7 +120,7 @@ def help_of_all() -> int:
 
 
 def take_storage(words: list[str]) -> str | None:
-    """Remove --storage-path from the front of `words`; return "" without it, None if another flag comes first."""
+    """Remove --storage-path from the front; return "" without it, None if another flag comes first."""
     root = ""
     while words and words[0].startswith("-"):
         if not words[0].startswith(STORAGE):
@@ -133,12 +130,12 @@ def take_storage(words: list[str]) -> str | None:
 
 
 def needs_more() -> bool:
-    """Whether a relayed command needs Typer's path: passwords, native SSH, a trace, or a call by docker."""
+    """Return whether a relaying verb needs Typer: for passwords, native SSH, a trace, or docker's plugin."""
     return THIS.name == AS_PLUGIN or bool(THIS.passwords or any(os.environ.get(name) for name in BESIDE))
 
 
 def take_values(words: Sequence[str], declared: Verb) -> dict[str, Any] | None:
-    """Return the values of a verb's flags and arguments by parameter, or None if only Typer can parse them."""
+    """Return the values by parameter, or None if Typer must parse them."""
     given: dict[str, Any] = {flag.parameter: None if flag.many else flag.default for flag in declared.flags}
     light = {flag.name: flag for flag in declared.light or ()}
     left: list[str] = []

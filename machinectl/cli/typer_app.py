@@ -1,4 +1,4 @@
-"""Build the Typer application with only the verb that is called, and run it."""
+"""Build the Typer application with only the verb that is called."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def dispatch(arguments: list[str]) -> int:
 
 
 def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
-    """Return the driver's flags of `create` or `set`, each with whether it takes a value."""
+    """Return the driver's flags of `create` or `set`, and whether each takes a value."""
     _, rest = split_at_verb(arguments)
     if not rest or rest[0] not in ("create", "set"):
         return {}
@@ -66,7 +66,7 @@ def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
 
 
 def check_verb(words: Sequence[str]) -> None:
-    """Raise UsageError for an unknown verb, with the closest match."""
+    """Raise UsageError for an unknown verb."""
     if words and words[0] in SYSTEMDS_VERBS and THIS.name == NAME:
         raise UsageError(
             f"'{words[0]}' is a command of systemd's machinectl, not of this one", f"/usr/bin/machinectl {words[0]} …"
@@ -91,7 +91,7 @@ def no_such_command(word: str, program: str, known: Iterable[str]) -> UsageError
 
 
 def run_typer(app: typer.Typer, arguments: list[str]) -> int:
-    """Run Typer's command line; raise its errors as ours, with the next command to type."""
+    """Run Typer; raise its errors as ours, with the next command to type."""
     try:
         result = app(arguments, prog_name=THIS.name, standalone_mode=False)
     except typer.Abort as exc:
@@ -102,7 +102,6 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
 
 
 def told(error: Any, arguments: Sequence[str]) -> MachineError:
-    """Return Typer's usage error as our own error."""
     _, rest = split_at_verb(arguments)
     path = error.ctx.command_path if error.ctx else " ".join([THIS.name, *rest[:1]])
     if error.ctx and error.format_message() == error.ctx.get_help():
@@ -136,7 +135,7 @@ def told(error: Any, arguments: Sequence[str]) -> MachineError:
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
-    """Return the application with only the verb of a canonical command line, so that no verb loads the others."""
+    """Add only the verb of the canonical command line: other verbs take time to load."""
     app = new_app(help=ABOUT, invoke_without_command=True)
 
     def before_the_verb(ctx: typer.Context, **given: Any) -> None:

@@ -1,1 +1,1 @@
-"""The declarations of all verbs and their options. Light path."""
+"""Declarations of all verbs and options. Light path."""

@@ -1,4 +1,4 @@
-"""The classes that declare verbs. Light path: imports nothing heavy."""
+"""Classes that declare verbs. Light path: imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ WORKS, PRINTS, RELAYS = "works", "prints", "relays"
 
 
 class Argument:
-    """A verb's words besides its flags; `parameter` names the function's parameter, a list if `many`.
+    """A verb's words besides its flags, passed as `parameter`, as a list if `many`.
 
-    `values` are the kinds that completion offers in turn; the last one again if the argument `repeats`.
+    `values` are the kinds that completion offers in turn; the last one again if it `repeats`.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Argument:
 
 
 class Verb:
-    """A verb, or a group of verbs if `runs` is empty.
+    """A verb, or a group if `runs` is empty.
 
-    `runs` is MODULE:FUNCTION below cli.verbs. The function gets the Session and a keyword per argument and flag;
-    `access` replaces the login flags, and `names` include --selector's machines unless it `keeps_selector`. `light`
-    flags need no Typer, if `light_needs` is given; None always needs it.
+    `runs` is MODULE:FUNCTION below cli.verbs. The function gets the Session and a keyword per argument and flag:
+    `access` for the login flags, and `names` with --selector's machines unless it `keeps_selector`. `light` flags work
+    without Typer, if `light_needs` is given; None means that none do.
     """
 
     # Its section in --help, "" if hidden; set by the catalogue.

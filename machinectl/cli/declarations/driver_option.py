@@ -15,9 +15,9 @@ PREFIX = "driver_option_"
 
 
 def driver_flag(driver_name: str, option: Option) -> Flag:
-    """Return a driver's option as a flag, with its default's type; a secret's value is a file name.
+    """Return a driver's option as a flag of its default's type; a secret is a file name.
 
-    Raises DriverError for a default of another type.
+    Raises DriverError for other types.
     """
     from machinectl.driver import DriverError
     from machinectl.driver.options import typed

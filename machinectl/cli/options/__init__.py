@@ -1,1 +1,1 @@
-"""Options that verbs share, the layout of --help, and the code that runs a declared verb."""
+"""Options that verbs share, the layout of --help, and how verbs run."""

@@ -1,4 +1,4 @@
-"""Read the driver's options of `create` and `set` from the parsed command line."""
+"""Read the driver options of `create` and `set`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def changed_values(driver_name: str, options: Sequence[Option], given: dict[str, Any]) -> dict[str, OptionValue]:
-    """Take the typed driver options out of `given`. Raises UsageError for a value that is not a choice."""
+    """Take typed driver options out of `given`. Raises UsageError for an invalid choice."""
     found: dict[str, OptionValue] = {}
     for option in options:
         value = given.pop(parameter_of(option), None)
@@ -30,7 +30,7 @@ def changed_values(driver_name: str, options: Sequence[Option], given: dict[str,
 def values(
     driver_name: str, options: Sequence[Option], given: dict[str, Any], console: Console
 ) -> dict[str, OptionValue]:
-    """Return all options of a driver. Raises UsageError if a value is missing or not one of the choices."""
+    """Return a driver's options. Raises UsageError for a missing or invalid value."""
     found: dict[str, OptionValue] = {}
     for option in options:
         value = given[parameter_of(option)]

@@ -1,4 +1,4 @@
-"""Handle SIGTERM and SIGHUP while child processes or temporary files must be cleaned up."""
+"""Clean up child processes and files at SIGTERM and SIGHUP."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def leaving_when_told() -> Iterator[None]:
-    """Raise SystemExit at a signal, with the shell's status for it, so that cleanup runs as at ^C.
+    """Raise SystemExit with the shell's status at a signal, so that cleanup runs as at ^C.
 
-    Ignored signals stay ignored, as under nohup. Call it only in the main thread.
+    Ignored signals (nohup) stay ignored. Only for the main thread.
     """
     ours = [each for each in SIGNALS if signal.getsignal(each) is signal.SIG_DFL]
     for each in ours:

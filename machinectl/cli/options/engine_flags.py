@@ -1,4 +1,4 @@
-"""Read the engine options of `create` and `set`: docker-machine's flags, ours and those of old Swarm."""
+"""Read the engine options of `create` and `set`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the typed engine options by record key. Raises UsageError if an engine cannot have one."""
+    """Return the typed options by record key. Raises UsageError for invalid ones."""
     values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
     if files := env_files(given):
         values["env"] = variables(files, values["env"] or ())
@@ -29,7 +29,7 @@ def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def taken(given: dict[str, Any]) -> EngineOptions:
-    """Return the engine options. Raises UsageError if an engine cannot have one."""
+    """Raise UsageError for invalid options."""
     values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
     values["env"] = variables(env_files(given), values["env"] or ())
     options = EngineOptions.load({key: value for key, value in values.items() if value})
@@ -39,30 +39,29 @@ def taken(given: dict[str, Any]) -> EngineOptions:
 
 
 def env_files(given: dict[str, Any]) -> list[str]:
-    """Return the env files for the engine."""
     return given[ENV_FILE.parameter] or []
 
 
 def variables(files: Sequence[str], typed: Sequence[str]) -> list[str]:
-    """Merge the engine's environment: typed variables override those of files, as with docker."""
+    """Merge variables: typed ones override those of files, as with docker."""
     found = [variable for path in files for variable in read_env_file(path, os.environ)]
     return list(each_once([*found, *typed]))
 
 
 def warn_of_open_files(given: dict[str, Any], console: Console) -> None:
-    """Warn of each env file that other users can read: it may hold passwords."""
+    """Warn of env files that others can read: they may hold passwords."""
     for path in env_files(given):
         if is_exposed(path):
             console.warn(f"{path} can be read by others; if it holds a password: chmod 600 {shlex.quote(path)}")
 
 
 def asks_for_swarm(given: dict[str, Any]) -> bool:
-    """Return whether flags of the discontinued Swarm were given. Scripts still pass them, so they are accepted."""
+    """Return whether flags of the discontinued Swarm were given, which scripts still pass."""
     return any(given[flag.parameter] for flag in OLD_SWARM)
 
 
 def labels(given: Sequence[str], option: str) -> dict[str, str]:
-    """Parse KEY=VALUE labels; a key without a value gets an empty one. Raises UsageError if a key is missing."""
+    """Parse KEY=VALUE labels. Raises UsageError without a key."""
     found = {}
     for label in given:
         key, _, value = label.partition("=")

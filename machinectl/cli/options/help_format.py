@@ -1,7 +1,4 @@
-"""Format a verb's --help: options in sections, then examples.
-
-An option's `rich_help_panel` names its section; options without one come first.
-"""
+"""Format a verb's --help: options in the section of their `rich_help_panel`, then examples."""
 
 from __future__ import annotations
 
@@ -23,8 +20,6 @@ ARGUMENTS, OPTIONS = "Arguments", "Options"
 
 
 class HelpedCommand(TyperCommand):
-    """Help of a verb."""
-
     def format_options(self, ctx: Any, formatter: Any) -> None:
         write_sections(self.get_params(ctx), ctx, formatter)
 
@@ -33,8 +28,6 @@ class HelpedCommand(TyperCommand):
 
 
 class HelpedGroup(TyperGroup):
-    """Help of a group of verbs."""
-
     def format_options(self, ctx: Any, formatter: Any) -> None:
         write_sections(self.get_params(ctx), ctx, formatter)
         self.format_commands(ctx, formatter)
@@ -44,7 +37,6 @@ class HelpedGroup(TyperGroup):
 
 
 def write_sections(parameters: Iterable[Any], ctx: Any, formatter: Any) -> None:
-    """Write the options, and the arguments that have a help text, in their sections."""
     sections: dict[str, list[tuple[str, str]]] = {}
     for parameter in parameters:
         record = parameter.get_help_record(ctx)
@@ -58,7 +50,6 @@ def write_sections(parameters: Iterable[Any], ctx: Any, formatter: Any) -> None:
 
 
 def rank(title: str) -> int:
-    """Return a section's sort key; sections of equal rank keep their order."""
     if title == ARGUMENTS:
         return 0
     if title.startswith(IN_DRIVER):
@@ -67,7 +58,7 @@ def rank(title: str) -> int:
 
 
 def write_examples(examples: str | None, formatter: Any) -> None:
-    """Write the examples without line breaks, at any width, so that users can copy them."""
+    """Write examples unwrapped, so that users can copy them."""
     if not examples:
         return
     formatter.write_paragraph()

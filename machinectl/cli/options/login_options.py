@@ -1,4 +1,4 @@
-"""Read the options for logging in to a machine's host."""
+"""Read the options for logging in to hosts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
 
 
 def taken_access(options: dict[str, Any], here: Session) -> Access:
-    """Build the login from the LOGIN flags and remove them from `options`."""
+    """Build the login, and remove its flags from `options`."""
     from machinectl.hosts.connection.login import Access
 
     secrets = {
@@ -50,14 +50,14 @@ def taken_access(options: dict[str, Any], here: Session) -> Access:
 
 
 def traced(text: str) -> str:
-    """Return a remote command or its output for --debug, without secrets: the host's files hold passwords too."""
+    """Mask secrets in a --debug trace: host files hold passwords too."""
     from machinectl.masking import without_secrets_in_lines
 
     return without_secrets_in_lines(re.sub(FILE_CONTENT, "|…", text))
 
 
 def secret(path: str, flag: str, variable: str | None, console: Console) -> str | None:
-    """Return the content of the file at `path`, else the environment variable's value, else None."""
+    """Return the file's content, else the variable's value."""
     if not path:
         return variable or None
     if is_exposed(path):
@@ -66,12 +66,12 @@ def secret(path: str, flag: str, variable: str | None, console: Console) -> str 
 
 
 def taken_jump(text: str | None) -> str | None:
-    """Return --ssh-jump for the record: ProxyJump's "none" becomes ""."""
+    """Return --ssh-jump for the record: "none" becomes "", as for ProxyJump."""
     return "" if text is not None and text.strip().lower() in NO_JUMP else text
 
 
 def authority(here: Session) -> Pair | None:
-    """Return the CA pair that was given before the verb, or None."""
+    """Return the CA that was given before the verb."""
     from machinectl.commands.certs.create import given_ca
 
     return given_ca(here.tls.ca, here.tls.ca_key) if here.tls.ca_key else None

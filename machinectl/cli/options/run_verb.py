@@ -1,4 +1,4 @@
-"""Run a declared verb, on the light path and with Typer. Imports nothing heavy."""
+"""Run a declared verb, with or without Typer. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int:
-    """Run a verb, print its errors and return its exit status. `given` maps parameters to values."""
+    """Run a verb, print its errors and return its exit status. `given` is by parameter."""
     is_for(purpose(declared, given))
     try:
         if declared.follows and not given.get("dry_run"):
@@ -62,7 +62,6 @@ def function_of(declared: Verb) -> Callable[..., int | None]:
 
 
 def purpose(declared: Verb, given: dict[str, Any]) -> str:
-    """Return WORKS, PRINTS or RELAYS for a verb with these options; see `stdio.is_for`."""
     if declared.output == PRINTS:
         return WORKS if given.get("write") or given.get("output") else PRINTS
     if declared.output == WORKS:

@@ -1,6 +1,6 @@
-"""Update docker's contexts and the SSH config file after machines change. Part of the light path.
+"""Update docker's contexts and the SSH config file when machines change. Light path.
 
-Failures never stop a verb: they are reported once, when it ends.
+A failure never stops the verb, which reports it at the end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OFF = {"off", "no", "false", "f", "0"}
 
 
 def switched_off(variable: str = SWITCH) -> bool:
-    """Return whether an environment variable disables something; by default, docker's contexts."""
+    """Return whether a variable disables a feature; by default, docker's contexts."""
     return os.environ.get(variable, "").lower() in OFF
 
 
@@ -33,7 +33,7 @@ SSH = ("ssh's configuration", "machinectl ssh-config --write")
 
 
 class Following:
-    """Followers of a store, called from several threads."""
+    """Followers of a store. Threads call it."""
 
     def __init__(self) -> None:
         # Messages to print; and failures by (follower, cause, hint), each with its machines.
@@ -66,7 +66,7 @@ class Following:
             self.attempt(SSH, known_as, ssh_config)
 
     def catch_up(self, store: Store) -> None:
-        """Update STORE/ssh_config if this version, the installed ssh or the store's path requires it."""
+        """Rewrite STORE/ssh_config if this version, ssh or the store's path requires it."""
 
         def ssh_config() -> None:
             from machinectl.hosts.exports.ssh_config_file import rewrite_outdated
@@ -77,7 +77,6 @@ class Following:
             self.attempt(SSH, "all machines", ssh_config)
 
     def attempt(self, what: tuple[str, str], name: str, follow: Callable[[], None]) -> None:
-        """Run one update and record its failure."""
         try:
             follow()
         except MachineError as exc:
@@ -93,7 +92,7 @@ class Following:
         return bool(self.said or self.failed)
 
     def report(self, warn: Callable[[str], None]) -> None:
-        """Print each message and failure once."""
+        """Print each message once."""
         for text in dict.fromkeys(self.said):
             warn(text)
         for ((what, mend), cause, hint), names in self.failed.items():

@@ -35,7 +35,7 @@ def new_app(**settings: Any) -> typer.Typer:
 
 
 def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
-    """Add a verb, or a group with all its verbs. `arguments` is the canonical command line."""
+    """Add a verb, or a group with its verbs. `arguments` are canonical."""
     declared = ALL[name]
     if name in GROUPS:
         group = new_app(help=declared.summary, no_args_is_help=True)
@@ -139,6 +139,6 @@ def a_number(given: float | None) -> float | None:
 
 
 def parted_by_commas(ctx: typer.Context, param: typer.CallbackParam, value: list[str] | None) -> list[str] | None:
-    """Split a repeatable option's environment variable at commas, because Typer splits at spaces."""
+    """Split a repeatable option's variable at commas: Typer splits at spaces."""
     source = ctx.get_parameter_source(str(param.name))
     return listed(str(param.envvar)) if source and source.name == "ENVIRONMENT" else value

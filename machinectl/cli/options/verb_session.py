@@ -1,4 +1,4 @@
-"""What a verb gets to work with: the store, the console and the options before the verb. Light path."""
+"""The session of a verb: store, console and the options before it. Light path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class GivenTLS:
-    """The files of docker-machine's --tls-… options; "" if an option was not given."""
+    """The files of docker-machine's --tls-… options, or ""."""
 
     def __init__(self, ca: str = "", ca_key: str = "", certificate: str = "", key: str = "") -> None:
         self.ca = ca
@@ -27,7 +27,7 @@ class GivenTLS:
 
 
 class Session:
-    """A running command line: `arguments` are all its words in canonical form."""
+    """A running command line; `arguments` are canonical."""
 
     def __init__(
         self,

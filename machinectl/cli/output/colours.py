@@ -1,4 +1,4 @@
-"""Colours, and whether a terminal can show them."""
+"""Colour text if the terminal can show it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 
 
 def is_drawn_on(stream: object) -> bool:
-    """Return whether a stream is a terminal that moves its cursor."""
+    """Return whether a stream is a terminal with cursor control."""
     return getattr(stream, "isatty", lambda: False)() is True and os.environ.get("TERM") != "dumb"
 
 
 def coloured(text: str, colour: str, stream: object) -> str:
-    """Colour text (ECMA-48) on a terminal unless NO_COLOR is set (no-color.org)."""
+    """Colour text on a terminal (ECMA-48), unless NO_COLOR is set (no-color.org)."""
     if not text or not is_drawn_on(stream) or os.environ.get("NO_COLOR"):
         return text
     return f"\x1b[{colour}m{text}\x1b[0m"

@@ -34,9 +34,9 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def guarded(work: Callable[[], int | None], *, program: str = "", failure_status: int = 0) -> int:
-    """Run a command, print its error and return the exit code; --debug shows a bug's traceback.
+    """Run a command, print its error and return the exit code.
 
-    `program` replaces `machinectl` in hints. `failure_status`, if not 0, is the exit code of every expected error.
+    `program` replaces `machinectl` in hints. `failure_status`, if not 0, is the exit code of expected errors.
     """
     try:
         return work() or 0
@@ -73,7 +73,6 @@ def missing(package: str) -> MachineError:
 
 
 def report(error: MachineError, program: str = "") -> None:
-    """Print an error and its hint on stderr; on a terminal in red, with the hint's commands in bold."""
     program = program or THIS.name
     first, *more = begun(error.cause, at_terminal=is_drawn_on(sys.stderr)).split("\n")
     hints = [f"  {emphasised(harmless(line), program)}" for line in as_called(error.hint, program).split("\n") if line]
@@ -82,14 +81,14 @@ def report(error: MachineError, program: str = "") -> None:
 
 
 def begun(cause: str, *, at_terminal: bool) -> str:
-    """Put `Error: ` in front, except of the lines that scripts search for."""
+    """Add `Error: `, except to lines that scripts search for."""
     if cause.startswith(BEGUN) or (cause.startswith(DOCKER_MACHINES) and not at_terminal):
         return cause
     return f"Error: {cause}"
 
 
 def emphasised(hint: str, program: str) -> str:
-    """Set a hint's commands in bold on a terminal, up to the end of their clause."""
+    """Print a hint's commands in bold on a terminal."""
     before, command, after = hint.partition(f"{program} ")
     if not command:
         return hint
@@ -99,7 +98,7 @@ def emphasised(hint: str, program: str) -> str:
 
 
 def as_called(text: str, program: str) -> str:
-    """Replace `machinectl` in commands by the way this program was called, with its store."""
+    """Replace `machinectl` in commands by how this program was called, with its store."""
     if program == NAME:
         return text
     from machinectl.cli.catalogue import VERBS
@@ -121,7 +120,7 @@ def first_word(text: str) -> str:
 
 
 def program_with(root: str) -> str:
-    """Return the command that runs this program with a store; "" means the usual store."""
+    """Return the command that runs this program with a store."""
     if not root:
         return THIS.name
     import shlex
@@ -134,7 +133,7 @@ def debugging() -> bool:
 
 
 def report_of_bug(bug: Exception) -> str:
-    """Return the traceback with --debug; else save it to a file and return where it is."""
+    """Return the traceback with --debug; else save it, and return where."""
     import platform
     import traceback
 

@@ -25,7 +25,6 @@ def overview() -> str:
 
 
 def width() -> int:
-    """Return the width of help in columns."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isascii() and columns.isdigit() and int(columns) > 0:
         return min(int(columns), WIDEST)
@@ -46,7 +45,7 @@ def lines(columns: int) -> Iterator[str]:
 
 
 def listed(rows: Iterable[tuple[str, str]], columns: int) -> Iterator[str]:
-    """Return names and texts in two columns, or in one if the terminal is narrow."""
+    """Return two columns, or one on a narrow terminal."""
     rows = list(rows)
     start = max(len(name) for name, _ in rows) + INDENT + GAP
     if columns - start < start:
@@ -61,7 +60,7 @@ def listed(rows: Iterable[tuple[str, str]], columns: int) -> Iterator[str]:
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """Wrap text to `columns`; a longer word gets its own line."""
+    """Wrap text; a word that is too long gets its own line."""
     found = [""]
     for word in text.split():
         joined = f"{found[-1]} {word}".lstrip()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def shown(text: str, program: str) -> str:
-    """Return text for the user: safe for a terminal, its commands as this program was called."""
+    """Sanitise text for the user; its commands match how this program was called."""
     return harmless(as_called(text, program))
 
 
@@ -26,7 +26,7 @@ def warning(text: str) -> str:
 
 @contextmanager
 def timed(title: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Report how long a step took, and whether it failed or was interrupted."""
+    """Report a step's duration, and whether it failed or was interrupted."""
     started = time.monotonic()
     outcome = "failed after "
     try:
@@ -40,7 +40,7 @@ def timed(title: str, tell: Callable[[str], None]) -> Iterator[None]:
 
 
 def cut(text: str, width: int) -> str:
-    """Cut a line to `width` columns; a character takes up to two."""
+    """Cut a line to `width` columns; characters may take two."""
     # Imported late: only drawing needs rich.
     from rich.cells import cell_len, set_cell_size
 

@@ -1,7 +1,4 @@
-"""Draw a live table of work on several machines.
-
-Loads rich, so import it only to draw.
-"""
+"""Draw a live table of work on several machines. Loads rich: import it only to draw."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ STYLES = {State.DONE: "green", State.FAILED: "red", State.UNFINISHED: "yellow"}
 
 @dataclass
 class Row:
-    """A machine's row. `begun` and `since` (start of the step) are monotonic seconds, 0 if not begun."""
+    """A machine's row. `begun` and `since`, the step's start, are monotonic seconds, 0 before."""
 
     name: str
     state: State = State.WAITING
@@ -84,7 +81,7 @@ class Row:
 
 @dataclass
 class Table:
-    """The drawn table: all machines if they fit, else those at work and a count of the others."""
+    """All machines if they fit, else those at work and a count of the others."""
 
     rows: dict[str, Row]
 
@@ -106,7 +103,7 @@ class Table:
 
 
 class LiveBoard(PlainBoard):
-    """A console.Board with its table at the bottom; messages scroll above it."""
+    """A console.Board at the bottom of the terminal; messages scroll above it."""
 
     def __init__(self, person: Console, program: str, names: Sequence[str]) -> None:
         super().__init__(person, program)
@@ -201,5 +198,4 @@ def result(error: BaseException | None) -> State:
 
 
 def printable(text: str) -> str:
-    """Return text on one line, without control characters."""
     return "".join(character if character.isprintable() else " " for character in text)

@@ -1,7 +1,4 @@
-"""Print output of many machines, with the machine's name before each line.
-
-Pipes get the bytes unchanged; terminals get sanitised text.
-"""
+"""Print many machines' output, with names before lines; sanitised only on a terminal."""
 
 from __future__ import annotations
 
@@ -43,8 +40,6 @@ BOLD = "1"
 
 
 class Printer(Protocol):
-    """Prints the output of machines."""
-
     def said(self, said: OutputPiece) -> None: ...
 
     # A machine has ended.
@@ -58,7 +53,7 @@ class Printer(Protocol):
 
 
 class Lines:
-    """Prints each line once it is complete."""
+    """Prints lines as they complete."""
 
     def __init__(self, names: Sequence[str]) -> None:
         width = max(map(len, names), default=0)
@@ -100,7 +95,7 @@ class Lines:
 
 
 class Kept:
-    """A machine's output in order, in memory or, beyond `most` bytes, in a file."""
+    """A machine's output in order, in a file beyond `most` bytes."""
 
     def __init__(self, most: int = IN_MEMORY) -> None:
         # Imported late: Lines does not need it.
@@ -115,10 +110,10 @@ class Kept:
         self.status: int | None = None
 
     def add(self, data: bytes, *, on_stderr: bool) -> None:
-        """Keep a piece of output. Raises OSError if the disk is full; earlier pieces stay."""
+        """Raise OSError if the disk is full; earlier pieces stay."""
         piece = PIECE.pack(on_stderr, len(data)) + data
         if self._file is None and len(self._memory) + len(piece) > self._most:
-            # The file is unlinked: closing it frees the space.
+            # Closing the file frees its space at once.
             self._file = temporary_file()
             write_at(self._file.fileno(), bytes(self._memory), 0)
             self._end = len(self._memory)
@@ -132,7 +127,7 @@ class Kept:
 
     @property
     def sums(self) -> tuple[bytes, bytes, int | None]:
-        """Compare equal for machines with equal output and exit status."""
+        """Compare equal for equal output and exit status."""
         return self._sums[False].digest(), self._sums[True].digest(), self.status
 
     def pieces(self) -> Iterator[tuple[bytes, bool]]:
@@ -155,9 +150,9 @@ class Kept:
 
 
 class Grouped:
-    """Prints each machine's output together when it ends.
+    """Prints a machine's output when it ends.
 
-    Beyond MOST_TOGETHER, or if the disk is full, it warns and prints lines as they come.
+    Beyond MOST_TOGETHER, or if the disk is full, it warns and prints lines at once.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -200,10 +195,10 @@ class Grouped:
 
 
 class Folded:
-    """Prints equal outputs once, under the names of their machines, on a terminal.
+    """Prints equal outputs once, under all their machines' names, on a terminal.
 
-    After FOLDING_SECONDS or MOST_FOLDED bytes it folds the ended machines. The others are printed by line or, with
-    `together`, at their end.
+    After FOLDING_SECONDS or MOST_FOLDED bytes it prints what it has; other machines then print by line, or `together`
+    at their end.
     """
 
     def __init__(self, names: Sequence[str], *, together: bool) -> None:
@@ -277,7 +272,7 @@ def show(kept: Kept) -> None:
 
 
 class AsJSON:
-    """Prints a JSON object per machine when it ends; `Truncated` if output exceeds MOST_IN_JSON or the disk is full."""
+    """Prints a JSON object per machine; `Truncated` beyond MOST_IN_JSON or if the disk is full."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._kept = {name: Kept() for name in names}
@@ -327,7 +322,7 @@ def stream(on_stderr: bool) -> Any:
 
 
 def fit(line: bytes, on_stderr: bool) -> bytes:
-    """Sanitise a line for a terminal; a pipe gets it unchanged."""
+    """Sanitise a line for a terminal."""
     if not stream(on_stderr).isatty():
         return line
     text = line.removesuffix(b"\r").decode(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Report work on several machines as plain lines on stderr."""
+"""Report work on several machines as lines on stderr."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class PlainBoard:
-    """A console.Board. `person` is the console that asks questions."""
+    """A console.Board. `person` asks the user."""
 
     def __init__(self, person: Console, program: str) -> None:
         self.person = person
@@ -66,7 +66,7 @@ class PlainBoard:
             yield
 
     def say(self, name: str, text: str) -> None:
-        """Print a message about a machine as soon as the screen is free."""
+        """Print when the screen is free."""
         with self.lock:
             self.held += [f"{name}: {line}" for line in text.split("\n")]
             if not self.asides:

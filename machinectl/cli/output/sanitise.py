@@ -1,4 +1,4 @@
-"""Escape text from hosts, servers and files before it reaches a terminal."""
+"""Sanitise text from hosts, servers and files for a terminal."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ PART = 1 << 12
 
 
 def harmless(text: str) -> str:
-    """Escape what is not printable: ECMA-48 controls, bidirectional controls, undecodable bytes."""
+    """Escape ECMA-48 controls, bidirectional controls and undecodable bytes."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter in LAYOUT else spelt(letter) for letter in text)
 
 
 def harmless_json(text: str) -> str:
-    """Escape JSON text with JSON's own escapes, without loss (RFC 8259 7)."""
+    """Use JSON's own escapes, which lose nothing (RFC 8259 7)."""
     # In parts: a host's output can be megabytes, mostly printable.
     parts = (text[at : at + PART] for at in range(0, len(text), PART))
     return "".join(part if part.isprintable() else part.translate(IN_JSON) for part in parts)

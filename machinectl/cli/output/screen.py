@@ -1,4 +1,4 @@
-"""Take over a terminal's screen, redraw it in place and restore it."""
+"""Take over the terminal's screen, redraw it and restore it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLEAR_LINE, CLEAR_BELOW = "\x1b[K", "\x1b[J"
 
 
 class Screen:
-    """Stdout's screen while entered; typed text is neither shown nor kept."""
+    """Stdout's screen while entered; typed text is discarded."""
 
     def __init__(self) -> None:
         self._modes: list[Any] | None = None
@@ -40,16 +40,16 @@ class Screen:
         with_echo(self._modes)
 
     def size(self) -> tuple[int, int]:
-        """Return usable columns and lines; the last column is for the cursor."""
+        """Return columns without the last, which holds the cursor, and lines."""
         columns, lines = os.get_terminal_size(sys.stdout.fileno())
         return max(columns - 1, 1), max(lines, 1)
 
     def show(self, lines: Sequence[str]) -> None:
-        """Overwrite the screen in place, without clearing it first, so that it does not flicker."""
+        """Overwrite the screen without clearing it first, which would flicker."""
         draw(BEGIN + "\r\n".join(f"{line}{CLEAR_LINE}" for line in lines) + CLEAR_BELOW + END)
 
     def suspend(self) -> None:
-        """Restore the screen, stop as ^Z does, and redraw when continued."""
+        """Restore the screen, stop as at ^Z, and redraw when continued."""
         self.__exit__()
         before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         # Signal this thread: the call returns only after the signal arrives.
@@ -59,7 +59,7 @@ class Screen:
 
 
 def without_echo() -> list[Any] | None:
-    """Turn echo off; return the earlier modes, or None if stdin is not a terminal."""
+    """Turn echo off; return the earlier modes, None without a terminal."""
     if not sys.stdin.isatty():
         return None
     import termios

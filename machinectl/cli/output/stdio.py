@@ -1,7 +1,4 @@
-"""Make stdout and stderr safe: a broken pipe never stops work on a machine.
-
-After `open_streams`, all output goes through `Stream`.
-"""
+"""Make stdout and stderr safe: after `open_streams`, a broken pipe never stops work on a machine."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class OutputError(Exception):
-    """The output cannot be written. Not an OSError, so that handlers of socket or file errors do not catch it."""
+    """No OSError: handlers of socket and file errors must not catch it."""
 
     def __init__(self, cause: OSError) -> None:
         super().__init__(f"Cannot write the output: {cause.strerror}")
@@ -29,7 +26,7 @@ class OutputError(Exception):
 
 
 class Stream(io.FileIO):
-    """Write to a descriptor and discard what fails. The first failure raises if `ends_early`."""
+    """Writes to a descriptor, and discards what fails. The first failure raises if `ends_early`."""
 
     def __init__(self, given: Any) -> None:
         super().__init__(given.fileno(), "w", closefd=False)
@@ -48,7 +45,7 @@ class Stream(io.FileIO):
         return count
 
     def _wait(self) -> None:
-        """Wait for the reader, because another program may have made the descriptor non-blocking."""
+        """Wait for the reader: another program may have made the descriptor non-blocking."""
         import select
 
         select.select([], [self], [])
@@ -69,7 +66,7 @@ streams: dict[str, Stream] = {}
 
 
 def open_streams() -> None:
-    """Wrap sys.stdout and sys.stderr in a `Stream`. A closed one (`>&-`) becomes /dev/null."""
+    """Wrap sys.stdout and sys.stderr; a closed one (`>&-`) becomes /dev/null."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 (open until exit)
@@ -81,7 +78,6 @@ def open_streams() -> None:
 
 
 def ours(name: str, given: Any) -> io.TextIOWrapper:
-    """Return a text stream with the same settings over a Stream."""
     streams[name] = Stream(given)
     return io.TextIOWrapper(
         io.BufferedWriter(streams[name]),

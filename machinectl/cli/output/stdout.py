@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def write_out(text: str) -> None:
-    """Write text in the locale's encoding, else in UTF-8; sanitise it for a terminal."""
+    """Write text in the locale's encoding, else UTF-8; sanitise it for a terminal."""
     draw(harmless(text) if sys.stdout.isatty() else text)
 
 
 def write_file(text: str) -> None:
-    """Write a file's text, in UTF-8 in any locale."""
+    """Write a file's text, always in UTF-8."""
     if sys.stdout.isatty():
         write_out(text)
     else:
@@ -40,7 +40,7 @@ def write_bytes(data: bytes) -> None:
 
 
 def print_json(data: Any, *, indent: int | None = 4) -> None:
-    """Print UTF-8 JSON with escapes for what is not printable; on one line if `indent` is None."""
+    """Print UTF-8 JSON; escape what is not printable."""
     import json
 
     write_bytes(harmless_json(json.dumps(data, indent=indent, ensure_ascii=False) + "\n").encode())

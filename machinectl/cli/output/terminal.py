@@ -1,4 +1,4 @@
-"""The command line's Console: messages on stderr, a spinner, questions on stdin."""
+"""The command line's Console: messages on stderr, spinner, questions on stdin."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LONGEST_SLEEP = 0.5
 
 
 class Terminal:
-    """A console.Console. Commands in texts show `program`, the way this program was called."""
+    """A console.Console. `program` is how this program was called."""
 
     def __init__(self, program: str) -> None:
         self.program = program
@@ -55,7 +55,7 @@ class Terminal:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Print one line with the step's duration at its end; on a terminal, a spinner meanwhile."""
+        """Print a line with the step's duration at its end, after a spinner."""
         with timed(title, self.note), self.spinner.spinning(shown(title, self.program)):
             yield
 
@@ -64,11 +64,11 @@ class Terminal:
         return self.answer(lambda: unseen(prompt) if secret else line(prompt))
 
     def confirm(self, question: str) -> bool:
-        """Ask yes or no, also from a pipe. As in docker-machine, any answer that begins with y is yes."""
+        """Ask yes or no, also from a pipe. Any answer with y in front is yes, as in docker-machine."""
         return self.answer(lambda: line(f"{harmless(question)} (y/n): ")).strip().lower().startswith("y")
 
     def answer(self, ask: Callable[[], str]) -> str:
-        """Return the answer; end the question's line at ^C or end of input."""
+        """End the question's line at ^C or end of input."""
         with self.spinner.aside():
             try:
                 return ask()
@@ -85,7 +85,6 @@ class Terminal:
             time.sleep(min(left, LONGEST_SLEEP))
 
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:
-        """Return a live board on a terminal with cursor control, else plain lines."""
         # --debug prints past any board, which would break a live table.
         if is_drawn_on(sys.stderr) and not debugging():
             from machinectl.cli.output.live_board import LiveBoard
@@ -97,14 +96,13 @@ class Terminal:
 
 
 def unseen(prompt: str) -> str:
-    """Read a line without echo."""
     import getpass
 
     return getpass.getpass(prompt, sys.stderr)
 
 
 def line(question: str) -> str:
-    """Read a line of stdin. Raises EOFError at its end."""
+    """Raise EOFError at the end of stdin."""
     print(question, end="", file=sys.stderr, flush=True)
     answer = sys.stdin.buffer.readline()
     if not answer:
@@ -113,7 +111,7 @@ def line(question: str) -> str:
 
 
 class Spinner:
-    """The terminal's last line: the current step and its duration."""
+    """The terminal's last line: a step and its duration."""
 
     def __init__(self) -> None:
         # Held while writing; the spinner's threads wait for it.
@@ -169,12 +167,11 @@ class Step:
 
 
 def as_encoded(text: str) -> str:
-    """Return text as stderr encodes it, because escapes take more columns."""
+    """Encode text as stderr does: its escapes take more columns."""
     return text.encode(sys.stderr.encoding, sys.stderr.errors or "strict").decode(sys.stderr.encoding)
 
 
 def columns() -> int:
-    """Return the terminal's width, 80 if unknown."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except OSError:

@@ -1,7 +1,4 @@
-"""Show a file transfer's progress bar on stdout, as scp does.
-
-Loads rich, so import it only to draw.
-"""
+"""Show a transfer's progress on stdout, as scp does. Loads rich: import it only to draw."""
 
 from __future__ import annotations
 

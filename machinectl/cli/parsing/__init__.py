@@ -1,1 +1,1 @@
-"""Read command lines: Go-style flags, lookahead for Typer, completion, and calls by docker."""
+"""Read command lines: Go's flags, lookahead for Typer, completion, docker's calls."""

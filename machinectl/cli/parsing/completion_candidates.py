@@ -1,6 +1,6 @@
-"""List completion candidates for each place of a command line, for shells and for docker.
+"""List completion candidates for shells and for docker.
 
-Fast enough for a Tab: Typer is not loaded. Only drivers cost time, as they are found and loaded.
+Fast enough for a Tab: without Typer. Only drivers must be found and loaded.
 """
 
 from __future__ import annotations
@@ -14,15 +14,11 @@ HELP = Flag("-h", "--help")
 
 
 def verbs(group: str = "") -> dict[str, str]:
-    """Return the visible verbs, or those of a group, each with its summary."""
     return {name: verb.summary for name, verb in (GROUPS[group] if group else VERBS).items() if verb.section}
 
 
 def arguments(verb: str) -> tuple[tuple[str, ...], bool]:
-    """Return the kinds of a verb's arguments in order, and whether the last one repeats.
-
-    A verb of a group includes the group: `certs ls`.
-    """
+    """Return a verb's argument kinds, and whether the last one repeats. `verb` may be `certs ls`."""
     if verb == "help":
         return (VERB,), False
     if verb not in ALL:
@@ -32,12 +28,11 @@ def arguments(verb: str) -> tuple[tuple[str, ...], bool]:
 
 
 def flags(verb: str = "") -> list[Flag]:
-    """Return the visible flags of a verb, or those before the verb."""
     return [*(flag for flag in flags_of_verb(verb) if not flag.hidden), HELP]
 
 
 def machines(root: str = "") -> list[str]:
-    """Return the machines of a store (by default the usual one); none if it cannot be read."""
+    """Return a store's machines; none if it cannot be read."""
     from machinectl.errors import MachineError
     from machinectl.machines.store import Store
 
@@ -48,7 +43,7 @@ def machines(root: str = "") -> list[str]:
 
 
 def labels(root: str = "") -> list[str]:
-    """Return the machines' labels as selectors, KEY and KEY=VALUE, except those that a shell would expand."""
+    """Return selectors, KEY and KEY=VALUE, for all labels that a shell leaves unchanged."""
     from machinectl.errors import MachineError
     from machinectl.machines.store import Store
 
@@ -68,14 +63,14 @@ def is_plain(word: str) -> bool:
 
 
 def drivers() -> list[str]:
-    """Return the names of the installed drivers without loading them."""
+    """Return the drivers' names without loading them."""
     from machinectl.driver.installed_drivers import installed
 
     return [driver.name for driver in installed()]
 
 
 def driver_flags(driver: str) -> list[Flag]:
-    """Return the flags that a driver adds to `create`; none if it is missing or fails to load."""
+    """Return a driver's flags; none if it is missing or fails to load."""
     from machinectl.driver.installed_drivers import load
     from machinectl.errors import MachineError
 

@@ -1,7 +1,6 @@
-"""Complete `docker machine …`, in the output format of cobra's completion scripts.
+"""Complete `docker machine …` for cobra's scripts (github.com/spf13/cobra completions.go).
 
-github.com/spf13/cobra completions.go: one candidate per line, a tab and its description; then `:` and the directive for
-the shell. Light: it runs at each Tab.
+Output: candidates as NAME, tab, DESCRIPTION; then `:` and the shell's directive. Light: it runs at each Tab.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ NO_BLANK = 2
 
 
 class Typed:
-    """A command line before the word to complete.
+    """The command line before the word to complete.
 
-    `verb` is the verb so far, `words` its arguments, `values` the flags' values by long name, and `open` the flag whose
-    value comes next. After `--` no word is a flag.
+    `verb` is the verb so far, `words` its arguments, `values` flags' values by long name, `open` the flag whose value
+    comes next. After `--` no word is a flag.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -73,12 +72,12 @@ class Typed:
         ]
 
     def flag(self, name: str) -> Flag | None:
-        """Return the flag with this name; like Go, accept one dash for two."""
+        """Return a flag; like Go, accept one dash for two."""
         return next((flag for flag in self.flags() if {name, f"-{name}"}.intersection(flag.all_names)), None)
 
 
 def completion(words: Sequence[str]) -> str:
-    """Return the candidates for the last of `words`, which follow `docker machine`, in cobra's format."""
+    """Return cobra's lines for the last of `words`, which follow `docker machine`."""
     *before, word = words or [""]
     typed = Typed(before)
     if typed.open is None and "=" in word and word.startswith("-") and not typed.only_words:
@@ -90,7 +89,6 @@ def completion(words: Sequence[str]) -> str:
 
 
 def offer(typed: Typed, word: str) -> Offer:
-    """Return the candidates for the next word."""
     if typed.open:
         return values(typed, typed.open.offers, word)
     # Words after the machine's name go to the host.
@@ -109,7 +107,6 @@ def offer(typed: Typed, word: str) -> Offer:
 
 
 def values(typed: Typed, kind: str | tuple[str, ...], word: str) -> Offer:
-    """Return the candidates for a flag's value or an argument."""
     if kind in {FILE, DIRECTORY}:
         return {}, FILES if kind == FILE else DIRECTORIES
     if kind in {PLACE, REMOTE}:
@@ -126,7 +123,7 @@ def values(typed: Typed, kind: str | tuple[str, ...], word: str) -> Offer:
 
 
 def selectors(typed: Typed, word: str) -> Offer:
-    """Return the labels, appended to the selectors before the last comma."""
+    """Return labels, each after the selectors up to the last comma."""
     before = word[: word.rfind(",") + 1]
     offered = completion_candidates.labels(typed.values.get("--storage-path", ""))
     return named(f"{before}{label}" for label in offered), NO_BLANK | NOTHING_ELSE
@@ -135,7 +132,7 @@ def selectors(typed: Typed, word: str) -> Offer:
 def places(typed: Typed, word: str, otherwise: int) -> Offer:
     """Return `[USER@]MACHINE:` for each machine, or `otherwise` if none matches.
 
-    Paths on hosts are unknown here. A colon after a slash belongs to a local path.
+    Hosts' paths are unknown. A colon after a slash belongs to a local path.
     """
     before, colon, _ = word.partition(":")
     if colon and "/" not in before:

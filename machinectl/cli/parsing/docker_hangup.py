@@ -1,8 +1,7 @@
-"""End this process when docker, which runs it as a plugin, is told to end.
+"""Interrupt this process when docker, which runs it as a plugin, ends.
 
-Without a terminal, docker closes a socket to its plugins instead of passing the signal on (docker/cli
-cli-plugins/socket). If the signal went to the process group, this process has it already: a second would count as
-another ^C.
+Without a terminal, docker closes a socket instead of passing signals on (docker/cli cli-plugins/socket). A signal to
+the process group arrives by itself: a second one would count as another ^C.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ ENDING = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 
 def end_with_docker(environment: Mapping[str, str]) -> None:
-    """Interrupt this process when docker ends, unless a signal does. Without docker's socket, do nothing."""
+    """Interrupt this process when docker ends, unless a signal has. Needs docker's socket."""
     address = environment.get(SOCKET, "")
     if not address:
         return
@@ -45,7 +44,7 @@ def end_with_docker(environment: Mapping[str, str]) -> None:
 
 
 def watch(docker: socket.socket, heard: int) -> None:
-    """Wait until docker hangs up, then interrupt this process unless `heard`, its wakeup pipe, shows a signal."""
+    """Wait until docker hangs up, then interrupt unless `heard`, the wakeup pipe, shows a signal."""
     while read(docker):
         continue
     interrupted = False

@@ -1,7 +1,7 @@
-"""Translate docker's calls to its plugin into our command lines.
+"""Translate docker's calls to its plugin into our command lines. Light path.
 
-docker passes its whole command line without its own name, so its global options come first: `-H tcp://… machine ls`,
-`help machine ls` (docker/cli cli-plugins/manager, PluginRunCommand). Light path: imports nothing heavy.
+docker's global options come before the plugin's name: `-H tcp://… machine ls`, `help machine ls` (docker/cli
+cli-plugins/manager, PluginRunCommand).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ GLOBAL = by_names(
 
 
 def answer(arguments: Sequence[str]) -> Callable[[], int] | None:
-    """Return the work for docker's own requests (completion, hooks), or None for a user's command line."""
+    """Return the work for docker's completion or hook request, None for a user's command line."""
     if arguments[:1] == [COMPLETE]:
         return lambda: complete(arguments[1:])
     if arguments[1:2] == [HOOKS] and len(arguments) > 2:  # noqa: PLR2004 (docker's arguments)
@@ -65,7 +65,7 @@ def complete(words: Sequence[str]) -> int:
 
 
 def follow_up(request: str) -> int:
-    """Print the answer to docker's hook after a failed command (docker/cli cli-plugins/hooks: Request, Response)."""
+    """Answer docker's hook for a failed command (docker/cli cli-plugins/hooks: Request, Response)."""
     import json
 
     from machinectl.commands.docker_plugin.hook import docker_plugin_hook
@@ -87,9 +87,9 @@ def follow_up(request: str) -> int:
 
 
 def own_command_line(arguments: Sequence[str]) -> list[str]:
-    """Translate docker's command line to ours. This process then acts as docker's plugin.
+    """Translate docker's command line, and run as docker's plugin from here on.
 
-    Sets docker's environment variables to the engine that its options select.
+    Sets docker's environment variables from its options.
     """
     words = list(arguments)
     options = rewritten(words, "", GLOBAL)
@@ -108,7 +108,7 @@ def own_command_line(arguments: Sequence[str]) -> list[str]:
 
 
 def point(options: Sequence[str], environment: MutableMapping[str, str]) -> None:
-    """Set docker's environment variables from its options, which override them."""
+    """Set docker's environment variables from its options."""
     for option in options:
         name, _, value = option.partition("=")
         if name == "--config":

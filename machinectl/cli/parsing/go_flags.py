@@ -1,7 +1,7 @@
-"""Rewrite flags in any of Go's spellings to one canonical form, for docker-machine's scripts.
+"""Rewrite all of Go's flag spellings, as docker-machine's scripts use them, to one canonical form.
 
-Go treats `-flag`, `--flag`, `-f=VALUE` and `--flag=false` alike, with one letter too. Typer's `-fVALUE` and joined
-letters also work. Values and ssh's own words are never read as flags. Light path: imports nothing heavy.
+To Go `-flag`, `--flag`, `-f=VALUE` and `--flag=false` are alike. Typer's `-fVALUE` and joined letters work too. Values
+and ssh's words are not flags. Light path.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ TRUE = {"1", "t", "T", "true", "TRUE", "True"}  # strconv.ParseBool
 
 
 def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = None) -> list[str]:
-    """Return the command line with each flag as `--name` or `--name=value`, without those set to false.
+    """Return each flag as `--name` or `--name=value`, without those set to false.
 
-    `of_driver` maps the driver's flags of `create` and `set` to whether they take a value. Unknown flags and flags
-    without their value stay, for Typer to refuse.
+    `of_driver` maps driver flags to whether they take a value. Typer refuses the rest: unknown flags and missing values
+    stay.
     """
     words = list(arguments)
     found = rewritten(words, "", flags_of(""))
@@ -44,18 +44,17 @@ def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = N
 
 
 def is_group(verb: str) -> bool:
-    """Return whether another verb follows; "" stands for the words before the verb."""
+    """Return whether another verb follows; "" is the start of the command line."""
     declared = catalogue.find(verb) if verb else None
     return not verb or bool(declared and not declared.runs)
 
 
 def listed(variable: str) -> list[str]:
-    """Return the values of a repeatable flag's environment variable, split at commas."""
+    """Return a repeatable flag's values from its variable, split at commas."""
     return [value.strip() for value in os.environ.get(variable, "").split(",") if value.strip()]
 
 
 def flags_of(verb: str) -> dict[str, tuple[str, bool]]:
-    """Return the flags of a verb; "" means those before the verb."""
     return by_names(catalogue.flags_of_verb(verb))
 
 
@@ -72,7 +71,7 @@ def by_names(declared: Iterable[Flag]) -> dict[str, tuple[str, bool]]:
 
 
 def rewritten(words: list[str], verb: str, flags: Flags) -> list[str]:
-    """Remove the words that may hold a verb's flags from the front, and return them in canonical form."""
+    """Take the words that may hold flags off the front; return them in canonical form."""
     found: list[str] = []
     while words and words[0] != "--":
         word = words[0]
@@ -93,7 +92,7 @@ def rewritten(words: list[str], verb: str, flags: Flags) -> list[str]:
 
 
 def taken_apart(word: str, verb: str, flags: Flags) -> list[tuple[str, str | None]]:
-    """Return the flags in a word by long name with their values, or the word itself if unknown."""
+    """Return a word's flags by long name with their values, or the word if unknown."""
     body = word.removeprefix("-").removeprefix("-")
     name, equals, value = body.partition("=")
     if name in flags:
@@ -110,7 +109,7 @@ def taken_apart(word: str, verb: str, flags: Flags) -> list[tuple[str, str | Non
 
 
 def letters(body: str, flags: Flags) -> list[tuple[str, str | None]] | None:
-    """Return the flags in joined letters, the last with its value if any; None if one is unknown."""
+    """Return joined letters' flags, the last maybe with a value; None if one is unknown."""
     found: list[tuple[str, str | None]] = []
     for position, letter in enumerate(body, start=1):
         if letter not in flags:
@@ -123,7 +122,7 @@ def letters(body: str, flags: Flags) -> list[tuple[str, str | None]] | None:
 
 
 def add_value(found: list[str], name: str, value: str | None, words: list[str]) -> None:
-    """Add a flag with its value, by default the next word, even if that starts with a dash."""
+    """Add a flag with its value, by default the next word, even if it starts with a dash."""
     if value is None and words:
         value = words.pop(0)
     found.append(f"--{name}" if value is None else f"--{name}={value}")

@@ -1,4 +1,4 @@
-"""Find the verb, store, machine and driver of a command line before Typer parses it."""
+"""Find verb, store, machine and driver before Typer parses the command line."""
 
 from __future__ import annotations
 
@@ -52,7 +52,6 @@ def split_at_verb(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def named_store(arguments: Sequence[str]) -> str:
-    """Return the store before the verb, or ""."""
     before, _ = split_at_verb(arguments)
     named = [word.removeprefix("--storage-path=") for word in before if word.startswith("--storage-path=")]
     return named[-1] if named else ""
@@ -61,7 +60,7 @@ def named_store(arguments: Sequence[str]) -> str:
 def named_machine(arguments: Sequence[str], exists: Callable[[str], bool]) -> str:
     """Return the machine of a verb that takes one name, or "".
 
-    A word after an unknown option may be that option's value: surer matches win.
+    A word after an unknown option may be its value: surer matches win.
     """
     _, rest = split_at_verb(arguments)
     known = flags_of(rest[0]) if rest else {}
@@ -71,7 +70,6 @@ def named_machine(arguments: Sequence[str], exists: Callable[[str], bool]) -> st
 
 
 def named_driver(arguments: Sequence[str]) -> str:
-    """Return the driver of a canonical `create`, or ""."""
     _, rest = split_at_verb(arguments)
     if rest[:1] != ["create"]:
         return ""

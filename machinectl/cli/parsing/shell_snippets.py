@@ -1,6 +1,6 @@
-"""Print shell start-up code: the `use` function, the prompt segment and completion.
+"""Print shell start-up code: the `use` function, prompt segment and completion.
 
-Light, because start-up files run it. The texts in `scripts/` read what `commands/env.py` writes.
+Light: start-up files run it. `scripts/` reads records as `commands/env.py` does.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ LINEWISE = ("bash", "zsh", "fish")
 
 
 def shell_init(shell: str, program: Sequence[str], *, prompt: bool, root: str = "") -> str:
-    """Return a shell's start-up code. Raises UsageError for an unknown shell.
+    """Return start-up code. Raises UsageError for an unknown shell.
 
-    `program` is the command that runs machinectl. A `root` makes the shell use that store instead of the usual one.
+    `program` runs machinectl. The shell uses the store `root` if given.
     """
     ending = ending_of(shell, "shell-init")
     names = [f"completion.{ending}", f"use.{ending}", *([f"prompt.{ending}"] if prompt else [])]
@@ -43,7 +43,7 @@ def shell_init(shell: str, program: Sequence[str], *, prompt: bool, root: str = 
 
 
 def completion(shell: str) -> str:
-    """Return only the completion, for packages. Raises UsageError for an unknown shell."""
+    """Return completion for packages. Raises UsageError for an unknown shell."""
     return script(f"completion.{ending_of(shell, 'completion')}")
 
 

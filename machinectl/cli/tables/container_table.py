@@ -1,4 +1,4 @@
-"""Print containers: docker's table with a machine column, or a template."""
+"""Print containers as docker's table with a machine column, or by template."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALL_HEADINGS = {MACHINE: "MACHINE", **HEADINGS}
 
 
 class Format(NamedTuple):
-    """The template for a container, and the headings; `headings` is None without columns."""
+    """Templates of a container and, for columns, of the headings."""
 
     row: Template
     headings: Template | None
@@ -30,7 +30,6 @@ class Format(NamedTuple):
         return "Size" in self.row.fields
 
     def text(self, rows: Iterable[tuple[str, Fields]]) -> str:
-        """Return the output for (machine, container) rows."""
         texts = [self.row.render(one_row(machine, fields)) for machine, fields in rows]
         if self.headings:
             texts = [self.headings.render(ALL_HEADINGS), *texts]
@@ -39,7 +38,7 @@ class Format(NamedTuple):
 
 
 def parse_format(text: str, *, size: bool) -> Format:
-    """Read --format as `docker ps` does: a template, `table` with a template, table, json or raw."""
+    """Read --format as `docker ps` does: a template, table, json or raw."""
     if text == "raw":
         text = f"machine: {{{{.{MACHINE}}}}}\\n{RAW}{RAW_SIZE if size else ''}"
     if text in {"", "table"}:
@@ -55,7 +54,7 @@ def parse_format(text: str, *, size: bool) -> Format:
 
 
 def one_row(machine: str, fields: Fields) -> Fields:
-    """Return a container's fields and its machine, without characters that would break a row or a cell."""
+    """Return a container's fields without characters that break a row or a cell."""
     row = Fields(unbroken({MACHINE: machine, **fields}))
     row.labels = unbroken(fields.labels)
     return row
@@ -66,5 +65,5 @@ def label(row: Fields, key: Any) -> str:
 
 
 def heading_of_label(_: Any, key: Any) -> str:
-    """Return docker's heading for a label: the last part of its key, in words."""
+    """Return docker's heading: the last part of the key, in words."""
     return str(key).rpartition(".")[2].replace("-", " ").replace("_", " ")

@@ -1,4 +1,4 @@
-"""Print a machine's details for people, as aligned `name: value` lines."""
+"""Print a machine's details for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def text(one: Info) -> str:
-    """Return a machine's lines, without those of unknown values."""
+    """Return aligned lines, without unknown values."""
     known = [(name, line) for name, lines in details(one) for line in lines if line]
     width = max(len(name) for name, _ in known) + 2
     printed = []

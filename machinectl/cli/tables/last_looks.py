@@ -17,7 +17,7 @@ FOREVER = float("inf")
 
 
 def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
-    """Return when hosts were last looked at, newest first. `dates` maps machines to ISO 8601 dates."""
+    """Return the ages of last looks, newest first. `dates` are ISO 8601 by machine."""
     now = now or datetime.now(UTC)
     by_date: dict[str, list[str]] = {}
     for name, date in dates.items():
@@ -33,12 +33,11 @@ def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in words, "" for FOREVER."""
     return human_duration(seconds).lower() if seconds < FOREVER else ""
 
 
 def age(date: str, now: datetime) -> float:
-    """Return a date's age in seconds, FOREVER if it cannot be read."""
+    """Return a date's age in seconds, FOREVER if unreadable."""
     try:
         return max(0.0, (now - datetime.fromisoformat(date)).total_seconds())
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Print `ls`: names, a table, a template or JSON. On a terminal, rows fill in as hosts answer."""
+"""Print `ls`; on a terminal, rows fill in as hosts answer."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def print_machines(
     template: str,
     as_json: bool,
 ) -> None:
-    """Print the machines that pass the filters, of all or of `only`. `timeout` is seconds per host.
+    """Print the machines that pass the filters. `timeout` is seconds per host.
 
     As in docker-machine, `quiet` overrides a template.
     """
@@ -103,7 +103,7 @@ def print_machines(
 
 
 def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: bool, as_json: bool) -> None:
-    """Print removed machines, all or `only` some, whose hosts still have machinectl's changes."""
+    """Print removed machines whose hosts are still changed."""
     kept = [machine for machine in removed_machines(store) if only is None or machine.name in only]
     if quiet:
         write_out("".join(f"{machine.name}\n" for machine in kept))
@@ -114,7 +114,7 @@ def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: b
 
 
 def fill(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bool) -> None:
-    """Query the hosts; if `live`, redraw the table after each answer, and clear it at the end."""
+    """Query the hosts; if `live`, redraw the table after each answer, then clear it."""
     drawn = draft(listed) if live else 0
     for _ in ask(store, listed, timeout):
         if live:
@@ -125,7 +125,7 @@ def fill(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bo
 
 
 def draft(listed: Sequence[MachineRow]) -> int:
-    """Draw the table, cut to the screen's width, and return its number of lines."""
+    """Draw the table, cut to the screen's width; return the number of lines."""
     width = shutil.get_terminal_size().columns
     drawn = lines(listed, width)
     draw("".join(f"{line}\n" for line in drawn))
@@ -137,12 +137,10 @@ def take_back(drawn: int) -> None:
 
 
 def fits_the_screen(listed: Sequence[MachineRow]) -> bool:
-    """Return whether the table can be redrawn in place, on a terminal high enough."""
     return is_drawn_on(sys.stdout) and len(listed) + 2 < shutil.get_terminal_size().lines
 
 
 def lines(listed: Sequence[MachineRow], width: int = sys.maxsize) -> list[str]:
-    """Return docker-machine's table, with coloured states on a terminal."""
     plain = align(["\t".join(HEADINGS[column] for column in COLUMNS), *("\t".join(cells(row)) for row in listed)])
     fitting = [(cut(line, width) if width < len(line) * WIDEST else line).rstrip() for line in plain]
     start = plain[0].index(HEADINGS["State"])
@@ -161,7 +159,7 @@ def one_line(value: object) -> str:
 
 
 def unbroken(value: Any) -> Any:
-    """Replace characters in a row's fields that would break it into two: labels may hold any character."""
+    """Replace characters that break a row or a cell: labels may hold any."""
     if isinstance(value, dict):
         return {unbroken(key): unbroken(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -177,7 +175,7 @@ def with_colour(line: str, state: State, start: int) -> str:
 
 
 def parse_template(text: str) -> tuple[Template, bool]:
-    """Parse a template; return it, and whether `table` asks for headings (docker-machine's rule)."""
+    """Return the template, and whether `table` asks for headings (docker-machine's rule)."""
     from machinectl.go import template as gotemplate
 
     headed = text.startswith("table")

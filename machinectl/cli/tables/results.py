@@ -20,7 +20,7 @@ def several(names: Sequence[str] | None) -> bool:
 
 
 def outcome(here: Session, results: Iterable[tuple[str, MachineError | None]], *, several: bool) -> int:
-    """Report each failure as it happens, with the machine's name if `several`; return the exit code."""
+    """Report failures as they happen; return the exit code."""
     failed = False
     for name, error in results:
         if error:
@@ -30,7 +30,7 @@ def outcome(here: Session, results: Iterable[tuple[str, MachineError | None]], *
 
 
 def named(error: MachineError, name: str) -> MachineError:
-    """Return the error with the machine's name in it."""
+    """Add the machine's name to an error."""
     if f'"{name}"' in error.cause:
         return error
     return MachineError(f'"{name}": {error.cause.removeprefix("Error: ")}', error.hint)
@@ -39,7 +39,7 @@ def named(error: MachineError, name: str) -> MachineError:
 def printing(
     results: Iterable[tuple[str, MachineError | None]], plans: Mapping[str, HostPlan], *, headed: bool
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Pass the results on, and print each machine's plan first, under its name if `headed`."""
+    """Pass results on, and print each machine's plan before its result."""
     for name, error in results:
         if name in plans:
             if headed:
@@ -54,14 +54,13 @@ def told(
     plans: Mapping[str, HostPlan] | None,
     names: Sequence[str] | None,
 ) -> int:
-    """Report failures, print the `plans` of a dry run, and return the exit code."""
+    """Report failures, print a dry run's `plans`, and return the exit code."""
     if plans is not None:
         results = printing(results, plans, headed=several(names))
     return outcome(here, results, several=several(names))
 
 
 def print_plan(plan: HostPlan) -> None:
-    """Print a dry run's findings and changes."""
     for line in plan.found:
         print(harmless(line))
     changes = [each for each in plan.outcomes if each.changed]

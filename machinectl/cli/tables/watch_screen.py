@@ -1,4 +1,4 @@
-"""Draw `ls --watch`: a full-screen table whose rows change as hosts answer."""
+"""Draw `ls --watch` on the full screen."""
 
 from __future__ import annotations
 
@@ -35,8 +35,6 @@ HEARD_SECONDS = 0.2
 
 
 class Event(Enum):
-    """Events for the drawing thread."""
-
     CHANGED = auto()
     SUSPEND = auto()
     TERMINATE = auto()
@@ -48,9 +46,9 @@ SIGNALS = {"SIGWINCH": Event.CHANGED, "SIGTSTP": Event.SUSPEND, "SIGTERM": Event
 
 @dataclass
 class Watched:
-    """The watched machines: one thread queries them in rounds, another draws.
+    """Watched machines: one thread queries them in rounds, another draws.
 
-    A machine's row stays until its host answers again. `shown` is only replaced as a whole.
+    A row stays until its host answers again. Replace `shown` only as a whole.
     """
 
     store: Store
@@ -89,7 +87,7 @@ class Watched:
         return self.filters.after_asking(row.state) if row.settled else not self.filters.needs_state
 
     def next_events(self) -> set[Event]:
-        """Wait for events and return all that are queued. Raises the querying thread's exception."""
+        """Wait; return all queued events. Raises the querying thread's exception."""
         found: set[Event] = set()
         while not (found and self.events.empty()):
             try:
@@ -111,10 +109,9 @@ def watch(
     template: str,
     interval: float,
 ) -> None:
-    """Draw the table until ^C, then print its last state.
+    """Draw the table until ^C, then print its last state. Times are in seconds.
 
-    `timeout` and the pause `interval` are in seconds. Raises UsageError if stdout is not a terminal with cursor
-    control.
+    Raises UsageError if stdout is not a terminal with cursor control.
     """
     if not is_drawn_on(sys.stdout):
         raise UsageError("--watch draws on a terminal, and stdout is none that can be drawn on", "machinectl ls")
@@ -143,14 +140,13 @@ def keep_drawing(screen: Screen, watched: Watched, parsed: Template | None, *, h
 
 
 def table(listed: Sequence[MachineRow], parsed: Template | None, width: int, *, headed: bool) -> list[str]:
-    """Return the lines of `ls`, cut to the width."""
     if parsed is None:
         return lines(listed, width)
     return [cut(harmless(line), width) for line in rendered(parsed, listed, headed=headed).splitlines()]
 
 
 def fitting(listed: Sequence[MachineRow], drawn: Sequence[str], width: int, height: int) -> Sequence[str]:
-    """Return the lines that fit the screen; if some do not, the last line counts them."""
+    """Return lines that fit; if some do not, the last one counts them."""
     if len(drawn) <= height:
         return drawn
     hidden = len(drawn) - (height - 1)
@@ -161,7 +157,7 @@ def fitting(listed: Sequence[MachineRow], drawn: Sequence[str], width: int, heig
 
 @contextmanager
 def hearing(watched: Watched) -> Iterator[None]:
-    """Turn signals into events, because a signal handler can safely do little else."""
+    """Turn signals into events: a handler can safely do little else."""
     heard = {number: event for name, event in SIGNALS.items() if (number := getattr(signal, name, None))}
     before = {number: signal.getsignal(number) for number in heard}
     # Keep ignored signals ignored (nohup, a shell without job control).

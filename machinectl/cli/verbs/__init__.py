@@ -1,1 +1,1 @@
-"""The verbs by topic. A module has the name of its first verb."""
+"""The verbs by topic. A module has its first verb's name."""

@@ -1,4 +1,4 @@
-"""`api`: send a request to a machine's engine and print the answer."""
+"""`api`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def api(here: Session, *, name: str, request: list[str], body: str, timeout: flo
 
 
 def print_answer(store: Store, name: str, request: list[str], body: str, timeout: float) -> int:
-    """Stream the engine's answer to stdout; return 1 for an HTTP status of 300 or more."""
+    """Stream the answer to stdout; return 1 for an HTTP status of 300 or more."""
     from machinectl.commands.api import api
 
     *method, path = request
@@ -43,13 +43,13 @@ def print_answer(store: Store, name: str, request: list[str], body: str, timeout
 
 
 def on_terminal() -> Callable[[bytes], None]:
-    """Return a decoding writer for a terminal: a chunk may end inside a character."""
+    """Return a decoding writer: a chunk may end inside a character."""
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
     return lambda piece: write_out(decoder.decode(piece))
 
 
 def read_body(given: str) -> bytes | None:
-    """Return the request's body: text, @FILE or @- for stdin, as with curl's --data."""
+    """Return text, @FILE or @- (stdin), as curl's --data."""
     if not given.startswith("@"):
         return given.encode() or None
     if given == "@-":

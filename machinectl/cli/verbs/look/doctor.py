@@ -50,7 +50,6 @@ def doctor(here: Session, *, names: list[str], access: Access, timeout: float, a
 
 
 def print_report(found: Report, heading: str, program: str) -> None:
-    """Print a line per check with its hint below, and a summary."""
     width = max(len(check.title) for check in found.checks)
     lines = [coloured(heading, BOLD, sys.stdout)]
     for check in found.checks:
@@ -61,7 +60,7 @@ def print_report(found: Report, heading: str, program: str) -> None:
 
 
 def in_a_line(text: str) -> str:
-    """Join lines, so that none can pass for one of ours."""
+    """Join lines, so that none passes for one of ours."""
     return text.replace("\n", " ").replace("\t", " ")
 
 

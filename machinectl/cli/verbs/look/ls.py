@@ -70,10 +70,9 @@ def print_names(names: Iterable[str]) -> None:
 def listed_only(
     store: Store, console: Console, names: Sequence[str], selector: str | None, *, removed: bool
 ) -> Sequence[str] | None:
-    """Return the machines that `ls` lists, None for all.
+    """Return the machines to list, None for all; note unknown names.
 
-    For an unknown name it prints a note: docker-machine's `ls` ignored names with exit status 0, and scripts rely on
-    that.
+    docker-machine's `ls` ignored names, and scripts rely on exit status 0.
     """
     if not names and selector is None:
         return None

@@ -75,14 +75,13 @@ def info(
 
 
 def told(here: Session, failures: Sequence[MachineError]) -> int:
-    """Report the failures after the output; return the exit code."""
     for failure in failures:
         report(failure, here.program)
     return int(bool(failures))
 
 
 def first_steps_where_none(here: Session) -> None:
-    """If there is no machine, explain on a terminal how to create one."""
+    """Explain on a terminal how to create the first machine."""
     if sys.stderr.isatty() and not here.store.names():
         from machinectl.commands.ls import first_steps
 

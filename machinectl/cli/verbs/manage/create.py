@@ -1,4 +1,4 @@
-"""`create`: its own options, and those of the driver that the command line names."""
+"""`create`, with the named driver's options."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOR_HOSTS = frozenset({"--no-provision", "--yes", "--force", "--restart-swarm", 
 
 
 def with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], dict[str, Any]]:
-    """Return the flags of `create` and of the named driver, and settings for Typer."""
+    """Return the flags of `create` and the driver, and settings for Typer."""
     name = named_driver(arguments)
     options = load(name).options() if name else ()
     flags = [*declared.flags, *(driver_flag(name, option) for option in options)]
@@ -40,7 +40,7 @@ def with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], d
 
 
 def is_for_hosts(flag: Flag) -> bool:
-    """Return whether a flag is hidden for machines without a host."""
+    """Return whether to hide a flag for machines without a host."""
     return flag.flag in FOR_HOSTS or flag.section in {IN_ENGINE, IN_SSH}
 
 
@@ -109,14 +109,13 @@ def create(
 
 
 def what_next(machine: str, program: str, *, is_up: bool) -> str:
-    """Return docker-machine's last lines; `is_up` if the host's engine was set up and checked."""
+    """Return docker-machine's last lines; `is_up` if the host's engine was checked."""
     connect = "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run:"
     up = "Docker is up and running!\n" if is_up else ""
     return f"{up}{connect} {program} env {machine}\n"
 
 
 def shown(driver_name: str) -> dict[str, str]:
-    """Return the help of `create` for a driver, or for all."""
     if not driver_name:
         return {
             "help": f"{ALL['create'].summary} "

@@ -48,7 +48,6 @@ def line(name: str, moved: Moved, *, dry_run: bool) -> str:
 
 
 def ending(became: dict[str, Moved], program: str, *, failed: bool, dry_run: bool) -> str:
-    """Return the summary."""
     if not became and not failed:
         return "docker-machine has no machines there"
     if dry_run:

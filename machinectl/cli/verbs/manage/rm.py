@@ -81,7 +81,7 @@ def drivers(here: Session, *, as_json: bool, options: bool) -> None:
 
 
 def print_options(*, as_json: bool) -> None:
-    """Print drivers' options for completion, a line each: DRIVER OPTION VALUE ABOUT."""
+    """Print drivers' options for completion: DRIVER OPTION VALUE ABOUT."""
     from machinectl.cli.parsing import completion_candidates
     from machinectl.errors import one_line
     from machinectl.go.tabwriter import table
@@ -106,5 +106,5 @@ def value_of(flag: Flag) -> str:
 
 
 def points_at(name: str, environment: Mapping[str, str]) -> bool:
-    """Return whether this shell's docker variables point at a machine."""
+    """Return whether docker's variables in this shell point at a machine."""
     return bool(environment.get("DOCKER_HOST")) and environment.get("DOCKER_MACHINE_NAME") == name

@@ -1,4 +1,4 @@
-"""`apply`, and the summary of its results."""
+"""`apply` and its summary."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def apply(
 
 
 def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
-    """Wait for all results and report them; return the exit code. `again` is the command that continues."""
+    """Report all results; return the exit code. `again` continues an unfinished run."""
     from machinectl.rollout.results import Did
 
     found: list[Result] = []
@@ -120,7 +120,7 @@ def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool
 
 
 def flags(arguments: Sequence[str]) -> Iterator[str]:
-    """Return the flags that do not select machines, quoted for a shell."""
+    """Return flags that do not select machines, shell-quoted."""
     _, words = split_at_verb(arguments)
     for word in words:
         name = word.partition("=")[0]
@@ -138,7 +138,6 @@ def with_flags(command: str, *more: str) -> str:
 
 
 def fields(result: Result) -> Mapping[str, Any]:
-    """Return a result as `--json` prints it."""
     error = result.error
     return {
         "Name": result.name,
@@ -153,7 +152,7 @@ def fields(result: Result) -> Mapping[str, Any]:
 def tell(
     here: Session, found: Sequence[Result], again: str, *, as_json: bool = False, interrupted: bool = False
 ) -> None:
-    """Print the summary, the failures and the next command. With `as_json`, results are already printed."""
+    """Print summary, failures and the next command. With `as_json`, results are already printed."""
     from machinectl.rollout.results import Did
 
     count = Counter(result.did for result in found)

@@ -1,4 +1,4 @@
-"""`discover`: a table of hosts, JSON, or a fleet file."""
+"""`discover`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,6 @@ def discover(
 
 
 def write_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
-    """Write a fleet file of the new hosts, and name the next command."""
     from machinectl.commands.discover import fleet_text, new_hosts
     from machinectl.fleet.writing.new_file import write_new_file
 
@@ -110,18 +109,17 @@ def of_other(service: FoundService) -> str:
 
 
 def first(text: str) -> str:
-    """Return the first word: a server's name and version."""
+    """Return a server's name and version, the first word."""
     return text.split(maxsplit=1)[0] if text.strip() else ""
 
 
 def some(words: Sequence[str]) -> str:
-    """Return the first few words, and how many more there are."""
     more = f" and {len(words) - FEW} more" if len(words) > FEW else ""
     return ", ".join(words[:FEW]) + more
 
 
 def tell(console: Console, discovery: NetworkScan, networks: Sequence[str], ports: str) -> None:
-    """Print what was not found, and what is dangerous."""
+    """Print misses and dangers."""
     hosts = discovery.hosts()
     if not hosts:
         console.note(f"Nothing answers at {', '.join(networks)}, ports {ports}")

@@ -1,4 +1,4 @@
-"""`plan`, and how plans are printed."""
+"""`plan`, and how to print plans."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def plan(
 
 
 def show(here: Session, planned: FleetPlan, command: str, refresh: str, *, prune: bool, as_json: bool) -> int:
-    """Print the plan, the `command` that applies it and the one that looks again (`refresh`); return the exit code."""
+    """Print the plan, and the commands to apply and to `refresh` it; return the exit code."""
     if as_json:
         for step in planned.steps:
             print_json(fields(step, planned), indent=None)
@@ -108,9 +108,9 @@ def show(here: Session, planned: FleetPlan, command: str, refresh: str, *, prune
 
 
 def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | None) -> tuple[str, bytes | None]:
-    """Return the named file ("" for none), and stdin's content if the file is -.
+    """Return the named file or "", and stdin's content if it is -.
 
-    Raises UsageError for several files, or for a file in place of a host.
+    Raises UsageError for several files, or a file in place of a host.
     """
     from machinectl.fleet.reading.fleet_file import STDIN
     from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
@@ -137,25 +137,24 @@ def typed(verb: str, file: str) -> str:
 
 
 def has_work(planned: FleetPlan, *, prune: bool) -> bool:
-    """Return whether there is work. Machines missing in the file count only with --prune."""
+    """Return whether there is work; removals count only with --prune."""
     left = {Action.LEAVE, Action.FAIL} if prune else {Action.LEAVE, Action.FAIL, Action.REMOVE}
     return bool(planned.previews) or any(step.action not in left for step in planned.steps)
 
 
 def has_differing(planned: FleetPlan) -> bool:
-    """Return whether a host was changed by hand, which apply --refresh repairs."""
+    """Return whether a host was changed by hand: apply --refresh repairs it."""
     return any(result(step, planned) == DIFFERENT for step in planned.steps)
 
 
 def what_next(planned: FleetPlan, file: str, chosen: Sequence[str], *, prune: bool) -> str:
-    """Return the command that applies the plan; `chosen` are the words that select machines."""
+    """Return the command that applies the plan; `chosen` words select machines."""
     options = ["--refresh"] if has_differing(planned) else []
     options += ["--prune"] if prune else []
     return " ".join([typed("apply", file), *options, *map(shlex.quote, chosen)])
 
 
 def lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
-    """Return a block for each machine with work, and a summary."""
     for step in planned.steps:
         if step.action is not Action.LEAVE:
             mark, colour = MARKS[step.action]
@@ -175,7 +174,7 @@ def lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
 
 
 def in_a_line(text: str) -> str:
-    """Sanitise foreign text and keep it on one line, so that it cannot pass for a line of ours."""
+    """Sanitise foreign text on one line: it must not pass for a line of ours."""
     return harmless(text).replace("\n", "\\n")
 
 
@@ -198,7 +197,7 @@ def told(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[str]:
 
 
 def why(machine: Machine | None) -> str:
-    """Return why to resume a machine. If it was ready before, its last failure may be repaired by now."""
+    """Return why to resume. A ready machine's last failure may be repaired by now."""
     untold = "its host was not told all"
     if machine is None or not machine.why:
         return untold
@@ -217,7 +216,6 @@ def difference_told(difference: Difference) -> str:
 
 
 def summary(planned: FleetPlan, *, prune: bool) -> str:
-    """Count the machines of each kind."""
     # Count each machine once.
     count = Counter(result(step, planned) for step in planned.steps)
     seldom = {COUNTED[Action.RESUME], COUNTED[Action.FAIL], DIFFERENT, NOT_SEEN}
@@ -249,7 +247,7 @@ def reason(step: PlanStep, planned: FleetPlan) -> str:
 
 
 def fields(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
-    """Return a step as JSON; `Host` lists the changes on its host, if that was checked and differs."""
+    """Return a step as JSON; `Host` lists its host's changes, if checked."""
     from machinectl.commands.plan import address
 
     machine, failed = planned.machines.get(step.name), planned.failed.get(step.name)

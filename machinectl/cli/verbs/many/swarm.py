@@ -70,7 +70,7 @@ def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> 
 
 
 def some(names: list[str] | None, verb: str) -> list[str]:
-    """Return the named machines. Raises UsageError without any: there is no default."""
+    """Raise UsageError without names: there is no default."""
     if not names:
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", f"Name them: machinectl {verb} <NAME>"
@@ -91,7 +91,6 @@ def sync_contexts(here: Session) -> None:
 
 
 def told(swarm: Swarm) -> str:
-    """Return a swarm's heading, quorum and nodes for people."""
     from machinectl.go.tabwriter import table
 
     quorum = swarm.quorum

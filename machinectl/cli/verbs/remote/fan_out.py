@@ -1,4 +1,4 @@
-"""Run `run` and `docker` on many machines and print their output, with or without Typer."""
+"""Run `run` and `docker`, with or without Typer."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(
     *,
     native: bool = False,
 ) -> int:
-    """Run the command in `words` (names, two dashes, command). `flags` maps flags to values."""
+    """Run a command on machines. `words` are names, two dashes and the command; `flags` have values."""
     from machinectl.commands.run import run as command
     from machinectl.commands.run import script
     from machinectl.hosts.connection.remote_command import RemoteScript
@@ -74,7 +74,7 @@ def run(
 
 
 def docker(store: Store, console: Console, words: Sequence[str], flags: Mapping[str, str], program: str) -> int:
-    """Run docker with the arguments after the two dashes in `words`."""
+    """Run docker with the words after the two dashes."""
     from machinectl.commands.docker import docker as command
 
     names, order = parted(store, words, flags, "docker", "ps")
@@ -90,7 +90,7 @@ def docker(store: Store, console: Console, words: Sequence[str], flags: Mapping[
 def parted(
     store: Store, words: Sequence[str], flags: Mapping[str, str], verb: str, example: str
 ) -> tuple[list[str], list[str]]:
-    """Return the names and the command. Raises UsageError without dashes: guessing is unsafe."""
+    """Return names and command. Raises UsageError without dashes: guessing is unsafe."""
     if DASHES not in words:
         raise UsageError(*without_dashes(store, words, flags, verb, example))
     at = list(words).index(DASHES)
@@ -100,7 +100,7 @@ def parted(
 def without_dashes(
     store: Store, words: Sequence[str], flags: Mapping[str, str], verb: str, example: str
 ) -> tuple[str, str]:
-    """Return cause and hint: the command line with dashes before the first word that is no machine."""
+    """Return cause and hint: dashes before the first word that is no machine."""
     names = list(takewhile(store.exists, words))
     valued = flags_of(verb)
     order = list(words[len(names) :]) or [example]
@@ -132,7 +132,7 @@ def followed(
     program: str,
     failing: int,
 ) -> int:
-    """Print the machines' output and failures; return the highest status, `failing` for an error."""
+    """Print output and failures; return the highest status, `failing` for an error."""
     from machinectl.process_streams import Input
 
     targets = sorted(set(meant(store, console, names, flags)), key=lambda name: (natural(name), name))
@@ -155,7 +155,6 @@ def followed(
 
 
 def meant(store: Store, console: Console, names: Sequence[str], flags: Mapping[str, str]) -> Sequence[str]:
-    """Return the named, selected or all machines."""
     if "all" not in flags:
         selector = flags.get("selector")
         if selector is not None:
@@ -183,7 +182,7 @@ def printer_for(names: Sequence[str], flags: Mapping[str, str]) -> Printer:
 def tell_failures(
     ended: Sequence[CommandEnded], program: str, *, with_errors: bool, of_all: MachineError | None = None
 ) -> None:
-    """Report errors on stderr, and in one line how each machine failed.
+    """Report errors, and in one line how each machine failed.
 
     `of_all` is the common cause, if all were stopped.
     """

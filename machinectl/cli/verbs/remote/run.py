@@ -63,12 +63,11 @@ def docker(
 
 
 def with_dashes(here: Session, words: list[str]) -> list[str]:
-    """Restore the dashes that Typer removes between names and command."""
+    """Restore the two dashes, which Typer removes."""
     arguments = here.arguments
     after = arguments[arguments.index(DASHES) :] if DASHES in arguments else []
     return [*words[: len(words) - len(after) + 1], *after] if after else words
 
 
 def given_flags(**options: str | float | bool | None) -> dict[str, str]:
-    """Return the options that are set, with their values as text."""
     return {name: str(value) for name, value in options.items() if value is not None and value is not False}

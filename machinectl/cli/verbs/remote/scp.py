@@ -24,7 +24,7 @@ CONNECTION_FAILED = 255
 
 
 def connecting(function: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Make a verb's SSH failures end with CONNECTION_FAILED."""
+    """Return CONNECTION_FAILED for a verb's SSH failures."""
 
     @functools.wraps(function)
     def run(here: Session, **given: Any) -> int | None:

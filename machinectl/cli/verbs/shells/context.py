@@ -79,6 +79,5 @@ def context_import(here: Session, *, context: str, name: str) -> None:
 
 
 def tell_what_to_do(console: Console, found: Sequence[ContextStatus]) -> None:
-    """Print each command that repairs contexts once."""
     for hint in dict.fromkeys(each.hint for each in found if not each.is_in_sync):
         console.note(hint)

@@ -31,10 +31,9 @@ def docker_plugin_uninstall(here: Session) -> None:
 
 
 def program_of(script: str) -> list[str]:
-    """Return the absolute command that runs this program, without resolving pipx's links.
+    """Return an absolute command for this program, without resolving pipx's links.
 
-    `python -m machinectl` shows __main__.py, which cannot run by itself. -P keeps the current directory off the module
-    path.
+    __main__.py (`python -m machinectl`) cannot run by itself; -P keeps the current directory off sys.path.
     """
     if os.path.basename(script) == "__main__.py":
         return [sys.executable, "-P", "-m", "machinectl"]
