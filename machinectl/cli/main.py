@@ -1,6 +1,7 @@
-"""Answer verbs of shell start-up, prompts and scripts without Typer, which gets all other command lines.
+"""Answer the verbs of shell start-up, prompts and scripts without Typer.
 
-Both run the same functions. Import nothing heavy here: tests/cli/test_light_path.py has the list.
+Typer gets all other command lines and runs the same functions. Import nothing heavy here: tests/cli/test_light_path.py
+has the list.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.declarations.declared_verb import Verb
 
-# Command lines that ask for the overview of all verbs.
+# Command lines that print the overview.
 HELP: tuple[list[str], ...] = ([], ["--help"], ["help"], ["h"])
 STORAGE = "--storage-path="
 
@@ -48,7 +49,7 @@ def main() -> int:
 def leave_threads(code: int) -> None:
     """Exit now if only daemon threads still run, such as those that query silent hosts.
 
-    Inside OpenSSL, which the interpreter unloads at exit, they crash about one run in a hundred.
+    In OpenSSL, which the interpreter unloads at exit, they crash about once in a hundred runs.
     """
     threading = sys.modules.get("threading")
     others = [each for each in threading.enumerate() if each is not threading.main_thread()] if threading else []
@@ -85,7 +86,7 @@ def heavy(arguments: list[str]) -> int:
 
 
 def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
-    """Return the named store and the work; None as work if Typer must parse the command line."""
+    """Return the named store, and the work or None if Typer must parse the command line."""
     rest = canonical(arguments)
     typed = list(rest)
     if rest in HELP:
@@ -130,7 +131,7 @@ def take_storage(words: list[str]) -> str | None:
 
 
 def needs_more() -> bool:
-    """Return whether a relaying verb needs Typer: for passwords, native SSH, a trace, or docker's plugin."""
+    """Return whether a relaying verb needs Typer: for passwords, native SSH, --debug or docker's plugin."""
     return THIS.name == AS_PLUGIN or bool(THIS.passwords or any(os.environ.get(name) for name in BESIDE))
 
 

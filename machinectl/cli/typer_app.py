@@ -120,7 +120,6 @@ def told(error: Any, arguments: Sequence[str]) -> MachineError:
         # The unknown option belongs to the command.
         return UsageError(f"What {path} is to do follows two dashes", f"{path} <NAME> -- {order}")
     if rest[:1] == ["set"]:
-        # Its options depend on the machine.
         store = Store(named_store(arguments))
         name = named_machine(arguments, store.exists)
         # A word after an unknown option may be its value.

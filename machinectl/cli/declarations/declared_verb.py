@@ -40,9 +40,9 @@ class Argument:
 class Verb:
     """A verb, or a group if `runs` is empty.
 
-    `runs` is MODULE:FUNCTION below cli.verbs. The function gets the Session and a keyword per argument and flag:
-    `access` for the login flags, and `names` with --selector's machines unless it `keeps_selector`. `light` flags work
-    without Typer, if `light_needs` is given; None means that none do.
+    `runs` is MODULE:FUNCTION below cli.verbs, called with the Session and a keyword per argument and flag: `access` for
+    the login flags, `names` with --selector's machines unless it `keeps_selector`. With only `light` flags, and
+    `light_needs` among them, it runs without Typer; None means never.
     """
 
     # Its section in --help, "" if hidden; set by the catalogue.

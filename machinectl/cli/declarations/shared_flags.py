@@ -6,7 +6,6 @@ from machinectl.cli.declarations.declared_verb import Argument
 from machinectl.machines.create_options import HOST_KEY, LOGIN_SECRETS, STRICT
 from machinectl.machines.flags import DIRECTORY, FILE, LABEL, MACHINE, Flag
 
-# Before the verb.
 BEFORE_THE_VERB = (
     Flag(
         "-s",
@@ -30,7 +29,6 @@ BEFORE_THE_VERB = (
 NAMES = Argument("names", "[NAME]…", MACHINE, many=True, repeats=True)
 ONE_NAME = Argument("names", "[NAME]", MACHINE, many=True)
 NAME = Argument("name", "NAME", MACHINE, required=True)
-# How to log in at a host.
 LOGIN = (*LOGIN_SECRETS, HOST_KEY, STRICT)
 SWARM_MANAGER = Flag("--swarm", help="Point at a manager that answers, of the machine's swarm.")
 JSON = Flag("--json", help="Print JSON.", parameter="as_json")

@@ -29,7 +29,7 @@ def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def taken(given: dict[str, Any]) -> EngineOptions:
-    """Raise UsageError for invalid options."""
+    """Return the options. Raises UsageError for invalid ones."""
     values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
     values["env"] = variables(env_files(given), values["env"] or ())
     options = EngineOptions.load({key: value for key, value in values.items() if value})

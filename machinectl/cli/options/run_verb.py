@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int:
-    """Run a verb, print its errors and return its exit status. `given` is by parameter."""
+    """Run a verb, print its errors, return its exit status. `given` is by parameter."""
     is_for(purpose(declared, given))
     try:
         if declared.follows and not given.get("dry_run"):

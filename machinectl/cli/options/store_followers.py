@@ -36,7 +36,7 @@ class Following:
     """Followers of a store. Threads call it."""
 
     def __init__(self) -> None:
-        # Messages to print; and failures by (follower, cause, hint), each with its machines.
+        # Messages to print, and machines by (follower, cause, hint) of a failure.
         self.said: list[str] = []
         self.failed: dict[tuple[tuple[str, str], str, str], list[str]] = {}
 

@@ -57,7 +57,6 @@ def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
             raise TypeError("a verb ran without the options that stand before it")
         raise typer.Exit(run_verb(ctx.obj, declared, given))
 
-    # Typer reads the parameters from here.
     run.__signature__ = signature(declared.arguments, flags)  # type: ignore[attr-defined]
     app.command(
         name.rpartition(" ")[2],

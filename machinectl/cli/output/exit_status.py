@@ -22,7 +22,7 @@ BUG = 3
 RED, BOLD = "31", "1"
 # The shell defines this verb as a function.
 USE = "use"
-# Texts that need no `Error: ` in front: errors, and the usage of an empty command line.
+# Causes that begin so get no `Error: ` in front; `Usage:` is the help of an empty command line.
 BEGUN = ("Error", "Usage:")
 # Lines that docker-machine's scripts search for, besides those that begin with Error.
 DOCKER_MACHINES = ('Docker machine "', 'Driver "', "Invalid command line. ", "No active host found")

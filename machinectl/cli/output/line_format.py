@@ -41,7 +41,7 @@ def timed(title: str, tell: Callable[[str], None]) -> Iterator[None]:
 
 def cut(text: str, width: int) -> str:
     """Cut a line to `width` columns; characters may take two."""
-    # Imported late: only drawing needs rich.
+    # Imported late, only to draw: rich is heavy.
     from rich.cells import cell_len, set_cell_size
 
     return text if cell_len(text) <= width else set_cell_size(text, max(width, 0)).rstrip()

@@ -197,7 +197,7 @@ class Grouped:
 class Folded:
     """Prints equal outputs once, under all their machines' names, on a terminal.
 
-    After FOLDING_SECONDS or MOST_FOLDED bytes it prints what it has; other machines then print by line, or `together`
+    After FOLDING_SECONDS or MOST_FOLDED bytes it prints the machines that have ended; the others by line, or `together`
     at their end.
     """
 

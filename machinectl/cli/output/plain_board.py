@@ -24,7 +24,7 @@ class PlainBoard:
     def __init__(self, person: Console, program: str) -> None:
         self.person = person
         self.program = program
-        # `floor` is held to ask or to print alone; `lock`, taken after it, to write or draw.
+        # Hold `floor` to ask a question; take `lock` after it, to write or draw.
         self.floor = threading.RLock()
         self.lock = threading.RLock()
         self.asides = 0
@@ -66,7 +66,7 @@ class PlainBoard:
             yield
 
     def say(self, name: str, text: str) -> None:
-        """Print when the screen is free."""
+        """Print as soon as the screen is free."""
         with self.lock:
             self.held += [f"{name}: {line}" for line in text.split("\n")]
             if not self.asides:

@@ -1,4 +1,7 @@
-"""Make stdout and stderr safe: after `open_streams`, a broken pipe never stops work on a machine."""
+"""Make stdout and stderr safe: a broken pipe never stops work on a machine.
+
+After `open_streams`, all output goes through a `Stream`.
+"""
 
 from __future__ import annotations
 

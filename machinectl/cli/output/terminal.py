@@ -64,7 +64,7 @@ class Terminal:
         return self.answer(lambda: unseen(prompt) if secret else line(prompt))
 
     def confirm(self, question: str) -> bool:
-        """Ask yes or no, also from a pipe. Any answer with y in front is yes, as in docker-machine."""
+        """Ask yes or no, also from a pipe. As in docker-machine, an answer that begins with y is yes."""
         return self.answer(lambda: line(f"{harmless(question)} (y/n): ")).strip().lower().startswith("y")
 
     def answer(self, ask: Callable[[], str]) -> str:
@@ -116,7 +116,7 @@ class Spinner:
     def __init__(self) -> None:
         # Held while writing; the spinner's threads wait for it.
         self.lock = threading.RLock()
-        # Running steps; the newest is shown.
+        # Running steps, the newest of which is shown.
         self.steps: list[Step] = []
 
     @contextmanager

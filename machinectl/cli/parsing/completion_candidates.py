@@ -1,6 +1,6 @@
 """List completion candidates for shells and for docker.
 
-Fast enough for a Tab: without Typer. Only drivers must be found and loaded.
+Fast enough for a Tab: only drivers must be found and loaded.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def flags(verb: str = "") -> list[Flag]:
 
 
 def machines(root: str = "") -> list[str]:
-    """Return a store's machines; none if it cannot be read."""
+    """Return a store's machines, or none if it cannot be read."""
     from machinectl.errors import MachineError
     from machinectl.machines.store import Store
 
@@ -70,7 +70,7 @@ def drivers() -> list[str]:
 
 
 def driver_flags(driver: str) -> list[Flag]:
-    """Return a driver's flags; none if it is missing or fails to load."""
+    """Return a driver's flags, or none if it is missing or fails to load."""
     from machinectl.driver.installed_drivers import load
     from machinectl.errors import MachineError
 

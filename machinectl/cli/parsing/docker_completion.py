@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     # Candidates with their descriptions, and cobra's ShellCompDirective.
     Offer = tuple[Mapping[str, str], int]
 
-# cobra's ShellCompDirective: files if there are no candidates, no files, only directories; no space added.
+# cobra's ShellCompDirective: files if there are no candidates, no files, only directories; no space after.
 FILES, NOTHING_ELSE, DIRECTORIES = 0, 4, 16
 # After two dashes they take another program's command line.
 ORDERS = ("run", "docker")

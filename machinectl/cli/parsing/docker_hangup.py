@@ -1,7 +1,7 @@
 """Interrupt this process when docker, which runs it as a plugin, ends.
 
 Without a terminal, docker closes a socket instead of passing signals on (docker/cli cli-plugins/socket). A signal to
-the process group arrives by itself: a second one would count as another ^C.
+the process group arrives by itself: a second one would act as another ^C.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 # docker/cli cli-plugins/socket, EnvKey.
 SOCKET = "DOCKER_CLI_PLUGIN_SOCKET"
-# How long to wait for a signal to the process group. Seconds.
+# How long to wait for our own signal, if docker's process group got one. Seconds.
 OWN_SIGNAL = 0.5
-# Signals that end this process; some only while remote commands run.
+# These signals end this process, some only while remote commands run.
 ENDING = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 

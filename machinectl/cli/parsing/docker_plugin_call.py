@@ -87,7 +87,7 @@ def follow_up(request: str) -> int:
 
 
 def own_command_line(arguments: Sequence[str]) -> list[str]:
-    """Translate docker's command line, and run as docker's plugin from here on.
+    """Translate docker's command line; from here on this process is docker's plugin.
 
     Sets docker's environment variables from its options.
     """
@@ -99,7 +99,7 @@ def own_command_line(arguments: Sequence[str]) -> list[str]:
     if words[:1] == ["help"]:
         before.append(words.pop(0))
     if words[:1] != [PLUGIN]:
-        # A user started the plugin file directly, as docker-machine.
+        # A user started the plugin's file by hand, like docker-machine.
         return list(arguments)
     point(options, os.environ)
     THIS.name = AS_PLUGIN
@@ -108,7 +108,6 @@ def own_command_line(arguments: Sequence[str]) -> list[str]:
 
 
 def point(options: Sequence[str], environment: MutableMapping[str, str]) -> None:
-    """Set docker's environment variables from its options."""
     for option in options:
         name, _, value = option.partition("=")
         if name == "--config":

@@ -1,7 +1,7 @@
-"""Rewrite all of Go's flag spellings, as docker-machine's scripts use them, to one canonical form.
+"""Rewrite Go's flag spellings, which docker-machine's scripts use, to one canonical form. Light path.
 
-To Go `-flag`, `--flag`, `-f=VALUE` and `--flag=false` are alike. Typer's `-fVALUE` and joined letters work too. Values
-and ssh's words are not flags. Light path.
+Go reads `-flag`, `--flag`, `-f=VALUE` and `--flag=false` alike. Typer's `-fVALUE` and joined letters work too. Values
+and ssh's words are not flags.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ TRUE = {"1", "t", "T", "true", "TRUE", "True"}  # strconv.ParseBool
 def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = None) -> list[str]:
     """Return each flag as `--name` or `--name=value`, without those set to false.
 
-    `of_driver` maps driver flags to whether they take a value. Typer refuses the rest: unknown flags and missing values
-    stay.
+    `of_driver` maps driver flags to whether they take a value. Unknown flags and flags without a value stay, for Typer
+    to refuse.
     """
     words = list(arguments)
     found = rewritten(words, "", flags_of(""))
@@ -71,7 +71,7 @@ def by_names(declared: Iterable[Flag]) -> dict[str, tuple[str, bool]]:
 
 
 def rewritten(words: list[str], verb: str, flags: Flags) -> list[str]:
-    """Take the words that may hold flags off the front; return them in canonical form."""
+    """Take the words that may hold flags off the front, and return them in canonical form."""
     found: list[str] = []
     while words and words[0] != "--":
         word = words[0]
@@ -92,7 +92,7 @@ def rewritten(words: list[str], verb: str, flags: Flags) -> list[str]:
 
 
 def taken_apart(word: str, verb: str, flags: Flags) -> list[tuple[str, str | None]]:
-    """Return a word's flags by long name with their values, or the word if unknown."""
+    """Return a word's flags with their values by long name, or an unknown word itself."""
     body = word.removeprefix("-").removeprefix("-")
     name, equals, value = body.partition("=")
     if name in flags:
@@ -122,7 +122,7 @@ def letters(body: str, flags: Flags) -> list[tuple[str, str | None]] | None:
 
 
 def add_value(found: list[str], name: str, value: str | None, words: list[str]) -> None:
-    """Add a flag with its value, by default the next word, even if it starts with a dash."""
+    """Add a flag with its value, by default the next word, even one with a dash."""
     if value is None and words:
         value = words.pop(0)
     found.append(f"--{name}" if value is None else f"--{name}={value}")

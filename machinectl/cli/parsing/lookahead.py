@@ -60,7 +60,7 @@ def named_store(arguments: Sequence[str]) -> str:
 def named_machine(arguments: Sequence[str], exists: Callable[[str], bool]) -> str:
     """Return the machine of a verb that takes one name, or "".
 
-    A word after an unknown option may be its value: surer matches win.
+    A word after an unknown option may be its value: a surer word wins.
     """
     _, rest = split_at_verb(arguments)
     known = flags_of(rest[0]) if rest else {}

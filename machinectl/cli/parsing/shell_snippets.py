@@ -1,6 +1,6 @@
-"""Print shell start-up code: the `use` function, prompt segment and completion.
+"""Print shell start-up code: `use`, the prompt segment and completion. Light: start-up files run it.
 
-Light: start-up files run it. `scripts/` reads records as `commands/env.py` does.
+`scripts/` reads from records what `commands/env.py` makes of them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def in_powershell(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-# Quote a word for each shell.
+# Quotes a word for each shell.
 QUOTED: Mapping[str, Callable[[str], str]] = {
     "bash": in_posix,
     "zsh": in_posix,

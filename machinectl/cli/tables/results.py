@@ -54,7 +54,7 @@ def told(
     plans: Mapping[str, HostPlan] | None,
     names: Sequence[str] | None,
 ) -> int:
-    """Report failures, print a dry run's `plans`, and return the exit code."""
+    """Report failures, print a dry run's `plans`; return the exit code."""
     if plans is not None:
         results = printing(results, plans, headed=several(names))
     return outcome(here, results, several=several(names))

@@ -28,7 +28,6 @@ FOR_HOSTS = frozenset({"--no-provision", "--yes", "--force", "--restart-swarm", 
 
 
 def with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], dict[str, Any]]:
-    """Return the flags of `create` and the driver, and settings for Typer."""
     name = named_driver(arguments)
     options = load(name).options() if name else ()
     flags = [*declared.flags, *(driver_flag(name, option) for option in options)]
@@ -40,7 +39,6 @@ def with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], d
 
 
 def is_for_hosts(flag: Flag) -> bool:
-    """Return whether to hide a flag for machines without a host."""
     return flag.flag in FOR_HOSTS or flag.section in {IN_ENGINE, IN_SSH}
 
 

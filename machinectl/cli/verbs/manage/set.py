@@ -57,7 +57,7 @@ def set_machine(
 
 
 def changeable(arguments: Sequence[str]) -> tuple[str, list[Option]]:
-    """Return the machine's driver and changeable options, or ("", []). --url is a flag of `set` itself."""
+    """Return the machine's driver and changeable options, or ("", []). --url belongs to `set` itself."""
     store = Store(named_store(arguments))
     try:
         driver = store.read(named_machine(arguments, store.exists)).driver

@@ -101,7 +101,7 @@ def apply(
 
 
 def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
-    """Report all results; return the exit code. `again` continues an unfinished run."""
+    """Report all results; return the exit code. `again` is the command to continue with."""
     from machinectl.rollout.results import Did
 
     found: list[Result] = []

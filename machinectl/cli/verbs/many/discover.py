@@ -109,7 +109,7 @@ def of_other(service: FoundService) -> str:
 
 
 def first(text: str) -> str:
-    """Return a server's name and version, the first word."""
+    """Return a server's name and version."""
     return text.split(maxsplit=1)[0] if text.strip() else ""
 
 
@@ -119,7 +119,6 @@ def some(words: Sequence[str]) -> str:
 
 
 def tell(console: Console, discovery: NetworkScan, networks: Sequence[str], ports: str) -> None:
-    """Print misses and dangers."""
     hosts = discovery.hosts()
     if not hosts:
         console.note(f"Nothing answers at {', '.join(networks)}, ports {ports}")

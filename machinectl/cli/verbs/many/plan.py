@@ -88,7 +88,7 @@ def plan(
 
 
 def show(here: Session, planned: FleetPlan, command: str, refresh: str, *, prune: bool, as_json: bool) -> int:
-    """Print the plan, and the commands to apply and to `refresh` it; return the exit code."""
+    """Print the plan and the commands to apply and to `refresh` it; return the exit code."""
     if as_json:
         for step in planned.steps:
             print_json(fields(step, planned), indent=None)
@@ -216,7 +216,6 @@ def difference_told(difference: Difference) -> str:
 
 
 def summary(planned: FleetPlan, *, prune: bool) -> str:
-    # Count each machine once.
     count = Counter(result(step, planned) for step in planned.steps)
     seldom = {COUNTED[Action.RESUME], COUNTED[Action.FAIL], DIFFERENT, NOT_SEEN}
     shown = [what for what in (*COUNTED.values(), DIFFERENT, NOT_SEEN) if count[what] or what not in seldom]
@@ -247,7 +246,7 @@ def reason(step: PlanStep, planned: FleetPlan) -> str:
 
 
 def fields(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
-    """Return a step as JSON; `Host` lists its host's changes, if checked."""
+    """Return a step as JSON; `Host` lists the changes that its host needs, if checked."""
     from machinectl.commands.plan import address
 
     machine, failed = planned.machines.get(step.name), planned.failed.get(step.name)

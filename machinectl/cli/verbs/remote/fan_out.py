@@ -49,7 +49,7 @@ def run(
     *,
     native: bool = False,
 ) -> int:
-    """Run a command on machines. `words` are names, two dashes and the command; `flags` have values."""
+    """Run a command on machines. `words` are names, two dashes and the command; `flags` maps names to values."""
     from machinectl.commands.run import run as command
     from machinectl.commands.run import script
     from machinectl.hosts.connection.remote_command import RemoteScript

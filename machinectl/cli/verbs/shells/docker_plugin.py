@@ -33,7 +33,8 @@ def docker_plugin_uninstall(here: Session) -> None:
 def program_of(script: str) -> list[str]:
     """Return an absolute command for this program, without resolving pipx's links.
 
-    __main__.py (`python -m machinectl`) cannot run by itself; -P keeps the current directory off sys.path.
+    `python -m machinectl` has the path of __main__.py, which cannot run by itself. -P keeps the current directory off
+    sys.path.
     """
     if os.path.basename(script) == "__main__.py":
         return [sys.executable, "-P", "-m", "machinectl"]
