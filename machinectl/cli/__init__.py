@@ -1,1 +1,1 @@
-"""The command line: parse it, call a command, print the result, set the exit code."""
+"""The command line: parse it, call a command, print its result."""

@@ -63,7 +63,6 @@ def declared_in(section: str) -> dict[str, Verb]:
 
 
 def find(verb: str) -> Verb | None:
-    """Return a verb's declaration; import no more sections than necessary."""
     return next((verbs[verb] for verbs in map(declared_in, SECTIONS) if verb in verbs), None)
 
 

@@ -28,7 +28,7 @@ def own_version() -> str:
 
 
 class Called:
-    """`name` is how users type our verbs, `script` sys.argv[0]; `passwords` are by variable."""
+    """How this program was called: `name` as users type it, `script` as in sys.argv, `passwords` by variable."""
 
     def __init__(self) -> None:
         self.name = NAME

@@ -136,7 +136,7 @@ def needs_more() -> bool:
 
 
 def take_values(words: Sequence[str], declared: Verb) -> dict[str, Any] | None:
-    """Return the values by parameter, or None if Typer must parse them."""
+    """Return values by parameter, or None if Typer must parse them."""
     given: dict[str, Any] = {flag.parameter: None if flag.many else flag.default for flag in declared.flags}
     light = {flag.name: flag for flag in declared.light or ()}
     left: list[str] = []

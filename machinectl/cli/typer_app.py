@@ -56,7 +56,7 @@ def dispatch(arguments: list[str]) -> int:
 
 
 def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
-    """Return the driver's flags of `create` or `set`, and whether each takes a value."""
+    """Return the driver's flags, and whether each takes a value."""
     _, rest = split_at_verb(arguments)
     if not rest or rest[0] not in ("create", "set"):
         return {}
@@ -66,7 +66,6 @@ def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
 
 
 def check_verb(words: Sequence[str]) -> None:
-    """Raise UsageError for an unknown verb."""
     if words and words[0] in SYSTEMDS_VERBS and THIS.name == NAME:
         raise UsageError(
             f"'{words[0]}' is a command of systemd's machinectl, not of this one", f"/usr/bin/machinectl {words[0]} …"
@@ -134,7 +133,7 @@ def told(error: Any, arguments: Sequence[str]) -> MachineError:
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
-    """Add only the verb of the canonical command line: other verbs take time to load."""
+    """Add only the called verb: the others take time to load."""
     app = new_app(help=ABOUT, invoke_without_command=True)
 
     def before_the_verb(ctx: typer.Context, **given: Any) -> None:

@@ -43,7 +43,7 @@ def env_files(given: dict[str, Any]) -> list[str]:
 
 
 def variables(files: Sequence[str], typed: Sequence[str]) -> list[str]:
-    """Merge variables: typed ones override those of files, as with docker."""
+    """Merge variables; typed ones override files, as with docker."""
     found = [variable for path in files for variable in read_env_file(path, os.environ)]
     return list(each_once([*found, *typed]))
 

@@ -71,7 +71,6 @@ def taken_jump(text: str | None) -> str | None:
 
 
 def authority(here: Session) -> Pair | None:
-    """Return the CA that was given before the verb."""
     from machinectl.commands.certs.create import given_ca
 
     return given_ca(here.tls.ca, here.tls.ca_key) if here.tls.ca_key else None

@@ -33,7 +33,7 @@ SSH = ("ssh's configuration", "machinectl ssh-config --write")
 
 
 class Following:
-    """Followers of a store. Threads call it."""
+    """Followers of a store; several threads may call it."""
 
     def __init__(self) -> None:
         # Messages to print, and machines by (follower, cause, hint) of a failure.
@@ -92,7 +92,6 @@ class Following:
         return bool(self.said or self.failed)
 
     def report(self, warn: Callable[[str], None]) -> None:
-        """Print each message once."""
         for text in dict.fromkeys(self.said):
             warn(text)
         for ((what, mend), cause, hint), names in self.failed.items():

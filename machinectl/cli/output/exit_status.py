@@ -88,7 +88,6 @@ def begun(cause: str, *, at_terminal: bool) -> str:
 
 
 def emphasised(hint: str, program: str) -> str:
-    """Print a hint's commands in bold on a terminal."""
     before, command, after = hint.partition(f"{program} ")
     if not command:
         return hint
@@ -120,7 +119,6 @@ def first_word(text: str) -> str:
 
 
 def program_with(root: str) -> str:
-    """Return the command that runs this program with a store."""
     if not root:
         return THIS.name
     import shlex

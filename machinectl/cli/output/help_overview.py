@@ -45,7 +45,6 @@ def lines(columns: int) -> Iterator[str]:
 
 
 def listed(rows: Iterable[tuple[str, str]], columns: int) -> Iterator[str]:
-    """Return two columns, or one on a narrow terminal."""
     rows = list(rows)
     start = max(len(name) for name, _ in rows) + INDENT + GAP
     if columns - start < start:
@@ -60,7 +59,6 @@ def listed(rows: Iterable[tuple[str, str]], columns: int) -> Iterator[str]:
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """Wrap text; a word that is too long gets its own line."""
     found = [""]
     for word in text.split():
         joined = f"{found[-1]} {word}".lstrip()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def shown(text: str, program: str) -> str:
-    """Sanitise text for the user; its commands match how this program was called."""
+    """Sanitise text for the user; write its commands as this program was called."""
     return harmless(as_called(text, program))
 
 

@@ -127,7 +127,7 @@ class Kept:
 
     @property
     def sums(self) -> tuple[bytes, bytes, int | None]:
-        """Compare equal for equal output and exit status."""
+        """Return values that are equal for equal output and exit status."""
         return self._sums[False].digest(), self._sums[True].digest(), self.status
 
     def pieces(self) -> Iterator[tuple[bytes, bool]]:
@@ -261,7 +261,6 @@ def say_again(printer: Printer, name: str, kept: Kept) -> None:
 
 
 def show(kept: Kept) -> None:
-    """Print a machine's output; end each stream with a newline."""
     begun = {False: b"", True: b""}
     for data, on_stderr in kept.pieces():
         *lines, begun[on_stderr] = (begun[on_stderr] + data).split(b"\n")

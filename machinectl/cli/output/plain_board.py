@@ -84,7 +84,7 @@ class PlainBoard:
         """Remove the drawing, if any."""
 
     def show(self) -> None:
-        """Draw again."""
+        """Draw again, if anything."""
 
 
 class OneOf:

@@ -15,7 +15,7 @@ def harmless(text: str) -> str:
 
 
 def harmless_json(text: str) -> str:
-    """Use JSON's own escapes, which lose nothing (RFC 8259 7)."""
+    """Escape as JSON does, which loses nothing (RFC 8259 7)."""
     # In parts: a host's output can be megabytes, mostly printable.
     parts = (text[at : at + PART] for at in range(0, len(text), PART))
     return "".join(part if part.isprintable() else part.translate(IN_JSON) for part in parts)

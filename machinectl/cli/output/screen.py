@@ -40,7 +40,7 @@ class Screen:
         with_echo(self._modes)
 
     def size(self) -> tuple[int, int]:
-        """Return columns without the last, which holds the cursor, and lines."""
+        """Return columns and lines; the last column is for the cursor."""
         columns, lines = os.get_terminal_size(sys.stdout.fileno())
         return max(columns - 1, 1), max(lines, 1)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class OutputError(Exception):
-    """No OSError: handlers of socket and file errors must not catch it."""
+    """Not an OSError: handlers of socket and file errors must not catch it."""
 
     def __init__(self, cause: OSError) -> None:
         super().__init__(f"Cannot write the output: {cause.strerror}")
@@ -92,6 +92,6 @@ def ours(name: str, given: Any) -> io.TextIOWrapper:
 
 
 def is_for(purpose: str) -> None:
-    """Set what the running verb does: WORKS, PRINTS or RELAYS."""
+    """Set the running verb's kind: WORKS, PRINTS or RELAYS."""
     for name, stream in streams.items():
         stream.ends_early = purpose == RELAYS or (purpose == PRINTS and name == "stdout")

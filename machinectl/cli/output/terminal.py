@@ -55,7 +55,7 @@ class Terminal:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Print a line with the step's duration at its end, after a spinner."""
+        """Print a line with the step's duration when it ends; show a spinner until then."""
         with timed(title, self.note), self.spinner.spinning(shown(title, self.program)):
             yield
 

@@ -32,7 +32,7 @@ def flags(verb: str = "") -> list[Flag]:
 
 
 def machines(root: str = "") -> list[str]:
-    """Return a store's machines, or none if it cannot be read."""
+    """Return a store's machines, none if it cannot be read."""
     from machinectl.errors import MachineError
     from machinectl.machines.store import Store
 

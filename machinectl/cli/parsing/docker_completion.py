@@ -123,7 +123,7 @@ def values(typed: Typed, kind: str | tuple[str, ...], word: str) -> Offer:
 
 
 def selectors(typed: Typed, word: str) -> Offer:
-    """Return labels, each after the selectors up to the last comma."""
+    """Return labels, after the selectors that are complete."""
     before = word[: word.rfind(",") + 1]
     offered = completion_candidates.labels(typed.values.get("--storage-path", ""))
     return named(f"{before}{label}" for label in offered), NO_BLANK | NOTHING_ELSE

@@ -25,7 +25,7 @@ ENDING = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 
 def end_with_docker(environment: Mapping[str, str]) -> None:
-    """Interrupt this process when docker ends, unless a signal has. Needs docker's socket."""
+    """Interrupt this process when docker ends, unless a signal already has."""
     address = environment.get(SOCKET, "")
     if not address:
         return

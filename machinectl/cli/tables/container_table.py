@@ -20,7 +20,7 @@ ALL_HEADINGS = {MACHINE: "MACHINE", **HEADINGS}
 
 
 class Format(NamedTuple):
-    """Templates of a container and, for columns, of the headings."""
+    """Templates of a row and, for columns, of the headings."""
 
     row: Template
     headings: Template | None

@@ -17,7 +17,7 @@ FOREVER = float("inf")
 
 
 def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
-    """Return when hosts were last looked at, newest first. `dates` are ISO 8601, by machine."""
+    """Return the age of last looks, newest first. `dates` are ISO 8601, by machine."""
     now = now or datetime.now(UTC)
     by_date: dict[str, list[str]] = {}
     for name, date in dates.items():

@@ -125,7 +125,6 @@ def fill(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bo
 
 
 def draft(listed: Sequence[MachineRow]) -> int:
-    """Draw the table and return its number of lines."""
     width = shutil.get_terminal_size().columns
     drawn = lines(listed, width)
     draw("".join(f"{line}\n" for line in drawn))

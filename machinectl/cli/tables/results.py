@@ -30,7 +30,6 @@ def outcome(here: Session, results: Iterable[tuple[str, MachineError | None]], *
 
 
 def named(error: MachineError, name: str) -> MachineError:
-    """Add the machine's name to an error."""
     if f'"{name}"' in error.cause:
         return error
     return MachineError(f'"{name}": {error.cause.removeprefix("Error: ")}', error.hint)

@@ -70,9 +70,9 @@ def print_names(names: Iterable[str]) -> None:
 def listed_only(
     store: Store, console: Console, names: Sequence[str], selector: str | None, *, removed: bool
 ) -> Sequence[str] | None:
-    """Return the machines to list, None for all; note unknown names.
+    """Return the machines to list, None for all.
 
-    docker-machine's `ls` ignored names, and scripts rely on exit status 0.
+    docker-machine's `ls` ignored names, and scripts rely on exit status 0: an unknown name is a note.
     """
     if not names and selector is None:
         return None

@@ -81,7 +81,6 @@ def told(here: Session, failures: Sequence[MachineError]) -> int:
 
 
 def first_steps_where_none(here: Session) -> None:
-    """Explain on a terminal how to create the first machine."""
     if sys.stderr.isatty() and not here.store.names():
         from machinectl.commands.ls import first_steps
 

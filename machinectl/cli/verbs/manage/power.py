@@ -21,7 +21,7 @@ DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "kill": "
 
 
 def printed(verb: str, results: Iterable[Result], unchanged: Container[str] = ()) -> Iterator[Result]:
-    """Pass results on; print docker-machine's line for each changed machine."""
+    """Pass results on, with docker-machine's line for each changed machine."""
     done = False
     for name, error in results:
         if not error and name not in unchanged:

@@ -106,5 +106,4 @@ def value_of(flag: Flag) -> str:
 
 
 def points_at(name: str, environment: Mapping[str, str]) -> bool:
-    """Return whether docker's variables in this shell point at a machine."""
     return bool(environment.get("DOCKER_HOST")) and environment.get("DOCKER_MACHINE_NAME") == name

@@ -109,7 +109,6 @@ def of_other(service: FoundService) -> str:
 
 
 def first(text: str) -> str:
-    """Return a server's name and version."""
     return text.split(maxsplit=1)[0] if text.strip() else ""
 
 

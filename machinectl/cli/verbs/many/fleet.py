@@ -31,7 +31,6 @@ def fleet_schema(here: Session) -> None:
 
 
 def hand_over(text: str, path: str, console: Console) -> None:
-    """Print a text, or write it to a new file."""
     if not path:
         write_file(text)
         return

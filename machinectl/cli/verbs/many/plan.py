@@ -148,7 +148,6 @@ def has_differing(planned: FleetPlan) -> bool:
 
 
 def what_next(planned: FleetPlan, file: str, chosen: Sequence[str], *, prune: bool) -> str:
-    """Return the command that applies the plan; `chosen` words select machines."""
     options = ["--refresh"] if has_differing(planned) else []
     options += ["--prune"] if prune else []
     return " ".join([typed("apply", file), *options, *map(shlex.quote, chosen)])
@@ -179,7 +178,6 @@ def in_a_line(text: str) -> str:
 
 
 def told(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[str]:
-    """Return the work for a machine; several differences get a line each."""
     from machinectl.commands.plan import address
 
     if step.host and step.action is Action.CREATE:
@@ -226,7 +224,6 @@ def summary(planned: FleetPlan, *, prune: bool) -> str:
 
 
 def result(step: PlanStep, planned: FleetPlan) -> str:
-    """Return a machine's plan in the summary's words."""
     if step.name in planned.failed and not step.error:
         return NOT_SEEN
     if step.action is Action.LEAVE and step.name in planned.previews:

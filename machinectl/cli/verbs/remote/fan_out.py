@@ -74,7 +74,6 @@ def run(
 
 
 def docker(store: Store, console: Console, words: Sequence[str], flags: Mapping[str, str], program: str) -> int:
-    """Run docker with the words after the two dashes."""
     from machinectl.commands.docker import docker as command
 
     names, order = parted(store, words, flags, "docker", "ps")
@@ -100,7 +99,7 @@ def parted(
 def without_dashes(
     store: Store, words: Sequence[str], flags: Mapping[str, str], verb: str, example: str
 ) -> tuple[str, str]:
-    """Return cause and hint: dashes before the first word that is no machine."""
+    """Return cause and hint, with dashes before the first word that is not a machine."""
     names = list(takewhile(store.exists, words))
     valued = flags_of(verb)
     order = list(words[len(names) :]) or [example]
