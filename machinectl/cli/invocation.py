@@ -1,4 +1,4 @@
-"""How this program was called: directly, or as docker's plugin. Suggested commands match."""
+"""How this program was called: directly, or as docker's plugin."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def rank(title: str) -> int:
 
 
 def write_examples(examples: str | None, formatter: Any) -> None:
-    """Write examples unwrapped, so that users can copy them."""
+    """Write examples without line breaks, so that users can copy them."""
     if not examples:
         return
     formatter.write_paragraph()

@@ -110,7 +110,7 @@ class Kept:
         self.status: int | None = None
 
     def add(self, data: bytes, *, on_stderr: bool) -> None:
-        """Raise OSError if the disk is full; earlier pieces stay."""
+        """Keep a piece. Raises OSError if the disk is full; earlier pieces stay."""
         piece = PIECE.pack(on_stderr, len(data)) + data
         if self._file is None and len(self._memory) + len(piece) > self._most:
             # Closing the file frees its space at once.

@@ -64,7 +64,7 @@ class Stream(io.FileIO):
             sys.stderr.write(f"Warning: {problem}\n")
 
 
-# By their names in sys.
+# Our streams by their names in sys.
 streams: dict[str, Stream] = {}
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def write_out(text: str) -> None:
-    """Write text in the locale's encoding, else UTF-8; sanitise it for a terminal."""
+    """Write text in the locale's encoding, else UTF-8, with undecodable bytes intact; sanitise it for a terminal."""
     draw(harmless(text) if sys.stdout.isatty() else text)
 
 

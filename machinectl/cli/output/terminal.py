@@ -68,7 +68,7 @@ class Terminal:
         return self.answer(lambda: line(f"{harmless(question)} (y/n): ")).strip().lower().startswith("y")
 
     def answer(self, ask: Callable[[], str]) -> str:
-        """End the question's line at ^C or end of input."""
+        """Return the answer; end the question's line at ^C or end of input."""
         with self.spinner.aside():
             try:
                 return ask()
@@ -102,7 +102,7 @@ def unseen(prompt: str) -> str:
 
 
 def line(question: str) -> str:
-    """Raise EOFError at the end of stdin."""
+    """Read a line of stdin. Raises EOFError at its end."""
     print(question, end="", file=sys.stderr, flush=True)
     answer = sys.stdin.buffer.readline()
     if not answer:

@@ -1,4 +1,4 @@
-"""`api`."""
+"""The verb `api`."""
 
 from __future__ import annotations
 

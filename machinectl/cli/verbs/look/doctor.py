@@ -1,4 +1,4 @@
-"""`doctor`."""
+"""The verb `doctor`."""
 
 from __future__ import annotations
 

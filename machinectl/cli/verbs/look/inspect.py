@@ -1,4 +1,4 @@
-"""`inspect` and `changes`."""
+"""The verbs `inspect` and `changes`."""
 
 from __future__ import annotations
 

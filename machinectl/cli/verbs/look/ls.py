@@ -1,4 +1,4 @@
-"""`ls`, and its alias `list`."""
+"""The verb `ls` and its alias `list`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ps` and `info`."""
+"""The verbs `ps` and `info`."""
 
 from __future__ import annotations
 

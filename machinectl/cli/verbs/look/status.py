@@ -1,4 +1,4 @@
-"""`status` and `version`."""
+"""The verbs `status` and `version`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`active`, `url` and `ip`."""
+"""The verbs `active`, `url` and `ip`."""
 
 from __future__ import annotations
 

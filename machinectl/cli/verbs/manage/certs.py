@@ -1,4 +1,4 @@
-"""`certs …`."""
+"""The verbs `certs …`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`import`."""
+"""The verb `import`."""
 
 from __future__ import annotations
 

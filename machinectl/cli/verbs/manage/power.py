@@ -1,4 +1,4 @@
-"""`start`, `stop`, `restart` and `kill`."""
+"""The verbs `start`, `stop`, `restart` and `kill`."""
 
 from __future__ import annotations
 

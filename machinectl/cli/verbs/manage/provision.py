@@ -1,4 +1,4 @@
-"""`provision`, `regenerate-certs` and `upgrade`."""
+"""The verbs `provision`, `regenerate-certs` and `upgrade`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rm`, `rename` and `drivers`."""
+"""The verbs `rm`, `rename` and `drivers`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`discover`."""
+"""The verb `discover`."""
 
 from __future__ import annotations
 

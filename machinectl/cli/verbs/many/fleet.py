@@ -1,4 +1,4 @@
-"""`fleet init`, `fleet import` and `fleet schema`."""
+"""The verbs `fleet init`, `fleet import` and `fleet schema`."""
 
 from __future__ import annotations
 

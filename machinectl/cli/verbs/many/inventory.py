@@ -1,4 +1,4 @@
-"""`inventory`."""
+"""The verb `inventory`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`swarm …`."""
+"""The verbs `swarm …`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> 
 
 
 def some(names: list[str] | None, verb: str) -> list[str]:
-    """Raise UsageError without names: there is no default."""
+    """Return the names. Raises UsageError without any: there is no default."""
     if not names:
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", f"Name them: machinectl {verb} <NAME>"

@@ -1,4 +1,4 @@
-"""`run` and `docker`."""
+"""The verbs `run` and `docker`."""
 
 from __future__ import annotations
 

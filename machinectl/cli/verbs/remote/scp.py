@@ -1,4 +1,4 @@
-"""`scp` and `mount`."""
+"""The verbs `scp` and `mount`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ssh` and `ssh-config`."""
+"""The verbs `ssh` and `ssh-config`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`context …`."""
+"""The verbs `context …`."""
 
 from __future__ import annotations
 

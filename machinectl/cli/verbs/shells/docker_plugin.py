@@ -1,4 +1,4 @@
-"""`docker-plugin …`."""
+"""The verbs `docker-plugin …`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`env` and `config`."""
+"""The verbs `env` and `config`."""
 
 from __future__ import annotations
 

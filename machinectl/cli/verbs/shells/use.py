@@ -1,4 +1,4 @@
-"""`use`, `shell-init` and `completion`."""
+"""The verbs `use`, `shell-init` and `completion`."""
 
 from __future__ import annotations
 
