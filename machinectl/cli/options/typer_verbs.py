@@ -131,7 +131,7 @@ def callback_of(flag: Flag) -> Callable[..., Any] | None:
 
 
 def a_number(given: float | None) -> float | None:
-    """Reject NaN, which passes Typer's range check."""
+    """Reject NaN: it passes Typer's range check."""
     if given is not None and math.isnan(given):
         raise typer.BadParameter("nan is not a number of seconds.")
     return given

@@ -26,7 +26,6 @@ def warning(text: str) -> str:
 
 @contextmanager
 def timed(title: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Report a step's duration, and whether it failed or was interrupted."""
     started = time.monotonic()
     outcome = "failed after "
     try:

@@ -53,8 +53,6 @@ class Printer(Protocol):
 
 
 class Lines:
-    """Prints lines as they complete."""
-
     def __init__(self, names: Sequence[str]) -> None:
         width = max(map(len, names), default=0)
         self._prefixes = {
@@ -321,7 +319,6 @@ def stream(on_stderr: bool) -> Any:
 
 
 def fit(line: bytes, on_stderr: bool) -> bytes:
-    """Sanitise a line for a terminal."""
     if not stream(on_stderr).isatty():
         return line
     text = line.removesuffix(b"\r").decode(errors="backslashreplace")

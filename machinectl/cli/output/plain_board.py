@@ -88,8 +88,6 @@ class PlainBoard:
 
 
 class OneOf:
-    """A machine's console on a board."""
-
     def __init__(self, board: PlainBoard, name: str) -> None:
         self._board = board
         self._name = name

@@ -111,8 +111,6 @@ def line(question: str) -> str:
 
 
 class Spinner:
-    """The terminal's last line: a step and its duration."""
-
     def __init__(self) -> None:
         # Held while writing; the spinner's threads wait for it.
         self.lock = threading.RLock()

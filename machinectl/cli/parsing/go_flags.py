@@ -129,7 +129,6 @@ def add_value(found: list[str], name: str, value: str | None, words: list[str]) 
 
 
 def switch(found: list[str], name: str, value: str | None, flags: Flags) -> None:
-    """Add an on/off flag; the last one wins."""
     if value in FALSE:
         found[:] = [word for word in found if word != f"--{name}"]
         opposite = name.removeprefix("no-") if name.startswith("no-") else f"no-{name}"

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 
 def text(one: Info) -> str:
-    """Return aligned lines, without unknown values."""
     known = [(name, line) for name, lines in details(one) for line in lines if line]
     width = max(len(name) for name, _ in known) + 2
     printed = []

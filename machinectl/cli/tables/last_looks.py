@@ -37,7 +37,6 @@ def duration(seconds: float) -> str:
 
 
 def age(date: str, now: datetime) -> float:
-    """Return a date's age in seconds, FOREVER if unreadable."""
     try:
         return max(0.0, (now - datetime.fromisoformat(date)).total_seconds())
     except (ValueError, TypeError):

@@ -20,7 +20,6 @@ def several(names: Sequence[str] | None) -> bool:
 
 
 def outcome(here: Session, results: Iterable[tuple[str, MachineError | None]], *, several: bool) -> int:
-    """Report failures as they happen; return the exit code."""
     failed = False
     for name, error in results:
         if error:

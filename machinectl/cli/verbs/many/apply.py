@@ -129,7 +129,6 @@ def flags(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def with_flags(command: str, *more: str) -> str:
-    """Add flags to a command, or replace their values."""
     for flag in more:
         name = flag.partition("=")[0]
         words = [word for word in command.split(" ") if word.partition("=")[0] != name]
