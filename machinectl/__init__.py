@@ -1,3 +1,3 @@
-"""Make servers Docker hosts, keep their certificates, and point the docker CLI at one of them."""
+"""Make servers Docker hosts, keep their certificates, and point the docker CLI at them."""
 
 __version__ = "0.2.0.dev0"

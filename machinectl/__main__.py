@@ -1,4 +1,4 @@
-"""`python -m machinectl`: works whatever else on the PATH is called machinectl."""
+"""`python -m machinectl`: ignores other programs called machinectl on the PATH."""
 
 import sys
 

@@ -1,7 +1,6 @@
-"""X.509 for Docker's mutual TLS: make certificates, read them, and check that they work together.
+"""X.509 for Docker's mutual TLS: PEM bytes in, PEM bytes out.
 
-PEM bytes in, PEM bytes out; no function touches a file. Parameters `…_file` only name a file in error messages. Times
-are UTC.
+Functions touch no files; `…_file` only names a file in error messages. Times are UTC.
 """
 
 from __future__ import annotations
@@ -31,19 +30,18 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-# Ten years, as mkcert's root: a new CA means new certificates for the host and all of its clients at once, and only
-# they trust it. docker-machine's 1080 days locked people out of their own hosts.
+# Ten years, like mkcert's root: a new CA means new certificates for the host and all its clients at once.
+# docker-machine's 1080 days locked people out of their own hosts.
 CA_DAYS = 3650
 
-# Apple's systems refuse a server certificate that is valid for more than 825 days, under a private CA too
-# (https://support.apple.com/en-us/HT210176): 820 and the backdating stay below.
+# Apple refuses server certificates valid for more than 825 days, under private CAs too
+# (https://support.apple.com/en-us/HT210176). 820 days and the backdating stay below that.
 SERVER_DAYS = 820
 
-# As long as the server's, so that both are renewed together. dockerd has no revocation except a new CA.
+# Renewed together with the server's. dockerd has no revocation except a new CA.
 CLIENT_DAYS = SERVER_DAYS
 
-# A certificate that is not valid yet is refused, and a hardware clock in local time is up to 14 hours off until NTP has
-# set the host's clock.
+# A hardware clock in local time is up to 14 hours off until NTP sets the host's clock.
 BACKDATED = timedelta(days=1)
 
 # RFC 5280, appendix A.1, ub-common-name.
@@ -51,17 +49,17 @@ COMMON_NAME_BYTES = 64
 
 _USAGES = {ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth", ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth"}
 
-# An RSA signature with SHA-2 begins with the length of its algorithm's name and the name.
+# An RSA signature with SHA-2 begins with its algorithm's name and that name's length.
 _SHA2_SIGNATURES = (b"\0\0\0\x0crsa-sha2-256", b"\0\0\0\x0crsa-sha2-512")
 
 _ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string
 
-# RFC 1123 labels, with the underscore that Go's and OpenSSL's name checks accept and LANs are full of.
+# RFC 1123 labels, plus the underscore, which Go and OpenSSL accept and LANs use.
 _DNS_NAME = re.compile(
     r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 )
 
-# Raised by cryptography for an invalid certificate, by the parser or at the first use of a field.
+# cryptography raises these for an invalid certificate, in the parser or when a field is first used.
 _UNREADABLE = (
     ValueError,
     # cryptography before 50, for a name of an unknown type.
@@ -73,23 +71,22 @@ _UNREADABLE = (
     x509.UnsupportedGeneralNameType,
 )
 
-# What Go supports, tried with the docker CLI and dockerd. Its TLS signs with these curves (crypto/tls/auth.go) and RSA
-# keys up to this size (maxRSAKeySize); a shorter one cannot sign for TLS 1.3.
+# What Go supports, tried with the docker CLI and dockerd: its TLS signs with these curves (crypto/tls/auth.go) and
+# RSA keys up to this size (maxRSAKeySize). Shorter RSA keys cannot sign for TLS 1.3.
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _RSA_BITS = range(1024, 8192 + 1)
-# Its X.509 accepts one curve more for a CA, and of the safe hashes only these.
+# Go's X.509 accepts one more curve for a CA, and only these of the safe hashes.
 _CA_CURVES = (*_CURVES, ec.SECP224R1)
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
-# An RSA-PSS key (RFC 4055 1.2), which cryptography reads as an RSA key, but Go does not.
+# RSA-PSS key (RFC 4055 1.2): cryptography reads it as an RSA key, Go does not.
 _PSS_KEY = x509.ObjectIdentifier("1.2.840.113549.1.1.10")
 
-# The kinds of key that docker accepts.
 _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A certificate and its private key, both PEM. A CA's certificate may be a bundle: its own comes first."""
+    """In a CA bundle, the key's own certificate comes first. Both are PEM."""
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -97,7 +94,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Description:
-    """The content of a certificate. `usages` is its extended key usage; empty means any."""
+    """`usages` is the extended key usage; empty means any."""
 
     subject: str
     sans: tuple[str, ...]
@@ -108,12 +105,12 @@ class Description:
     usages: tuple[str, ...]
 
     def days_left(self, now: datetime) -> int:
-        """Return whole days until it expires; negative after that."""
+        """Return whole days, negative after expiry."""
         return (self.not_after - now).days
 
 
 def new_ca(name: str, *, now: datetime | None = None) -> Pair:
-    """Make a certificate authority. `name` is shown as the issuer, and is cut at 64 bytes."""
+    """Make a CA. `name` is the issuer name, cut at 64 bytes."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _subject(_cut(name))
     now = now or datetime.now(UTC)
@@ -128,7 +125,7 @@ def new_ca(name: str, *, now: datetime | None = None) -> Pair:
 
 
 def issue_server(ca: Pair, sans: Sequence[str], *, now: datetime | None = None) -> Pair:
-    """Make an engine's certificate for each address and DNS name of `sans`, `localhost` and 127.0.0.1.
+    """Make an engine's certificate for `sans`, localhost and 127.0.0.1.
 
     Raises UsageError for an invalid SAN, MachineError if the CA cannot sign.
     """
@@ -146,9 +143,9 @@ def issue_server(ca: Pair, sans: Sequence[str], *, now: datetime | None = None) 
 
 
 def issue_client(ca: Pair, name: str, *, now: datetime | None = None) -> Pair:
-    """Make a client's certificate; `name` becomes its common name, the user that docker's plugins see.
+    """Make a client's certificate. Docker's plugins see `name` as the user.
 
-    Raises UsageError for a name that a certificate cannot hold, MachineError if the CA cannot sign.
+    Raises UsageError for an invalid name, MachineError if the CA cannot sign.
     """
     if not name.isprintable() or not 1 <= len(name.encode(errors="replace")) <= COMMON_NAME_BYTES:
         raise UsageError(
@@ -165,17 +162,17 @@ def issue_client(ca: Pair, name: str, *, now: datetime | None = None) -> Pair:
 
 
 def describe(pem: bytes, *, file: str = "The certificate") -> Description:
-    """Read the first certificate of a PEM file. Raises MachineError if there is none."""
+    """Read the first certificate. Raises MachineError if there is none."""
     return describe_all(pem, file=file)[0]
 
 
 def describe_all(pem: bytes, *, file: str = "The certificate") -> list[Description]:
-    """Read every certificate of a PEM file: a CA bundle, or a leaf and its intermediates."""
+    """Read a CA bundle, or a leaf and its intermediates."""
     return [_description(certificate) for certificate in _certificates(pem, file)]
 
 
 def fingerprint(pem: bytes, *, file: str = "The certificate") -> str:
-    """Return the SHA256 of the first certificate of a PEM file in hexadecimal. Raises MachineError if there is none."""
+    """Return the first certificate's SHA256 in hexadecimal."""
     return _certificates(pem, file)[0].fingerprint(hashes.SHA256()).hex()
 
 
@@ -187,10 +184,7 @@ def ca_pair(
     key_file: str = "ca-key.pem",
     now: datetime | None = None,
 ) -> Pair:
-    """Check that a CA can sign: the key is that of a certificate in `ca`, which is a CA's and valid.
-
-    That certificate comes first in the result.
-    """
+    """Check that `ca` holds `key`'s valid CA certificate, and put it first."""
     certificates = _certificates(ca, ca_file)
     private = _private_key(key, key_file)
     own = [each for each in certificates if each.public_key() == private.public_key()]
@@ -214,14 +208,10 @@ def client_bundle(
     key_file: str = "key.pem",
     now: datetime | None = None,
 ) -> dict[str, bytes]:
-    """Check what the docker CLI is given, and return it as the files that it looks for.
+    """Check a docker client's files and return them as docker names them.
 
-    `ca` may hold several CAs, `cert` a certificate and its intermediates. The result holds only certificates, and the
-    key as unencrypted PKCS #8. Raises MachineError with one cause: not PEM, encrypted key, key of another certificate,
-    no CA, another CA, expired, not valid yet, not for clients, of a kind that docker does not accept.
-
-    Instead of a CA, `ca` may hold an engine's own self-signed certificate: docker then trusts only that. In this case,
-    and for a self-signed client certificate, nothing says which CA the engine accepts clients from.
+    `ca` may hold several CAs, or an engine's own self-signed certificate, which docker then trusts alone; `cert` may
+    include intermediates. Returns the key as unencrypted PKCS #8. Raises MachineError for the first problem.
     """
     usage = ExtendedKeyUsageOID.CLIENT_AUTH
     files = (ca_file, cert_file, key_file)
@@ -239,7 +229,7 @@ def server_bundle(
     key_file: str = "server-key.pem",
     now: datetime | None = None,
 ) -> dict[str, bytes]:
-    """Check what `dockerd --tlsverify` is given, as `client_bundle` does for a client."""
+    """Check the files of `dockerd --tlsverify`, like `client_bundle`."""
     usage = ExtendedKeyUsageOID.SERVER_AUTH
     files = (ca_file, cert_file, key_file)
     checked = _bundle(ca, cert, key, files, usage, now=now or datetime.now(UTC))
@@ -247,8 +237,6 @@ def server_bundle(
 
 
 class _File(NamedTuple):
-    """A certificate and the name of its file."""
-
     name: str
     certificate: x509.Certificate
 
@@ -258,7 +246,7 @@ def _issue(ca: Pair, name: str, days: int, extensions: Iterable[x509.ExtensionTy
     authority = _certificates(checked.certificate, "The CA")[0]
     authority_key = _private_key(checked.key, "The CA's key")
     key = ec.generate_private_key(ec.SECP256R1())
-    # A certificate that outlives its CA would look valid, but be refused.
+    # If it outlived its CA, it would look valid but be refused.
     not_after = min(now + timedelta(days=days), authority.not_valid_after_utc)
     builder = (
         _unsigned(_subject(name), authority.subject, key.public_key(), now, not_after)
@@ -307,7 +295,7 @@ def _key_usage(*, ca: bool) -> x509.KeyUsage:
 
 
 def _authority_key_identifier(authority: x509.Certificate, key: _Key) -> x509.AuthorityKeyIdentifier:
-    """Return the CA's own key identifier, as Python 3.13 demands (VERIFY_X509_STRICT): it may be no hash of its key."""
+    """Return the CA's own identifier: it may not be a hash of its key (VERIFY_X509_STRICT, Python 3.13)."""
     try:
         identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     except x509.ExtensionNotFound:
@@ -325,12 +313,12 @@ def _cut(name: str) -> str:
 
 
 def _general_name(san: str) -> x509.GeneralName:
-    # A zone (fe80::1%eth0) is valid on one host only, and not part of a certificate.
+    # A zone (fe80::1%eth0) is valid on one host only.
     if "%" not in san:
         with suppress(ValueError):
             return x509.IPAddress(ipaddress.ip_address(san))
     name = san.lower()
-    # A number as the last label is a mistyped address to every resolver (RFC 1123, 2.1).
+    # Resolvers read a name whose last label is a number as a mistyped address (RFC 1123, 2.1).
     if len(name) > 253 or not _DNS_NAME.fullmatch(name) or name.rpartition(".")[2].isdigit():  # noqa: PLR2004 - RFC 1035, 2.3.4
         raise UsageError(
             f"{_printable(san)!r} is neither an IP address nor a DNS name",
@@ -381,7 +369,7 @@ def _bundle(
 
 
 def _path(leaf: _File, intermediates: list[_File], authorities: list[_File]) -> list[_File] | None:
-    """Return the chain from a certificate to an authority. As in Go, each authority is trusted by itself."""
+    """Return the chain to an authority. As in Go, each authority is a root."""
     unused = list(intermediates)
     paths = [[leaf]]
     while paths:
@@ -398,10 +386,10 @@ def _path(leaf: _File, intermediates: list[_File], authorities: list[_File]) -> 
 def _path_by_itself(
     leaf: _File, authorities: list[_File], pinned: list[_File], usage: x509.ObjectIdentifier
 ) -> list[_File] | None:
-    """Return the path of a certificate that docker accepts without a chain, None if there is none.
+    """Return the path of a certificate that docker accepts without a chain.
 
-    As in Go, a trusted certificate needs no other. A client's may be signed by anybody, unless the client trusts a CA
-    that could have signed it: only the engine knows which clients it accepts.
+    As in Go, a trusted certificate needs no signer. If the client pins the engine's certificate, only the engine knows
+    which clients it accepts.
     """
     if usage == ExtendedKeyUsageOID.SERVER_AUTH:
         return [leaf] if any(each.certificate == leaf.certificate for each in authorities) else None
@@ -411,7 +399,7 @@ def _path_by_itself(
 
 
 def _is_own_server(certificate: x509.Certificate) -> bool:
-    """Return whether it is a self-signed certificate with names, as only an engine has it."""
+    """Whether it is self-signed and has names: only an engine's is."""
     description = _description(certificate)
     for_servers = not description.usages or {"serverAuth", _ANY_USAGE} & {*description.usages}
     return bool(description.sans and for_servers) and _signed_by_key_of(certificate, certificate)
@@ -466,7 +454,6 @@ def _check_usage(leaf: _File, usage: x509.ObjectIdentifier) -> None:
 
 
 def _check_key_kind(leaf: _File) -> None:
-    """Refuse a key that docker cannot sign with."""
     key = leaf.certificate.public_key()
     if leaf.certificate.public_key_algorithm_oid == _PSS_KEY:
         raise _not_taken(leaf, "has an RSA-PSS key")
@@ -477,14 +464,12 @@ def _check_key_kind(leaf: _File) -> None:
 
 
 def _check_ca_kind(authority: _File) -> None:
-    """Refuse a CA whose signatures docker cannot check."""
     key = authority.certificate.public_key()
     if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CA_CURVES):
         raise _not_taken(authority, f"is of a CA with a key on the curve {key.curve.name}")
 
 
 def _check_signature_kind(signed: _File) -> None:
-    """Refuse a signature that docker does not accept."""
     try:
         algorithm = signed.certificate.signature_hash_algorithm
     except UnsupportedAlgorithm as exc:
@@ -509,7 +494,7 @@ def _no_match(certificate: _File, key_file: str) -> MachineError:
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:
-    """Decide as Go does: by basicConstraints, and by keyUsage if present; X.509 v1 has neither."""
+    """Decide as Go does: by basicConstraints, and keyUsage if present. X.509 v1 has neither."""
     if certificate.version == x509.Version.v1:
         return certificate.subject == certificate.issuer
     extensions = certificate.extensions
@@ -560,15 +545,15 @@ def _name(name: x509.Name) -> str:
 
 
 def _printable(text: str) -> str:
-    """Replace characters that could move a terminal's cursor."""
+    """Replace characters that could move the cursor."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _certificates(pem: bytes, file: str) -> list[x509.Certificate]:
-    """Parse a PEM file with all fields that are read later, so that nothing fails then."""
+    """Parse a PEM file and every field used later, to find errors here."""
     try:
         with warnings.catch_warnings():
-            # Not what a later cryptography will refuse: our own checks decide.
+            # Our own checks decide, not what a later cryptography refuses.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             certificates = x509.load_pem_x509_certificates(pem)
             for certificate in certificates:
@@ -620,7 +605,7 @@ def _how_to_get_a_key(pem: bytes, file: str) -> str:
 
 
 def openssh_key(pem: bytes, passphrase: str | None = None) -> bytes:
-    """Convert a PEM private key to OpenSSH's format, unencrypted. Raises ValueError."""
+    """Return an unencrypted OpenSSH key. Raises ValueError."""
     secret = None if passphrase is None else passphrase.encode("utf-8", "surrogateescape")
     try:
         key = serialization.load_pem_private_key(pem, secret)
@@ -632,10 +617,9 @@ def openssh_key(pem: bytes, passphrase: str | None = None) -> bytes:
 
 
 def ssh_host_authority(line: bytes, name: str, now: datetime) -> bytes | None:
-    """Return the key that signed an OpenSSH host certificate, as a public key line, if it is valid for a host name.
+    """Return the CA's public key line if an OpenSSH host certificate is valid for `name`.
 
-    The rules are ssh's (sshkey.c, sshkey_cert_check_host): a host certificate, in its validity period, without critical
-    options, for this name or any, and not signed with SHA-1.
+    ssh's rules (sshkey.c, sshkey_cert_check_host): valid now, no critical options, this name or any, no SHA-1.
     """
     try:
         certificate = serialization.load_ssh_public_identity(line)
@@ -662,7 +646,7 @@ def ssh_host_authority(line: bytes, name: str, now: datetime) -> bytes | None:
 
 
 def _is_der(data: bytes) -> bool:
-    """Return whether it begins with a DER SEQUENCE; its tag, the character 0, may also begin a text."""
+    """Return whether it begins with a DER SEQUENCE, whose tag is the character 0."""
     return data.startswith(b"\x30") and not data.isascii()
 
 

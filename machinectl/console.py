@@ -1,4 +1,4 @@
-"""Output and questions of a command while it works; the command line supplies the implementation."""
+"""What a command prints and asks. The command line implements it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ if TYPE_CHECKING:
 
 
 class Unanswered(MachineError):
-    """Nobody answered a question."""
-
     def __init__(self, hint: str = "Answer the question, or give the option that answers it") -> None:
         super().__init__("No answer was given", hint)
 
 
 def confirm_or_hint(console: Console, question: str, unasked: str) -> bool:
-    """Ask yes or no. Raises Unanswered if nobody answers; `unasked` is the command that does not ask."""
+    """Ask yes or no. Raises Unanswered with `unasked`, the command that does not ask."""
     try:
         return console.confirm(question)
     except Unanswered as exc:
@@ -29,54 +27,54 @@ def confirm_or_hint(console: Console, question: str, unasked: str) -> bool:
 
 
 class Console(Protocol):
-    """The person at the terminal, or the log of a job. Nothing goes to stdout."""
+    """A terminal or a job's log. Never prints to stdout."""
 
     # Print a line of information.
     def note(self, text: str) -> None: ...
 
-    # Print a warning; the command continues.
+    # Print a warning and continue.
     def warn(self, text: str) -> None: ...
 
-    # Show a step of long work, with its duration or failure in the end.
+    # Show a long step, and at the end its duration or failure.
     def step(self, title: str) -> AbstractContextManager[None]: ...
 
-    # Whether a person can answer; if not, `ask` and `confirm` must not be called.
+    # Whether a person can answer. If not, do not call `ask` and `confirm`.
     @property
     def interactive(self) -> bool: ...
 
-    # Ask for a line of text; a secret is not echoed.
+    # Ask for a line of text. Secrets are not echoed.
     def ask(self, question: str, *, secret: bool = False) -> str: ...
 
-    # Ask yes or no; any other answer is no. Raises Unanswered if nobody answers.
+    # Ask yes or no. Any other answer is no. Raises Unanswered if nobody answers.
     def confirm(self, question: str) -> bool: ...
 
-    # Wait for some seconds. ^C ends it at once.
+    # Wait some seconds. ^C ends the wait.
     def pause(self, seconds: float) -> None: ...
 
-    # Keep the output of several machines apart while the board is entered.
+    # Separate the output of several machines inside the context.
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]: ...
 
 
 class Board(Protocol):
-    """Several machines that are worked on at once, each in a thread. Output after its end is dropped."""
+    """Machines in parallel, one thread each. Drops output after its end."""
 
-    # Return the console of a machine whose work begins now.
+    # Return a machine's console when its work begins.
     def console(self, name: str) -> Console: ...
 
-    # Note how that work ended; KeyboardInterrupt means unfinished. The caller reports the error itself.
+    # Note how a machine's work ended; KeyboardInterrupt means unfinished. The caller reports the error.
     def done(self, name: str, error: BaseException | None) -> None: ...
 
-    # Give the caller the screen, to print or to ask; the machines' output is shown afterwards.
+    # Pause the machines' output so that the caller can print or ask.
     def aside(self) -> AbstractContextManager[None]: ...
 
 
 class SharedBoard:
-    """A board on which all machines share one console."""
+    """A board where all machines share one console."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def console(self, name: str) -> Console:  # noqa: ARG002 (the contract's)
+    def console(self, name: str) -> Console:  # noqa: ARG002 - required by Board
         return self._console
 
     def done(self, name: str, error: BaseException | None) -> None:
@@ -87,7 +85,7 @@ class SharedBoard:
 
 
 class SilentConsole:
-    """A console for work in the background: it says nothing and must not be asked."""
+    """A console for background work: it prints nothing and must not be asked."""
 
     interactive = False
 
@@ -97,10 +95,10 @@ class SilentConsole:
     def warn(self, text: str) -> None:
         pass
 
-    def step(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 (the contract's)
+    def step(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 - required by Console
         return nullcontext()
 
-    def ask(self, question: str, *, secret: bool = False) -> str:  # noqa: ARG002 (the contract's)
+    def ask(self, question: str, *, secret: bool = False) -> str:  # noqa: ARG002 - required by Console
         raise RuntimeError(question)
 
     def confirm(self, question: str) -> bool:
@@ -109,13 +107,11 @@ class SilentConsole:
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)
 
-    def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the contract's)
+    def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 - required by Console
         return nullcontext(SharedBoard(self))
 
 
 class RewritingConsole:
-    """A console that rewrites every text before it passes it on."""
-
     def __init__(self, console: Console, rewrite: Callable[[str], str]) -> None:
         self._console = console
         self._rewrite = rewrite
@@ -149,8 +145,6 @@ class RewritingConsole:
 
 
 class RewritingBoard:
-    """A board whose consoles rewrite every text."""
-
     def __init__(self, board: Board, rewrite: Callable[[str], str]) -> None:
         self._board = board
         self._rewrite = rewrite

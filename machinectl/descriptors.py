@@ -1,16 +1,13 @@
-"""The limit of open file descriptors: the soft limit is 256 on macOS and 1024 on Linux."""
+"""The limit of open file descriptors."""
 
 from __future__ import annotations
 
-# Descriptors for other uses: the streams, a lock, a file, and the pipes of a program while it starts.
+# Descriptors for streams, a lock, a file, and a starting program's pipes.
 BESIDES = 40
 
 
 def fitting_jobs(wanted: int, each: int = 1, *, besides: int = BESIDES) -> int:
-    """Return how many of `wanted` jobs fit at once, at `each` descriptors per job; at least 1.
-
-    Raises the soft limit as far as needed and as the hard limit allows.
-    """
+    """Return how many of `wanted` jobs fit, at least 1. Raises the soft limit (macOS: 256, Linux: 1024) if needed."""
     try:
         import resource
     except ImportError:  # Windows has no such limit

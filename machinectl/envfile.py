@@ -1,7 +1,6 @@
-"""Variables in a file: JSON, the dotenv file of docker compose, the properties of Java and its IDEs.
+"""Write environment variables as JSON, a docker compose dotenv file, or Java properties.
 
-A reader gets each value exactly. A variable to unset is None: null in JSON, and left out in the other formats, which
-can only set.
+None unsets a variable: null in JSON, left out elsewhere.
 """
 
 from __future__ import annotations
@@ -19,10 +18,7 @@ if TYPE_CHECKING:
 
 
 def format_variables(form: str, variables: Variables) -> str:
-    """Return the text of a file in UTF-8. `form` is a key of FORMS.
-
-    Raises MachineError for a value that is not text, for example a path.
-    """
+    """Return UTF-8 text. Raises MachineError for values that are not UTF-8."""
     for name, value in variables.items():
         if not is_text(value or ""):
             raise MachineError(f"{form} cannot hold {name}: it is not UTF-8", "Print it for a shell: --shell bash")
@@ -42,12 +38,12 @@ def as_json(variables: Variables) -> str:
 
 
 def as_dotenv(variables: Variables) -> str:
-    """Write what `docker compose --env-file` reads (github.com/compose-spec/compose-go, dotenv/parser.go)."""
+    """Write for docker compose (github.com/compose-spec/compose-go, dotenv/parser.go)."""
     return lines(variables, in_dotenv)
 
 
 def as_properties(variables: Variables) -> str:
-    """Write what java.util.Properties.load reads. It may read ISO 8859-1, so the text is ASCII."""
+    """Write ASCII: java.util.Properties.load may read ISO 8859-1."""
     return lines(variables, in_properties)
 
 
@@ -55,12 +51,12 @@ def lines(variables: Variables, spelt: Callable[[str], str]) -> str:
     return "".join(f"{name}={spelt(value)}\n" for name, value in variables.items() if value is not None)
 
 
-# compose's versions disagree on a backslash before a quote: avoid both in double quotes.
+# Versions of compose disagree on a backslash before a quote: avoid both in double quotes.
 IN_DOUBLE_QUOTES = str.maketrans({"\\": "\\0134", '"': "\\0042", "$": "\\$", "\n": "\\n", "\r": "\\r"})
 
 
 def in_dotenv(value: str) -> str:
-    """Use no quotes if every reader agrees, single quotes if they are enough, else double quotes."""
+    """Use no quotes if every reader agrees, single quotes if enough, else double quotes."""
     if not value or is_plain(value):
         return value
     if not set("'\n\r").intersection(value) and not value.endswith("\\"):
@@ -72,14 +68,13 @@ IN_PROPERTIES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\
 
 
 def in_properties(value: str) -> str:
-    # Blanks before a value belong to the separator.
+    # Java takes leading blanks for part of the separator.
     kept = value.translate(IN_PROPERTIES)
     kept = f"\\{kept}" if kept.startswith(" ") else kept
     return "".join(letter if letter.isascii() else units(letter) for letter in kept)
 
 
 def units(letter: str) -> str:
-    """Return the escapes of a character's UTF-16 units."""
     data = letter.encode("utf-16-be")
     return "".join(f"\\u{data[at]:02x}{data[at + 1]:02x}" for at in range(0, len(data), 2))
 

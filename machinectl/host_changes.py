@@ -1,9 +1,7 @@
-"""The changes made on a host: one class per kind, with its form in a machine's record and what undoing it does.
+"""The changes made on a host: how each kind is recorded and undone.
 
-In the record a change is an object: `kind`, `path` (the subject, unique within its kind), and what undoing it needs.
-
-Undoing runs as root, and a record may come from somebody else. A change that does not match its class's forms becomes
-an UnknownChange, and nothing is done for it.
+The undo runs as root and records may come from others: a change that does not match its class becomes an UnknownChange
+and is not undone.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
     Kind = TypeVar("Kind", bound="Change")
 
-# Paths and words become arguments of shell scripts and lines of their manifests: one line or word each.
+# These become arguments of shell scripts and lines of their manifests: one line or word each.
 PATH = r"/[^\x00-\x1f\x7f]*"
 WORD_PATH = r"/[^\s\x00-\x1f\x7f*?\[\\]*"
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+:~@-]*"
@@ -26,13 +24,13 @@ SHA256 = r"[0-9a-f]{64}"
 ZONE_FILE = r"(?:/etc/firewalld/zones/[A-Za-z0-9_-]+\.xml)?"
 MODE = r"[0-7]{1,4}"
 AUTHORIZED_KEYS = r"/(?:[^\x00-\x1f\x7f]*/)?authorized_keys"
-# Another key's line could contain the text of a shorter one.
+# The base64 must be long enough that no other key's line contains it.
 PUBLIC_KEY = r"[a-z0-9@.-]+ [A-Za-z0-9+/]{64,}={0,2}"
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 def text(value: Any) -> str:
-    """Return a text that a file can hold. Raises TypeError or ValueError for others."""
+    """Return text that a file can hold. Raises TypeError or ValueError."""
     if not isinstance(value, str):
         raise TypeError(value)
     # JSON may contain half a surrogate pair, which cannot be written.
@@ -41,7 +39,7 @@ def text(value: Any) -> str:
 
 
 def matching(pattern: str) -> Callable[[Any], str]:
-    """Return a reader of texts that match a pattern as a whole; it raises TypeError or ValueError for others."""
+    """Return a reader of whole matches. It raises TypeError or ValueError."""
 
     def read(value: Any) -> str:
         if not re.fullmatch(pattern, text(value)):
@@ -69,57 +67,54 @@ def or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def part(pattern: str) -> Any:
-    """Declare a field that is a part of the record's `path`."""
+    """Declare a field stored in the record's `path`."""
     return field(metadata={"pattern": pattern})
 
 
 def recorded(read: Callable[[Any], Any], default: Any = MISSING, *, missing: Any = MISSING) -> Any:
-    """Declare a field with a key of its own in the record.
+    """Declare a field stored under its own key.
 
-    A key with a `default` is left out for that value. `missing` is the value if an older version wrote no such key.
+    The default is not stored. `missing` is for records of older versions without the key.
     """
     return field(default=default, metadata={"read": read, "missing": default if missing is MISSING else missing})
 
 
 @dataclass(frozen=True)
 class Change(ABC):
-    """One change that was made on a host."""
-
     @property
     @abstractmethod
     def about(self) -> str:
-        """The subject: two changes of the same kind with the same subject are the same change."""
+        """The subject, unique within its kind."""
 
     @property
     @abstractmethod
     def done(self) -> str:
-        """What was done, for a person."""
+        """What was done, in words."""
 
     @property
     @abstractmethod
     def undoing(self) -> str:
-        """What undoing does, for a person."""
+        """What the undo does, in words."""
 
     @property
     def when(self) -> str:
-        """When it was made (RFC 3339), "" if the record does not say, as before 0.2."""
+        """RFC 3339 time; "" before 0.2."""
         return ""
 
     @abstractmethod
     def dump(self) -> Any:
-        """Return the change as a record holds it."""
+        """Return the recorded form."""
 
     def followed_by(self, later: Change) -> Change:  # noqa: ARG002 - overridden where a later change adds to the undo
-        """Return the change after it was made again: the first one knows what was on the host before."""
+        """Merge a repetition. The first change knows the state before."""
         return self
 
 
 @dataclass(frozen=True)
 class KnownChange(Change):
-    """A change of a kind that this version can undo.
+    """A change that this version can undo.
 
-    ABOUT says which fields make its `path` in the record, DONE and UNDOING are texts with the fields in them. `more`
-    holds `when`, and keys of other versions.
+    ABOUT formats `path`; DONE and UNDOING are texts with fields. `more` holds `when` and other versions' keys.
     """
 
     KIND: ClassVar[str]
@@ -156,7 +151,7 @@ class KnownChange(Change):
 
     @classmethod
     def load(cls, about: str, more: dict[str, Any]) -> Self:
-        """Return a record's change, and remove its keys from `more`. Raises KeyError, TypeError or ValueError."""
+        """Read a change and remove its keys from `more`. Raises KeyError, TypeError or ValueError."""
         patterns = {each.name: each.metadata["pattern"] for each in fields(cls) if "pattern" in each.metadata}
         groups = {name: f"(?P<{name}>{pattern})" for name, pattern in patterns.items()}
         match = re.fullmatch(cls.ABOUT.format_map(groups), about)
@@ -191,7 +186,7 @@ class DirectoryCreated(KnownChange):
 
 @dataclass(frozen=True)
 class CaTrusted(KnownChange):
-    """The engine trusts a CA; `sha256` is that of its file. A later run recognises the host as its own by it."""
+    """The engine trusts the CA file with this SHA256. Later runs recognise their host by it."""
 
     KIND = "ca"
     ABOUT = "{sha256}"
@@ -223,8 +218,6 @@ class ServiceStarted(KnownChange):
 
 @dataclass(frozen=True)
 class PackageInstalled(KnownChange):
-    """The engine's package, and those that were installed `along` with it."""
-
     KIND = "package"
     ABOUT = "{package}"
     UNDOING = "stays, unless --purge-engine is given"
@@ -244,7 +237,7 @@ class PackageInstalled(KnownChange):
 
 @dataclass(frozen=True)
 class PortOpened(KnownChange):
-    """A TCP port opened in the host's firewall: `undo` closes it, `made` is a file that this created."""
+    """`undo` closes the port; `made` is the zone file created for it."""
 
     KIND = "firewall"
     ABOUT = "{firewall}:{port}"
@@ -259,9 +252,9 @@ class PortOpened(KnownChange):
 
 @dataclass(frozen=True)
 class KeyAuthorized(KnownChange):
-    """A public key (type and base64) added to the authorized_keys at `path`.
+    """A public key (type and base64) added to `path`.
 
-    `made` is how much of it machinectl created: the `line`, the `file`, or also its `directory`.
+    `made` is what machinectl created: `line`, `file`, or `directory` (all three).
     """
 
     KIND = "key"
@@ -283,10 +276,9 @@ class KeyAuthorized(KnownChange):
 
 @dataclass(frozen=True)
 class ConfigMerged(KnownChange):
-    """Keys merged into the daemon.json at `path`.
+    """Keys (`ours`) merged into the daemon.json at `path`.
 
-    `before` is its text before that, None if there was no file, and `mode` its octal mode. `ours` are the keys that
-    machinectl set, `written` is the SHA256 of the file that it wrote last.
+    `before` is the old text (None: no file), `mode` octal, `written` the new file's SHA256.
     """
 
     KIND = "config"
@@ -307,7 +299,6 @@ class ConfigMerged(KnownChange):
 
     @property
     def bytes_before(self) -> bytes | None:
-        """The file before, byte for byte; None if there was none."""
         return None if self.before is None else self.before.encode("utf-8", "surrogateescape")
 
     def followed_by(self, later: Change) -> Change:
@@ -318,9 +309,9 @@ class ConfigMerged(KnownChange):
 
 @dataclass(frozen=True)
 class LiveRestoreChanged(KnownChange):
-    """live-restore changed in the daemon.json at `path`, to keep containers running through a restart of the engine.
+    """live-restore set in daemon.json, to keep containers running while the engine restarts.
 
-    `before` is the host's own value, None for none. `text` is the whole file before, None if there was no file.
+    `before` is the old value (None: unset), `text` the old file (None: no file).
     """
 
     KIND = "live-restore"
@@ -337,7 +328,7 @@ class LiveRestoreChanged(KnownChange):
 
 @dataclass(frozen=True)
 class UnknownChange(Change):
-    """A change that this version does not understand. It is kept in the record, and undone only by its own version."""
+    """A change that only another version can undo."""
 
     data: Any
 
@@ -376,7 +367,7 @@ KINDS: dict[str, type[KnownChange]] = {
 
 
 def load(data: Any) -> Change:
-    """Return a change from a record. Never raises: whatever it does not understand becomes an UnknownChange."""
+    """Return a recorded change, or an UnknownChange. Never raises."""
     try:
         more = dict(data)
         return KINDS[more.pop("kind")].load(text(more.pop("path")), more)
@@ -385,7 +376,7 @@ def load(data: Any) -> Change:
 
 
 def merged(recorded: Sequence[Change], new: Iterable[Change], when: str = "") -> tuple[Change, ...]:
-    """Return a record's changes with new ones added, each once. Those added get the time `when`."""
+    """Add new changes, each once, with the time `when`."""
     result = list(recorded)
     for change in new:
         found = next((at for at, each in enumerate(result) if is_same(each, change)), None)

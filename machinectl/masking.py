@@ -1,4 +1,4 @@
-"""Hide passwords and other secrets behind ***."""
+"""Hide secrets behind ***."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HIDDEN = "***"
 
 
 def without_secrets(value: Any) -> Any:
-    """Return a value with *** for secrets, which are recognized by their names, and for passwords in URLs."""
+    """Hide values with secret names, and passwords in URLs."""
     if isinstance(value, dict):
         return {key: without_secret_of(str(key), one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -34,7 +34,6 @@ def without_secrets(value: Any) -> Any:
 
 
 def without_secret_of(name: str, value: Any) -> Any:
-    """Return what may be shown of the value of a name."""
     if is_secret(name) and value:
         return HIDDEN
     if isinstance(value, str) and PROXY_NAME.search(name):
@@ -43,7 +42,7 @@ def without_secret_of(name: str, value: Any) -> Any:
 
 
 def without_secret(text: str) -> str:
-    """Hide secrets in a text: a URL, NAME=VALUE, an engine's log-opt=NAME=VALUE, or JSON."""
+    """Hide secrets in a URL, NAME=VALUE, log-opt=NAME=VALUE, or JSON."""
     if text.lstrip().startswith("{"):
         return without_secrets_in_json(text)
     parts = text.split("=")
@@ -57,12 +56,11 @@ def without_secret(text: str) -> str:
 
 
 def without_passwords(text: str) -> str:
-    """Hide the passwords of URLs."""
     return PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
 
 
 def without_secrets_in_lines(text: str) -> str:
-    """Hide passwords in URLs and variables named like a secret in a script or its output."""
+    """Hide passwords in URLs and variables with secret names."""
     return "\n".join(map(without_secrets_in_line, text.split("\n")))
 
 
@@ -73,7 +71,7 @@ def without_secrets_in_line(line: str) -> str:
 
 
 def without_secrets_in_json(text: str) -> str:
-    """Hide secrets in JSON; a text without any is returned unchanged."""
+    """Hide secrets in JSON. Text without secrets stays unchanged."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

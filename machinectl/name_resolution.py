@@ -1,4 +1,4 @@
-"""Name resolution in daemon threads: getaddrinfo has no timeout, and the process must be able to end meanwhile."""
+"""Resolve names in daemon threads, because getaddrinfo has no timeout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from machinectl.url import is_address
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    # As getaddrinfo returns it: family, kind, protocol, canonical name, and what connect takes.
+    # What getaddrinfo returns: family, kind, protocol, canonical name, and the address for connect.
     AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 Answer = TypeVar("Answer")
@@ -23,7 +23,7 @@ MOST = 32
 
 
 class NameLookups(Generic[Answer]):
-    """Looks up many names (or addresses) with `look_up`, in the background from when each is added; each only once."""
+    """Looks up names or addresses in the background, each once."""
 
     def __init__(self, look_up: Callable[[str], Answer]) -> None:
         self._look_up = look_up
@@ -46,7 +46,7 @@ class NameLookups(Generic[Answer]):
             threading.Thread(target=self._work, daemon=True, name=f"resolve {name}").start()
 
     def answers(self, seconds: float | None) -> dict[str, Answer]:
-        """Wait for all answers, but at most `seconds` (None: without limit), and return those that came."""
+        """Return the answers that arrive within `seconds`."""
         end = None if seconds is None else time.monotonic() + seconds
         while len(self._answers) < len(self._added):
             try:
@@ -67,17 +67,14 @@ class NameLookups(Generic[Answer]):
 
 
 def resolve(host: str, port: int, seconds: float | None, family: int = socket.AF_UNSPEC) -> Sequence[AddressInfo]:
-    """Return the addresses for a TCP connection, the best one first (RFC 6724).
-
-    Raises OSError or UnicodeError if the name is unknown, TimeoutError if there is no answer within `seconds`.
-    """
+    """Return addresses, best first (RFC 6724). Raises OSError, UnicodeError or TimeoutError."""
     if is_address(host):
         return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
 
     def look_up(name: str) -> Sequence[AddressInfo] | Exception:
         try:
             return socket.getaddrinfo(name, port, family, socket.SOCK_STREAM)
-        # Python's idna codec refuses what no name server knows: a label of more than 63 characters.
+        # Python's idna codec refuses labels of more than 63 characters.
         except (OSError, UnicodeError) as exc:
             return exc
 
@@ -90,7 +87,7 @@ def resolve(host: str, port: int, seconds: float | None, family: int = socket.AF
 
 
 def addresses_of(name: str) -> list[str]:
-    """Return the addresses of a name, without the interface of a link-local one (fe80::1%eth0); none if unknown."""
+    """Return a name's addresses, without zones (fe80::1%eth0)."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -99,7 +96,7 @@ def addresses_of(name: str) -> list[str]:
 
 
 def host_name_of(address: str) -> str:
-    """Return the name of an address, "" if it has none."""
+    """Return a name, or ""."""
     try:
         return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
     except (OSError, UnicodeError):

@@ -1,4 +1,4 @@
-"""Run programs side by side: pass on their output as it comes, feed all of them one input, stop them together."""
+"""Run programs in parallel: stream their output, share one input, stop them together."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
     # Takes output and whether it came on stderr.
     WriteOutput = Callable[[bytes, bool], None]
-    # The same; returns whether no more output is wanted.
+    # Like WriteOutput, but returns True to end the output.
     HandleOutput = Callable[[bytes, bool], bool]
 
 Answer = TypeVar("Answer")
 
-# How much is read at once, in bytes: what a pipe of Linux holds (pipe(7)).
+# Bytes per read: the capacity of a Linux pipe (pipe(7)).
 CHUNK = 1 << 16
-# How far an input is read ahead of its fastest reader, in bytes.
+# Bytes of input to read ahead of the fastest reader.
 AHEAD = 1 << 20
-# How long a program may take to end after it was stopped, in seconds.
+# Seconds that a stopped program has to end.
 GRACE = 2.0
-# How late the writer notices a program's end if another process still holds the program's stdin. Seconds.
+# Seconds until the writer notices a program's end if another process still holds its stdin.
 NOTICED_SECONDS = 0.2
 # Starting a program takes eight descriptors for a moment, so only one starts at a time.
 STARTING = threading.Lock()
@@ -40,7 +40,7 @@ ROOM_HINT = "Make room there, or name another directory: export TMPDIR=<DIRECTOR
 
 
 class StopEvent:
-    """An event for any number of threads, which can also be selected: its descriptor is readable once it is set."""
+    """A thread event whose descriptor is readable once it is set."""
 
     def __init__(self) -> None:
         self._reading, self._writing = os.pipe()
@@ -59,9 +59,9 @@ class StopEvent:
                 self._changed.notify_all()
 
     def unless(self, work: Callable[[], Answer], discard: Callable[[Answer], object]) -> Answer | None:
-        """Return the result of `work`, None if the event is set before. Raises what `work` raises.
+        """Return the result of `work`, or None once the event is set.
 
-        Late work continues in a daemon thread, and `discard` gets its result.
+        Late work continues in a daemon thread; `discard` gets its result.
         """
         answers: list[Answer] = []
         failures: list[BaseException] = []
@@ -95,10 +95,9 @@ class StopEvent:
 
 
 class Input:
-    """The data of a descriptor, for one program or `shared` by many, each of which gets all of it.
+    """Input for one program, or `shared`: each program gets all of it.
 
-    It is read only if a program reads. A shared input is kept in an unnamed file, because programs differ in speed and
-    some start late.
+    It is read on demand. Shared input is kept in an unnamed file, because programs read at different times.
     """
 
     def __init__(self, descriptor: int, *, shared: bool) -> None:
@@ -107,14 +106,14 @@ class Input:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._file: IO[bytes] | None = None
-        # The data that the one program has not read yet.
+        # Data that the one program has not read yet.
         self._next = bytearray()
         self._length = 0
         # How much to read, in bytes from the beginning.
         self._wanted = 0
         self._ended = False
         self._is_closed = False
-        # Why reading failed, and a function that the reading thread calls with it.
+        # Why reading failed, and the callback for it, called in the reading thread.
         self.failure: MachineError | None = None
         self.on_failure: Callable[[MachineError], object] = lambda _: None
 
@@ -122,16 +121,13 @@ class Input:
         return Reader(self)
 
     def after(self, at: int, reader: Reader) -> bytes:
-        """Wait for data after position `at` and return some; b"" at the end, or if the reader is closed.
-
-        Raises MachineError if reading failed.
-        """
+        """Wait for data after `at`; b"" at the end or if the reader closes. Raises MachineError."""
         with self._changed:
             if self._wanted < at + AHEAD:
                 self._wanted = at + AHEAD
                 self._changed.notify_all()
             if self._thread is None:
-                # A daemon thread: at its end, this process does not wait for a terminal or the writer of a pipe.
+                # A daemon thread: this process must not wait for a terminal or a pipe's writer when it ends.
                 self._thread = threading.Thread(target=self._read, daemon=True)
                 self._thread.start()
             self._changed.wait_for(lambda: self._length > at or self._ended or reader.is_closed)
@@ -148,14 +144,14 @@ class Input:
             return data
 
     def close(self) -> None:
-        """Delete the kept data: all programs have ended."""
+        """Delete the kept data after all programs have ended."""
         with self._changed:
             if self._file:
                 self._file.close()
             self._file, self._is_closed = None, True
 
     def wake(self) -> None:
-        """Let waiting readers check whether they are closed."""
+        """Make waiting readers check whether they are closed."""
         with self._changed:
             self._changed.notify_all()
 
@@ -179,12 +175,12 @@ class Input:
                 self._changed.notify_all()
 
     def _taken(self) -> bytes:
-        """Return the next data, b"" at the end. Raises MachineError."""
+        """Return b"" at the end. Raises MachineError."""
         while True:
             try:
                 return os.read(self._descriptor, CHUNK)
             except BlockingIOError:
-                # The descriptor may be non-blocking: O_NONBLOCK is shared with the process that opened it.
+                # O_NONBLOCK is shared with the process that opened the descriptor.
                 waiting = select.poll()
                 waiting.register(self._descriptor, select.POLLIN)
                 waiting.poll()
@@ -205,15 +201,13 @@ class Input:
 
 
 class Reader:
-    """Reads an input from its beginning, for one program."""
-
     def __init__(self, given: Input) -> None:
         self._input = given
         self._at = 0
         self.is_closed = False
 
     def read(self) -> bytes:
-        """Wait for data and return some, b"" at the end. Raises MachineError if reading failed."""
+        """Wait for data; b"" at the end. Raises MachineError."""
         data = self._input.after(self._at, self)
         self._at += len(data)
         return data
@@ -225,26 +219,23 @@ class Reader:
 
 
 def temporary_file() -> IO[bytes]:
-    """Return an open file without a name."""
     import tempfile
 
     return tempfile.TemporaryFile(buffering=0)
 
 
 def not_kept(failure: OSError) -> str:
-    """Return the directory of temporary files and why one cannot be written, for a message."""
+    """Name the temporary directory and the error, for a message."""
     import tempfile
 
     try:
         directory = tempfile.gettempdir()
     except OSError:
-        # None is usable.
-        directory = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - where it would be
+        directory = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - for a message only
     return f"{directory}: {failure.strerror or failure}"
 
 
 def write_at(descriptor: int, data: bytes | memoryview, at: int) -> None:
-    """Write all data at an offset of a file."""
     left = memoryview(data)
     while left:
         written = os.pwrite(descriptor, left, at)
@@ -253,9 +244,9 @@ def write_at(descriptor: int, data: bytes | memoryview, at: int) -> None:
 
 @dataclass(frozen=True)
 class Stdin:
-    """The input of a program: `first` at once, and when `is_ready`, `data` and the `input` as it comes.
+    """A program's input: `first` at once, `data` and `input` once `is_ready`.
 
-    A program that is not ready within `ready_within` seconds is stopped.
+    The program is stopped if it is not ready within `ready_within` seconds.
     """
 
     first: bytes = b""
@@ -278,11 +269,10 @@ def run_streamed(
     end: Callable[[subprocess.Popen[bytes]], object] | None = subprocess.Popen.terminate,
     timeout: float | None = None,
 ) -> int | None:
-    """Run a program, pass its output to `handle` as it comes, and return its exit status, below 0 for a signal.
+    """Run a program, stream its output to `handle`, and return its exit status (negative: signal).
 
-    On `stop` or after `timeout` seconds, `end` is called and the program is killed if it does not end soon; without
-    `end`, it is killed at once. The result is None then. If `handle` wants no more output, the program is killed and
-    the result is 0. Raises OSError if the program cannot be started.
+    On `stop` or after `timeout` seconds, call `end`, soon kill, and return None; without `end`, kill at once. If
+    `handle` returns True, kill and return 0. Raises OSError if it cannot start.
     """
     with STARTING:
         process = subprocess.Popen(
@@ -318,17 +308,16 @@ def run_streamed(
 
 
 class Feeder:
-    """Writes to a program's stdin, in a thread that ends with the program. A program that does not read is no error.
+    """Writes stdin in a thread until the program ends. A program need not read.
 
-    stdin is closed at the end of the input, but not if the input cannot be read: the program must not take a part for
-    all of it.
+    If reading the input fails, stdin stays open: partial input must not look complete.
     """
 
     def __init__(self, stream: IO[bytes], stdin: Stdin) -> None:
         self._stream = stream
         self._stdin = stdin
         self._reader = stdin.input.reader() if stdin.input else None
-        # A small input fits into the pipe, and needs no thread.
+        # A small input fits into the pipe and needs no thread.
         self._thread = None
         if stdin.input or len(stdin.first) + len(stdin.data) > CHUNK // 2:
             self._thread = threading.Thread(target=self._send_all, daemon=True)
@@ -343,7 +332,7 @@ class Feeder:
             self._send(self._stdin.first)
 
     def send_rest(self) -> None:
-        """Send what follows `first`. Further calls do nothing."""
+        """Send what follows `first`. Idempotent."""
         if not (self._thread or self._may_send_rest.is_set()):
             self._send(self._stdin.data)
             self._close()
@@ -377,7 +366,7 @@ class Feeder:
                 waiting.register(self._stream.fileno(), select.POLLOUT)
                 waiting.poll(NOTICED_SECONDS * 1000)
             except OSError:
-                # The program has ended, or closed its stdin.
+                # The program has ended or closed its stdin.
                 self._stopped = True
 
     def _close(self) -> None:
@@ -386,7 +375,7 @@ class Feeder:
 
 
 class Limits:
-    """The limits of a program: an event, a timeout, and a timeout until it is ready, both in seconds."""
+    """When to end a program. Timeouts are in seconds."""
 
     def __init__(self, stop: StopEvent | None, timeout: float | None, ready_within: float | None = None) -> None:
         now = time.monotonic()
@@ -399,7 +388,6 @@ class Limits:
         self._ready_by = math.inf
 
     def start_ending(self) -> None:
-        """Give the program GRACE to end."""
         self.is_ending, self._deadline, self._ready_by = True, time.monotonic() + GRACE, math.inf
 
     @property
@@ -408,12 +396,11 @@ class Limits:
 
     @property
     def is_stopped(self) -> bool:
-        """Return whether the program has to be ended now."""
         return self.is_late or bool(self.stop and self.stop.is_set and not self.is_ending)
 
     @property
     def select_timeout(self) -> float | None:
-        """Return the seconds to the next deadline, None without one."""
+        """Seconds to the next deadline, or None."""
         deadline = min(self._deadline, self._ready_by)
         return None if deadline == math.inf else max(0.0, deadline - time.monotonic())
 
@@ -425,10 +412,7 @@ def listen(
     limits: Limits,
     end: Callable[[subprocess.Popen[bytes]], object] | None,
 ) -> int | None:
-    """Pass a program's output to `handle` until it ends; see `run_streamed`.
-
-    `feed_if_ready` is called at first and after each piece of output.
-    """
+    """Pass output to `handle`; see `run_streamed`. Calls `feed_if_ready` first and after each output."""
     stop = limits.stop
     if feed_if_ready():
         limits.note_ready()
@@ -440,12 +424,12 @@ def listen(
             selector.register(stop, selectors.EVENT_READ)
         streams: set[object] = {process.stdout, process.stderr}
         while streams or process.poll() is None:
-            # A program may run on after it closed its output, so poll for its end.
+            # A program may continue after closing its output, so poll for its end.
             is_silent = process.stdout not in streams
             has_ended = is_silent and process.poll() is not None
             ready = selector.select(NOTICED_SECONDS / 10 if is_silent else limits.select_timeout)
             if has_ended and not ready:
-                # An ssh that it left in the background holds its stderr (before OpenSSH 8.5).
+                # An ssh in the background holds stderr open (before OpenSSH 8.5).
                 break
             if limits.is_stopped:
                 if limits.is_ending or end is None:
