@@ -210,7 +210,7 @@ def client_bundle(
 ) -> dict[str, bytes]:
     """Check a docker client's files and return them as docker names them.
 
-    `ca` may hold several CAs, or an engine's own self-signed certificate, which docker then trusts alone; `cert` may
+    `ca` may hold several CAs, or an engine's own self-signed certificate, which docker then trusts only; `cert` may
     include intermediates. Returns the key as unencrypted PKCS #8. Raises MachineError for the first problem.
     """
     usage = ExtendedKeyUsageOID.CLIENT_AUTH
@@ -399,7 +399,7 @@ def _path_by_itself(
 
 
 def _is_own_server(certificate: x509.Certificate) -> bool:
-    """Whether it is self-signed and has names: only an engine's is."""
+    """Return whether it is self-signed and has names: only an engine's is."""
     description = _description(certificate)
     for_servers = not description.usages or {"serverAuth", _ANY_USAGE} & {*description.usages}
     return bool(description.sans and for_servers) and _signed_by_key_of(certificate, certificate)

@@ -1,4 +1,4 @@
-"""What a command prints and asks. The command line implements it."""
+"""Console output and questions of a running command. The command line implements it."""
 
 from __future__ import annotations
 

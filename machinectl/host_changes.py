@@ -89,12 +89,12 @@ class Change(ABC):
     @property
     @abstractmethod
     def done(self) -> str:
-        """What was done, in words."""
+        """Describe what was done."""
 
     @property
     @abstractmethod
     def undoing(self) -> str:
-        """What the undo does, in words."""
+        """Describe what the undo does."""
 
     @property
     def when(self) -> str:

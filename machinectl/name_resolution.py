@@ -14,7 +14,7 @@ from machinectl.url import is_address
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    # What getaddrinfo returns: family, kind, protocol, canonical name, and the address for connect.
+    # getaddrinfo's result: family, kind, protocol, canonical name, and the address for connect.
     AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 Answer = TypeVar("Answer")

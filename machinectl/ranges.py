@@ -1,6 +1,6 @@
-"""Expand a pattern of host names: web[01:03], db-[a:c], [1:9:2].
+"""Expand patterns of host names: web[01:03], db-[a:c], [1:9:2].
 
-The format: https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#adding-ranges-of-hosts
+See https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#adding-ranges-of-hosts
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# More hosts in one pattern are a typing error.
+# More hosts in one pattern are probably a typing error.
 MOST = 10_000
-# For a value, in which [fd00::1] is an address.
+# In a value, [fd00::1] is an address.
 VALUE_RANGE = re.compile(r"\[([0-9]+|[A-Za-z]):([0-9]+|[A-Za-z])(?::([0-9]+))?\]")
 RANGE = re.compile(r"\[([^\[\]:]*):([^\[\]:]*)(?::([^\[\]:]*))?\]")
 WITH_PORT = re.compile(r"((?:[^:\[\]]|\[[^\]]*\])+):([0-9]+)")
@@ -24,11 +24,11 @@ ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]+))?")
 
 
 class InvalidRange(Exception):
-    """The reason why a pattern cannot be expanded, as a clause."""
+    """The reason, as a clause."""
 
 
 def expand_hosts(pattern: str) -> tuple[list[str], str]:
-    """Return the names of a pattern, and its port, "" without one. Raises InvalidRange."""
+    """Return the names and the port, or "". Raises InvalidRange."""
     bracketed = ADDRESS.fullmatch(pattern)
     if bracketed and is_v6(bracketed[1]):
         return [bracketed[1]], bracketed[2] or ""
@@ -47,7 +47,7 @@ def is_v6(text: str) -> bool:
 
 
 def names(pattern: str) -> list[str]:
-    """Return the names of a pattern without a port, in order. Raises InvalidRange."""
+    """Return the names, in order. Raises InvalidRange."""
     found = expanded(pattern)
     if any(mark in found[0] for mark in "[]"):
         raise InvalidRange("a bracket holds no range such as [1:9]")
@@ -55,7 +55,7 @@ def names(pattern: str) -> list[str]:
 
 
 def expanded(text: str, pattern: re.Pattern[str] = RANGE) -> list[str]:
-    """Expand a text with ranges: the last range counts fastest. Raises InvalidRange."""
+    """Expand ranges; the last counts fastest. Raises InvalidRange."""
     parts: list[Sequence[str]] = []
     end, number = 0, 1
     for found in pattern.finditer(text):
@@ -69,7 +69,7 @@ def expanded(text: str, pattern: re.Pattern[str] = RANGE) -> list[str]:
 
 
 def span(begin: str, end: str, step: str | None) -> Sequence[str]:
-    """Return the values of a range, both ends included; leading zeros are kept. Raises InvalidRange."""
+    """Return a range's values, both ends included. Keeps leading zeros. Raises InvalidRange."""
     begin = begin or "0"
     every = whole(step if step is not None else "1")
     if not end:
@@ -93,6 +93,6 @@ def span(begin: str, end: str, step: str | None) -> Sequence[str]:
 
 
 def whole(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 9):  # noqa: PLR2004 - of a number that anybody counts to
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):  # noqa: PLR2004 - more than anybody counts
         raise InvalidRange("an end of a range is neither a number nor a letter")
     return int(text)

@@ -1,11 +1,8 @@
-"""Statements that point docker at a machine, in the syntax of each shell, and which shell is asking.
+"""Statements that point docker at a machine in each shell's syntax, and detection of the calling shell.
 
-Ordinary values give docker-machine's lines byte for byte. Any other value must survive the evaluation unchanged and run
-nothing. `eval "$(machinectl env NAME)"` passes our text on unchanged, but in the unquoted `eval $(machinectl env NAME)`
-that people type, the shell splits it at blanks, expands words with `*`, `?` or `[` to file names, and joins the words
-with single blanks. So other values are written in escapes of letters, digits and backslashes, which survive both, and a
-prompt where `!` recalls history. The escapes stand for bytes: the text is ASCII in any locale, and a path that is not
-UTF-8 is kept.
+Ordinary values give docker-machine's lines byte for byte. Others must survive the unquoted `eval $(machinectl env
+NAME)`, where the shell splits words, expands `*`, `?` and `[`, and joins with single blanks. Escapes of letters, digits
+and backslashes do, also with history expansion, any locale, and paths that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -22,54 +19,54 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Shell(Protocol):
-        """One shell's syntax. Raises ValueError if a shell cannot hold a text."""
+        """Raises ValueError if the shell cannot hold a text."""
 
         # Begins a comment.
         comment: str
 
-        # Ends each statement if some set and some unset: see Posix.
+        # Ends each statement if some set and some unset variables: see Posix.
         mixed_end: str
 
-        # The statement that sets and exports a variable.
+        # Return the statement that sets and exports a variable.
         def set(self, name: str, value: str) -> str: ...
 
-        # The statement that removes a variable.
+        # Return the statement that unsets a variable.
         def unset(self, name: str) -> str: ...
 
-        # A text as one word of a command line.
+        # Quote a text as one word.
         def quoted(self, text: str) -> str: ...
 
-        # The line that runs a command line and evaluates what it prints.
+        # Return the line that runs a command and evaluates its output.
         def evaluation(self, command: str) -> str: ...
 
 
-# Ordinary in every shell, in quotes or not.
+# Ordinary in every shell, quoted or not.
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+")
-# Ordinary in every shell between double quotes, also after an unquoted eval.
+# Ordinary in every shell in double quotes, also after an unquoted eval.
 ORDINARY = PLAIN | frozenset(",@ ")
 PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
 
 
 def is_plain(text: str) -> bool:
-    """Return whether a word needs no quotes; zsh expands =ls to the path of ls."""
+    """Return whether a word needs no quotes. zsh expands =ls to a path."""
     return text != "" and text[0] != "=" and PLAIN.issuperset(text)
 
 
 def is_ordinary(text: str) -> bool:
-    """Return whether double quotes are enough: splitting at blanks and joining again keeps single blanks."""
+    """Return whether double quotes are enough. An unquoted eval joins with single blanks."""
     return ORDINARY.issuperset(text) and text == text.strip() and "  " not in text
 
 
 def escaped(text: str, form: str, literal: AbstractSet[str] = PLAIN) -> str:
-    """Return a text's bytes, each in `form`, a %-format of its value, except the characters in `literal`."""
+    """Format bytes outside `literal` with the %-format `form`."""
     return "".join(chr(byte) if chr(byte) in literal else form % byte for byte in os.fsencode(text))
 
 
 class Posix:
-    """sh and its relatives: bash, zsh, dash, ksh (POSIX.1, XCU: eval, export, unset, printf %b).
+    """sh, bash, zsh, dash, ksh (POSIX.1, XCU: eval, export, unset, printf %b).
 
-    In an unquoted eval the lines become one. `export A="1" export B="2"` and `unset A unset B` still work (and also
-    name a variable called export or unset), but `export A="1" unset B` does not: mixed statements end with `;`.
+    An unquoted eval joins the lines: `export A="1" export B="2"` works, `export A="1" unset B` does not. Mixed
+    statements end with `;`.
     """
 
     comment = "#"
@@ -78,14 +75,14 @@ class Posix:
     def set(self, name: str, value: str) -> str:
         if not value.endswith("\n"):
             return f"export {name}={self.quoted(value)}"
-        # $(…) drops newlines at the end: a dot keeps them, and is removed afterwards.
+        # $(…) drops newlines at the end: a dot keeps them and is removed afterwards.
         return f'export {name}={self.quoted(value + ".")}; export {name}="${{{name}%.}}"'
 
     def unset(self, name: str) -> str:
         return f"unset {name}"
 
     def quoted(self, text: str) -> str:
-        """Return one word; newlines at its end are lost."""
+        """Loses newlines at the end."""
         if is_ordinary(text):
             return f'"{text}"'
         return '"$(printf %b ' + f"'{escaped(text, OCTAL_FOR_PRINTF)}'" + ')"'
@@ -94,14 +91,14 @@ class Posix:
         return f"eval $({command})"
 
 
-# In the argument of %b an octal number starts with a 0 of its own.
+# For %b, an octal number starts with an extra 0.
 OCTAL_FOR_PRINTF = "\\0%03o"
 OCTAL = "\\%03o"
 POSIX = Posix()
 
 
 class Fish:
-    r"""fish, whose `eval (CMD)` splits at newlines only. `\X5b` is a byte (fish, language, Escaping Characters)."""
+    r"""`eval (CMD)` splits at newlines only. `\X5b` is a byte (fish, language, Escaping Characters)."""
 
     comment = "#"
     mixed_end = ""
@@ -120,10 +117,10 @@ class Fish:
 
 
 class Tcsh:
-    r"""tcsh and csh: `!` is history in all quotes, and a comment is a command that does nothing.
+    r"""`!` is history in all quotes; a comment is a no-op command.
 
-    `$'\303'` is a byte in the C locale, and the character of that number in others. So values come from printf, whose
-    output is read as bytes, but by lines: a newline is `$'\012'`.
+    `$'\303'` is a byte only in the C locale, so printf makes the values. Its output is split into lines: a newline is
+    `$'\012'`.
     """
 
     comment = ":"
@@ -144,7 +141,7 @@ class Tcsh:
         return f"unsetenv {name};"
 
     def quoted(self, text: str) -> str:
-        """Return one word that is valid between backquotes; a word that is not ASCII is exact only in the C locale."""
+        """Return a word valid between backquotes. Non-ASCII is exact only in the C locale."""
         return f'"{text}"' if is_ordinary(text) else f"$'{escaped(text, OCTAL)}'"
 
     def evaluation(self, command: str) -> str:
@@ -152,10 +149,10 @@ class Tcsh:
 
 
 class PowerShell:
-    """PowerShell: `CMD | Invoke-Expression` evaluates each line by itself, decoded as the console is set.
+    """`CMD | Invoke-Expression` evaluates each line separately.
 
-    In double quotes a backquote escapes (about_Quoting_Rules). What is not printable ASCII is written as the number of
-    its UTF-16 unit: PowerShell accepts typographic quotes as quotes.
+    A backquote escapes (about_Quoting_Rules). Characters outside ASCII become UTF-16 units, because typographic quotes
+    count as quotes.
     """
 
     comment = "#"
@@ -186,10 +183,9 @@ class PowerShell:
 
 
 class Cmd:
-    """Windows' cmd.exe, which has no escapes: what does not survive both FOR /f and a batch file is refused.
+    """cmd.exe has no escapes: refuse what FOR /f or a batch file would change.
 
-    A quote ends the quotes, % and ! name variables, a newline ends the command, and a program's output is read in the
-    console's code page. Between double quotes, & | < > ^ are ordinary.
+    In double quotes, % and ! name variables and & | < > ^ are ordinary. Output is read in the console's code page.
     """
 
     comment = "REM"
@@ -217,7 +213,7 @@ class Cmd:
 
 
 class Emacs:
-    """Emacs Lisp. A string of ASCII and octal escapes is a byte string, which `setenv` keeps unchanged."""
+    """`setenv` keeps a byte string: ASCII and octal escapes."""
 
     comment = ";;"
     mixed_end = ""
@@ -229,7 +225,7 @@ class Emacs:
         return f'(setenv "{name}" nil)'
 
     def quoted(self, text: str) -> str:
-        """Return one word for the sh that `shell-command` runs."""
+        """Quote for the sh that `shell-command` runs."""
         return POSIX.quoted(text)
 
     def string(self, text: str) -> str:
@@ -253,15 +249,14 @@ SHELLS: Mapping[str, Shell] = {
 }
 
 
-# Docker's own program, and what Docker Desktop calls it.
+# docker's program, and its name in Docker Desktop.
 DOCKER = frozenset({"docker", "com.docker.cli"})
 
 
 def script(shell: str, variables: Mapping[str, str | None], typed: Sequence[str], path: str) -> str:
-    """Return what `env` prints: the statements that set variables, or unset those that are None, and a hint.
+    """Return what `env` prints: statements (None unsets) and a hint, in ASCII.
 
-    An unknown shell gets sh's syntax. `typed` is the command line, as in sys.argv, and `path` the PATH on which it was
-    found. The text is ASCII. Raises MachineError if the shell cannot hold a value.
+    An unknown shell gets sh's syntax. `typed` is sys.argv. Raises MachineError if the shell cannot hold a value.
     """
     shell = plain_name(shell)
     syntax = SHELLS.get(shell, POSIX)
@@ -272,7 +267,6 @@ def script(shell: str, variables: Mapping[str, str | None], typed: Sequence[str]
 
 
 def statement(shell: str, name: str, value: str | None) -> str:
-    """Return the statement that sets a variable, or unsets it."""
     syntax = SHELLS.get(shell, POSIX)
     if value is None:
         return syntax.unset(name)
@@ -285,7 +279,7 @@ def statement(shell: str, name: str, value: str | None) -> str:
 
 
 def hint(shell: str, typed: Sequence[str], path: str) -> list[str]:
-    """Return two comments that say how to evaluate the statements, with the command as it was typed."""
+    """Return two comments that show how to evaluate the statements."""
     syntax = SHELLS.get(shell, POSIX)
     words = [*program(typed[0], path), *typed[1:]]
     try:
@@ -308,23 +302,19 @@ def reason(exc: ValueError) -> str:
 
 
 def program(path_of_script: str, path: str) -> list[str]:
-    """Return what to type to run machinectl: the name of an installed script if PATH leads to it, else its path.
+    """Return the command for machinectl: a bare name if PATH finds it, else its path.
 
-    `python -m machinectl` shows as the path of __main__.py, which must not be run by itself. With -P, Python imports
-    nothing from the current directory.
+    `python -m machinectl` shows as __main__.py, which must not be run itself. -P ignores the current directory.
     """
     if os.path.basename(path_of_script) == "__main__.py":
-        # The Python of a virtual environment is a link to one without its packages: compare directories.
+        # A virtual environment's Python links to one without its packages: compare directories.
         python = shortest(sys.executable or "python3", path, same=directory_of)
         return [python, "-P", "-m", "machinectl"]
     return [shortest(path_of_script, path)]
 
 
 def shortest(file: str, path: str, same: Callable[[str], str] = str) -> str:
-    """Return a program's bare name if a shell finds the same file on the PATH, else its path.
-
-    `same` maps both paths to what must be the same file.
-    """
+    """Return a bare name if PATH finds the same file, else the path. `same` maps both paths first."""
     name = os.path.basename(file)
     for directory in path.split(os.pathsep):
         candidate = os.path.join(directory, name)
@@ -338,10 +328,9 @@ def directory_of(file: str) -> str:
 
 
 def detect(environment: Mapping[str, str], process: int) -> str:
-    """Return the shell that asks: the parent process if it is a known shell, else $SHELL, else sh. Never fails.
+    """Return the parent's shell if known, else $SHELL (the login shell), else sh. Never fails.
 
-    If docker started us as its plugin, it is docker's parent. $SHELL comes last: it is the login shell, whatever runs
-    now.
+    If docker runs us as its plugin, its parent counts.
     """
     names = process_names(process)
     if DOCKER.intersection(map(plain_name, names)):
@@ -353,15 +342,14 @@ def detect(environment: Mapping[str, str], process: int) -> str:
 
 
 def plain_name(name: str) -> str:
-    r"""Return the shell of a path or process name: /bin/zsh, -zsh of a login shell, C:\…\pwsh.exe."""
+    r"""Return the name in /bin/zsh, -zsh (login shell) or C:\…\pwsh.exe."""
     return name.replace("\\", "/").rpartition("/")[2].lower().removeprefix("-").removesuffix(".exe")
 
 
 def process_names(process: int) -> list[str]:
-    """Return a process's program file and its name, as far as the system tells.
+    """Return a process's program file and name, if known.
 
-    The file comes first: a script's name is its own, but its program is the shell. The name helps if sh is a link to
-    another file.
+    The file comes first, because a script's process has the script's name.
     """
     if os.path.isdir("/proc/self"):
         return [*link_of(process), *comm_of(process)]
@@ -385,10 +373,10 @@ def comm_of(process: int) -> list[str]:
 
 
 def parent_of(process: int) -> int:
-    """Return the parent of a process, 0 if it is unknown."""
+    """Return 0 if unknown."""
     try:
         with open(f"/proc/{process}/stat", "rb") as file:
-            # proc_pid_stat(5): the name is in parentheses, and may hold some itself.
+            # The name is in parentheses and may contain some (proc_pid_stat(5)).
             told = file.read().rpartition(b")")[2].split()[1:2]
     except OSError:
         told = [] if os.name == "nt" else [os.fsencode(word) for word in answer_of_ps(process, "ppid=")]
@@ -396,7 +384,7 @@ def parent_of(process: int) -> int:
 
 
 def answer_of_ps(process: int, column: str = "comm=") -> list[str]:
-    """Ask ps, on systems without /proc: macOS, BSD."""
+    """Ask ps, without /proc (macOS, BSD)."""
     import subprocess
 
     command = ["ps", "-o", column, "-p", str(process)]

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """The state of a host, in docker-machine's words."""
+    """docker-machine's words."""
 
     RUNNING = "Running"
     PAUSED = "Paused"

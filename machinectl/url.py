@@ -1,4 +1,4 @@
-"""Parse the URL of an engine: tcp://host:port, unix:///path, ssh://user@host:port."""
+"""Parse an engine's URL: tcp://host:port, unix:///path, ssh://user@host:port."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES = "tcp://192.168.0.29:2376, unix:///var/run/docker.sock or ssh://ops@19
 
 
 class EngineURL:
-    """A parsed URL. The `host` of an IPv6 address has no brackets; `port` is 0 if the URL has none."""
+    """An IPv6 `host` has no brackets. `port` is 0 if missing."""
 
     __slots__ = ("host", "path", "port", "scheme", "user")
 
@@ -42,7 +42,7 @@ class EngineURL:
 
 
 def parse(text: str) -> EngineURL:
-    """Parse a URL. Raises UsageError for one that docker cannot use, saying what to write instead."""
+    """Raise UsageError with the right form."""
     if not text.isprintable():
         raise wrong(text, "it holds a character that cannot be printed")
     scheme, separator, rest = text.partition("://")
@@ -57,7 +57,7 @@ def parse(text: str) -> EngineURL:
 
 
 def with_port(text: str, *, tls: bool | None = None) -> str:
-    """Return a URL with a port: without one, tcp gets docker's own, 2375 only if TLS is ruled out."""
+    """Add docker's port to tcp: 2375 only if `tls` is False."""
     url = parse(text)
     if url.scheme == "tcp" and not url.port:
         url.port = PLAIN_PORT if tls is False else TLS_PORT
@@ -65,7 +65,7 @@ def with_port(text: str, *, tls: bool | None = None) -> str:
 
 
 def uses_tls(text: str) -> bool:
-    """Return whether an engine uses TLS unless told otherwise: at any tcp port but 2375."""
+    """Return whether TLS is the default: on any tcp port but 2375."""
     url = parse(text)
     return url.scheme == "tcp" and url.port != PLAIN_PORT
 
@@ -79,7 +79,7 @@ def parse_socket(text: str, path: str) -> EngineURL:
 
 
 def parse_remote(text: str, scheme: str, rest: str) -> EngineURL:
-    # As docker, accept a slash at the end.
+    # Docker accepts a slash at the end.
     rest = rest.removesuffix("/")
     for mark, what in (("/", "a path"), ("?", "a query"), ("#", "a fragment")):
         if mark in rest:
@@ -96,14 +96,14 @@ def check_user(text: str, scheme: str, user: str) -> None:
     if scheme == "tcp":
         raise wrong(text, "a tcp URL has no user; who you are is in your certificate")
     if ":" in user:
-        # The text is not shown: what follows the colon is a password.
+        # Do not show the text: it contains a password.
         raise UsageError("The ssh URL holds a password, which ssh does not take from there", "Use a key or an agent")
     if not user or user[0] == "-" or not HOST_CHARACTERS.issuperset(user):
         raise wrong(text, f"{user!r} is not a user's name")
 
 
 def split_address(text: str, address: str) -> tuple[str, str | None]:
-    """Split host, host:port, [v6] or [v6]:port; the port is None without a colon."""
+    """Split host, host:port, [v6] or [v6]:port. The port is None without a colon."""
     if address.startswith("["):
         host, bracket, after = address[1:].partition("]")
         if not bracket or (after and not after.startswith(":")):
@@ -134,11 +134,11 @@ def check_host(text: str, host: str) -> None:
 
 
 def is_address(host: str) -> bool:
-    """Return whether a host is an IPv4 address in four parts, or an IPv6 address without brackets."""
+    """Return whether it is IPv4, or IPv6 without brackets."""
     if ":" not in host:
         parts = host.split(".")
         return len(parts) == IPV4_PARTS and all(part.isdecimal() and int(part[:4]) <= HIGHEST_BYTE for part in parts)
-    import socket  # 3 ms that the light path only spends on IPv6
+    import socket  # 3 ms that the light path spends only on IPv6
 
     try:
         socket.inet_pton(socket.AF_INET6, host)

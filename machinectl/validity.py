@@ -1,7 +1,4 @@
-"""Read the expiry date of a certificate (RFC 5280 4.1), and check nothing.
-
-After a failed docker command, there is no time to load cryptography.
-"""
+"""Read certificates' expiry dates (RFC 5280 4.1) unchecked, without loading cryptography."""
 
 from __future__ import annotations
 
@@ -9,16 +6,16 @@ import binascii
 from datetime import UTC, datetime
 
 BEGIN, END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
-# X.690: identifiers of the fields before a certificate's validity, and of the two kinds of time.
+# X.690 identifiers of the fields before the validity, and of the two kinds of time.
 SEQUENCE, INTEGER, VERSION, UTC_TIME, GENERALIZED_TIME = 0x30, 0x02, 0xA0, 0x17, 0x18
-# A length byte from this on gives the number of length bytes (X.690 8.1.3.5).
+# From here on, a length byte gives the number of length bytes (X.690 8.1.3.5).
 LONG = 0x80
-# Two-digit years from this on are in the last century (RFC 5280 4.1.2.5.1).
+# From here on, two-digit years are in the last century (RFC 5280 4.1.2.5.1).
 LAST_CENTURY = b"50"
 
 
 def expiry_dates(pem: bytes) -> list[datetime]:
-    """Return the expiry date of each certificate in PEM; unreadable ones are left out."""
+    """Skip unreadable certificates."""
     found = []
     for part in pem.split(BEGIN)[1:]:
         try:
@@ -29,7 +26,7 @@ def expiry_dates(pem: bytes) -> list[datetime]:
 
 
 def end(der: bytes) -> datetime:
-    """Return the expiry date of a certificate in DER. Raises ValueError or IndexError if it is none."""
+    """Return a DER certificate's expiry date. Raises ValueError or IndexError."""
     certificate = content(der, 0, SEQUENCE)
     at = content(der, certificate, SEQUENCE)
     if der[at] == VERSION:
@@ -45,20 +42,20 @@ def end(der: bytes) -> datetime:
         raise ValueError("that is no time")
     if len(text) != len("YYYYMMDDhhmmssZ"):
         raise ValueError("that is no time of a certificate's")
-    # strptime would load the locale's names first, in 5 ms.
+    # strptime would first load the locale's names (5 ms).
     month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
     return datetime(int(text[:4]), month, day, hour, minute, second, tzinfo=UTC)
 
 
 def content(der: bytes, at: int, kind: int) -> int:
-    """Return where the content of a value of this kind begins."""
+    """Return the offset of a value's content."""
     if der[at] != kind:
         raise ValueError(f"{der[at]:#x} stands where {kind:#x} should")
     return at + 2 + (der[at + 1] - LONG if der[at + 1] >= LONG else 0)
 
 
 def behind(der: bytes, at: int) -> int:
-    """Return where a value ends."""
+    """Return the offset after a value."""
     start = content(der, at, der[at])
     length = der[at + 1] if der[at + 1] < LONG else int.from_bytes(der[at + 2 : start], "big")
     return start + length

@@ -1,1 +1,1 @@
-"""Files of the docker CLI: its contexts, and our plugin `docker machine`."""
+"""Docker CLI files: contexts, and our plugin `docker machine`."""

@@ -1,6 +1,6 @@
-"""Write docker's contexts so that each is there completely or not at all, also after a kill.
+"""Replace docker contexts completely or not at all, even if killed.
 
-DOCKER_CONFIG/contexts/.machinectl/ holds contexts on their way in (new) or out (old), and those to delete (gone).
+DOCKER_CONFIG/contexts/.machinectl/ holds incoming (new), outgoing (old) and deleted (gone) contexts.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ KINDS = ("tls", "meta")
 
 
 class ContextError(MachineError):
-    """docker's contexts cannot be read or written: no directory, permissions, a full disk, no valid context."""
+    """docker's contexts cannot be read or written."""
 
 
 def context_place(root: str, kind: str, name: str) -> str:
-    """Return the directory of a context's `meta` or `tls`."""
     return os.path.join(root, kind, hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest())
 
 
 class ContextExchange:
-    """Replaces contexts under a root directory; the lock of `only_writer` must be held."""
+    """Callers hold the lock of `only_writer`."""
 
     def __init__(self, root: str) -> None:
         self._root = root
@@ -43,7 +42,7 @@ class ContextExchange:
         return os.path.lexists(self.staging)
 
     def stage(self, name: str, meta_file: str, document: bytes, tls: Mapping[str, Mapping[str, bytes]]) -> None:
-        """Write a whole context where docker does not look, its metadata last."""
+        """Write where docker does not look, metadata last."""
         make_directories(self._staged("new", "tls", name))
         for endpoint, files in tls.items():
             directory = os.path.join(self._staged("new", "tls", name), endpoint)
@@ -55,10 +54,10 @@ class ContextExchange:
         write_new(os.path.join(meta, meta_file), document)
 
     def exchange(self, name: str) -> None:
-        """Move a context away, and what is staged into its place.
+        """Swap in the staged context.
 
-        docker does not know a context without metadata: they go first and come last. The files are on disk by then. The
-        renames are not synced: after a power cut, `context sync` repairs what they were to bring.
+        docker ignores contexts without metadata: it goes first and comes last. Renames are not synced; after a power
+        cut, run `context sync`.
         """
         for kind in reversed(KINDS):
             move(context_place(self._root, kind, name), self._staged("old", kind, name))
@@ -67,7 +66,7 @@ class ContextExchange:
         self._delete("old")
 
     def recover(self) -> None:
-        """Finish an exchange that has put something into place, undo any other, and delete what was staged."""
+        """Finish an exchange that moved a file in, undo others, and delete staged files."""
         if not self.is_unfinished:
             return
         new, old = (os.path.join(self.staging, age) for age in ("new", "old"))
@@ -82,7 +81,7 @@ class ContextExchange:
         remove_tree(self.staging)
 
     def _delete(self, age: str) -> None:
-        """Delete what is staged. First rename it: a part that a kill leaves must not look complete."""
+        """Rename first: a kill must not leave a part that looks complete."""
         gone = os.path.join(self.staging, "gone")
         remove_tree(gone)
         move(os.path.join(self.staging, age), gone)
@@ -94,7 +93,7 @@ class ContextExchange:
 
 @contextmanager
 def only_writer(config: str, root: str) -> Iterator[None]:
-    """Make docker's directories if they are missing, check them, and lock out other machinectls."""
+    """Create and check docker's directories; lock out other machinectl processes."""
     import fcntl
 
     with translated_errors(config):
@@ -112,9 +111,9 @@ def only_writer(config: str, root: str) -> Iterator[None]:
 
 
 def check_home(config: str) -> None:
-    """Refuse to make docker's directory where another user could replace it, or in another user's home.
+    """Refuse a home that another user owns or can replace.
 
-    Root is refused there too: sudo may keep HOME, and the user could not use files that root makes.
+    Root too: sudo may keep HOME, and the user cannot use root's files.
     """
     if exposed := exposed_above(config):
         raise unsafe_place(exposed)
@@ -126,7 +125,7 @@ def check_home(config: str) -> None:
 
 
 def check_ours(directory: str) -> None:
-    """Refuse a directory in which another user could change keys, or whose owner could not change ours."""
+    """Refuse a directory that another user owns or can write to."""
     foreign = os.name != "nt" and os.stat(directory).st_uid != os.geteuid()
     if why := FOREIGN if foreign else other_writer(directory):
         raise unsafe_place(Exposed(directory, why))
@@ -134,7 +133,7 @@ def check_ours(directory: str) -> None:
 
 @contextmanager
 def translated_errors(config: str) -> Iterator[None]:
-    """Turn the operating system's errors into a ContextError that says what to do."""
+    """Turn OSError into ContextError with a hint."""
     try:
         yield
     except MachineError as exc:
@@ -160,7 +159,7 @@ def unsafe_place(exposed: Exposed) -> ContextError:
 
 
 def make_directories(directory: str) -> None:
-    """Make a directory and its missing parents, private each."""
+    """Create private directories."""
     if os.path.isdir(directory):
         return
     make_directories(os.path.dirname(directory))
@@ -173,14 +172,14 @@ def make_directories(directory: str) -> None:
 
 
 def move(path: str, target: str) -> None:
-    """Rename a path if it exists and the target does not."""
+    """Rename if only the path exists."""
     if os.path.lexists(path) and not os.path.lexists(target):
         make_directories(os.path.dirname(target))
         os.rename(path, target)
 
 
 def listed(directory: str) -> list[str]:
-    """Return the names in a directory without hidden ones, which docker ignores; none if there is no directory."""
+    """List a directory, if any. docker ignores hidden names."""
     try:
         return [name for name in os.listdir(directory) if not name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):

@@ -1,11 +1,11 @@
-"""docker's contexts: the engines that its CLI knows by name, read as values.
+"""docker's contexts: the engines that its CLI knows by name.
 
-The format is docker/cli's, cli/context/store (doc.go, metadatastore.go, tlsstore.go). ID is the SHA-256 of the name.
+docker/cli owns the format: cli/context/store (doc.go, metadatastore.go, tlsstore.go). ID is the name's SHA-256.
 
-DOCKER_CONFIG/contexts/meta/ID/meta.json  the name, free metadata, and the endpoints, {"docker": {"Host": …}}
-DOCKER_CONFIG/contexts/tls/ID/docker/     ca.pem, cert.pem and key.pem for that endpoint
-DOCKER_CONFIG/contexts/.machinectl/       see `context_exchange`; docker never looks there
-DOCKER_CONFIG/config.json                 among others the current context
+DOCKER_CONFIG/contexts/meta/ID/meta.json  name, metadata and endpoints, {"docker": {"Host": …}}
+DOCKER_CONFIG/contexts/tls/ID/docker/     ca.pem, cert.pem and key.pem
+DOCKER_CONFIG/contexts/.machinectl/       see `context_exchange`
+DOCKER_CONFIG/config.json                 the current context
 """
 
 from __future__ import annotations
@@ -29,25 +29,22 @@ from machinectl.files.atomic import quoted, read_file, replace_file
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# cli/context/store/store.go: restrictedNamePattern, and the name that stands for no context.
+# cli/context/store/store.go: restrictedNamePattern, and the name for no context.
 DEFAULT = "default"
 FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 CHARACTERS = FIRST | frozenset("_.+-")
 SHORTEST_NAME = 2
-# cli/context/docker/constants.go, and the names of its files in cli/context/tlsdata.go.
+# cli/context/docker/constants.go, and cli/context/tlsdata.go for the file names.
 ENDPOINT = "docker"
 TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
 META_FILE = "meta.json"
 KEYS = {"name": "Name", "metadata": "Metadata", "endpoints": "Endpoints"}
-# Where our mark is in a context's metadata: docker keeps what it does not know there.
+# The key of our mark in the metadata: docker keeps unknown keys.
 MARK = "machinectl"
 
 
 class Mark(NamedTuple):
-    """Marks a context as ours: the real path of the store, and the machine's name in it.
-
-    The mark of a swarm's context has the context's name and the ID of the swarm.
-    """
+    """Our mark: the store's real path and the machine, or a swarm's context and ID."""
 
     store: str
     machine: str
@@ -58,7 +55,7 @@ class Mark(NamedTuple):
 
 
 class Current(NamedTuple):
-    """The context that docker uses, and why: a variable, config.json, or "" for the default."""
+    """The context in use, and why: a variable, config.json, or "" (default)."""
 
     name: str
     by: str = ""
@@ -66,7 +63,7 @@ class Current(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """A context: the whole meta.json, and the TLS files by endpoint and name."""
+    """`document` is meta.json; `tls` has files by endpoint and name."""
 
     name: str
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -82,24 +79,24 @@ class Context:
 
     @property
     def host(self) -> str:
-        """Return the engine's URL, "" if there is none."""
+        """The engine's URL, or ""."""
         return str(part(self.endpoints, ENDPOINT).get("Host") or "")
 
     @property
     def skips_verification(self) -> bool:
-        """Return whether docker accepts any certificate of the engine."""
+        """Whether docker accepts any certificate of the engine."""
         return bool(part(self.endpoints, ENDPOINT).get("SkipTLSVerify"))
 
     @property
     def files(self) -> dict[str, bytes]:
-        """Return the engine's TLS files by name, none for an engine without TLS."""
+        """The engine's TLS files."""
         return dict(self.tls.get(ENDPOINT, {}))
 
     @property
     def mark(self) -> Mark | None:
-        """Return our mark.
+        """Our mark.
 
-        A mark of another name does not count: `docker context create --from` and `docker context import` copy it.
+        `docker context create --from` and `import` copy marks: ignore another name's.
         """
         found = self.metadata.get(MARK)
         if not isinstance(found, dict) or found.get("machine") != self.name or not isinstance(found.get("store"), str):
@@ -107,7 +104,7 @@ class Context:
         return Mark(found["store"], self.name, str(found.get("swarm") or ""))
 
     def pointed(self, mark: Mark, host: str, files: Mapping[str, bytes]) -> Context:
-        """Return the context with our mark and an engine; the rest of it is kept."""
+        """Add our mark and an engine."""
         described = {} if self.document else {"Description": "Kept by machinectl"}
         metadata = {**described, **self.metadata, MARK: mark.dump()}
         endpoint = {**part(self.endpoints, ENDPOINT), "Host": host, "SkipTLSVerify": False}
@@ -119,13 +116,13 @@ class Context:
 
 
 def part(document: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return an object within another, empty if it is missing or no object."""
+    """Return an object within another, or {}."""
     found = document.get(key)
     return found if isinstance(found, dict) else {}
 
 
 def invalid_name_reason(name: str) -> str:
-    """Return why docker refuses a name for a context, "" if it accepts it."""
+    """Return why docker refuses a name, or ""."""
     if name == DEFAULT:
         return f'docker keeps the name "{DEFAULT}" for itself'
     if len(name) < SHORTEST_NAME:
@@ -136,7 +133,7 @@ def invalid_name_reason(name: str) -> str:
 
 
 class Contexts:
-    """The contexts of one DOCKER_CONFIG. Reading takes no lock."""
+    """One DOCKER_CONFIG. Reading takes no lock."""
 
     def __init__(self, config: str = "") -> None:
         # cli/config/config.go: Dir
@@ -146,11 +143,10 @@ class Contexts:
         self.staging = self._exchange.staging
 
     def place(self, kind: str, name: str) -> str:
-        """Return the directory of a context's `meta` or `tls`."""
         return context_place(self.root, kind, name)
 
     def names(self) -> list[str]:
-        """Return the names of all contexts that can be read, in no order."""
+        """Return readable contexts, unordered."""
         try:
             ids = os.listdir(os.path.join(self.root, "meta"))
         except OSError:
@@ -161,20 +157,20 @@ class Contexts:
                 name = read_meta(os.path.join(self.root, "meta", each, META_FILE)).get("Name")
             except ContextError:
                 continue
-            # docker finds a context by its name: one in another directory does not count.
+            # docker finds a context by its name: ignore names in the wrong directory.
             if isinstance(name, str) and self.place("meta", name) == os.path.join(self.root, "meta", each):
                 found.append(name)
         return found
 
     def read(self, name: str) -> Context | None:
-        """Return a context, None if there is none of that name. Raises ContextError."""
+        """Raise ContextError if the context is unreadable."""
         path = os.path.join(self.place("meta", name), META_FILE)
         if not os.path.lexists(path):
             return None
         return Context(name, read_meta(path), read_tls(self.place("tls", name)))
 
     def current(self, environment: Mapping[str, str]) -> Current:
-        """Return the context that docker uses (cli/command/cli.go: resolveContextName), whether it exists or not."""
+        """Return docker's context, even if missing (cli/command/cli.go: resolveContextName)."""
         if environment.get("DOCKER_HOST"):
             return Current(DEFAULT, "DOCKER_HOST")
         if name := environment.get("DOCKER_CONTEXT"):
@@ -183,7 +179,7 @@ class Contexts:
         return Current(name, "config.json") if name else Current(DEFAULT)
 
     def chosen(self) -> str:
-        """Return the choice of `docker context use`, "" if there is none or docker could not read it either."""
+        """Return the choice of `docker context use`, or ""."""
         try:
             document = json.loads(read_file(os.path.join(self.config, "config.json")))
         except (OSError, ValueError, RecursionError):
@@ -193,19 +189,19 @@ class Contexts:
 
     @property
     def is_unfinished(self) -> bool:
-        """Return whether a machinectl writes contexts now or was killed doing so; `writing` recovers."""
+        """Whether a machinectl is writing or was killed; `writing` recovers."""
         return self._exchange.is_unfinished
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Lock the contexts, and recover what a killed machinectl left. Raises ContextError."""
+        """Lock and recover. Raises ContextError."""
         with only_writer(self.config, self.root):
             with translated_errors(self.config):
                 self._exchange.recover()
             yield
 
     def put(self, context: Context) -> None:
-        """Write a whole context or change nothing; `writing` must be entered. Raises ContextError."""
+        """Write completely or not at all, inside `writing`. Raises ContextError."""
         document = json.dumps(context.document).encode()
         meta = self.place("meta", context.name)
         with translated_errors(self.config):
@@ -219,7 +215,7 @@ class Contexts:
                 self._exchange.recover()
 
     def remove(self, name: str) -> None:
-        """Remove a context; `writing` must be entered. Raises ContextError."""
+        """Enter `writing` first. Raises ContextError."""
         with translated_errors(self.config):
             try:
                 self._exchange.exchange(name)
@@ -236,12 +232,12 @@ def read_meta(path: str) -> dict[str, Any]:
         raise ContextError(f"{path} is not JSON", f"See what it holds, or remove it: {quoted(path)}") from exc
     if not isinstance(document, dict):
         raise ContextError(f"{path} is not a context", f"See what it holds, or remove it: {quoted(path)}")
-    # As encoding/json, accept the keys of its structures in any case.
+    # encoding/json accepts the keys of structures in any case.
     return {KEYS.get(str(key).lower(), str(key)): value for key, value in document.items()}
 
 
 def read_tls(directory: str) -> dict[str, dict[str, bytes]]:
-    """Return the TLS files that docker would read, by endpoint and name. Raises ContextError."""
+    """Return what docker would read. Raises ContextError."""
     found: dict[str, dict[str, bytes]] = {}
     try:
         for endpoint in listed(directory):

@@ -1,6 +1,6 @@
-"""The docker CLI's plugin `machine`: its file in docker's directory, and its hooks in docker's configuration.
+"""Install the docker CLI's plugin `machine` and its hooks.
 
-docker/cli: docs/extend/cli_plugins.md (the file), cli/config/configfile (config.json), cli-plugins/manager/hooks.go.
+docker/cli: docs/extend/cli_plugins.md, cli/config/configfile, cli-plugins/manager/hooks.go.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 PLUGINS = "cli-plugins"
 FILE = "docker-machine"
 CONFIGURATION = "config.json"
-# Recognizes our file.
+# Identifies our file.
 MARK = b"# machinectl's plugin for the docker CLI."
-# The plugin must be executable by all; docker's configuration may hold passwords.
+# Everyone must be able to run the plugin; docker's configuration may hold passwords.
 PROGRAM, PRIVATE = 0o755, 0o600
-# docker 29.3 and later call hooks when a command fails, by the command's first words: all that ask an engine, plugins
-# included.
+# docker 29.3 and later call hooks when a command fails, by its first words: these commands ask an engine.
 HOOKS = ["plugins", "machine", "error-hooks"]
 ASKING = (
     "attach bake build builder buildx checkpoint commit compose config container cp create diff events exec export "
@@ -39,17 +38,15 @@ WANTED = ASKING.replace(" ", ",")
 
 
 def docker_directory(environment: Mapping[str, str]) -> str:
-    """Return the docker CLI's directory, absolute."""
     return os.path.abspath(environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"))
 
 
 def plugin_file(environment: Mapping[str, str]) -> str:
-    """Return the path at which docker looks for the plugin."""
     return os.path.join(docker_directory(environment), PLUGINS, FILE)
 
 
 def content(program: Sequence[str]) -> bytes:
-    """Return the plugin's file, which starts a program of ours with arguments before docker's own."""
+    """Return a script that runs `program` with docker's arguments."""
     with open(os.path.join(os.path.dirname(__file__), "docker_plugin.sh"), encoding="utf-8") as file:
         text = file.read()
     words = {"@PROGRAM@": quoted(program[0]), "@ARGUMENTS@": "".join(f"{quoted(word)} " for word in program[1:])}
@@ -59,7 +56,6 @@ def content(program: Sequence[str]) -> bytes:
 
 
 def is_ours(path: str) -> bool:
-    """Return whether the plugin's file exists and is ours."""
     try:
         return MARK in read_file(path)
     except OSError:
@@ -67,7 +63,7 @@ def is_ours(path: str) -> bool:
 
 
 def foreign_file(path: str) -> str:
-    """Return what else is at the path of our file, "" if nothing is."""
+    """Describe a file that is not ours, or return ""."""
     if not os.path.lexists(path) or is_ours(path):
         return ""
     if os.path.islink(path):
@@ -76,7 +72,7 @@ def foreign_file(path: str) -> str:
 
 
 def install_plugin(path: str, program: Sequence[str]) -> None:
-    """Write the plugin's file; make docker's directory if it is missing. Raises MachineError."""
+    """Write the plugin; create docker's directories. Raises MachineError."""
     plugins = os.path.dirname(path)
     docker = os.path.dirname(plugins)
     with docker_directory_errors(path):
@@ -89,13 +85,12 @@ def install_plugin(path: str, program: Sequence[str]) -> None:
 
 
 def remove_plugin(path: str) -> None:
-    """Remove the plugin's file. Raises MachineError."""
     with docker_directory_errors(path):
         remove_if_present(path)
 
 
 def ask_for_hooks(environment: Mapping[str, str]) -> None:
-    """Request our hooks in docker's configuration; nothing else in it changes. Raises MachineError."""
+    """Change nothing else in config.json. Raises MachineError."""
     path = os.path.join(docker_directory(environment), CONFIGURATION)
     text = configuration(path)
     with understood(path):
@@ -105,7 +100,7 @@ def ask_for_hooks(environment: Mapping[str, str]) -> None:
 
 
 def asks_for_hooks(environment: Mapping[str, str]) -> bool:
-    """Return whether docker's configuration requests hooks as we write them. Raises MachineError."""
+    """Return whether config.json has exactly our hooks. Raises MachineError."""
     path = os.path.join(docker_directory(environment), CONFIGURATION)
     text = configuration(path)
     with understood(path):
@@ -113,7 +108,7 @@ def asks_for_hooks(environment: Mapping[str, str]) -> bool:
 
 
 def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
-    """Remove our hooks from docker's configuration. Raises MachineError."""
+    """Raise MachineError if config.json is invalid."""
     path = os.path.join(docker_directory(environment), CONFIGURATION)
     text = configuration(path)
     if not text:
@@ -128,7 +123,7 @@ def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
 
 
 def configuration(path: str) -> str:
-    """Return docker's configuration, "" if there is none. Raises MachineError."""
+    """Return config.json, or "". Raises MachineError."""
     with docker_directory_errors(path), understood(path):
         try:
             return read_file(path).decode()
@@ -137,7 +132,7 @@ def configuration(path: str) -> str:
 
 
 def replace_docker_file(path: str, data: bytes, mode: int) -> None:
-    """Write a file of docker's atomically, through a link; mode and owner are kept."""
+    """Write atomically, through links; keep mode and owner."""
     whose = os.path.dirname(path)
     path = os.path.realpath(path)
     place = os.path.dirname(path)
@@ -160,7 +155,7 @@ def replace_docker_file(path: str, data: bytes, mode: int) -> None:
 
 
 def check_private(directory: str) -> None:
-    """Raise MachineError if another user could replace a plugin in this directory."""
+    """Raise MachineError if another user could replace plugins there."""
     if found := exposed(directory):
         raise MachineError(
             f"{found.path} is not safe for a plugin of docker's: {found.why}",
@@ -169,14 +164,14 @@ def check_private(directory: str) -> None:
 
 
 def check_led_by(directory: str, place: str) -> None:
-    """Refuse to follow another user's link as root to a place that is not theirs. Raises PermissionError."""
+    """As root, refuse another user's link to a place they do not own (PermissionError)."""
     owner = os.lstat(directory).st_uid
     if os.geteuid() == 0 and owner not in {0, os.stat(place).st_uid}:
         raise PermissionError(errno.EPERM, "A link there leads to what is not its owner's", place)
 
 
 def keep_as_it_was(descriptor: int, path: str, mode: int) -> None:
-    """Give a new file the mode and owner of the file that it replaces; else `mode`, and its directory's owner."""
+    """Copy the old file's mode and owner; else use `mode` and the directory's owner."""
     try:
         before = os.stat(path)
         mode = stat.S_IMODE(before.st_mode) | (mode & 0o111)
@@ -187,7 +182,7 @@ def keep_as_it_was(descriptor: int, path: str, mode: int) -> None:
 
 
 def make_directory(path: str, mode: int) -> None:
-    """Make a missing directory; its owner is its parent's."""
+    """Create a directory with its parent's owner."""
     try:
         os.mkdir(path, mode)
     except FileExistsError as exc:
@@ -198,9 +193,9 @@ def make_directory(path: str, mode: int) -> None:
 
 
 def give(what: int | str, like: os.stat_result) -> None:
-    """Change the owner of what root made: with sudo, root works in another user's home.
+    """Give root's new files to the directory's owner: sudo writes in another user's home.
 
-    A link at a path is not followed: the owner of its directory may have put it there.
+    Does not follow links, which that owner may have put there.
     """
     if os.geteuid() == 0 and like.st_uid:
         change = os.chown if isinstance(what, int) else os.lchown
@@ -209,7 +204,7 @@ def give(what: int | str, like: os.stat_result) -> None:
 
 @contextmanager
 def docker_directory_errors(path: str) -> Iterator[None]:
-    """Turn the operating system's errors about docker's directory into a MachineError that says what to do."""
+    """Turn OSError into MachineError with a hint."""
     try:
         yield
     except OSError as exc:
@@ -220,7 +215,7 @@ def docker_directory_errors(path: str) -> Iterator[None]:
 
 
 def nearest(path: str) -> str:
-    """Return a path, or the nearest directory above it that exists."""
+    """Return the nearest existing path."""
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     return path
@@ -228,7 +223,7 @@ def nearest(path: str) -> str:
 
 @contextmanager
 def understood(path: str) -> Iterator[None]:
-    """Turn a syntax error in docker's configuration into a MachineError."""
+    """Turn a syntax error into MachineError."""
     try:
         yield
     except (ValueError, RecursionError) as exc:

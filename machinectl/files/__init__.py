@@ -1,1 +1,1 @@
-"""Write files so that they are complete or absent, and private from the first byte."""
+"""Write complete files, private from the first byte."""

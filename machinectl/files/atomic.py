@@ -1,4 +1,4 @@
-"""Write files and directories completely or not at all, and private from the first byte; read files safely."""
+"""Write files completely or not at all, private from the first byte; read files safely."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ PRIVATE_FILE = 0o600
 
 # Windows has no O_NONBLOCK and no named pipes, and needs O_BINARY.
 WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-# In bytes.
+# Bytes.
 PIECE = 1 << 16
-# In bytes. Keys, certificates and pins have some KB; a bundle of all public CAs has a quarter of this.
+# Bytes. Keys, certificates and pins have some KB; a bundle of all public CAs has a quarter of this.
 LONGEST = 1 << 20
-# Errors of flock on a file system without locks (NFS without its lock daemon).
+# Errors of flock on file systems without locks (NFS without its lock daemon).
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 class StoreError(MachineError):
-    """The store cannot be read or written: permissions, a full disk, a read-only file system."""
+    """The store cannot be used: permissions, full disk, read-only."""
 
 
 class Translated:
-    """Turns the operating system's errors about a path into a StoreError that says what to do."""
+    """Turns OSError into StoreError with a hint."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -50,11 +50,11 @@ class Translated:
 
 
 def read_file(path: str, longest: int = LONGEST) -> bytes:
-    """Read a regular file, without waiting for a pipe or reading a device endlessly.
+    """Read a regular file without blocking on pipes.
 
-    Raises OSError, also for another kind of file, and for one of more than `longest` bytes.
+    Raises OSError, also for other kinds and above `longest` bytes.
     """
-    # Without a file object: for thousands of records, its buffer costs more than reading.
+    # A file object's buffer costs more than reading, for thousands of records.
     descriptor = open_without_waiting(path, os.O_RDONLY)
     try:
         found = os.fstat(descriptor)
@@ -78,9 +78,9 @@ def open_without_waiting(path: str, flags: int) -> int:
 
 
 def replace_file(path: str, data: bytes) -> None:
-    """Write a file completely or not at all, also after a crash: temp file, fsync, rename.
+    """Replace a file atomically: temp file, fsync, rename.
 
-    The temporary name is fixed (writers hold the machine's lock): the next write removes what a killed one left.
+    The temporary name is fixed: callers hold the lock, and the next write removes leftovers.
     """
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".{name}.tmp")
@@ -96,7 +96,7 @@ def replace_file(path: str, data: bytes) -> None:
 
 
 def write_new(path: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
-    """Write a new file and sync it to disk."""
+    """Create and sync a file."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with open(descriptor, "wb") as file:
         file.write(data)
@@ -112,7 +112,7 @@ def remove_if_present(path: str) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Sync a directory's renames to disk."""
+    """Sync renames to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -121,7 +121,7 @@ def sync_directory(path: str) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a directory with its contents, or a link to one, as far as possible."""
+    """Remove a directory, or a link to one, ignoring errors."""
     import shutil
 
     if os.path.islink(path):
@@ -131,7 +131,6 @@ def remove_tree(path: str) -> None:
 
 
 def quoted(path: str) -> str:
-    """Quote a path for a shell, for a hint."""
     import shlex
 
     return shlex.quote(path)

@@ -1,4 +1,4 @@
-"""Write files that belong together, like a key and its certificate: all of them or none, also after a kill."""
+"""Write files that belong together all or none, even if killed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 PUBLIC_FILE = 0o644
 
-# The directory of an incomplete set.
+# Directory of an incomplete set.
 UNFINISHED = ".machinectl-unfinished"
-# Its name once complete: the next process moves it into place if this one is killed.
+# Its name once complete: if this process is killed, the next one moves the files into place.
 COMMITTED = ".machinectl-committed"
 
 
 def read_regular_file(path: str) -> bytes:
-    """Read a regular file. Raises MachineError if it is missing, another kind of file, or unreadable."""
+    """Raise MachineError if it is missing, unreadable or of another kind."""
     try:
         if stat.S_ISDIR(os.stat(path).st_mode):
             raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {shlex.quote(path)}")
@@ -49,9 +49,9 @@ def read_regular_file(path: str) -> bytes:
 
 @contextmanager
 def locked_directory(directory: str) -> Iterator[None]:
-    """Make the directory (0700) if it is missing, wait for other writers, and finish what a killed one began.
+    """Create (0700) and lock the directory; finish a killed writer's work.
 
-    A directory that was made here and stays empty is removed again.
+    Removes a directory created here if it stays empty.
     """
     import fcntl
 
@@ -74,9 +74,9 @@ def locked_directory(directory: str) -> Iterator[None]:
 
 
 def replace_together(directory: str, files: Mapping[str, bytes], *, force: bool, hint: str) -> None:
-    """Write all files into a locked directory or none; an empty file is removed instead.
+    """Write all files or none; empty data removes a file.
 
-    Existing files with other contents are replaced only with `force`; otherwise raises MachineError with the hint.
+    Raises MachineError with `hint` rather than replace other contents without `force`.
     """
     taken = [name for name, data in files.items() if differs(os.path.join(directory, name), data)]
     if not taken:
@@ -100,7 +100,7 @@ def replace_together(directory: str, files: Mapping[str, bytes], *, force: bool,
 
 
 def differs(path: str, data: bytes) -> bool:
-    """Return whether a file must be written, or removed if there is no data."""
+    """Return whether to write the file, or remove it for empty data."""
     if not os.path.lexists(path):
         return bool(data)
     if os.path.isdir(path):
@@ -116,7 +116,7 @@ def is_key(name: str) -> bool:
 
 
 def finish_interrupted(directory: str) -> None:
-    """Finish a committed set of a killed process; remove an unfinished one."""
+    """Finish a killed process's committed set, or delete its unfinished one."""
     for name in (UNFINISHED, COMMITTED):
         check_ours(os.path.join(directory, name))
     remove_tree(os.path.join(directory, UNFINISHED))
@@ -125,7 +125,7 @@ def finish_interrupted(directory: str) -> None:
 
 
 def check_ours(path: str) -> None:
-    """Refuse leftovers of another user: in a shared directory they may be a trap."""
+    """Refuse another user's leftovers, which may be a trap."""
     if not os.path.lexists(path):
         return
     found = os.lstat(path)
@@ -137,10 +137,9 @@ def check_ours(path: str) -> None:
 
 
 def put_into_place(directory: str) -> None:
-    """Move a committed set into place; after a kill, a second call continues.
+    """Move a committed set into place; repeatable.
 
-    Neither docker nor dockerd works without ca.pem: it goes first and comes last, so that a mix of old and new files
-    never looks complete.
+    docker and dockerd need ca.pem: it goes first and comes last, so that no mix looks complete.
     """
     committed = os.path.join(directory, COMMITTED)
     sync_directory(directory)
@@ -164,7 +163,7 @@ def put_into_place(directory: str) -> None:
 
 @contextmanager
 def translated(directory: str) -> Iterator[None]:
-    """Turn the operating system's errors about a directory into a MachineError that says what to do."""
+    """Turn OSError into MachineError with a hint."""
     try:
         yield
     except OSError as exc:

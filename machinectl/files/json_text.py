@@ -1,6 +1,6 @@
-"""Change one value in a JSON text and nothing else, byte for byte (RFC 8259).
+"""Change one value in JSON text (RFC 8259) and keep all other bytes.
 
-For files that others write, too: a round trip through Python would change indents, numbers, duplicate keys and escapes.
+A round trip through Python would change indents, numbers, duplicate keys and escapes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TAB = "\t"
 
 
 class Member(NamedTuple):
-    """A key of an object, with the positions of the member and its value."""
+    """A member's key and offsets."""
 
     key: str
     start: int
@@ -26,9 +26,9 @@ class Member(NamedTuple):
 
 
 def with_value(text: str, path: Sequence[str], value: Any) -> str:
-    """Return an object's text with a value under nested keys, which are made if they are missing.
+    """Set the value under nested keys, creating objects.
 
-    Raises ValueError if the text is no JSON object, or one of the keys holds something else than an object.
+    Raises ValueError if the text or a parent is not an object.
     """
     opening, found, closing = object_at(text, 0)
     for depth, key in enumerate(path):
@@ -44,10 +44,7 @@ def with_value(text: str, path: Sequence[str], value: Any) -> str:
 
 
 def without(text: str, path: Sequence[str]) -> str:
-    """Return an object's text without the value of nested keys, and without objects that held nothing else.
-
-    Raises ValueError as `with_value` does.
-    """
+    """Remove the value, and parents that become empty. Raises ValueError."""
     opening, found, closing = object_at(text, 0)
     levels = []
     for depth, key in enumerate(path):
@@ -70,12 +67,12 @@ def without(text: str, path: Sequence[str]) -> str:
 
 
 def member(found: Sequence[Member], key: str) -> Member | None:
-    """Return the member of a key; of duplicates, the last one."""
+    """Return a key's last member."""
     return next((each for each in reversed(found) if each.key == key), None)
 
 
 def object_at(text: str, at: int) -> tuple[int, list[Member], int]:
-    """Parse an object: the position of its opening bracket, its members, and its closing bracket."""
+    """Return the opening offset, members and closing offset."""
     if at == 0 and not isinstance(json.loads(text), dict):
         raise ValueError("it is not a JSON object")
     opening = after_blanks(text, at)
@@ -101,7 +98,7 @@ def after_blanks(text: str, at: int) -> int:
 
 
 def added(text: str, opening: int, found: Sequence[Member], closing: int, key: str, value: Any) -> str:
-    """Add a member at an object's end, formatted like its other members, else with tabs as docker does."""
+    """Append a member, indented like the others, or with tabs like docker."""
     line = text.rfind("\n", 0, opening) + 1
     outer = text[line : after_blanks(text, line)]
     if not found:
@@ -116,5 +113,4 @@ def added(text: str, opening: int, found: Sequence[Member], closing: int, key: s
 
 
 def laid_out(value: Any, indent: str, deeper: str) -> str:
-    """Format a value over several lines, within an indent."""
     return json.dumps(value, indent=deeper).replace("\n", f"\n{indent}")

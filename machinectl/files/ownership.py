@@ -1,4 +1,4 @@
-"""Find out whether another user could change or replace a directory: no key or program is written there."""
+"""Check whether another user can change a directory, before writing keys or programs there."""
 
 from __future__ import annotations
 
@@ -20,27 +20,25 @@ FOREIGN = "it is another user's"
 PREFIX = "machinectl-"
 # How many links Linux follows in one path.
 LINKS = 40
-# The UID map of a process outside of any user namespace: each user ID is itself.
+# The UID map outside user namespaces: each user ID maps to itself.
 ALL_USERS = [b"0", b"0", b"4294967295"]
 
 
 class Exposed(NamedTuple):
-    """A file or directory that another user can change, and why."""
-
     path: str
     why: str
 
     def hint(self, otherwise: str) -> str:
-        """Return the command that keeps others out, or `otherwise`."""
+        """Return the chmod command that helps, or `otherwise`."""
         if self.why != FOREIGN and os.stat(self.path).st_uid == os.geteuid():
             return f"Keep others out: chmod go-w {quoted(self.path)}; or {otherwise}"
         return f"See: ls -ld {quoted(self.path)}; or {otherwise}"
 
 
 def other_writer(path: str, found: os.stat_result | None = None) -> str:
-    """Return as a clause who besides its owner can write to a directory, "" if nobody can.
+    """Return who else can write to a directory, as a clause, or "".
 
-    A sticky directory counts too: others can add entries.
+    Sticky directories count: others can add entries.
     """
     found = found or os.stat(path)
     if os.name == "nt":
@@ -51,7 +49,7 @@ def other_writer(path: str, found: os.stat_result | None = None) -> str:
 
 
 def is_private_group(path: str, found: os.stat_result) -> bool:
-    """Return whether only root and a directory's owner are in its group, as with a umask of 002."""
+    """Return whether the group holds only root and the owner, as with umask 002."""
     import grp
     import pwd
 
@@ -72,10 +70,9 @@ def is_private_group(path: str, found: os.stat_result) -> bool:
 
 
 def exposed_above(path: str, *, root_anywhere: bool = True) -> Exposed | None:
-    """Return what lets another user replace an absolute path, None if nothing does.
+    """Return what lets another user replace an absolute path.
 
-    A missing path is judged by the directory in which it will be created. Unless `root_anywhere`, root is judged as
-    others are: for a path that nobody named for root.
+    Judges a missing path by its future parent. Without `root_anywhere`, root gets no exception.
     """
     if os.name == "nt":
         return None
@@ -93,7 +90,7 @@ def exposed_above(path: str, *, root_anywhere: bool = True) -> Exposed | None:
 
 
 def exposed(directory: str) -> Exposed | None:
-    """Return what lets another user change a directory's contents, None if nothing does."""
+    """Return what lets another user change the contents."""
     if found := exposed_above(directory):
         return found
     if os.name == "nt" or not os.path.isdir(directory):
@@ -104,7 +101,7 @@ def exposed(directory: str) -> Exposed | None:
 
 @contextmanager
 def temporary_directory() -> Iterator[str]:
-    """A directory for what ssh reads, removed afterwards. Raises MachineError if another user could replace it."""
+    """Make a directory for ssh's files. Raises MachineError if others could replace it."""
     import tempfile
 
     place = os.path.abspath(tempfile.gettempdir())
@@ -118,7 +115,7 @@ def temporary_directory() -> Iterator[str]:
 
 
 def lookups(path: str) -> Iterator[tuple[str, str]]:
-    """Yield each directory on the way of a path, links included, with the entry that is looked up in it."""
+    """Yield each directory on the path, links included, and the entry looked up."""
     place, left, links = os.sep, path.split(os.sep), 0
     while left:
         name = left.pop(0)
@@ -139,12 +136,12 @@ def lookups(path: str) -> Iterator[tuple[str, str]]:
 
 
 def is_trusted(uid: int, *, root_anywhere: bool = True) -> bool:
-    """Return whether a user's directory may hold our files. With `root_anywhere`, anybody's may hold root's."""
+    """Return whether a user's directory may hold our files. With `root_anywhere`, root trusts anybody's."""
     return uid in {0, os.geteuid()} or (root_anywhere and os.geteuid() == 0) or is_unmapped(uid)
 
 
 def is_unmapped(uid: int) -> bool:
-    """Return whether an owner is hidden by a user namespace (toolbox, rootless Podman): the host's root, mostly."""
+    """Return whether a user namespace (toolbox, rootless Podman) hides the owner, usually the host's root."""
     try:
         with open("/proc/self/uid_map", "rb") as mapped, open("/proc/sys/kernel/overflowuid", "rb") as hidden:
             return mapped.read().split() != ALL_USERS and uid == int(hidden.read())

@@ -1,4 +1,4 @@
-"""Read secrets from files that an option names; never show them."""
+"""Read secrets from files; never show them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import stat
 
 from machinectl.errors import MachineError
 
-# In characters; a longer line is not a secret. A pipe is allowed: --…-file <(pass show orion).
+# Characters; a longer line is not a secret. Pipes are allowed: --…-file <(pass show orion).
 LONGEST_LINE = 1 << 16
 
 
 def is_exposed(path: str) -> bool:
-    """Return whether others than its owner can read a file; a pipe (`<(pass show orion)`) is private."""
+    """Return whether other users can read the file. Pipes are private."""
     try:
         mode = os.stat(os.path.expanduser(path)).st_mode
     except OSError:
@@ -21,7 +21,7 @@ def is_exposed(path: str) -> bool:
 
 
 def read_secret(path: str, option: str) -> str:
-    """Return the first line of a file that an option named. Raises MachineError."""
+    """Return the first line. Raises MachineError."""
     try:
         with open(os.path.expanduser(path), encoding="utf-8", errors="surrogateescape") as file:
             secret = file.readline(LONGEST_LINE + 1).rstrip("\r\n")

@@ -1,1 +1,1 @@
-"""A machine's certificates: read, check, sign, and keep pending ones until the engine serves them."""
+"""A machine's certificates: read, check, sign, keep pending."""

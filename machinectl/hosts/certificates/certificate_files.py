@@ -1,4 +1,4 @@
-"""Read and check certificates that the user names with --tls-dir and the like."""
+"""Read and check certificates named by --tls-dir and --tls-…."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_named_certificates(files: CertificateFiles) -> Identity | None:
-    """Return the named certificates, checked; None if there are none. Raises MachineError."""
+    """Return None if no options are given. Raises MachineError."""
     if files == NO_CERTIFICATES:
         return None
     if files.directory and (files.ca or files.certificate or files.key):
@@ -36,10 +36,10 @@ def read_named_certificates(files: CertificateFiles) -> Identity | None:
 
 
 def has_named_certificates(machine: Machine | None, files: CertificateFiles) -> bool:
-    """Return whether a machine already has the named certificates. `machine` is None if it does not exist yet.
+    """Return whether a machine (None: not created yet) has these certificates.
 
-    The server's certificate is ignored if machinectl set up the host, as that renews it. Raises BrokenRecord if the
-    machine's certificates cannot be read, MachineError if the named ones cannot.
+    Ignores the server's if machinectl renews it. Raises BrokenRecord if the machine's are unreadable, MachineError for
+    the named ones.
     """
     try:
         have = Identity.read(machine.directory) if machine else Identity()
@@ -57,7 +57,7 @@ def has_named_certificates(machine: Machine | None, files: CertificateFiles) -> 
 
 
 def named_paths(files: CertificateFiles) -> dict[str, str]:
-    """Return the paths of the named files, by their file names in a machine's directory."""
+    """Return paths by file name in a machine's directory."""
     if not files.directory:
         return dict(zip(CLIENT_FILES, (files.ca, files.certificate, files.key), strict=True))
     paths = {name: os.path.join(files.directory, name) for name in FILES.values()}
@@ -65,9 +65,9 @@ def named_paths(files: CertificateFiles) -> dict[str, str]:
 
 
 def read_tls_dir(directory: str) -> Identity:
-    """Read and check a directory's ca.pem, cert.pem and key.pem, and the CA's key and server's pair if present.
+    """Read and check a directory: the client's files, and the CA key and server's pair if present.
 
-    The CA key that docker-machine's machines share is skipped. Raises MachineError for the first error.
+    Skips the CA key that docker-machine's machines share. Raises MachineError.
     """
     found = present_files(directory)
     ca, cert, key = (os.path.join(directory, file) for file in CLIENT_FILES)
@@ -90,7 +90,6 @@ def read_tls_dir(directory: str) -> Identity:
 
 
 def read_tls_files(ca: str, cert: str, key: str) -> Identity:
-    """Read and check a client's three files."""
     checked = certs.client_bundle(
         read_regular_file(ca), read_regular_file(cert), read_regular_file(key), ca_file=ca, cert_file=cert, key_file=key
     )
@@ -98,7 +97,7 @@ def read_tls_files(ca: str, cert: str, key: str) -> Identity:
 
 
 def present_files(directory: str) -> frozenset[str]:
-    """Return the names in a directory. Raises MachineError if it cannot be listed, or lacks a file for clients."""
+    """Raise MachineError if a client's file is missing."""
     quoted = shlex.quote(directory)
     try:
         found = frozenset(os.listdir(directory))
@@ -121,7 +120,7 @@ def present_files(directory: str) -> frozenset[str]:
 
 
 def files_of_other_ca(old: Identity, new: Identity) -> list[str]:
-    """Return the files that `new` does not replace, and that do not belong to its CA."""
+    """Return old files that `new` keeps but its CA did not sign."""
     stale: list[str] = []
     if old.ca_key and not new.ca_key:
         try:

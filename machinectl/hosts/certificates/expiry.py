@@ -1,4 +1,4 @@
-"""List a machine's certificates: when they expire, and which do not work."""
+"""List a machine's certificates, their expiry and their problems."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from machinectl.machines.store import Store
 
-# Time for the hosts' owners to find a maintenance window: an engine restarts for a new certificate.
+# Owners need time to find a maintenance window: the engine restarts for a new certificate.
 WARN_DAYS = 30
 
 
 @dataclass(frozen=True)
 class CertificateRow:
-    """One certificate of a machine. If it cannot be read, only `warning` is set."""
+    """Only `warning` is set if it cannot be read."""
 
     machine: str
     file: str
@@ -36,12 +36,11 @@ class CertificateRow:
     warning: str = ""
 
     def fields(self) -> dict[str, object]:
-        """Return the row for JSON, with the time as in RFC 3339."""
+        """Return JSON fields, with RFC 3339 times."""
         found = go_names(asdict(self))
         return {"Name": found.pop("Machine"), **found, "Expires": self.expires.isoformat() if self.expires else None}
 
     def cells(self) -> list[str]:
-        """Return machine, file, subject, SANs, issuer, day of expiry, days left, warning."""
         day = f"{self.expires:%Y-%m-%d}" if self.expires else ""
         left = "" if self.days_left is None else str(self.days_left)
         sans = " ".join(self.sans)
@@ -57,7 +56,6 @@ def remaining_time(row: CertificateRow) -> str:
 
 
 def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) -> str:
-    """Return the command that renews certificates of a machine."""
     try:
         return renewing(store.read(name), {row.file for row in under})
     except MachineError:
@@ -76,7 +74,7 @@ def certificate_rows(machine: str, directory: str, now: datetime) -> Iterator[Ce
         except MachineError as exc:
             yield CertificateRow(machine, file, warning=exc.cause)
             continue
-        # In ca.pem each one is a CA. In the other files only the first is the certificate; the rest is its chain.
+        # In ca.pem every certificate is a CA; in the other files all but the first are the chain.
         for description in described if file == "ca.pem" else described[:1]:
             yield CertificateRow(
                 machine,
@@ -105,7 +103,7 @@ def certificate_warning(directory: str, file: str, description: certs.Descriptio
 
 
 def certificate_mismatch(directory: str, file: str, now: datetime) -> str:
-    """Return why a certificate does not match its key or its CA; "" if it matches."""
+    """Return why a certificate does not match its key or CA, or ""."""
     ca, cert, key = (os.path.join(directory, each) for each in ("ca.pem", file, key_file_of(file)))
     missing = [os.path.basename(each) for each in (ca, key) if not os.path.lexists(each)]
     # Keeping the CA's key elsewhere is good practice.

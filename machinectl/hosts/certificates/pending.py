@@ -1,7 +1,7 @@
-"""New certificates are stored as pending before they are sent to an engine, until it is known which set it serves.
+"""Keep new certificates pending until the engine is known to serve them.
 
-MACHINE/pending/SHA256/  a complete set each, private. If a run was killed between sending and recording, the engine is
-tried with all sets, and the set that works becomes the machine's own, so that nobody is locked out.
+MACHINE/pending/SHA256/ holds one private, complete set. If a run was killed before recording, the set that works
+becomes the machine's, so that nobody is locked out.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
 
 UNFINISHED = ".unfinished"
-# How long to ask an engine which set it serves; it normally answers in milliseconds. Seconds.
+# Seconds to ask which set an engine serves; it normally answers in milliseconds.
 PATIENCE = 5.0
-# A job on a host continues for minutes after the connection ends, and may still install another set. Seconds.
+# Seconds that a job may continue on a host after the connection ends: it may still install another set.
 SURE_AFTER = 3600.0
 
 
 class Busy(Exception):
-    """Someone else has locked the machine."""
+    """Another run has locked the machine."""
 
 
 def store_pending(held: Held, identity: Identity) -> str:
-    """Store a set before it is sent to an engine; return its directory."""
+    """Store a set before sending it; return its directory."""
     pending = os.path.join(held.directory, PENDING)
     path, staged = os.path.join(pending, set_name(identity)), os.path.join(pending, UNFINISHED)
     if os.path.isdir(path) and Identity.read(path) == identity:
@@ -65,7 +65,7 @@ def set_name(identity: Identity) -> str:
 
 
 def pending_sets(directory: str) -> list[str]:
-    """Return the directories of the sets that the engine may serve instead of the machine's own, newest first."""
+    """Return the directories of sets that the engine may serve, newest first."""
     pending = os.path.join(directory, PENDING)
     try:
         names = [name for name in os.listdir(pending) if name != UNFINISHED]
@@ -80,9 +80,9 @@ def pending_sets(directory: str) -> list[str]:
 def probe_any_set(
     machine: Machine, deadline: Deadline, question: EngineQuery | None = None, opened: Opened | None = None
 ) -> tuple[Probe, str]:
-    """Ask an engine with the machine's certificates, then with pending ones; return the answer and the set's directory.
+    """Ask an engine with the machine's, then pending certificates; return the answer and the set's directory.
 
-    `opened` is a connection that was made beforehand. Never raises.
+    `opened` is an existing connection. Never raises.
     """
     try:
         where = endpoint_of(machine)
@@ -100,7 +100,7 @@ def probe_any_set(
 
 
 def probe_in_parallel(machine: Machine, question: EngineQuery | None, asker: Asker) -> Course:
-    """Ask a machine's engine in parallel with others; see `engine.ask_all`."""
+    """Ask in parallel with other engines; see `engine.ask_all`."""
     opened = asker.reach(endpoint_of(machine))
     if opened:
         yield Wait(opened)
@@ -108,9 +108,9 @@ def probe_in_parallel(machine: Machine, question: EngineQuery | None, asker: Ask
 
 
 def settle_pending(store: Store, name: str, timeout: float = PATIENCE) -> None:
-    """If sets are pending, make the set that the engine serves the machine's own.
+    """Adopt the pending set that the engine serves.
 
-    Does nothing if the machine is locked, since that run will do it, or if the store cannot be written.
+    Does nothing if the machine is locked (that run does it) or the store is read-only.
     """
     if not store.is_unsettled(name):
         return
@@ -126,7 +126,7 @@ def raise_busy() -> NoReturn:
 
 
 def settle_pending_held(held: Held, timeout: float = PATIENCE, *, sure: bool = False) -> None:
-    """Do the same for a locked machine; with `sure`, no job is left on its host, so that pending sets can go."""
+    """Adopt a set while locked; `sure` (no job left on the host) discards the others."""
     if not held.store.is_unsettled(held.name):
         return
     held.finish_files()

@@ -1,4 +1,4 @@
-"""Renew a machine's certificates: valid ones are kept, the others are issued again."""
+"""Renew a machine's certificates; keep valid ones."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def renewed_identity(
     machine: Machine, have: Identity, sans: Sequence[str], authority: certs.Pair | None = None
 ) -> Identity:
-    """Return a machine's certificates with invalid ones replaced.
+    """Replace invalid certificates.
 
-    `sans` are the server's names. `authority` is a CA to use instead of the machine's own.
+    `sans` are the server's names; `authority` replaces the machine's CA.
     """
     if have.ca and have.client and not have.ca_key and authority is None:
         raise MachineError(
@@ -45,7 +45,7 @@ def signed(ca: certs.Pair, server: certs.Pair, client: certs.Pair) -> Identity:
 
 
 def kept_ca(have: Identity, authority: certs.Pair | None) -> certs.Pair | None:
-    """Return `authority`, else the machine's own CA if it can still sign."""
+    """Return `authority`, or the machine's CA if it can sign."""
     if authority is not None:
         return certs.ca_pair(authority.certificate, authority.key)
     try:
@@ -55,7 +55,7 @@ def kept_ca(have: Identity, authority: certs.Pair | None) -> certs.Pair | None:
 
 
 def is_valid_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> bool:
-    """Return whether a server's certificate is valid, from this CA, and covers all names."""
+    """Return whether this CA signed a valid certificate for all names."""
     try:
         certs.server_bundle(ca.certificate, server.certificate, server.key)
         names = certs.describe(server.certificate).sans
@@ -65,7 +65,7 @@ def is_valid_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> 
 
 
 def valid_client(machine: Machine, ca: certs.Pair, have: Identity) -> certs.Pair:
-    """Return the client's certificate, or a new one if the CA would not accept it."""
+    """Return the client's certificate, or a new one if the CA would refuse it."""
     try:
         certs.client_bundle(ca.certificate, have.client, have.client_key)
     except MachineError:

@@ -1,1 +1,1 @@
-"""Connect to a machine: its driver, its engine's endpoint, SSH logins, and programs that use them."""
+"""Connect to a machine: driver, engine, SSH, and OpenSSH programs."""

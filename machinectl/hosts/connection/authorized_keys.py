@@ -1,6 +1,6 @@
-"""Add the user's public key to authorized_keys on a host, and remove it when provisioning is undone.
+"""Add the user's public key to authorized_keys on a host, and remove it.
 
-This runs as the login user: root does not write into another user's files.
+Runs as the login user: root must not write to another user's files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def authorized_key_change(runner: Runner, public_key: str) -> KeyAuthorized | None:
-    """Return the change that authorizes a public key (a line of authorized_keys), None if it is authorized."""
+    """Return None if the public key is already authorized."""
     from machinectl.ssh.remote_files import place_of_key
 
     made, path = place_of_key(runner, public_key)
@@ -24,7 +24,7 @@ def authorized_key_change(runner: Runner, public_key: str) -> KeyAuthorized | No
 
 
 def authorize_login_key(held: Held, console: Console, runner: Runner, public_key: str) -> None:
-    """Authorize a key, after recording the change."""
+    """Record the change first."""
     from machinectl.ssh.remote_files import authorize_key
 
     change = authorized_key_change(runner, public_key)

@@ -1,4 +1,4 @@
-"""Parse paths as scp's users write them: `[user@]machine:path`, or a local path."""
+"""Parse scp's paths: `[user@]machine:path`, or a local path."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HERE = "localhost"
 
 @dataclass(frozen=True)
 class MachinePath:
-    """A path on a machine's host, or a local path (no machine). `user` logs in instead of the machine's own user."""
+    """A path on a host, or a local one. `user` overrides the login user."""
 
     path: str
     machine: Machine | None = None
@@ -29,12 +29,12 @@ class MachinePath:
 
     @property
     def for_programs(self) -> CopyPath:
-        """The path as scp, rsync and sshfs take it."""
+        """The path for scp, rsync and sshfs."""
         return CopyPath(self.path, self.machine.name, self.user) if self.machine else CopyPath(self.path)
 
     @property
     def login(self) -> tuple[str, str]:
-        """The machine's name ("" if local) and the user ("" for the machine's own): what a connection is shared by."""
+        """The machine's name and user ("": default), which share a connection."""
         return (self.machine.name if self.machine else "", self.user)
 
     def __str__(self) -> str:
@@ -42,9 +42,9 @@ class MachinePath:
 
 
 def parse_machine_path(store: Store, text: str) -> MachinePath:
-    """Parse `[user@]machine:path`. As with scp, a colon after a slash belongs to the path: `./a:b` is local.
+    """Parse like scp: after a slash, a colon belongs to the path (`./a:b`).
 
-    Raises MachineError if the machine cannot be read, UsageError if the user name is invalid.
+    Raises MachineError for unreadable machines, UsageError for an invalid user.
     """
     before, colon, path = text.partition(":")
     if not colon or not before or "/" in before:

@@ -1,4 +1,4 @@
-"""A machine's engine: its URL, and the certificates or SSH options that open it."""
+"""A machine's engine: its URL, and certificates or SSH options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def endpoint_of(machine: Machine) -> engine.Endpoint:
-    """Return a machine's engine. Raises MachineError for ssh:// if its jump host is unknown."""
+    """Raise MachineError for ssh:// if the jump host is unknown."""
     options = ssh_options(machine) if machine.url.startswith("ssh://") else ()
     return engine.Endpoint(
         machine.url, machine.tls, machine.directory, options, machine.name, takeover_command(machine)
@@ -21,7 +21,7 @@ def endpoint_of(machine: Machine) -> engine.Endpoint:
 
 
 def takeover_command(machine: Machine) -> str:
-    """Return the command that replaces the certificates that someone else set up; "" if the machine has no SSH."""
+    """Return the command that replaces foreign certificates, or "" without SSH."""
     from machinectl.hosts.connection.machine_driver import endpoints_of
 
     try:
@@ -34,9 +34,9 @@ def takeover_command(machine: Machine) -> str:
 
 
 def ssh_options(machine: Machine) -> tuple[str, ...]:
-    """Return the options that `ssh` needs in addition to the user's configuration: key, pinned host key, jump host.
+    """Return `ssh` options: key, pinned host key, jump host.
 
-    The host key is also given if the driver fails. Raises MachineError if the jump host is unknown.
+    Includes the host key even if the driver fails. Raises MachineError for an unknown jump host.
     """
     from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, jump_host_of, known_hosts_path
     from machinectl.ssh.openssh.ssh_options import identity_arguments

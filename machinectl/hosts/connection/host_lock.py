@@ -1,6 +1,6 @@
-"""A lock on the host, so that only one machinectl works on it at a time, whichever computer it runs on.
+"""Lock a host, so that only one machinectl works on it.
 
-A process on the host holds the lock until the SSH connection ends, so that a killed run leaves none behind.
+A process on the host holds the lock until the SSH connection ends, even after a kill.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Remote
 
 LOCK = "/run/machinectl.holder"
-# How long to wait for the lock silently, in seconds: the connection of our own last run may be about to end.
+# Seconds to wait silently: the connection of our own last run may be about to end.
 AT_ONCE = 2
-# How long to wait in total, in seconds: for a change, not for an installation.
+# Seconds to wait in total: enough for a change, not for an installation.
 PATIENCE = 120
 # Identifies this run.
 TOKEN = secrets.token_hex(8)
-# hold.sh's exit status if somebody else holds the host.
+# hold.sh's exit status if the host is locked.
 HELD = 75
 PROCESS = re.compile(r"[0-9]{1,10}")
 
 
 class Holder(NamedTuple):
-    """Who works on a host and since when, and the PID that holds the lock there ("" if unknown)."""
+    """Who works on a host, since when, and the lock's PID ("" if unknown)."""
 
     who: str
     process: str
 
 
 def lock_host(remote: Remote, console: Console, name: str, directory: str) -> None:
-    """Lock a machine's host until the connection ends. Raises MachineError, which names the holder, if it stays locked.
+    """Lock a host until the connection ends. Raises MachineError naming the holder.
 
-    `directory` is the machine's, which this run has locked: an earlier run for it can only be a dead connection.
+    This run has locked the machine's `directory`, so an earlier holder for it is a dead connection.
     """
     holder = try_lock_host(remote, AT_ONCE, directory)
     if holder is None:
@@ -58,8 +58,8 @@ def lock_host(remote: Remote, console: Console, name: str, directory: str) -> No
 
 
 def try_lock_host(remote: Remote, patience: int, directory: str) -> Holder | None:
-    """Take the lock and return None, or return who still has it after `patience` seconds."""
-    # Loaded here: every login imports this module.
+    """Lock the host, or return the holder after `patience` seconds."""
+    # Imported here: every login imports this module.
     from machinectl.provision import resource
 
     variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "seat": directory_id(directory)}
@@ -73,7 +73,7 @@ def try_lock_host(remote: Remote, patience: int, directory: str) -> Holder | Non
 
 
 def directory_id(directory: str) -> str:
-    """Return an ID of a machine's directory that is unique among all computers."""
+    """Identify a machine's directory uniquely among all computers."""
     try:
         computer = read_file("/etc/machine-id")
     except OSError:
@@ -82,7 +82,6 @@ def directory_id(directory: str) -> str:
 
 
 def user_at_computer() -> str:
-    """Return user@computer, as other users see it."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

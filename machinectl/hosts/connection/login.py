@@ -1,4 +1,4 @@
-"""Log in to a machine's host over SSH, as its user or as root, and pin its host key."""
+"""Log in to a host over SSH, as its user or root, and pin its key."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Access:
-    """The login options of the command line.
+    """Login options.
 
-    `host_key` is the SHA256 fingerprint that the host key must have. `strict` refuses unknown host keys. An accepted
-    key is pinned only if `lasting`. `again` is the command that an error about a changed host key suggests; "" for
-    `provision`. `trace` gets each remote command and its output.
+    `host_key` is the required SHA256 fingerprint; `strict` refuses unknown keys; `lasting` pins accepted ones. `again`
+    is the command suggested for a changed host key ("": `provision`). `trace` gets commands and output.
     """
 
     credentials: Credentials = field(default_factory=Credentials)
@@ -43,12 +42,12 @@ class Access:
 
     @property
     def is_told(self) -> bool:
-        """Whether this holds something that the `ssh` program cannot be given, such as a password."""
+        """Whether it holds something that `ssh` cannot use, such as a password."""
         given = self.credentials
         return bool(given.password or given.passphrase or self.host_key or self.strict)
 
     def for_one_host(self) -> Access:
-        """Return a copy for one of several hosts: a password typed for one is not sent to the others."""
+        """Copy for one of several hosts: others must not get a password typed for it."""
         given = self.credentials
         own = Credentials(password=given.password, passphrase=given.passphrase, sudo_password=given.sudo_password)
         own.passphrases = given.passphrases
@@ -63,10 +62,7 @@ class Access:
         host_key: str = "",
         strict: bool = False,
     ) -> Access:
-        """Return a copy for one of several hosts, with its own secrets and settings in place of the common ones.
-
-        Raises MachineError if a file holds no secret.
-        """
+        """Copy with one host's own secrets and settings. Raises MachineError if a file has no secret."""
         own = self.for_one_host()
         credentials = own.credentials
         if passphrase_file:
@@ -79,7 +75,7 @@ class Access:
 
 
 def pinned_known_hosts(machine: Machine) -> bytes:
-    """Return the contents of the machine's known_hosts file; empty before the first login."""
+    """Return the known_hosts file's contents; empty before the first login."""
     path = known_hosts_path(machine)
     try:
         return read_file(path)
@@ -99,13 +95,13 @@ def logged_in(
     timeout: float | None = None,
     quietly: bool = False,
 ) -> Iterator[SSHSession]:
-    """Connect to a machine's host. Call `pin_session_key` afterwards to pin its host key.
+    """Connect to a host. Callers pin its key with `pin_session_key`.
 
-    `ssh` is the SSH endpoint, if the caller knows it. `timeout`, in seconds, applies to TCP and to the handshake. A
-    step is shown unless `quietly`. Raises SSHError, and MachineError if the machine has no SSH.
+    `timeout` (seconds) covers TCP and the handshake. `quietly` hides the step. Raises SSHError, or MachineError without
+    SSH.
     """
     ssh = ssh or ssh_endpoint(machine)
-    # paramiko takes 150 ms to load: load it only if there is SSH.
+    # paramiko takes 150 ms to load.
     from machinectl.ssh.client.connect import connect
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
     from machinectl.ssh.ssh_errors import SSHError, Unreachable
@@ -129,7 +125,7 @@ def logged_in(
 
 
 def with_set_commands(hint: str, machine: Machine) -> str:
-    """Replace generic advice in a hint of ssh/ by the `set` commands that the machine's driver supports."""
+    """Replace generic advice with the driver's `set` commands."""
     from machinectl.ssh.ssh_errors import ANOTHER_KEY, ANOTHER_PORT
 
     if port := flag_of_set(machine, "ssh-port"):
@@ -141,7 +137,7 @@ def with_set_commands(hint: str, machine: Machine) -> str:
 
 
 def first_jump_machine(ssh: SSHEndpoint) -> str:
-    """Return the machine that is the first jump host on the route; "" if that host is not a machine."""
+    """Return the first jump machine, or "" if the first jump host is no machine."""
     name = ""
     while ssh.jump:
         name, ssh = ssh.jump.machine, ssh.jump.endpoint
@@ -149,9 +145,9 @@ def first_jump_machine(ssh: SSHEndpoint) -> str:
 
 
 def pin_accepted_key(store: Store, console: Console, machine: Machine, session: SSHSession) -> None:
-    """Pin the host key of a session if it differs from the pinned one.
+    """Pin a session's host key if it is new.
 
-    The machine's lock is taken only in that case: a `provision` may hold it for minutes.
+    Locks the machine only then: a `provision` may hold it for minutes.
     """
     if session.known_hosts != pinned_known_hosts(machine):
         with store.writing(machine.name, waiting(console, machine.name)) as held:
@@ -159,7 +155,6 @@ def pin_accepted_key(store: Store, console: Console, machine: Machine, session: 
 
 
 def pin_session_key(held: Held, session: SSHSession) -> None:
-    """Pin the host key that a session was accepted with."""
     pin_known_hosts(held, session.known_hosts)
 
 
@@ -171,8 +166,7 @@ def pin_known_hosts(held: Held, known_hosts: bytes) -> None:
 def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint) -> None:
     """Pin a host's key before the first login.
 
-    If the host is unreachable, the first login does it; with a required or known key, that is an error instead. Raises
-    HostKeyRefused.
+    If the host is unreachable, the first login pins it, unless a key is required. Raises HostKeyRefused.
     """
     from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -196,14 +190,14 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
 def logged_in_as_root(
     held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None
 ) -> Iterator[StreamingRunner]:
-    """Log in, become root, pin the host key, and lock the host until the connection ends (`host_lock`).
+    """Log in as root, pin the host key, and lock the host until the connection ends.
 
-    Raises SSHError (RootRefused if the user cannot become root), and MachineError if another machinectl has the lock.
+    Raises SSHError, RootRefused if sudo fails, MachineError if another machinectl has the lock.
     """
     with logged_in(held.machine, console, access, ssh=ssh) as session:
         pin_session_key(held, session)
         root = root_runner(session, console, access)
-        # Loaded here: it imports `secrets`, which few verbs need.
+        # Imported here: it imports `secrets`, which few verbs need.
         from machinectl.hosts.connection.host_lock import lock_host
 
         lock_host(root, console, held.name, held.directory)
@@ -211,7 +205,7 @@ def logged_in_as_root(
 
 
 def root_runner(session: SSHSession, console: Console, access: Access) -> StreamingRunner:
-    """Return a runner of commands as root. Raises RootRefused."""
+    """Raise RootRefused if the user cannot become root."""
     from machinectl.ssh.client.sudo import become_root
 
     return become_root(session, access.credentials, console)

@@ -1,4 +1,4 @@
-"""A machine's driver: its engine's and SSH endpoints, jump hosts, and saving the driver's state."""
+"""A machine's driver, endpoints, jump hosts and driver state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def driver_instance(machine: Machine) -> Instance:
 
 
 def driver_of(machine: Machine) -> Driver:
-    """Return a machine's driver. Raises MachineError if its creation was interrupted, DriverError if loading fails."""
+    """Raise MachineError if creation was interrupted, DriverError if loading fails."""
     if machine.phase is Phase.CREATING:
         raise MachineError(
             f'The creation of "{machine.name}" was interrupted: nothing is known of its host',
@@ -39,7 +39,7 @@ def driver_of(machine: Machine) -> Driver:
 
 
 def endpoints_of(machine: Machine) -> Where:
-    """Return a machine's engine URL and SSH endpoint as the driver says, with the jump host from its record."""
+    """Return the driver's endpoints with the record's jump host."""
     there = driver_of(machine).where(driver_instance(machine))
     return replace(there, ssh=with_jump_host(machine, there.ssh))
 
@@ -49,19 +49,15 @@ def with_jump_host(machine: Machine, ssh: SSHEndpoint | None) -> SSHEndpoint | N
 
 
 def jump_host_of(machine: Machine) -> Jump | None:
-    """Return a machine's jump host, None if it has none.
+    """Return a machine's jump host.
 
-    Raises UsageError if it is not a valid host, and MachineError if the jump host's machine does not exist, has no SSH
-    or cannot be read, or if jump hosts form a loop.
+    Raises UsageError if it is invalid, MachineError if its machine is missing, unreadable, without SSH, or in a loop.
     """
     return resolve_jump_host(machine, known_hosts_path(machine), (machine.name,)) if machine.jump else None
 
 
 def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
-    """Return a machine's jump host; `pins` is the known_hosts file for it, unless it has one of its own.
-
-    `passed` are the machines on the route so far.
-    """
+    """Return a machine's jump host. `pins` is its default known_hosts file; `passed` are the machines so far."""
     from machinectl.ssh.ssh_settings import jump_host
 
     pins = pins if os.path.exists(pins) else ""
@@ -69,7 +65,7 @@ def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> J
     if not name:
         return Jump(jump_host(jump_hosts.host_of(machine.jump)), pins)
     store = Store(os.path.dirname(os.path.dirname(machine.directory)))
-    # How to choose a host of that name, for a machine that exists or is being created.
+    # The command that chooses a host of that name, for an existing or a new machine.
     choose = f"--ssh-jump {jump_hosts.HOST}{name}"
     choose = f"machinectl set {choose} {machine.name}" if store.exists(machine.name) else choose
     if name == machine.name:
@@ -101,7 +97,7 @@ def known_hosts_path(machine: Machine) -> str:
 
 
 def ssh_endpoint(machine: Machine) -> SSHEndpoint:
-    """Return a machine's SSH endpoint. Raises MachineError if it has none."""
+    """Raise MachineError if there is none."""
     endpoint = endpoints_of(machine).ssh
     if endpoint is None:
         raise MachineError(
@@ -113,7 +109,7 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
 
 
 def save_driver_state(held: Held, driver: Driver, state: str) -> None:
-    """Record a driver's new state of a machine, and the engine's URL if that has changed."""
+    """Record a driver's new state and, if changed, the engine's URL."""
     machine = held.machine
     if state == machine.driver_state:
         return
@@ -121,16 +117,16 @@ def save_driver_state(held: Held, driver: Driver, state: str) -> None:
     # Before anything else that may fail.
     held.write()
     now = driver.where(driver_instance(machine)).url
-    # If the engine is only reachable over SSH, the driver's URL is not the one in use.
+    # If the engine is reachable only over SSH, the driver's URL is not in use.
     if now and now != machine.url and not machine.url.startswith("ssh://"):
         machine.url = now
         held.write()
 
 
 def flag_of_set(machine: Machine, what: str) -> str:
-    """Return the option of `set` for `ssh-port`, `ssh-key` or the like.
+    """Return the option of `set` for `ssh-port` or `ssh-key`, or "".
 
-    "" if the driver has none, or if there is a jump host, which may be the one to change.
+    "" with a jump host, because that may be the one to change.
     """
     option = f"{machine.driver}-{what}"
     known = () if machine.jump else driver_of(machine).options()

@@ -1,4 +1,4 @@
-"""Run programs that use OpenSSH (scp, rsync, sshfs): their configuration, and errors that explain a failure."""
+"""Run programs that use OpenSSH (scp, rsync, sshfs) and explain failures."""
 
 from __future__ import annotations
 
@@ -30,43 +30,42 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
 
-# The first line of ssh's banner about a changed host key. The commands in it do not help here.
+# The first line of ssh's banner about a changed host key. Its commands do not help here.
 BANNER = "@@@@@@@@@@"
 CHANGED = "IDENTIFICATION HAS CHANGED"
-# ssh's messages about a host that it cannot connect to.
+# ssh's messages about a failed connection.
 UNCONNECTED = re.compile(
     r"^ssh: (?P<line>connect to host (?P<host>\S+) port (?P<port>\d+): (?P<why>.*)|Could not .*)", re.MULTILINE
 )
-# ssh's messages about a refused login and about an unknown host key.
+# ssh's messages about a refused login and an unknown host key.
 DENIED = re.compile(r"^(?P<login>\S+@(?P<host>\S+)): Permission denied \((?P<methods>\S+)\)", re.MULTILINE)
 UNVERIFIED = "Host key verification failed."
-# A name or an address without pattern characters of ssh_config(5).
+# A name or address without ssh_config(5) pattern characters.
 PLAIN = re.compile(r"[\w.:-]+", re.ASCII)
-# How many lines of a program's output to keep, and the bytes per line: a host may print anything.
+# Lines of output to keep, and bytes per line: a host may print anything.
 MOST_KEPT, LONGEST_LINE = 100, 1 << 16
-# How long to read its output after it has ended. Seconds.
+# Seconds to keep reading output after a program ends.
 LINGER = 1.0
 
 
 class ProgramResult(NamedTuple):
-    """A program's exit status, as a shell reports it, and the last lines that it printed."""
+    """The exit status as in a shell, and the last lines printed."""
 
     status: int
     said: str
 
 
 def machine_host_block(machine: Machine) -> str:
-    """Return a machine's `Host` block for ssh_config. Raises MachineError if the machine has no SSH."""
+    """Return a `Host` block for ssh_config. Raises MachineError without SSH."""
     endpoint = ssh_endpoint(machine)
     known_hosts = checked_known_hosts(machine, endpoint)
     return host_block(machine.name, endpoint, known_hosts=known_hosts, also=also_known_as(machine))
 
 
 def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
-    """Return the path of a machine's known_hosts, "" if it has none yet.
+    """Return the known_hosts path, or "" if there is no file yet.
 
-    Raises MachineError if that, or another file that ssh will read, is not a regular file: ssh would wait for ever for
-    a pipe.
+    Raises MachineError unless all files that ssh reads are regular: on a pipe, ssh waits forever.
     """
     path = known_hosts_path(machine)
     known_hosts, files = (path if os.path.exists(path) else ""), [path, endpoint.key]
@@ -80,7 +79,7 @@ def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
 
 
 def also_known_as(machine: Machine) -> str:
-    """Return the host of an ssh:// URL behind a jump host: docker's ssh gets the jump host only by this alias."""
+    """Return an ssh:// URL's host behind a jump host: docker's ssh needs it as an alias."""
     if not (machine.jump and machine.url.startswith("ssh://")):
         return ""
     host = engine_url.parse(machine.url).host
@@ -89,7 +88,7 @@ def also_known_as(machine: Machine) -> str:
 
 @contextmanager
 def temporary_ssh_config(machines: Iterable[Machine]) -> Iterator[str]:
-    """Write a configuration for `ssh -F` with the machines as hosts, plus the user's own; yield its path."""
+    """Write a config for `ssh -F` with the machines and the user's own; yield its path."""
     blocks = [machine_host_block(machine) for machine in machines]
     with temporary_directory() as directory:
         path = os.path.join(directory, "ssh_config")
@@ -101,9 +100,9 @@ def temporary_ssh_config(machines: Iterable[Machine]) -> Iterator[str]:
 def run_ssh_program(
     command: Sequence[str], machines: Sequence[Machine], console: Console, access: Access
 ) -> ProgramResult:
-    """Run a program that logs in to machines' hosts, and pass on what it prints on stderr.
+    """Run a program that logs in to hosts, and print its stderr.
 
-    Raises HostKeyRefused if a host key has changed, MachineError if the program cannot be started.
+    Raises HostKeyRefused for a changed key, MachineError if it cannot start.
     """
     if access.trace:
         access.trace(shlex.join(command))
@@ -127,7 +126,7 @@ def run_ssh_program(
         process.wait()
         raise
     finally:
-        # A process that it left in the background, such as an ssh that keeps a connection, may hold its stderr open.
+        # A background process, such as an ssh that keeps a connection, may hold stderr open.
         listening.join(LINGER)
     if any(CHANGED in line for line in heard.held):
         raise_changed_host_key(machines, console, access)
@@ -137,7 +136,7 @@ def run_ssh_program(
 
 
 class StderrReader:
-    """Passes on a program's stderr, but holds back ssh's banner and all after it."""
+    """Prints stderr, but holds back ssh's banner and all after it."""
 
     def __init__(self, console: Console) -> None:
         self.said: deque[str] = deque(maxlen=MOST_KEPT)
@@ -156,7 +155,7 @@ class StderrReader:
 
 
 def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Access) -> None:
-    """Raise an SSHError that says why ssh did not connect, if its last lines tell."""
+    """Raise SSHError if the output shows why ssh did not connect."""
     from machinectl.ssh.ssh_errors import SSHError
 
     if CHANGED in said:
@@ -181,7 +180,7 @@ def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Acc
 
 
 def raise_changed_host_key(machines: Iterable[Machine], console: Console, access: Access) -> None:
-    """Find the host whose key has changed, and raise HostKeyRefused for it."""
+    """Raise HostKeyRefused for the host with the changed key."""
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
     for machine in machines:
@@ -194,7 +193,7 @@ def raise_changed_host_key(machines: Iterable[Machine], console: Console, access
 
 
 def verify_host_key(machine: Machine, console: Console, access: Access) -> None:
-    """Connect to a machine's host and compare its host key. Raises SSHError."""
+    """Raise SSHError unless the host key matches."""
     from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 

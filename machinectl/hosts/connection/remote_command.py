@@ -1,4 +1,4 @@
-"""Run a script on a machine's host and stream its output: through OpenSSH if that works, else through our own SSH."""
+"""Run a script on a host and stream its output, through OpenSSH if possible, else our own SSH."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from machinectl.process_streams import Input, StopEvent, WriteOutput
     from machinectl.ssh.runner import StreamingRunner
 
-# ssh's messages about a host that does not answer.
+# ssh's messages about a silent host.
 SILENT = ("timed out", "No route to host", "Host is down", "Network is unreachable")
 
 
 @dataclass(frozen=True)
 class RemoteScript:
-    """A shell script for hosts; it runs as root with `sudo`. `input` is its stdin.
+    """A shell script, run as root with `sudo`. `input` is its stdin.
 
-    `native` asks for our own SSH; `connections` are those that OpenSSH keeps open.
+    `native` forces our own SSH; OpenSSH keeps `connections` open.
     """
 
     script: str
@@ -44,9 +44,9 @@ class RemoteScript:
 def run_remote_script(
     store: Store, console: Console, name: str, access: Access, order: RemoteScript, say: WriteOutput, over: StopEvent
 ) -> int | None:
-    """Run a script on a machine's host and return its exit status, or None if it was stopped before it began.
+    """Return the exit status, or None if stopped before the start.
 
-    An unknown host key is pinned. Raises MachineError.
+    Pins an unknown host key. Raises MachineError.
     """
     machine = store.read(name)
     endpoint = ssh_endpoint(machine)
@@ -55,7 +55,7 @@ def run_remote_script(
             control = order.connections.path(machine.directory, endpoint, known_hosts)
             return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, control=control)
         except NotStarted as exc:
-            # Our own SSH can ask for a passphrase, and has the better error messages.
+            # Our own SSH can ask for a passphrase and has better error messages.
             raise_if_unreachable(endpoint, exc)
 
     def begin() -> tuple[StreamingRunner, ExitStack]:
@@ -65,7 +65,7 @@ def run_remote_script(
             runner = root_runner(session, console, access) if order.sudo else session
             return runner, stack.pop_all()
 
-    # Logging in may block: a host that does not answer, a lock, a prompt.
+    # Logging in may block: a silent host, a lock, a prompt.
     begun = over.unless(begin, lambda found: found[1].close())
     if begun is None:
         return None
@@ -75,9 +75,9 @@ def run_remote_script(
 
 
 def known_hosts_for_openssh(machine: Machine, endpoint: SSHEndpoint, access: Access, order: RemoteScript) -> str:
-    """Return the machine's known_hosts if OpenSSH can be used, else "".
+    """Return known_hosts, or "" if OpenSSH cannot be used.
 
-    It cannot if it would need something that it cannot be given, or if the host key is not pinned yet.
+    OpenSSH needs a pinned host key and cannot use our options.
     """
     if order.native or order.sudo or access.is_told or access.trace or not shutil.which("ssh"):
         return ""

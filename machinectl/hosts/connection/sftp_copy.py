@@ -1,4 +1,4 @@
-"""Copy files through our own SFTP, if there is no `scp` program, or if `scp` cannot be given the credentials."""
+"""Copy files over our own SFTP if `scp` is missing or cannot use the credentials."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
     from machinectl.ssh.sftp.sftp_copying import CopySide
 
-# How long removing leftovers from a host may take after ^C, in seconds.
+# Seconds to remove leftovers from a host after ^C.
 PATIENCE = 2.0
 # scp's exit statuses.
 DONE, FAILED = 0, 1
-# SFTP's message for every error without a code of its own, such as a full disk (SSH_FX_FAILURE).
+# SFTP's message for every error without its own code, such as a full disk (SSH_FX_FAILURE).
 FAILURE = ": Failure"
 
 
@@ -42,7 +42,7 @@ def copy_by_sftp(
     access: Access,
     progress: CopyProgress,
 ) -> int:
-    """Copy each source to the target, and return scp's exit status. Raises SSHError if a login fails."""
+    """Return scp's exit status. Raises SSHError if a login fails."""
     from machinectl.ssh.sftp.sftp_copying import Copier
 
     failures: list[str] = []
@@ -70,28 +70,28 @@ def copy_by_sftp(
 
 
 class CopyInterruption:
-    """^C, SIGTERM or SIGHUP while files are copied.
+    """^C, SIGTERM or SIGHUP while copying.
 
-    It takes effect between two messages to a host, and then leftovers are removed. Both have a time limit: the host may
-    not answer, or not read.
+    Takes effect between two messages to a host; then leftovers are removed. Both have a time limit, because the host
+    may hang.
     """
 
     def __init__(self) -> None:
-        # The exception for the signal that came.
+        # The exception for the received signal.
         self._come: BaseException | None = None
         self._raised = False
 
     def check(self) -> None:
-        """Raise the exception for a signal that came, but only once."""
+        """Raise the received signal's exception, once."""
         if self._come and not self._raised:
             self._raised = True
             raise self._come
 
     @contextmanager
     def deferred(self, abandon: Callable[[], None]) -> Iterator[None]:
-        """Let `check` raise for a signal. After PATIENCE, `abandon` is called in another thread.
+        """Let `check` raise for a signal; after PATIENCE, call `abandon` in another thread.
 
-        A second signal raises at once. Ignored signals (nohup), and those with the default action, are not changed.
+        A second signal raises at once. Ignored (nohup) and default signals are not changed.
         """
         over = threading.Timer(PATIENCE, abandon)
         over.daemon = True
@@ -130,7 +130,7 @@ def open_copy_side(
     connections: ExitStack,
     interruption: CopyInterruption,
 ) -> CopySide:
-    """Return one side of a copy: local files, or a host, after logging in and pinning its key."""
+    """Return local files, or a host after logging in and pinning its key."""
     from machinectl.ssh.sftp.sftp_copying import LocalSide, RemoteSide
 
     if place.machine is None:
@@ -145,7 +145,7 @@ def open_copy_side(
 
 
 def sftp_path(place: MachinePath) -> bytes:
-    """Return a path for SFTP, which does not expand ~, and resolves relative paths from the user's home."""
+    """Return a path for SFTP, which starts at home and does not expand ~."""
     path = os.fsencode(place.path)
     if place.machine is None:
         return path
@@ -154,7 +154,7 @@ def sftp_path(place: MachinePath) -> bytes:
 
 
 def is_directory(to: CopySide, target: MachinePath, fail: Callable[[str], None]) -> bool:
-    """Return whether several files can be copied to a place; call `fail` with the reason if not."""
+    """Return whether several files can be copied there; if not, `fail` gets the reason."""
     try:
         there = to.look(sftp_path(target))
     except OSError as exc:
@@ -167,10 +167,10 @@ def is_directory(to: CopySide, target: MachinePath, fail: Callable[[str], None])
 
 
 def explain_sftp_failure(said: str, target: MachinePath, console: Console) -> None:
-    """After SFTP's unspecific "Failure", suggest to check for a full disk."""
+    """After SFTP's unspecific "Failure", suggest checking the disk."""
     if FAILURE not in said:
         return
     path = shlex.quote(target.path or ".")
-    # Quoted for two shells if the path is on a machine: the local one and the host's.
+    # Quoted twice for a remote path: for the local shell and the host's.
     command = f"machinectl ssh {target.machine.name} df -h {shlex.quote(path)}" if target.machine else f"df -h {path}"
     console.note(f'SFTP says "Failure" for many errors, such as a full disk. See: {command}')

@@ -1,1 +1,1 @@
-"""Find hosts in the networks that the user names."""
+"""Find hosts in networks."""

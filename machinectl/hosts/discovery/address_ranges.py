@@ -1,4 +1,4 @@
-"""Parse networks, address ranges, addresses, host names and ports from the command line of `discover`."""
+"""Parse `discover`'s networks, address ranges, names and ports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 USUAL = "192.168.0.0/24"
-# Reserved for documentation (RFC 5737). Nothing is sent: the kernel only tells which source address it would use.
+# Reserved for documentation (RFC 5737). Nothing is sent: the kernel only shows the source address.
 ELSEWHERE = ("192.0.2.1", 9)
 # RFC 1918.
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
@@ -29,7 +29,7 @@ IPV4 = 4
 
 @dataclass(frozen=True, order=True)
 class AddressRange:
-    """Consecutive addresses, as numbers, of IPv4 or IPv6 (`version`)."""
+    """Consecutive addresses, as numbers."""
 
     version: int
     first: int
@@ -45,10 +45,9 @@ class AddressRange:
 
 
 def parse_ranges(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) -> list[AddressRange]:
-    """Return all addresses, each once and in order.
+    """Return sorted, merged ranges.
 
-    `resolve` returns the addresses of a name, none if unknown. Raises UsageError for invalid text, MachineError for an
-    unknown name.
+    `resolve` returns a name's addresses. Raises UsageError for invalid text, MachineError for an unknown name.
     """
     found = sorted(span for text in texts for span in parse_range(text.strip(), resolve))
     merged: list[AddressRange] = []
@@ -62,15 +61,15 @@ def parse_ranges(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) 
 
 
 def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[AddressRange]:
-    """Parse one argument; a name may have several addresses."""
-    # A link-local address with an interface (fe80::1%eth0) is not accepted.
+    """Parse one argument. A name may have several addresses."""
+    # Link-local addresses with an interface (fe80::1%eth0) are not supported.
     if "%" in text:
         raise invalid_range(text)
     try:
         if "/" in text:
             return [network_range(text)]
         first, dash, last = text.partition("-")
-        # A host name may contain dashes, but never an address before one.
+        # A host name may contain dashes, but no address before one.
         if dash and is_ip_address(first):
             return [dashed_range(ipaddress.ip_address(first), last)]
         if is_ip_address(text):
@@ -86,7 +85,7 @@ def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[Addr
 
 
 def network_range(text: str) -> AddressRange:
-    """Return the host addresses of a network; the text may hold any address of it (192.168.0.29/24)."""
+    """Return host addresses; `text` may be any address of the network (192.168.0.29/24)."""
     network = ipaddress.ip_network(text, strict=False)
     whole = range_between(network[0], network[-1])
     if whole.count < LEAST_NETWORK:
@@ -96,7 +95,7 @@ def network_range(text: str) -> AddressRange:
 
 
 def dashed_range(first: Address, end: str) -> AddressRange:
-    """Return a range up to an address, or up to a number in place of the last part (IPv4). Raises ValueError."""
+    """Parse the end: an address, or the last part (IPv4). Raises ValueError."""
     if first.version == IPV4 and end.isascii() and end.isdecimal():
         end = f"{str(first).rpartition('.')[0]}.{end}"
     last = ipaddress.ip_address(end)
@@ -118,7 +117,7 @@ def is_ip_address(text: str) -> bool:
 
 
 def is_host_name(text: str) -> bool:
-    """Return whether this may be a host name, rather than a mistyped address (192.168.0, 300.1.1.1)."""
+    """Return whether this may be a name rather than a mistyped address (300.1.1.1)."""
     return (
         0 < len(text) <= LONGEST_HOST
         and HOST_CHARACTERS.issuperset(text)
@@ -138,9 +137,9 @@ def invalid_range(text: str) -> UsageError:
 
 
 def own_network() -> str:
-    """Return this computer's private /24 network, else a common example. Sends no packet.
+    """Return this computer's private /24 network, else an example. Sends no packet.
 
-    The neighbours of a public address belong to strangers.
+    A public address has strangers as neighbours.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
@@ -153,7 +152,7 @@ def own_network() -> str:
 
 
 def parse_ports(text: str) -> list[int]:
-    """Parse ports such as `22,2375,2376`; return each once. Raises UsageError."""
+    """Parse `22,2375,2376`; drop duplicates. Raises UsageError."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
         if not (word.isascii() and word.isdecimal() and len(word) <= len(str(HIGHEST_PORT))) or not (

@@ -1,7 +1,4 @@
-"""Try TCP connections to many addresses at once, in one thread.
-
-Each attempt costs a socket but no thread; the number of sockets is limited.
-"""
+"""Try many TCP connections at once, in one thread."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 
     from machinectl.engine.endpoint import Deadline
 
-# The process or the system has run out of descriptors or memory.
+# The process or system has run out of descriptors or memory.
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 NO_WAY = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
@@ -34,9 +31,9 @@ class SweepTarget(NamedTuple):
 
 
 class PortSweep:
-    """Tries targets; each has `timeout` seconds to accept a connection. After a second, Linux resends a lost packet.
+    """Each target has `timeout` seconds; Linux resends a lost packet after one.
 
-    `refusing` are the addresses that refused a connection; `no_way` counts targets without a route.
+    `refusing` are addresses that refused; `no_way` counts targets without a route.
     """
 
     def __init__(self, targets: Iterable[SweepTarget], timeout: float) -> None:
@@ -46,7 +43,7 @@ class PortSweep:
         self._next: SweepTarget | None = next(self._targets, None)
         self._timeout = timeout
         self._selector = selectors.DefaultSelector()
-        # The oldest first: it times out first.
+        # The oldest, which times out first, comes first.
         self._trying: OrderedDict[socket.socket, tuple[SweepTarget, float]] = OrderedDict()
         self._taken: list[tuple[SweepTarget, socket.socket]] = []
 
@@ -56,13 +53,13 @@ class PortSweep:
 
     @property
     def waiting(self) -> bool:
-        """Whether `step` would wait for an answer, rather than for a free socket."""
+        """Whether `step` would wait for an answer rather than a socket."""
         return bool(self._trying)
 
     def step(self, room: int) -> list[tuple[SweepTarget, socket.socket]]:
-        """Have up to `room` attempts under way, wait for a result, and return new connections, for the caller to close.
+        """Keep up to `room` attempts running, wait for one, and return new connections; callers close them.
 
-        Raises MachineError if not even one socket can be opened.
+        Raises MachineError if no socket can be opened.
         """
         while self._next and len(self._trying) < room and self._begin(self._next):
             self._next = next(self._targets, None)
@@ -75,7 +72,6 @@ class PortSweep:
         return taken
 
     def close(self) -> None:
-        """Abandon all attempts."""
         for sock in [*self._trying, *(sock for _, sock in self._taken)]:
             sock.close()
         self._trying.clear()
@@ -83,7 +79,7 @@ class PortSweep:
         self._selector.close()
 
     def _begin(self, target: SweepTarget) -> bool:
-        """Start an attempt; return False if no socket is available."""
+        """Return False if no socket is available."""
         family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
         try:
             sock = socket.socket(family, socket.SOCK_STREAM)
@@ -99,7 +95,7 @@ class PortSweep:
         return self._failed(target, code)
 
     def _failed(self, target: SweepTarget, code: int | None) -> bool:
-        """Note why there is no connection; return False if no socket was available."""
+        """Return False if no socket was available."""
         if code in SHORTAGES:
             if not self._trying:
                 raise MachineError(
@@ -134,12 +130,12 @@ class PortSweep:
 
 
 def connect_again(target: SweepTarget, deadline: Deadline) -> socket.socket:
-    """Connect again to a target that has accepted a connection. Raises OSError."""
+    """Raise OSError if it fails."""
     return socket.create_connection(target, deadline.remaining())
 
 
 def is_self_connected(sock: socket.socket) -> bool:
-    """Return whether a socket is connected to itself: TCP allows that if the local port happens to be the target."""
+    """Return whether a socket connected to itself, which TCP allows if the local port is the target."""
     try:
         return bool(sock.getsockname() == sock.getpeername())
     except OSError:  # the connection was closed meanwhile

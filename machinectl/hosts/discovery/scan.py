@@ -1,4 +1,4 @@
-"""Scan addresses for SSH servers and engines, and find out which of them belong to known machines."""
+"""Scan addresses for SSH servers and engines, and match them with machines."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver
     from machinectl.machines.store import Store
 
-# How many sockets to use at once, and for how many addresses: a /24 is scanned at three ports in one go. An unused
-# address of the LAN stays in the kernel's neighbour table for three seconds, twice as long as it is tried. The table
-# holds 1,024 (net.ipv4.neigh.default.gc_thresh3); packets to further addresses are lost.
+# Sockets and addresses at once: a /24 is scanned at three ports in one go. An unused LAN address stays in the
+# kernel's neighbour table for three seconds, twice as long as it is tried. The table holds 1,024
+# (net.ipv4.neigh.default.gc_thresh3); packets to further addresses are lost.
 SOCKETS = 1024
 ADDRESSES = 340
-# Descriptors for other purposes, and threads that identify services, each of which may open a second connection.
+# Descriptors for other purposes, and threads that identify services, each with a possible second connection.
 BESIDES, AT_WORK = 64, 48
-# How long to wait for names when the scan is finished. Seconds.
+# Seconds to wait for names after the scan.
 NAMES_TIMEOUT = 0.8
-# How often to check for ^C while nothing happens. Seconds.
+# Seconds between checks for ^C while nothing happens.
 HEARD = 0.2
 
 
 @dataclass
 class FoundHost:
-    """An address where something answers, and the known machines there."""
+    """An address that answers, and its known machines."""
 
     address: str
     services: dict[int, FoundService] = field(default_factory=dict)
@@ -54,10 +54,10 @@ class FoundHost:
 
 
 class NetworkScan:
-    """Scans targets; `timeout`, in seconds, applies to each connection and each service.
+    """Scans targets, with `timeout` seconds per connection and service.
 
-    `hosts` returns what was found so far, also after `run` was interrupted. `refusing` counts the other addresses,
-    which refused a connection; `no_way` counts targets without a route.
+    `hosts` works after an interrupted `run`, too. `refusing` counts other addresses that refused; `no_way` counts
+    targets without a route.
     """
 
     def __init__(self, store: Store, targets: Iterable[SweepTarget], timeout: float, sockets: int = SOCKETS) -> None:
@@ -70,7 +70,7 @@ class NetworkScan:
         self._work: queue.SimpleQueue[tuple[SweepTarget, socket.socket]] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[tuple[SweepTarget, FoundService]] = queue.SimpleQueue()
         self._crew = 0
-        # Open connections to services that are not identified yet.
+        # Open connections to services not identified yet.
         self._held = 0
 
     @property
@@ -85,7 +85,7 @@ class NetworkScan:
         return [self._found[address] for address in sorted(self._found, key=address_sort_key)]
 
     def run(self) -> None:
-        """Scan all targets. Raises MachineError if not even one socket can be opened."""
+        """Raise MachineError if no socket can be opened."""
         most = fitting_jobs(self._sockets, besides=BESIDES + AT_WORK)
         known = MachineAddresses(self._store)
         try:
@@ -99,7 +99,7 @@ class NetworkScan:
             self._tell_whose(known)
 
     def _hand_over(self, target: SweepTarget, sock: socket.socket) -> None:
-        """Let a thread identify the service of a connection; the threads mostly wait for answers."""
+        """Identify a service in a thread."""
         self._held += 1
         self._work.put((target, sock))
         if self._crew < min(AT_WORK, self._held):
@@ -110,7 +110,7 @@ class NetworkScan:
     def _look(self) -> None:
         while True:
             target, sock = self._work.get()
-            # Close it only after the result is queued: an interrupt in between would lose the result.
+            # Close it only after queueing the result: an interrupt in between would lose it.
             with sock:
                 try:
                     service = identify_service(target, sock, self._timeout)
@@ -138,7 +138,7 @@ class NetworkScan:
 
 
 class MachineAddresses:
-    """The addresses of a store's machines, of engines and SSH servers. Names are resolved in the background."""
+    """Host addresses of machines. Names are resolved in the background."""
 
     def __init__(self, store: Store) -> None:
         self._of_machine = {name: set(hosts) for name, hosts in hosts_of_machines(store)}
@@ -148,7 +148,7 @@ class MachineAddresses:
                 self._lookups.add(host)
 
     def by_address(self, seconds: float) -> Mapping[str, list[str]]:
-        """Return the machines at each address; names that are not resolved within `seconds` are skipped."""
+        """Return machines by address; skip names not resolved within `seconds`."""
         resolved = self._lookups.answers(seconds)
         found: dict[str, list[str]] = {}
         for name, hosts in self._of_machine.items():
@@ -159,7 +159,7 @@ class MachineAddresses:
 
 
 def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
-    """Yield each machine with the names or addresses of its host, from its record and its driver."""
+    """Yield each machine with its hosts, from its record and driver."""
     drivers: dict[str, Driver | None] = {}
     for name in store.names():
         try:
@@ -175,7 +175,7 @@ def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
 
 
 def canonical_address(address: str) -> str:
-    """Return the usual spelling of an address, and other text unchanged."""
+    """Normalize an address; return other text unchanged."""
     try:
         return str(ipaddress.ip_address(address))
     except ValueError:

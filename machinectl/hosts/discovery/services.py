@@ -1,4 +1,4 @@
-"""Identify the service at an open port: an SSH server, an engine, or something else."""
+"""Identify the service at an open port."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 GREETING = b"SSH-"
 LONGEST_SAID = 80
-# How long to wait for a greeting at other ports before sending a request. Seconds.
+# Seconds to wait for a greeting at other ports before sending a request.
 PATIENCE = 0.4
 # Engines wait for a request.
 NO_GREETING = {PLAIN_PORT, TLS_PORT}
 
 
 class SpokenProtocol(StrEnum):
-    """The protocol at a port. `TLS`: a server that wants a client's certificate, or does not speak HTTP over TLS."""
+    """`TLS` wants a client's certificate, or speaks no HTTP over TLS."""
 
     SSH = "ssh"
     ENGINE = "docker"
@@ -40,10 +40,10 @@ class SpokenProtocol(StrEnum):
 
 @dataclass(frozen=True)
 class FoundService:
-    """The service at a port. `said` is SSH's greeting, the Server header, or a first line.
+    """`said` is SSH's greeting, the Server header, or the first line.
 
-    `key` is an SSH server's host key. With `tls`, `names` are those of its certificate, and `asks` says that it wants a
-    client's certificate. `is_open`: an engine that everyone can use.
+    `key` is SSH's host key. With `tls`, `names` are the certificate's, and `asks` means that it wants a client's.
+    `is_open`: everyone can use the engine.
     """
 
     port: int
@@ -57,7 +57,7 @@ class FoundService:
 
     @property
     def is_engine(self) -> bool:
-        """Whether it is an engine, or may be one: only its own clients can tell if it wants a certificate."""
+        """Whether it is or may be an engine: if it wants a certificate, only its clients can tell."""
         return self.speaks is SpokenProtocol.ENGINE or self.asks
 
     def fields(self) -> dict[str, object]:
@@ -75,7 +75,7 @@ class FoundService:
 
 
 def identify_service(target: SweepTarget, sock: socket.socket, timeout: float) -> FoundService:
-    """Identify the service at the other end of a connection within `timeout` seconds. The caller closes it."""
+    """Identify a service within `timeout` seconds. Callers close `sock`."""
     deadline = Deadline(timeout)
     try:
         if target.port not in NO_GREETING:
@@ -88,13 +88,12 @@ def identify_service(target: SweepTarget, sock: socket.socket, timeout: float) -
 
 
 def service_from_greeting(target: SweepTarget, sock: socket.socket, words: bytes, deadline: Deadline) -> FoundService:
-    """Identify a service by its first words."""
     if not words or not (words.startswith(GREETING) or GREETING.startswith(words)):
         line = one_line(words.split(b"\n")[0].decode(errors="replace"), LONGEST_SAID)
         return FoundService(
             target.port, SpokenProtocol.SSH if line.startswith(REJECTING_GREETINGS) else SpokenProtocol.UNKNOWN, line
         )
-    # Loaded here: paramiko is slow to load.
+    # Imported here: paramiko loads slowly.
     from machinectl.ssh.client.ssh_banner import read_banner
 
     greeting, key = read_banner(sock, deadline.remaining() or 0)
@@ -104,8 +103,8 @@ def service_from_greeting(target: SweepTarget, sock: socket.socket, words: bytes
 
 
 def service_from_requests(target: SweepTarget, sock: socket.socket, deadline: Deadline) -> FoundService:
-    """Identify a service that waits for a request, with HTTP and TLS."""
-    # A TLS server answers at once to a request that is not TLS; a plain one may wait for the rest of a TLS greeting.
+    """Identify a service with HTTP and TLS requests."""
+    # A TLS server answers a request that is not TLS at once; a plain one may wait for the rest of a TLS greeting.
     tongues = (in_tls, in_plain) if target.port == TLS_PORT else (in_plain, in_tls)
     for speak in tongues:
         left = deadline.remaining() or 0

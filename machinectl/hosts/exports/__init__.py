@@ -1,1 +1,1 @@
-"""Machines for other programs: docker contexts, ssh_config, Ansible, Prometheus, environment variables."""
+"""Export machines to other programs."""

@@ -1,6 +1,6 @@
-"""Machines as an Ansible inventory: variables and groups.
+"""Export machines as an Ansible inventory.
 
-The format: https://docs.ansible.com/ansible/latest/dev_guide/developing_inventory.html
+See https://docs.ansible.com/ansible/latest/dev_guide/developing_inventory.html
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     from machinectl.machines.record import Machine
 
-# Names of groups that are not made from labels; "all" and "ungrouped" are Ansible's own.
+# Groups not made from labels; "all" and "ungrouped" are Ansible's own.
 ALL, WITH_SSH, OF_DRIVER = "docker", "ssh", "driver_"
 TAKEN = frozenset({ALL, WITH_SSH, "all", "ungrouped"})
-# Jinja's delimiters: Ansible trusts an inventory, and evaluates what is between them.
+# Jinja's delimiters: Ansible trusts an inventory and evaluates the text between them.
 TEMPLATES = re.compile(r"\{[{%#]")
 
 
 def host_variables(machine: Machine) -> dict[str, Any]:
-    """Return a machine's variables: connection, engine, labels. Raises MachineError if its address is unknown."""
+    """Return connection, engine and labels. Raises MachineError if the address is unknown."""
     found: dict[str, Any] = {"machinectl_driver": machine.driver, "machinectl_labels": dict(machine.labels)}
     if machine.url:
         found["docker_host"] = machine.url
@@ -42,7 +42,7 @@ def host_variables(machine: Machine) -> dict[str, Any]:
 
 
 def ansible_endpoint(machine: Machine) -> SSHEndpoint | None:
-    """Return a machine's SSH endpoint from its driver, else from its engine's ssh:// URL."""
+    """Return the driver's SSH endpoint, else that of an ssh:// engine."""
     ssh = endpoints_of(machine).ssh
     if ssh is None and machine.url.startswith("ssh://"):
         url = engine_url.parse(machine.url)
@@ -51,7 +51,7 @@ def ansible_endpoint(machine: Machine) -> SSHEndpoint | None:
 
 
 def connection_variables(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
-    """Return the variables of Ansible's ssh connection. Until the host key is pinned, the user's ssh checks it."""
+    """Return SSH variables. Until a host key is pinned, the user's ssh checks it."""
     check_endpoint(ssh)
     found: dict[str, Any] = {"ansible_host": ssh.host}
     if ssh.port:
@@ -59,7 +59,7 @@ def connection_variables(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
     if ssh.user:
         found["ansible_user"] = ssh.user
     if ssh.key:
-        # Ansible quotes the path for ssh, but does not escape what is special within the quotes.
+        # Ansible quotes the path for ssh but does not escape special characters in it.
         found["ansible_ssh_private_key_file"] = quote_config_path(ssh.key)[1:-1]
     arguments = identity_arguments("", known_hosts if os.path.exists(known_hosts) else "", ssh.jump)
     if ssh.key:
@@ -70,7 +70,7 @@ def connection_variables(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
 
 
 def escape_templates(value: Any) -> Any:
-    """Mark values that Ansible would evaluate as templates, and drop marks that a label brings."""
+    """Mark values as unsafe so that Ansible does not evaluate them; drop such marks from labels."""
     if isinstance(value, dict):
         return {key: escape_templates(each) for key, each in value.items() if not key.startswith("__ansible_")}
     if isinstance(value, str) and TEMPLATES.search(value):
@@ -79,9 +79,9 @@ def escape_templates(value: Any) -> Any:
 
 
 def inventory_groups(machines: Iterable[Machine], with_ssh: Iterable[str]) -> dict[str, list[str]]:
-    """Return the machines' names by group: all, with SSH, by driver, by label.
+    """Return names by group: all, with SSH, by driver, by label.
 
-    The label `role=web` makes the group `role_web`; a label without a value makes a group of its name.
+    The label `role=web` makes the group `role_web`, `role` alone `role`.
     """
     found: dict[str, list[str]] = {}
     reached = set(with_ssh)
@@ -98,6 +98,6 @@ def label_group(key: str, value: str) -> str:
 
 
 def ansible_name(name: str) -> str:
-    # Ansible wants group names to be valid variable names.
+    # Ansible requires group names to be valid variable names.
     name = re.sub(r"[^A-Za-z0-9_]", "_", name)
     return f"_{name}" if not name or name[0].isdigit() else name

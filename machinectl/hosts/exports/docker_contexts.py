@@ -1,4 +1,4 @@
-"""Keep a docker context for each machine: compare it with the machine, and write, update or remove it."""
+"""Keep a docker context for each machine."""
 
 from __future__ import annotations
 
@@ -26,23 +26,20 @@ SYNC_HINT = "Update it: machinectl context sync"
 
 
 class SyncStep(Enum):
-    """The step that makes a context match its machine."""
-
     NONE = auto()
     WRITE = auto()
     REMOVE = auto()
     # Nothing for now: the machine is not ready for a context.
     LEAVE = auto()
-    # The user has to rename: docker refuses the machine's name, or has someone else's context of that name.
+    # The user must rename: docker refuses the machine's name, or has someone else's context of that name.
     RENAME = auto()
 
 
 @dataclass(frozen=True)
 class ContextStatus:
-    """The state of a machine's context.
+    """`is_there` means that our context exists.
 
-    `is_there` says that a context of ours has the machine's name. If it is missing or does not match, `why` and `hint`
-    tell. `wanted` is the context as it should be, if known.
+    `why` and `hint` explain a mismatch; `wanted` is the correct context, if known.
     """
 
     machine: str
@@ -54,7 +51,7 @@ class ContextStatus:
 
     @property
     def needs_sync(self) -> bool:
-        """Whether the context has to be changed, and can be."""
+        """Whether the context must and can be changed."""
         return self.step in {SyncStep.WRITE, SyncStep.REMOVE}
 
     @property
@@ -75,7 +72,7 @@ def context_mark(store: Store, name: str) -> Mark:
 
 
 def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
-    """Compare a machine's context with the machine. With `adopting`, a removed machine's context counts as ours."""
+    """Compare a machine with its context. `adopting` accepts a removed machine's context."""
     name = machine.name
     try:
         found = docker.read(name)
@@ -106,7 +103,7 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
 
 
 def client_files(machine: Machine) -> dict[str, bytes]:
-    """Return the certificates for a machine's context. Raises MachineError if one is missing."""
+    """Raise MachineError if a certificate is missing."""
     names = CLIENT_FILES if machine.tls else ()
     return {name: read_regular_file(os.path.join(machine.directory, name)) for name in names}
 
@@ -124,7 +121,7 @@ def is_gone(mark: Mark) -> bool:
 
 
 def name_conflict(context: Context) -> ContextStatus:
-    """Return the status of a context that has a machine's name, but is not the machine's."""
+    """Explain whose context has the machine's name."""
     name = context.name
     why = f'docker has a context "{name}" that is not machinectl\'s'
     hint = (
@@ -156,7 +153,7 @@ def context_difference(found: Context | None, wanted: Context) -> str:
 
 
 def context_statuses(docker: Contexts, store: Store, *, adopting: bool = False) -> Iterator[ContextStatus]:
-    """Yield the status of each machine's context, and then the contexts of machines that are gone from the store."""
+    """Yield the status of machines' contexts, then of orphaned ones."""
     for name in store.names():
         try:
             yield context_status(docker, store, store.read(name), adopting=adopting)
@@ -167,12 +164,12 @@ def context_statuses(docker: Contexts, store: Store, *, adopting: bool = False) 
 
 
 def sync_context(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
-    """Make a machine's context match the machine; return its status before that. Raises MachineError."""
+    """Update a machine's context; return its previous status. Raises MachineError."""
     found = context_status(docker, store, machine, adopting=adopting)
     if not found.needs_sync:
         return found
     with docker.writing():
-        # Read the machine again under the lock: whoever changes it from here on updates the context after this.
+        # Read the machine again under the lock: any later change updates the context afterwards.
         found = context_status(docker, store, store.read(machine.name), adopting=adopting)
         if found.step is SyncStep.WRITE and found.wanted:
             docker.put(found.wanted)
@@ -182,11 +179,11 @@ def sync_context(docker: Contexts, store: Store, machine: Machine, *, adopting: 
 
 
 def remove_context(docker: Contexts, store: Store, name: str) -> bool:
-    """Remove the context of a removed machine; return whether there was one. Raises ContextError."""
+    """Return whether a removed machine had a context. Raises ContextError."""
     if not has_own_context(docker, store, name):
         return False
     with docker.writing():
-        # On a file system that ignores case, only the list of names tells "a" from "A".
+        # On a file system that ignores case, only the list of names distinguishes "a" and "A".
         gone = has_own_context(docker, store, name) and name not in store.names()
         if gone:
             docker.remove(name)
@@ -194,7 +191,7 @@ def remove_context(docker: Contexts, store: Store, name: str) -> bool:
 
 
 def has_own_context(docker: Contexts, store: Store, name: str) -> bool:
-    """Return whether this store wrote the context of that name. One that cannot be read counts as somebody else's."""
+    """Return whether this store wrote the context. Unreadable ones count as foreign."""
     try:
         found = docker.read(name)
     except ContextError:
@@ -203,15 +200,14 @@ def has_own_context(docker: Contexts, store: Store, name: str) -> bool:
 
 
 def orphaned_contexts(docker: Contexts, store: Store) -> Iterator[str]:
-    """Return the names of this store's contexts whose machines are gone."""
     there = set(store.names())
     return (name for name in sorted(docker.names()) if name not in there and has_own_context(docker, store, name))
 
 
 def update_contexts(store: Store, name: str, before: Machine | None, after: Machine | None) -> list[str]:
-    """Update docker's contexts after a machine has changed (`Store`'s Follower); return notes for the user.
+    """Update contexts after a machine has changed (`Store`'s Follower); return notes.
 
-    `name` is the machine's name before. Raises MachineError if they cannot be written.
+    `name` is the old name. Raises MachineError.
     """
     docker = Contexts()
     said = []
@@ -231,7 +227,7 @@ def wants_context(machine: Machine) -> bool:
 
 
 def removed_context_notes(docker: Contexts, name: str, renamed: str = "") -> list[str]:
-    """Return a note if docker still uses a context that was removed: every docker command fails until it is changed."""
+    """Return a note if docker still uses a removed context, which breaks every docker command."""
     if docker.chosen() == name:
         other = shlex.quote(renamed) if renamed and not invalid_name_reason(renamed) else DEFAULT
         return [f'docker was pointed at the context "{name}", which is gone: docker context use {other}']

@@ -1,4 +1,4 @@
-"""The environment variables that point the docker CLI at a machine. On the light path (`env`)."""
+"""Environment variables for the docker CLI. On the light path (`env`)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
-# In docker-machine's order; the first three are docker's own (docs.docker.com/reference/cli/docker).
+# docker-machine's order; the first three are docker's (docs.docker.com/reference/cli/docker).
 VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
 
 
 def docker_variables(store: Store, name: str) -> dict[str, str | None]:
-    """Return docker's variables for a machine; None for those to unset.
+    """Return variables; None unsets one.
 
-    The docker CLI wants a ca.pem as soon as DOCKER_TLS_VERIFY is set, also for unix and ssh.
+    If DOCKER_TLS_VERIFY is set, docker wants a ca.pem, even for unix and ssh.
     """
     machine = store.read_ready(name)
     if store.is_unsettled(name):

@@ -1,7 +1,7 @@
-"""Engines as scrape targets for Prometheus.
+"""Engines as Prometheus scrape targets.
 
-The format (file_sd): https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config
-An engine's metrics: https://docs.docker.com/engine/daemon/prometheus/
+file_sd: https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config
+Metrics: https://docs.docker.com/engine/daemon/prometheus/
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ OWN = frozenset({"machine", "driver", "instance", "job"})
 
 
 def scrape_target(machine: Machine) -> dict[str, Any] | None:
-    """Return a machine's entry in the file; None if its engine has no metrics-addr.
+    """Return a machine's target, or None without metrics-addr.
 
-    Raises MachineError if other hosts cannot reach the metrics.
+    Raises MachineError if other hosts cannot reach it.
     """
     asked = dict(option.partition("=")[::2] for option in machine.engine.options).get(METRICS, "")
     if not asked:
@@ -37,7 +37,7 @@ def scrape_target(machine: Machine) -> dict[str, Any] | None:
 
 
 def metrics_address(machine: Machine, asked: str) -> str:
-    """Return host:port of the metrics as other hosts reach them; `asked` is an address for Go's net.Listen."""
+    """Return the host:port for other hosts; `asked` is Go's net.Listen address."""
     mend = f"machinectl set --engine-opt {METRICS}={ANY}:9323 {machine.name}"
     try:
         found = engine_url.parse(f"tcp://{ANY if asked.startswith(':') else ''}{asked}")
@@ -70,7 +70,7 @@ def is_any(host: str) -> bool:
 
 
 def prometheus_labels(machine: Machine) -> dict[str, str]:
-    """Return a machine's labels under names that Prometheus accepts; if two become the same name, the first wins."""
+    """Return valid label names. If two become equal, the first wins."""
     found: dict[str, str] = {}
     for key, value in machine.labels.items():
         found.setdefault(prometheus_name(key), value)
@@ -78,7 +78,7 @@ def prometheus_labels(machine: Machine) -> dict[str, str]:
 
 
 def prometheus_name(name: str) -> str:
-    # A name must match [a-zA-Z_][a-zA-Z0-9_]*. Prometheus drops those that begin with two underscores.
+    # A name must match [a-zA-Z_][a-zA-Z0-9_]*. Prometheus drops names that begin with two underscores.
     name = re.sub(r"[^A-Za-z0-9_]", "_", name)
     if not name or name[0].isdigit():
         name = f"_{name}"

@@ -1,7 +1,6 @@
-"""STORE/ssh_config, for `Include` in `~/.ssh/config`, so that every program that runs ssh knows the machines.
+"""Keep STORE/ssh_config up to date, for `Include` in `~/.ssh/config`.
 
-`ssh-config --write` creates it; from then on each machine's block is kept current. Every version of ssh must be able
-to read it: an unknown option makes ssh fail for every host.
+`ssh-config --write` creates it. Every version of ssh must read it: an unknown option fails for every host.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 FILE = "ssh_config"
-# Not a machine's lock: machines' names begin with a letter or a digit.
+# Not a machine's lock: machine names begin with a letter or digit.
 LOCK = ".ssh_config"
 HEADER = "# machinectl's, kept in step with its machines. What is changed here is lost: ~/.ssh/config is the place.\n"
 STORE = "# It is about the machines of "
 IGNORE = "IgnoreUnknown "
 HOST = "Host "
 PROXY = "ProxyCommand "
-# In bytes: room for some 20,000 machines.
+# Bytes: room for some 20,000 machines.
 LONGEST = 16 << 20
 
 
@@ -47,12 +46,12 @@ def ssh_config_path(store: Store) -> str:
 
 
 def block_of(machine: Machine) -> str:
-    """Return a machine's lines, "" if it has no SSH. Raises MachineError if its driver or jump host fails."""
+    """Return "" without SSH. Raises MachineError if the driver or jump host fails."""
     return machine_host_block(machine) if endpoints_of(machine).ssh else ""
 
 
 def write_ssh_config(store: Store, warn: Callable[[str], None]) -> None:
-    """Write the blocks of all machines, and no others. A machine that changes meanwhile waits."""
+    """Write all machines' blocks. Changes to machines wait meanwhile."""
     make_directory(store, store.locks)
     with Lock(os.path.join(store.locks, LOCK)):
         try:
@@ -63,10 +62,7 @@ def write_ssh_config(store: Store, warn: Callable[[str], None]) -> None:
 
 
 def rewrite_outdated(store: Store) -> None:
-    """Rewrite the file if another version wrote it, or if it was written for another ssh or place of the store.
-
-    Raises MachineError if it cannot be written.
-    """
+    """Rewrite a file of another version, ssh or store path. Raises MachineError."""
     path = ssh_config_path(store)
     if not os.access(path, os.W_OK) or is_current(store):
         return
@@ -74,13 +70,14 @@ def rewrite_outdated(store: Store) -> None:
     with Lock(os.path.join(store.locks, LOCK)):
         with Translated(path):
             before = parse_ssh_config(read_file(path, LONGEST))
-        # First one that ssh can read: ssh is asked about each host. The next run starts over if this one ends here.
+        # Write a version that ssh can read first, because ssh is asked about each host. If killed here, the next run
+        # starts over.
         replace_file(path, render_ssh_config(None, before))
         replace_file(path, render_ssh_config(store, all_blocks(store, lambda _: None, before)))
 
 
 def is_current(store: Store) -> bool:
-    """Return whether the file needs no rewriting; a file that cannot be read needs none."""
+    """Return whether no rewrite is needed; also True if unreadable."""
     try:
         text = read_file(ssh_config_path(store), LONGEST).decode(errors="surrogateescape")
     except OSError:
@@ -91,7 +88,7 @@ def is_current(store: Store) -> bool:
 
 
 def is_about(written: str, store: Store) -> bool:
-    """Return whether a path, as `dump` writes it, is the store's."""
+    """Return whether a written path is the store's."""
     try:
         return os.path.samefile(ast.literal_eval(written), store.root)
     except (OSError, ValueError, SyntaxError, TypeError):
@@ -99,14 +96,14 @@ def is_about(written: str, store: Store) -> bool:
 
 
 def ignore_unknown_line(store: Store) -> str:
-    """Return the line that makes an older ssh ignore the guard. Only the first counts, so it repeats the user's."""
+    """Make older ssh ignore the guard. ssh uses only the first such line, so include the user's."""
     return IGNORE + ",".join(dict.fromkeys([GUARD, *ignored_options(ssh_config_path(store))]))
 
 
 def all_blocks(
     store: Store, warn: Callable[[str], None], before: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, str]:
-    """Return the blocks of machines by name. A machine that cannot be read keeps its block from `before`."""
+    """Return blocks by name. An unreadable machine keeps its old block."""
     found = {}
     for name in store.names():
         try:
@@ -121,7 +118,7 @@ def all_blocks(
 
 
 def update_ssh_config(store: Store, name: str, after: Machine | None) -> None:
-    """Update the file after a machine named `name` has changed (`Store`'s Follower). Raises MachineError."""
+    """Update a changed machine's block (`Store`'s Follower). Raises MachineError."""
     with Lock(os.path.join(store.locks, LOCK)):
         with Translated(ssh_config_path(store)):
             blocks = parse_ssh_config(read_file(ssh_config_path(store), LONGEST))
@@ -134,7 +131,7 @@ def update_ssh_config(store: Store, name: str, after: Machine | None) -> None:
 
 
 def note_jump_host(store: Store, console: Console, machine: Machine) -> None:
-    """Warn about two surprises of a machine's new jump host."""
+    """Warn about a jump host's surprises."""
     host = host_of(machine.jump)
     if host and not store.exists(host) and (near := closest_match(host, store.names())):
         console.note(
@@ -150,10 +147,7 @@ def note_jump_host(store: Store, console: Console, machine: Machine) -> None:
 
 
 def blocks_behind_jump_host(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str, str]:
-    """Return the new blocks of machines that may be behind a machine: they contain its key and address.
-
-    Machines that cannot be read are left out.
-    """
+    """Return blocks of machines that may be behind `name`: they hold its key and address."""
     found = {}
     for other in [each for each, text in blocks.items() if PROXY in text and each != name]:
         with suppress(MachineError):
@@ -166,7 +160,7 @@ def has_address(machine: Machine) -> bool:
 
 
 def parse_ssh_config(text: bytes) -> dict[str, str]:
-    """Split the file into blocks, by machine name."""
+    """Return blocks by machine name."""
     blocks: dict[str, str] = {}
     name = ""
     for line in text.decode(errors="surrogateescape").splitlines(keepends=True):
@@ -179,7 +173,7 @@ def parse_ssh_config(text: bytes) -> dict[str, str]:
 
 
 def render_ssh_config(store: Store | None, blocks: Mapping[str, str]) -> bytes:
-    """Return the file's text; without a store, one that `is_current` never accepts."""
+    """Without a store, `is_current` rejects the text."""
     lines = "".join(blocks[name] for name in sorted(blocks)).splitlines(keepends=True)
     if not is_known(GUARD):
         lines = [line for line in lines if line.split()[:1] != [GUARD]]

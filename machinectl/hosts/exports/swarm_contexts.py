@@ -1,4 +1,4 @@
-"""Keep a docker context NAME-swarm for each swarm: it points at one of its managers that answers."""
+"""Keep a docker context NAME-swarm per swarm, for a manager that answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def swarm_context_name(swarm: str) -> str:
 
 
 def managers_by_swarm(store: Store) -> dict[str, Managers]:
-    """Return the managers that contexts may point at, by swarm ID."""
+    """Return contexts' possible managers by swarm ID."""
     found: dict[str, Managers] = {}
     for machine, node in all_nodes(store):
         if node.manages and node.cluster and node.swarm and machine.context:
@@ -43,9 +43,9 @@ def managers_by_swarm(store: Store) -> dict[str, Managers]:
 
 
 def update_swarm_contexts(store: Store, before: Machine | None, after: Machine | None) -> list[str]:
-    """Update the contexts of swarms after a machine has changed; return notes for the user.
+    """Update swarm contexts after a machine has changed; return notes.
 
-    No engine is asked: a context keeps its manager as long as that is one by its record. Raises MachineError.
+    Asks no engine: a recorded manager keeps its context. Raises MachineError.
     """
     nodes = [node for machine in (before, after) if machine and (node := node_of(machine))]
     docker = Contexts()
@@ -64,15 +64,12 @@ def update_swarm_contexts(store: Store, before: Machine | None, after: Machine |
 
 
 def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> list[str]:
-    """Point a swarm's context at the manager `lead`, or at another one; return notes for the user.
-
-    Raises MachineError.
-    """
+    """Point a context at manager `lead`, else another; return notes. Raises MachineError."""
     wanted, said = pointed_swarm_context(docker, store, cluster, lead)
     if wanted is None:
         return said
     with docker.writing():
-        # Read again under the lock: a machine that has left meanwhile must not come back with its keys.
+        # Read again under the lock: a machine that has left meanwhile must not return with its keys.
         wanted, said = pointed_swarm_context(docker, store, cluster, lead)
         if wanted:
             docker.put(wanted)
@@ -80,7 +77,7 @@ def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str)
 
 
 def pointed_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> tuple[Context | None, list[str]]:
-    """Return a swarm's context as it should be, None if it need not change, and notes. Raises MachineError."""
+    """Return the changed context or None, and notes. Raises MachineError."""
     known = managers_by_swarm(store).get(cluster)
     if not known:
         return None, []
@@ -105,7 +102,7 @@ def swarm_context_mark(store: Store, name: str, cluster: str) -> Mark:
 
 
 def is_earlier(store: Store, context: Context) -> bool:
-    """Return whether a context belongs to a former swarm of this store that has no manager left."""
+    """Return whether it belongs to this store's former swarm, without managers."""
     mark = context.mark
     if mark is None or not mark.swarm or mark.store != os.path.realpath(store.root):
         return False
@@ -113,7 +110,7 @@ def is_earlier(store: Store, context: Context) -> bool:
 
 
 def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[str]:
-    """Remove the context of a swarm without managers. Raises ContextError."""
+    """Raise ContextError if removing fails."""
     said: list[str] = []
     for name in swarm_context_names(docker, store, cluster):
         with docker.writing():
@@ -125,7 +122,7 @@ def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[
 
 
 def swarm_context_names(docker: Contexts, store: Store, cluster: str = "") -> list[str]:
-    """Return the names of the contexts of this store's swarms, or of one of them."""
+    """Return contexts of this store's swarms, or of one."""
     found = []
     for name in sorted(docker.names()):
         try:
@@ -140,7 +137,7 @@ def swarm_context_names(docker: Contexts, store: Store, cluster: str = "") -> li
 
 
 def swarm_context_statuses(docker: Contexts, store: Store) -> Iterator[ContextStatus]:
-    """Yield the status of each swarm's context by the records, without asking an engine."""
+    """Yield statuses from records, without asking engines."""
     there = managers_by_swarm(store)
     wanted = {swarm_context_name(known[0][1].swarm): (cluster, known) for cluster, known in there.items()}
     for name, (cluster, known) in sorted(wanted.items()):
@@ -171,9 +168,9 @@ def swarm_context_status(docker: Contexts, store: Store, cluster: str, known: Ma
 def sync_swarm_contexts(
     docker: Contexts, store: Store, within: float | None = None
 ) -> Iterator[tuple[ContextStatus, MachineError | None]]:
-    """Point each swarm's context at a manager that answers; yield those that were changed, or could not be.
+    """Point contexts at managers that answer; yield changes and failures.
 
-    `within` limits the wait for an election of a leader, in seconds; None for the usual limit.
+    `within` limits the wait for a leader's election, in seconds.
     """
     there = managers_by_swarm(store)
     for name in swarm_context_names(docker, store):
@@ -200,9 +197,9 @@ def sync_swarm_contexts(
 def choose_context_manager(
     context: Context | None, known: Sequence[tuple[Machine, SwarmNode]], within: float | None
 ) -> tuple[str, bool]:
-    """Return the manager to point a context at, and whether it answers; the current one comes first.
+    """Return the manager, preferably the current one, and whether it answers.
 
-    If none answers, the current one stays. Raises MachineError.
+    The current one stays if none answers. Raises MachineError.
     """
     from machinectl.hosts.swarm.managers import Manager, find_answering_manager
 

@@ -1,4 +1,4 @@
-"""One thread per machine: the caller's thread starts them, receives their events and asks their questions."""
+"""One thread per machine. The caller's thread starts them, takes their events and asks their questions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Answer = TypeVar("Answer")
 Event = TypeVar("Event")
 Result = TypeVar("Result")
 
-# A signal that arrives just before the main thread starts to wait does not wake it: it is handled this much later.
+# A signal just before the main thread starts to wait does not wake it: it is handled this many seconds later.
 WAKE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Finished(Generic[Result]):
-    """The end of a machine's thread: the result of its work, or the exception that ended it (`crash`)."""
+    """`crash` is the exception that ended the thread."""
 
     name: str
     result: Result | None
@@ -31,17 +31,17 @@ class Finished(Generic[Result]):
 
 
 class Question:
-    """Something that a machine's thread has the caller's thread do, such as to ask the user, and waits for."""
+    """Work that a machine's thread leaves to the caller's, such as asking the user."""
 
     def __init__(self, ask: Callable[[], Any]) -> None:
-        # Loaded here: it takes logging with it.
+        # Imported here: it imports logging.
         from concurrent.futures import Future
 
         self._ask = ask
         self.answer: Future[Any] = Future()
 
     def put(self) -> None:
-        """Ask, and hand over the answer or the exception. An exception such as ^C is raised here, too."""
+        """Ask, and pass on the answer or exception. Also raises ^C here."""
         try:
             self.answer.set_result(self._ask())
         except BaseException as exc:
@@ -55,18 +55,15 @@ class Question:
 
 
 class MachineThreads(Generic[Result, Event]):
-    """The threads that are running, and the queue of events for the caller's thread.
-
-    A subclass adds events of its own and decides what ^C and failures do.
-    """
+    """Running threads and their events. Subclasses add events and decide about ^C and failures."""
 
     def __init__(self) -> None:
         self.running: set[str] = set()
-        # A signal handler may put events here: SimpleQueue is the one queue that allows it.
+        # A signal handler may put events here: only SimpleQueue allows it.
         self.events: SimpleQueue[Finished[Result] | Question | Event] = SimpleQueue()
 
     def start_up_to(self, limit: int, order: StartOrder, job_of: Callable[[str], Callable[[], Result]]) -> None:
-        """Start threads until `limit` of them run, or until `order` has no machine that may begin."""
+        """Start machines until `limit` run or `order` has none ready."""
         while len(self.running) < limit and (name := order.take()):
             # A daemon thread does not keep the process from ending: at a second ^C, or while a host does not answer.
             threading.Thread(target=self._run, args=(name, job_of(name)), name=name, daemon=True).start()
@@ -80,14 +77,14 @@ class MachineThreads(Generic[Result, Event]):
         self.events.put(finished)
 
     def next_event(self) -> Finished[Result] | Question | Event | None:
-        """Return the next event, or None if there was none for WAKE_SECONDS."""
+        """Return None after WAKE_SECONDS."""
         try:
             return self.events.get(timeout=WAKE_SECONDS)
         except Empty:
             return None
 
     def ask(self, ask: Callable[[], Answer]) -> Answer:
-        """Call `ask` in the caller's thread, and wait for its result. For the machines' threads."""
+        """Call `ask` in the caller's thread and wait."""
         question = Question(ask)
         self.events.put(question)
         answer: Answer = question.answer.result()
@@ -95,7 +92,7 @@ class MachineThreads(Generic[Result, Event]):
 
 
 class MachineConsole:
-    """The console in a machine's thread: the caller's thread asks its questions, one at a time."""
+    """A machine's console. The caller's thread asks its questions, one at a time."""
 
     def __init__(self, own: Console, threads: MachineThreads[Any, Any]) -> None:
         self._own = own

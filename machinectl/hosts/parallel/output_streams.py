@@ -1,4 +1,4 @@
-"""Commands that run on many machines at once: their output is passed on as it comes, and all can be ended."""
+"""Run commands on many machines and stream their output."""
 
 from __future__ import annotations
 
@@ -22,35 +22,30 @@ if TYPE_CHECKING:
     from machinectl.process_streams import Input
 
     Say = Callable[[bytes, bool], None]
-    # Runs a machine's command and returns its exit status, or None if it was stopped before it began.
+    # Runs a machine's command and returns its exit status, or None if stopped before the start.
     Work = Callable[[str, Console, Say, StopEvent], int | None]
     Events = Generator["OutputPiece | CommandEnded | None", None, None]
 
-# As many as an uplink and the processors carry without one waiting for the other (measured: make bench).
+# As many as uplink and processors carry without one waiting for the other (measured: make bench).
 LIMIT = 50
-# File descriptors per machine: three streams of the program, three of a program that ends it, a file, and kept output.
+# Descriptors per machine: three streams of the program, three of a program that ends it, a file, and kept output.
 DESCRIPTORS = 8
-# How many pieces of output, of up to 64 KiB each, may wait to be yielded. Then commands that print more wait.
+# Pieces of output, up to 64 KiB each, that may wait to be yielded; then commands that print more wait.
 PIECES_AHEAD = 64
-# How long ending the commands may take before they are abandoned; this includes reconnecting. Seconds.
+# Seconds for ending commands, including reconnecting, before they are abandoned.
 ENDING_SECONDS = 15.0
 # timeout(1)'s exit status.
 TIMED_OUT = 124
 
 
 class OutputPiece(NamedTuple):
-    """Output of a machine's command."""
-
     name: str
     data: bytes
     on_stderr: bool
 
 
 class CommandEnded(NamedTuple):
-    """The end of a machine's command: its status, or the reason why there is none (None).
-
-    `is_late` says that it was ended by the timeout.
-    """
+    """The exit status, or None and the reason. `is_late`: ended by the timeout."""
 
     name: str
     status: int | None
@@ -68,11 +63,10 @@ def stream_output(
     timeout: float | None = None,
     input: Input | None = None,  # noqa: A002 - subprocess.run's name for it
 ) -> Events:
-    """Run `work` for each machine, at most `limit` at once, in natural order; yield output as it comes, and each end.
+    """Run `work` for machines in natural order, `limit` at once; yield output and ends.
 
-    Yields None if nothing came for a moment. After `timeout` seconds, commands that still run end with TIMED_OUT. If
-    `input` cannot be read, they end with an error. If the caller leaves, by `close()` or an exception such as ^C, they
-    are ended. The caller's thread asks all questions.
+    Yields None if idle. After `timeout` seconds, commands end with TIMED_OUT; if `input` is unreadable, with an error.
+    They also end if the caller leaves (`close()`, ^C). The caller's thread asks questions.
     """
     threads = StreamingThreads(console, sorted(set(names), key=lambda name: (natural(name), name)), work)
     if input:
@@ -89,7 +83,7 @@ def stream_output(
 
 
 class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
-    """Threads whose commands print, and are ended by `over`."""
+    """Threads whose commands stream output until `over`."""
 
     def __init__(self, console: Console, names: Sequence[str], work: Work) -> None:
         super().__init__()
@@ -97,14 +91,14 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
         self.work = work
         self.waiting = SimpleOrder(names)
         self.count = len(names)
-        # When each machine's command began (time.monotonic).
+        # When each command began (time.monotonic).
         self.began: dict[str, float] = {}
         self.pieces_ahead = threading.Semaphore(PIECES_AHEAD)
         self.over = StopEvent()
-        # Why commands are ended, unless the timeout or the caller did it; and until when they are waited for.
+        # Why commands are ended, except by the timeout or the caller; and how long to wait for them.
         self.failure: MachineError | None = None
         self.deadline = 0.0
-        # Machines whose output was cut, because nobody read it at the end.
+        # Machines whose output was cut because nobody read it at the end.
         self.cut: set[str] = set()
 
     def results(self, limit: int, timeout: float | None) -> Events:
@@ -137,7 +131,7 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
         return event
 
     def stop(self, failure: MachineError | None = None) -> None:
-        """End all commands, from any thread: after the timeout, or after a failure that concerns all."""
+        """End all commands, from any thread."""
         if not self.over.is_set:
             self.failure = failure
             self.deadline = time.monotonic() + ENDING_SECONDS
@@ -164,12 +158,11 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
             if self.pieces_ahead.acquire(timeout=WAKE_SECONDS):
                 self.events.put(OutputPiece(name, data, on_stderr))
                 return
-            # The output waits for a pager or a pipe. At the end, nothing waits for that any longer.
+            # A pager or pipe blocks the output. At the end, do not wait for it.
             if self.over.is_set:
                 self.cut.add(name)
 
     def stopped(self, name: str, seconds: float) -> CommandEnded:
-        """Return the end of a command that was stopped or never began."""
         if self.failure:
             return CommandEnded(name, None, self.failure, seconds)
         return CommandEnded(name, TIMED_OUT, None, seconds, is_late=True)
@@ -179,7 +172,7 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
             yield self.stopped(name, 0)
 
     def abandoned(self, timeout: float | None) -> Generator[CommandEnded, None, None]:
-        """Yield an error for each command that did not end in time."""
+        """Yield an error for each command still running."""
         within = "" if self.failure or timeout is None else f" within {timeout:g} s, nor"
         for name in sorted(self.running, key=self.began.__getitem__):
             error = MachineError(
@@ -190,7 +183,7 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
         self.running.clear()
 
     def end(self) -> None:
-        """End the running commands; what they still print is dropped."""
+        """End commands and drop their output."""
         self.stop()
         list(self.not_begun())
         deadline = time.monotonic() + ENDING_SECONDS
@@ -201,7 +194,7 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
 
 
 class StreamingConsole(MachineConsole):
-    """The console of one machine whose command's output is shown, so that it shows no steps."""
+    """A machine's console without steps: its command's output is shown."""
 
     def note(self, text: str) -> None:
         self._threads.ask(lambda: self._own.note(text))

@@ -1,4 +1,4 @@
-"""The order in which machines are worked on: jump hosts before the hosts behind them, engines in use in batches."""
+"""Order machines: jump hosts first, engines in use in batches."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 Name = TypeVar("Name")
-# More machines than there are.
+# More machines than anyone has.
 MOST = 10**9
 
 
 class StartOrder(Protocol):
-    """The order in which machines start."""
-
-    # Return the next machine to start; None if none may start before another one has ended, or none is left.
+    # Return the next machine, or None if none may start now or none is left.
     def take(self) -> str | None: ...
 
     # Note the end of a machine's work.
@@ -27,10 +25,10 @@ class StartOrder(Protocol):
 
 
 class BatchSizes:
-    """The sizes of batches from --batch: 2, 25% of all, or 1,5,20 (the last repeats)."""
+    """Batch sizes from --batch: 2, 25% of all, or 1,5,20 (the last repeats)."""
 
     def __init__(self, text: str) -> None:
-        """Raises UsageError if the text holds anything but numbers and percentages."""
+        """Raise UsageError for other text."""
         self._sizes = [size.strip() for size in text.split(",")]
         for size in self._sizes:
             number = size.removesuffix("%")
@@ -43,10 +41,7 @@ class BatchSizes:
                 )
 
     def of(self, count: int, *, after: int = 0) -> list[int]:
-        """Return the batch sizes for `count` engines after `after` others are done.
-
-        A percentage of all is rounded down, but is at least one.
-        """
+        """Return sizes for `count` engines after `after` done ones. Percentages round down, to at least one."""
         sizes = self._sizes_for(after + count)
         return sizes[len(list(in_batches(range(after), sizes))) :] or sizes[-1:]
 
@@ -58,7 +53,7 @@ ONE_BY_ONE = BatchSizes("1")
 
 
 def in_batches(names: Sequence[Name], sizes: Sequence[int]) -> Iterator[list[Name]]:
-    """Divide names into batches of these sizes; the last size repeats."""
+    """The last size repeats."""
     start = 0
     for size in chain(sizes, repeat(sizes[-1])):
         if start >= len(names):
@@ -68,7 +63,7 @@ def in_batches(names: Sequence[Name], sizes: Sequence[int]) -> Iterator[list[Nam
 
 
 class SimpleOrder:
-    """Start machines in the given order, without waiting for others."""
+    """Keep the given order and wait for none."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._waiting = list(reversed(list(names)))
@@ -81,15 +76,14 @@ class SimpleOrder:
 
 
 class RolloutOrder:
-    """Start machines after those they depend on, and engines in use (`rolled`) in batches.
+    """Start machines after their dependencies, and `rolled` engines in batches.
 
-    `after` maps a name to those that must end first, such as its jump hosts. `batch` is one size, or several, of which
-    the last repeats. A batch starts when the previous one has ended. The roll stops when more than `max_failures`
-    rolled machines have failed for which `counts` is true. Machines in `failed` have failed before: they do not start,
-    nor do those after them.
+    `after` maps a name to machines that end first, such as jump hosts. Batches run one by one; the last of several
+    sizes repeats. The roll stops after more than `max_failures` failures for which `counts` is true. Machines in
+    `failed`, and those after them, do not start.
 
-    `barred` maps machines that do not start to the failed one before them; `stopped` lists those that the end of the
-    roll left out. Machines that ^C left out are in neither.
+    `barred` maps skipped machines to the failed one before; `stopped` lists those skipped by the end of the roll. ^C
+    adds to neither.
     """
 
     def __init__(
@@ -121,7 +115,6 @@ class RolloutOrder:
 
     @property
     def waiting(self) -> list[str]:
-        """The machines that have not started, in their order."""
         return list(self._waiting)
 
     def take(self) -> str | None:
@@ -146,7 +139,7 @@ class RolloutOrder:
 
     @property
     def failures_left(self) -> int:
-        """How many more engines of the roll may fail; the roll has stopped if it is below 0."""
+        """Failures left; below 0, the roll has stopped."""
         return self._failures_left
 
     def _may_begin(self, name: str) -> bool:
@@ -158,9 +151,9 @@ class RolloutOrder:
         return name in self._waiting or name in self._at_work
 
     def _bar_after(self, name: str) -> None:
-        """Bar the machines after one that failed, and those after them."""
+        """Bar all machines that depend on a failed one."""
         lost = {name}
-        # Machines that come first are in front.
+        # Dependencies come first.
         for other in list(self._waiting):
             if not lost.isdisjoint(self._after.get(other, ())):
                 lost.add(other)
@@ -168,9 +161,9 @@ class RolloutOrder:
                 del self._waiting[other]
 
     def _depth(self, name: str) -> int:
-        """Return the length of the longest chain of machines before this one."""
+        """Return the length of the longest chain of dependencies."""
         if name not in self._depths:
-            # In a loop, the machine that is visited first starts first.
+            # In a loop, the machine visited first starts first.
             self._depths[name] = 0
             self._depths[name] = 1 + max(map(self._depth, self._after.get(name, ())), default=-1)
         return self._depths[name]

@@ -1,4 +1,4 @@
-"""Work on many machines at once: up to a limit, and a machine that fails does not stop the others."""
+"""Work on many machines at once. One failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     Work = Callable[[str, Console], None]
 
-# Ten engines downloaded at once (some 100 MB each) fill the uplink that hosts share, and a person can follow ten lines.
-# Each machine is also an SSH session, and this one process does the encryption for all of them.
+# Ten engines downloaded at once (some 100 MB each) fill the uplink that hosts share, and a person can follow ten
+# lines. This one process encrypts every machine's SSH session.
 LIMIT = 10
-# File descriptors per machine: its lock, a session and its command, the end signal, the engine, and a file.
+# Descriptors per machine: its lock, a session and its command, the end signal, the engine, and a file.
 DESCRIPTORS = 12
 
 
@@ -46,7 +46,7 @@ def work_on_each(
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Lock each selected machine and work on it; see `run_at_once`.
 
-    `work` gets an access of its own: a password typed for one host is not sent to others. A failure is recorded.
+    Records failures. `work` gets its own access: a password typed for one host goes to no other.
     """
 
     def one(name: str, console: Console) -> None:
@@ -63,7 +63,7 @@ def plan_each(
     access: Access,
     plan: Callable[[Machine, Console, Access], None],
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Plan something for each selected machine, for --dry-run: without locks, and without writing."""
+    """Plan for --dry-run: no locks, no writes."""
 
     def one(name: str, console: Console) -> None:
         plan(store.read(name), console, access.for_one_host())
@@ -73,14 +73,11 @@ def plan_each(
 
 @contextmanager
 def locked_machine(store: Store, console: Console, name: str) -> Iterator[Held]:
-    """Lock a machine, and first settle which certificates its engine serves.
-
-    A failure is recorded, and removed from the record by the next success.
-    """
+    """Lock a machine and settle its pending certificates. Record a failure, and clear it at the next success."""
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
         if store.is_unsettled(name):
-            # Loaded here: it brings TLS.
+            # Imported here: it loads TLS.
             from machinectl.hosts.certificates.pending import settle_pending_held
 
             settle_pending_held(held)
@@ -95,16 +92,14 @@ def locked_machine(store: Store, console: Console, name: str) -> Iterator[Held]:
 def run_at_once(
     console: Console, names: Iterable[str], work: Work, *, limit: int = LIMIT, order: StartOrder | None = None
 ) -> Generator[tuple[str, MachineError | None], None, None]:
-    """Run `work(name, console)` for each machine; yield each name when its work has ended, with its error or None.
+    """Run `work(name, console)` in threads; yield each name with its error or None.
 
-    At most `limit` machines are worked on at once, each in a thread. They start in natural order, or as `order` says,
-    which may leave some out. The caller's thread asks all questions, one at a time. The caller may print only while it
-    has a result that was yielded to it. A single machine is worked on in this thread, on the given console.
+    Machines start in natural order or by `order`, which may skip some. The caller's thread asks questions, one at a
+    time, and may print only while it has a result. A single machine runs in this thread.
 
-    ^C starts no more machines. Those under way finish their current step; their next step, question or pause raises
-    KeyboardInterrupt. Finished machines are still yielded, unfinished ones are not, and then KeyboardInterrupt is
-    raised. A second ^C raises it at once. If the caller leaves early, or a thread raises something other than
-    MachineError, the steps under way are finished, too.
+    ^C starts no more machines; running ones finish their step and then get KeyboardInterrupt. Finished machines are
+    still yielded, then KeyboardInterrupt is raised. A second ^C raises at once. Steps also finish if the caller leaves
+    or a thread crashes.
     """
     wanted = sorted(set(names), key=lambda name: (natural(name), name))
     if len(wanted) <= 1:
@@ -125,7 +120,7 @@ def run_and_catch(work: Work, name: str, console: Console) -> MachineError | Non
 
 
 class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"]):
-    """Threads that finish their current step at ^C. Other events are calls for the caller's thread."""
+    """Threads that finish their step at ^C. Other events are calls for the caller's thread."""
 
     board: Board
 
@@ -135,7 +130,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
         self.work = work
         # Set when no further step may begin.
         self.over = threading.Event()
-        # How often ^C came, and how often it may come before it interrupts the caller's thread.
+        # How often ^C came, and how often it may come before interrupting the caller's thread.
         self.interrupts = 0
         self.tolerated = sys.maxsize
         self.bug: BaseException | None = None
@@ -163,7 +158,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
         return partial(run_and_catch, self.work, name, WorkerConsole(self.board.console(name), self))
 
     def next_end(self) -> Finished[MachineError | None]:
-        """Wait for a machine's work to end; meanwhile, ask questions and handle ^C."""
+        """Wait for a machine to end; handle questions and ^C."""
         while not isinstance(event := self.next_event(), Finished):
             if isinstance(event, Question):
                 self.put_question(event)
@@ -178,7 +173,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
         return event
 
     def finish(self) -> None:
-        """Wait for the steps under way, after the caller has left or something failed here."""
+        """Wait for running steps."""
         if self.running and not self.interrupts:
             self.stop()
         while self.running and self.interrupts == 1:
@@ -186,9 +181,9 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
 
     @contextmanager
     def handling_sigint(self) -> Iterator[None]:
-        """Turn ^C into an event, so that it does not interrupt our own code in the main thread."""
+        """Turn ^C into an event, so that it does not interrupt our own code."""
         mine = threading.current_thread() is threading.main_thread()
-        # If it is ignored (nohup), or has somebody else's handler, that stays.
+        # Keep an ignored signal (nohup) or another handler.
         if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             yield
             return
@@ -199,7 +194,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupted(self, *_: object) -> None:
-        """Handle SIGINT. Of everything that takes a lock, a signal handler may only touch a SimpleQueue."""
+        """Handle SIGINT. A signal handler must touch no lock except SimpleQueue's."""
         self.interrupts += 1
         if self.interrupts > self.tolerated:
             raise KeyboardInterrupt
@@ -207,7 +202,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
 
     @contextmanager
     def tolerating(self, interrupts: int) -> Iterator[None]:
-        """Let ^C interrupt the caller's thread here once it has come more than `interrupts` times."""
+        """Let ^C interrupt here after more than `interrupts` times."""
         self.tolerated = interrupts
         try:
             yield
@@ -220,7 +215,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
         self.stop()
 
     def stop(self) -> None:
-        """Let no further step begin, and tell the user that steps are being finished."""
+        """Start no more steps, and tell the user."""
         self.interrupts = self.interrupts or 1
         self.over.set()
         if self.running:
@@ -243,7 +238,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
 
 
 class WorkerConsole(MachineConsole):
-    """The console of one machine among several: it has a line of the board, and its steps end after ^C."""
+    """A machine's console: a line of the board. Steps end after ^C."""
 
     _threads: WorkerThreads
 

@@ -1,1 +1,1 @@
-"""Wake hosts, and wait until they are off or back after a boot."""
+"""Wake hosts, and watch them shut down and boot."""

@@ -1,4 +1,4 @@
-"""Watch a host from outside: whether it is up, has shut down, or is back after a boot."""
+"""Watch whether a host is up, has shut down, or is back."""
 
 from __future__ import annotations
 
@@ -22,25 +22,22 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
 
-# How often to check a host, and how long one check may take. Seconds.
+# Seconds between checks, and seconds per check.
 PAUSE = 1.0
 LOOK = 5.0
-# How long an engine may take after SSH answers: it starts containers before it listens. Seconds.
+# Seconds for an engine after SSH answers: it starts containers before it listens.
 ENGINE_TIMEOUT = 120.0
-# How long an engine may answer with an error before that is final. Seconds.
+# Seconds until an engine's error is final.
 PATIENCE = 20.0
-# How often to wake a host until it answers: a card that is shutting down misses the packet. Seconds.
+# Seconds between wake packets until the host answers: a card that is shutting down misses the packet.
 WAKE_AGAIN = 10.0
-# It changes at each boot (random(4)).
+# Changes at each boot (random(4)).
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
 
 @dataclass(frozen=True)
 class HostWatch:
-    """Watches the host of one machine, without prompts.
-
-    `way` is its SSH endpoint, None if it has none. `timeout` limits each wait, in seconds.
-    """
+    """Watches a host without prompts. `way` is its SSH endpoint; `timeout` (seconds) limits each wait."""
 
     machine: Machine
     access: Access
@@ -49,17 +46,16 @@ class HostWatch:
     pause: Callable[[float], None] = time.sleep
 
     def is_up(self) -> bool:
-        """Return whether SSH answers now."""
+        """Return whether SSH answers."""
         return self.way is not None and not self._is_silent(refused_is_up=False)
 
     def is_off(self) -> bool:
-        """Return whether nothing answers now."""
         return self._is_silent(refused_is_up=True)
 
     def until_silent(self) -> None:
-        """Wait until the host no longer answers. Raises MachineError after the timeout."""
+        """Raise MachineError after the timeout."""
         end = time.monotonic() + self.timeout
-        # A host that refuses the connection has stopped sshd, but is still running.
+        # A host that refuses the connection has stopped sshd but still runs.
         while not self._is_silent(refused_is_up=True):
             if time.monotonic() > end:
                 raise MachineError(
@@ -69,20 +65,18 @@ class HostWatch:
             self.pause(PAUSE)
 
     def engine_answers(self) -> bool:
-        """Return whether the engine answers now."""
         return (
             self.machine.phase is Phase.READY and bool(self.machine.url) and self._ask_engine().state is State.RUNNING
         )
 
     def until_back(self, *, before: str = "", wake: Callable[[], None] | None = None, with_engine: bool = True) -> None:
-        """Wait until the host has booted, and SSH and, `with_engine`, the engine answer.
+        """Wait for SSH and, `with_engine`, the engine after a boot.
 
-        `before` is the previous boot's ID. `wake` is called repeatedly until SSH answers. Raises MachineError after the
-        timeout.
+        `before` is the previous boot's ID; `wake` repeats until SSH answers. Raises MachineError after the timeout.
         """
         if self.way is not None:
             self._until_booted(before, wake)
-        # A machine that was never provisioned has no engine to wait for.
+        # A machine that was never provisioned has no engine.
         if with_engine and self.machine.phase is Phase.READY and self.machine.url:
             self._until_engine_answers()
 
@@ -125,7 +119,6 @@ class HostWatch:
         return engine.probe(engine_endpoint(self.machine), LOOK)
 
     def _is_silent(self, *, refused_is_up: bool) -> bool:
-        """Return whether nothing answers at the SSH port."""
         from machinectl.ssh.client.handshake import connect_tcp
         from machinectl.ssh.ssh_errors import SSHError
         from machinectl.ssh.ssh_settings import read_settings

@@ -1,6 +1,6 @@
-"""Wake-on-LAN: send the packet that makes a network card switch its host on.
+"""Send Wake-on-LAN packets.
 
-Its format is AMD's (Magic Packet Technology, publication 20213): six bytes of ones, then the card's address 16 times.
+Format: AMD's Magic Packet Technology, publication 20213: six bytes of ones, then the card's address 16 times.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from machinectl.errors import MachineError, UsageError
 # The card looks for the packet in all traffic; UDP's discard port is customary.
 PORT = 9
 EVERYBODY = "255.255.255.255"
-# A shell command that prints the MAC address of the network card with the default route.
+# Prints the MAC address of the network card with the default route.
 PRINT_MAC_ADDRESS = (
     """device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route); """
     """[ -z "$device" ] || cat /sys/class/net/"$device"/address"""
@@ -23,22 +23,22 @@ ADDRESS = re.compile(r"([0-9a-f]{2})([:-])(?:[0-9a-f]{2}\2){4}[0-9a-f]{2}", re.I
 
 
 def magic_packet(mac: str) -> bytes:
-    """Return the packet for a MAC address, written 12:34:56:78:9a:bc or with dashes. Raises UsageError."""
+    """Accept 12:34:56:78:9a:bc, or dashes. Raises UsageError."""
     if not ADDRESS.fullmatch(mac):
         raise UsageError(f"{mac!r} is not a network card's address (MAC)", "Write it as 12:34:56:78:9a:bc")
     return b"\xff" * 6 + bytes.fromhex(re.sub("[:-]", "", mac)) * 16
 
 
 def send_wake_packet(mac: str, host: str) -> None:
-    """Send the packet as a broadcast on the network towards a host, and to the host itself.
+    """Send the packet to the host's network (broadcast) and to the host.
 
-    The second one also arrives behind a router that remembers the host's MAC address. There is no answer. Raises
-    MachineError if nothing can be sent.
+    The latter also arrives behind a router that remembers the MAC address. There is no answer. Raises MachineError if
+    nothing can be sent.
     """
     data = magic_packet(mac)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        # A broadcast leaves by the default route, unless it has the address of another of our own cards.
+        # A broadcast leaves by the default route, unless it is bound to another card's address.
         with suppress(OSError):
             sender.bind((local_address_towards(host), 0))
         with suppress(OSError):
@@ -52,7 +52,7 @@ def send_wake_packet(mac: str, host: str) -> None:
 
 
 def local_address_towards(host: str) -> str:
-    """Return our IPv4 address on the route to a host, without sending anything. Raises OSError."""
+    """Return our IPv4 address towards a host. Sends nothing. Raises OSError."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((host, PORT))
         address: str = probe.getsockname()[0]

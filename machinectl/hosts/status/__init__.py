@@ -1,1 +1,1 @@
-"""The state of machines: what drivers, engines and SSH ports say, asked of many machines at once."""
+"""The state of machines."""

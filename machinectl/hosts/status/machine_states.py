@@ -1,4 +1,4 @@
-"""The state of machines: from their drivers if no engine can be running, else from their engines."""
+"""Find machines' states through drivers, else engines."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from machinectl.engine.ask_engines import Course
     from machinectl.machines.record import Machine
 
-# In these states no engine runs: asking it would only take time.
+# No engine runs in these states: asking it would only take time.
 ASLEEP = {State.STOPPED, State.PAUSED, State.SAVED}
 
 
 def state_of(machine: Machine, timeout: float) -> Probe:
-    """Return the state of one machine. Never raises."""
+    """Never raise."""
     [(_, found)] = states_of([machine], timeout)
     return found
 
@@ -36,12 +36,12 @@ def state_of(machine: Machine, timeout: float) -> Probe:
 def states_of(
     machines: Iterable[Machine], timeout: float, question: EngineQuery | None = None
 ) -> Iterator[tuple[str, Probe]]:
-    """Yield each machine's name and state as soon as it is known; each has `timeout` seconds. Never raises.
+    """Yield each name and state when known, within `timeout` seconds each. Never raises.
 
-    Engines are asked `question`, too.
+    Also asks engines `question`.
     """
     by_name = {machine.name: machine for machine in machines}
-    # Load drivers before threads start: threads that import block each other.
+    # Load drivers before starting threads: threads that import block each other.
     drivers = {machine.driver: driver_or_none(machine) for machine in by_name.values()}
     courses = {
         name: partial(probe_machine, machine, drivers[machine.driver], question) for name, machine in by_name.items()
@@ -50,7 +50,7 @@ def states_of(
 
 
 def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery | None, asker: Asker) -> Course:
-    """Ask a machine's engine. If it is silent, check whether anything answers at the SSH port."""
+    """Ask a machine's engine; if it is silent, try its SSH port."""
     known = state_from_driver(machine, driver)
     if known in ASLEEP:
         return engine.Probe(known)
@@ -81,7 +81,6 @@ def powered_off(machine: Machine, found: engine.Probe) -> engine.Probe:
 
 
 def ssh_endpoint_or_none(machine: Machine, driver: Driver | None) -> SSHEndpoint | None:
-    """Return a machine's SSH endpoint, None if it is unknown."""
     try:
         return with_jump_host(machine, driver.where(driver_instance(machine)).ssh) if driver else None
     except MachineError:
@@ -89,7 +88,7 @@ def ssh_endpoint_or_none(machine: Machine, driver: Driver | None) -> SSHEndpoint
 
 
 def state_from_driver(machine: Machine, driver: Driver | None) -> State | None:
-    """Return the state that the driver knows, None if it does not or fails."""
+    """Return None if the driver does not know or fails."""
     try:
         return driver.state(driver_instance(machine)) if driver else None
     except MachineError:
@@ -97,7 +96,7 @@ def state_from_driver(machine: Machine, driver: Driver | None) -> State | None:
 
 
 def driver_or_none(machine: Machine) -> Driver | None:
-    """Return a machine's driver, None if it cannot be loaded: the engine may still answer."""
+    """Return None if the driver cannot be loaded: the engine may still answer."""
     try:
         return driver_of(machine)
     except MachineError:

@@ -1,4 +1,4 @@
-"""Ask many engines at once, for `ls`, `info` and `ps`; machines that are not ready are reported from their records."""
+"""Ask many engines at once, for `ls`, `info` and `ps`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class MachineStatus:
-    """A machine and its state, which is complete once it is `settled`.
+    """A machine's state, complete once `settled`.
 
-    `error` is one line, `hint` what to do next, `seconds` how long the engine took, `told` its answer to the question.
-    `swarm` and `unasked` are those of `Probe`.
+    `error` is one line, `hint` the next step, `seconds` the engine's time, `told` its answer. `swarm` and `unasked` are
+    those of `Probe`.
     """
 
     machine: Machine
@@ -42,7 +42,7 @@ class MachineStatus:
 
     @property
     def failure(self) -> MachineError | None:
-        """Why the engine did not answer, with the machine's name; None if it did."""
+        """Why the engine did not answer, with the machine's name."""
         name = self.machine.name
         if self.state is State.RUNNING:
             return None
@@ -56,7 +56,7 @@ Each = TypeVar("Each", bound=MachineStatus)
 
 
 def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | None:
-    """Return a machine's status from its record; None if it was removed meanwhile."""
+    """Return a recorded status, or None if the machine was removed meanwhile."""
     try:
         one = make(store.read(name))
     except NoSuchMachine:
@@ -75,7 +75,7 @@ def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) ->
 def recorded_statuses(
     store: Store, names: Iterable[str], make: Callable[[Machine], Each]
 ) -> tuple[list[Each], list[MachineError]]:
-    """Return the status of each named machine once, in natural order, and errors for names that do not exist."""
+    """Return each machine's status in natural order, and errors for missing names."""
     found, missing = [], []
     for name in sorted(set(names), key=lambda name: (natural(name), name)):
         if one := recorded_status(store, name, make):
@@ -89,7 +89,7 @@ def recorded_statuses(
 
 
 def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
-    """Return the state of a machine that is not ready, and how to go on if no other run works on it."""
+    """Return an unfinished machine's state and, if no run works on it, the next step."""
     if store.is_locked(machine.name):
         return State.STARTING, ""
     if machine.phase is Phase.PROVISIONING:
@@ -100,7 +100,7 @@ def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
 def query_engines(
     store: Store, statuses: Iterable[Each], timeout: float, question: EngineQuery | None = None
 ) -> Iterator[Each]:
-    """Ask all engines and yield each status when it is settled; each has `timeout` seconds."""
+    """Yield each settled status, within `timeout` seconds."""
     by_name = {one.machine.name: one for one in statuses if not one.settled}
     for name, found in states_of((one.machine for one in by_name.values()), timeout, question):
         one = by_name[name]
@@ -116,13 +116,12 @@ def query_engines(
 
 
 def engine_failures(asked: Sequence[MachineStatus]) -> list[MachineError]:
-    """Return why engines did not answer, and one error that counts those that were not asked."""
+    """Return engines' failures, and one error that counts those not asked."""
     found = [failure for one in asked if not one.unasked and (failure := one.failure)]
     return [*found, *([error] if (error := skipped_engines_error(asked)) else [])]
 
 
 def skipped_engines_error(asked: Sequence[MachineStatus]) -> MachineError | None:
-    """Return an error that counts the engines that were not asked; None if all were."""
     count = sum(one.unasked for one in asked)
     if not count:
         return None

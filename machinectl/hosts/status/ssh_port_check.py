@@ -1,4 +1,4 @@
-"""Check whether a host answers at its SSH port: if its engine is silent too, the host is off."""
+"""Check a host's SSH port: if the engine is silent too, the host is off."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from machinectl.engine.endpoint import Deadline
     from machinectl.engine.sockets import Address
 
-# The SSH port is tried after this many seconds without an answer from the engine, or after this share of the deadline.
+# Try the SSH port after this many seconds without an answer from the engine, or this share of the deadline.
 HEAD_START = 1.0
 SHARE = 4
-# Share of the remaining time, so that the result is there when the engine's time is up.
+# Share of the remaining time, so that the result is ready before the engine's time is up.
 IN_TIME = 0.8
 
 
@@ -28,7 +28,7 @@ def ssh_check_timeout(deadline: Deadline) -> float:
 
 
 def remaining_seconds(deadline: Deadline) -> float:
-    """Return the remaining seconds; 0 if there is no deadline."""
+    """Return 0 without a deadline."""
     try:
         return deadline.remaining() or 0.0
     except TimeoutError:
@@ -36,7 +36,7 @@ def remaining_seconds(deadline: Deadline) -> float:
 
 
 def ssh_addresses(way: SSHEndpoint | None) -> list[Address]:
-    """Return the addresses of a host's SSH server; none behind a jump host, which only that can reach."""
+    """Return no addresses behind a jump host, which only that host can reach."""
     from machinectl.ssh.ssh_settings import read_settings
 
     if not way:
