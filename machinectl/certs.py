@@ -1,6 +1,6 @@
 """X.509 for Docker's mutual TLS: PEM bytes in, PEM bytes out.
 
-Functions touch no files; `…_file` only names a file in error messages. Times are UTC.
+`…_file` only names a file in error messages. Times are UTC.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKe
 
 @dataclass(frozen=True)
 class Pair:
-    """In a CA bundle, the key's own certificate comes first. Both are PEM."""
+    """A CA bundle begins with the key's own certificate."""
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -110,7 +110,7 @@ class Description:
 
 
 def new_ca(name: str, *, now: datetime | None = None) -> Pair:
-    """Make a CA. `name` is the issuer name, cut at 64 bytes."""
+    """`name` becomes the issuer, cut at 64 bytes."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _subject(_cut(name))
     now = now or datetime.now(UTC)
@@ -125,7 +125,7 @@ def new_ca(name: str, *, now: datetime | None = None) -> Pair:
 
 
 def issue_server(ca: Pair, sans: Sequence[str], *, now: datetime | None = None) -> Pair:
-    """Make an engine's certificate for `sans`, localhost and 127.0.0.1.
+    """Add localhost and 127.0.0.1 to `sans`.
 
     Raises UsageError for an invalid SAN, MachineError if the CA cannot sign.
     """
@@ -143,7 +143,7 @@ def issue_server(ca: Pair, sans: Sequence[str], *, now: datetime | None = None) 
 
 
 def issue_client(ca: Pair, name: str, *, now: datetime | None = None) -> Pair:
-    """Make a client's certificate. Docker's plugins see `name` as the user.
+    """Docker's plugins see `name` as the user.
 
     Raises UsageError for an invalid name, MachineError if the CA cannot sign.
     """
@@ -162,17 +162,15 @@ def issue_client(ca: Pair, name: str, *, now: datetime | None = None) -> Pair:
 
 
 def describe(pem: bytes, *, file: str = "The certificate") -> Description:
-    """Read the first certificate. Raises MachineError if there is none."""
+    """Raise MachineError if there is no certificate."""
     return describe_all(pem, file=file)[0]
 
 
 def describe_all(pem: bytes, *, file: str = "The certificate") -> list[Description]:
-    """Read a CA bundle, or a leaf and its intermediates."""
     return [_description(certificate) for certificate in _certificates(pem, file)]
 
 
 def fingerprint(pem: bytes, *, file: str = "The certificate") -> str:
-    """Return the first certificate's SHA256 in hexadecimal."""
     return _certificates(pem, file)[0].fingerprint(hashes.SHA256()).hex()
 
 
@@ -184,7 +182,7 @@ def ca_pair(
     key_file: str = "ca-key.pem",
     now: datetime | None = None,
 ) -> Pair:
-    """Check that `ca` holds `key`'s valid CA certificate, and put it first."""
+    """Check that `ca` holds `key`'s valid CA certificate; put it first."""
     certificates = _certificates(ca, ca_file)
     private = _private_key(key, key_file)
     own = [each for each in certificates if each.public_key() == private.public_key()]
@@ -208,10 +206,10 @@ def client_bundle(
     key_file: str = "key.pem",
     now: datetime | None = None,
 ) -> dict[str, bytes]:
-    """Check a docker client's files and return them as docker names them.
+    """Check a client's files and return them under docker's names.
 
-    `ca` may hold several CAs, or an engine's own self-signed certificate, which docker then trusts only; `cert` may
-    include intermediates. Returns the key as unencrypted PKCS #8. Raises MachineError for the first problem.
+    `ca` may hold several CAs, or an engine's own self-signed certificate: docker then trusts only that. `cert` may
+    include intermediates. The returned key is unencrypted PKCS #8.
     """
     usage = ExtendedKeyUsageOID.CLIENT_AUTH
     files = (ca_file, cert_file, key_file)
@@ -229,7 +227,7 @@ def server_bundle(
     key_file: str = "server-key.pem",
     now: datetime | None = None,
 ) -> dict[str, bytes]:
-    """Check the files of `dockerd --tlsverify`, like `client_bundle`."""
+    """Check an engine's files, like `client_bundle`."""
     usage = ExtendedKeyUsageOID.SERVER_AUTH
     files = (ca_file, cert_file, key_file)
     checked = _bundle(ca, cert, key, files, usage, now=now or datetime.now(UTC))
@@ -295,7 +293,7 @@ def _key_usage(*, ca: bool) -> x509.KeyUsage:
 
 
 def _authority_key_identifier(authority: x509.Certificate, key: _Key) -> x509.AuthorityKeyIdentifier:
-    """Return the CA's own identifier: it may not be a hash of its key (VERIFY_X509_STRICT, Python 3.13)."""
+    """Return the CA's own identifier, which may not be a hash (VERIFY_X509_STRICT, Python 3.13)."""
     try:
         identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     except x509.ExtensionNotFound:
@@ -369,7 +367,7 @@ def _bundle(
 
 
 def _path(leaf: _File, intermediates: list[_File], authorities: list[_File]) -> list[_File] | None:
-    """Return the chain to an authority. As in Go, each authority is a root."""
+    """Return the chain to a CA. As in Go, any CA is a root."""
     unused = list(intermediates)
     paths = [[leaf]]
     while paths:
@@ -388,8 +386,7 @@ def _path_by_itself(
 ) -> list[_File] | None:
     """Return the path of a certificate that docker accepts without a chain.
 
-    As in Go, a trusted certificate needs no signer. If the client pins the engine's certificate, only the engine knows
-    which clients it accepts.
+    As in Go, a trusted certificate needs no signer. Only the engine knows which clients it accepts.
     """
     if usage == ExtendedKeyUsageOID.SERVER_AUTH:
         return [leaf] if any(each.certificate == leaf.certificate for each in authorities) else None
@@ -494,7 +491,7 @@ def _no_match(certificate: _File, key_file: str) -> MachineError:
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:
-    """Decide as Go does: by basicConstraints, and keyUsage if present. X.509 v1 has neither."""
+    """Decide as Go does: by basicConstraints, and keyUsage if present."""
     if certificate.version == x509.Version.v1:
         return certificate.subject == certificate.issuer
     extensions = certificate.extensions
@@ -550,7 +547,7 @@ def _printable(text: str) -> str:
 
 
 def _certificates(pem: bytes, file: str) -> list[x509.Certificate]:
-    """Parse a PEM file and every field used later, to find errors here."""
+    """Read every field used later, so that errors appear here."""
     try:
         with warnings.catch_warnings():
             # Our own checks decide, not what a later cryptography refuses.
@@ -617,7 +614,7 @@ def openssh_key(pem: bytes, passphrase: str | None = None) -> bytes:
 
 
 def ssh_host_authority(line: bytes, name: str, now: datetime) -> bytes | None:
-    """Return the CA's public key line if an OpenSSH host certificate is valid for `name`.
+    """Return the CA's public key if an OpenSSH host certificate is valid for `name`.
 
     ssh's rules (sshkey.c, sshkey_cert_check_host): valid now, no critical options, this name or any, no SHA-1.
     """
@@ -646,7 +643,7 @@ def ssh_host_authority(line: bytes, name: str, now: datetime) -> bytes | None:
 
 
 def _is_der(data: bytes) -> bool:
-    """Return whether it begins with a DER SEQUENCE, whose tag is the character 0."""
+    """A DER SEQUENCE starts with 0x30, but so may text."""
     return data.startswith(b"\x30") and not data.isascii()
 
 

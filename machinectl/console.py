@@ -1,4 +1,4 @@
-"""Console output and questions of a running command. The command line implements it."""
+"""Console output and questions while a command runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Unanswered(MachineError):
 
 
 def confirm_or_hint(console: Console, question: str, unasked: str) -> bool:
-    """Ask yes or no. Raises Unanswered with `unasked`, the command that does not ask."""
+    """Ask yes or no. Raises Unanswered with `unasked`, the command to type."""
     try:
         return console.confirm(question)
     except Unanswered as exc:
@@ -69,8 +69,6 @@ class Board(Protocol):
 
 
 class SharedBoard:
-    """A board where all machines share one console."""
-
     def __init__(self, console: Console) -> None:
         self._console = console
 
@@ -85,7 +83,7 @@ class SharedBoard:
 
 
 class SilentConsole:
-    """A console for background work: it prints nothing and must not be asked."""
+    """For background work: prints nothing, must not be asked."""
 
     interactive = False
 

@@ -1,6 +1,6 @@
-"""Write environment variables as JSON, a docker compose dotenv file, or Java properties.
+"""Write environment variables as JSON, docker compose dotenv, or Java properties.
 
-None unsets a variable: null in JSON, left out elsewhere.
+JSON has null for variables to unset (None); the others omit them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ IN_DOUBLE_QUOTES = str.maketrans({"\\": "\\0134", '"': "\\0042", "$": "\\$", "\n
 
 
 def in_dotenv(value: str) -> str:
-    """Use no quotes if every reader agrees, single quotes if enough, else double quotes."""
+    """Use no quotes if every reader agrees, else single, else double."""
     if not value or is_plain(value):
         return value
     if not set("'\n\r").intersection(value) and not value.endswith("\\"):

@@ -13,9 +13,9 @@ CUT = "…"
 
 
 class MachineError(Exception):
-    """An expected failure: a one-line cause and, in `hint`, the next command.
+    """An expected failure; `hint` is the next command.
 
-    Modules translate library exceptions to it where they occur. Other exceptions are bugs.
+    Library exceptions become MachineError where they occur. Other exceptions are bugs.
     """
 
     exit_code = 1
@@ -46,6 +46,5 @@ def closest_match(word: str, known: Iterable[str]) -> str:
 
 
 def one_line(text: str, limit: int = LONGEST_LINE) -> str:
-    """Remove control characters and cut foreign text at `limit` characters."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if len(line) <= limit else line[: limit - 1] + CUT

@@ -1,7 +1,6 @@
 """The changes made on a host: how each kind is recorded and undone.
 
-The undo runs as root and records may come from others: a change that does not match its class becomes an UnknownChange
-and is not undone.
+The undo runs as root and records may come from others, so a change that does not match its class is not undone.
 """
 
 from __future__ import annotations
@@ -72,9 +71,9 @@ def part(pattern: str) -> Any:
 
 
 def recorded(read: Callable[[Any], Any], default: Any = MISSING, *, missing: Any = MISSING) -> Any:
-    """Declare a field stored under its own key.
+    """Declare a field stored under its own key, except the default.
 
-    The default is not stored. `missing` is for records of older versions without the key.
+    `missing` is for older versions' records.
     """
     return field(default=default, metadata={"read": read, "missing": default if missing is MISSING else missing})
 
@@ -89,12 +88,12 @@ class Change(ABC):
     @property
     @abstractmethod
     def done(self) -> str:
-        """Describe what was done."""
+        """Describe the change."""
 
     @property
     @abstractmethod
     def undoing(self) -> str:
-        """Describe what the undo does."""
+        """Describe the undo."""
 
     @property
     def when(self) -> str:
@@ -114,7 +113,7 @@ class Change(ABC):
 class KnownChange(Change):
     """A change that this version can undo.
 
-    ABOUT formats `path`; DONE and UNDOING are texts with fields. `more` holds `when` and other versions' keys.
+    ABOUT formats `path`. `more` holds `when` and other versions' keys.
     """
 
     KIND: ClassVar[str]
@@ -151,7 +150,7 @@ class KnownChange(Change):
 
     @classmethod
     def load(cls, about: str, more: dict[str, Any]) -> Self:
-        """Read a change and remove its keys from `more`. Raises KeyError, TypeError or ValueError."""
+        """Remove the change's keys from `more`. Raises KeyError, TypeError or ValueError."""
         patterns = {each.name: each.metadata["pattern"] for each in fields(cls) if "pattern" in each.metadata}
         groups = {name: f"(?P<{name}>{pattern})" for name, pattern in patterns.items()}
         match = re.fullmatch(cls.ABOUT.format_map(groups), about)
@@ -276,9 +275,9 @@ class KeyAuthorized(KnownChange):
 
 @dataclass(frozen=True)
 class ConfigMerged(KnownChange):
-    """Keys (`ours`) merged into the daemon.json at `path`.
+    """Keys (`ours`) merged into daemon.json.
 
-    `before` is the old text (None: no file), `mode` octal, `written` the new file's SHA256.
+    `before` is the old text (None: no file), `written` the new file's SHA256.
     """
 
     KIND = "config"
@@ -309,7 +308,7 @@ class ConfigMerged(KnownChange):
 
 @dataclass(frozen=True)
 class LiveRestoreChanged(KnownChange):
-    """live-restore set in daemon.json, to keep containers running while the engine restarts.
+    """live-restore set for an engine restart.
 
     `before` is the old value (None: unset), `text` the old file (None: no file).
     """
@@ -328,8 +327,6 @@ class LiveRestoreChanged(KnownChange):
 
 @dataclass(frozen=True)
 class UnknownChange(Change):
-    """A change that only another version can undo."""
-
     data: Any
 
     @property

@@ -42,7 +42,7 @@ def without_secret_of(name: str, value: Any) -> Any:
 
 
 def without_secret(text: str) -> str:
-    """Hide secrets in a URL, NAME=VALUE, log-opt=NAME=VALUE, or JSON."""
+    """Accept a URL, NAME=VALUE, log-opt=NAME=VALUE, or JSON."""
     if text.lstrip().startswith("{"):
         return without_secrets_in_json(text)
     parts = text.split("=")
@@ -60,7 +60,6 @@ def without_passwords(text: str) -> str:
 
 
 def without_secrets_in_lines(text: str) -> str:
-    """Hide passwords in URLs and variables with secret names."""
     return "\n".join(map(without_secrets_in_line, text.split("\n")))
 
 
@@ -71,7 +70,7 @@ def without_secrets_in_line(line: str) -> str:
 
 
 def without_secrets_in_json(text: str) -> str:
-    """Hide secrets in JSON. Text without secrets stays unchanged."""
+    """Keep the text unchanged if it has no secrets."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

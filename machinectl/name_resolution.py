@@ -87,7 +87,7 @@ def resolve(host: str, port: int, seconds: float | None, family: int = socket.AF
 
 
 def addresses_of(name: str) -> list[str]:
-    """Return a name's addresses, without zones (fe80::1%eth0)."""
+    """Omit zones (fe80::1%eth0)."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -96,7 +96,6 @@ def addresses_of(name: str) -> list[str]:
 
 
 def host_name_of(address: str) -> str:
-    """Return a name, or ""."""
     try:
         return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
     except (OSError, UnicodeError):

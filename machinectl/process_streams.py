@@ -1,4 +1,4 @@
-"""Run programs in parallel: stream their output, share one input, stop them together."""
+"""Run programs in parallel: stream output, share input, stop together."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class StopEvent:
     def unless(self, work: Callable[[], Answer], discard: Callable[[Answer], object]) -> Answer | None:
         """Return the result of `work`, or None once the event is set.
 
-        Late work continues in a daemon thread; `discard` gets its result.
+        Late work continues; `discard` gets its result.
         """
         answers: list[Answer] = []
         failures: list[BaseException] = []
@@ -97,7 +97,7 @@ class StopEvent:
 class Input:
     """Input for one program, or `shared`: each program gets all of it.
 
-    It is read on demand. Shared input is kept in an unnamed file, because programs read at different times.
+    It is read on demand. Shared input is kept in an unnamed file: programs read at different times.
     """
 
     def __init__(self, descriptor: int, *, shared: bool) -> None:
@@ -144,14 +144,13 @@ class Input:
             return data
 
     def close(self) -> None:
-        """Delete the kept data after all programs have ended."""
+        """Call after all programs have ended."""
         with self._changed:
             if self._file:
                 self._file.close()
             self._file, self._is_closed = None, True
 
     def wake(self) -> None:
-        """Make waiting readers check whether they are closed."""
         with self._changed:
             self._changed.notify_all()
 
@@ -225,7 +224,6 @@ def temporary_file() -> IO[bytes]:
 
 
 def not_kept(failure: OSError) -> str:
-    """Name the temporary directory and the error, for a message."""
     import tempfile
 
     try:
@@ -244,9 +242,9 @@ def write_at(descriptor: int, data: bytes | memoryview, at: int) -> None:
 
 @dataclass(frozen=True)
 class Stdin:
-    """A program's input: `first` at once, `data` and `input` once `is_ready`.
+    """`first` is sent at once, `data` and `input` once `is_ready`.
 
-    The program is stopped if it is not ready within `ready_within` seconds.
+    A program not ready after `ready_within` seconds is stopped.
     """
 
     first: bytes = b""
@@ -271,8 +269,8 @@ def run_streamed(
 ) -> int | None:
     """Run a program, stream its output to `handle`, and return its exit status (negative: signal).
 
-    On `stop` or after `timeout` seconds, call `end`, soon kill, and return None; without `end`, kill at once. If
-    `handle` returns True, kill and return 0. Raises OSError if it cannot start.
+    On `stop` or `timeout` (seconds), call `end`, kill it after GRACE, and return None; without `end`, kill at once. If
+    `handle` returns True, kill it and return 0. Raises OSError if it cannot start.
     """
     with STARTING:
         process = subprocess.Popen(
@@ -308,9 +306,9 @@ def run_streamed(
 
 
 class Feeder:
-    """Writes stdin in a thread until the program ends. A program need not read.
+    """Writes stdin in a thread.
 
-    If reading the input fails, stdin stays open: partial input must not look complete.
+    If the input is unreadable, stdin stays open: partial input must not look complete.
     """
 
     def __init__(self, stream: IO[bytes], stdin: Stdin) -> None:
@@ -412,7 +410,7 @@ def listen(
     limits: Limits,
     end: Callable[[subprocess.Popen[bytes]], object] | None,
 ) -> int | None:
-    """Pass output to `handle`; see `run_streamed`. Calls `feed_if_ready` first and after each output."""
+    """Like `run_streamed`, but calls `feed_if_ready` first and after each output."""
     stop = limits.stop
     if feed_if_ready():
         limits.note_ready()

@@ -28,7 +28,7 @@ class InvalidRange(Exception):
 
 
 def expand_hosts(pattern: str) -> tuple[list[str], str]:
-    """Return the names and the port, or "". Raises InvalidRange."""
+    """Return names and port. Raises InvalidRange."""
     bracketed = ADDRESS.fullmatch(pattern)
     if bracketed and is_v6(bracketed[1]):
         return [bracketed[1]], bracketed[2] or ""
@@ -47,7 +47,7 @@ def is_v6(text: str) -> bool:
 
 
 def names(pattern: str) -> list[str]:
-    """Return the names, in order. Raises InvalidRange."""
+    """Raise InvalidRange."""
     found = expanded(pattern)
     if any(mark in found[0] for mark in "[]"):
         raise InvalidRange("a bracket holds no range such as [1:9]")
@@ -55,7 +55,7 @@ def names(pattern: str) -> list[str]:
 
 
 def expanded(text: str, pattern: re.Pattern[str] = RANGE) -> list[str]:
-    """Expand ranges; the last counts fastest. Raises InvalidRange."""
+    """Count the last range fastest. Raises InvalidRange."""
     parts: list[Sequence[str]] = []
     end, number = 0, 1
     for found in pattern.finditer(text):
@@ -69,7 +69,7 @@ def expanded(text: str, pattern: re.Pattern[str] = RANGE) -> list[str]:
 
 
 def span(begin: str, end: str, step: str | None) -> Sequence[str]:
-    """Return a range's values, both ends included. Keeps leading zeros. Raises InvalidRange."""
+    """Include both ends; keep leading zeros. Raises InvalidRange."""
     begin = begin or "0"
     every = whole(step if step is not None else "1")
     if not end:

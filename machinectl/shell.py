@@ -1,8 +1,8 @@
-"""Statements that point docker at a machine in each shell's syntax, and detection of the calling shell.
+"""Statements that point docker at a machine, in each shell's syntax.
 
-Ordinary values give docker-machine's lines byte for byte. Others must survive the unquoted `eval $(machinectl env
-NAME)`, where the shell splits words, expands `*`, `?` and `[`, and joins with single blanks. Escapes of letters, digits
-and backslashes do, also with history expansion, any locale, and paths that are not UTF-8.
+Ordinary values give docker-machine's lines. Others must survive the unquoted `eval $(machinectl env NAME)`, where the
+shell splits words, expands `*`, `?` and `[`, and joins with single blanks. Escapes of letters, digits and backslashes
+survive it, in any locale and for any bytes.
 """
 
 from __future__ import annotations
@@ -53,20 +53,18 @@ def is_plain(text: str) -> bool:
 
 
 def is_ordinary(text: str) -> bool:
-    """Return whether double quotes are enough. An unquoted eval joins with single blanks."""
+    """Return whether double quotes are enough."""
     return ORDINARY.issuperset(text) and text == text.strip() and "  " not in text
 
 
 def escaped(text: str, form: str, literal: AbstractSet[str] = PLAIN) -> str:
-    """Format bytes outside `literal` with the %-format `form`."""
     return "".join(chr(byte) if chr(byte) in literal else form % byte for byte in os.fsencode(text))
 
 
 class Posix:
     """sh, bash, zsh, dash, ksh (POSIX.1, XCU: eval, export, unset, printf %b).
 
-    An unquoted eval joins the lines: `export A="1" export B="2"` works, `export A="1" unset B` does not. Mixed
-    statements end with `;`.
+    An unquoted eval joins lines: `export A="1" export B="2"` works, `export A="1" unset B` needs `;`.
     """
 
     comment = "#"
@@ -117,7 +115,7 @@ class Fish:
 
 
 class Tcsh:
-    r"""`!` is history in all quotes; a comment is a no-op command.
+    r"""`!` is history in all quotes.
 
     `$'\303'` is a byte only in the C locale, so printf makes the values. Its output is split into lines: a newline is
     `$'\012'`.
@@ -141,7 +139,7 @@ class Tcsh:
         return f"unsetenv {name};"
 
     def quoted(self, text: str) -> str:
-        """Return a word valid between backquotes. Non-ASCII is exact only in the C locale."""
+        """Non-ASCII is exact only in the C locale."""
         return f'"{text}"' if is_ordinary(text) else f"$'{escaped(text, OCTAL)}'"
 
     def evaluation(self, command: str) -> str:
@@ -151,8 +149,7 @@ class Tcsh:
 class PowerShell:
     """`CMD | Invoke-Expression` evaluates each line separately.
 
-    A backquote escapes (about_Quoting_Rules). Characters outside ASCII become UTF-16 units, because typographic quotes
-    count as quotes.
+    A backquote escapes (about_Quoting_Rules). Typographic quotes count as quotes, so use UTF-16 numbers outside ASCII.
     """
 
     comment = "#"
@@ -183,9 +180,9 @@ class PowerShell:
 
 
 class Cmd:
-    """cmd.exe has no escapes: refuse what FOR /f or a batch file would change.
+    """Refuse text that FOR /f or a batch file would change: cmd.exe has no escapes.
 
-    In double quotes, % and ! name variables and & | < > ^ are ordinary. Output is read in the console's code page.
+    In double quotes, % and ! name variables; & | < > ^ are ordinary.
     """
 
     comment = "REM"
@@ -254,9 +251,9 @@ DOCKER = frozenset({"docker", "com.docker.cli"})
 
 
 def script(shell: str, variables: Mapping[str, str | None], typed: Sequence[str], path: str) -> str:
-    """Return what `env` prints: statements (None unsets) and a hint, in ASCII.
+    """Return the output of `env`: statements (None unsets) and a hint, in ASCII.
 
-    An unknown shell gets sh's syntax. `typed` is sys.argv. Raises MachineError if the shell cannot hold a value.
+    An unknown shell gets sh's syntax. Raises MachineError if the shell cannot hold a value.
     """
     shell = plain_name(shell)
     syntax = SHELLS.get(shell, POSIX)
@@ -279,7 +276,6 @@ def statement(shell: str, name: str, value: str | None) -> str:
 
 
 def hint(shell: str, typed: Sequence[str], path: str) -> list[str]:
-    """Return two comments that show how to evaluate the statements."""
     syntax = SHELLS.get(shell, POSIX)
     words = [*program(typed[0], path), *typed[1:]]
     try:
@@ -302,7 +298,7 @@ def reason(exc: ValueError) -> str:
 
 
 def program(path_of_script: str, path: str) -> list[str]:
-    """Return the command for machinectl: a bare name if PATH finds it, else its path.
+    """Return the words that run machinectl.
 
     `python -m machinectl` shows as __main__.py, which must not be run itself. -P ignores the current directory.
     """
@@ -314,7 +310,7 @@ def program(path_of_script: str, path: str) -> list[str]:
 
 
 def shortest(file: str, path: str, same: Callable[[str], str] = str) -> str:
-    """Return a bare name if PATH finds the same file, else the path. `same` maps both paths first."""
+    """Return a bare name if PATH finds the same file. `same` maps both paths first."""
     name = os.path.basename(file)
     for directory in path.split(os.pathsep):
         candidate = os.path.join(directory, name)
@@ -328,7 +324,7 @@ def directory_of(file: str) -> str:
 
 
 def detect(environment: Mapping[str, str], process: int) -> str:
-    """Return the parent's shell if known, else $SHELL (the login shell), else sh. Never fails.
+    """Return the parent's shell, else $SHELL (the login shell), else sh.
 
     If docker runs us as its plugin, its parent counts.
     """
@@ -342,14 +338,14 @@ def detect(environment: Mapping[str, str], process: int) -> str:
 
 
 def plain_name(name: str) -> str:
-    r"""Return the name in /bin/zsh, -zsh (login shell) or C:\…\pwsh.exe."""
+    r"""Accept /bin/zsh, -zsh (login shell) or C:\…\pwsh.exe."""
     return name.replace("\\", "/").rpartition("/")[2].lower().removeprefix("-").removesuffix(".exe")
 
 
 def process_names(process: int) -> list[str]:
-    """Return a process's program file and name, if known.
+    """Return program file and name, if known.
 
-    The file comes first, because a script's process has the script's name.
+    The file comes first: a script's process has the script's name.
     """
     if os.path.isdir("/proc/self"):
         return [*link_of(process), *comm_of(process)]

@@ -1,4 +1,4 @@
-"""Parse an engine's URL: tcp://host:port, unix:///path, ssh://user@host:port."""
+"""Parse engine URLs: tcp://host:port, unix:///path, ssh://user@host:port."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES = "tcp://192.168.0.29:2376, unix:///var/run/docker.sock or ssh://ops@19
 
 
 class EngineURL:
-    """An IPv6 `host` has no brackets. `port` is 0 if missing."""
+    """An IPv6 `host` has no brackets."""
 
     __slots__ = ("host", "path", "port", "scheme", "user")
 
@@ -57,7 +57,7 @@ def parse(text: str) -> EngineURL:
 
 
 def with_port(text: str, *, tls: bool | None = None) -> str:
-    """Add docker's port to tcp: 2375 only if `tls` is False."""
+    """Add docker's port to tcp."""
     url = parse(text)
     if url.scheme == "tcp" and not url.port:
         url.port = PLAIN_PORT if tls is False else TLS_PORT
@@ -65,7 +65,7 @@ def with_port(text: str, *, tls: bool | None = None) -> str:
 
 
 def uses_tls(text: str) -> bool:
-    """Return whether TLS is the default: on any tcp port but 2375."""
+    """Return whether TLS is the default."""
     url = parse(text)
     return url.scheme == "tcp" and url.port != PLAIN_PORT
 
@@ -103,7 +103,7 @@ def check_user(text: str, scheme: str, user: str) -> None:
 
 
 def split_address(text: str, address: str) -> tuple[str, str | None]:
-    """Split host, host:port, [v6] or [v6]:port. The port is None without a colon."""
+    """Accept host, host:port, [v6] or [v6]:port."""
     if address.startswith("["):
         host, bracket, after = address[1:].partition("]")
         if not bracket or (after and not after.startswith(":")):
@@ -134,7 +134,7 @@ def check_host(text: str, host: str) -> None:
 
 
 def is_address(host: str) -> bool:
-    """Return whether it is IPv4, or IPv6 without brackets."""
+    """Accept IPv4, or IPv6 without brackets."""
     if ":" not in host:
         parts = host.split(".")
         return len(parts) == IPV4_PARTS and all(part.isdecimal() and int(part[:4]) <= HIGHEST_BYTE for part in parts)

@@ -1,4 +1,4 @@
-"""Read certificates' expiry dates (RFC 5280 4.1) unchecked, without loading cryptography."""
+"""Read certificates' expiry dates (RFC 5280 4.1) without loading cryptography."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def expiry_dates(pem: bytes) -> list[datetime]:
 
 
 def end(der: bytes) -> datetime:
-    """Return a DER certificate's expiry date. Raises ValueError or IndexError."""
+    """Raise ValueError or IndexError if DER is invalid."""
     certificate = content(der, 0, SEQUENCE)
     at = content(der, certificate, SEQUENCE)
     if der[at] == VERSION:
@@ -48,14 +48,12 @@ def end(der: bytes) -> datetime:
 
 
 def content(der: bytes, at: int, kind: int) -> int:
-    """Return the offset of a value's content."""
     if der[at] != kind:
         raise ValueError(f"{der[at]:#x} stands where {kind:#x} should")
     return at + 2 + (der[at + 1] - LONG if der[at + 1] >= LONG else 0)
 
 
 def behind(der: bytes, at: int) -> int:
-    """Return the offset after a value."""
     start = content(der, at, der[at])
     length = der[at + 1] if der[at + 1] < LONG else int.from_bytes(der[at + 2 : start], "big")
     return start + length

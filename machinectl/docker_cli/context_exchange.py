@@ -1,6 +1,6 @@
 """Replace docker contexts completely or not at all, even if killed.
 
-DOCKER_CONFIG/contexts/.machinectl/ holds incoming (new), outgoing (old) and deleted (gone) contexts.
+DOCKER_CONFIG/contexts/.machinectl/ holds incoming (new), outgoing (old) and deleted (gone) ones.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ContextExchange:
         return os.path.lexists(self.staging)
 
     def stage(self, name: str, meta_file: str, document: bytes, tls: Mapping[str, Mapping[str, bytes]]) -> None:
-        """Write where docker does not look, metadata last."""
+        """Write metadata last, where docker does not look."""
         make_directories(self._staged("new", "tls", name))
         for endpoint, files in tls.items():
             directory = os.path.join(self._staged("new", "tls", name), endpoint)
@@ -56,8 +56,7 @@ class ContextExchange:
     def exchange(self, name: str) -> None:
         """Swap in the staged context.
 
-        docker ignores contexts without metadata: it goes first and comes last. Renames are not synced; after a power
-        cut, run `context sync`.
+        docker ignores contexts without metadata: it goes first and comes last. After a power cut, run `context sync`.
         """
         for kind in reversed(KINDS):
             move(context_place(self._root, kind, name), self._staged("old", kind, name))
@@ -66,7 +65,7 @@ class ContextExchange:
         self._delete("old")
 
     def recover(self) -> None:
-        """Finish an exchange that moved a file in, undo others, and delete staged files."""
+        """Finish an exchange that moved a file in; undo others."""
         if not self.is_unfinished:
             return
         new, old = (os.path.join(self.staging, age) for age in ("new", "old"))
@@ -81,7 +80,7 @@ class ContextExchange:
         remove_tree(self.staging)
 
     def _delete(self, age: str) -> None:
-        """Rename first: a kill must not leave a part that looks complete."""
+        """Rename first: after a kill, no part may look complete."""
         gone = os.path.join(self.staging, "gone")
         remove_tree(gone)
         move(os.path.join(self.staging, age), gone)
@@ -93,7 +92,7 @@ class ContextExchange:
 
 @contextmanager
 def only_writer(config: str, root: str) -> Iterator[None]:
-    """Create and check docker's directories; lock out other machinectl processes."""
+    """Create and check directories; lock out other machinectl processes."""
     import fcntl
 
     with translated_errors(config):
@@ -111,10 +110,7 @@ def only_writer(config: str, root: str) -> Iterator[None]:
 
 
 def check_home(config: str) -> None:
-    """Refuse a home that another user owns or can replace.
-
-    Root too: sudo may keep HOME, and the user cannot use root's files.
-    """
+    """Refuse a home that another user owns or can replace, even as root (sudo may keep HOME)."""
     if exposed := exposed_above(config):
         raise unsafe_place(exposed)
     above = config
@@ -125,7 +121,6 @@ def check_home(config: str) -> None:
 
 
 def check_ours(directory: str) -> None:
-    """Refuse a directory that another user owns or can write to."""
     foreign = os.name != "nt" and os.stat(directory).st_uid != os.geteuid()
     if why := FOREIGN if foreign else other_writer(directory):
         raise unsafe_place(Exposed(directory, why))
@@ -133,7 +128,6 @@ def check_ours(directory: str) -> None:
 
 @contextmanager
 def translated_errors(config: str) -> Iterator[None]:
-    """Turn OSError into ContextError with a hint."""
     try:
         yield
     except MachineError as exc:
@@ -159,7 +153,6 @@ def unsafe_place(exposed: Exposed) -> ContextError:
 
 
 def make_directories(directory: str) -> None:
-    """Create private directories."""
     if os.path.isdir(directory):
         return
     make_directories(os.path.dirname(directory))
@@ -172,7 +165,6 @@ def make_directories(directory: str) -> None:
 
 
 def move(path: str, target: str) -> None:
-    """Rename if only the path exists."""
     if os.path.lexists(path) and not os.path.lexists(target):
         make_directories(os.path.dirname(target))
         os.rename(path, target)

@@ -1,9 +1,9 @@
 """docker's contexts: the engines that its CLI knows by name.
 
-docker/cli owns the format: cli/context/store (doc.go, metadatastore.go, tlsstore.go). ID is the name's SHA-256.
+Format: docker/cli, cli/context/store (doc.go, metadatastore.go, tlsstore.go). ID is the name's SHA-256.
 
-DOCKER_CONFIG/contexts/meta/ID/meta.json  name, metadata and endpoints, {"docker": {"Host": …}}
-DOCKER_CONFIG/contexts/tls/ID/docker/     ca.pem, cert.pem and key.pem
+DOCKER_CONFIG/contexts/meta/ID/meta.json  name, metadata, endpoints
+DOCKER_CONFIG/contexts/tls/ID/docker/     ca.pem, cert.pem, key.pem
 DOCKER_CONFIG/contexts/.machinectl/       see `context_exchange`
 DOCKER_CONFIG/config.json                 the current context
 """
@@ -44,7 +44,7 @@ MARK = "machinectl"
 
 
 class Mark(NamedTuple):
-    """Our mark: the store's real path and the machine, or a swarm's context and ID."""
+    """The store's real path and the machine, or a swarm's context and ID."""
 
     store: str
     machine: str
@@ -55,7 +55,7 @@ class Mark(NamedTuple):
 
 
 class Current(NamedTuple):
-    """The context in use, and why: a variable, config.json, or "" (default)."""
+    """`by` is a variable, config.json, or "" (default)."""
 
     name: str
     by: str = ""
@@ -79,7 +79,6 @@ class Context:
 
     @property
     def host(self) -> str:
-        """The engine's URL, or ""."""
         return str(part(self.endpoints, ENDPOINT).get("Host") or "")
 
     @property
@@ -89,22 +88,17 @@ class Context:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """The engine's TLS files."""
         return dict(self.tls.get(ENDPOINT, {}))
 
     @property
     def mark(self) -> Mark | None:
-        """Our mark.
-
-        `docker context create --from` and `import` copy marks: ignore another name's.
-        """
+        """Ignore another name's mark, which `docker context create --from` and `import` copy."""
         found = self.metadata.get(MARK)
         if not isinstance(found, dict) or found.get("machine") != self.name or not isinstance(found.get("store"), str):
             return None
         return Mark(found["store"], self.name, str(found.get("swarm") or ""))
 
     def pointed(self, mark: Mark, host: str, files: Mapping[str, bytes]) -> Context:
-        """Add our mark and an engine."""
         described = {} if self.document else {"Description": "Kept by machinectl"}
         metadata = {**described, **self.metadata, MARK: mark.dump()}
         endpoint = {**part(self.endpoints, ENDPOINT), "Host": host, "SkipTLSVerify": False}
@@ -116,7 +110,6 @@ class Context:
 
 
 def part(document: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return an object within another, or {}."""
     found = document.get(key)
     return found if isinstance(found, dict) else {}
 
@@ -146,7 +139,6 @@ class Contexts:
         return context_place(self.root, kind, name)
 
     def names(self) -> list[str]:
-        """Return readable contexts, unordered."""
         try:
             ids = os.listdir(os.path.join(self.root, "meta"))
         except OSError:
@@ -163,14 +155,14 @@ class Contexts:
         return found
 
     def read(self, name: str) -> Context | None:
-        """Raise ContextError if the context is unreadable."""
+        """Raise ContextError if unreadable."""
         path = os.path.join(self.place("meta", name), META_FILE)
         if not os.path.lexists(path):
             return None
         return Context(name, read_meta(path), read_tls(self.place("tls", name)))
 
     def current(self, environment: Mapping[str, str]) -> Current:
-        """Return docker's context, even if missing (cli/command/cli.go: resolveContextName)."""
+        """It may not exist (cli/command/cli.go: resolveContextName)."""
         if environment.get("DOCKER_HOST"):
             return Current(DEFAULT, "DOCKER_HOST")
         if name := environment.get("DOCKER_CONTEXT"):
@@ -201,7 +193,7 @@ class Contexts:
             yield
 
     def put(self, context: Context) -> None:
-        """Write completely or not at all, inside `writing`. Raises ContextError."""
+        """Write all or nothing, inside `writing`. Raises ContextError."""
         document = json.dumps(context.document).encode()
         meta = self.place("meta", context.name)
         with translated_errors(self.config):
@@ -237,7 +229,7 @@ def read_meta(path: str) -> dict[str, Any]:
 
 
 def read_tls(directory: str) -> dict[str, dict[str, bytes]]:
-    """Return what docker would read. Raises ContextError."""
+    """Raise ContextError if unreadable."""
     found: dict[str, dict[str, bytes]] = {}
     try:
         for endpoint in listed(directory):

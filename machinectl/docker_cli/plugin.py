@@ -46,7 +46,6 @@ def plugin_file(environment: Mapping[str, str]) -> str:
 
 
 def content(program: Sequence[str]) -> bytes:
-    """Return a script that runs `program` with docker's arguments."""
     with open(os.path.join(os.path.dirname(__file__), "docker_plugin.sh"), encoding="utf-8") as file:
         text = file.read()
     words = {"@PROGRAM@": quoted(program[0]), "@ARGUMENTS@": "".join(f"{quoted(word)} " for word in program[1:])}
@@ -63,7 +62,6 @@ def is_ours(path: str) -> bool:
 
 
 def foreign_file(path: str) -> str:
-    """Describe a file that is not ours, or return ""."""
     if not os.path.lexists(path) or is_ours(path):
         return ""
     if os.path.islink(path):
@@ -72,7 +70,7 @@ def foreign_file(path: str) -> str:
 
 
 def install_plugin(path: str, program: Sequence[str]) -> None:
-    """Write the plugin; create docker's directories. Raises MachineError."""
+    """Create docker's directories, too. Raises MachineError."""
     plugins = os.path.dirname(path)
     docker = os.path.dirname(plugins)
     with docker_directory_errors(path):
@@ -90,7 +88,7 @@ def remove_plugin(path: str) -> None:
 
 
 def ask_for_hooks(environment: Mapping[str, str]) -> None:
-    """Change nothing else in config.json. Raises MachineError."""
+    """Add our hooks to config.json, changing nothing else."""
     path = os.path.join(docker_directory(environment), CONFIGURATION)
     text = configuration(path)
     with understood(path):
@@ -100,7 +98,7 @@ def ask_for_hooks(environment: Mapping[str, str]) -> None:
 
 
 def asks_for_hooks(environment: Mapping[str, str]) -> bool:
-    """Return whether config.json has exactly our hooks. Raises MachineError."""
+    """Return whether config.json has exactly our hooks."""
     path = os.path.join(docker_directory(environment), CONFIGURATION)
     text = configuration(path)
     with understood(path):
@@ -108,7 +106,6 @@ def asks_for_hooks(environment: Mapping[str, str]) -> bool:
 
 
 def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
-    """Raise MachineError if config.json is invalid."""
     path = os.path.join(docker_directory(environment), CONFIGURATION)
     text = configuration(path)
     if not text:
@@ -123,7 +120,6 @@ def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
 
 
 def configuration(path: str) -> str:
-    """Return config.json, or "". Raises MachineError."""
     with docker_directory_errors(path), understood(path):
         try:
             return read_file(path).decode()
@@ -155,7 +151,7 @@ def replace_docker_file(path: str, data: bytes, mode: int) -> None:
 
 
 def check_private(directory: str) -> None:
-    """Raise MachineError if another user could replace plugins there."""
+    """Raise MachineError if another user could replace plugins."""
     if found := exposed(directory):
         raise MachineError(
             f"{found.path} is not safe for a plugin of docker's: {found.why}",
@@ -164,14 +160,14 @@ def check_private(directory: str) -> None:
 
 
 def check_led_by(directory: str, place: str) -> None:
-    """As root, refuse another user's link to a place they do not own (PermissionError)."""
+    """As root, refuse another user's link to a place they do not own."""
     owner = os.lstat(directory).st_uid
     if os.geteuid() == 0 and owner not in {0, os.stat(place).st_uid}:
         raise PermissionError(errno.EPERM, "A link there leads to what is not its owner's", place)
 
 
 def keep_as_it_was(descriptor: int, path: str, mode: int) -> None:
-    """Copy the old file's mode and owner; else use `mode` and the directory's owner."""
+    """Copy the old file's mode and owner, else `mode` and the directory's owner."""
     try:
         before = os.stat(path)
         mode = stat.S_IMODE(before.st_mode) | (mode & 0o111)
@@ -182,7 +178,7 @@ def keep_as_it_was(descriptor: int, path: str, mode: int) -> None:
 
 
 def make_directory(path: str, mode: int) -> None:
-    """Create a directory with its parent's owner."""
+    """Give it the parent's owner."""
     try:
         os.mkdir(path, mode)
     except FileExistsError as exc:
@@ -193,10 +189,7 @@ def make_directory(path: str, mode: int) -> None:
 
 
 def give(what: int | str, like: os.stat_result) -> None:
-    """Give root's new files to the directory's owner: sudo writes in another user's home.
-
-    Does not follow links, which that owner may have put there.
-    """
+    """Give root's files to the directory's owner (sudo). Does not follow that owner's links."""
     if os.geteuid() == 0 and like.st_uid:
         change = os.chown if isinstance(what, int) else os.lchown
         change(what, like.st_uid, like.st_gid)  # type: ignore[arg-type]  # lchown is for the path alone
@@ -204,7 +197,6 @@ def give(what: int | str, like: os.stat_result) -> None:
 
 @contextmanager
 def docker_directory_errors(path: str) -> Iterator[None]:
-    """Turn OSError into MachineError with a hint."""
     try:
         yield
     except OSError as exc:
@@ -215,7 +207,6 @@ def docker_directory_errors(path: str) -> Iterator[None]:
 
 
 def nearest(path: str) -> str:
-    """Return the nearest existing path."""
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     return path
@@ -223,7 +214,6 @@ def nearest(path: str) -> str:
 
 @contextmanager
 def understood(path: str) -> Iterator[None]:
-    """Turn a syntax error into MachineError."""
     try:
         yield
     except (ValueError, RecursionError) as exc:

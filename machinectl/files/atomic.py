@@ -1,4 +1,4 @@
-"""Write files completely or not at all, private from the first byte; read files safely."""
+"""Write files completely or not at all, private from the first byte."""
 
 from __future__ import annotations
 
@@ -30,8 +30,6 @@ class StoreError(MachineError):
 
 
 class Translated:
-    """Turns OSError into StoreError with a hint."""
-
     def __init__(self, path: str) -> None:
         self.path = path
 
@@ -50,10 +48,7 @@ class Translated:
 
 
 def read_file(path: str, longest: int = LONGEST) -> bytes:
-    """Read a regular file without blocking on pipes.
-
-    Raises OSError, also for other kinds and above `longest` bytes.
-    """
+    """Read a regular file without blocking on pipes. Raises OSError, also above `longest` bytes."""
     # A file object's buffer costs more than reading, for thousands of records.
     descriptor = open_without_waiting(path, os.O_RDONLY)
     try:
@@ -78,7 +73,7 @@ def open_without_waiting(path: str, flags: int) -> int:
 
 
 def replace_file(path: str, data: bytes) -> None:
-    """Replace a file atomically: temp file, fsync, rename.
+    """Write temp file, fsync, rename.
 
     The temporary name is fixed: callers hold the lock, and the next write removes leftovers.
     """
@@ -96,7 +91,6 @@ def replace_file(path: str, data: bytes) -> None:
 
 
 def write_new(path: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
-    """Create and sync a file."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with open(descriptor, "wb") as file:
         file.write(data)
@@ -112,7 +106,6 @@ def remove_if_present(path: str) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Sync renames to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -121,7 +114,7 @@ def sync_directory(path: str) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a directory, or a link to one, ignoring errors."""
+    """Ignore errors."""
     import shutil
 
     if os.path.islink(path):

@@ -1,4 +1,4 @@
-"""Write files that belong together all or none, even if killed."""
+"""Write files together: all or none, even if killed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMMITTED = ".machinectl-committed"
 
 
 def read_regular_file(path: str) -> bytes:
-    """Raise MachineError if it is missing, unreadable or of another kind."""
+    """Raise MachineError if the file is missing, unreadable or not regular."""
     try:
         if stat.S_ISDIR(os.stat(path).st_mode):
             raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {shlex.quote(path)}")
@@ -51,7 +51,7 @@ def read_regular_file(path: str) -> bytes:
 def locked_directory(directory: str) -> Iterator[None]:
     """Create (0700) and lock the directory; finish a killed writer's work.
 
-    Removes a directory created here if it stays empty.
+    Removes it afterwards if created here and empty.
     """
     import fcntl
 
@@ -76,7 +76,7 @@ def locked_directory(directory: str) -> Iterator[None]:
 def replace_together(directory: str, files: Mapping[str, bytes], *, force: bool, hint: str) -> None:
     """Write all files or none; empty data removes a file.
 
-    Raises MachineError with `hint` rather than replace other contents without `force`.
+    Raises MachineError with `hint` if other contents need `force`.
     """
     taken = [name for name, data in files.items() if differs(os.path.join(directory, name), data)]
     if not taken:
@@ -100,7 +100,6 @@ def replace_together(directory: str, files: Mapping[str, bytes], *, force: bool,
 
 
 def differs(path: str, data: bytes) -> bool:
-    """Return whether to write the file, or remove it for empty data."""
     if not os.path.lexists(path):
         return bool(data)
     if os.path.isdir(path):
@@ -116,7 +115,7 @@ def is_key(name: str) -> bool:
 
 
 def finish_interrupted(directory: str) -> None:
-    """Finish a killed process's committed set, or delete its unfinished one."""
+    """Keep a committed set, delete an unfinished one."""
     for name in (UNFINISHED, COMMITTED):
         check_ours(os.path.join(directory, name))
     remove_tree(os.path.join(directory, UNFINISHED))
@@ -139,7 +138,7 @@ def check_ours(path: str) -> None:
 def put_into_place(directory: str) -> None:
     """Move a committed set into place; repeatable.
 
-    docker and dockerd need ca.pem: it goes first and comes last, so that no mix looks complete.
+    docker and dockerd need ca.pem: it is removed first and placed last, so that no mix looks complete.
     """
     committed = os.path.join(directory, COMMITTED)
     sync_directory(directory)
@@ -163,7 +162,6 @@ def put_into_place(directory: str) -> None:
 
 @contextmanager
 def translated(directory: str) -> Iterator[None]:
-    """Turn OSError into MachineError with a hint."""
     try:
         yield
     except OSError as exc:

@@ -1,4 +1,4 @@
-"""Change one value in JSON text (RFC 8259) and keep all other bytes.
+"""Change one value in JSON text (RFC 8259).
 
 A round trip through Python would change indents, numbers, duplicate keys and escapes.
 """
@@ -17,8 +17,6 @@ TAB = "\t"
 
 
 class Member(NamedTuple):
-    """A member's key and offsets."""
-
     key: str
     start: int
     value: int
@@ -26,10 +24,7 @@ class Member(NamedTuple):
 
 
 def with_value(text: str, path: Sequence[str], value: Any) -> str:
-    """Set the value under nested keys, creating objects.
-
-    Raises ValueError if the text or a parent is not an object.
-    """
+    """Create missing objects. Raises ValueError if the text or a parent is not an object."""
     opening, found, closing = object_at(text, 0)
     for depth, key in enumerate(path):
         own = member(found, key)
@@ -44,7 +39,7 @@ def with_value(text: str, path: Sequence[str], value: Any) -> str:
 
 
 def without(text: str, path: Sequence[str]) -> str:
-    """Remove the value, and parents that become empty. Raises ValueError."""
+    """Remove the value and empty parents. Raises ValueError."""
     opening, found, closing = object_at(text, 0)
     levels = []
     for depth, key in enumerate(path):
@@ -67,7 +62,7 @@ def without(text: str, path: Sequence[str]) -> str:
 
 
 def member(found: Sequence[Member], key: str) -> Member | None:
-    """Return a key's last member."""
+    """Return the last duplicate."""
     return next((each for each in reversed(found) if each.key == key), None)
 
 
@@ -98,7 +93,7 @@ def after_blanks(text: str, at: int) -> int:
 
 
 def added(text: str, opening: int, found: Sequence[Member], closing: int, key: str, value: Any) -> str:
-    """Append a member, indented like the others, or with tabs like docker."""
+    """Append a member, indented like the others, else with tabs like docker."""
     line = text.rfind("\n", 0, opening) + 1
     outer = text[line : after_blanks(text, line)]
     if not found:

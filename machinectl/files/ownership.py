@@ -1,4 +1,4 @@
-"""Check whether another user can change a directory, before writing keys or programs there."""
+"""Check whether another user can change a directory."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Exposed(NamedTuple):
     why: str
 
     def hint(self, otherwise: str) -> str:
-        """Return the chmod command that helps, or `otherwise`."""
+        """Return a chmod command, or `otherwise`."""
         if self.why != FOREIGN and os.stat(self.path).st_uid == os.geteuid():
             return f"Keep others out: chmod go-w {quoted(self.path)}; or {otherwise}"
         return f"See: ls -ld {quoted(self.path)}; or {otherwise}"
 
 
 def other_writer(path: str, found: os.stat_result | None = None) -> str:
-    """Return who else can write to a directory, as a clause, or "".
+    """Return a clause, or "".
 
     Sticky directories count: others can add entries.
     """
@@ -49,7 +49,7 @@ def other_writer(path: str, found: os.stat_result | None = None) -> str:
 
 
 def is_private_group(path: str, found: os.stat_result) -> bool:
-    """Return whether the group holds only root and the owner, as with umask 002."""
+    """Return whether only root and the owner are in the group (umask 002)."""
     import grp
     import pwd
 
@@ -72,7 +72,7 @@ def is_private_group(path: str, found: os.stat_result) -> bool:
 def exposed_above(path: str, *, root_anywhere: bool = True) -> Exposed | None:
     """Return what lets another user replace an absolute path.
 
-    Judges a missing path by its future parent. Without `root_anywhere`, root gets no exception.
+    Judges a missing path by its future parent. With `root_anywhere`, root trusts every owner.
     """
     if os.name == "nt":
         return None
@@ -90,7 +90,7 @@ def exposed_above(path: str, *, root_anywhere: bool = True) -> Exposed | None:
 
 
 def exposed(directory: str) -> Exposed | None:
-    """Return what lets another user change the contents."""
+    """Return what lets another user change its contents."""
     if found := exposed_above(directory):
         return found
     if os.name == "nt" or not os.path.isdir(directory):
@@ -101,7 +101,7 @@ def exposed(directory: str) -> Exposed | None:
 
 @contextmanager
 def temporary_directory() -> Iterator[str]:
-    """Make a directory for ssh's files. Raises MachineError if others could replace it."""
+    """Make a directory for ssh's files. Raises MachineError if it is not safe."""
     import tempfile
 
     place = os.path.abspath(tempfile.gettempdir())
@@ -115,7 +115,7 @@ def temporary_directory() -> Iterator[str]:
 
 
 def lookups(path: str) -> Iterator[tuple[str, str]]:
-    """Yield each directory on the path, links included, and the entry looked up."""
+    """Yield each directory on the path, links included, with the entry looked up."""
     place, left, links = os.sep, path.split(os.sep), 0
     while left:
         name = left.pop(0)
@@ -136,12 +136,12 @@ def lookups(path: str) -> Iterator[tuple[str, str]]:
 
 
 def is_trusted(uid: int, *, root_anywhere: bool = True) -> bool:
-    """Return whether a user's directory may hold our files. With `root_anywhere`, root trusts anybody's."""
+    """Return whether the user may own directories of ours."""
     return uid in {0, os.geteuid()} or (root_anywhere and os.geteuid() == 0) or is_unmapped(uid)
 
 
 def is_unmapped(uid: int) -> bool:
-    """Return whether a user namespace (toolbox, rootless Podman) hides the owner, usually the host's root."""
+    """Return whether a user namespace (toolbox, rootless Podman) hides the owner, usually root."""
     try:
         with open("/proc/self/uid_map", "rb") as mapped, open("/proc/sys/kernel/overflowuid", "rb") as hidden:
             return mapped.read().split() != ALL_USERS and uid == int(hidden.read())

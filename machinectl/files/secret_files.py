@@ -12,7 +12,7 @@ LONGEST_LINE = 1 << 16
 
 
 def is_exposed(path: str) -> bool:
-    """Return whether other users can read the file. Pipes are private."""
+    """Pipes are private."""
     try:
         mode = os.stat(os.path.expanduser(path)).st_mode
     except OSError:

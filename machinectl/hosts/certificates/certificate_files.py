@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 
 def read_named_certificates(files: CertificateFiles) -> Identity | None:
-    """Return None if no options are given. Raises MachineError."""
     if files == NO_CERTIFICATES:
         return None
     if files.directory and (files.ca or files.certificate or files.key):
@@ -36,10 +35,9 @@ def read_named_certificates(files: CertificateFiles) -> Identity | None:
 
 
 def has_named_certificates(machine: Machine | None, files: CertificateFiles) -> bool:
-    """Return whether a machine (None: not created yet) has these certificates.
+    """Return whether a machine already has these certificates.
 
-    Ignores the server's if machinectl renews it. Raises BrokenRecord if the machine's are unreadable, MachineError for
-    the named ones.
+    Ignores the server's if machinectl renews it. Raises BrokenRecord if the machine's are unreadable.
     """
     try:
         have = Identity.read(machine.directory) if machine else Identity()
@@ -57,7 +55,6 @@ def has_named_certificates(machine: Machine | None, files: CertificateFiles) -> 
 
 
 def named_paths(files: CertificateFiles) -> dict[str, str]:
-    """Return paths by file name in a machine's directory."""
     if not files.directory:
         return dict(zip(CLIENT_FILES, (files.ca, files.certificate, files.key), strict=True))
     paths = {name: os.path.join(files.directory, name) for name in FILES.values()}
@@ -65,9 +62,9 @@ def named_paths(files: CertificateFiles) -> dict[str, str]:
 
 
 def read_tls_dir(directory: str) -> Identity:
-    """Read and check a directory: the client's files, and the CA key and server's pair if present.
+    """Read the client's files, and the CA key and server's pair if present.
 
-    Skips the CA key that docker-machine's machines share. Raises MachineError.
+    Skips a CA key shared by docker-machine's machines.
     """
     found = present_files(directory)
     ca, cert, key = (os.path.join(directory, file) for file in CLIENT_FILES)
@@ -120,7 +117,7 @@ def present_files(directory: str) -> frozenset[str]:
 
 
 def files_of_other_ca(old: Identity, new: Identity) -> list[str]:
-    """Return old files that `new` keeps but its CA did not sign."""
+    """Return kept files that `new`'s CA did not sign."""
     stale: list[str] = []
     if old.ca_key and not new.ca_key:
         try:

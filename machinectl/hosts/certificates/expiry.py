@@ -1,4 +1,4 @@
-"""List a machine's certificates, their expiry and their problems."""
+"""List certificates, their expiry and problems."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def certificate_warning(directory: str, file: str, description: certs.Descriptio
 
 
 def certificate_mismatch(directory: str, file: str, now: datetime) -> str:
-    """Return why a certificate does not match its key or CA, or ""."""
+    """Return why it does not match its key or CA, or ""."""
     ca, cert, key = (os.path.join(directory, each) for each in ("ca.pem", file, key_file_of(file)))
     missing = [os.path.basename(each) for each in (ca, key) if not os.path.lexists(each)]
     # Keeping the CA's key elsewhere is good practice.

@@ -24,9 +24,9 @@ def kept_in(file: str) -> bytes:
 
 @dataclass(frozen=True)
 class Identity:
-    """The CA, server and client, as PEM certificates and keys; b"" if missing.
+    """The CA, server and client, as PEM; b"" if missing.
 
-    The CA's key may be elsewhere. Machines that others set up have no server certificate here.
+    The CA's key may be elsewhere. Machines set up by others have no server certificate.
     """
 
     ca: bytes = kept_in("ca.pem")
@@ -42,7 +42,7 @@ class Identity:
 
     @classmethod
     def read(cls, directory: str) -> Identity:
-        """Read without checks. Raises MachineError for unreadable files."""
+        """Read without checks. Raises MachineError."""
         paths = {file: os.path.join(directory, file) for file in FILES.values()}
         return cls.of_files({file: read_regular_file(path) for file, path in paths.items() if os.path.lexists(path)})
 

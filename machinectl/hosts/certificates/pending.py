@@ -1,7 +1,7 @@
-"""Keep new certificates pending until the engine is known to serve them.
+"""Keep new certificates pending until the engine serves them.
 
-MACHINE/pending/SHA256/ holds one private, complete set. If a run was killed before recording, the set that works
-becomes the machine's, so that nobody is locked out.
+MACHINE/pending/SHA256/ holds a complete set. If a run was killed, the set that works becomes the machine's: nobody is
+locked out.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ class Busy(Exception):
 
 
 def store_pending(held: Held, identity: Identity) -> str:
-    """Store a set before sending it; return its directory."""
     pending = os.path.join(held.directory, PENDING)
     path, staged = os.path.join(pending, set_name(identity)), os.path.join(pending, UNFINISHED)
     if os.path.isdir(path) and Identity.read(path) == identity:
@@ -65,7 +64,7 @@ def set_name(identity: Identity) -> str:
 
 
 def pending_sets(directory: str) -> list[str]:
-    """Return the directories of sets that the engine may serve, newest first."""
+    """Return sets that the engine may serve, newest first."""
     pending = os.path.join(directory, PENDING)
     try:
         names = [name for name in os.listdir(pending) if name != UNFINISHED]
@@ -80,7 +79,7 @@ def pending_sets(directory: str) -> list[str]:
 def probe_any_set(
     machine: Machine, deadline: Deadline, question: EngineQuery | None = None, opened: Opened | None = None
 ) -> tuple[Probe, str]:
-    """Ask an engine with the machine's, then pending certificates; return the answer and the set's directory.
+    """Try the machine's certificates, then pending ones; return the answer and the directory.
 
     `opened` is an existing connection. Never raises.
     """
@@ -110,7 +109,7 @@ def probe_in_parallel(machine: Machine, question: EngineQuery | None, asker: Ask
 def settle_pending(store: Store, name: str, timeout: float = PATIENCE) -> None:
     """Adopt the pending set that the engine serves.
 
-    Does nothing if the machine is locked (that run does it) or the store is read-only.
+    Does nothing if the machine is locked or the store is read-only.
     """
     if not store.is_unsettled(name):
         return
@@ -126,7 +125,7 @@ def raise_busy() -> NoReturn:
 
 
 def settle_pending_held(held: Held, timeout: float = PATIENCE, *, sure: bool = False) -> None:
-    """Adopt a set while locked; `sure` (no job left on the host) discards the others."""
+    """With `sure` (no job left on the host), also discard the others."""
     if not held.store.is_unsettled(held.name):
         return
     held.finish_files()

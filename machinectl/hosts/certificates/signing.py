@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 def renewed_identity(
     machine: Machine, have: Identity, sans: Sequence[str], authority: certs.Pair | None = None
 ) -> Identity:
-    """Replace invalid certificates.
-
-    `sans` are the server's names; `authority` replaces the machine's CA.
-    """
+    """Replace invalid certificates. `sans` are the server's names; `authority` replaces the CA."""
     if have.ca and have.client and not have.ca_key and authority is None:
         raise MachineError(
             f'The CA key of the certificates of "{machine.name}" is not here: someone else set up its host',
@@ -45,7 +42,6 @@ def signed(ca: certs.Pair, server: certs.Pair, client: certs.Pair) -> Identity:
 
 
 def kept_ca(have: Identity, authority: certs.Pair | None) -> certs.Pair | None:
-    """Return `authority`, or the machine's CA if it can sign."""
     if authority is not None:
         return certs.ca_pair(authority.certificate, authority.key)
     try:
@@ -55,7 +51,7 @@ def kept_ca(have: Identity, authority: certs.Pair | None) -> certs.Pair | None:
 
 
 def is_valid_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> bool:
-    """Return whether this CA signed a valid certificate for all names."""
+    """Check the signature and the names."""
     try:
         certs.server_bundle(ca.certificate, server.certificate, server.key)
         names = certs.describe(server.certificate).sans
@@ -65,7 +61,7 @@ def is_valid_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> 
 
 
 def valid_client(machine: Machine, ca: certs.Pair, have: Identity) -> certs.Pair:
-    """Return the client's certificate, or a new one if the CA would refuse it."""
+    """Return a new one if the CA would refuse it."""
     try:
         certs.client_bundle(ca.certificate, have.client, have.client_key)
     except MachineError:

@@ -1,4 +1,4 @@
-"""Add the user's public key to authorized_keys on a host, and remove it.
+"""Add the user's public key on a host, and remove it.
 
 Runs as the login user: root must not write to another user's files.
 """

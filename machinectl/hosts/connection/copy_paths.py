@@ -21,7 +21,7 @@ HERE = "localhost"
 
 @dataclass(frozen=True)
 class MachinePath:
-    """A path on a host, or a local one. `user` overrides the login user."""
+    """A local path if `machine` is None. `user` overrides the login user."""
 
     path: str
     machine: Machine | None = None
@@ -34,7 +34,7 @@ class MachinePath:
 
     @property
     def login(self) -> tuple[str, str]:
-        """The machine's name and user ("": default), which share a connection."""
+        """Machine name and user ("": default), which share a connection."""
         return (self.machine.name if self.machine else "", self.user)
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class MachinePath:
 
 
 def parse_machine_path(store: Store, text: str) -> MachinePath:
-    """Parse like scp: after a slash, a colon belongs to the path (`./a:b`).
+    """Parse like scp: `./a:b` is local.
 
     Raises MachineError for unreadable machines, UsageError for an invalid user.
     """

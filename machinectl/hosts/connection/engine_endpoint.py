@@ -1,4 +1,4 @@
-"""A machine's engine: its URL, and certificates or SSH options."""
+"""A machine's engine: URL, and certificates or SSH options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def endpoint_of(machine: Machine) -> engine.Endpoint:
 
 
 def takeover_command(machine: Machine) -> str:
-    """Return the command that replaces foreign certificates, or "" without SSH."""
+    """Return the command that replaces certificates set up by others, or ""."""
     from machinectl.hosts.connection.machine_driver import endpoints_of
 
     try:
@@ -34,9 +34,9 @@ def takeover_command(machine: Machine) -> str:
 
 
 def ssh_options(machine: Machine) -> tuple[str, ...]:
-    """Return `ssh` options: key, pinned host key, jump host.
+    """Return key, pinned host key, jump host.
 
-    Includes the host key even if the driver fails. Raises MachineError for an unknown jump host.
+    The host key is included even if the driver fails. Raises MachineError for an unknown jump host.
     """
     from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, jump_host_of, known_hosts_path
     from machinectl.ssh.openssh.ssh_options import identity_arguments

@@ -1,4 +1,4 @@
-"""Lock a host, so that only one machinectl works on it.
+"""Lock a host for one machinectl.
 
 A process on the host holds the lock until the SSH connection ends, even after a kill.
 """
@@ -33,7 +33,7 @@ PROCESS = re.compile(r"[0-9]{1,10}")
 
 
 class Holder(NamedTuple):
-    """Who works on a host, since when, and the lock's PID ("" if unknown)."""
+    """The lock's user and start time, and its PID ("" if unknown)."""
 
     who: str
     process: str
@@ -42,7 +42,7 @@ class Holder(NamedTuple):
 def lock_host(remote: Remote, console: Console, name: str, directory: str) -> None:
     """Lock a host until the connection ends. Raises MachineError naming the holder.
 
-    This run has locked the machine's `directory`, so an earlier holder for it is a dead connection.
+    The machine's `directory` is locked here, so its earlier holder is a dead connection.
     """
     holder = try_lock_host(remote, AT_ONCE, directory)
     if holder is None:
@@ -58,7 +58,7 @@ def lock_host(remote: Remote, console: Console, name: str, directory: str) -> No
 
 
 def try_lock_host(remote: Remote, patience: int, directory: str) -> Holder | None:
-    """Lock the host, or return the holder after `patience` seconds."""
+    """Return the holder if it is still locked after `patience` seconds."""
     # Imported here: every login imports this module.
     from machinectl.provision import resource
 
@@ -73,7 +73,7 @@ def try_lock_host(remote: Remote, patience: int, directory: str) -> Holder | Non
 
 
 def directory_id(directory: str) -> str:
-    """Identify a machine's directory uniquely among all computers."""
+    """Return an ID unique among all computers."""
     try:
         computer = read_file("/etc/machine-id")
     except OSError:

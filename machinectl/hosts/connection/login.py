@@ -1,4 +1,4 @@
-"""Log in to a host over SSH, as its user or root, and pin its key."""
+"""Log in to a host over SSH, and pin its key."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Access:
     """Login options.
 
-    `host_key` is the required SHA256 fingerprint; `strict` refuses unknown keys; `lasting` pins accepted ones. `again`
-    is the command suggested for a changed host key ("": `provision`). `trace` gets commands and output.
+    `host_key` is a SHA256 fingerprint; `strict` refuses unknown keys; `lasting` pins accepted ones. Errors about a
+    changed host key suggest `again`. `trace` gets commands and output.
     """
 
     credentials: Credentials = field(default_factory=Credentials)
@@ -42,12 +42,12 @@ class Access:
 
     @property
     def is_told(self) -> bool:
-        """Whether it holds something that `ssh` cannot use, such as a password."""
+        """Whether it has what `ssh` cannot use, such as a password."""
         given = self.credentials
         return bool(given.password or given.passphrase or self.host_key or self.strict)
 
     def for_one_host(self) -> Access:
-        """Copy for one of several hosts: others must not get a password typed for it."""
+        """Copy for one host: others must not get a password typed for it."""
         given = self.credentials
         own = Credentials(password=given.password, passphrase=given.passphrase, sudo_password=given.sudo_password)
         own.passphrases = given.passphrases
@@ -62,7 +62,7 @@ class Access:
         host_key: str = "",
         strict: bool = False,
     ) -> Access:
-        """Copy with one host's own secrets and settings. Raises MachineError if a file has no secret."""
+        """Add one host's secrets. Raises MachineError if a file has none."""
         own = self.for_one_host()
         credentials = own.credentials
         if passphrase_file:
@@ -75,7 +75,7 @@ class Access:
 
 
 def pinned_known_hosts(machine: Machine) -> bytes:
-    """Return the known_hosts file's contents; empty before the first login."""
+    """Return "" before the first login."""
     path = known_hosts_path(machine)
     try:
         return read_file(path)
@@ -95,9 +95,9 @@ def logged_in(
     timeout: float | None = None,
     quietly: bool = False,
 ) -> Iterator[SSHSession]:
-    """Connect to a host. Callers pin its key with `pin_session_key`.
+    """Connect to a host; callers pin its key.
 
-    `timeout` (seconds) covers TCP and the handshake. `quietly` hides the step. Raises SSHError, or MachineError without
+    `timeout` (seconds) covers TCP and handshake. `quietly` hides the step. Raises SSHError, or MachineError without
     SSH.
     """
     ssh = ssh or ssh_endpoint(machine)
@@ -125,7 +125,7 @@ def logged_in(
 
 
 def with_set_commands(hint: str, machine: Machine) -> str:
-    """Replace generic advice with the driver's `set` commands."""
+    """Suggest the driver's `set` commands."""
     from machinectl.ssh.ssh_errors import ANOTHER_KEY, ANOTHER_PORT
 
     if port := flag_of_set(machine, "ssh-port"):
@@ -137,7 +137,7 @@ def with_set_commands(hint: str, machine: Machine) -> str:
 
 
 def first_jump_machine(ssh: SSHEndpoint) -> str:
-    """Return the first jump machine, or "" if the first jump host is no machine."""
+    """Return "" if the first jump host is no machine."""
     name = ""
     while ssh.jump:
         name, ssh = ssh.jump.machine, ssh.jump.endpoint
@@ -145,9 +145,9 @@ def first_jump_machine(ssh: SSHEndpoint) -> str:
 
 
 def pin_accepted_key(store: Store, console: Console, machine: Machine, session: SSHSession) -> None:
-    """Pin a session's host key if it is new.
+    """Pin a new host key.
 
-    Locks the machine only then: a `provision` may hold it for minutes.
+    Locks only if needed: a `provision` may hold the machine for minutes.
     """
     if session.known_hosts != pinned_known_hosts(machine):
         with store.writing(machine.name, waiting(console, machine.name)) as held:
@@ -166,7 +166,7 @@ def pin_known_hosts(held: Held, known_hosts: bytes) -> None:
 def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint) -> None:
     """Pin a host's key before the first login.
 
-    If the host is unreachable, the first login pins it, unless a key is required. Raises HostKeyRefused.
+    An unreachable host is only an error if a key is required. Raises HostKeyRefused.
     """
     from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -190,9 +190,9 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
 def logged_in_as_root(
     held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None
 ) -> Iterator[StreamingRunner]:
-    """Log in as root, pin the host key, and lock the host until the connection ends.
+    """Log in as root, pin the host key, and lock the host.
 
-    Raises SSHError, RootRefused if sudo fails, MachineError if another machinectl has the lock.
+    Raises SSHError, RootRefused without sudo, MachineError if another machinectl has the lock.
     """
     with logged_in(held.machine, console, access, ssh=ssh) as session:
         pin_session_key(held, session)
@@ -205,7 +205,7 @@ def logged_in_as_root(
 
 
 def root_runner(session: SSHSession, console: Console, access: Access) -> StreamingRunner:
-    """Raise RootRefused if the user cannot become root."""
+    """Raise RootRefused without sudo."""
     from machinectl.ssh.client.sudo import become_root
 
     return become_root(session, access.credentials, console)

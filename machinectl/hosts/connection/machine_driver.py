@@ -1,4 +1,4 @@
-"""A machine's driver, endpoints, jump hosts and driver state."""
+"""A machine's driver, endpoints and jump hosts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def driver_of(machine: Machine) -> Driver:
 
 
 def endpoints_of(machine: Machine) -> Where:
-    """Return the driver's endpoints with the record's jump host."""
+    """Add the record's jump host."""
     there = driver_of(machine).where(driver_instance(machine))
     return replace(there, ssh=with_jump_host(machine, there.ssh))
 
@@ -49,15 +49,15 @@ def with_jump_host(machine: Machine, ssh: SSHEndpoint | None) -> SSHEndpoint | N
 
 
 def jump_host_of(machine: Machine) -> Jump | None:
-    """Return a machine's jump host.
+    """Return the jump host.
 
-    Raises UsageError if it is invalid, MachineError if its machine is missing, unreadable, without SSH, or in a loop.
+    Raises UsageError if invalid, MachineError if its machine is missing, unreadable, without SSH, or in a loop.
     """
     return resolve_jump_host(machine, known_hosts_path(machine), (machine.name,)) if machine.jump else None
 
 
 def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> Jump:
-    """Return a machine's jump host. `pins` is its default known_hosts file; `passed` are the machines so far."""
+    """`pins` is the default known_hosts file; `passed` are the machines so far."""
     from machinectl.ssh.ssh_settings import jump_host
 
     pins = pins if os.path.exists(pins) else ""
@@ -109,7 +109,7 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
 
 
 def save_driver_state(held: Held, driver: Driver, state: str) -> None:
-    """Record a driver's new state and, if changed, the engine's URL."""
+    """Record a driver's state and the engine's URL."""
     machine = held.machine
     if state == machine.driver_state:
         return
@@ -124,9 +124,9 @@ def save_driver_state(held: Held, driver: Driver, state: str) -> None:
 
 
 def flag_of_set(machine: Machine, what: str) -> str:
-    """Return the option of `set` for `ssh-port` or `ssh-key`, or "".
+    """Return the option of `set` for `ssh-port` or `ssh-key`.
 
-    "" with a jump host, because that may be the one to change.
+    "" with a jump host, which may need the change instead.
     """
     option = f"{machine.driver}-{what}"
     known = () if machine.jump else driver_of(machine).options()

@@ -49,21 +49,21 @@ LINGER = 1.0
 
 
 class ProgramResult(NamedTuple):
-    """The exit status as in a shell, and the last lines printed."""
+    """A shell's exit status, and the last lines."""
 
     status: int
     said: str
 
 
 def machine_host_block(machine: Machine) -> str:
-    """Return a `Host` block for ssh_config. Raises MachineError without SSH."""
+    """Raise MachineError without SSH."""
     endpoint = ssh_endpoint(machine)
     known_hosts = checked_known_hosts(machine, endpoint)
     return host_block(machine.name, endpoint, known_hosts=known_hosts, also=also_known_as(machine))
 
 
 def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
-    """Return the known_hosts path, or "" if there is no file yet.
+    """Return "" if there is no file yet.
 
     Raises MachineError unless all files that ssh reads are regular: on a pipe, ssh waits forever.
     """
@@ -79,7 +79,7 @@ def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
 
 
 def also_known_as(machine: Machine) -> str:
-    """Return an ssh:// URL's host behind a jump host: docker's ssh needs it as an alias."""
+    """Return the host of an ssh:// URL behind a jump host: docker's ssh needs it as an alias."""
     if not (machine.jump and machine.url.startswith("ssh://")):
         return ""
     host = engine_url.parse(machine.url).host
@@ -88,7 +88,7 @@ def also_known_as(machine: Machine) -> str:
 
 @contextmanager
 def temporary_ssh_config(machines: Iterable[Machine]) -> Iterator[str]:
-    """Write a config for `ssh -F` with the machines and the user's own; yield its path."""
+    """Yield the path of a config for `ssh -F`: machines and the user's own."""
     blocks = [machine_host_block(machine) for machine in machines]
     with temporary_directory() as directory:
         path = os.path.join(directory, "ssh_config")
@@ -100,7 +100,7 @@ def temporary_ssh_config(machines: Iterable[Machine]) -> Iterator[str]:
 def run_ssh_program(
     command: Sequence[str], machines: Sequence[Machine], console: Console, access: Access
 ) -> ProgramResult:
-    """Run a program that logs in to hosts, and print its stderr.
+    """Print the program's stderr.
 
     Raises HostKeyRefused for a changed key, MachineError if it cannot start.
     """
@@ -136,7 +136,7 @@ def run_ssh_program(
 
 
 class StderrReader:
-    """Prints stderr, but holds back ssh's banner and all after it."""
+    """Holds back ssh's banner and all after it."""
 
     def __init__(self, console: Console) -> None:
         self.said: deque[str] = deque(maxlen=MOST_KEPT)
@@ -155,7 +155,7 @@ class StderrReader:
 
 
 def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Access) -> None:
-    """Raise SSHError if the output shows why ssh did not connect."""
+    """Raise SSHError if the output shows why."""
     from machinectl.ssh.ssh_errors import SSHError
 
     if CHANGED in said:

@@ -1,4 +1,4 @@
-"""Run a script on a host and stream its output, through OpenSSH if possible, else our own SSH."""
+"""Run a script on a host, through OpenSSH if possible, else our own SSH."""
 
 from __future__ import annotations
 
@@ -29,10 +29,7 @@ SILENT = ("timed out", "No route to host", "Host is down", "Network is unreachab
 
 @dataclass(frozen=True)
 class RemoteScript:
-    """A shell script, run as root with `sudo`. `input` is its stdin.
-
-    `native` forces our own SSH; OpenSSH keeps `connections` open.
-    """
+    """`input` is stdin. `native` forces our own SSH; OpenSSH keeps `connections` open."""
 
     script: str
     sudo: bool = False
@@ -44,10 +41,7 @@ class RemoteScript:
 def run_remote_script(
     store: Store, console: Console, name: str, access: Access, order: RemoteScript, say: WriteOutput, over: StopEvent
 ) -> int | None:
-    """Return the exit status, or None if stopped before the start.
-
-    Pins an unknown host key. Raises MachineError.
-    """
+    """Return the exit status, or None if stopped before the start. Pins an unknown host key."""
     machine = store.read(name)
     endpoint = ssh_endpoint(machine)
     if known_hosts := known_hosts_for_openssh(machine, endpoint, access, order):
@@ -75,17 +69,14 @@ def run_remote_script(
 
 
 def known_hosts_for_openssh(machine: Machine, endpoint: SSHEndpoint, access: Access, order: RemoteScript) -> str:
-    """Return known_hosts, or "" if OpenSSH cannot be used.
-
-    OpenSSH needs a pinned host key and cannot use our options.
-    """
+    """Return "" if OpenSSH cannot be used: it needs a pinned host key and cannot take passwords."""
     if order.native or order.sudo or access.is_told or access.trace or not shutil.which("ssh"):
         return ""
     return checked_known_hosts(machine, endpoint)
 
 
 def raise_if_unreachable(endpoint: SSHEndpoint, failure: NotStarted) -> None:
-    """Raise Unreachable if the host did not answer: do not wait for the timeout twice."""
+    """Raise Unreachable if the host did not answer, to avoid a second timeout."""
     if not any(words in failure.cause for words in SILENT):
         return
     from machinectl.ssh.client.handshake import unreachable

@@ -1,4 +1,4 @@
-"""Copy files over our own SFTP if `scp` is missing or cannot use the credentials."""
+"""Copy files over our own SFTP if `scp` is not possible."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def copy_by_sftp(
     access: Access,
     progress: CopyProgress,
 ) -> int:
-    """Return scp's exit status. Raises SSHError if a login fails."""
+    """Return scp's exit status. Raises SSHError."""
     from machinectl.ssh.sftp.sftp_copying import Copier
 
     failures: list[str] = []
@@ -72,8 +72,7 @@ def copy_by_sftp(
 class CopyInterruption:
     """^C, SIGTERM or SIGHUP while copying.
 
-    Takes effect between two messages to a host; then leftovers are removed. Both have a time limit, because the host
-    may hang.
+    Takes effect between two messages to a host, then removes leftovers, with time limits because the host may hang.
     """
 
     def __init__(self) -> None:
@@ -91,7 +90,7 @@ class CopyInterruption:
     def deferred(self, abandon: Callable[[], None]) -> Iterator[None]:
         """Let `check` raise for a signal; after PATIENCE, call `abandon` in another thread.
 
-        A second signal raises at once. Ignored (nohup) and default signals are not changed.
+        A second signal raises at once. Ignored (nohup) and default signals stay.
         """
         over = threading.Timer(PATIENCE, abandon)
         over.daemon = True
@@ -130,7 +129,7 @@ def open_copy_side(
     connections: ExitStack,
     interruption: CopyInterruption,
 ) -> CopySide:
-    """Return local files, or a host after logging in and pinning its key."""
+    """Log in and pin the host's key."""
     from machinectl.ssh.sftp.sftp_copying import LocalSide, RemoteSide
 
     if place.machine is None:
@@ -145,7 +144,7 @@ def open_copy_side(
 
 
 def sftp_path(place: MachinePath) -> bytes:
-    """Return a path for SFTP, which starts at home and does not expand ~."""
+    """Return a path that starts at home: SFTP does not expand ~."""
     path = os.fsencode(place.path)
     if place.machine is None:
         return path
@@ -167,7 +166,7 @@ def is_directory(to: CopySide, target: MachinePath, fail: Callable[[str], None])
 
 
 def explain_sftp_failure(said: str, target: MachinePath, console: Console) -> None:
-    """After SFTP's unspecific "Failure", suggest checking the disk."""
+    """Suggest checking the disk: SFTP says only "Failure" if it is full."""
     if FAILURE not in said:
         return
     path = shlex.quote(target.path or ".")

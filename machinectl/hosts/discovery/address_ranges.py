@@ -45,9 +45,9 @@ class AddressRange:
 
 
 def parse_ranges(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) -> list[AddressRange]:
-    """Return sorted, merged ranges.
+    """Sort and merge ranges.
 
-    `resolve` returns a name's addresses. Raises UsageError for invalid text, MachineError for an unknown name.
+    `resolve` returns a name's addresses. Raises UsageError for invalid text, MachineError for unknown names.
     """
     found = sorted(span for text in texts for span in parse_range(text.strip(), resolve))
     merged: list[AddressRange] = []
@@ -61,7 +61,6 @@ def parse_ranges(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) 
 
 
 def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[AddressRange]:
-    """Parse one argument. A name may have several addresses."""
     # Link-local addresses with an interface (fe80::1%eth0) are not supported.
     if "%" in text:
         raise invalid_range(text)
@@ -85,7 +84,7 @@ def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[Addr
 
 
 def network_range(text: str) -> AddressRange:
-    """Return host addresses; `text` may be any address of the network (192.168.0.29/24)."""
+    """Accept any address of the network (192.168.0.29/24)."""
     network = ipaddress.ip_network(text, strict=False)
     whole = range_between(network[0], network[-1])
     if whole.count < LEAST_NETWORK:
@@ -95,7 +94,7 @@ def network_range(text: str) -> AddressRange:
 
 
 def dashed_range(first: Address, end: str) -> AddressRange:
-    """Parse the end: an address, or the last part (IPv4). Raises ValueError."""
+    """`end` is an address, or its last part. Raises ValueError."""
     if first.version == IPV4 and end.isascii() and end.isdecimal():
         end = f"{str(first).rpartition('.')[0]}.{end}"
     last = ipaddress.ip_address(end)
@@ -117,7 +116,7 @@ def is_ip_address(text: str) -> bool:
 
 
 def is_host_name(text: str) -> bool:
-    """Return whether this may be a name rather than a mistyped address (300.1.1.1)."""
+    """Return False for mistyped addresses (300.1.1.1)."""
     return (
         0 < len(text) <= LONGEST_HOST
         and HOST_CHARACTERS.issuperset(text)
@@ -137,7 +136,7 @@ def invalid_range(text: str) -> UsageError:
 
 
 def own_network() -> str:
-    """Return this computer's private /24 network, else an example. Sends no packet.
+    """Return this computer's private /24, else an example. Sends no packet.
 
     A public address has strangers as neighbours.
     """
@@ -152,7 +151,7 @@ def own_network() -> str:
 
 
 def parse_ports(text: str) -> list[int]:
-    """Parse `22,2375,2376`; drop duplicates. Raises UsageError."""
+    """Parse `22,2375,2376`. Raises UsageError."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
         if not (word.isascii() and word.isdecimal() and len(word) <= len(str(HIGHEST_PORT))) or not (

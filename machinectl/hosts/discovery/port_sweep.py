@@ -33,7 +33,7 @@ class SweepTarget(NamedTuple):
 class PortSweep:
     """Each target has `timeout` seconds; Linux resends a lost packet after one.
 
-    `refusing` are addresses that refused; `no_way` counts targets without a route.
+    `no_way` counts targets without a route.
     """
 
     def __init__(self, targets: Iterable[SweepTarget], timeout: float) -> None:
@@ -53,11 +53,11 @@ class PortSweep:
 
     @property
     def waiting(self) -> bool:
-        """Whether `step` would wait for an answer rather than a socket."""
+        """Whether `step` would wait for an answer, not a socket."""
         return bool(self._trying)
 
     def step(self, room: int) -> list[tuple[SweepTarget, socket.socket]]:
-        """Keep up to `room` attempts running, wait for one, and return new connections; callers close them.
+        """Keep `room` attempts running, wait, and return connections; callers close them.
 
         Raises MachineError if no socket can be opened.
         """
@@ -130,12 +130,11 @@ class PortSweep:
 
 
 def connect_again(target: SweepTarget, deadline: Deadline) -> socket.socket:
-    """Raise OSError if it fails."""
     return socket.create_connection(target, deadline.remaining())
 
 
 def is_self_connected(sock: socket.socket) -> bool:
-    """Return whether a socket connected to itself, which TCP allows if the local port is the target."""
+    """TCP allows it if the local port is the target."""
     try:
         return bool(sock.getsockname() == sock.getpeername())
     except OSError:  # the connection was closed meanwhile

@@ -1,4 +1,4 @@
-"""Scan addresses for SSH servers and engines, and match them with machines."""
+"""Scan addresses and match them with machines."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver
     from machinectl.machines.store import Store
 
-# Sockets and addresses at once: a /24 is scanned at three ports in one go. An unused LAN address stays in the
-# kernel's neighbour table for three seconds, twice as long as it is tried. The table holds 1,024
+# Sockets and addresses at once: a /24 is scanned at three ports in one go. An unused LAN address occupies the
+# kernel's neighbour table for three seconds, twice the time spent on it. The table holds 1,024
 # (net.ipv4.neigh.default.gc_thresh3); packets to further addresses are lost.
 SOCKETS = 1024
 ADDRESSES = 340
@@ -54,10 +54,9 @@ class FoundHost:
 
 
 class NetworkScan:
-    """Scans targets, with `timeout` seconds per connection and service.
+    """`timeout` (seconds) applies per connection and service.
 
-    `hosts` works after an interrupted `run`, too. `refusing` counts other addresses that refused; `no_way` counts
-    targets without a route.
+    `hosts` works after an interrupted `run`, too. `no_way` counts targets without a route.
     """
 
     def __init__(self, store: Store, targets: Iterable[SweepTarget], timeout: float, sockets: int = SOCKETS) -> None:
@@ -99,7 +98,6 @@ class NetworkScan:
             self._tell_whose(known)
 
     def _hand_over(self, target: SweepTarget, sock: socket.socket) -> None:
-        """Identify a service in a thread."""
         self._held += 1
         self._work.put((target, sock))
         if self._crew < min(AT_WORK, self._held):
@@ -138,7 +136,7 @@ class NetworkScan:
 
 
 class MachineAddresses:
-    """Host addresses of machines. Names are resolved in the background."""
+    """Resolves names in the background."""
 
     def __init__(self, store: Store) -> None:
         self._of_machine = {name: set(hosts) for name, hosts in hosts_of_machines(store)}
@@ -148,7 +146,7 @@ class MachineAddresses:
                 self._lookups.add(host)
 
     def by_address(self, seconds: float) -> Mapping[str, list[str]]:
-        """Return machines by address; skip names not resolved within `seconds`."""
+        """Skip names not resolved within `seconds`."""
         resolved = self._lookups.answers(seconds)
         found: dict[str, list[str]] = {}
         for name, hosts in self._of_machine.items():
@@ -159,7 +157,7 @@ class MachineAddresses:
 
 
 def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
-    """Yield each machine with its hosts, from its record and driver."""
+    """Read hosts from records and drivers."""
     drivers: dict[str, Driver | None] = {}
     for name in store.names():
         try:
@@ -175,7 +173,7 @@ def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
 
 
 def canonical_address(address: str) -> str:
-    """Normalize an address; return other text unchanged."""
+    """Return other text unchanged."""
     try:
         return str(ipaddress.ip_address(address))
     except ValueError:

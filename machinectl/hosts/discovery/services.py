@@ -42,8 +42,8 @@ class SpokenProtocol(StrEnum):
 class FoundService:
     """`said` is SSH's greeting, the Server header, or the first line.
 
-    `key` is SSH's host key. With `tls`, `names` are the certificate's, and `asks` means that it wants a client's.
-    `is_open`: everyone can use the engine.
+    With `tls`, `names` are the certificate's, and `asks` means that it wants a client's. `is_open`: everyone can use
+    the engine.
     """
 
     port: int
@@ -57,7 +57,7 @@ class FoundService:
 
     @property
     def is_engine(self) -> bool:
-        """Whether it is or may be an engine: if it wants a certificate, only its clients can tell."""
+        """Whether it may be an engine. If it wants a certificate, only its clients know."""
         return self.speaks is SpokenProtocol.ENGINE or self.asks
 
     def fields(self) -> dict[str, object]:
@@ -75,7 +75,7 @@ class FoundService:
 
 
 def identify_service(target: SweepTarget, sock: socket.socket, timeout: float) -> FoundService:
-    """Identify a service within `timeout` seconds. Callers close `sock`."""
+    """Callers close `sock`."""
     deadline = Deadline(timeout)
     try:
         if target.port not in NO_GREETING:
@@ -103,7 +103,7 @@ def service_from_greeting(target: SweepTarget, sock: socket.socket, words: bytes
 
 
 def service_from_requests(target: SweepTarget, sock: socket.socket, deadline: Deadline) -> FoundService:
-    """Identify a service with HTTP and TLS requests."""
+    """Try HTTP and TLS requests."""
     # A TLS server answers a request that is not TLS at once; a plain one may wait for the rest of a TLS greeting.
     tongues = (in_tls, in_plain) if target.port == TLS_PORT else (in_plain, in_tls)
     for speak in tongues:

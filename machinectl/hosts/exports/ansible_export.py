@@ -29,7 +29,7 @@ TEMPLATES = re.compile(r"\{[{%#]")
 
 
 def host_variables(machine: Machine) -> dict[str, Any]:
-    """Return connection, engine and labels. Raises MachineError if the address is unknown."""
+    """Raise MachineError if the address is unknown."""
     found: dict[str, Any] = {"machinectl_driver": machine.driver, "machinectl_labels": dict(machine.labels)}
     if machine.url:
         found["docker_host"] = machine.url
@@ -42,7 +42,7 @@ def host_variables(machine: Machine) -> dict[str, Any]:
 
 
 def ansible_endpoint(machine: Machine) -> SSHEndpoint | None:
-    """Return the driver's SSH endpoint, else that of an ssh:// engine."""
+    """Fall back to an ssh:// engine's host."""
     ssh = endpoints_of(machine).ssh
     if ssh is None and machine.url.startswith("ssh://"):
         url = engine_url.parse(machine.url)
@@ -51,7 +51,7 @@ def ansible_endpoint(machine: Machine) -> SSHEndpoint | None:
 
 
 def connection_variables(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
-    """Return SSH variables. Until a host key is pinned, the user's ssh checks it."""
+    """Until a host key is pinned, the user's ssh checks it."""
     check_endpoint(ssh)
     found: dict[str, Any] = {"ansible_host": ssh.host}
     if ssh.port:
@@ -70,7 +70,7 @@ def connection_variables(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:
 
 
 def escape_templates(value: Any) -> Any:
-    """Mark values as unsafe so that Ansible does not evaluate them; drop such marks from labels."""
+    """Mark values that Ansible would evaluate; drop such marks from labels."""
     if isinstance(value, dict):
         return {key: escape_templates(each) for key, each in value.items() if not key.startswith("__ansible_")}
     if isinstance(value, str) and TEMPLATES.search(value):
@@ -79,10 +79,7 @@ def escape_templates(value: Any) -> Any:
 
 
 def inventory_groups(machines: Iterable[Machine], with_ssh: Iterable[str]) -> dict[str, list[str]]:
-    """Return names by group: all, with SSH, by driver, by label.
-
-    The label `role=web` makes the group `role_web`, `role` alone `role`.
-    """
+    """Group by SSH, driver and label. Label `role=web` makes group `role_web`, `role` makes `role`."""
     found: dict[str, list[str]] = {}
     reached = set(with_ssh)
     for machine in machines:

@@ -39,7 +39,7 @@ class SyncStep(Enum):
 class ContextStatus:
     """`is_there` means that our context exists.
 
-    `why` and `hint` explain a mismatch; `wanted` is the correct context, if known.
+    `why` and `hint` explain a mismatch; `wanted` is the correct context.
     """
 
     machine: str
@@ -72,7 +72,7 @@ def context_mark(store: Store, name: str) -> Mark:
 
 
 def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
-    """Compare a machine with its context. `adopting` accepts a removed machine's context."""
+    """With `adopting`, accept a removed machine's context."""
     name = machine.name
     try:
         found = docker.read(name)
@@ -121,7 +121,6 @@ def is_gone(mark: Mark) -> bool:
 
 
 def name_conflict(context: Context) -> ContextStatus:
-    """Explain whose context has the machine's name."""
     name = context.name
     why = f'docker has a context "{name}" that is not machinectl\'s'
     hint = (
@@ -153,7 +152,7 @@ def context_difference(found: Context | None, wanted: Context) -> str:
 
 
 def context_statuses(docker: Contexts, store: Store, *, adopting: bool = False) -> Iterator[ContextStatus]:
-    """Yield the status of machines' contexts, then of orphaned ones."""
+    """Yield machines' contexts, then orphaned ones."""
     for name in store.names():
         try:
             yield context_status(docker, store, store.read(name), adopting=adopting)
@@ -164,7 +163,7 @@ def context_statuses(docker: Contexts, store: Store, *, adopting: bool = False) 
 
 
 def sync_context(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
-    """Update a machine's context; return its previous status. Raises MachineError."""
+    """Return the previous status. Raises MachineError."""
     found = context_status(docker, store, machine, adopting=adopting)
     if not found.needs_sync:
         return found
@@ -179,7 +178,7 @@ def sync_context(docker: Contexts, store: Store, machine: Machine, *, adopting: 
 
 
 def remove_context(docker: Contexts, store: Store, name: str) -> bool:
-    """Return whether a removed machine had a context. Raises ContextError."""
+    """Return whether there was one. Raises ContextError."""
     if not has_own_context(docker, store, name):
         return False
     with docker.writing():
@@ -191,7 +190,7 @@ def remove_context(docker: Contexts, store: Store, name: str) -> bool:
 
 
 def has_own_context(docker: Contexts, store: Store, name: str) -> bool:
-    """Return whether this store wrote the context. Unreadable ones count as foreign."""
+    """Return whether this store wrote it; False if unreadable."""
     try:
         found = docker.read(name)
     except ContextError:
@@ -205,10 +204,7 @@ def orphaned_contexts(docker: Contexts, store: Store) -> Iterator[str]:
 
 
 def update_contexts(store: Store, name: str, before: Machine | None, after: Machine | None) -> list[str]:
-    """Update contexts after a machine has changed (`Store`'s Follower); return notes.
-
-    `name` is the old name. Raises MachineError.
-    """
+    """Update contexts after a machine has changed (`Store`'s Follower); return notes. `name` is the old name."""
     docker = Contexts()
     said = []
     if (not after or after.name != name) and remove_context(docker, store, name):
@@ -227,7 +223,7 @@ def wants_context(machine: Machine) -> bool:
 
 
 def removed_context_notes(docker: Contexts, name: str, renamed: str = "") -> list[str]:
-    """Return a note if docker still uses a removed context, which breaks every docker command."""
+    """If docker still uses a removed context, every docker command fails."""
     if docker.chosen() == name:
         other = shlex.quote(renamed) if renamed and not invalid_name_reason(renamed) else DEFAULT
         return [f'docker was pointed at the context "{name}", which is gone: docker context use {other}']

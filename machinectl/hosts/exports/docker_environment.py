@@ -13,7 +13,7 @@ VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MAC
 def docker_variables(store: Store, name: str) -> dict[str, str | None]:
     """Return variables; None unsets one.
 
-    If DOCKER_TLS_VERIFY is set, docker wants a ca.pem, even for unix and ssh.
+    DOCKER_TLS_VERIFY makes docker want a ca.pem, even for unix and ssh.
     """
     machine = store.read_ready(name)
     if store.is_unsettled(name):

@@ -23,10 +23,7 @@ OWN = frozenset({"machine", "driver", "instance", "job"})
 
 
 def scrape_target(machine: Machine) -> dict[str, Any] | None:
-    """Return a machine's target, or None without metrics-addr.
-
-    Raises MachineError if other hosts cannot reach it.
-    """
+    """Return None without metrics-addr. Raises MachineError if other hosts cannot reach it."""
     asked = dict(option.partition("=")[::2] for option in machine.engine.options).get(METRICS, "")
     if not asked:
         return None
@@ -37,7 +34,7 @@ def scrape_target(machine: Machine) -> dict[str, Any] | None:
 
 
 def metrics_address(machine: Machine, asked: str) -> str:
-    """Return the host:port for other hosts; `asked` is Go's net.Listen address."""
+    """Return host:port for other hosts; `asked` is Go's net.Listen address."""
     mend = f"machinectl set --engine-opt {METRICS}={ANY}:9323 {machine.name}"
     try:
         found = engine_url.parse(f"tcp://{ANY if asked.startswith(':') else ''}{asked}")
@@ -70,7 +67,7 @@ def is_any(host: str) -> bool:
 
 
 def prometheus_labels(machine: Machine) -> dict[str, str]:
-    """Return valid label names. If two become equal, the first wins."""
+    """If two names become equal, the first wins."""
     found: dict[str, str] = {}
     for key, value in machine.labels.items():
         found.setdefault(prometheus_name(key), value)

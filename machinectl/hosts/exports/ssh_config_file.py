@@ -1,6 +1,6 @@
-"""Keep STORE/ssh_config up to date, for `Include` in `~/.ssh/config`.
+"""Keep STORE/ssh_config current, for `Include` in `~/.ssh/config`.
 
-`ssh-config --write` creates it. Every version of ssh must read it: an unknown option fails for every host.
+`ssh-config --write` creates it. An option unknown to the user's ssh would fail for every host.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def ssh_config_path(store: Store) -> str:
 
 
 def block_of(machine: Machine) -> str:
-    """Return "" without SSH. Raises MachineError if the driver or jump host fails."""
+    """Return "" without SSH. Raises MachineError."""
     return machine_host_block(machine) if endpoints_of(machine).ssh else ""
 
 
 def write_ssh_config(store: Store, warn: Callable[[str], None]) -> None:
-    """Write all machines' blocks. Changes to machines wait meanwhile."""
+    """Write all blocks. Machine changes wait."""
     make_directory(store, store.locks)
     with Lock(os.path.join(store.locks, LOCK)):
         try:
@@ -62,7 +62,7 @@ def write_ssh_config(store: Store, warn: Callable[[str], None]) -> None:
 
 
 def rewrite_outdated(store: Store) -> None:
-    """Rewrite a file of another version, ssh or store path. Raises MachineError."""
+    """Rewrite the file for another version, ssh or path."""
     path = ssh_config_path(store)
     if not os.access(path, os.W_OK) or is_current(store):
         return
@@ -77,7 +77,7 @@ def rewrite_outdated(store: Store) -> None:
 
 
 def is_current(store: Store) -> bool:
-    """Return whether no rewrite is needed; also True if unreadable."""
+    """Return True also if it is unreadable."""
     try:
         text = read_file(ssh_config_path(store), LONGEST).decode(errors="surrogateescape")
     except OSError:
@@ -88,7 +88,6 @@ def is_current(store: Store) -> bool:
 
 
 def is_about(written: str, store: Store) -> bool:
-    """Return whether a written path is the store's."""
     try:
         return os.path.samefile(ast.literal_eval(written), store.root)
     except (OSError, ValueError, SyntaxError, TypeError):
@@ -96,14 +95,14 @@ def is_about(written: str, store: Store) -> bool:
 
 
 def ignore_unknown_line(store: Store) -> str:
-    """Make older ssh ignore the guard. ssh uses only the first such line, so include the user's."""
+    """Make older ssh ignore the guard. Only the first such line counts, so include the user's."""
     return IGNORE + ",".join(dict.fromkeys([GUARD, *ignored_options(ssh_config_path(store))]))
 
 
 def all_blocks(
     store: Store, warn: Callable[[str], None], before: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, str]:
-    """Return blocks by name. An unreadable machine keeps its old block."""
+    """An unreadable machine keeps its old block."""
     found = {}
     for name in store.names():
         try:
@@ -118,7 +117,7 @@ def all_blocks(
 
 
 def update_ssh_config(store: Store, name: str, after: Machine | None) -> None:
-    """Update a changed machine's block (`Store`'s Follower). Raises MachineError."""
+    """Update one machine's block (`Store`'s Follower)."""
     with Lock(os.path.join(store.locks, LOCK)):
         with Translated(ssh_config_path(store)):
             blocks = parse_ssh_config(read_file(ssh_config_path(store), LONGEST))
@@ -131,7 +130,6 @@ def update_ssh_config(store: Store, name: str, after: Machine | None) -> None:
 
 
 def note_jump_host(store: Store, console: Console, machine: Machine) -> None:
-    """Warn about a jump host's surprises."""
     host = host_of(machine.jump)
     if host and not store.exists(host) and (near := closest_match(host, store.names())):
         console.note(
@@ -147,7 +145,7 @@ def note_jump_host(store: Store, console: Console, machine: Machine) -> None:
 
 
 def blocks_behind_jump_host(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str, str]:
-    """Return blocks of machines that may be behind `name`: they hold its key and address."""
+    """Return new blocks of machines behind `name`, which hold its key and address."""
     found = {}
     for other in [each for each, text in blocks.items() if PROXY in text and each != name]:
         with suppress(MachineError):
@@ -160,7 +158,6 @@ def has_address(machine: Machine) -> bool:
 
 
 def parse_ssh_config(text: bytes) -> dict[str, str]:
-    """Return blocks by machine name."""
     blocks: dict[str, str] = {}
     name = ""
     for line in text.decode(errors="surrogateescape").splitlines(keepends=True):

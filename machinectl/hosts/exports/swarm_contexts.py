@@ -1,4 +1,4 @@
-"""Keep a docker context NAME-swarm per swarm, for a manager that answers."""
+"""Keep a docker context NAME-swarm per swarm, for a working manager."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ def swarm_context_name(swarm: str) -> str:
 
 
 def managers_by_swarm(store: Store) -> dict[str, Managers]:
-    """Return contexts' possible managers by swarm ID."""
     found: dict[str, Managers] = {}
     for machine, node in all_nodes(store):
         if node.manages and node.cluster and node.swarm and machine.context:
@@ -43,9 +42,9 @@ def managers_by_swarm(store: Store) -> dict[str, Managers]:
 
 
 def update_swarm_contexts(store: Store, before: Machine | None, after: Machine | None) -> list[str]:
-    """Update swarm contexts after a machine has changed; return notes.
+    """Update contexts after a machine has changed; return notes.
 
-    Asks no engine: a recorded manager keeps its context. Raises MachineError.
+    Asks no engine: a recorded manager keeps its context.
     """
     nodes = [node for machine in (before, after) if machine and (node := node_of(machine))]
     docker = Contexts()
@@ -64,7 +63,7 @@ def update_swarm_contexts(store: Store, before: Machine | None, after: Machine |
 
 
 def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> list[str]:
-    """Point a context at manager `lead`, else another; return notes. Raises MachineError."""
+    """Prefer the manager `lead`; return notes."""
     wanted, said = pointed_swarm_context(docker, store, cluster, lead)
     if wanted is None:
         return said
@@ -77,7 +76,7 @@ def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str)
 
 
 def pointed_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> tuple[Context | None, list[str]]:
-    """Return the changed context or None, and notes. Raises MachineError."""
+    """Return the changed context or None, and notes."""
     known = managers_by_swarm(store).get(cluster)
     if not known:
         return None, []
@@ -102,7 +101,7 @@ def swarm_context_mark(store: Store, name: str, cluster: str) -> Mark:
 
 
 def is_earlier(store: Store, context: Context) -> bool:
-    """Return whether it belongs to this store's former swarm, without managers."""
+    """Return whether its swarm, once this store's, has no managers left."""
     mark = context.mark
     if mark is None or not mark.swarm or mark.store != os.path.realpath(store.root):
         return False
@@ -110,7 +109,6 @@ def is_earlier(store: Store, context: Context) -> bool:
 
 
 def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[str]:
-    """Raise ContextError if removing fails."""
     said: list[str] = []
     for name in swarm_context_names(docker, store, cluster):
         with docker.writing():
@@ -122,7 +120,6 @@ def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[
 
 
 def swarm_context_names(docker: Contexts, store: Store, cluster: str = "") -> list[str]:
-    """Return contexts of this store's swarms, or of one."""
     found = []
     for name in sorted(docker.names()):
         try:
@@ -137,7 +134,7 @@ def swarm_context_names(docker: Contexts, store: Store, cluster: str = "") -> li
 
 
 def swarm_context_statuses(docker: Contexts, store: Store) -> Iterator[ContextStatus]:
-    """Yield statuses from records, without asking engines."""
+    """Ask no engines."""
     there = managers_by_swarm(store)
     wanted = {swarm_context_name(known[0][1].swarm): (cluster, known) for cluster, known in there.items()}
     for name, (cluster, known) in sorted(wanted.items()):
@@ -170,7 +167,7 @@ def sync_swarm_contexts(
 ) -> Iterator[tuple[ContextStatus, MachineError | None]]:
     """Point contexts at managers that answer; yield changes and failures.
 
-    `within` limits the wait for a leader's election, in seconds.
+    `within` (seconds) limits the wait for a leader's election.
     """
     there = managers_by_swarm(store)
     for name in swarm_context_names(docker, store):
@@ -197,10 +194,7 @@ def sync_swarm_contexts(
 def choose_context_manager(
     context: Context | None, known: Sequence[tuple[Machine, SwarmNode]], within: float | None
 ) -> tuple[str, bool]:
-    """Return the manager, preferably the current one, and whether it answers.
-
-    The current one stays if none answers. Raises MachineError.
-    """
+    """Prefer the current manager; also return whether one answers."""
     from machinectl.hosts.swarm.managers import Manager, find_answering_manager
 
     led = context.host if context else ""

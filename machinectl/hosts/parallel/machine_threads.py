@@ -1,4 +1,4 @@
-"""One thread per machine. The caller's thread starts them, takes their events and asks their questions."""
+"""One thread per machine. The caller's thread takes events and asks questions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Finished(Generic[Result]):
 
 
 class Question:
-    """Work that a machine's thread leaves to the caller's, such as asking the user."""
+    """Work for the caller's thread, such as asking the user."""
 
     def __init__(self, ask: Callable[[], Any]) -> None:
         # Imported here: it imports logging.
@@ -41,7 +41,7 @@ class Question:
         self.answer: Future[Any] = Future()
 
     def put(self) -> None:
-        """Ask, and pass on the answer or exception. Also raises ^C here."""
+        """Pass on the answer or exception. Also raises ^C here."""
         try:
             self.answer.set_result(self._ask())
         except BaseException as exc:
@@ -55,7 +55,7 @@ class Question:
 
 
 class MachineThreads(Generic[Result, Event]):
-    """Running threads and their events. Subclasses add events and decide about ^C and failures."""
+    """Subclasses add events and handle ^C and failures."""
 
     def __init__(self) -> None:
         self.running: set[str] = set()
@@ -63,7 +63,7 @@ class MachineThreads(Generic[Result, Event]):
         self.events: SimpleQueue[Finished[Result] | Question | Event] = SimpleQueue()
 
     def start_up_to(self, limit: int, order: StartOrder, job_of: Callable[[str], Callable[[], Result]]) -> None:
-        """Start machines until `limit` run or `order` has none ready."""
+        """Stop at `limit`, or if `order` has none ready."""
         while len(self.running) < limit and (name := order.take()):
             # A daemon thread does not keep the process from ending: at a second ^C, or while a host does not answer.
             threading.Thread(target=self._run, args=(name, job_of(name)), name=name, daemon=True).start()
@@ -84,7 +84,6 @@ class MachineThreads(Generic[Result, Event]):
             return None
 
     def ask(self, ask: Callable[[], Answer]) -> Answer:
-        """Call `ask` in the caller's thread and wait."""
         question = Question(ask)
         self.events.put(question)
         answer: Answer = question.answer.result()
@@ -92,7 +91,7 @@ class MachineThreads(Generic[Result, Event]):
 
 
 class MachineConsole:
-    """A machine's console. The caller's thread asks its questions, one at a time."""
+    """The caller's thread asks the questions, one at a time."""
 
     def __init__(self, own: Console, threads: MachineThreads[Any, Any]) -> None:
         self._own = own

@@ -63,10 +63,10 @@ def stream_output(
     timeout: float | None = None,
     input: Input | None = None,  # noqa: A002 - subprocess.run's name for it
 ) -> Events:
-    """Run `work` for machines in natural order, `limit` at once; yield output and ends.
+    """Run `work` in natural order, `limit` at once; yield output and ends, None if idle.
 
-    Yields None if idle. After `timeout` seconds, commands end with TIMED_OUT; if `input` is unreadable, with an error.
-    They also end if the caller leaves (`close()`, ^C). The caller's thread asks questions.
+    After `timeout` seconds, commands end with TIMED_OUT; if `input` is unreadable, with an error. They also end if the
+    caller leaves (`close()`, ^C). The caller's thread asks questions.
     """
     threads = StreamingThreads(console, sorted(set(names), key=lambda name: (natural(name), name)), work)
     if input:
@@ -172,7 +172,6 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
             yield self.stopped(name, 0)
 
     def abandoned(self, timeout: float | None) -> Generator[CommandEnded, None, None]:
-        """Yield an error for each command still running."""
         within = "" if self.failure or timeout is None else f" within {timeout:g} s, nor"
         for name in sorted(self.running, key=self.began.__getitem__):
             error = MachineError(
@@ -194,7 +193,7 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
 
 
 class StreamingConsole(MachineConsole):
-    """A machine's console without steps: its command's output is shown."""
+    """Shows no steps, because the output is shown."""
 
     def note(self, text: str) -> None:
         self._threads.ask(lambda: self._own.note(text))

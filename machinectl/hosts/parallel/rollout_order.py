@@ -25,10 +25,10 @@ class StartOrder(Protocol):
 
 
 class BatchSizes:
-    """Batch sizes from --batch: 2, 25% of all, or 1,5,20 (the last repeats)."""
+    """--batch: 2, 25% of all, or 1,5,20 (the last repeats)."""
 
     def __init__(self, text: str) -> None:
-        """Raise UsageError for other text."""
+        """Raise UsageError if invalid."""
         self._sizes = [size.strip() for size in text.split(",")]
         for size in self._sizes:
             number = size.removesuffix("%")
@@ -41,7 +41,7 @@ class BatchSizes:
                 )
 
     def of(self, count: int, *, after: int = 0) -> list[int]:
-        """Return sizes for `count` engines after `after` done ones. Percentages round down, to at least one."""
+        """Return sizes after `after` done engines. Percentages round down, to at least one."""
         sizes = self._sizes_for(after + count)
         return sizes[len(list(in_batches(range(after), sizes))) :] or sizes[-1:]
 
@@ -63,7 +63,7 @@ def in_batches(names: Sequence[Name], sizes: Sequence[int]) -> Iterator[list[Nam
 
 
 class SimpleOrder:
-    """Keep the given order and wait for none."""
+    """Wait for no other machine."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._waiting = list(reversed(list(names)))
@@ -78,12 +78,11 @@ class SimpleOrder:
 class RolloutOrder:
     """Start machines after their dependencies, and `rolled` engines in batches.
 
-    `after` maps a name to machines that end first, such as jump hosts. Batches run one by one; the last of several
-    sizes repeats. The roll stops after more than `max_failures` failures for which `counts` is true. Machines in
-    `failed`, and those after them, do not start.
+    `after` maps a name to its dependencies, such as jump hosts. The last batch size repeats. The roll stops after more
+    than `max_failures` failures that `counts` accepts. Machines in `failed`, and those after them, do not start.
 
-    `barred` maps skipped machines to the failed one before; `stopped` lists those skipped by the end of the roll. ^C
-    adds to neither.
+    `barred` maps skipped machines to the failed one; `stopped` lists those skipped by the end of the roll. ^C adds to
+    neither.
     """
 
     def __init__(
@@ -139,7 +138,7 @@ class RolloutOrder:
 
     @property
     def failures_left(self) -> int:
-        """Failures left; below 0, the roll has stopped."""
+        """Below 0, the roll has stopped."""
         return self._failures_left
 
     def _may_begin(self, name: str) -> bool:
@@ -151,7 +150,6 @@ class RolloutOrder:
         return name in self._waiting or name in self._at_work
 
     def _bar_after(self, name: str) -> None:
-        """Bar all machines that depend on a failed one."""
         lost = {name}
         # Dependencies come first.
         for other in list(self._waiting):

@@ -1,4 +1,4 @@
-"""Work on many machines at once. One failure does not stop the others."""
+"""Work on many machines at once. Failures do not stop others."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def work_on_each(
     access: Access,
     work: Callable[[Held, Console, Access], None],
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Lock each selected machine and work on it; see `run_at_once`.
+    """Lock each machine and work on it; see `run_at_once`.
 
-    Records failures. `work` gets its own access: a password typed for one host goes to no other.
+    Records failures. A password typed for one host goes to no other.
     """
 
     def one(name: str, console: Console) -> None:
@@ -73,7 +73,7 @@ def plan_each(
 
 @contextmanager
 def locked_machine(store: Store, console: Console, name: str) -> Iterator[Held]:
-    """Lock a machine and settle its pending certificates. Record a failure, and clear it at the next success."""
+    """Settle pending certificates first. Record a failure until the next success."""
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
         if store.is_unsettled(name):
@@ -94,12 +94,11 @@ def run_at_once(
 ) -> Generator[tuple[str, MachineError | None], None, None]:
     """Run `work(name, console)` in threads; yield each name with its error or None.
 
-    Machines start in natural order or by `order`, which may skip some. The caller's thread asks questions, one at a
-    time, and may print only while it has a result. A single machine runs in this thread.
+    Machines start in natural order or by `order`, which may skip some. The caller's thread asks questions, and may
+    print only while it has a result. A single machine runs in this thread.
 
-    ^C starts no more machines; running ones finish their step and then get KeyboardInterrupt. Finished machines are
-    still yielded, then KeyboardInterrupt is raised. A second ^C raises at once. Steps also finish if the caller leaves
-    or a thread crashes.
+    ^C starts no more machines; running ones finish their step, then get KeyboardInterrupt. Finished machines are
+    yielded before it is raised. A second ^C raises at once. Steps also finish if the caller leaves or a thread crashes.
     """
     wanted = sorted(set(names), key=lambda name: (natural(name), name))
     if len(wanted) <= 1:
@@ -120,7 +119,7 @@ def run_and_catch(work: Work, name: str, console: Console) -> MachineError | Non
 
 
 class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"]):
-    """Threads that finish their step at ^C. Other events are calls for the caller's thread."""
+    """Finishes steps at ^C. Other events are calls for the caller's thread."""
 
     board: Board
 
@@ -181,7 +180,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
 
     @contextmanager
     def handling_sigint(self) -> Iterator[None]:
-        """Turn ^C into an event, so that it does not interrupt our own code."""
+        """Turn ^C into an event, which does not interrupt our own code."""
         mine = threading.current_thread() is threading.main_thread()
         # Keep an ignored signal (nohup) or another handler.
         if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -194,7 +193,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupted(self, *_: object) -> None:
-        """Handle SIGINT. A signal handler must touch no lock except SimpleQueue's."""
+        """A signal handler must touch no lock except SimpleQueue's."""
         self.interrupts += 1
         if self.interrupts > self.tolerated:
             raise KeyboardInterrupt
@@ -215,7 +214,6 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
         self.stop()
 
     def stop(self) -> None:
-        """Start no more steps, and tell the user."""
         self.interrupts = self.interrupts or 1
         self.over.set()
         if self.running:
@@ -238,7 +236,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
 
 
 class WorkerConsole(MachineConsole):
-    """A machine's console: a line of the board. Steps end after ^C."""
+    """A line of the board. Steps end after ^C."""
 
     _threads: WorkerThreads
 

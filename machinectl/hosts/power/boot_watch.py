@@ -1,4 +1,4 @@
-"""Watch whether a host is up, has shut down, or is back."""
+"""Watch a host shut down and boot."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
 @dataclass(frozen=True)
 class HostWatch:
-    """Watches a host without prompts. `way` is its SSH endpoint; `timeout` (seconds) limits each wait."""
+    """Never prompts. `way` is the SSH endpoint; `timeout` (seconds) limits each wait."""
 
     machine: Machine
     access: Access
@@ -46,7 +46,7 @@ class HostWatch:
     pause: Callable[[float], None] = time.sleep
 
     def is_up(self) -> bool:
-        """Return whether SSH answers."""
+        """Check SSH only."""
         return self.way is not None and not self._is_silent(refused_is_up=False)
 
     def is_off(self) -> bool:
@@ -70,7 +70,7 @@ class HostWatch:
         )
 
     def until_back(self, *, before: str = "", wake: Callable[[], None] | None = None, with_engine: bool = True) -> None:
-        """Wait for SSH and, `with_engine`, the engine after a boot.
+        """Wait for SSH and, `with_engine`, the engine.
 
         `before` is the previous boot's ID; `wake` repeats until SSH answers. Raises MachineError after the timeout.
         """

@@ -1,6 +1,6 @@
 """Send Wake-on-LAN packets.
 
-Format: AMD's Magic Packet Technology, publication 20213: six bytes of ones, then the card's address 16 times.
+Format: AMD's Magic Packet Technology, publication 20213.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ ADDRESS = re.compile(r"([0-9a-f]{2})([:-])(?:[0-9a-f]{2}\2){4}[0-9a-f]{2}", re.I
 
 
 def magic_packet(mac: str) -> bytes:
-    """Accept 12:34:56:78:9a:bc, or dashes. Raises UsageError."""
+    """Accept 12:34:56:78:9a:bc or dashes. Raises UsageError."""
     if not ADDRESS.fullmatch(mac):
         raise UsageError(f"{mac!r} is not a network card's address (MAC)", "Write it as 12:34:56:78:9a:bc")
     return b"\xff" * 6 + bytes.fromhex(re.sub("[:-]", "", mac)) * 16
 
 
 def send_wake_packet(mac: str, host: str) -> None:
-    """Send the packet to the host's network (broadcast) and to the host.
+    """Broadcast on the host's network, and send to the host, for routers that remember its MAC.
 
-    The latter also arrives behind a router that remembers the MAC address. There is no answer. Raises MachineError if
-    nothing can be sent.
+    There is no answer. Raises MachineError if nothing can be sent.
     """
     data = magic_packet(mac)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -52,7 +51,7 @@ def send_wake_packet(mac: str, host: str) -> None:
 
 
 def local_address_towards(host: str) -> str:
-    """Return our IPv4 address towards a host. Sends nothing. Raises OSError."""
+    """Send nothing. Raises OSError."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((host, PORT))
         address: str = probe.getsockname()[0]

@@ -36,7 +36,7 @@ def state_of(machine: Machine, timeout: float) -> Probe:
 def states_of(
     machines: Iterable[Machine], timeout: float, question: EngineQuery | None = None
 ) -> Iterator[tuple[str, Probe]]:
-    """Yield each name and state when known, within `timeout` seconds each. Never raises.
+    """Yield each state when known, within `timeout` seconds each. Never raises.
 
     Also asks engines `question`.
     """
@@ -50,7 +50,7 @@ def states_of(
 
 
 def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery | None, asker: Asker) -> Course:
-    """Ask a machine's engine; if it is silent, try its SSH port."""
+    """If the engine is silent, try the SSH port."""
     known = state_from_driver(machine, driver)
     if known in ASLEEP:
         return engine.Probe(known)
@@ -88,7 +88,6 @@ def ssh_endpoint_or_none(machine: Machine, driver: Driver | None) -> SSHEndpoint
 
 
 def state_from_driver(machine: Machine, driver: Driver | None) -> State | None:
-    """Return None if the driver does not know or fails."""
     try:
         return driver.state(driver_instance(machine)) if driver else None
     except MachineError:
@@ -96,7 +95,7 @@ def state_from_driver(machine: Machine, driver: Driver | None) -> State | None:
 
 
 def driver_or_none(machine: Machine) -> Driver | None:
-    """Return None if the driver cannot be loaded: the engine may still answer."""
+    """The engine may answer even without a driver."""
     try:
         return driver_of(machine)
     except MachineError:

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class MachineStatus:
-    """A machine's state, complete once `settled`.
+    """Complete once `settled`.
 
-    `error` is one line, `hint` the next step, `seconds` the engine's time, `told` its answer. `swarm` and `unasked` are
-    those of `Probe`.
+    `error` is one line, `seconds` the engine's time, `told` its answer; `swarm` and `unasked` as in `Probe`.
     """
 
     machine: Machine
@@ -42,7 +41,6 @@ class MachineStatus:
 
     @property
     def failure(self) -> MachineError | None:
-        """Why the engine did not answer, with the machine's name."""
         name = self.machine.name
         if self.state is State.RUNNING:
             return None
@@ -56,7 +54,7 @@ Each = TypeVar("Each", bound=MachineStatus)
 
 
 def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | None:
-    """Return a recorded status, or None if the machine was removed meanwhile."""
+    """Return None if the machine was removed meanwhile."""
     try:
         one = make(store.read(name))
     except NoSuchMachine:
@@ -75,7 +73,7 @@ def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) ->
 def recorded_statuses(
     store: Store, names: Iterable[str], make: Callable[[Machine], Each]
 ) -> tuple[list[Each], list[MachineError]]:
-    """Return each machine's status in natural order, and errors for missing names."""
+    """Return statuses in natural order, and errors for missing names."""
     found, missing = [], []
     for name in sorted(set(names), key=lambda name: (natural(name), name)):
         if one := recorded_status(store, name, make):
@@ -89,7 +87,7 @@ def recorded_statuses(
 
 
 def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
-    """Return an unfinished machine's state and, if no run works on it, the next step."""
+    """Return the state and, if no run works on the machine, the next step."""
     if store.is_locked(machine.name):
         return State.STARTING, ""
     if machine.phase is Phase.PROVISIONING:
@@ -116,7 +114,7 @@ def query_engines(
 
 
 def engine_failures(asked: Sequence[MachineStatus]) -> list[MachineError]:
-    """Return engines' failures, and one error that counts those not asked."""
+    """Count engines that were not asked in one error."""
     found = [failure for one in asked if not one.unasked and (failure := one.failure)]
     return [*found, *([error] if (error := skipped_engines_error(asked)) else [])]
 

@@ -1,4 +1,4 @@
-"""Check a host's SSH port: if the engine is silent too, the host is off."""
+"""Check the SSH port: if it is as silent as the engine, the host is off."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def remaining_seconds(deadline: Deadline) -> float:
 
 
 def ssh_addresses(way: SSHEndpoint | None) -> list[Address]:
-    """Return no addresses behind a jump host, which only that host can reach."""
+    """Return none behind a jump host, which only it can reach."""
     from machinectl.ssh.ssh_settings import read_settings
 
     if not way:
