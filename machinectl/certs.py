@@ -162,7 +162,7 @@ def issue_client(ca: Pair, name: str, *, now: datetime | None = None) -> Pair:
 
 
 def describe(pem: bytes, *, file: str = "The certificate") -> Description:
-    """Raise MachineError if there is no certificate."""
+    """Read the first certificate. Raises MachineError if there is none."""
     return describe_all(pem, file=file)[0]
 
 
@@ -171,6 +171,7 @@ def describe_all(pem: bytes, *, file: str = "The certificate") -> list[Descripti
 
 
 def fingerprint(pem: bytes, *, file: str = "The certificate") -> str:
+    """Return the first certificate's SHA256 in hexadecimal."""
     return _certificates(pem, file)[0].fingerprint(hashes.SHA256()).hex()
 
 

@@ -7,7 +7,7 @@ BESIDES = 40
 
 
 def fitting_jobs(wanted: int, each: int = 1, *, besides: int = BESIDES) -> int:
-    """Return how many jobs fit. Raises the soft limit (macOS: 256, Linux: 1024) if needed."""
+    """Return how many of `wanted` jobs fit, at least 1. Raises the soft limit (macOS: 256, Linux: 1024) if needed."""
     try:
         import resource
     except ImportError:  # Windows has no such limit

@@ -269,8 +269,8 @@ def run_streamed(
 ) -> int | None:
     """Run a program, stream its output to `handle`, and return its exit status (negative: signal).
 
-    On `stop` or `timeout` (seconds), call `end`, kill it after GRACE, and return None; without `end`, kill at once. If
-    `handle` returns True, kill it and return 0. Raises OSError if it cannot start.
+    On `stop` or after `timeout` seconds, call `end`, kill it after GRACE, and return None; without `end`, kill at once.
+    If `handle` returns True, kill it and return 0. Raises OSError if it cannot start.
     """
     with STARTING:
         process = subprocess.Popen(
@@ -306,7 +306,7 @@ def run_streamed(
 
 
 class Feeder:
-    """Writes stdin in a thread.
+    """Writes stdin in a thread. A program need not read it.
 
     If the input is unreadable, stdin stays open: partial input must not look complete.
     """

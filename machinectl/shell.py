@@ -182,7 +182,7 @@ class PowerShell:
 class Cmd:
     """Refuse text that FOR /f or a batch file would change: cmd.exe has no escapes.
 
-    In double quotes, % and ! name variables; & | < > ^ are ordinary.
+    In double quotes, % and ! name variables; & | < > ^ are ordinary. Output is read in the console's code page.
     """
 
     comment = "REM"
@@ -310,7 +310,7 @@ def program(path_of_script: str, path: str) -> list[str]:
 
 
 def shortest(file: str, path: str, same: Callable[[str], str] = str) -> str:
-    """Return a bare name if PATH finds the same file. `same` maps both paths first."""
+    """Return a bare name if PATH finds the same file, else the path. `same` maps both paths first."""
     name = os.path.basename(file)
     for directory in path.split(os.pathsep):
         candidate = os.path.join(directory, name)

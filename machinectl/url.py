@@ -57,7 +57,7 @@ def parse(text: str) -> EngineURL:
 
 
 def with_port(text: str, *, tls: bool | None = None) -> str:
-    """Add docker's port to tcp."""
+    """Add docker's port to a tcp URL without one: 2375 only if `tls` is False."""
     url = parse(text)
     if url.scheme == "tcp" and not url.port:
         url.port = PLAIN_PORT if tls is False else TLS_PORT

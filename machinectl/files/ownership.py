@@ -36,7 +36,7 @@ class Exposed(NamedTuple):
 
 
 def other_writer(path: str, found: os.stat_result | None = None) -> str:
-    """Return a clause, or "".
+    """Return who else can write to a directory, as a clause, or "".
 
     Sticky directories count: others can add entries.
     """

@@ -56,7 +56,8 @@ class FoundHost:
 class NetworkScan:
     """`timeout` (seconds) applies per connection and service.
 
-    `hosts` works after an interrupted `run`, too. `no_way` counts targets without a route.
+    `hosts` works after an interrupted `run`, too. `refusing` counts other addresses that refused; `no_way` counts
+    targets without a route.
     """
 
     def __init__(self, store: Store, targets: Iterable[SweepTarget], timeout: float, sockets: int = SOCKETS) -> None:
