@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-# Ten years, like mkcert's root: a new CA means new certificates for the host and all its clients at once.
-# docker-machine's 1080 days locked people out of their own hosts.
+# Ten years, like mkcert's root: a new CA means new certificates for the host and all its clients at once, and only
+# they trust it. docker-machine's 1080 days locked people out of their own hosts.
 CA_DAYS = 3650
 
 # Apple refuses server certificates valid for more than 825 days, under private CAs too
@@ -41,7 +41,8 @@ SERVER_DAYS = 820
 # Renewed together with the server's. dockerd has no revocation except a new CA.
 CLIENT_DAYS = SERVER_DAYS
 
-# A hardware clock in local time is up to 14 hours off until NTP sets the host's clock.
+# A certificate that is not valid yet is refused, and a hardware clock in local time is up to 14 hours off until NTP
+# sets the host's clock.
 BACKDATED = timedelta(days=1)
 
 # RFC 5280, appendix A.1, ub-common-name.
@@ -49,7 +50,7 @@ COMMON_NAME_BYTES = 64
 
 _USAGES = {ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth", ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth"}
 
-# An RSA signature with SHA-2 begins with its algorithm's name and that name's length.
+# An RSA signature with SHA-2 begins with the length of its algorithm's name, then the name.
 _SHA2_SIGNATURES = (b"\0\0\0\x0crsa-sha2-256", b"\0\0\0\x0crsa-sha2-512")
 
 _ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string
