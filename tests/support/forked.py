@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import pkgutil
+import secrets
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import machinectl
 from machinectl.cli.invocation import THIS
+from machinectl.hosts.connection import host_lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -175,6 +177,8 @@ def become(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
     os.chdir(request["directory"])
     sys.argv = request["command"]
     THIS.script = sys.argv[0]
+    # Each run has its own, made at import.
+    host_lock.TOKEN = secrets.token_hex(8)
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         errors, buffering = getattr(sys, name).errors, 1 if name == "stderr" else -1
         stream = open(number, mode, buffering, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 (sys's)

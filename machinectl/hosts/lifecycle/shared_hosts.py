@@ -14,7 +14,7 @@ from machinectl.errors import CheckFailed, MachineError, UsageError, one_line
 from machinectl.files.atomic import LONGEST
 from machinectl.host_changes import CaTrusted, FileCreated, load, merged, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.host_lock import TOKEN, user_at_computer
+from machinectl.hosts.connection import host_lock
 from machinectl.hosts.lifecycle.host_owner import CA, SERVER
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
@@ -208,16 +208,19 @@ def is_numbered(machine: Machine, decision: Decision) -> bool:
 def begin_revision(machine: Machine) -> FileCreated:
     """Record this run's revision; return the change for its file."""
     known = Revision.of_record(machine.revision)
-    number = known.number if known.run == TOKEN else known.number + 1
+    number = known.number if known.run == host_lock.TOKEN else known.number + 1
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    machine.revision = {**Revision(number, TOKEN, now, user_at_computer())._asdict(), **recorded_settings(machine)}
+    machine.revision = {
+        **Revision(number, host_lock.TOKEN, now, host_lock.user_at_computer())._asdict(),
+        **recorded_settings(machine),
+    }
     return FileCreated(PATH)
 
 
 def write_first_revision(held: Held, remote: Remote, host: Facts) -> None:
     """Write a revision to a host that an earlier version set up."""
     machine = held.machine
-    is_left = bool(host.revision) or Revision.of_record(machine.revision).run == TOKEN
+    is_left = bool(host.revision) or Revision.of_record(machine.revision).run == host_lock.TOKEN
     if is_left or not of_kind(machine.changes, CaTrusted):
         return
     held.keep_changes([begin_revision(machine)])
