@@ -1,4 +1,4 @@
-"""The driver for existing servers with SSH. It only knows how to reach them; provisioning sets them up."""
+"""The driver for existing servers with SSH; it only knows how to reach them."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from machinectl.driver import OptionValue
 
-# The name of the user's key in the machine's directory: it is copied there, so that the store can be moved.
+# The name of the key's copy in the machine's directory. With the copy, the store can be moved.
 KEY_FILE = "id_ssh"
-# The keys of a server's state, with their types.
+# Keys and types of a server's state.
 KINDS: dict[str, type] = {
     **dict.fromkeys(("IPAddress", "SSHHost", "SSHUser", "SSHKeyPath", "MAC"), str),
     **dict.fromkeys(("SSHPort", "EnginePort"), int),
@@ -49,11 +49,11 @@ HIGHEST_PORT = 65535
 
 
 class GenericDriver:
-    """An existing server, reached over SSH. Registering and removing do not change it."""
+    """An existing server. Registering and removing do not change it."""
 
     def __init__(self) -> None:
         self._addresses: dict[tuple[str, str, int], ServerAddress] = {}
-        # The keys given for machines created here, by the machine's directory.
+        # Keys given for machines created here, by machine directory.
         self._named: dict[str, str] = {}
 
     def options(self) -> Sequence[Option]:
@@ -132,7 +132,7 @@ class GenericDriver:
         self._named[request.directory] = wanted_key(request)
         return json.dumps(
             {
-                # The first five as docker-machine's records have them.
+                # docker-machine's records have the first five.
                 "IPAddress": way.address,
                 "SSHUser": way.user,
                 "SSHPort": way.port,
@@ -152,7 +152,7 @@ class GenericDriver:
             state.get("SSHHost") or state["IPAddress"],
             state.get("SSHUser", ""),
             state.get("SSHPort", 0),
-            # Name the given file in errors during `create`: its copy may be gone.
+            # The copy may be gone if `create` fails: errors name the given file.
             self._named.get(instance.directory) or kept_key(instance, state.get("SSHKeyPath", "")),
             bool(state.get("CopyKey")),
         )
@@ -186,7 +186,7 @@ class GenericDriver:
         self.check(request)
         new = json.loads(self.create(request, keep=lambda _: None))
         kept = {} if options.get("generic-ssh-key") else {"SSHKeyPath": state.get("SSHKeyPath", "")}
-        # The name may have another address now; keep the recorded one.
+        # The name may resolve to another address now: keep the recorded one.
         kept |= {} if "generic-ip-address" in options else {"IPAddress": state["IPAddress"]}
         return json.dumps({**state, **new, **kept})
 
@@ -205,7 +205,7 @@ class GenericDriver:
     close = nothing_to_close
 
     def _address(self, request: Request) -> ServerAddress:
-        """Return the address of a requested server, looked up once: this resolves names and runs `ssh -G`."""
+        """Return a server's address. Resolves names and runs `ssh -G`, once for each server."""
         asked = (
             wanted_address(request),
             str(request.options["generic-ssh-user"]),
@@ -217,23 +217,20 @@ class GenericDriver:
 
 
 class ServerAddress(NamedTuple):
-    """How to reach a server, when its machine is created."""
-
-    # For ssh: a name in the user's SSH configuration keeps its jump hosts.
+    # The name for ssh, so that the user's SSH configuration applies.
     host: str
-    # For docker.
+    # The address for docker.
     address: str
     user: str
     port: int
-    # Whether the name resolves.
     resolves: bool
 
 
 def look_up(host: str, user: str, ssh_port: int) -> ServerAddress:
     """Complete the options with the user's SSH configuration.
 
-    docker-machine's default user is root. `ssh -G` always names a user; if it is not the local one, the configuration
-    set it.
+    `ssh -G` always names a user: another one than the local user comes from the configuration. Else root, as in
+    docker-machine.
     """
     found = ssh_settings(SSHEndpoint(host, user, ssh_port))
     written_down = found.user if found.user != getpass.getuser() else ""
@@ -252,7 +249,7 @@ def resolves(name: str) -> bool:
 
 
 def known(instance: Instance) -> dict[str, Any]:
-    """Return a server's recorded state. Raises DriverError for a state that is not this driver's."""
+    """Return a server's recorded state. Raises DriverError if the state is invalid."""
     try:
         state = json.loads(instance.state)
     except (ValueError, RecursionError):
@@ -265,7 +262,7 @@ def known(instance: Instance) -> dict[str, Any]:
 
 
 def as_options(state: Mapping[str, Any]) -> dict[str, OptionValue]:
-    """Return a recorded server as options; the key is in the machine's directory already."""
+    """Return the options of a recorded server, without the key: it was copied already."""
     return {
         "generic-ip-address": state.get("SSHHost") or state["IPAddress"],
         "generic-ssh-user": state.get("SSHUser", ""),
@@ -278,9 +275,9 @@ def as_options(state: Mapping[str, Any]) -> dict[str, OptionValue]:
 
 
 def kept_key(instance: Instance, name: str) -> str:
-    """Return the path of the key in the machine's directory. Raises DriverError for any other file.
+    """Return the path of a key in the machine's directory. Raises DriverError for any other path.
 
-    A record from somebody else must not make us use another key of ours.
+    An imported record must not select another key of the user.
     """
     if name != os.path.basename(name) or name in {os.curdir, os.pardir} or not name.isprintable():
         raise DriverError(
@@ -299,7 +296,7 @@ def wanted_address(request: Request) -> str:
 
 
 def check_address(value: OptionValue) -> str:
-    """Return an address or name without brackets. Raises UsageError for an invalid one."""
+    """Return an address or name without brackets. Raises UsageError."""
     address = str(value).strip()
     bare = address.removeprefix("[").removesuffix("]")
     if IPV4.fullmatch(bare):
@@ -337,7 +334,7 @@ def wanted_mac(request: Request) -> str:
 
 
 def check_mac(value: OptionValue) -> str:
-    """Return the MAC address, "" if none was given. Raises UsageError for an invalid one."""
+    """Return the MAC address with colons, "" if none is given. Raises UsageError."""
     mac = str(value)
     if mac and not MAC.fullmatch(mac):
         raise UsageError(f"--generic-mac {mac!r} is not a MAC address", "Give it as 52:54:00:12:34:56")
@@ -345,7 +342,6 @@ def check_mac(value: OptionValue) -> str:
 
 
 def wanted_key(request: Request) -> str:
-    """Return the path of the user's key, "" if none was given."""
     return os.path.expanduser(str(request.options["generic-ssh-key"]))
 
 
@@ -354,13 +350,13 @@ def wants_copy(request: Request) -> bool:
 
 
 def key_files(path: str) -> list[str]:
-    """Return a key's file, and those of its public half and certificate if they exist."""
+    """Return a key's file, its public half and its certificate, if they exist."""
     files = (path, f"{path}.pub", f"{path}-cert.pub")
     return [file for file in files if file == path or os.path.exists(file)] if path else []
 
 
 def check_key(path: str) -> None:
-    """Check that a key file can be read; whether it is a key shows when it is used."""
+    """Raise CheckFailed if a key file cannot be read. Does not check its content."""
     if os.path.isdir(path):
         raise CheckFailed(f"--generic-ssh-key {path} is a directory", f"Name the key in it: ls {path}")
     try:
@@ -370,7 +366,7 @@ def check_key(path: str) -> None:
 
 
 def take_key(request: Request) -> None:
-    """Copy the user's key, its public half and its certificate into the machine's directory."""
+    """Copy the key, its public half and its certificate into the machine's directory."""
     path = wanted_key(request)
     for file in key_files(path):
         kept = KEY_FILE + file.removeprefix(path)

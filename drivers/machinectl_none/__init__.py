@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class NoneDriver:
-    """Registers an engine by its URL. Uses no SSH and never changes the host."""
+    """Registers an engine's URL. Uses no SSH and never changes the host."""
 
     def options(self) -> Sequence[Option]:
         return [
@@ -81,12 +81,12 @@ class NoneDriver:
 
 
 def check_url(value: OptionValue) -> None:
-    """Refuse a URL that docker could not use. Raises UsageError."""
+    """Raise UsageError for a URL that docker cannot use."""
     parse_url(str(value))
 
 
 def wanted_url(request: Request) -> str:
-    """Return the requested URL, with docker's default port if it has none."""
+    """Return the URL, with docker's default port if it has none."""
     return url_with_port(str(request.options["url"]), tls=request.tls)
 
 

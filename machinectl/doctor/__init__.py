@@ -1,4 +1,4 @@
-"""What is wrong with a machine or this computer. Changes nothing.
+"""Find faults of a machine or this computer; changes nothing.
 
-`machine_checks` and `this_computer` look; the other modules judge and are pure: each makes Checks of what was found.
+`machine_checks` and `this_computer` collect; the other modules make Checks.
 """

@@ -1,4 +1,4 @@
-"""Run a task in the background, and wait for it only for a limited time."""
+"""Run a task in the background, and limit the wait for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-# ^C just before the wait does not end it: the delay until it is noticed, in seconds.
+# Seconds until ^C just before a wait is noticed: it does not end the wait.
 HEARD_SECONDS = 0.2
 
 
@@ -28,11 +28,11 @@ class BackgroundTask(Generic[Found]):
     def _run(self) -> None:
         try:
             self._found = self._look()
-        except Exception as exc:  # noqa: BLE001 - raised again by who waits
+        except Exception as exc:  # noqa: BLE001 - found() raises it again
             self._bug = exc
 
     def found(self, timeout: float | None = None) -> Found | None:
-        """Return the result, None if it is not ready within `timeout` seconds."""
+        """Return the result, None if it takes longer than `timeout` seconds."""
         end = time.monotonic() + (timeout if timeout is not None else float("inf"))
         while self._thread.is_alive() and (left := end - time.monotonic()) > 0:
             self._thread.join(min(left, HEARD_SECONDS))

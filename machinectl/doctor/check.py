@@ -1,4 +1,4 @@
-"""A check: its title, its verdict, what was found, and the command that repairs it."""
+"""A check: title, verdict, observation, and the command that repairs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """UNKNOWN is for what could not be checked, and for what deserves a look although nothing is broken."""
+    """UNKNOWN: not checked, or worth a look although nothing is broken."""
 
     OK = "ok"
     BROKEN = "broken"
@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """`seen` is one line; `hint` is the command to type, "" if there is nothing to do."""
+    """`seen` is one line; `hint` is the command to type, or ""."""
 
     title: str
     verdict: Verdict
@@ -43,10 +43,10 @@ def unknown(title: str, seen: str, hint: str = "") -> Check:
 
 
 def failed(title: str, error: MachineError) -> Check:
-    """Return a broken check with an error's cause and hint."""
+    """Return a broken check with the error's cause and hint."""
     return broken(title, error.cause, error.hint)
 
 
 def unseen(titles: Iterable[str], why: str) -> list[Check]:
-    """Return unknown checks for what was skipped after an earlier failure."""
+    """Return unknown checks for what an earlier failure skipped."""
     return [unknown(title, f"not looked at: {why}") for title in titles]

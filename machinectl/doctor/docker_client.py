@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 CLI, API = "docker CLI", "API version"
 # Seconds; printing a version takes milliseconds.
 PATIENCE = 5.0
-# The first docker CLI that has contexts, and plugins.
+# The first docker CLI with contexts and plugins.
 WITH_CONTEXTS = (19, 3)
 DOCS = "https://docs.docker.com/engine/install/"
-# An engine that does not exist: only the client's version is wanted.
+# No engine: we ask only for the client's version.
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 NUMBERS = re.compile(r"(\d{1,5})\.(\d{1,5})")
 
 
 def docker_cli(path: str) -> Check:
-    """Check which docker is on the PATH."""
+    """Check the docker on the PATH."""
     program = shutil.which("docker", path=path)
     if program is None:
         return broken(CLI, "there is no docker on the PATH", f"Install the docker CLI: {DOCS}")
@@ -56,7 +56,7 @@ def version_of(program: str) -> str | None:
 
 
 def spoken(path: str) -> str:
-    """Return the newest API version of the docker CLI on a PATH (1.50); "" if there is none."""
+    """Return the docker CLI's newest API version (1.50), "" without docker."""
     program = shutil.which("docker", path=path)
     return said_by(program) if program else ""
 
@@ -79,9 +79,9 @@ def said_by(program: str) -> str:
 
 
 def understood(client: str, least: str, most: str) -> Check:
-    """Check whether an engine with API versions `least` to `most` accepts a docker CLI that speaks `client`.
+    """Check whether an engine with API `least` to `most` accepts a CLI with API `client`.
 
-    A newer CLI falls back to an older engine's API; an engine refuses an older CLI below `least`.
+    A newer CLI falls back to an older API; an engine refuses a CLI below `least`.
     """
     engine = f"the engine speaks {least} to {most}" if least else f"the engine speaks {most}"
     if not client:
@@ -93,6 +93,6 @@ def understood(client: str, least: str, most: str) -> Check:
 
 
 def number(version: str) -> tuple[int, ...]:
-    """Return an API version for comparing; () for an invalid one, which sorts first."""
+    """Return an API version for comparing; () if it is invalid, which sorts first."""
     found = NUMBERS.fullmatch(version)
     return (int(found[1]), int(found[2])) if found else ()

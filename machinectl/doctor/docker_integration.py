@@ -1,4 +1,4 @@
-"""Optional links from docker to the machines on this computer: our plugin and our contexts."""
+"""docker's optional links to machines: our plugin and our contexts."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ INSTALL = "machinectl docker-plugin install"
 def checks(
     store: Store, machines: Sequence[Machine], environment: Mapping[str, str], *, following: bool
 ) -> Iterator[Check]:
-    """Yield checks of the plugin, and of the contexts of some machines.
+    """Yield checks of the plugin and of machines' contexts.
 
-    `following` is whether machinectl keeps docker contexts for its machines.
+    `following` is whether machinectl maintains contexts.
     """
     config = docker_plugin.docker_directory(environment)
     if os.path.lexists(config) and not os.path.isdir(config):
@@ -51,11 +51,10 @@ def checks(
 
 
 def configuration(path: str) -> Iterator[Check]:
-    """Check whether docker can read its config.json. If not, it silently uses defaults, and another context."""
+    """Check whether docker can read its config.json; else it silently uses defaults and another context."""
     try:
         text = read_file(path).decode(errors="replace").lstrip()
-        # As docker reads it (cli/config/configfile): an empty file is valid, and it ignores everything after the first
-        # value.
+        # docker accepts an empty file and ignores text after the first value (cli/config/configfile).
         found = json.JSONDecoder().raw_decode(text)[0] if text else {}
     except FileNotFoundError:
         return
@@ -86,7 +85,7 @@ def plugin(path: str) -> Check:
 
 
 def started_by(path: str) -> str:
-    """Return the program that the plugin's file starts; "" if that is unknown."""
+    """Return the program that the plugin's file starts, "" if unknown."""
     try:
         lines = os.fsdecode(read_file(path)).splitlines()
         return next(shlex.split(line.partition("=")[2])[0] for line in lines if line.startswith("program="))
@@ -95,7 +94,7 @@ def started_by(path: str) -> str:
 
 
 def contexts(found: Sequence[ContextStatus]) -> Iterator[Check]:
-    """Yield the contexts that do not match their machines, else one line for all."""
+    """Yield contexts that do not match their machines, else one line for all."""
     wrong: dict[Check, list[str]] = {}
     for each in found:
         if each.why:
@@ -113,7 +112,7 @@ def contexts(found: Sequence[ContextStatus]) -> Iterator[Check]:
 
 
 def out_of_step(found: ContextStatus) -> Check:
-    """Return what is wrong with a context; one that leads elsewhere is worse than none."""
+    """Return the check of a wrong context; one that leads elsewhere is worse than none."""
     if found.step is SyncStep.REMOVE:
         return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
     judge = broken if found.is_there and found.needs_sync else unknown

@@ -1,4 +1,4 @@
-"""Compare the engine's configuration on a host with the record: what was changed by hand since? Pure."""
+"""Compare an engine's configuration with the record, to find manual changes. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TITLE = "Configuration"
 
 
 def against_record(host: Facts, target: Target, changes: Sequence[Change], shell: Shell) -> Check:
-    """Check whether the engine is configured as recorded. Keys that others set are listed."""
+    """Check whether the engine is configured as recorded. Lists keys that others set."""
     if not host.dockerd:
         return unknown(TITLE, "not looked at: there is no engine")
     missing = [name for name in engine_config.CERTIFICATES if name not in target.certificates]
@@ -39,7 +39,7 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
     except MachineError as exc:
         return failed(TITLE, exc)
     if found:
-        # A restart would apply unit files that systemd has not read, so provision refuses.
+        # Units changed on disk are not loaded: a restart would apply them, so provision refuses.
         read = f"Reload the unit: {shell.command('systemctl daemon-reload')}\nThen set" if host.unread else "Set"
         how = "changed by hand since" if by_hand(host, changes) else "different from the record"
         return broken(TITLE, f"{how}: {'; '.join(found)}", f"{read} it up again: machinectl provision {shell.machine}")
@@ -55,7 +55,7 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
 
 
 def different(host: Facts, target: Target) -> list[str]:
-    """Return the differences from the record, one text each."""
+    """Return each difference from the record as a text."""
     wanted = engine_config.goal(host, target)
     there = engine_config.read_config(host)
     news = engine_config.changed_keys(host, wanted)
@@ -65,19 +65,18 @@ def different(host: Facts, target: Target) -> list[str]:
 
 
 def ours_in_there(host: Facts) -> set[str]:
-    """Return the files that are compared by key, or not at all."""
+    """Return the files compared by key, or not at all."""
     return {host.config_path, f"{host.config_path}.before-machinectl"}
 
 
 def state(host: Facts, file: NewFile) -> str:
-    """Return how a file differs."""
     if file.content is None:
         return "there"
     return "another one" if file.path in {*host.sums, *host.files} else "gone"
 
 
 def key(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
-    """Return how a key of daemon.json differs; secrets are masked."""
+    """Return how a key of daemon.json differs, with secrets masked."""
     if name not in there:
         return f'"{name}" is not set'
     now = json.dumps(without_secret_of(name, there[name]))
@@ -85,7 +84,7 @@ def key(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
 
 
 def by_hand(host: Facts, changes: Sequence[Change]) -> bool:
-    """Return whether somebody edited daemon.json; a record that asks for more differs, too."""
+    """Return whether somebody edited daemon.json. A record with new settings differs, too."""
     ours, there = merge_of(host, changes), host.config
     if ours is None or not ours.written:
         return False
@@ -98,7 +97,7 @@ def merge_of(host: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
 
 
 def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
-    """Return the keys of daemon.json that others set, changed or removed since we wrote it."""
+    """Return the keys of daemon.json that others changed after us."""
     ours = merge_of(host, changes)
     if ours is None:
         return []

@@ -1,4 +1,4 @@
-"""Connect to a machine's engine step by step: name, TCP, TLS, API. Each step has its own deadline."""
+"""Connect to an engine step by step: name, TCP, TLS, API. Each step has its own deadline."""
 
 from __future__ import annotations
 
@@ -35,11 +35,10 @@ NAME, TCP, TLS, API, SOCKET, SSH_URL = "Name", "TCP", "TLS", "Engine", "Socket",
 
 @dataclass(frozen=True)
 class EngineReach:
-    """How far connecting to an engine got.
+    """How far a connection to an engine got.
 
-    `shown` is the server's certificate as PEM, b"" if none was seen; `off` how far the host's clock is ahead of ours,
-    None if the engine did not say. `least` and `most` are its API versions. `directory` has the certificates that were
-    used: the machine's, or the pending ones.
+    `shown` is the server's certificate as PEM, b"" if unseen; `off` how far the host's clock is ahead, None if unknown.
+    `least` and `most` are API versions. `directory` holds the certificates used, maybe pending ones.
     """
 
     checks: tuple[Check, ...]
@@ -51,7 +50,7 @@ class EngineReach:
 
 
 def way_to(machine: Machine, timeout: float) -> EngineReach:
-    """Connect to a machine's engine, `timeout` seconds for each step. Never raises MachineError."""
+    """Connect to an engine, `timeout` seconds for each step. Never raises MachineError."""
     try:
         url = engine_url.parse(machine.url)
         endpoint = endpoint_of(machine)
@@ -67,7 +66,7 @@ def way_to(machine: Machine, timeout: float) -> EngineReach:
 
 
 def asked_with(machine: Machine, timeout: float) -> str:
-    """Return the directory of the certificates that the engine accepts; the machine's own if none is accepted."""
+    """Return the directory of the certificates that the engine accepts, else the machine's own."""
     if not pending_sets(machine.directory):
         return machine.directory
     return probe_any_set(machine, Deadline(timeout))[1]
@@ -125,7 +124,7 @@ def answered(endpoint: Endpoint, way: EngineReach, timeout: float, title: str = 
 
 
 def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> EngineReach:
-    """Add API versions and the clock: HTTP answers have a date (RFC 9110 6.6.1, whole seconds)."""
+    """Add API versions and the clock, from the answer's Date (RFC 9110 6.6.1, whole seconds)."""
     with dial(endpoint, Deadline(timeout)) as wire:
         asked = datetime.now(UTC)
         answer = get(wire, "/version")
@@ -136,7 +135,7 @@ def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> Engine
 
 
 def quietly(look: Callable[[], Found], otherwise: Found) -> Found:
-    """Return the result of a look, or `otherwise` if it fails."""
+    """Return the result, or `otherwise` after an error."""
     try:
         return look()
     except (MachineError, OSError, ValueError, TypeError):

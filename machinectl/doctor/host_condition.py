@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 
 CLOCK, SERVICE, LIVE = "Clock", "Service", "Live-restore"
 DISK, MEMORY, RESTART = "Disk", "Memory", "Pending restart"
-# Disk limits in KiB and as shares: below the first two it is broken, below the last it deserves a look.
+# Disk limits in KiB and as shares: below the first two it is broken, below the last worth a look.
 FULL_KIB, FULL, FILLING = 200 << 10, 0.01, 0.1
-# Memory limits, in KiB and as a share: below the first, the kernel kills processes; below the second, it deserves a
+# Memory limits in KiB and as a share. Below the first, the kernel kills processes; below the second, it is worth a
 # look.
 NO_MEMORY_KIB, LITTLE_MEMORY = 64 << 10, 0.1
 
 
 @dataclass(frozen=True)
 class Shell:
-    """How to type commands for a machine's host. `root` is sudo or doas, "" if root logs in."""
+    """Builds commands for a host. `root` is sudo or doas, "" for a root login."""
 
     machine: str
     root: str = ""
 
     def command(self, words: str) -> str:
-        """Return the command that runs another one there as root."""
+        """Return the command that runs `words` there as root."""
         return f"machinectl ssh {self.machine} {self.root} {words}" if self.root else self.plain(words)
 
     def plain(self, words: str) -> str:
-        """Return the command that runs another one there as the user who logs in."""
+        """Return the command that runs `words` there as the login user."""
         return f"machinectl ssh {self.machine} {words}"
 
     def service(self, verb: str, init: str) -> str:
-        """Return the command that starts, restarts or reloads the engine's service."""
+        """Return the command for the engine's service."""
         return self.command(f"rc-service docker {verb}" if init == "openrc" else f"systemctl {verb} docker")
 
 
 def clock(off: timedelta, shell: Shell | None) -> Check:
-    """`off` is how far the host's clock is ahead of this one's."""
+    """Check the host's clock; `off` is how far it is ahead."""
     if abs(off) <= preflight.NOTICEABLE:
         seconds = abs(off.total_seconds())
         return ok(CLOCK, f"{seconds:.0f} s from the clock here" if seconds >= 1 else "as the clock here")
@@ -61,12 +61,12 @@ def clock(off: timedelta, shell: Shell | None) -> Check:
 
 
 def clock_off(host: Facts, here: datetime) -> timedelta:
-    """Return how far a host's clock was ahead of the time here when it was read."""
+    """Return how far a host's clock is ahead of `here`."""
     return datetime.fromtimestamp(host.clock, UTC) - here
 
 
 def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
-    """Check whether the engine's service runs and is enabled; `ours` is whether machinectl set the host up."""
+    """Check whether the engine's service runs and is enabled; `ours` if machinectl set the host up."""
     again = f"machinectl provision {shell.machine}"
     unit = "docker.service" if host.init == "systemd" else "the docker service"
     if not host.dockerd:
@@ -96,9 +96,9 @@ def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
 
 
 def live_restore(host: Facts, shell: Shell, *, owed: bool, configured: bool) -> Check:
-    """Check whether containers keep running through a restart of the engine that is not machinectl's.
+    """Check whether containers survive an engine restart outside of machinectl.
 
-    `configured` is whether daemon.json turns live-restore on, `owed` whether machinectl still has to restore it.
+    `configured` is whether daemon.json sets live-restore, `owed` whether machinectl must still restore it.
     """
     if not host.info:
         return unknown(LIVE, "the engine does not say, as it cannot be asked on the host")
@@ -134,7 +134,7 @@ def room(disk: FileSystem, shell: Shell) -> Check:
     seen = f"{size(disk.free)} of {size(disk.size)} left"
     if inodes < free:
         seen += f", and {disk.inodes_free} of {disk.inodes} inodes"
-    # Quoted twice: for the shell here and the one there.
+    # Quoted twice: for the local and the remote shell.
     fills = shell.command(f"du -xhd1 {quoted(quoted(disk.directory))}")
     if min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4):
         prune = shell.command("docker system prune")
@@ -147,7 +147,6 @@ def room(disk: FileSystem, shell: Shell) -> Check:
 
 
 def memory(found: Memory, shell: Shell) -> Check:
-    """Check whether programs can still get memory."""
     if not found.total or not found.available:
         return unknown(MEMORY, "the host does not say")
     seen = f"{size(found.available)} of {size(found.total)} available"
@@ -174,7 +173,7 @@ def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Che
         return unknown(RESTART, f"packages wait for a reboot{whose}", f"Reboot: machinectl restart {shell.machine}")
     if found.replaced:
         names = " and ".join(found.replaced)
-        # Restarting containerd alone leaves the engine's containers running.
+        # Containers keep running if only containerd restarts.
         unit = "docker" if "dockerd" in found.replaced else "containerd"
         again = shell.service("restart", init) if unit == "docker" else shell.command("systemctl restart containerd")
         return unknown(RESTART, f"{names}: upgraded on disk, and an older one runs", f"Restart it: {again}")
@@ -182,5 +181,5 @@ def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Che
 
 
 def size(kib: int) -> str:
-    """Return a size for people, from KiB, as `info` prints it."""
+    """Return KiB as a size for people, as `info` prints it."""
     return memory_size(kib * 1024)

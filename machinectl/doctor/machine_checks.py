@@ -1,4 +1,4 @@
-"""Examine one machine: its files here, the connection to its engine, and its host, in parallel."""
+"""Examine a machine: its files here, its engine and its host, in parallel."""
 
 from __future__ import annotations
 
@@ -45,29 +45,29 @@ if TYPE_CHECKING:
     from machinectl.ssh.client.session import SSHSession
 
 STATE, SSH, ROOT, HOST = "State", "SSH and host key", "Root", "Host"
-# Deadlines of one step for reading a host: it takes 0.3 s, or longer on one that swaps.
+# A factor for the timeout: reading takes 0.3 s, more if the host swaps.
 READS = 4
-# The engine's default data directory.
+# The engine's default.
 DATA = "/var/lib/docker"
 
 
 @dataclass(frozen=True)
 class Inside:
-    """What was found on a machine's host; None for what was not looked at."""
+    """What the login found; None for what was not checked."""
 
     checks: tuple[Check, ...]
     shell: Shell
     facts: Facts | None = None
     health: Health | None = None
     off: timedelta | None = None
-    # Who has set the host up since, "" for nobody else.
+    # Who has set the host up since, "" for nobody.
     lost_to: str = ""
 
 
 def examine(store: Store, console: Console, name: str, access: Access, timeout: float) -> list[Check]:
-    """Examine one machine; `timeout` in seconds is for each step.
+    """Examine a machine; `timeout` is in seconds, for each step.
 
-    Asks the user only for passwords and passphrases. Raises NoSuchMachine.
+    Prompts only for passwords and passphrases. Raises NoSuchMachine.
     """
     store.check_exists(name)
     try:
@@ -78,7 +78,7 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
     here = list(of_store(store, machine))
     if machine.phase is Phase.CREATING:
         return here
-    # A driver that creates hosts may ask a remote service.
+    # A driver that creates hosts may call a remote service.
     asleep = BackgroundTask(lambda: state_from_driver(machine, driver_or_none(machine))).found(timeout)
     if asleep in ASLEEP:
         off = broken(STATE, f'driver "{machine.driver}" says: {asleep}', f"Switch it on: machinectl start {name}")
@@ -95,7 +95,7 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
 
 
 def renewed(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
-    """Return a check with the hint that renews our own broken certificates, instead of importing others' ones."""
+    """Point to the renewal of our own broken certificates, instead of an import."""
     renew = next(
         (each.hint for each in here if (each.title, each.verdict) == (store_files.CERTIFICATES, Verdict.BROKEN)), ""
     )
@@ -104,7 +104,6 @@ def renewed(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
 
 
 def of_store(store: Store, machine: Machine) -> Iterator[Check]:
-    """Yield checks of a machine's files here."""
     yield store_files.record(store, machine)
     try:
         yield store_files.modes(machine.directory)
@@ -115,7 +114,7 @@ def of_store(store: Store, machine: Machine) -> Iterator[Check]:
 
 
 def judged(machine: Machine, way: EngineReach, inside: Inside, client: str) -> Iterator[Check]:
-    """Yield all checks of a machine in order; `client` is the API version of the docker CLI here."""
+    """Yield a machine's checks in order; `client` is the local docker CLI's API version."""
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:
@@ -138,7 +137,7 @@ def judged(machine: Machine, way: EngineReach, inside: Inside, client: str) -> I
 
 
 def of_host(machine: Machine, directory: str, inside: Inside, found: Facts) -> Iterator[Check]:
-    """Yield checks of the facts of a host; `directory` has the certificates that its engine should have."""
+    """Yield checks of host facts; `directory` has the engine's expected certificates."""
     ours = bool(of_kind(machine.changes, ConfigMerged))
     shell = inside.shell
     yield host_condition.service(found, shell, ours=ours)
@@ -162,7 +161,7 @@ def against_record(machine: Machine, directory: str, found: Facts, shell: Shell)
 
 
 def is_owed(machine: Machine, found: Facts) -> bool:
-    """Return whether the next run of `provision` changes live-restore."""
+    """Return whether the next `provision` changes live-restore."""
     try:
         return live_restore.give_back(found, target_of(machine, Identity())) is not None
     except MachineError:
@@ -170,7 +169,7 @@ def is_owed(machine: Machine, found: Facts) -> bool:
 
 
 def is_configured(found: Facts) -> bool:
-    """Return whether daemon.json turns live-restore on."""
+    """Return whether daemon.json enables live-restore."""
     try:
         return bool(read_configuration(found).get(LIVE_RESTORE))
     except MachineError:
@@ -178,7 +177,7 @@ def is_configured(found: Facts) -> bool:
 
 
 def read_identity(directory: str) -> Identity:
-    """Return the certificates in a directory; none if they cannot be read, which another check reports."""
+    """Return a directory's certificates; none if unreadable, which another check reports."""
     try:
         return Identity.read(directory)
     except MachineError:
@@ -186,7 +185,7 @@ def read_identity(directory: str) -> Identity:
 
 
 def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
-    """Name the firewall in a failed TCP check, if the host's facts show it."""
+    """Name the firewall that blocks a failed TCP check, if the facts show it."""
     if (check.title, check.verdict) != (TCP, Verdict.BROKEN) or not (inside.facts and inside.facts.engine_listens):
         return check
     rule = firewall.blocking(inside.facts, engine_port(machine))
@@ -204,7 +203,7 @@ def engine_port(machine: Machine) -> int:
 
 
 def look_inside(machine: Machine, console: Console, access: Access, timeout: float) -> Inside:
-    """Log in at a machine's host, and read what it is like. Never raises MachineError."""
+    """Log in and read the host's facts. Never raises MachineError."""
     shell = Shell(machine.name)
     try:
         ssh = endpoints_of(machine).ssh
@@ -225,12 +224,12 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
 
 
 def cautious(access: Access) -> Access:
-    """Return access that pins no key, and trusts no unknown one."""
+    """Return access that neither pins nor trusts unknown keys."""
     return replace(access, strict=True, lasting=False)
 
 
 def refused(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineError) -> Check:
-    """Return the check for a refused host key: an unknown key is no fault."""
+    """Return the check of a refused host key; an unknown key is no fault."""
     if pinned_known_hosts(machine).strip() or access.strict or access.host_key:
         return failed(SSH, error)
     seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"
@@ -240,7 +239,6 @@ def refused(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineEr
 def logged_in_inside(
     machine: Machine, session: SSHSession, console: Console, access: Access, ssh: SSHEndpoint, timeout: float
 ) -> Inside:
-    """Read the host's facts after login."""
     shell = Shell(machine.name)
     key = "the pinned key" if pinned_known_hosts(machine).strip() else "a key that your SSH knows"
     entered = ok(SSH, f"{session.user} can log in at {ssh.host}, which shows {key}")
@@ -253,7 +251,7 @@ def logged_in_inside(
     checks = (entered, ok(ROOT, f"{session.user} becomes root by {program}" if program else f"{session.user} is root"))
     try:
         asked = datetime.now(UTC)
-        # Do not wait for another run that is at work there.
+        # Do not wait for another run on the host.
         script = host_health.after(host_facts.command(engine_port(machine), patience=0), DATA)
         said, fares = host_health.split(root.run(script, timeout=timeout * READS, check=False).stdout)
         found = host_facts.parse(said)

@@ -1,4 +1,4 @@
-"""Compare the certificate that an engine serves with the one on record and the one on the host's disk. Pure."""
+"""Compare the served certificate with the record and the host's disk. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def served(
     *,
     lost_to: str = "",
 ) -> Check:
-    """`shown` is the server's certificate as PEM; `host` is None if its disk was not read.
+    """Check the served certificate, `shown` (PEM); `host` is None if its disk was not read.
 
     `lost_to` is who has set the host up since.
     """
@@ -54,7 +54,7 @@ def served(
             hint = f"{GIVE_UP}: {forget}; or take it back, which locks that one out: {again}"
             return broken(TITLE, f"{seen}; {lost_to} has set the host up since", hint)
         if not on_disk:
-            # Only the host knows whose it is now: plain provision asks before it takes it.
+            # Only the host knows its present owner: `provision` asks before it takes over.
             again = f"machinectl provision {shell.machine}"
         whose = f"; on the host's disk is {on_disk}" if on_disk else ""
         return broken(TITLE, f"{seen}{whose}", f"Send the one on record: {again}")
@@ -75,11 +75,11 @@ SAME, OTHER, NONE = "the same", "another one", "none"
 
 
 def of_disk(identity: Identity, host: Facts) -> str:
-    """Return what the host's disk has where the engine loads its certificate from."""
+    """Compare the certificate file on the host's disk."""
     there = host.sums.get(SERVER)
     if there is None:
         return NONE
-    # 0.1 kept the key in a file of its own.
+    # 0.1 used a separate key file.
     ours = (identity.on_host.get("server.pem", b""), identity.server)
     return SAME if there.sha256 in {hashlib.sha256(file).hexdigest() for file in ours} else OTHER
 

@@ -1,7 +1,6 @@
-"""DOCKER_… in this shell, which docker obeys before anything that machinectl sets. Pure.
+"""Check DOCKER_… in this shell; docker prefers them to machinectl's settings. Pure.
 
-docker/cli, cli/command/cli.go, resolveContextName: DOCKER_HOST beats DOCKER_CONTEXT, and both beat `docker context
-use`.
+DOCKER_HOST beats DOCKER_CONTEXT, both beat `docker context use` (docker/cli, resolveContextName).
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ AGAIN = "eval $(machinectl env -u)"
 
 
 def checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Iterator[Check]:
-    """Check the effect of DOCKER_… on docker."""
     host, context = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_CONTEXT", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
     at_host = sorted((each for each in machines if host and each.url == host), key=lambda each: each.name != last)
@@ -44,7 +42,7 @@ def checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Itera
 
 
 def of_machine(machine: Machine, environment: Mapping[str, str]) -> Check:
-    """Check whether the variables that point docker at a machine are complete."""
+    """Check whether the variables for a machine are complete."""
     name = machine.name
     tls, directory = environment.get("DOCKER_TLS_VERIFY", ""), environment.get("DOCKER_CERT_PATH", "")
     again = f"Set it anew: eval $(machinectl env {name})"
@@ -59,7 +57,7 @@ def of_machine(machine: Machine, environment: Mapping[str, str]) -> Check:
 
 
 def tls_without_host(environment: Mapping[str, str]) -> str:
-    """Return what is wrong with TLS without a host: docker wants certificates even for its local socket."""
+    """Return what is wrong with TLS without a host: docker then needs certificates even for its local socket."""
     if not environment.get("DOCKER_TLS_VERIFY"):
         return ""
     directory = environment.get("DOCKER_CERT_PATH", "") or os.path.join(os.path.expanduser("~"), ".docker")

@@ -1,4 +1,4 @@
-"""Check the files of machines here: records, modes, certificates."""
+"""Check machines' files here: records, modes, certificates."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 RECORD, MODES, CERTIFICATES = "Record", "Modes", "Certificates"
-# The number of names in one line; the rest is counted.
+# Names in one line; the rest is counted.
 NAMED = 3
 
 
 class Entry(NamedTuple):
-    """A file or directory of the store: its path, mode with type (st_mode), and owner's ID."""
+    """A file or directory of the store; `mode` is st_mode."""
 
     path: str
     mode: int
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Reader:
-    """Who looks; root may work in anybody's store."""
+    """The user; root may work in anybody's store."""
 
     uid: int
 
@@ -46,7 +46,7 @@ class Reader:
 
 
 def record(store: Store, machine: Machine) -> Check:
-    """Check whether a machine is complete, and nothing is pending."""
+    """Check whether a machine is complete and nothing is pending."""
     name = machine.name
     if store.is_locked(name):
         return unknown(
@@ -71,7 +71,7 @@ def record(store: Store, machine: Machine) -> Check:
 
 
 def modes(directory: str) -> Check:
-    """Check whether only the owner can read a machine's directory. Raises OSError."""
+    """Check whether a machine's directory is private. Raises OSError."""
     with os.scandir(directory) as entries:
         found = [directory, *sorted(entry.path for entry in entries)]
     return private(directory, list(map(entry_of, found)), Reader.me())
@@ -83,7 +83,7 @@ def entry_of(path: str) -> Entry:
 
 
 def private(directory: str, entries: Sequence[Entry], reader: Reader) -> Check:
-    """Check the modes of a directory with keys; `entries` has the directory itself first."""
+    """Check modes; the directory itself comes first in `entries`."""
     if os.name == "nt":
         return unknown(MODES, "not looked at: Windows has none")
     foreign = [entry for entry in entries if reader.uid not in {0, entry.uid}]
@@ -97,7 +97,7 @@ def private(directory: str, entries: Sequence[Entry], reader: Reader) -> Check:
 
 
 def is_open(entry: Entry) -> bool:
-    """Return whether others may read a directory or a private key."""
+    """Return whether others may read a directory or private key."""
     if stat.S_ISLNK(entry.mode):
         return False
     file = os.path.basename(entry.path)
@@ -111,7 +111,7 @@ def named(entries: Sequence[Entry]) -> str:
 
 
 def certificates(store: Store, machine: Machine, now: datetime | None = None) -> Check:
-    """Check whether a machine's certificates are valid and belong together."""
+    """Check whether certificates are valid and belong together."""
     name = machine.name
     rows = list(certificate_rows(name, machine.directory, now or datetime.now(UTC)))
     if not rows:
@@ -121,7 +121,7 @@ def certificates(store: Store, machine: Machine, now: datetime | None = None) ->
 
 
 def judged(rows: Iterable[CertificateRow], renew: str) -> Check:
-    """Judge the certificates of one machine; `renew` is the command that renews them."""
+    """Judge certificates; `renew` is the command for it."""
     rows = list(rows)
     wrong = [row for row in rows if row.warning and not is_soon(row)]
     if wrong:
@@ -134,12 +134,11 @@ def judged(rows: Iterable[CertificateRow], renew: str) -> Check:
 
 
 def is_soon(row: CertificateRow) -> bool:
-    """Return whether a certificate is valid, but expires soon."""
     return row.days_left is not None and row.days_left >= 0 and row.warning == f"expires in {row.days_left} days"
 
 
 def of_all(store: Store, machines: Iterable[Machine], now: datetime) -> Iterator[Check]:
-    """Yield the checks of machines whose certificates need something."""
+    """Yield checks of machines whose certificates need attention."""
     for machine in machines:
         if not machine.tls:
             continue

@@ -1,4 +1,4 @@
-"""Check this computer: the store, the docker CLI, this shell, and which machinectl is on the PATH."""
+"""Check this computer: the store, the docker CLI, this shell, and machinectl on the PATH."""
 
 from __future__ import annotations
 
@@ -30,17 +30,14 @@ if TYPE_CHECKING:
 
 STORE, RECORDS, REMOVED, DOCKER_MACHINE = "Store", "Records", "Removed", "docker-machine"
 PROGRAM = "machinectl"
-# KiB. With less, records and certificates may not be written.
+# KiB, to write records and certificates.
 ROOM = 1 << 10
 ELF = b"\x7fELF"
 
 
 @dataclass(frozen=True)
 class Seat:
-    """`program` is how this process was started (sys.argv[0]), `environment` is this shell's.
-
-    `following` is whether machinectl keeps docker contexts for its machines.
-    """
+    """`program` is sys.argv[0], `environment` this shell's. `following`: machinectl maintains docker contexts."""
 
     program: str
     environment: Mapping[str, str]
@@ -48,10 +45,7 @@ class Seat:
 
 
 def examine(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
-    """Yield the checks of this computer; asks no host. The store is checked only if no machines are named.
-
-    Never raises MachineError.
-    """
+    """Yield checks without asking hosts. Checks the store only if `names` is empty. Never raises MachineError."""
     if not names:
         yield from of_store(store)
     path = seat.environment.get("PATH", os.defpath)
@@ -65,7 +59,6 @@ def examine(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
 
 
 def of_store(store: Store) -> Iterator[Check]:
-    """Yield the checks of the store as a whole."""
     yield directories(store)
     machines: list[Machine] = []
     try:
@@ -78,7 +71,7 @@ def of_store(store: Store) -> Iterator[Check]:
 
 
 def all_names(store: Store) -> list[str]:
-    """Return the names of all machines; none if the store cannot be read, which another check reports."""
+    """Return all machines; none if the store is unreadable, which another check reports."""
     try:
         return store.names()
     except MachineError:
@@ -86,7 +79,6 @@ def all_names(store: Store) -> list[str]:
 
 
 def readable(store: Store, names: Iterable[str]) -> list[Machine]:
-    """Return the machines whose records can be read."""
     found: list[Machine] = []
     for name in names:
         with suppress(MachineError):
@@ -95,7 +87,7 @@ def readable(store: Store, names: Iterable[str]) -> list[Machine]:
 
 
 def directories(store: Store) -> Check:
-    """Check whether the store is usable, and only by its owner."""
+    """Check whether the store is usable and private."""
     root = store.root
     if not os.path.lexists(root):
         return to_be_made(root)
@@ -141,7 +133,7 @@ def to_be_made(root: str) -> Check:
 
 
 def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
-    """Yield the records that cannot be used; add the others to `machines`."""
+    """Yield unusable records; add the others to `machines`."""
     wrong, theirs = [], []
     for name in store.names():
         if store.is_docker_machines(name):
@@ -174,7 +166,7 @@ def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
 
 
 def certificates(store: Store, machines: list[Machine]) -> Iterator[Check]:
-    """Check which machines' certificates do not work, or expire soon."""
+    """Check certificates that fail or expire soon."""
     tls = [machine for machine in machines if machine.tls]
     wrong = list(store_files.of_all(store, tls, datetime.now(UTC)))
     yield from wrong
@@ -205,7 +197,7 @@ def docker_machines(store: Store) -> Iterator[Check]:
 
 
 def which_machinectl(path: str, program: str) -> Check:
-    """Check which machinectl is on the PATH: systemd has one, too. `program` is the running one."""
+    """Check which machinectl is on the PATH: systemd has one, too."""
     candidates = (os.path.join(directory or ".", "machinectl") for directory in path.split(os.pathsep))
     found = [each for each in candidates if os.path.isfile(each) and os.access(each, os.X_OK)]
     foreign = [each for each in found if is_systemds(each)]
@@ -221,7 +213,7 @@ def which_machinectl(path: str, program: str) -> Check:
 
 
 def own_program(program: str, found: list[str], foreign: list[str]) -> str:
-    """Return the path of our machinectl, "" if none is known."""
+    """Return the path of our machinectl, "" if unknown."""
     beside_python = os.path.join(sysconfig.get_path("scripts"), "machinectl")
     known = [each for each in found if each not in foreign]
     named = [os.path.abspath(program)] if os.path.basename(program) == "machinectl" else []
@@ -229,7 +221,7 @@ def own_program(program: str, found: list[str], foreign: list[str]) -> str:
 
 
 def is_systemds(program: str) -> bool:
-    """Return whether a machinectl is systemd's; ours is a script."""
+    """Return whether a program is systemd's: ours is a script, not ELF."""
     try:
         with open(program, "rb") as file:
             if file.read(len(ELF)) != ELF:

@@ -1,7 +1,7 @@
-"""The one door for drivers: everything that a driver may import from machinectl.
+"""The API for drivers: a driver imports nothing else from machinectl.
 
-`Driver` is the contract. A complete driver to copy: examples/cupboard. To test yours, derive a test class from
-`machinectl.testing.DriverContract`. `installed_drivers` is only for the core.
+`Driver` is the contract, examples/cupboard a complete driver. Derive your tests from
+`machinectl.testing.DriverContract`. Only the core uses `installed_drivers`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ __all__ = [
 
 
 def ssh_settings(endpoint: SSHEndpoint) -> SSHSettings:
-    """Return the settings that the user's OpenSSH has for a host (`ssh -G`). Raises MachineError if it refuses."""
+    """Return the user's OpenSSH settings for a host (`ssh -G`). Raises MachineError."""
     from machinectl.ssh.ssh_settings import read_settings
 
     return read_settings(endpoint)

@@ -1,7 +1,6 @@
 """The contract of drivers and its values.
 
-A driver knows where hosts come from: how to create or register one, where its engine and SSH are, and how to switch its
-power. It never provisions.
+A driver creates or registers hosts, knows the addresses of engine and SSH, and switches power. It never provisions.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ OptionValue = str | int | bool | tuple[str, ...] | None
 
 
 class DriverError(MachineError):
-    """A driver is not installed, cannot be loaded, or cannot do what it should."""
+    """A driver is not installed, does not load, or fails."""
 
 
 class NoPowerSwitch(DriverError):
-    """The driver cannot switch the host's power: the host itself is asked, over SSH if it has that.
+    """The driver cannot switch the host's power; machinectl then uses SSH, if the host has it.
 
-    `mac` is the address of its network card (12:34:56:78:9a:bc) if the driver knows it, for Wake-on-LAN.
+    `mac` is the address of the host's network card (12:34:56:78:9a:bc) for Wake-on-LAN, if known.
     """
 
     def __init__(self, cause: str, hint: str = "", *, mac: str = "") -> None:
@@ -37,16 +36,15 @@ class NoPowerSwitch(DriverError):
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a driver: an option of `create`, a key of fleet.yaml, and a line of documentation.
+    """An option of a driver: an option of `create` and a key of fleet.yaml.
 
-    The default's type is the option's: str, int, bool (a flag) or tuple (may be repeated). `name` has no dashes in
-    front. `variable` is an environment variable with the same meaning. With `choices`, a str or each item of a tuple
-    must be one of them. A `secret` is a str without a default; it comes from a file (`--NAME-file FILE`) or the
-    variable, never from the command line, and is never kept.
+    The option has the default's type: str, int, bool (a flag) or tuple (may be repeated). `name` has no leading dashes,
+    `variable` is an environment variable with the same meaning. `choices` limits a str or each item of a tuple. A
+    `secret` str has no default; it comes from `--NAME-file FILE` or the variable, and is never stored.
 
-    A `path` is a str or tuple that names files or directories here; `~` is the home directory. It is kept as an
-    absolute path; in fleet.yaml it is relative to that file. `check` raises UsageError for an invalid value and looks
-    at nothing else. Machines with the same values in all `identity` options would be one host.
+    A `path` names local files or directories: it is stored as an absolute path, `~` is the home directory, and in
+    fleet.yaml it is relative to that file. `check` looks only at the value and raises UsageError. Machines with the
+    same values of all `identity` options are the same host.
     """
 
     name: str
@@ -63,11 +61,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Request:
-    """A machine to create, as the user asked for it.
+    """A machine to create.
 
-    `directory` is the machine's, absolute; it exists when `create` is called, not yet for `check` and `preview`.
-    `options` has a value for each of the driver's options. `tls` is whether the engine will be reached over TLS, if the
-    user said so (None: the URL decides). `state` is the last state of an interrupted `create`, else "".
+    `directory` is the machine's, absolute; it does not exist yet in `check` and `preview`. `options` has all options of
+    the driver. `tls` is None if the URL decides. `state` is the last state of an interrupted `create`, else "".
     """
 
     name: str
@@ -79,7 +76,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Instance:
-    """A created machine; `state` is the driver's last state for it, byte for byte."""
+    """A created machine; `state` is the driver's last state, byte for byte."""
 
     name: str
     directory: str
@@ -88,9 +85,9 @@ class Instance:
 
 @dataclass(frozen=True)
 class Where:
-    """Where a machine's engine is, in docker's notation, and its SSH.
+    """A machine's engine URL, "" if it is not known yet, and its SSH.
 
-    The URL is "" if it is not known yet. A machine without SSH is never provisioned.
+    A machine without SSH is never provisioned.
     """
 
     url: str = ""
@@ -98,58 +95,57 @@ class Where:
 
 
 class Driver(Protocol):
-    """One kind of host. A driver's entry point is a callable without arguments that returns such an object.
+    """One kind of host. A driver's entry point is a callable without arguments that returns a Driver.
 
-    Several threads may call it at once, for any number of machines. Everything it knows about a machine is in its
-    state.
+    Several threads may call it at once, for many machines. Store all data about a machine in its state.
     """
 
-    # The options of `create`. Called each time, so they may depend on the run time.
+    # The options of `create`. Called each time: they may change at run time.
     def options(self) -> Sequence[Option]: ...
 
-    # Refuse a request (CheckFailed or UsageError). Changes nothing.
+    # Raise CheckFailed or UsageError for an invalid request. Changes nothing.
     def check(self, request: Request) -> None: ...
 
-    # Where the machine would be, as far as that is known. Changes nothing.
+    # Return the machine's future location, as far as it is known. Changes nothing.
     def preview(self, request: Request) -> Where: ...
 
-    # Create the host, or register an existing one. Returns the state, a text that is kept byte for byte. `keep` records
-    # a state before it returns: call it before anything is created, and whenever the state changes, so that a killed
-    # `create` is found again. Continues from `request.state` if that is set, and never creates a second host.
+    # Create or register the host. Returns the state, a text that is stored byte for byte. Call `keep` with the state
+    # before you create anything and after each change: a killed `create` is found by it. If `request.state` is set,
+    # continue from it and never create a second host.
     def create(self, request: Request, keep: Callable[[str], None]) -> str: ...
 
-    # Remove what `create` made, even if it was interrupted: the state is one that it passed on, or "". A host that
-    # existed before is not changed. A second call is no error.
+    # Remove what `create` made, also after an interruption: the state is one passed to `keep`, or "". Never changes a
+    # host that existed before. May be called twice.
     def remove(self, instance: Instance) -> None: ...
 
-    # Where its engine and its SSH are, by its state.
+    # Return the location that the state describes.
     def where(self, instance: Instance) -> Where: ...
 
-    # The host's state if the driver knows it without the engine (a hypervisor does), else None.
+    # Return the host's state if the driver knows it without the engine (as a hypervisor does), else None.
     def state(self, instance: Instance) -> State | None: ...
 
-    # The host's engine has another URL from now on. Returns the new state.
+    # Record the engine's new URL. Returns the new state.
     def move(self, instance: Instance, url: str) -> str: ...
 
-    # Change options of `create`. Returns the new state; DriverError if that needs another host. Changes nothing on the
+    # Change options of `create`. Returns the new state; DriverError if that needs another host. Does not change the
     # host.
     def change(self, instance: Instance, options: Mapping[str, OptionValue]) -> str: ...
 
-    # The error that one of the four verbs would raise, if that is known before, else None; NoPowerSwitch if the driver
-    # cannot switch power at all. Changes nothing.
+    # Return the error that `verb` would raise, if it is known in advance, else None; NoPowerSwitch if the driver never
+    # switches power. Changes nothing.
     def no_power(self, instance: Instance, verb: str) -> DriverError | None: ...
 
-    # Switch the host's power. Returns the new state when that is done. Raises DriverError.
+    # Switch the host's power. Returns the new state when the host has it. Raises DriverError.
     def start(self, instance: Instance) -> str: ...
     def stop(self, instance: Instance) -> str: ...
     def restart(self, instance: Instance) -> str: ...
     def kill(self, instance: Instance) -> str: ...
 
-    # End its connections and processes. A second call is no error.
+    # End connections and processes. May be called twice.
     def close(self) -> None: ...
 
 
-# Members for drivers that have nothing to do there: `remove = nothing_to_give_back`.
+# Default members for drivers: `remove = nothing_to_give_back`.
 
 
 def nothing_to_give_back(_driver: object, _instance: Instance) -> None:
@@ -162,7 +158,7 @@ def state_unknown(_driver: object, _instance: Instance) -> State | None:
 
 
 def options_stay(_driver: object, instance: Instance, options: Mapping[str, OptionValue]) -> str:
-    """`change` for hosts whose options cannot be changed."""
+    """`change` if options cannot be changed."""
     typed = " and ".join(f"--{name}" for name in options)
     raise DriverError(f'"{instance.name}" stays what it was made as: not {typed}', "Make another machine")
 
@@ -173,4 +169,4 @@ def power_at_hand(_driver: object, _instance: Instance, _verb: str) -> DriverErr
 
 
 def nothing_to_close(_driver: object) -> None:
-    """`close` of a driver that holds nothing open."""
+    """`close` without open connections."""

@@ -1,7 +1,6 @@
-"""Read the entry points of installed packages without importlib.metadata, which takes 10 ms.
+"""Read entry points without importlib.metadata, which takes 10 ms.
 
-The format: packaging.python.org/specifications/entry-points. Packages that are not installed as directories (an
-archive, an import hook) are left to importlib.metadata.
+Format: packaging.python.org/specifications/entry-points. Reads only packages installed as directories.
 """
 
 from __future__ import annotations
@@ -13,17 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Directories with an installed package's metadata.
 KEPT_IN = (".dist-info", ".egg-info")
 
 
 def origin(group: str, name: str) -> str:
-    """Return `module:attribute` of the first package with that name in the group, "" if there is none."""
+    """Return the first entry point of that name in the group as `module:attribute`, "" if none."""
     return next((found for path in lists() for known, found in entries(path, group) if known == name), "")
 
 
 def lists() -> Iterator[str]:
-    """Yield the entry point files of the packages on the import path."""
+    """Yield the paths of entry_points.txt files on the import path."""
     for directory in sys.path:
         try:
             kept = [name for name in os.listdir(directory or os.curdir) if name.endswith(KEPT_IN)]
@@ -34,7 +32,7 @@ def lists() -> Iterator[str]:
 
 
 def entries(path: str, group: str) -> Iterator[tuple[str, str]]:
-    """Yield a group's names with their objects; nothing for a missing or broken file."""
+    """Yield names and objects of a group; none for a missing or broken file."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()

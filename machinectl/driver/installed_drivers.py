@@ -1,6 +1,6 @@
-"""Find the installed drivers. Only the requested one is imported, and a broken one does not affect the others.
+"""Find installed drivers. Imports only the requested one, so a broken driver does not affect others.
 
-Only the core uses this; drivers import `machinectl.driver`.
+Only for the core; drivers import `machinectl.driver`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ GROUP = "machinectl.drivers"
 
 @dataclass(frozen=True)
 class Installed:
-    """An installed driver: its name, its package, and where it is in that, as a text for people.
+    """An installed driver; `origin` names its object in the package, for messages.
 
-    `make` creates the driver; it is somebody else's code.
+    `make` runs third-party code.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Installed:
     make: Callable[[], object] = field(repr=False, compare=False)
 
     def load(self) -> Driver:
-        """Return a new driver, to be closed after use. Raises DriverError."""
+        """Return a new driver; the caller closes it. Raises DriverError."""
         try:
             return cast("Driver", Guarded(self.name, self.make()))
         except MachineError:
@@ -50,38 +50,38 @@ class Installed:
 
 
 def packaged() -> Iterator[Installed]:
-    """Yield the drivers that are entry points of installed packages, ours included."""
+    """Yield the drivers of installed packages, ours included."""
     from importlib import metadata
 
     for package in metadata.distributions():
         try:
             found = package.entry_points.select(group=GROUP)
-        except Exception:  # noqa: BLE001, S112 - whatever is wrong with one package's list, the others have theirs
+        except Exception:  # noqa: BLE001, S112 - skip only the broken package
             continue
         for each in found:
             yield Installed(each.name, package.name, package.version, each.value, functools.partial(made, each.value))
 
 
 def made(origin: str) -> object:
-    """Return a new driver by its entry point, `module:attribute`."""
+    """Create a driver from its entry point, `module:attribute`."""
     module, _, attribute = origin.partition("[")[0].replace(" ", "").partition(":")
     found: Any = import_module(module)
     return functools.reduce(getattr, attribute.split("."), found)()
 
 
-# The functions that find drivers; the first driver of a name wins. They may raise anything.
+# Functions that find drivers; the first driver of a name wins. They may raise any exception.
 FINDERS: list[Callable[[], Iterable[Installed]]] = [packaged]
 
 
 def search() -> tuple[dict[str, Installed], list[DriverError]]:
-    """Return all drivers by name, and the errors of finders that failed. Loads none."""
+    """Return all drivers by name, and the errors of failed finders. Loads none."""
     found: dict[str, Installed] = {}
     failed = []
     for finder in FINDERS:
         try:
             for driver in finder():
                 found.setdefault(driver.name, driver)
-        except Exception as exc:  # noqa: BLE001 - somebody else's code
+        except Exception as exc:  # noqa: BLE001 - third-party code
             failed.append(
                 DriverError(
                     f"Drivers cannot be looked for in {finder.__module__}: {first_line(exc)}",
@@ -92,21 +92,18 @@ def search() -> tuple[dict[str, Installed], list[DriverError]]:
 
 
 def installed() -> list[Installed]:
-    """Return all drivers by name; loads none."""
+    """Return all drivers, sorted by name. Loads none."""
     found, _ = search()
     return [found[name] for name in sorted(found)]
 
 
-# The loaded drivers by name. The lock gives two threads that load the same driver the same object.
+# Loaded drivers by name. The lock ensures one object for each driver.
 in_use: dict[str, Driver] = {}
 loading = threading.Lock()
 
 
 def load(name: str) -> Driver:
-    """The driver of that name, and no other one; it is closed when the process ends. Raises DriverError.
-
-    All who ask in one process get the same one.
-    """
+    """Return the process's only driver of that name, closed at exit. Raises DriverError."""
     with loading:
         if name not in in_use:
             in_use[name] = found_and_loaded(name)
@@ -114,7 +111,7 @@ def load(name: str) -> Driver:
 
 
 def close_all() -> None:
-    """Close the drivers in use: the process ends, or becomes another program."""
+    """Close the drivers in use, at exit or before exec."""
     while in_use:
         close_quietly(in_use.popitem()[1])
 
@@ -139,13 +136,13 @@ def found_and_loaded(name: str) -> Driver:
 
 
 def close_quietly(driver: Driver) -> None:
-    """Close a driver at the end of the process, when there is nothing left that its failure could harm."""
+    """Close a driver, and ignore its errors: the process ends."""
     with suppress(MachineError):
         driver.close()
 
 
 class Guarded:
-    """A driver whose members raise nothing but MachineError: what is not is its own fault, and named as that."""
+    """A driver that raises only MachineError: other exceptions become a DriverError that names the driver."""
 
     def __init__(self, name: str, driver: object) -> None:
         self.name = name

@@ -15,15 +15,14 @@ if TYPE_CHECKING:
 
 
 def typed(option: Option) -> str:
-    """Return an option's flag; for a secret, the one that names its file."""
+    """Return an option's flag; a secret's flag names a file."""
     return f"--{option.name}-file" if option.secret else f"--{option.name}"
 
 
 def complete(driver: str, options: Sequence[Option], given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-    """Return the value of every option of a driver, by name, as `Request.options` has it.
+    """Return all options of a driver by name, with defaults, as in `Request.options`.
 
-    Missing options have their defaults. Raises UsageError for a missing required one, a wrong choice or an unknown
-    option.
+    Raises UsageError for a missing or unknown option, or a wrong choice.
     """
     values = {option.name: given.get(option.name, option.default) for option in options}
     for option in options:
@@ -44,7 +43,7 @@ def check(driver: str, option: Option, value: OptionValue) -> None:
 
 
 def lasting(options: Sequence[Option], values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-    """Return options as a record keeps them: paths are absolute."""
+    """Return options for the record: paths become absolute."""
     paths = {option.name for option in options if option.path}
     return {name: absolute(value) if name in paths else value for name, value in values.items()}
 
@@ -56,14 +55,14 @@ def absolute(value: OptionValue) -> OptionValue:
 
 
 def judge(driver: str, option: Option, value: OptionValue) -> None:
-    """Call an option's own check. Raises UsageError, or DriverError if the check fails."""
+    """Call an option's check. Raises UsageError, or DriverError if the check itself fails."""
     try:
         if option.check:
             option.check(value)
     except MachineError:
         raise
     except Exception as exc:
-        # Somebody else's code.
+        # The check is third-party code.
         raise DriverError(
             f'Driver "{driver}" fails in its check of {typed(option)}: {type(exc).__name__}',
             "See where it comes from, and tell them: machinectl drivers",

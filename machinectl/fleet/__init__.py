@@ -1,1 +1,1 @@
-"""Fleet files: read, check, write and import them. Only this package imports yaml, and it changes no machine."""
+"""Read, check, write and import fleet files. Only this package imports yaml."""

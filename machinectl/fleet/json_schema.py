@@ -1,7 +1,6 @@
-"""The JSON Schema of a fleet file, for editors, made of the keys' declarations.
+"""A fleet file's JSON Schema, for editors.
 
-It does not find errors between entries, such as unknown groups and missing options: the reader does. The format:
-https://json-schema.org/draft/2020-12.
+Only the reader finds errors between entries, such as unknown groups. Format: https://json-schema.org/draft/2020-12.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# A fleet file has texts where YAML has numbers and booleans.
+# Fleet files read YAML's numbers and booleans as texts.
 SCALAR = ["string", "number", "boolean"]
-# A text with ${NAME} or a range may have any value.
+# Any value may be hidden by ${NAME} or a range.
 REFERENCE = rf"\$\{{|{VALUE_RANGE.pattern}"
 TEXT: Schema = {"type": SCALAR}
 NULL: Schema = {"type": "null"}
@@ -38,7 +37,7 @@ SWITCH: Schema = {
 
 
 def schema(drivers: Drivers) -> Schema:
-    """Return the schema for the installed drivers that load."""
+    """Return the schema for the drivers that load."""
     installed = drivers.all()
     common = {name: described(key) for name, key in COMMON.items()}
     common[DRIVER] = described(COMMON[DRIVER], choices=tuple(each.name for each in installed))
@@ -89,7 +88,7 @@ def options(told: Schema, text: str) -> Schema:
 
 
 def by_key(drivers: Iterable[DriverKeys]) -> dict[str, list[tuple[str, Key]]]:
-    """Return the keys of drivers, each with the drivers that have it."""
+    """Return drivers' keys, with the drivers that have them."""
     found: dict[str, list[tuple[str, Key]]] = {}
     for driver in drivers:
         for name, key in driver.keys.items():
@@ -104,7 +103,7 @@ def of_drivers(keys: Sequence[tuple[str, Key]]) -> Schema:
 
 
 def described(key: Key, more: str = "", choices: tuple[str, ...] = ()) -> Schema:
-    """Return the schema of a key's value. Null removes a setting of a group or of the defaults."""
+    """Return a value's schema. Null removes a setting of a group or the defaults."""
     value = {
         Kind.TEXT: text(choices or key.choices),
         Kind.NUMBER: WHOLE_NUMBER,
@@ -126,7 +125,7 @@ def text(choices: tuple[str, ...]) -> Schema:
 
 
 def only_own(driver: DriverKeys, keys: Iterable[str]) -> Schema:
-    """Return the rule that a host of this driver has no options of other drivers."""
+    """Forbid options of other drivers."""
     return {
         "if": {"properties": {DRIVER: {"const": driver.name}}, "required": [DRIVER]},
         "then": {"properties": {name: False for name in keys if name not in driver.keys}},

@@ -1,6 +1,6 @@
-"""The keys of a fleet file: those that every host has, and those of its driver.
+"""The keys of a fleet file: common ones, and those of drivers.
 
-They come from the declarations of the options of `create`. A few exist only in a fleet file.
+They derive from the options of `create`; a few exist only here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from machinectl.machines.flags import Flag
 
 DRIVER, GROUPS, LABELS, SWARM = "driver", "groups", "labels", "swarm"
-# The parts of a file. `groups` is also a key of a host.
+# `groups` is both a part and a host's key.
 FLEET, INCLUDE, DEFAULTS, HOSTS = "fleet", "include", "defaults", "hosts"
 PARTS = (FLEET, INCLUDE, DEFAULTS, GROUPS, HOSTS)
 # Parts for anchors, as in compose files.
@@ -51,8 +51,6 @@ NO_JUMP = "none"
 
 
 class Kind(StrEnum):
-    """The kind of a key's value."""
-
     TEXT = "a text"
     NUMBER = "a whole number"
     SWITCH = "true or false"
@@ -62,9 +60,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Key:
-    """A key. `check` raises UsageError for a wrong value.
+    """A key. `check` raises UsageError.
 
-    `is_path` is whether its texts are paths, `is_secret` whether it names a file that others must not read.
+    `is_path`: its texts are paths. `is_secret`: it names a private file.
     """
 
     name: str
@@ -80,9 +78,9 @@ class Key:
 
 @dataclass(frozen=True, eq=False)
 class DriverKeys:
-    """A driver with its keys and options, by the names of the keys.
+    """A driver's keys, and its options by key.
 
-    `defaults` are of all options, by their own names: one that is named like a common key cannot be set.
+    `defaults` are by option name. An option named like a common key cannot be set.
     """
 
     name: str
@@ -96,12 +94,12 @@ class DriverKeys:
 
     @functools.cached_property
     def open_keys(self) -> frozenset[str]:
-        """Return the keys whose values are not secret."""
+        """Return the keys without secrets."""
         return frozenset(key for key, option in self.options.items() if not option.secret)
 
     @functools.cached_property
     def identity(self) -> Mapping[str, str]:
-        """Return the keys of the options that identify a host, with the names of the options."""
+        """Return the keys of identity options, with the options' names."""
         return {key: option.name for key, option in self.options.items() if option.identity}
 
 
@@ -119,17 +117,17 @@ def check_bind(value: OptionValue) -> None:
 
 
 def typed_jump(text: str) -> str:
-    """Return a jump host of the file with its type: a bare name is a host of the file or a machine."""
+    """Return a jump host with its type: bare names are hosts of the file or machines."""
     return jump_hosts.typed(text, lambda name: "@" not in name)
 
 
 def check_jump(value: OptionValue) -> None:
-    """Raise UsageError if the value is neither a machine's name nor [user@]host[:port]."""
+    """Raise UsageError unless it is a machine's name or [user@]host[:port]."""
     text = str(value)
     if jump_hosts.machine_of(typed_jump(text)):
         return
     host = text.removeprefix(jump_hosts.HOST)
-    # ssh -J takes an IPv6 address without brackets if no port follows.
+    # ssh -J takes a bare IPv6 address only without a port.
     is_bare_v6 = host.count(":") > 1 and "[" not in host
     try:
         url.parse(f"ssh://{f'[{host}]' if is_bare_v6 else host}")
@@ -138,7 +136,7 @@ def check_jump(value: OptionValue) -> None:
 
 
 def check_fleet_name(value: OptionValue) -> None:
-    """Raise UsageError if the value is not a valid name. In records, a name must not look like a path."""
+    """Raise UsageError for an invalid name; it must not look like a path."""
     if not FLEET_NAME.fullmatch(str(value)):
         raise UsageError(
             f"{value!r} is not a valid name for a fleet",
@@ -146,7 +144,7 @@ def check_fleet_name(value: OptionValue) -> None:
         )
 
 
-# Checks of engine options that do not depend on the machine.
+# Checks that do not depend on the machine.
 CHECKS: Mapping[str, Callable[[OptionValue], object]] = {
     "options": check_options,
     "env": check_variables,
@@ -177,7 +175,7 @@ FLEET_KEY = Key(
 )
 INCLUDE_KEY = Key(INCLUDE, Kind.TEXTS, "Files to read together with this one; paths are relative to it.", is_path=True)
 LABEL = Key("label", Kind.TEXT, create_options.LABEL.help)
-# By the fields of EngineOptions.
+# By field of EngineOptions.
 ENGINE = {flag.key: of_flag(flag) for flag in ENGINE_FLAGS}
 COMMON: Mapping[str, Key] = {
     key.name: key
@@ -198,17 +196,16 @@ COMMON: Mapping[str, Key] = {
         *map(of_flag, (*LOGIN_SECRETS, HOST_KEY)),
     )
 }
-# Keys that do not apply to drivers without hosts.
+# Not for drivers without hosts.
 FOR_HOSTS = frozenset(option.name for option in (ENV_FILE, JUMP, *LOGIN_SECRETS, HOST_KEY, STRICT, NO_PROVISION)).union(
     key.name for key in ENGINE.values()
 )
 
 
 def of_option(driver: str, option: Option) -> Key:
-    """Return the key for an option of a driver."""
     if option.secret:
         text = f"{option.help} In a file{f', or else in ${option.variable}' if option.variable else ''}."
-        # The error of a check would show the secret.
+        # A check's error would show the secret.
         return Key(typed(option).removeprefix("--"), Kind.TEXT, text, is_path=True, is_secret=True)
     kind = {int: Kind.NUMBER, bool: Kind.SWITCH, tuple: Kind.TEXTS}.get(type(option.default), Kind.TEXT)
     return Key(
@@ -224,14 +221,14 @@ def of_option(driver: str, option: Option) -> Key:
 
 
 class Drivers:
-    """The keys of drivers. Other drivers than those used are loaded only for a key that none of these has."""
+    """Drivers' keys. Loads unused drivers only for a key that no used driver has."""
 
     def __init__(self) -> None:
         self._asked: dict[str, DriverKeys | MachineError] = {}
         self._all = False
 
     def of(self, name: str) -> DriverKeys:
-        """Return a driver's keys. Raises DriverError if it does not exist, or does not load."""
+        """Return a driver's keys. Raises DriverError."""
         if name not in self._asked:
             try:
                 self._asked[name] = keys_of(name, load(name))
@@ -243,11 +240,11 @@ class Drivers:
         return found
 
     def broken(self) -> list[MachineError]:
-        """Return why drivers that were used do not load."""
+        """Return the errors of used drivers that do not load."""
         return [each for each in self._asked.values() if isinstance(each, MachineError)]
 
     def known(self) -> list[DriverKeys]:
-        """Return the drivers that were used, and load."""
+        """Return the used drivers that load."""
         return [each for each in self._asked.values() if isinstance(each, DriverKeys)]
 
     def all(self) -> list[DriverKeys]:
@@ -260,12 +257,12 @@ class Drivers:
         return self.known()
 
     def who_has(self, name: str) -> str:
-        """Return the first driver that has a key, "" if none has."""
+        """Return the first driver that has a key, else ""."""
         having = (each.name for find in (self.known, self.all) for each in find() if name in each.keys)
         return next(having, "")
 
     def key(self, name: str) -> Key | None:
-        """Return the key of any driver."""
+        """Return a key of any driver."""
         having = self.who_has(name)
         return self.of(having).keys[name] if having else None
 

@@ -1,4 +1,4 @@
-"""A fleet's file as values: the fleet and its hosts."""
+"""A fleet and its hosts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HostLogin:
-    """How to log in at a host: the names of files with secrets, and the host's key."""
+    """Login settings: files with secrets, and the host's key."""
 
     passphrase_file: str = ""
     password_file: str = ""
@@ -32,10 +32,10 @@ NO_LOGIN = HostLogin()
 
 @dataclass(frozen=True)
 class FleetHost:
-    """A host of the file: the name and the spec of its machine, and its place in the file. Paths are absolute.
+    """A host of the file; paths are absolute.
 
-    `swarm` is its role in the fleet's Swarm: "", "manager" or "worker". `typed` has the file's texts for values from
-    variables or files, which are shown instead, for a label under `labels NAME`. `groups` are the host's groups.
+    `swarm` is "", "manager" or "worker". `typed` has the texts to show for values from variables or files; a label's
+    key is `labels NAME`.
     """
 
     name: str
@@ -49,25 +49,24 @@ class FleetHost:
 
 
 class FleetId(NamedTuple):
-    """Identifies a fleet in its machines' records. `text` is its name, or else its file's real path.
+    """A fleet's identity in records: `text` is its name, or the file's real path.
 
-    `paths` are the paths of its file. A record has one of them if the file had no name then, or was a link.
+    `paths` match records from before the file had a name, or was a link.
     """
 
     text: str
     paths: frozenset[str] = frozenset()
 
     def owns(self, recorded: str) -> bool:
-        """Return whether a machine with this `fleet` on record belongs to this fleet."""
+        """Return whether a recorded `fleet` is this one."""
         return recorded == self.text or recorded in self.paths
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A valid file, with its hosts in its order.
+    """A valid fleet file, in order.
 
-    `advice` are lines of the form file:line:column: text, about what is no error but unwise. `hidden` has the values
-    of variables.
+    `advice` are warnings, file:line:column: text. `hidden` has the values of variables.
     """
 
     id: FleetId

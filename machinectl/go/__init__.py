@@ -1,1 +1,1 @@
-"""Go's text/template and text/tabwriter as far as docker-machine's users know them."""
+"""Go's text/template and text/tabwriter, as docker-machine's users need them."""

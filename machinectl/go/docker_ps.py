@@ -1,7 +1,6 @@
-"""A container's fields as `docker ps` shows them, from the API's answer.
+"""A container's fields as `docker ps` shows them, from GET /containers/json.
 
-Names and values are those of docker/cli cli/command/formatter/container.go (28.2); the answer is GET /containers/json.
-Anything unexpected in it becomes an empty field.
+Source: docker/cli cli/command/formatter/container.go (28.2). Unexpected values become empty fields.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from machinectl.go.units import human_duration, human_size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# In the table's order, with their headings; the others are for templates.
+# In the table's order, with headings. Only templates use the others.
 HEADINGS = {
     "ID": "CONTAINER ID",
     "Image": "IMAGE",
@@ -44,7 +43,7 @@ RAW_SIZE = "size: {{.Size}}\\n"
 
 SHORT_ID = 12
 LONGEST_COMMAND, LONGEST_MOUNT = 20, 15
-# distribution/reference: a name (a registry's host first, maybe), a tag, a digest.
+# distribution/reference: a name (maybe with a registry), a tag, a digest.
 REFERENCE = re.compile(
     r"(?P<name>(?:(?:localhost|[\w-]+(?:\.[\w-]+)+|[\w-]+:\d+|\[[0-9a-fA-F:]+\])(?::\d+)?/)?"
     r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*)"
@@ -52,11 +51,11 @@ REFERENCE = re.compile(
     re.ASCII,
 )
 WHOLE_ID = re.compile("[0-9a-f]{64}")
-# The default registry and library, which familiar names omit.
+# The default registry and library, which docker omits.
 FAMILIAR = re.compile(r"^(?:(?:index\.)?docker\.io/)?(?:library/(?=[^/]*$))?")
 ESCAPES = {"\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v"}
 BMP = 0xFFFF
-# An engine counts in Go's int64.
+# Go's int64.
 LARGEST = 2**63 - 1
 
 
@@ -67,7 +66,7 @@ class Fields(dict[str, Any]):
 
 
 def fields(told: Any, *, whole: bool, now: float | None = None) -> Fields:
-    """Return the fields of one container. Unless `whole`, long ones are cut as docker cuts them."""
+    """Return a container's fields. Unless `whole`, shorten long ones as docker does."""
     one = told if isinstance(told, dict) else {}
     created = number(one.get("Created"))
     found = Fields(
@@ -88,7 +87,7 @@ def fields(told: Any, *, whole: bool, now: float | None = None) -> Fields:
         Networks=",".join(sorted(mapped(mapped(one.get("NetworkSettings")).get("Networks")))),
     )
     found.labels = {key: text(value) for key, value in mapped(one.get("Labels")).items()}
-    # docker does not sort them; a fixed order is better for scripts.
+    # docker does not sort them; scripts need a fixed order.
     found["Labels"] = ",".join(f"{key}={value}" for key, value in sorted(found.labels.items()))
     return found
 
@@ -114,7 +113,7 @@ def short_id(identity: str) -> str:
 
 
 def image(name: str, identity: str, *, whole: bool) -> str:
-    """Return the image without its digest and without the parts that a familiar name omits."""
+    """Return the image without digest, default registry and library."""
     if not name:
         return "<no image>"
     if whole:
@@ -128,7 +127,7 @@ def image(name: str, identity: str, *, whole: bool) -> str:
 
 
 def moment(seconds: int) -> str:
-    """Return a time as Go prints it; "" for an invalid one."""
+    """Return a time as Go prints it; "" if it is invalid."""
     try:
         return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z %Z")
     except (OverflowError, ValueError, OSError):
@@ -136,7 +135,7 @@ def moment(seconds: int) -> str:
 
 
 def names(given: Sequence[str], *, whole: bool) -> str:
-    """Return a container's own name, or with `whole` also its names in links."""
+    """Return a container's own name; with `whole`, also its link names."""
     plain = [name.removeprefix("/") for name in given]
     own = next((name for name in plain if "/" not in name), None)
     return ",".join(plain) if whole or own is None else own
@@ -153,7 +152,7 @@ def mounts(given: Sequence[Any], *, whole: bool) -> Iterator[str]:
 
 
 class Port(NamedTuple):
-    """A port, sorted as docker sorts. `public` and `address` are the host's, if any."""
+    """A port in docker's sort order. `public` and `address` are the host's, if any."""
 
     private: int
     address: str
@@ -162,7 +161,7 @@ class Port(NamedTuple):
 
 
 def ports(given: Any) -> str:
-    """Return ports as docker prints them: consecutive ones as a range, mapped ones separately."""
+    """Return ports as docker prints them: ranges, then ports with another number on the host."""
     known = sorted(
         Port(
             number(port.get("PrivatePort")),
@@ -210,7 +209,7 @@ def ellipsis(line: str, width: int) -> str:
 
 
 def at_least_one(letter: str) -> int:
-    """Return the width of a letter; docker counts combining ones, too, when it cuts."""
+    """Return a letter's width, at least 1: docker counts combining letters when it cuts."""
     return columns_of(letter) or 1
 
 

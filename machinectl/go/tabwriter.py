@@ -1,4 +1,4 @@
-"""Columns of text as docker-machine's scripts expect them: at least three blanks between two."""
+"""Columns of text as docker-machine prints them, at least three blanks apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-# docker-machine's tabwriter: tabwriter.NewWriter(os.Stdout, 5, 1, 3, ' ', 0)
+# docker-machine's: tabwriter.NewWriter(os.Stdout, 5, 1, 3, ' ', 0)
 NARROWEST = 5
 # docker's: tabwriter.NewWriter(c.Output, 10, 1, 3, ' ', 0)
 DOCKERS_NARROWEST = 10
@@ -18,13 +18,13 @@ PADDING = 3
 
 
 def align(lines: Sequence[str], narrowest: int = NARROWEST, measure: Callable[[str], int] = len) -> list[str]:
-    """Replace the tabs of each line by blanks in columns, as Go's tabwriter does.
+    """Replace tabs by blanks in columns, as Go's tabwriter does.
 
-    No column is narrower than `narrowest`; `measure` returns the width of a text.
+    `measure` returns a text's width.
     """
     rows = [line.split("\t") for line in lines]
     for column in range(max(map(len, rows), default=1) - 1):
-        # A column is as wide as its widest cell among the lines that follow each other and have it.
+        # A column's width holds for adjacent lines that have it.
         for has_it, block in groupby(rows, partial(ends_in_tab, column)):
             if has_it:
                 cells = list(block)
@@ -39,7 +39,7 @@ def ends_in_tab(column: int, row: Sequence[str]) -> bool:
 
 
 def columns(text: str) -> int:
-    """Return the width of a text as docker measures it: two columns for a wide character, none for a combining one."""
+    """Return a text's width as docker measures it: wide characters 2, combining ones 0."""
     return len(text) if text.isascii() else sum(map(columns_of, text))
 
 
@@ -50,6 +50,6 @@ def columns_of(letter: str) -> int:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return rows under their headings; each line ends in a newline."""
+    """Return a table; each line ends in a newline."""
     lines = ["\t".join(headings), *("\t".join(str(cell) for cell in row) for row in rows)]
     return "".join(f"{line.rstrip()}\n" for line in align(lines))

@@ -1,7 +1,7 @@
-"""The part of Go's text/template that people's scripts use with `ls --format` and `inspect --format`.
+"""The part of Go's text/template that scripts use with `ls --format` and `inspect --format`.
 
-Fields, strings, numbers, pipelines, the functions json, prettyjson (docker-machine's) and index, if, range, trim
-markers and comments: https://pkg.go.dev/text/template. Everything else is refused by its name.
+Fields, strings, numbers, pipelines, json, prettyjson (docker-machine's), index, if, range, trim markers, comments:
+https://pkg.go.dev/text/template. Anything else is refused by name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from machinectl.go.value_format import go_json, go_text, kind, pretty_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    # Name: function, least and most arguments.
+    # Name: function, minimum and maximum number of arguments.
     Functions = Mapping[str, tuple[Callable[..., Any], int, int]]
 
 SUPPORTED = (
@@ -26,10 +26,10 @@ SUPPORTED = (
 )
 UNSUPPORTED_ACTIONS = frozenset({"block", "break", "continue", "define", "template", "with"})
 
-# Deep enough for any template, and far from Python's own limit on recursion.
+# Enough for any template, and below Python's recursion limit.
 DEEPEST = 60
 BLANKS = " \t\r\n"
-# text/template holds an integer in an int, 64 bits wide on every host that matters.
+# Go's int has 64 bits on the usual hosts.
 LARGEST_INTEGER = 2**63 - 1
 
 CLOSING = re.compile(rf"(?:[{BLANKS}]+-)?}}}}")
@@ -53,10 +53,10 @@ ESCAPE = re.compile(
 )
 LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 
-# Half a surrogate pair is no character, and cannot be written out; Go replaces it too.
+# Half a surrogate pair cannot be written; Go replaces it, too.
 HALVES = re.compile("[\ud800-\udfff]")
 
-# A missing field. Unlike null, it has fields, which are missing, too.
+# A missing field. Unlike null, it has fields: missing ones.
 MISSING: Any = object()
 
 
@@ -68,13 +68,12 @@ def parse(
     functions: Functions | None = None,
     methods: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Template:
-    r"""Read a template. Raises UsageError naming exactly what is not supported or wrong.
+    r"""Parse a template. Raises UsageError that names what is wrong or not supported.
 
-    `fields` are the ones that the root has, as a Go struct does: any other is refused here, before a host is asked.
-    Without them the root is a map, in which what is missing is `<no value>`. With `escapes` the two characters \t or \n
-    outside of actions stand for a tab and a newline, as in `docker-machine ls --format`. `json` alone is docker's short
-    form for all of it. `functions` are used in place of FUNCTIONS; `methods` are fields that take an argument, as in
-    {{.Label "rack"}}: each is called with the dot and that.
+    `fields` are those of the root: unknown ones are refused before a host is asked. If None, the root is a map, and
+    missing fields become `<no value>`. With `escapes`, \t and \n outside of actions stand for tab and newline, as in
+    `docker-machine ls --format`. `json` is short for {{json .}}, as in docker. `functions` replace FUNCTIONS; `methods`
+    take the dot and an argument, as in {{.Label "rack"}}.
     """
     text = "{{json .}}" if text == "json" else text
     return Parser(split(text, escapes=escapes), fields, functions or FUNCTIONS, methods or {}).template()
@@ -86,7 +85,7 @@ class Token(NamedTuple):
 
 
 def split(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
-    """Yield the template's plain texts and actions in turn, trimmed by the markers and without comments."""
+    """Yield texts and actions in turn, trimmed and without comments."""
     position = 0
     trim = False
     while True:
@@ -123,7 +122,7 @@ def comment_end(text: str, start: int) -> int:
 
 
 def tokens(text: str, position: int) -> tuple[list[Token], int]:
-    """Return the tokens of one action, and the position of its closing }} or of the template's end."""
+    """Return an action's tokens, and the position of its closing }} or of the template's end."""
     found: list[Token] = []
     apart = True
     while position < len(text) and CLOSING.match(text, position) is None:
@@ -152,7 +151,7 @@ def unreadable(text: str, position: int) -> UsageError:
 
 
 class Scope(NamedTuple):
-    """What an action can see: the dot and the variables by name; $ is the root."""
+    """The dot and the variables by name; $ is the root."""
 
     dot: Any
     variables: Mapping[str, Any]
@@ -165,12 +164,12 @@ class Expression(Protocol):
 class Constant(NamedTuple):
     value: str | float | bool
 
-    def evaluate(self, scope: Scope) -> Any:  # noqa: ARG002  # a constant sees nothing
+    def evaluate(self, scope: Scope) -> Any:  # noqa: ARG002  # a constant ignores it
         return self.value
 
 
 class Path(NamedTuple):
-    """`.`, `.A.B`, `$`, `$.A`, `$v.A`: the start ("" is the dot) and the fields to follow."""
+    """`.`, `.A.B`, `$`, `$.A`, `$v.A`: the start ("" is the dot) and the fields."""
 
     start: str
     names: tuple[str, ...]
@@ -213,7 +212,7 @@ class Body(NamedTuple):
 class Text(NamedTuple):
     text: str
 
-    def render(self, scope: Scope) -> Iterator[str]:  # noqa: ARG002  # plain text sees nothing
+    def render(self, scope: Scope) -> Iterator[str]:  # noqa: ARG002  # plain text ignores it
         yield self.text
 
 
@@ -226,7 +225,7 @@ class Output(NamedTuple):
 
 
 class If(NamedTuple):
-    """The branches of if and else if. The first with a true expression is rendered, else `otherwise`."""
+    """The branches of if and else if: the first true one is rendered, else `otherwise`."""
 
     branches: tuple[tuple[Expression, Body], ...]
     otherwise: Body
@@ -237,7 +236,7 @@ class If(NamedTuple):
 
 
 class Range(NamedTuple):
-    """`key` and `element` are the variables' names, "" if not declared."""
+    """`key` and `element` are variable names, "" if not declared."""
 
     expression: Expression
     key: str
@@ -264,13 +263,13 @@ class Range(NamedTuple):
 
 
 class Template(NamedTuple):
-    """A parsed template. `fields` are the root's fields that it reads; "" is the whole root."""
+    """A parsed template. `fields` are those it reads; "" is the whole root."""
 
     body: Body
     fields: frozenset[str]
 
     def render(self, data: Any) -> str:
-        """Return the text for `data`: dicts with str keys, lists, str, int, float, bool, None.
+        """Render JSON data.
 
         Raises UsageError where Go fails, too: a field of a value without fields, an index out of range.
         """
@@ -291,7 +290,7 @@ class Parser:
         self.functions = functions
         self.methods = methods
         self.used: set[str] = set()
-        # Inside a range the dot is an element; its variables live until its end.
+        # In a range the dot is an element, and variables live until its end.
         self.ranges = 0
         self.variables = ["$"]
 
@@ -302,7 +301,7 @@ class Parser:
         return Template(body, frozenset(self.used))
 
     def body(self, depth: int) -> tuple[Body, list[Token]]:
-        """Return the nodes before the next else or end of this level, and that action; [] at the template's end."""
+        """Return the nodes up to else or end of this level, and that action; [] at the template's end."""
         if depth > DEEPEST:
             raise wrong(f"it is nested more than {DEEPEST} deep")
         nodes: list[TemplateNode] = []
@@ -345,7 +344,7 @@ class Parser:
         return Range(expression, *names, body, self.otherwise(closing, "range", depth))
 
     def otherwise(self, closing: list[Token], of: str, depth: int) -> Body:
-        """Return the body after an else, up to the end; `closing` is the action that ended the body before."""
+        """Return the body after an else, up to the end; `closing` ended the previous body."""
         body = Body()
         if closing and closing[0].text == "else":
             check_alone(closing)
@@ -358,7 +357,7 @@ class Parser:
         return body
 
     def pipeline(self, action: list[Token], where: str) -> Expression:
-        """Parse `a | f x | g`: each result is the last argument of the next function."""
+        """Parse a pipeline: each result is the next function's last argument."""
         for token in action:
             if token.text == ":=":
                 raise unsupported("a variable that is not declared by a range")
@@ -429,7 +428,7 @@ class Parser:
 
 
 def declared(action: list[Token]) -> tuple[tuple[str, str], list[Token]]:
-    """Return the names of key and element in `$e := …` and `$k, $e := …` ("" for none), and the rest."""
+    """Return key and element of `$e := …` and `$k, $e := …` ("" if missing), and the rest."""
     texts = [token.text for token in action[:4]]
     if texts[1:2] == [":="]:
         return ("", variable(texts[0])), action[2:]
@@ -461,13 +460,13 @@ def commands(action: list[Token]) -> list[list[Token]]:
 
 
 def unquoted(literal: str) -> str:
-    """Return the string of a Go string literal in double quotes."""
+    """Return the value of a Go string literal in double quotes."""
 
     def replacement(match: re.Match[str]) -> str:
         if match["letter"]:
             return LETTERS[match["letter"]]
         code = int(match["octal"], 8) if match["octal"] else hexadecimal(match)
-        # \x and octal write bytes, which are characters in ASCII only; half a surrogate pair is none.
+        # \x and octal write bytes: only ASCII ones are characters. Surrogates are none.
         highest = 0x10FFFF if match["short"] or match["long"] else 0x7F
         if not 0 <= code <= highest or 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004  # Unicode's surrogates
             raise unsupported(f"{shown(match[0])} in a string")
@@ -490,7 +489,7 @@ def number(text: str) -> float:
 
 
 def index(value: Any, *keys: Any) -> Any:
-    """Go's index: `index x 1 "a"` is x[1]["a"]; a key that a map lacks gives null."""
+    """Return Go's index: `index x 1 "a"` is x[1]["a"]; a missing key of a map gives null."""
     for key in keys:
         value = index_once(value, key)
     return value
@@ -514,7 +513,7 @@ def is_true(value: Any) -> bool:
     return value is not MISSING and bool(value)
 
 
-# docker-machine's.
+# docker-machine's functions.
 FUNCTIONS: Functions = {
     "json": (go_json, 1, 1),
     "prettyjson": (pretty_json, 1, 1),
@@ -523,7 +522,7 @@ FUNCTIONS: Functions = {
 
 
 def shown(text: str) -> str:
-    """Quote a piece of the template, on one line and shortened."""
+    """Quote a piece of the template, shortened to one line."""
     longest = 40
     short = text if len(text) <= longest else text[:longest] + "…"
     return f'"{short}"' if short.isprintable() and '"' not in short else repr(short)

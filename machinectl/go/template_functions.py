@@ -1,4 +1,4 @@
-"""The functions that docker's templates have besides Go's (docker/cli templates/templates.go)."""
+"""The functions that docker's templates add to Go's (docker/cli templates/templates.go)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def wrong(wanted: str, value: Any) -> UsageError:
 
 
 def json(value: Any) -> str:
-    """Return JSON as docker does: <, > and & are escaped only in a whole row."""
+    """Return JSON as docker does: it escapes <, > and & only in a whole row."""
     return go_json(value) if isinstance(value, dict) else plain_json(value)
 
 
@@ -45,7 +45,7 @@ def split(value: Any, separator: Any) -> list[str]:
 
 
 def title(value: Any) -> str:
-    """Capitalize the first letter of each word, and leave the others (strings.Title)."""
+    """Capitalize only first letters (strings.Title)."""
     before = " "
     letters = []
     for letter in text(value):
@@ -60,11 +60,11 @@ def pad(value: Any, before: Any, after: Any) -> str:
 
 
 def as_it_is(value: Any, *_: Any) -> Any:
-    """Return a heading unchanged by any function."""
+    """Return a heading unchanged."""
     return value
 
 
-# In the form of machinectl.go.template.FUNCTIONS.
+# The format is that of machinectl.go.template.FUNCTIONS.
 DOCKERS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
     "json": (json, 1, 1),
     "index": (index, 2, sys.maxsize),
@@ -76,5 +76,5 @@ DOCKERS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
     "truncate": (lambda value, length: text(value)[: max(count(length), 0)], 2, 2),
     "upper": (lambda value: text(value).upper(), 1, 1),
 }
-# For the headings of a table (docker/cli's HeaderFunctions).
+# For table headings (docker/cli's HeaderFunctions).
 OF_HEADINGS = {name: (as_it_is, least, most) for name, (_, least, most) in DOCKERS.items()}

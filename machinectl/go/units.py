@@ -5,12 +5,12 @@ from __future__ import annotations
 MINUTE, HOUR, DAY = 60, 3600, 24
 WEEK, MONTH, YEAR = 7 * DAY, 30 * DAY, 365 * DAY
 MEMORY_SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
-# Each a thousand of the one before.
+# Each is 1000 times the previous one.
 SIZES = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 
 
 def human_duration(seconds: float) -> str:
-    """Return about how long, in the largest unit that has at least two: "47 hours", "2 weeks"."""
+    """Return a rough duration in the largest unit with a count of two: "47 hours", "2 weeks"."""
     whole = int(seconds)
     if whole < 1:
         return "Less than a second"
@@ -32,18 +32,18 @@ def human_hours(rounded: int, whole: int) -> str:
 
 
 def memory_size(size: float) -> str:
-    """Return bytes in units of 1024 with four digits (BytesSize): 7.565GiB."""
+    """Return bytes in units of 1024, four digits (BytesSize): 7.565GiB."""
     for unit in MEMORY_SIZES[:-1]:
-        if size < 1024:  # noqa: PLR2004  # of a unit, the next one
+        if size < 1024:  # noqa: PLR2004  # the next unit
             return f"{size:.4g}{unit}"
         size /= 1024
     return f"{size:.4g}{MEMORY_SIZES[-1]}"
 
 
 def human_size(size: float) -> str:
-    """Return bytes in units of 1000 with three digits: 12.3kB."""
+    """Return bytes in units of 1000, three digits: 12.3kB."""
     for unit in SIZES[:-1]:
-        if size < 1000:  # noqa: PLR2004  # of a unit, the next one
+        if size < 1000:  # noqa: PLR2004  # the next unit
             return f"{size:.3g}{unit}"
         size /= 1000
     return f"{size:.3g}{SIZES[-1]}"

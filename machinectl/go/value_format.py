@@ -1,6 +1,6 @@
-"""Go's forms of JSON values, as fmt prints and encoding/json encodes them, and Go's names.
+"""Print JSON values and names as Go does (fmt, encoding/json).
 
-Integers are printed in full; Go reads every JSON number as a float64 and prints 1000000 as 1e+06.
+Integers are printed in full: Go reads them as float64 and prints 1000000 as 1e+06.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from machinectl.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# Deeper than any record, and far from Python's limit on recursion.
+# Deeper than any record, and below Python's recursion limit.
 DEEPEST = 60
-# docker-machine's indentation.
+# docker-machine's.
 INDENT = "    "
 NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
-# Characters that encoding/json escapes beyond RFC 8259, for HTML and JavaScript.
+# encoding/json also escapes these, for HTML and JavaScript.
 ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 def go_text(value: Any, depth: int = 0) -> str:
-    """Return what fmt prints: [a b], map[k:v] with sorted keys, true, <nil>. Raises UsageError for deep nesting."""
+    """Return fmt's text: [a b], map[k:v] with sorted keys, true, <nil>. Raises UsageError for deep nesting."""
     check_depth(depth)
     if isinstance(value, list):
         return f"[{' '.join(go_text(element, depth + 1) for element in value)}]"
@@ -36,31 +36,31 @@ def go_text(value: Any, depth: int = 0) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        # %v: the shortest %g, which turns scientific below 1e-4 and from 1e6 on.
+        # %v: the shortest %g, scientific below 1e-4 and from 1e6.
         return go_float(value, -5, 6) if math.isfinite(value) else NOT_FINITE[str(value)]
     return str(value)
 
 
 def go_json(value: Any) -> str:
-    """Return what json.Marshal gives: no blanks, sorted keys, <, > and & escaped.
+    """Return json.Marshal's text: no blanks, sorted keys, <, > and & escaped.
 
-    Raises UsageError for a value that JSON does not have, or deep nesting.
+    Raises UsageError for deep nesting or a value outside JSON.
     """
     return encoded(value, None)
 
 
 def plain_json(value: Any) -> str:
-    """Return JSON without escaping <, > and & (SetEscapeHTML(false))."""
+    """Return JSON with plain <, > and & (SetEscapeHTML(false))."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def pretty_json(value: Any) -> str:
-    """Return JSON with docker-machine's indentation of four blanks."""
+    """Return JSON with docker-machine's indentation."""
     return encoded(value, "\n")
 
 
 def encoded(value: Any, margin: str | None, depth: int = 0) -> str:
-    """`margin` is the newline and indentation of the value's line; None writes everything on one line."""
+    """Encode a value. `margin` is its line's newline and indentation, None for one line."""
     check_depth(depth)
     inner = None if margin is None else margin + INDENT
     if isinstance(value, list):
@@ -93,19 +93,19 @@ def json_string(text: str) -> str:
 def json_float(value: float) -> str:
     if not math.isfinite(value):
         raise UsageError(f"JSON has no number {NOT_FINITE[str(value)]}")
-    # As in ECMAScript, with a short exponent: encoding/json's floatEncoder.
+    # As in ECMAScript, with a short exponent (encoding/json's floatEncoder).
     return go_float(value, -7, 21).replace("e-0", "e-")
 
 
 def go_float(value: float, small: int, large: int) -> str:
-    """Return the shortest digits for `value`, in scientific form if its exponent is <= small or >= large."""
+    """Return the shortest digits of `value`, in scientific form if its exponent is <= small or >= large."""
     mantissa, _, exponent = repr(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")
     sign = "-" if math.copysign(1, value) < 0 else ""
     if not digits:
         return f"{sign}0"
-    # Where the decimal point stands in `digits`; it may be left or right of all of them.
+    # The decimal point's position in `digits`, maybe outside of them.
     point = int(exponent or 0) + len(digits) - len(fraction)
     digits = digits.rstrip("0")
     if small < point - 1 < large:
@@ -117,7 +117,7 @@ def go_float(value: float, small: int, large: int) -> str:
 
 
 def go_duration(seconds: float) -> str:
-    """Return what time.Duration prints, in milliseconds as docker-machine rounds: 0s, 12ms, 1.5s, 1m10s."""
+    """Return time.Duration's text, rounded to milliseconds like docker-machine: 0s, 12ms, 1.5s, 1m10s."""
     milliseconds = round(seconds * 1000)
     if 0 < milliseconds < 1000:  # noqa: PLR2004  # a second
         return f"{milliseconds}ms"
@@ -128,7 +128,7 @@ def go_duration(seconds: float) -> str:
 
 
 def kind(value: Any) -> str:
-    """Return the name of a value's type, to follow "a" in a sentence."""
+    """Return the name of a value's type, for use after "a"."""
     names = {dict: "map", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
     return next((name for of, name in names.items() if isinstance(value, of)), "null")
 
@@ -143,10 +143,9 @@ INITIALISMS = {"api": "API", "mac": "MAC", "os": "OS", "sans": "SANs", "tls": "T
 
 
 def go_name(name: str) -> str:
-    """Return a name as Go exports it, as in docker's and docker-machine's JSON: APIVersion."""
+    """Return a name as docker's and docker-machine's JSON has it: APIVersion."""
     return "".join(INITIALISMS.get(word) or word[:1].upper() + word[1:] for word in name.split("_"))
 
 
 def go_names(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields by their names as Go exports them."""
     return {go_name(name): value for name, value in fields.items()}

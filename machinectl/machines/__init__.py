@@ -1,1 +1,1 @@
-"""What is kept of machines here: their records, their files, and how neither is ever half written."""
+"""Machines' records and files in the store."""

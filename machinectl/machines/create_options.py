@@ -1,4 +1,4 @@
-"""The options of `create` that a fleet's file and a record know too. Part of the light path."""
+"""Options of `create` that fleet files and records share. Light path."""
 
 from __future__ import annotations
 
@@ -150,5 +150,5 @@ ENV_FILE = Flag(
     section=IN_ENGINE,
 )
 
-# Drivers whose machines have no host that is ever logged in at or set up: options for that are nothing to them.
+# Drivers without hosts to log in to: host options do not apply.
 WITHOUT_HOST = frozenset({"none"})

@@ -1,4 +1,4 @@
-"""What is asked of a machine's engine: the values of create_options.ENGINE_FLAGS, by their keys in the record."""
+"""A machine's engine options: the values of create_options.ENGINE_FLAGS by record key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What is asked of an engine; `others` are keys of the record that this version cannot read, kept as they are."""
+    """`others` are unreadable keys of the record, preserved."""
 
     options: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class EngineOptions:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> EngineOptions:
-        """The options of a record. Never raises: what is not of its option's type is kept and not used."""
+        """Read a record's options. Never raises: values of a wrong type go to `others`."""
         known: dict[str, Any] = {}
         for option in ENGINE_FLAGS:
             value = data.get(option.key)
@@ -47,23 +47,22 @@ class EngineOptions:
         return cls(**known, others={key: value for key, value in data.items() if key not in known})
 
     def dump(self) -> dict[str, Any]:
-        """The options that were given, as a record holds them."""
         return dict(self.recorded)
 
     @functools.cached_property
     def recorded(self) -> Mapping[str, Any]:
-        """The same, not to be changed."""
+        """The record's values; do not modify."""
         given = {option.key: getattr(self, option.key) for option in ENGINE_FLAGS}
         texts = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items() if value}
         return {**texts, **self.others}
 
     @property
     def given(self) -> bool:
-        """Whether anything was asked."""
+        """Whether any option is set."""
         return any(getattr(self, option.key) for option in ENGINE_FLAGS)
 
     def check(self) -> None:
-        """Refuse what no engine could be given, before anybody is asked or touched. Raises UsageError."""
+        """Raise UsageError for options that no engine accepts."""
         check_way(self.install)
         for variable in self.env:
             check_variable(variable)
@@ -76,9 +75,9 @@ def check_way(way: str) -> None:
 
 
 def check_options(given: Iterable[str]) -> None:
-    """Refuse `--engine-opt` that is no flag=value, or has two for what takes one: a key, or an entry of log-opt.
+    """Raise UsageError for an `--engine-opt` without a value, or given twice.
 
-    Raises UsageError.
+    log-opt may be repeated with other keys.
     """
     from machinectl.provision.daemon_json import LISTS, MAPS, option_keys
 
@@ -106,19 +105,19 @@ def is_variable(variable: str) -> bool:
 
 def check_variable(variable: str) -> None:
     if not is_variable(variable):
-        # What follows the first = may be a password.
+        # The value may be a password.
         name = variable.partition("=")[0]
         raise UsageError(f"--engine-env {name!r} is not a variable of one line", "Write --engine-env NAME=VALUE")
 
 
 def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
-    """The variables in a file, as docker's own --env-file has them: NAME=VALUE, or NAME for what `environment` holds.
+    """Read variables like docker's --env-file: NAME=VALUE, or NAME for a variable of `environment`.
 
-    Blank lines and those that begin with # are passed over. What a file holds is shown nowhere: it is for passwords.
+    Skips blank lines and # comments. Errors never quote values: they may be passwords.
     """
     flag = ENV_FILE.flag
     try:
-        # Not a regular file alone: it may come from a password store, <(pass show proxy).
+        # Pipes are allowed, for password stores: <(pass show proxy).
         with open(os.path.expanduser(path), "rb") as file:
             data = file.read(LONGEST + 1)
     except OSError as exc:
@@ -141,12 +140,12 @@ def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
 
 
 def each_once(variables: Iterable[str]) -> tuple[str, ...]:
-    """An environment with each variable once: the last one counts, as with docker."""
+    """Return each variable once; the last wins, as in docker."""
     return tuple({variable.partition("=")[0]: variable for variable in variables}.values())
 
 
 def check_address(address: str) -> None:
-    """Refuse what is no address: dockerd would find that out in its restart."""
+    """Raise UsageError for an invalid address; dockerd would only fail in its restart."""
     if not address:
         return
     try:

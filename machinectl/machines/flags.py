@@ -1,6 +1,6 @@
-"""Declare an option once: Typer, Go's spellings, completion, help, the reference and fleet.yaml are made of it.
+"""Declare an option once, for Typer, Go's spellings, completion, help, reference and fleet.yaml.
 
-Part of the light path: this module imports nothing.
+Light path: imports nothing.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What a word on the command line names: completion offers it. TEXT is anything, REMOTE is MACHINE:PATH, PLACE that or a
-# local file, LABEL a selector. A tuple of words means one of them.
+# Kinds of values, for completion. REMOTE is MACHINE:PATH, PLACE that or a local file, LABEL a selector, TEXT anything.
+# A tuple lists the possible words.
 MACHINE, LABEL, DRIVER, SHELL, DIRECTORY, FILE, PLACE, REMOTE, VERB, TEXT = (
     "machine",
     "label",
@@ -23,23 +23,22 @@ MACHINE, LABEL, DRIVER, SHELL, DIRECTORY, FILE, PLACE, REMOTE, VERB, TEXT = (
     "verb",
     "text",
 )
-# The sections of --help that come last, in this order.
+# The last sections of --help, in order.
 IN_CERTIFICATES, IN_ENGINE, IN_SSH = "Certificates", "Engine", "SSH"
 
 
 class Flag:
-    """An option by its names as they are typed: `-t`, `--timeout`. Without a `metavar` it is a switch.
+    """An option, by its names with dashes: `-t`, `--timeout`. Without `metavar` it is a switch.
 
-    A letter belongs to the long name behind it, and `off` turns a switch off. `key` is the option's name in a record,
-    `parameter` in the function that gets its value: a list if `many`, else a `kind`, or None if that is the `default`.
-    Completion offers the `value`, and --help shows the option in its `section`. A `secret` option names a file that
-    holds the secret; the environment may hold the secret itself, in `variable`.
+    A letter belongs to the next long name; `off` turns a switch off. `key` is the name in a record, `parameter` in the
+    verb's function. The value is a list if `many`, else a `kind`, or None if that is the `default`. A `secret` option
+    names the secret's file; `variable` may hold the secret itself.
     """
 
     def __init__(
         self,
         *names: str,
-        help: str = "",  # noqa: A002 (what it is called everywhere)
+        help: str = "",  # noqa: A002 (the usual name)
         metavar: str = "",
         off: str = "",
         parameter: str = "",
@@ -77,30 +76,28 @@ class Flag:
 
     @property
     def name(self) -> str:
-        """The long name without dashes, as fleet.yaml has it."""
+        """The long name without dashes, for fleet.yaml."""
         return self.flag[2:]
 
     @property
     def all_names(self) -> tuple[str, ...]:
-        """The names as they are typed, with the one that turns it off."""
         return (*self.names, self.off) if self.off else self.names
 
     @property
     def offers(self) -> str | tuple[str, ...]:
-        """What completion offers for its value; "" for a switch."""
+        """What completion suggests as its value; "" for a switch."""
         return self.value if self.metavar else ""
 
     @property
     def is_path(self) -> bool:
-        """Whether the value names a file or a directory on this computer."""
         return self.value in {FILE, DIRECTORY}
 
     def with_changes(self, **changes: Any) -> Flag:
-        """Return the same option with some of its attributes changed."""
+        """Return a copy with other attributes."""
         changed = Flag(*self.names)
         vars(changed).update(vars(self), **changes)
         return changed
 
     def for_change(self) -> Flag:
-        """Return the option as `set` has it: nothing changes unless it is typed, whatever the environment says."""
+        """Return the option for `set`: without a default, and ignoring the environment."""
         return self.with_changes(default=None, variable="")

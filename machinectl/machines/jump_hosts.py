@@ -1,6 +1,6 @@
-"""Jump hosts in records: `machine:NAME`, or `host:` and what ssh -J takes; "" for none.
+"""Jump hosts in records: `machine:NAME`, `host:` with ssh -J's argument, or "".
 
-The type is decided when a name is typed, so that a machine that gets the name later does not become the jump host.
+The prefix is set when a name is typed, so that later machines of that name do not become jump hosts.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ MACHINE, HOST = "machine:", "host:"
 
 
 def resolved(name: str, is_machine: Callable[[str], bool]) -> str:
-    """Return a bare name with its type: the machine of that name if there is one, else a host."""
+    """Add the prefix to a bare name: the machine of that name, else a host."""
     return f"{MACHINE if is_machine(name) else HOST}{name}"
 
 
 def typed(text: str, is_machine: Callable[[str], bool]) -> str:
-    """Return a jump host that a user typed, with its type."""
+    """Return a typed jump host with its prefix."""
     return resolved(text, is_machine) if text and not is_typed(text) else text
 
 
@@ -27,17 +27,17 @@ def is_typed(text: str) -> bool:
 
 
 def machine_of(jump: str) -> str:
-    """Return the name of the machine that is the jump host, "" if none is."""
+    """Return the machine that is the jump host, else ""."""
     return jump.removeprefix(MACHINE) if jump.startswith(MACHINE) else ""
 
 
 def host_of(jump: str) -> str:
-    """Return the jump host as ssh -J takes it, "" if it is a machine or there is none."""
+    """Return ssh -J's argument, "" for a machine or none."""
     return jump.removeprefix(HOST) if jump.startswith(HOST) else ""
 
 
 def loops(jumps: Mapping[str, str]) -> Iterator[list[str]]:
-    """Yield each loop of jump hosts once. `jumps` maps a machine to its jump host."""
+    """Yield each loop once. `jumps` maps machines to jump hosts."""
     passed: set[str] = set()
     order = {name: number for number, name in enumerate(jumps)}
     for name in jumps:
@@ -55,5 +55,4 @@ def loops(jumps: Mapping[str, str]) -> Iterator[list[str]]:
 
 
 def shown(loop: list[str]) -> str:
-    """Return an error's text about a loop."""
     return f"jump hosts form a loop: {' -> '.join([*loop, loop[0]])}"

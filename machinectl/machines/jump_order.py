@@ -1,4 +1,4 @@
-"""Machines behind other machines: their SSH goes through another machine's host."""
+"""Machines whose SSH goes through another machine's host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def behind(store: Store) -> dict[str, list[str]]:
-    """Return the readable machines by the machine that is their next jump host."""
+    """Return machines by the machine that is their next jump host; skips unreadable records."""
     found: dict[str, list[str]] = {}
     for name in store.names():
         if machine := gate_of(store, name):
@@ -26,7 +26,7 @@ def behind(store: Store) -> dict[str, list[str]]:
 
 
 def gate_of(store: Store, name: str) -> str:
-    """Return the machine that is a machine's jump host, "" if there is none or the record cannot be read."""
+    """Return a machine's jump host machine, "" if none or unreadable."""
     try:
         return jump_hosts.machine_of(store.read(name).jump)
     except MachineError:
@@ -34,9 +34,9 @@ def gate_of(store: Store, name: str) -> str:
 
 
 def keep_jump_hosts(store: Store, console: Console) -> None:
-    """Add the type, machine or other host, to the jump hosts in records of earlier versions.
+    """Add prefixes to jump hosts of earlier versions, before a machine's name is added or removed.
 
-    Those had one name for both, so this is called before a machine's name is added or removed. No lock may be held.
+    No lock may be held.
     """
     for name in store.names():
         if is_untyped(store, name):
@@ -59,7 +59,7 @@ def is_untyped(store: Store, name: str) -> bool:
 
 
 def outermost_first(names: Sequence[str], others: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
-    """Yield names in groups: each machine comes after those behind it (see `behind`)."""
+    """Yield groups of names: each machine after those behind it (see `behind`)."""
     left = list(names)
     while left:
         # A loop of jump hosts is one group.

@@ -1,7 +1,7 @@
-"""Label selectors as in kubectl: `role=web,rack in (a,b),!spare`; all parts must match.
+"""Label selectors like kubectl's: `role=web,rack in (a,b),!spare`; all parts must match.
 
-Grammar and meaning: kubernetes.io/docs/concepts/overview/working-with-objects/labels, and labels/selector.go of
-k8s.io/apimachinery. Kubernetes' rules for keys and values are not enforced.
+Grammar: kubernetes.io/docs/concepts/overview/working-with-objects/labels, labels/selector.go of k8s.io/apimachinery.
+Keys and values are not validated.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ SYNTAX = "Write: role=web, role!=web, 'role in (web,db)', 'role notin (web,db)',
 
 @dataclass(frozen=True)
 class Requirement:
-    """A label must have one of the `values`; None allows any.
+    """A label has one of `values`, or any if None.
 
-    If not `wanted`, it must not; a machine without the label matches then, too.
+    Negated if not `wanted`: then machines without the label match, too.
     """
 
     key: str
@@ -38,8 +38,6 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Selector:
-    """Requirements that a machine's labels must all meet."""
-
     requirements: tuple[Requirement, ...]
 
     def selects(self, labels: Mapping[str, str]) -> bool:
@@ -47,7 +45,7 @@ class Selector:
 
 
 class SelectorToken(NamedTuple):
-    """A word or sign, "" at the end, and its column, counted from 1."""
+    """A word, a sign or "" for the end; columns count from 1."""
 
     text: str
     column: int
@@ -58,7 +56,7 @@ class SelectorToken(NamedTuple):
 
 
 def parse_selector(text: str) -> Selector:
-    """Read a selector. Raises UsageError with the column; also for an empty one, which would select all."""
+    """Parse a selector. Raises UsageError with the column; an empty one is an error, too."""
     return Selector(tuple(SelectorParser(text).requirements()))
 
 
@@ -103,11 +101,10 @@ class SelectorParser:
         return token.text
 
     def _value(self) -> str:
-        """Return a value, which may be empty."""
         return self._take().text if self._peek().is_word else ""
 
     def _set(self) -> frozenset[str]:
-        """Return values in parentheses, which may be empty, as in `(a,)`."""
+        """Parse values in parentheses; they may be empty, as in `(a,)`."""
         if (token := self._take()).text != "(":
             raise self._refused(token, "(")
         found = {self._value()}

@@ -1,4 +1,4 @@
-"""`ls --filter`: docker-machine's keys."""
+"""`ls --filter`, with docker-machine's keys."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ SYNTAX = f"Write --filter KEY=VALUE, where KEY is one of {', '.join(KEYS)}"
 
 
 class Filters:
-    """Of each given key, one value must match, in upper or lower case.
+    """For each key, one value must match, ignoring case.
 
-    Names are searched with regular expressions, which are case-sensitive. `only` are the machines to choose from, None
-    for all.
+    Names are regular expressions and case-sensitive. `only` limits the machines, unless None.
     """
 
     def __init__(self, given: Iterable[tuple[str, str]], only: Collection[str] | None = None) -> None:
@@ -39,11 +38,11 @@ class Filters:
 
     @property
     def needs_state(self) -> bool:
-        """Whether hosts must be asked first."""
+        """Whether hosts must be asked."""
         return bool(self.states)
 
     def before_asking(self, machine: Machine) -> bool:
-        """Return whether a machine's record matches; if not, its host need not be asked."""
+        """Return whether the record matches: other hosts need not be asked."""
         return (
             (self.only is None or machine.name in self.only)
             and (not self.names or any(name.search(machine.name) for name in self.names))
@@ -53,15 +52,11 @@ class Filters:
         )
 
     def after_asking(self, state: State) -> bool:
-        """Return whether the state matches."""
         return not self.states or same(state, self.states)
 
 
 def parse_filters(given: Sequence[str], only: Collection[str] | None = None) -> Filters:
-    """Read filters as typed, KEY=VALUE, for all machines or `only` some.
-
-    Raises UsageError in docker-machine's words.
-    """
+    """Parse KEY=VALUE filters. Raises UsageError in docker-machine's words."""
     found = []
     for text in given:
         key, separator, value = text.partition("=")
@@ -81,7 +76,7 @@ def parse_filters(given: Sequence[str], only: Collection[str] | None = None) -> 
 def pattern(text: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
-            # Python warns about sets like [[a]; users can do nothing about it.
+            # Python warns about sets like [[a]; users cannot change that.
             warnings.simplefilter("ignore")
             return re.compile(text)
     except (re.error, OverflowError, RecursionError) as exc:
@@ -92,14 +87,13 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 def has_label(machine: Machine, wanted: str) -> bool:
-    """Return whether a machine has the label KEY=VALUE, or any KEY (docker-machine crashes then)."""
+    """Return whether a machine has KEY=VALUE, or any KEY (docker-machine crashes then)."""
     key, separator, value = wanted.partition("=")
     found = machine.labels
     return key in found and (not separator or same(found[key], [value]))
 
 
 def swarm_of(machine: Machine) -> str:
-    """Return the name of a machine's swarm by its record; "" for none."""
     node = node_of(machine)
     return node.swarm if node else ""
 

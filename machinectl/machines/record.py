@@ -1,4 +1,4 @@
-"""One machine's record, machine.json: read strictly, and written so that unknown keys survive."""
+"""A machine's record, machine.json. Unknown keys are preserved."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.spec import MachineSpec
 
-# Version 2 has typed jump hosts (`jump_hosts`). Without a jump host, version 1 is written: earlier releases read it.
+# Version 2 has typed jump hosts (`jump_hosts`). Records without a jump host stay readable for version 1.
 SCHEMA, WITHOUT_JUMP = 2, 1
-# The verb that may be pending.
+# The only verb that may be pending.
 PROVISION = "provision"
 
-# RFC 1035 2.3.4: a host name has at most 253 characters; a file name at most 255 bytes.
+# RFC 1035 2.3.4: host names have at most 253 characters; file names at most 255 bytes.
 LONGEST_NAME = 253
 DIGITS = frozenset("0123456789")
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
-# The characters of a glob; no name has them.
+# Characters of a glob; names have none.
 GLOB = frozenset("*?[")
 
 
 class Phase(StrEnum):
-    """How far a machine has come. Any but READY can be resumed or removed, and is not listed as usable."""
+    """A machine's progress. Before READY it is not usable, but can be resumed or removed."""
 
     CREATING = "creating"
     PROVISIONING = "provisioning"
@@ -38,11 +38,10 @@ class Phase(StrEnum):
 
 
 class BrokenRecord(MachineError):
-    """A machine.json that is no record of this schema, or that cannot be read. It is never rewritten."""
+    """A machine.json is invalid or unreadable. It is never rewritten."""
 
 
-# The keys of a record in the order in which they are written, with their types. A missing one has the type's empty
-# value, but for DEFAULTS.
+# A record's keys in order, with types. Missing values are empty, or in DEFAULTS.
 KEYS: Mapping[str, type] = {
     "driver": str,
     "options": dict,
@@ -68,24 +67,21 @@ KEYS: Mapping[str, type] = {
 }
 REQUIRED = ("driver", "url", "tls")
 DEFAULTS: Mapping[str, object] = {"phase": Phase.READY, "provision": True, "context": True}
-# These are left out of the record if they are empty.
+# Omitted if empty.
 OPTIONAL = frozenset({"jump", "fleet", "origin", "swarm", "looked_at", "revision"})
-# Keys that are properties of a machine are kept as JSON: the light path does without the classes of their values.
+# Properties of Machine, stored as JSON: the light path does not load their classes.
 AS_JSON = {"engine": "_engine", "changes": "_changes"}
 
 
 class Machine:
-    """One machine. Only its directory's name says what it is called.
+    """A machine's record; the name is only that of its directory.
 
-    `url` is the engine's, in docker's notation, and `tls` whether it is spoken to over TLS. `driver_state` is the
-    driver's own text, kept byte for byte; `made` is whether the driver created a host that it must give back. `spec`
-    is what the machine should be (`provision`, `context` and `jump` belong to it), `fleet` the name or path of the
-    fleet that says so, if any. `changes` were made on its host. `pending` is the verb that was begun there and not
-    finished, `looked_at` when the host was last found as recorded, `failure` the last error and when. `mac` is the
-    address of its network card, `origin` its place in docker-machine's store (`origin.Origin`), `swarm` its node in
-    Docker's Swarm (`swarm_node.SwarmNode`), `revision` the last known change of the host and who made it
-    (`hosts.lifecycle.revisions`). `unknown` has keys of other versions. `directory` is absolute, "" if the machine was
-    not read from a store. `untyped_jump` is true if an earlier version wrote `jump`.
+    `url` is the engine's, in docker's notation. `driver_state` is the driver's text, byte for byte; `made` is whether
+    the driver created the host and must remove it. `fleet` is the name or path of its fleet. `changes` were made on the
+    host, `pending` is an unfinished verb, `looked_at` the last time the host matched the record. `mac` is the network
+    card's address. `origin` is an `origin.Origin`, `swarm` a `swarm_node.SwarmNode`, `revision` the host's last known
+    change (`hosts.lifecycle.revisions`). `unknown` has other versions' keys. `directory` is absolute, "" without a
+    store. `untyped_jump` is true if an earlier version wrote `jump`.
     """
 
     __slots__ = ("directory", "name", "unknown", "untyped_jump", *(AS_JSON.get(key, key) for key in KEYS))
@@ -117,13 +113,12 @@ class Machine:
 
     @classmethod
     def of(cls, name: str, directory: str, values: Mapping[str, Any]) -> Machine:
-        """Return the machine with a record's values."""
         machine = cls.__new__(cls)
         machine.fill(name, directory, values)
         return machine
 
     def fill(self, name: str, directory: str, values: Mapping[str, Any]) -> None:
-        """Set all attributes; what the values lack gets its default."""
+        """Set all attributes, with defaults for missing values."""
         self.name = name
         self.directory = directory
         self.untyped_jump = False
@@ -134,7 +129,6 @@ class Machine:
 
     @property
     def engine(self) -> EngineOptions:
-        """The options of the machine's engine."""
         from machinectl.machines.engine_options import EngineOptions
 
         return EngineOptions.load(self._engine)
@@ -144,17 +138,16 @@ class Machine:
         self._engine = options.dump()
 
     def asks_for(self, options: EngineOptions) -> bool:
-        """Return whether the record has exactly these options of the engine."""
+        """Return whether the record has exactly these engine options."""
         return self._engine == options.recorded
 
     @property
     def has_changes(self) -> bool:
-        """Whether the machine's host was changed."""
         return bool(self._changes)
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """The changes of the machine's host, oldest first."""
+        """The host's changes, oldest first."""
         if not self._changes:
             return ()
         from machinectl.host_changes import load
@@ -167,12 +160,12 @@ class Machine:
 
     @property
     def driver_options(self) -> dict[str, OptionValue]:
-        """The driver's options as a spec has them."""
+        """The driver's options as in a spec."""
         return {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
 
     @property
     def spec(self) -> MachineSpec:
-        """The settings of the machine, as the command line or a fleet file gave them."""
+        """The settings from the command line or a fleet file."""
         from machinectl.machines.spec import MachineSpec
 
         return MachineSpec(
@@ -188,7 +181,7 @@ class Machine:
 
     @spec.setter
     def spec(self, spec: MachineSpec) -> None:
-        """Take over settings, except for TLS: that is decided when the machine is created."""
+        """Replace the settings except TLS, which never changes."""
         self.driver = spec.driver
         self.options = {
             name: list(value) if isinstance(value, tuple) else value for name, value in spec.options.items()
@@ -201,19 +194,19 @@ class Machine:
 
     @property
     def last_look(self) -> str:
-        """When the host was last looked at (RFC 3339). Records of earlier versions only have the time of changes."""
+        """When the host was last checked (RFC 3339). Earlier versions recorded only changes."""
         if self.looked_at:
             return self.looked_at
         return max((str(change.get("when", "")) for change in self._changes if isinstance(change, dict)), default="")
 
     @property
     def why(self) -> str:
-        """In one line, why the machine is half made or unfinished: its last failure."""
+        """Why the machine is incomplete, in one line."""
         cause = str(self.failure.get("cause", "")).strip().partition("\n")[0].rstrip(":")
         return cause or ("its creation was interrupted" if self.phase is not Phase.READY else "")
 
     def dump(self) -> bytes:
-        """Return the text of machine.json: JSON in UTF-8, keys in a fixed order."""
+        """Return machine.json: UTF-8, keys in fixed order."""
         import json
 
         values = {key: getattr(self, AS_JSON.get(key, key)) for key in KEYS}
@@ -223,9 +216,9 @@ class Machine:
 
 
 def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str], bool] = lambda _: False) -> Machine:
-    """Read a machine.json of the machine in `directory`. Raises BrokenRecord with what is wrong in it.
+    """Parse a machine.json. Raises BrokenRecord.
 
-    `is_machine` decides what a jump host of an earlier version is: that had one name for machines and other hosts.
+    `is_machine` interprets jump hosts of earlier versions, which did not distinguish machines and hosts.
     """
     data = read_json(name, text)
     schema = data.pop("schema")
@@ -237,7 +230,7 @@ def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str
     except ValueError as exc:
         raise broken(name, f"has an unknown phase ({exc})") from exc
     values["labels"] = {str(key): str(value) for key, value in values.get("labels", {}).items()}
-    # 0.1 kept the MAC address among the engine's options.
+    # 0.1 stored the MAC address with the engine's options.
     engine_mac = str(values.get("engine", {}).pop("mac", ""))
     values["mac"] = values.get("mac") or engine_mac
     machine = Machine.of(name, directory, values)
@@ -278,12 +271,12 @@ def check_types(name: str, data: Mapping[str, Any]) -> None:
 
 
 def check_safe(name: str, data: Mapping[str, Any]) -> None:
-    """Refuse what machinectl never writes: it could control a terminal, or be an option of ssh."""
+    """Refuse text that could control a terminal or be an ssh option; machinectl never writes it."""
     for key in ("driver", "url"):
         if not data[key].isprintable():
             raise broken(name, f'has a "{key}" with unprintable characters')
     if "://-" in data["url"] or "@-" in data["url"]:
-        # Not every reader of docker's variables and contexts tells ssh where its options end.
+        # Some readers of docker's variables and contexts do not protect ssh from options.
         raise broken(name, 'has a "url" that ssh could take for an option')
 
 
@@ -298,7 +291,7 @@ def read_jump(machine: Machine, schema: int, is_machine: Callable[[str], bool]) 
 
 
 def check_ready(machine: Machine) -> Machine:
-    """Return the machine itself. Raises MachineError if it is half made."""
+    """Return the machine. Raises MachineError if it is incomplete."""
     if machine.phase is Phase.READY:
         return machine
     again = "Create it again" if machine.phase is Phase.CREATING else f"Continue: machinectl provision {machine.name}"
@@ -316,7 +309,7 @@ def broken(name: str, what: str) -> BrokenRecord:
 
 
 def check_name(name: str, doing: str = "creating") -> None:
-    """Refuse an invalid name. docker-machine's rule: letters, digits, - and . only."""
+    """Refuse invalid names by docker-machine's rule: letters, digits, - and . only."""
     if is_name(name):
         return
     why = "Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -"
@@ -330,7 +323,7 @@ def is_name(name: str) -> bool:
 
 
 def natural(name: str) -> list[str | int]:
-    """Return a sort key that puts m2 before m10: texts, each followed by the number after it."""
+    """Return a sort key that puts m2 before m10."""
     start = name.rstrip("0123456789")
     if DIGITS.isdisjoint(start):
         return [start, int(name[len(start) :] or -1)]

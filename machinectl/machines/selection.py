@@ -1,4 +1,4 @@
-"""Choose the machines for a command: by names, by a selector, or the one called default."""
+"""Choose a command's machines: by name, by selector, or `default`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 DEFAULT = "default"
-# Interval of looking at another process's lock, in seconds.
+# Seconds between looks at another process's lock.
 LOCK_PAUSE = 0.1
-# How many labels a hint names.
+# Labels in a hint.
 MOST_TOLD = 20
 
 
 def matching(names: Sequence[str], known: Callable[[], Iterable[str]]) -> list[str]:
-    """Replace globs (web*) and ranges (web[01:20]) in names.
+    """Expand globs (web*) and ranges (web[01:20]).
 
-    A glob becomes the `known` names that it matches; without a match it stays. Raises UsageError for an invalid range.
+    A glob without a match in `known` stays. Raises UsageError for an invalid range.
     """
     if not any(GLOB.intersection(name) for name in names):
         return list(names)
-    # Loaded only for patterns: names alone take the light path.
+    # Names without patterns take the light path.
     from fnmatch import fnmatchcase
 
     there = list(known())
@@ -38,7 +38,7 @@ def matching(names: Sequence[str], known: Callable[[], Iterable[str]]) -> list[s
 
 
 def members(name: str) -> list[str]:
-    """Return the names of a range; a name without a range is itself. Raises UsageError."""
+    """Expand a range. Raises UsageError."""
     if "[" not in name:
         return [name]
     from machinectl.ranges import VALUE_RANGE, InvalidRange, expanded
@@ -50,7 +50,7 @@ def members(name: str) -> list[str]:
 
 
 def chosen(store: Store, names: Sequence[str]) -> list[str]:
-    """Return the given machines (see `matching`), else `default` if it exists (docker-machine's rule)."""
+    """Expand names; without names, choose `default` if it exists, like docker-machine."""
     if names:
         return matching(names, store.names)
     if DEFAULT in store.names():
@@ -72,10 +72,9 @@ def chosen_one(store: Store, names: Sequence[str]) -> str:
 
 
 def selected(store: Store, console: Console, names: Sequence[str], selector: str) -> list[str]:
-    """Return the machines whose labels match a selector, in natural order.
+    """Return the machines that match a selector, in natural order.
 
-    Warns about a machine whose record cannot be read, and leaves it out. Raises UsageError if names are given, too, and
-    MachineError if no machine matches.
+    Warns about unreadable records. Raises UsageError if names are given, too; MachineError without a match.
     """
     from machinectl.machines.label_selectors import parse_selector
 
@@ -102,7 +101,7 @@ def both_chosen(names: Sequence[str], selector: str) -> UsageError:
 
 
 def told(labels: Sequence[str]) -> str:
-    """Return the existing labels as a hint."""
+    """Return a hint that lists labels."""
     if not labels:
         return "No machine has a label. Give it one: machinectl set --label role=web <NAME>"
     more = f" and {len(labels) - MOST_TOLD} more" if len(labels) > MOST_TOLD else ""
@@ -110,7 +109,7 @@ def told(labels: Sequence[str]) -> str:
 
 
 def waiting(console: Console, name: str) -> Callable[[], None]:
-    """Return a function to call while another machinectl holds a machine: it says so once, and pauses."""
+    """Return a function that pauses while another machinectl holds a machine, and says so once."""
     said = False
 
     def wait() -> None:

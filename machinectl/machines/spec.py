@@ -1,4 +1,4 @@
-"""A machine's settings, from the command line or a fleet file, kept in its record."""
+"""A machine's settings, from the command line or a fleet file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CertificateFiles:
-    """The certificates for a new machine: a directory, or a client's three files."""
+    """A new machine's certificates: a directory, or a client's three files."""
 
     directory: str = ""
     ca: str = ""
@@ -24,7 +24,7 @@ class CertificateFiles:
 
     @property
     def whole(self) -> bool:
-        """Whether all of a client's files are named."""
+        """Whether no file is missing."""
         return bool(self.directory or (self.ca and self.certificate and self.key))
 
 
@@ -35,9 +35,8 @@ NO_CERTIFICATES = CertificateFiles()
 class MachineSpec:
     """A machine's settings.
 
-    `options` are the driver's. `tls` is whether the engine is reached over TLS (None: its URL decides). `provision` is
-    whether its host is set up, `context` whether docker gets a context for it. `jump` is its jump host, see
-    `jump_hosts`.
+    `options` are the driver's. `tls` None: the engine's URL decides. `provision`: set up the host. `context`: create a
+    docker context. `jump`: see `jump_hosts`.
     """
 
     driver: str
@@ -50,5 +49,5 @@ class MachineSpec:
     jump: str = ""
 
     def without(self, secrets: Collection[str]) -> MachineSpec:
-        """Return the settings without the driver's secrets, for the record."""
+        """Remove the driver's secrets, for the record."""
         return replace(self, options={name: value for name, value in self.options.items() if name not in secrets})

@@ -1,4 +1,4 @@
-"""The machines that are nodes of swarms, by their records. Part of the light path."""
+"""Machines that are swarm nodes, by their records. Light path."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def all_nodes(store: Store) -> list[tuple[Machine, SwarmNode]]:
-    """Return the machines that are members of a swarm, by name; unreadable records are skipped."""
+    """Return swarm members by name; skips unreadable records."""
     return [(machine, node) for machine, node in on_records(store) if node.membership == MEMBER]
 
 
 def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
-    """Return the same with machines that are joining or leaving."""
+    """Return members, and machines that join or leave."""
     found = []
     for name in store.names():
         try:
@@ -32,10 +32,7 @@ def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
 
 
 def named(store: Store, name: str) -> list[tuple[Machine, SwarmNode]]:
-    """Return the machines of a machine's swarm, or of a swarm's name; the named machine comes first.
-
-    Raises MachineError if the records have none.
-    """
+    """Return the swarm of a machine or with that name; the named machine comes first. Raises MachineError."""
     there = all_nodes(store)
     own = next((node for machine, node in there if machine.name == name), None)
     swarms = [node for _, node in there if node.swarm == name]

@@ -1,4 +1,4 @@
-"""A machine's node in Docker's Swarm, in its record."""
+"""A machine's node in Docker's Swarm."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ if TYPE_CHECKING:
 
 MANAGER, WORKER = ROLES = ("manager", "worker")
 AVAILABILITIES = ("active", "pause", "drain")
-# Recorded before an engine is asked to join or leave; the next command on the machine finishes it. A forgotten node is
-# listed by no manager, but its engine still believes that it is one.
+# Recorded before an engine joins or leaves; the machine's next command completes it. A forgotten node is unknown to
+# managers, but its engine still believes in the membership.
 JOINING, MEMBER, LEAVING, FORGOTTEN = MEMBERSHIPS = ("joining", "member", "leaving", "forgotten")
 
 
 class SwarmNode:
-    """A node of a swarm.
+    """A swarm node.
 
-    `swarm` is the name of the machine that started the swarm, `cluster` its ID, `node` the node's ID. `before` is the
-    availability to restore after a restart of the engine, "" if it was not drained. `membership` is one of MEMBERSHIPS.
-    Unknown values are "": a joining node may have no ID yet, and a starting swarm neither.
+    `swarm` is the machine that started the swarm, `cluster` its ID. `before` is the availability to restore after an
+    engine restart, "" if not drained. IDs are "" while joining or starting.
     """
 
     __slots__ = ("before", "cluster", "membership", "node", "role", "swarm")
@@ -42,7 +41,7 @@ class SwarmNode:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> SwarmNode | None:
-        """Return the node of a record; None if there is none or it is invalid."""
+        """Return a record's node, None if missing or invalid."""
         words = [data.get(key, "") for key in ("swarm", "cluster", "node", "role", "before")]
         words.append(data.get("membership", MEMBER))
         if not all(isinstance(word, str) and word.isprintable() for word in words):
@@ -56,16 +55,16 @@ class SwarmNode:
         known = {"swarm": self.swarm, "cluster": self.cluster, "node": self.node, "role": self.role}
         if self.before:
             known["before"] = self.before
-        # Earlier versions wrote no membership.
+        # Earlier versions have no membership.
         return known if self.membership == MEMBER else {**known, "membership": self.membership}
 
 
 def node_of(machine: Machine) -> SwarmNode | None:
-    """Return a machine's node by its record; None if it is no member of a swarm."""
+    """Return a member's node, else None."""
     node = on_record(machine)
     return node if node and node.membership == MEMBER else None
 
 
 def on_record(machine: Machine) -> SwarmNode | None:
-    """Return the same, also for a machine that is joining or leaving."""
+    """Return a member's node, also while joining or leaving."""
     return SwarmNode.load(machine.swarm) if machine.swarm else None

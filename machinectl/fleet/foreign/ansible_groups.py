@@ -1,7 +1,6 @@
-"""The groups and hosts of an Ansible inventory, with the variables about SSH.
+"""Groups, hosts and SSH variables of an Ansible inventory.
 
-Which of several values wins:
-https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#how-variables-are-merged
+Precedence: https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#how-variables-are-merged
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 ALL, UNGROUPED = "all", "ungrouped"
 PREFIX = "ansible_"
-# If several are set, the last of these wins, as in Ansible.
+# The last one that is set wins, as in Ansible.
 ADDRESS = ("ansible_host", "ansible_ssh_host")
 PORT = ("ansible_port", "ansible_ssh_port")
 USER = ("ansible_user", "ansible_ssh_user")
@@ -36,7 +35,7 @@ TEMPLATE = re.compile(r"\{[{%#]")
 
 
 class Variable(NamedTuple):
-    """A variable's value as a text, and its place."""
+    """A variable's value and place."""
 
     value: str
     spot: Spot
@@ -44,7 +43,7 @@ class Variable(NamedTuple):
 
 @dataclass
 class AnsibleGroup:
-    """A group, with the groups in it. `further` are variables from files beside the inventory."""
+    """A group. `further` are variables from files beside the inventory."""
 
     name: str
     spot: Spot
@@ -56,8 +55,6 @@ class AnsibleGroup:
 
 @dataclass
 class AnsibleHost:
-    """A host with its own variables."""
-
     name: str
     spot: Spot
     variables: dict[str, Variable] = field(default_factory=dict)
@@ -65,7 +62,7 @@ class AnsibleHost:
 
 
 class Inventory:
-    """The groups and hosts of an inventory, in its order."""
+    """An inventory's groups and hosts, in file order."""
 
     def __init__(self, spot: Spot) -> None:
         self.spot = spot
@@ -80,14 +77,14 @@ class Inventory:
         return self.hosts.setdefault(name, AnsibleHost(name, spot))
 
     def taken(self, notes: Notes) -> list[ImportedHost]:
-        """Return the hosts with SSH. Raises WrongSource if a group contains itself."""
+        """Return hosts with SSH. Raises WrongSource if a group contains itself."""
         parents = self.parents()
         depths = self.depths(parents)
         of_hosts: dict[str, list[str]] = {}
         for group in self.groups.values():
             for name in group.hosts:
                 of_hosts.setdefault(name, []).append(group.name)
-        # Many hosts share the same groups.
+        # Many hosts share groups.
         known: dict[tuple[str, ...], list[AnsibleGroup]] = {}
         found = []
         for host in self.hosts.values():
@@ -108,7 +105,7 @@ class Inventory:
         return found
 
     def depths(self, parents: Mapping[str, list[str]]) -> dict[str, int]:
-        """Return how deep each group is below `all`, by its longest path."""
+        """Return each group's depth below `all`, by its longest path."""
         depths: dict[str, int] = {ALL: 0}
         left = {name: {up for up in above if up != ALL} for name, above in parents.items() if name != ALL}
         depth = 0
@@ -128,7 +125,7 @@ class Inventory:
     def groups_above(
         self, names: Iterable[str], parents: Mapping[str, list[str]], depths: Mapping[str, int]
     ) -> list[AnsibleGroup]:
-        """Return groups and their parents, in the order in which later ones win."""
+        """Return groups and parents; later ones win."""
         open_ones = [*names]
         found = {ALL}
         while open_ones:
@@ -138,7 +135,7 @@ class Inventory:
                 open_ones += parents[name]
 
         def rank(name: str) -> tuple[int, int, str]:
-            # Ansible ignores it in the files beside the inventory.
+            # Ansible ignores it in files beside the inventory.
             given = self.groups[name].variables.get(PRIORITY)
             priority = int(given.value) if given and re.fullmatch(r"-?[0-9]{1,9}", given.value) else 1
             return depths[name], priority, name
@@ -146,7 +143,7 @@ class Inventory:
         return [self.groups[name] for name in sorted(found, key=rank)]
 
     def variables(self, host: AnsibleHost, groups: list[AnsibleGroup]) -> dict[str, Variable]:
-        """Return a host's variables: those of groups in the file, of groups in files beside it, and its own."""
+        """Merge variables: of groups in the file, of groups in files beside it, and the host's."""
         found: dict[str, Variable] = {}
         for group in groups:
             found.update(group.variables)
@@ -158,7 +155,7 @@ class Inventory:
 def imported_host(
     host: AnsibleHost, groups: list[str], variables: Mapping[str, Variable], notes: Notes
 ) -> ImportedHost | None:
-    """Return how to log in at a host, None if it has no SSH. What is skipped is noted."""
+    """Return a host's login, None without SSH. Skipped variables are noted."""
     usable = dict(readable(variables, notes))
 
     def value(names: tuple[str, ...]) -> str:
@@ -183,7 +180,7 @@ def imported_host(
 
 
 def readable(variables: Mapping[str, Variable], notes: Notes) -> Iterator[tuple[str, Variable]]:
-    """Yield the variables that can be imported, and note each other one once."""
+    """Yield variables that can be imported; note each other one once."""
     for name, variable in variables.items():
         if SECRET.search(name):
             notes.once(name, variable.spot, f"{name} is skipped: write secrets to files of their own")
@@ -198,7 +195,7 @@ def readable(variables: Mapping[str, Variable], notes: Notes) -> Iterator[tuple[
 
 
 def jump_of(name: str, variable: Variable, notes: Notes) -> str:
-    """Return the jump host among ssh options, and note that others are skipped."""
+    """Return the jump host of ssh options; note skipped ones."""
     try:
         words = shlex.split(variable.value)
     except ValueError:
@@ -222,5 +219,5 @@ def jump_of(name: str, variable: Variable, notes: Notes) -> str:
 
 
 def of_login(variables: Mapping[str, Variable]) -> dict[str, Variable]:
-    """Return Ansible's own variables. Others are for the tasks that it runs."""
+    """Return Ansible's own variables; others are for tasks."""
     return {name: variable for name, variable in variables.items() if name.startswith(PREFIX)}

@@ -1,6 +1,6 @@
-"""An Ansible inventory in its INI form.
+"""Ansible inventories in INI.
 
-The format: https://docs.ansible.com/ansible/latest/collections/ansible/builtin/ini_inventory.html
+Format: https://docs.ansible.com/ansible/latest/collections/ansible/builtin/ini_inventory.html
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:[#;].*)?")
 GROUP_NAME = re.compile(r"([^\s:\[\]#]+)\s*(?:#.*)?")
 COMMENT = ("#", ";")
 NO_SECTION = "this is not a section: write [group], [group:children] or [group:vars]"
-# Longer values are not unquoted. Characters.
+# Characters; longer values keep their quotes.
 LONGEST_QUOTED = 4096
 
 
 def parse(text: str, path: str) -> Inventory:
-    """Read an inventory. Raises WrongSource with the first wrong line."""
+    """Parse an inventory. Raises WrongSource for the first wrong line."""
     reader = IniReader(path)
     for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()
@@ -33,12 +33,10 @@ def parse(text: str, path: str) -> Inventory:
 
 
 class IniReader:
-    """Reads a file line by line."""
-
     def __init__(self, path: str) -> None:
         self.inventory = Inventory(Spot(path))
         self.section, self.kind = UNGROUPED, "hosts"
-        # Where a group is used that has to be defined somewhere.
+        # Where undefined groups are used.
         self.owed: dict[str, tuple[Spot, str]] = {}
         self.made = {ALL, UNGROUPED}
 
@@ -107,7 +105,7 @@ class IniReader:
 
 
 def unquoted(value: str) -> str:
-    """Return a value without Python's quotes, which Ansible removes."""
+    """Remove Python's quotes, as Ansible does."""
     if value[:1] not in {"'", '"'} or len(value) > LONGEST_QUOTED:
         return value
     try:

@@ -1,6 +1,6 @@
-"""An Ansible inventory in its YAML form, and the files with variables beside an inventory.
+"""Ansible inventories in YAML, and the variable files beside an inventory.
 
-The formats: https://docs.ansible.com/ansible/latest/collections/ansible/builtin/yaml_inventory.html, and
+Formats: https://docs.ansible.com/ansible/latest/collections/ansible/builtin/yaml_inventory.html,
 https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#organizing-host-and-group-variables
 """
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from machinectl.fleet.syntax.document import Node
     from machinectl.fleet.syntax.faults import Place
 
-# The keys of a group with its content.
+# A group's keys.
 PARTS = ("hosts", "vars", "children")
-# More files for one group are a mistake.
+# More files for a group are a mistake.
 MOST_FILES = 1000
-# As Ansible looks for them, in its order (its plugin host_group_vars).
+# In Ansible's order (its plugin host_group_vars).
 ENDINGS = ("", ".yml", ".yaml", ".json")
 BY_ANSIBLE = "Let Ansible print it, and import that: ansible-inventory -i <FILE> --list --yaml"
 
@@ -42,16 +42,16 @@ ELSEWHERE = {
 
 
 def tree(text: str, path: str) -> Node | None:
-    """Return the tree of a file, None if it is empty. Raises WrongSource."""
+    """Return a file's tree, None if empty. Raises WrongSource."""
     try:
-        # Tags are for Ansible.
+        # Only Ansible needs tags.
         return read_tree(text, Faults(path), any_tag=True)
     except NotADocument as wrong:
         raise WrongSource(Spot(path, wrong.place.line), wrong.unquoted) from wrong
 
 
 def parse(text: str, path: str) -> Inventory:
-    """Read an inventory. Raises WrongSource with the first error."""
+    """Parse an inventory. Raises WrongSource for the first error."""
     inventory = Inventory(Spot(path))
     root = tree(text, path)
     if root is None or is_nothing(root):
@@ -65,14 +65,12 @@ def parse(text: str, path: str) -> Inventory:
 
 
 class YamlReader:
-    """Reads the groups and hosts of a file."""
-
     def __init__(self, inventory: Inventory, path: str) -> None:
         self.inventory = inventory
         self.path = path
 
     def groups(self, root: Mapped) -> None:
-        # Without recursion: files may be deep.
+        # Files may be deep: no recursion.
         left: list[tuple[str, Place, Node, str]] = [
             (name, entry.place, entry.value, "") for name, entry in root.entries.items()
         ]
@@ -93,7 +91,7 @@ class YamlReader:
                 left += [(child, entry.place, entry.value, name) for child, entry in children.items()]
 
     def hosts(self, node: Node) -> Iterator[tuple[str, Spot, dict[str, Variable]]]:
-        """Yield the hosts of a group, with ranges expanded, each with its variables."""
+        """Yield a group's hosts with variables; ranges are expanded."""
         if is_nothing(node):
             return
         for pattern, entry in mapping(node, self.path, "hosts").entries.items():
@@ -121,13 +119,13 @@ def variables_of(node: Node, path: str) -> dict[str, Variable]:
 
 
 def add_files_beside(inventory: Inventory, directory: str, notes: Notes) -> None:
-    """Read the variables in `group_vars` and `host_vars` beside an inventory. Raises WrongSource."""
+    """Read `group_vars` and `host_vars` beside an inventory. Raises WrongSource."""
     for kind, known in (("group_vars", inventory.groups), ("host_vars", inventory.hosts)):
         place = os.path.join(directory, kind)
         if not os.path.isdir(place):
             continue
         for name, each in known.items():
-            # The inventory may come from somebody else: no name may lead out of the directory.
+            # A third-party inventory must not lead out of the directory.
             if os.path.basename(name) != name or name in {os.curdir, os.pardir}:
                 continue
             for path in files_of(os.path.join(place, name)):
@@ -135,7 +133,7 @@ def add_files_beside(inventory: Inventory, directory: str, notes: Notes) -> None
 
 
 def files_of(base: str) -> list[str]:
-    """Return the files with variables of a group or host: the first one, or all in a directory of its name."""
+    """Return the variable files of a group or host: the first one, or all in its directory."""
     for ending in ENDINGS:
         path = f"{base}{ending}"
         if os.path.isdir(path) and not ending:
@@ -157,7 +155,7 @@ def files_beneath(directory: str) -> Iterator[str]:
 
 
 def in_file(path: str, notes: Notes) -> dict[str, Variable]:
-    """Return the variables in a file. If it is encrypted or cannot be read, that is noted."""
+    """Return a file's variables. Encrypted or unreadable files are noted."""
     try:
         text = contents(path)
     except WrongSource:
@@ -181,7 +179,7 @@ def spot_of(place: Place, path: str) -> Spot:
 
 
 def mapping(node: Node, path: str, what: str) -> Mapped:
-    """Return a node as a mapping. Raises WrongSource if it is something else."""
+    """Raise WrongSource if a node is not a mapping."""
     if isinstance(node, Mapped):
         return node
     like = ": write NAME: instead of - NAME" if isinstance(node, Listed) else ""

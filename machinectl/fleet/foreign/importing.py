@@ -1,4 +1,4 @@
-"""Make a fleet file of an Ansible inventory or an ssh_config."""
+"""Convert an Ansible inventory or ssh_config to a fleet file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DRIVER = "generic"
 ANSIBLE, SSH_CONFIG = KINDS = ("ansible", "ssh-config")
-# Each matches within a line, so that a file of empty lines is searched only once.
+# No pattern spans lines, so a file of empty lines is searched only once.
 SECTION = re.compile(r"^[^\S\n]*\[[^\]\n]+\][^\S\n]*(?:[#;].*)?$", re.MULTILINE)
 OF_SSH = re.compile(
     r"^[^\S\n]*(?:Host|Match|Include)(?:[^\S\n]*=[^\S\n]*|[^\S\n]+)(?!ansible_)\S", re.MULTILINE | re.IGNORECASE
@@ -32,10 +32,10 @@ SSH_PORT = "22"
 
 
 def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str:
-    """Return a fleet file made of another file, and add to `notes` what is left out.
+    """Return a file as a fleet file, and note skipped parts.
 
-    `kind` is one of KINDS, "" to detect it. `machines` are those of the store, which may be jump hosts. Raises
-    MachineError if the file cannot be read, or is of another kind.
+    `kind` is one of KINDS, "" to detect it. `machines` of the store may be jump hosts. Raises MachineError for an
+    unreadable file or another kind.
     """
     if kind and kind not in KINDS:
         raise UsageError(f"Error: --from {kind!r} is not known", f"One of: {' '.join(KINDS)}")
@@ -61,14 +61,13 @@ def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str
 
 
 def without_values(line: str, values: Iterable[Value]) -> str:
-    """Return a line about a host without its values: an included file may contain secrets."""
+    """Hide values in a line: an included file may contain secrets."""
     for value in values:
         line = line.replace(repr(value), "<value>")
     return line
 
 
 def kind_of(text: str) -> str:
-    """Detect the kind of a file."""
     if is_yaml(text) or SECTION.search(text):
         return ANSIBLE
     return SSH_CONFIG if OF_SSH.search(text) else ANSIBLE
@@ -90,7 +89,7 @@ def hosts_in(text: str, path: str, kind: str, notes: Notes) -> list[ImportedHost
 
 
 class Importer:
-    """Turns imported hosts into hosts of a fleet file, with valid names."""
+    """Converts imported hosts; makes their names valid."""
 
     def __init__(self, notes: Notes, machines: Sequence[str]) -> None:
         self.notes = notes
@@ -124,7 +123,7 @@ class Importer:
         if each.port and each.port != SSH_PORT:
             self.port(keys, each)
         if each.key:
-            # A fleet file expands ~, too.
+            # Fleet files expand ~, too.
             beside = os.path.dirname(each.spot.path)
             keys["generic-ssh-key"] = (
                 each.key if each.key.startswith("~") else os.path.abspath(os.path.join(beside, each.key))
@@ -159,13 +158,13 @@ class Importer:
         keys["ssh-jump"] = jump
 
     def groups(self, found: Iterable[ImportedHost]) -> dict[str, dict[str, Value]]:
-        """Return each group with a label of its name, so that --selector can select its machines."""
+        """Return groups, each with a label of its name for --selector."""
         names = dict.fromkeys(as_group(name) for each in found for name in each.groups)
         return {name: {"labels": {name: ""}} for name in names}
 
 
 def as_group(text: str) -> str:
-    """Return a name for a group that is a valid label, too."""
+    """Return a group name that is also a valid label."""
     return "".join(letter if letter.isprintable() and letter not in " =" else "-" for letter in text) or "-"
 
 

@@ -1,7 +1,7 @@
-"""The hosts of an ssh_config: the names in its Host lines that are no patterns, with their options.
+"""Hosts of an ssh_config: the names in Host lines that are not patterns.
 
-The format: https://man.openbsd.org/ssh_config. A relative Include is looked for beside its file. No program is run, so
-`Match` blocks are skipped.
+Format: https://man.openbsd.org/ssh_config. A relative Include is beside its file. Skips `Match` blocks, as we run no
+programs.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 DEEPEST = 16
 MOST_FILES = 1000
 JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<v6>[^\]]+)\]|(?P<name>[^:@\[\]/]+))(?::(?P<port>\d+))?/?")
-# A word, with quoted parts, or a comment up to the end of the line.
+# A word with quoted parts, or a comment.
 WORD = re.compile(r"""\s*(?:#.*|((?:"[^"]*"|'[^']*'|[^\s"'])+))""")
 QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
 LINE = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\s*=\s*|\s+)(.*)")
 TAKEN = frozenset({"hostname", "user", "port", "identityfile", "proxyjump"})
-# Skipped options that change where or how ssh logs in.
+# Skipped options that affect where or how ssh logs in.
 MISSED = frozenset({"proxycommand", "certificatefile", "identityagent", "hostkeyalias", "pkcs11provider"})
 KNOWN = frozenset({"host", "match", "include", *TAKEN, *MISSED})
 WILD = ("*", "?", "!")
 WILDCARD = re.compile(r"[*?]")
 MOST_COMPILED = 100_000
-# The user for pushes to a forge, which is no host to set up.
+# The user of Git servers, which are no hosts to set up.
 FORGE = "git"
 
 
 class Patterns:
-    """Patterns, each with its block. A name is matched only against patterns that share a literal part with it.
+    """Patterns with their blocks, found by a literal part shared with the name.
 
-    Otherwise, files with thousands of patterns would take minutes.
+    Thousands of patterns would otherwise take minutes.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Patterns:
             self._by_middle.append((longest, pattern, about))
 
     def fitting(self, name: str) -> Iterator[int]:
-        """Yield the blocks of the patterns that match a name."""
+        """Yield the blocks whose patterns match."""
         for at in range(1, len(name) + 1):
             yield from (about for pattern, about in self._by_start.get(name[:at], ()) if is_like(name, pattern))
             yield from (about for pattern, about in self._by_end.get(name[-at:], ()) if is_like(name, pattern))
@@ -74,7 +74,7 @@ class Patterns:
 
 
 class Condition:
-    """The names and patterns of a Host line. A negated pattern that matches excludes a name."""
+    """A Host line. A matching negated pattern excludes a name."""
 
     def __init__(self, words: Sequence[str]) -> None:
         plain = [word for word in words if not word.startswith("!")]
@@ -94,7 +94,7 @@ class Condition:
 
 @dataclass
 class Block:
-    """The options of a block, for hosts that meet all conditions. A condition of None never holds: a Match."""
+    """A block's options, for hosts that meet all conditions. None, for a Match, never holds."""
 
     conditions: tuple[Condition | None, ...] = ()
     options: dict[str, tuple[str, Spot]] = field(default_factory=dict)
@@ -104,14 +104,14 @@ class Block:
 
 
 class Config:
-    """The blocks of a file and of all files that it includes, in their order."""
+    """The blocks of a file and its included files, in order."""
 
     def __init__(self, notes: Notes) -> None:
         self.notes = notes
         self.blocks: list[Block] = []
         self.names: dict[str, Spot] = {}
         self.files = 0
-        # The options of each host that was read.
+        # Options of hosts read so far.
         self.known: dict[str, dict[str, str]] = {}
 
     def read(self, text: str, path: str, outer: tuple[Condition | None, ...] = (), depth: int = 0) -> None:
@@ -168,7 +168,7 @@ class Config:
                 self.read(text, path, block.conditions, depth + 1)
 
     def value(self, name: str, keyword: str) -> str:
-        """Return a host's value, "" if it has none. The first one wins."""
+        """Return a host's value; the first wins. "" without one."""
         if name not in self.known:
             self.known[name] = self.options_of(name)
         found = self.known[name].get(keyword, "")
@@ -186,7 +186,7 @@ class Config:
 
     @functools.cached_property
     def index(self) -> tuple[dict[str, list[int]], Patterns, list[int]]:
-        """Return the numbers of the blocks for each name, for patterns, and for all hosts."""
+        """Return block numbers by name, for patterns, and for all hosts."""
         own: dict[str, list[int]] = {}
         patterns = Patterns()
         general: list[int] = []
@@ -208,7 +208,7 @@ class Config:
         return ImportedHost(name, spot, address, user, port, self.key(name, address, user), self.jump(name))
 
     def key(self, name: str, address: str, user: str) -> str:
-        """Return the key file, "" if there is none, or if only ssh can expand its name."""
+        """Return the key file, "" if there is none or only ssh can expand its name."""
         path = self.value(name, "identityfile")
         tokens = {"%%": "%", "%d": "~", "%h": address, "%n": name, "%r": user, "%u": getpass.getuser()}
         filled = re.sub(r"%.", lambda token: tokens.get(token[0], token[0]), path)
@@ -218,7 +218,7 @@ class Config:
         return filled
 
     def jump(self, name: str) -> str:
-        """Return a host's jump host: a name in the file, or user@host[:port] with that host's options."""
+        """Return the jump host: a name in the file, or user@host[:port] with its options."""
         jump = self.value(name, "proxyjump")
         if "," in jump or jump in self.names:
             return jump
@@ -233,7 +233,7 @@ class Config:
 
 
 def parse(text: str, path: str, notes: Notes) -> list[ImportedHost]:
-    """Return the hosts of a file and of its included files. Raises WrongSource."""
+    """Parse a file and its included files. Raises WrongSource."""
     config = Config(notes)
     config.read(text, path)
     found = []
@@ -247,7 +247,7 @@ def parse(text: str, path: str, notes: Notes) -> list[ImportedHost]:
 
 
 def taken_apart(line: str, spot: Spot) -> tuple[str, list[str]]:
-    """Return a line's keyword, in lower case, and its words. Raises WrongSource."""
+    """Return a line's keyword, in lower case, and words. Raises WrongSource."""
     found = LINE.fullmatch(line)
     if not found:
         raise WrongSource(spot, "this is not an ssh_config line: write Keyword value")
@@ -259,7 +259,7 @@ def taken_apart(line: str, spot: Spot) -> tuple[str, list[str]]:
 
 
 def words_of(text: str, spot: Spot) -> Iterator[str]:
-    """Yield the words of a value, without quotes, up to a comment. Raises WrongSource for an open quote."""
+    """Yield words without quotes, up to a comment. Raises WrongSource for an open quote."""
     at = 0
     while at < len(text):
         found = WORD.match(text, at)
@@ -281,5 +281,5 @@ def is_like(name: str, pattern: str) -> bool:
 
 @functools.lru_cache(maxsize=MOST_COMPILED)
 def compiled(pattern: str) -> re.Pattern[str]:
-    # In ssh's patterns, brackets have no meaning.
+    # ssh's patterns have no brackets.
     return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))

@@ -1,4 +1,4 @@
-"""Hosts of other programs' files, and notes about what was skipped."""
+"""Hosts of other programs' files, and notes on skipped parts."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from machinectl.errors import MachineError, one_line
 from machinectl.files.atomic import read_file
 
-# In bytes: about 100,000 hosts.
+# Bytes, for about 100,000 hosts.
 LONGEST_FILE = 8 << 20
 
 
 @dataclass(frozen=True)
 class Spot:
-    """A line of a file, by the file's name for the user."""
+    """A line of a file, by the user's name for the file."""
 
     path: str
     line: int = 1
@@ -23,7 +23,7 @@ class Spot:
 
 
 class WrongSource(MachineError):
-    """A file is of another kind, or has an error. The cause names file and line."""
+    """A file has an error or is of another kind."""
 
     def __init__(self, spot: Spot, why: str, hint: str = "Correct it, or name its kind: --from") -> None:
         super().__init__(f"{spot}: {one_line(why)}", hint)
@@ -31,7 +31,7 @@ class WrongSource(MachineError):
 
 @dataclass(frozen=True)
 class ImportedHost:
-    """A host of a file, with the file's texts. `jump` is a ProxyJump's value: [user@]host[:port], with commas."""
+    """A host with the file's texts. `jump` is as in ProxyJump: [user@]host[:port], comma-separated."""
 
     name: str
     spot: Spot
@@ -45,7 +45,7 @@ class ImportedHost:
 
 @dataclass
 class Notes:
-    """Lines about what is skipped, and why, each once."""
+    """Remarks on skipped parts, each once."""
 
     lines: dict[str, None] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
@@ -54,14 +54,14 @@ class Notes:
         self.lines[f"{spot}: {one_line(text)}"] = None
 
     def once(self, about: str, spot: Spot, text: str) -> None:
-        """Add a note only for the first place."""
+        """Note only the first occurrence."""
         if about not in self._said:
             self._said.add(about)
             self.add(spot, text)
 
 
 def contents(path: str) -> str:
-    """Return a file's text. Raises MachineError if it cannot be read, or is not text."""
+    """Return a file's text. Raises MachineError if unreadable or not text."""
     try:
         data = read_file(path, LONGEST_FILE)
     except (OSError, ValueError) as exc:

@@ -1,1 +1,1 @@
-"""Read and check a fleet file."""
+"""Read and check fleet files."""

@@ -1,4 +1,4 @@
-"""Errors between the hosts of a fleet, and between the options of one host."""
+"""Find errors between hosts, and between a host's options."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ JUMP = create_options.JUMP.name
 
 
 class HostEntry(NamedTuple):
-    """A host of the file, with its driver and its entries by key."""
+    """A host with driver and entries by key."""
 
     host: FleetHost
     driver: DriverKeys
     entries: Mapping[str, MapEntry]
 
     def place(self, key: str) -> Place:
-        """Return the place of a key's value, or the host's place if the key is not set."""
+        """Return a key's place, or the host's if not set."""
         return self.entries[key].value.place if key in self.entries else self.host.place
 
 
 def check(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
-    """Add the errors. `names` are those of the file's hosts and of the machines in the store."""
+    """Add errors. `names` are the file's hosts and the store's machines."""
     for each in hosts:
         check_certificates(each, faults)
         check_role(each, faults)
@@ -70,7 +70,7 @@ def check_role(entry: HostEntry, faults: Faults) -> None:
 
 
 def check_identities(hosts: Sequence[HostEntry], faults: Faults) -> None:
-    """Add hosts that are one and the same."""
+    """Add entries that describe the same host."""
     seen: dict[tuple[object, ...], HostEntry] = {}
     for each in hosts:
         options = each.driver.identity
@@ -88,7 +88,7 @@ def check_identities(hosts: Sequence[HostEntry], faults: Faults) -> None:
 
 
 def normal(value: OptionValue) -> OptionValue:
-    """Return a value for comparisons: in lower case, and a URL with its port."""
+    """Normalize a value for comparison: lower case, URLs with port."""
     if not isinstance(value, str):
         return value
     text = value.strip()
@@ -101,7 +101,7 @@ def normal(value: OptionValue) -> OptionValue:
 
 
 def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
-    """Add unknown jump hosts, and loops of jump hosts."""
+    """Add unknown jump hosts and loops."""
     jumping = [each for each in hosts if each.host.spec.jump]
     for each in jumping:
         through = each.host.spec.jump
@@ -123,7 +123,7 @@ def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faul
 
 
 def advice(hosts: Sequence[HostEntry], machines: Collection[str], faults: Faults) -> Iterator[str]:
-    """Yield lines about what is no error but unwise. `machines` are the store's names."""
+    """Yield warnings. `machines` are the store's names."""
     yield from missing_files([each for each in hosts if each.host.name not in machines], faults)
     managers = [each for each in hosts if each.host.swarm == "manager"]
     workers = [each for each in hosts if each.host.swarm == "worker"]
@@ -137,7 +137,7 @@ def advice(hosts: Sequence[HostEntry], machines: Collection[str], faults: Faults
 
 
 def missing_files(hosts: Sequence[HostEntry], faults: Faults) -> Iterator[str]:
-    """Yield lines about missing files that drivers read when they create machines, each place once."""
+    """Yield missing files that drivers read in `create`, once per place."""
     named = dict.fromkeys(
         (each.place(key), key, path, as_typed(each.entries[key].value, path) if key in each.entries else path)
         for each in hosts
@@ -151,5 +151,4 @@ def missing_files(hosts: Sequence[HostEntry], faults: Faults) -> Iterator[str]:
 
 
 def paths(value: OptionValue) -> Sequence[str]:
-    """Return the paths in an option's value."""
     return [str(each) for each in (value if isinstance(value, tuple) else (value,)) if each]

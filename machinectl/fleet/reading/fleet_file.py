@@ -1,4 +1,4 @@
-"""Read and check a fleet file. All errors in it are reported at once."""
+"""Read a fleet file and report all errors at once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STDIN = "-"
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Collect no garbage while a large fleet is read, nor in it later: that would take a fifth of the time."""
+    """Collect no garbage while reading, and exempt the fleet later: it would take a fifth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -47,17 +47,16 @@ def uncollected() -> Iterator[None]:
 def read_fleet(
     path: str, machines: Collection[str], environment: Mapping[str, str], text: bytes | None = None
 ) -> Fleet:
-    """Return the fleet in a file, "" for ./fleet.yaml. `machines` are the names in the store, for jump hosts.
+    """Return a file's fleet, "" for ./fleet.yaml. `machines` of the store may be jump hosts.
 
-    `text` is the file's content, if that was read already: stdin can be read only once. Its paths are relative to the
-    working directory. Raises MachineError: WrongFile with all errors in the file, or why it cannot be read. Conflicts
-    with the store's machines are not looked for.
+    `text` is the content if already read: stdin can be read only once; its paths start at the working directory. Raises
+    MachineError, or WrongFile with all errors. Does not look for conflicts with the store.
     """
     return parse_fleet(contents(path) if text is None else text, path or DEFAULT_FILE, machines, environment)
 
 
 def called(path: str) -> str:
-    """Return the name of a file for messages."""
+    """Return a file's name for messages."""
     return {"": DEFAULT_FILE, STDIN: "stdin"}.get(path, path)
 
 
@@ -73,7 +72,7 @@ def contents(path: str) -> bytes:
 
 
 def other_file(path: str) -> str:
-    """Return the hint for a missing file: a file of a similar name, or how to write one."""
+    """Return a hint for a missing file."""
     if near := similar_file(path or DEFAULT_FILE):
         return f"Did you mean -f {shlex.quote(near)}?"
     new = shlex.quote(path or DEFAULT_FILE)
@@ -81,7 +80,7 @@ def other_file(path: str) -> str:
 
 
 def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:
-    """Return the fleet in a file's content. `name` is the file as the user called it. Raises WrongFile."""
+    """Parse a fleet. `name` is the user's name for the file. Raises WrongFile."""
     hidden = Hidden()
     faults = Faults(called(name), hidden)
     root = joined(read(data, faults), name, faults)
@@ -107,7 +106,6 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
 
 
 def fleet_id(fleet: str, name: str, faults: Faults) -> FleetId:
-    """Return the identity of the fleet named `fleet`, in the file that the user calls `name`."""
     if name == STDIN:
         if not fleet:
             faults.add(START, "A fleet from stdin needs a name, as it has no path: write fleet: NAME")

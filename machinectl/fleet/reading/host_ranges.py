@@ -1,7 +1,6 @@
-"""Ranges of hosts in a fleet file, such as web[01:20].
+"""Ranges of hosts in fleet files, such as web[01:20].
 
-A range in a value gives each host its own value: web[1:2] with the address 10.0.0.[11:12] is web1 at 10.0.0.11 and
-web2 at 10.0.0.12.
+Values with ranges follow: web[1:2] with address 10.0.0.[11:12] puts web2 at 10.0.0.12.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
-    """Return the hosts with each range replaced by its hosts. Raises WrongFile if there are too many."""
+    """Expand ranges of hosts. Raises WrongFile for too many."""
     if not any("[" in name for name in hosts.entries):
         return hosts
     found = Mapped(hosts.place)
     size = 0
     for name, entry in hosts.entries.items():
         counted = counted_in(name, entry, faults)
-        # Checked first: a file of a few KB may stand for more hosts than fit into memory.
+        # Check first: few KB may expand beyond memory.
         size += len(counted) * (entry.value.size if has_range(entry.value) else 1)
         if size > MOST_NODES:
             faults.add(entry.place, f"The hosts up to here have more than {MOST_NODES} values")
@@ -41,7 +40,7 @@ def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
 
 
 def counted_in(name: str, entry: MapEntry, faults: Faults) -> list[str]:
-    """Return the names that a name stands for, none if it is wrong."""
+    """Return a range's names; none after an error."""
     if "[" not in name:
         return [name]
     try:
@@ -59,7 +58,7 @@ def has_range(node: Node) -> bool:
 
 
 def members(name: str, counted: list[str], entry: MapEntry, faults: Faults) -> Iterator[tuple[str, MapEntry]]:
-    """Yield each host `counted` that a name stands for, with its entry. What is wrong is added to `faults`."""
+    """Yield each host of a range with its entry; add errors."""
     if "[" not in name:
         yield name, entry
         return
@@ -78,7 +77,7 @@ def members(name: str, counted: list[str], entry: MapEntry, faults: Faults) -> I
 
 
 def spread(node: Node, name: str, count: int) -> list[Node] | None:
-    """Return the node for each of the `count` hosts of a `name`, None if it has no range. Raises Wrong."""
+    """Return the node for each of `count` hosts, None without a range. Raises Wrong."""
     if isinstance(node, Scalar):
         return spread_text(node, name, count)
     if isinstance(node, Listed):

@@ -1,4 +1,4 @@
-"""The hosts of a fleet file, made of its layers."""
+"""Read the hosts of a fleet file from its layers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ NOTHING_ASKED = EngineOptions()
 
 
 class HostSettings(NamedTuple):
-    """A layer's settings: values by their keys' names, the driver's options, and the rest of a host's spec."""
+    """A layer's settings: values by key, the driver's options, and the rest of a spec."""
 
     found: Mapping[str, OptionValue]
     options: dict[str, OptionValue]
@@ -68,9 +68,9 @@ class HostSettings(NamedTuple):
 
 
 class HostReader:
-    """Reads the hosts of a file. What is wrong is added to its faults.
+    """Reads hosts and adds errors.
 
-    Most hosts of a large file set nothing but an address, so that what they share is read once.
+    Most hosts of a large file set only an address: shared settings are read once.
     """
 
     def __init__(self, layers: Layers) -> None:
@@ -78,17 +78,17 @@ class HostReader:
         self.known = layers.known
         self.faults = layers.faults
         self.drivers = Drivers()
-        # By the id of the node that names the driver.
+        # By id of the node with the driver's name.
         self._driver_of: dict[int, DriverKeys] = {}
         # By groups and driver.
         self._shared: dict[tuple[tuple[str, ...], str], HostSettings] = {}
-        # Of hosts that set only options of their driver, by their groups and keys.
+        # For hosts that set only driver options: by groups and keys.
         self._shapes: dict[tuple[object, ...], tuple[DriverKeys, HostSettings]] = {}
-        # How many settings all hosts have, those of defaults and groups counted for each.
+        # The settings of all hosts, including inherited ones.
         self._size = 0
 
     def hosts(self) -> list[HostEntry]:
-        """Return the hosts that can be understood, in the file's order."""
+        """Return the valid hosts in file order."""
         found = [self.host(name, entry) for name, entry in self.layers.part(HOSTS).entries.items()]
         return [each for each in found if each]
 
@@ -110,7 +110,7 @@ class HostReader:
         if self._size > MOST_NODES:
             self.faults.add(self.layers.root.place, f"All hosts together have more than {MOST_NODES} settings")
             return None
-        # Most hosts are alike: settings that an earlier host with the same keys shares are known.
+        # Most hosts set the same keys: reuse their shared settings.
         shape = (groups, *own.entries)
         driver, settings = self._shapes.get(shape, (None, None))
         options = self.plain_options(own, driver, settings) if driver and settings and not entry.member else None
@@ -146,7 +146,7 @@ class HostReader:
         return HostEntry(host, driver, layer.entries)
 
     def plain_options(self, own: Layer, driver: DriverKeys, shared: HostSettings) -> dict[str, OptionValue] | None:
-        """Return the driver's options of a host that sets nothing else; None if a value is more than a text."""
+        """Return the options of a host that sets nothing else; None if a value is not a plain text."""
         options = dict(shared.options)
         for key, entry in own.entries.items():
             node = entry.value
@@ -160,7 +160,7 @@ class HostReader:
         return options
 
     def shared(self, groups: tuple[str, ...], base: Layer, driver: DriverKeys) -> HostSettings:
-        """Return the settings that hosts of the same groups and driver share."""
+        """Return the settings that hosts of these groups and driver share."""
         if (groups, driver.name) not in self._shared:
             self._shared[groups, driver.name] = self.settings(base, driver)
         return self._shared[groups, driver.name]
@@ -187,7 +187,7 @@ class HostReader:
         )
 
     def driver(self, name: str, entry: MapEntry, layer: Layer) -> DriverKeys | None:
-        """Return a host's driver, None if it has none that works."""
+        """Return a host's driver, None if missing or broken."""
         at = layer.entries.get(DRIVER)
         if at is None:
             self.faults.add(entry.place, f"{name} has no driver: write driver: generic, here or in defaults")
@@ -205,7 +205,7 @@ class HostReader:
             return None
 
     def check_own(self, name: str, own: Layer, driver: DriverKeys) -> None:
-        """Add the keys of a host that its driver does not know."""
+        """Add keys that the driver does not know."""
         for key, entry in own.entries.items():
             if key in COMMON or key in driver.keys:
                 continue
@@ -216,7 +216,7 @@ class HostReader:
                 self.faults.unknown(entry.place, key, (*COMMON, *driver.keys), "option of a host")
 
     def options(self, driver: DriverKeys, layer: Layer, found: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-        """Return the value of every option of a host's driver, by name."""
+        """Return all options of the driver."""
         given: dict[str, OptionValue] = {}
         for key, option in driver.options.items():
             if option.secret:
@@ -230,7 +230,7 @@ class HostReader:
     def check_required(
         self, name: str, entry: MapEntry, driver: DriverKeys, layer: Layer, options: Mapping[str, OptionValue]
     ) -> None:
-        """Add the options that a host's driver requires and the file lacks."""
+        """Add required options that are missing."""
         for key in driver.required:
             is_known = key in layer.entries and self.known.is_wrong(driver.keys[key], layer.entries[key].value)
             if options[driver.options[key].name] in ("", ()) and not is_known:
@@ -246,8 +246,8 @@ class HostReader:
 
 
 def sets_options_only(own: Layer, driver: DriverKeys) -> bool:
-    """Return whether a host sets only its groups and those options of its driver that are no secrets."""
-    # A loop is faster than all(): this is called for each host of a large fleet.
+    """Return whether a host sets only groups and driver options without secrets."""
+    # A loop is faster than all() in large fleets.
     for key, entry in own.entries.items():
         if key != GROUPS and (key not in driver.open_keys or is_null(entry.value)):
             return False
@@ -255,7 +255,7 @@ def sets_options_only(own: Layer, driver: DriverKeys) -> bool:
 
 
 def with_address(own: Layer, layer: Layer, driver: DriverKeys, member: Scalar) -> Layer:
-    """Return the layer of a host of a range. Its name is its address if it has none."""
+    """Use the name of a range's host as its address if it has none."""
     for key in driver.required:
         option = driver.options[key]
         if option.identity and option.check and key not in layer.entries:
@@ -271,12 +271,12 @@ def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
     if not jump or jump.lower() == NO_JUMP:
         return ""
     jump = typed_jump(jump)
-    # A jump host for all hosts is not meant for itself.
+    # A shared jump host does not apply to itself.
     return jump if machine_of(jump) != name or JUMP in own.entries else ""
 
 
 def as_written(layer: Layer) -> dict[str, str]:
-    """Return the file's texts for keys whose values come from variables or files."""
+    """Return the file's texts for values from variables or files."""
     found = {key: text for key, entry in layer.entries.items() if "$" in (text := text_of(entry.value))}
     if layer.labels:
         found |= {f"{LABELS} {name}": node.text for name, node in layer.labels.items() if "$" in node.text}
@@ -289,7 +289,7 @@ def as_written(layer: Layer) -> dict[str, str]:
 
 
 def text_of(node: Node) -> str:
-    """Return the text of a scalar, or of a list's scalars, as typed."""
+    """Return the text of a scalar or list as typed."""
     if isinstance(node, Scalar):
         return node.text
     nodes = node.items if isinstance(node, Listed) else []

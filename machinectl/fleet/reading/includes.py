@@ -1,4 +1,4 @@
-"""Files that a fleet file includes. All are read as one."""
+"""Join a fleet file and its included files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from machinectl.fleet.syntax.document import Node
     from machinectl.fleet.syntax.faults import Faults, Place
 
-# The parts that several files may have.
+# Parts that several files may have.
 SHARED = (DEFAULTS, GROUPS, HOSTS)
 MOST_FILES = 1000
 DEEPEST = 20
-# Errors quote a fleet file, and other files may hold secrets.
+# Only these: errors quote fleet files, and other files may hold secrets.
 SUFFIXES = (".yaml", ".yml")
 
 
 def joined(root: Mapped, name: str, faults: Faults) -> Mapped:
-    """Return a file with all that it includes. `name` is the file as the user called it.
+    """Return a file joined with its included files. `name` is the user's name for it.
 
-    What is wrong is added to `faults`. Raises WrongFile if an included file is not YAML.
+    Adds errors. Raises WrongFile if a file is not YAML.
     """
     if INCLUDE not in root.entries:
         return root
@@ -43,7 +43,7 @@ def joined(root: Mapped, name: str, faults: Faults) -> Mapped:
 
 @dataclass(frozen=True)
 class IncludedFile:
-    """A file by its name in messages, and its real path."""
+    """A file's name in messages, and its real path."""
 
     name: str
     path: str
@@ -51,7 +51,7 @@ class IncludedFile:
 
 @dataclass
 class Join:
-    """The parts of the files so far."""
+    """The joined parts so far."""
 
     faults: Faults
     parts: dict[str, Mapped] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Join:
     size: int = 0
 
     def add(self, root: Mapped) -> None:
-        """Add the parts of a file. A key that another file has already is a fault."""
+        """Add a file's parts. A duplicate key is an error."""
         self.size += root.size
         for part in SHARED:
             entry = root.entries.get(part)
@@ -76,7 +76,7 @@ class Join:
                     there.entries[key] = each
 
     def follow(self, root: Mapped, chain: list[IncludedFile]) -> None:
-        """Add the files that the last file of `chain` includes. Each file of it includes the next one."""
+        """Add the files that the last file of `chain` includes."""
         entry = root.entries.get(INCLUDE)
         if entry is None or is_null(entry.value):
             return
@@ -85,7 +85,7 @@ class Join:
                 self.include(file, node.place, chain)
 
     def named(self, node: Node, chain: list[IncludedFile]) -> IncludedFile | None:
-        """Return the file that a node names, None if that is wrong, or was read already."""
+        """Return the file that a node names, None after an error or if already read."""
         if not isinstance(node, Scalar) or node.is_null or not node.text:
             self.faults.add(node.place, f"{INCLUDE} is a list of files, this is {node.name}")
             return None
@@ -132,7 +132,7 @@ class Join:
 
 
 def similar_file(path: str) -> str:
-    """Return a YAML file with a similar name beside a missing one, "" if there is none."""
+    """Return a YAML file with a similar name, else ""."""
     directory, name = os.path.split(path)
     with suppress(OSError, ValueError):
         stems = {os.path.splitext(each)[0]: each for each in os.listdir(directory or ".") if each.endswith(SUFFIXES)}

@@ -1,4 +1,4 @@
-"""Convert a node of the file to the value of a key."""
+"""Convert nodes to the values of keys."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from machinectl.fleet.syntax.document import Node
     from machinectl.fleet.syntax.faults import Place
 
-# YAML 1.1's own words (https://yaml.org/type/bool.html).
+# YAML 1.1's words (https://yaml.org/type/bool.html).
 TRUE = frozenset({"true", "yes", "on"})
 FALSE = frozenset({"false", "no", "off"})
-# Python reads no more digits than 4,300, and no option takes as many.
+# Python reads at most 4,300 digits; no option needs more than 18.
 WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Wrong(Exception):
-    """What is wrong at a place of a file."""
+    """An error at a place of a file."""
 
     def __init__(self, place: Place, why: str) -> None:
         super().__init__(why)
@@ -42,9 +42,9 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Values:
-    """Converts nodes. Paths are relative to `directory`, the file's, or to that of the included file that has them.
+    """Converts nodes. Paths are relative to the file that has them, `directory` for the fleet file.
 
-    `environment` has the variables. Their values are added to `hidden`.
+    Values of `environment` variables are added to `hidden`.
     """
 
     directory: str
@@ -52,7 +52,7 @@ class Values:
     hidden: Hidden = field(default_factory=Hidden)
 
     def of(self, key: Key, node: Node) -> OptionValue:
-        """Return the value of a node. Raises Wrong, without the values of variables."""
+        """Convert a node. Raises Wrong, without variables' values."""
         if key.kind is Kind.TEXTS:
             return self.checked(key, node, tuple(self.text_of(key, each) for each in items(key, node)))
         text = self.text_of(key, node)
@@ -63,7 +63,7 @@ class Values:
         return self.checked(key, node, text)
 
     def text_of(self, key: Key, node: Node) -> str:
-        """Return the text of a scalar, with variables; a path is made absolute. Raises Wrong."""
+        """Return a scalar's text with variables; paths become absolute. Raises Wrong."""
         if not isinstance(node, Scalar) or node.is_null:
             raise wrong_kind(key, node)
         text = self.expanded(key.name, node)
@@ -80,7 +80,7 @@ class Values:
         return path
 
     def expanded(self, name: str, node: Scalar) -> str:
-        """Return a scalar's text with its variables. Raises Wrong."""
+        """Expand variables. Raises Wrong."""
         if len(node.text) > LONGEST:
             raise Wrong(node.place, f"{name} has more than {LONGEST} characters")
         used: dict[str, str] = {}
@@ -103,7 +103,7 @@ class Values:
         return value
 
     def reason(self, key: Key, node: Node, error: MachineError) -> str:
-        """Return an error about an option as one about a key, without the values of variables."""
+        """Reword an option's error for a key, without variables' values."""
         texts = [node] if isinstance(node, Scalar) else []
         if isinstance(node, Listed):
             texts = [each for each in node.items if isinstance(each, Scalar)]
@@ -117,7 +117,7 @@ class Values:
 
 
 def wrong_item(check: Callable[[OptionValue], object], node: Node, value: OptionValue) -> Node:
-    """Return the first item of a list that a check refuses; for other values, the node itself."""
+    """Return the first item of a list that a check refuses, else the node."""
     if not (isinstance(node, Listed) and isinstance(value, tuple)):
         return node
     for number, item in enumerate(node.items, 1):
@@ -129,7 +129,7 @@ def wrong_item(check: Callable[[OptionValue], object], node: Node, value: Option
 
 
 def labels_of(node: Node) -> dict[str, Scalar]:
-    """Return the labels in a mapping. Raises Wrong."""
+    """Return a mapping's labels. Raises Wrong."""
     if isinstance(node, Scalar) and node.is_null:
         return {}
     if not isinstance(node, Mapped):
@@ -145,7 +145,7 @@ def labels_of(node: Node) -> dict[str, Scalar]:
 
 
 def items(key: Key, node: Node) -> list[Node]:
-    """Return the items of a list. A text is a list of one."""
+    """Return a list's items; a text is a list of one."""
     if isinstance(node, Scalar) and not node.is_null:
         return [node]
     if isinstance(node, Listed):
@@ -176,19 +176,19 @@ def wrong_kind(key: Key, node: Node) -> Wrong:
 
 
 def as_typed(node: Node, value: str) -> str:
-    """Return a value for an error: as typed if it has variables, which may hold secrets."""
+    """Return a value for errors: as typed if it has variables, which may be secrets."""
     return node.text if isinstance(node, Scalar) and "$" in node.text else value
 
 
 def shown(node: Scalar) -> str:
-    """Return a text as typed: its variables may hold secrets."""
+    """Return a text as typed: variables may be secrets."""
     return repr(node.text)
 
 
 def check_secret_file(key: Key, node: Scalar, path: str) -> None:
-    """Raise Wrong if a file with a secret is missing, is readable by others, or is not a regular file.
+    """Raise Wrong if a secret's file is missing, readable by others, or not a regular file.
 
-    A pipe or a terminal would block, and could be read only once.
+    A pipe or terminal would block, and can be read only once.
     """
     if not os.path.exists(path):
         raise Wrong(node.place, f"{key.name}: there is no file {shown(node)}")

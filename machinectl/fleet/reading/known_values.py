@@ -1,4 +1,4 @@
-"""Values of a fleet file, each read once, however many hosts it is for."""
+"""Read each value of a fleet file once, for all hosts."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 
 class KnownValues:
-    """Reads values and the files that they name. What is wrong is added to `faults`, once."""
+    """Reads values and the files that they name; adds each error once."""
 
     def __init__(self, values: Values, faults: Faults) -> None:
         self.values = values
         self.faults = faults
-        # By key and node, each in a tuple; None for a value that is wrong.
+        # By key and node, in a tuple; None for an error.
         self._known: dict[tuple[int, int], tuple[OptionValue] | None] = {}
-        # By what is read in a file, and its path.
+        # By kind and path.
         self._files: dict[tuple[str, str], Any] = {}
 
     def value(self, key: Key, node: Node) -> OptionValue:
-        """Return the value of a node for a key, or the key's default if it is wrong."""
+        """Return a node's value, or the key's default after an error."""
         at = (id(key), id(node))
         if at not in self._known:
             try:
@@ -49,14 +49,14 @@ class KnownValues:
         return known[0] if known else key.default
 
     def is_wrong(self, key: Key, node: Node) -> bool:
-        """Return whether a value that was read before is wrong."""
+        """Return whether a value read before is wrong."""
         return self._known[id(key), id(node)] is None
 
     def secret(self, key: str, path: str, place: Place) -> str:
         return str(self._file("secret", path, place, lambda: read_secret(path, key)))
 
     def variables(self, paths: Sequence[str], place: Place, own: Sequence[str]) -> tuple[str, ...]:
-        """Return the environment variables of the engine in these files and in `own`."""
+        """Return the engine's variables from these files and `own`."""
         environment = self.values.environment
         name = create_options.ENV_FILE.name
         lines = [self._file(name, path, place, functools.partial(read_env_file, path, environment)) for path in paths]

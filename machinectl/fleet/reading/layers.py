@@ -1,4 +1,4 @@
-"""Layers of settings: the defaults, the groups and the host. The most specific setting wins."""
+"""Layers of settings: defaults, groups, host. The most specific setting wins."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from machinectl.fleet.syntax.document import MapEntry, Node
     from machinectl.fleet.syntax.faults import Faults
 
-# Keys whose values are no option's.
+# Keys that are not options.
 WITHOUT_VALUE = frozenset({LABELS, GROUPS})
 
 
 class Layer(NamedTuple):
-    """The settings of the defaults, a group or a host: entries by key, and the labels among them by name."""
+    """The settings of defaults, a group or a host, and its labels by name."""
 
     entries: Mapping[str, MapEntry]
     labels: Mapping[str, Scalar]
@@ -34,7 +34,7 @@ NOTHING_SET = Layer({}, {})
 
 
 class Layers:
-    """The parts of a file, and the layers in them. What is wrong is added to `faults`."""
+    """The layers of a file; adds errors."""
 
     def __init__(self, root: Mapped, known: KnownValues, faults: Faults) -> None:
         self.root = root
@@ -45,17 +45,17 @@ class Layers:
             name: self.layer(mapped) if (mapped := self.mapping(f"The group {name}", entry.value)) else NOTHING_SET
             for name, entry in self.part(GROUPS).entries.items()
         }
-        # Groups whose names mean themselves, wherever they are used.
+        # Groups whose names need no expansion.
         self._plain = {name for name in self.groups if "$" not in name and name not in NULLS and name.isprintable()}
         self._bases: dict[tuple[str, ...], Layer] = {}
 
     def part(self, name: str) -> Mapped:
-        """Return a part of the file, an empty one if there is none."""
+        """Return a part of the file, maybe empty."""
         entry = self.root.entries.get(name)
         return (self.mapping(name, entry.value) if entry else None) or Mapped(self.root.place)
 
     def mapping(self, name: str, node: Node) -> Mapped | None:
-        """Return a node as a mapping, empty for null. None if it is something else, which is a fault."""
+        """Return a mapping, empty for null; None after adding an error."""
         if is_null(node):
             return Mapped(node.place)
         if isinstance(node, Mapped):
@@ -74,7 +74,7 @@ class Layers:
         return Layer(mapped.entries, labels)
 
     def groups_of(self, own: Layer) -> tuple[str, ...]:
-        """Return the groups that a host is in. An unknown group is a fault."""
+        """Return a host's groups; unknown ones are errors."""
         entry = own.entries.get(GROUPS) or self.defaults.entries.get(GROUPS)
         if entry is None or is_null(entry.value):
             return ()
@@ -90,13 +90,13 @@ class Layers:
         return tuple(name for name in names if name in self.groups)
 
     def base(self, groups: tuple[str, ...]) -> Layer:
-        """Return the defaults and these groups as one layer; a later group wins."""
+        """Merge the defaults and these groups; a later group wins."""
         if groups not in self._bases:
             self._bases[groups] = merged([self.defaults, *(self.groups[group] for group in groups)])
         return self._bases[groups]
 
     def check_shared(self, drivers: Drivers) -> None:
-        """Add what is wrong in the defaults and the groups, whether or not a host uses it."""
+        """Add errors in defaults and groups, used or not."""
         for layer in (self.defaults, *self.groups.values()):
             self._check(layer, drivers)
         for name, group in self.groups.items():
@@ -116,7 +116,7 @@ class Layers:
 
 
 def merged(layers: Iterable[Layer]) -> Layer:
-    """Return several layers as one. A later one wins, for each label by itself; null removes a setting."""
+    """Merge layers. Later settings and labels win; null removes a setting."""
     entries: dict[str, MapEntry] = {}
     labels: dict[str, Scalar] = {}
     for layer in layers:
@@ -131,7 +131,7 @@ def merged(layers: Iterable[Layer]) -> Layer:
 
 
 def over(base: Layer, own: Layer) -> Layer:
-    """Return the same as `merged`, faster, if `base` is merged already."""
+    """Do the same as `merged`, faster, for a merged base."""
     if LABELS in own.entries:
         return merged([base, own])
     for entry in own.entries.values():

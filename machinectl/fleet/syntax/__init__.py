@@ -1,1 +1,1 @@
-"""YAML with places, and the errors that name them."""
+"""YAML with places, for errors."""

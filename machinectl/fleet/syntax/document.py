@@ -1,7 +1,7 @@
-"""A YAML file as a tree of texts, each with its place.
+"""Read YAML as a tree of texts with places.
 
-What YAML takes for a number, a date or a truth value is the text that was typed. Anchors, aliases and `<<` are
-resolved. The format: https://yaml.org/spec/1.1/, and https://yaml.org/type/merge.html.
+Numbers, dates and booleans stay texts. Resolves anchors, aliases and `<<`. Format: https://yaml.org/spec/1.1/,
+https://yaml.org/type/merge.html.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from machinectl.fleet.syntax.yaml_errors import NOT_YAML, NotADocument, decoded,
 if TYPE_CHECKING:
     from machinectl.fleet.syntax.faults import Faults
 
-# How many texts, lists and mappings a file may have. Each alias counts as all that it stands for.
+# The limit of nodes; an alias counts in full.
 MOST_NODES = 1_000_000
-# A fleet file has five levels. PyYAML's parsers fail much deeper.
+# Fleet files have five levels; PyYAML fails much deeper.
 DEEPEST = 50
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 YAML_TAG = "tag:yaml.org,2002:"
 NULL_TAG = f"{YAML_TAG}null"
-# The tags of YAML's plain values: a text says the same without one.
+# Tags that change nothing about a plain value.
 PLAIN_TAGS = frozenset({"", *(f"{YAML_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))})
 MERGE = "<<"
 # PyYAML often reports the line after the error.
@@ -37,7 +37,7 @@ LOOK_BEFORE = (
 
 @dataclass(slots=True, eq=False)
 class Scalar:
-    """A scalar as typed. `is_null` is whether it is empty, or YAML's word for null."""
+    """A scalar as typed. `is_null`: it is empty or YAML's null."""
 
     place: Place
     text: str
@@ -49,7 +49,7 @@ class Scalar:
 
 @dataclass(slots=True, eq=False)
 class Listed:
-    """A list. `size` counts all that is in it."""
+    """A list; `size` counts all nodes in it."""
 
     place: Place
     items: list[Node] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Listed:
 
 @dataclass(slots=True, eq=False)
 class Mapped:
-    """A mapping. `size` counts all that is in it."""
+    """A mapping; `size` counts all nodes in it."""
 
     place: Place
     entries: dict[str, MapEntry] = field(default_factory=dict)
@@ -69,9 +69,9 @@ class Mapped:
 
 @dataclass(slots=True, eq=False)
 class MapEntry:
-    """The place of a key, and its value. `is_merged` is whether `<<` brought it.
+    """A key's place and value. `is_merged`: it comes from `<<`.
 
-    `member` is the host's name if the key is a range of hosts.
+    `member` is the host's name if the key is a range.
     """
 
     place: Place
@@ -84,9 +84,9 @@ Node = Scalar | Listed | Mapped
 
 
 def read(data: bytes, faults: Faults, file: str = "") -> Mapped:
-    """Return the mapping that a file holds. Raises WrongFile if it holds none. `file` is an included file's name.
+    """Return a file's mapping. Raises WrongFile. `file` names an included file.
 
-    Smaller errors, such as a duplicate key, are added to `faults`.
+    Adds smaller errors, such as duplicate keys.
     """
     try:
         return as_mapping(read_tree(decoded(data), faults, file))
@@ -105,7 +105,7 @@ def as_mapping(root: Node | None) -> Mapped:
 
 
 def read_tree(text: str, faults: Faults, file: str = "", *, any_tag: bool = False) -> Node | None:
-    """Return the tree of any YAML, None if there is nothing in it. Raises NotADocument."""
+    """Return the tree of any YAML, None if empty. Raises NotADocument."""
     try:
         root = composed(text)
     except (yaml.YAMLError, RecursionError, ValueError) as exc:
@@ -114,7 +114,7 @@ def read_tree(text: str, faults: Faults, file: str = "", *, any_tag: bool = Fals
 
 
 class Bounded:
-    """Lets a PyYAML loader compose no deeper than is allowed, with a tag only for null and for what has one."""
+    """Limits a PyYAML loader's depth, and sets tags only for null and explicit ones."""
 
     depth = 0
 
@@ -131,7 +131,7 @@ class Bounded:
 
 
 class PurePythonLoader(Bounded, yaml.SafeLoader):
-    """Composes nodes. Anchors may be used again, which PyYAML refuses."""
+    """Composes nodes; anchors may be redefined, unlike in PyYAML."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()  # type: ignore[no-untyped-call] # types-PyYAML leaves it untyped
@@ -140,13 +140,13 @@ class PurePythonLoader(Bounded, yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-# The parser in C is ten times as fast, but not every installation has it.
+# Ten times as fast, but not always installed.
 CSafeLoader: Any = getattr(yaml, "CSafeLoader", None)
 FastLoader: Any = CSafeLoader and type("FastLoader", (Bounded, CSafeLoader), {})
 
 
 def composed(text: str) -> Any:
-    """Return PyYAML's node for a text, None if it is empty. Raises YAMLError."""
+    """Return PyYAML's node, None if empty. Raises YAMLError."""
     if FastLoader:
         try:
             return FastLoader(text).get_single_node()
@@ -156,18 +156,18 @@ def composed(text: str) -> Any:
     return PurePythonLoader(text).get_single_node()
 
 
-# A large file has tens of thousands of places. This takes half the time of a call of Place.
+# Twice as fast as Place(), for tens of thousands of places.
 new_place = functools.partial(tuple.__new__, Place)
 
 
 class TreeBuilder:
-    """Makes a tree of PyYAML's nodes. An alias is the same node as its anchor, and so it is made once."""
+    """Builds a tree from PyYAML's nodes; an alias is its anchor's node."""
 
     def __init__(self, faults: Faults, file: str, *, any_tag: bool) -> None:
         self.faults = faults
         self.file = file
         self.any_tag = any_tag
-        # Lists and mappings by the id of their node, None until they are complete.
+        # Lists and mappings by their node's id, None until complete.
         self.made: dict[int, Node | None] = {}
 
     def tree(self, node: Any) -> Node:
@@ -204,7 +204,7 @@ class TreeBuilder:
         return found
 
     def mapping(self, node: Any, place: Place) -> Mapped:
-        """Return a mapping. The mapping's own keys win over those that `<<` brings."""
+        """Return a mapping. Its own keys win over those of `<<`."""
         found = Mapped(place)
         merged_at: Place | None = None
         for key, each in node.value:

@@ -1,4 +1,4 @@
-"""The errors in a fleet file, reported all at once."""
+"""Collect a fleet file's errors, to report all at once."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-# Characters. An error never quotes all of a long text.
+# Characters of a quoted text.
 LONGEST_TEXT = 400
 LONGEST_PATH = 4096
 LOOK_UP = "See what a fleet file may contain: machinectl fleet schema"
-# How many pairs of words are compared for one file, each in about 10 µs.
+# Comparisons of words per file, 10 µs each.
 MOST_COMPARED = 50_000
-# How many errors are printed for one place: all hosts of a range have the same place.
+# Errors per place: all hosts of a range share it.
 MOST_AT_ONE_PLACE = 5
-# How many known names an error lists if none is similar.
+# Known names listed if none is similar.
 FEW = 8
 
 
 class Place(NamedTuple):
-    """A place in a file; line and column count from 1. `file` is an included file, "" the fleet file itself."""
+    """Line and column count from 1. `file` is an included file, or ""."""
 
     line: int = 1
     column: int = 1
@@ -36,7 +36,7 @@ START = Place()
 
 
 class WrongFile(MachineError):
-    """An invalid fleet file. Its cause has a line for each error: file:line:column: text. `faults` has the same."""
+    """An invalid fleet file, with a line for each error: file:line:column: text."""
 
     def __init__(self, cause: str, hint: str, faults: Sequence[tuple[Place, str]]) -> None:
         super().__init__(cause, hint)
@@ -44,7 +44,7 @@ class WrongFile(MachineError):
 
 
 class Faults:
-    """The errors in one file, called `name` by the user. No text shows a `hidden` value."""
+    """A file's errors; `name` is the user's name for the file. No text shows a `hidden` value."""
 
     def __init__(self, name: str, hidden: Hidden | None = None) -> None:
         self.name = name
@@ -55,7 +55,7 @@ class Faults:
         self._found: dict[tuple[Place, str], str] = {}
 
     def add(self, place: Place, text: str, hint: str = "") -> None:
-        """Add an error, unless the place has the same one already."""
+        """Add an error, once per place."""
         shown = one_line(self.hidden.without(text), LONGEST_TEXT)
         if (place, shown) not in self._found:
             self._at[place] += 1
@@ -63,15 +63,15 @@ class Faults:
             self._found[place, shown] = self.hidden.without(hint)
 
     def meant(self, word: str, known: Iterable[str]) -> str:
-        """Return the known word that is most similar, "" if none is, or after too many comparisons."""
+        """Return the most similar known word, "" if none, or after too many comparisons."""
         there = tuple(known)
         self._compared += len(there)
         return closest_match(word, there) if self._compared <= MOST_COMPARED else ""
 
     def unknown(self, place: Place, name: str, known: Iterable[str], what: str) -> None:
-        """Add an unknown name, with the most similar known one."""
+        """Add an unknown name, with a similar one."""
         there = tuple(known)
-        # The option for a secret's file, or an option whose first word is missing.
+        # The option for a secret's file, or one without its first word.
         longer = [each for each in there if each == f"{name}-file" or each.endswith(f"-{name}")]
         near = longer[0] if len(longer) == 1 else self.meant(name, there)
         text = f"unknown {what} {name!r}"
@@ -82,11 +82,10 @@ class Faults:
         self.add(place, text)
 
     def twice(self, place: Place, name: str, first: Place) -> None:
-        """Add a name that is defined for the second time."""
         self.add(place, f"{name!r} is defined twice: first in {self.where(first, place)}")
 
     def where(self, other: Place, place: Place) -> str:
-        """Return where another place is, as seen from a place."""
+        """Return another place as seen from `place`."""
         return f"line {other.line}" if other.file == place.file else f"{other.file or self.name}:{other.line}"
 
     def line(self, place: Place, text: str) -> str:
@@ -101,7 +100,6 @@ class Faults:
             raise self.wrong_file()
 
     def wrong_file(self) -> WrongFile:
-        """Return the errors so far as one."""
         found = sorted(self._found, key=lambda each: (each[0].file, each))
         more = {place: count - MOST_AT_ONE_PLACE for place, count in self._at.items() if count > MOST_AT_ONE_PLACE}
         lines = [self.line(place, text) for place, text in found]

@@ -1,7 +1,4 @@
-"""Keep the values of variables, which may be secrets, out of what `plan` and `apply` print.
-
-Errors of drivers, hosts and the system may quote a value, so every printed text shows `${NAME}` instead.
-"""
+"""Show `${NAME}` for values of variables, which may be secrets, in all output of `plan` and `apply`."""
 
 from __future__ import annotations
 
@@ -15,12 +12,12 @@ from machinectl.errors import CUT, MachineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Characters. Shorter values are parts of many words, and are hidden only if the key is known.
+# Characters. Shorter values are parts of many words: hidden only if the key is known.
 SHORTEST = 4
 
 
 class Hidden:
-    """Values that are not shown, each with its replacement."""
+    """Hidden values with their replacements."""
 
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
@@ -33,7 +30,7 @@ class Hidden:
                 self._pattern = None
 
     def without(self, text: str) -> str:
-        """Return a text in which each value is replaced."""
+        """Replace hidden values."""
         if not self._shown:
             return text
         if self._pattern is None:
@@ -42,7 +39,7 @@ class Hidden:
         return self._without_beginnings(self._pattern.sub(lambda found: self._shown[found[0]], text))
 
     def _without_beginnings(self, text: str) -> str:
-        """Replace values that the text was cut off within."""
+        """Replace values that are cut off in the text."""
         whole, *rest = text.split(CUT)
         for part in rest:
             for form, shown in self._shown.items():
@@ -55,13 +52,13 @@ class Hidden:
         return whole
 
     def conceal(self, error: BaseException) -> None:
-        """Replace the values in an error's texts."""
+        """Replace values in an error's texts."""
         if isinstance(error, MachineError):
             error.cause, error.hint = self.without(error.cause), self.without(error.hint)
             error.args = (error.cause,)
 
 
 def forms(value: str) -> Iterator[str]:
-    """Yield a value in the forms that messages have: plain, quoted, on one line, and as a path."""
+    """Yield a value as messages may show it: plain, quoted, on one line, as a path."""
     quoted = shlex.quote(value).removeprefix("'").removesuffix("'")
     yield from (value, repr(value)[1:-1], quoted, " ".join(value.split()), os.path.normpath(value))

@@ -1,8 +1,8 @@
-"""Variables of the environment in a fleet file.
+"""Expand environment variables in fleet files.
 
-`${NAME}` is the value of NAME, `${NAME:-text}` the text if NAME is empty or unset, `${NAME-text}` the text if NAME is
-unset, as in compose (https://docs.docker.com/reference/compose-file/interpolation/). The text may have variables, too.
-`$$` is a `$`, and so is a `$` before anything else. Values are not expanded again.
+As in compose (https://docs.docker.com/reference/compose-file/interpolation/): `${NAME}`, `${NAME:-text}` if NAME is
+empty or unset, `${NAME-text}` if unset; text may nest variables. `$$` or a `$` before other text is `$`. Values are not
+expanded again.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# How deep variables may be nested.
+# Levels of nesting.
 DEEPEST = 20
-# The length of the result, in characters.
+# The result's length in characters.
 LONGEST = 1 << 16
 FORMS = "write ${NAME} or ${NAME:-text}; write $$ for a $ before a brace"
 
@@ -24,9 +24,9 @@ class Unexpandable(Exception):
 
 
 def expanded(text: str, environment: Mapping[str, str], used: dict[str, str] | None = None) -> str:
-    """Return a text with its variables replaced, and add these with their values to `used`.
+    """Expand variables, and add those used to `used`.
 
-    Raises Unexpandable, without the values of variables.
+    Raises Unexpandable, without variables' values.
     """
     if "$" not in text:
         return text
@@ -34,7 +34,7 @@ def expanded(text: str, environment: Mapping[str, str], used: dict[str, str] | N
 
 
 class Expansion:
-    """A text, of which the part up to `at` is read."""
+    """A text, read up to `at`."""
 
     def __init__(self, text: str, environment: Mapping[str, str], used: dict[str, str]) -> None:
         self.text = text
@@ -47,7 +47,7 @@ class Expansion:
         return self.until("", counts=True, depth=0)
 
     def until(self, end: str, *, counts: bool, depth: int) -> str:
-        """Return the text before `end`, expanded. Unless it `counts`, it is not used, and variables may be unset."""
+        """Return the expanded text before `end`. Unless it `counts`, it is discarded, and variables may be unset."""
         found: list[str] = []
         while self.at < len(self.text):
             if end and self.text.startswith(end, self.at):
@@ -93,7 +93,7 @@ class Expansion:
         return value
 
     def name(self) -> str:
-        """Read the name of a variable, "" if there is none."""
+        """Read a variable's name, maybe ""."""
         start = self.at
         while self.at < len(self.text) and is_of_name(self.text[self.at], first=self.at == start):
             self.at += 1

@@ -1,4 +1,4 @@
-"""Errors of YAML files: where a file is not YAML, and what to look for there."""
+"""Explain YAML errors: the place, and what to look for."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from machinectl.fleet.syntax.faults import START, Place
 if TYPE_CHECKING:
     from typing import Any
 
-# In bytes. A host takes about 200; a fleet of 10,000 fits.
+# Bytes: 10,000 hosts of 200 fit.
 LONGEST_FILE = 8 << 20
 NOT_YAML = "This is not YAML"
 NEEDS_QUOTES = "needs quotes"
-# The text before a [ and the text from the [ on.
+# The text before a [ and from it on.
 BEFORE_BRACKET = re.compile(r"[^\s,{}\[\]\"']+$")
 FROM_BRACKET = re.compile(r"\[[^\s,{}\[\]]*\][^\s,{}\[\]]*")
 ALIAS = re.compile(r"\*([\w-]+)")
 
 
 class NotADocument(Exception):
-    """Why a file cannot be read further. `unquoted` does not quote the file, which may hold secrets."""
+    """A file cannot be parsed further. `unquoted` quotes no text of the file, which may be secret."""
 
     def __init__(self, place: Place, why: str, unquoted: str = "") -> None:
         super().__init__(why)
@@ -50,13 +50,13 @@ def decoded(data: bytes) -> str:
 
 
 def place_after(text: str) -> Place:
-    """Return the place of what follows the text that begins a file."""
+    """Return the place after a file's first `text`."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return Place(len(lines), len(lines[-1]) + 1)
 
 
 def translated(exc: Exception, text: str) -> NotADocument:
-    """Return what an error of PyYAML means for a file with this text."""
+    """Explain a PyYAML error."""
     if isinstance(exc, yaml.MarkedYAMLError):
         mark: Any = exc.problem_mark or exc.context_mark
         place = place_of(mark) if mark else START
@@ -67,7 +67,7 @@ def translated(exc: Exception, text: str) -> NotADocument:
         why = why_not_yaml(exc, text)
         return NotADocument(place, why, why.partition(': "')[0] if NEEDS_QUOTES in why else NOT_YAML)
     if isinstance(exc, yaml.YAMLError):
-        # A character that YAML does not allow. PyYAML's two parsers report different positions for it.
+        # A forbidden character: PyYAML's two parsers report different positions.
         position = next((at for at, letter in enumerate(text) if not is_allowed(letter)), 0)
         letter = text[position : position + 1]
         return NotADocument(place_after(text[:position]), f"YAML does not allow the character {letter!r}")
@@ -95,6 +95,6 @@ def why_not_yaml(exc: yaml.MarkedYAMLError, text: str) -> str:
 
 
 def text_at(mark: Any, text: str) -> str:
-    """Return the rest of the line at a mark, "" at its end."""
+    """Return the rest of the line at a mark."""
     lines = text.splitlines()
     return lines[mark.line][mark.column :] if mark and mark.line < len(lines) else ""

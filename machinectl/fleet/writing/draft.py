@@ -1,6 +1,6 @@
-"""A new fleet file, for the user to edit.
+"""A new fleet file for the user to edit.
 
-Settings that most hosts share are written into the defaults. Each text is quoted so that it is read back the same.
+Common settings become defaults. Quoting preserves texts.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
     from machinectl.driver import Option, OptionValue
 
-    # The value of a key. A mapping is for labels.
+    # A key's value; mappings are labels.
     Value = OptionValue | Mapping[str, str]
 
-# Texts that need no quotes, after a colon and between brackets, unless YAML takes them for a number, a date or a word.
+# Texts without quotes, after a colon or in brackets, unless YAML reads a number, date or word.
 PLAIN = re.compile(r"[A-Za-z0-9/.~](?:[\w/.@=~+%-]|:(?=[^\s:]))*", re.ASCII)
 PLAIN_IN_BRACKETS = re.compile(r"[A-Za-z0-9/.~][\w/.@=~+%-]*", re.ASCII)
-# The line of another host in an error, which is not needed in a comment.
+# An error's reference to another line, not needed in a comment.
 OF_LINE = re.compile(r" \(line [0-9]+\)")
 RESOLVER: Any = yaml.resolver.Resolver()
 TEXT_TAG = "tag:yaml.org,2002:str"
-# A longer list has a line for each item. Characters.
+# Characters; a longer list has one item per line.
 LONGEST_LINE = 100
 
 
 @dataclass(frozen=True)
 class Described:
-    """A host to write: its keys that are not at their defaults, and remarks, which become comments above it."""
+    """A host to write, without default values. Remarks become comments above it."""
 
     name: str
     driver: str
@@ -51,10 +51,9 @@ class Described:
 
 @dataclass(frozen=True)
 class Draft:
-    """A file to write: its heading, the fleet's `name`, the groups with their keys, and the hosts.
+    """A file to write.
 
-    `options` are those of each driver, by its name. `left_out` are remarks about hosts that are not in the file. If it
-    `shares`, settings that most hosts share are in the defaults.
+    `options` are by driver. `left_out` are remarks on missing hosts. If it `shares`, common settings become defaults.
     """
 
     heading: Sequence[str]
@@ -69,7 +68,7 @@ class Draft:
         return "".join(f"{line}\n" for line, _ in self.lines())
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return the lines, each with its host, "" for none."""
+        """Return lines with their hosts, "" for none."""
         defaults, hosts = shared(self.hosts, self.options) if self.shares else ({}, list(map(with_driver, self.hosts)))
         lines = [comment(line) for line in self.heading]
         if self.name:
@@ -89,9 +88,9 @@ class Draft:
 
 
 def settled(draft: Draft, machines: Collection[str]) -> Draft:
-    """Return a draft without the hosts that no file can have; remarks say why. Raises WrongFile for other errors.
+    """Remove hosts that no file can have, with remarks. Raises WrongFile for other errors.
 
-    `machines` are those of the store.
+    `machines` are the store's.
     """
     while True:
         try:
@@ -104,7 +103,7 @@ def settled(draft: Draft, machines: Collection[str]) -> Draft:
             if not reasons.pop("", None) and reasons:
                 draft = without(draft, reasons, machines)
             elif draft.shares:
-                # An error in a default is one of the hosts that have it.
+                # An error in a default belongs to the hosts that share it.
                 draft = replace(draft, shares=False)
             else:
                 raise
@@ -113,7 +112,7 @@ def settled(draft: Draft, machines: Collection[str]) -> Draft:
 
 
 def without(draft: Draft, reasons: Mapping[str, str], machines: Collection[str]) -> Draft:
-    """Return a draft without some hosts, and without those behind one of them that is not a machine."""
+    """Remove hosts, and those behind a removed one that is not a machine."""
     gone = dict(reasons)
     lost = {*gone} - {*machines}
     hosts = [host for host in draft.hosts if host.name not in gone]
@@ -137,9 +136,9 @@ def with_driver(host: Described) -> Described:
 def shared(
     hosts: Sequence[Described], options: Mapping[str, Sequence[Option]]
 ) -> tuple[dict[str, Value], list[Described]]:
-    """Return the defaults that most hosts share, and the hosts with what differs from these.
+    """Return the common settings as defaults, and the hosts with the others.
 
-    A default is for every host whose driver has the option, so all of these must set the option.
+    A default applies to all hosts whose driver has the option: all must set it.
     """
     if not hosts:
         return {}, []
@@ -164,13 +163,12 @@ def shared(
 
 
 def block(name: str, keys: Mapping[str, Value]) -> list[str]:
-    """Return the lines of a host or a group."""
     lines = [line for key, value in keys.items() for line in entry(key, value, 4)]
     return [f"  {scalar(name)}:", *lines] if lines else [f"  {scalar(name)}: {{}}"]
 
 
 def entry(key: str, value: Value, indent: int) -> list[str]:
-    """Return a key with its value, on one line if it is short."""
+    """Return a key with its value, on one line if short."""
     start = f"{' ' * indent}{scalar(key)}:"
     if isinstance(value, bool | int) or value is None:
         return [f"{start} {'null' if value is None else str(value).lower()}"]
@@ -187,12 +185,12 @@ def entry(key: str, value: Value, indent: int) -> list[str]:
 
 
 def text(value: str, plain: re.Pattern[str] = PLAIN) -> str:
-    """Return a value in which a $ is not read as a variable."""
+    """Return a value as YAML with $ escaped."""
     return scalar(value.replace("$", "$$"), plain)
 
 
 def scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
-    """Return a text as YAML, in quotes unless every reader takes it for a text without them. Raises ValueError."""
+    """Quote a text unless every YAML reader takes it for a text. Raises ValueError."""
     if plain.fullmatch(value) and not is_number(value) and is_text(value):
         return value
     if any("\ud800" <= letter <= "\udfff" for letter in value):
@@ -202,12 +200,12 @@ def scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
 
 
 def is_text(value: str) -> bool:
-    """Return whether YAML 1.1 takes a scalar without quotes for a text."""
+    """Return whether YAML 1.1 reads an unquoted scalar as text."""
     return bool(RESOLVER.resolve(yaml.ScalarNode, value, (True, False)) == TEXT_TAG)
 
 
 def is_number(value: str) -> bool:
-    """Return whether another reader of YAML, such as an editor, might take a text for a number."""
+    """Return whether other YAML readers, such as editors, might see a number."""
     try:
         float(value)
     except ValueError:
@@ -216,5 +214,4 @@ def is_number(value: str) -> bool:
 
 
 def comment(remark: str, indent: int = 0) -> str:
-    """Return a remark as a line of comment."""
     return f"{' ' * indent}# {one_line(remark, LONGEST_LINE * 3)}".rstrip() if remark else ""

@@ -1,4 +1,4 @@
-"""A machine's record as an entry of a fleet file."""
+"""Convert a machine's record to a fleet file's entry."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from machinectl.fleet.writing.draft import Value
     from machinectl.machines.record import Machine
 
-# The driver option that `set --url` changes for machines of any driver.
+# The option that `set --url` changes, for all drivers.
 URL = "url"
 
 
 class EntryBuilder:
-    """Collects the keys of a machine, and remarks about what cannot be written."""
+    """Collects a machine's keys, and remarks on missing ones."""
 
     def __init__(self, machine: Machine, options: Sequence[Option]) -> None:
         self.machine = machine
@@ -96,9 +96,9 @@ class EntryBuilder:
 
 
 def described(machine: Machine, options: Sequence[Option]) -> Described:
-    """Return the entry for which `plan` finds nothing to do. `options` are those of the machine's driver.
+    """Return the entry for which `plan` has nothing to do. `options` are the driver's.
 
-    Secrets are not written; remarks name them.
+    Only remarks name secrets.
     """
     return EntryBuilder(machine, options).whole()
 
@@ -114,13 +114,13 @@ def one_word(value: object) -> str:
 
 
 def from_home(value: OptionValue) -> OptionValue:
-    """Return a path in the home directory with ~, so that it can be shared."""
+    """Shorten the home directory to ~, so that others can use the path."""
     home = os.path.join(os.path.expanduser("~"), "")
     return f"~/{value.removeprefix(home)}" if isinstance(value, str) and value.startswith(home) else value
 
 
 def speaks_tls(url: str) -> bool:
-    """Return whether the engine at a URL uses TLS by default."""
+    """Return whether the engine uses TLS by default."""
     try:
         return engine_url.uses_tls(url)
     except UsageError:

@@ -1,4 +1,4 @@
-"""Write a new file for the user, and never overwrite one."""
+"""Write a new file for the user; never overwrite one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import shlex
 
 from machinectl.errors import MachineError
 
-# Like any file of the user: the umask applies.
+# As for any user's file, the umask applies.
 READABLE = 0o666
 
 
 def write_new_file(path: str, text: str) -> None:
-    """Write a text to a new file. Raises MachineError, and leaves no part of it."""
+    """Write a new file. Raises MachineError, and leaves no partial file."""
     named = shlex.quote(path)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READABLE)

@@ -1,1 +1,1 @@
-"""docker-machine's records: read and converted, never written."""
+"""Read and convert docker-machine's records; never write them."""

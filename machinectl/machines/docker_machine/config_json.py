@@ -1,6 +1,6 @@
-"""A machine as docker-machine's config.json, for users' templates and scripts.
+"""A machine as docker-machine's config.json, for templates and scripts.
 
-Secrets are masked, unlike docker-machine's: output ends up in logs and questions.
+Secrets are masked, unlike in docker-machine: output ends up in logs.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
     from machinectl.machines.record import Machine
 
-# docker-machine v0.16.2, libmachine/host/host.go: the version of its store that has the shape below.
+# The store version of docker-machine v0.16.2, libmachine/host/host.go.
 CONFIG_VERSION = 3
 INSTALL_URL = "https://get.docker.com"
 
-# Where a machine's `origin` keeps the other fields of docker-machine's record.
+# The key of `origin` for docker-machine's other fields.
 FIELDS = "fields"
-# It holds a copy of the driver's fields in base64, secrets too.
+# Holds the driver's fields in base64, with secrets.
 RAW_DRIVER = "RawDriver"
-# Limits that no driver of docker-machine comes near: nesting levels, and bytes of JSON.
+# Nesting levels and bytes of JSON; no docker-machine driver comes near.
 DEEPEST = 8
 LONGEST_FIELDS = 1 << 16
 
-# docker-machine's values for a machine in no Swarm (libmachine/swarm/swarm.go, commands/create.go).
+# docker-machine's values outside of a Swarm (libmachine/swarm/swarm.go, commands/create.go).
 SWARM_OPTIONS: dict[str, Any] = {
     "IsSwarm": False,
     "Address": "",
@@ -51,7 +51,7 @@ SWARM_OPTIONS: dict[str, Any] = {
 
 
 def config_json(machine: Machine, directory: str) -> dict[str, Any]:
-    """Return the machine as docker-machine's config.json; paths are absolute. `directory` is the machine's."""
+    """Return docker-machine's config.json with absolute paths."""
     further = machine.origin.get(FIELDS)
     return with_further(own_fields(machine, directory), without_secrets(further) if isinstance(further, dict) else {})
 
@@ -75,7 +75,7 @@ def own_fields(machine: Machine, directory: str) -> dict[str, Any]:
 
 
 def with_further(own: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a machine's fields, and the other fields of its record in docker-machine's store."""
+    """Add the other fields of docker-machine's record."""
     found = {key: value for key, value in further.items() if key not in own}
     for key, value in own.items():
         more = further.get(key)
@@ -84,7 +84,7 @@ def with_further(own: dict[str, Any], further: Mapping[str, Any]) -> dict[str, A
 
 
 def further_fields(record: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
-    """Return the fields of docker-machine's record that our record lacks, without secrets and unprintable texts."""
+    """Return fields of docker-machine's record that ours lacks, without secrets and unprintable text."""
     fields: dict[str, Any] = without_secrets(further(record, own_fields(machine, ""), DEEPEST))
     return fields if len(json.dumps(fields)) <= LONGEST_FIELDS else {}
 
@@ -102,7 +102,7 @@ def further(record: Mapping[str, Any], own: Mapping[str, Any], depth: int) -> di
 
 
 def is_plain(value: Any, depth: int) -> bool:
-    """Return whether a JSON value is safe to print and not nested too deeply."""
+    """Return whether a JSON value is printable and not too deep."""
     if isinstance(value, dict | list):
         parts = [*value, *value.values()] if isinstance(value, dict) else value
         return depth > 0 and all(is_plain(part, depth - 1) for part in parts)
@@ -110,7 +110,7 @@ def is_plain(value: Any, depth: int) -> bool:
 
 
 def driver(machine: Machine, directory: str) -> dict[str, Any]:
-    """Return the fields of every docker-machine driver (libmachine/drivers/base.go), and this driver's state."""
+    """Return the fields of libmachine/drivers/base.go, and the driver's state."""
     state = without_secrets(driver_state(machine) or {})
     fields = {
         "IPAddress": address(machine.url),
@@ -129,16 +129,16 @@ def driver(machine: Machine, directory: str) -> dict[str, Any]:
     if key and isinstance(key, str):
         fields["SSHKeyPath"] = os.path.join(directory, key)
     if "SSHKeyPath" in state:
-        # docker-machine's drivers/generic has the given key here; ours is its copy.
+        # docker-machine's drivers/generic has the given key here, we its copy.
         fields.setdefault("SSHKey", fields["SSHKeyPath"])
     if "MAC" in state:
-        # A MAC address that was not given was read from the host.
+        # If no MAC address was given, the host's was read.
         fields["MAC"] = state["MAC"] or machine.mac
     return fields
 
 
 def driver_state(machine: Machine) -> dict[str, Any] | None:
-    """Return the driver's state if it is a JSON object; ours and docker-machine's are."""
+    """Return the driver's state if it is a JSON object, as ours and docker-machine's are."""
     try:
         state = json.loads(machine.driver_state, parse_float=finite, parse_constant=finite)
     except (ValueError, RecursionError):
@@ -147,7 +147,7 @@ def driver_state(machine: Machine) -> dict[str, Any] | None:
 
 
 def finite(text: str) -> float:
-    """Return a number of a JSON text. Raises ValueError for NaN, Infinity and too large ones."""
+    """Return a JSON number. Raises ValueError unless it is finite."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(text)
@@ -155,7 +155,7 @@ def finite(text: str) -> float:
 
 
 def address(url: str) -> str:
-    """Return the host in an engine's URL, "" if it has none (a socket, a half made machine)."""
+    """Return the host of an engine's URL, "" without one (a socket, an incomplete machine)."""
     try:
         return engine_url.parse(url).host
     except MachineError:
@@ -183,7 +183,7 @@ def engine_options(machine: Machine) -> dict[str, Any]:
 
 
 def auth_options(machine: Machine, directory: str) -> dict[str, Any]:
-    """docker-machine's libmachine/auth/auth.go. Each machine of ours has its own CA."""
+    """docker-machine's libmachine/auth/auth.go. Each of our machines has its own CA."""
     return {
         "CertDir": directory,
         "CaCertPath": os.path.join(directory, "ca.pem"),

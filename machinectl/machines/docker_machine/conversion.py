@@ -1,4 +1,4 @@
-"""Convert a docker-machine record to a machine with driver none or generic. Pure."""
+"""Convert docker-machine records to machines of driver none or generic. Pure."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ if TYPE_CHECKING:
 
 # docker-machine's defaults (libmachine/drivers/base.go).
 USER, SSH_PORT = "root", 22
-# Drivers with an SSH port of this computer that is forwarded to the host while they run it
-# (drivers/virtualbox/virtualbox.go). The host's own address has the usual port.
+# Drivers that forward a local SSH port to a running host (drivers/virtualbox/virtualbox.go). At the host's own address,
+# SSH has its usual port.
 FORWARDING = frozenset({"virtualbox"})
-# The name of the user's key in a machine's directory (drivers/machinectl_generic).
+# The key's file name in a machine's directory (drivers/machinectl_generic).
 KEY_FILE = "id_ssh"
 
 
 class LeftOut(MachineError):
-    """The machine cannot be imported, although its record is not broken."""
+    """The machine cannot be imported, but its record is not broken."""
 
 
 @dataclass(frozen=True)
 class Becoming:
-    """The converted machine, and remarks for people."""
+    """The converted machine, and remarks for the user."""
 
     machine: Machine
     remarks: tuple[str, ...] = ()
 
 
 def becoming(old: OldMachine, origin: Origin) -> Becoming:
-    """Convert a record. Raises LeftOut, or MachineError for an invalid address."""
+    """Convert a record. Raises LeftOut, or MachineError for a wrong address."""
     asked, remarks = engine_options(old)
     driver, state, options, url = as_none(old) if old.driver == "none" else as_generic(old)
-    # docker-machine sets up no engine without TLS, whatever its port.
+    # docker-machine sets up engines only with TLS.
     machine = Machine(old.name, driver, url=url, tls=driver == "generic" or engine_url.uses_tls(url))
     machine.driver_state = json.dumps(state)
     machine.spec = MachineSpec(driver, options, machine.tls, labels(old), asked)
@@ -64,13 +64,13 @@ def as_none(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionValue
     said = old.url or old.address
     if not said:
         raise LeftOut(f"its record has no URL. Where you know that: machinectl create -d none --url <URL> {old.name}")
-    # An address without a URL is host and port.
+    # Without a scheme, it is host and port.
     url = engine_url.with_port(said if "://" in said else f"tcp://{said}", tls=True)
     return "none", {"URL": url}, {"url": url}, url
 
 
 def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionValue], str]:
-    """Return driver, state, options and URL. The state has the form of docker-machine's generic driver."""
+    """Return driver, state, options and URL; the state is like that of docker-machine's generic driver."""
     user = old.user or USER
     if not old.address:
         raise LeftOut(
@@ -81,7 +81,7 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
     engine_port = old.engine_port or TLS_PORT
     address = old.address.removeprefix("[").removesuffix("]")
     url = str(EngineURL("tcp", host=address, port=engine_port))
-    # Both must be valid.
+    # Validate both.
     for each in (url, str(EngineURL("ssh", user=user, host=address, port=port))):
         engine_url.parse(each)
     state = {
@@ -101,7 +101,7 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
 
 
 def without_key(becoming: Becoming) -> Becoming:
-    """Remove the key: the user's own keys are used to log in."""
+    """Remove the key; logins then use the user's own keys."""
     machine = becoming.machine
     machine.driver_state = json.dumps({**json.loads(machine.driver_state), "SSHKeyPath": ""})
     return becoming
@@ -113,7 +113,7 @@ def labels(old: OldMachine) -> dict[str, str]:
 
 
 def engine_options(old: OldMachine) -> tuple[EngineOptions, list[str]]:
-    """Return the engine's options, and a remark on those that we do not have."""
+    """Return the engine's options, and a remark on unsupported ones."""
     options = tuple(option for option in old.options if is_option(option))
     env = tuple(variable for variable in old.env if is_variable(variable))
     asked = EngineOptions(
@@ -126,7 +126,7 @@ def engine_options(old: OldMachine) -> tuple[EngineOptions, list[str]]:
         install_url="" if old.install_url == INSTALL_URL else old.install_url,
     )
     left = [f"--engine-opt {option}" for option in old.options if option not in options]
-    # What follows the first = may be a password.
+    # The value may be a password.
     left += [f"--engine-env {variable.partition('=')[0]}" for variable in old.env if variable not in env]
     left += list(old.others)
     remarks = [f"not imported, and unchanged on the host: {', '.join(left)}"] if left else []
@@ -144,7 +144,7 @@ def is_option(option: str) -> bool:
 
 
 def farewell(old: OldMachine) -> Iterator[str]:
-    """Yield remarks on what is different from docker-machine."""
+    """Yield remarks on differences from docker-machine."""
     if old.in_swarm:
         yield "it was in a Swarm of docker-machine's --swarm, a product that no longer exists: not taken over"
     if old.driver not in MAKE_NOTHING:

@@ -1,8 +1,8 @@
-"""docker-machine's store: its records and files. It is only read.
+"""Read docker-machine's store; never write it.
 
-STORE/certs/ has the CA and client certificate of all machines; STORE/machines/NAME/ has copies of them, the server's
-pair and the SSH key (driver none has no files). config.json is libmachine/host/host.go; older ones are read as
-libmachine/host/migrate_v1_v2.go and migrate_v2_v3.go do: the fields used here had the same place in all three.
+STORE/certs/ has the CA and client certificate of all machines; STORE/machines/NAME/ has copies, the server's pair and
+the SSH key. config.json is libmachine/host/host.go; the fields read here are the same in all versions
+(migrate_v1_v2.go, migrate_v2_v3.go).
 """
 
 from __future__ import annotations
@@ -26,28 +26,27 @@ if TYPE_CHECKING:
 RECORD = "config.json"
 OURS = "machine.json"
 VERSIONS = (1, 2, 3)
-# In bytes: records have a few thousand, the longest SSH keys (RSA, 16384 bits) twelve thousand.
+# In bytes: records have thousands, the longest SSH key (RSA, 16384 bits) 12,000.
 LONGEST = 1 << 20
 LONGEST_KEY = 1 << 16
 PRIVATE_KEY = re.compile(
     rb"(?:^|\n)-----BEGIN (?:\w+ )?PRIVATE KEY-----\s.*\n-----END (?:\w+ )?PRIVATE KEY-----", re.DOTALL
 )
 PUBLIC_KEY = re.compile(rb"(?:ssh-|ecdsa-|sk-)[\w@.-]+ [A-Za-z0-9+/]+={0,2}(?: [^\n]*)?\n?")
-# The key's name if the record has none (libmachine/drivers/base.go; the first versions always used it).
+# The default key name (libmachine/drivers/base.go).
 USUAL_KEY = "id_rsa"
-# Characters. Texts of a record are printed, and none comes near this limit.
+# Characters; no printed text comes near.
 LONGEST_TEXT = 4096
-# In bytes: no file has a longer name.
+# In bytes: the limit of file systems.
 LONGEST_FILE_NAME = 255
 
 
 def default_root() -> str:
-    """Return docker-machine's default store."""
     return os.path.expanduser(DOCKER_MACHINE_ROOT)
 
 
 def usual_root() -> str:
-    """Return the store to use if none is named; docker-machine's variable is also ours."""
+    """Return the default store to import; docker-machine's variable is also ours."""
     named = os.environ.get("MACHINE_STORAGE_PATH", "")
     return os.path.abspath(named) if named and is_store(named) else default_root()
 
@@ -58,18 +57,18 @@ def is_store(root: str) -> bool:
 
 
 def shared_certificates(root: str) -> str:
-    """Return the directory with the CA and the client certificate that all machines of a store share."""
+    """Return the directory of the shared CA and client certificate."""
     return os.path.join(root, "certs")
 
 
 def is_shared(directory: str) -> bool:
-    """Return whether a directory holds the CA that all machines of a docker-machine store share."""
+    """Return whether a directory holds a docker-machine store's shared CA."""
     root, last = os.path.split(os.path.realpath(directory))
     return last == "certs" and (is_store(root) or root == os.path.realpath(default_root()))
 
 
 def check_apart(root: str) -> None:
-    """Raise UsageError for docker-machine's store: its `rm` would delete a machine that we keep there."""
+    """Raise UsageError for docker-machine's store: its `rm` would delete our machines there."""
     if not (is_store(root) or os.path.lexists(os.path.join(shared_certificates(root), "ca-key.pem"))):
         return
     if os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root:
@@ -83,13 +82,13 @@ def check_apart(root: str) -> None:
 
 
 def is_its_own(root: str, name: str) -> bool:
-    """Return whether a machine there is docker-machine's; both programs may use one store."""
+    """Return whether a machine is docker-machine's; both programs may share a store."""
     directory = directory_of(root, name)
     return os.path.lexists(os.path.join(directory, RECORD)) and not os.path.lexists(os.path.join(directory, OURS))
 
 
 def entries(root: str) -> list[str]:
-    """Return the names of the directories among its machines; none if there is no store."""
+    """Return the machines' directory names; none without a store."""
     try:
         with os.scandir(os.path.join(root, "machines")) as found:
             names = [entry.name for entry in found if not entry.name.startswith(".") and entry.is_dir()]
@@ -113,7 +112,7 @@ def machines(root: str) -> list[str]:
 
 
 def meant_instead(root: str) -> str:
-    """Return a hint for a directory that is no store: one above it may be."""
+    """Return a hint for a directory that is no store: a parent may be one."""
     above = os.path.dirname(root)
     for directory in (above, os.path.dirname(above)):
         if is_store(directory):
@@ -127,11 +126,11 @@ def directory_of(root: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class OldMachine:
-    """A machine of a record; "", 0 and () are for missing values.
+    """A recorded machine; missing values are "", 0 and ().
 
-    `url` is the engine of driver none, `address` the host of any other; `key` is the path of the SSH key when the
-    record was written. `labels` to `install_url` are the engine's options (libmachine/engine/engine.go,
-    libmachine/auth/auth.go), `others` the names of further ones that are set. `record` is everything.
+    `url` is the engine of driver none, `address` the host of others, `key` the recorded path of the SSH key. `labels`
+    to `install_url` are engine options (libmachine/engine/engine.go, libmachine/auth/auth.go), `others` the names of
+    unsupported ones. `record` is everything.
     """
 
     name: str
@@ -156,7 +155,7 @@ class OldMachine:
 
 
 def read(root: str, name: str) -> OldMachine:
-    """Return a machine's record. Raises BrokenRecord, or StoreError without permission."""
+    """Read a record. Raises BrokenRecord, or StoreError without permission."""
     if not is_name(name):
         raise BrokenRecord(
             f"The machine {name!r} of docker-machine's store has no machine's name",
@@ -180,7 +179,7 @@ def read(root: str, name: str) -> OldMachine:
 
 
 class Odd(ValueError):
-    """A part of a record is not what docker-machine writes; the text says which."""
+    """Unlike docker-machine's records; the text says why."""
 
 
 def old_machine(name: str, data: Any) -> OldMachine:
@@ -209,7 +208,7 @@ def old_machine(name: str, data: Any) -> OldMachine:
         user=text(driver, "SSHUser"),
         port=port(driver, "SSHPort"),
         key=text(driver, "SSHKeyPath"),
-        # azure and vmwarevcloudair call it so.
+        # azure's and vmwarevcloudair's name for it.
         engine_port=port(driver, "EnginePort") or port(driver, "DockerPort"),
         labels=texts(engine, "Labels"),
         options=texts(engine, "ArbitraryFlags"),
@@ -257,7 +256,7 @@ def port(data: Mapping[str, Any], key: str) -> int:
     value = data.get(key)
     if value is None:
         return 0
-    if type(value) is not int or not 0 <= value <= 65535:  # noqa: PLR2004 - of a port's 16 bits
+    if type(value) is not int or not 0 <= value <= 65535:  # noqa: PLR2004 - the highest port
         raise Odd(f'has a "{key}" that is no port')
     return value
 
@@ -271,10 +270,10 @@ def broken(name: str, what: str) -> BrokenRecord:
 
 
 def key_of(root: str, old: OldMachine) -> dict[str, bytes]:
-    """Return a machine's SSH key as "", and its public half as ".pub" if there is one.
+    """Return a machine's SSH key as "", and its public half, if any, as ".pub".
 
-    It is in the machine's directory, where docker-machine copies it, else at the recorded path. {} if driver generic
-    got none: it uses the user's own keys. Raises StoreError for a missing, invalid or foreign file.
+    Looks in the machine's directory, then at the recorded path. {} if driver generic uses the user's keys. Raises
+    StoreError for a missing, invalid or foreign file.
     """
     directory = directory_of(root, old.name)
     if not old.key and old.driver == "generic" and not os.path.lexists(os.path.join(directory, USUAL_KEY)):
@@ -310,7 +309,7 @@ def is_file_name(word: str) -> bool:
 
 
 def owners_in(root: str) -> set[int]:
-    """Return whose files may be read: the user's; for root, also the store owner's."""
+    """Return the users whose files may be read: ours; for root, also the store owner's."""
     if os.name == "nt":
         return set()
     user = os.geteuid()
@@ -318,12 +317,12 @@ def owners_in(root: str) -> set[int]:
 
 
 def read_own(path: str, owners: Container[int]) -> bytes:
-    """Return a regular file's content. Raises OSError for anything else, without opening it."""
-    # Check before opening, as opening a device may have effects, and again after, as the file may have been replaced.
+    """Read a regular file. Raises OSError for others, without opening them."""
+    # Opening a device may have effects: check before. Check again after, as the file may have been replaced.
     check_own(os.stat(path), path, owners)
     with open(path, "rb", opener=open_without_waiting) as file:
         check_own(os.fstat(file.fileno()), path, owners)
-        # read() returns None if it would have to wait, as for some files in /proc.
+        # read() returns None if it would block, as for some files in /proc.
         data = file.read(LONGEST_KEY + 1) or b""
     if len(data) > LONGEST_KEY:
         raise OSError(errno.EFBIG, f"It has more than {LONGEST_KEY >> 10} KB", path)

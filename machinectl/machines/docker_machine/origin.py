@@ -1,4 +1,4 @@
-"""The docker-machine machine that a machine was imported from, in its record."""
+"""The docker-machine machine that a machine was imported from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAKE_NOTHING = frozenset({"none", "generic"})
 
 @dataclass(frozen=True)
 class Origin:
-    """A machine of docker-machine: its store's path, name and driver."""
+    """Its store's path, name and driver."""
 
     store: str
     name: str
@@ -22,7 +22,7 @@ class Origin:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> Origin | None:
-        """Return the origin in a record; None if there is none or it is invalid."""
+        """Return a record's origin, None if missing or invalid."""
         parts = [each for key in ("store", "name", "driver") if isinstance(each := data.get(key), str)]
         return cls(*parts) if len(parts) == 3 else None  # noqa: PLR2004 - all of them
 
@@ -31,6 +31,6 @@ class Origin:
 
 
 def maker(data: Mapping[str, Any]) -> str:
-    """Return the docker-machine driver that created a host and that we do not have, by its record; else ""."""
+    """Return the docker-machine driver that created the host, "" if none did."""
     origin = Origin.load(data)
     return origin.driver if origin and origin.driver.isprintable() and origin.driver not in MAKE_NOTHING else ""

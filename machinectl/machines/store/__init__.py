@@ -1,4 +1,4 @@
-"""The store: one directory with all records and certificates. `docs/store.md` says what is in it."""
+"""The directory with records and certificates; `docs/store.md` describes it."""
 
 from machinectl.machines.store.machine_store import Held, Store
 

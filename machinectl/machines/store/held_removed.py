@@ -1,4 +1,4 @@
-"""Write a machine that was removed while its host keeps changes."""
+"""Write removed machines whose hosts keep changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_removed(store: Store, name: str) -> Machine:
 
 
 class HeldRemoved(Held):
-    """A removed machine, held by its only writer; see `Store.writing`. Followers do not learn of it."""
+    """A removed machine, locked for writing; see `Store.writing`. Followers are not called."""
 
     def __init__(self, store: Store, name: str, waiting: Callable[[], None] | None = None) -> None:
         super().__init__(store, name, waiting, read=partial(read_removed, store), followers=())

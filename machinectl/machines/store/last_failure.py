@@ -1,4 +1,4 @@
-"""A machine's last failure, and when its host was last found in order, in its record."""
+"""Record a machine's last failure, and when its host was last in order."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
 
-# In characters: a cause may end with lines of a journal.
+# Characters; a cause may end with journal lines.
 LONGEST_CAUSE = 4000
 
 
 def record_failure(held: Held, cause: str) -> None:
-    """Record what failed and when, but no other change of `held.machine`. An error of the store is ignored."""
+    """Record a failure, but no other change of `held.machine`. Ignores store errors."""
     with suppress(StoreError):
         set_failure(held, readable(held.read, held.name), {"when": now(), "cause": cause[:LONGEST_CAUSE]})
 
 
 def clear_failure(held: Held) -> None:
-    """Remove the failure from the record, unless it explains why the machine is incomplete."""
+    """Clear the failure, unless it explains why the machine is incomplete."""
     there = readable(held.read, held.name)
     if there and there.failure and is_complete(there):
         set_failure(held, there, {})
 
 
 def record_look(held: Held) -> None:
-    """Record that the host was looked at now and is as recorded. Followers are not called."""
+    """Record that the host matches the record now. Followers are not called."""
     machine = held.machine
     machine.looked_at = now()
     if is_complete(machine):

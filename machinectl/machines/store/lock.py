@@ -1,4 +1,4 @@
-"""A lock on a file in the store; the kernel releases it when its process ends."""
+"""File locks in the store; the kernel releases them when the process ends."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-# The locks that this process holds, with their holders: flock would make it wait for itself.
+# Locks of this process, with their holders: flock would wait for itself.
 HELD: dict[str, object] = {}
 
 
 class Lock:
-    """A lock that entering waits for. `waiting` is called repeatedly while another process holds it, and pauses."""
+    """Entering waits for the lock, and calls `waiting`, which pauses, repeatedly."""
 
     def __init__(self, path: str, waiting: Callable[[], None] | None = None) -> None:
         self.path = path
@@ -24,7 +24,7 @@ class Lock:
         self.descriptor = -1
 
     def acquire(self, *, wait: bool) -> bool:
-        """Take the lock. Without `wait`, return False if somebody else holds it."""
+        """Take the lock. Without `wait`, return False if another process holds it."""
         import fcntl
 
         with Translated(self.path):
@@ -54,7 +54,7 @@ class Lock:
 
 
 def is_locked(path: str) -> bool:
-    """Return whether somebody holds a lock, without creating its file."""
+    """Return whether a lock is held; does not create its file."""
     import fcntl
 
     try:
@@ -64,7 +64,7 @@ def is_locked(path: str) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as exc:
-        # On a file system without locks, nobody holds one.
+        # A file system without locks: not held.
         return isinstance(exc, BlockingIOError)
     finally:
         os.close(descriptor)

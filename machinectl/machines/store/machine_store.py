@@ -1,4 +1,4 @@
-"""Read the machines' records, and let one process at a time write a machine. No file is ever half written."""
+"""Read machines, and let one process at a time write a machine. Writes are atomic."""
 
 from __future__ import annotations
 
@@ -28,19 +28,18 @@ if TYPE_CHECKING:
 
     from machinectl.host_changes import Change
 
-    # Called with the store, the name of the held machine, and the machine before and after; None if it did not or does
-    # not exist, or cannot be read.
+    # Called with the store, the held machine's name, and the machine before and after; None if missing or unreadable.
     Follower = Callable[["Store", str, record.Machine | None, record.Machine | None], None]
 
 
 class Store(StorePaths):
-    """The machines of one user. Reading takes no lock and never sees half a record."""
+    """One user's machines. Reading takes no lock and never sees partial records."""
 
     def __init__(
         self, root: str = "", followers: Sequence[Follower] = (), warn: Callable[[str], None] = lambda _: None
     ) -> None:
         super().__init__(root, warn)
-        # Called once for each machine that was written, when its writer is done with it.
+        # Called once per written machine, when its lock is released.
         self.followers = followers
 
     def check_exists(self, name: str) -> None:
@@ -49,18 +48,17 @@ class Store(StorePaths):
             raise self.no_such(name)
 
     def check_free(self, name: str, besides: str = "") -> None:
-        """Raise MachineError if another machine than `besides` has that name, in upper or lower case."""
+        """Raise MachineError if a machine other than `besides` has that name, ignoring case."""
         if name.lower() != besides.lower() and (error := name_taken(self, name)):
             raise error
 
     def no_such(self, name: str) -> NoSuchMachine:
-        """Return the error for a name that no machine has."""
         from machinectl.machines.store.name_errors import no_such_machine
 
         return no_such_machine(self, name)
 
     def read(self, name: str) -> record.Machine:
-        """Return the machine of a record. Raises NoSuchMachine, record.BrokenRecord or StoreError."""
+        """Return a machine. Raises NoSuchMachine, record.BrokenRecord or StoreError."""
         if not record.is_name(name):
             raise self.no_such(name)
         path = os.path.join(self.directory(name), RECORD)
@@ -79,22 +77,22 @@ class Store(StorePaths):
         return record.parse(name, text, self.directory(name), self.exists)
 
     def read_ready(self, name: str) -> record.Machine:
-        """Return a machine that can be used. Raises MachineError for a half made one, too."""
+        """Return a usable machine. Raises MachineError, also if it is incomplete."""
         return record.check_ready(self.read(name))
 
     def writing(self, name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[Held]:
-        """Become the only writer of a machine, or of a free name: `with store.writing(name) as held:`.
+        """Lock a machine or a free name for writing: `with store.writing(name) as held:`.
 
-        Waits for another process; `waiting` is called repeatedly meanwhile, and pauses. Raises MachineError if this
-        process itself already writes the machine.
+        Waits for another process and meanwhile calls `waiting`, which pauses, repeatedly. Raises MachineError if this
+        process holds the lock.
         """
         return Held(self, name, waiting)
 
 
 class Held:
-    """A machine that only this process writes, from `with` to its end.
+    """A machine that this process has locked, from `with` to its end.
 
-    Its name may be held before it is added, and is still held after it was removed.
+    Its name may be held before it is added and after it is removed.
     """
 
     def __init__(
@@ -108,15 +106,15 @@ class Held:
     ) -> None:
         self.store = store
         self.name = name
-        # Returns the machine as it is on record. Raises MachineError.
+        # Reads the recorded machine. Raises MachineError.
         self.read = read or store.read
         self._followers = store.followers if followers is None else followers
         self._lock = Lock(store.lock_path(name), waiting)
         self._machine: record.Machine | None = None
-        # The machine before the first write, for followers; None if there was none.
+        # The machine before the first write, None if there was none.
         self._before: record.Machine | None = None
         self._touched = False
-        # Its name in the store after the last write, "" if it is gone.
+        # Its name after the last write, "" if removed.
         self._now = name
 
     def __enter__(self) -> Self:
@@ -126,13 +124,13 @@ class Held:
         if self.store.is_docker_machines(self.name):
             from machinectl.machines.store.name_errors import without_record
 
-            # Leave docker-machine's store without a directory of ours.
+            # Do not create our directories in docker-machine's store.
             raise without_record(self.store, self.name)
         make_directory(self.store, self.store.locks)
         for directory in (self.store.machines, self.directory):
             if os.path.isdir(directory):
                 keep_private(self.store, directory)
-        # setdefault is atomic, so only one of two threads succeeds.
+        # setdefault is atomic: only one of two threads succeeds.
         if HELD.setdefault(path, self) is not self:
             raise MachineError(f'"{self.name}" is being worked on by this very command', "Name each machine once")
         try:
@@ -154,21 +152,17 @@ class Held:
 
     @property
     def directory(self) -> str:
-        """The machine's directory, absolute."""
         return self.store.directory(self.name)
 
     @property
     def machine(self) -> record.Machine:
-        """The machine, to be changed and then written. Raises NoSuchMachine, BrokenRecord or StoreError."""
+        """The machine, to modify and then write. Raises NoSuchMachine, BrokenRecord or StoreError."""
         if self._machine is None:
             self._machine = self.read(self.name)
         return self._machine
 
     def touch(self) -> None:
-        """Note the machine before its first write, and call its followers in the end.
-
-        Raises RuntimeError if the machine is not held.
-        """
+        """Call before the first write, for the followers. Raises RuntimeError without the lock."""
         if HELD.get(self._lock.path) is not self:
             raise RuntimeError(f"{self.name} is not held")
         if not self._touched and self._followers:
@@ -176,7 +170,7 @@ class Held:
             self._before = readable(self.read, self.name)
 
     def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
-        """Put a new machine into the store, complete or not at all; the name must be free."""
+        """Add a machine atomically; the name must be free."""
         from machinectl.machines.store.store_directory import make_directory
 
         store = self.store
@@ -200,24 +194,23 @@ class Held:
         self._machine, self._now = machine, self.name
 
     def write(self) -> None:
-        """Replace the machine's record."""
         self.touch()
         replace_file(os.path.join(self.directory, RECORD), self.machine.dump())
 
     def keep_changes(self, changes: Iterable[Change]) -> None:
-        """Record changes of the machine's host, with the time, before they are made."""
+        """Record changes of the host, with the time, before they are made."""
         from machinectl.host_changes import merged
 
         self.machine.changes = merged(self.machine.changes, changes, now())
         self.write()
 
     def write_file(self, filename: str, data: bytes) -> None:
-        """Create or replace one file of the machine, readable only by its owner."""
+        """Write a file of the machine, private to its owner."""
         self.touch()
         replace_file(os.path.join(self.directory, filename), data)
 
     def write_files(self, files: Mapping[str, bytes], *, force: bool = True, hint: str = "") -> None:
-        """Replace files that belong together, all or none; an empty one is removed. See `fileset`."""
+        """Replace files together, all or none; empty ones are removed. See `fileset`."""
         from machinectl.files.fileset import locked_directory, replace_together
 
         self.touch()
@@ -225,14 +218,14 @@ class Held:
             replace_together(self.directory, files, force=force, hint=hint)
 
     def finish_files(self) -> None:
-        """Finish putting files into the machine's directory if a process was killed while it did so."""
+        """Finish `write_files` of a killed process."""
         from machinectl.files.fileset import locked_directory
 
         with locked_directory(self.directory):
             pass
 
     def remove(self) -> None:
-        """Remove the machine from the store, in one step."""
+        """Remove the machine atomically."""
         from machinectl.machines.store.store_directory import make_directory
 
         store = self.store
@@ -247,7 +240,7 @@ class Held:
         self._machine, self._now = None, ""
 
     def set_aside(self) -> str:
-        """Move the machine to the removed ones, in one step. Return its name among them."""
+        """Move the machine to the removed ones, atomically. Return its name there."""
         from machinectl.machines.store.store_directory import make_directory
 
         store = self.store
@@ -263,7 +256,7 @@ class Held:
         return os.path.basename(path)
 
     def rename(self, new: str) -> None:
-        """Rename the machine; the new name must be held, too. Only the directory has a name, so one rename does it."""
+        """Rename the machine; the new name must be locked, too. Renames only the directory."""
         if self.store.lock_path(new) not in HELD:
             raise RuntimeError(f"{new} is not held")
         self.touch()
@@ -282,7 +275,7 @@ def readable(read: Callable[[str], record.Machine], name: str) -> record.Machine
 
 
 def name_taken(store: Store, name: str) -> MachineError | None:
-    """Return the error for a name that is taken, None for a free one. macOS cannot tell upper from lower case."""
+    """Return the error for a taken name, None if it is free. macOS ignores case."""
     if os.path.lexists(store.directory(name)):
         return MachineError(f'Docker machine "{name}" already exists', f"Choose another name{or_forget(store, name)}")
     if other := same_name(name, store.names()):
@@ -294,12 +287,12 @@ def name_taken(store: Store, name: str) -> MachineError | None:
 
 
 def same_name(name: str, others: Iterable[str]) -> str:
-    """Return the other name that is the same but for its case, "" if there is none."""
+    """Return another name that differs only in case, else ""."""
     return next((other for other in others if other.lower() == name.lower()), "")
 
 
 def or_forget(store: Store, name: str) -> str:
-    """Return the command that frees a name, as the end of a hint."""
+    """Return the command that frees a name, for the end of a hint."""
     directory = store.directory(name)
     if not os.path.isdir(directory):
         return f", or move {quoted(directory)} away: mv {quoted(directory)} {quoted(f'{store.root}/{name}.old')}"

@@ -1,4 +1,4 @@
-"""Errors about a machine's name: there is no such machine, or it has no record."""
+"""Errors about machine names: unknown, or without a record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
-    """Return the error for a name that no machine has, with the machine that was probably meant."""
+    """Return the error for an unknown name, with a similar one."""
     if record.GLOB.intersection(name):
         return NoSuchMachine(f'"{name}" matches no machine', "List the machines there are: machinectl ls")
     if any(machine.name == name for machine in removed_machines(store)):
@@ -38,7 +38,6 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
 
 
 def without_record(store: StorePaths, name: str) -> MachineError:
-    """Return the error for a machine that has no record of ours."""
     if not os.path.isdir(store.directory(name)):
         return no_such_machine(store, name)
     if store.is_docker_machines(name):

@@ -1,4 +1,4 @@
-"""The records of a store, each read once, when it is asked for."""
+"""Read each record of a store once, on demand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Records(Mapping[str, Machine | MachineError]):
-    """The machines that a store has now by their names, in natural order, or why their records cannot be read."""
+    """Machines by name in natural order, or the errors of reading them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class Records(Mapping[str, Machine | MachineError]):
         return name in self._read
 
     def __getitem__(self, name: str) -> Machine | MachineError:
-        """Return what the store has. Raises KeyError if the machine is not there or was removed meanwhile."""
+        """Raise KeyError if the machine is missing or was removed meanwhile."""
         found = self._read[name]
         if found is None:
             try:
@@ -46,7 +46,7 @@ class Records(Mapping[str, Machine | MachineError]):
 
 
 class Readable(Mapping[str, Machine]):
-    """Those of the records that can be read."""
+    """The readable records."""
 
     def __init__(self, records: Mapping[str, Machine | MachineError]) -> None:
         self._records = records

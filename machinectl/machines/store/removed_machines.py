@@ -1,4 +1,4 @@
-"""Machines that were removed while their hosts keep changes: STORE/removed/NAME has what undoes them."""
+"""Removed machines whose hosts keep changes: STORE/removed/NAME records how to undo them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def removed_machines(store: StorePaths) -> list[record.Machine]:
-    """Return the removed machines whose records can be read, in natural order."""
+    """Return removed machines with readable records, in natural order."""
     try:
         names = sorted(filter(record.is_name, os.listdir(store.removed)), key=record.natural)
     except OSError:
@@ -33,19 +33,17 @@ def removed_machines(store: StorePaths) -> list[record.Machine]:
 
 
 def is_known(store: StorePaths, name: str) -> bool:
-    """Return whether a machine of that name exists or was removed."""
     return store.exists(name) or any(machine.name == name for machine in removed_machines(store))
 
 
 def write_removed(store: StorePaths, machine: record.Machine) -> None:
-    """Replace the record of a removed machine; its name must be held."""
+    """Replace a removed machine's record; its name must be locked."""
     if store.lock_path(machine.name) not in HELD:
         raise RuntimeError(f"{machine.name} is not held")
     replace_file(os.path.join(store.removed, machine.name, RECORD), machine.dump())
 
 
 def forget_removed(store: StorePaths, name: str) -> None:
-    """Delete the files of a removed machine."""
     make_directory(store, store.staging)
     leaving = os.path.join(store.staging, f"{name}.removed")
     remove_tree(leaving)

@@ -1,4 +1,4 @@
-"""The store's directories: created for their owner only, refused if other users could write there, and cleaned up."""
+"""Create, protect and clean up the store's directories."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from machinectl.machines.store.lock import Lock
 if TYPE_CHECKING:
     from machinectl.machines.store.store_paths import StorePaths
 
-# The entries of a store's directory.
+# A store's entries.
 ENTRIES = {"locks", "staging", "machines", "removed", "ssh_config", ".ssh_config.tmp"}
 
 
 def make_directory(store: StorePaths, path: str) -> None:
-    """Create the store and a directory in it, both 0700. Raises StoreError if other users could write there."""
+    """Create the store and a directory in it, mode 0700. Raises StoreError if others could write there."""
     with Translated(path):
         if exposed := exposed_above(store.root):
             raise unsafe(exposed)
@@ -29,9 +29,9 @@ def make_directory(store: StorePaths, path: str) -> None:
 
 
 def keep_private(store: StorePaths, directory: str) -> None:
-    """Close a directory to other users. Raises StoreError if it is another user's, or others may write to it.
+    """Make a directory private. Raises StoreError if others own it or may write to it.
 
-    Root may work in anybody's store: with sudo, or in a container.
+    Root may work in anybody's store, with sudo or in a container.
     """
     found = os.stat(directory)
     if os.name == "nt":
@@ -48,7 +48,7 @@ def keep_private(store: StorePaths, directory: str) -> None:
 
 
 def has_own_directory(store: StorePaths) -> bool:
-    """Return whether the store's directory holds only the store: other files must stay accessible."""
+    """Return whether the directory holds nothing else: other files must stay accessible."""
     return set(os.listdir(store.root)) <= ENTRIES
 
 
@@ -60,7 +60,7 @@ def unsafe(exposed: Exposed) -> StoreError:
 
 
 def sweep(store: StorePaths) -> None:
-    """Remove what killed processes left in staging, except for machines that somebody works on now."""
+    """Delete what killed processes left in staging, except for locked machines."""
     try:
         left = os.listdir(store.staging)
     except OSError:
