@@ -1,4 +1,4 @@
-"""The driver for existing servers with SSH; it only knows how to reach them."""
+"""The driver for existing servers with SSH."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from machinectl.driver import OptionValue
 
-# The name of the key's copy in the machine's directory. With the copy, the store can be moved.
+# The key's copy in the machine's directory, so that the store can be moved.
 KEY_FILE = "id_ssh"
 # Keys and types of a server's state.
 KINDS: dict[str, type] = {
@@ -205,7 +205,7 @@ class GenericDriver:
     close = nothing_to_close
 
     def _address(self, request: Request) -> ServerAddress:
-        """Return a server's address. Resolves names and runs `ssh -G`, once for each server."""
+        """Return a server's address. Resolves names and runs `ssh -G` once per server."""
         asked = (
             wanted_address(request),
             str(request.options["generic-ssh-user"]),
@@ -229,8 +229,7 @@ class ServerAddress(NamedTuple):
 def look_up(host: str, user: str, ssh_port: int) -> ServerAddress:
     """Complete the options with the user's SSH configuration.
 
-    `ssh -G` always names a user: another one than the local user comes from the configuration. Else root, as in
-    docker-machine.
+    `ssh -G` always names a user; the local user means none is configured. Then root, docker-machine's default.
     """
     found = ssh_settings(SSHEndpoint(host, user, ssh_port))
     written_down = found.user if found.user != getpass.getuser() else ""
@@ -249,7 +248,7 @@ def resolves(name: str) -> bool:
 
 
 def known(instance: Instance) -> dict[str, Any]:
-    """Return a server's recorded state. Raises DriverError if the state is invalid."""
+    """Return a server's recorded state. Raises DriverError."""
     try:
         state = json.loads(instance.state)
     except (ValueError, RecursionError):
@@ -262,7 +261,7 @@ def known(instance: Instance) -> dict[str, Any]:
 
 
 def as_options(state: Mapping[str, Any]) -> dict[str, OptionValue]:
-    """Return the options of a recorded server, without the key: it was copied already."""
+    """Return a recorded server's options without the key, which was copied already."""
     return {
         "generic-ip-address": state.get("SSHHost") or state["IPAddress"],
         "generic-ssh-user": state.get("SSHUser", ""),
@@ -275,9 +274,9 @@ def as_options(state: Mapping[str, Any]) -> dict[str, OptionValue]:
 
 
 def kept_key(instance: Instance, name: str) -> str:
-    """Return the path of a key in the machine's directory. Raises DriverError for any other path.
+    """Return a key's path in the machine's directory. Raises DriverError for other paths.
 
-    An imported record must not select another key of the user.
+    An imported record must not use the user's other keys.
     """
     if name != os.path.basename(name) or name in {os.curdir, os.pardir} or not name.isprintable():
         raise DriverError(
@@ -296,7 +295,7 @@ def wanted_address(request: Request) -> str:
 
 
 def check_address(value: OptionValue) -> str:
-    """Return an address or name without brackets. Raises UsageError."""
+    """Remove brackets. Raises UsageError."""
     address = str(value).strip()
     bare = address.removeprefix("[").removesuffix("]")
     if IPV4.fullmatch(bare):
@@ -334,7 +333,7 @@ def wanted_mac(request: Request) -> str:
 
 
 def check_mac(value: OptionValue) -> str:
-    """Return the MAC address with colons, "" if none is given. Raises UsageError."""
+    """Return the MAC address with colons. Raises UsageError."""
     mac = str(value)
     if mac and not MAC.fullmatch(mac):
         raise UsageError(f"--generic-mac {mac!r} is not a MAC address", "Give it as 52:54:00:12:34:56")
@@ -350,13 +349,13 @@ def wants_copy(request: Request) -> bool:
 
 
 def key_files(path: str) -> list[str]:
-    """Return a key's file, its public half and its certificate, if they exist."""
+    """Return the key, and its public half and certificate, if they exist."""
     files = (path, f"{path}.pub", f"{path}-cert.pub")
     return [file for file in files if file == path or os.path.exists(file)] if path else []
 
 
 def check_key(path: str) -> None:
-    """Raise CheckFailed if a key file cannot be read. Does not check its content."""
+    """Raise CheckFailed for an unreadable file; does not check its content."""
     if os.path.isdir(path):
         raise CheckFailed(f"--generic-ssh-key {path} is a directory", f"Name the key in it: ls {path}")
     try:
@@ -366,7 +365,6 @@ def check_key(path: str) -> None:
 
 
 def take_key(request: Request) -> None:
-    """Copy the key, its public half and its certificate into the machine's directory."""
     path = wanted_key(request)
     for file in key_files(path):
         kept = KEY_FILE + file.removeprefix(path)

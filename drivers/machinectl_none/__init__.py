@@ -1,4 +1,4 @@
-"""The driver for hosts that are set up already: it only knows the engine's URL."""
+"""The driver for hosts that are already set up."""
 
 from __future__ import annotations
 
@@ -81,12 +81,11 @@ class NoneDriver:
 
 
 def check_url(value: OptionValue) -> None:
-    """Raise UsageError for a URL that docker cannot use."""
     parse_url(str(value))
 
 
 def wanted_url(request: Request) -> str:
-    """Return the URL, with docker's default port if it has none."""
+    """Add docker's default port."""
     return url_with_port(str(request.options["url"]), tls=request.tls)
 
 

@@ -1,4 +1,1 @@
-"""Find faults of a machine or this computer; changes nothing.
-
-`machine_checks` and `this_computer` collect; the other modules make Checks.
-"""
+"""Find faults of a machine or this computer; changes nothing."""

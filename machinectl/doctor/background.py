@@ -1,4 +1,4 @@
-"""Run a task in the background, and limit the wait for it."""
+"""Run a task in the background, and limit the wait."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEARD_SECONDS = 0.2
 
 
 class BackgroundTask(Generic[Found]):
-    """A task that starts at once in a daemon thread."""
+    """Runs at once in a daemon thread."""
 
     def __init__(self, look: Callable[[], Found]) -> None:
         self._look = look
@@ -32,7 +32,7 @@ class BackgroundTask(Generic[Found]):
             self._bug = exc
 
     def found(self, timeout: float | None = None) -> Found | None:
-        """Return the result, None if it takes longer than `timeout` seconds."""
+        """Return the result, None after `timeout` seconds."""
         end = time.monotonic() + (timeout if timeout is not None else float("inf"))
         while self._thread.is_alive() and (left := end - time.monotonic()) > 0:
             self._thread.join(min(left, HEARD_SECONDS))

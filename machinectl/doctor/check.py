@@ -1,4 +1,4 @@
-"""A check: title, verdict, observation, and the command that repairs it."""
+"""A check: verdict, observation, and the repair command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """`seen` is one line; `hint` is the command to type, or ""."""
+    """`seen` is one line; `hint` is a command or ""."""
 
     title: str
     verdict: Verdict
@@ -43,10 +43,9 @@ def unknown(title: str, seen: str, hint: str = "") -> Check:
 
 
 def failed(title: str, error: MachineError) -> Check:
-    """Return a broken check with the error's cause and hint."""
     return broken(title, error.cause, error.hint)
 
 
 def unseen(titles: Iterable[str], why: str) -> list[Check]:
-    """Return unknown checks for what an earlier failure skipped."""
+    """Return unknown checks: an earlier failure skipped them."""
     return [unknown(title, f"not looked at: {why}") for title in titles]

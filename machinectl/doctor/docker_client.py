@@ -1,4 +1,4 @@
-"""The docker CLI on this computer: its version, and whether an engine accepts its API version."""
+"""The local docker CLI's version, and whether an engine accepts its API version."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ NUMBERS = re.compile(r"(\d{1,5})\.(\d{1,5})")
 
 
 def docker_cli(path: str) -> Check:
-    """Check the docker on the PATH."""
     program = shutil.which("docker", path=path)
     if program is None:
         return broken(CLI, "there is no docker on the PATH", f"Install the docker CLI: {DOCS}")
@@ -44,7 +43,7 @@ def docker_cli(path: str) -> Check:
 
 
 def version_of(program: str) -> str | None:
-    """Return the first line of `PROGRAM --version`; None if it fails."""
+    """Return the first line of `--version`, None if it fails."""
     try:
         done = subprocess.run(
             [program, "--version"], capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL
@@ -56,14 +55,14 @@ def version_of(program: str) -> str | None:
 
 
 def spoken(path: str) -> str:
-    """Return the docker CLI's newest API version (1.50), "" without docker."""
+    """Return the docker CLI's newest API version (1.50), "" if unknown."""
     program = shutil.which("docker", path=path)
     return said_by(program) if program else ""
 
 
 @cache
 def said_by(program: str) -> str:
-    """Ask a docker CLI for its API version, once for all machines."""
+    """Ask only once for all machines."""
     command = [program, "version", "--format", "{{.Client.DefaultAPIVersion}}"]
     environment = {**os.environ, **NO_ENGINE}
     for variable in ("DOCKER_CONTEXT", "DOCKER_API_VERSION", "DOCKER_TLS_VERIFY"):
@@ -79,9 +78,9 @@ def said_by(program: str) -> str:
 
 
 def understood(client: str, least: str, most: str) -> Check:
-    """Check whether an engine with API `least` to `most` accepts a CLI with API `client`.
+    """Check whether an engine with API `least` to `most` accepts a CLI with `client`.
 
-    A newer CLI falls back to an older API; an engine refuses a CLI below `least`.
+    A newer CLI falls back; an engine refuses one below `least`.
     """
     engine = f"the engine speaks {least} to {most}" if least else f"the engine speaks {most}"
     if not client:
@@ -93,6 +92,6 @@ def understood(client: str, least: str, most: str) -> Check:
 
 
 def number(version: str) -> tuple[int, ...]:
-    """Return an API version for comparing; () if it is invalid, which sorts first."""
+    """Return a version for comparing; () if invalid, which sorts first."""
     found = NUMBERS.fullmatch(version)
     return (int(found[1]), int(found[2])) if found else ()

@@ -1,4 +1,4 @@
-"""docker's optional links to machines: our plugin and our contexts."""
+"""Check docker's plugin and contexts for machines."""
 
 from __future__ import annotations
 
@@ -32,10 +32,7 @@ INSTALL = "machinectl docker-plugin install"
 def checks(
     store: Store, machines: Sequence[Machine], environment: Mapping[str, str], *, following: bool
 ) -> Iterator[Check]:
-    """Yield checks of the plugin and of machines' contexts.
-
-    `following` is whether machinectl maintains contexts.
-    """
+    """`following`: machinectl maintains contexts."""
     config = docker_plugin.docker_directory(environment)
     if os.path.lexists(config) and not os.path.isdir(config):
         yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quoted(config)}")
@@ -51,7 +48,7 @@ def checks(
 
 
 def configuration(path: str) -> Iterator[Check]:
-    """Check whether docker can read its config.json; else it silently uses defaults and another context."""
+    """Check whether docker can read config.json; else it silently uses defaults and another context."""
     try:
         text = read_file(path).decode(errors="replace").lstrip()
         # docker accepts an empty file and ignores text after the first value (cli/config/configfile).
@@ -85,7 +82,7 @@ def plugin(path: str) -> Check:
 
 
 def started_by(path: str) -> str:
-    """Return the program that the plugin's file starts, "" if unknown."""
+    """Return the program that the plugin starts, else ""."""
     try:
         lines = os.fsdecode(read_file(path)).splitlines()
         return next(shlex.split(line.partition("=")[2])[0] for line in lines if line.startswith("program="))
@@ -94,7 +91,7 @@ def started_by(path: str) -> str:
 
 
 def contexts(found: Sequence[ContextStatus]) -> Iterator[Check]:
-    """Yield contexts that do not match their machines, else one line for all."""
+    """Yield wrong contexts, else one line for all."""
     wrong: dict[Check, list[str]] = {}
     for each in found:
         if each.why:
@@ -112,7 +109,7 @@ def contexts(found: Sequence[ContextStatus]) -> Iterator[Check]:
 
 
 def out_of_step(found: ContextStatus) -> Check:
-    """Return the check of a wrong context; one that leads elsewhere is worse than none."""
+    """A context that leads elsewhere is worse than none."""
     if found.step is SyncStep.REMOVE:
         return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
     judge = broken if found.is_there and found.needs_sync else unknown
@@ -120,7 +117,6 @@ def out_of_step(found: ContextStatus) -> Check:
 
 
 def current(docker: Contexts, environment: Mapping[str, str]) -> Iterator[Check]:
-    """Check whether docker's current context exists."""
     chosen = docker.current(environment)
     if chosen.name == DEFAULT:
         return

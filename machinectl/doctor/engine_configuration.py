@@ -1,4 +1,4 @@
-"""Compare an engine's configuration with the record, to find manual changes. Pure."""
+"""Find manual changes of an engine's configuration. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TITLE = "Configuration"
 
 
 def against_record(host: Facts, target: Target, changes: Sequence[Change], shell: Shell) -> Check:
-    """Check whether the engine is configured as recorded. Lists keys that others set."""
+    """Compare with the record; lists keys that others set."""
     if not host.dockerd:
         return unknown(TITLE, "not looked at: there is no engine")
     missing = [name for name in engine_config.CERTIFICATES if name not in target.certificates]
@@ -55,7 +55,7 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
 
 
 def different(host: Facts, target: Target) -> list[str]:
-    """Return each difference from the record as a text."""
+    """Return differences from the record."""
     wanted = engine_config.goal(host, target)
     there = engine_config.read_config(host)
     news = engine_config.changed_keys(host, wanted)
@@ -65,7 +65,7 @@ def different(host: Facts, target: Target) -> list[str]:
 
 
 def ours_in_there(host: Facts) -> set[str]:
-    """Return the files compared by key, or not at all."""
+    """Return files compared by key, or not at all."""
     return {host.config_path, f"{host.config_path}.before-machinectl"}
 
 
@@ -76,7 +76,7 @@ def state(host: Facts, file: NewFile) -> str:
 
 
 def key(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
-    """Return how a key of daemon.json differs, with secrets masked."""
+    """Describe a key's difference in daemon.json, secrets masked."""
     if name not in there:
         return f'"{name}" is not set'
     now = json.dumps(without_secret_of(name, there[name]))
@@ -84,7 +84,7 @@ def key(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
 
 
 def by_hand(host: Facts, changes: Sequence[Change]) -> bool:
-    """Return whether somebody edited daemon.json. A record with new settings differs, too."""
+    """Return whether somebody edited daemon.json; a record with new settings differs, too."""
     ours, there = merge_of(host, changes), host.config
     if ours is None or not ours.written:
         return False
@@ -92,12 +92,11 @@ def by_hand(host: Facts, changes: Sequence[Change]) -> bool:
 
 
 def merge_of(host: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
-    """Return our change of daemon.json."""
     return next((change for change in of_kind(changes, ConfigMerged) if change.path == host.config_path), None)
 
 
 def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
-    """Return the keys of daemon.json that others changed after us."""
+    """Return keys of daemon.json changed by others after us."""
     ours = merge_of(host, changes)
     if ours is None:
         return []

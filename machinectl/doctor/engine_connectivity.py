@@ -1,4 +1,4 @@
-"""Connect to an engine step by step: name, TCP, TLS, API. Each step has its own deadline."""
+"""Connect to an engine step by step: name, TCP, TLS, API."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ NAME, TCP, TLS, API, SOCKET, SSH_URL = "Name", "TCP", "TLS", "Engine", "Socket",
 
 @dataclass(frozen=True)
 class EngineReach:
-    """How far a connection to an engine got.
+    """How far a connection got.
 
-    `shown` is the server's certificate as PEM, b"" if unseen; `off` how far the host's clock is ahead, None if unknown.
-    `least` and `most` are API versions. `directory` holds the certificates used, maybe pending ones.
+    `shown` is the server's certificate as PEM, b"" if unseen; `off` is how far the host's clock is ahead, None if
+    unknown. `least` and `most` are API versions. `directory` has the certificates used, maybe pending ones.
     """
 
     checks: tuple[Check, ...]
@@ -50,7 +50,7 @@ class EngineReach:
 
 
 def way_to(machine: Machine, timeout: float) -> EngineReach:
-    """Connect to an engine, `timeout` seconds for each step. Never raises MachineError."""
+    """Connect with `timeout` seconds per step. Never raises MachineError."""
     try:
         url = engine_url.parse(machine.url)
         endpoint = endpoint_of(machine)
@@ -66,7 +66,7 @@ def way_to(machine: Machine, timeout: float) -> EngineReach:
 
 
 def asked_with(machine: Machine, timeout: float) -> str:
-    """Return the directory of the certificates that the engine accepts, else the machine's own."""
+    """Return the directory of accepted certificates, else the machine's."""
     if not pending_sets(machine.directory):
         return machine.directory
     return probe_any_set(machine, Deadline(timeout))[1]
@@ -115,7 +115,6 @@ def named(url: EngineURL, addresses: list[str]) -> str:
 
 
 def answered(endpoint: Endpoint, way: EngineReach, timeout: float, title: str = API) -> EngineReach:
-    """Add the engine's answer."""
     found = engine.probe(endpoint, timeout)
     if found.state is not State.RUNNING:
         return further(way, failed(title, MachineError(found.error, found.hint)))
@@ -124,7 +123,7 @@ def answered(endpoint: Endpoint, way: EngineReach, timeout: float, title: str = 
 
 
 def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> EngineReach:
-    """Add API versions and the clock, from the answer's Date (RFC 9110 6.6.1, whole seconds)."""
+    """Add API versions and the clock (Date, RFC 9110 6.6.1, whole seconds)."""
     with dial(endpoint, Deadline(timeout)) as wire:
         asked = datetime.now(UTC)
         answer = get(wire, "/version")
@@ -135,7 +134,7 @@ def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> Engine
 
 
 def quietly(look: Callable[[], Found], otherwise: Found) -> Found:
-    """Return the result, or `otherwise` after an error."""
+    """Return `otherwise` after an error."""
     try:
         return look()
     except (MachineError, OSError, ValueError, TypeError):

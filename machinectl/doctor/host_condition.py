@@ -35,20 +35,17 @@ class Shell:
     root: str = ""
 
     def command(self, words: str) -> str:
-        """Return the command that runs `words` there as root."""
         return f"machinectl ssh {self.machine} {self.root} {words}" if self.root else self.plain(words)
 
     def plain(self, words: str) -> str:
-        """Return the command that runs `words` there as the login user."""
         return f"machinectl ssh {self.machine} {words}"
 
     def service(self, verb: str, init: str) -> str:
-        """Return the command for the engine's service."""
         return self.command(f"rc-service docker {verb}" if init == "openrc" else f"systemctl {verb} docker")
 
 
 def clock(off: timedelta, shell: Shell | None) -> Check:
-    """Check the host's clock; `off` is how far it is ahead."""
+    """`off` is how far the host's clock is ahead."""
     if abs(off) <= preflight.NOTICEABLE:
         seconds = abs(off.total_seconds())
         return ok(CLOCK, f"{seconds:.0f} s from the clock here" if seconds >= 1 else "as the clock here")
@@ -61,12 +58,12 @@ def clock(off: timedelta, shell: Shell | None) -> Check:
 
 
 def clock_off(host: Facts, here: datetime) -> timedelta:
-    """Return how far a host's clock is ahead of `here`."""
+    """Return how far the host's clock is ahead."""
     return datetime.fromtimestamp(host.clock, UTC) - here
 
 
 def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
-    """Check whether the engine's service runs and is enabled; `ours` if machinectl set the host up."""
+    """`ours`: machinectl set the host up."""
     again = f"machinectl provision {shell.machine}"
     unit = "docker.service" if host.init == "systemd" else "the docker service"
     if not host.dockerd:
@@ -96,9 +93,9 @@ def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
 
 
 def live_restore(host: Facts, shell: Shell, *, owed: bool, configured: bool) -> Check:
-    """Check whether containers survive an engine restart outside of machinectl.
+    """Check whether containers survive engine restarts by others.
 
-    `configured` is whether daemon.json sets live-restore, `owed` whether machinectl must still restore it.
+    `configured`: daemon.json sets live-restore. `owed`: machinectl must still restore it.
     """
     if not host.info:
         return unknown(LIVE, "the engine does not say, as it cannot be asked on the host")
@@ -118,7 +115,6 @@ def live_restore(host: Facts, shell: Shell, *, owed: bool, configured: bool) -> 
 
 
 def health(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterator[Check]:
-    """Yield checks of disks, memory and pending restarts."""
     for disk in found.disks:
         yield room(disk, shell)
     yield memory(found.memory, shell)
@@ -126,7 +122,7 @@ def health(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterato
 
 
 def room(disk: FileSystem, shell: Shell) -> Check:
-    """Check a disk's free space and free inodes."""
+    """Check free space and inodes."""
     title = f"{DISK} {disk.directory}"
     if not disk.size:
         return unknown(title, "it does not tell its size")
@@ -181,5 +177,4 @@ def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Che
 
 
 def size(kib: int) -> str:
-    """Return KiB as a size for people, as `info` prints it."""
     return memory_size(kib * 1024)

@@ -1,4 +1,4 @@
-"""Examine a machine: its files here, its engine and its host, in parallel."""
+"""Examine a machine's files, engine and host in parallel."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DATA = "/var/lib/docker"
 
 @dataclass(frozen=True)
 class Inside:
-    """What the login found; None for what was not checked."""
+    """What the login found; None: not checked."""
 
     checks: tuple[Check, ...]
     shell: Shell
@@ -65,7 +65,7 @@ class Inside:
 
 
 def examine(store: Store, console: Console, name: str, access: Access, timeout: float) -> list[Check]:
-    """Examine a machine; `timeout` is in seconds, for each step.
+    """Examine a machine, `timeout` seconds per step.
 
     Prompts only for passwords and passphrases. Raises NoSuchMachine.
     """
@@ -95,7 +95,7 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
 
 
 def renewed(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
-    """Point to the renewal of our own broken certificates, instead of an import."""
+    """Suggest renewal, not import, for our own broken certificates."""
     renew = next(
         (each.hint for each in here if (each.title, each.verdict) == (store_files.CERTIFICATES, Verdict.BROKEN)), ""
     )
@@ -114,7 +114,7 @@ def of_store(store: Store, machine: Machine) -> Iterator[Check]:
 
 
 def judged(machine: Machine, way: EngineReach, inside: Inside, client: str) -> Iterator[Check]:
-    """Yield a machine's checks in order; `client` is the local docker CLI's API version."""
+    """`client` is the local docker CLI's API version."""
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:
@@ -137,7 +137,7 @@ def judged(machine: Machine, way: EngineReach, inside: Inside, client: str) -> I
 
 
 def of_host(machine: Machine, directory: str, inside: Inside, found: Facts) -> Iterator[Check]:
-    """Yield checks of host facts; `directory` has the engine's expected certificates."""
+    """`directory` has the engine's expected certificates."""
     ours = bool(of_kind(machine.changes, ConfigMerged))
     shell = inside.shell
     yield host_condition.service(found, shell, ours=ours)
@@ -169,7 +169,6 @@ def is_owed(machine: Machine, found: Facts) -> bool:
 
 
 def is_configured(found: Facts) -> bool:
-    """Return whether daemon.json enables live-restore."""
     try:
         return bool(read_configuration(found).get(LIVE_RESTORE))
     except MachineError:
@@ -177,7 +176,7 @@ def is_configured(found: Facts) -> bool:
 
 
 def read_identity(directory: str) -> Identity:
-    """Return a directory's certificates; none if unreadable, which another check reports."""
+    """Return none if unreadable: another check reports that."""
     try:
         return Identity.read(directory)
     except MachineError:
@@ -185,7 +184,7 @@ def read_identity(directory: str) -> Identity:
 
 
 def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
-    """Name the firewall that blocks a failed TCP check, if the facts show it."""
+    """Name the firewall that blocks TCP, if known."""
     if (check.title, check.verdict) != (TCP, Verdict.BROKEN) or not (inside.facts and inside.facts.engine_listens):
         return check
     rule = firewall.blocking(inside.facts, engine_port(machine))
@@ -203,7 +202,7 @@ def engine_port(machine: Machine) -> int:
 
 
 def look_inside(machine: Machine, console: Console, access: Access, timeout: float) -> Inside:
-    """Log in and read the host's facts. Never raises MachineError."""
+    """Read the host's facts. Never raises MachineError."""
     shell = Shell(machine.name)
     try:
         ssh = endpoints_of(machine).ssh
@@ -224,12 +223,12 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
 
 
 def cautious(access: Access) -> Access:
-    """Return access that neither pins nor trusts unknown keys."""
+    """Neither pin nor trust unknown keys."""
     return replace(access, strict=True, lasting=False)
 
 
 def refused(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineError) -> Check:
-    """Return the check of a refused host key; an unknown key is no fault."""
+    """An unknown key is no fault."""
     if pinned_known_hosts(machine).strip() or access.strict or access.host_key:
         return failed(SSH, error)
     seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"

@@ -1,4 +1,4 @@
-"""Compare the served certificate with the record and the host's disk. Pure."""
+"""Compare the served certificate with record and disk. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def served(
     *,
     lost_to: str = "",
 ) -> Check:
-    """Check the served certificate, `shown` (PEM); `host` is None if its disk was not read.
+    """`shown` is the served certificate (PEM); `host` is None if its disk was not read.
 
     `lost_to` is who has set the host up since.
     """
@@ -75,7 +75,6 @@ SAME, OTHER, NONE = "the same", "another one", "none"
 
 
 def of_disk(identity: Identity, host: Facts) -> str:
-    """Compare the certificate file on the host's disk."""
     there = host.sums.get(SERVER)
     if there is None:
         return NONE

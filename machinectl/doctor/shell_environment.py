@@ -1,4 +1,4 @@
-"""Check DOCKER_… in this shell; docker prefers them to machinectl's settings. Pure.
+"""Check DOCKER_… in this shell, which override machinectl's settings. Pure.
 
 DOCKER_HOST beats DOCKER_CONTEXT, both beat `docker context use` (docker/cli, resolveContextName).
 """
@@ -42,7 +42,6 @@ def checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Itera
 
 
 def of_machine(machine: Machine, environment: Mapping[str, str]) -> Check:
-    """Check whether the variables for a machine are complete."""
     name = machine.name
     tls, directory = environment.get("DOCKER_TLS_VERIFY", ""), environment.get("DOCKER_CERT_PATH", "")
     again = f"Set it anew: eval $(machinectl env {name})"
@@ -57,7 +56,7 @@ def of_machine(machine: Machine, environment: Mapping[str, str]) -> Check:
 
 
 def tls_without_host(environment: Mapping[str, str]) -> str:
-    """Return what is wrong with TLS without a host: docker then needs certificates even for its local socket."""
+    """Explain TLS without a host: docker needs certificates even for its local socket."""
     if not environment.get("DOCKER_TLS_VERIFY"):
         return ""
     directory = environment.get("DOCKER_CERT_PATH", "") or os.path.join(os.path.expanduser("~"), ".docker")

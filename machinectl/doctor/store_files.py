@@ -27,7 +27,7 @@ NAMED = 3
 
 
 class Entry(NamedTuple):
-    """A file or directory of the store; `mode` is st_mode."""
+    """`mode` is st_mode."""
 
     path: str
     mode: int
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Reader:
-    """The user; root may work in anybody's store."""
+    """Root may work in anybody's store."""
 
     uid: int
 
@@ -46,7 +46,7 @@ class Reader:
 
 
 def record(store: Store, machine: Machine) -> Check:
-    """Check whether a machine is complete and nothing is pending."""
+    """Check that a machine is complete and nothing pending."""
     name = machine.name
     if store.is_locked(name):
         return unknown(
@@ -71,7 +71,7 @@ def record(store: Store, machine: Machine) -> Check:
 
 
 def modes(directory: str) -> Check:
-    """Check whether a machine's directory is private. Raises OSError."""
+    """Check modes. Raises OSError."""
     with os.scandir(directory) as entries:
         found = [directory, *sorted(entry.path for entry in entries)]
     return private(directory, list(map(entry_of, found)), Reader.me())
@@ -83,7 +83,7 @@ def entry_of(path: str) -> Entry:
 
 
 def private(directory: str, entries: Sequence[Entry], reader: Reader) -> Check:
-    """Check modes; the directory itself comes first in `entries`."""
+    """The directory comes first in `entries`."""
     if os.name == "nt":
         return unknown(MODES, "not looked at: Windows has none")
     foreign = [entry for entry in entries if reader.uid not in {0, entry.uid}]
@@ -97,7 +97,7 @@ def private(directory: str, entries: Sequence[Entry], reader: Reader) -> Check:
 
 
 def is_open(entry: Entry) -> bool:
-    """Return whether others may read a directory or private key."""
+    """Return whether others may read a directory or key."""
     if stat.S_ISLNK(entry.mode):
         return False
     file = os.path.basename(entry.path)
@@ -111,7 +111,7 @@ def named(entries: Sequence[Entry]) -> str:
 
 
 def certificates(store: Store, machine: Machine, now: datetime | None = None) -> Check:
-    """Check whether certificates are valid and belong together."""
+    """Check that certificates are valid and match."""
     name = machine.name
     rows = list(certificate_rows(name, machine.directory, now or datetime.now(UTC)))
     if not rows:
@@ -121,7 +121,7 @@ def certificates(store: Store, machine: Machine, now: datetime | None = None) ->
 
 
 def judged(rows: Iterable[CertificateRow], renew: str) -> Check:
-    """Judge certificates; `renew` is the command for it."""
+    """`renew` is a command."""
     rows = list(rows)
     wrong = [row for row in rows if row.warning and not is_soon(row)]
     if wrong:
@@ -138,7 +138,7 @@ def is_soon(row: CertificateRow) -> bool:
 
 
 def of_all(store: Store, machines: Iterable[Machine], now: datetime) -> Iterator[Check]:
-    """Yield checks of machines whose certificates need attention."""
+    """Yield certificates that need attention."""
     for machine in machines:
         if not machine.tls:
             continue

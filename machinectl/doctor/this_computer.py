@@ -1,4 +1,4 @@
-"""Check this computer: the store, the docker CLI, this shell, and machinectl on the PATH."""
+"""Check this computer: store, docker CLI, shell, and machinectl."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ELF = b"\x7fELF"
 
 @dataclass(frozen=True)
 class Seat:
-    """`program` is sys.argv[0], `environment` this shell's. `following`: machinectl maintains docker contexts."""
+    """`program` is sys.argv[0]. `following`: machinectl maintains docker contexts."""
 
     program: str
     environment: Mapping[str, str]
@@ -45,7 +45,7 @@ class Seat:
 
 
 def examine(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
-    """Yield checks without asking hosts. Checks the store only if `names` is empty. Never raises MachineError."""
+    """Asks no host. Checks the store only without `names`. Never raises MachineError."""
     if not names:
         yield from of_store(store)
     path = seat.environment.get("PATH", os.defpath)
@@ -71,7 +71,7 @@ def of_store(store: Store) -> Iterator[Check]:
 
 
 def all_names(store: Store) -> list[str]:
-    """Return all machines; none if the store is unreadable, which another check reports."""
+    """Return none if unreadable: another check reports that."""
     try:
         return store.names()
     except MachineError:
@@ -87,7 +87,6 @@ def readable(store: Store, names: Iterable[str]) -> list[Machine]:
 
 
 def directories(store: Store) -> Check:
-    """Check whether the store is usable and private."""
     root = store.root
     if not os.path.lexists(root):
         return to_be_made(root)
@@ -118,7 +117,6 @@ def directories(store: Store) -> Check:
 
 
 def to_be_made(root: str) -> Check:
-    """Check that a missing store can be created."""
     parent = os.path.dirname(root)
     while not os.path.lexists(parent):
         parent = os.path.dirname(parent)
@@ -166,7 +164,6 @@ def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
 
 
 def certificates(store: Store, machines: list[Machine]) -> Iterator[Check]:
-    """Check certificates that fail or expire soon."""
     tls = [machine for machine in machines if machine.tls]
     wrong = list(store_files.of_all(store, tls, datetime.now(UTC)))
     yield from wrong
@@ -176,7 +173,6 @@ def certificates(store: Store, machines: list[Machine]) -> Iterator[Check]:
 
 
 def removed(store: Store) -> Iterator[Check]:
-    """Check for removed machines whose hosts keep changes."""
     names = [machine.name for machine in removed_machines(store)]
     if names:
         name = names[0]
@@ -185,7 +181,6 @@ def removed(store: Store) -> Iterator[Check]:
 
 
 def docker_machines(store: Store) -> Iterator[Check]:
-    """Check for machines in docker-machine's default store."""
     theirs = old_store.default_root()
     if os.path.abspath(theirs) == store.root:
         return
@@ -197,7 +192,7 @@ def docker_machines(store: Store) -> Iterator[Check]:
 
 
 def which_machinectl(path: str, program: str) -> Check:
-    """Check which machinectl is on the PATH: systemd has one, too."""
+    """Find machinectl on the PATH: systemd has one, too."""
     candidates = (os.path.join(directory or ".", "machinectl") for directory in path.split(os.pathsep))
     found = [each for each in candidates if os.path.isfile(each) and os.access(each, os.X_OK)]
     foreign = [each for each in found if is_systemds(each)]
@@ -213,7 +208,7 @@ def which_machinectl(path: str, program: str) -> Check:
 
 
 def own_program(program: str, found: list[str], foreign: list[str]) -> str:
-    """Return the path of our machinectl, "" if unknown."""
+    """Return the path of our machinectl, else ""."""
     beside_python = os.path.join(sysconfig.get_path("scripts"), "machinectl")
     known = [each for each in found if each not in foreign]
     named = [os.path.abspath(program)] if os.path.basename(program) == "machinectl" else []
@@ -221,7 +216,7 @@ def own_program(program: str, found: list[str], foreign: list[str]) -> str:
 
 
 def is_systemds(program: str) -> bool:
-    """Return whether a program is systemd's: ours is a script, not ELF."""
+    """Return whether it is an ELF file: ours is a script."""
     try:
         with open(program, "rb") as file:
             if file.read(len(ELF)) != ELF:

@@ -1,7 +1,7 @@
-"""The API for drivers: a driver imports nothing else from machinectl.
+"""The API for drivers, which import nothing else from machinectl.
 
-`Driver` is the contract, examples/cupboard a complete driver. Derive your tests from
-`machinectl.testing.DriverContract`. Only the core uses `installed_drivers`.
+`Driver` is the contract, examples/cupboard an example. Derive tests from `machinectl.testing.DriverContract`. Only the
+core uses `installed_drivers`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ __all__ = [
 
 
 def ssh_settings(endpoint: SSHEndpoint) -> SSHSettings:
-    """Return the user's OpenSSH settings for a host (`ssh -G`). Raises MachineError."""
+    """Return the user's OpenSSH settings (`ssh -G`). Raises MachineError."""
     from machinectl.ssh.ssh_settings import read_settings
 
     return read_settings(endpoint)

@@ -1,6 +1,6 @@
-"""The contract of drivers and its values.
+"""The contract of drivers.
 
-A driver creates or registers hosts, knows the addresses of engine and SSH, and switches power. It never provisions.
+A driver creates or registers hosts, locates engine and SSH, and switches power. It never provisions.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class DriverError(MachineError):
 
 
 class NoPowerSwitch(DriverError):
-    """The driver cannot switch the host's power; machinectl then uses SSH, if the host has it.
+    """The driver cannot switch power; machinectl then uses SSH, if available.
 
-    `mac` is the address of the host's network card (12:34:56:78:9a:bc) for Wake-on-LAN, if known.
+    `mac` is the network card's address (12:34:56:78:9a:bc) for Wake-on-LAN, if known.
     """
 
     def __init__(self, cause: str, hint: str = "", *, mac: str = "") -> None:
@@ -36,15 +36,15 @@ class NoPowerSwitch(DriverError):
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a driver: an option of `create` and a key of fleet.yaml.
+    """An option of `create` and a key of fleet.yaml.
 
-    The option has the default's type: str, int, bool (a flag) or tuple (may be repeated). `name` has no leading dashes,
-    `variable` is an environment variable with the same meaning. `choices` limits a str or each item of a tuple. A
-    `secret` str has no default; it comes from `--NAME-file FILE` or the variable, and is never stored.
+    The default's type is the option's: str, int, bool (a flag) or tuple (repeatable). `name` has no leading dashes;
+    `variable` is an environment variable. `choices` limits a str or each item of a tuple. A `secret` str has no
+    default; it comes from `--NAME-file FILE` or the variable, and is never stored.
 
-    A `path` names local files or directories: it is stored as an absolute path, `~` is the home directory, and in
-    fleet.yaml it is relative to that file. `check` looks only at the value and raises UsageError. Machines with the
-    same values of all `identity` options are the same host.
+    A `path` is local and stored as absolute; `~` is the home directory, and fleet.yaml's paths are relative to that
+    file. `check` looks only at the value and raises UsageError. Machines with equal `identity` options are the same
+    host.
     """
 
     name: str
@@ -63,8 +63,8 @@ class Option:
 class Request:
     """A machine to create.
 
-    `directory` is the machine's, absolute; it does not exist yet in `check` and `preview`. `options` has all options of
-    the driver. `tls` is None if the URL decides. `state` is the last state of an interrupted `create`, else "".
+    `directory` is the machine's, absolute; it does not exist yet in `check` and `preview`. `options` has all options.
+    `tls` None: the URL decides. `state` is the last one of an interrupted `create`, else "".
     """
 
     name: str
@@ -76,7 +76,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Instance:
-    """A created machine; `state` is the driver's last state, byte for byte."""
+    """A created machine; `state` is the driver's last one, byte for byte."""
 
     name: str
     directory: str
@@ -85,19 +85,16 @@ class Instance:
 
 @dataclass(frozen=True)
 class Where:
-    """A machine's engine URL, "" if it is not known yet, and its SSH.
-
-    A machine without SSH is never provisioned.
-    """
+    """A machine's engine URL, "" if unknown, and its SSH; without SSH it is never provisioned."""
 
     url: str = ""
     ssh: SSHEndpoint | None = None
 
 
 class Driver(Protocol):
-    """One kind of host. A driver's entry point is a callable without arguments that returns a Driver.
+    """One kind of host. The entry point is a callable that returns a Driver.
 
-    Several threads may call it at once, for many machines. Store all data about a machine in its state.
+    Must be thread-safe. Store all data about a machine in its state.
     """
 
     # The options of `create`. Called each time: they may change at run time.
@@ -110,11 +107,11 @@ class Driver(Protocol):
     def preview(self, request: Request) -> Where: ...
 
     # Create or register the host. Returns the state, a text that is stored byte for byte. Call `keep` with the state
-    # before you create anything and after each change: a killed `create` is found by it. If `request.state` is set,
-    # continue from it and never create a second host.
+    # before you create anything and after each change, so that a killed `create` can be found. If `request.state` is
+    # set, continue from it: never create a second host.
     def create(self, request: Request, keep: Callable[[str], None]) -> str: ...
 
-    # Remove what `create` made, also after an interruption: the state is one passed to `keep`, or "". Never changes a
+    # Remove what `create` made, also if it was interrupted: the state is one passed to `keep`, or "". Never changes a
     # host that existed before. May be called twice.
     def remove(self, instance: Instance) -> None: ...
 

@@ -1,6 +1,6 @@
 """Read entry points without importlib.metadata, which takes 10 ms.
 
-Format: packaging.python.org/specifications/entry-points. Reads only packages installed as directories.
+Only of packages installed as directories. Format: packaging.python.org/specifications/entry-points.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ KEPT_IN = (".dist-info", ".egg-info")
 
 
 def origin(group: str, name: str) -> str:
-    """Return the first entry point of that name in the group as `module:attribute`, "" if none."""
+    """Return the first match as `module:attribute`, "" if none."""
     return next((found for path in lists() for known, found in entries(path, group) if known == name), "")
 
 
 def lists() -> Iterator[str]:
-    """Yield the paths of entry_points.txt files on the import path."""
+    """Yield the paths of entry_points.txt files."""
     for directory in sys.path:
         try:
             kept = [name for name in os.listdir(directory or os.curdir) if name.endswith(KEPT_IN)]
@@ -32,7 +32,7 @@ def lists() -> Iterator[str]:
 
 
 def entries(path: str, group: str) -> Iterator[tuple[str, str]]:
-    """Yield names and objects of a group; none for a missing or broken file."""
+    """Yield a group's names and objects; none for a broken file."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()

@@ -1,7 +1,4 @@
-"""Find installed drivers. Imports only the requested one, so a broken driver does not affect others.
-
-Only for the core; drivers import `machinectl.driver`.
-"""
+"""Find drivers, and import only the requested one. Only for the core."""
 
 from __future__ import annotations
 
@@ -25,10 +22,7 @@ GROUP = "machinectl.drivers"
 
 @dataclass(frozen=True)
 class Installed:
-    """An installed driver; `origin` names its object in the package, for messages.
-
-    `make` runs third-party code.
-    """
+    """`origin` names the driver's object, for messages. `make` runs third-party code."""
 
     name: str
     package: str
@@ -50,7 +44,7 @@ class Installed:
 
 
 def packaged() -> Iterator[Installed]:
-    """Yield the drivers of installed packages, ours included."""
+    """Yield drivers of installed packages."""
     from importlib import metadata
 
     for package in metadata.distributions():
@@ -63,7 +57,7 @@ def packaged() -> Iterator[Installed]:
 
 
 def made(origin: str) -> object:
-    """Create a driver from its entry point, `module:attribute`."""
+    """Create a driver from `module:attribute`."""
     module, _, attribute = origin.partition("[")[0].replace(" ", "").partition(":")
     found: Any = import_module(module)
     return functools.reduce(getattr, attribute.split("."), found)()
@@ -74,7 +68,7 @@ FINDERS: list[Callable[[], Iterable[Installed]]] = [packaged]
 
 
 def search() -> tuple[dict[str, Installed], list[DriverError]]:
-    """Return all drivers by name, and the errors of failed finders. Loads none."""
+    """Find all drivers, and errors of finders. Loads none."""
     found: dict[str, Installed] = {}
     failed = []
     for finder in FINDERS:
@@ -92,7 +86,7 @@ def search() -> tuple[dict[str, Installed], list[DriverError]]:
 
 
 def installed() -> list[Installed]:
-    """Return all drivers, sorted by name. Loads none."""
+    """Return all drivers, sorted. Loads none."""
     found, _ = search()
     return [found[name] for name in sorted(found)]
 
@@ -103,7 +97,7 @@ loading = threading.Lock()
 
 
 def load(name: str) -> Driver:
-    """Return the process's only driver of that name, closed at exit. Raises DriverError."""
+    """Return the process's only driver of that name. Raises DriverError."""
     with loading:
         if name not in in_use:
             in_use[name] = found_and_loaded(name)
@@ -136,13 +130,13 @@ def found_and_loaded(name: str) -> Driver:
 
 
 def close_quietly(driver: Driver) -> None:
-    """Close a driver, and ignore its errors: the process ends."""
+    """Ignore errors: the process ends."""
     with suppress(MachineError):
         driver.close()
 
 
 class Guarded:
-    """A driver that raises only MachineError: other exceptions become a DriverError that names the driver."""
+    """Converts a driver's exceptions to DriverError; passes MachineError on."""
 
     def __init__(self, name: str, driver: object) -> None:
         self.name = name

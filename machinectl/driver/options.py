@@ -15,15 +15,12 @@ if TYPE_CHECKING:
 
 
 def typed(option: Option) -> str:
-    """Return an option's flag; a secret's flag names a file."""
+    """Return the flag; a secret's flag names a file."""
     return f"--{option.name}-file" if option.secret else f"--{option.name}"
 
 
 def complete(driver: str, options: Sequence[Option], given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-    """Return all options of a driver by name, with defaults, as in `Request.options`.
-
-    Raises UsageError for a missing or unknown option, or a wrong choice.
-    """
+    """Return all options by name, with defaults. Raises UsageError for a missing option or a wrong choice."""
     values = {option.name: given.get(option.name, option.default) for option in options}
     for option in options:
         check(driver, option, values[option.name])
@@ -43,7 +40,7 @@ def check(driver: str, option: Option, value: OptionValue) -> None:
 
 
 def lasting(options: Sequence[Option], values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-    """Return options for the record: paths become absolute."""
+    """Make paths absolute, for the record."""
     paths = {option.name for option in options if option.path}
     return {name: absolute(value) if name in paths else value for name, value in values.items()}
 
@@ -55,7 +52,7 @@ def absolute(value: OptionValue) -> OptionValue:
 
 
 def judge(driver: str, option: Option, value: OptionValue) -> None:
-    """Call an option's check. Raises UsageError, or DriverError if the check itself fails."""
+    """Call an option's check. Raises UsageError, or DriverError if the check fails."""
     try:
         if option.check:
             option.check(value)

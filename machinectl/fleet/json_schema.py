@@ -1,6 +1,6 @@
 """A fleet file's JSON Schema, for editors.
 
-Only the reader finds errors between entries, such as unknown groups. Format: https://json-schema.org/draft/2020-12.
+It finds no errors between entries, such as unknown groups. Format: https://json-schema.org/draft/2020-12.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ SWITCH: Schema = {
 
 
 def schema(drivers: Drivers) -> Schema:
-    """Return the schema for the drivers that load."""
     installed = drivers.all()
     common = {name: described(key) for name, key in COMMON.items()}
     common[DRIVER] = described(COMMON[DRIVER], choices=tuple(each.name for each in installed))
@@ -88,7 +87,7 @@ def options(told: Schema, text: str) -> Schema:
 
 
 def by_key(drivers: Iterable[DriverKeys]) -> dict[str, list[tuple[str, Key]]]:
-    """Return drivers' keys, with the drivers that have them."""
+    """Return keys with the drivers that have them."""
     found: dict[str, list[tuple[str, Key]]] = {}
     for driver in drivers:
         for name, key in driver.keys.items():
@@ -97,13 +96,13 @@ def by_key(drivers: Iterable[DriverKeys]) -> dict[str, list[tuple[str, Key]]]:
 
 
 def of_drivers(keys: Sequence[tuple[str, Key]]) -> Schema:
-    """Return the schema of a key that one or several drivers have."""
+    """Return the schema of a key that several drivers may have."""
     made = [described(key, f" (driver {name}{', required' if key.required else ''})") for name, key in keys]
     return made[0] if len(made) == 1 else {"anyOf": made}
 
 
 def described(key: Key, more: str = "", choices: tuple[str, ...] = ()) -> Schema:
-    """Return a value's schema. Null removes a setting of a group or the defaults."""
+    """Return a value's schema; null removes an inherited setting."""
     value = {
         Kind.TEXT: text(choices or key.choices),
         Kind.NUMBER: WHOLE_NUMBER,

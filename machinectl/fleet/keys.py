@@ -1,7 +1,4 @@
-"""The keys of a fleet file: common ones, and those of drivers.
-
-They derive from the options of `create`; a few exist only here.
-"""
+"""Keys of a fleet file, common and of drivers, made from the options of `create`."""
 
 from __future__ import annotations
 
@@ -60,10 +57,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Key:
-    """A key. `check` raises UsageError.
-
-    `is_path`: its texts are paths. `is_secret`: it names a private file.
-    """
+    """`check` raises UsageError. `is_path`: its texts are paths. `is_secret`: it names a private file."""
 
     name: str
     kind: Kind
@@ -80,7 +74,7 @@ class Key:
 class DriverKeys:
     """A driver's keys, and its options by key.
 
-    `defaults` are by option name. An option named like a common key cannot be set.
+    `defaults` are by option name. Options named like a common key cannot be set.
     """
 
     name: str
@@ -94,12 +88,11 @@ class DriverKeys:
 
     @functools.cached_property
     def open_keys(self) -> frozenset[str]:
-        """Return the keys without secrets."""
         return frozenset(key for key, option in self.options.items() if not option.secret)
 
     @functools.cached_property
     def identity(self) -> Mapping[str, str]:
-        """Return the keys of identity options, with the options' names."""
+        """Return identity keys with their options' names."""
         return {key: option.name for key, option in self.options.items() if option.identity}
 
 
@@ -117,7 +110,7 @@ def check_bind(value: OptionValue) -> None:
 
 
 def typed_jump(text: str) -> str:
-    """Return a jump host with its type: bare names are hosts of the file or machines."""
+    """Return a jump host with its type; bare names are hosts of the file or machines."""
     return jump_hosts.typed(text, lambda name: "@" not in name)
 
 
@@ -136,7 +129,7 @@ def check_jump(value: OptionValue) -> None:
 
 
 def check_fleet_name(value: OptionValue) -> None:
-    """Raise UsageError for an invalid name; it must not look like a path."""
+    """Raise UsageError; a name must not look like a path."""
     if not FLEET_NAME.fullmatch(str(value)):
         raise UsageError(
             f"{value!r} is not a valid name for a fleet",
@@ -153,7 +146,6 @@ CHECKS: Mapping[str, Callable[[OptionValue], object]] = {
 
 
 def of_flag(flag: Flag) -> Key:
-    """Return the key of an option of `create`."""
     empty: OptionValue = () if flag.many else ""
     return Key(
         flag.name,
@@ -221,14 +213,14 @@ def of_option(driver: str, option: Option) -> Key:
 
 
 class Drivers:
-    """Drivers' keys. Loads unused drivers only for a key that no used driver has."""
+    """Drivers' keys. Loads unused drivers only for otherwise unknown keys."""
 
     def __init__(self) -> None:
         self._asked: dict[str, DriverKeys | MachineError] = {}
         self._all = False
 
     def of(self, name: str) -> DriverKeys:
-        """Return a driver's keys. Raises DriverError."""
+        """Raise DriverError if the driver is missing or does not load."""
         if name not in self._asked:
             try:
                 self._asked[name] = keys_of(name, load(name))
@@ -240,15 +232,15 @@ class Drivers:
         return found
 
     def broken(self) -> list[MachineError]:
-        """Return the errors of used drivers that do not load."""
+        """Return errors of used drivers."""
         return [each for each in self._asked.values() if isinstance(each, MachineError)]
 
     def known(self) -> list[DriverKeys]:
-        """Return the used drivers that load."""
+        """Return used drivers that load."""
         return [each for each in self._asked.values() if isinstance(each, DriverKeys)]
 
     def all(self) -> list[DriverKeys]:
-        """Return all installed drivers that load."""
+        """Return installed drivers that load."""
         if not self._all:
             self._all = True
             for each in installed():
@@ -257,12 +249,11 @@ class Drivers:
         return self.known()
 
     def who_has(self, name: str) -> str:
-        """Return the first driver that has a key, else ""."""
+        """Return the first driver with that key, else ""."""
         having = (each.name for find in (self.known, self.all) for each in find() if name in each.keys)
         return next(having, "")
 
     def key(self, name: str) -> Key | None:
-        """Return a key of any driver."""
         having = self.who_has(name)
         return self.of(having).keys[name] if having else None
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HostLogin:
-    """Login settings: files with secrets, and the host's key."""
+    """Login files with secrets, and the host's key."""
 
     passphrase_file: str = ""
     password_file: str = ""
@@ -32,10 +32,10 @@ NO_LOGIN = HostLogin()
 
 @dataclass(frozen=True)
 class FleetHost:
-    """A host of the file; paths are absolute.
+    """A host; paths are absolute.
 
-    `swarm` is "", "manager" or "worker". `typed` has the texts to show for values from variables or files; a label's
-    key is `labels NAME`.
+    `swarm` is "", "manager" or "worker". `typed` has texts to show for values from variables or files; a label's key is
+    `labels NAME`.
     """
 
     name: str
@@ -49,7 +49,7 @@ class FleetHost:
 
 
 class FleetId(NamedTuple):
-    """A fleet's identity in records: `text` is its name, or the file's real path.
+    """Identifies a fleet in records: `text` is its name, or the file's real path.
 
     `paths` match records from before the file had a name, or was a link.
     """
@@ -64,10 +64,7 @@ class FleetId(NamedTuple):
 
 @dataclass(frozen=True)
 class Fleet:
-    """A valid fleet file, in order.
-
-    `advice` are warnings, file:line:column: text. `hidden` has the values of variables.
-    """
+    """`advice` are warnings, file:line:column: text. `hidden` has the values of variables."""
 
     id: FleetId
     hosts: tuple[FleetHost, ...]

@@ -1,1 +1,1 @@
-"""Go's text/template and text/tabwriter, as docker-machine's users need them."""
+"""The parts of Go's text/template and text/tabwriter that docker-machine's users need."""

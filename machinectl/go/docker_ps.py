@@ -1,4 +1,4 @@
-"""A container's fields as `docker ps` shows them, from GET /containers/json.
+"""A container's fields in `docker ps`, from GET /containers/json.
 
 Source: docker/cli cli/command/formatter/container.go (28.2). Unexpected values become empty fields.
 """
@@ -60,13 +60,13 @@ LARGEST = 2**63 - 1
 
 
 class Fields(dict[str, Any]):
-    """A container's fields by docker's names; `{{.Label "KEY"}}` reads `labels`."""
+    """Fields by docker's names; `{{.Label "KEY"}}` reads `labels`."""
 
     labels: dict[str, str]
 
 
 def fields(told: Any, *, whole: bool, now: float | None = None) -> Fields:
-    """Return a container's fields. Unless `whole`, shorten long ones as docker does."""
+    """Unless `whole`, shorten long fields as docker does."""
     one = told if isinstance(told, dict) else {}
     created = number(one.get("Created"))
     found = Fields(
@@ -113,7 +113,7 @@ def short_id(identity: str) -> str:
 
 
 def image(name: str, identity: str, *, whole: bool) -> str:
-    """Return the image without digest, default registry and library."""
+    """Unless `whole`, remove digest, default registry and library."""
     if not name:
         return "<no image>"
     if whole:
@@ -127,7 +127,7 @@ def image(name: str, identity: str, *, whole: bool) -> str:
 
 
 def moment(seconds: int) -> str:
-    """Return a time as Go prints it; "" if it is invalid."""
+    """Return Go's format; "" if invalid."""
     try:
         return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z %Z")
     except (OverflowError, ValueError, OSError):
@@ -135,7 +135,7 @@ def moment(seconds: int) -> str:
 
 
 def names(given: Sequence[str], *, whole: bool) -> str:
-    """Return a container's own name; with `whole`, also its link names."""
+    """Return the container's name; with `whole`, also link names."""
     plain = [name.removeprefix("/") for name in given]
     own = next((name for name in plain if "/" not in name), None)
     return ",".join(plain) if whole or own is None else own
@@ -152,7 +152,7 @@ def mounts(given: Sequence[Any], *, whole: bool) -> Iterator[str]:
 
 
 class Port(NamedTuple):
-    """A port in docker's sort order. `public` and `address` are the host's, if any."""
+    """A port in docker's order. `public` and `address` are the host's."""
 
     private: int
     address: str
@@ -161,7 +161,7 @@ class Port(NamedTuple):
 
 
 def ports(given: Any) -> str:
-    """Return ports as docker prints them: ranges, then ports with another number on the host."""
+    """Return docker's text: ranges, then ports with another number on the host."""
     known = sorted(
         Port(
             number(port.get("PrivatePort")),
@@ -199,7 +199,6 @@ def at(address: str, port: str) -> str:
 
 
 def ellipsis(line: str, width: int) -> str:
-    """Cut a line to `width` columns, as docker does."""
     if sum(map(at_least_one, line)) <= width:
         return line
     line = line[:width]
@@ -209,12 +208,12 @@ def ellipsis(line: str, width: int) -> str:
 
 
 def at_least_one(letter: str) -> int:
-    """Return a letter's width, at least 1: docker counts combining letters when it cuts."""
+    """Count combining letters as docker does when it cuts."""
     return columns_of(letter) or 1
 
 
 def quoted(line: str) -> str:
-    """Return a Go string literal (strconv.Quote)."""
+    """Return a Go literal (strconv.Quote)."""
     return '"' + "".join(map(escaped, line)) + '"'
 
 

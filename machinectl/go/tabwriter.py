@@ -1,4 +1,4 @@
-"""Columns of text as docker-machine prints them, at least three blanks apart."""
+"""Align columns like docker-machine, at least three blanks apart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PADDING = 3
 
 
 def align(lines: Sequence[str], narrowest: int = NARROWEST, measure: Callable[[str], int] = len) -> list[str]:
-    """Replace tabs by blanks in columns, as Go's tabwriter does.
+    """Replace tabs by blanks, as Go's tabwriter does.
 
     `measure` returns a text's width.
     """
@@ -39,7 +39,7 @@ def ends_in_tab(column: int, row: Sequence[str]) -> bool:
 
 
 def columns(text: str) -> int:
-    """Return a text's width as docker measures it: wide characters 2, combining ones 0."""
+    """Return docker's width of a text: wide characters 2, combining ones 0."""
     return len(text) if text.isascii() else sum(map(columns_of, text))
 
 
@@ -50,6 +50,5 @@ def columns_of(letter: str) -> int:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table; each line ends in a newline."""
     lines = ["\t".join(headings), *("\t".join(str(cell) for cell in row) for row in rows)]
     return "".join(f"{line.rstrip()}\n" for line in align(lines))

@@ -1,7 +1,7 @@
-"""The part of Go's text/template that scripts use with `ls --format` and `inspect --format`.
+"""The part of Go's text/template for `ls --format` and `inspect --format`.
 
-Fields, strings, numbers, pipelines, json, prettyjson (docker-machine's), index, if, range, trim markers, comments:
-https://pkg.go.dev/text/template. Anything else is refused by name.
+Fields, strings, numbers, pipelines, json, prettyjson, index, if, range, trim markers, comments:
+https://pkg.go.dev/text/template. The rest is refused by name.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ def parse(
     functions: Functions | None = None,
     methods: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Template:
-    r"""Parse a template. Raises UsageError that names what is wrong or not supported.
+    r"""Parse a template. Raises UsageError that names what is unsupported or wrong.
 
-    `fields` are those of the root: unknown ones are refused before a host is asked. If None, the root is a map, and
-    missing fields become `<no value>`. With `escapes`, \t and \n outside of actions stand for tab and newline, as in
-    `docker-machine ls --format`. `json` is short for {{json .}}, as in docker. `functions` replace FUNCTIONS; `methods`
-    take the dot and an argument, as in {{.Label "rack"}}.
+    `fields` are the root's: unknown ones are refused before a host is asked. If None, missing fields become `<no
+    value>`. With `escapes`, \t and \n outside of actions are tab and newline, as in `docker-machine ls --format`.
+    `json` is short for {{json .}}, as in docker. `functions` replace FUNCTIONS; `methods` take the dot and an argument:
+    {{.Label "rack"}}.
     """
     text = "{{json .}}" if text == "json" else text
     return Parser(split(text, escapes=escapes), fields, functions or FUNCTIONS, methods or {}).template()
@@ -85,7 +85,7 @@ class Token(NamedTuple):
 
 
 def split(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
-    """Yield texts and actions in turn, trimmed and without comments."""
+    """Yield texts and actions in turn, trimmed."""
     position = 0
     trim = False
     while True:
@@ -122,7 +122,7 @@ def comment_end(text: str, start: int) -> int:
 
 
 def tokens(text: str, position: int) -> tuple[list[Token], int]:
-    """Return an action's tokens, and the position of its closing }} or of the template's end."""
+    """Return an action's tokens and its end."""
     found: list[Token] = []
     apart = True
     while position < len(text) and CLOSING.match(text, position) is None:
@@ -428,7 +428,7 @@ class Parser:
 
 
 def declared(action: list[Token]) -> tuple[tuple[str, str], list[Token]]:
-    """Return key and element of `$e := …` and `$k, $e := …` ("" if missing), and the rest."""
+    """Return key and element of `$e := …` and `$k, $e := …`, and the rest."""
     texts = [token.text for token in action[:4]]
     if texts[1:2] == [":="]:
         return ("", variable(texts[0])), action[2:]
@@ -444,7 +444,6 @@ def variable(text: str) -> str:
 
 
 def check_alone(action: list[Token]) -> None:
-    """Refuse words after else or end."""
     if len(action) > 1:
         raise unsupported(f"{shown(action[1].text)} after {action[0].text}")
 
@@ -460,8 +459,6 @@ def commands(action: list[Token]) -> list[list[Token]]:
 
 
 def unquoted(literal: str) -> str:
-    """Return the value of a Go string literal in double quotes."""
-
     def replacement(match: re.Match[str]) -> str:
         if match["letter"]:
             return LETTERS[match["letter"]]
@@ -489,7 +486,7 @@ def number(text: str) -> float:
 
 
 def index(value: Any, *keys: Any) -> Any:
-    """Return Go's index: `index x 1 "a"` is x[1]["a"]; a missing key of a map gives null."""
+    """Return Go's index: `index x 1 "a"` is x[1]["a"]; a missing key gives null."""
     for key in keys:
         value = index_once(value, key)
     return value
@@ -522,7 +519,7 @@ FUNCTIONS: Functions = {
 
 
 def shown(text: str) -> str:
-    """Quote a piece of the template, shortened to one line."""
+    """Quote and shorten text for a message."""
     longest = 40
     short = text if len(text) <= longest else text[:longest] + "…"
     return f'"{short}"' if short.isprintable() and '"' not in short else repr(short)

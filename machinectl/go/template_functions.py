@@ -1,4 +1,4 @@
-"""The functions that docker's templates add to Go's (docker/cli templates/templates.go)."""
+"""Functions that docker's templates add to Go's (docker/cli templates/templates.go)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def wrong(wanted: str, value: Any) -> UsageError:
 
 
 def json(value: Any) -> str:
-    """Return JSON as docker does: it escapes <, > and & only in a whole row."""
+    """Escape <, > and & only in a whole row, as docker does."""
     return go_json(value) if isinstance(value, dict) else plain_json(value)
 
 
@@ -60,7 +60,6 @@ def pad(value: Any, before: Any, after: Any) -> str:
 
 
 def as_it_is(value: Any, *_: Any) -> Any:
-    """Return a heading unchanged."""
     return value
 
 

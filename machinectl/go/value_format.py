@@ -1,6 +1,6 @@
-"""Print JSON values and names as Go does (fmt, encoding/json).
+"""Print JSON values and names like Go (fmt, encoding/json).
 
-Integers are printed in full: Go reads them as float64 and prints 1000000 as 1e+06.
+Except that integers are printed in full: Go prints 1000000 as 1e+06.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u202
 
 
 def go_text(value: Any, depth: int = 0) -> str:
-    """Return fmt's text: [a b], map[k:v] with sorted keys, true, <nil>. Raises UsageError for deep nesting."""
+    """Return fmt's text: [a b], map[k:v], true, <nil>. Raises UsageError for deep nesting."""
     check_depth(depth)
     if isinstance(value, list):
         return f"[{' '.join(go_text(element, depth + 1) for element in value)}]"
@@ -42,7 +42,7 @@ def go_text(value: Any, depth: int = 0) -> str:
 
 
 def go_json(value: Any) -> str:
-    """Return json.Marshal's text: no blanks, sorted keys, <, > and & escaped.
+    """Return json.Marshal's text: sorted keys, <, > and & escaped.
 
     Raises UsageError for deep nesting or a value outside JSON.
     """
@@ -50,17 +50,16 @@ def go_json(value: Any) -> str:
 
 
 def plain_json(value: Any) -> str:
-    """Return JSON with plain <, > and & (SetEscapeHTML(false))."""
+    """Keep <, > and & (SetEscapeHTML(false))."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def pretty_json(value: Any) -> str:
-    """Return JSON with docker-machine's indentation."""
     return encoded(value, "\n")
 
 
 def encoded(value: Any, margin: str | None, depth: int = 0) -> str:
-    """Encode a value. `margin` is its line's newline and indentation, None for one line."""
+    """`margin` is the line's newline and indentation, None for one line."""
     check_depth(depth)
     inner = None if margin is None else margin + INDENT
     if isinstance(value, list):
@@ -98,7 +97,7 @@ def json_float(value: float) -> str:
 
 
 def go_float(value: float, small: int, large: int) -> str:
-    """Return the shortest digits of `value`, in scientific form if its exponent is <= small or >= large."""
+    """Return the shortest digits, in scientific form if the exponent is <= small or >= large."""
     mantissa, _, exponent = repr(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")
@@ -117,7 +116,7 @@ def go_float(value: float, small: int, large: int) -> str:
 
 
 def go_duration(seconds: float) -> str:
-    """Return time.Duration's text, rounded to milliseconds like docker-machine: 0s, 12ms, 1.5s, 1m10s."""
+    """Return time.Duration's text in rounded milliseconds: 0s, 12ms, 1.5s, 1m10s."""
     milliseconds = round(seconds * 1000)
     if 0 < milliseconds < 1000:  # noqa: PLR2004  # a second
         return f"{milliseconds}ms"
@@ -128,7 +127,7 @@ def go_duration(seconds: float) -> str:
 
 
 def kind(value: Any) -> str:
-    """Return the name of a value's type, for use after "a"."""
+    """Return a type's name, for use after "a"."""
     names = {dict: "map", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
     return next((name for of, name in names.items() if isinstance(value, of)), "null")
 
@@ -143,7 +142,7 @@ INITIALISMS = {"api": "API", "mac": "MAC", "os": "OS", "sans": "SANs", "tls": "T
 
 
 def go_name(name: str) -> str:
-    """Return a name as docker's and docker-machine's JSON has it: APIVersion."""
+    """Return a name as exported in Go: APIVersion."""
     return "".join(INITIALISMS.get(word) or word[:1].upper() + word[1:] for word in name.split("_"))
 
 

@@ -1,4 +1,4 @@
-"""A machine's engine options: the values of create_options.ENGINE_FLAGS by record key."""
+"""Engine options: values of create_options.ENGINE_FLAGS by record key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """`others` are unreadable keys of the record, preserved."""
+    """`others` are unreadable keys, preserved."""
 
     options: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class EngineOptions:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> EngineOptions:
-        """Read a record's options. Never raises: values of a wrong type go to `others`."""
+        """Never raises: values of a wrong type go to `others`."""
         known: dict[str, Any] = {}
         for option in ENGINE_FLAGS:
             value = data.get(option.key)
@@ -51,14 +51,13 @@ class EngineOptions:
 
     @functools.cached_property
     def recorded(self) -> Mapping[str, Any]:
-        """The record's values; do not modify."""
+        """Do not modify."""
         given = {option.key: getattr(self, option.key) for option in ENGINE_FLAGS}
         texts = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items() if value}
         return {**texts, **self.others}
 
     @property
     def given(self) -> bool:
-        """Whether any option is set."""
         return any(getattr(self, option.key) for option in ENGINE_FLAGS)
 
     def check(self) -> None:
@@ -75,10 +74,7 @@ def check_way(way: str) -> None:
 
 
 def check_options(given: Iterable[str]) -> None:
-    """Raise UsageError for an `--engine-opt` without a value, or given twice.
-
-    log-opt may be repeated with other keys.
-    """
+    """Raise UsageError for an option without a value, or with two values."""
     from machinectl.provision.daemon_json import LISTS, MAPS, option_keys
 
     given = tuple(given)
@@ -111,7 +107,7 @@ def check_variable(variable: str) -> None:
 
 
 def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
-    """Read variables like docker's --env-file: NAME=VALUE, or NAME for a variable of `environment`.
+    """Read a file like docker's --env-file: NAME=VALUE, or NAME if `environment` has it.
 
     Skips blank lines and # comments. Errors never quote values: they may be passwords.
     """
@@ -140,12 +136,12 @@ def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
 
 
 def each_once(variables: Iterable[str]) -> tuple[str, ...]:
-    """Return each variable once; the last wins, as in docker."""
+    """Keep the last value of each variable, as docker does."""
     return tuple({variable.partition("=")[0]: variable for variable in variables}.values())
 
 
 def check_address(address: str) -> None:
-    """Raise UsageError for an invalid address; dockerd would only fail in its restart."""
+    """Raise UsageError: dockerd would only fail in its restart."""
     if not address:
         return
     try:

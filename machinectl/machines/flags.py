@@ -1,4 +1,4 @@
-"""Declare an option once, for Typer, Go's spellings, completion, help, reference and fleet.yaml.
+"""Declare an option once, for Typer, completion, help, reference and fleet.yaml.
 
 Light path: imports nothing.
 """
@@ -28,11 +28,11 @@ IN_CERTIFICATES, IN_ENGINE, IN_SSH = "Certificates", "Engine", "SSH"
 
 
 class Flag:
-    """An option, by its names with dashes: `-t`, `--timeout`. Without `metavar` it is a switch.
+    """An option, by its names: `-t`, `--timeout`. Without `metavar` it is a switch.
 
     A letter belongs to the next long name; `off` turns a switch off. `key` is the name in a record, `parameter` in the
     verb's function. The value is a list if `many`, else a `kind`, or None if that is the `default`. A `secret` option
-    names the secret's file; `variable` may hold the secret itself.
+    names a file; `variable` may hold the secret itself.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Flag:
 
     @property
     def name(self) -> str:
-        """The long name without dashes, for fleet.yaml."""
+        """The long name without dashes."""
         return self.flag[2:]
 
     @property
@@ -85,7 +85,7 @@ class Flag:
 
     @property
     def offers(self) -> str | tuple[str, ...]:
-        """What completion suggests as its value; "" for a switch."""
+        """What completion suggests as the value; "" for a switch."""
         return self.value if self.metavar else ""
 
     @property
@@ -93,11 +93,10 @@ class Flag:
         return self.value in {FILE, DIRECTORY}
 
     def with_changes(self, **changes: Any) -> Flag:
-        """Return a copy with other attributes."""
         changed = Flag(*self.names)
         vars(changed).update(vars(self), **changes)
         return changed
 
     def for_change(self) -> Flag:
-        """Return the option for `set`: without a default, and ignoring the environment."""
+        """Without default and environment, `set` changes only what is typed."""
         return self.with_changes(default=None, variable="")

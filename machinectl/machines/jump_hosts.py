@@ -1,6 +1,6 @@
 """Jump hosts in records: `machine:NAME`, `host:` with ssh -J's argument, or "".
 
-The prefix is set when a name is typed, so that later machines of that name do not become jump hosts.
+The prefix is set when the name is typed: later machines of that name do not become jump hosts.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ MACHINE, HOST = "machine:", "host:"
 
 
 def resolved(name: str, is_machine: Callable[[str], bool]) -> str:
-    """Add the prefix to a bare name: the machine of that name, else a host."""
+    """Add the prefix of a machine, if one has the name, else of a host."""
     return f"{MACHINE if is_machine(name) else HOST}{name}"
 
 
 def typed(text: str, is_machine: Callable[[str], bool]) -> str:
-    """Return a typed jump host with its prefix."""
+    """Add a prefix if there is none."""
     return resolved(text, is_machine) if text and not is_typed(text) else text
 
 
@@ -27,12 +27,11 @@ def is_typed(text: str) -> bool:
 
 
 def machine_of(jump: str) -> str:
-    """Return the machine that is the jump host, else ""."""
     return jump.removeprefix(MACHINE) if jump.startswith(MACHINE) else ""
 
 
 def host_of(jump: str) -> str:
-    """Return ssh -J's argument, "" for a machine or none."""
+    """Return ssh -J's argument, else ""."""
     return jump.removeprefix(HOST) if jump.startswith(HOST) else ""
 
 

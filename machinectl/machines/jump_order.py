@@ -1,4 +1,4 @@
-"""Machines whose SSH goes through another machine's host."""
+"""Order machines behind other machines' hosts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def behind(store: Store) -> dict[str, list[str]]:
-    """Return machines by the machine that is their next jump host; skips unreadable records."""
+    """Map jump hosts to machines behind them; skips unreadable records."""
     found: dict[str, list[str]] = {}
     for name in store.names():
         if machine := gate_of(store, name):
@@ -26,7 +26,7 @@ def behind(store: Store) -> dict[str, list[str]]:
 
 
 def gate_of(store: Store, name: str) -> str:
-    """Return a machine's jump host machine, "" if none or unreadable."""
+    """Return the machine's jump host, "" if none or unreadable."""
     try:
         return jump_hosts.machine_of(store.read(name).jump)
     except MachineError:
@@ -34,7 +34,7 @@ def gate_of(store: Store, name: str) -> str:
 
 
 def keep_jump_hosts(store: Store, console: Console) -> None:
-    """Add prefixes to jump hosts of earlier versions, before a machine's name is added or removed.
+    """Add prefixes to jump hosts of earlier versions, before names are added or removed.
 
     No lock may be held.
     """
@@ -59,7 +59,7 @@ def is_untyped(store: Store, name: str) -> bool:
 
 
 def outermost_first(names: Sequence[str], others: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
-    """Yield groups of names: each machine after those behind it (see `behind`)."""
+    """Yield groups: each machine after those behind it (see `behind`)."""
     left = list(names)
     while left:
         # A loop of jump hosts is one group.

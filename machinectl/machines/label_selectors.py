@@ -1,7 +1,6 @@
 """Label selectors like kubectl's: `role=web,rack in (a,b),!spare`; all parts must match.
 
 Grammar: kubernetes.io/docs/concepts/overview/working-with-objects/labels, labels/selector.go of k8s.io/apimachinery.
-Keys and values are not validated.
 """
 
 from __future__ import annotations
@@ -22,10 +21,7 @@ SYNTAX = "Write: role=web, role!=web, 'role in (web,db)', 'role notin (web,db)',
 
 @dataclass(frozen=True)
 class Requirement:
-    """A label has one of `values`, or any if None.
-
-    Negated if not `wanted`: then machines without the label match, too.
-    """
+    """`values` None: any value. If not `wanted`, machines without the label match, too."""
 
     key: str
     values: frozenset[str] | None = None
@@ -45,7 +41,7 @@ class Selector:
 
 
 class SelectorToken(NamedTuple):
-    """A word, a sign or "" for the end; columns count from 1."""
+    """A word or sign, or "" for the end; columns count from 1."""
 
     text: str
     column: int
@@ -56,7 +52,7 @@ class SelectorToken(NamedTuple):
 
 
 def parse_selector(text: str) -> Selector:
-    """Parse a selector. Raises UsageError with the column; an empty one is an error, too."""
+    """Raise UsageError with the column; also for an empty selector."""
     return Selector(tuple(SelectorParser(text).requirements()))
 
 
@@ -104,7 +100,7 @@ class SelectorParser:
         return self._take().text if self._peek().is_word else ""
 
     def _set(self) -> frozenset[str]:
-        """Parse values in parentheses; they may be empty, as in `(a,)`."""
+        """Values may be empty, as in `(a,)`."""
         if (token := self._take()).text != "(":
             raise self._refused(token, "(")
         found = {self._value()}

@@ -22,7 +22,7 @@ SYNTAX = f"Write --filter KEY=VALUE, where KEY is one of {', '.join(KEYS)}"
 class Filters:
     """For each key, one value must match, ignoring case.
 
-    Names are regular expressions and case-sensitive. `only` limits the machines, unless None.
+    Names are case-sensitive regular expressions. `only` None: all machines.
     """
 
     def __init__(self, given: Iterable[tuple[str, str]], only: Collection[str] | None = None) -> None:
@@ -38,11 +38,10 @@ class Filters:
 
     @property
     def needs_state(self) -> bool:
-        """Whether hosts must be asked."""
         return bool(self.states)
 
     def before_asking(self, machine: Machine) -> bool:
-        """Return whether the record matches: other hosts need not be asked."""
+        """Check the record: other hosts need not be asked."""
         return (
             (self.only is None or machine.name in self.only)
             and (not self.names or any(name.search(machine.name) for name in self.names))
@@ -56,7 +55,7 @@ class Filters:
 
 
 def parse_filters(given: Sequence[str], only: Collection[str] | None = None) -> Filters:
-    """Parse KEY=VALUE filters. Raises UsageError in docker-machine's words."""
+    """Parse KEY=VALUE. Raises UsageError in docker-machine's words."""
     found = []
     for text in given:
         key, separator, value = text.partition("=")
@@ -87,7 +86,7 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 def has_label(machine: Machine, wanted: str) -> bool:
-    """Return whether a machine has KEY=VALUE, or any KEY (docker-machine crashes then)."""
+    """Match KEY=VALUE, or any KEY (docker-machine crashes then)."""
     key, separator, value = wanted.partition("=")
     found = machine.labels
     return key in found and (not separator or same(found[key], [value]))

@@ -1,4 +1,4 @@
-"""A machine's record, machine.json. Unknown keys are preserved."""
+"""A machine's record, machine.json. Preserves unknown keys."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GLOB = frozenset("*?[")
 
 
 class Phase(StrEnum):
-    """A machine's progress. Before READY it is not usable, but can be resumed or removed."""
+    """Machines before READY can be resumed or removed, but not used."""
 
     CREATING = "creating"
     PROVISIONING = "provisioning"
@@ -38,7 +38,7 @@ class Phase(StrEnum):
 
 
 class BrokenRecord(MachineError):
-    """A machine.json is invalid or unreadable. It is never rewritten."""
+    """An invalid or unreadable machine.json, which is never rewritten."""
 
 
 # A record's keys in order, with types. Missing values are empty, or in DEFAULTS.
@@ -74,14 +74,14 @@ AS_JSON = {"engine": "_engine", "changes": "_changes"}
 
 
 class Machine:
-    """A machine's record; the name is only that of its directory.
+    """A machine's record; only its directory has the name.
 
-    `url` is the engine's, in docker's notation. `driver_state` is the driver's text, byte for byte; `made` is whether
-    the driver created the host and must remove it. `fleet` is the name or path of its fleet. `changes` were made on the
-    host, `pending` is an unfinished verb, `looked_at` the last time the host matched the record. `mac` is the network
-    card's address. `origin` is an `origin.Origin`, `swarm` a `swarm_node.SwarmNode`, `revision` the host's last known
-    change (`hosts.lifecycle.revisions`). `unknown` has other versions' keys. `directory` is absolute, "" without a
-    store. `untyped_jump` is true if an earlier version wrote `jump`.
+    `url` is in docker's notation. `driver_state` is the driver's text, byte for byte; `made`: the driver created the
+    host and must remove it. `fleet` is a name or path. `changes` were made on the host, `pending` is an unfinished
+    verb, `looked_at` the last time the host matched the record. `mac` is the network card's address. `origin` is an
+    `origin.Origin`, `swarm` a `swarm_node.SwarmNode`, `revision` the host's last known change
+    (`hosts.lifecycle.revisions`). `unknown` has other versions' keys. `directory` is absolute, "" without a store.
+    `untyped_jump`: an earlier version wrote `jump`.
     """
 
     __slots__ = ("directory", "name", "unknown", "untyped_jump", *(AS_JSON.get(key, key) for key in KEYS))
@@ -118,7 +118,7 @@ class Machine:
         return machine
 
     def fill(self, name: str, directory: str, values: Mapping[str, Any]) -> None:
-        """Set all attributes, with defaults for missing values."""
+        """Set all attributes; missing values get defaults."""
         self.name = name
         self.directory = directory
         self.untyped_jump = False
@@ -138,7 +138,6 @@ class Machine:
         self._engine = options.dump()
 
     def asks_for(self, options: EngineOptions) -> bool:
-        """Return whether the record has exactly these engine options."""
         return self._engine == options.recorded
 
     @property
@@ -160,12 +159,10 @@ class Machine:
 
     @property
     def driver_options(self) -> dict[str, OptionValue]:
-        """The driver's options as in a spec."""
         return {name: tuple(value) if isinstance(value, list) else value for name, value in self.options.items()}
 
     @property
     def spec(self) -> MachineSpec:
-        """The settings from the command line or a fleet file."""
         from machinectl.machines.spec import MachineSpec
 
         return MachineSpec(
@@ -194,7 +191,7 @@ class Machine:
 
     @property
     def last_look(self) -> str:
-        """When the host was last checked (RFC 3339). Earlier versions recorded only changes."""
+        """A time in RFC 3339. Earlier versions recorded only changes."""
         if self.looked_at:
             return self.looked_at
         return max((str(change.get("when", "")) for change in self._changes if isinstance(change, dict)), default="")
@@ -206,7 +203,7 @@ class Machine:
         return cause or ("its creation was interrupted" if self.phase is not Phase.READY else "")
 
     def dump(self) -> bytes:
-        """Return machine.json: UTF-8, keys in fixed order."""
+        """Return UTF-8 JSON with keys in fixed order."""
         import json
 
         values = {key: getattr(self, AS_JSON.get(key, key)) for key in KEYS}
@@ -216,9 +213,9 @@ class Machine:
 
 
 def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str], bool] = lambda _: False) -> Machine:
-    """Parse a machine.json. Raises BrokenRecord.
+    """Raise BrokenRecord.
 
-    `is_machine` interprets jump hosts of earlier versions, which did not distinguish machines and hosts.
+    `is_machine` interprets jump hosts of earlier versions, which did not separate machines and hosts.
     """
     data = read_json(name, text)
     schema = data.pop("schema")
@@ -271,7 +268,7 @@ def check_types(name: str, data: Mapping[str, Any]) -> None:
 
 
 def check_safe(name: str, data: Mapping[str, Any]) -> None:
-    """Refuse text that could control a terminal or be an ssh option; machinectl never writes it."""
+    """Refuse what machinectl never writes: terminal controls and ssh options."""
     for key in ("driver", "url"):
         if not data[key].isprintable():
             raise broken(name, f'has a "{key}" with unprintable characters')
@@ -291,7 +288,7 @@ def read_jump(machine: Machine, schema: int, is_machine: Callable[[str], bool]) 
 
 
 def check_ready(machine: Machine) -> Machine:
-    """Return the machine. Raises MachineError if it is incomplete."""
+    """Raise MachineError if the machine is incomplete."""
     if machine.phase is Phase.READY:
         return machine
     again = "Create it again" if machine.phase is Phase.CREATING else f"Continue: machinectl provision {machine.name}"
@@ -309,7 +306,7 @@ def broken(name: str, what: str) -> BrokenRecord:
 
 
 def check_name(name: str, doing: str = "creating") -> None:
-    """Refuse invalid names by docker-machine's rule: letters, digits, - and . only."""
+    """docker-machine's rule: letters, digits, - and . only."""
     if is_name(name):
         return
     why = "Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -"
@@ -323,7 +320,7 @@ def is_name(name: str) -> bool:
 
 
 def natural(name: str) -> list[str | int]:
-    """Return a sort key that puts m2 before m10."""
+    """Return a sort key: m2 before m10."""
     start = name.rstrip("0123456789")
     if DIGITS.isdisjoint(start):
         return [start, int(name[len(start) :] or -1)]

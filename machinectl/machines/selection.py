@@ -1,4 +1,4 @@
-"""Choose a command's machines: by name, by selector, or `default`."""
+"""Choose machines by name, by selector, or `default`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_TOLD = 20
 def matching(names: Sequence[str], known: Callable[[], Iterable[str]]) -> list[str]:
     """Expand globs (web*) and ranges (web[01:20]).
 
-    A glob without a match in `known` stays. Raises UsageError for an invalid range.
+    A glob without a match stays. Raises UsageError for an invalid range.
     """
     if not any(GLOB.intersection(name) for name in names):
         return list(names)
@@ -50,7 +50,7 @@ def members(name: str) -> list[str]:
 
 
 def chosen(store: Store, names: Sequence[str]) -> list[str]:
-    """Expand names; without names, choose `default` if it exists, like docker-machine."""
+    """Expand names; without names, choose `default`, like docker-machine."""
     if names:
         return matching(names, store.names)
     if DEFAULT in store.names():
@@ -62,7 +62,7 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
 
 
 def chosen_one(store: Store, names: Sequence[str]) -> str:
-    """Return the one machine for a command. Raises UsageError for several."""
+    """Raise UsageError for several."""
     found = chosen(store, names)
     if len(found) > 1:
         raise UsageError(
@@ -72,7 +72,7 @@ def chosen_one(store: Store, names: Sequence[str]) -> str:
 
 
 def selected(store: Store, console: Console, names: Sequence[str], selector: str) -> list[str]:
-    """Return the machines that match a selector, in natural order.
+    """Return machines that match a selector, in natural order.
 
     Warns about unreadable records. Raises UsageError if names are given, too; MachineError without a match.
     """
@@ -101,7 +101,6 @@ def both_chosen(names: Sequence[str], selector: str) -> UsageError:
 
 
 def told(labels: Sequence[str]) -> str:
-    """Return a hint that lists labels."""
     if not labels:
         return "No machine has a label. Give it one: machinectl set --label role=web <NAME>"
     more = f" and {len(labels) - MOST_TOLD} more" if len(labels) > MOST_TOLD else ""
@@ -109,7 +108,7 @@ def told(labels: Sequence[str]) -> str:
 
 
 def waiting(console: Console, name: str) -> Callable[[], None]:
-    """Return a function that pauses while another machinectl holds a machine, and says so once."""
+    """Return a function that pauses for another machinectl, and says so once."""
     said = False
 
     def wait() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CertificateFiles:
-    """A new machine's certificates: a directory, or a client's three files."""
+    """A directory, or a client's three files."""
 
     directory: str = ""
     ca: str = ""
@@ -24,7 +24,6 @@ class CertificateFiles:
 
     @property
     def whole(self) -> bool:
-        """Whether no file is missing."""
         return bool(self.directory or (self.ca and self.certificate and self.key))
 
 
@@ -35,8 +34,8 @@ NO_CERTIFICATES = CertificateFiles()
 class MachineSpec:
     """A machine's settings.
 
-    `options` are the driver's. `tls` None: the engine's URL decides. `provision`: set up the host. `context`: create a
-    docker context. `jump`: see `jump_hosts`.
+    `options` are the driver's. `tls` None: the URL decides. `context`: create a docker context. `jump`: see
+    `jump_hosts`.
     """
 
     driver: str
@@ -49,5 +48,4 @@ class MachineSpec:
     jump: str = ""
 
     def without(self, secrets: Collection[str]) -> MachineSpec:
-        """Remove the driver's secrets, for the record."""
         return replace(self, options={name: value for name, value in self.options.items() if name not in secrets})

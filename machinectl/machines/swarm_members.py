@@ -1,4 +1,4 @@
-"""Machines that are swarm nodes, by their records. Light path."""
+"""Machines in swarms, by their records. Light path."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def all_nodes(store: Store) -> list[tuple[Machine, SwarmNode]]:
-    """Return swarm members by name; skips unreadable records."""
+    """Return members by name; skip unreadable records."""
     return [(machine, node) for machine, node in on_records(store) if node.membership == MEMBER]
 
 
 def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
-    """Return members, and machines that join or leave."""
+    """Return members, and machines that are joining or leaving."""
     found = []
     for name in store.names():
         try:
@@ -32,7 +32,7 @@ def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
 
 
 def named(store: Store, name: str) -> list[tuple[Machine, SwarmNode]]:
-    """Return the swarm of a machine or with that name; the named machine comes first. Raises MachineError."""
+    """Return a machine's swarm, the machine first, or the named swarm. Raises MachineError."""
     there = all_nodes(store)
     own = next((node for machine, node in there if machine.name == name), None)
     swarms = [node for _, node in there if node.swarm == name]

@@ -17,10 +17,10 @@ JOINING, MEMBER, LEAVING, FORGOTTEN = MEMBERSHIPS = ("joining", "member", "leavi
 
 
 class SwarmNode:
-    """A swarm node.
+    """`swarm` is the machine that started the swarm, `cluster` its ID.
 
-    `swarm` is the machine that started the swarm, `cluster` its ID. `before` is the availability to restore after an
-    engine restart, "" if not drained. IDs are "" while joining or starting.
+    `before` is the availability to restore after an engine restart, "" if not drained. IDs are "" while joining or
+    starting.
     """
 
     __slots__ = ("before", "cluster", "membership", "node", "role", "swarm")
@@ -41,7 +41,7 @@ class SwarmNode:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> SwarmNode | None:
-        """Return a record's node, None if missing or invalid."""
+        """Return None if missing or invalid."""
         words = [data.get(key, "") for key in ("swarm", "cluster", "node", "role", "before")]
         words.append(data.get("membership", MEMBER))
         if not all(isinstance(word, str) and word.isprintable() for word in words):
@@ -60,11 +60,11 @@ class SwarmNode:
 
 
 def node_of(machine: Machine) -> SwarmNode | None:
-    """Return a member's node, else None."""
+    """Return None unless the machine is a member."""
     node = on_record(machine)
     return node if node and node.membership == MEMBER else None
 
 
 def on_record(machine: Machine) -> SwarmNode | None:
-    """Return a member's node, also while joining or leaving."""
+    """Return the node, also while joining or leaving."""
     return SwarmNode.load(machine.swarm) if machine.swarm else None

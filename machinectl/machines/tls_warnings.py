@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def renewing(machine: Machine, files: Container[str]) -> str:
-    """Return the command that renews the named certificates."""
+    """Return the command for the named files."""
     name = machine.name
     if not machine.changes:
         return f"Get new ones from whoever made them, and put them in: machinectl certs import {name} <DIR>"
@@ -22,7 +22,6 @@ def renewing(machine: Machine, files: Container[str]) -> str:
 
 
 def advise(console: Console, machine: Machine) -> None:
-    """Warn about missing certificates or a port without TLS."""
     directory = machine.directory
     if machine.tls and not os.path.lexists(os.path.join(directory, "ca.pem")):
         console.warn(
@@ -34,7 +33,7 @@ def advise(console: Console, machine: Machine) -> None:
 
 
 def unprotected(machine: Machine) -> str:
-    """Return a warning about TCP without TLS, else ""."""
+    """Warn about TCP without TLS; else ""."""
     if machine.tls or not machine.url.startswith("tcp://"):
         return ""
     return f"{machine.url} is not protected by TLS: whoever reaches that port is root on the host"

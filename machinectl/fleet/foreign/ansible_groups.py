@@ -35,15 +35,13 @@ TEMPLATE = re.compile(r"\{[{%#]")
 
 
 class Variable(NamedTuple):
-    """A variable's value and place."""
-
     value: str
     spot: Spot
 
 
 @dataclass
 class AnsibleGroup:
-    """A group. `further` are variables from files beside the inventory."""
+    """`further` are variables from files beside the inventory."""
 
     name: str
     spot: Spot
@@ -62,7 +60,7 @@ class AnsibleHost:
 
 
 class Inventory:
-    """An inventory's groups and hosts, in file order."""
+    """Groups and hosts in file order."""
 
     def __init__(self, spot: Spot) -> None:
         self.spot = spot
@@ -77,7 +75,7 @@ class Inventory:
         return self.hosts.setdefault(name, AnsibleHost(name, spot))
 
     def taken(self, notes: Notes) -> list[ImportedHost]:
-        """Return hosts with SSH. Raises WrongSource if a group contains itself."""
+        """Return hosts with SSH. Raises WrongSource if groups form a loop."""
         parents = self.parents()
         depths = self.depths(parents)
         of_hosts: dict[str, list[str]] = {}
@@ -105,7 +103,7 @@ class Inventory:
         return found
 
     def depths(self, parents: Mapping[str, list[str]]) -> dict[str, int]:
-        """Return each group's depth below `all`, by its longest path."""
+        """Return the longest paths below `all`."""
         depths: dict[str, int] = {ALL: 0}
         left = {name: {up for up in above if up != ALL} for name, above in parents.items() if name != ALL}
         depth = 0
@@ -143,7 +141,7 @@ class Inventory:
         return [self.groups[name] for name in sorted(found, key=rank)]
 
     def variables(self, host: AnsibleHost, groups: list[AnsibleGroup]) -> dict[str, Variable]:
-        """Merge variables: of groups in the file, of groups in files beside it, and the host's."""
+        """Merge group variables in the file, those beside it, and the host's."""
         found: dict[str, Variable] = {}
         for group in groups:
             found.update(group.variables)
@@ -155,7 +153,7 @@ class Inventory:
 def imported_host(
     host: AnsibleHost, groups: list[str], variables: Mapping[str, Variable], notes: Notes
 ) -> ImportedHost | None:
-    """Return a host's login, None without SSH. Skipped variables are noted."""
+    """Return None without SSH; note skipped variables."""
     usable = dict(readable(variables, notes))
 
     def value(names: tuple[str, ...]) -> str:
@@ -180,7 +178,7 @@ def imported_host(
 
 
 def readable(variables: Mapping[str, Variable], notes: Notes) -> Iterator[tuple[str, Variable]]:
-    """Yield variables that can be imported; note each other one once."""
+    """Yield variables that can be imported; note the others once."""
     for name, variable in variables.items():
         if SECRET.search(name):
             notes.once(name, variable.spot, f"{name} is skipped: write secrets to files of their own")
@@ -195,7 +193,7 @@ def readable(variables: Mapping[str, Variable], notes: Notes) -> Iterator[tuple[
 
 
 def jump_of(name: str, variable: Variable, notes: Notes) -> str:
-    """Return the jump host of ssh options; note skipped ones."""
+    """Return the jump host of ssh options; note the others."""
     try:
         words = shlex.split(variable.value)
     except ValueError:
@@ -219,5 +217,5 @@ def jump_of(name: str, variable: Variable, notes: Notes) -> str:
 
 
 def of_login(variables: Mapping[str, Variable]) -> dict[str, Variable]:
-    """Return Ansible's own variables; others are for tasks."""
+    """Return Ansible's variables; the others are for tasks."""
     return {name: variable for name, variable in variables.items() if name.startswith(PREFIX)}

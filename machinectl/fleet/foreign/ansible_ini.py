@@ -22,7 +22,7 @@ LONGEST_QUOTED = 4096
 
 
 def parse(text: str, path: str) -> Inventory:
-    """Parse an inventory. Raises WrongSource for the first wrong line."""
+    """Raise WrongSource for the first wrong line."""
     reader = IniReader(path)
     for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()
@@ -98,7 +98,7 @@ class IniReader:
         self.inventory.groups[self.section].variables.update(of_login(found))
 
     def check(self) -> None:
-        """Raise WrongSource if an undefined group is used."""
+        """Raise WrongSource for undefined groups."""
         for name, (spot, why) in self.owed.items():
             if name not in self.made:
                 raise WrongSource(spot, why)

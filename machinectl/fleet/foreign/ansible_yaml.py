@@ -1,4 +1,4 @@
-"""Ansible inventories in YAML, and the variable files beside an inventory.
+"""Ansible inventories in YAML, and variable files beside them.
 
 Formats: https://docs.ansible.com/ansible/latest/collections/ansible/builtin/yaml_inventory.html,
 https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html#organizing-host-and-group-variables
@@ -42,7 +42,7 @@ ELSEWHERE = {
 
 
 def tree(text: str, path: str) -> Node | None:
-    """Return a file's tree, None if empty. Raises WrongSource."""
+    """Return None for an empty file. Raises WrongSource."""
     try:
         # Only Ansible needs tags.
         return read_tree(text, Faults(path), any_tag=True)
@@ -51,7 +51,7 @@ def tree(text: str, path: str) -> Node | None:
 
 
 def parse(text: str, path: str) -> Inventory:
-    """Parse an inventory. Raises WrongSource for the first error."""
+    """Raise WrongSource for the first error."""
     inventory = Inventory(Spot(path))
     root = tree(text, path)
     if root is None or is_nothing(root):
@@ -91,7 +91,7 @@ class YamlReader:
                 left += [(child, entry.place, entry.value, name) for child, entry in children.items()]
 
     def hosts(self, node: Node) -> Iterator[tuple[str, Spot, dict[str, Variable]]]:
-        """Yield a group's hosts with variables; ranges are expanded."""
+        """Yield a group's hosts; expand ranges."""
         if is_nothing(node):
             return
         for pattern, entry in mapping(node, self.path, "hosts").entries.items():
@@ -107,7 +107,7 @@ class YamlReader:
 
 
 def variables_of(node: Node, path: str) -> dict[str, Variable]:
-    """Return Ansible's own variables in a mapping, if they are texts."""
+    """Return Ansible's own variables, if they are texts."""
     if is_nothing(node):
         return {}
     found = {
@@ -119,7 +119,7 @@ def variables_of(node: Node, path: str) -> dict[str, Variable]:
 
 
 def add_files_beside(inventory: Inventory, directory: str, notes: Notes) -> None:
-    """Read `group_vars` and `host_vars` beside an inventory. Raises WrongSource."""
+    """Read `group_vars` and `host_vars`. Raises WrongSource."""
     for kind, known in (("group_vars", inventory.groups), ("host_vars", inventory.hosts)):
         place = os.path.join(directory, kind)
         if not os.path.isdir(place):
@@ -133,7 +133,7 @@ def add_files_beside(inventory: Inventory, directory: str, notes: Notes) -> None
 
 
 def files_of(base: str) -> list[str]:
-    """Return the variable files of a group or host: the first one, or all in its directory."""
+    """Return the first variable file, or all in the directory."""
     for ending in ENDINGS:
         path = f"{base}{ending}"
         if os.path.isdir(path) and not ending:
@@ -155,7 +155,7 @@ def files_beneath(directory: str) -> Iterator[str]:
 
 
 def in_file(path: str, notes: Notes) -> dict[str, Variable]:
-    """Return a file's variables. Encrypted or unreadable files are noted."""
+    """Note encrypted and unreadable files."""
     try:
         text = contents(path)
     except WrongSource:
@@ -179,7 +179,7 @@ def spot_of(place: Place, path: str) -> Spot:
 
 
 def mapping(node: Node, path: str, what: str) -> Mapped:
-    """Raise WrongSource if a node is not a mapping."""
+    """Raise WrongSource unless the node is a mapping."""
     if isinstance(node, Mapped):
         return node
     like = ": write NAME: instead of - NAME" if isinstance(node, Listed) else ""

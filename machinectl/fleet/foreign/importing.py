@@ -32,10 +32,10 @@ SSH_PORT = "22"
 
 
 def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str:
-    """Return a file as a fleet file, and note skipped parts.
+    """Return a fleet file, and note skipped parts.
 
-    `kind` is one of KINDS, "" to detect it. `machines` of the store may be jump hosts. Raises MachineError for an
-    unreadable file or another kind.
+    `kind` is one of KINDS, "" to detect it. `machines` may be jump hosts. Raises MachineError for an unreadable file or
+    another kind.
     """
     if kind and kind not in KINDS:
         raise UsageError(f"Error: --from {kind!r} is not known", f"One of: {' '.join(KINDS)}")
@@ -61,7 +61,7 @@ def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str
 
 
 def without_values(line: str, values: Iterable[Value]) -> str:
-    """Hide values in a line: an included file may contain secrets."""
+    """Hide values: an included file may contain secrets."""
     for value in values:
         line = line.replace(repr(value), "<value>")
     return line
@@ -74,7 +74,7 @@ def kind_of(text: str) -> str:
 
 
 def is_yaml(text: str) -> bool:
-    """Return whether the first line with content is YAML."""
+    """Check the first line with content."""
     lines = (line.strip() for line in text.splitlines())
     first = next((line for line in lines if line and not line.startswith(("#", ";"))), "")
     return bool(OF_YAML.match(first))
@@ -89,7 +89,7 @@ def hosts_in(text: str, path: str, kind: str, notes: Notes) -> list[ImportedHost
 
 
 class Importer:
-    """Converts imported hosts; makes their names valid."""
+    """Converts hosts, and makes names valid."""
 
     def __init__(self, notes: Notes, machines: Sequence[str]) -> None:
         self.notes = notes
@@ -158,17 +158,16 @@ class Importer:
         keys["ssh-jump"] = jump
 
     def groups(self, found: Iterable[ImportedHost]) -> dict[str, dict[str, Value]]:
-        """Return groups, each with a label of its name for --selector."""
+        """Return groups, each with a label of its name."""
         names = dict.fromkeys(as_group(name) for each in found for name in each.groups)
         return {name: {"labels": {name: ""}} for name in names}
 
 
 def as_group(text: str) -> str:
-    """Return a group name that is also a valid label."""
+    """Return a name that is also a valid label."""
     return "".join(letter if letter.isprintable() and letter not in " =" else "-" for letter in text) or "-"
 
 
 def as_name(text: str) -> str:
-    """Return a valid machine name."""
     name = "".join(letter if letter in NAME_CHARACTERS else "-" for letter in text).lstrip("-.")[:LONGEST_NAME]
     return name or "host"

@@ -1,6 +1,6 @@
-"""Hosts of an ssh_config: the names in Host lines that are not patterns.
+"""Hosts of an ssh_config: the names in Host lines, without patterns.
 
-Format: https://man.openbsd.org/ssh_config. A relative Include is beside its file. Skips `Match` blocks, as we run no
+Format: https://man.openbsd.org/ssh_config. Relative Includes are beside the file. Skips `Match` blocks, as we run no
 programs.
 """
 
@@ -43,10 +43,7 @@ FORGE = "git"
 
 
 class Patterns:
-    """Patterns with their blocks, found by a literal part shared with the name.
-
-    Thousands of patterns would otherwise take minutes.
-    """
+    """Patterns with their blocks, found by a literal part of the name: trying thousands would take minutes."""
 
     def __init__(self) -> None:
         self._by_start: dict[str, list[tuple[str, int]]] = {}
@@ -64,7 +61,7 @@ class Patterns:
             self._by_middle.append((longest, pattern, about))
 
     def fitting(self, name: str) -> Iterator[int]:
-        """Yield the blocks whose patterns match."""
+        """Yield blocks with matching patterns."""
         for at in range(1, len(name) + 1):
             yield from (about for pattern, about in self._by_start.get(name[:at], ()) if is_like(name, pattern))
             yield from (about for pattern, about in self._by_end.get(name[-at:], ()) if is_like(name, pattern))
@@ -94,7 +91,7 @@ class Condition:
 
 @dataclass
 class Block:
-    """A block's options, for hosts that meet all conditions. None, for a Match, never holds."""
+    """Options for hosts that meet all conditions. None, for a Match, is never met."""
 
     conditions: tuple[Condition | None, ...] = ()
     options: dict[str, tuple[str, Spot]] = field(default_factory=dict)
@@ -104,7 +101,7 @@ class Block:
 
 
 class Config:
-    """The blocks of a file and its included files, in order."""
+    """Blocks of a file and included files, in order."""
 
     def __init__(self, notes: Notes) -> None:
         self.notes = notes
@@ -115,7 +112,7 @@ class Config:
         self.known: dict[str, dict[str, str]] = {}
 
     def read(self, text: str, path: str, outer: tuple[Condition | None, ...] = (), depth: int = 0) -> None:
-        """Read a file whose blocks also need the `outer` conditions. Raises WrongSource."""
+        """Blocks also need the `outer` conditions. Raises WrongSource."""
         block = Block(outer)
         self.blocks.append(block)
         for number, line in enumerate(text.split("\n"), start=1):
@@ -168,7 +165,7 @@ class Config:
                 self.read(text, path, block.conditions, depth + 1)
 
     def value(self, name: str, keyword: str) -> str:
-        """Return a host's value; the first wins. "" without one."""
+        """Return the first value, else ""."""
         if name not in self.known:
             self.known[name] = self.options_of(name)
         found = self.known[name].get(keyword, "")
@@ -186,7 +183,7 @@ class Config:
 
     @functools.cached_property
     def index(self) -> tuple[dict[str, list[int]], Patterns, list[int]]:
-        """Return block numbers by name, for patterns, and for all hosts."""
+        """Return block numbers by name, for patterns, and for all."""
         own: dict[str, list[int]] = {}
         patterns = Patterns()
         general: list[int] = []
@@ -208,7 +205,7 @@ class Config:
         return ImportedHost(name, spot, address, user, port, self.key(name, address, user), self.jump(name))
 
     def key(self, name: str, address: str, user: str) -> str:
-        """Return the key file, "" if there is none or only ssh can expand its name."""
+        """Return the key file, "" if none or if only ssh can expand its name."""
         path = self.value(name, "identityfile")
         tokens = {"%%": "%", "%d": "~", "%h": address, "%n": name, "%r": user, "%u": getpass.getuser()}
         filled = re.sub(r"%.", lambda token: tokens.get(token[0], token[0]), path)
@@ -218,7 +215,7 @@ class Config:
         return filled
 
     def jump(self, name: str) -> str:
-        """Return the jump host: a name in the file, or user@host[:port] with its options."""
+        """Return a name in the file, or user@host[:port] with its options."""
         jump = self.value(name, "proxyjump")
         if "," in jump or jump in self.names:
             return jump
@@ -233,7 +230,7 @@ class Config:
 
 
 def parse(text: str, path: str, notes: Notes) -> list[ImportedHost]:
-    """Parse a file and its included files. Raises WrongSource."""
+    """Raise WrongSource, also for included files."""
     config = Config(notes)
     config.read(text, path)
     found = []
@@ -247,7 +244,7 @@ def parse(text: str, path: str, notes: Notes) -> list[ImportedHost]:
 
 
 def taken_apart(line: str, spot: Spot) -> tuple[str, list[str]]:
-    """Return a line's keyword, in lower case, and words. Raises WrongSource."""
+    """Return the keyword, in lower case, and words. Raises WrongSource."""
     found = LINE.fullmatch(line)
     if not found:
         raise WrongSource(spot, "this is not an ssh_config line: write Keyword value")
@@ -259,7 +256,7 @@ def taken_apart(line: str, spot: Spot) -> tuple[str, list[str]]:
 
 
 def words_of(text: str, spot: Spot) -> Iterator[str]:
-    """Yield words without quotes, up to a comment. Raises WrongSource for an open quote."""
+    """Yield words without quotes and comment. Raises WrongSource for an open quote."""
     at = 0
     while at < len(text):
         found = WORD.match(text, at)

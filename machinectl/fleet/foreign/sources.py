@@ -13,7 +13,7 @@ LONGEST_FILE = 8 << 20
 
 @dataclass(frozen=True)
 class Spot:
-    """A line of a file, by the user's name for the file."""
+    """`path` is the user's name for the file."""
 
     path: str
     line: int = 1
@@ -31,7 +31,7 @@ class WrongSource(MachineError):
 
 @dataclass(frozen=True)
 class ImportedHost:
-    """A host with the file's texts. `jump` is as in ProxyJump: [user@]host[:port], comma-separated."""
+    """`jump` is ProxyJump's value: [user@]host[:port], comma-separated."""
 
     name: str
     spot: Spot
@@ -54,14 +54,13 @@ class Notes:
         self.lines[f"{spot}: {one_line(text)}"] = None
 
     def once(self, about: str, spot: Spot, text: str) -> None:
-        """Note only the first occurrence."""
         if about not in self._said:
             self._said.add(about)
             self.add(spot, text)
 
 
 def contents(path: str) -> str:
-    """Return a file's text. Raises MachineError if unreadable or not text."""
+    """Raise MachineError if the file is unreadable or not text."""
     try:
         data = read_file(path, LONGEST_FILE)
     except (OSError, ValueError) as exc:

@@ -25,19 +25,17 @@ JUMP = create_options.JUMP.name
 
 
 class HostEntry(NamedTuple):
-    """A host with driver and entries by key."""
-
     host: FleetHost
     driver: DriverKeys
     entries: Mapping[str, MapEntry]
 
     def place(self, key: str) -> Place:
-        """Return a key's place, or the host's if not set."""
+        """Return a key's place, else the host's."""
         return self.entries[key].value.place if key in self.entries else self.host.place
 
 
 def check(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
-    """Add errors. `names` are the file's hosts and the store's machines."""
+    """`names` are the file's hosts and the store's machines."""
     for each in hosts:
         check_certificates(each, faults)
         check_role(each, faults)
@@ -88,7 +86,7 @@ def check_identities(hosts: Sequence[HostEntry], faults: Faults) -> None:
 
 
 def normal(value: OptionValue) -> OptionValue:
-    """Normalize a value for comparison: lower case, URLs with port."""
+    """Compare in lower case, and URLs with ports."""
     if not isinstance(value, str):
         return value
     text = value.strip()
@@ -123,7 +121,7 @@ def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faul
 
 
 def advice(hosts: Sequence[HostEntry], machines: Collection[str], faults: Faults) -> Iterator[str]:
-    """Yield warnings. `machines` are the store's names."""
+    """Yield warnings. `machines` are the store's."""
     yield from missing_files([each for each in hosts if each.host.name not in machines], faults)
     managers = [each for each in hosts if each.host.swarm == "manager"]
     workers = [each for each in hosts if each.host.swarm == "worker"]
@@ -137,7 +135,7 @@ def advice(hosts: Sequence[HostEntry], machines: Collection[str], faults: Faults
 
 
 def missing_files(hosts: Sequence[HostEntry], faults: Faults) -> Iterator[str]:
-    """Yield missing files that drivers read in `create`, once per place."""
+    """Yield missing files that `create` needs, once per place."""
     named = dict.fromkeys(
         (each.place(key), key, path, as_typed(each.entries[key].value, path) if key in each.entries else path)
         for each in hosts

@@ -33,7 +33,7 @@ STDIN = "-"
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Collect no garbage while reading, and exempt the fleet later: it would take a fifth of the time."""
+    """Collect no garbage meanwhile, and exempt the result later: that would take a fifth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -47,16 +47,15 @@ def uncollected() -> Iterator[None]:
 def read_fleet(
     path: str, machines: Collection[str], environment: Mapping[str, str], text: bytes | None = None
 ) -> Fleet:
-    """Return a file's fleet, "" for ./fleet.yaml. `machines` of the store may be jump hosts.
+    """Read a file, "" for ./fleet.yaml. `machines` of the store may be jump hosts.
 
     `text` is the content if already read: stdin can be read only once; its paths start at the working directory. Raises
-    MachineError, or WrongFile with all errors. Does not look for conflicts with the store.
+    MachineError, WrongFile with all errors. Ignores conflicts with the store.
     """
     return parse_fleet(contents(path) if text is None else text, path or DEFAULT_FILE, machines, environment)
 
 
 def called(path: str) -> str:
-    """Return a file's name for messages."""
     return {"": DEFAULT_FILE, STDIN: "stdin"}.get(path, path)
 
 
@@ -72,7 +71,6 @@ def contents(path: str) -> bytes:
 
 
 def other_file(path: str) -> str:
-    """Return a hint for a missing file."""
     if near := similar_file(path or DEFAULT_FILE):
         return f"Did you mean -f {shlex.quote(near)}?"
     new = shlex.quote(path or DEFAULT_FILE)
@@ -80,7 +78,7 @@ def other_file(path: str) -> str:
 
 
 def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:
-    """Parse a fleet. `name` is the user's name for the file. Raises WrongFile."""
+    """`name` is the user's name for the file. Raises WrongFile."""
     hidden = Hidden()
     faults = Faults(called(name), hidden)
     root = joined(read(data, faults), name, faults)

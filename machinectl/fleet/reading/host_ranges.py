@@ -1,6 +1,6 @@
-"""Ranges of hosts in fleet files, such as web[01:20].
+"""Ranges of hosts, such as web[01:20].
 
-Values with ranges follow: web[1:2] with address 10.0.0.[11:12] puts web2 at 10.0.0.12.
+Values may have ranges, too: web[1:2] with address 10.0.0.[11:12] puts web2 at 10.0.0.12.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
-    """Expand ranges of hosts. Raises WrongFile for too many."""
+    """Expand ranges. Raises WrongFile for too many hosts."""
     if not any("[" in name for name in hosts.entries):
         return hosts
     found = Mapped(hosts.place)
@@ -58,7 +58,7 @@ def has_range(node: Node) -> bool:
 
 
 def members(name: str, counted: list[str], entry: MapEntry, faults: Faults) -> Iterator[tuple[str, MapEntry]]:
-    """Yield each host of a range with its entry; add errors."""
+    """Yield each host with its entry; add errors."""
     if "[" not in name:
         yield name, entry
         return
@@ -77,7 +77,7 @@ def members(name: str, counted: list[str], entry: MapEntry, faults: Faults) -> I
 
 
 def spread(node: Node, name: str, count: int) -> list[Node] | None:
-    """Return the node for each of `count` hosts, None without a range. Raises Wrong."""
+    """Return a node for each host, None without a range. Raises Wrong."""
     if isinstance(node, Scalar):
         return spread_text(node, name, count)
     if isinstance(node, Listed):

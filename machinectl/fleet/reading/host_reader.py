@@ -52,7 +52,7 @@ NOTHING_ASKED = EngineOptions()
 
 
 class HostSettings(NamedTuple):
-    """A layer's settings: values by key, the driver's options, and the rest of a spec."""
+    """Values by key, the driver's options, and the rest of a spec."""
 
     found: Mapping[str, OptionValue]
     options: dict[str, OptionValue]
@@ -88,7 +88,7 @@ class HostReader:
         self._size = 0
 
     def hosts(self) -> list[HostEntry]:
-        """Return the valid hosts in file order."""
+        """Return valid hosts in file order."""
         found = [self.host(name, entry) for name, entry in self.layers.part(HOSTS).entries.items()]
         return [each for each in found if each]
 
@@ -146,7 +146,7 @@ class HostReader:
         return HostEntry(host, driver, layer.entries)
 
     def plain_options(self, own: Layer, driver: DriverKeys, shared: HostSettings) -> dict[str, OptionValue] | None:
-        """Return the options of a host that sets nothing else; None if a value is not a plain text."""
+        """Return the options of a host that sets nothing else; None if one is no plain text."""
         options = dict(shared.options)
         for key, entry in own.entries.items():
             node = entry.value
@@ -160,7 +160,7 @@ class HostReader:
         return options
 
     def shared(self, groups: tuple[str, ...], base: Layer, driver: DriverKeys) -> HostSettings:
-        """Return the settings that hosts of these groups and driver share."""
+        """Return settings shared by groups and driver."""
         if (groups, driver.name) not in self._shared:
             self._shared[groups, driver.name] = self.settings(base, driver)
         return self._shared[groups, driver.name]
@@ -187,7 +187,7 @@ class HostReader:
         )
 
     def driver(self, name: str, entry: MapEntry, layer: Layer) -> DriverKeys | None:
-        """Return a host's driver, None if missing or broken."""
+        """Return None if missing or broken."""
         at = layer.entries.get(DRIVER)
         if at is None:
             self.faults.add(entry.place, f"{name} has no driver: write driver: generic, here or in defaults")
@@ -216,7 +216,6 @@ class HostReader:
                 self.faults.unknown(entry.place, key, (*COMMON, *driver.keys), "option of a host")
 
     def options(self, driver: DriverKeys, layer: Layer, found: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-        """Return all options of the driver."""
         given: dict[str, OptionValue] = {}
         for key, option in driver.options.items():
             if option.secret:
@@ -246,7 +245,7 @@ class HostReader:
 
 
 def sets_options_only(own: Layer, driver: DriverKeys) -> bool:
-    """Return whether a host sets only groups and driver options without secrets."""
+    """Return whether a host sets only groups and non-secret driver options."""
     # A loop is faster than all() in large fleets.
     for key, entry in own.entries.items():
         if key != GROUPS and (key not in driver.open_keys or is_null(entry.value)):
@@ -255,7 +254,7 @@ def sets_options_only(own: Layer, driver: DriverKeys) -> bool:
 
 
 def with_address(own: Layer, layer: Layer, driver: DriverKeys, member: Scalar) -> Layer:
-    """Use the name of a range's host as its address if it has none."""
+    """In a range, a host's name is its default address."""
     for key in driver.required:
         option = driver.options[key]
         if option.identity and option.check and key not in layer.entries:
@@ -266,7 +265,7 @@ def with_address(own: Layer, layer: Layer, driver: DriverKeys, member: Scalar) -
 
 
 def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
-    """Return a host's jump host with its type, "" for none."""
+    """Return a jump host with its type, or ""."""
     jump = str(found.get(JUMP, ""))
     if not jump or jump.lower() == NO_JUMP:
         return ""
@@ -289,7 +288,7 @@ def as_written(layer: Layer) -> dict[str, str]:
 
 
 def text_of(node: Node) -> str:
-    """Return the text of a scalar or list as typed."""
+    """Return a scalar or list as typed."""
     if isinstance(node, Scalar):
         return node.text
     nodes = node.items if isinstance(node, Listed) else []

@@ -27,7 +27,7 @@ SUFFIXES = (".yaml", ".yml")
 
 
 def joined(root: Mapped, name: str, faults: Faults) -> Mapped:
-    """Return a file joined with its included files. `name` is the user's name for it.
+    """Join included files. `name` is the user's name for the file.
 
     Adds errors. Raises WrongFile if a file is not YAML.
     """
@@ -43,7 +43,7 @@ def joined(root: Mapped, name: str, faults: Faults) -> Mapped:
 
 @dataclass(frozen=True)
 class IncludedFile:
-    """A file's name in messages, and its real path."""
+    """A file's displayed name and real path."""
 
     name: str
     path: str
@@ -51,15 +51,13 @@ class IncludedFile:
 
 @dataclass
 class Join:
-    """The joined parts so far."""
-
     faults: Faults
     parts: dict[str, Mapped] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     size: int = 0
 
     def add(self, root: Mapped) -> None:
-        """Add a file's parts. A duplicate key is an error."""
+        """Add parts; a duplicate key is an error."""
         self.size += root.size
         for part in SHARED:
             entry = root.entries.get(part)
@@ -85,7 +83,7 @@ class Join:
                 self.include(file, node.place, chain)
 
     def named(self, node: Node, chain: list[IncludedFile]) -> IncludedFile | None:
-        """Return the file that a node names, None after an error or if already read."""
+        """Return None after an error or if already read."""
         if not isinstance(node, Scalar) or node.is_null or not node.text:
             self.faults.add(node.place, f"{INCLUDE} is a list of files, this is {node.name}")
             return None

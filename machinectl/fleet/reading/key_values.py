@@ -42,7 +42,7 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Values:
-    """Converts nodes. Paths are relative to the file that has them, `directory` for the fleet file.
+    """Converts nodes. `directory` is the fleet file's, for relative paths.
 
     Values of `environment` variables are added to `hidden`.
     """
@@ -63,7 +63,7 @@ class Values:
         return self.checked(key, node, text)
 
     def text_of(self, key: Key, node: Node) -> str:
-        """Return a scalar's text with variables; paths become absolute. Raises Wrong."""
+        """Expand variables, and make paths absolute. Raises Wrong."""
         if not isinstance(node, Scalar) or node.is_null:
             raise wrong_kind(key, node)
         text = self.expanded(key.name, node)
@@ -80,7 +80,6 @@ class Values:
         return path
 
     def expanded(self, name: str, node: Scalar) -> str:
-        """Expand variables. Raises Wrong."""
         if len(node.text) > LONGEST:
             raise Wrong(node.place, f"{name} has more than {LONGEST} characters")
         used: dict[str, str] = {}
@@ -103,7 +102,7 @@ class Values:
         return value
 
     def reason(self, key: Key, node: Node, error: MachineError) -> str:
-        """Reword an option's error for a key, without variables' values."""
+        """Reword an option's error, without variables' values."""
         texts = [node] if isinstance(node, Scalar) else []
         if isinstance(node, Listed):
             texts = [each for each in node.items if isinstance(each, Scalar)]
@@ -117,7 +116,7 @@ class Values:
 
 
 def wrong_item(check: Callable[[OptionValue], object], node: Node, value: OptionValue) -> Node:
-    """Return the first item of a list that a check refuses, else the node."""
+    """Return the first item that a check refuses, else the node."""
     if not (isinstance(node, Listed) and isinstance(value, tuple)):
         return node
     for number, item in enumerate(node.items, 1):
@@ -129,7 +128,7 @@ def wrong_item(check: Callable[[OptionValue], object], node: Node, value: Option
 
 
 def labels_of(node: Node) -> dict[str, Scalar]:
-    """Return a mapping's labels. Raises Wrong."""
+    """Raise Wrong unless the node is a mapping of texts."""
     if isinstance(node, Scalar) and node.is_null:
         return {}
     if not isinstance(node, Mapped):
@@ -145,7 +144,7 @@ def labels_of(node: Node) -> dict[str, Scalar]:
 
 
 def items(key: Key, node: Node) -> list[Node]:
-    """Return a list's items; a text is a list of one."""
+    """Return items; a text is a list of one."""
     if isinstance(node, Scalar) and not node.is_null:
         return [node]
     if isinstance(node, Listed):
@@ -176,17 +175,17 @@ def wrong_kind(key: Key, node: Node) -> Wrong:
 
 
 def as_typed(node: Node, value: str) -> str:
-    """Return a value for errors: as typed if it has variables, which may be secrets."""
+    """Return a value for errors: as typed if variables may be secret."""
     return node.text if isinstance(node, Scalar) and "$" in node.text else value
 
 
 def shown(node: Scalar) -> str:
-    """Return a text as typed: variables may be secrets."""
+    """Return a text as typed: variables may be secret."""
     return repr(node.text)
 
 
 def check_secret_file(key: Key, node: Scalar, path: str) -> None:
-    """Raise Wrong if a secret's file is missing, readable by others, or not a regular file.
+    """Raise Wrong if the file is missing, readable by others, or not regular.
 
     A pipe or terminal would block, and can be read only once.
     """

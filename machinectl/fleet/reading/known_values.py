@@ -1,4 +1,4 @@
-"""Read each value of a fleet file once, for all hosts."""
+"""Read each value once, for all hosts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class KnownValues:
-    """Reads values and the files that they name; adds each error once."""
+    """Reads values and files; adds each error once."""
 
     def __init__(self, values: Values, faults: Faults) -> None:
         self.values = values
@@ -34,7 +34,7 @@ class KnownValues:
         self._files: dict[tuple[str, str], Any] = {}
 
     def value(self, key: Key, node: Node) -> OptionValue:
-        """Return a node's value, or the key's default after an error."""
+        """Return the key's default after an error."""
         at = (id(key), id(node))
         if at not in self._known:
             try:
@@ -49,14 +49,13 @@ class KnownValues:
         return known[0] if known else key.default
 
     def is_wrong(self, key: Key, node: Node) -> bool:
-        """Return whether a value read before is wrong."""
         return self._known[id(key), id(node)] is None
 
     def secret(self, key: str, path: str, place: Place) -> str:
         return str(self._file("secret", path, place, lambda: read_secret(path, key)))
 
     def variables(self, paths: Sequence[str], place: Place, own: Sequence[str]) -> tuple[str, ...]:
-        """Return the engine's variables from these files and `own`."""
+        """Return the engine's variables from files and `own`."""
         environment = self.values.environment
         name = create_options.ENV_FILE.name
         lines = [self._file(name, path, place, functools.partial(read_env_file, path, environment)) for path in paths]

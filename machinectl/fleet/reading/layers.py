@@ -21,7 +21,7 @@ WITHOUT_VALUE = frozenset({LABELS, GROUPS})
 
 
 class Layer(NamedTuple):
-    """The settings of defaults, a group or a host, and its labels by name."""
+    """The settings of defaults, a group or a host; labels by name."""
 
     entries: Mapping[str, MapEntry]
     labels: Mapping[str, Scalar]
@@ -34,7 +34,7 @@ NOTHING_SET = Layer({}, {})
 
 
 class Layers:
-    """The layers of a file; adds errors."""
+    """A file's layers; adds errors."""
 
     def __init__(self, root: Mapped, known: KnownValues, faults: Faults) -> None:
         self.root = root
@@ -50,12 +50,12 @@ class Layers:
         self._bases: dict[tuple[str, ...], Layer] = {}
 
     def part(self, name: str) -> Mapped:
-        """Return a part of the file, maybe empty."""
+        """Return a part, empty if missing."""
         entry = self.root.entries.get(name)
         return (self.mapping(name, entry.value) if entry else None) or Mapped(self.root.place)
 
     def mapping(self, name: str, node: Node) -> Mapped | None:
-        """Return a mapping, empty for null; None after adding an error."""
+        """Return an empty mapping for null, None after an error."""
         if is_null(node):
             return Mapped(node.place)
         if isinstance(node, Mapped):
@@ -74,7 +74,7 @@ class Layers:
         return Layer(mapped.entries, labels)
 
     def groups_of(self, own: Layer) -> tuple[str, ...]:
-        """Return a host's groups; unknown ones are errors."""
+        """Add unknown groups as errors."""
         entry = own.entries.get(GROUPS) or self.defaults.entries.get(GROUPS)
         if entry is None or is_null(entry.value):
             return ()
@@ -90,13 +90,13 @@ class Layers:
         return tuple(name for name in names if name in self.groups)
 
     def base(self, groups: tuple[str, ...]) -> Layer:
-        """Merge the defaults and these groups; a later group wins."""
+        """Merge defaults and groups; a later group wins."""
         if groups not in self._bases:
             self._bases[groups] = merged([self.defaults, *(self.groups[group] for group in groups)])
         return self._bases[groups]
 
     def check_shared(self, drivers: Drivers) -> None:
-        """Add errors in defaults and groups, used or not."""
+        """Add errors of defaults and groups, used or not."""
         for layer in (self.defaults, *self.groups.values()):
             self._check(layer, drivers)
         for name, group in self.groups.items():

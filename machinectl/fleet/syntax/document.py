@@ -37,7 +37,7 @@ LOOK_BEFORE = (
 
 @dataclass(slots=True, eq=False)
 class Scalar:
-    """A scalar as typed. `is_null`: it is empty or YAML's null."""
+    """`is_null`: it is empty or YAML's null."""
 
     place: Place
     text: str
@@ -49,7 +49,7 @@ class Scalar:
 
 @dataclass(slots=True, eq=False)
 class Listed:
-    """A list; `size` counts all nodes in it."""
+    """`size` counts all nodes in it."""
 
     place: Place
     items: list[Node] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Listed:
 
 @dataclass(slots=True, eq=False)
 class Mapped:
-    """A mapping; `size` counts all nodes in it."""
+    """`size` counts all nodes in it."""
 
     place: Place
     entries: dict[str, MapEntry] = field(default_factory=dict)
@@ -69,10 +69,7 @@ class Mapped:
 
 @dataclass(slots=True, eq=False)
 class MapEntry:
-    """A key's place and value. `is_merged`: it comes from `<<`.
-
-    `member` is the host's name if the key is a range.
-    """
+    """`is_merged`: it comes from `<<`. `member` is a host's name if the key is a range."""
 
     place: Place
     value: Node
@@ -84,10 +81,7 @@ Node = Scalar | Listed | Mapped
 
 
 def read(data: bytes, faults: Faults, file: str = "") -> Mapped:
-    """Return a file's mapping. Raises WrongFile. `file` names an included file.
-
-    Adds smaller errors, such as duplicate keys.
-    """
+    """`file` names an included file. Adds errors; raises WrongFile if it is no mapping."""
     try:
         return as_mapping(read_tree(decoded(data), faults, file))
     except NotADocument as wrong:
@@ -105,7 +99,7 @@ def as_mapping(root: Node | None) -> Mapped:
 
 
 def read_tree(text: str, faults: Faults, file: str = "", *, any_tag: bool = False) -> Node | None:
-    """Return the tree of any YAML, None if empty. Raises NotADocument."""
+    """Return any YAML, None if empty. Raises NotADocument."""
     try:
         root = composed(text)
     except (yaml.YAMLError, RecursionError, ValueError) as exc:
@@ -114,7 +108,7 @@ def read_tree(text: str, faults: Faults, file: str = "", *, any_tag: bool = Fals
 
 
 class Bounded:
-    """Limits a PyYAML loader's depth, and sets tags only for null and explicit ones."""
+    """Limits depth, and sets tags only for null and explicit ones."""
 
     depth = 0
 
@@ -131,7 +125,7 @@ class Bounded:
 
 
 class PurePythonLoader(Bounded, yaml.SafeLoader):
-    """Composes nodes; anchors may be redefined, unlike in PyYAML."""
+    """Allows redefined anchors, unlike PyYAML."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()  # type: ignore[no-untyped-call] # types-PyYAML leaves it untyped
@@ -146,7 +140,7 @@ FastLoader: Any = CSafeLoader and type("FastLoader", (Bounded, CSafeLoader), {})
 
 
 def composed(text: str) -> Any:
-    """Return PyYAML's node, None if empty. Raises YAMLError."""
+    """Return None for an empty text. Raises YAMLError."""
     if FastLoader:
         try:
             return FastLoader(text).get_single_node()
@@ -204,7 +198,7 @@ class TreeBuilder:
         return found
 
     def mapping(self, node: Any, place: Place) -> Mapped:
-        """Return a mapping. Its own keys win over those of `<<`."""
+        """A mapping's own keys win over those of `<<`."""
         found = Mapped(place)
         merged_at: Place | None = None
         for key, each in node.value:

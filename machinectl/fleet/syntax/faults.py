@@ -1,4 +1,4 @@
-"""Collect a fleet file's errors, to report all at once."""
+"""Collect a fleet file's errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ START = Place()
 
 
 class WrongFile(MachineError):
-    """An invalid fleet file, with a line for each error: file:line:column: text."""
+    """An invalid fleet file; the cause has a line for each error: file:line:column: text."""
 
     def __init__(self, cause: str, hint: str, faults: Sequence[tuple[Place, str]]) -> None:
         super().__init__(cause, hint)
@@ -44,7 +44,7 @@ class WrongFile(MachineError):
 
 
 class Faults:
-    """A file's errors; `name` is the user's name for the file. No text shows a `hidden` value."""
+    """A file's errors, with the user's name for it. No text shows a `hidden` value."""
 
     def __init__(self, name: str, hidden: Hidden | None = None) -> None:
         self.name = name
@@ -63,13 +63,13 @@ class Faults:
             self._found[place, shown] = self.hidden.without(hint)
 
     def meant(self, word: str, known: Iterable[str]) -> str:
-        """Return the most similar known word, "" if none, or after too many comparisons."""
+        """Return the most similar word, "" if none, or after too many comparisons."""
         there = tuple(known)
         self._compared += len(there)
         return closest_match(word, there) if self._compared <= MOST_COMPARED else ""
 
     def unknown(self, place: Place, name: str, known: Iterable[str], what: str) -> None:
-        """Add an unknown name, with a similar one."""
+        """Suggest a similar name."""
         there = tuple(known)
         # The option for a secret's file, or one without its first word.
         longer = [each for each in there if each == f"{name}-file" or each.endswith(f"-{name}")]
@@ -85,17 +85,16 @@ class Faults:
         self.add(place, f"{name!r} is defined twice: first in {self.where(first, place)}")
 
     def where(self, other: Place, place: Place) -> str:
-        """Return another place as seen from `place`."""
+        """Return a place as seen from another one."""
         return f"line {other.line}" if other.file == place.file else f"{other.file or self.name}:{other.line}"
 
     def line(self, place: Place, text: str) -> str:
-        """Return a line that editors can jump by."""
+        """Return a line in the format that editors know."""
         # The name of an included file may contain anything.
         file = one_line(place.file or self.name, LONGEST_PATH)
         return f"{file}:{place.line}:{place.column}: {self.hidden.without(text)}"
 
     def tell(self) -> None:
-        """Raise WrongFile if there are errors."""
         if self._found:
             raise self.wrong_file()
 

@@ -1,4 +1,4 @@
-"""Show `${NAME}` for values of variables, which may be secrets, in all output of `plan` and `apply`."""
+"""Show `${NAME}` for values of variables in all output: they may be secrets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ SHORTEST = 4
 
 
 class Hidden:
-    """Hidden values with their replacements."""
-
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
@@ -30,7 +28,6 @@ class Hidden:
                 self._pattern = None
 
     def without(self, text: str) -> str:
-        """Replace hidden values."""
         if not self._shown:
             return text
         if self._pattern is None:
@@ -52,7 +49,6 @@ class Hidden:
         return whole
 
     def conceal(self, error: BaseException) -> None:
-        """Replace values in an error's texts."""
         if isinstance(error, MachineError):
             error.cause, error.hint = self.without(error.cause), self.without(error.hint)
             error.args = (error.cause,)

@@ -1,7 +1,7 @@
 """Expand environment variables in fleet files.
 
 As in compose (https://docs.docker.com/reference/compose-file/interpolation/): `${NAME}`, `${NAME:-text}` if NAME is
-empty or unset, `${NAME-text}` if unset; text may nest variables. `$$` or a `$` before other text is `$`. Values are not
+empty or unset, `${NAME-text}` if unset; text may have variables. `$$` or a `$` before other text is `$`. Values are not
 expanded again.
 """
 
@@ -24,10 +24,7 @@ class Unexpandable(Exception):
 
 
 def expanded(text: str, environment: Mapping[str, str], used: dict[str, str] | None = None) -> str:
-    """Expand variables, and add those used to `used`.
-
-    Raises Unexpandable, without variables' values.
-    """
+    """Add variables to `used`. Raises Unexpandable, without their values."""
     if "$" not in text:
         return text
     return Expansion(text, environment, {} if used is None else used).whole()
@@ -47,7 +44,7 @@ class Expansion:
         return self.until("", counts=True, depth=0)
 
     def until(self, end: str, *, counts: bool, depth: int) -> str:
-        """Return the expanded text before `end`. Unless it `counts`, it is discarded, and variables may be unset."""
+        """Unless it `counts`, the text is discarded, and variables may be unset."""
         found: list[str] = []
         while self.at < len(self.text):
             if end and self.text.startswith(end, self.at):
@@ -69,7 +66,7 @@ class Expansion:
         return "".join(found)
 
     def variable(self, *, counts: bool, depth: int) -> str:
-        """Read a variable up to its closing brace, and return its value."""
+        """Read a variable up to its brace, and return its value."""
         if depth > DEEPEST:
             raise Unexpandable(f"${{…}} are more than {DEEPEST} levels deep")
         name = self.name()
@@ -93,7 +90,7 @@ class Expansion:
         return value
 
     def name(self) -> str:
-        """Read a variable's name, maybe ""."""
+        """Return "" without a name."""
         start = self.at
         while self.at < len(self.text) and is_of_name(self.text[self.at], first=self.at == start):
             self.at += 1

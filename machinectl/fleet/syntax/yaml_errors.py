@@ -23,7 +23,7 @@ ALIAS = re.compile(r"\*([\w-]+)")
 
 
 class NotADocument(Exception):
-    """A file cannot be parsed further. `unquoted` quotes no text of the file, which may be secret."""
+    """`unquoted` is an explanation without text of the file, which may be secret."""
 
     def __init__(self, place: Place, why: str, unquoted: str = "") -> None:
         super().__init__(why)
@@ -50,13 +50,12 @@ def decoded(data: bytes) -> str:
 
 
 def place_after(text: str) -> Place:
-    """Return the place after a file's first `text`."""
+    """Return the place after `text`."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return Place(len(lines), len(lines[-1]) + 1)
 
 
 def translated(exc: Exception, text: str) -> NotADocument:
-    """Explain a PyYAML error."""
     if isinstance(exc, yaml.MarkedYAMLError):
         mark: Any = exc.problem_mark or exc.context_mark
         place = place_of(mark) if mark else START
@@ -75,7 +74,7 @@ def translated(exc: Exception, text: str) -> NotADocument:
 
 
 def is_allowed(letter: str) -> bool:
-    """Return whether YAML allows a character: https://yaml.org/spec/1.1/#c-printable."""
+    """See https://yaml.org/spec/1.1/#c-printable."""
     return letter in "\t\n\r\x85" or " " <= letter <= "~" or (letter >= "\xa0" and letter not in "\ufffe\uffff")
 
 
@@ -95,6 +94,5 @@ def why_not_yaml(exc: yaml.MarkedYAMLError, text: str) -> str:
 
 
 def text_at(mark: Any, text: str) -> str:
-    """Return the rest of the line at a mark."""
     lines = text.splitlines()
     return lines[mark.line][mark.column :] if mark and mark.line < len(lines) else ""

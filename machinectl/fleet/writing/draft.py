@@ -41,7 +41,7 @@ LONGEST_LINE = 100
 
 @dataclass(frozen=True)
 class Described:
-    """A host to write, without default values. Remarks become comments above it."""
+    """Omits default values. Remarks become comments."""
 
     name: str
     driver: str
@@ -68,7 +68,7 @@ class Draft:
         return "".join(f"{line}\n" for line, _ in self.lines())
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return lines with their hosts, "" for none."""
+        """Return lines with their hosts, or ""."""
         defaults, hosts = shared(self.hosts, self.options) if self.shares else ({}, list(map(with_driver, self.hosts)))
         lines = [comment(line) for line in self.heading]
         if self.name:
@@ -88,7 +88,7 @@ class Draft:
 
 
 def settled(draft: Draft, machines: Collection[str]) -> Draft:
-    """Remove hosts that no file can have, with remarks. Raises WrongFile for other errors.
+    """Remove hosts that no file can have; add remarks. Raises WrongFile for other errors.
 
     `machines` are the store's.
     """
@@ -136,7 +136,7 @@ def with_driver(host: Described) -> Described:
 def shared(
     hosts: Sequence[Described], options: Mapping[str, Sequence[Option]]
 ) -> tuple[dict[str, Value], list[Described]]:
-    """Return the common settings as defaults, and the hosts with the others.
+    """Return common settings as defaults, and hosts with the others.
 
     A default applies to all hosts whose driver has the option: all must set it.
     """
@@ -168,7 +168,7 @@ def block(name: str, keys: Mapping[str, Value]) -> list[str]:
 
 
 def entry(key: str, value: Value, indent: int) -> list[str]:
-    """Return a key with its value, on one line if short."""
+    """Return one line if short."""
     start = f"{' ' * indent}{scalar(key)}:"
     if isinstance(value, bool | int) or value is None:
         return [f"{start} {'null' if value is None else str(value).lower()}"]
@@ -185,7 +185,7 @@ def entry(key: str, value: Value, indent: int) -> list[str]:
 
 
 def text(value: str, plain: re.Pattern[str] = PLAIN) -> str:
-    """Return a value as YAML with $ escaped."""
+    """Escape $."""
     return scalar(value.replace("$", "$$"), plain)
 
 
@@ -200,12 +200,12 @@ def scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
 
 
 def is_text(value: str) -> bool:
-    """Return whether YAML 1.1 reads an unquoted scalar as text."""
+    """Return whether YAML 1.1 reads unquoted text."""
     return bool(RESOLVER.resolve(yaml.ScalarNode, value, (True, False)) == TEXT_TAG)
 
 
 def is_number(value: str) -> bool:
-    """Return whether other YAML readers, such as editors, might see a number."""
+    """Return whether editors might see a number."""
     try:
         float(value)
     except ValueError:

@@ -24,7 +24,7 @@ URL = "url"
 
 
 class EntryBuilder:
-    """Collects a machine's keys, and remarks on missing ones."""
+    """Collects keys, and remarks on missing ones."""
 
     def __init__(self, machine: Machine, options: Sequence[Option]) -> None:
         self.machine = machine
@@ -96,9 +96,9 @@ class EntryBuilder:
 
 
 def described(machine: Machine, options: Sequence[Option]) -> Described:
-    """Return the entry for which `plan` has nothing to do. `options` are the driver's.
+    """Return the entry for which `plan` has nothing to do.
 
-    Only remarks name secrets.
+    `options` are the driver's. Only remarks name secrets.
     """
     return EntryBuilder(machine, options).whole()
 
@@ -114,13 +114,13 @@ def one_word(value: object) -> str:
 
 
 def from_home(value: OptionValue) -> OptionValue:
-    """Shorten the home directory to ~, so that others can use the path."""
+    """Use ~, so that others can use the path."""
     home = os.path.join(os.path.expanduser("~"), "")
     return f"~/{value.removeprefix(home)}" if isinstance(value, str) and value.startswith(home) else value
 
 
 def speaks_tls(url: str) -> bool:
-    """Return whether the engine uses TLS by default."""
+    """Return whether the URL implies TLS."""
     try:
         return engine_url.uses_tls(url)
     except UsageError:

@@ -1,6 +1,6 @@
 """A machine as docker-machine's config.json, for templates and scripts.
 
-Secrets are masked, unlike in docker-machine: output ends up in logs.
+Unlike there, secrets are masked: output ends up in logs.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SWARM_OPTIONS: dict[str, Any] = {
 
 
 def config_json(machine: Machine, directory: str) -> dict[str, Any]:
-    """Return docker-machine's config.json with absolute paths."""
+    """Use absolute paths, as docker-machine does."""
     further = machine.origin.get(FIELDS)
     return with_further(own_fields(machine, directory), without_secrets(further) if isinstance(further, dict) else {})
 
@@ -75,7 +75,6 @@ def own_fields(machine: Machine, directory: str) -> dict[str, Any]:
 
 
 def with_further(own: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the other fields of docker-machine's record."""
     found = {key: value for key, value in further.items() if key not in own}
     for key, value in own.items():
         more = further.get(key)
@@ -84,7 +83,7 @@ def with_further(own: dict[str, Any], further: Mapping[str, Any]) -> dict[str, A
 
 
 def further_fields(record: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
-    """Return fields of docker-machine's record that ours lacks, without secrets and unprintable text."""
+    """Return what our record lacks, without secrets and unprintable text."""
     fields: dict[str, Any] = without_secrets(further(record, own_fields(machine, ""), DEEPEST))
     return fields if len(json.dumps(fields)) <= LONGEST_FIELDS else {}
 
@@ -102,7 +101,7 @@ def further(record: Mapping[str, Any], own: Mapping[str, Any], depth: int) -> di
 
 
 def is_plain(value: Any, depth: int) -> bool:
-    """Return whether a JSON value is printable and not too deep."""
+    """Return whether a value is printable and not too deep."""
     if isinstance(value, dict | list):
         parts = [*value, *value.values()] if isinstance(value, dict) else value
         return depth > 0 and all(is_plain(part, depth - 1) for part in parts)
@@ -110,7 +109,7 @@ def is_plain(value: Any, depth: int) -> bool:
 
 
 def driver(machine: Machine, directory: str) -> dict[str, Any]:
-    """Return the fields of libmachine/drivers/base.go, and the driver's state."""
+    """Return the fields of libmachine/drivers/base.go and the state."""
     state = without_secrets(driver_state(machine) or {})
     fields = {
         "IPAddress": address(machine.url),
@@ -138,7 +137,7 @@ def driver(machine: Machine, directory: str) -> dict[str, Any]:
 
 
 def driver_state(machine: Machine) -> dict[str, Any] | None:
-    """Return the driver's state if it is a JSON object, as ours and docker-machine's are."""
+    """Return the state if it is a JSON object, as ours and docker-machine's."""
     try:
         state = json.loads(machine.driver_state, parse_float=finite, parse_constant=finite)
     except (ValueError, RecursionError):
@@ -147,7 +146,7 @@ def driver_state(machine: Machine) -> dict[str, Any] | None:
 
 
 def finite(text: str) -> float:
-    """Return a JSON number. Raises ValueError unless it is finite."""
+    """Raise ValueError unless a JSON number is finite."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(text)
@@ -155,7 +154,7 @@ def finite(text: str) -> float:
 
 
 def address(url: str) -> str:
-    """Return the host of an engine's URL, "" without one (a socket, an incomplete machine)."""
+    """Return a URL's host, "" without one (a socket, an incomplete machine)."""
     try:
         return engine_url.parse(url).host
     except MachineError:
@@ -183,7 +182,7 @@ def engine_options(machine: Machine) -> dict[str, Any]:
 
 
 def auth_options(machine: Machine, directory: str) -> dict[str, Any]:
-    """docker-machine's libmachine/auth/auth.go. Each of our machines has its own CA."""
+    """docker-machine's libmachine/auth/auth.go; our machines have their own CAs."""
     return {
         "CertDir": directory,
         "CaCertPath": os.path.join(directory, "ca.pem"),

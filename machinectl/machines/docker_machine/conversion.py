@@ -1,4 +1,4 @@
-"""Convert docker-machine records to machines of driver none or generic. Pure."""
+"""Convert docker-machine records to driver none or generic. Pure."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ KEY_FILE = "id_ssh"
 
 
 class LeftOut(MachineError):
-    """The machine cannot be imported, but its record is not broken."""
+    """The record is valid, but cannot be imported."""
 
 
 @dataclass(frozen=True)
 class Becoming:
-    """The converted machine, and remarks for the user."""
+    """A machine, and remarks for the user."""
 
     machine: Machine
     remarks: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ def as_none(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionValue
 
 
 def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionValue], str]:
-    """Return driver, state, options and URL; the state is like that of docker-machine's generic driver."""
+    """Return driver, state, options and URL; the state resembles docker-machine's."""
     user = old.user or USER
     if not old.address:
         raise LeftOut(
@@ -101,7 +101,7 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
 
 
 def without_key(becoming: Becoming) -> Becoming:
-    """Remove the key; logins then use the user's own keys."""
+    """Use the user's own keys."""
     machine = becoming.machine
     machine.driver_state = json.dumps({**json.loads(machine.driver_state), "SSHKeyPath": ""})
     return becoming
@@ -113,7 +113,7 @@ def labels(old: OldMachine) -> dict[str, str]:
 
 
 def engine_options(old: OldMachine) -> tuple[EngineOptions, list[str]]:
-    """Return the engine's options, and a remark on unsupported ones."""
+    """Return options, and a remark on unsupported ones."""
     options = tuple(option for option in old.options if is_option(option))
     env = tuple(variable for variable in old.env if is_variable(variable))
     asked = EngineOptions(
@@ -144,7 +144,7 @@ def is_option(option: str) -> bool:
 
 
 def farewell(old: OldMachine) -> Iterator[str]:
-    """Yield remarks on differences from docker-machine."""
+    """Yield differences from docker-machine."""
     if old.in_swarm:
         yield "it was in a Swarm of docker-machine's --swarm, a product that no longer exists: not taken over"
     if old.driver not in MAKE_NOTHING:

@@ -1,8 +1,8 @@
 """Read docker-machine's store; never write it.
 
-STORE/certs/ has the CA and client certificate of all machines; STORE/machines/NAME/ has copies, the server's pair and
-the SSH key. config.json is libmachine/host/host.go; the fields read here are the same in all versions
-(migrate_v1_v2.go, migrate_v2_v3.go).
+STORE/certs/ has the common CA and client certificate; STORE/machines/NAME/ has copies, the server's pair and the SSH
+key. config.json is libmachine/host/host.go; the fields read here are the same in all versions (migrate_v1_v2.go,
+migrate_v2_v3.go).
 """
 
 from __future__ import annotations
@@ -46,29 +46,27 @@ def default_root() -> str:
 
 
 def usual_root() -> str:
-    """Return the default store to import; docker-machine's variable is also ours."""
+    """Prefer docker-machine's variable, which is also ours, if it names its store."""
     named = os.environ.get("MACHINE_STORAGE_PATH", "")
     return os.path.abspath(named) if named and is_store(named) else default_root()
 
 
 def is_store(root: str) -> bool:
-    """Return whether docker-machine has a machine there."""
     return any(is_its_own(root, name) for name in entries(root))
 
 
 def shared_certificates(root: str) -> str:
-    """Return the directory of the shared CA and client certificate."""
     return os.path.join(root, "certs")
 
 
 def is_shared(directory: str) -> bool:
-    """Return whether a directory holds a docker-machine store's shared CA."""
+    """Return whether a directory has a docker-machine store's CA."""
     root, last = os.path.split(os.path.realpath(directory))
     return last == "certs" and (is_store(root) or root == os.path.realpath(default_root()))
 
 
 def check_apart(root: str) -> None:
-    """Raise UsageError for docker-machine's store: its `rm` would delete our machines there."""
+    """Refuse docker-machine's store: its `rm` would delete our machines. Raises UsageError."""
     if not (is_store(root) or os.path.lexists(os.path.join(shared_certificates(root), "ca-key.pem"))):
         return
     if os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root:
@@ -82,13 +80,13 @@ def check_apart(root: str) -> None:
 
 
 def is_its_own(root: str, name: str) -> bool:
-    """Return whether a machine is docker-machine's; both programs may share a store."""
+    """Return whether docker-machine owns it: both programs may share a store."""
     directory = directory_of(root, name)
     return os.path.lexists(os.path.join(directory, RECORD)) and not os.path.lexists(os.path.join(directory, OURS))
 
 
 def entries(root: str) -> list[str]:
-    """Return the machines' directory names; none without a store."""
+    """Return machines' directory names; none without a store."""
     try:
         with os.scandir(os.path.join(root, "machines")) as found:
             names = [entry.name for entry in found if not entry.name.startswith(".") and entry.is_dir()]
@@ -98,10 +96,7 @@ def entries(root: str) -> list[str]:
 
 
 def machines(root: str) -> list[str]:
-    """Return the names to import: all directories that are not ours.
-
-    Raises StoreError if it is no docker-machine store.
-    """
+    """Return all machines that are not ours. Raises StoreError for other directories."""
     place = os.path.join(root, "machines")
     try:
         os.listdir(place)
@@ -112,7 +107,7 @@ def machines(root: str) -> list[str]:
 
 
 def meant_instead(root: str) -> str:
-    """Return a hint for a directory that is no store: a parent may be one."""
+    """Suggest a parent directory that is a store."""
     above = os.path.dirname(root)
     for directory in (above, os.path.dirname(above)):
         if is_store(directory):
@@ -128,9 +123,9 @@ def directory_of(root: str, name: str) -> str:
 class OldMachine:
     """A recorded machine; missing values are "", 0 and ().
 
-    `url` is the engine of driver none, `address` the host of others, `key` the recorded path of the SSH key. `labels`
-    to `install_url` are engine options (libmachine/engine/engine.go, libmachine/auth/auth.go), `others` the names of
-    unsupported ones. `record` is everything.
+    `url` is the engine of driver none, `address` the host of others, `key` the SSH key's recorded path. `labels` to
+    `install_url` are engine options (libmachine/engine/engine.go, libmachine/auth/auth.go), `others` names unsupported
+    ones.
     """
 
     name: str
@@ -155,7 +150,7 @@ class OldMachine:
 
 
 def read(root: str, name: str) -> OldMachine:
-    """Read a record. Raises BrokenRecord, or StoreError without permission."""
+    """Raise BrokenRecord, or StoreError without permission."""
     if not is_name(name):
         raise BrokenRecord(
             f"The machine {name!r} of docker-machine's store has no machine's name",
@@ -179,11 +174,10 @@ def read(root: str, name: str) -> OldMachine:
 
 
 class Odd(ValueError):
-    """Unlike docker-machine's records; the text says why."""
+    """Not a docker-machine record; the text says why."""
 
 
 def old_machine(name: str, data: Any) -> OldMachine:
-    """Convert a record's JSON. Raises Odd."""
     record = part(data, "config.json")
     version = record.get("ConfigVersion")
     if version not in VERSIONS or type(version) is not int:
@@ -270,10 +264,10 @@ def broken(name: str, what: str) -> BrokenRecord:
 
 
 def key_of(root: str, old: OldMachine) -> dict[str, bytes]:
-    """Return a machine's SSH key as "", and its public half, if any, as ".pub".
+    """Return the SSH key as "", and its public half, if any, as ".pub".
 
-    Looks in the machine's directory, then at the recorded path. {} if driver generic uses the user's keys. Raises
-    StoreError for a missing, invalid or foreign file.
+    Looks in the machine's directory, then at the recorded path. {}: driver generic uses the user's keys. Raises
+    StoreError.
     """
     directory = directory_of(root, old.name)
     if not old.key and old.driver == "generic" and not os.path.lexists(os.path.join(directory, USUAL_KEY)):
@@ -309,7 +303,7 @@ def is_file_name(word: str) -> bool:
 
 
 def owners_in(root: str) -> set[int]:
-    """Return the users whose files may be read: ours; for root, also the store owner's."""
+    """Return ours; for root, also the store owner's."""
     if os.name == "nt":
         return set()
     user = os.geteuid()

@@ -22,7 +22,7 @@ class Origin:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> Origin | None:
-        """Return a record's origin, None if missing or invalid."""
+        """Return None if missing or invalid."""
         parts = [each for key in ("store", "name", "driver") if isinstance(each := data.get(key), str)]
         return cls(*parts) if len(parts) == 3 else None  # noqa: PLR2004 - all of them
 
@@ -31,6 +31,6 @@ class Origin:
 
 
 def maker(data: Mapping[str, Any]) -> str:
-    """Return the docker-machine driver that created the host, "" if none did."""
+    """Return the docker-machine driver that created the host, else ""."""
     origin = Origin.load(data)
     return origin.driver if origin and origin.driver.isprintable() and origin.driver not in MAKE_NOTHING else ""

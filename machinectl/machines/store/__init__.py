@@ -1,4 +1,4 @@
-"""The directory with records and certificates; `docs/store.md` describes it."""
+"""Records and certificates; see `docs/store.md`."""
 
 from machinectl.machines.store.machine_store import Held, Store
 

@@ -1,4 +1,4 @@
-"""Record a machine's last failure, and when its host was last in order."""
+"""Record a machine's last failure, and when its host was in order."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ LONGEST_CAUSE = 4000
 
 
 def record_failure(held: Held, cause: str) -> None:
-    """Record a failure, but no other change of `held.machine`. Ignores store errors."""
+    """Record nothing else of `held.machine`. Ignores store errors."""
     with suppress(StoreError):
         set_failure(held, readable(held.read, held.name), {"when": now(), "cause": cause[:LONGEST_CAUSE]})
 
 
 def clear_failure(held: Held) -> None:
-    """Clear the failure, unless it explains why the machine is incomplete."""
+    """Keep a failure that explains why the machine is incomplete."""
     there = readable(held.read, held.name)
     if there and there.failure and is_complete(there):
         set_failure(held, there, {})
 
 
 def record_look(held: Held) -> None:
-    """Record that the host matches the record now. Followers are not called."""
+    """Record that the host matches now. Followers are not called."""
     machine = held.machine
     machine.looked_at = now()
     if is_complete(machine):

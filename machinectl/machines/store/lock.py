@@ -16,7 +16,7 @@ HELD: dict[str, object] = {}
 
 
 class Lock:
-    """Entering waits for the lock, and calls `waiting`, which pauses, repeatedly."""
+    """A lock; while waiting for it, `waiting` is called repeatedly, and pauses."""
 
     def __init__(self, path: str, waiting: Callable[[], None] | None = None) -> None:
         self.path = path
@@ -24,7 +24,7 @@ class Lock:
         self.descriptor = -1
 
     def acquire(self, *, wait: bool) -> bool:
-        """Take the lock. Without `wait`, return False if another process holds it."""
+        """Without `wait`, return False if another process holds it."""
         import fcntl
 
         with Translated(self.path):
@@ -54,7 +54,7 @@ class Lock:
 
 
 def is_locked(path: str) -> bool:
-    """Return whether a lock is held; does not create its file."""
+    """Check without creating the lock's file."""
     import fcntl
 
     try:

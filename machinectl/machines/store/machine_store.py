@@ -1,4 +1,4 @@
-"""Read machines, and let one process at a time write a machine. Writes are atomic."""
+"""Read machines, and let one process at a time write a machine, atomically."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Store(StorePaths):
-    """One user's machines. Reading takes no lock and never sees partial records."""
+    """Reading takes no lock and never sees partial records."""
 
     def __init__(
         self, root: str = "", followers: Sequence[Follower] = (), warn: Callable[[str], None] = lambda _: None
@@ -43,12 +43,12 @@ class Store(StorePaths):
         self.followers = followers
 
     def check_exists(self, name: str) -> None:
-        """Raise NoSuchMachine if no machine has that name."""
+        """Raise NoSuchMachine."""
         if not self.exists(name):
             raise self.no_such(name)
 
     def check_free(self, name: str, besides: str = "") -> None:
-        """Raise MachineError if a machine other than `besides` has that name, ignoring case."""
+        """Raise MachineError if another machine has that name, ignoring case."""
         if name.lower() != besides.lower() and (error := name_taken(self, name)):
             raise error
 
@@ -58,7 +58,7 @@ class Store(StorePaths):
         return no_such_machine(self, name)
 
     def read(self, name: str) -> record.Machine:
-        """Return a machine. Raises NoSuchMachine, record.BrokenRecord or StoreError."""
+        """Raise NoSuchMachine, record.BrokenRecord or StoreError."""
         if not record.is_name(name):
             raise self.no_such(name)
         path = os.path.join(self.directory(name), RECORD)
@@ -77,23 +77,20 @@ class Store(StorePaths):
         return record.parse(name, text, self.directory(name), self.exists)
 
     def read_ready(self, name: str) -> record.Machine:
-        """Return a usable machine. Raises MachineError, also if it is incomplete."""
+        """Raise MachineError, also if the machine is incomplete."""
         return record.check_ready(self.read(name))
 
     def writing(self, name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[Held]:
-        """Lock a machine or a free name for writing: `with store.writing(name) as held:`.
+        """Lock a machine or a free name: `with store.writing(name) as held:`.
 
-        Waits for another process and meanwhile calls `waiting`, which pauses, repeatedly. Raises MachineError if this
-        process holds the lock.
+        Waits for another process; `waiting` is called repeatedly, and pauses. Raises MachineError if this process holds
+        the lock.
         """
         return Held(self, name, waiting)
 
 
 class Held:
-    """A machine that this process has locked, from `with` to its end.
-
-    Its name may be held before it is added and after it is removed.
-    """
+    """A machine or a name that this process has locked."""
 
     def __init__(
         self,
@@ -156,13 +153,13 @@ class Held:
 
     @property
     def machine(self) -> record.Machine:
-        """The machine, to modify and then write. Raises NoSuchMachine, BrokenRecord or StoreError."""
+        """The machine, to modify and write. Raises NoSuchMachine, BrokenRecord or StoreError."""
         if self._machine is None:
             self._machine = self.read(self.name)
         return self._machine
 
     def touch(self) -> None:
-        """Call before the first write, for the followers. Raises RuntimeError without the lock."""
+        """Call before the first write, for followers. Raises RuntimeError without the lock."""
         if HELD.get(self._lock.path) is not self:
             raise RuntimeError(f"{self.name} is not held")
         if not self._touched and self._followers:
@@ -170,7 +167,7 @@ class Held:
             self._before = readable(self.read, self.name)
 
     def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
-        """Add a machine atomically; the name must be free."""
+        """Add atomically; the name must be free."""
         from machinectl.machines.store.store_directory import make_directory
 
         store = self.store
@@ -198,19 +195,19 @@ class Held:
         replace_file(os.path.join(self.directory, RECORD), self.machine.dump())
 
     def keep_changes(self, changes: Iterable[Change]) -> None:
-        """Record changes of the host, with the time, before they are made."""
+        """Record changes of the host before they are made."""
         from machinectl.host_changes import merged
 
         self.machine.changes = merged(self.machine.changes, changes, now())
         self.write()
 
     def write_file(self, filename: str, data: bytes) -> None:
-        """Write a file of the machine, private to its owner."""
+        """Write a file that only the owner can read."""
         self.touch()
         replace_file(os.path.join(self.directory, filename), data)
 
     def write_files(self, files: Mapping[str, bytes], *, force: bool = True, hint: str = "") -> None:
-        """Replace files together, all or none; empty ones are removed. See `fileset`."""
+        """Replace all or none; empty files are removed. See `fileset`."""
         from machinectl.files.fileset import locked_directory, replace_together
 
         self.touch()
@@ -218,14 +215,13 @@ class Held:
             replace_together(self.directory, files, force=force, hint=hint)
 
     def finish_files(self) -> None:
-        """Finish `write_files` of a killed process."""
+        """Finish a killed `write_files`."""
         from machinectl.files.fileset import locked_directory
 
         with locked_directory(self.directory):
             pass
 
     def remove(self) -> None:
-        """Remove the machine atomically."""
         from machinectl.machines.store.store_directory import make_directory
 
         store = self.store
@@ -240,7 +236,7 @@ class Held:
         self._machine, self._now = None, ""
 
     def set_aside(self) -> str:
-        """Move the machine to the removed ones, atomically. Return its name there."""
+        """Move to the removed machines, atomically. Return the name there."""
         from machinectl.machines.store.store_directory import make_directory
 
         store = self.store
@@ -256,7 +252,7 @@ class Held:
         return os.path.basename(path)
 
     def rename(self, new: str) -> None:
-        """Rename the machine; the new name must be locked, too. Renames only the directory."""
+        """Rename the directory; the new name must be locked, too."""
         if self.store.lock_path(new) not in HELD:
             raise RuntimeError(f"{new} is not held")
         self.touch()
@@ -275,7 +271,7 @@ def readable(read: Callable[[str], record.Machine], name: str) -> record.Machine
 
 
 def name_taken(store: Store, name: str) -> MachineError | None:
-    """Return the error for a taken name, None if it is free. macOS ignores case."""
+    """Return an error, None if free. macOS ignores case."""
     if os.path.lexists(store.directory(name)):
         return MachineError(f'Docker machine "{name}" already exists', f"Choose another name{or_forget(store, name)}")
     if other := same_name(name, store.names()):
@@ -287,12 +283,12 @@ def name_taken(store: Store, name: str) -> MachineError | None:
 
 
 def same_name(name: str, others: Iterable[str]) -> str:
-    """Return another name that differs only in case, else ""."""
+    """Return a name that differs only in case, else ""."""
     return next((other for other in others if other.lower() == name.lower()), "")
 
 
 def or_forget(store: Store, name: str) -> str:
-    """Return the command that frees a name, for the end of a hint."""
+    """Return the command that frees a name, for a hint."""
     directory = store.directory(name)
     if not os.path.isdir(directory):
         return f", or move {quoted(directory)} away: mv {quoted(directory)} {quoted(f'{store.root}/{name}.old')}"

@@ -1,4 +1,4 @@
-"""Errors about machine names: unknown, or without a record."""
+"""Errors about unknown machine names and missing records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
-    """Return the error for an unknown name, with a similar one."""
     if record.GLOB.intersection(name):
         return NoSuchMachine(f'"{name}" matches no machine', "List the machines there are: machinectl ls")
     if any(machine.name == name for machine in removed_machines(store)):

@@ -1,4 +1,4 @@
-"""Read each record of a store once, on demand."""
+"""Read each record once, on demand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Records(Mapping[str, Machine | MachineError]):
-    """Machines by name in natural order, or the errors of reading them."""
+    """Machines in natural order, or errors of reading them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class Records(Mapping[str, Machine | MachineError]):
         return name in self._read
 
     def __getitem__(self, name: str) -> Machine | MachineError:
-        """Raise KeyError if the machine is missing or was removed meanwhile."""
+        """Raise KeyError, also if the machine was removed meanwhile."""
         found = self._read[name]
         if found is None:
             try:
@@ -46,7 +46,7 @@ class Records(Mapping[str, Machine | MachineError]):
 
 
 class Readable(Mapping[str, Machine]):
-    """The readable records."""
+    """The records that can be read."""
 
     def __init__(self, records: Mapping[str, Machine | MachineError]) -> None:
         self._records = records

@@ -1,4 +1,4 @@
-"""Removed machines whose hosts keep changes: STORE/removed/NAME records how to undo them."""
+"""Removed machines whose hosts keep changes: STORE/removed/NAME can undo them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def removed_machines(store: StorePaths) -> list[record.Machine]:
-    """Return removed machines with readable records, in natural order."""
+    """Return those with readable records, in natural order."""
     try:
         names = sorted(filter(record.is_name, os.listdir(store.removed)), key=record.natural)
     except OSError:
@@ -37,7 +37,7 @@ def is_known(store: StorePaths, name: str) -> bool:
 
 
 def write_removed(store: StorePaths, machine: record.Machine) -> None:
-    """Replace a removed machine's record; its name must be locked."""
+    """Replace the record; the name must be locked."""
     if store.lock_path(machine.name) not in HELD:
         raise RuntimeError(f"{machine.name} is not held")
     replace_file(os.path.join(store.removed, machine.name, RECORD), machine.dump())

@@ -18,7 +18,7 @@ ENTRIES = {"locks", "staging", "machines", "removed", "ssh_config", ".ssh_config
 
 
 def make_directory(store: StorePaths, path: str) -> None:
-    """Create the store and a directory in it, mode 0700. Raises StoreError if others could write there."""
+    """Create both with mode 0700. Raises StoreError if others could write there."""
     with Translated(path):
         if exposed := exposed_above(store.root):
             raise unsafe(exposed)
@@ -29,9 +29,9 @@ def make_directory(store: StorePaths, path: str) -> None:
 
 
 def keep_private(store: StorePaths, directory: str) -> None:
-    """Make a directory private. Raises StoreError if others own it or may write to it.
+    """Raise StoreError if others own the directory or may write to it.
 
-    Root may work in anybody's store, with sudo or in a container.
+    Root may work in anybody's store.
     """
     found = os.stat(directory)
     if os.name == "nt":
@@ -48,7 +48,7 @@ def keep_private(store: StorePaths, directory: str) -> None:
 
 
 def has_own_directory(store: StorePaths) -> bool:
-    """Return whether the directory holds nothing else: other files must stay accessible."""
+    """Return whether only the store is in it: other files must stay accessible."""
     return set(os.listdir(store.root)) <= ENTRIES
 
 
@@ -60,7 +60,7 @@ def unsafe(exposed: Exposed) -> StoreError:
 
 
 def sweep(store: StorePaths) -> None:
-    """Delete what killed processes left in staging, except for locked machines."""
+    """Delete leftovers in staging, except for locked machines."""
     try:
         left = os.listdir(store.staging)
     except OSError:

@@ -38,9 +38,9 @@ class NoSuchMachine(MachineError):
 
 
 def default_root() -> str:
-    """Return the default store, as platformdirs does on Linux, without its 20 ms.
+    """Return platformdirs' answer on Linux, without its 20 ms.
 
-    Also on macOS: its path with a space breaks `docker $(machinectl config NAME)`.
+    Also for macOS, where a path with a space would break `docker $(machinectl config NAME)`.
     """
     if os.name == "nt":
         import platformdirs
@@ -51,21 +51,21 @@ def default_root() -> str:
 
 
 def into_own_store(root: str) -> str:
-    """Return the command that imports a docker-machine store, shared with us, into our own."""
+    """Return the command that imports a shared docker-machine store."""
     if os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root:
         return f"unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {quoted(root)}"
     return f"machinectl -s {quoted(default_root())} import --from-docker-machine {quoted(root)}"
 
 
 def now() -> str:
-    """Return the time in RFC 3339, for records."""
+    """Return the time in RFC 3339."""
     from datetime import UTC, datetime
 
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class StorePaths:
-    """A store's directories; creates none."""
+    """Paths in a store; creates none."""
 
     def __init__(self, root: str = "", warn: Callable[[str], None] = lambda _: None) -> None:
         # Called with warnings about the store.
@@ -77,11 +77,11 @@ class StorePaths:
         self.removed = os.path.join(self.root, "removed")
 
     def directory(self, name: str) -> str:
-        """Return a machine's absolute directory, for DOCKER_CERT_PATH."""
+        """Return an absolute path, for DOCKER_CERT_PATH."""
         return os.path.join(self.machines, name)
 
     def names(self) -> list[str]:
-        """Return all machines in natural order, readable or not."""
+        """Return names in natural order, with unreadable records, too."""
         with Translated(self.machines):
             try:
                 with os.scandir(self.machines) as entries:
@@ -91,22 +91,22 @@ class StorePaths:
         return sorted(found, key=record.natural)
 
     def exists(self, name: str) -> bool:
-        """Return whether a machine exists, readable or not."""
+        """Return whether a machine exists, even if its record is unreadable."""
         return record.is_name(name) and os.path.isdir(self.directory(name))
 
     def is_docker_machines(self, name: str) -> bool:
-        """Return whether a machine is docker-machine's; never write to its directory."""
+        """Return whether docker-machine owns the directory; never write to it."""
         directory = self.directory(name)
         return os.path.exists(os.path.join(directory, DOCKER_MACHINE_RECORD)) and not os.path.lexists(
             os.path.join(directory, RECORD)
         )
 
     def lock_path(self, name: str) -> str:
-        """Return a lock's path; names that differ only in case share it."""
+        """Return a path that ignores case: such names share a lock."""
         return os.path.join(self.locks, name.lower())
 
     def is_locked(self, name: str) -> bool:
-        """Return whether another process holds the machine's lock."""
+        """Return whether a process is writing the machine. Writes nothing."""
         return is_locked(self.lock_path(name))
 
     def is_unsettled(self, name: str) -> bool:
