@@ -53,7 +53,7 @@ class GenericDriver:
 
     def __init__(self) -> None:
         self._addresses: dict[tuple[str, str, int], ServerAddress] = {}
-        # Keys given for machines created here, by machine directory.
+        # Keys for machines created here, by the machine's directory.
         self._named: dict[str, str] = {}
 
     def options(self) -> Sequence[Option]:
@@ -132,7 +132,7 @@ class GenericDriver:
         self._named[request.directory] = wanted_key(request)
         return json.dumps(
             {
-                # docker-machine's records have the first five.
+                # docker-machine's names.
                 "IPAddress": way.address,
                 "SSHUser": way.user,
                 "SSHPort": way.port,
@@ -152,7 +152,7 @@ class GenericDriver:
             state.get("SSHHost") or state["IPAddress"],
             state.get("SSHUser", ""),
             state.get("SSHPort", 0),
-            # The copy may be gone if `create` fails: errors name the given file.
+            # If `create` fails, the copy may be gone: name the given file in errors.
             self._named.get(instance.directory) or kept_key(instance, state.get("SSHKeyPath", "")),
             bool(state.get("CopyKey")),
         )
@@ -205,7 +205,7 @@ class GenericDriver:
     close = nothing_to_close
 
     def _address(self, request: Request) -> ServerAddress:
-        """Return a server's address. Resolves names and runs `ssh -G` once per server."""
+        """Return a server's address. Resolves names and runs `ssh -G`, once per server."""
         asked = (
             wanted_address(request),
             str(request.options["generic-ssh-user"]),
@@ -229,7 +229,7 @@ class ServerAddress(NamedTuple):
 def look_up(host: str, user: str, ssh_port: int) -> ServerAddress:
     """Complete the options with the user's SSH configuration.
 
-    `ssh -G` always names a user; the local user means none is configured. Then root, docker-machine's default.
+    `ssh -G` always names a user: the local one means none is configured. Then use root, as docker-machine does.
     """
     found = ssh_settings(SSHEndpoint(host, user, ssh_port))
     written_down = found.user if found.user != getpass.getuser() else ""
@@ -261,7 +261,7 @@ def known(instance: Instance) -> dict[str, Any]:
 
 
 def as_options(state: Mapping[str, Any]) -> dict[str, OptionValue]:
-    """Return a recorded server's options without the key, which was copied already."""
+    """Return a recorded server's options without the key: it was copied already."""
     return {
         "generic-ip-address": state.get("SSHHost") or state["IPAddress"],
         "generic-ssh-user": state.get("SSHUser", ""),
@@ -295,7 +295,7 @@ def wanted_address(request: Request) -> str:
 
 
 def check_address(value: OptionValue) -> str:
-    """Remove brackets. Raises UsageError."""
+    """Return an address without brackets. Raises UsageError."""
     address = str(value).strip()
     bare = address.removeprefix("[").removesuffix("]")
     if IPV4.fullmatch(bare):
@@ -349,13 +349,13 @@ def wants_copy(request: Request) -> bool:
 
 
 def key_files(path: str) -> list[str]:
-    """Return the key, and its public half and certificate, if they exist."""
+    """Return those of key, public half and certificate that exist."""
     files = (path, f"{path}.pub", f"{path}-cert.pub")
     return [file for file in files if file == path or os.path.exists(file)] if path else []
 
 
 def check_key(path: str) -> None:
-    """Raise CheckFailed for an unreadable file; does not check its content."""
+    """Raise CheckFailed if the file is unreadable; do not check its content."""
     if os.path.isdir(path):
         raise CheckFailed(f"--generic-ssh-key {path} is a directory", f"Name the key in it: ls {path}")
     try:

@@ -85,7 +85,6 @@ def check_url(value: OptionValue) -> None:
 
 
 def wanted_url(request: Request) -> str:
-    """Add docker's default port."""
     return url_with_port(str(request.options["url"]), tls=request.tls)
 
 

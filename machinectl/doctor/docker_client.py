@@ -55,14 +55,14 @@ def version_of(program: str) -> str | None:
 
 
 def spoken(path: str) -> str:
-    """Return the docker CLI's newest API version (1.50), "" if unknown."""
+    """Return the docker CLI's newest API version (1.50), else ""."""
     program = shutil.which("docker", path=path)
     return said_by(program) if program else ""
 
 
 @cache
 def said_by(program: str) -> str:
-    """Ask only once for all machines."""
+    """Cached: ask once for all machines."""
     command = [program, "version", "--format", "{{.Client.DefaultAPIVersion}}"]
     environment = {**os.environ, **NO_ENGINE}
     for variable in ("DOCKER_CONTEXT", "DOCKER_API_VERSION", "DOCKER_TLS_VERIFY"):

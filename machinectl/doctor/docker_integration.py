@@ -66,7 +66,6 @@ def configuration(path: str) -> Iterator[Check]:
 
 
 def plugin(path: str) -> Check:
-    """Check whether `docker machine …` runs machinectl."""
     if there := docker_plugin.foreign_file(path):
         away = f"mv {quoted(path)} {quoted(f'{path}.old')}"
         return unknown(PLUGIN, f"{path} is {there}", f"Replace it: {away}; {INSTALL}")
@@ -109,7 +108,7 @@ def contexts(found: Sequence[ContextStatus]) -> Iterator[Check]:
 
 
 def out_of_step(found: ContextStatus) -> Check:
-    """A context that leads elsewhere is worse than none."""
+    """Report a wrong context; one that leads elsewhere is worse than none."""
     if found.step is SyncStep.REMOVE:
         return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
     judge = broken if found.is_there and found.needs_sync else unknown

@@ -55,7 +55,6 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
 
 
 def different(host: Facts, target: Target) -> list[str]:
-    """Return differences from the record."""
     wanted = engine_config.goal(host, target)
     there = engine_config.read_config(host)
     news = engine_config.changed_keys(host, wanted)
@@ -76,7 +75,7 @@ def state(host: Facts, file: NewFile) -> str:
 
 
 def key(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
-    """Describe a key's difference in daemon.json, secrets masked."""
+    """Describe a key's difference, with secrets masked."""
     if name not in there:
         return f'"{name}" is not set'
     now = json.dumps(without_secret_of(name, there[name]))
@@ -96,7 +95,7 @@ def merge_of(host: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
 
 
 def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
-    """Return keys of daemon.json changed by others after us."""
+    """Return keys that others changed since we wrote daemon.json."""
     ours = merge_of(host, changes)
     if ours is None:
         return []

@@ -66,7 +66,7 @@ def way_to(machine: Machine, timeout: float) -> EngineReach:
 
 
 def asked_with(machine: Machine, timeout: float) -> str:
-    """Return the directory of accepted certificates, else the machine's."""
+    """Return the directory of the accepted certificates, else the machine's."""
     if not pending_sets(machine.directory):
         return machine.directory
     return probe_any_set(machine, Deadline(timeout))[1]

@@ -45,7 +45,7 @@ class Shell:
 
 
 def clock(off: timedelta, shell: Shell | None) -> Check:
-    """`off` is how far the host's clock is ahead."""
+    """Check the clock; `off` is how far it is ahead."""
     if abs(off) <= preflight.NOTICEABLE:
         seconds = abs(off.total_seconds())
         return ok(CLOCK, f"{seconds:.0f} s from the clock here" if seconds >= 1 else "as the clock here")
@@ -58,12 +58,12 @@ def clock(off: timedelta, shell: Shell | None) -> Check:
 
 
 def clock_off(host: Facts, here: datetime) -> timedelta:
-    """Return how far the host's clock is ahead."""
+    """Return how far the clock is ahead."""
     return datetime.fromtimestamp(host.clock, UTC) - here
 
 
 def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
-    """`ours`: machinectl set the host up."""
+    """Check the engine's service. `ours`: machinectl set the host up."""
     again = f"machinectl provision {shell.machine}"
     unit = "docker.service" if host.init == "systemd" else "the docker service"
     if not host.dockerd:
@@ -122,7 +122,6 @@ def health(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterato
 
 
 def room(disk: FileSystem, shell: Shell) -> Check:
-    """Check free space and inodes."""
     title = f"{DISK} {disk.directory}"
     if not disk.size:
         return unknown(title, "it does not tell its size")
@@ -157,7 +156,6 @@ def memory(found: Memory, shell: Shell) -> Check:
 
 
 def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Check:
-    """Check whether packages wait for a restart."""
     if interrupted:
         return broken(
             RESTART,

@@ -53,14 +53,14 @@ DATA = "/var/lib/docker"
 
 @dataclass(frozen=True)
 class Inside:
-    """What the login found; None: not checked."""
+    """The login's results; None if not checked."""
 
     checks: tuple[Check, ...]
     shell: Shell
     facts: Facts | None = None
     health: Health | None = None
     off: timedelta | None = None
-    # Who has set the host up since, "" for nobody.
+    # The name of whoever has set the host up since, or "".
     lost_to: str = ""
 
 
@@ -114,7 +114,7 @@ def of_store(store: Store, machine: Machine) -> Iterator[Check]:
 
 
 def judged(machine: Machine, way: EngineReach, inside: Inside, client: str) -> Iterator[Check]:
-    """`client` is the local docker CLI's API version."""
+    """Yield all checks. `client` is the local docker CLI's API version."""
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:
@@ -137,7 +137,7 @@ def judged(machine: Machine, way: EngineReach, inside: Inside, client: str) -> I
 
 
 def of_host(machine: Machine, directory: str, inside: Inside, found: Facts) -> Iterator[Check]:
-    """`directory` has the engine's expected certificates."""
+    """Yield the host's checks. `directory` has the engine's expected certificates."""
     ours = bool(of_kind(machine.changes, ConfigMerged))
     shell = inside.shell
     yield host_condition.service(found, shell, ours=ours)
@@ -176,7 +176,7 @@ def is_configured(found: Facts) -> bool:
 
 
 def read_identity(directory: str) -> Identity:
-    """Return none if unreadable: another check reports that."""
+    """Return no certificates if unreadable: another check reports that."""
     try:
         return Identity.read(directory)
     except MachineError:
@@ -202,7 +202,7 @@ def engine_port(machine: Machine) -> int:
 
 
 def look_inside(machine: Machine, console: Console, access: Access, timeout: float) -> Inside:
-    """Read the host's facts. Never raises MachineError."""
+    """Never raises MachineError."""
     shell = Shell(machine.name)
     try:
         ssh = endpoints_of(machine).ssh
@@ -228,7 +228,7 @@ def cautious(access: Access) -> Access:
 
 
 def refused(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineError) -> Check:
-    """An unknown key is no fault."""
+    """Report a refused host key; an unknown key is no fault."""
     if pinned_known_hosts(machine).strip() or access.strict or access.host_key:
         return failed(SSH, error)
     seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"

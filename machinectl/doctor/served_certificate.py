@@ -30,9 +30,9 @@ def served(
     *,
     lost_to: str = "",
 ) -> Check:
-    """`shown` is the served certificate (PEM); `host` is None if its disk was not read.
+    """Check `shown`, the served certificate (PEM); `host` is None if its disk was not read.
 
-    `lost_to` is who has set the host up since.
+    `lost_to` has set the host up since.
     """
     now = now or datetime.now(UTC)
     try:

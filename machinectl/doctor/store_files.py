@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 RECORD, MODES, CERTIFICATES = "Record", "Modes", "Certificates"
-# Names in one line; the rest is counted.
+# The names in one line.
 NAMED = 3
 
 
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Reader:
-    """Root may work in anybody's store."""
+    """The user; root may work in anybody's store."""
 
     uid: int
 
@@ -46,7 +46,6 @@ class Reader:
 
 
 def record(store: Store, machine: Machine) -> Check:
-    """Check that a machine is complete and nothing pending."""
     name = machine.name
     if store.is_locked(name):
         return unknown(
@@ -71,7 +70,7 @@ def record(store: Store, machine: Machine) -> Check:
 
 
 def modes(directory: str) -> Check:
-    """Check modes. Raises OSError."""
+    """Raises OSError."""
     with os.scandir(directory) as entries:
         found = [directory, *sorted(entry.path for entry in entries)]
     return private(directory, list(map(entry_of, found)), Reader.me())
@@ -83,7 +82,7 @@ def entry_of(path: str) -> Entry:
 
 
 def private(directory: str, entries: Sequence[Entry], reader: Reader) -> Check:
-    """The directory comes first in `entries`."""
+    """Check modes; the directory comes first in `entries`."""
     if os.name == "nt":
         return unknown(MODES, "not looked at: Windows has none")
     foreign = [entry for entry in entries if reader.uid not in {0, entry.uid}]
@@ -111,7 +110,6 @@ def named(entries: Sequence[Entry]) -> str:
 
 
 def certificates(store: Store, machine: Machine, now: datetime | None = None) -> Check:
-    """Check that certificates are valid and match."""
     name = machine.name
     rows = list(certificate_rows(name, machine.directory, now or datetime.now(UTC)))
     if not rows:
@@ -121,7 +119,7 @@ def certificates(store: Store, machine: Machine, now: datetime | None = None) ->
 
 
 def judged(rows: Iterable[CertificateRow], renew: str) -> Check:
-    """`renew` is a command."""
+    """Judge certificates; `renew` is a command."""
     rows = list(rows)
     wrong = [row for row in rows if row.warning and not is_soon(row)]
     if wrong:
@@ -138,7 +136,6 @@ def is_soon(row: CertificateRow) -> bool:
 
 
 def of_all(store: Store, machines: Iterable[Machine], now: datetime) -> Iterator[Check]:
-    """Yield certificates that need attention."""
     for machine in machines:
         if not machine.tls:
             continue

@@ -45,7 +45,7 @@ class Seat:
 
 
 def examine(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
-    """Asks no host. Checks the store only without `names`. Never raises MachineError."""
+    """Check without asking hosts; check the store only without `names`. Never raises MachineError."""
     if not names:
         yield from of_store(store)
     path = seat.environment.get("PATH", os.defpath)
@@ -208,7 +208,6 @@ def which_machinectl(path: str, program: str) -> Check:
 
 
 def own_program(program: str, found: list[str], foreign: list[str]) -> str:
-    """Return the path of our machinectl, else ""."""
     beside_python = os.path.join(sysconfig.get_path("scripts"), "machinectl")
     known = [each for each in found if each not in foreign]
     named = [os.path.abspath(program)] if os.path.basename(program) == "machinectl" else []
@@ -216,7 +215,7 @@ def own_program(program: str, found: list[str], foreign: list[str]) -> str:
 
 
 def is_systemds(program: str) -> bool:
-    """Return whether it is an ELF file: ours is a script."""
+    """Return whether it is an ELF file; ours is a script."""
     try:
         with open(program, "rb") as file:
             if file.read(len(ELF)) != ELF:

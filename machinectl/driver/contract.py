@@ -85,7 +85,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Where:
-    """A machine's engine URL, "" if unknown, and its SSH; without SSH it is never provisioned."""
+    """A machine's engine URL, "" if unknown, and its SSH. Without SSH, it is never provisioned."""
 
     url: str = ""
     ssh: SSHEndpoint | None = None
@@ -94,7 +94,7 @@ class Where:
 class Driver(Protocol):
     """One kind of host. The entry point is a callable that returns a Driver.
 
-    Must be thread-safe. Store all data about a machine in its state.
+    It must be thread-safe, and keep all data about a machine in the machine's state.
     """
 
     # The options of `create`. Called each time: they may change at run time.
@@ -103,7 +103,7 @@ class Driver(Protocol):
     # Raise CheckFailed or UsageError for an invalid request. Changes nothing.
     def check(self, request: Request) -> None: ...
 
-    # Return the machine's future location, as far as it is known. Changes nothing.
+    # Return the machine's future location, as far as known. Changes nothing.
     def preview(self, request: Request) -> Where: ...
 
     # Create or register the host. Returns the state, a text that is stored byte for byte. Call `keep` with the state

@@ -1,6 +1,6 @@
 """Read entry points without importlib.metadata, which takes 10 ms.
 
-Only of packages installed as directories. Format: packaging.python.org/specifications/entry-points.
+Reads only packages installed as directories. Format: packaging.python.org/specifications/entry-points.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ def origin(group: str, name: str) -> str:
 
 
 def lists() -> Iterator[str]:
-    """Yield the paths of entry_points.txt files."""
     for directory in sys.path:
         try:
             kept = [name for name in os.listdir(directory or os.curdir) if name.endswith(KEPT_IN)]

@@ -44,7 +44,6 @@ class Installed:
 
 
 def packaged() -> Iterator[Installed]:
-    """Yield drivers of installed packages."""
     from importlib import metadata
 
     for package in metadata.distributions():
@@ -57,7 +56,7 @@ def packaged() -> Iterator[Installed]:
 
 
 def made(origin: str) -> object:
-    """Create a driver from `module:attribute`."""
+    """Create a driver from an entry point, `module:attribute`."""
     module, _, attribute = origin.partition("[")[0].replace(" ", "").partition(":")
     found: Any = import_module(module)
     return functools.reduce(getattr, attribute.split("."), found)()
@@ -68,7 +67,7 @@ FINDERS: list[Callable[[], Iterable[Installed]]] = [packaged]
 
 
 def search() -> tuple[dict[str, Installed], list[DriverError]]:
-    """Find all drivers, and errors of finders. Loads none."""
+    """Return drivers by name, and errors of finders. Loads none."""
     found: dict[str, Installed] = {}
     failed = []
     for finder in FINDERS:
@@ -86,7 +85,7 @@ def search() -> tuple[dict[str, Installed], list[DriverError]]:
 
 
 def installed() -> list[Installed]:
-    """Return all drivers, sorted. Loads none."""
+    """Return all drivers by name. Loads none."""
     found, _ = search()
     return [found[name] for name in sorted(found)]
 

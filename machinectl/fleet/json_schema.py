@@ -87,7 +87,6 @@ def options(told: Schema, text: str) -> Schema:
 
 
 def by_key(drivers: Iterable[DriverKeys]) -> dict[str, list[tuple[str, Key]]]:
-    """Return keys with the drivers that have them."""
     found: dict[str, list[tuple[str, Key]]] = {}
     for driver in drivers:
         for name, key in driver.keys.items():

@@ -129,7 +129,7 @@ def check_jump(value: OptionValue) -> None:
 
 
 def check_fleet_name(value: OptionValue) -> None:
-    """Raise UsageError; a name must not look like a path."""
+    """Raise UsageError for a name that could be a path."""
     if not FLEET_NAME.fullmatch(str(value)):
         raise UsageError(
             f"{value!r} is not a valid name for a fleet",
@@ -220,7 +220,7 @@ class Drivers:
         self._all = False
 
     def of(self, name: str) -> DriverKeys:
-        """Raise DriverError if the driver is missing or does not load."""
+        """Return a driver's keys. Raises DriverError."""
         if name not in self._asked:
             try:
                 self._asked[name] = keys_of(name, load(name))
@@ -232,11 +232,9 @@ class Drivers:
         return found
 
     def broken(self) -> list[MachineError]:
-        """Return errors of used drivers."""
         return [each for each in self._asked.values() if isinstance(each, MachineError)]
 
     def known(self) -> list[DriverKeys]:
-        """Return used drivers that load."""
         return [each for each in self._asked.values() if isinstance(each, DriverKeys)]
 
     def all(self) -> list[DriverKeys]:

@@ -58,7 +58,6 @@ class FleetId(NamedTuple):
     paths: frozenset[str] = frozenset()
 
     def owns(self, recorded: str) -> bool:
-        """Return whether a recorded `fleet` is this one."""
         return recorded == self.text or recorded in self.paths
 
 

@@ -16,7 +16,7 @@ from machinectl.go.units import human_duration, human_size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# In the table's order, with headings. Only templates use the others.
+# The table's columns, with headings. The others are for templates.
 HEADINGS = {
     "ID": "CONTAINER ID",
     "Image": "IMAGE",
@@ -127,7 +127,7 @@ def image(name: str, identity: str, *, whole: bool) -> str:
 
 
 def moment(seconds: int) -> str:
-    """Return Go's format; "" if invalid."""
+    """Return Go's format, "" if invalid."""
     try:
         return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z %Z")
     except (OverflowError, ValueError, OSError):

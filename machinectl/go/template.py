@@ -85,7 +85,7 @@ class Token(NamedTuple):
 
 
 def split(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
-    """Yield texts and actions in turn, trimmed."""
+    """Yield texts and actions, trimmed."""
     position = 0
     trim = False
     while True:
@@ -301,7 +301,7 @@ class Parser:
         return Template(body, frozenset(self.used))
 
     def body(self, depth: int) -> tuple[Body, list[Token]]:
-        """Return the nodes up to else or end of this level, and that action; [] at the template's end."""
+        """Return nodes up to an else or end, and that action; [] at the template's end."""
         if depth > DEEPEST:
             raise wrong(f"it is nested more than {DEEPEST} deep")
         nodes: list[TemplateNode] = []
@@ -344,7 +344,7 @@ class Parser:
         return Range(expression, *names, body, self.otherwise(closing, "range", depth))
 
     def otherwise(self, closing: list[Token], of: str, depth: int) -> Body:
-        """Return the body after an else, up to the end; `closing` ended the previous body."""
+        """Return the body after an else; `closing` ended the previous body."""
         body = Body()
         if closing and closing[0].text == "else":
             check_alone(closing)
@@ -357,7 +357,7 @@ class Parser:
         return body
 
     def pipeline(self, action: list[Token], where: str) -> Expression:
-        """Parse a pipeline: each result is the next function's last argument."""
+        """Parse a pipeline: a result is the next function's last argument."""
         for token in action:
             if token.text == ":=":
                 raise unsupported("a variable that is not declared by a range")
@@ -519,7 +519,6 @@ FUNCTIONS: Functions = {
 
 
 def shown(text: str) -> str:
-    """Quote and shorten text for a message."""
     longest = 40
     short = text if len(text) <= longest else text[:longest] + "…"
     return f'"{short}"' if short.isprintable() and '"' not in short else repr(short)

@@ -45,7 +45,7 @@ def split(value: Any, separator: Any) -> list[str]:
 
 
 def title(value: Any) -> str:
-    """Capitalize only first letters (strings.Title)."""
+    """Capitalize first letters only (strings.Title)."""
     before = " "
     letters = []
     for letter in text(value):

@@ -10,7 +10,7 @@ SIZES = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 
 
 def human_duration(seconds: float) -> str:
-    """Return docker's rough duration: "47 hours", "2 weeks"."""
+    """Return docker's approximation: "47 hours", "2 weeks"."""
     whole = int(seconds)
     if whole < 1:
         return "Less than a second"
@@ -32,7 +32,7 @@ def human_hours(rounded: int, whole: int) -> str:
 
 
 def memory_size(size: float) -> str:
-    """Return units of 1024, four digits (BytesSize): 7.565GiB."""
+    """Return bytes in units of 1024 (BytesSize): 7.565GiB."""
     for unit in MEMORY_SIZES[:-1]:
         if size < 1024:  # noqa: PLR2004  # the next unit
             return f"{size:.4g}{unit}"
@@ -41,7 +41,7 @@ def memory_size(size: float) -> str:
 
 
 def human_size(size: float) -> str:
-    """Return units of 1000, three digits: 12.3kB."""
+    """Return bytes in units of 1000: 12.3kB."""
     for unit in SIZES[:-1]:
         if size < 1000:  # noqa: PLR2004  # the next unit
             return f"{size:.3g}{unit}"

@@ -1,6 +1,6 @@
 """Print JSON values and names like Go (fmt, encoding/json).
 
-Except that integers are printed in full: Go prints 1000000 as 1e+06.
+Integers are printed in full; Go would print 1000000 as 1e+06.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def go_json(value: Any) -> str:
 
 
 def plain_json(value: Any) -> str:
-    """Keep <, > and & (SetEscapeHTML(false))."""
+    """Return JSON with plain <, > and & (SetEscapeHTML(false))."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
@@ -59,7 +59,7 @@ def pretty_json(value: Any) -> str:
 
 
 def encoded(value: Any, margin: str | None, depth: int = 0) -> str:
-    """`margin` is the line's newline and indentation, None for one line."""
+    """Return JSON. `margin` is the line's newline and indentation, None for one line."""
     check_depth(depth)
     inner = None if margin is None else margin + INDENT
     if isinstance(value, list):

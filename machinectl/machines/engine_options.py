@@ -51,7 +51,7 @@ class EngineOptions:
 
     @functools.cached_property
     def recorded(self) -> Mapping[str, Any]:
-        """Do not modify."""
+        """The record's values; do not modify."""
         given = {option.key: getattr(self, option.key) for option in ENGINE_FLAGS}
         texts = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items() if value}
         return {**texts, **self.others}
@@ -141,7 +141,7 @@ def each_once(variables: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_address(address: str) -> None:
-    """Raise UsageError: dockerd would only fail in its restart."""
+    """Raise UsageError for an invalid address: dockerd would fail only in its restart."""
     if not address:
         return
     try:

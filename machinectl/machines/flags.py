@@ -85,7 +85,7 @@ class Flag:
 
     @property
     def offers(self) -> str | tuple[str, ...]:
-        """What completion suggests as the value; "" for a switch."""
+        """The kind of value, for completion; "" for a switch."""
         return self.value if self.metavar else ""
 
     @property
@@ -98,5 +98,5 @@ class Flag:
         return changed
 
     def for_change(self) -> Flag:
-        """Without default and environment, `set` changes only what is typed."""
+        """Remove default and environment: `set` changes only what is typed."""
         return self.with_changes(default=None, variable="")

@@ -13,12 +13,12 @@ MACHINE, HOST = "machine:", "host:"
 
 
 def resolved(name: str, is_machine: Callable[[str], bool]) -> str:
-    """Add the prefix of a machine, if one has the name, else of a host."""
+    """Add a prefix: machine, if one has the name, else host."""
     return f"{MACHINE if is_machine(name) else HOST}{name}"
 
 
 def typed(text: str, is_machine: Callable[[str], bool]) -> str:
-    """Add a prefix if there is none."""
+    """Add a prefix unless there is one."""
     return resolved(text, is_machine) if text and not is_typed(text) else text
 
 

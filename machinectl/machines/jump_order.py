@@ -1,4 +1,4 @@
-"""Order machines behind other machines' hosts."""
+"""Machines whose jump hosts are machines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def behind(store: Store) -> dict[str, list[str]]:
-    """Map jump hosts to machines behind them; skips unreadable records."""
+    """Map jump hosts to the machines behind them; skip unreadable records."""
     found: dict[str, list[str]] = {}
     for name in store.names():
         if machine := gate_of(store, name):
@@ -59,7 +59,7 @@ def is_untyped(store: Store, name: str) -> bool:
 
 
 def outermost_first(names: Sequence[str], others: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
-    """Yield groups: each machine after those behind it (see `behind`)."""
+    """Yield groups: each machine comes after those behind it (see `behind`)."""
     left = list(names)
     while left:
         # A loop of jump hosts is one group.

@@ -52,7 +52,7 @@ class SelectorToken(NamedTuple):
 
 
 def parse_selector(text: str) -> Selector:
-    """Raise UsageError with the column; also for an empty selector."""
+    """Parse a selector. Raises UsageError with the column, also for an empty one."""
     return Selector(tuple(SelectorParser(text).requirements()))
 
 

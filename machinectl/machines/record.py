@@ -213,7 +213,7 @@ class Machine:
 
 
 def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str], bool] = lambda _: False) -> Machine:
-    """Raise BrokenRecord.
+    """Parse machine.json. Raises BrokenRecord.
 
     `is_machine` interprets jump hosts of earlier versions, which did not separate machines and hosts.
     """
@@ -306,7 +306,7 @@ def broken(name: str, what: str) -> BrokenRecord:
 
 
 def check_name(name: str, doing: str = "creating") -> None:
-    """docker-machine's rule: letters, digits, - and . only."""
+    """Apply docker-machine's rule: letters, digits, - and . only."""
     if is_name(name):
         return
     why = "Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -"

@@ -62,7 +62,7 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
 
 
 def chosen_one(store: Store, names: Sequence[str]) -> str:
-    """Raise UsageError for several."""
+    """Return one machine. Raises UsageError for several."""
     found = chosen(store, names)
     if len(found) > 1:
         raise UsageError(

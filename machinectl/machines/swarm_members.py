@@ -32,7 +32,7 @@ def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
 
 
 def named(store: Store, name: str) -> list[tuple[Machine, SwarmNode]]:
-    """Return a machine's swarm, the machine first, or the named swarm. Raises MachineError."""
+    """Return the named swarm, or the machine's with the machine first. Raises MachineError."""
     there = all_nodes(store)
     own = next((node for machine, node in there if machine.name == name), None)
     swarms = [node for _, node in there if node.swarm == name]

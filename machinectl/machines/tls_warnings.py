@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def renewing(machine: Machine, files: Container[str]) -> str:
-    """Return the command for the named files."""
+    """Return the command that renews `files`."""
     name = machine.name
     if not machine.changes:
         return f"Get new ones from whoever made them, and put them in: machinectl certs import {name} <DIR>"
@@ -33,7 +33,7 @@ def advise(console: Console, machine: Machine) -> None:
 
 
 def unprotected(machine: Machine) -> str:
-    """Warn about TCP without TLS; else ""."""
+    """Warn about TCP without TLS, else return ""."""
     if machine.tls or not machine.url.startswith("tcp://"):
         return ""
     return f"{machine.url} is not protected by TLS: whoever reaches that port is root on the host"

@@ -103,7 +103,7 @@ class Inventory:
         return found
 
     def depths(self, parents: Mapping[str, list[str]]) -> dict[str, int]:
-        """Return the longest paths below `all`."""
+        """Return depths below `all`, by the longest path."""
         depths: dict[str, int] = {ALL: 0}
         left = {name: {up for up in above if up != ALL} for name, above in parents.items() if name != ALL}
         depth = 0
@@ -123,7 +123,7 @@ class Inventory:
     def groups_above(
         self, names: Iterable[str], parents: Mapping[str, list[str]], depths: Mapping[str, int]
     ) -> list[AnsibleGroup]:
-        """Return groups and parents; later ones win."""
+        """Return groups and their parents; later ones win."""
         open_ones = [*names]
         found = {ALL}
         while open_ones:
@@ -141,7 +141,7 @@ class Inventory:
         return [self.groups[name] for name in sorted(found, key=rank)]
 
     def variables(self, host: AnsibleHost, groups: list[AnsibleGroup]) -> dict[str, Variable]:
-        """Merge group variables in the file, those beside it, and the host's."""
+        """Merge variables of groups in the file, of groups beside it, and of the host."""
         found: dict[str, Variable] = {}
         for group in groups:
             found.update(group.variables)
@@ -153,7 +153,7 @@ class Inventory:
 def imported_host(
     host: AnsibleHost, groups: list[str], variables: Mapping[str, Variable], notes: Notes
 ) -> ImportedHost | None:
-    """Return None without SSH; note skipped variables."""
+    """Return None without SSH. Notes skipped variables."""
     usable = dict(readable(variables, notes))
 
     def value(names: tuple[str, ...]) -> str:
@@ -193,7 +193,7 @@ def readable(variables: Mapping[str, Variable], notes: Notes) -> Iterator[tuple[
 
 
 def jump_of(name: str, variable: Variable, notes: Notes) -> str:
-    """Return the jump host of ssh options; note the others."""
+    """Return the jump host in ssh options; note the other options."""
     try:
         words = shlex.split(variable.value)
     except ValueError:

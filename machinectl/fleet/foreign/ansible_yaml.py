@@ -51,7 +51,7 @@ def tree(text: str, path: str) -> Node | None:
 
 
 def parse(text: str, path: str) -> Inventory:
-    """Raise WrongSource for the first error."""
+    """Raises WrongSource for the first error."""
     inventory = Inventory(Spot(path))
     root = tree(text, path)
     if root is None or is_nothing(root):
@@ -155,7 +155,7 @@ def files_beneath(directory: str) -> Iterator[str]:
 
 
 def in_file(path: str, notes: Notes) -> dict[str, Variable]:
-    """Note encrypted and unreadable files."""
+    """Read variables; note encrypted and unreadable files."""
     try:
         text = contents(path)
     except WrongSource:

@@ -74,7 +74,6 @@ def kind_of(text: str) -> str:
 
 
 def is_yaml(text: str) -> bool:
-    """Check the first line with content."""
     lines = (line.strip() for line in text.splitlines())
     first = next((line for line in lines if line and not line.startswith(("#", ";"))), "")
     return bool(OF_YAML.match(first))
@@ -89,8 +88,6 @@ def hosts_in(text: str, path: str, kind: str, notes: Notes) -> list[ImportedHost
 
 
 class Importer:
-    """Converts hosts, and makes names valid."""
-
     def __init__(self, notes: Notes, machines: Sequence[str]) -> None:
         self.notes = notes
         self.machines = frozenset(machines)

@@ -38,7 +38,7 @@ KNOWN = frozenset({"host", "match", "include", *TAKEN, *MISSED})
 WILD = ("*", "?", "!")
 WILDCARD = re.compile(r"[*?]")
 MOST_COMPILED = 100_000
-# The user of Git servers, which are no hosts to set up.
+# Git servers' user: not a host to set up.
 FORGE = "git"
 
 
@@ -61,7 +61,6 @@ class Patterns:
             self._by_middle.append((longest, pattern, about))
 
     def fitting(self, name: str) -> Iterator[int]:
-        """Yield blocks with matching patterns."""
         for at in range(1, len(name) + 1):
             yield from (about for pattern, about in self._by_start.get(name[:at], ()) if is_like(name, pattern))
             yield from (about for pattern, about in self._by_end.get(name[-at:], ()) if is_like(name, pattern))
@@ -112,7 +111,7 @@ class Config:
         self.known: dict[str, dict[str, str]] = {}
 
     def read(self, text: str, path: str, outer: tuple[Condition | None, ...] = (), depth: int = 0) -> None:
-        """Blocks also need the `outer` conditions. Raises WrongSource."""
+        """Read a file. Its blocks also need the `outer` conditions. Raises WrongSource."""
         block = Block(outer)
         self.blocks.append(block)
         for number, line in enumerate(text.split("\n"), start=1):
@@ -230,7 +229,7 @@ class Config:
 
 
 def parse(text: str, path: str, notes: Notes) -> list[ImportedHost]:
-    """Raise WrongSource, also for included files."""
+    """Raises WrongSource, also for included files."""
     config = Config(notes)
     config.read(text, path)
     found = []

@@ -60,7 +60,7 @@ class Notes:
 
 
 def contents(path: str) -> str:
-    """Raise MachineError if the file is unreadable or not text."""
+    """Read a file. Raises MachineError if it is not text."""
     try:
         data = read_file(path, LONGEST_FILE)
     except (OSError, ValueError) as exc:

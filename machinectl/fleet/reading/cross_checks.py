@@ -35,7 +35,7 @@ class HostEntry(NamedTuple):
 
 
 def check(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
-    """`names` are the file's hosts and the store's machines."""
+    """Add errors. `names` are the file's hosts and the store's machines."""
     for each in hosts:
         check_certificates(each, faults)
         check_role(each, faults)
@@ -86,7 +86,7 @@ def check_identities(hosts: Sequence[HostEntry], faults: Faults) -> None:
 
 
 def normal(value: OptionValue) -> OptionValue:
-    """Compare in lower case, and URLs with ports."""
+    """Normalize for comparison: lower case, URLs with ports."""
     if not isinstance(value, str):
         return value
     text = value.strip()
@@ -99,7 +99,6 @@ def normal(value: OptionValue) -> OptionValue:
 
 
 def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
-    """Add unknown jump hosts and loops."""
     jumping = [each for each in hosts if each.host.spec.jump]
     for each in jumping:
         through = each.host.spec.jump

@@ -33,7 +33,7 @@ STDIN = "-"
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Collect no garbage meanwhile, and exempt the result later: that would take a fifth of the time."""
+    """Disable garbage collection, which takes a fifth of the time, and exempt the result later."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -49,7 +49,7 @@ def read_fleet(
 ) -> Fleet:
     """Read a file, "" for ./fleet.yaml. `machines` of the store may be jump hosts.
 
-    `text` is the content if already read: stdin can be read only once; its paths start at the working directory. Raises
+    `text` is the content if already read: stdin can be read only once. Its paths start at the working directory. Raises
     MachineError, WrongFile with all errors. Ignores conflicts with the store.
     """
     return parse_fleet(contents(path) if text is None else text, path or DEFAULT_FILE, machines, environment)
@@ -78,7 +78,7 @@ def other_file(path: str) -> str:
 
 
 def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:
-    """`name` is the user's name for the file. Raises WrongFile."""
+    """Parse a file; `name` is the user's name for it. Raises WrongFile."""
     hidden = Hidden()
     faults = Faults(called(name), hidden)
     root = joined(read(data, faults), name, faults)

@@ -88,7 +88,6 @@ class HostReader:
         self._size = 0
 
     def hosts(self) -> list[HostEntry]:
-        """Return valid hosts in file order."""
         found = [self.host(name, entry) for name, entry in self.layers.part(HOSTS).entries.items()]
         return [each for each in found if each]
 
@@ -205,7 +204,6 @@ class HostReader:
             return None
 
     def check_own(self, name: str, own: Layer, driver: DriverKeys) -> None:
-        """Add keys that the driver does not know."""
         for key, entry in own.entries.items():
             if key in COMMON or key in driver.keys:
                 continue
@@ -229,7 +227,6 @@ class HostReader:
     def check_required(
         self, name: str, entry: MapEntry, driver: DriverKeys, layer: Layer, options: Mapping[str, OptionValue]
     ) -> None:
-        """Add required options that are missing."""
         for key in driver.required:
             is_known = key in layer.entries and self.known.is_wrong(driver.keys[key], layer.entries[key].value)
             if options[driver.options[key].name] in ("", ()) and not is_known:

@@ -27,7 +27,7 @@ SUFFIXES = (".yaml", ".yml")
 
 
 def joined(root: Mapped, name: str, faults: Faults) -> Mapped:
-    """Join included files. `name` is the user's name for the file.
+    """Join included files; `name` is the user's name for the file.
 
     Adds errors. Raises WrongFile if a file is not YAML.
     """
@@ -83,7 +83,7 @@ class Join:
                 self.include(file, node.place, chain)
 
     def named(self, node: Node, chain: list[IncludedFile]) -> IncludedFile | None:
-        """Return None after an error or if already read."""
+        """Return a file, None after an error or if already read."""
         if not isinstance(node, Scalar) or node.is_null or not node.text:
             self.faults.add(node.place, f"{INCLUDE} is a list of files, this is {node.name}")
             return None

@@ -128,7 +128,7 @@ def wrong_item(check: Callable[[OptionValue], object], node: Node, value: Option
 
 
 def labels_of(node: Node) -> dict[str, Scalar]:
-    """Raise Wrong unless the node is a mapping of texts."""
+    """Return labels. Raises Wrong."""
     if isinstance(node, Scalar) and node.is_null:
         return {}
     if not isinstance(node, Mapped):

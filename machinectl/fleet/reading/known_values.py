@@ -34,7 +34,7 @@ class KnownValues:
         self._files: dict[tuple[str, str], Any] = {}
 
     def value(self, key: Key, node: Node) -> OptionValue:
-        """Return the key's default after an error."""
+        """Return a value, or the key's default after an error."""
         at = (id(key), id(node))
         if at not in self._known:
             try:
@@ -55,7 +55,6 @@ class KnownValues:
         return str(self._file("secret", path, place, lambda: read_secret(path, key)))
 
     def variables(self, paths: Sequence[str], place: Place, own: Sequence[str]) -> tuple[str, ...]:
-        """Return the engine's variables from files and `own`."""
         environment = self.values.environment
         name = create_options.ENV_FILE.name
         lines = [self._file(name, path, place, functools.partial(read_env_file, path, environment)) for path in paths]

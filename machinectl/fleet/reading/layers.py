@@ -74,7 +74,7 @@ class Layers:
         return Layer(mapped.entries, labels)
 
     def groups_of(self, own: Layer) -> tuple[str, ...]:
-        """Add unknown groups as errors."""
+        """Return a host's groups; add unknown ones as errors."""
         entry = own.entries.get(GROUPS) or self.defaults.entries.get(GROUPS)
         if entry is None or is_null(entry.value):
             return ()

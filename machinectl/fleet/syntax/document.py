@@ -37,7 +37,7 @@ LOOK_BEFORE = (
 
 @dataclass(slots=True, eq=False)
 class Scalar:
-    """`is_null`: it is empty or YAML's null."""
+    """A scalar. `is_null`: it is empty or YAML's null."""
 
     place: Place
     text: str
@@ -81,7 +81,7 @@ Node = Scalar | Listed | Mapped
 
 
 def read(data: bytes, faults: Faults, file: str = "") -> Mapped:
-    """`file` names an included file. Adds errors; raises WrongFile if it is no mapping."""
+    """Read a mapping. `file` names an included file. Adds errors. Raises WrongFile."""
     try:
         return as_mapping(read_tree(decoded(data), faults, file))
     except NotADocument as wrong:
@@ -99,7 +99,7 @@ def as_mapping(root: Node | None) -> Mapped:
 
 
 def read_tree(text: str, faults: Faults, file: str = "", *, any_tag: bool = False) -> Node | None:
-    """Return any YAML, None if empty. Raises NotADocument."""
+    """Read any YAML, None if empty. Raises NotADocument."""
     try:
         root = composed(text)
     except (yaml.YAMLError, RecursionError, ValueError) as exc:
@@ -140,7 +140,7 @@ FastLoader: Any = CSafeLoader and type("FastLoader", (Bounded, CSafeLoader), {})
 
 
 def composed(text: str) -> Any:
-    """Return None for an empty text. Raises YAMLError."""
+    """Return PyYAML's node, None if empty. Raises YAMLError."""
     if FastLoader:
         try:
             return FastLoader(text).get_single_node()

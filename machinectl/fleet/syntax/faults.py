@@ -69,7 +69,7 @@ class Faults:
         return closest_match(word, there) if self._compared <= MOST_COMPARED else ""
 
     def unknown(self, place: Place, name: str, known: Iterable[str], what: str) -> None:
-        """Suggest a similar name."""
+        """Add an unknown name, with a similar one."""
         there = tuple(known)
         # The option for a secret's file, or one without its first word.
         longer = [each for each in there if each == f"{name}-file" or each.endswith(f"-{name}")]

@@ -24,7 +24,7 @@ class Unexpandable(Exception):
 
 
 def expanded(text: str, environment: Mapping[str, str], used: dict[str, str] | None = None) -> str:
-    """Add variables to `used`. Raises Unexpandable, without their values."""
+    """Expand variables and add them to `used`. Raises Unexpandable, without their values."""
     if "$" not in text:
         return text
     return Expansion(text, environment, {} if used is None else used).whole()
@@ -44,7 +44,7 @@ class Expansion:
         return self.until("", counts=True, depth=0)
 
     def until(self, end: str, *, counts: bool, depth: int) -> str:
-        """Unless it `counts`, the text is discarded, and variables may be unset."""
+        """Read up to `end`. Unless it `counts`, the text is discarded, and variables may be unset."""
         found: list[str] = []
         while self.at < len(self.text):
             if end and self.text.startswith(end, self.at):
@@ -66,7 +66,6 @@ class Expansion:
         return "".join(found)
 
     def variable(self, *, counts: bool, depth: int) -> str:
-        """Read a variable up to its brace, and return its value."""
         if depth > DEEPEST:
             raise Unexpandable(f"${{…}} are more than {DEEPEST} levels deep")
         name = self.name()
@@ -90,7 +89,6 @@ class Expansion:
         return value
 
     def name(self) -> str:
-        """Return "" without a name."""
         start = self.at
         while self.at < len(self.text) and is_of_name(self.text[self.at], first=self.at == start):
             self.at += 1

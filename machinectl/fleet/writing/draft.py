@@ -168,7 +168,7 @@ def block(name: str, keys: Mapping[str, Value]) -> list[str]:
 
 
 def entry(key: str, value: Value, indent: int) -> list[str]:
-    """Return one line if short."""
+    """Return one line if it is short."""
     start = f"{' ' * indent}{scalar(key)}:"
     if isinstance(value, bool | int) or value is None:
         return [f"{start} {'null' if value is None else str(value).lower()}"]
@@ -185,7 +185,7 @@ def entry(key: str, value: Value, indent: int) -> list[str]:
 
 
 def text(value: str, plain: re.Pattern[str] = PLAIN) -> str:
-    """Escape $."""
+    """Quote a text, and escape $."""
     return scalar(value.replace("$", "$$"), plain)
 
 
@@ -200,12 +200,12 @@ def scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
 
 
 def is_text(value: str) -> bool:
-    """Return whether YAML 1.1 reads unquoted text."""
+    """Return whether YAML 1.1 reads it as text without quotes."""
     return bool(RESOLVER.resolve(yaml.ScalarNode, value, (True, False)) == TEXT_TAG)
 
 
 def is_number(value: str) -> bool:
-    """Return whether editors might see a number."""
+    """Return whether other YAML readers, such as editors, might see a number."""
     try:
         float(value)
     except ValueError:

@@ -114,7 +114,7 @@ def one_word(value: object) -> str:
 
 
 def from_home(value: OptionValue) -> OptionValue:
-    """Use ~, so that others can use the path."""
+    """Use ~, so that others can use the path, too."""
     home = os.path.join(os.path.expanduser("~"), "")
     return f"~/{value.removeprefix(home)}" if isinstance(value, str) and value.startswith(home) else value
 

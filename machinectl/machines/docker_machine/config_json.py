@@ -51,7 +51,7 @@ SWARM_OPTIONS: dict[str, Any] = {
 
 
 def config_json(machine: Machine, directory: str) -> dict[str, Any]:
-    """Use absolute paths, as docker-machine does."""
+    """Return config.json with absolute paths."""
     further = machine.origin.get(FIELDS)
     return with_further(own_fields(machine, directory), without_secrets(further) if isinstance(further, dict) else {})
 
@@ -146,7 +146,7 @@ def driver_state(machine: Machine) -> dict[str, Any] | None:
 
 
 def finite(text: str) -> float:
-    """Raise ValueError unless a JSON number is finite."""
+    """Raise ValueError for NaN and Infinity."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(text)
@@ -154,7 +154,7 @@ def finite(text: str) -> float:
 
 
 def address(url: str) -> str:
-    """Return a URL's host, "" without one (a socket, an incomplete machine)."""
+    """Return a URL's host, "" without one (a socket)."""
     try:
         return engine_url.parse(url).host
     except MachineError:

@@ -101,7 +101,6 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
 
 
 def without_key(becoming: Becoming) -> Becoming:
-    """Use the user's own keys."""
     machine = becoming.machine
     machine.driver_state = json.dumps({**json.loads(machine.driver_state), "SSHKeyPath": ""})
     return becoming
@@ -144,7 +143,6 @@ def is_option(option: str) -> bool:
 
 
 def farewell(old: OldMachine) -> Iterator[str]:
-    """Yield differences from docker-machine."""
     if old.in_swarm:
         yield "it was in a Swarm of docker-machine's --swarm, a product that no longer exists: not taken over"
     if old.driver not in MAKE_NOTHING:

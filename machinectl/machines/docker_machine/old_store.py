@@ -80,7 +80,7 @@ def check_apart(root: str) -> None:
 
 
 def is_its_own(root: str, name: str) -> bool:
-    """Return whether docker-machine owns it: both programs may share a store."""
+    """Return whether docker-machine owns it; both programs may share a store."""
     directory = directory_of(root, name)
     return os.path.lexists(os.path.join(directory, RECORD)) and not os.path.lexists(os.path.join(directory, OURS))
 
@@ -150,7 +150,7 @@ class OldMachine:
 
 
 def read(root: str, name: str) -> OldMachine:
-    """Raise BrokenRecord, or StoreError without permission."""
+    """Read a record. Raises BrokenRecord, or StoreError without permission."""
     if not is_name(name):
         raise BrokenRecord(
             f"The machine {name!r} of docker-machine's store has no machine's name",
@@ -303,7 +303,7 @@ def is_file_name(word: str) -> bool:
 
 
 def owners_in(root: str) -> set[int]:
-    """Return ours; for root, also the store owner's."""
+    """Return allowed file owners: the user; for root, also the store's owner."""
     if os.name == "nt":
         return set()
     user = os.geteuid()

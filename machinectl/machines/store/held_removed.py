@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def read_removed(store: Store, name: str) -> Machine:
-    """Raise NoSuchMachine."""
+    """Return a removed machine. Raises NoSuchMachine."""
     for machine in removed_machines(store):
         if machine.name == name:
             return machine
@@ -26,7 +26,7 @@ def read_removed(store: Store, name: str) -> Machine:
 
 
 class HeldRemoved(Held):
-    """A removed machine, locked by `Store.writing`. Followers are not called."""
+    """A removed machine, locked as in `Store.writing`. Followers are not called."""
 
     def __init__(self, store: Store, name: str, waiting: Callable[[], None] | None = None) -> None:
         super().__init__(store, name, waiting, read=partial(read_removed, store), followers=())

@@ -20,7 +20,7 @@ LONGEST_CAUSE = 4000
 
 
 def record_failure(held: Held, cause: str) -> None:
-    """Record nothing else of `held.machine`. Ignores store errors."""
+    """Record only the failure, not `held.machine`. Ignores store errors."""
     with suppress(StoreError):
         set_failure(held, readable(held.read, held.name), {"when": now(), "cause": cause[:LONGEST_CAUSE]})
 

@@ -16,7 +16,7 @@ HELD: dict[str, object] = {}
 
 
 class Lock:
-    """A lock; while waiting for it, `waiting` is called repeatedly, and pauses."""
+    """A file lock. While it waits, it calls `waiting`, which pauses, repeatedly."""
 
     def __init__(self, path: str, waiting: Callable[[], None] | None = None) -> None:
         self.path = path
@@ -24,7 +24,7 @@ class Lock:
         self.descriptor = -1
 
     def acquire(self, *, wait: bool) -> bool:
-        """Without `wait`, return False if another process holds it."""
+        """Take the lock. Without `wait`, return False if another process holds it."""
         import fcntl
 
         with Translated(self.path):

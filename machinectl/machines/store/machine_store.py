@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Store(StorePaths):
-    """Reading takes no lock and never sees partial records."""
+    """One user's machines. Reading takes no lock and never sees partial records."""
 
     def __init__(
         self, root: str = "", followers: Sequence[Follower] = (), warn: Callable[[str], None] = lambda _: None
@@ -43,7 +43,7 @@ class Store(StorePaths):
         self.followers = followers
 
     def check_exists(self, name: str) -> None:
-        """Raise NoSuchMachine."""
+        """Raise NoSuchMachine if there is no such machine."""
         if not self.exists(name):
             raise self.no_such(name)
 
@@ -58,7 +58,7 @@ class Store(StorePaths):
         return no_such_machine(self, name)
 
     def read(self, name: str) -> record.Machine:
-        """Raise NoSuchMachine, record.BrokenRecord or StoreError."""
+        """Read a machine. Raises NoSuchMachine, record.BrokenRecord or StoreError."""
         if not record.is_name(name):
             raise self.no_such(name)
         path = os.path.join(self.directory(name), RECORD)
@@ -77,14 +77,14 @@ class Store(StorePaths):
         return record.parse(name, text, self.directory(name), self.exists)
 
     def read_ready(self, name: str) -> record.Machine:
-        """Raise MachineError, also if the machine is incomplete."""
+        """Read a machine. Raises MachineError, also if it is incomplete."""
         return record.check_ready(self.read(name))
 
     def writing(self, name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[Held]:
         """Lock a machine or a free name: `with store.writing(name) as held:`.
 
-        Waits for another process; `waiting` is called repeatedly, and pauses. Raises MachineError if this process holds
-        the lock.
+        While it waits for another process, it calls `waiting`, which pauses, repeatedly. Raises MachineError if this
+        process holds the lock.
         """
         return Held(self, name, waiting)
 
@@ -271,7 +271,7 @@ def readable(read: Callable[[str], record.Machine], name: str) -> record.Machine
 
 
 def name_taken(store: Store, name: str) -> MachineError | None:
-    """Return an error, None if free. macOS ignores case."""
+    """Return the error for a taken name, else None. macOS ignores case."""
     if os.path.lexists(store.directory(name)):
         return MachineError(f'Docker machine "{name}" already exists', f"Choose another name{or_forget(store, name)}")
     if other := same_name(name, store.names()):
@@ -288,7 +288,7 @@ def same_name(name: str, others: Iterable[str]) -> str:
 
 
 def or_forget(store: Store, name: str) -> str:
-    """Return the command that frees a name, for a hint."""
+    """Return the command that frees a name."""
     directory = store.directory(name)
     if not os.path.isdir(directory):
         return f", or move {quoted(directory)} away: mv {quoted(directory)} {quoted(f'{store.root}/{name}.old')}"

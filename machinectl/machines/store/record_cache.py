@@ -32,7 +32,7 @@ class Records(Mapping[str, Machine | MachineError]):
         return name in self._read
 
     def __getitem__(self, name: str) -> Machine | MachineError:
-        """Raise KeyError, also if the machine was removed meanwhile."""
+        """Raises KeyError if the machine was removed meanwhile, too."""
         found = self._read[name]
         if found is None:
             try:

@@ -29,7 +29,7 @@ def make_directory(store: StorePaths, path: str) -> None:
 
 
 def keep_private(store: StorePaths, directory: str) -> None:
-    """Raise StoreError if others own the directory or may write to it.
+    """Make it private. Raises StoreError if others own it or may write to it.
 
     Root may work in anybody's store.
     """

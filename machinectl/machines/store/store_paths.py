@@ -40,7 +40,7 @@ class NoSuchMachine(MachineError):
 def default_root() -> str:
     """Return platformdirs' answer on Linux, without its 20 ms.
 
-    Also for macOS, where a path with a space would break `docker $(machinectl config NAME)`.
+    On macOS, too: a path with a space would break `docker $(machinectl config NAME)`.
     """
     if os.name == "nt":
         import platformdirs
@@ -81,7 +81,7 @@ class StorePaths:
         return os.path.join(self.machines, name)
 
     def names(self) -> list[str]:
-        """Return names in natural order, with unreadable records, too."""
+        """Return names in natural order, also of unreadable records."""
         with Translated(self.machines):
             try:
                 with os.scandir(self.machines) as entries:
@@ -91,7 +91,7 @@ class StorePaths:
         return sorted(found, key=record.natural)
 
     def exists(self, name: str) -> bool:
-        """Return whether a machine exists, even if its record is unreadable."""
+        """Return whether a machine exists, maybe with an unreadable record."""
         return record.is_name(name) and os.path.isdir(self.directory(name))
 
     def is_docker_machines(self, name: str) -> bool:
@@ -102,11 +102,11 @@ class StorePaths:
         )
 
     def lock_path(self, name: str) -> str:
-        """Return a path that ignores case: such names share a lock."""
+        """Return the lock's path; names that differ only in case share it."""
         return os.path.join(self.locks, name.lower())
 
     def is_locked(self, name: str) -> bool:
-        """Return whether a process is writing the machine. Writes nothing."""
+        """Return whether a process is writing the machine."""
         return is_locked(self.lock_path(name))
 
     def is_unsettled(self, name: str) -> bool:
