@@ -227,9 +227,9 @@ class ServerAddress(NamedTuple):
 
 
 def look_up(host: str, user: str, ssh_port: int) -> ServerAddress:
-    """Complete the options with the user's SSH configuration.
+    """Complete the options with the user's SSH configuration, else docker-machine's default, root.
 
-    `ssh -G` always names a user: the local one means none is configured. Then use root, as docker-machine does.
+    `ssh -G` always names a user: the local one means none is configured.
     """
     found = ssh_settings(SSHEndpoint(host, user, ssh_port))
     written_down = found.user if found.user != getpass.getuser() else ""
@@ -248,7 +248,6 @@ def resolves(name: str) -> bool:
 
 
 def known(instance: Instance) -> dict[str, Any]:
-    """Return a server's recorded state. Raises DriverError."""
     try:
         state = json.loads(instance.state)
     except (ValueError, RecursionError):

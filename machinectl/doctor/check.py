@@ -47,5 +47,4 @@ def failed(title: str, error: MachineError) -> Check:
 
 
 def unseen(titles: Iterable[str], why: str) -> list[Check]:
-    """Return unknown checks: an earlier failure skipped them."""
     return [unknown(title, f"not looked at: {why}") for title in titles]

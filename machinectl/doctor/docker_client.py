@@ -43,7 +43,6 @@ def docker_cli(path: str) -> Check:
 
 
 def version_of(program: str) -> str | None:
-    """Return the first line of `--version`, None if it fails."""
     try:
         done = subprocess.run(
             [program, "--version"], capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL
@@ -62,7 +61,6 @@ def spoken(path: str) -> str:
 
 @cache
 def said_by(program: str) -> str:
-    """Cached: ask once for all machines."""
     command = [program, "version", "--format", "{{.Client.DefaultAPIVersion}}"]
     environment = {**os.environ, **NO_ENGINE}
     for variable in ("DOCKER_CONTEXT", "DOCKER_API_VERSION", "DOCKER_TLS_VERIFY"):

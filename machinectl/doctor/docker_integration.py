@@ -81,7 +81,6 @@ def plugin(path: str) -> Check:
 
 
 def started_by(path: str) -> str:
-    """Return the program that the plugin starts, else ""."""
     try:
         lines = os.fsdecode(read_file(path)).splitlines()
         return next(shlex.split(line.partition("=")[2])[0] for line in lines if line.startswith("program="))
@@ -90,7 +89,6 @@ def started_by(path: str) -> str:
 
 
 def contexts(found: Sequence[ContextStatus]) -> Iterator[Check]:
-    """Yield wrong contexts, else one line for all."""
     wrong: dict[Check, list[str]] = {}
     for each in found:
         if each.why:

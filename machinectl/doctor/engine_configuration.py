@@ -64,7 +64,6 @@ def different(host: Facts, target: Target) -> list[str]:
 
 
 def ours_in_there(host: Facts) -> set[str]:
-    """Return files compared by key, or not at all."""
     return {host.config_path, f"{host.config_path}.before-machinectl"}
 
 
@@ -75,7 +74,6 @@ def state(host: Facts, file: NewFile) -> str:
 
 
 def key(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
-    """Describe a key's difference, with secrets masked."""
     if name not in there:
         return f'"{name}" is not set'
     now = json.dumps(without_secret_of(name, there[name]))

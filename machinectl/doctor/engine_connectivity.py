@@ -37,8 +37,8 @@ NAME, TCP, TLS, API, SOCKET, SSH_URL = "Name", "TCP", "TLS", "Engine", "Socket",
 class EngineReach:
     """How far a connection got.
 
-    `shown` is the server's certificate as PEM, b"" if unseen; `off` is how far the host's clock is ahead, None if
-    unknown. `least` and `most` are API versions. `directory` has the certificates used, maybe pending ones.
+    `shown` is the server's certificate as PEM, or b""; `off` is how far the host's clock is ahead, or None. `least` and
+    `most` are API versions. `directory` has the certificates used, maybe pending ones.
     """
 
     checks: tuple[Check, ...]
@@ -134,7 +134,6 @@ def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> Engine
 
 
 def quietly(look: Callable[[], Found], otherwise: Found) -> Found:
-    """Return `otherwise` after an error."""
     try:
         return look()
     except (MachineError, OSError, ValueError, TypeError):

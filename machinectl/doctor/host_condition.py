@@ -58,7 +58,6 @@ def clock(off: timedelta, shell: Shell | None) -> Check:
 
 
 def clock_off(host: Facts, here: datetime) -> timedelta:
-    """Return how far the clock is ahead."""
     return datetime.fromtimestamp(host.clock, UTC) - here
 
 

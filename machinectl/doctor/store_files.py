@@ -70,7 +70,6 @@ def record(store: Store, machine: Machine) -> Check:
 
 
 def modes(directory: str) -> Check:
-    """Raises OSError."""
     with os.scandir(directory) as entries:
         found = [directory, *sorted(entry.path for entry in entries)]
     return private(directory, list(map(entry_of, found)), Reader.me())
@@ -96,7 +95,6 @@ def private(directory: str, entries: Sequence[Entry], reader: Reader) -> Check:
 
 
 def is_open(entry: Entry) -> bool:
-    """Return whether others may read a directory or key."""
     if stat.S_ISLNK(entry.mode):
         return False
     file = os.path.basename(entry.path)
@@ -119,7 +117,6 @@ def certificates(store: Store, machine: Machine, now: datetime | None = None) ->
 
 
 def judged(rows: Iterable[CertificateRow], renew: str) -> Check:
-    """Judge certificates; `renew` is a command."""
     rows = list(rows)
     wrong = [row for row in rows if row.warning and not is_soon(row)]
     if wrong:

@@ -131,7 +131,6 @@ def to_be_made(root: str) -> Check:
 
 
 def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
-    """Yield unusable records; add the others to `machines`."""
     wrong, theirs = [], []
     for name in store.names():
         if store.is_docker_machines(name):

@@ -1,7 +1,7 @@
 """The API for drivers, which import nothing else from machinectl.
 
-`Driver` is the contract; examples/cupboard implements it. Derive tests from `machinectl.testing.DriverContract`. Only
-the core uses `installed_drivers`.
+`Driver` is the contract, examples/cupboard an example, `machinectl.testing.DriverContract` the tests. Only the core
+uses `installed_drivers`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class DriverError(MachineError):
 class NoPowerSwitch(DriverError):
     """The driver cannot switch power; machinectl then uses SSH, if available.
 
-    `mac` is the network card's address (12:34:56:78:9a:bc) for Wake-on-LAN, if known.
+    `mac` is the network card's address (12:34:56:78:9a:bc), for Wake-on-LAN.
     """
 
     def __init__(self, cause: str, hint: str = "", *, mac: str = "") -> None:
@@ -42,9 +42,8 @@ class Option:
     `variable` is an environment variable. `choices` limits a str or each item of a tuple. A `secret` str has no
     default; it comes from `--NAME-file FILE` or the variable, and is never stored.
 
-    A `path` is local and stored as absolute; `~` is the home directory, and fleet.yaml's paths are relative to that
-    file. `check` looks only at the value and raises UsageError. Machines with equal `identity` options are the same
-    host.
+    A `path` is local and stored as absolute: relative to fleet.yaml there, with ~ for the home directory. `check` looks
+    only at the value and raises UsageError. Machines with equal `identity` options are the same host.
     """
 
     name: str
@@ -63,8 +62,8 @@ class Option:
 class Request:
     """A machine to create.
 
-    `directory` is the machine's, absolute; it does not exist yet in `check` and `preview`. `options` has all options.
-    `tls` None: the URL decides. `state` is the last one of an interrupted `create`, else "".
+    `directory` is absolute, and does not exist yet in `check` and `preview`. `options` has all options. `tls` None: the
+    URL decides. `state` is the last one of an interrupted `create`, else "".
     """
 
     name: str
@@ -94,7 +93,7 @@ class Where:
 class Driver(Protocol):
     """One kind of host. The entry point is a callable that returns a Driver.
 
-    It must be thread-safe, and keep all data about a machine in the machine's state.
+    Thread-safe; keeps all data about a machine in its state.
     """
 
     # The options of `create`. Called each time: they may change at run time.
@@ -161,7 +160,6 @@ def options_stay(_driver: object, instance: Instance, options: Mapping[str, Opti
 
 
 def power_at_hand(_driver: object, _instance: Instance, _verb: str) -> DriverError | None:
-    """`no_power` of a driver that can switch every host."""
     return None
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def typed(option: Option) -> str:
-    """Return the flag; a secret's flag names a file."""
     return f"--{option.name}-file" if option.secret else f"--{option.name}"
 
 

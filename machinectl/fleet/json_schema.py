@@ -95,7 +95,6 @@ def by_key(drivers: Iterable[DriverKeys]) -> dict[str, list[tuple[str, Key]]]:
 
 
 def of_drivers(keys: Sequence[tuple[str, Key]]) -> Schema:
-    """Return the schema of a key that several drivers may have."""
     made = [described(key, f" (driver {name}{', required' if key.required else ''})") for name, key in keys]
     return made[0] if len(made) == 1 else {"anyOf": made}
 

@@ -238,7 +238,6 @@ class Drivers:
         return [each for each in self._asked.values() if isinstance(each, DriverKeys)]
 
     def all(self) -> list[DriverKeys]:
-        """Return installed drivers that load."""
         if not self._all:
             self._all = True
             for each in installed():
@@ -247,7 +246,6 @@ class Drivers:
         return self.known()
 
     def who_has(self, name: str) -> str:
-        """Return the first driver with that key, else ""."""
         having = (each.name for find in (self.known, self.all) for each in find() if name in each.keys)
         return next(having, "")
 

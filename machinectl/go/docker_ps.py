@@ -127,7 +127,6 @@ def image(name: str, identity: str, *, whole: bool) -> str:
 
 
 def moment(seconds: int) -> str:
-    """Return Go's format, "" if invalid."""
     try:
         return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z %Z")
     except (OverflowError, ValueError, OSError):

@@ -1,7 +1,7 @@
-"""The part of Go's text/template for `ls --format` and `inspect --format`.
+"""The part of Go's text/template for `--format`: https://pkg.go.dev/text/template.
 
-Fields, strings, numbers, pipelines, json, prettyjson, index, if, range, trim markers, comments:
-https://pkg.go.dev/text/template. The rest is refused by name.
+Fields, strings, numbers, pipelines, json, prettyjson, index, if, range, trim markers, comments. The rest is refused by
+name.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def parse(
     functions: Functions | None = None,
     methods: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Template:
-    r"""Parse a template. Raises UsageError that names what is unsupported or wrong.
+    r"""Parse a template. Raises UsageError that names the error.
 
     `fields` are the root's: unknown ones are refused before a host is asked. If None, missing fields become `<no
     value>`. With `escapes`, \t and \n outside of actions are tab and newline, as in `docker-machine ls --format`.
@@ -85,7 +85,6 @@ class Token(NamedTuple):
 
 
 def split(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
-    """Yield texts and actions, trimmed."""
     position = 0
     trim = False
     while True:
@@ -122,7 +121,6 @@ def comment_end(text: str, start: int) -> int:
 
 
 def tokens(text: str, position: int) -> tuple[list[Token], int]:
-    """Return an action's tokens and its end."""
     found: list[Token] = []
     apart = True
     while position < len(text) and CLOSING.match(text, position) is None:
@@ -269,10 +267,7 @@ class Template(NamedTuple):
     fields: frozenset[str]
 
     def render(self, data: Any) -> str:
-        """Render JSON data.
-
-        Raises UsageError where Go fails, too: a field of a value without fields, an index out of range.
-        """
+        """Render JSON data. Raises UsageError where Go fails, too."""
         root = MISSING if data is None else data
         return HALVES.sub("\ufffd", "".join(self.body.render(Scope(root, {"$": root}))))
 

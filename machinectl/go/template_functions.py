@@ -45,7 +45,6 @@ def split(value: Any, separator: Any) -> list[str]:
 
 
 def title(value: Any) -> str:
-    """Capitalize first letters only (strings.Title)."""
     before = " "
     letters = []
     for letter in text(value):

@@ -1,6 +1,6 @@
 """Jump hosts in records: `machine:NAME`, `host:` with ssh -J's argument, or "".
 
-The prefix is set when the name is typed: later machines of that name do not become jump hosts.
+The prefix never changes: later machines of that name do not become jump hosts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ def resolved(name: str, is_machine: Callable[[str], bool]) -> str:
 
 
 def typed(text: str, is_machine: Callable[[str], bool]) -> str:
-    """Add a prefix unless there is one."""
     return resolved(text, is_machine) if text and not is_typed(text) else text
 
 
@@ -31,7 +30,6 @@ def machine_of(jump: str) -> str:
 
 
 def host_of(jump: str) -> str:
-    """Return ssh -J's argument, else ""."""
     return jump.removeprefix(HOST) if jump.startswith(HOST) else ""
 
 

@@ -34,7 +34,7 @@ def gate_of(store: Store, name: str) -> str:
 
 
 def keep_jump_hosts(store: Store, console: Console) -> None:
-    """Add prefixes to jump hosts of earlier versions, before names are added or removed.
+    """Add prefixes to jump hosts of earlier versions, before names change.
 
     No lock may be held.
     """

@@ -78,7 +78,7 @@ class Machine:
 
     `url` is in docker's notation. `driver_state` is the driver's text, byte for byte; `made`: the driver created the
     host and must remove it. `fleet` is a name or path. `changes` were made on the host, `pending` is an unfinished
-    verb, `looked_at` the last time the host matched the record. `mac` is the network card's address. `origin` is an
+    verb, `looked_at` the last time the host matched the record. `mac` is the network card's. `origin` is an
     `origin.Origin`, `swarm` a `swarm_node.SwarmNode`, `revision` the host's last known change
     (`hosts.lifecycle.revisions`). `unknown` has other versions' keys. `directory` is absolute, "" without a store.
     `untyped_jump`: an earlier version wrote `jump`.
@@ -118,7 +118,6 @@ class Machine:
         return machine
 
     def fill(self, name: str, directory: str, values: Mapping[str, Any]) -> None:
-        """Set all attributes; missing values get defaults."""
         self.name = name
         self.directory = directory
         self.untyped_jump = False
@@ -146,7 +145,6 @@ class Machine:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """The host's changes, oldest first."""
         if not self._changes:
             return ()
         from machinectl.host_changes import load
@@ -198,7 +196,6 @@ class Machine:
 
     @property
     def why(self) -> str:
-        """Why the machine is incomplete, in one line."""
         cause = str(self.failure.get("cause", "")).strip().partition("\n")[0].rstrip(":")
         return cause or ("its creation was interrupted" if self.phase is not Phase.READY else "")
 

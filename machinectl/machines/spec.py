@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CertificateFiles:
-    """A directory, or a client's three files."""
-
     directory: str = ""
     ca: str = ""
     certificate: str = ""

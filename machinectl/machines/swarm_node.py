@@ -41,7 +41,6 @@ class SwarmNode:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> SwarmNode | None:
-        """Return None if missing or invalid."""
         words = [data.get(key, "") for key in ("swarm", "cluster", "node", "role", "before")]
         words.append(data.get("membership", MEMBER))
         if not all(isinstance(word, str) and word.isprintable() for word in words):

@@ -33,7 +33,6 @@ def advise(console: Console, machine: Machine) -> None:
 
 
 def unprotected(machine: Machine) -> str:
-    """Warn about TCP without TLS, else return ""."""
     if machine.tls or not machine.url.startswith("tcp://"):
         return ""
     return f"{machine.url} is not protected by TLS: whoever reaches that port is root on the host"

@@ -60,8 +60,6 @@ class AnsibleHost:
 
 
 class Inventory:
-    """Groups and hosts in file order."""
-
     def __init__(self, spot: Spot) -> None:
         self.spot = spot
         self.groups: dict[str, AnsibleGroup] = {name: AnsibleGroup(name, spot) for name in (ALL, UNGROUPED)}
@@ -103,7 +101,6 @@ class Inventory:
         return found
 
     def depths(self, parents: Mapping[str, list[str]]) -> dict[str, int]:
-        """Return depths below `all`, by the longest path."""
         depths: dict[str, int] = {ALL: 0}
         left = {name: {up for up in above if up != ALL} for name, above in parents.items() if name != ALL}
         depth = 0

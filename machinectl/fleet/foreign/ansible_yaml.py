@@ -91,7 +91,6 @@ class YamlReader:
                 left += [(child, entry.place, entry.value, name) for child, entry in children.items()]
 
     def hosts(self, node: Node) -> Iterator[tuple[str, Spot, dict[str, Variable]]]:
-        """Yield a group's hosts; expand ranges."""
         if is_nothing(node):
             return
         for pattern, entry in mapping(node, self.path, "hosts").entries.items():
@@ -155,7 +154,6 @@ def files_beneath(directory: str) -> Iterator[str]:
 
 
 def in_file(path: str, notes: Notes) -> dict[str, Variable]:
-    """Read variables; note encrypted and unreadable files."""
     try:
         text = contents(path)
     except WrongSource:

@@ -155,7 +155,6 @@ class Importer:
         keys["ssh-jump"] = jump
 
     def groups(self, found: Iterable[ImportedHost]) -> dict[str, dict[str, Value]]:
-        """Return groups, each with a label of its name."""
         names = dict.fromkeys(as_group(name) for each in found for name in each.groups)
         return {name: {"labels": {name: ""}} for name in names}
 

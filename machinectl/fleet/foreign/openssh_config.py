@@ -1,7 +1,6 @@
 """Hosts of an ssh_config: the names in Host lines, without patterns.
 
-Format: https://man.openbsd.org/ssh_config. Relative Includes are beside the file. Skips `Match` blocks, as we run no
-programs.
+Format: https://man.openbsd.org/ssh_config. Relative Includes are beside the file. Skips `Match`, as we run no programs.
 """
 
 from __future__ import annotations
@@ -100,8 +99,6 @@ class Block:
 
 
 class Config:
-    """Blocks of a file and included files, in order."""
-
     def __init__(self, notes: Notes) -> None:
         self.notes = notes
         self.blocks: list[Block] = []
@@ -182,7 +179,6 @@ class Config:
 
     @functools.cached_property
     def index(self) -> tuple[dict[str, list[int]], Patterns, list[int]]:
-        """Return block numbers by name, for patterns, and for all."""
         own: dict[str, list[int]] = {}
         patterns = Patterns()
         general: list[int] = []

@@ -23,8 +23,6 @@ class Spot:
 
 
 class WrongSource(MachineError):
-    """A file has an error or is of another kind."""
-
     def __init__(self, spot: Spot, why: str, hint: str = "Correct it, or name its kind: --from") -> None:
         super().__init__(f"{spot}: {one_line(why)}", hint)
 
@@ -60,7 +58,6 @@ class Notes:
 
 
 def contents(path: str) -> str:
-    """Read a file. Raises MachineError if it is not text."""
     try:
         data = read_file(path, LONGEST_FILE)
     except (OSError, ValueError) as exc:

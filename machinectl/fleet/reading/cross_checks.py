@@ -30,7 +30,6 @@ class HostEntry(NamedTuple):
     entries: Mapping[str, MapEntry]
 
     def place(self, key: str) -> Place:
-        """Return a key's place, else the host's."""
         return self.entries[key].value.place if key in self.entries else self.host.place
 
 

@@ -49,8 +49,8 @@ def read_fleet(
 ) -> Fleet:
     """Read a file, "" for ./fleet.yaml. `machines` of the store may be jump hosts.
 
-    `text` is the content if already read: stdin can be read only once. Its paths start at the working directory. Raises
-    MachineError, WrongFile with all errors. Ignores conflicts with the store.
+    `text` is the content if already read, as stdin can be read only once. Its paths start at the working directory.
+    Raises MachineError, WrongFile with all errors. Ignores conflicts with the store.
     """
     return parse_fleet(contents(path) if text is None else text, path or DEFAULT_FILE, machines, environment)
 

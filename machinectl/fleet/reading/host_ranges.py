@@ -40,7 +40,6 @@ def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
 
 
 def counted_in(name: str, entry: MapEntry, faults: Faults) -> list[str]:
-    """Return a range's names; none after an error."""
     if "[" not in name:
         return [name]
     try:

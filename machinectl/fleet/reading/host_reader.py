@@ -52,8 +52,6 @@ NOTHING_ASKED = EngineOptions()
 
 
 class HostSettings(NamedTuple):
-    """Values by key, the driver's options, and the rest of a spec."""
-
     found: Mapping[str, OptionValue]
     options: dict[str, OptionValue]
     typed: dict[str, str]
@@ -159,7 +157,6 @@ class HostReader:
         return options
 
     def shared(self, groups: tuple[str, ...], base: Layer, driver: DriverKeys) -> HostSettings:
-        """Return settings shared by groups and driver."""
         if (groups, driver.name) not in self._shared:
             self._shared[groups, driver.name] = self.settings(base, driver)
         return self._shared[groups, driver.name]
@@ -242,7 +239,6 @@ class HostReader:
 
 
 def sets_options_only(own: Layer, driver: DriverKeys) -> bool:
-    """Return whether a host sets only groups and non-secret driver options."""
     # A loop is faster than all() in large fleets.
     for key, entry in own.entries.items():
         if key != GROUPS and (key not in driver.open_keys or is_null(entry.value)):
@@ -285,7 +281,6 @@ def as_written(layer: Layer) -> dict[str, str]:
 
 
 def text_of(node: Node) -> str:
-    """Return a scalar or list as typed."""
     if isinstance(node, Scalar):
         return node.text
     nodes = node.items if isinstance(node, Listed) else []

@@ -43,8 +43,6 @@ def joined(root: Mapped, name: str, faults: Faults) -> Mapped:
 
 @dataclass(frozen=True)
 class IncludedFile:
-    """A file's displayed name and real path."""
-
     name: str
     path: str
 

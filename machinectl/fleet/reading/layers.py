@@ -50,7 +50,6 @@ class Layers:
         self._bases: dict[tuple[str, ...], Layer] = {}
 
     def part(self, name: str) -> Mapped:
-        """Return a part, empty if missing."""
         entry = self.root.entries.get(name)
         return (self.mapping(name, entry.value) if entry else None) or Mapped(self.root.place)
 

@@ -85,7 +85,6 @@ class Faults:
         self.add(place, f"{name!r} is defined twice: first in {self.where(first, place)}")
 
     def where(self, other: Place, place: Place) -> str:
-        """Return a place as seen from another one."""
         return f"line {other.line}" if other.file == place.file else f"{other.file or self.name}:{other.line}"
 
     def line(self, place: Place, text: str) -> str:

@@ -36,7 +36,6 @@ class Hidden:
         return self._without_beginnings(self._pattern.sub(lambda found: self._shown[found[0]], text))
 
     def _without_beginnings(self, text: str) -> str:
-        """Replace values that are cut off in the text."""
         whole, *rest = text.split(CUT)
         for part in rest:
             for form, shown in self._shown.items():

@@ -1,8 +1,8 @@
 """Expand environment variables in fleet files.
 
 As in compose (https://docs.docker.com/reference/compose-file/interpolation/): `${NAME}`, `${NAME:-text}` if NAME is
-empty or unset, `${NAME-text}` if unset; text may have variables. `$$` or a `$` before other text is `$`. Values are not
-expanded again.
+empty or unset, `${NAME-text}` if unset; text may have variables. `$$`, or a `$` before other text, is `$`. Values are
+not expanded again.
 """
 
 from __future__ import annotations

@@ -50,7 +50,6 @@ def decoded(data: bytes) -> str:
 
 
 def place_after(text: str) -> Place:
-    """Return the place after `text`."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return Place(len(lines), len(lines[-1]) + 1)
 

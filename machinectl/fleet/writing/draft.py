@@ -68,7 +68,6 @@ class Draft:
         return "".join(f"{line}\n" for line, _ in self.lines())
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return lines with their hosts, or ""."""
         defaults, hosts = shared(self.hosts, self.options) if self.shares else ({}, list(map(with_driver, self.hosts)))
         lines = [comment(line) for line in self.heading]
         if self.name:
@@ -168,7 +167,6 @@ def block(name: str, keys: Mapping[str, Value]) -> list[str]:
 
 
 def entry(key: str, value: Value, indent: int) -> list[str]:
-    """Return one line if it is short."""
     start = f"{' ' * indent}{scalar(key)}:"
     if isinstance(value, bool | int) or value is None:
         return [f"{start} {'null' if value is None else str(value).lower()}"]

@@ -51,7 +51,6 @@ SWARM_OPTIONS: dict[str, Any] = {
 
 
 def config_json(machine: Machine, directory: str) -> dict[str, Any]:
-    """Return config.json with absolute paths."""
     further = machine.origin.get(FIELDS)
     return with_further(own_fields(machine, directory), without_secrets(further) if isinstance(further, dict) else {})
 
@@ -101,7 +100,6 @@ def further(record: Mapping[str, Any], own: Mapping[str, Any], depth: int) -> di
 
 
 def is_plain(value: Any, depth: int) -> bool:
-    """Return whether a value is printable and not too deep."""
     if isinstance(value, dict | list):
         parts = [*value, *value.values()] if isinstance(value, dict) else value
         return depth > 0 and all(is_plain(part, depth - 1) for part in parts)
@@ -146,7 +144,6 @@ def driver_state(machine: Machine) -> dict[str, Any] | None:
 
 
 def finite(text: str) -> float:
-    """Raise ValueError for NaN and Infinity."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(text)

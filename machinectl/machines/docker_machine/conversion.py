@@ -40,8 +40,6 @@ class LeftOut(MachineError):
 
 @dataclass(frozen=True)
 class Becoming:
-    """A machine, and remarks for the user."""
-
     machine: Machine
     remarks: tuple[str, ...] = ()
 

@@ -1,7 +1,7 @@
 """Read docker-machine's store; never write it.
 
 STORE/certs/ has the common CA and client certificate; STORE/machines/NAME/ has copies, the server's pair and the SSH
-key. config.json is libmachine/host/host.go; the fields read here are the same in all versions (migrate_v1_v2.go,
+key. config.json is libmachine/host/host.go; the fields read here are alike in all versions (migrate_v1_v2.go,
 migrate_v2_v3.go).
 """
 
@@ -60,7 +60,6 @@ def shared_certificates(root: str) -> str:
 
 
 def is_shared(directory: str) -> bool:
-    """Return whether a directory has a docker-machine store's CA."""
     root, last = os.path.split(os.path.realpath(directory))
     return last == "certs" and (is_store(root) or root == os.path.realpath(default_root()))
 
@@ -86,7 +85,6 @@ def is_its_own(root: str, name: str) -> bool:
 
 
 def entries(root: str) -> list[str]:
-    """Return machines' directory names; none without a store."""
     try:
         with os.scandir(os.path.join(root, "machines")) as found:
             names = [entry.name for entry in found if not entry.name.startswith(".") and entry.is_dir()]
@@ -107,7 +105,6 @@ def machines(root: str) -> list[str]:
 
 
 def meant_instead(root: str) -> str:
-    """Suggest a parent directory that is a store."""
     above = os.path.dirname(root)
     for directory in (above, os.path.dirname(above)):
         if is_store(directory):
@@ -121,7 +118,7 @@ def directory_of(root: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class OldMachine:
-    """A recorded machine; missing values are "", 0 and ().
+    """A recorded machine.
 
     `url` is the engine of driver none, `address` the host of others, `key` the SSH key's recorded path. `labels` to
     `install_url` are engine options (libmachine/engine/engine.go, libmachine/auth/auth.go), `others` names unsupported
@@ -266,7 +263,7 @@ def broken(name: str, what: str) -> BrokenRecord:
 def key_of(root: str, old: OldMachine) -> dict[str, bytes]:
     """Return the SSH key as "", and its public half, if any, as ".pub".
 
-    Looks in the machine's directory, then at the recorded path. {}: driver generic uses the user's keys. Raises
+    Looks in the machine's directory, then at the recorded path. {} if driver generic uses the user's keys. Raises
     StoreError.
     """
     directory = directory_of(root, old.name)

@@ -22,7 +22,6 @@ class Origin:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> Origin | None:
-        """Return None if missing or invalid."""
         parts = [each for key in ("store", "name", "driver") if isinstance(each := data.get(key), str)]
         return cls(*parts) if len(parts) == 3 else None  # noqa: PLR2004 - all of them
 

@@ -83,8 +83,8 @@ class Store(StorePaths):
     def writing(self, name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[Held]:
         """Lock a machine or a free name: `with store.writing(name) as held:`.
 
-        While it waits for another process, it calls `waiting`, which pauses, repeatedly. Raises MachineError if this
-        process holds the lock.
+        Waiting for another process, it calls `waiting`, which pauses. Raises MachineError if this process holds the
+        lock.
         """
         return Held(self, name, waiting)
 
@@ -288,7 +288,6 @@ def same_name(name: str, others: Iterable[str]) -> str:
 
 
 def or_forget(store: Store, name: str) -> str:
-    """Return the command that frees a name."""
     directory = store.directory(name)
     if not os.path.isdir(directory):
         return f", or move {quoted(directory)} away: mv {quoted(directory)} {quoted(f'{store.root}/{name}.old')}"

@@ -29,10 +29,7 @@ def make_directory(store: StorePaths, path: str) -> None:
 
 
 def keep_private(store: StorePaths, directory: str) -> None:
-    """Make it private. Raises StoreError if others own it or may write to it.
-
-    Root may work in anybody's store.
-    """
+    """Make it private. Raises StoreError if others may write to it, or own it and the user is not root."""
     found = os.stat(directory)
     if os.name == "nt":
         return
