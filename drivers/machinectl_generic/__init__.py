@@ -132,7 +132,7 @@ class GenericDriver:
         self._named[request.directory] = wanted_key(request)
         return json.dumps(
             {
-                # docker-machine's names.
+                # The first five are docker-machine's.
                 "IPAddress": way.address,
                 "SSHUser": way.user,
                 "SSHPort": way.port,
@@ -248,6 +248,7 @@ def resolves(name: str) -> bool:
 
 
 def known(instance: Instance) -> dict[str, Any]:
+    """Raises DriverError for an invalid state."""
     try:
         state = json.loads(instance.state)
     except (ValueError, RecursionError):
@@ -348,7 +349,7 @@ def wants_copy(request: Request) -> bool:
 
 
 def key_files(path: str) -> list[str]:
-    """Return those of key, public half and certificate that exist."""
+    """Return the key, and its public half and certificate if they exist."""
     files = (path, f"{path}.pub", f"{path}-cert.pub")
     return [file for file in files if file == path or os.path.exists(file)] if path else []
 

@@ -81,6 +81,7 @@ class NoneDriver:
 
 
 def check_url(value: OptionValue) -> None:
+    """Raise UsageError for an invalid URL."""
     parse_url(str(value))
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-# Seconds until ^C just before a wait is noticed: it does not end the wait.
+# The delay in seconds until a ^C just before the wait is noticed.
 HEARD_SECONDS = 0.2
 
 

@@ -58,6 +58,7 @@ def clock(off: timedelta, shell: Shell | None) -> Check:
 
 
 def clock_off(host: Facts, here: datetime) -> timedelta:
+    """Return how far the host's clock is ahead."""
     return datetime.fromtimestamp(host.clock, UTC) - here
 
 

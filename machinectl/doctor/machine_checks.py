@@ -60,7 +60,7 @@ class Inside:
     facts: Facts | None = None
     health: Health | None = None
     off: timedelta | None = None
-    # The name of whoever has set the host up since, or "".
+    # Another user who has set the host up since, or "".
     lost_to: str = ""
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 RECORD, MODES, CERTIFICATES = "Record", "Modes", "Certificates"
-# The names in one line.
+# The number of names in one line.
 NAMED = 3
 
 
@@ -70,6 +70,7 @@ def record(store: Store, machine: Machine) -> Check:
 
 
 def modes(directory: str) -> Check:
+    """Raises OSError."""
     with os.scandir(directory) as entries:
         found = [directory, *sorted(entry.path for entry in entries)]
     return private(directory, list(map(entry_of, found)), Reader.me())

@@ -42,8 +42,8 @@ class Option:
     `variable` is an environment variable. `choices` limits a str or each item of a tuple. A `secret` str has no
     default; it comes from `--NAME-file FILE` or the variable, and is never stored.
 
-    A `path` is local and stored as absolute: relative to fleet.yaml there, with ~ for the home directory. `check` looks
-    only at the value and raises UsageError. Machines with equal `identity` options are the same host.
+    A `path` is local, may begin with ~, and is stored as absolute; in fleet.yaml it is relative to that file. `check`
+    looks only at the value and raises UsageError. Machines with equal `identity` options are the same host.
     """
 
     name: str

@@ -21,7 +21,7 @@ Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Fleet files read YAML's numbers and booleans as texts.
 SCALAR = ["string", "number", "boolean"]
-# Any value may be hidden by ${NAME} or a range.
+# A text with ${NAME} or a range may have any value.
 REFERENCE = rf"\$\{{|{VALUE_RANGE.pattern}"
 TEXT: Schema = {"type": SCALAR}
 NULL: Schema = {"type": "null"}

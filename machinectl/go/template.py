@@ -121,6 +121,7 @@ def comment_end(text: str, start: int) -> int:
 
 
 def tokens(text: str, position: int) -> tuple[list[Token], int]:
+    """Return an action's tokens, and the position of its end."""
     found: list[Token] = []
     apart = True
     while position < len(text) and CLOSING.match(text, position) is None:

@@ -31,8 +31,8 @@ class Flag:
     """An option, by its names: `-t`, `--timeout`. Without `metavar` it is a switch.
 
     A letter belongs to the next long name; `off` turns a switch off. `key` is the name in a record, `parameter` in the
-    verb's function. The value is a list if `many`, else a `kind`, or the `default` None. A `secret` option names a
-    file; `variable` may hold the secret itself.
+    verb's function. The value is a list if `many`, else a `kind`, or None if that is the `default`. A `secret` option
+    names a file; `variable` may hold the secret itself.
     """
 
     def __init__(

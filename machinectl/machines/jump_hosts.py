@@ -13,7 +13,7 @@ MACHINE, HOST = "machine:", "host:"
 
 
 def resolved(name: str, is_machine: Callable[[str], bool]) -> str:
-    """Add a prefix: machine, if one has the name, else host."""
+    """Add the prefix of a machine with that name, else of a host."""
     return f"{MACHINE if is_machine(name) else HOST}{name}"
 
 

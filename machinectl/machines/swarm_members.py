@@ -32,7 +32,7 @@ def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
 
 
 def named(store: Store, name: str) -> list[tuple[Machine, SwarmNode]]:
-    """Return the named swarm, or the machine's with the machine first. Raises MachineError."""
+    """Return the swarm of a machine, which comes first, or of that name. Raises MachineError."""
     there = all_nodes(store)
     own = next((node for machine, node in there if machine.name == name), None)
     swarms = [node for _, node in there if node.swarm == name]

@@ -150,7 +150,7 @@ class Inventory:
 def imported_host(
     host: AnsibleHost, groups: list[str], variables: Mapping[str, Variable], notes: Notes
 ) -> ImportedHost | None:
-    """Return None without SSH. Notes skipped variables."""
+    """Return a host's login, None without SSH. Notes skipped variables."""
     usable = dict(readable(variables, notes))
 
     def value(names: tuple[str, ...]) -> str:

@@ -98,6 +98,7 @@ class IniReader:
         self.inventory.groups[self.section].variables.update(of_login(found))
 
     def check(self) -> None:
+        """Raise WrongSource for an undefined group."""
         for name, (spot, why) in self.owed.items():
             if name not in self.made:
                 raise WrongSource(spot, why)

@@ -179,6 +179,7 @@ class Config:
 
     @functools.cached_property
     def index(self) -> tuple[dict[str, list[int]], Patterns, list[int]]:
+        """Return block numbers by name, for patterns, and for all hosts."""
         own: dict[str, list[int]] = {}
         patterns = Patterns()
         general: list[int] = []

@@ -82,7 +82,7 @@ class HostReader:
         self._shared: dict[tuple[tuple[str, ...], str], HostSettings] = {}
         # For hosts that set only driver options: by groups and keys.
         self._shapes: dict[tuple[object, ...], tuple[DriverKeys, HostSettings]] = {}
-        # The settings of all hosts, including inherited ones.
+        # The number of settings of all hosts, including inherited ones.
         self._size = 0
 
     def hosts(self) -> list[HostEntry]:

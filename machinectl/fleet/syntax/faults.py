@@ -94,6 +94,7 @@ class Faults:
         return f"{file}:{place.line}:{place.column}: {self.hidden.without(text)}"
 
     def tell(self) -> None:
+        """Raise WrongFile if there are errors."""
         if self._found:
             raise self.wrong_file()
 

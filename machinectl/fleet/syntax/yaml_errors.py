@@ -23,7 +23,7 @@ ALIAS = re.compile(r"\*([\w-]+)")
 
 
 class NotADocument(Exception):
-    """A file cannot be parsed. `unquoted` quotes no text, which may be secret."""
+    """A file cannot be parsed. `unquoted` explains it without the file's text, which may be secret."""
 
     def __init__(self, place: Place, why: str, unquoted: str = "") -> None:
         super().__init__(why)

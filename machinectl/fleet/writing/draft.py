@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     # A key's value; mappings are labels.
     Value = OptionValue | Mapping[str, str]
 
-# Texts without quotes, after a colon or in brackets, unless YAML reads a number, date or word.
+# Texts that need no quotes, after a colon or in brackets, unless YAML reads a number, date or word.
 PLAIN = re.compile(r"[A-Za-z0-9/.~](?:[\w/.@=~+%-]|:(?=[^\s:]))*", re.ASCII)
 PLAIN_IN_BRACKETS = re.compile(r"[A-Za-z0-9/.~][\w/.@=~+%-]*", re.ASCII)
 # An error's reference to another line, not needed in a comment.
@@ -68,6 +68,7 @@ class Draft:
         return "".join(f"{line}\n" for line, _ in self.lines())
 
     def lines(self) -> list[tuple[str, str]]:
+        """Return lines with their hosts, or "" for none."""
         defaults, hosts = shared(self.hosts, self.options) if self.shares else ({}, list(map(with_driver, self.hosts)))
         lines = [comment(line) for line in self.heading]
         if self.name:

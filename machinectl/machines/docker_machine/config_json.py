@@ -144,6 +144,7 @@ def driver_state(machine: Machine) -> dict[str, Any] | None:
 
 
 def finite(text: str) -> float:
+    """Raise ValueError for NaN and Infinity."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(text)

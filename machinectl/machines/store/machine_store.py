@@ -83,7 +83,7 @@ class Store(StorePaths):
     def writing(self, name: str, waiting: Callable[[], None] | None = None) -> AbstractContextManager[Held]:
         """Lock a machine or a free name: `with store.writing(name) as held:`.
 
-        Waiting for another process, it calls `waiting`, which pauses. Raises MachineError if this process holds the
+        While another process holds it, `waiting` is called, and pauses. Raises MachineError if this process holds the
         lock.
         """
         return Held(self, name, waiting)
