@@ -60,7 +60,7 @@ class Inside:
     facts: Facts | None = None
     health: Health | None = None
     off: timedelta | None = None
-    # Another user who has set the host up since, or "".
+    # The other machine or machinectl that has set the host up since, or "".
     lost_to: str = ""
 
 

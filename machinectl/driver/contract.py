@@ -63,7 +63,7 @@ class Request:
     """A machine to create.
 
     `directory` is absolute, and does not exist yet in `check` and `preview`. `options` has all options. `tls` None: the
-    URL decides. `state` is the last one of an interrupted `create`, else "".
+    URL decides. `state` is the last state of an interrupted `create`, else "".
     """
 
     name: str
@@ -75,7 +75,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Instance:
-    """A created machine; `state` is the driver's last one, byte for byte."""
+    """A created machine; `state` is the driver's last state, byte for byte."""
 
     name: str
     directory: str
@@ -93,7 +93,7 @@ class Where:
 class Driver(Protocol):
     """One kind of host. The entry point is a callable that returns a Driver.
 
-    Thread-safe; keeps all data about a machine in its state.
+    It must be thread-safe, and keep everything about a machine in the machine's state.
     """
 
     # The options of `create`. Called each time: they may change at run time.
@@ -160,6 +160,7 @@ def options_stay(_driver: object, instance: Instance, options: Mapping[str, Opti
 
 
 def power_at_hand(_driver: object, _instance: Instance, _verb: str) -> DriverError | None:
+    """`no_power` if every host can be switched."""
     return None
 
 

@@ -41,7 +41,7 @@ class BrokenRecord(MachineError):
     """An invalid or unreadable machine.json, which is never rewritten."""
 
 
-# A record's keys in order, with types. Missing values are empty, or in DEFAULTS.
+# A record's keys in order, with types. Missing ones get the type's empty value, or that of DEFAULTS.
 KEYS: Mapping[str, type] = {
     "driver": str,
     "options": dict,
