@@ -202,7 +202,7 @@ def engine_port(machine: Machine) -> int:
 
 
 def look_inside(machine: Machine, console: Console, access: Access, timeout: float) -> Inside:
-    """Never raises MachineError."""
+    """Read the host's facts. Never raises MachineError."""
     shell = Shell(machine.name)
     try:
         ssh = endpoints_of(machine).ssh

@@ -70,7 +70,7 @@ def record(store: Store, machine: Machine) -> Check:
 
 
 def modes(directory: str) -> Check:
-    """Raises OSError."""
+    """Check the modes of a machine's files. Raises OSError."""
     with os.scandir(directory) as entries:
         found = [directory, *sorted(entry.path for entry in entries)]
     return private(directory, list(map(entry_of, found)), Reader.me())

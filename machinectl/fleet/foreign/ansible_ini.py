@@ -22,7 +22,7 @@ LONGEST_QUOTED = 4096
 
 
 def parse(text: str, path: str) -> Inventory:
-    """Raises WrongSource for the first wrong line."""
+    """Parse an inventory. Raises WrongSource for the first wrong line."""
     reader = IniReader(path)
     for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()

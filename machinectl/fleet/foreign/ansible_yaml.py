@@ -51,7 +51,7 @@ def tree(text: str, path: str) -> Node | None:
 
 
 def parse(text: str, path: str) -> Inventory:
-    """Raises WrongSource for the first error."""
+    """Parse an inventory. Raises WrongSource for the first error."""
     inventory = Inventory(Spot(path))
     root = tree(text, path)
     if root is None or is_nothing(root):

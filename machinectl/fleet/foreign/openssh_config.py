@@ -226,7 +226,7 @@ class Config:
 
 
 def parse(text: str, path: str, notes: Notes) -> list[ImportedHost]:
-    """Raises WrongSource, also for included files."""
+    """Parse a file and its included files. Raises WrongSource."""
     config = Config(notes)
     config.read(text, path)
     found = []

@@ -58,7 +58,7 @@ class Notes:
 
 
 def contents(path: str) -> str:
-    """Raises MachineError."""
+    """Read a text file. Raises MachineError."""
     try:
         data = read_file(path, LONGEST_FILE)
     except (OSError, ValueError) as exc:

@@ -80,7 +80,7 @@ class Values:
         return path
 
     def expanded(self, name: str, node: Scalar) -> str:
-        """Raises Wrong."""
+        """Expand variables. Raises Wrong."""
         if len(node.text) > LONGEST:
             raise Wrong(node.place, f"{name} has more than {LONGEST} characters")
         used: dict[str, str] = {}

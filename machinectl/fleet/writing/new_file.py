@@ -12,7 +12,7 @@ READABLE = 0o666
 
 
 def write_new_file(path: str, text: str) -> None:
-    """Raises MachineError, and leaves no partial file."""
+    """Write a new file. Raises MachineError, and leaves no partial file."""
     named = shlex.quote(path)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READABLE)

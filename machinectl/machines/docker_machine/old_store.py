@@ -175,7 +175,7 @@ class Odd(ValueError):
 
 
 def old_machine(name: str, data: Any) -> OldMachine:
-    """Raises Odd."""
+    """Convert a record's JSON. Raises Odd."""
     record = part(data, "config.json")
     version = record.get("ConfigVersion")
     if version not in VERSIONS or type(version) is not int:
