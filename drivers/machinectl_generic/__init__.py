@@ -68,18 +68,18 @@ class GenericDriver:
             ),
             Option(
                 "generic-ssh-user",
-                "Who logs in (where this is empty: what your SSH configuration says, else root).",
+                "The user to log in as (default: from your SSH configuration, else root).",
                 variable="GENERIC_SSH_USER",
             ),
             Option(
                 "generic-ssh-key",
-                "A private key to log in with, copied into the machine's directory (else: as ssh would).",
+                "The private key to log in with, copied to the machine's directory (default: as ssh).",
                 variable="GENERIC_SSH_KEY",
                 path=True,
             ),
             Option(
                 "generic-ssh-port",
-                "The port of its SSH (0: what your SSH configuration says, else 22).",
+                "The SSH port (0: from your SSH configuration, else 22).",
                 default=0,
                 variable="GENERIC_SSH_PORT",
                 check=check_ssh_port,
@@ -87,19 +87,19 @@ class GenericDriver:
             ),
             Option(
                 "generic-engine-port",
-                "The port of its engine.",
+                "The engine's port.",
                 default=2376,
                 variable="GENERIC_ENGINE_PORT",
                 check=check_engine_port,
             ),
             Option(
                 "generic-copy-key",
-                "Let your public key in there, so that a password is not asked for again.",
+                "Authorize your public key on the host, so that it asks for no password again.",
                 default=False,
             ),
             Option(
                 "generic-mac",
-                "Its MAC address, to wake it with (learnt when it is provisioned).",
+                "The MAC address for Wake-on-LAN (learnt at provisioning).",
                 variable="GENERIC_MAC",
                 check=check_mac,
             ),
@@ -179,7 +179,7 @@ class GenericDriver:
             url = tcp(state["IPAddress"], int(str(options["generic-engine-port"])))
             raise DriverError(
                 f'Where the engine of "{instance.name}" listens is changed on its host',
-                f"Say where it shall be, and have it moved: machinectl set --url {url} {instance.name}; "
+                f"Set the new URL, and apply it: machinectl set --url {url} {instance.name}; "
                 f"machinectl provision {instance.name}",
             )
         request = Request(instance.name, instance.directory, {**as_options(state), **options})
@@ -305,7 +305,7 @@ def check_address(value: OptionValue) -> str:
     except UsageError as exc:
         raise UsageError(
             f"--generic-ip-address {address!r} is neither an address nor a name",
-            "Give it alone, as 192.168.0.29, fd00::1d or orion.local; the user and the port have options of their own",
+            "Give 192.168.0.29, fd00::1d or orion.local; --generic-ssh-user and --generic-ssh-port have the rest",
         ) from exc
     return bare
 

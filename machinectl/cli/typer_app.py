@@ -117,7 +117,7 @@ def told(error: Any, arguments: Sequence[str]) -> MachineError:
         return UsageError(f"Error: {error.message}", f"It goes before the verb: {THIS.name} {unknown} {rest[0]}")
     if (order := ORDERS.get("".join(rest[:1]))) and "--" not in rest:
         # The unknown option belongs to the command.
-        return UsageError(f"What {path} is to do follows two dashes", f"{path} <NAME> -- {order}")
+        return UsageError(f"{path} needs a command after two dashes", f"{path} <NAME> -- {order}")
     if rest[:1] == ["set"]:
         store = Store(named_store(arguments))
         name = named_machine(arguments, store.exists)

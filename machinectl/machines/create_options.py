@@ -8,12 +8,12 @@ LABEL = Flag(
     "--label", "--engine-label", many=True, metavar="KEY=VALUE", help="A label of the machine and of its engine."
 )
 NO_TLS = Flag("--no-tls", help="Speak to the engine without TLS.", section=IN_CERTIFICATES)
-NO_PROVISION = Flag("--no-provision", help="Register the host as it is, and change nothing on it.")
-NO_CONTEXT = Flag("--no-context", help="Make no docker context of the machine.")
+NO_PROVISION = Flag("--no-provision", help="Register the host only; change nothing on it.")
+NO_CONTEXT = Flag("--no-context", help="Create no docker context for the machine.")
 JUMP = Flag(
     "--ssh-jump",
     metavar="NAME|[USER@]HOST[:PORT]",
-    help="Jump host for its SSH: a machine, else a host as in ssh -J. machine:NAME and host:HOST say which of the two.",
+    help="Jump host for SSH: a machine, else a host as in ssh -J. Use machine:NAME or host:HOST to say which.",
     value=MACHINE,
     section=IN_SSH,
 )
@@ -22,7 +22,7 @@ CERTIFICATES = (
     Flag(
         "--tls-dir",
         metavar="DIR",
-        help="Certificates to use, ca.pem, cert.pem and key.pem in DIR.",
+        help="Use the certificates in DIR: ca.pem, cert.pem and key.pem.",
         value=DIRECTORY,
         section=IN_CERTIFICATES,
     ),
@@ -63,7 +63,7 @@ LOGIN_SECRETS = (PASSPHRASE_FILE, PASSWORD_FILE, SUDO_PASSWORD_FILE)
 HOST_KEY = Flag(
     "--ssh-host-key", metavar="SHA256:…", help="The fingerprint that the host's SSH key must have.", section=IN_SSH
 )
-STRICT = Flag("--ssh-strict", help="Refuse a host whose SSH key is not known.", section=IN_SSH)
+STRICT = Flag("--ssh-strict", help="Refuse a host with an unknown SSH key.", section=IN_SSH)
 
 ENGINE_INSTALL_WAYS = ("auto", "docker", "distro", "none")
 ENGINE_FLAGS = (
@@ -90,7 +90,7 @@ ENGINE_FLAGS = (
         key="env",
         many=True,
         metavar="NAME=VALUE",
-        help="A variable of the engine's environment; proxies are for installing, too.",
+        help="A variable for the engine's environment; the installation uses proxies, too.",
         section=IN_ENGINE,
     ),
     Flag(
@@ -98,14 +98,14 @@ ENGINE_FLAGS = (
         key="tls_sans",
         many=True,
         metavar="NAME|ADDRESS",
-        help="One more name in the server's certificate.",
+        help="An additional name in the server certificate.",
         section=IN_ENGINE,
     ),
     Flag(
         "--engine-install",
         key="install",
         metavar="WAY",
-        help="auto (the default), docker (its script), distro (the package) or none.",
+        help="auto (default), docker (Docker's script), distro (the package) or none.",
         value=ENGINE_INSTALL_WAYS,
         section=IN_ENGINE,
     ),
@@ -136,7 +136,7 @@ ENGINE_FLAGS = (
         "--os",
         key="os",
         metavar="ID",
-        help="What the host's system is like, where it is not recognised: debian, fedora …",
+        help="Treat an unknown system as this one: debian, fedora …",
         section=IN_ENGINE,
     ),
 )
@@ -144,7 +144,7 @@ ENV_FILE = Flag(
     "--engine-env-file",
     many=True,
     metavar="FILE",
-    help="A file of such variables, as docker's --env-file: for a proxy's password.",
+    help="A file of such variables, as in docker's --env-file; use it for passwords.",
     value=FILE,
     secret=True,
     section=IN_ENGINE,

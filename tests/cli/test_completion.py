@@ -157,9 +157,9 @@ def test_labels_are_completed_and_what_is_run_is_about_files(person: Person, hom
 def test_verbs_and_flags_are_shown_with_what_they_are_for(shell: str, home: Path) -> None:
     with at_shell(shell, home) as person:
         tab(person, "re" + TAB)
-        person.until_text("Reboot hosts", "Make new certificates", "Give a machine another name")
+        person.until_text("Reboot hosts", "Create new certificates", "Rename a machine")
         tab(person, "ls --f" + TAB)
-        person.until_text("By driver, state, name", "A Go template")
+        person.until_text("Filter by driver, state, name", "A Go template")
 
 
 def test_all_machines_are_shown_and_nothing_else(person: Person) -> None:

@@ -107,9 +107,9 @@ def test_create_without_a_driver_names_those_that_there_are() -> None:
         (("create", "-d", "generic", "--ip-address", "x", "box"), "Did you mean --generic-ip-address? See: "),
         (("set", "--generic-ssh-port", "22", "ghost"), 'Docker machine "ghost" does not exist\n'),
         (("set", "ghost", "--generic-ssh-port", "22"), 'Docker machine "ghost" does not exist\n'),
-        (("run", "box", "uname", "-sm"), "follows two dashes\n  machinectl run <NAME> -- uptime"),
+        (("run", "box", "uname", "-sm"), "needs a command after two dashes\n  machinectl run <NAME> -- uptime"),
         (("run", "-a", "--group", "-t", "9", "df"), "\n  machinectl run --all --group --timeout=9.0 -- df"),
-        (("docker", "--all", "ps"), "follows two dashes\n  machinectl docker --all -- ps"),
+        (("docker", "--all", "ps"), "needs a command after two dashes\n  machinectl docker --all -- ps"),
         (("set", "--generic-ssh-port", "22"), "\n  machinectl set --help <NAME>"),
     ],
 )

@@ -56,7 +56,7 @@ def test_an_open_engine_is_flagged_for_what_it_is(store: Store) -> None:
         done = machinectl("discover", "127.0.7.9", "127.0.7.8-10", "--ports", f"{port},1", store=store.root)
     assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["127.0.7.9"]
     assert "ROOT FOR ANYBODY" in done.stdout
-    assert "Whoever reaches the engine is root on the host" in done.stderr
+    assert "Anyone who reaches these engines is root on their hosts" in done.stderr
 
 
 def test_json_tells_all_of_each_port(store: Store, dockerd: Dockerd) -> None:

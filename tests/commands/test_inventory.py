@@ -146,8 +146,8 @@ def test_no_machines_are_an_inventory_too(store: Store) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "An inventory for whom?"),
-        (["--ansible", "--prometheus"], "An inventory for whom?"),
+        ([], "pass either --ansible or --prometheus"),
+        (["--ansible", "--prometheus"], "pass either --ansible or --prometheus"),
         (["--prometheus", "--host", "nas"], "--list and --host are Ansible's"),
         (["--ansible", "--list", "--host", "nas"], "--list and --host exclude each other"),
     ],

@@ -136,7 +136,7 @@ def test_a_key_that_is_a_directory_is_refused_as_that(tmp_path: Path) -> None:
 def test_an_address_with_a_user_is_refused_with_where_the_user_goes(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
         GenericDriver().check(request_for(tmp_path, generic_ip_address="ops@host"))
-    assert "options of their own" in raised.value.hint
+    assert "--generic-ssh-user" in raised.value.hint
 
 
 def test_an_ipv6_address_is_in_brackets_for_docker_alone(tmp_path: Path) -> None:

@@ -19,21 +19,21 @@ from machinectl.machines.flags import Flag
 VERBS = {
     "provision": Verb(
         "manage.provision:provision",
-        "Make machines' hosts what their records say.",
-        more="What is right there is left alone.",
+        "Apply each machine's settings to its host.",
+        more="What is right does not change.",
         examples=("machinectl provision orionbox",),
         arguments=(NAMES,),
         flags=(TAKE_OVER, DRY_RUN, FORCE, RESTART_SWARM, OPEN_FIREWALL, *LOGIN, SELECTOR),
     ),
     "upgrade": Verb(
         "manage.provision:upgrade",
-        "Upgrade engines by the package managers of their hosts.",
-        more="More than a patch release is asked about.",
+        "Upgrade engines with their hosts' package managers.",
+        more="It asks before more than a patch release.",
         examples=("machinectl upgrade --dry-run orionbox", "machinectl upgrade orionbox"),
         arguments=(NAMES,),
         flags=(
-            Flag("-y", "--yes", help="Do not ask before an upgrade that is more than a patch."),
-            Flag("-f", "--force", help="Restart an engine although that harms; it asks all the same."),
+            Flag("-y", "--yes", help="Do not ask before more than a patch release."),
+            Flag("-f", "--force", help="Restart the engine even if that stops containers; it still asks."),
             RESTART_SWARM,
             DRY_RUN,
             *LOGIN,
@@ -42,15 +42,15 @@ VERBS = {
     ),
     "regenerate-certs": Verb(
         "manage.provision:regenerate_certs",
-        "Make new certificates; containers keep running.",
-        more="Each engine is restarted with live-restore, and nothing else is changed.",
+        "Create new certificates; containers keep running.",
+        more="It restarts each engine with live-restore and changes nothing else.",
         examples=("machinectl regenerate-certs orionbox",),
         arguments=(NAMES,),
         flags=(
-            Flag("-y", "-f", "--yes", "--force", help="Do not ask (-f as docker-machine has it)."),
-            Flag("--client-certs", help="Make a new certificate for the client here, too."),
-            Flag("--new-ca", help="Make a new CA, too: it locks out all other clients."),
-            Flag("--tls-san", metavar="NAME|ADDRESS", help="One more name in the server's certificate.", many=True),
+            Flag("-y", "-f", "--yes", "--force", help="Do not ask (-f as in docker-machine)."),
+            Flag("--client-certs", help="Create a new client certificate, too."),
+            Flag("--new-ca", help="Create a new CA, too: this locks out all other clients."),
+            Flag("--tls-san", metavar="NAME|ADDRESS", help="An additional name in the server certificate.", many=True),
             RESTART_SWARM,
             DRY_RUN,
             *LOGIN,
@@ -59,7 +59,7 @@ VERBS = {
     ),
     "start": Verb(
         "manage.power:start",
-        "Switch hosts on (Wake-on-LAN), and wait until they answer.",
+        "Power on hosts (Wake-on-LAN) and wait until they answer.",
         examples=("machinectl start orionbox",),
         arguments=(NAMES,),
         flags=(
@@ -67,7 +67,7 @@ VERBS = {
                 "-t",
                 "--timeout",
                 metavar="SECONDS",
-                help="How long a host may take until it answers.",
+                help="Timeout for each host to answer.",
                 kind=float,
                 limits=(1, None),
                 default=600,
@@ -80,7 +80,7 @@ VERBS = {
     ),
     "stop": Verb(
         "manage.power:stop",
-        "Shut hosts down, and wait until they are off.",
+        "Shut down hosts and wait until they are off.",
         examples=("machinectl stop orionbox",),
         arguments=(NAMES,),
         flags=(
@@ -88,7 +88,7 @@ VERBS = {
                 "-t",
                 "--timeout",
                 metavar="SECONDS",
-                help="How long a host may take until it is off.",
+                help="Timeout for each host to power off.",
                 kind=float,
                 limits=(1, None),
                 default=600,
@@ -101,7 +101,7 @@ VERBS = {
     ),
     "restart": Verb(
         "manage.power:restart",
-        "Reboot hosts, and wait until they are back.",
+        "Reboot hosts and wait until they are back.",
         examples=("machinectl restart orionbox",),
         arguments=(NAMES,),
         flags=(
@@ -109,7 +109,7 @@ VERBS = {
                 "-t",
                 "--timeout",
                 metavar="SECONDS",
-                help="How long a host may take to come back.",
+                help="Timeout for each host to come back.",
                 kind=float,
                 limits=(1, None),
                 default=600,
@@ -122,8 +122,8 @@ VERBS = {
     ),
     "kill": Verb(
         "manage.power:kill",
-        "Switch hosts off without asking them.",
-        more="Only drivers that hold the power switch can; stop asks the host itself.",
+        "Power off hosts without a shutdown.",
+        more="Only drivers with a power switch can do this; `stop` shuts down over SSH.",
         examples=("machinectl kill orionbox",),
         arguments=(NAMES,),
         flags=(

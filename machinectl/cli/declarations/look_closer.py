@@ -9,8 +9,8 @@ from machinectl.machines.flags import TEXT, Flag
 VERBS = {
     "doctor": Verb(
         "look.doctor:doctor",
-        "Find out what is wrong with machines, or with this computer, and what to type.",
-        more="Without a name: this computer. It changes nothing; exit 1 where something is broken.",
+        "Check machines, or this computer, and say how to fix problems.",
+        more="Without a name: this computer. It changes nothing, and exits with 1 if something is broken.",
         examples=("machinectl doctor orionbox", "machinectl doctor"),
         arguments=(NAMES,),
         flags=(
@@ -18,7 +18,7 @@ VERBS = {
                 "-t",
                 "--timeout",
                 metavar="SECONDS",
-                help="How long each step may take.",
+                help="Timeout for each step.",
                 kind=float,
                 limits=(0.1, 86400),
                 default=5,
@@ -31,7 +31,7 @@ VERBS = {
     ),
     "status": Verb(
         "look.status:status",
-        "Print what a machine is doing.",
+        "Print a machine's state.",
         examples=("machinectl status orionbox",),
         arguments=(ONE_NAME,),
         flags=(TIMEOUT, JSON),
@@ -40,7 +40,7 @@ VERBS = {
     ),
     "version": Verb(
         "look.status:version",
-        "Print an engine's version, or without a name our own.",
+        "Print an engine's version; without a name, machinectl's.",
         examples=("machinectl version orionbox",),
         arguments=(ONE_NAME,),
         flags=(TIMEOUT, JSON),
@@ -48,7 +48,7 @@ VERBS = {
     ),
     "info": Verb(
         "look.ps:info",
-        "Print what engines say of themselves and their hosts.",
+        "Print details of engines and their hosts.",
         examples=(
             "machinectl info orionbox",
             "machinectl info --ssh orionbox rigel",
@@ -56,7 +56,7 @@ VERBS = {
         ),
         arguments=(NAMES,),
         flags=(
-            Flag("--ssh", help="Log in there, too: disk, load, memory that is left, uptime."),
+            Flag("--ssh", help="Log in, too: disk, load, free memory, uptime."),
             GO_TEMPLATE,
             TIMEOUT,
             JSON,
@@ -67,7 +67,7 @@ VERBS = {
     ),
     "inspect": Verb(
         "look.inspect:inspect",
-        "Print all that is known of a machine, in docker-machine's shape.",
+        "Print a machine's record, in docker-machine's format.",
         examples=("machinectl inspect -f '{{.Driver.IPAddress}}' orionbox",),
         arguments=(ONE_NAME,),
         flags=(GO_TEMPLATE, Flag("--json", help="Print machinectl's own record as JSON.", parameter="as_json")),
@@ -76,7 +76,7 @@ VERBS = {
     ),
     "changes": Verb(
         "look.inspect:changes",
-        "Print what was done on a machine's host, and what undoing it does.",
+        "List machinectl's changes on a host, and how each is undone.",
         examples=("machinectl changes orionbox",),
         arguments=(ONE_NAME,),
         flags=(JSON,),
@@ -84,7 +84,7 @@ VERBS = {
     ),
     "api": Verb(
         "look.api:api",
-        "Ask a machine's engine, and print its raw answer.",
+        "Send a request to a machine's engine, and print the raw answer.",
         examples=("machinectl api orionbox /info", "machinectl api orionbox POST '/images/prune'"),
         arguments=(NAME, Argument("request", "[METHOD] PATH", TEXT, many=True, required=True)),
         flags=(
@@ -92,14 +92,14 @@ VERBS = {
                 "-d",
                 "--data",
                 metavar="JSON|@FILE",
-                help="What to send: JSON, @FILE, or @- for stdin.",
+                help="The request's body: JSON, @FILE, or @- for stdin.",
                 parameter="body",
             ),
             Flag(
                 "-t",
                 "--timeout",
                 metavar="SECONDS",
-                help="How long a host may take to answer.",
+                help="Timeout for each host.",
                 kind=float,
                 limits=(0, 86400),
                 default=30,

@@ -43,7 +43,7 @@ OLD_SWARM = (
 VERBS = {
     "create": Verb(
         "manage.create:create",
-        "Make a machine: register an engine, or set up a server over SSH.",
+        "Create a machine: register an engine, or set up a server over SSH.",
         examples=(
             "machinectl create -d none --url tcp://192.168.0.29:2376 --tls-dir certs orionbox",
             "machinectl create -d generic --generic-ip-address 192.168.0.29 orionbox",
@@ -54,7 +54,7 @@ VERBS = {
                 "-d",
                 "--driver",
                 metavar="DRIVER",
-                help="Where the host comes from.",
+                help="The driver that provides the host.",
                 parameter="driver_name",
                 value=DRIVER,
                 variable="MACHINE_DRIVER",
@@ -78,54 +78,54 @@ VERBS = {
     ),
     "import": Verb(
         "manage.import_machines:import_machines",
-        "Take over the machines that docker-machine keeps.",
-        more="The old store stays as it is; hosts too, until they are provisioned.",
+        "Import docker-machine's machines.",
+        more="The old store does not change. Hosts do not change until you provision them.",
         examples=("machinectl import --from-docker-machine --dry-run", "machinectl import --from-docker-machine"),
         arguments=(
             Argument(
                 "directory",
                 "[DIR]",
                 DIRECTORY,
-                help="Where docker-machine keeps its machines (else $MACHINE_STORAGE_PATH, else ~/.docker/machine).",
+                help="docker-machine's store (else $MACHINE_STORAGE_PATH, else ~/.docker/machine).",
             ),
         ),
         flags=(
-            Flag("--from-docker-machine", help="Take over the machines of docker-machine."),
-            Flag("--no-context", help="Make no docker contexts of them."),
+            Flag("--from-docker-machine", help="Import from docker-machine."),
+            Flag("--no-context", help="Create no docker contexts."),
             DRY_RUN_HERE,
         ),
     ),
     "rm": Verb(
         "manage.rm:rm",
-        "Forget machines; --purge puts their hosts back, too.",
-        more="Hosts that a driver made end; others stay as they are without it.",
+        "Remove machines; --purge also undoes the changes on their hosts.",
+        more="A host that the driver created is deleted. Without --purge, other hosts do not change.",
         examples=("machinectl rm orionbox", "machinectl rm --purge orionbox"),
         arguments=(NAMES,),
         flags=(
-            Flag("-f", "--force", help="Do not ask, and forget a machine whatever state it is in."),
+            Flag("-f", "--force", help="Do not ask, and remove the machine in any state."),
             Flag("-y", "--yes", help="Do not ask."),
-            Flag("--purge", help="Undo on the host what was set up there, too; containers stay."),
-            Flag("--purge-engine", help="Remove the engine that was installed, too."),
+            Flag("--purge", help="Undo machinectl's changes on the host, too; containers stay."),
+            Flag("--purge-engine", help="Remove the engine that machinectl installed, too."),
             RESTART_SWARM,
             DRY_RUN_HERE,
-            Flag("--forget", help="Keep nothing that could undo later what was set up on the host."),
+            Flag("--forget", help="Do not keep the record that could undo the host's changes later."),
             *LOGIN,
             SELECTOR,
         ),
     ),
     "rename": Verb(
         "manage.rm:rename",
-        "Give a machine another name; its host is not told.",
+        "Rename a machine; its host does not change.",
         examples=("machinectl rename orionbox orion",),
         arguments=(Argument("old", "OLD", MACHINE, required=True), Argument("new", "NEW", TEXT, required=True)),
     ),
     "set": Verb(
         "manage.set:set_machine",
-        "Change what is known of a machine, or asked of its engine.",
+        "Change a machine's settings; `provision` applies them to its host.",
         more=(
             "`set NAME --help` also lists the options of the machine's driver. "
-            "What is asked of its engine is carried out by `provision`. "
-            "An option that is given takes the place of what was asked before; '' is for none of it."
+            "`provision` applies engine settings. "
+            "An option replaces its earlier value; '' clears it."
         ),
         examples=(
             "machinectl set --url tcp://192.168.0.30:2376 orionbox",
@@ -133,36 +133,42 @@ VERBS = {
         ),
         arguments=(NAME,),
         flags=(
-            Flag("--url", metavar="URL", help="Where the engine is now.", default=None),
+            Flag("--url", metavar="URL", help="The engine's new URL.", default=None),
             LABEL.with_changes(help="Set a label."),
             Flag("--unlabel", many=True, metavar="KEY", help="Remove a label."),
             Flag("--tls", off="--no-tls", help="Speak to the engine over TLS.", default=None),
-            Flag("--context", off="--no-context", help="Have a docker context of the machine.", default=None),
-            JUMP.with_changes(help=f"{JUMP.help.rstrip('.')}; none ends that.", default=None),
+            Flag("--context", off="--no-context", help="Keep a docker context for the machine.", default=None),
+            JUMP.with_changes(help=f"{JUMP.help.rstrip('.')}; none removes it.", default=None),
             *(flag.for_change() for flag in ENGINE_FLAGS),
             ENV_FILE,
         ),
     ),
     "drivers": Verb(
         "manage.rm:drivers",
-        "List installed drivers, and which of them fail to load.",
+        "List installed drivers, and those that fail to load.",
         examples=("machinectl drivers",),
-        flags=(JSON, Flag("--options", help="List what each adds to `create`, and what its values are.")),
+        flags=(JSON, Flag("--options", help="List the options that each adds to `create`.")),
         output=PRINTS,
     ),
     "certs": Verb(
         "",
-        "Make, import and list certificates.",
+        "Create, import and list certificates.",
         examples=("machinectl certs ls",),
     ),
     "certs create": Verb(
         "manage.certs:certs_create",
-        "Make a CA, the certificate of an engine's host and one of a client.",
+        "Create a CA, a server certificate and a client certificate.",
         examples=("machinectl certs create --out certs --san 192.168.0.29 --san orion.lan",),
         flags=(
             OUT_DIRECTORY,
-            Flag("--san", metavar="NAME|ADDRESS", help="What clients call the host.", many=True, required=True),
-            Flag("--ca-cert", metavar="FILE", help="A CA that exists.", value=FILE, default=None),
+            Flag(
+                "--san",
+                metavar="NAME|ADDRESS",
+                help="A name or address that clients use for the host.",
+                many=True,
+                required=True,
+            ),
+            Flag("--ca-cert", metavar="FILE", help="An existing CA.", value=FILE, default=None),
             Flag("--ca-key", metavar="FILE", help="That CA's key.", value=FILE, default=None),
             CLIENT_NAME,
             OVERWRITE,
@@ -170,28 +176,28 @@ VERBS = {
     ),
     "certs issue": Verb(
         "manage.certs:certs_issue",
-        "Make another client under a machine's CA, for a team-mate or a CI job.",
+        "Create another client certificate, for a team-mate or a CI job.",
         examples=("machinectl certs issue orionbox --out certs --client-name alice",),
         arguments=(NAME,),
         flags=(OUT_DIRECTORY, CLIENT_NAME, OVERWRITE),
     ),
     "certs import": Verb(
         "manage.certs:certs_import",
-        "Check the certificates in a directory, and put them into a machine.",
+        "Check the certificates in a directory, and use them for a machine.",
         examples=("machinectl certs import orionbox certs",),
         arguments=(NAME, Argument("directory", "DIR", DIRECTORY, required=True)),
         flags=(OVERWRITE,),
     ),
     "certs ls": Verb(
         "manage.certs:certs_ls",
-        "List the certificates of machines, and when they expire.",
+        "List machines' certificates and when they expire.",
         examples=("machinectl certs ls", "machinectl certs ls --fail-under 30"),
         arguments=(NAMES,),
         flags=(
             Flag(
                 "--fail-under",
                 metavar="DAYS",
-                help="Exit 1 if one has fewer days left.",
+                help="Exit with 1 if a certificate expires within DAYS.",
                 kind=int,
                 limits=(0, None),
                 default=None,

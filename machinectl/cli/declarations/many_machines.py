@@ -23,22 +23,22 @@ from machinectl.cli.declarations.shared_flags import (
 )
 from machinectl.machines.flags import FILE, MACHINE, TEXT, Flag
 
-RUN_SUDO = Flag("--sudo", help="As root, by sudo where that is needed.")
-RUN_NO_PERSIST = Flag("--no-persist", help="Keep no SSH connection for the next run.")
+RUN_SUDO = Flag("--sudo", help="Run as root, with sudo if needed.")
+RUN_NO_PERSIST = Flag("--no-persist", help="Do not keep SSH connections for the next run.")
 
 VERBS = {
     "plan": Verb(
         "many.plan:plan",
-        "Show what is to be done so that machines are as a fleet's file says.",
-        more="It looks at the file and at what is kept here, asks no host, and changes nothing.",
+        "Show what `apply` would change.",
+        more="It compares the fleet file with this computer's records, contacts no host, and changes nothing.",
         examples=("machinectl plan", "machinectl plan -f fleet.yaml --refresh"),
         arguments=(NAMES,),
         flags=(
             SELECTOR,
             FLEET_FILE,
-            Flag("--refresh", help="Look at the hosts, too: what was changed there by hand."),
-            Flag("--prune", help="Machines that are in the file no more are to be removed."),
-            Flag("--detailed-exitcode", help="Exit with 4 where there is something to do."),
+            Flag("--refresh", help="Look at the hosts, too, and show changes that were made by hand."),
+            Flag("--prune", help="Include the removal of machines that the file no longer has."),
+            Flag("--detailed-exitcode", help="Exit with 4 if there are changes."),
             PARALLEL,
             JSON,
             *LOGIN,
@@ -48,8 +48,8 @@ VERBS = {
     ),
     "apply": Verb(
         "many.apply:apply",
-        "Make machines what a fleet's file says, and their hosts with them.",
-        more="What is right is left alone, and engines in use restart one after the other.",
+        "Make machines and their hosts match a fleet file.",
+        more="What matches does not change. Engines that run containers restart one after the other.",
         examples=("machinectl apply", "machinectl apply -f fleet.yaml --prune"),
         arguments=(NAMES,),
         flags=(
@@ -59,26 +59,26 @@ VERBS = {
             Flag(
                 "--batch",
                 metavar="N",
-                help="How many engines in use may restart at once: 2, 25%, or 1,5,20 (the last repeats).",
+                help="How many engines in use restart at once: 2, 25%, or 1,5,20 (the last repeats).",
                 default="1",
             ),
             Flag(
                 "--max-failures",
                 metavar="N",
-                help="How many of them may fail before no more are restarted.",
+                help="Stop restarting engines after more than N failures.",
                 kind=int,
                 limits=(0, None),
                 default=0,
             ),
-            Flag("--refresh", help="Look at the hosts, too, and mend what was changed there by hand."),
-            Flag("--prune", help="Remove machines that came from the file and are in it no more."),
-            Flag("--purge", help="Undo on the hosts of those what was set up there, too; with --prune."),
-            Flag("--take-over", help="Take over the file's machines from other fleets without asking."),
-            Flag("-y", "--yes", help="Do not ask before machines are removed, or hosts set up."),
-            Flag("--force", help="Replace certificates of somebody else's, and restart although it harms."),
+            Flag("--refresh", help="Look at the hosts, too, and revert changes that were made by hand."),
+            Flag("--prune", help="Remove machines that the file no longer has."),
+            Flag("--purge", help="With --prune: undo machinectl's changes on their hosts, too."),
+            Flag("--take-over", help="Take over machines from other fleets without asking."),
+            Flag("-y", "--yes", help="Do not ask before removing machines or setting up hosts."),
+            Flag("--force", help="Replace others' certificates, and restart engines even if that stops containers."),
             RESTART_SWARM,
             OPEN_FIREWALL,
-            Flag("--dry-run", help="Look at the hosts and print what would change; change nothing."),
+            Flag("--dry-run", help="Look at the hosts and print the changes; make none."),
             JSON,
             *LOGIN,
         ),
@@ -86,20 +86,20 @@ VERBS = {
     ),
     "fleet": Verb(
         "",
-        "Write a fleet's file, and have editors know it.",
+        "Create a fleet file, and its schema for editors.",
         examples=("machinectl fleet init",),
     ),
     "fleet import": Verb(
         "many.fleet:fleet_import",
-        "Make a fleet's file of an Ansible inventory, or an ssh_config.",
-        more="What is not taken over is said.",
+        "Create a fleet file from an Ansible inventory or an ssh_config.",
+        more="Skipped entries are listed with the reason.",
         examples=("machinectl fleet import inventory.ini -o fleet.yaml", "machinectl fleet import ~/.ssh/config"),
         arguments=(Argument("file", "FILE", FILE, required=True),),
         flags=(
             Flag(
                 "--from",
                 metavar="ansible|ssh-config",
-                help="What the file is (else: by what is in it).",
+                help="The file's format (default: detect it).",
                 parameter="kind",
                 value=("ansible", "ssh-config"),
             ),
@@ -109,8 +109,8 @@ VERBS = {
     ),
     "fleet init": Verb(
         "many.fleet:fleet_init",
-        "Make a fleet's file of the machines that there are.",
-        more="Without names, of all.",
+        "Create a fleet file from existing machines.",
+        more="Without names: of all machines.",
         examples=("machinectl fleet init -o fleet.yaml",),
         arguments=(NAMES,),
         flags=(OUTPUT_FILE,),
@@ -118,15 +118,15 @@ VERBS = {
     ),
     "fleet schema": Verb(
         "many.fleet:fleet_schema",
-        "Print a JSON Schema of fleet.yaml, from which editors complete it.",
-        more="It knows the options of the drivers that are installed.",
+        "Print the JSON schema of fleet.yaml, for editors.",
+        more="It has the options of all installed drivers.",
         examples=("machinectl fleet schema > fleet.schema.json",),
         output=PRINTS,
     ),
     "discover": Verb(
         "many.discover:discover",
-        "Find what answers in a network: SSH servers, engines, and which are machines.",
-        more="Only what is named is looked at, and nobody logs in anywhere.",
+        "Find SSH servers and engines in a network.",
+        more="It tries only the addresses that you name, and does not log in.",
         examples=(
             "machinectl discover 192.168.0.0/24",
             "machinectl discover --ports 22,2222 --json 192.168.0.10-20",
@@ -134,78 +134,83 @@ VERBS = {
         ),
         arguments=(Argument("networks", "NETWORK…", TEXT, many=True, repeats=True),),
         flags=(
-            Flag("--ports", metavar="PORTS", help="Which ports are tried.", default="22,2375,2376"),
+            Flag("--ports", metavar="PORTS", help="The ports to try.", default="22,2375,2376"),
             Flag(
                 "-t",
                 "--timeout",
                 metavar="SECONDS",
-                help="How long an address may take to answer, and what listens there to say what it is.",
+                help="Timeout for each address, and for each port to identify itself.",
                 kind=float,
                 limits=(0.05, 600),
                 default=1.5,
             ),
             JSON,
-            Flag("--write", metavar="FILE", help="Write a fleet's file of those that are no machines yet.", value=FILE),
-            Flag("-y", "--yes", help="Do not ask, however many addresses there are."),
+            Flag(
+                "--write", metavar="FILE", help="Write a fleet file of the hosts that are not machines yet.", value=FILE
+            ),
+            Flag("-y", "--yes", help="Do not ask, even for many addresses."),
         ),
         output=PRINTS,
     ),
     "inventory": Verb(
         "many.inventory:inventory",
-        "Print machines as other programs want hosts: Ansible, Prometheus.",
+        "Print an inventory for Ansible or Prometheus.",
         more=(
             "For Ansible, an executable file of two lines calls it: "
             '`#!/bin/sh` and `exec machinectl inventory --ansible "$@"`.'
         ),
         examples=("machinectl inventory --ansible", "machinectl inventory --prometheus > targets.json"),
         flags=(
-            Flag("--ansible", help="As Ansible's inventory scripts print it."),
-            Flag("--prometheus", help="The engines with metrics on, as file_sd of Prometheus has them."),
-            Flag("--list", help="All hosts, for Ansible (the default).", parameter="listed"),
-            Flag("--host", metavar="NAME", help="The variables of one host, for Ansible.", value=MACHINE, default=None),
+            Flag("--ansible", help="Print an Ansible inventory."),
+            Flag("--prometheus", help="Print engines that serve metrics, for Prometheus file_sd."),
+            Flag("--list", help="For Ansible: all hosts (the default).", parameter="listed"),
+            Flag("--host", metavar="NAME", help="For Ansible: one host's variables.", value=MACHINE, default=None),
         ),
         output=PRINTS,
     ),
     "swarm": Verb(
         "",
-        "Make machines one Docker Swarm, and look after it.",
+        "Create and manage a Docker Swarm of machines.",
         examples=("machinectl swarm status",),
     ),
     "swarm init": Verb(
         "many.swarm:swarm_init",
-        "Have a machine begin a swarm, as its first manager.",
-        more="live-restore, which Swarm excludes, is turned off first.",
+        "Create a swarm with a machine as its first manager.",
+        more="It turns off live-restore first, because Swarm excludes it.",
         examples=("machinectl swarm init orionbox",),
         arguments=(NAME,),
         flags=(ADVERTISE_ADDR, *LOGIN),
     ),
     "swarm join": Verb(
         "many.swarm:swarm_join",
-        "Have machines join the swarm of a manager.",
-        more="MANAGER is a manager of the swarm, or the swarm's name.",
+        "Join machines to a manager's swarm.",
+        more="MANAGER is one of the swarm's managers, or the swarm's name.",
         examples=(
             "machinectl swarm join orionbox rigel saiph",
             "machinectl swarm join --manager orionbox bellatrix mintaka",
         ),
         arguments=(Argument("manager", "MANAGER", MACHINE, required=True), NAMES),
         flags=(
-            Flag("--manager", help="Join as managers, of which an odd number is best.", parameter="as_manager"),
+            Flag("--manager", help="Join as managers; use an odd number of them.", parameter="as_manager"),
             ADVERTISE_ADDR,
             *LOGIN,
         ),
     ),
     "swarm leave": Verb(
         "many.swarm:swarm_leave",
-        "Have machines leave their swarm.",
-        more="They are drained first, and live-restore is on again where it was.",
+        "Remove machines from their swarm.",
+        more="It drains them first, and turns live-restore on again if it was on before.",
         examples=("machinectl swarm leave rigel", "machinectl swarm leave --force orionbox"),
         arguments=(NAMES,),
-        flags=(Flag("-f", "--force", help="The last manager too, and those whom nobody can help to leave."), *LOGIN),
+        flags=(
+            Flag("-f", "--force", help="Remove the last manager, too, and nodes that no reachable manager knows."),
+            *LOGIN,
+        ),
     ),
     "swarm status": Verb(
         "many.swarm:swarm_status",
-        "Show the nodes of swarms, and what is lost if one more manager goes.",
-        more="Any manager among the machines is asked that answers.",
+        "Show swarms' nodes, and whether one more manager may fail.",
+        more="It asks any manager that answers.",
         examples=("machinectl swarm status", "machinectl swarm status --json orionbox"),
         arguments=(Argument("name", "[NAME]", MACHINE),),
         flags=(
@@ -213,7 +218,7 @@ VERBS = {
                 "-t",
                 "--timeout",
                 metavar="SECONDS",
-                help="How long a host may take to answer.",
+                help="Timeout for each host.",
                 kind=float,
                 limits=(0, 86400),
                 default=5,
@@ -224,10 +229,10 @@ VERBS = {
     ),
     "run": Verb(
         "remote.run:run",
-        "Run a command on many machines' hosts over SSH.",
+        "Run a command on many hosts over SSH.",
         more=(
-            "One word is a line of sh, several are a command's words as they are. "
-            "Stdin is given to all; in a loop that reads, add </dev/null."
+            "A single word is a line for sh; several words are the command and its arguments. "
+            "All hosts get stdin; in a loop that reads, add </dev/null."
         ),
         examples=(
             "machinectl run orionbox rigel -- uname -a",
@@ -252,8 +257,8 @@ VERBS = {
     ),
     "docker": Verb(
         "remote.run:docker",
-        "Run the docker CLI against many machines' engines.",
-        more="Each with what `env` sets for it. Stdin is given to all; in a loop that reads, add </dev/null.",
+        "Run a docker command on many machines.",
+        more="Each run gets the machine's `env`. All hosts get stdin; in a loop that reads, add </dev/null.",
         examples=("machinectl docker orionbox rigel -- ps", "machinectl docker -l role=web -- pull nginx"),
         arguments=(Argument("words", "[NAME]… -- ARGUMENT…", MACHINE, many=True, repeats=True),),
         flags=(SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),

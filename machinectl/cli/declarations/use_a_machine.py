@@ -27,14 +27,14 @@ ENV_SHELL = Flag(
     value=("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
     default=None,
 )
-ENV_UNSET = Flag("-u", "--unset", help="Print what undoes it.")
+ENV_UNSET = Flag("-u", "--unset", help="Print the commands that undo it.")
 ENV_NO_PROXY = Flag("--no-proxy", help="Add the machine's address to NO_PROXY.")
 PROMPT = Flag("--prompt", help="Show the machine in front of the prompt.")
 
 VERBS = {
     "env": Verb(
         "shells.env:env",
-        "Print what points a shell's docker at a machine.",
+        "Print the commands that point a shell's docker at a machine.",
         examples=("eval $(machinectl env orionbox)", "eval $(machinectl env -u)"),
         arguments=(ONE_NAME,),
         flags=(
@@ -45,7 +45,7 @@ VERBS = {
             Flag(
                 "--format",
                 metavar="FORM",
-                help="A file for tools instead: json, dotenv or properties.",
+                help="Print a file for tools instead: json, dotenv or properties.",
                 parameter="form",
                 value=("json", "dotenv", "properties"),
             ),
@@ -58,15 +58,15 @@ VERBS = {
     "use": Verb(
         "shells.use:use",
         "Point this shell's docker at a machine.",
-        more="`use -` goes back to what this shell had before. It is a function of the shell's: see shell-init.",
+        more="`use -` returns to the previous machine. It is a shell function: see shell-init.",
         examples=("machinectl use orionbox", "machinectl use -", "machinectl use --unset"),
         arguments=(ONE_NAME,),
-        flags=(Flag("-u", "--unset", help="Point at no machine again."),),
+        flags=(Flag("-u", "--unset", help="Point at no machine."),),
         output=PRINTS,
     ),
     "config": Verb(
         "shells.env:config",
-        "Print docker's own flags for a machine.",
+        "Print docker's flags for a machine.",
         examples=("docker $(machinectl config orionbox) ps",),
         arguments=(ONE_NAME,),
         flags=(SWARM_MANAGER, JSON),
@@ -74,34 +74,34 @@ VERBS = {
     ),
     "context": Verb(
         "",
-        "See, mend and import docker's contexts.",
+        "List, repair and import docker contexts.",
         examples=("machinectl context ls",),
     ),
     "context import": Verb(
         "shells.context:context_import",
-        "Make a machine of the engine that a docker context leads to.",
-        more="The context stays as it is, and yours.",
+        "Create a machine from a docker context.",
+        more="The context does not change, and stays yours.",
         examples=("machinectl context import theirs", "machinectl context import their_engine orionbox"),
         arguments=(Argument("context", "CONTEXT", TEXT, required=True), Argument("name", "[NAME]", TEXT)),
     ),
     "context ls": Verb(
         "shells.context:context_ls",
-        "List machines with their docker contexts, and what is not in step.",
+        "List machines' docker contexts, and those that differ.",
         examples=("machinectl context ls",),
         flags=(JSON,),
         output=PRINTS,
     ),
     "context sync": Verb(
         "shells.context:context_sync",
-        "Mend the docker contexts of machines, whoever changed them.",
-        more="A context of somebody else's stays as it is.",
+        "Repair machines' docker contexts.",
+        more="It does not touch your own contexts.",
         examples=("machinectl context sync",),
         flags=(SELECTOR,),
         keeps_selector=True,
     ),
     "active": Verb(
         "look.url:active",
-        "Print the machine that docker in this shell points at.",
+        "Print the machine that this shell's docker points at.",
         examples=("machinectl active",),
         flags=(TIMEOUT, JSON),
         output=PRINTS,
@@ -110,7 +110,7 @@ VERBS = {
     ),
     "ls": Verb(
         "look.ls:ls",
-        "List machines, and what each is doing.",
+        "List machines and their states.",
         examples=(
             "machinectl ls",
             "machinectl ls --filter state=Running --format 'table {{.Name}}\\t{{.URL}}'",
@@ -126,7 +126,7 @@ VERBS = {
     ),
     "list": Verb(
         "look.ls:ls",
-        "List machines, and what each is doing.",
+        "List machines and their states.",
         examples=("machinectl list",),
         hidden=True,
         arguments=(NAMES,),
@@ -136,8 +136,8 @@ VERBS = {
     ),
     "ps": Verb(
         "look.ps:ps",
-        "List the containers of all machines, or of some, as docker ps does.",
-        more="Without a name, those of all machines.",
+        "List machines' containers, as docker ps does.",
+        more="Without a name: of all machines.",
         examples=(
             "machinectl ps",
             "machinectl ps -a --filter status=exited orionbox",
@@ -145,12 +145,12 @@ VERBS = {
         ),
         arguments=(NAMES,),
         flags=(
-            Flag("-a", "--all", help="Also those that do not run.", parameter="everything"),
+            Flag("-a", "--all", help="Stopped containers, too.", parameter="everything"),
             Flag(
                 "-f",
                 "--filter",
                 metavar="KEY=VALUE",
-                help="Docker's: status, name, label, ancestor, …",
+                help="Filter as docker does: status, name, label, ancestor, …",
                 parameter="filters",
                 many=True,
             ),
@@ -164,21 +164,21 @@ VERBS = {
                 "-n",
                 "--last",
                 metavar="N",
-                help="The N newest of each machine, in any state.",
+                help="The N newest containers of each machine, in any state.",
                 kind=int,
                 default=-1,
                 show_default=False,
             ),
-            Flag("-l", "--latest", help="The newest of each machine, in any state."),
-            Flag("--no-trunc", help="Cut nothing short."),
+            Flag("-l", "--latest", help="The newest container of each machine, in any state."),
+            Flag("--no-trunc", help="Do not truncate output."),
             Flag("-q", "--quiet", help="Print IDs only."),
-            Flag("-s", "--size", help="Also what each has written."),
+            Flag("-s", "--size", help="Show sizes, too."),
             TIMEOUT,
             JSON,
             Flag(
                 "--selector",
                 metavar="SELECTOR",
-                help="Those whose labels are so: role=web, role!=web, 'role in (a,b)'.",
+                help="Select machines by label: role=web, role!=web, 'role in (a,b)'.",
                 value=LABEL,
                 default=None,
             ),
@@ -187,8 +187,8 @@ VERBS = {
     ),
     "ssh": Verb(
         "remote.ssh:ssh",
-        "Log in at a machine's host, or run a command there.",
-        more="What follows the name is ssh's: options, a command.",
+        "Log in to a machine's host, or run a command there.",
+        more="ssh gets all that follows the name: options, a command.",
         examples=("machinectl ssh orionbox", "machinectl ssh orionbox uname -a"),
         arguments=(Argument("words", "[NAME] [ARGUMENT]…", MACHINE, TEXT, many=True),),
         flags=(*LOGIN,),
@@ -199,29 +199,29 @@ VERBS = {
     ),
     "ssh-config": Verb(
         "remote.ssh:ssh_config",
-        "Print what ~/.ssh/config can include, so that ssh knows machines.",
-        more="Without names, of all that have SSH.",
+        "Print machines for ~/.ssh/config.",
+        more="Without names: all machines with SSH.",
         examples=("machinectl ssh-config orionbox", "machinectl ssh-config --write"),
         arguments=(NAMES,),
         flags=(
-            Flag("--write", help="Keep it in a file that follows the machines, and print the line that includes it."),
+            Flag("--write", help="Write it to a file that stays up to date, and print the line that includes it."),
             SELECTOR,
         ),
         output=PRINTS,
     ),
     "scp": Verb(
         "remote.scp:scp",
-        "Copy files to a machine's host, from there, or between two.",
+        "Copy files to and from machines' hosts, or between two.",
         more=(
-            "A path without NAME: is here; so is ./a:b, and what localhost: stands before. The last one is the target."
+            "A path without NAME: is on this computer, as are ./a:b and localhost:PATH. The last path is the target."
         ),
         examples=("machinectl scp notes.txt orionbox:", "machinectl scp -r orionbox:www rigel:"),
         arguments=(
             Argument("words", "[[USER@]NAME:]PATH… [[USER@]NAME:]PATH", PLACE, many=True, required=True, repeats=True),
         ),
         flags=(
-            Flag("-r", "--recursive", help="Directories, with all in them."),
-            Flag("-d", "--delta", help="By rsync: what has changed alone, and links as links."),
+            Flag("-r", "--recursive", help="Copy directories with their contents."),
+            Flag("-d", "--delta", help="Use rsync: copy only what changed, and links as links."),
             Flag("-q", "--quiet", help="Show no progress."),
             Flag("-p", "--preserve", help="Keep modes and times."),
             *LOGIN,
@@ -229,18 +229,18 @@ VERBS = {
     ),
     "mount": Verb(
         "remote.scp:mount",
-        "Mount a directory of a machine's host here, or end that (-u).",
-        more="By sshfs. Without DIR it is on the directory of the same path. With -u, DIR alone will do, too.",
+        "Mount a directory of a machine's host, or unmount it (-u).",
+        more="It uses sshfs. Without DIR, it mounts on the same path here. With -u, DIR is enough.",
         examples=("machinectl mount orionbox:www www", "machinectl mount -u www"),
         arguments=(
             Argument("source", "[USER@]NAME:PATH", REMOTE, required=True),
             Argument("target", "[DIR]", DIRECTORY),
         ),
-        flags=(Flag("-u", "--unmount", help="End it."),),
+        flags=(Flag("-u", "--unmount", help="Unmount."),),
     ),
     "url": Verb(
         "look.url:url",
-        "Print where a machine's engine is.",
+        "Print the URL of a machine's engine.",
         examples=("machinectl url orionbox",),
         arguments=(ONE_NAME,),
         flags=(JSON,),
@@ -260,8 +260,8 @@ VERBS = {
     ),
     "shell-init": Verb(
         "shells.use:shell_init",
-        "Print what a shell's start-up file reads.",
-        more="It gives a shell `use`, completion, and machinectl_prompt for a prompt of your own.",
+        "Print the set-up of a shell, for its start-up file.",
+        more="It defines `use`, completion, and machinectl_prompt for your own prompt.",
         examples=('eval "$(machinectl shell-init bash)"', "machinectl shell-init fish | source"),
         arguments=(Argument("shell", "SHELL", SHELL),),
         flags=(PROMPT,),
@@ -271,7 +271,7 @@ VERBS = {
     ),
     "completion": Verb(
         "shells.use:completion",
-        "Print a shell's completion alone.",
+        "Print a shell's completion script.",
         examples=("machinectl completion zsh > ~/.zfunc/_machinectl",),
         arguments=(Argument("shell", "SHELL", SHELL),),
         output=PRINTS,
@@ -280,18 +280,18 @@ VERBS = {
     ),
     "docker-plugin": Verb(
         "",
-        "Make all this `docker machine …`, or no longer.",
+        "Install or remove `docker machine …`.",
         examples=("machinectl docker-plugin install",),
     ),
     "docker-plugin install": Verb(
         "shells.docker_plugin:docker_plugin_install",
-        "Have docker know `docker machine`, and tell of machines when its own commands fail.",
+        "Install `docker machine`, and hints when docker commands fail on a machine.",
         examples=("machinectl docker-plugin install",),
-        flags=(Flag("--no-hooks", help="Leave docker's config.json alone: it asks for no word of ours."),),
+        flags=(Flag("--no-hooks", help="Do not change docker's config.json: no hints."),),
     ),
     "docker-plugin uninstall": Verb(
         "shells.docker_plugin:docker_plugin_uninstall",
-        "Take `docker machine` away again.",
+        "Remove `docker machine`.",
         examples=("machinectl docker-plugin uninstall",),
     ),
 }

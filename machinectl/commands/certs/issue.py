@@ -48,7 +48,7 @@ def what_it_can_do(machine: Machine, client: Description, directory: str) -> str
     days = client.days_left(datetime.now(UTC))
     lines = [
         f"{client.subject}, signed by {client.issuer}, expires on {client.not_after:%Y-%m-%d} ({days} days).",
-        f"Whoever holds key.pem is root on every engine of this CA: {machine.name}, and any other that trusts it.",
+        f"Anyone with key.pem is root on every engine of this CA: {machine.name}, and any other that trusts it.",
         "Docker cannot revoke one client: only a new CA locks it out, and with it all the others.",
     ]
     if machine.url.startswith("tcp://"):

@@ -163,57 +163,57 @@ __machinectl_table() {
     case "$1" in
         ('')
             verbs=(
-                'env	Print what points a shell'\''s docker at a machine.'
+                'env	Print the commands that point a shell'\''s docker at a machine.'
                 'use	Point this shell'\''s docker at a machine.'
-                'config	Print docker'\''s own flags for a machine.'
-                'context	See, mend and import docker'\''s contexts.'
-                'active	Print the machine that docker in this shell points at.'
-                'ls	List machines, and what each is doing.'
-                'ps	List the containers of all machines, or of some, as docker ps does.'
-                'ssh	Log in at a machine'\''s host, or run a command there.'
-                'ssh-config	Print what ~/.ssh/config can include, so that ssh knows machines.'
-                'scp	Copy files to a machine'\''s host, from there, or between two.'
-                'mount	Mount a directory of a machine'\''s host here, or end that (-u).'
-                'url	Print where a machine'\''s engine is.'
+                'config	Print docker'\''s flags for a machine.'
+                'context	List, repair and import docker contexts.'
+                'active	Print the machine that this shell'\''s docker points at.'
+                'ls	List machines and their states.'
+                'ps	List machines'\'' containers, as docker ps does.'
+                'ssh	Log in to a machine'\''s host, or run a command there.'
+                'ssh-config	Print machines for ~/.ssh/config.'
+                'scp	Copy files to and from machines'\'' hosts, or between two.'
+                'mount	Mount a directory of a machine'\''s host, or unmount it (-u).'
+                'url	Print the URL of a machine'\''s engine.'
                 'ip	Print machines'\'' addresses.'
-                'shell-init	Print what a shell'\''s start-up file reads.'
-                'completion	Print a shell'\''s completion alone.'
-                'docker-plugin	Make all this `docker machine …`, or no longer.'
-                'create	Make a machine: register an engine, or set up a server over SSH.'
-                'import	Take over the machines that docker-machine keeps.'
-                'rm	Forget machines; --purge puts their hosts back, too.'
-                'rename	Give a machine another name; its host is not told.'
-                'set	Change what is known of a machine, or asked of its engine.'
-                'drivers	List installed drivers, and which of them fail to load.'
-                'certs	Make, import and list certificates.'
-                'provision	Make machines'\'' hosts what their records say.'
-                'upgrade	Upgrade engines by the package managers of their hosts.'
-                'regenerate-certs	Make new certificates; containers keep running.'
-                'start	Switch hosts on (Wake-on-LAN), and wait until they answer.'
-                'stop	Shut hosts down, and wait until they are off.'
-                'restart	Reboot hosts, and wait until they are back.'
-                'kill	Switch hosts off without asking them.'
-                'doctor	Find out what is wrong with machines, or with this computer, and what to type.'
-                'status	Print what a machine is doing.'
-                'version	Print an engine'\''s version, or without a name our own.'
-                'info	Print what engines say of themselves and their hosts.'
-                'inspect	Print all that is known of a machine, in docker-machine'\''s shape.'
-                'changes	Print what was done on a machine'\''s host, and what undoing it does.'
-                'api	Ask a machine'\''s engine, and print its raw answer.'
-                'plan	Show what is to be done so that machines are as a fleet'\''s file says.'
-                'apply	Make machines what a fleet'\''s file says, and their hosts with them.'
-                'fleet	Write a fleet'\''s file, and have editors know it.'
-                'discover	Find what answers in a network: SSH servers, engines, and which are machines.'
-                'inventory	Print machines as other programs want hosts: Ansible, Prometheus.'
-                'swarm	Make machines one Docker Swarm, and look after it.'
-                'run	Run a command on many machines'\'' hosts over SSH.'
-                'docker	Run the docker CLI against many machines'\'' engines.'
+                'shell-init	Print the set-up of a shell, for its start-up file.'
+                'completion	Print a shell'\''s completion script.'
+                'docker-plugin	Install or remove `docker machine …`.'
+                'create	Create a machine: register an engine, or set up a server over SSH.'
+                'import	Import docker-machine'\''s machines.'
+                'rm	Remove machines; --purge also undoes the changes on their hosts.'
+                'rename	Rename a machine; its host does not change.'
+                'set	Change a machine'\''s settings; `provision` applies them to its host.'
+                'drivers	List installed drivers, and those that fail to load.'
+                'certs	Create, import and list certificates.'
+                'provision	Apply each machine'\''s settings to its host.'
+                'upgrade	Upgrade engines with their hosts'\'' package managers.'
+                'regenerate-certs	Create new certificates; containers keep running.'
+                'start	Power on hosts (Wake-on-LAN) and wait until they answer.'
+                'stop	Shut down hosts and wait until they are off.'
+                'restart	Reboot hosts and wait until they are back.'
+                'kill	Power off hosts without a shutdown.'
+                'doctor	Check machines, or this computer, and say how to fix problems.'
+                'status	Print a machine'\''s state.'
+                'version	Print an engine'\''s version; without a name, machinectl'\''s.'
+                'info	Print details of engines and their hosts.'
+                'inspect	Print a machine'\''s record, in docker-machine'\''s format.'
+                'changes	List machinectl'\''s changes on a host, and how each is undone.'
+                'api	Send a request to a machine'\''s engine, and print the raw answer.'
+                'plan	Show what `apply` would change.'
+                'apply	Make machines and their hosts match a fleet file.'
+                'fleet	Create a fleet file, and its schema for editors.'
+                'discover	Find SSH servers and engines in a network.'
+                'inventory	Print an inventory for Ansible or Prometheus.'
+                'swarm	Create and manage a Docker Swarm of machines.'
+                'run	Run a command on many hosts over SSH.'
+                'docker	Run a docker command on many machines.'
                 'help	Show what a command is for.')
             flags=(
-                '-s=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).'
-                '--storage-path=DIRECTORY	Where machines are kept (else $MACHINE_STORAGE_PATH).'
+                '-s=DIRECTORY	The store'\''s directory (else $MACHINE_STORAGE_PATH).'
+                '--storage-path=DIRECTORY	The store'\''s directory (else $MACHINE_STORAGE_PATH).'
                 '-D	Show help.'
-                '--debug	Show each remote command and what it printed, and the traceback of a bug.'
+                '--debug	Show remote commands with their output, and tracebacks of bugs.'
                 '-v	Print the version.'
                 '--version	Print the version.'
                 '-h	Show this, or with a command its help.'
@@ -222,9 +222,9 @@ __machinectl_table() {
             ;;
         ('context')
             verbs=(
-                'import	Make a machine of the engine that a docker context leads to.'
-                'ls	List machines with their docker contexts, and what is not in step.'
-                'sync	Mend the docker contexts of machines, whoever changed them.')
+                'import	Create a machine from a docker context.'
+                'ls	List machines'\'' docker contexts, and those that differ.'
+                'sync	Repair machines'\'' docker contexts.')
             flags=(
                 '-h	Show help.'
                 '--help	Show help.')
@@ -232,8 +232,8 @@ __machinectl_table() {
             ;;
         ('docker-plugin')
             verbs=(
-                'install	Have docker know `docker machine`, and tell of machines when its own commands fail.'
-                'uninstall	Take `docker machine` away again.')
+                'install	Install `docker machine`, and hints when docker commands fail on a machine.'
+                'uninstall	Remove `docker machine`.')
             flags=(
                 '-h	Show help.'
                 '--help	Show help.')
@@ -241,10 +241,10 @@ __machinectl_table() {
             ;;
         ('certs')
             verbs=(
-                'create	Make a CA, the certificate of an engine'\''s host and one of a client.'
-                'issue	Make another client under a machine'\''s CA, for a team-mate or a CI job.'
-                'import	Check the certificates in a directory, and put them into a machine.'
-                'ls	List the certificates of machines, and when they expire.')
+                'create	Create a CA, a server certificate and a client certificate.'
+                'issue	Create another client certificate, for a team-mate or a CI job.'
+                'import	Check the certificates in a directory, and use them for a machine.'
+                'ls	List machines'\'' certificates and when they expire.')
             flags=(
                 '-h	Show help.'
                 '--help	Show help.')
@@ -252,9 +252,9 @@ __machinectl_table() {
             ;;
         ('fleet')
             verbs=(
-                'import	Make a fleet'\''s file of an Ansible inventory, or an ssh_config.'
-                'init	Make a fleet'\''s file of the machines that there are.'
-                'schema	Print a JSON Schema of fleet.yaml, from which editors complete it.')
+                'import	Create a fleet file from an Ansible inventory or an ssh_config.'
+                'init	Create a fleet file from existing machines.'
+                'schema	Print the JSON schema of fleet.yaml, for editors.')
             flags=(
                 '-h	Show help.'
                 '--help	Show help.')
@@ -262,10 +262,10 @@ __machinectl_table() {
             ;;
         ('swarm')
             verbs=(
-                'init	Have a machine begin a swarm, as its first manager.'
-                'join	Have machines join the swarm of a manager.'
-                'leave	Have machines leave their swarm.'
-                'status	Show the nodes of swarms, and what is lost if one more manager goes.')
+                'init	Create a swarm with a machine as its first manager.'
+                'join	Join machines to a manager'\''s swarm.'
+                'leave	Remove machines from their swarm.'
+                'status	Show swarms'\'' nodes, and whether one more manager may fail.')
             flags=(
                 '-h	Show help.'
                 '--help	Show help.')
@@ -282,11 +282,11 @@ __machinectl_table() {
             verbs=()
             flags=(
                 '--shell=bash|zsh|sh|fish|tcsh|powershell|cmd|emacs	bash, zsh, sh, fish, tcsh, powershell, cmd or emacs.'
-                '-u	Print what undoes it.'
-                '--unset	Print what undoes it.'
+                '-u	Print the commands that undo it.'
+                '--unset	Print the commands that undo it.'
                 '--no-proxy	Add the machine'\''s address to NO_PROXY.'
-                '--swarm	Point at a manager that answers, of the machine'\''s swarm.'
-                '--format=json|dotenv|properties	A file for tools instead: json, dotenv or properties.'
+                '--swarm	Point at a manager of the machine'\''s swarm that answers.'
+                '--format=json|dotenv|properties	Print a file for tools instead: json, dotenv or properties.'
                 '--json	The same as --format json.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -295,8 +295,8 @@ __machinectl_table() {
         ('use')
             verbs=()
             flags=(
-                '-u	Point at no machine again.'
-                '--unset	Point at no machine again.'
+                '-u	Point at no machine.'
+                '--unset	Point at no machine.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE')
@@ -304,7 +304,7 @@ __machinectl_table() {
         ('config')
             verbs=()
             flags=(
-                '--swarm	Point at a manager that answers, of the machine'\''s swarm.'
+                '--swarm	Point at a manager of the machine'\''s swarm that answers.'
                 '--json	Print JSON.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -313,8 +313,8 @@ __machinectl_table() {
         ('active')
             verbs=()
             flags=(
-                '-t=TEXT	How long a host may take to answer.'
-                '--timeout=TEXT	How long a host may take to answer.'
+                '-t=TEXT	Timeout for each host.'
+                '--timeout=TEXT	Timeout for each host.'
                 '--json	Print JSON.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -323,19 +323,19 @@ __machinectl_table() {
         ('ls')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-q	Print names only.'
                 '--quiet	Print names only.'
-                '--filter=TEXT	By driver, state, name (a regular expression), label or swarm.'
-                '-t=TEXT	How long a host may take to answer.'
-                '--timeout=TEXT	How long a host may take to answer.'
+                '--filter=TEXT	Filter by driver, state, name (a regular expression), label or swarm.'
+                '-t=TEXT	Timeout for each host.'
+                '--timeout=TEXT	Timeout for each host.'
                 '-f=TEXT	A Go template; `table …` adds headings.'
                 '--format=TEXT	A Go template; `table …` adds headings.'
                 '--json	Print JSON.'
-                '--removed	List what is kept of machines that were removed, instead.'
-                '--watch	Draw the table again and again, until ^C.'
-                '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]'
+                '--removed	List removed machines whose records are kept.'
+                '--watch	Refresh the table until ^C.'
+                '--interval=TEXT	With --watch: the pause between refreshes. [default: 2]'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -343,19 +343,19 @@ __machinectl_table() {
         ('list')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-q	Print names only.'
                 '--quiet	Print names only.'
-                '--filter=TEXT	By driver, state, name (a regular expression), label or swarm.'
-                '-t=TEXT	How long a host may take to answer.'
-                '--timeout=TEXT	How long a host may take to answer.'
+                '--filter=TEXT	Filter by driver, state, name (a regular expression), label or swarm.'
+                '-t=TEXT	Timeout for each host.'
+                '--timeout=TEXT	Timeout for each host.'
                 '-f=TEXT	A Go template; `table …` adds headings.'
                 '--format=TEXT	A Go template; `table …` adds headings.'
                 '--json	Print JSON.'
-                '--removed	List what is kept of machines that were removed, instead.'
-                '--watch	Draw the table again and again, until ^C.'
-                '--interval=TEXT	With --watch, the pause between two rounds. [default: 2]'
+                '--removed	List removed machines whose records are kept.'
+                '--watch	Refresh the table until ^C.'
+                '--interval=TEXT	With --watch: the pause between refreshes. [default: 2]'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -363,24 +363,24 @@ __machinectl_table() {
         ('ps')
             verbs=()
             flags=(
-                '-a	Also those that do not run.'
-                '--all	Also those that do not run.'
-                '-f=TEXT	Docker'\''s: status, name, label, ancestor, …'
-                '--filter=TEXT	Docker'\''s: status, name, label, ancestor, …'
+                '-a	Stopped containers, too.'
+                '--all	Stopped containers, too.'
+                '-f=TEXT	Filter as docker does: status, name, label, ancestor, …'
+                '--filter=TEXT	Filter as docker does: status, name, label, ancestor, …'
                 '--format=TEXT	A Go template; `table …` adds headings; raw; json.'
-                '-n=TEXT	The N newest of each machine, in any state.'
-                '--last=TEXT	The N newest of each machine, in any state.'
-                '-l	The newest of each machine, in any state.'
-                '--latest	The newest of each machine, in any state.'
-                '--no-trunc	Cut nothing short.'
+                '-n=TEXT	The N newest containers of each machine, in any state.'
+                '--last=TEXT	The N newest containers of each machine, in any state.'
+                '-l	The newest container of each machine, in any state.'
+                '--latest	The newest container of each machine, in any state.'
+                '--no-trunc	Do not truncate output.'
                 '-q	Print IDs only.'
                 '--quiet	Print IDs only.'
-                '-s	Also what each has written.'
-                '--size	Also what each has written.'
-                '-t=TEXT	How long a host may take to answer.'
-                '--timeout=TEXT	How long a host may take to answer.'
+                '-s	Show sizes, too.'
+                '--size	Show sizes, too.'
+                '-t=TEXT	Timeout for each host.'
+                '--timeout=TEXT	Timeout for each host.'
                 '--json	Print JSON.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -392,7 +392,7 @@ __machinectl_table() {
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE' 'TEXT')
@@ -400,9 +400,9 @@ __machinectl_table() {
         ('ssh-config')
             verbs=()
             flags=(
-                '--write	Keep it in a file that follows the machines, and print the line that includes it.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--write	Write it to a file that stays up to date, and print the line that includes it.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -410,10 +410,10 @@ __machinectl_table() {
         ('scp')
             verbs=()
             flags=(
-                '-r	Directories, with all in them.'
-                '--recursive	Directories, with all in them.'
-                '-d	By rsync: what has changed alone, and links as links.'
-                '--delta	By rsync: what has changed alone, and links as links.'
+                '-r	Copy directories with their contents.'
+                '--recursive	Copy directories with their contents.'
+                '-d	Use rsync: copy only what changed, and links as links.'
+                '--delta	Use rsync: copy only what changed, and links as links.'
                 '-q	Show no progress.'
                 '--quiet	Show no progress.'
                 '-p	Keep modes and times.'
@@ -422,7 +422,7 @@ __machinectl_table() {
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('PLACE...')
@@ -430,8 +430,8 @@ __machinectl_table() {
         ('mount')
             verbs=()
             flags=(
-                '-u	End it.'
-                '--unmount	End it.'
+                '-u	Unmount.'
+                '--unmount	Unmount.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('REMOTE' 'DIRECTORY')
@@ -448,8 +448,8 @@ __machinectl_table() {
             verbs=()
             flags=(
                 '--json	Print JSON.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -472,42 +472,42 @@ __machinectl_table() {
         ('create')
             verbs=()
             flags=(
-                '-d=DRIVER	Where the host comes from.'
-                '--driver=DRIVER	Where the host comes from.'
-                '--tls-dir=DIRECTORY	Certificates to use, ca.pem, cert.pem and key.pem in DIR.'
+                '-d=DRIVER	The driver that provides the host.'
+                '--driver=DRIVER	The driver that provides the host.'
+                '--tls-dir=DIRECTORY	Use the certificates in DIR: ca.pem, cert.pem and key.pem.'
                 '--tls-ca-cert=FILE	The CA of the engine'\''s certificate.'
                 '--tls-client-cert=FILE	The client'\''s certificate.'
                 '--tls-client-key=FILE	The client'\''s key.'
                 '--no-tls	Speak to the engine without TLS.'
-                '--no-provision	Register the host as it is, and change nothing on it.'
-                '--no-context	Make no docker context of the machine.'
-                '--ssh-jump=MACHINE	Jump host for its SSH: a machine, else a host as in ssh -J. machine:NAME and host:HOST say which of the two.'
-                '--dry-run	Look at the host, print what would be done, and do nothing.'
-                '-y	Do not ask before a host is taken over from docker-machine, or set up despite a warning.'
-                '--yes	Do not ask before a host is taken over from docker-machine, or set up despite a warning.'
-                '-f	Replace certificates of somebody else'\''s, and restart an engine although that harms.'
-                '--force	Replace certificates of somebody else'\''s, and restart an engine although that harms.'
-                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.'
-                '--open-firewall	Let the engine'\''s port through the host'\''s firewall.'
+                '--no-provision	Register the host only; change nothing on it.'
+                '--no-context	Create no docker context for the machine.'
+                '--ssh-jump=MACHINE	Jump host for SSH: a machine, else a host as in ssh -J. Use machine:NAME or host:HOST to say which.'
+                '--dry-run	Look at the host and print the changes; make none.'
+                '-y	Do not ask before taking a host over from docker-machine, or setting it up despite a warning.'
+                '--yes	Do not ask before taking a host over from docker-machine, or setting it up despite a warning.'
+                '-f	Replace others'\'' certificates, and restart the engine even if that stops containers.'
+                '--force	Replace others'\'' certificates, and restart the engine even if that stops containers.'
+                '--restart-swarm	Restart the engine even if the Swarm node cannot be drained.'
+                '--open-firewall	Open the engine'\''s port in the host'\''s firewall.'
                 '--label=TEXT	A label of the machine and of its engine.'
                 '--engine-label=TEXT	A label of the machine and of its engine.'
                 '--engine-opt=TEXT	A flag of dockerd.'
                 '--engine-insecure-registry=TEXT	A registry without TLS.'
                 '--engine-registry-mirror=TEXT	A registry mirror.'
-                '--engine-env=TEXT	A variable of the engine'\''s environment; proxies are for installing, too.'
-                '--tls-san=TEXT	One more name in the server'\''s certificate.'
-                '--engine-install=auto|docker|distro|none	auto (the default), docker (its script), distro (the package) or none.'
+                '--engine-env=TEXT	A variable for the engine'\''s environment; the installation uses proxies, too.'
+                '--tls-san=TEXT	An additional name in the server certificate.'
+                '--engine-install=auto|docker|distro|none	auto (default), docker (Docker'\''s script), distro (the package) or none.'
                 '--engine-install-url=TEXT	Docker'\''s script, for --engine-install docker.'
                 '--engine-version=TEXT	The version to install.'
                 '--engine-storage-driver=TEXT	The engine'\''s storage driver.'
                 '--engine-bind=TEXT	The address that the engine listens on (default: all).'
-                '--os=TEXT	What the host'\''s system is like, where it is not recognised: debian, fedora …'
-                '--engine-env-file=FILE	A file of such variables, as docker'\''s --env-file: for a proxy'\''s password.'
+                '--os=TEXT	Treat an unknown system as this one: debian, fedora …'
+                '--engine-env-file=FILE	A file of such variables, as in docker'\''s --env-file; use it for passwords.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('TEXT')
@@ -515,9 +515,9 @@ __machinectl_table() {
         ('import')
             verbs=()
             flags=(
-                '--from-docker-machine	Take over the machines of docker-machine.'
-                '--no-context	Make no docker contexts of them.'
-                '--dry-run	Print what would be done, and do nothing.'
+                '--from-docker-machine	Import from docker-machine.'
+                '--no-context	Create no docker contexts.'
+                '--dry-run	Print the changes; make none.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('DIRECTORY')
@@ -525,22 +525,22 @@ __machinectl_table() {
         ('rm')
             verbs=()
             flags=(
-                '-f	Do not ask, and forget a machine whatever state it is in.'
-                '--force	Do not ask, and forget a machine whatever state it is in.'
+                '-f	Do not ask, and remove the machine in any state.'
+                '--force	Do not ask, and remove the machine in any state.'
                 '-y	Do not ask.'
                 '--yes	Do not ask.'
-                '--purge	Undo on the host what was set up there, too; containers stay.'
-                '--purge-engine	Remove the engine that was installed, too.'
-                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.'
-                '--dry-run	Print what would be done, and do nothing.'
-                '--forget	Keep nothing that could undo later what was set up on the host.'
+                '--purge	Undo machinectl'\''s changes on the host, too; containers stay.'
+                '--purge-engine	Remove the engine that machinectl installed, too.'
+                '--restart-swarm	Restart the engine even if the Swarm node cannot be drained.'
+                '--dry-run	Print the changes; make none.'
+                '--forget	Do not keep the record that could undo the host'\''s changes later.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -555,27 +555,27 @@ __machinectl_table() {
         ('set')
             verbs=()
             flags=(
-                '--url=TEXT	Where the engine is now.'
+                '--url=TEXT	The engine'\''s new URL.'
                 '--label=TEXT	Set a label.'
                 '--engine-label=TEXT	Set a label.'
                 '--unlabel=TEXT	Remove a label.'
                 '--tls	Speak to the engine over TLS.'
                 '--no-tls	Speak to the engine over TLS.'
-                '--context	Have a docker context of the machine.'
-                '--no-context	Have a docker context of the machine.'
-                '--ssh-jump=MACHINE	Jump host for its SSH: a machine, else a host as in ssh -J. machine:NAME and host:HOST say which of the two; none ends that.'
+                '--context	Keep a docker context for the machine.'
+                '--no-context	Keep a docker context for the machine.'
+                '--ssh-jump=MACHINE	Jump host for SSH: a machine, else a host as in ssh -J. Use machine:NAME or host:HOST to say which; none removes it.'
                 '--engine-opt=TEXT	A flag of dockerd.'
                 '--engine-insecure-registry=TEXT	A registry without TLS.'
                 '--engine-registry-mirror=TEXT	A registry mirror.'
-                '--engine-env=TEXT	A variable of the engine'\''s environment; proxies are for installing, too.'
-                '--tls-san=TEXT	One more name in the server'\''s certificate.'
-                '--engine-install=auto|docker|distro|none	auto (the default), docker (its script), distro (the package) or none.'
+                '--engine-env=TEXT	A variable for the engine'\''s environment; the installation uses proxies, too.'
+                '--tls-san=TEXT	An additional name in the server certificate.'
+                '--engine-install=auto|docker|distro|none	auto (default), docker (Docker'\''s script), distro (the package) or none.'
                 '--engine-install-url=TEXT	Docker'\''s script, for --engine-install docker.'
                 '--engine-version=TEXT	The version to install.'
                 '--engine-storage-driver=TEXT	The engine'\''s storage driver.'
                 '--engine-bind=TEXT	The address that the engine listens on (default: all).'
-                '--os=TEXT	What the host'\''s system is like, where it is not recognised: debian, fedora …'
-                '--engine-env-file=FILE	A file of such variables, as docker'\''s --env-file: for a proxy'\''s password.'
+                '--os=TEXT	Treat an unknown system as this one: debian, fedora …'
+                '--engine-env-file=FILE	A file of such variables, as in docker'\''s --env-file; use it for passwords.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE')
@@ -584,7 +584,7 @@ __machinectl_table() {
             verbs=()
             flags=(
                 '--json	Print JSON.'
-                '--options	List what each adds to `create`, and what its values are.'
+                '--options	List the options that each adds to `create`.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
@@ -592,20 +592,20 @@ __machinectl_table() {
         ('provision')
             verbs=()
             flags=(
-                '-y	Do not ask before a host is taken over from docker-machine, or set up despite a warning.'
-                '--yes	Do not ask before a host is taken over from docker-machine, or set up despite a warning.'
-                '--dry-run	Look at the host, print what would be done, and do nothing.'
-                '-f	Replace certificates of somebody else'\''s, and restart an engine although that harms.'
-                '--force	Replace certificates of somebody else'\''s, and restart an engine although that harms.'
-                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.'
-                '--open-firewall	Let the engine'\''s port through the host'\''s firewall.'
+                '-y	Do not ask before taking a host over from docker-machine, or setting it up despite a warning.'
+                '--yes	Do not ask before taking a host over from docker-machine, or setting it up despite a warning.'
+                '--dry-run	Look at the host and print the changes; make none.'
+                '-f	Replace others'\'' certificates, and restart the engine even if that stops containers.'
+                '--force	Replace others'\'' certificates, and restart the engine even if that stops containers.'
+                '--restart-swarm	Restart the engine even if the Swarm node cannot be drained.'
+                '--open-firewall	Open the engine'\''s port in the host'\''s firewall.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -613,19 +613,19 @@ __machinectl_table() {
         ('upgrade')
             verbs=()
             flags=(
-                '-y	Do not ask before an upgrade that is more than a patch.'
-                '--yes	Do not ask before an upgrade that is more than a patch.'
-                '-f	Restart an engine although that harms; it asks all the same.'
-                '--force	Restart an engine although that harms; it asks all the same.'
-                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.'
-                '--dry-run	Look at the host, print what would be done, and do nothing.'
+                '-y	Do not ask before more than a patch release.'
+                '--yes	Do not ask before more than a patch release.'
+                '-f	Restart the engine even if that stops containers; it still asks.'
+                '--force	Restart the engine even if that stops containers; it still asks.'
+                '--restart-swarm	Restart the engine even if the Swarm node cannot be drained.'
+                '--dry-run	Look at the host and print the changes; make none.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -633,22 +633,22 @@ __machinectl_table() {
         ('regenerate-certs')
             verbs=()
             flags=(
-                '-y	Do not ask (-f as docker-machine has it).'
-                '-f	Do not ask (-f as docker-machine has it).'
-                '--yes	Do not ask (-f as docker-machine has it).'
-                '--force	Do not ask (-f as docker-machine has it).'
-                '--client-certs	Make a new certificate for the client here, too.'
-                '--new-ca	Make a new CA, too: it locks out all other clients.'
-                '--tls-san=TEXT	One more name in the server'\''s certificate.'
-                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.'
-                '--dry-run	Look at the host, print what would be done, and do nothing.'
+                '-y	Do not ask (-f as in docker-machine).'
+                '-f	Do not ask (-f as in docker-machine).'
+                '--yes	Do not ask (-f as in docker-machine).'
+                '--force	Do not ask (-f as in docker-machine).'
+                '--client-certs	Create a new client certificate, too.'
+                '--new-ca	Create a new CA, too: this locks out all other clients.'
+                '--tls-san=TEXT	An additional name in the server certificate.'
+                '--restart-swarm	Restart the engine even if the Swarm node cannot be drained.'
+                '--dry-run	Look at the host and print the changes; make none.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -656,18 +656,18 @@ __machinectl_table() {
         ('start')
             verbs=()
             flags=(
-                '-t=TEXT	How long a host may take until it answers.'
-                '--timeout=TEXT	How long a host may take until it answers.'
-                '-y	Do not ask where containers run there.'
-                '--yes	Do not ask where containers run there.'
-                '--dry-run	Look at the host, print what would be done, and do nothing.'
+                '-t=TEXT	Timeout for each host to answer.'
+                '--timeout=TEXT	Timeout for each host to answer.'
+                '-y	Do not ask, even if containers run on the host.'
+                '--yes	Do not ask, even if containers run on the host.'
+                '--dry-run	Look at the host and print the changes; make none.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -675,18 +675,18 @@ __machinectl_table() {
         ('stop')
             verbs=()
             flags=(
-                '-t=TEXT	How long a host may take until it is off.'
-                '--timeout=TEXT	How long a host may take until it is off.'
-                '-y	Do not ask where containers run there.'
-                '--yes	Do not ask where containers run there.'
-                '--dry-run	Look at the host, print what would be done, and do nothing.'
+                '-t=TEXT	Timeout for each host to power off.'
+                '--timeout=TEXT	Timeout for each host to power off.'
+                '-y	Do not ask, even if containers run on the host.'
+                '--yes	Do not ask, even if containers run on the host.'
+                '--dry-run	Look at the host and print the changes; make none.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -694,18 +694,18 @@ __machinectl_table() {
         ('restart')
             verbs=()
             flags=(
-                '-t=TEXT	How long a host may take to come back.'
-                '--timeout=TEXT	How long a host may take to come back.'
-                '-y	Do not ask where containers run there.'
-                '--yes	Do not ask where containers run there.'
-                '--dry-run	Look at the host, print what would be done, and do nothing.'
+                '-t=TEXT	Timeout for each host to come back.'
+                '--timeout=TEXT	Timeout for each host to come back.'
+                '-y	Do not ask, even if containers run on the host.'
+                '--yes	Do not ask, even if containers run on the host.'
+                '--dry-run	Look at the host and print the changes; make none.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -713,16 +713,16 @@ __machinectl_table() {
         ('kill')
             verbs=()
             flags=(
-                '-y	Do not ask where containers run there.'
-                '--yes	Do not ask where containers run there.'
-                '--dry-run	Look at the host, print what would be done, and do nothing.'
+                '-y	Do not ask, even if containers run on the host.'
+                '--yes	Do not ask, even if containers run on the host.'
+                '--dry-run	Look at the host and print the changes; make none.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -730,16 +730,16 @@ __machinectl_table() {
         ('doctor')
             verbs=()
             flags=(
-                '-t=TEXT	How long each step may take.'
-                '--timeout=TEXT	How long each step may take.'
+                '-t=TEXT	Timeout for each step.'
+                '--timeout=TEXT	Timeout for each step.'
                 '--json	Print JSON.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -747,8 +747,8 @@ __machinectl_table() {
         ('status')
             verbs=()
             flags=(
-                '-t=TEXT	How long a host may take to answer.'
-                '--timeout=TEXT	How long a host may take to answer.'
+                '-t=TEXT	Timeout for each host.'
+                '--timeout=TEXT	Timeout for each host.'
                 '--json	Print JSON.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -757,8 +757,8 @@ __machinectl_table() {
         ('version')
             verbs=()
             flags=(
-                '-t=TEXT	How long a host may take to answer.'
-                '--timeout=TEXT	How long a host may take to answer.'
+                '-t=TEXT	Timeout for each host.'
+                '--timeout=TEXT	Timeout for each host.'
                 '--json	Print JSON.'
                 '-h	Show help.'
                 '--help	Show help.')
@@ -767,19 +767,19 @@ __machinectl_table() {
         ('info')
             verbs=()
             flags=(
-                '--ssh	Log in there, too: disk, load, memory that is left, uptime.'
+                '--ssh	Log in, too: disk, load, free memory, uptime.'
                 '-f=TEXT	A Go template.'
                 '--format=TEXT	A Go template.'
-                '-t=TEXT	How long a host may take to answer.'
-                '--timeout=TEXT	How long a host may take to answer.'
+                '-t=TEXT	Timeout for each host.'
+                '--timeout=TEXT	Timeout for each host.'
                 '--json	Print JSON.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -805,10 +805,10 @@ __machinectl_table() {
         ('api')
             verbs=()
             flags=(
-                '-d=TEXT	What to send: JSON, @FILE, or @- for stdin.'
-                '--data=TEXT	What to send: JSON, @FILE, or @- for stdin.'
-                '-t=TEXT	How long a host may take to answer.'
-                '--timeout=TEXT	How long a host may take to answer.'
+                '-d=TEXT	The request'\''s body: JSON, @FILE, or @- for stdin.'
+                '--data=TEXT	The request'\''s body: JSON, @FILE, or @- for stdin.'
+                '-t=TEXT	Timeout for each host.'
+                '--timeout=TEXT	Timeout for each host.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE' 'TEXT')
@@ -816,20 +816,20 @@ __machinectl_table() {
         ('plan')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '-f=FILE	The fleet'\''s file (else ./fleet.yaml); - is stdin.'
-                '--file=FILE	The fleet'\''s file (else ./fleet.yaml); - is stdin.'
-                '--refresh	Look at the hosts, too: what was changed there by hand.'
-                '--prune	Machines that are in the file no more are to be removed.'
-                '--detailed-exitcode	Exit with 4 where there is something to do.'
-                '--parallel=TEXT	How many hosts are worked on at once.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-f=FILE	The fleet file (default ./fleet.yaml); - reads stdin.'
+                '--file=FILE	The fleet file (default ./fleet.yaml); - reads stdin.'
+                '--refresh	Look at the hosts, too, and show changes that were made by hand.'
+                '--prune	Include the removal of machines that the file no longer has.'
+                '--detailed-exitcode	Exit with 4 if there are changes.'
+                '--parallel=TEXT	How many hosts to work on at once.'
                 '--json	Print JSON.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -837,29 +837,29 @@ __machinectl_table() {
         ('apply')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '-f=FILE	The fleet'\''s file (else ./fleet.yaml); - is stdin.'
-                '--file=FILE	The fleet'\''s file (else ./fleet.yaml); - is stdin.'
-                '--parallel=TEXT	How many hosts are worked on at once.'
-                '--batch=TEXT	How many engines in use may restart at once: 2, 25%, or 1,5,20 (the last repeats).'
-                '--max-failures=TEXT	How many of them may fail before no more are restarted.'
-                '--refresh	Look at the hosts, too, and mend what was changed there by hand.'
-                '--prune	Remove machines that came from the file and are in it no more.'
-                '--purge	Undo on the hosts of those what was set up there, too; with --prune.'
-                '--take-over	Take over the file'\''s machines from other fleets without asking.'
-                '-y	Do not ask before machines are removed, or hosts set up.'
-                '--yes	Do not ask before machines are removed, or hosts set up.'
-                '--force	Replace certificates of somebody else'\''s, and restart although it harms.'
-                '--restart-swarm	Restart the engine of a Swarm node that cannot be drained, too.'
-                '--open-firewall	Let the engine'\''s port through the host'\''s firewall.'
-                '--dry-run	Look at the hosts and print what would change; change nothing.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-f=FILE	The fleet file (default ./fleet.yaml); - reads stdin.'
+                '--file=FILE	The fleet file (default ./fleet.yaml); - reads stdin.'
+                '--parallel=TEXT	How many hosts to work on at once.'
+                '--batch=TEXT	How many engines in use restart at once: 2, 25%, or 1,5,20 (the last repeats).'
+                '--max-failures=TEXT	Stop restarting engines after more than N failures.'
+                '--refresh	Look at the hosts, too, and revert changes that were made by hand.'
+                '--prune	Remove machines that the file no longer has.'
+                '--purge	With --prune: undo machinectl'\''s changes on their hosts, too.'
+                '--take-over	Take over machines from other fleets without asking.'
+                '-y	Do not ask before removing machines or setting up hosts.'
+                '--yes	Do not ask before removing machines or setting up hosts.'
+                '--force	Replace others'\'' certificates, and restart engines even if that stops containers.'
+                '--restart-swarm	Restart the engine even if the Swarm node cannot be drained.'
+                '--open-firewall	Open the engine'\''s port in the host'\''s firewall.'
+                '--dry-run	Look at the hosts and print the changes; make none.'
                 '--json	Print JSON.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -867,13 +867,13 @@ __machinectl_table() {
         ('discover')
             verbs=()
             flags=(
-                '--ports=TEXT	Which ports are tried.'
-                '-t=TEXT	How long an address may take to answer, and what listens there to say what it is.'
-                '--timeout=TEXT	How long an address may take to answer, and what listens there to say what it is.'
+                '--ports=TEXT	The ports to try.'
+                '-t=TEXT	Timeout for each address, and for each port to identify itself.'
+                '--timeout=TEXT	Timeout for each address, and for each port to identify itself.'
                 '--json	Print JSON.'
-                '--write=FILE	Write a fleet'\''s file of those that are no machines yet.'
-                '-y	Do not ask, however many addresses there are.'
-                '--yes	Do not ask, however many addresses there are.'
+                '--write=FILE	Write a fleet file of the hosts that are not machines yet.'
+                '-y	Do not ask, even for many addresses.'
+                '--yes	Do not ask, even for many addresses.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('TEXT...')
@@ -881,10 +881,10 @@ __machinectl_table() {
         ('inventory')
             verbs=()
             flags=(
-                '--ansible	As Ansible'\''s inventory scripts print it.'
-                '--prometheus	The engines with metrics on, as file_sd of Prometheus has them.'
-                '--list	All hosts, for Ansible (the default).'
-                '--host=MACHINE	The variables of one host, for Ansible.'
+                '--ansible	Print an Ansible inventory.'
+                '--prometheus	Print engines that serve metrics, for Prometheus file_sd.'
+                '--list	For Ansible: all hosts (the default).'
+                '--host=MACHINE	For Ansible: one host'\''s variables.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
@@ -892,22 +892,22 @@ __machinectl_table() {
         ('run')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-a	All machines.'
                 '--all	All machines.'
-                '--group	Print what each machine says together, when it has ended.'
+                '--group	Print each machine'\''s output together, when it ends.'
                 '--json	Print one JSON object per line, when each machine ends.'
-                '-t=TEXT	End what has not ended by then: status 124.'
-                '--timeout=TEXT	End what has not ended by then: status 124.'
-                '--sudo	As root, by sudo where that is needed.'
-                '--parallel=TEXT	How many machines at once, at most. [default: 50]'
-                '--no-persist	Keep no SSH connection for the next run.'
+                '-t=TEXT	End commands that take longer, with status 124.'
+                '--timeout=TEXT	End commands that take longer, with status 124.'
+                '--sudo	Run as root, with sudo if needed.'
+                '--parallel=TEXT	How many machines to work on at once. [default: 50]'
+                '--no-persist	Do not keep SSH connections for the next run.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -915,15 +915,15 @@ __machinectl_table() {
         ('docker')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-a	All machines.'
                 '--all	All machines.'
-                '--group	Print what each machine says together, when it has ended.'
+                '--group	Print each machine'\''s output together, when it ends.'
                 '--json	Print one JSON object per line, when each machine ends.'
-                '-t=TEXT	End what has not ended by then: status 124.'
-                '--timeout=TEXT	End what has not ended by then: status 124.'
-                '--parallel=TEXT	How many machines at once, at most. [default: 50]'
+                '-t=TEXT	End commands that take longer, with status 124.'
+                '--timeout=TEXT	End commands that take longer, with status 124.'
+                '--parallel=TEXT	How many machines to work on at once. [default: 50]'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -946,8 +946,8 @@ __machinectl_table() {
         ('context sync')
             verbs=()
             flags=(
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
@@ -955,7 +955,7 @@ __machinectl_table() {
         ('docker-plugin install')
             verbs=()
             flags=(
-                '--no-hooks	Leave docker'\''s config.json alone: it asks for no word of ours.'
+                '--no-hooks	Do not change docker'\''s config.json: no hints.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
@@ -970,13 +970,13 @@ __machinectl_table() {
         ('certs create')
             verbs=()
             flags=(
-                '--out=DIRECTORY	The directory to write to; it is made.'
-                '--san=TEXT	What clients call the host.'
-                '--ca-cert=FILE	A CA that exists.'
+                '--out=DIRECTORY	The directory to write to; it is created.'
+                '--san=TEXT	A name or address that clients use for the host.'
+                '--ca-cert=FILE	An existing CA.'
                 '--ca-key=FILE	That CA'\''s key.'
                 '--client-name=TEXT	The client'\''s name in its certificate.'
-                '-f	Replace files that are there.'
-                '--force	Replace files that are there.'
+                '-f	Replace existing files.'
+                '--force	Replace existing files.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=()
@@ -984,10 +984,10 @@ __machinectl_table() {
         ('certs issue')
             verbs=()
             flags=(
-                '--out=DIRECTORY	The directory to write to; it is made.'
+                '--out=DIRECTORY	The directory to write to; it is created.'
                 '--client-name=TEXT	The client'\''s name in its certificate.'
-                '-f	Replace files that are there.'
-                '--force	Replace files that are there.'
+                '-f	Replace existing files.'
+                '--force	Replace existing files.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE')
@@ -995,8 +995,8 @@ __machinectl_table() {
         ('certs import')
             verbs=()
             flags=(
-                '-f	Replace files that are there.'
-                '--force	Replace files that are there.'
+                '-f	Replace existing files.'
+                '--force	Replace existing files.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE' 'DIRECTORY')
@@ -1004,10 +1004,10 @@ __machinectl_table() {
         ('certs ls')
             verbs=()
             flags=(
-                '--fail-under=TEXT	Exit 1 if one has fewer days left.'
+                '--fail-under=TEXT	Exit with 1 if a certificate expires within DAYS.'
                 '--json	Print JSON.'
-                '-l=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
-                '--selector=LABEL	Those whose labels are so: role=web, role!=web, '\''role in (a,b)'\''.'
+                '-l=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
+                '--selector=LABEL	Select machines by label: role=web, role!=web, '\''role in (a,b)'\''.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -1015,9 +1015,9 @@ __machinectl_table() {
         ('fleet import')
             verbs=()
             flags=(
-                '--from=ansible|ssh-config	What the file is (else: by what is in it).'
-                '-o=FILE	Write it into FILE, which is not there yet.'
-                '--output=FILE	Write it into FILE, which is not there yet.'
+                '--from=ansible|ssh-config	The file'\''s format (default: detect it).'
+                '-o=FILE	Write to FILE, which must not exist yet.'
+                '--output=FILE	Write to FILE, which must not exist yet.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('FILE')
@@ -1025,8 +1025,8 @@ __machinectl_table() {
         ('fleet init')
             verbs=()
             flags=(
-                '-o=FILE	Write it into FILE, which is not there yet.'
-                '--output=FILE	Write it into FILE, which is not there yet.'
+                '-o=FILE	Write to FILE, which must not exist yet.'
+                '--output=FILE	Write to FILE, which must not exist yet.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -1041,12 +1041,12 @@ __machinectl_table() {
         ('swarm init')
             verbs=()
             flags=(
-                '--advertise-addr=TEXT	Where other nodes reach it (else where its engine is reached).'
+                '--advertise-addr=TEXT	The address for other nodes (default: the engine'\''s).'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE')
@@ -1054,13 +1054,13 @@ __machinectl_table() {
         ('swarm join')
             verbs=()
             flags=(
-                '--manager	Join as managers, of which an odd number is best.'
-                '--advertise-addr=TEXT	Where other nodes reach it (else where its engine is reached).'
+                '--manager	Join as managers; use an odd number of them.'
+                '--advertise-addr=TEXT	The address for other nodes (default: the engine'\''s).'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE' 'MACHINE...')
@@ -1068,13 +1068,13 @@ __machinectl_table() {
         ('swarm leave')
             verbs=()
             flags=(
-                '-f	The last manager too, and those whom nobody can help to leave.'
-                '--force	The last manager too, and those whom nobody can help to leave.'
+                '-f	Remove the last manager, too, and nodes that no reachable manager knows.'
+                '--force	Remove the last manager, too, and nodes that no reachable manager knows.'
                 '--ssh-passphrase-file=FILE	A file with the passphrase of the SSH key.'
                 '--ssh-password-file=FILE	A file with the password to log in with (else $MACHINECTL_SSH_PASSWORD, else you are asked).'
                 '--sudo-password-file=FILE	A file with the password for sudo (else $MACHINECTL_SUDO_PASSWORD, else you are asked).'
                 '--ssh-host-key=TEXT	The fingerprint that the host'\''s SSH key must have.'
-                '--ssh-strict	Refuse a host whose SSH key is not known.'
+                '--ssh-strict	Refuse a host with an unknown SSH key.'
                 '-h	Show help.'
                 '--help	Show help.')
             arguments=('MACHINE...')
@@ -1082,8 +1082,8 @@ __machinectl_table() {
         ('swarm status')
             verbs=()
             flags=(
-                '-t=TEXT	How long a host may take to answer.'
-                '--timeout=TEXT	How long a host may take to answer.'
+                '-t=TEXT	Timeout for each host.'
+                '--timeout=TEXT	Timeout for each host.'
                 '--json	Print JSON.'
                 '-h	Show help.'
                 '--help	Show help.')

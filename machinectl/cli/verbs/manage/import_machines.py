@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.commands.import_ import Moved
 
-UNTOUCHED = "docker-machine's store and the hosts are as they were"
+UNTOUCHED = "docker-machine's store and the hosts did not change"
 
 
 def import_machines(
@@ -21,9 +21,7 @@ def import_machines(
     from machinectl.commands.import_ import import_ as command
 
     if not from_docker_machine:
-        raise UsageError(
-            "Error: What is to be imported is not said", "Name it: machinectl import --from-docker-machine"
-        )
+        raise UsageError("Error: the source is missing", "Name it: machinectl import --from-docker-machine")
     became: dict[str, Moved] = {}
     failed = False
     for name, moved in command(here.store, here.console, directory, context=not no_context, dry_run=dry_run):

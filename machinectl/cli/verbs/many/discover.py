@@ -127,4 +127,4 @@ def tell(console: Console, discovery: NetworkScan, networks: Sequence[str], port
         console.note("No network of this computer leads to all of that: ip route")
     opened = [host.address for host in hosts if any(each.is_open for each in host.services.values())]
     if opened:
-        console.warn(f"Whoever reaches the engine is root on the host, without a certificate: {some(opened)}")
+        console.warn(f"Anyone who reaches these engines is root on their hosts, without a certificate: {some(opened)}")

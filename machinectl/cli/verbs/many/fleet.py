@@ -37,4 +37,4 @@ def hand_over(text: str, path: str, console: Console) -> None:
     from machinectl.fleet.writing.new_file import write_new_file
 
     write_new_file(path, text)
-    console.note(f"{path} is written. See what is to do: machinectl plan -f {path}")
+    console.note(f"{path} is written. See the changes: machinectl plan -f {path}")

@@ -15,7 +15,7 @@ def inventory(here: Session, *, ansible: bool, prometheus: bool, listed: bool, h
     from machinectl.commands import inventory as commands
 
     if ansible == prometheus:
-        raise UsageError("Error: An inventory for whom?", "One of: --ansible --prometheus")
+        raise UsageError("Error: pass either --ansible or --prometheus", "One of: --ansible --prometheus")
     if prometheus and (listed or host is not None):
         raise UsageError("Error: --list and --host are Ansible's", "machinectl inventory --prometheus")
     if listed and host is not None:

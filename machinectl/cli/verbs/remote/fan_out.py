@@ -111,7 +111,7 @@ def without_dashes(
     options = [f"--{name}={value}" if valued[name][1] else f"--{name}" for name, value in typed_flags.items()]
     known = names or "all" in flags or "selector" in flags
     typed = shlex.join([*options, *names, DASHES, *order]) if known else f"<NAME> {DASHES} {example}"
-    return f"What machinectl {verb} is to do follows two dashes", f"machinectl {verb} {typed}"
+    return f"machinectl {verb} needs a command after two dashes", f"machinectl {verb} {typed}"
 
 
 def timeout_of(flags: Mapping[str, str]) -> float | None:

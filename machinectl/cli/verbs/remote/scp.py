@@ -46,9 +46,7 @@ def scp(
     from machinectl.ssh.openssh.copy_commands import CopyOptions, no_progress
 
     if len(words) < 2:  # noqa: PLR2004 - source and target
-        raise UsageError(
-            "Where it is to be copied to is missing", f"machinectl scp {shlex.quote(words[0])} <NAME>:<PATH>"
-        )
+        raise UsageError("The target is missing", f"machinectl scp {shlex.quote(words[0])} <NAME>:<PATH>")
     wishes = CopyOptions(recursive, preserve, quiet)
     progress = no_progress
     if is_drawn_on(sys.stdout):
