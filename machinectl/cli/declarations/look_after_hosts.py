@@ -12,6 +12,7 @@ from machinectl.cli.declarations.shared_flags import (
     RESTART_SWARM,
     SELECTOR,
     TAKE_OVER,
+    TIMEOUT,
     YES_CONTAINERS,
 )
 from machinectl.machines.flags import Flag
@@ -63,15 +64,7 @@ VERBS = {
         examples=("machinectl start orionbox",),
         arguments=(NAMES,),
         flags=(
-            Flag(
-                "-t",
-                "--timeout",
-                metavar="SECONDS",
-                help="Timeout for each host to answer.",
-                kind=float,
-                limits=(1, None),
-                default=600,
-            ),
+            TIMEOUT.with_changes(help="Timeout for each host to answer.", limits=(1, None), default=600),
             YES_CONTAINERS,
             DRY_RUN,
             *LOGIN,
@@ -84,15 +77,7 @@ VERBS = {
         examples=("machinectl stop orionbox",),
         arguments=(NAMES,),
         flags=(
-            Flag(
-                "-t",
-                "--timeout",
-                metavar="SECONDS",
-                help="Timeout for each host to power off.",
-                kind=float,
-                limits=(1, None),
-                default=600,
-            ),
+            TIMEOUT.with_changes(help="Timeout for each host to power off.", limits=(1, None), default=600),
             YES_CONTAINERS,
             DRY_RUN,
             *LOGIN,
@@ -105,15 +90,7 @@ VERBS = {
         examples=("machinectl restart orionbox",),
         arguments=(NAMES,),
         flags=(
-            Flag(
-                "-t",
-                "--timeout",
-                metavar="SECONDS",
-                help="Timeout for each host to come back.",
-                kind=float,
-                limits=(1, None),
-                default=600,
-            ),
+            TIMEOUT.with_changes(help="Timeout for each host to come back.", limits=(1, None), default=600),
             YES_CONTAINERS,
             DRY_RUN,
             *LOGIN,
@@ -127,7 +104,7 @@ VERBS = {
         examples=("machinectl kill orionbox",),
         arguments=(NAMES,),
         flags=(
-            Flag("-t", "--timeout", metavar="SECONDS", kind=float, limits=(1, None), default=600, hidden=True),
+            TIMEOUT.with_changes(help="", limits=(1, None), default=600, hidden=True),
             YES_CONTAINERS,
             DRY_RUN,
             *LOGIN,

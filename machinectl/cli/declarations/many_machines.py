@@ -20,6 +20,7 @@ from machinectl.cli.declarations.shared_flags import (
     RUN_PARALLEL,
     RUN_TIMEOUT,
     SELECTOR,
+    TIMEOUT,
 )
 from machinectl.machines.flags import FILE, MACHINE, TEXT, Flag
 
@@ -135,14 +136,8 @@ VERBS = {
         arguments=(Argument("networks", "NETWORK…", TEXT, many=True, repeats=True),),
         flags=(
             Flag("--ports", metavar="PORTS", help="The ports to try.", default="22,2375,2376"),
-            Flag(
-                "-t",
-                "--timeout",
-                metavar="SECONDS",
-                help="Timeout for each address, and for each port to identify itself.",
-                kind=float,
-                limits=(0.05, 600),
-                default=1.5,
+            TIMEOUT.with_changes(
+                help="Timeout for each address, and for each port to identify itself.", limits=(0.05, 600), default=1.5
             ),
             JSON,
             Flag(
@@ -214,15 +209,7 @@ VERBS = {
         examples=("machinectl swarm status", "machinectl swarm status --json orionbox"),
         arguments=(Argument("name", "[NAME]", MACHINE),),
         flags=(
-            Flag(
-                "-t",
-                "--timeout",
-                metavar="SECONDS",
-                help="Timeout for each host.",
-                kind=float,
-                limits=(0, 86400),
-                default=5,
-            ),
+            TIMEOUT.with_changes(default=5),
             JSON,
         ),
         output=PRINTS,
