@@ -119,8 +119,13 @@ def answered(endpoint: Endpoint, response: Response, kind: type) -> Any:
     said = response.read(LONGEST_TOLD)
     if response.failed:
         raise refused(endpoint, response, said)
+    return json_answer(endpoint, said, kind)
+
+
+def json_answer(endpoint: Endpoint, body: bytes, kind: type) -> Any:
+    """Parse an answer's body. Raises EngineError if it is not JSON of this `kind`."""
     try:
-        value = json.loads(said)
+        value = json.loads(body)
     except (ValueError, RecursionError) as exc:
         raise not_docker(endpoint, "its answer is not JSON") from exc
     if not isinstance(value, kind):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from machinectl.engine.endpoint import Deadline, EngineError
-from machinectl.engine.http import not_docker, request
-from machinectl.engine.probe import EngineQuery, message
+from machinectl.engine.http import request
+from machinectl.engine.probe import EngineQuery, json_answer, message
 from machinectl.errors import one_line
 from machinectl.state import State
 
@@ -272,15 +272,7 @@ def asked(
     if answer.failed:
         why = message(said) or answer.reason
         raise Refusal(answer.status, f"The engine at {endpoint.peer} says: {without(why, secret)}")
-    if kind is None:
-        return None
-    try:
-        value = json.loads(said)
-    except (ValueError, RecursionError) as exc:
-        raise not_docker(endpoint, "its answer is not JSON") from exc
-    if not isinstance(value, kind):
-        raise not_docker(endpoint, "its answer is not what an engine's is")
-    return value
+    return None if kind is None else json_answer(endpoint, said, kind)
 
 
 def without(text: str, secret: str) -> str:

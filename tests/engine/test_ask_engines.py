@@ -71,7 +71,7 @@ def test_all_are_asked_where_few_files_may_be_open() -> None:
     script = (
         "import resource\n"
         "from machinectl import engine\n"
-        "from tests.engine.test_many import plain, servers\n"
+        "from tests.engine.test_ask_engines import plain, servers\n"
         "with servers.serving(servers.engine) as port:\n"
         "    resource.setrlimit(resource.RLIMIT_NOFILE, (192, 192))\n"
         "    print({str(probe.state) for _, probe in "
