@@ -60,7 +60,7 @@ class NoneDriver:
 
     def no_power(self, instance: Instance, verb: str) -> DriverError:
         return DriverError(
-            f'Machine "{instance.name}" cannot be told to {verb}: driver "none" only knows its URL',
+            f'Driver "none" cannot {verb} the host of "{instance.name}": it only knows the URL',
             "Do it on the host itself",
         )
 

@@ -197,7 +197,7 @@ LINES = [
 
 
 ONE_NAME = "Error: Expected one machine name as an argument"
-NO_SWITCH = 'Machine "{}" cannot be told to {}: driver "none" only knows its URL'
+NO_SWITCH = 'Driver "none" cannot {} the host of "{}": it only knows the URL'
 NO_SSH = '"{}" has no SSH'
 # Where a machine called default is: none named means that one. `server` is a generic one whose SSH refuses.
 DEFAULT_LINES = [
@@ -210,7 +210,7 @@ DEFAULT_LINES = [
     Line("version", "…machinectl version "),
     Line("ps", "…MACHINE   CONTAINER ID ", stderr='"default": 127.0.0.3:1 refuses the connection', code=1),
     Line("info", "…Name:   default\n", stderr='"default": 127.0.0.3:1 refuses the connection', code=1),
-    *(Line(verb, stderr=NO_SWITCH.format("default", verb), code=1) for verb in ("start", "stop", "restart", "kill")),
+    *(Line(verb, stderr=NO_SWITCH.format(verb, "default"), code=1) for verb in ("start", "stop", "restart", "kill")),
     *(Line(verb, stderr=NO_SSH.format("default"), code=1) for verb in ("provision", "upgrade", "regenerate-certs -f")),
     Line("ssh", stderr=NO_SSH.format("default"), code=255),
     Line("rm", stderr="Error: Expected to get one or more machine names as arguments", code=2),
@@ -223,7 +223,7 @@ DEFAULT_LINES = [
     *(
         Line(f"{verb} plain ghost server", stderr=told, code=1)
         for verb in ("start", "stop", "restart", "kill")
-        for told in (GHOST, NO_SWITCH.format("plain", verb), '"server"')
+        for told in (GHOST, NO_SWITCH.format(verb, "plain"), '"server"')
     ),
     *(
         Line(f"{verb} plain ghost server", stderr=told, code=1)

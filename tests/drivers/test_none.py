@@ -27,5 +27,5 @@ def test_a_url_without_a_port_gets_dockers(tls: bool | None, port: int) -> None:
 @pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill"])
 def test_a_host_that_is_only_a_url_has_no_power_switch_and_says_so(verb: str) -> None:
     instance = Instance("orionbox", "/nowhere", '{"URL": "tcp://orion:2376"}')
-    with pytest.raises(DriverError, match=f"cannot be told to {verb}"):
+    with pytest.raises(DriverError, match=f'Driver "none" cannot {verb} the host'):
         getattr(NoneDriver(), verb)(instance)
