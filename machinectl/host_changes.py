@@ -28,7 +28,7 @@ PUBLIC_KEY = r"[a-z0-9@.-]+ [A-Za-z0-9+/]{64,}={0,2}"
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
-def text(value: Any) -> str:
+def valid_text(value: Any) -> str:
     """Return text that a file can hold. Raises TypeError or ValueError."""
     if not isinstance(value, str):
         raise TypeError(value)
@@ -37,22 +37,22 @@ def text(value: Any) -> str:
     return value
 
 
-def matching(pattern: str) -> Callable[[Any], str]:
+def pattern_reader(pattern: str) -> Callable[[Any], str]:
     """Return a reader of whole matches. It raises TypeError or ValueError."""
 
     def read(value: Any) -> str:
-        if not re.fullmatch(pattern, text(value)):
+        if not re.fullmatch(pattern, valid_text(value)):
             raise ValueError(value)
-        return text(value)
+        return valid_text(value)
 
     return read
 
 
-def names(value: Any) -> tuple[str, ...]:
-    return tuple(map(matching(NAME), of_type(list)(value)))
+def read_names(value: Any) -> tuple[str, ...]:
+    return tuple(map(pattern_reader(NAME), type_reader(list)(value)))
 
 
-def of_type(kind: type) -> Callable[[Any], Any]:
+def type_reader(kind: type) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if not isinstance(value, kind):
             raise TypeError(value)
@@ -61,16 +61,16 @@ def of_type(kind: type) -> Callable[[Any], Any]:
     return read
 
 
-def or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def optional_reader(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else read(value)
 
 
-def part(pattern: str) -> Any:
+def path_field(pattern: str) -> Any:
     """Declare a field stored in the record's `path`."""
     return field(metadata={"pattern": pattern})
 
 
-def recorded(read: Callable[[Any], Any], default: Any = MISSING, *, missing: Any = MISSING) -> Any:
+def record_field(read: Callable[[Any], Any], default: Any = MISSING, *, missing: Any = MISSING) -> Any:
     """Declare a field stored under its own key, except the default.
 
     `missing` is for older versions' records.
@@ -171,7 +171,7 @@ class FileCreated(KnownChange):
     DONE = "created the file {path}"
     UNDOING = "removed"
 
-    path: str = part(PATH)
+    path: str = path_field(PATH)
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class DirectoryCreated(KnownChange):
     DONE = "created the directory {path}"
     UNDOING = "removed if it is empty"
 
-    path: str = part(WORD_PATH)
+    path: str = path_field(WORD_PATH)
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class CaTrusted(KnownChange):
     DONE = "made the engine trust the CA with the SHA256 {sha256:.16}…"
     UNDOING = "not trusted once its file is removed"
 
-    sha256: str = part(SHA256)
+    sha256: str = path_field(SHA256)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class ServiceEnabled(KnownChange):
     DONE = "enabled {unit} at boot"
     UNDOING = "disabled at boot"
 
-    unit: str = part(NAME)
+    unit: str = path_field(NAME)
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class ServiceStarted(KnownChange):
     DONE = "started {unit}"
     UNDOING = "stopped if it runs no containers then"
 
-    unit: str = part(NAME)
+    unit: str = path_field(NAME)
 
 
 @dataclass(frozen=True)
@@ -221,8 +221,8 @@ class PackageInstalled(KnownChange):
     ABOUT = "{package}"
     UNDOING = "stays, unless --purge-engine is given"
 
-    package: str = part(NAME)
-    along: tuple[str, ...] = recorded(names, ())
+    package: str = path_field(NAME)
+    along: tuple[str, ...] = record_field(read_names, ())
 
     @property
     def done(self) -> str:
@@ -243,10 +243,10 @@ class PortOpened(KnownChange):
     DONE = "opened port {port} in {firewall}"
     UNDOING = "closed: {undo}"
 
-    firewall: str = part("[^:]*")
-    port: str = part("[0-9]{1,5}")
-    undo: str = recorded(text)
-    made: str = recorded(matching(ZONE_FILE), "")
+    firewall: str = path_field("[^:]*")
+    port: str = path_field("[0-9]{1,5}")
+    undo: str = record_field(valid_text)
+    made: str = record_field(pattern_reader(ZONE_FILE), "")
 
 
 @dataclass(frozen=True)
@@ -259,9 +259,9 @@ class KeyAuthorized(KnownChange):
     KIND = "key"
     ABOUT = "{path} {key}"
 
-    path: str = part(AUTHORIZED_KEYS)
-    key: str = part(PUBLIC_KEY)
-    made: str = recorded(text)
+    path: str = path_field(AUTHORIZED_KEYS)
+    key: str = path_field(PUBLIC_KEY)
+    made: str = record_field(valid_text)
 
     @property
     def done(self) -> str:
@@ -282,11 +282,11 @@ class ConfigMerged(KnownChange):
 
     KIND = "config"
 
-    path: str = part(PATH)
-    before: str | None = recorded(or_none(text))
-    mode: str = recorded(matching(MODE), missing="644")
-    ours: Mapping[str, Any] = recorded(of_type(dict))
-    written: str = recorded(text, missing="")
+    path: str = path_field(PATH)
+    before: str | None = record_field(optional_reader(valid_text))
+    mode: str = record_field(pattern_reader(MODE), missing="644")
+    ours: Mapping[str, Any] = record_field(type_reader(dict))
+    written: str = record_field(valid_text, missing="")
 
     @property
     def done(self) -> str:
@@ -316,9 +316,9 @@ class LiveRestoreChanged(KnownChange):
     KIND = "live-restore"
     DONE = "changed live-restore in {path}, for a restart of the engine"
 
-    path: str = part(PATH)
-    before: bool | None = recorded(or_none(of_type(bool)))
-    text: str | None = recorded(or_none(text), None)
+    path: str = path_field(PATH)
+    before: bool | None = record_field(optional_reader(type_reader(bool)))
+    text: str | None = record_field(optional_reader(valid_text), None)
 
     @property
     def undoing(self) -> str:
@@ -363,16 +363,16 @@ KINDS: dict[str, type[KnownChange]] = {
 }
 
 
-def load(data: Any) -> Change:
+def load_change(data: Any) -> Change:
     """Return a recorded change, or an UnknownChange. Never raises."""
     try:
         more = dict(data)
-        return KINDS[more.pop("kind")].load(text(more.pop("path")), more)
+        return KINDS[more.pop("kind")].load(valid_text(more.pop("path")), more)
     except (KeyError, TypeError, ValueError):
         return UnknownChange(data)
 
 
-def merged(recorded: Sequence[Change], new: Iterable[Change], when: str = "") -> tuple[Change, ...]:
+def merge_changes(recorded: Sequence[Change], new: Iterable[Change], when: str = "") -> tuple[Change, ...]:
     """Add new changes, each once, with the time `when`."""
     result = list(recorded)
     for change in new:

@@ -117,10 +117,10 @@ class Input:
         self.failure: MachineError | None = None
         self.on_failure: Callable[[MachineError], object] = lambda _: None
 
-    def reader(self) -> Reader:
-        return Reader(self)
+    def reader(self) -> InputReader:
+        return InputReader(self)
 
-    def after(self, at: int, reader: Reader) -> bytes:
+    def after(self, at: int, reader: InputReader) -> bytes:
         """Wait for data after `at`; b"" at the end or if the reader closes. Raises MachineError."""
         with self._changed:
             if self._wanted < at + AHEAD:
@@ -196,10 +196,10 @@ class Input:
                 self._file = temporary_file()
             write_at(self._file.fileno(), data, self._length)
         except OSError as exc:
-            raise MachineError(f"Cannot keep the input for all machines in {not_kept(exc)}", ROOM_HINT) from exc
+            raise MachineError(f"Cannot keep the input for all machines in {spool_failure(exc)}", ROOM_HINT) from exc
 
 
-class Reader:
+class InputReader:
     def __init__(self, given: Input) -> None:
         self._input = given
         self._at = 0
@@ -223,7 +223,7 @@ def temporary_file() -> IO[bytes]:
     return tempfile.TemporaryFile(buffering=0)
 
 
-def not_kept(failure: OSError) -> str:
+def spool_failure(failure: OSError) -> str:
     import tempfile
 
     try:

@@ -23,8 +23,8 @@ from machinectl.host_changes import (
     ServiceEnabled,
     ServiceStarted,
     UnknownChange,
-    load,
-    merged,
+    load_change,
+    merge_changes,
     of_kind,
 )
 
@@ -89,7 +89,7 @@ def test_there_is_a_recorded_one_of_each_kind() -> None:
 def test_a_change_that_an_earlier_version_recorded_is_understood_and_written_as_it_was(
     text: dict[str, Any], change: Change
 ) -> None:
-    assert load(text) == change
+    assert load_change(text) == change
     assert change.dump() == text
 
 
@@ -102,12 +102,12 @@ def test_each_is_told_in_a_line_with_what_undoing_does(change: Change) -> None:
 
 def test_a_change_keeps_the_time_when_it_was_made_first_and_an_earlier_version_reads_it() -> None:
     first, again = "2026-01-02T03:04:05Z", "2026-03-04T05:06:07Z"
-    changes = merged((CaTrusted("cd" * 32),), [FileCreated("/a"), CaTrusted("cd" * 32)], first)
-    changes = merged(changes, [FileCreated("/a"), FileCreated("/b"), UnknownChange({"kind": "x"})], again)
+    changes = merge_changes((CaTrusted("cd" * 32),), [FileCreated("/a"), CaTrusted("cd" * 32)], first)
+    changes = merge_changes(changes, [FileCreated("/a"), FileCreated("/b"), UnknownChange({"kind": "x"})], again)
     assert [change.when for change in changes] == ["", first, again, ""]
     assert changes[1].dump() == {"kind": "file", "path": "/a", "when": first}
-    assert load(changes[1].dump()) == FileCreated("/a")
-    assert load({"kind": "file", "path": "/a", "when": "\x1b[2J"}).when == ""
+    assert load_change(changes[1].dump()) == FileCreated("/a")
+    assert load_change({"kind": "file", "path": "/a", "when": "\x1b[2J"}).when == ""
 
 
 @given(
@@ -115,16 +115,20 @@ def test_a_change_keeps_the_time_when_it_was_made_first_and_an_earlier_version_r
     st.dictionaries(st.text(min_size=1).map("x".__add__), JSON, max_size=3),
 )
 def test_what_a_newer_version_keeps_of_a_change_besides_survives(text: dict[str, Any], more: dict[str, Any]) -> None:
-    assert load({**text, **more}).dump() == {**text, **more}
+    assert load_change({**text, **more}).dump() == {**text, **more}
 
 
 @given(JSON | st.fixed_dictionaries({"kind": st.sampled_from(sorted(KINDS)) | st.text(), "path": JSON}))
 def test_whatever_stands_in_a_record_comes_back_as_it_was(data: Any) -> None:
-    assert json.loads(json.dumps(load(data).dump())) == json.loads(json.dumps(data))
+    assert json.loads(json.dumps(load_change(data).dump())) == json.loads(json.dumps(data))
 
 
 def test_what_is_not_understood_is_of_no_kind_that_is_undone() -> None:
-    changes = [load({"kind": "teleported", "path": "/"}), load({"kind": "config", "path": "/x", "ours": 3}), load(7)]
+    changes = [
+        load_change({"kind": "teleported", "path": "/"}),
+        load_change({"kind": "config", "path": "/x", "ours": 3}),
+        load_change(7),
+    ]
     assert all(isinstance(change, UnknownChange) for change in changes)
     assert [found for kind in KINDS.values() for found in of_kind(changes, kind)] == []
 
@@ -149,12 +153,12 @@ def test_what_is_not_understood_is_of_no_kind_that_is_undone() -> None:
     ],
 )
 def test_what_we_would_not_have_written_is_kept_and_nothing_is_done_for_it(hostile: dict[str, Any]) -> None:
-    assert load(hostile) == UnknownChange(hostile)
+    assert load_change(hostile) == UnknownChange(hostile)
 
 
 def test_a_change_that_is_made_again_is_recorded_once_and_others_stay_in_their_order() -> None:
     first = (FileCreated("/a"), CaTrusted("1"))
-    assert merged(first, [CaTrusted("1"), FileCreated("/b"), CaTrusted("2"), FileCreated("/a")]) == (
+    assert merge_changes(first, [CaTrusted("1"), FileCreated("/b"), CaTrusted("2"), FileCreated("/a")]) == (
         FileCreated("/a"),
         CaTrusted("1"),
         FileCreated("/b"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.files.json_text import with_value, without
+from machinectl.files.json_text import remove_value, set_value
 
 PATH = ["plugins", "machine", "error-hooks"]
 KEYS = st.sampled_from(["plugins", "machine", "error-hooks", "auths", 'a"\\b', "é", ""])
@@ -33,7 +33,7 @@ def dug(value: dict[str, Any], path: list[str]) -> dict[str, Any]:
 @given(OBJECTS, INDENTS, st.booleans())
 def test_a_value_is_set_and_nothing_else_changes(data: dict[str, Any], indent: str | None, ascii_only: bool) -> None:
     text = json.dumps(data, indent=indent, ensure_ascii=ascii_only)
-    changed = json.loads(with_value(text, PATH, "ps"))
+    changed = json.loads(set_value(text, PATH, "ps"))
     dug(data, PATH[:-1])[PATH[-1]] = "ps"
     assert changed == data
 
@@ -42,13 +42,13 @@ def test_a_value_is_set_and_nothing_else_changes(data: dict[str, Any], indent: s
 def test_what_was_added_is_taken_away_to_the_byte(data: dict[str, Any], indent: str | None) -> None:
     data.pop("plugins", None)
     text = json.dumps({"auths": {}, **data}, indent=indent)
-    assert without(with_value(text, PATH, "ps"), PATH) == text
-    assert without(text, PATH) == text
+    assert remove_value(set_value(text, PATH, "ps"), PATH) == text
+    assert remove_value(text, PATH) == text
 
 
 @given(OBJECTS, INDENTS)
 def test_what_is_taken_away_leaves_all_others(data: dict[str, Any], indent: str | None) -> None:
-    left = json.loads(without(json.dumps(data, indent=indent), PATH))
+    left = json.loads(remove_value(json.dumps(data, indent=indent), PATH))
     plugins = data.get("plugins", {})
     machine = plugins.get("machine", {})
     if "error-hooks" in machine:
@@ -72,10 +72,10 @@ def test_what_is_taken_away_leaves_all_others(data: dict[str, Any], indent: str 
     ],
 )
 def test_a_new_value_is_laid_out_as_what_is_beside_it(before: str, after: str) -> None:
-    assert with_value(before, ["a", "b"], "x") == after
+    assert set_value(before, ["a", "b"], "x") == after
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', '{"a": {"b": 1}', "null", "\ufeff{}", '{"a": []} x'])
 def test_what_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - json's own among them
-        with_value(text, ["a", "b"], "x")
+        set_value(text, ["a", "b"], "x")

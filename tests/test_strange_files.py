@@ -27,7 +27,7 @@ from machinectl.machines.record import Machine
 from machinectl.machines.store.store_directory import sweep
 from machinectl.ssh.keys.private_keys import read_key
 from machinectl.ssh.ssh_errors import SSHError
-from machinectl.ssh.ssh_settings import read_files
+from machinectl.ssh.ssh_settings import read_config_files
 from machinectl.state import State
 from machinectl_generic import GenericDriver
 from tests.support.program import machinectl
@@ -175,7 +175,7 @@ def test_in_place_of_an_ssh_key_a_pin_or_a_configuration_it_is_one_line(
     (tmp_path / "home/.ssh").mkdir()
     lay(tmp_path / "home/.ssh/config")
     with pytest.raises(SSHError) as raised:
-        read_files(SSHEndpoint("orion"))
+        read_config_files(SSHEndpoint("orion"))
     one_line(raised.value)
 
 

@@ -13,7 +13,7 @@ from machinectl.hosts.discovery.scan import ADDRESSES, SOCKETS, NetworkScan
 from machinectl.hosts.discovery.services import SpokenProtocol
 from machinectl.machines.record import is_name
 from machinectl.name_resolution import NameLookups, addresses_of
-from machinectl.ssh.keys.known_hosts import SSH_PORT
+from machinectl.ssh.ssh_settings import SSH_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

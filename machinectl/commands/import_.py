@@ -12,7 +12,7 @@ from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError, UsageError
-from machinectl.files.atomic import StoreError, quoted
+from machinectl.files.atomic import StoreError, quote_path
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.machines.docker_machine import old_store
@@ -210,7 +210,7 @@ class Mover:
                 directory = old_store.directory_of(self.root, old.name)
                 raise LeftOut(
                     f"{exc.cause}. Without SSH, only its engine can be registered: machinectl create -d none "
-                    f"--url {new.machine.url} --tls-dir {quoted(directory)} {old.name}"
+                    f"--url {new.machine.url} --tls-dir {quote_path(directory)} {old.name}"
                 ) from exc
             say_it = f"machinectl set --generic-ssh-key <FILE> {old.name}"
             return with_remarks(without_key(new), f"{exc.cause}; name the right one: {say_it}"), {}
@@ -244,7 +244,7 @@ class Mover:
                 return new, files
             why = f"those in {shared} do not open its engine ({found.error})"
             if found.state in OFF:
-                again = f"machinectl import --from-docker-machine {quoted(self.root)}"
+                again = f"machinectl import --from-docker-machine {quote_path(self.root)}"
                 why += f"; if it is off, start it and run this again: {again}"
                 return with_remarks(new, f"it has no certificates here: {why}"), {}
         return with_remarks(new, f"it has no certificates here: {why}; {other_ones(new.machine)}"), {}

@@ -9,7 +9,7 @@ from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
 from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.hosts.exports.ssh_config_file import all_blocks, ssh_config_path, write_ssh_config
-from machinectl.ssh.openssh.config_block import included
+from machinectl.ssh.openssh.config_block import quote_include
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str
     if names:
         raise UsageError("The file that is kept is about all machines", "machinectl ssh-config --write")
     write_ssh_config(store, console.warn)
-    line = f"Include {included(ssh_config_path(store))}"
+    line = f"Include {quote_include(ssh_config_path(store))}"
     if not is_included(line):
         console.note(f"At the top of {USERS_OWN}, this line has ssh know the machines by their names:")
     return line

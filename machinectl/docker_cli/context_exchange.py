@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import PRIVATE_DIRECTORY, quoted, remove_tree, write_new
+from machinectl.files.atomic import PRIVATE_DIRECTORY, quote_path, remove_tree, write_new
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ class ContextExchange:
         docker ignores contexts without metadata: it goes first and comes last. After a power cut, run `context sync`.
         """
         for kind in reversed(KINDS):
-            move(context_place(self._root, kind, name), self._staged("old", kind, name))
+            move_if_absent(context_place(self._root, kind, name), self._staged("old", kind, name))
         for kind in KINDS:
-            move(self._staged("new", kind, name), context_place(self._root, kind, name))
+            move_if_absent(self._staged("new", kind, name), context_place(self._root, kind, name))
         self._delete("old")
 
     def recover(self) -> None:
@@ -69,12 +69,12 @@ class ContextExchange:
         if not self.is_unfinished:
             return
         new, old = (os.path.join(self.staging, age) for age in ("new", "old"))
-        for each in listed(os.path.join(new, "meta")):
+        for each in list_directory(os.path.join(new, "meta")):
             if not os.path.lexists(os.path.join(new, "tls", each)):
-                move(os.path.join(new, "meta", each), os.path.join(self._root, "meta", each))
-        for each in listed(os.path.join(old, "meta")):
+                move_if_absent(os.path.join(new, "meta", each), os.path.join(self._root, "meta", each))
+        for each in list_directory(os.path.join(old, "meta")):
             for kind in KINDS:
-                move(os.path.join(old, kind, each), os.path.join(self._root, kind, each))
+                move_if_absent(os.path.join(old, kind, each), os.path.join(self._root, kind, each))
         for age in ("new", "old"):
             self._delete(age)
         remove_tree(self.staging)
@@ -83,7 +83,7 @@ class ContextExchange:
         """Rename first: after a kill, no part may look complete."""
         gone = os.path.join(self.staging, "gone")
         remove_tree(gone)
-        move(os.path.join(self.staging, age), gone)
+        move_if_absent(os.path.join(self.staging, age), gone)
         remove_tree(gone)
 
     def _staged(self, age: str, kind: str, name: str) -> str:
@@ -95,14 +95,14 @@ def only_writer(config: str, root: str) -> Iterator[None]:
     """Create and check directories; lock out other machinectl processes."""
     import fcntl
 
-    with translated_errors(config):
+    with context_errors(config):
         check_home(config)
         for directory in (config, root, *(os.path.join(root, kind) for kind in KINDS)):
             make_directories(directory)
-            check_ours(directory)
+            check_directory_owner(directory)
         descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with translated_errors(config):
+        with context_errors(config):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -120,14 +120,14 @@ def check_home(config: str) -> None:
         raise unsafe_place(Exposed(above, FOREIGN))
 
 
-def check_ours(directory: str) -> None:
+def check_directory_owner(directory: str) -> None:
     foreign = os.name != "nt" and os.stat(directory).st_uid != os.geteuid()
     if why := FOREIGN if foreign else other_writer(directory):
         raise unsafe_place(Exposed(directory, why))
 
 
 @contextmanager
-def translated_errors(config: str) -> Iterator[None]:
+def context_errors(config: str) -> Iterator[None]:
     try:
         yield
     except MachineError as exc:
@@ -141,7 +141,7 @@ def translated_errors(config: str) -> Iterator[None]:
 def cannot_write(config: str, why: OSError) -> ContextError:
     hint = "Keep docker's contexts where you may write: export DOCKER_CONFIG=<DIR>"
     if why.errno in {errno.ENOSPC, errno.EDQUOT}:
-        hint = f"Make room on the disk that holds it: df -h {quoted(config)}"
+        hint = f"Make room on the disk that holds it: df -h {quote_path(config)}"
     return ContextError(f"Cannot write docker's contexts in {config}: {why.strerror or why}", hint)
 
 
@@ -164,13 +164,13 @@ def make_directories(directory: str) -> None:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory) from exc
 
 
-def move(path: str, target: str) -> None:
+def move_if_absent(path: str, target: str) -> None:
     if os.path.lexists(path) and not os.path.lexists(target):
         make_directories(os.path.dirname(target))
         os.rename(path, target)
 
 
-def listed(directory: str) -> list[str]:
+def list_directory(directory: str) -> list[str]:
     """List a directory, if any. docker ignores hidden names."""
     try:
         return [name for name in os.listdir(directory) if not name.startswith(".")]

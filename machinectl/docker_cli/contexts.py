@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from machinectl.docker_cli.context_exchange import (
     ContextError,
     ContextExchange,
+    context_errors,
     context_place,
-    listed,
+    list_directory,
     only_writer,
-    translated_errors,
 )
-from machinectl.files.atomic import quoted, read_file, replace_file
+from machinectl.files.atomic import quote_path, read_file, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,20 +71,20 @@ class Context:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        return part(self.document, "Metadata")
+        return json_object(self.document, "Metadata")
 
     @property
     def endpoints(self) -> dict[str, Any]:
-        return part(self.document, "Endpoints")
+        return json_object(self.document, "Endpoints")
 
     @property
     def host(self) -> str:
-        return str(part(self.endpoints, ENDPOINT).get("Host") or "")
+        return str(json_object(self.endpoints, ENDPOINT).get("Host") or "")
 
     @property
     def skips_verification(self) -> bool:
         """Whether docker accepts any certificate of the engine."""
-        return bool(part(self.endpoints, ENDPOINT).get("SkipTLSVerify"))
+        return bool(json_object(self.endpoints, ENDPOINT).get("SkipTLSVerify"))
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -101,7 +101,7 @@ class Context:
     def pointed(self, mark: Mark, host: str, files: Mapping[str, bytes]) -> Context:
         described = {} if self.document else {"Description": "Kept by machinectl"}
         metadata = {**described, **self.metadata, MARK: mark.dump()}
-        endpoint = {**part(self.endpoints, ENDPOINT), "Host": host, "SkipTLSVerify": False}
+        endpoint = {**json_object(self.endpoints, ENDPOINT), "Host": host, "SkipTLSVerify": False}
         endpoints = {**self.endpoints, ENDPOINT: endpoint}
         others = {key: value for key, value in self.document.items() if key not in {"Name", "Metadata", "Endpoints"}}
         document = {"Name": self.name, "Metadata": metadata, "Endpoints": endpoints, **others}
@@ -109,7 +109,7 @@ class Context:
         return Context(self.name, document, {**tls, ENDPOINT: dict(files)} if files else tls)
 
 
-def part(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+def json_object(document: Mapping[str, Any], key: str) -> dict[str, Any]:
     found = document.get(key)
     return found if isinstance(found, dict) else {}
 
@@ -188,7 +188,7 @@ class Contexts:
     def writing(self) -> Iterator[None]:
         """Lock and recover. Raises ContextError."""
         with only_writer(self.config, self.root):
-            with translated_errors(self.config):
+            with context_errors(self.config):
                 self._exchange.recover()
             yield
 
@@ -196,7 +196,7 @@ class Contexts:
         """Write all or nothing, inside `writing`. Raises ContextError."""
         document = json.dumps(context.document).encode()
         meta = self.place("meta", context.name)
-        with translated_errors(self.config):
+        with context_errors(self.config):
             if os.path.isdir(meta) and read_tls(self.place("tls", context.name)) == context.tls:
                 replace_file(os.path.join(meta, META_FILE), document)
                 return
@@ -208,7 +208,7 @@ class Contexts:
 
     def remove(self, name: str) -> None:
         """Enter `writing` first. Raises ContextError."""
-        with translated_errors(self.config):
+        with context_errors(self.config):
             try:
                 self._exchange.exchange(name)
             finally:
@@ -219,11 +219,11 @@ def read_meta(path: str) -> dict[str, Any]:
     try:
         document = json.loads(read_file(path))
     except OSError as exc:
-        raise ContextError(f"{path} cannot be read: {exc.strerror}", f"See: ls -l {quoted(path)}") from exc
+        raise ContextError(f"{path} cannot be read: {exc.strerror}", f"See: ls -l {quote_path(path)}") from exc
     except (ValueError, RecursionError) as exc:
-        raise ContextError(f"{path} is not JSON", f"See what it holds, or remove it: {quoted(path)}") from exc
+        raise ContextError(f"{path} is not JSON", f"See what it holds, or remove it: {quote_path(path)}") from exc
     if not isinstance(document, dict):
-        raise ContextError(f"{path} is not a context", f"See what it holds, or remove it: {quoted(path)}")
+        raise ContextError(f"{path} is not a context", f"See what it holds, or remove it: {quote_path(path)}")
     # encoding/json accepts the keys of structures in any case.
     return {KEYS.get(str(key).lower(), str(key)): value for key, value in document.items()}
 
@@ -232,13 +232,13 @@ def read_tls(directory: str) -> dict[str, dict[str, bytes]]:
     """Raise ContextError if unreadable."""
     found: dict[str, dict[str, bytes]] = {}
     try:
-        for endpoint in listed(directory):
+        for endpoint in list_directory(directory):
             path = os.path.join(directory, endpoint)
             if os.path.isdir(path):
-                names = [file for file in listed(path) if not os.path.isdir(os.path.join(path, file))]
+                names = [file for file in list_directory(path) if not os.path.isdir(os.path.join(path, file))]
                 found[endpoint] = {file: read_file(os.path.join(path, file)) for file in names}
     except OSError as exc:
         raise ContextError(
-            f"{exc.filename or directory} cannot be read: {exc.strerror}", f"See: ls -lR {quoted(directory)}"
+            f"{exc.filename or directory} cannot be read: {exc.strerror}", f"See: ls -lR {quote_path(directory)}"
         ) from exc
     return found

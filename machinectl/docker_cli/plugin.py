@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quoted, read_file, remove_if_present, sync_directory
-from machinectl.files.json_text import with_value, without
+from machinectl.files.atomic import quote_path, read_file, remove_if_present, sync_directory
+from machinectl.files.json_text import remove_value, set_value
 from machinectl.files.ownership import exposed
 
 if TYPE_CHECKING:
@@ -45,10 +45,13 @@ def plugin_file(environment: Mapping[str, str]) -> str:
     return os.path.join(docker_directory(environment), PLUGINS, FILE)
 
 
-def content(program: Sequence[str]) -> bytes:
+def plugin_script(program: Sequence[str]) -> bytes:
     with open(os.path.join(os.path.dirname(__file__), "docker_plugin.sh"), encoding="utf-8") as file:
         text = file.read()
-    words = {"@PROGRAM@": quoted(program[0]), "@ARGUMENTS@": "".join(f"{quoted(word)} " for word in program[1:])}
+    words = {
+        "@PROGRAM@": quote_path(program[0]),
+        "@ARGUMENTS@": "".join(f"{quote_path(word)} " for word in program[1:]),
+    }
     for place, value in words.items():
         text = text.replace(place, value)
     return os.fsencode(text)
@@ -79,7 +82,7 @@ def install_plugin(path: str, program: Sequence[str]) -> None:
         make_directory(plugins, 0o755)
         for each in (docker, plugins):
             check_private(each)
-    replace_docker_file(path, content(program), PROGRAM)
+    replace_docker_file(path, plugin_script(program), PROGRAM)
 
 
 def remove_plugin(path: str) -> None:
@@ -90,9 +93,9 @@ def remove_plugin(path: str) -> None:
 def ask_for_hooks(environment: Mapping[str, str]) -> None:
     """Add our hooks to config.json, changing nothing else."""
     path = os.path.join(docker_directory(environment), CONFIGURATION)
-    text = configuration(path)
-    with understood(path):
-        wanted = with_value(text or "{}\n", HOOKS, WANTED)
+    text = read_configuration(path)
+    with configuration_errors(path):
+        wanted = set_value(text or "{}\n", HOOKS, WANTED)
     if wanted != text:
         replace_docker_file(path, wanted.encode(), PRIVATE)
 
@@ -100,18 +103,18 @@ def ask_for_hooks(environment: Mapping[str, str]) -> None:
 def asks_for_hooks(environment: Mapping[str, str]) -> bool:
     """Return whether config.json has exactly our hooks."""
     path = os.path.join(docker_directory(environment), CONFIGURATION)
-    text = configuration(path)
-    with understood(path):
-        return bool(text) and with_value(text, HOOKS, WANTED) == text
+    text = read_configuration(path)
+    with configuration_errors(path):
+        return bool(text) and set_value(text, HOOKS, WANTED) == text
 
 
 def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
     path = os.path.join(docker_directory(environment), CONFIGURATION)
-    text = configuration(path)
+    text = read_configuration(path)
     if not text:
         return
-    with understood(path):
-        left = without(text, HOOKS)
+    with configuration_errors(path):
+        left = remove_value(text, HOOKS)
     if left.strip() == "{}" and not os.path.islink(path):
         with docker_directory_errors(path):
             remove_if_present(path)
@@ -119,8 +122,8 @@ def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
         replace_docker_file(path, left.encode(), PRIVATE)
 
 
-def configuration(path: str) -> str:
-    with docker_directory_errors(path), understood(path):
+def read_configuration(path: str) -> str:
+    with docker_directory_errors(path), configuration_errors(path):
         try:
             return read_file(path).decode()
         except FileNotFoundError:
@@ -134,12 +137,12 @@ def replace_docker_file(path: str, data: bytes, mode: int) -> None:
     place = os.path.dirname(path)
     temporary = os.path.join(place, f".{os.path.basename(path)}.machinectl")
     with docker_directory_errors(path):
-        check_led_by(whose, place)
+        check_link_owner(whose, place)
         try:
             remove_if_present(temporary)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
             with open(descriptor, "wb") as file:
-                keep_as_it_was(descriptor, path, mode)
+                copy_mode_and_owner(descriptor, path, mode)
                 file.write(data)
                 file.flush()
                 os.fsync(descriptor)
@@ -159,21 +162,21 @@ def check_private(directory: str) -> None:
         )
 
 
-def check_led_by(directory: str, place: str) -> None:
+def check_link_owner(directory: str, place: str) -> None:
     """As root, refuse another user's link to a place they do not own."""
     owner = os.lstat(directory).st_uid
     if os.geteuid() == 0 and owner not in {0, os.stat(place).st_uid}:
         raise PermissionError(errno.EPERM, "A link there leads to what is not its owner's", place)
 
 
-def keep_as_it_was(descriptor: int, path: str, mode: int) -> None:
+def copy_mode_and_owner(descriptor: int, path: str, mode: int) -> None:
     """Copy the old file's mode and owner, else `mode` and the directory's owner."""
     try:
         before = os.stat(path)
         mode = stat.S_IMODE(before.st_mode) | (mode & 0o111)
     except FileNotFoundError:
         before = os.stat(os.path.dirname(path))
-    give(descriptor, before)
+    copy_owner(descriptor, before)
     os.chmod(descriptor, mode)
 
 
@@ -185,10 +188,10 @@ def make_directory(path: str, mode: int) -> None:
         if not os.path.isdir(path):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from exc
     else:
-        give(path, os.stat(os.path.dirname(path)))
+        copy_owner(path, os.stat(os.path.dirname(path)))
 
 
-def give(what: int | str, like: os.stat_result) -> None:
+def copy_owner(what: int | str, like: os.stat_result) -> None:
     """Give root's files to the directory's owner (sudo). Does not follow that owner's links."""
     if os.geteuid() == 0 and like.st_uid:
         change = os.chown if isinstance(what, int) else os.lchown
@@ -200,21 +203,25 @@ def docker_directory_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        hint = f"See who may do that: ls -ld {quoted(nearest(path))}; or name another place in DOCKER_CONFIG"
+        hint = (
+            f"See who may do that: ls -ld {quote_path(nearest_existing(path))}; or name another place in DOCKER_CONFIG"
+        )
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-            hint = f"Make room on the disk that holds it: df -h {quoted(nearest(path))}"
+            hint = f"Make room on the disk that holds it: df -h {quote_path(nearest_existing(path))}"
         raise MachineError(f"Cannot use docker's {path}: {exc.strerror or exc}", hint) from exc
 
 
-def nearest(path: str) -> str:
+def nearest_existing(path: str) -> str:
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     return path
 
 
 @contextmanager
-def understood(path: str) -> Iterator[None]:
+def configuration_errors(path: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, RecursionError) as exc:
-        raise MachineError(f"docker's {path} is not valid: {exc}", f"See: python3 -m json.tool {quoted(path)}") from exc
+        raise MachineError(
+            f"docker's {path} is not valid: {exc}", f"See: python3 -m json.tool {quote_path(path)}"
+        ) from exc

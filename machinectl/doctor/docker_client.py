@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import broken, ok, unknown
-from machinectl.files.atomic import quoted
+from machinectl.files.atomic import quote_path
 
 if TYPE_CHECKING:
     from machinectl.doctor.check import Check
@@ -32,9 +32,9 @@ def docker_cli(path: str) -> Check:
         return broken(CLI, "there is no docker on the PATH", f"Install the docker CLI: {DOCS}")
     said = version_of(program)
     if said is None:
-        return broken(CLI, f"{program} does not say its version", f"See why: {quoted(program)} --version")
+        return broken(CLI, f"{program} does not say its version", f"See why: {quote_path(program)} --version")
     if not said.startswith("Docker version "):
-        return unknown(CLI, f"{program} is not Docker's, but says {said!r}", f"See: {quoted(program)} --version")
+        return unknown(CLI, f"{program} is not Docker's, but says {said!r}", f"See: {quote_path(program)} --version")
     seen = f"{program}, {said.removeprefix('Docker ').partition(',')[0]}"
     numbers = re.match(r"Docker version (\d+)\.(\d+)", said)
     if numbers and (int(numbers[1]), int(numbers[2])) < WITH_CONTEXTS:

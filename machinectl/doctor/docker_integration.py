@@ -13,7 +13,7 @@ from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Contexts
 from machinectl.doctor import store_files
 from machinectl.doctor.check import broken, failed, ok, unknown
-from machinectl.files.atomic import quoted, read_file
+from machinectl.files.atomic import quote_path, read_file
 from machinectl.hosts.exports.docker_contexts import SyncStep, context_status
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def checks(
     """`following`: machinectl maintains contexts."""
     config = docker_plugin.docker_directory(environment)
     if os.path.lexists(config) and not os.path.isdir(config):
-        yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quoted(config)}")
+        yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quote_path(config)}")
         return
     yield from configuration(os.path.join(config, "config.json"))
     yield plugin(docker_plugin.plugin_file(environment))
@@ -56,18 +56,20 @@ def configuration(path: str) -> Iterator[Check]:
     except FileNotFoundError:
         return
     except OSError as exc:
-        yield broken(CONFIG, f"{path} cannot be read: {exc.strerror or exc}", f"See: ls -ld {quoted(path)}")
+        yield broken(CONFIG, f"{path} cannot be read: {exc.strerror or exc}", f"See: ls -ld {quote_path(path)}")
     except (ValueError, RecursionError) as exc:
         seen = f"{path} is not JSON: {exc}; docker goes on as if there were none"
-        yield broken(CONFIG, seen, f"See where: python3 -m json.tool {quoted(path)}")
+        yield broken(CONFIG, seen, f"See where: python3 -m json.tool {quote_path(path)}")
     else:
         if not isinstance(found, dict | None):
-            yield broken(CONFIG, f"{path} is no JSON object, and docker goes on without", f"See: less {quoted(path)}")
+            yield broken(
+                CONFIG, f"{path} is no JSON object, and docker goes on without", f"See: less {quote_path(path)}"
+            )
 
 
 def plugin(path: str) -> Check:
     if there := docker_plugin.foreign_file(path):
-        away = f"mv {quoted(path)} {quoted(f'{path}.old')}"
+        away = f"mv {quote_path(path)} {quote_path(f'{path}.old')}"
         return unknown(PLUGIN, f"{path} is {there}", f"Replace it: {away}; {INSTALL}")
     if not docker_plugin.is_ours(path):
         return unknown(PLUGIN, "`docker machine` is not installed", f"Install it: {INSTALL}")

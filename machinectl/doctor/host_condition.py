@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import broken, ok, unknown
-from machinectl.files.atomic import quoted
+from machinectl.files.atomic import quote_path
 from machinectl.go.units import memory_size
 from machinectl.provision import preflight
 
@@ -130,7 +130,7 @@ def room(disk: FileSystem, shell: Shell) -> Check:
     if inodes < free:
         seen += f", and {disk.inodes_free} of {disk.inodes} inodes"
     # Quoted twice: for the local and the remote shell.
-    fills = shell.command(f"du -xhd1 {quoted(quoted(disk.directory))}")
+    fills = shell.command(f"du -xhd1 {quote_path(quote_path(disk.directory))}")
     if min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4):
         prune = shell.command("docker system prune")
         return broken(

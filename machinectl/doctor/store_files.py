@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.doctor.check import broken, ok, unknown
-from machinectl.files.atomic import quoted
+from machinectl.files.atomic import quote_path
 from machinectl.hosts.certificates.expiry import certificate_rows, remaining_time, renewal_command
 from machinectl.machines.record import PROVISION, Phase
 
@@ -87,11 +87,11 @@ def private(directory: str, entries: Sequence[Entry], reader: Reader) -> Check:
         return unknown(MODES, "not looked at: Windows has none")
     foreign = [entry for entry in entries if reader.uid not in {0, entry.uid}]
     if foreign:
-        take = f"sudo chown -R $(id -u) {quoted(directory)}"
+        take = f"sudo chown -R $(id -u) {quote_path(directory)}"
         return broken(MODES, f"{named(foreign)}: another user's", f"Take it over: {take}")
     opened = [entry for entry in entries if is_open(entry)]
     if opened:
-        return broken(MODES, f"others may read {named(opened)}", f"Keep them out: chmod -R go= {quoted(directory)}")
+        return broken(MODES, f"others may read {named(opened)}", f"Keep them out: chmod -R go= {quote_path(directory)}")
     return ok(MODES, f"{directory} is readable only by its owner")
 
 

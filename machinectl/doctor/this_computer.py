@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from machinectl.doctor import docker_client, docker_integration, shell_environment, store_files
 from machinectl.doctor.check import broken, failed, ok, unknown
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quoted
+from machinectl.files.atomic import quote_path
 from machinectl.files.ownership import exposed
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.record import Phase
@@ -102,7 +102,7 @@ def directories(store: Store) -> Check:
         replaceable = exposed(root)
         left = shutil.disk_usage(root).free >> 10
     except OSError as exc:
-        return broken(STORE, f"{exc.filename} cannot be looked at: {exc.strerror}", f"See: ls -ld {quoted(root)}")
+        return broken(STORE, f"{exc.filename} cannot be looked at: {exc.strerror}", f"See: ls -ld {quote_path(root)}")
     for private in looked:
         if private.hint:
             return broken(STORE, private.seen, private.hint)
@@ -110,9 +110,9 @@ def directories(store: Store) -> Check:
         otherwise = "choose another store: machinectl --storage-path <DIR> ls"
         return broken(STORE, f"{replaceable.path}: {replaceable.why}", replaceable.hint(otherwise))
     if not all(os.access(path, os.R_OK | os.W_OK | os.X_OK) for path in (root, *inside)):
-        return broken(STORE, f"{root} cannot be written by you", f"See: ls -ld {quoted(root)}")
+        return broken(STORE, f"{root} cannot be written by you", f"See: ls -ld {quote_path(root)}")
     if left < ROOM:
-        return broken(STORE, f"the disk of {root} is full: {left} KB left", f"Make room: df -h {quoted(root)}")
+        return broken(STORE, f"the disk of {root} is full: {left} KB left", f"Make room: df -h {quote_path(root)}")
     return ok(STORE, f"{root} is writable, and only by its owner")
 
 
@@ -126,7 +126,7 @@ def to_be_made(root: str) -> Check:
     return broken(
         STORE,
         f"{root} cannot be created: {parent} {why}",
-        f"See: ls -ld {quoted(parent)}; or choose another store: machinectl --storage-path <DIR> ls",
+        f"See: ls -ld {quote_path(parent)}; or choose another store: machinectl --storage-path <DIR> ls",
     )
 
 
@@ -200,7 +200,7 @@ def which_machinectl(path: str, program: str) -> Check:
         beside = f"; systemd's comes after it: {foreign[0]}" if foreign else ""
         return ok(PROGRAM, f"{found[0]} is what is typed{beside}")
     seen = f"{found[0]}, systemd's, is what is typed" if found else "there is none on the PATH"
-    hint = f"Put this one first: export PATH={quoted(os.path.dirname(mine))}:$PATH" if mine else ""
+    hint = f"Put this one first: export PATH={quote_path(os.path.dirname(mine))}:$PATH" if mine else ""
     return (
         broken(PROGRAM, seen, hint or "Install it: pipx install machinectl") if found else unknown(PROGRAM, seen, hint)
     )

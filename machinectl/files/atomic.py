@@ -43,7 +43,7 @@ class Translated:
         if exc.errno in NO_LOCKS:
             hint = "Its file system does not support locks (NFS?). " + hint
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-            hint = f"Make room on the disk that holds it: df -h {quoted(os.path.dirname(self.path))}"
+            hint = f"Make room on the disk that holds it: df -h {quote_path(os.path.dirname(self.path))}"
         raise StoreError(f"Cannot use {self.path}: {exc.strerror or exc}", hint) from exc
 
 
@@ -123,7 +123,7 @@ def remove_tree(path: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def quoted(path: str) -> str:
+def quote_path(path: str) -> str:
     import shlex
 
     return shlex.quote(path)

@@ -58,11 +58,11 @@ def locked_directory(directory: str) -> Iterator[None]:
     made = not os.path.lexists(directory)
     if not made and not os.path.isdir(directory):
         raise MachineError(f"{directory} is not a directory", "Choose another name for the directory.")
-    with translated(directory):
+    with directory_errors(directory):
         os.makedirs(directory, PRIVATE_DIRECTORY, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with translated(directory):
+        with directory_errors(directory):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             finish_interrupted(directory)
         yield
@@ -86,7 +86,7 @@ def replace_together(directory: str, files: Mapping[str, bytes], *, force: bool,
         if present:
             raise MachineError(f"{directory} already holds {', '.join(present)}", hint)
     unfinished = os.path.join(directory, UNFINISHED)
-    with translated(directory):
+    with directory_errors(directory):
         try:
             os.mkdir(unfinished, PRIVATE_DIRECTORY)
             for name, data in files.items():
@@ -117,13 +117,13 @@ def is_key(name: str) -> bool:
 def finish_interrupted(directory: str) -> None:
     """Keep a committed set, delete an unfinished one."""
     for name in (UNFINISHED, COMMITTED):
-        check_ours(os.path.join(directory, name))
+        check_leftover(os.path.join(directory, name))
     remove_tree(os.path.join(directory, UNFINISHED))
     if os.path.lexists(os.path.join(directory, COMMITTED)):
         put_into_place(directory)
 
 
-def check_ours(path: str) -> None:
+def check_leftover(path: str) -> None:
     """Refuse another user's leftovers, which may be a trap."""
     if not os.path.lexists(path):
         return
@@ -161,7 +161,7 @@ def put_into_place(directory: str) -> None:
 
 
 @contextmanager
-def translated(directory: str) -> Iterator[None]:
+def directory_errors(directory: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:

@@ -23,27 +23,27 @@ class Member(NamedTuple):
     end: int
 
 
-def with_value(text: str, path: Sequence[str], value: Any) -> str:
+def set_value(text: str, path: Sequence[str], value: Any) -> str:
     """Create missing objects. Raises ValueError if the text or a parent is not an object."""
     opening, found, closing = object_at(text, 0)
     for depth, key in enumerate(path):
-        own = member(found, key)
+        own = find_member(found, key)
         if own is None:
             for outer in reversed(path[depth + 1 :]):
                 value = {outer: value}
-            return added(text, opening, found, closing, json.dumps(key), value)
+            return add_member(text, opening, found, closing, json.dumps(key), value)
         if depth == len(path) - 1:
             return text[: own.value] + json.dumps(value) + text[own.end :]
         opening, found, closing = object_at(text, own.value)
     return text
 
 
-def without(text: str, path: Sequence[str]) -> str:
+def remove_value(text: str, path: Sequence[str]) -> str:
     """Remove the value and empty parents. Raises ValueError."""
     opening, found, closing = object_at(text, 0)
     levels = []
     for depth, key in enumerate(path):
-        own = member(found, key)
+        own = find_member(found, key)
         if own is None:
             return text
         levels.append((opening, found, closing, found.index(own)))
@@ -61,7 +61,7 @@ def without(text: str, path: Sequence[str]) -> str:
     return text[:start] + text[end:]
 
 
-def member(found: Sequence[Member], key: str) -> Member | None:
+def find_member(found: Sequence[Member], key: str) -> Member | None:
     """Return the last duplicate."""
     return next((each for each in reversed(found) if each.key == key), None)
 
@@ -92,20 +92,20 @@ def after_blanks(text: str, at: int) -> int:
     return at
 
 
-def added(text: str, opening: int, found: Sequence[Member], closing: int, key: str, value: Any) -> str:
+def add_member(text: str, opening: int, found: Sequence[Member], closing: int, key: str, value: Any) -> str:
     """Append a member, indented like the others, else with tabs like docker."""
     line = text.rfind("\n", 0, opening) + 1
     outer = text[line : after_blanks(text, line)]
     if not found:
-        new = f"\n{outer}{TAB}{key}: {laid_out(value, outer + TAB, TAB)}\n{outer}"
+        new = f"\n{outer}{TAB}{key}: {indented_json(value, outer + TAB, TAB)}\n{outer}"
         return text[: opening + 1] + new + text[closing:]
     start, end = found[-1].start, found[-1].end
     gap = text[len(text[:start].rstrip(BLANKS)) : start]
     if "\n" not in gap:
         return f"{text[:end]},{gap}{key}: {json.dumps(value)}{text[end:]}"
     indent = gap.rpartition("\n")[2]
-    return f"{text[:end]},{gap}{key}: {laid_out(value, indent, indent.removeprefix(outer) or TAB)}{text[end:]}"
+    return f"{text[:end]},{gap}{key}: {indented_json(value, indent, indent.removeprefix(outer) or TAB)}{text[end:]}"
 
 
-def laid_out(value: Any, indent: str, deeper: str) -> str:
+def indented_json(value: Any, indent: str, deeper: str) -> str:
     return json.dumps(value, indent=deeper).replace("\n", f"\n{indent}")

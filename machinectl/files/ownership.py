@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quoted
+from machinectl.files.atomic import quote_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +31,8 @@ class Exposed(NamedTuple):
     def hint(self, otherwise: str) -> str:
         """Return a chmod command, or `otherwise`."""
         if self.why != FOREIGN and os.stat(self.path).st_uid == os.geteuid():
-            return f"Keep others out: chmod go-w {quoted(self.path)}; or {otherwise}"
-        return f"See: ls -ld {quoted(self.path)}; or {otherwise}"
+            return f"Keep others out: chmod go-w {quote_path(self.path)}; or {otherwise}"
+        return f"See: ls -ld {quote_path(self.path)}; or {otherwise}"
 
 
 def other_writer(path: str, found: os.stat_result | None = None) -> str:

@@ -147,9 +147,9 @@ class Machine:
     def changes(self) -> tuple[Change, ...]:
         if not self._changes:
             return ()
-        from machinectl.host_changes import load
+        from machinectl.host_changes import load_change
 
-        return tuple(load(change) for change in self._changes)
+        return tuple(load_change(change) for change in self._changes)
 
     @changes.setter
     def changes(self, changes: Iterable[Change]) -> None:

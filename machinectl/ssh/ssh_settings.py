@@ -97,6 +97,13 @@ class Settings:
         return host if self.port == SSH_PORT else f"{host}:{self.port}"
 
     @property
+    def known_names(self) -> list[str]:
+        """Names in known_hosts: one with a port first; one without fits any port."""
+        if self.host_key_alias:
+            return [self.host_key_alias]
+        return [self.hostname] if self.port == SSH_PORT else [f"[{self.hostname}]:{self.port}", self.hostname]
+
+    @property
     def login(self) -> str:
         """user@host[:port] for messages."""
         return f"{self.user}@{self.address}"
@@ -115,7 +122,7 @@ def read_settings(endpoint: SSHEndpoint) -> Settings:
     if program:
         return choose_settings(endpoint, cached_options(program, endpoint))
     try:
-        return choose_settings(endpoint, read_files(endpoint))
+        return choose_settings(endpoint, read_config_files(endpoint))
     except ValueError as exc:
         # ssh would have refused it, or converted it (ConnectTimeout 1m).
         raise SSHError(
@@ -202,7 +209,7 @@ def parse_options(text: str) -> Options:
     return options
 
 
-def read_files(endpoint: SSHEndpoint) -> Options:
+def read_config_files(endpoint: SSHEndpoint) -> Options:
     """Use paramiko, which ignores Include and half of Match."""
     import paramiko
 
@@ -240,11 +247,11 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
     user = endpoint.user or option("user") or getpass.getuser()
     hostname = option("hostname", endpoint.host)
     port = endpoint.port or int(option("port", "22"))
-    tokens = tokens_of(endpoint.host, hostname, user, port, option("hostkeyalias"))
+    tokens = config_tokens(endpoint.host, hostname, user, port, option("hostkeyalias"))
     if endpoint.key:
         keys = [os.path.expanduser(endpoint.key)]
     else:
-        keys = [expand(path, tokens) for path in options.get("identityfile", ()) if path.lower() != "none"]
+        keys = [expand_path(path, tokens) for path in options.get("identityfile", ()) if path.lower() != "none"]
     interval = float(option("serveraliveinterval", "0"))
     return Settings(
         host=endpoint.host,
@@ -252,18 +259,20 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
         user=user,
         port=port,
         keys=tuple(keys),
-        certificates=tuple(expand(path, tokens) for path in options.get("certificatefile", ()) if path != "none"),
+        certificates=tuple(expand_path(path, tokens) for path in options.get("certificatefile", ()) if path != "none"),
         key_given=bool(endpoint.key),
         identities_only=bool(endpoint.key) or option("identitiesonly") == "yes",
         agent=agent_socket(options, tokens),
         proxy_jump="" if endpoint.jump else option("proxyjump"),
         proxy_command="" if endpoint.jump else replace_tokens(option("proxycommand"), tokens),
         known_hosts=tuple(
-            path for name in ("userknownhostsfile", "globalknownhostsfile") for path in existing(option(name), tokens)
+            path
+            for name in ("userknownhostsfile", "globalknownhostsfile")
+            for path in existing_files(option(name), tokens)
         ),
         host_key_alias=option("hostkeyalias"),
         strict_host_key_checking=strictness(option("stricthostkeychecking")),
-        revoked_host_keys=expand(option("revokedhostkeys"), tokens),
+        revoked_host_keys=expand_path(option("revokedhostkeys"), tokens),
         family=FAMILIES.get(option("addressfamily"), socket.AF_UNSPEC),
         connect_timeout=float(option("connecttimeout") or CONNECT_TIMEOUT),
         alive_interval=interval or ALIVE_INTERVAL,
@@ -273,7 +282,7 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
     )
 
 
-def tokens_of(host: str, hostname: str, user: str, port: int, alias: str) -> dict[str, str]:
+def config_tokens(host: str, hostname: str, user: str, port: int, alias: str) -> dict[str, str]:
     """Return tokens that several keywords accept."""
     return {
         "%": "%",
@@ -303,10 +312,10 @@ def agent_socket(options: Mapping[str, Sequence[str]], tokens: Mapping[str, str]
         value = "$SSH_AUTH_SOCK"
     if value.startswith("$") and not value.startswith("${"):
         return os.environ.get(value[1:], "")
-    return expand(value, tokens)
+    return expand_path(value, tokens)
 
 
-def expand(path: str, tokens: Mapping[str, str]) -> str:
+def expand_path(path: str, tokens: Mapping[str, str]) -> str:
     path = re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match[1], ""), path)
     return os.path.expanduser(replace_tokens(path, tokens))
 
@@ -316,13 +325,13 @@ def replace_tokens(text: str, tokens: Mapping[str, str]) -> str:
     return re.sub(r"%(.)", lambda match: tokens.get(match[1], match[0]), text)
 
 
-def existing(paths: str, tokens: Mapping[str, str]) -> list[str]:
+def existing_files(paths: str, tokens: Mapping[str, str]) -> list[str]:
     """`ssh -G` leaves spaces unquoted: prefer the longest match."""
     words = paths.split(" ")
     found = []
     while words:
         for length in range(len(words), 0, -1):
-            path = expand(" ".join(words[:length]).strip('"'), tokens)
+            path = expand_path(" ".join(words[:length]).strip('"'), tokens)
             if os.path.isfile(path):
                 found.append(path)
                 break

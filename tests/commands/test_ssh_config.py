@@ -20,7 +20,7 @@ from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.openssh.config_block import host_block, included
+from machinectl.ssh.openssh.config_block import host_block, quote_include
 from tests.support.program import machinectl
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
@@ -225,7 +225,7 @@ def test_an_include_means_its_file_whatever_that_is_called(name: str) -> None:
         (store / "file").write_text("Host orion\n  HostName 192.0.2.7\n")
         (store / "file").chmod(0o600)
         config = Path(directory, "config")
-        config.write_text(f"Include {included(str(store / 'file'))}\n")
+        config.write_text(f"Include {quote_include(str(store / 'file'))}\n")
         assert said_by_ssh(config, "orion")["hostname"] == "192.0.2.7"
 
 

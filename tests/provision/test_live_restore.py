@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, merged, of_kind
+from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, merge_changes, of_kind
 from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse
 from machinectl.provision.steps import engine_config, live_restore, undo_steps
 from machinectl.provision.target import Target, recorded
@@ -62,7 +62,7 @@ def carried_out(facts: Facts, target: Target, changes: Sequence[Change] = ()) ->
     for decide in (live_restore.borrow, engine_config.configure, lambda *given: live_restore.give_back(*given[:2])):
         decision = decide(facts, recorded(target, changes))
         if decision:
-            facts, changes = decision.after, merged(changes, decision.changes)
+            facts, changes = decision.after, merge_changes(changes, decision.changes)
             done.append(decision)
     return done, facts, live_restore.settled(facts, recorded(target, changes), changes)
 
@@ -138,7 +138,7 @@ def test_a_host_of_an_earlier_version_gets_back_what_it_had_by_a_reload() -> Non
     back = live_restore.give_back(there, target)
     assert back
     assert (back.job.variables["action"], told(back)["live-restore"]) == ("reload", False)
-    changes = merged(record, back.changes)
+    changes = merge_changes(record, back.changes)
     left = live_restore.settled(back.after, recorded(TARGET, changes), changes)
     assert not live_restore.is_on_record(left)
     # If it is turned on later, that is the owner's choice.

@@ -23,7 +23,7 @@ from machinectl.host_changes import (
     PortOpened,
     ServiceEnabled,
     ServiceStarted,
-    merged,
+    merge_changes,
     of_kind,
 )
 from machinectl.machines.engine_options import EngineOptions
@@ -117,7 +117,7 @@ def undo(facts: Facts, changes: Sequence[Change], *, purge_engine: bool, **once:
         decision = step(facts, changes)
         if decision:
             decisions.append(decision)
-            facts, changes = decision.after, merged(changes, decision.changes)
+            facts, changes = decision.after, merge_changes(changes, decision.changes)
     return decisions
 
 
@@ -818,7 +818,7 @@ def test_undoing_puts_back_the_very_bytes_also_where_live_restore_was_off() -> N
     borrowed = live_restore.borrow(facts, target())
     assert borrowed
     decision = configured(borrowed.after)
-    changes = merged(borrowed.changes, decision.changes)
+    changes = merge_changes(borrowed.changes, decision.changes)
     assert undo_steps.config_before(decision.after, changes) == text
     # Live-restore has been turned off again by now, in our own hand.
     reformatted = HostFile("644", 0, 0, json.dumps(json.loads(text), indent=4).encode())
@@ -883,7 +883,7 @@ def test_undoing_where_nothing_of_ours_is_left_does_nothing() -> None:
 def test_what_was_there_first_is_what_is_put_back_after_many_runs() -> None:
     first = ConfigMerged(DAEMON_JSON, None, "644", {"a": 1}, "x")
     second = ConfigMerged(DAEMON_JSON, '{"a": 1}', "644", {"b": 2}, "y")
-    [change] = merged([first], [second, second])
+    [change] = merge_changes([first], [second, second])
     assert change == ConfigMerged(DAEMON_JSON, None, "644", {"a": 1, "b": 2}, "y")
 
 

@@ -136,7 +136,7 @@ def test_a_handshake_that_stops_half_way() -> None:
 def test_a_server_that_is_newer_than_this_side_is_not_told_to_be_updated(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch, option: str, offers: str
 ) -> None:
-    monkeypatch.setattr(openssh_session, "is_there", lambda: False)
+    monkeypatch.setattr(openssh_session, "has_openssh", lambda: False)
     cipher = "Ciphers aes128-ctr"  # one that does without a MAC would need none
     sshd.configure(f"{option} {offers}", *([cipher] if option == "MACs" else []))
     error = refusal(sshd.endpoint)

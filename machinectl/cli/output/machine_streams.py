@@ -13,7 +13,7 @@ from machinectl.cli.output.colours import coloured
 from machinectl.cli.output.line_format import warning
 from machinectl.cli.output.sanitise import harmless
 from machinectl.hosts.parallel.output_streams import OutputPiece
-from machinectl.process_streams import not_kept, temporary_file, write_at
+from machinectl.process_streams import spool_failure, temporary_file, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -170,7 +170,7 @@ class Grouped:
                 kept.add(said.data, on_stderr=said.on_stderr)
                 return
         except OSError as exc:
-            why = f"it cannot be kept in {not_kept(exc)}"
+            why = f"it cannot be kept in {spool_failure(exc)}"
         warn(f'Printing the output of "{said.name}" as it comes: {why}')
         self._apart.add(said.name)
         self._show(said.name)
@@ -286,7 +286,7 @@ class AsJSON:
             kept.add(data, on_stderr=said.on_stderr)
         except OSError as exc:
             self._cut.add(said.name)
-            warn(f'The output of "{said.name}" is cut: it cannot be kept in {not_kept(exc)}')
+            warn(f'The output of "{said.name}" is cut: it cannot be kept in {spool_failure(exc)}')
 
     def ended(self, ended: CommandEnded) -> None:
         from machinectl.cli.output.stdout import print_json

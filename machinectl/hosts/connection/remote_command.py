@@ -79,9 +79,9 @@ def raise_if_unreachable(endpoint: SSHEndpoint, failure: NotStarted) -> None:
     """Raise Unreachable if the host did not answer, to avoid a second timeout."""
     if not any(words in failure.cause for words in SILENT):
         return
-    from machinectl.ssh.client.handshake import unreachable
+    from machinectl.ssh.client.handshake import connect_error
     from machinectl.ssh.ssh_settings import read_settings
 
     chosen = read_settings(endpoint)
     if chosen.connect_timeout <= CONNECT_SECONDS and not chosen.proxy_jump:
-        raise unreachable(chosen, TimeoutError()) from failure
+        raise connect_error(chosen, TimeoutError()) from failure

@@ -10,8 +10,8 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.unauthenticated_ping import Answer, first_words, in_plain, in_tls
 from machinectl.errors import one_line
 from machinectl.hosts.discovery.port_sweep import connect_again
-from machinectl.ssh.keys.known_hosts import SSH_PORT
 from machinectl.ssh.ssh_errors import REJECTING_GREETINGS
+from machinectl.ssh.ssh_settings import SSH_PORT
 from machinectl.url import PLAIN_PORT, TLS_PORT
 
 if TYPE_CHECKING:

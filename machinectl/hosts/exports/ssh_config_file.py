@@ -19,7 +19,7 @@ from machinectl.machines.jump_hosts import host_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.store_directory import make_directory
-from machinectl.ssh.openssh.ssh_options import GUARD, PINNED, is_known
+from machinectl.ssh.openssh.ssh_options import GUARD, PINNED, supports_option
 from machinectl.ssh.openssh.user_config import ignored_options
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def is_current(store: Store) -> bool:
     except OSError:
         return True
     head = text.partition(f"\n{HOST}")[0].splitlines()
-    is_guarded = ignore_unknown_line(store) in head if GUARD in text else PINNED not in text or not is_known(GUARD)
+    is_guarded = (
+        ignore_unknown_line(store) in head if GUARD in text else PINNED not in text or not supports_option(GUARD)
+    )
     return is_guarded and any(is_about(line.removeprefix(STORE), store) for line in head if line.startswith(STORE))
 
 
@@ -172,7 +174,7 @@ def parse_ssh_config(text: bytes) -> dict[str, str]:
 def render_ssh_config(store: Store | None, blocks: Mapping[str, str]) -> bytes:
     """Without a store, `is_current` rejects the text."""
     lines = "".join(blocks[name] for name in sorted(blocks)).splitlines(keepends=True)
-    if not is_known(GUARD):
+    if not supports_option(GUARD):
         lines = [line for line in lines if line.split()[:1] != [GUARD]]
     head = [HEADER, f"{STORE}{store.root!r}\n" if store else ""]
     if store and any(GUARD in line for line in lines):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import Unanswered, confirm_or_hint
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.host_changes import CaTrusted, KeyAuthorized, merged, of_kind
+from machinectl.host_changes import CaTrusted, KeyAuthorized, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import pending_sets
 from machinectl.machines.record import Phase
@@ -148,7 +148,7 @@ def explain_takeover(console: Console, machine: Machine) -> None:
 
 def take_over_history(held: Held, console: Console, removed: Machine) -> None:
     console.note(f'The host was set up here before, as "{removed.name}": continuing with that')
-    held.machine.changes = merged(removed.changes, held.machine.changes)
+    held.machine.changes = merge_changes(removed.changes, held.machine.changes)
     held.write()
     Identity.read(removed.directory).keep(held)
     forget_removed(held.store, removed.name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import merged
+from machinectl.host_changes import merge_changes
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
 from machinectl.hosts.lifecycle import shared_hosts
@@ -228,7 +228,7 @@ class DryRun(HostRun):
         details = (*decision.details, *diff(self.host, decision))
         self.outcomes.append(Outcome(decision.title, changed=True, details=details))
         self.host = decision.after
-        changes = merged(self.machine.changes, decision.changes)
+        changes = merge_changes(self.machine.changes, decision.changes)
         self.keep([change for change in changes if change not in decision.undone])
 
     def refresh(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError, UsageError, one_line
 from machinectl.files.atomic import LONGEST
-from machinectl.host_changes import CaTrusted, FileCreated, load, merged, of_kind
+from machinectl.host_changes import CaTrusted, FileCreated, load_change, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection import host_lock
 from machinectl.hosts.lifecycle.host_owner import CA, SERVER
@@ -92,7 +92,7 @@ def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
         *(f"label {key}" for key in take_over_settings(labels, before.get(LABELS), theirs[LABELS])),
     ]
     machine.engine, machine.labels = EngineOptions.load(engine), labels
-    machine.changes = merged(machine.changes, changes_of(theirs))
+    machine.changes = merge_changes(machine.changes, changes_of(theirs))
     machine.revision = {**revision._asdict(), ENGINE: theirs[ENGINE], LABELS: theirs[LABELS]}
     return News(revision, known, tuple(settings), server if is_there else b"")
 
@@ -196,7 +196,7 @@ def recorded_settings(machine: Machine) -> dict[str, Any]:
 
 def changes_of(theirs: Mapping[str, Any]) -> list[Change]:
     found = theirs.get("changes")
-    return [load(change) for change in found] if isinstance(found, list) else []
+    return [load_change(change) for change in found] if isinstance(found, list) else []
 
 
 def is_numbered(machine: Machine, decision: Decision) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import UsageError
-from machinectl.files.atomic import StoreError, open_without_waiting, quoted, read_file
+from machinectl.files.atomic import StoreError, open_without_waiting, quote_path, read_file
 from machinectl.machines.record import BrokenRecord, is_name, natural
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, into_own_store
 
@@ -108,8 +108,8 @@ def meant_instead(root: str) -> str:
     above = os.path.dirname(root)
     for directory in (above, os.path.dirname(above)):
         if is_store(directory):
-            return f"Did you mean the store around it? machinectl import --from-docker-machine {quoted(directory)}"
-    return f"Name the directory that holds certs and machines; see: ls -la {quoted(root)}"
+            return f"Did you mean the store around it? machinectl import --from-docker-machine {quote_path(directory)}"
+    return f"Name the directory that holds certs and machines; see: ls -la {quote_path(root)}"
 
 
 def directory_of(root: str, name: str) -> str:
@@ -151,7 +151,7 @@ def read(root: str, name: str) -> OldMachine:
     if not is_name(name):
         raise BrokenRecord(
             f"The machine {name!r} of docker-machine's store has no machine's name",
-            f"Look at what it is: ls -la {quoted(os.path.join(root, 'machines'))}",
+            f"Look at what it is: ls -la {quote_path(os.path.join(root, 'machines'))}",
         )
     path = os.path.join(directory_of(root, name), RECORD)
     try:
@@ -159,7 +159,7 @@ def read(root: str, name: str) -> OldMachine:
     except FileNotFoundError as exc:
         raise broken(name, "is missing") from exc
     except PermissionError as exc:
-        raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -l {quoted(path)}") from exc
+        raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -l {quote_path(path)}") from exc
     except OSError as exc:
         raise broken(name, f"cannot be read ({exc.strerror})") from exc
     except (ValueError, RecursionError) as exc:
@@ -276,10 +276,10 @@ def key_of(root: str, old: OldMachine) -> dict[str, bytes]:
         key = read_own(path, owners)
     except OSError as exc:
         raise StoreError(
-            f"its SSH key {path} cannot be read: {exc.strerror}", f"See: ls -l {quoted(os.path.dirname(path))}"
+            f"its SSH key {path} cannot be read: {exc.strerror}", f"See: ls -l {quote_path(os.path.dirname(path))}"
         ) from exc
     if not PRIVATE_KEY.search(key):
-        raise StoreError(f"its SSH key {path} is no private key", f"See: ls -l {quoted(os.path.dirname(path))}")
+        raise StoreError(f"its SSH key {path} is no private key", f"See: ls -l {quote_path(os.path.dirname(path))}")
     try:
         public = read_own(f"{path}.pub", owners)
     except OSError:

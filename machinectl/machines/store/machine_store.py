@@ -10,7 +10,7 @@ from machinectl.files.atomic import (
     PRIVATE_DIRECTORY,
     StoreError,
     Translated,
-    quoted,
+    quote_path,
     read_file,
     remove_tree,
     replace_file,
@@ -73,7 +73,7 @@ class Store(StorePaths):
         except OSError as exc:
             if exc.errno in NO_RECORD:
                 raise record.broken(name, f"cannot be read ({exc.strerror})") from exc
-            raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quoted(path)}") from exc
+            raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quote_path(path)}") from exc
         return record.parse(name, text, self.directory(name), self.exists)
 
     def read_ready(self, name: str) -> record.Machine:
@@ -196,9 +196,9 @@ class Held:
 
     def keep_changes(self, changes: Iterable[Change]) -> None:
         """Record changes of the host before they are made."""
-        from machinectl.host_changes import merged
+        from machinectl.host_changes import merge_changes
 
-        self.machine.changes = merged(self.machine.changes, changes, now())
+        self.machine.changes = merge_changes(self.machine.changes, changes, now())
         self.write()
 
     def write_file(self, filename: str, data: bytes) -> None:
@@ -290,7 +290,8 @@ def same_name(name: str, others: Iterable[str]) -> str:
 def or_forget(store: Store, name: str) -> str:
     directory = store.directory(name)
     if not os.path.isdir(directory):
-        return f", or move {quoted(directory)} away: mv {quoted(directory)} {quoted(f'{store.root}/{name}.old')}"
+        path = quote_path(directory)
+        return f", or move {path} away: mv {path} {quote_path(f'{store.root}/{name}.old')}"
     if store.is_docker_machines(name):
         return ": that one belongs to docker-machine and is not changed"
     try:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.errors import closest_match
-from machinectl.files.atomic import quoted
+from machinectl.files.atomic import quote_path
 from machinectl.machines import record
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, NoSuchMachine, StorePaths, into_own_store
@@ -27,7 +27,7 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
     if record.is_name(name) and StorePaths(old).is_docker_machines(name):
         return NoSuchMachine(
             f'Docker machine "{name}" does not exist',
-            f"docker-machine has it; import it: machinectl import --from-docker-machine {quoted(old)}",
+            f"docker-machine has it; import it: machinectl import --from-docker-machine {quote_path(old)}",
         )
     near = closest_match(name, store.names())
     return NoSuchMachine(

@@ -199,7 +199,11 @@ def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | No
         permissions=permissions(facts, changes),
         gone=deepest_first(changes),
         changes=held_original(facts, changes),
-        undone=(*undone_by(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
+        undone=(
+            *undone_by(files, changes),
+            *of_kind(changes, ConfigMerged),
+            *of_kind(changes, LiveRestoreChanged),
+        ),
     )
 
 
@@ -217,7 +221,11 @@ def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         apply(files, init=facts.init, directories=deepest_first(changes)),
         with_files(facts, files),
         partial(not_applied, init=facts.init),
-        undone=(*undone_by(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
+        undone=(
+            *undone_by(files, changes),
+            *of_kind(changes, ConfigMerged),
+            *of_kind(changes, LiveRestoreChanged),
+        ),
     )
 
 

@@ -61,7 +61,9 @@ def connect(
         transport = journey.reach(chosen)
     except Unsupported as exc:
         stack.close()
-        return openssh_session.connect(endpoint, chosen, journey.host_keys, console, instead_of=exc, trace=trace)
+        return openssh_session.connect_by_openssh(
+            endpoint, chosen, journey.host_keys, console, instead_of=exc, trace=trace
+        )
     except BaseException:
         stack.close()
         raise
@@ -79,7 +81,7 @@ def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: Host
         try:
             journey.meet(chosen)
         except Unsupported as exc:
-            openssh_session.check_host_key(endpoint, chosen, journey.host_keys, instead_of=exc)
+            openssh_session.check_openssh_key(endpoint, chosen, journey.host_keys, instead_of=exc)
         return journey.host_keys.pinned
 
 
@@ -153,7 +155,7 @@ class Connector:
             sock = handshake.connect_tcp(chosen)
         self._stack.callback(sock.close)
         transport = Transport(sock, timeout=chosen.connect_timeout)
-        handshake.close_quietly(self._stack, transport)
+        handshake.close_with(self._stack, transport)
         transport.prefer(types, certificates=certificates)
         handshake.handshake(transport, chosen, proxy)
         key = transport.get_remote_server_key()
@@ -167,7 +169,7 @@ class Connector:
             transport = self.reach(gate, HostKeys(policy, self._console), hops=hops + 1)
         else:
             transport = self.reach(gate, judge, hops=hops + 1, aside=True)
-        return handshake.through(transport, chosen, gate.address)
+        return handshake.open_jump_channel(transport, chosen, gate.address)
 
     def _jump(self, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
         """Use the user's ProxyJump."""
@@ -176,7 +178,7 @@ class Connector:
         if before:
             jump = dataclasses.replace(jump, proxy_jump=chosen.proxy_jump.rpartition(",")[0])
         transport = self.reach(jump, judge, hops=hops + 1, aside=True)
-        return handshake.through(transport, chosen, jump.address)
+        return handshake.open_jump_channel(transport, chosen, jump.address)
 
 
 def jump_host_hint(chosen: Settings, machine: str) -> str:

@@ -69,7 +69,7 @@ def connect_tcp(settings: Settings) -> socket.socket:
             raise
         else:
             return connection
-    raise unreachable(settings, failure) from failure
+    raise connect_error(settings, failure) from failure
 
 
 def resolve_host(settings: Settings) -> Sequence[AddressInfo]:
@@ -88,7 +88,7 @@ def resolve_host(settings: Settings) -> Sequence[AddressInfo]:
         ) from exc
 
 
-def unreachable(settings: Settings, failure: OSError) -> SSHError:
+def connect_error(settings: Settings, failure: OSError) -> SSHError:
     where = f"{settings.hostname} port {settings.port}"
     if isinstance(failure, TimeoutError) or failure.errno == errno.ETIMEDOUT:
         return Unreachable(
@@ -146,13 +146,13 @@ def handshake(transport: Transport, settings: Settings, proxy: ProxyCommand | No
     transport.start_client(event=over)
     if not over.wait(settings.connect_timeout):
         transport.close()
-        raise not_ssh(transport, settings, proxy, None)
+        raise handshake_error(transport, settings, proxy, None)
     if not transport.is_active():
         failure = transport.get_exception()
-        raise not_ssh(transport, settings, proxy, failure or EOFError()) from failure
+        raise handshake_error(transport, settings, proxy, failure or EOFError()) from failure
 
 
-def not_ssh(
+def handshake_error(
     transport: Transport, settings: Settings, proxy: ProxyCommand | None, failure: Exception | None
 ) -> SSHError:
     """`failure` is None after a timeout."""
@@ -235,7 +235,7 @@ def failure_reason(failure: BaseException | None) -> str:
     return one_line(str(failure), LONGEST_SAID) or type(failure).__name__
 
 
-def through(jump: Transport, settings: Settings, jump_address: str) -> paramiko.Channel:
+def open_jump_channel(jump: Transport, settings: Settings, jump_address: str) -> paramiko.Channel:
     """Open a channel through a jump host (RFC 4254 7.2)."""
     where = f"{settings.hostname} port {settings.port}"
     try:
@@ -258,7 +258,7 @@ def through(jump: Transport, settings: Settings, jump_address: str) -> paramiko.
         ) from exc
 
 
-def close_quietly(stack: ExitStack, transport: Transport) -> None:
+def close_with(stack: ExitStack, transport: Transport) -> None:
     def close() -> None:
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             transport.close()

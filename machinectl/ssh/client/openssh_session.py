@@ -72,7 +72,7 @@ ALGORITHMS = {
 }
 
 
-def connect(
+def connect_by_openssh(
     endpoint: SSHEndpoint,
     settings: Settings,
     host_keys: HostKeys,
@@ -82,8 +82,8 @@ def connect(
     trace: Callable[[str], None] | None = None,
 ) -> SSHSession:
     """Raises SSHError, or `instead_of` if ssh is missing or lacks the same feature."""
-    check_way(settings, instead_of)
-    if isinstance(instead_of, TokenNeeded) and console.interactive and is_there():
+    refuse_jump_hosts(settings, instead_of)
+    if isinstance(instead_of, TokenNeeded) and console.interactive and has_openssh():
         console.note(f"The system's ssh logs in at {settings.address}: a token that blinks waits to be touched")
     with ExitStack() as stack:
         directory = stack.enter_context(temporary_directory())
@@ -94,20 +94,22 @@ def connect(
         return SystemSession(program, settings, stack.pop_all(), known_hosts=host_keys.pinned, trace=trace)
 
 
-def check_host_key(endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: Unsupported) -> None:
+def check_openssh_key(
+    endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: Unsupported
+) -> None:
     """Raises the same errors as `connect`."""
-    check_way(settings, instead_of)
+    refuse_jump_hosts(settings, instead_of)
     with temporary_directory() as directory:
         OpenSSH(endpoint, settings, Path(directory), instead_of).meet(host_keys)
 
 
-def check_way(settings: Settings, instead_of: Unsupported) -> None:
+def refuse_jump_hosts(settings: Settings, instead_of: Unsupported) -> None:
     """Refuse jump hosts: ssh would check their keys itself."""
     if settings.jump or settings.proxy_jump:
         raise instead_of
 
 
-def is_there() -> bool:
+def has_openssh() -> bool:
     """Return whether ssh exists and can stay in the background."""
     return os.name == "posix" and shutil.which("ssh") is not None
 
@@ -116,7 +118,7 @@ class OpenSSH:
     """`directory` is private and holds ssh's files."""
 
     def __init__(self, endpoint: SSHEndpoint, settings: Settings, directory: Path, instead_of: Unsupported) -> None:
-        if not is_there():
+        if not has_openssh():
             raise instead_of
         self._endpoint = endpoint
         self._settings = settings
@@ -221,7 +223,7 @@ class OpenSSH:
 
     def _fail(self, said: str) -> NoReturn:
         if UNKNOWN_TO_BOTH.search(said):
-            raise switched_off(self._settings, self._instead_of)
+            raise disabled_algorithm(self._settings, self._instead_of)
         words = one_line(last_line(said.encode()), 200) or "it gives no reason"
         kind = LoginRefused if "ermission denied" in said else SSHError
         raise kind(
@@ -304,7 +306,7 @@ class SystemSession(SSHSession):
         return self._program.is_alive()
 
 
-def switched_off(settings: Settings, instead_of: Unsupported) -> Unsupported:
+def disabled_algorithm(settings: Settings, instead_of: Unsupported) -> Unsupported:
     """Return an error that shows how to enable an algorithm that the system's ssh leaves off."""
     query = QUERIES.get(instead_of.keyword)
     try:

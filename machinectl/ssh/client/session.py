@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
-    from machinectl.process_streams import Input, Reader, StopEvent, WriteOutput
+    from machinectl.process_streams import Input, InputReader, StopEvent, WriteOutput
     from machinectl.ssh.client.transport import Transport
     from machinectl.ssh.runner import Runner
     from machinectl.ssh.ssh_settings import Settings
@@ -294,7 +294,7 @@ class OwnSession(SSHSession):
         return super()._lost(why or self._keep_alive.verdict or failure_reason(self._transport.get_exception()))
 
 
-def feed(channel: paramiko.Channel, stdin: Stdin, ready: threading.Event, reader: Reader | None) -> None:
+def feed(channel: paramiko.Channel, stdin: Stdin, ready: threading.Event, reader: InputReader | None) -> None:
     """Send `stdin`, then EOF unless reading fails. The script may end before it reads all input."""
     with contextlib.suppress(EOFError, OSError, paramiko.SSHException, MachineError):
         channel.sendall(stdin.first)

@@ -109,13 +109,13 @@ class HostKeys:
         if authority is None or known_hosts.AUTHORITY not in marks or known_hosts.REVOKED in marks:
             return False
         if settings.revoked_host_keys:
-            must_not_be_revoked(settings, authority)
+            check_not_revoked(settings, authority)
         return True
 
     def check(self, settings: Settings, key: HostKey, *, jump: bool = False, certified: bool = False) -> None:
         """Accept a key, and pin it if it is new. Raises HostKeyRefused."""
         if settings.revoked_host_keys:
-            must_not_be_revoked(settings, key)
+            check_not_revoked(settings, key)
         known = self._known(settings, key, jump=jump)
         if any(entry.marker == known_hosts.REVOKED and entry.key == key for entry in known):
             raise HostKeyRefused(
@@ -139,7 +139,7 @@ class HostKeys:
                 f"If that is its key, accept it: {self._accept_command(key, jump=False)}",
             )
         elif without_marker(known) and not certified:
-            self._must_be_in(without_marker(known), settings, key, removal(settings))
+            self._must_be_in(without_marker(known), settings, key, removal_commands(settings))
         elif not certified:
             self._ask(settings, key)
         if not jump or not (without_marker(known) or certified):
@@ -184,7 +184,7 @@ class HostKeys:
             )
 
     def _pins(self, settings: Settings, *, jump: bool) -> list[KnownHost]:
-        return known_hosts.find(known_hosts.parse_known_hosts(self._pinned), [pin_name(settings, jump=jump)])
+        return known_hosts.find_keys(known_hosts.parse_known_hosts(self._pinned), [pin_name(settings, jump=jump)])
 
     def _pin(self, settings: Settings, key: HostKey, *, jump: bool) -> None:
         name = pin_name(settings, jump=jump)
@@ -193,7 +193,7 @@ class HostKeys:
 
 
 def pin_name(settings: Settings, *, jump: bool) -> str:
-    return known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)[0] if jump else PIN
+    return settings.known_names[0] if jump else PIN
 
 
 def find_known(settings: Settings) -> list[KnownHost]:
@@ -207,16 +207,15 @@ def find_known(settings: Settings) -> list[KnownHost]:
                 f"{path} cannot be read ({exc.strerror}), so that nothing is known of {settings.address}",
                 f"Make it readable: ls -l {path}",
             ) from exc
-    return known_hosts.find(entries, known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias))
+    return known_hosts.find_keys(entries, settings.known_names)
 
 
-def removal(settings: Settings) -> str:
+def removal_commands(settings: Settings) -> str:
     """Return commands that remove the host's known keys."""
-    names = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)
     commands = []
     for path in settings.known_hosts:
         entries = without_marker(known_hosts.parse_known_hosts(read_file(path, LONGEST_KNOWN_HOSTS)))
-        found = next((name for name in names if any(entry.names(name) for entry in entries)), "")
+        found = next((name for name in settings.known_names if any(entry.names(name) for entry in entries)), "")
         if found:
             as_root = [] if os.access(path, os.W_OK) else ["sudo"]
             commands.append(shlex.join([*as_root, "ssh-keygen", "-f", path, "-R", found]))
@@ -233,7 +232,7 @@ def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
     return known_hosts.parse_key(*line.decode().split()[:2]) if line else None
 
 
-def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
+def check_not_revoked(settings: Settings, key: HostKey) -> None:
     """Raises HostKeyRefused, as OpenSSH does, even if RevokedHostKeys is unreadable."""
     path = settings.revoked_host_keys
     try:
@@ -243,7 +242,7 @@ def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
             f"{path}, RevokedHostKeys of your SSH configuration, cannot be read ({exc.strerror}): no key is trusted",
             f"See: ls -l {path}",
         ) from exc
-    if is_in_list(path, key) if text.startswith(REVOCATION_LIST) else known_hosts.holds(text, key):
+    if is_in_revocation_list(path, key) if text.startswith(REVOCATION_LIST) else known_hosts.contains_key(text, key):
         raise HostKeyRefused(
             f"The key of {settings.address} ({key}) is revoked: {path}, RevokedHostKeys of your SSH configuration, "
             "names it",
@@ -251,7 +250,7 @@ def must_not_be_revoked(settings: Settings, key: HostKey) -> None:
         )
 
 
-def is_in_list(path: str, key: HostKey) -> bool:
+def is_in_revocation_list(path: str, key: HostKey) -> bool:
     """Query a binary list (PROTOCOL.krl) with ssh-keygen. Raises HostKeyRefused."""
     with temporary_directory() as directory:
         file = os.path.join(directory, "key.pub")

@@ -12,7 +12,6 @@ import hmac
 import re
 from dataclasses import dataclass
 
-SSH_PORT = 22
 REVOKED = "@revoked"
 AUTHORITY = "@cert-authority"
 
@@ -97,20 +96,13 @@ def parse_key(kind: str, text: str) -> HostKey | None:
     return HostKey(kind, blob) if blob[4 : 4 + length] == kind.encode() and kind else None
 
 
-def holds(text: bytes, key: HostKey) -> bool:
+def contains_key(text: bytes, key: HostKey) -> bool:
     """`text` has one public key per line."""
     words = key.line.split()
     return any(words[1] in line.split() for line in text.decode(errors="replace").splitlines() if line[:1] != "#")
 
 
-def names_of(hostname: str, port: int, alias: str) -> list[str]:
-    """Return a name with a port first; one without fits any port."""
-    if alias:
-        return [alias]
-    return [hostname] if port == SSH_PORT else [f"[{hostname}]:{port}", hostname]
-
-
-def find(entries: list[KnownHost], names: list[str]) -> list[KnownHost]:
+def find_keys(entries: list[KnownHost], names: list[str]) -> list[KnownHost]:
     """Return keys of the first known name, and marked lines of all names."""
     marked = [entry for entry in entries if entry.marker and any(entry.names(name) for name in names)]
     for name in names:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.ssh_errors import HostKeyRefused
-from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, replace_tokens, tokens_of
+from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, config_tokens, replace_tokens
 
 if TYPE_CHECKING:
     from machinectl.ssh.keys.known_hosts import HostKey, KnownHost
@@ -23,9 +23,8 @@ def command_entries(settings: Settings, key: HostKey | None = None) -> list[Know
     """
     if not settings.known_hosts_command:
         return []
-    names = known_hosts.names_of(settings.hostname, settings.port, settings.host_key_alias)
-    tokens = tokens_of(settings.host, settings.hostname, settings.user, settings.port, settings.host_key_alias)
-    tokens |= {"H": names[0], "I": "HOSTNAME" if key else "ORDER"}
+    tokens = config_tokens(settings.host, settings.hostname, settings.user, settings.port, settings.host_key_alias)
+    tokens |= {"H": settings.known_names[0], "I": "HOSTNAME" if key else "ORDER"}
     tokens |= {
         "t": key.type if key else "NONE",
         "f": key.fingerprint if key else "NONE",
@@ -41,4 +40,4 @@ def command_entries(settings: Settings, key: HostKey | None = None) -> list[Know
             f"KnownHostsCommand of your SSH configuration failed: no key of {settings.address} is trusted ({exc})",
             f"Try it: {settings.known_hosts_command}",
         ) from exc
-    return known_hosts.find(known_hosts.parse_known_hosts(done.stdout), names)
+    return known_hosts.find_keys(known_hosts.parse_known_hosts(done.stdout), settings.known_names)

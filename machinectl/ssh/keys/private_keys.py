@@ -129,7 +129,7 @@ def read_key(path: str) -> KeyFile:
     if match[1] in PEM_TYPES:
         encrypted = "Proc-Type: 4,ENCRYPTED" in text
         return KeyFile(path, PEM_TYPES[match[1]], public_beside(path), encrypted, text)
-    raise unusable(path, f"is in the format {match[1]}", f"Convert it: ssh-keygen -p -f {path}")
+    raise unusable_key(path, f"is in the format {match[1]}", f"Convert it: ssh-keygen -p -f {path}")
 
 
 def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
@@ -140,7 +140,7 @@ def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
         return openssh_key(text.encode("utf-8", "surrogateescape"), passphrase).decode()
     except ValueError as exc:
         hint = "Make one: ssh-keygen -t ed25519"
-        raise unusable(path, "is damaged, or of a kind that SSH does not support", hint) from exc
+        raise unusable_key(path, "is damaged, or of a kind that SSH does not support", hint) from exc
 
 
 def read_text(path: str) -> str:
@@ -165,8 +165,8 @@ def read_public(path: str, text: str) -> KeyFile:
     if public is not None:
         return KeyFile(path, public.type, public, encrypted=False, text="", public_only=True)
     if text.startswith("PuTTY-User-Key-File"):
-        raise unusable(path, "is PuTTY's", f"Convert it: puttygen {path} -O private-openssh -o {path}.openssh")
-    raise unusable(path, "is not a private key", "Make one: ssh-keygen -t ed25519")
+        raise unusable_key(path, "is PuTTY's", f"Convert it: puttygen {path} -O private-openssh -o {path}.openssh")
+    raise unusable_key(path, "is not a private key", "Make one: ssh-keygen -t ed25519")
 
 
 def read_openssh(path: str, text: str) -> KeyFile:
@@ -176,15 +176,15 @@ def read_openssh(path: str, text: str) -> KeyFile:
         data = base64.b64decode("".join(body.split()), validate=True)
         fields = read_fields(data)
     except (binascii.Error, ValueError) as exc:
-        raise unusable(path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
+        raise unusable_key(path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
     cipher, public = fields
     kind = public.type
     if kind.startswith(SK):
         return KeyFile(path, kind, public, cipher != "none", text)
     if kind not in CLASSES:
-        raise unusable(path, f"is of the type {kind}", "Make one that hosts still take: ssh-keygen -t ed25519")
+        raise unusable_key(path, f"is of the type {kind}", "Make one that hosts still take: ssh-keygen -t ed25519")
     if cipher not in CIPHERS:
-        raise unusable(path, f"is encrypted with {cipher}", f"Let the agent open it: ssh-add {path}")
+        raise unusable_key(path, f"is encrypted with {cipher}", f"Let the agent open it: ssh-add {path}")
     return KeyFile(path, kind, public, cipher != "none", text)
 
 
@@ -222,7 +222,7 @@ def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
         # paramiko raises errors of cryptography, of struct and its own; none of them means a wrong passphrase.
         if key.encrypted:
             raise WrongPassphrase from exc
-        raise unusable(key.path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
+        raise unusable_key(key.path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
 
 
 def certificates_of(public: HostKey, paths: Iterable[str]) -> list[Certificate]:
@@ -266,5 +266,5 @@ def public_line(path: str, passphrase: str | None = None) -> str:
     return HostKey(pkey.get_name(), pkey.asbytes()).line
 
 
-def unusable(path: str, why: str, hint: str) -> SSHError:
+def unusable_key(path: str, why: str, hint: str) -> SSHError:
     return SSHError(f"The key {path} {why}", hint)

@@ -79,7 +79,7 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
     own[:0] = jump_options(endpoint.jump)
     said = {keyword for keyword, _ in own} | ({"ProxyJump"} if endpoint.jump else set())
     # If the machine has its host's name, the user's configuration applies anyway.
-    users = [] if endpoint.host == name else said_of(endpoint, pinned=bool(known_hosts))
+    users = [] if endpoint.host == name else user_settings(endpoint, pinned=bool(known_hosts))
     lines = [f"{keyword} {value}" for keyword, value in [*(each for each in users if each[0] not in said), *own]]
     for line in lines:
         if not line.isprintable():
@@ -90,7 +90,7 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
     return "".join([f"Host {names}\n", *(f"    {line}\n" for line in lines)])
 
 
-def said_of(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
+def user_settings(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
     """Return the user's settings for this host only."""
     program = shutil.which("ssh")
     if not program:
@@ -113,10 +113,10 @@ def with_user_files(blocks: Iterable[str], users: Sequence[str]) -> str:
     """Let the blocks win over the user's files, which -F replaces."""
     # Without Match, Include would belong to the last Host.
     return "".join(
-        [*blocks, "Match all\n", *(f"    Include {included(path)}\n" for path in users if os.path.exists(path))]
+        [*blocks, "Match all\n", *(f"    Include {quote_include(path)}\n" for path in users if os.path.exists(path))]
     )
 
 
-def included(path: str) -> str:
+def quote_include(path: str) -> str:
     """Mask characters that Include expands."""
     return '"' + "".join("?" if letter in "%$*?[]{}\\\"'" else letter for letter in path) + '"'

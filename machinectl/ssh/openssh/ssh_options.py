@@ -98,7 +98,7 @@ def ask_unknown(program: str) -> frozenset[str]:
     return frozenset(name for name in NEWER if name.lower() in refused)
 
 
-def is_known(option: str) -> bool:
+def supports_option(option: str) -> bool:
     """Return True if there is no ssh."""
     if option not in NEWER:
         return True
@@ -124,7 +124,7 @@ def identity_arguments(key: str, known_hosts: str, jump: Jump | None = None) -> 
 def option_words(options: Options) -> list[str]:
     """Skip options that our ssh does not know."""
     pairs = options.items() if isinstance(options, Mapping) else options
-    return [word for name, value in pairs if is_known(name) for word in ("-o", f"{name}={value}")]
+    return [word for name, value in pairs if supports_option(name) for word in ("-o", f"{name}={value}")]
 
 
 def jump_options(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str]]:
@@ -171,7 +171,7 @@ def identity_options(key: str, known_hosts: str) -> list[tuple[str, str]]:
     if key:
         # Not -i: ssh expands %-tokens in its path, but reads no quotes.
         options += [("IdentitiesOnly", "yes"), ("IdentityFile", quote_config_path(key))]
-    return [(name, value) for name, value in options if is_known(name)]
+    return [(name, value) for name, value in options if supports_option(name)]
 
 
 def quote_config_path(path: str) -> str:

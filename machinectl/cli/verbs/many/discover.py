@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.output.exit_status import INTERRUPTED
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.files.atomic import quoted
+from machinectl.files.atomic import quote_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,9 @@ def write_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
         here.console.note(f"Nothing is new, and {path} not written")
         return
     write_new_file(path, fleet_text(found, left_out))
-    here.console.note(f"New hosts in {path}: {len(found)}. Look through it, then: machinectl plan -f {quoted(path)}")
+    here.console.note(
+        f"New hosts in {path}: {len(found)}. Look through it, then: machinectl plan -f {quote_path(path)}"
+    )
 
 
 def print_hosts(hosts: Sequence[FoundHost]) -> None:
