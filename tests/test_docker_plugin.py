@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.docker_plugin.install import docker_plugin_install, tell_of_docker
+from machinectl.commands.docker_plugin.install import docker_plugin_install, warn_of_old_docker
 from machinectl.commands.docker_plugin.uninstall import docker_plugin_uninstall
 from machinectl.docker_cli import plugin
 from machinectl.docker_cli.plugin import plugin_file
@@ -301,7 +301,7 @@ def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: Plugge
 )
 def test_what_an_old_docker_lacks_is_said(version: str, told: str) -> None:
     console = Quiet()
-    tell_of_docker(console, version, hooks=True)
+    warn_of_old_docker(console, version, hooks=True)
     assert console.said == ([told] if told else [])
 
 
@@ -315,7 +315,7 @@ def test_without_a_docker_cli_it_is_installed_all_the_same(docker: PluggedDocker
 def in_process(docker: PluggedDocker, monkeypatch: pytest.MonkeyPatch) -> PluggedDocker:
     """To install as another user, or on another file system, than the tests' own."""
     need("mount", "umount", root=True)
-    monkeypatch.setattr("machinectl.commands.docker_plugin.install.docker_cli", lambda _: "Docker version 29.3.0")
+    monkeypatch.setattr("machinectl.commands.docker_plugin.install.docker_version", lambda _: "Docker version 29.3.0")
     return docker
 
 

@@ -18,8 +18,8 @@ from machinectl.commands.certs.ls import certs_ls
 from machinectl.commands.config import config
 from machinectl.commands.context.sync import context_sync
 from machinectl.commands.env import env
-from machinectl.commands.inspect import ours
-from machinectl.commands.ls import rows
+from machinectl.commands.inspect import inspect_fields
+from machinectl.commands.ls import machine_rows
 from machinectl.commands.url import ip, url
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver import DriverError
@@ -119,8 +119,8 @@ READING: list[Callable[[Store], object]] = [
     lambda store: ip(store, ["orion"]),
     lambda store: active(store, {"DOCKER_HOST": "tcp://127.0.0.1:1"}),
     lambda store: config(store, Quiet(), ["orion"], {}),
-    lambda store: [json.dumps(row.fields()) for row in rows(store, {})],
-    lambda store: json.dumps(ours(store.read("orion"), store.directory("orion"))),
+    lambda store: [json.dumps(row.fields()) for row in machine_rows(store, {})],
+    lambda store: json.dumps(inspect_fields(store.read("orion"), store.directory("orion"))),
     lambda store: json.dumps(config_json(store.read("orion"), store.directory("orion"))),
     lambda store: [row.cells() for row in certs_ls(store)],
     lambda store: endpoint_of(store.read("orion")),

@@ -18,12 +18,12 @@ def active(store: Store, environment: Mapping[str, str]) -> str:
     names = store.names()
     if host:
         for name in sorted(names, key=lambda name: name != last):
-            if url_of(store, name) == host:
+            if recorded_url(store, name) == host:
                 return name
     raise MachineError("No active host found", "Point docker at one: eval $(machinectl env <NAME>)")
 
 
-def url_of(store: Store, name: str) -> str:
+def recorded_url(store: Store, name: str) -> str:
     """Return "" for an unreadable record."""
     try:
         return store.read(name).url

@@ -27,5 +27,5 @@ def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome,
     return made.outcomes
 
 
-def preview(store: Store, console: Console, creation: Creation) -> HostPlan:
+def plan_creation(store: Store, console: Console, creation: Creation) -> HostPlan:
     return creation.plan(store, console)

@@ -44,7 +44,7 @@ def discover(
     if not networks:
         raise UsageError("No network is named", f"machinectl discover {own_network()}")
     wanted = parse_ports(ports)
-    found = parse_ranges(networks, resolved)
+    found = parse_ranges(networks, resolve_name)
     sockets = min(SOCKETS, ADDRESSES * len(wanted))
     count = sum(span.count for span in found)
     if count > MOST:
@@ -64,7 +64,7 @@ def targets(found: Sequence[AddressRange], ports: Sequence[int]) -> Iterator[Swe
     return (SweepTarget(address, port) for span in found for address in span.addresses() for port in ports)
 
 
-def resolved(name: str) -> Sequence[str]:
+def resolve_name(name: str) -> Sequence[str]:
     lookups = NameLookups(addresses_of)
     lookups.add(name)
     return lookups.answers(NAMES_TIMEOUT).get(name, [])
@@ -80,9 +80,9 @@ def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[
     for host in hosts:
         if host.machines:
             continue
-        taken.add(name := new_name(host, taken))
+        taken.add(name := name_for_host(host, taken))
         services = host.in_order()
-        remarks = [remark for service in services if (remark := about_engine(host.address, name, service))]
+        remarks = [remark for service in services if (remark := engine_remark(host.address, name, service))]
         # Prefer the usual port.
         logins = sorted(
             (each for each in services if each.speaks is SpokenProtocol.SSH), key=lambda each: each.port != SSH_PORT
@@ -99,7 +99,7 @@ def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[
     return found, left_out
 
 
-def new_name(host: FoundHost, taken: Collection[str]) -> str:
+def name_for_host(host: FoundHost, taken: Collection[str]) -> str:
     """Prefer the host's own short name."""
     short = host.name.partition(".")[0]
     if is_name(short) and not short.isdecimal() and short not in taken:
@@ -107,7 +107,7 @@ def new_name(host: FoundHost, taken: Collection[str]) -> str:
     return "host-" + "".join(letter if letter.isalnum() else "-" for letter in host.address)
 
 
-def about_engine(address: str, name: str, service: FoundService) -> str:
+def engine_remark(address: str, name: str, service: FoundService) -> str:
     """Return "" for other services."""
     if not service.is_engine:
         return ""
@@ -124,6 +124,6 @@ def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
     return Draft(HEADING, found, {"generic": load("generic").options()}, left_out=tuple(left_out)).text()
 
 
-def check_new(path: str) -> None:
+def check_not_there(path: str) -> None:
     if os.path.lexists(path):
         raise MachineError(f"{path} exists already and is not overwritten", "Give --write another name")

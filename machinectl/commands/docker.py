@@ -45,7 +45,7 @@ def docker(
         )
 
     def one(name: str, _: Console, say: WriteOutput, over: StopEvent) -> int | None:
-        environment = pointed(os.environ, docker_variables(store, name))
+        environment = docker_environment(os.environ, docker_variables(store, name))
 
         def hear(data: bytes, on_stderr: bool) -> bool:
             say(data, on_stderr)
@@ -66,7 +66,7 @@ def interrupt(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGINT)
 
 
-def pointed(environment: Mapping[str, str], variables: Mapping[str, str | None]) -> dict[str, str]:
+def docker_environment(environment: Mapping[str, str], variables: Mapping[str, str | None]) -> dict[str, str]:
     """Drop the context, which would override the machine."""
     found = {**environment, **variables, "DOCKER_CONTEXT": None}
     return {name: value for name, value in found.items() if value is not None}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Report:
+class DoctorReport:
     """`name` is "" for this computer."""
 
     name: str
@@ -44,28 +44,28 @@ class Report:
 
 def examine_machines(
     store: Store, console: Console, names: Sequence[str], access: Access, timeout: float
-) -> Iterator[tuple[str, Report | MachineError]]:
+) -> Iterator[tuple[str, DoctorReport | MachineError]]:
     """Check in parallel, yield in order. `timeout` is per step."""
     from machinectl.doctor.machine_checks import examine
 
-    found: dict[str, Report | MachineError] = {}
+    found: dict[str, DoctorReport | MachineError] = {}
 
     def work(name: str, own: Console) -> None:
-        found[name] = Report(name, tuple(examine(store, own, name, access.for_one_host(), timeout)))
+        found[name] = DoctorReport(name, tuple(examine(store, own, name, access.for_one_host(), timeout)))
 
     found |= {name: error for name, error in run_at_once(console, names, work) if error}
     yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)
 
 
-def begin_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> BackgroundTask[Report]:
+def begin_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> BackgroundTask[DoctorReport]:
     return BackgroundTask(lambda: examine_here(store, names, program, following=following))
 
 
-def examine_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> Report:
+def examine_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> DoctorReport:
     """Check docker, this shell and, without names, the store.
 
     `following` is whether machinectl keeps docker contexts.
     """
     from machinectl.doctor.this_computer import Seat, examine
 
-    return Report("", tuple(examine(store, names, Seat(program, os.environ, following))))
+    return DoctorReport("", tuple(examine(store, names, Seat(program, os.environ, following))))

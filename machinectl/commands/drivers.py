@@ -27,10 +27,10 @@ class DriverRow:
 
 def drivers() -> list[DriverRow]:
     """Load each driver, to show a broken one before `create`."""
-    return [row(found) for found in installed()]
+    return [driver_row(found) for found in installed()]
 
 
-def row(found: Installed) -> DriverRow:
+def driver_row(found: Installed) -> DriverRow:
     try:
         close_quietly(found.load())
         error = ""

@@ -32,7 +32,7 @@ def env(
 
     `typed` is the command line, for the usage comment. Raises MachineError if the shell cannot hold a value.
     """
-    variables = settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
+    variables = docker_settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
     return script(shell or detect(environment, os.getppid()), variables, typed, environment.get("PATH", ""))
 
 
@@ -51,13 +51,13 @@ def env_file(
 
     if form not in envfile.FORMS:
         raise UsageError(f"unknown --format {form!r}", f"One of: {', '.join(envfile.FORMS)}")
-    variables = settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
+    variables = docker_settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
     if unset and form != "json":
         raise UsageError(f"A file of {form} unsets nothing", "Delete the file; or ask for: --format json")
     return envfile.format_variables(form, variables)
 
 
-def settings(
+def docker_settings(
     store: Store,
     names: Sequence[str],
     *,

@@ -48,7 +48,7 @@ PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
-class Moved:
+class ImportedMachine:
     """Without `here`, `why_not` has the reason. `new` is False for an earlier import."""
 
     here: Machine | None
@@ -65,16 +65,16 @@ def import_(
     context: bool = True,
     dry_run: bool = False,
     probe: Callable[[Endpoint, float], Probe] = engine.probe,
-) -> Iterator[tuple[str, Moved | MachineError]]:
+) -> Iterator[tuple[str, ImportedMachine | MachineError]]:
     """Import each machine completely or not at all. Existing machines stay unchanged."""
     root = os.path.abspath(os.path.expanduser(directory)) if directory else old_store.usual_root()
-    check_apart(store, root)
+    check_separate_stores(store, root)
     if not dry_run:
         keep_jump_hosts(store, console)
     mover = Mover(store, console, root, probe, context=context, dry_run=dry_run)
     for name in old_store.machines(root):
         try:
-            became: Moved | MachineError = mover.move(name)
+            became: ImportedMachine | MachineError = mover.move(name)
         except MachineError as exc:
             became = exc
         yield name, became
@@ -82,7 +82,7 @@ def import_(
         sweep(store)
 
 
-def check_apart(store: Store, root: str) -> None:
+def check_separate_stores(store: Store, root: str) -> None:
     """Raise UsageError for one store inside the other."""
     theirs, ours = os.path.realpath(root), os.path.realpath(store.root)
     if old_store.is_store(root) and (ours == theirs or ours.startswith(f"{theirs}{os.sep}")):
@@ -113,7 +113,7 @@ class Mover:
         self.path = os.path.realpath(root)
         # The machines that a dry run has imported so far.
         self.foretold: list[str] = []
-        machines = list(readable(store))
+        machines = list(readable_machines(store))
         self.here = {origin.name: machine for machine in machines if (origin := self.origin_of(machine))}
         # Names by engine URL.
         self.at = {machine.url: machine.name for machine in machines}
@@ -122,14 +122,14 @@ class Mover:
         origin = Origin.load(machine.origin)
         return origin if origin and origin.store == self.path else None
 
-    def move(self, name: str) -> Moved:
+    def move(self, name: str) -> ImportedMachine:
         if name in self.here:
             return self.again(name)
         old = old_store.read(self.root, name)
         try:
             new, files = self.made(old)
         except LeftOut as exc:
-            return Moved(None, why_not=exc.cause)
+            return ImportedMachine(None, why_not=exc.cause)
         if self.dry_run:
             there = self.in_its_place(new.machine)
             self.foretold.append(name)
@@ -139,25 +139,25 @@ class Mover:
                 if there is None:
                     held.add(new.machine, files)
         if there:
-            return Moved(there)
+            return ImportedMachine(there)
         plain = unprotected(new.machine)
         remarks = (*new.remarks, *([plain] if plain else []), *self.same_host(new.machine))
-        return Moved(new.machine, new=True, remarks=remarks)
+        return ImportedMachine(new.machine, new=True, remarks=remarks)
 
-    def again(self, name: str) -> Moved:
+    def again(self, name: str) -> ImportedMachine:
         """Add certificates that an earlier import could not find."""
         machine = self.here[name]
         if machine.driver != "none" or not machine.tls or os.path.lexists(os.path.join(machine.directory, "ca.pem")):
-            return Moved(machine)
+            return ImportedMachine(machine)
         try:
             old = old_store.read(self.root, name)
         except MachineError:
-            return Moved(machine)
+            return ImportedMachine(machine)
         found, files = self.with_certificates(old, Becoming(machine))
         if files and not self.dry_run:
             with self.store.writing(machine.name, waiting(self.console, machine.name)) as held:
                 held.write_files(files, force=False)
-        return Moved(machine, remarks=("it has its certificates now",) if files else found.remarks)
+        return ImportedMachine(machine, remarks=("it has its certificates now",) if files else found.remarks)
 
     def in_its_place(self, new: Machine) -> Machine | None:
         """Return the same machine, or None for a free name. Raises MachineError for a taken one."""
@@ -227,14 +227,14 @@ class Mover:
         directory = old_store.directory_of(self.root, name)
         if any(os.path.lexists(os.path.join(directory, file)) for file in CLIENT_FILES):
             try:
-                files = read_files(directory)
+                files = read_certificates(directory)
             except MachineError as exc:
                 cause = f"its certificates are not taken over: {exc.cause}"
-                return with_remarks(new, f"{cause}; {other_ones(new.machine)}"), {}
-            return with_remarks(new, *expired(files, new.machine)), files
+                return with_remarks(new, f"{cause}; {how_to_get_certificates(new.machine)}"), {}
+            return with_remarks(new, *expiry_remarks(files, new.machine)), files
         shared = old_store.shared_certificates(self.root)
         try:
-            files = read_files(shared)
+            files = read_certificates(shared)
         except MachineError:
             why = "there are none for it"
         else:
@@ -247,10 +247,10 @@ class Mover:
                 again = f"machinectl import --from-docker-machine {quote_path(self.root)}"
                 why += f"; if it is off, start it and run this again: {again}"
                 return with_remarks(new, f"it has no certificates here: {why}"), {}
-        return with_remarks(new, f"it has no certificates here: {why}; {other_ones(new.machine)}"), {}
+        return with_remarks(new, f"it has no certificates here: {why}; {how_to_get_certificates(new.machine)}"), {}
 
 
-def readable(store: Store) -> Iterator[Machine]:
+def readable_machines(store: Store) -> Iterator[Machine]:
     for name in store.names():
         try:
             yield store.read(name)
@@ -258,7 +258,7 @@ def readable(store: Store) -> Iterator[Machine]:
             continue
 
 
-def other_ones(machine: Machine) -> str:
+def how_to_get_certificates(machine: Machine) -> str:
     given = f"give it those that open it: machinectl certs import {machine.name} <DIR>"
     return given if machine.driver == "none" else f"{given}; or new ones, and its host too: {renewal(machine)}"
 
@@ -267,32 +267,32 @@ def renewal(machine: Machine) -> str:
     return f"machinectl provision {machine.name}"
 
 
-def read_files(directory: str) -> dict[str, bytes]:
+def read_certificates(directory: str) -> dict[str, bytes]:
     """Return a client's files, and the server's if they have the same CA.
 
     Expired ones still identify the engine. The CA key is not copied: it opens all machines of that store.
     """
     ca, certificate, key = (read_regular_file(os.path.join(directory, file)) for file in CLIENT_FILES)
-    names = dict(zip(("ca_file", "cert_file", "key_file"), paths(directory, CLIENT_FILES), strict=True))
-    files = certs.client_bundle(ca, certificate, key, **names, now=moment(ca, certificate))
+    names = dict(zip(("ca_file", "cert_file", "key_file"), joined_paths(directory, CLIENT_FILES), strict=True))
+    files = certs.client_bundle(ca, certificate, key, **names, now=when_all_valid(ca, certificate))
     try:
-        server, server_key = (read_regular_file(path) for path in paths(directory, SERVER_FILES))
-        files |= certs.server_bundle(ca, server, server_key, now=moment(ca, server))
+        server, server_key = (read_regular_file(path) for path in joined_paths(directory, SERVER_FILES))
+        files |= certs.server_bundle(ca, server, server_key, now=when_all_valid(ca, server))
     except MachineError:
         return files
     return files
 
 
-def paths(directory: str, files: Iterable[str]) -> list[str]:
+def joined_paths(directory: str, files: Iterable[str]) -> list[str]:
     return [os.path.join(directory, file) for file in files]
 
 
-def moment(*certificates: bytes) -> datetime:
+def when_all_valid(*certificates: bytes) -> datetime:
     """Return a time when all were already valid."""
     return max(each.not_before for pem in certificates for each in certs.describe_all(pem))
 
 
-def expired(files: Mapping[str, bytes], machine: Machine) -> Iterator[str]:
+def expiry_remarks(files: Mapping[str, bytes], machine: Machine) -> Iterator[str]:
     now = datetime.now(UTC)
     for file in sorted(files):
         if file.endswith("key.pem"):

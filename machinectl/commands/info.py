@@ -107,28 +107,28 @@ def info(
     for _ in query_engines(store, found, timeout, INFO):
         pass
     if access:
-        look_at_hosts(found, console, replace(access, lasting=False))
+        read_hosts(found, console, replace(access, lasting=False))
     return found, [*missing, *engine_failures(found), *(one.unseen for one in found if one.unseen)]
 
 
-def look_at_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
+def read_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
     by_name = {one.machine.name: one for one in found if one.machine.driver}
 
     def look(name: str, console: Console) -> None:
         one = by_name[name]
         root = one.said("DockerRootDir", str) or ROOT
-        one.host = seen(one.machine, console, access.for_one_host(), root)
+        one.host = read_vitals(one.machine, console, access.for_one_host(), root)
 
     for name, error in run_at_once(console, by_name, look):
-        by_name[name].unseen = error and about(name, error)
+        by_name[name].unseen = error and named_error(name, error)
 
 
-def seen(machine: Machine, console: Console, access: Access, directory: str) -> Vitals:
+def read_vitals(machine: Machine, console: Console, access: Access, directory: str) -> Vitals:
     with logged_in(machine, console, access, quietly=True) as session:
         return vitals(session.run(command(directory), timeout=LOOK, check=False).text)
 
 
-def about(name: str, error: MachineError) -> MachineError:
+def named_error(name: str, error: MachineError) -> MachineError:
     return error if f'"{name}"' in error.cause else MachineError(f'"{name}": {error.cause}', error.hint)
 
 

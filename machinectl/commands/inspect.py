@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
 
 
-def ours(machine: Machine, directory: str) -> dict[str, Any]:
+def inspect_fields(machine: Machine, directory: str) -> dict[str, Any]:
     """Mask secrets. `DriverState` is None unless it is a JSON object."""
     return {
         "Name": machine.name,
@@ -34,11 +34,11 @@ def ours(machine: Machine, directory: str) -> dict[str, Any]:
         "Pending": machine.pending,
         "Failure": go_names(without_secrets(machine.failure)),
         "LookedAt": machine.last_look,
-        "Changes": [spelt(without_secrets(change.dump())) for change in machine.changes],
+        "Changes": [go_keys(without_secrets(change.dump())) for change in machine.changes],
         "Directory": os.path.abspath(directory),
     }
 
 
-def spelt(change: Any) -> Any:
+def go_keys(change: Any) -> Any:
     """Capitalize keys; an unknown change may have any type."""
     return go_names(change) if isinstance(change, dict) else change

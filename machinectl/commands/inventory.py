@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def ansible_inventory(store: Store, console: Console) -> dict[str, Any]:
     """Answer --list of an inventory script."""
     found, known = [], {}
-    for machine in readable(store, console):
+    for machine in machines_to_list(store, console):
         if machine.phase is Phase.CREATING:
             console.warn(f"{machine.name} is left out: it is half made")
             continue
@@ -43,7 +43,7 @@ def ansible_host(store: Store, name: str) -> dict[str, Any]:
 def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
     """Return engines with reachable metrics, for file_sd."""
     found = []
-    for machine in readable(store, console):
+    for machine in machines_to_list(store, console):
         try:
             entry = prometheus.scrape_target(machine)
         except MachineError as exc:
@@ -54,7 +54,7 @@ def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
     return found
 
 
-def readable(store: Store, console: Console) -> Iterator[Machine]:
+def machines_to_list(store: Store, console: Console) -> Iterator[Machine]:
     """Warn about unreadable records, except docker-machine's."""
     for name in store.names():
         try:

@@ -73,7 +73,7 @@ def first_steps() -> str:
     return "\n".join(lines)
 
 
-def rows(store: Store, environment: Mapping[str, str]) -> list[MachineRow]:
+def machine_rows(store: Store, environment: Mapping[str, str]) -> list[MachineRow]:
     """Return all machines without queries; include broken records."""
     found = [row for name in store.names() if (row := query_engines.recorded_status(store, name, MachineRow))]
     host, last = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_MACHINE_NAME", "")
@@ -83,7 +83,7 @@ def rows(store: Store, environment: Mapping[str, str]) -> list[MachineRow]:
     return found
 
 
-def unfinished(name: str, node: SwarmNode) -> str:
+def unfinished_swarm_step(name: str, node: SwarmNode) -> str:
     """Return what is left to do for a swarm node, or ""."""
     if node.membership == JOINING:
         return f"On its way into a swarm: machinectl swarm status {name}"
@@ -92,12 +92,12 @@ def unfinished(name: str, node: SwarmNode) -> str:
     return f"Still drained in its swarm: machinectl provision {name}" if node.before else ""
 
 
-def ask(store: Store, listed: Iterable[MachineRow], timeout: float) -> Iterator[MachineRow]:
+def query_rows(store: Store, listed: Iterable[MachineRow], timeout: float) -> Iterator[MachineRow]:
     """Yield each row when it is complete; `timeout` is per host."""
     for row in query_engines.query_engines(store, listed, timeout):
         name = row.machine.name
         if row.machine.pending and not row.error and not store.is_locked(name):
             row.error = f"Not all that was asked is on its host: machinectl {row.machine.pending} {name}"
         elif (node := on_record(row.machine)) and not row.error and not store.is_locked(name):
-            row.error = unfinished(name, node)
+            row.error = unfinished_swarm_step(name, node)
         yield row

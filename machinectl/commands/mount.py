@@ -40,7 +40,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
             f"{source} is not on a machine: that is written <NAME>:<PATH>",
             f"machinectl mount <NAME>:{shlex.quote(source)} <DIR>",
         )
-    here = directory(there, target)
+    here = mount_point(there, target)
     if not shutil.which("sshfs"):
         raise MachineError(
             "There is no sshfs on this computer, by which a host's directory is mounted",
@@ -64,7 +64,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
     for line in lines[:-1] if ended.status else lines:
         console.note(line)
     if ended.status:
-        why = last(ended.said)
+        why = last_error_line(ended.said)
         hint = f"See whether the host lets you in: machinectl ssh {there.machine.name} true"
         if why.endswith(NOT_THERE):
             # Quoted twice: for the local and the remote shell.
@@ -79,7 +79,9 @@ def unmount(store: Store, source: str, target: str = "") -> str:
     before, colon, _ = source.partition(":")
     named = not colon or "/" in before
     here = (
-        source if named and not target else directory(parse_machine_path(store, source) if not target else None, target)
+        source
+        if named and not target
+        else mount_point(parse_machine_path(store, source) if not target else None, target)
     )
     program = next((words for words in UNMOUNTS if shutil.which(words[0])), None)
     if program is None:
@@ -98,7 +100,7 @@ def unmount(store: Store, source: str, target: str = "") -> str:
         )
     if done.returncode:
         raise MachineError(
-            f"{here} stays mounted, if it was: {last(done.stderr)}",
+            f"{here} stays mounted, if it was: {last_error_line(done.stderr)}",
             f"See what is mounted, and what uses it: mount -t fuse.sshfs; fuser -vm {shlex.quote(here)}",
         )
     return here
@@ -115,7 +117,7 @@ def is_free(here: str) -> bool:
     return not os.path.ismount(here)
 
 
-def directory(there: MachinePath | None, target: str) -> str:
+def mount_point(there: MachinePath | None, target: str) -> str:
     """Return an absolute path: sshfs changes its working directory."""
     path = target or (there.path if there else "")
     if not path:
@@ -123,6 +125,6 @@ def directory(there: MachinePath | None, target: str) -> str:
     return os.path.abspath(path)
 
 
-def last(said: str) -> str:
+def last_error_line(said: str) -> str:
     lines = [line for line in said.splitlines() if line.strip()]
     return one_line(lines[-1]) if lines else "it gives no reason"

@@ -46,14 +46,14 @@ def plan(
     """
     records = Records(store)
     fleet = read_fleet(path, records, os.environ, text)
-    names = matching(names, lambda: names_in(fleet, records, names))
+    names = matching(names, lambda: selectable_names(fleet, records, names))
     steps: Sequence[PlanStep] | None = None
     if names and selector is None:
-        steps = planned_steps(fleet, records, certificates(), called(path), set(names))
+        steps = planned_steps(fleet, records, certificate_check(), called(path), set(names))
     if steps is None or {step.name for step in steps} != set(names):
         # A selector needs all steps, and so does a suggestion for a mistyped name.
-        every = planned_steps(fleet, records, certificates(), called(path))
-        wanted = chosen(every, Readable(records), names, selector, called(path), command)
+        every = planned_steps(fleet, records, certificate_check(), called(path))
+        wanted = choose_hosts(every, Readable(records), names, selector, called(path), command)
         steps = [step for step in every if step.name in wanted]
     return FleetPlan(
         steps,
@@ -67,7 +67,7 @@ def plan(
     )
 
 
-def refreshed(plan: FleetPlan, store: Store, console: Console, options: ApplyOptions) -> FleetPlan:
+def plan_with_previews(plan: FleetPlan, store: Store, console: Console, options: ApplyOptions) -> FleetPlan:
     """Look at the hosts; change nothing."""
     from machinectl.rollout.apply_run import ApplyRun
     from machinectl.rollout.refresh import with_previews
@@ -75,7 +75,7 @@ def refreshed(plan: FleetPlan, store: Store, console: Console, options: ApplyOpt
     return with_previews(ApplyRun(store, plan, options), plan, console)
 
 
-def names_in(fleet: Fleet, records: Mapping[str, Machine | MachineError], names: Sequence[str]) -> list[str]:
+def selectable_names(fleet: Fleet, records: Mapping[str, Machine | MachineError], names: Sequence[str]) -> list[str]:
     """Return the file's hosts, and machines that are no longer in it."""
     hosts = dict.fromkeys(host.name for host in fleet.hosts)
     gone = matching(names, lambda: [name for name in records if name not in hosts])
@@ -83,7 +83,7 @@ def names_in(fleet: Fleet, records: Mapping[str, Machine | MachineError], names:
     return [*hosts, *(name for name in gone if name in machines and fleet.id.owns(machines[name].fleet))]
 
 
-def certificates() -> HasCertificates:
+def certificate_check() -> HasCertificates:
     """Read certificate files that new machines share only once."""
     good: set[CertificateFiles] = set()
 
@@ -100,7 +100,7 @@ def certificates() -> HasCertificates:
     return has
 
 
-def chosen(
+def choose_hosts(
     steps: Sequence[PlanStep],
     machines: Mapping[str, Machine],
     names: Sequence[str],
@@ -113,22 +113,22 @@ def chosen(
     if selector is not None:
         if names:
             raise both_chosen(names, selector)
-        found = selected(selector, known, machines)
+        found = select_by_labels(selector, known, machines)
         if not found:
             raise MachineError(f"--selector {selector!r} selects no host in {called}", f"See the labels in {called}")
         return found
     for name in names:
         if name not in known:
-            raise unknown(name, known, machines, called, command)
+            raise unknown_host_error(name, known, machines, called, command)
     return set(names or known)
 
 
-def unknown(
+def unknown_host_error(
     name: str, known: Mapping[str, PlanStep], machines: Mapping[str, Machine], called: str, command: str
 ) -> MachineError:
     if group := {each.name: each for each in known.values() if each.host and name in each.host.groups}:
         return MachineError(
-            f'"{name}" is a group of {called}, not a host', f"{command} {selecting(group, known, machines)}"
+            f'"{name}" is a group of {called}, not a host', f"{command} {group_selector(group, known, machines)}"
         )
     looking = f"See its hosts: {command.replace('machinectl apply', 'machinectl plan', 1)} --json"
     if GLOB.intersection(name):
@@ -139,26 +139,28 @@ def unknown(
     )
 
 
-def selecting(group: Mapping[str, PlanStep], known: Mapping[str, PlanStep], machines: Mapping[str, Machine]) -> str:
+def group_selector(
+    group: Mapping[str, PlanStep], known: Mapping[str, PlanStep], machines: Mapping[str, Machine]
+) -> str:
     """Return a label that only this group has, else names."""
-    for key, value in labels(next(iter(group.values())), machines).items():
+    for key, value in step_labels(next(iter(group.values())), machines).items():
         typed = f"{key}={value}"
         with suppress(UsageError):
-            if selected(typed, known, machines) == set(group):
+            if select_by_labels(typed, known, machines) == set(group):
                 return f"-l {shlex.quote(typed)}"
     return shlex.join(group)
 
 
-def selected(selector: str, known: Mapping[str, PlanStep], machines: Mapping[str, Machine]) -> set[str]:
+def select_by_labels(selector: str, known: Mapping[str, PlanStep], machines: Mapping[str, Machine]) -> set[str]:
     wanted = parse_selector(selector)
-    return {name for name, step in known.items() if wanted.selects(labels(step, machines))}
+    return {name for name, step in known.items() if wanted.selects(step_labels(step, machines))}
 
 
-def labels(step: PlanStep, machines: Mapping[str, Machine]) -> Mapping[str, str]:
+def step_labels(step: PlanStep, machines: Mapping[str, Machine]) -> Mapping[str, str]:
     return step.host.spec.labels if step.host else machines[step.name].labels
 
 
-def address(step: PlanStep) -> str:
+def driver_address(step: PlanStep) -> str:
     """Return what identifies the host to its driver, or ""."""
     if step.host is None:
         return ""

@@ -88,24 +88,24 @@ class Power:
         if verb == "start":
             if self._watch(machine, console, access).is_up():
                 return HostPlan(outcomes=(Outcome(f'"{machine.name}" is running already', changed=False),))
-            waker(machine)
+            wake_function(machine)
         elif verb != "kill":
-            without_switch(machine, verb)
+            ssh_power(machine, verb)
         else:
             check_not_made_elsewhere(machine, verb)
             if refused := driver_of(machine).no_power(driver_instance(machine), verb):
                 raise refused
         count = running_containers(machine)
-        return HostPlan((containers(machine, count),) if count else (), (Outcome(title, changed=True),))
+        return HostPlan((container_count_line(machine, count),) if count else (), (Outcome(title, changed=True),))
 
     def _start(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)
         watch = self._watch(machine, console, access)
         if watch.is_up():
-            console.note(f'"{machine.name}" is running already{without_engine(machine, watch)}')
+            console.note(f'"{machine.name}" is running already{engine_note(machine, watch)}')
             self.unchanged.add(machine.name)
             return
-        wake_it = waker(machine)
+        wake_it = wake_function(machine)
         if wake_it is None:
             save_driver_state(held, driver, driver.start(driver_instance(machine)))
             # Its address may have changed.
@@ -117,7 +117,7 @@ class Power:
 
     def _stop(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)
-        asked = without_switch(machine, "stop")
+        asked = ssh_power(machine, "stop")
         if asked and self._watch(machine, console, access).is_off():
             console.note(f'"{machine.name}" is stopped already: nothing answers there')
             self.unchanged.add(machine.name)
@@ -132,13 +132,13 @@ class Power:
             if not mac:
                 self._mind_start(held, console, host, way)
 
-        ask_host(held, console, access, way, POWER_OFF, before)
+        end_boot(held, console, access, way, POWER_OFF, before)
         with self._patiently(console, f'Waiting until "{machine.name}" is off'):
             self._watch(machine, console, access).until_silent()
 
     def _restart(self, held: Held, console: Console, access: Access) -> None:
         machine, driver = held.machine, driver_of(held.machine)
-        asked = without_switch(machine, "restart")
+        asked = ssh_power(machine, "restart")
         self._mind_containers(machine, console, "restart")
         watch = self._watch(machine, console, access)
         # A reboot may not repair an engine that already failed.
@@ -149,7 +149,7 @@ class Power:
                 save_driver_state(held, driver, driver.restart(driver_instance(machine)))
                 watch = self._watch(machine, console, access)
             else:
-                before = ask_host(held, console, access, asked[0], REBOOT)
+                before = end_boot(held, console, access, asked[0], REBOOT)
             what = "its SSH and its engine answer" if answered else "its SSH answers"
             with self._patiently(console, f'Waiting until "{machine.name}" has booted again, and {what}'):
                 watch.until_back(before=before, with_engine=answered)
@@ -168,20 +168,20 @@ class Power:
                 machine.mac = mac
                 held.write()
                 return
-        console.warn(f'machinectl cannot switch "{machine.name}" on again: {unwakeable(machine, way)}')
+        console.warn(f'machinectl cannot switch "{machine.name}" on again: {why_not_wakeable(machine, way)}')
         if self.yes or not console.interactive or console.confirm("Stop it?"):
             return
-        raise left_running(machine, "stop")
+        raise left_running_error(machine, "stop")
 
     def _mind_containers(self, machine: Machine, console: Console, verb: str) -> None:
         """Report running containers; ask at a terminal. Raises MachineError if the user declines."""
         count = running_containers(machine)
         if not count:
             return
-        console.note(containers(machine, count))
+        console.note(container_count_line(machine, count))
         if self.yes or not console.interactive or console.confirm(f"{verb.capitalize()} it?"):
             return
-        raise left_running(machine, verb)
+        raise left_running_error(machine, verb)
 
     @contextmanager
     def _patiently(self, console: Console, title: str) -> Iterator[None]:
@@ -195,7 +195,7 @@ class Power:
         return HostWatch(machine, access, endpoints_of(machine).ssh, self.timeout, console.pause)
 
 
-def without_engine(machine: Machine, watch: HostWatch) -> str:
+def engine_note(machine: Machine, watch: HostWatch) -> str:
     """Return a note, or ""."""
     if not machine.url or watch.engine_answers():
         return ""
@@ -224,17 +224,17 @@ def node_id(machine: Machine) -> str:
     return "" if found.is_out else found.node or recorded
 
 
-def containers(machine: Machine, count: int) -> str:
+def container_count_line(machine: Machine, count: int) -> str:
     return f'"{machine.name}" runs {count} container{"s" if count > 1 else ""}'
 
 
-def left_running(machine: Machine, verb: str) -> MachineError:
+def left_running_error(machine: Machine, verb: str) -> MachineError:
     return MachineError(
         f'"{machine.name}" was left running', f"{verb.capitalize()} it anyway: machinectl {verb} -y {machine.name}"
     )
 
 
-def ask_host(
+def end_boot(
     held: Held,
     console: Console,
     access: Access,
@@ -260,7 +260,7 @@ def ask_host(
     return boot
 
 
-def without_switch(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | None:
+def ssh_power(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | None:
     """Return SSH and MAC address ("" if unknown), or None if the driver has a power switch.
 
     Raises the driver's error if SSH cannot replace it.
@@ -283,9 +283,9 @@ def check_not_made_elsewhere(machine: Machine, verb: str) -> None:
         )
 
 
-def waker(machine: Machine) -> Callable[[], None] | None:
+def wake_function(machine: Machine) -> Callable[[], None] | None:
     """Return None if the driver has a power switch. Raises MachineError without a MAC address."""
-    asked = without_switch(machine, "start")
+    asked = ssh_power(machine, "start")
     if asked is None:
         return None
     way, mac = asked
@@ -298,7 +298,7 @@ def waker(machine: Machine) -> Callable[[], None] | None:
     return lambda: send_wake_packet(mac, way.host)
 
 
-def unwakeable(machine: Machine, way: SSHEndpoint) -> str:
+def why_not_wakeable(machine: Machine, way: SSHEndpoint) -> str:
     """Return the reason and, on a second line, a hint."""
     if driver := maker(machine.origin):
         return f"docker-machine's driver {driver} made it\nStart it with the tools of {driver}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ContainerQuery:
     """docker ps's flags. `size` is slow: the engine adds up what containers wrote.
 
     `last` is how many of the newest, even stopped ones; 0 means no limit.
@@ -36,13 +36,13 @@ class Wanted:
             "all": "1" if self.all else "",
             "limit": str(self.last) if self.last > 0 else "",
             "size": "1" if self.size else "",
-            "filters": plain_json(parsed(self.filters)) if self.filters else "",
+            "filters": plain_json(docker_filters(self.filters)) if self.filters else "",
         }
         asked = urlencode({key: value for key, value in query.items() if value})
         return EngineQuery(f"/containers/json?{asked}" if asked else "/containers/json", list)
 
 
-def parsed(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
+def docker_filters(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
     """Treat equal keys as alternatives; different keys must all match."""
     found: dict[str, dict[str, bool]] = {}
     for given in filters:
@@ -65,16 +65,16 @@ class Containers:
         return ((machine, fields(container, whole=whole)) for machine, container in self.found)
 
 
-def ps(store: Store, names: Sequence[str], wanted: Wanted, timeout: float) -> Containers:
+def ps(store: Store, names: Sequence[str], wanted: ContainerQuery, timeout: float) -> Containers:
     """Query the given machines, or all; `timeout` is per machine."""
     machines, missing = recorded_statuses(store, names or store.names(), MachineStatus)
     for _ in query_engines(store, machines, timeout, wanted.question()):
         pass
-    why = [*missing, *(refused(failure, wanted) for failure in engine_failures(machines))]
+    why = [*missing, *(explain_filter_error(failure, wanted) for failure in engine_failures(machines))]
     return Containers([(one.machine.name, each) for one in machines for each in one.told or ()], why)
 
 
-def refused(failure: MachineError, wanted: Wanted) -> MachineError:
+def explain_filter_error(failure: MachineError, wanted: ContainerQuery) -> MachineError:
     """Drop the hint on the journal, which does not explain a bad filter."""
     if wanted.filters and " answers 400: " in failure.cause:
         return MachineError(

@@ -86,16 +86,16 @@ def regenerate_certs(
     if planned:
 
         def tell(machine: Machine, console: Console, own: Access) -> None:
-            planned(machine.name, plan(store, machine, console, own, renewal))
+            planned(machine.name, plan_renewal(store, machine, console, own, renewal))
 
         yield from plan_each(store, console, names, access, tell)
         return
     wanted = list(dict.fromkeys(chosen(store, names)))
     able = [name for name in wanted if can_be_renewed(store, name)]
-    if able and not unasked and not confirmed(console, able, renewal):
+    if able and not unasked and not confirm_renewal(console, able, renewal):
         return
     yield from work_on_each(
-        store, console, wanted, access, lambda held, console, own: regenerate(held, console, own, renewal)
+        store, console, wanted, access, lambda held, console, own: renew(held, console, own, renewal)
     )
 
 
@@ -108,7 +108,7 @@ def can_be_renewed(store: Store, name: str) -> bool:
     return True
 
 
-def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
+def confirm_renewal(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
     console.note(
         f"About to make new certificates for {', '.join(names)}: the engine restarts, containers keep running."
     )
@@ -119,7 +119,7 @@ def confirmed(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
     )
 
 
-def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -> None:
+def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> None:
     """Renew certificates, or restore the old ones.
 
     Saves the new ones before the host gets them. After a kill, the next command finds the set that works.
@@ -128,14 +128,14 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
     check_provisioned(machine)
     held.finish_files()
     old = Identity.read(held.directory)
-    new = renewed(machine, old, renewal)
+    new = new_identity(machine, old, renewal)
     target = target_of(machine, new)
     with logged_in_as_root(held, console, access) as root:
         run = RealRun(held, console, root)
         with restarting(run, target, renewal.allowed):
-            check(machine, run.host, target)
+            check_certificates_in_use(machine, run.host, target)
             title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
-            new_ones = in_place(title, run.host, new, target.port)
+            new_ones = certificate_change(title, run.host, new, target.port)
             with drained_for_restart(run, renewal.allowed):
                 there = store_pending(held, new)
                 try:
@@ -152,24 +152,26 @@ def regenerate(held: Held, console: Console, access: Access, renewal: Renewal) -
                     where = Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name)
                     answer = until_it_answers(where, console)
                 if answer.state is not State.RUNNING:
-                    give_up(run, old, answer)
+                    restore_certificates(run, old, answer)
                 new.keep(held)
-                remember(held, renewal.sans)
+                record_sans(held, renewal.sans)
                 discard_pending(held)
 
 
-def plan(store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal) -> HostPlan:
+def plan_renewal(store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal) -> HostPlan:
     """Raise MachineError as `regenerate` would."""
     check_provisioned(machine)
-    new = renewed(machine, Identity.read(machine.directory), renewal)
+    new = new_identity(machine, Identity.read(machine.directory), renewal)
     target = target_of(machine, new)
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
         with restarting(run, target, renewal.allowed):
             found = (way_in(session, root), *described(run.host, target.port))
-            check(machine, run.host, target)
-            new_ones = in_place("Giving the engine new certificates, and restarting it", run.host, new, target.port)
+            check_certificates_in_use(machine, run.host, target)
+            new_ones = certificate_change(
+                "Giving the engine new certificates, and restarting it", run.host, new, target.port
+            )
             if renewal.new_ca:
                 locked_out = "every other client that was given a certificate is locked out"
                 new_ones = replace(new_ones, details=(*new_ones.details, locked_out))
@@ -178,22 +180,22 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, renew
     return HostPlan(found, tuple(run.outcomes))
 
 
-def renewed(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
-    ca = signer(machine, old, renewal)
+def new_identity(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
+    ca = signing_ca(machine, old, renewal)
     client = valid_client(machine, ca, Identity() if renewal.client else old)
-    new = signed(ca, certs.issue_server(ca, names(machine, old, renewal.sans)), client)
+    new = signed(ca, certs.issue_server(ca, server_names(machine, old, renewal.sans)), client)
     # Do not copy a CA key that docker-machine's machines share.
     is_shared = ca.certificate == old.ca and not old.ca_key and renewal.authority is None
     return replace(new, ca_key=b"") if is_shared else new
 
 
-def signer(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
+def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
     """Return the CA that signs."""
     if renewal.authority is not None:
         return renewal.authority
     if renewal.new_ca:
         return certs.new_ca(f"machinectl {machine.name}")
-    if not old.ca_key and (shared := docker_machines(machine, old)):
+    if not old.ca_key and (shared := docker_machine_ca(machine, old)):
         return shared
     another = f"Make a new CA, which locks out its other clients: machinectl regenerate-certs --new-ca {machine.name}"
     if not old.ca_key:
@@ -208,7 +210,7 @@ def signer(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
         raise MachineError(f'The CA of "{machine.name}" cannot sign: {exc.cause}', another) from exc
 
 
-def docker_machines(machine: Machine, old: Identity) -> certs.Pair | None:
+def docker_machine_ca(machine: Machine, old: Identity) -> certs.Pair | None:
     """Return docker-machine's CA if this machine uses it and its key is there."""
     origin = Origin.load(machine.origin)
     for root in dict.fromkeys([*([origin.store] if origin else []), default_root()]):
@@ -219,7 +221,7 @@ def docker_machines(machine: Machine, old: Identity) -> certs.Pair | None:
     return None
 
 
-def names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
+def server_names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
     """Return the host, extra names and the names in the old certificate."""
     found = [engine_url.parse(machine.url).host, *machine.engine.tls_sans, *more]
     try:
@@ -230,7 +232,7 @@ def names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def check(machine: Machine, host: Facts, target: Target) -> None:
+def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> None:
     """Refuse a host that would not load the certificates."""
     config = engine_config.read_config(host)
     if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
@@ -242,7 +244,7 @@ def check(machine: Machine, host: Facts, target: Target) -> None:
     preflight.check_clock(host, target)
 
 
-def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision:
+def certificate_change(title: str, host: Facts, identity: Identity, port: int) -> Decision:
     """Return the change that restarts the engine with new certificates, or restores the old ones if it fails."""
     there = engine_config.certificate_files(host, identity.on_host)
     socket = engine_config.readiness_socket(host, engine_config.config_content(host), engine_config.flags_now(host))
@@ -261,17 +263,17 @@ def in_place(title: str, host: Facts, identity: Identity, port: int) -> Decision
     )
 
 
-def give_up(run: RealRun, old: Identity, answer: Probe) -> NoReturn:
+def restore_certificates(run: RealRun, old: Identity, answer: Probe) -> NoReturn:
     """Restore the old certificates, and raise MachineError."""
     cause = f"The engine has new certificates, and does not answer from here: {answer.error}"
     if old.ca and old.server and old.server_key:
-        run.make(in_place("Giving the engine its old certificates back", run.host, old, run.port))
+        run.make(certificate_change("Giving the engine its old certificates back", run.host, old, run.port))
         discard_pending(run.held)
         cause += "; it has its old ones back"
     raise MachineError(cause, answer.hint)
 
 
-def remember(held: Held, sans: Sequence[str]) -> None:
+def record_sans(held: Held, sans: Sequence[str]) -> None:
     asked = held.machine.engine
     more = tuple(san for san in dict.fromkeys(sans) if san not in asked.tls_sans)
     if more:

@@ -44,7 +44,7 @@ def rm(
         )
     keep_jump_hosts(store, console)
     others = behind(store)
-    known = [name for name in names if can_be_removed(store, name, force=force)]
+    known = [name for name in names if is_removable(store, name, force=force)]
     if not force:
         known = [name for name in known if set(names).issuperset(others.get(name, ()))]
     for name in known:
@@ -67,7 +67,7 @@ def rm(
         yield from run_at_once(console, group, one)
 
 
-def can_be_removed(store: Store, name: str, *, force: bool) -> bool:
+def is_removable(store: Store, name: str, *, force: bool) -> bool:
     """Decide whether to ask; other machines are refused anyway."""
     if not store.exists(name):
         return is_known(store, name)
@@ -78,7 +78,7 @@ def can_be_removed(store: Store, name: str, *, force: bool) -> bool:
     return True
 
 
-def preview(
+def plan_removal(
     store: Store,
     console: Console,
     names: Sequence[str],

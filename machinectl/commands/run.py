@@ -38,7 +38,7 @@ def run(
     return stream_output(console, names, one, limit=parallel, timeout=timeout, input=order.input)
 
 
-def script(words: Sequence[str]) -> str:
+def remote_command_line(words: Sequence[str]) -> str:
     """Treat one word as a line of sh; quote several. Raises UsageError for none."""
     if not words or not words[0].strip():
         raise UsageError("There is no command to run", "It follows two dashes: machinectl run <NAME> -- uptime")

@@ -56,7 +56,7 @@ def scp(
             "One is written <NAME>:<PATH>; within this computer: cp",
         )
     for source in sources:
-        check_not_itself(source, target)
+        check_different(source, target)
     own = native or access.is_told
     if delta:
         return by_rsync(sources, target, machines, wishes, console, access, own=own)
@@ -67,16 +67,16 @@ def scp(
         ended = run_ssh_program(command, machines, console, access)
     if ended.status:
         explain_sftp_failure(ended.said, target, console)
-    tell_of_silence(ended.said, machines, console)
+    hint_at_doctor(ended.said, machines, console)
     return ended.status
 
 
-def tell_of_silence(said: str, machines: Sequence[Machine], console: Console) -> None:
+def hint_at_doctor(said: str, machines: Sequence[Machine], console: Console) -> None:
     if UNREACHED in said:
         console.note(f"See why: machinectl doctor {' '.join(machine.name for machine in machines)}")
 
 
-def check_not_itself(source: MachinePath, target: MachinePath) -> None:
+def check_different(source: MachinePath, target: MachinePath) -> None:
     """Refuse equal paths: scp would empty the file."""
     if source.machine is None or target.machine is None or source.login != target.login:
         return
@@ -118,7 +118,7 @@ def by_rsync(
             config, [each.for_programs for each in sources], target.for_programs, wishes, progress=progress
         )
         ended = run_ssh_program(command, machines, console, access)
-    tell_of_silence(ended.said, machines, console)
+    hint_at_doctor(ended.said, machines, console)
     shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
     if ended.status in NOT_STARTED and any("rsync" in line for line in shells):
         raise MachineError(

@@ -28,7 +28,7 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
     with store.writing(name, waiting(console, name)) as held:
         machine = held.machine
         waits = change.carry_out(held)
-    console.note(f'"{name}" now: {", ".join(told(machine, change))}')
+    console.note(f'"{name}" now: {", ".join(edit_summary(machine, change))}')
     if waits:
         console.note(f"Its host is not told yet: machinectl provision {name}")
     if change.jump:
@@ -37,14 +37,14 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
     return machine
 
 
-def told(machine: Machine, change: Edit) -> list[str]:
+def edit_summary(machine: Machine, change: Edit) -> list[str]:
     where = [f"URL {without_secrets(machine.url)}"] if change.url is not None else []
     tls = [f"TLS {'on' if machine.tls else 'off'}"] if where or change.tls is not None else []
-    options = [f"--{name} {shown(value) or 'not given'}" for name, value in change.options.items()]
+    options = [f"--{name} {masked_words(value) or 'not given'}" for name, value in change.options.items()]
     labels = [f"label {key}={value}" for key, value in change.labels.items()]
     labels += [f"no label {key}" for key in change.unlabel if key not in change.labels]
     engine = [
-        f"{option.flag} {shown(change.engine[option.key]) or 'not given'}"
+        f"{option.flag} {masked_words(change.engine[option.key]) or 'not given'}"
         for option in ENGINE_FLAGS
         if option.key in change.engine
     ]
@@ -53,7 +53,7 @@ def told(machine: Machine, change: Edit) -> list[str]:
     return [*where, *tls, *context, *jump, *options, *labels, *engine]
 
 
-def shown(asked: Any) -> str:
+def masked_words(asked: Any) -> str:
     """Mask passwords."""
     values = [str(each) for each in asked] if isinstance(asked, list | tuple) else [str(asked)]
     return " ".join(without_secrets(values))

@@ -80,7 +80,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     close_all()
     sys.stdout.flush()
     sys.stderr.flush()
-    if goes_to_the_background(arguments):
+    if runs_in_background(arguments):
         # It uses stderr later.
         os.execvp(command[0], command)  # noqa: S606 - needs no shell
     try:
@@ -94,7 +94,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     return foreground.end_alike(ended.status)
 
 
-def goes_to_the_background(arguments: Sequence[str]) -> bool:
+def runs_in_background(arguments: Sequence[str]) -> bool:
     """Return True for invalid arguments, too."""
     try:
         options, _ = getopt.getopt(list(arguments), LETTERS)

@@ -25,7 +25,7 @@ def status(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Pro
     return machine.name, found
 
 
-def fields(name: str, found: Probe) -> dict[str, Any]:
+def status_fields(name: str, found: Probe) -> dict[str, Any]:
     return {
         "Name": name,
         "State": str(found.state),

@@ -75,15 +75,15 @@ def upgrade(
     if planned:
 
         def tell(machine: Machine, console: Console, own: Access) -> None:
-            planned(machine.name, plan(store, machine, console, own, allowed))
+            planned(machine.name, plan_upgrade(store, machine, console, own, allowed))
 
         return plan_each(store, console, names, access, tell)
     return work_on_each(
-        store, console, names, access, lambda held, console, own: upgrade_one(held, console, own, allowed)
+        store, console, names, access, lambda held, console, own: upgrade_engine(held, console, own, allowed)
     )
 
 
-def plan(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> HostPlan:
+def plan_upgrade(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> HostPlan:
     """Use the package lists that the host has."""
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = root_runner(session, console, access)
@@ -98,12 +98,12 @@ def plan(store: Store, machine: Machine, console: Console, access: Access, allow
             restore_live_restore(run)
             return HostPlan(there, tuple(run.outcomes))
         with restarting(run, target_of(machine, Identity()), allowed), drained_for_restart(run, allowed):
-            details = concerns(before, after, machine.engine.version, host.dependents)
+            details = upgrade_risks(before, after, machine.engine.version, host.dependents)
             run.outcomes.append(Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details)))
     return HostPlan(there, tuple(run.outcomes))
 
 
-def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) -> None:
+def upgrade_engine(held: Held, console: Console, access: Access, allowed: Allowed) -> None:
     machine = held.machine
     with logged_in_as_root(held, console, access) as root:
         run = RealRun(held, console, root)
@@ -118,7 +118,7 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
             draining.restore_availability(held, console)
             return
         if not allowed.yes:
-            ask_about(console, machine, package, (there, after), run.host.dependents)
+            ask_before_upgrade(console, machine, package, (there, after), run.host.dependents)
         with restarting(run, target_of(machine, Identity()), allowed):
             host = run.host
             answered = engine.probe(endpoint_of(machine), VERIFY_TIMEOUT).state is State.RUNNING
@@ -128,7 +128,7 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
                     packages.upgrade(root, package, host.init)
                 run.refresh()
                 now = run.host
-                check(root, console, now, endpoint_of(machine) if answered else None)
+                check_upgraded_engine(root, console, now, endpoint_of(machine) if answered else None)
                 if (reason := container_check.refusal(root)) and not refused:
                     raise MachineError(
                         f"The engine was upgraded, and can make no container any more: {reason}",
@@ -143,11 +143,11 @@ def upgrade_one(held: Held, console: Console, access: Access, allowed: Allowed) 
 
 
 def package_of(run: HostRun) -> tuple[str, PackageManager]:
-    package, target = installed(run.machine, run.host), target_of(run.machine, Identity())
+    package, target = engine_package(run.machine, run.host), target_of(run.machine, Identity())
     return package, PackageManager(distributions.choose(run.host.os_release, target.os), target.proxies)
 
 
-def installed(machine: Machine, host: Facts) -> str:
+def engine_package(machine: Machine, host: Facts) -> str:
     """Raise MachineError if no known package has the engine."""
     for package in PACKAGES:
         if package in host.packages and host.dockerd:
@@ -209,12 +209,12 @@ class PackageManager:
         return Job("install.sh", variables, {"environment": proxies.encode()}, timeout=installation.INSTALL_TIMEOUT)
 
 
-def ask_about(
+def ask_before_upgrade(
     console: Console, machine: Machine, package: str, versions: tuple[str, str], dependents: Sequence[str] = ()
 ) -> None:
     """Ask about more than a patch release. Raises MachineError if the user declines."""
     before, after = versions
-    reasons = concerns(before, after, machine.engine.version, dependents)
+    reasons = upgrade_risks(before, after, machine.engine.version, dependents)
     if not reasons:
         return
     console.note(f'"{machine.name}": {package} {before} would become {after}. {" ".join(reasons)}')
@@ -225,16 +225,16 @@ def ask_about(
         )
 
 
-def concerns(before: str, after: str, pin: str, dependents: Sequence[str] = ()) -> list[str]:
+def upgrade_risks(before: str, after: str, pin: str, dependents: Sequence[str] = ()) -> list[str]:
     """Return why an upgrade needs confirmation.
 
     `pin` is the start of the requested version, or "". `dependents` restart with the engine.
     """
     found = []
-    if release(before)[:2] != release(after)[:2] or not release(after):
+    if release_numbers(before)[:2] != release_numbers(after)[:2] or not release_numbers(after):
         found.append("That is more than a patch: Docker keeps containers running across patch releases only.")
     wanted = [number for number in re.split(r"\D+", pin) if number]
-    if wanted != release(after)[: len(wanted)]:
+    if wanted != release_numbers(after)[: len(wanted)]:
         found.append(f"It was created with --engine-version {pin}.")
     if dependents:
         # The package's script restarts the service and its dependents.
@@ -242,13 +242,13 @@ def concerns(before: str, after: str, pin: str, dependents: Sequence[str] = ()) 
     return found
 
 
-def release(version: str) -> list[str]:
+def release_numbers(version: str) -> list[str]:
     """Return 28, 1, 1 for a package's 5:28.1.1-1~debian.13~trixie."""
     match = re.match(r"(?:\d+:)?(\d+)\.(\d+)(?:\.(\d+))?", version)
     return [number for number in match.groups() if number] if match else []
 
 
-def check(remote: Remote, console: Console, host: Facts, where: Endpoint | None) -> None:
+def check_upgraded_engine(remote: Remote, console: Console, host: Facts, where: Endpoint | None) -> None:
     """Raise MachineError if the engine does not run or, with `where`, does not answer."""
     found = until_it_answers(where, console) if where else None
     if host.running and (found is None or found.state is State.RUNNING):

@@ -19,10 +19,10 @@ def url(store: Store, names: Sequence[str]) -> str:
 
 def ip(store: Store, names: Sequence[str]) -> list[str]:
     """Raise MachineError for a URL without a host."""
-    return [address(store, name) for name in chosen(store, names)]
+    return [engine_host(store, name) for name in chosen(store, names)]
 
 
-def address(store: Store, name: str) -> str:
+def engine_host(store: Store, name: str) -> str:
     machine = store.read_ready(name)
     host = engine_url.parse(machine.url).host
     if not host:

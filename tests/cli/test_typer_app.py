@@ -673,10 +673,10 @@ sys.exit(run(sys.argv[1:]))
 
 
 def test_a_machine_removed_while_ls_runs_is_no_error(orionbox: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from machinectl.commands.ls import rows
+    from machinectl.commands.ls import machine_rows
 
     monkeypatch.setattr(Store, "names", lambda _: ["ghost", "orionbox"])
-    assert [row.machine.name for row in rows(orionbox, {})] == ["orionbox"]
+    assert [row.machine.name for row in machine_rows(orionbox, {})] == ["orionbox"]
 
 
 def test_set_changes_the_way_to_a_host_and_leaves_where_its_engine_is(store: Store, sshd: Sshd, tmp_path: Path) -> None:

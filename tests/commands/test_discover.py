@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.discover import about_engine, fleet_text, new_hosts
+from machinectl.commands.discover import engine_remark, fleet_text, new_hosts
 from machinectl.fleet.reading.fleet_file import read_fleet
 from machinectl.hosts.discovery.port_sweep import SweepTarget
 from machinectl.hosts.discovery.scan import FoundHost, NetworkScan
@@ -223,7 +223,7 @@ def test_two_hosts_of_one_name_get_two() -> None:
 
 
 def test_of_what_is_no_engine_nothing_is_said() -> None:
-    assert about_engine("10.0.0.1", "a", SSH) == ""
+    assert engine_remark("10.0.0.1", "a", SSH) == ""
 
 
 def test_a_file_that_is_there_stays(store: Store, sshd: Sshd, tmp_path: Path) -> None:

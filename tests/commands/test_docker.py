@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.docker import pointed
+from machinectl.commands.docker import docker_environment
 from machinectl.machines.record import Machine
 from tests.support import servers
 from tests.support.program import machinectl
@@ -103,4 +103,4 @@ def test_no_variable_of_another_machine_is_left() -> None:
         "HOME": "/h",
     }
     variables = {"DOCKER_HOST": "unix:///s", "DOCKER_CERT_PATH": None, "DOCKER_TLS_VERIFY": None}
-    assert pointed({**before, "HOME": "/h"}, variables) == {"DOCKER_HOST": "unix:///s", "HOME": "/h"}
+    assert docker_environment({**before, "HOME": "/h"}, variables) == {"DOCKER_HOST": "unix:///s", "HOME": "/h"}

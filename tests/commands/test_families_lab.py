@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.upgrade import PackageManager, installed
+from machinectl.commands.upgrade import PackageManager, engine_package
 from machinectl.provision.facts import host_facts
 from machinectl.provision.steps import distributions
 from tests.hosts.test_setup_lab import Bench, changed
@@ -34,7 +34,7 @@ def test_a_familys_package_manager_installs_an_engine_and_takes_it_away(
     assert bench.host.snapshot() == snapshot
     with bench.root() as root:
         host = host_facts.parse(root.run(host_facts.command(2376)).stdout)
-        package = installed(bench.machine, host)
+        package = engine_package(bench.machine, host)
         family = distributions.choose(host.os_release)
         # The version that is installed, and the newest in the repository, are written alike.
         assert PackageManager(family, {}).newest(root, package, "") == host.packages[package]

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from machinectl.certs import server_bundle
-from machinectl.commands.import_ import Moved, import_
-from machinectl.commands.regenerate_certs import Renewal, renewed
+from machinectl.commands.import_ import ImportedMachine, import_
+from machinectl.commands.regenerate_certs import Renewal, new_identity
 from machinectl.engine import Endpoint, Probe
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.certificates.identity import Identity
@@ -62,7 +62,7 @@ class Run:
 
     def __init__(self, store: Store, old: OldStore, **options: Any) -> None:
         results = dict(import_(store, Quiet(), str(old.root), **{"probe": closed, **options}))
-        self.became = {name: moved for name, moved in results.items() if isinstance(moved, Moved)}
+        self.became = {name: moved for name, moved in results.items() if isinstance(moved, ImportedMachine)}
         self.errors = {name: str(error) for name, error in results.items() if isinstance(error, MachineError)}
 
     def remarks(self, name: str) -> str:
@@ -814,13 +814,13 @@ def test_docker_machines_ca_key_is_used_in_place_and_never_copied(store: Store, 
     assert f"The CA's key stays in {old.root}/certs" in done.stderr
     machine = store.read("web")
     have = Identity.read(machine.directory)
-    new = renewed(machine, have, Renewal())
+    new = new_identity(machine, have, Renewal())
     assert (new.ca, new.ca_key, have.ca_key) == (have.ca, b"", b"")
     assert new.server != have.server
     server_bundle(new.ca, new.server, new.server_key)
     machine.origin = {}
     with pytest.raises(MachineError, match="The key of the CA"):
-        renewed(machine, have, Renewal())
+        new_identity(machine, have, Renewal())
 
 
 def test_copying_the_users_own_key_is_reported(store: Store, old: OldStore, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.commands.inspect import ours
+from machinectl.commands.inspect import inspect_fields
 from machinectl.commands.ls import MachineRow
 from machinectl.go.template import parse
 from machinectl.host_changes import ConfigMerged, UnknownChange
@@ -185,7 +185,9 @@ def test_paths_are_absolute_for_a_store_that_is_named_relatively(
     found = config_json(none_machine(), "store/machines/orionbox")
     assert found["Driver"]["StorePath"] == str(tmp_path / "store")
     assert found["HostOptions"]["AuthOptions"]["ClientKeyPath"] == str(tmp_path / "store/machines/orionbox/key.pem")
-    assert ours(none_machine(), "store/machines/orionbox")["Directory"] == str(tmp_path / "store/machines/orionbox")
+    assert inspect_fields(none_machine(), "store/machines/orionbox")["Directory"] == str(
+        tmp_path / "store/machines/orionbox"
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,7 @@ def test_a_drivers_state_that_is_no_json_object_hides_nothing_else(state: str) -
     machine = none_machine()
     machine.driver_state = state
     assert config_json(machine, DIRECTORY)["Driver"]["IPAddress"] == "192.168.0.29"
-    assert ours(machine, DIRECTORY)["DriverState"] is None
+    assert inspect_fields(machine, DIRECTORY)["DriverState"] is None
 
 
 def test_engine_options_of_another_type_are_shown_as_none_given() -> None:
@@ -217,7 +219,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
     machine.origin = {"store": "/old", "name": "orion", "driver": "generic"}
     machine.options = {"url": "tcp://192.168.0.29:2376"}
     machine.jump = "host:gate"
-    assert ours(machine, DIRECTORY) == {
+    assert inspect_fields(machine, DIRECTORY) == {
         "Name": "orionbox",
         "DriverName": "none",
         "Options": {"url": "tcp://192.168.0.29:2376"},
@@ -261,7 +263,7 @@ def test_no_secret_is_shown_in_any_shape(engine: dict[str, Any], state: dict[str
     machine.engine = EngineOptions.load(engine)
     machine.driver_state = json.dumps(state)
     rows = [MachineRow(machine).fields()]
-    for shown in (json.dumps(shape) for shape in (ours(machine, DIRECTORY), config_json(machine, DIRECTORY))):
+    for shown in (json.dumps(shape) for shape in (inspect_fields(machine, DIRECTORY), config_json(machine, DIRECTORY))):
         assert "hunter2" not in shown
         assert "***" in shown
     assert "hunter2" not in json.dumps(rows)
@@ -276,7 +278,7 @@ def test_what_a_change_keeps_of_daemon_json_shows_no_secret() -> None:
     }
     text = json.dumps(config)
     machine.changes = [ConfigMerged("/etc/docker/daemon.json", text, "644", config, "")]
-    shown = json.dumps(ours(machine, DIRECTORY))
+    shown = json.dumps(inspect_fields(machine, DIRECTORY))
     assert "hunter2" not in shown
     assert "1400" in shown
 
@@ -292,7 +294,7 @@ def test_what_only_sounds_like_a_secret_is_shown() -> None:
     state = {"SSHKeyPath": "id_rsa", "SSHPasswordFile": "/run/x", "Token": "", "URL": "tcp://orion:2376"}
     machine.driver_state = json.dumps(state)
     machine.engine = EngineOptions(env=("HTTP_PROXY=http://proxy:3128", "PASSWORD_FILE=/run/secret"))
-    shown = ours(machine, DIRECTORY)
+    shown = inspect_fields(machine, DIRECTORY)
     assert shown["DriverState"] == state
     assert shown["Engine"]["Env"] == machine.engine.dump()["env"]
 
@@ -301,4 +303,4 @@ def test_what_only_sounds_like_a_secret_is_shown() -> None:
 def test_whatever_a_drivers_state_is_both_shapes_are_json(state: str) -> None:
     machine = none_machine()
     machine.driver_state = state
-    json.dumps([config_json(machine, DIRECTORY), ours(machine, DIRECTORY)], allow_nan=False)
+    json.dumps([config_json(machine, DIRECTORY), inspect_fields(machine, DIRECTORY)], allow_nan=False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.commands.certs.create import certs_create
-from machinectl.commands.ls import rows
+from machinectl.commands.ls import machine_rows
 from machinectl.machines.record import Phase
 from machinectl.state import State
 from tests.support.program import killed_at, machinectl
@@ -59,7 +59,7 @@ def forget(store: Store) -> None:
 
 def ready(store: Store) -> list[str]:
     """The machines that are listed as usable."""
-    return [row.machine.name for row in rows(store, {}) if row.state is not State.ERROR]
+    return [row.machine.name for row in machine_rows(store, {}) if row.state is not State.ERROR]
 
 
 @pytest.fixture

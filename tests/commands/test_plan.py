@@ -13,7 +13,7 @@ import pytest
 
 from machinectl.cli.verbs.many.plan import has_work, lines
 from machinectl.commands.certs.create import certs_create
-from machinectl.commands.plan import plan, refreshed
+from machinectl.commands.plan import plan, plan_with_previews
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.reading.fleet_file import read_fleet
 from machinectl.fleet.syntax.faults import WrongFile
@@ -325,7 +325,7 @@ def test_a_host_that_cannot_be_looked_at_is_told(store: Store, sshd: Sshd, file:
     )
     planned = plan(store, "", ["rigel"], None)
     before = content(store.root)
-    found = refreshed(planned, store, Quiet(), ApplyOptions(str(file), Access(), NOTHING_SPECIAL))
+    found = plan_with_previews(planned, store, Quiet(), ApplyOptions(str(file), Access(), NOTHING_SPECIAL))
     assert content(store.root) == before
     assert list(found.failed) == ["rigel"]
     assert list(lines(found, prune=False))[-1].endswith("1 not checked")

@@ -16,7 +16,7 @@ from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
 from machinectl.cli.tables.container_table import parse_format
-from machinectl.commands.ps import Wanted
+from machinectl.commands.ps import ContainerQuery
 from machinectl.engine import Endpoint, probe_by
 from machinectl.engine.endpoint import Deadline
 from machinectl.go.docker_ps import ellipsis, fields
@@ -390,14 +390,14 @@ class TestStrangeAnswers:
     @pytest.mark.parametrize("name", ENDING)
     def test_a_broken_server_is_one_line_whatever_it_says(self, name: str) -> None:
         with servers.serving(ENDING[name]) as port:
-            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), Wanted().question())
+            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), ContainerQuery().question())
         assert found.error if found.told is None else isinstance(found.told, list)
         assert found.error.isprintable()
 
     @pytest.mark.parametrize("name", ENDLESS)
     def test_a_server_that_never_ends_is_left_in_time(self, name: str) -> None:
         with servers.serving(ENDLESS[name]) as port:
-            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.3), Wanted().question())
+            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.3), ContainerQuery().question())
         assert found.told is None
         assert found.error.isprintable()
         assert found.error
@@ -412,8 +412,8 @@ class TestStrangeAnswers:
                 connection.send(b"1," * 10000)
 
         with servers.serving(behaviour) as port:
-            late = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.2), Wanted().question())
-            large = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), Wanted().question())
+            late = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.2), ContainerQuery().question())
+            large = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), ContainerQuery().question())
         assert late.error
         assert "has more than" in large.error
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.commands.regenerate_certs import Renewal, check, in_place, regenerate_certs, renewed
+from machinectl.commands.regenerate_certs import (
+    Renewal,
+    certificate_change,
+    check_certificates_in_use,
+    new_identity,
+    regenerate_certs,
+)
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import FILES, Identity
@@ -63,32 +69,32 @@ def works(made: Identity) -> bool:
 
 
 def test_the_engines_certificate_is_new_under_the_same_ca_and_all_else_stays(old: Identity) -> None:
-    new = renewed(orion(), old, Renewal())
+    new = new_identity(orion(), old, Renewal())
     assert changed(old, new) == {"server.pem", "server-key.pem"}
     assert works(new)
 
 
 def test_the_clients_is_new_too_where_that_is_asked(old: Identity) -> None:
-    new = renewed(orion(), old, Renewal(client=True))
+    new = new_identity(orion(), old, Renewal(client=True))
     assert changed(old, new) == {"server.pem", "server-key.pem", "cert.pem", "key.pem"}
     assert works(new)
 
 
 def test_a_new_ca_makes_everything_new(old: Identity) -> None:
-    new = renewed(orion(), old, Renewal(new_ca=True))
+    new = new_identity(orion(), old, Renewal(new_ca=True))
     assert changed(old, new) == set(FILES.values())
     assert works(new)
 
 
 def test_a_ca_that_is_given_signs(old: Identity) -> None:
     company = certs.new_ca("company")
-    new = renewed(orion(), old, Renewal(authority=company))
+    new = new_identity(orion(), old, Renewal(authority=company))
     assert (new.ca, new.ca_key) == (company.certificate, company.key)
     assert works(new)
 
 
 def test_names_are_added_and_none_is_lost(old: Identity) -> None:
-    new = renewed(orion("rigel.lan"), old, Renewal(sans=("10.0.0.7", "orion.lan")))
+    new = new_identity(orion("rigel.lan"), old, Renewal(sans=("10.0.0.7", "orion.lan")))
     names = certs.describe(new.server).sans
     assert set(names) == {ADDRESS, "rigel.lan", "10.0.0.7", "orion.lan", "localhost", "127.0.0.1"}
     assert len(names) == 6
@@ -96,34 +102,34 @@ def test_names_are_added_and_none_is_lost(old: Identity) -> None:
 
 def test_a_name_that_no_host_can_have_is_refused(old: Identity) -> None:
     with pytest.raises(UsageError):
-        renewed(orion(), old, Renewal(sans=("not a name",)))
+        new_identity(orion(), old, Renewal(sans=("not a name",)))
 
 
 def test_a_client_that_is_not_good_any_more_is_renewed_without_being_asked_for(old: Identity) -> None:
     expired = certs.issue_client(CA, "orion", now=datetime.now(UTC) - timedelta(days=900))
-    new = renewed(orion(), replace(old, client=expired.certificate, client_key=expired.key), Renewal())
+    new = new_identity(orion(), replace(old, client=expired.certificate, client_key=expired.key), Renewal())
     assert works(new)
 
 
 def test_without_the_key_of_its_ca_only_a_new_ca_renews(old: Identity) -> None:
     have = replace(old, ca_key=b"")
     with pytest.raises(MachineError) as raised:
-        renewed(orion(), have, Renewal())
+        new_identity(orion(), have, Renewal())
     assert "The key of the CA" in raised.value.cause
     assert "--new-ca orion" in raised.value.hint
-    assert works(renewed(orion(), have, Renewal(new_ca=True)))
+    assert works(new_identity(orion(), have, Renewal(new_ca=True)))
 
 
 def test_an_expired_ca_cannot_sign_and_a_new_one_is_offered(old: Identity) -> None:
     ca = certs.new_ca("orion", now=datetime.now(UTC) - timedelta(days=4000))
     with pytest.raises(MachineError) as raised:
-        renewed(orion(), replace(old, ca=ca.certificate, ca_key=ca.key), Renewal())
+        new_identity(orion(), replace(old, ca=ca.certificate, ca_key=ca.key), Renewal())
     assert "expired" in raised.value.cause
     assert "--new-ca orion" in raised.value.hint
 
 
 def test_a_broken_server_certificate_is_replaced(old: Identity) -> None:
-    assert works(renewed(orion(), replace(old, server=b"x"), Renewal()))
+    assert works(new_identity(orion(), replace(old, server=b"x"), Renewal()))
 
 
 def facts(config: bytes = OURS) -> Facts:
@@ -143,13 +149,15 @@ def facts(config: bytes = OURS) -> Facts:
 
 def test_an_engine_that_takes_its_certificates_from_elsewhere_is_not_touched(old: Identity) -> None:
     with pytest.raises(MachineError, match="does not take its certificates from /etc/docker/machinectl"):
-        check(orion(), facts(b'{"tlscert": "/etc/docker/server.pem"}'), Target(ADDRESS, certificates=old.on_host))
-    check(orion(), facts(), Target(ADDRESS, certificates=old.on_host))
+        check_certificates_in_use(
+            orion(), facts(b'{"tlscert": "/etc/docker/server.pem"}'), Target(ADDRESS, certificates=old.on_host)
+        )
+    check_certificates_in_use(orion(), facts(), Target(ADDRESS, certificates=old.on_host))
 
 
 def test_a_host_that_0_1_set_up_keeps_its_key_in_a_file_of_its_own(old: Identity) -> None:
     host = facts(OURS[:-1] + b""", "tlskey": "/etc/docker/machinectl/server-key.pem"}""")
-    decision = in_place("title", host, old, 2376)
+    decision = certificate_change("title", host, old, 2376)
     assert decision.job.files["manifest"].decode().splitlines()[2:] == ["600 /etc/docker/machinectl/server-key.pem"]
     assert decision.job.files["3"] == old.server_key
 
@@ -157,11 +165,11 @@ def test_a_host_that_0_1_set_up_keeps_its_key_in_a_file_of_its_own(old: Identity
 def test_a_host_whose_clock_would_refuse_them_is_not_given_them(old: Identity) -> None:
     host = replace(facts(), clock=int((datetime.now(UTC) - timedelta(days=700)).timestamp()))
     with pytest.raises(CheckFailed, match="The host's clock says"):
-        check(orion(), host, Target(ADDRESS, certificates=old.on_host))
+        check_certificates_in_use(orion(), host, Target(ADDRESS, certificates=old.on_host))
 
 
 def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command(old: Identity) -> None:
-    decision = in_place("title", facts(), old, 2376)
+    decision = certificate_change("title", facts(), old, 2376)
     assert decision.job.files["manifest"].decode().splitlines() == [
         "644 /etc/docker/machinectl/ca.pem",
         "600 /etc/docker/machinectl/server.pem",

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.commands.run import script
+from machinectl.commands.run import remote_command_line
 from machinectl.machines.record import Machine
 from tests.support import servers
 from tests.support.program import COMMAND, limited, machinectl
@@ -77,7 +77,7 @@ def test_one_word_is_a_line_of_sh_and_several_are_a_command_as_it_is(fleet: Stor
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=2))
 def test_any_words_come_through_the_shell_as_they_are(words: list[str]) -> None:
     words = ["printf", *words]
-    assert shlex.split(script(words)) == words
+    assert shlex.split(remote_command_line(words)) == words
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.ssh import goes_to_the_background
+from machinectl.commands.ssh import runs_in_background
 from machinectl.machines.record import Machine, Phase
 from tests.support.program import COMMAND, machinectl
 from tests.support.registered import added, register
@@ -240,7 +240,7 @@ def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: S
     ],
 )
 def test_an_ssh_in_the_background_keeps_its_stderr(words: str, goes: bool) -> None:
-    assert goes_to_the_background(words.split()) is goes
+    assert runs_in_background(words.split()) is goes
 
 
 def test_what_takes_the_connection_and_is_no_ssh_server_is_not_waited_for_for_ever(

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.upgrade import RESTART_OLD, PackageManager, ask_about, concerns, installed, release
+from machinectl.commands.upgrade import (
+    RESTART_OLD,
+    PackageManager,
+    ask_before_upgrade,
+    engine_package,
+    release_numbers,
+    upgrade_risks,
+)
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import Facts
@@ -38,7 +45,7 @@ DEBIAN = choose({"ID": "debian"})
     ],
 )
 def test_dockers_own_numbers_are_found_in_any_packages_version(version: str, numbers: list[str]) -> None:
-    assert release(version) == numbers
+    assert release_numbers(version) == numbers
 
 
 @pytest.mark.parametrize(
@@ -50,8 +57,8 @@ def test_dockers_own_numbers_are_found_in_any_packages_version(version: str, num
     ],
 )
 def test_a_patch_release_needs_no_question(before: str, after: str) -> None:
-    assert concerns(before, after, "") == []
-    ask_about(Quiet(), Machine("orion", "generic"), "docker.io", (before, after))
+    assert upgrade_risks(before, after, "") == []
+    ask_before_upgrade(Quiet(), Machine("orion", "generic"), "docker.io", (before, after))
 
 
 @pytest.mark.parametrize(
@@ -59,25 +66,25 @@ def test_a_patch_release_needs_no_question(before: str, after: str) -> None:
 )
 def test_anything_more_is_asked_for_and_no_answer_is_no(before: str, after: str) -> None:
     machine = Machine("orion", "generic")
-    ask_about(Quiet("y"), machine, "docker.io", (before, after))
+    ask_before_upgrade(Quiet("y"), machine, "docker.io", (before, after))
     for console in (Quiet("n"), Quiet("", interactive=False)):
         with pytest.raises(MachineError) as raised:
-            ask_about(console, machine, "docker.io", (before, after))
+            ask_before_upgrade(console, machine, "docker.io", (before, after))
         assert "stays at docker.io 26.1.5" in raised.value.cause
         assert "upgrade --yes orion" in raised.value.hint
         assert f"{before} would become {after}" in console.said[0]
 
 
 def test_a_version_that_was_pinned_at_create_is_not_left_without_a_question() -> None:
-    assert concerns("26.1.5", "26.1.6", "26.1") == []
-    assert concerns("26.1.5", "26.1.6", "26.1.*") == []
-    assert concerns("26.1.5", "26.1.6", "26.1.5") == ["It was created with --engine-version 26.1.5."]
+    assert upgrade_risks("26.1.5", "26.1.6", "26.1") == []
+    assert upgrade_risks("26.1.5", "26.1.6", "26.1.*") == []
+    assert upgrade_risks("26.1.5", "26.1.6", "26.1.5") == ["It was created with --engine-version 26.1.5."]
 
 
 def test_units_that_a_package_restarts_along_with_the_engine_are_asked_about() -> None:
     console = Quiet("n")
     with pytest.raises(MachineError, match="was not upgraded"):
-        ask_about(console, Machine("orion", "generic"), "docker.io", ("26.1.5", "26.1.6"), ["web.service"])
+        ask_before_upgrade(console, Machine("orion", "generic"), "docker.io", ("26.1.5", "26.1.6"), ["web.service"])
     assert "restarts web.service too" in console.said[0]
 
 
@@ -98,11 +105,11 @@ def facts(dockerd: str, **packages: str) -> Facts:
 
 def test_the_package_is_the_one_that_holds_the_engine() -> None:
     machine = Machine("orion", "generic")
-    assert installed(machine, facts("/usr/bin/dockerd", docker_ce="5:28", podman_docker="5")) == "docker-ce"
+    assert engine_package(machine, facts("/usr/bin/dockerd", docker_ce="5:28", podman_docker="5")) == "docker-ce"
     with pytest.raises(MachineError, match="belongs to no known package"):
-        installed(machine, facts("/usr/local/bin/dockerd"))
+        engine_package(machine, facts("/usr/local/bin/dockerd"))
     with pytest.raises(MachineError, match="There is no Docker Engine"):
-        installed(machine, facts("", podman_docker="5"))
+        engine_package(machine, facts("", podman_docker="5"))
 
 
 def packages(family: Distribution = DEBIAN, **proxies: str) -> PackageManager:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.cli.tables.machine_table import print_machines
-from machinectl.commands.ps import Wanted, ps
+from machinectl.commands.ps import ContainerQuery, ps
 from machinectl.engine import ask_engines
 from machinectl.machines.record import Machine
 from machinectl.state import State
@@ -89,7 +89,7 @@ def test_what_was_not_asked_is_counted_and_not_called_silent(
         for at in range(20):
             added(store, Machine(f"m{at}", "none", url=f"tcp://127.0.0.1:{port}"))
         print_machines(store, quiet=False, filters=[], timeout=SHORT, template="", as_json=False)
-        found = ps(store, [], Wanted(), SHORT)
+        found = ps(store, [], ContainerQuery(), SHORT)
     listed, said = capsys.readouterr()
     assert 0 < listed.count("Timeout") < 20
     assert f"Error: {20 - listed.count('Timeout')} of 20 engines were not asked" in said

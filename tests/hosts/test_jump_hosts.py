@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from machinectl.cli.options.login_options import taken_jump
 from machinectl.commands.rename import rename
-from machinectl.commands.rm import preview, rm
+from machinectl.commands.rm import plan_removal, rm
 from machinectl.commands.set import set_machine
 from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.errors import MachineError, UsageError
@@ -394,9 +394,9 @@ class TestOfTheRecord:
         assert "the SSH of orion goes through it" in error.cause
         assert "machinectl set --ssh-jump none orion" in error.hint
         told: list[str] = []
-        [(_, refused)] = preview(store, Quiet(), ["gate"], lambda name, _: told.append(name))
+        [(_, refused)] = plan_removal(store, Quiet(), ["gate"], lambda name, _: told.append(name))
         assert refused
-        assert len([*preview(store, Quiet(), ["gate", "orion"], lambda name, _: told.append(name))]) == 2
+        assert len([*plan_removal(store, Quiet(), ["gate", "orion"], lambda name, _: told.append(name))]) == 2
         assert sorted(told) == ["gate", "orion"]
         console = Quiet()
         assert [*rm(store, console, ["gate"], force=True, yes=False)] == [("gate", None)]

@@ -12,7 +12,7 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.line_format import cut
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json, write_out
-from machinectl.commands.ls import MachineRow, ask, rows
+from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
 from machinectl.go.tabwriter import align, table
 from machinectl.hosts.status.query_engines import skipped_engines_error
@@ -84,7 +84,7 @@ def print_machines(
         raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
     wanted = parse_filters(filters, only)
     parsed, headed = parse_template(template) if template and not quiet else (None, False)
-    listed = [row for row in rows(store, os.environ) if wanted.before_asking(row.machine)]
+    listed = [row for row in machine_rows(store, os.environ) if wanted.before_asking(row.machine)]
     needs_hosts = wanted.needs_state or not (quiet or (parsed and parsed.fields <= ASKED_NOBODY))
     live = needs_hosts and not (quiet or parsed or as_json or wanted.needs_state) and fits_the_screen(listed)
     if needs_hosts:
@@ -116,7 +116,7 @@ def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: b
 def fill(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bool) -> None:
     """Query the hosts; if `live`, redraw the table after each answer, then clear it."""
     drawn = draft(listed) if live else 0
-    for _ in ask(store, listed, timeout):
+    for _ in query_rows(store, listed, timeout):
         if live:
             take_back(drawn)
             drawn = draft(listed)

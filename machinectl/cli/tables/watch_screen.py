@@ -19,7 +19,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.screen import Screen
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.tables.machine_table import lines, parse_template, rendered
-from machinectl.commands.ls import MachineRow, ask, rows
+from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
 from machinectl.machines.ls_filters import parse_filters
 
@@ -69,12 +69,12 @@ class Watched:
             self.events.put(exc)
 
     def ask_once(self, before: dict[str, MachineRow]) -> dict[str, MachineRow]:
-        fresh = [row for row in rows(self.store, os.environ) if self.filters.before_asking(row.machine)]
+        fresh = [row for row in machine_rows(self.store, os.environ) if self.filters.before_asking(row.machine)]
         known = {
             (name := row.machine.name): row if row.settled or name not in before else before[name] for row in fresh
         }
         self.publish(known)
-        for row in ask(self.store, fresh, self.timeout):
+        for row in query_rows(self.store, fresh, self.timeout):
             known[row.machine.name] = row
             self.publish(known)
         return known

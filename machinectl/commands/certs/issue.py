@@ -24,7 +24,7 @@ def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "cl
     directory = store.directory(name)
     with store.writing(name) as held:
         held.finish_files()
-        ca = signing_ca(name, directory)
+        ca = read_ca(name, directory)
     client = certs.issue_client(ca, client_name)
     files = {"ca.pem": ca.certificate, "cert.pem": client.certificate, "key.pem": client.key}
     with locked_directory(out_dir):
@@ -32,7 +32,7 @@ def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "cl
     return what_it_can_do(machine, certs.describe(client.certificate), out_dir)
 
 
-def signing_ca(name: str, directory: str) -> Pair:
+def read_ca(name: str, directory: str) -> Pair:
     from machinectl import certs
 
     ca, key = os.path.join(directory, "ca.pem"), os.path.join(directory, "ca-key.pem")

@@ -29,7 +29,7 @@ def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime 
     return [
         row
         for name in names or store.names()
-        for row in list(certificate_rows(name, store.directory(name), now)) or lacking(store, name)
+        for row in list(certificate_rows(name, store.directory(name), now)) or missing_rows(store, name)
     ]
 
 
@@ -38,7 +38,7 @@ def expiring(rows: Iterable[CertificateRow], days: int) -> list[CertificateRow]:
     return [row for row in rows if row.days_left is None or row.days_left < days]
 
 
-def fallen(store: Store, rows: Iterable[CertificateRow], days: int) -> list[MachineError]:
+def expiry_errors(store: Store, rows: Iterable[CertificateRow], days: int) -> list[MachineError]:
     found: dict[str, list[CertificateRow]] = {}
     for row in expiring(rows, days):
         found.setdefault(row.machine, []).append(row)
@@ -51,7 +51,7 @@ def fallen(store: Store, rows: Iterable[CertificateRow], days: int) -> list[Mach
     ]
 
 
-def lacking(store: Store, name: str) -> list[CertificateRow]:
+def missing_rows(store: Store, name: str) -> list[CertificateRow]:
     """Return a row if certificates are required or the record is unreadable."""
     try:
         machine = store.read(name)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Source:
+class ContextSource:
     """`is_ours` is whether this store writes the context. Without TLS, `directory` is ""."""
 
     url: str
@@ -25,7 +25,7 @@ class Source:
     is_ours: bool
 
 
-def source(store: Store, context: str, machine: str) -> Source:
+def context_source(store: Store, context: str, machine: str) -> ContextSource:
     """Raise MachineError for a context that `create` cannot use."""
     if context == DEFAULT:
         raise MachineError(
@@ -57,4 +57,4 @@ def source(store: Store, context: str, machine: str) -> Source:
             f"--url {shlex.quote(found.host)} --tls-dir <DIR> {machine}",
         )
     directory = os.path.join(docker.place("tls", context), ENDPOINT) if found.files else ""
-    return Source(found.host, directory, found.mark == context_mark(store, machine))
+    return ContextSource(found.host, directory, found.mark == context_mark(store, machine))

@@ -43,7 +43,7 @@ def context_sync(
         if not found.needs_sync:
             continue
         try:
-            bring_into_step(docker, store, console, found)
+            repair_context(docker, store, console, found)
         except MachineError as exc:
             yield found, exc
         else:
@@ -51,7 +51,7 @@ def context_sync(
     yield from swarm_contexts.sync_swarm_contexts(docker, store)
 
 
-def bring_into_step(docker: Contexts, store: Store, console: Console, found: ContextStatus) -> None:
+def repair_context(docker: Contexts, store: Store, console: Console, found: ContextStatus) -> None:
     if store.exists(found.machine):
         sync_context(docker, store, store.read(found.machine), adopting=True)
     else:

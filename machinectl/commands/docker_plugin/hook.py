@@ -49,16 +49,16 @@ def docker_plugin_hook(
     """
     if ANSWERED in failure:
         return ""
-    used = named_in(failure) or environment.get("DOCKER_HOST", "") or current(environment)
-    machine = meant(store, used, environment)
+    used = url_in_error(failure) or environment.get("DOCKER_HOST", "") or current_context_url(environment)
+    machine = find_machine(store, used, environment)
     if machine is None:
         return ""
     if machine.url != used:
-        return moved(machine, used, environment)
-    return expired(machine, failure, now or datetime.now(UTC)) or asleep(machine, failure)
+        return explain_old_url(machine, used, environment)
+    return explain_expiry(machine, failure, now or datetime.now(UTC)) or explain_silence(machine, failure)
 
 
-def named_in(failure: str) -> str:
+def url_in_error(failure: str) -> str:
     """Return the engine's URL, or ""."""
     found = URL.search(failure)
     if not found:
@@ -70,39 +70,39 @@ def named_in(failure: str) -> str:
     return "" if host.startswith(NO_HOSTS) else f"tcp://{host}"
 
 
-def current(environment: Mapping[str, str]) -> str:
+def current_context_url(environment: Mapping[str, str]) -> str:
     """Return the URL of docker's context, or ""."""
-    docker = contexts(environment)
-    context = read(docker, docker.current(environment).name)
+    docker = docker_contexts(environment)
+    context = readable_context(docker, docker.current(environment).name)
     return context.host if context else ""
 
 
-def contexts(environment: Mapping[str, str]) -> Contexts:
+def docker_contexts(environment: Mapping[str, str]) -> Contexts:
     # The import takes 15 ms.
     from machinectl.docker_cli.contexts import Contexts
 
     return Contexts(environment.get("DOCKER_CONFIG", ""))
 
 
-def read(docker: Contexts, name: str) -> Context | None:
+def readable_context(docker: Contexts, name: str) -> Context | None:
     try:
         return docker.read(name)
     except MachineError:
         return None
 
 
-def meant(store: Store, used: str, environment: Mapping[str, str]) -> Machine | None:
+def find_machine(store: Store, used: str, environment: Mapping[str, str]) -> Machine | None:
     """Return the machine with this URL, else the shell's or a context's machine."""
     if not used:
         return None
-    by_shell = list(machines_of(store, of_shell(store, used, environment)))
+    by_shell = list(machines_named(store, names_in_shell(store, used, environment)))
     # Read the shell's machine first: a store may hold a thousand records.
-    there = chain(by_shell, machines_of(store, store.names()))
+    there = chain(by_shell, machines_named(store, store.names()))
     found = next((machine for machine in there if machine.url == used), None)
-    return found or next(chain(by_shell, machines_of(store, of_contexts(store, used, environment))), None)
+    return found or next(chain(by_shell, machines_named(store, names_in_contexts(store, used, environment))), None)
 
 
-def of_shell(store: Store, used: str, environment: Mapping[str, str]) -> list[str]:
+def names_in_shell(store: Store, used: str, environment: Mapping[str, str]) -> list[str]:
     """Return the names that `env` set."""
     if environment.get("DOCKER_HOST") != used:
         return []
@@ -111,15 +111,15 @@ def of_shell(store: Store, used: str, environment: Mapping[str, str]) -> list[st
     return [name for name in names if name]
 
 
-def of_contexts(store: Store, used: str, environment: Mapping[str, str]) -> Iterator[str]:
-    docker, here = contexts(environment), os.path.realpath(store.root)
+def names_in_contexts(store: Store, used: str, environment: Mapping[str, str]) -> Iterator[str]:
+    docker, here = docker_contexts(environment), os.path.realpath(store.root)
     for name in docker.names():
-        context = read(docker, name)
+        context = readable_context(docker, name)
         if context and context.host == used and context.mark and context.mark.store == here:
             yield context.mark.machine
 
 
-def machines_of(store: Store, names: Iterable[str]) -> Iterator[Machine]:
+def machines_named(store: Store, names: Iterable[str]) -> Iterator[Machine]:
     """Skip unreadable records."""
     for name in names:
         try:
@@ -128,7 +128,7 @@ def machines_of(store: Store, names: Iterable[str]) -> Iterator[Machine]:
             continue
 
 
-def moved(machine: Machine, used: str, environment: Mapping[str, str]) -> str:
+def explain_old_url(machine: Machine, used: str, environment: Mapping[str, str]) -> str:
     name = machine.name
     again = "machinectl context sync"
     if environment.get("DOCKER_HOST") == used:
@@ -139,10 +139,10 @@ def moved(machine: Machine, used: str, environment: Mapping[str, str]) -> str:
     return f'"{name}" is at {machine.url} now, docker looked at {used}. Point it there: {again}'
 
 
-def expired(machine: Machine, failure: str, now: datetime) -> str:
+def explain_expiry(machine: Machine, failure: str, now: datetime) -> str:
     if not machine.tls:
         return ""
-    over = {file: end for file in CERTIFICATES if (end := end_of(machine, file)) and end < now}
+    over = {file: end for file in CERTIFICATES if (end := expiry_of(machine, file)) and end < now}
     if not over and "certificate has expired" not in failure:
         return ""
     from machinectl.machines.tls_warnings import renewing
@@ -153,7 +153,7 @@ def expired(machine: Machine, failure: str, now: datetime) -> str:
     return f'The engine of "{machine.name}" shows a certificate that has expired. {again}'
 
 
-def end_of(machine: Machine, file: str) -> datetime | None:
+def expiry_of(machine: Machine, file: str) -> datetime | None:
     """Return the latest expiry if there are several CAs."""
     from machinectl.validity import expiry_dates
 
@@ -164,7 +164,7 @@ def end_of(machine: Machine, file: str) -> datetime | None:
     return max(found if file == "ca.pem" else found[:1], default=None)
 
 
-def asleep(machine: Machine, failure: str) -> str:
+def explain_silence(machine: Machine, failure: str) -> str:
     if not any(said in failure for said in SILENT) or any(said in failure for said in TLS_FAILED):
         return ""
     if machine.mac:

@@ -43,11 +43,11 @@ def docker_plugin_install(
             plugin.ask_for_hooks(environment)
         except MachineError as exc:
             console.warn(f"docker will not ask machinectl about failed commands: {exc.cause}\n{exc.hint}")
-    tell_of_docker(console, docker_cli(environment), hooks=hooks)
+    warn_of_old_docker(console, docker_version(environment), hooks=hooks)
     return path
 
 
-def docker_cli(environment: Mapping[str, str]) -> str:
+def docker_version(environment: Mapping[str, str]) -> str:
     """Return its version line, or ""."""
     command = ["docker", "--version"]
     try:
@@ -64,7 +64,7 @@ def docker_cli(environment: Mapping[str, str]) -> str:
     return one_line(answer.stdout.decode(errors="replace"))
 
 
-def tell_of_docker(console: Console, version: str, *, hooks: bool) -> None:
+def warn_of_old_docker(console: Console, version: str, *, hooks: bool) -> None:
     """Warn about features that this docker CLI lacks."""
     if not version:
         console.warn("There is no docker CLI on the PATH: the plugin waits for one")

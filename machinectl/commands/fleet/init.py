@@ -82,11 +82,11 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
     chosen = list(dict.fromkeys(names)) or store.names()
     for name in chosen:
         try:
-            hosts.append(host(store, name, options))
+            hosts.append(host_entry(store, name, options))
         except MachineError as exc:
             remarks.append(left_out(name, f"{exc.cause}. {exc.hint}"))
-    own = sorted({fleets[name] for name in chosen if is_name(fleets.get(name, ""))})
-    fleet = own[0] if len(own) == 1 else new_name(directory, set(fleets.values()))
+    own = sorted({fleets[name] for name in chosen if is_fleet_name(fleets.get(name, ""))})
+    fleet = own[0] if len(own) == 1 else unused_fleet_name(directory, set(fleets.values()))
     if not chosen:
         return TEMPLATE.replace("@NAME@", fleet)
     draft = settled(Draft(HEADING, hosts, options, left_out=tuple(remarks), name=fleet), store.names())
@@ -101,11 +101,11 @@ def fleets_of(store: Store) -> dict[str, str]:
     return {name: found.fleet for name, found in Readable(Records(store)).items()}
 
 
-def is_name(fleet: str) -> bool:
+def is_fleet_name(fleet: str) -> bool:
     return bool(FLEET_NAME.fullmatch(fleet))
 
 
-def new_name(directory: str, taken: Collection[str]) -> str:
+def unused_fleet_name(directory: str, taken: Collection[str]) -> str:
     """Derive an unused name from the directory."""
     called = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(os.path.abspath(directory))).strip("._-")
     called = called[: LONGEST_FLEET_NAME - 5].lower() or "fleet"
@@ -114,7 +114,7 @@ def new_name(directory: str, taken: Collection[str]) -> str:
     )
 
 
-def host(store: Store, name: str, options: dict[str, Sequence[Option]]) -> Described:
+def host_entry(store: Store, name: str, options: dict[str, Sequence[Option]]) -> Described:
     machine = store.read_ready(name)
     if machine.driver not in options:
         options[machine.driver] = load(machine.driver).options()

@@ -30,13 +30,13 @@ def swarm_join(
     """Join through `to`, a manager or a swarm; warn about an even number of managers."""
     if to in names:
         raise UsageError(f'"{to}" cannot join itself', "machinectl swarm join <MANAGER> <NAME>")
-    found = manager_by(store, console, to, [*(["--manager"] if role == MANAGER else []), *names])
+    found = manager_to_join(store, console, to, [*(["--manager"] if role == MANAGER else []), *names])
     yield from join(store, console, found, names, joining, role)
     if role == MANAGER and (even := manager_count_advice(Quorum.of(swarm_api.nodes(found.endpoint)).managers)):
         console.warn(even)
 
 
-def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -> Manager:
+def manager_to_join(store: Store, console: Console, name: str, rest: Sequence[str]) -> Manager:
     """Return the named manager, or any of the swarm with that name.
 
     `rest` is for hints.
@@ -46,7 +46,7 @@ def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -
     )
     if not is_machine:
         return find_manager(store, name)
-    node = confirmed(store, console, name)
+    node = node_of_manager(store, console, name)
     others = [machine.name for machine, _ in TrustedSwarms(store).managers(node.cluster) if machine.name != name]
     by_another = f"; or join through another: machinectl swarm join {shlex.join([others[0], *rest])}" if others else ""
     hint = f"See: machinectl swarm status {name}{by_another}"
@@ -59,7 +59,7 @@ def manager_by(store: Store, console: Console, name: str, rest: Sequence[str]) -
     raise MachineError(f'"{name}" does not answer as a manager of its swarm: {found}', hint)
 
 
-def confirmed(store: Store, console: Console, name: str) -> SwarmNode:
+def node_of_manager(store: Store, console: Console, name: str) -> SwarmNode:
     """Return the recorded manager, else ask the engine and update the record."""
     machine = store.read_ready(name)
     node = on_record(machine)

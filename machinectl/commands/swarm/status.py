@@ -99,13 +99,13 @@ class Swarm:
     def heading(self) -> str:
         quorum = self.quorum
         workers = len(self.rows) - quorum.managers
-        counts = f"{number(quorum.managers, 'manager')}, {number(workers, 'worker')}"
+        counts = f"{counted_noun(quorum.managers, 'manager')}, {counted_noun(workers, 'worker')}"
         if self.asked and quorum.reachable < quorum.managers:
-            counts += f"; {number(quorum.managers - quorum.reachable, 'manager')} cannot be reached"
+            counts += f"; {counted_noun(quorum.managers - quorum.reachable, 'manager')} cannot be reached"
         return f"Swarm {self.name or self.cluster}: {counts}"
 
 
-def number(count: int, what: str) -> str:
+def counted_noun(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
@@ -115,7 +115,7 @@ def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: 
     Trusts the manager of an unknown swarm only if it is named. `timeout` covers all engines. Raises MachineError for a
     machine in no swarm.
     """
-    wanted = meant(store, names)
+    wanted = machines_to_query(store, names)
     asked, failures = recorded_statuses(store, wanted, MachineStatus)
     if failures:
         raise failures[0]
@@ -125,7 +125,7 @@ def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: 
     believed = TrustedSwarms(store, console.pause)
     for machine in sorted((one.machine for one in asked), key=lambda machine: machine.name not in names):
         is_named = machine.name in names
-        if note(store, console, believed, machine, said.get(machine.name), is_named=is_named):
+        if record_report(store, console, believed, machine, said.get(machine.name), is_named=is_named):
             # New managers may know others.
             believed = TrustedSwarms(store, console.pause)
     clusters: dict[str, list[tuple[Machine, SwarmNode]]] = {}
@@ -136,25 +136,27 @@ def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: 
     for name in names:
         if name not in there:
             failed = next((one.failure for one in asked if one.machine.name == name and one.failure), None)
-            raise failed or (unconfirmed(name) if name in said and said[name].is_in else in_none(name))
-    return [seen(believed, known) for known in clusters.values()]
+            raise failed or (
+                unconfirmed_node_error(name) if name in said and said[name].is_in else no_swarm_error(name)
+            )
+    return [swarm_report(believed, known) for known in clusters.values()]
 
 
-def unconfirmed(name: str) -> MachineError:
+def unconfirmed_node_error(name: str) -> MachineError:
     return MachineError(
         f'"{name}" says that it is a node of a swarm, and no manager of it that is known here says so',
         "Register one of its managers: machinectl create; then: machinectl swarm status <MANAGER>",
     )
 
 
-def in_none(name: str) -> MachineError:
+def no_swarm_error(name: str) -> MachineError:
     return MachineError(
         f'"{name}" is in no swarm',
         f"Begin one: machinectl swarm init {name}; or join one: machinectl swarm join <MANAGER> {name}",
     )
 
 
-def meant(store: Store, names: Sequence[str]) -> list[str]:
+def machines_to_query(store: Store, names: Sequence[str]) -> list[str]:
     """Return all machines, or the named ones and those in their swarms."""
     if not names:
         return store.names()
@@ -168,7 +170,7 @@ def meant(store: Store, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*(name for name in names if store.exists(name)), *same]))
 
 
-def note(
+def record_report(
     store: Store,
     console: Console,
     believed: TrustedSwarms,
@@ -194,22 +196,22 @@ def note(
     return bool(node and node.manages) != bool(before and before.manages)
 
 
-def seen(believed: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) -> Swarm:
+def swarm_report(believed: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) -> Swarm:
     name, cluster = known[0][1].swarm, known[0][1].cluster
     found = believed.answering_manager(cluster)
     if isinstance(found, Manager):
-        return Swarm(name, cluster, tuple(rows(found.nodes, known)), found.machine.name)
+        return Swarm(name, cluster, tuple(node_rows(found.nodes, known)), found.machine.name)
     failure = no_manager_error(name, [machine.name for machine, _ in believed.managers(cluster)], found)
-    return Swarm(name, cluster, tuple(remembered(known)), failure=failure)
+    return Swarm(name, cluster, tuple(recorded_rows(known)), failure=failure)
 
 
-def rows(nodes: Iterable[Node], known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
+def node_rows(nodes: Iterable[Node], known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
     """Sort managers first, then by name."""
     ours = {node.node: (machine.name, node.before, node.membership) for machine, node in known}
     found = [NodeRow(node, *ours.get(node.id, ())) for node in nodes]
     return sorted(found, key=lambda row: (not row.node.manages, row.machine or row.node.hostname))
 
 
-def remembered(known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
+def recorded_rows(known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
     nodes = [Node(node.node, "", node.role, "", "unknown") for _, node in known]
-    return rows(nodes, known)
+    return node_rows(nodes, known)

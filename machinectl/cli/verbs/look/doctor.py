@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.commands.doctor import Report
+    from machinectl.commands.doctor import DoctorReport
     from machinectl.doctor.check import Check
     from machinectl.hosts.connection.login import Access
 
@@ -30,7 +30,7 @@ def doctor(here: Session, *, names: list[str], access: Access, timeout: float, a
     from machinectl.commands.doctor import begin_here, examine_machines
 
     computer = begin_here(here.store, names, sys.argv[0], following=not switched_off())
-    reports: list[Report] = []
+    reports: list[DoctorReport] = []
     failed = False
     for name, found in examine_machines(here.store, here.console, names, access, timeout):
         if isinstance(found, MachineError):
@@ -49,7 +49,7 @@ def doctor(here: Session, *, names: list[str], access: Access, timeout: float, a
     return int(failed or not all(each.is_well for each in reports))
 
 
-def print_report(found: Report, heading: str, program: str) -> None:
+def print_report(found: DoctorReport, heading: str, program: str) -> None:
     width = max(len(check.title) for check in found.checks)
     lines = [coloured(heading, BOLD, sys.stdout)]
     for check in found.checks:

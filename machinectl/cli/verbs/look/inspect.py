@@ -16,10 +16,10 @@ def inspect(here: Session, *, names: list[str], template: str, as_json: bool) ->
     if template and as_json:
         raise UsageError("--format and --json exclude each other", "Leave one of them out")
     if as_json:
-        from machinectl.commands.inspect import ours
+        from machinectl.commands.inspect import inspect_fields
 
         machine = here.store.read(chosen_one(here.store, names))
-        print_json(ours(machine, machine.directory))
+        print_json(inspect_fields(machine, machine.directory))
         return
     from machinectl.machines.docker_machine.config_json import config_json
 

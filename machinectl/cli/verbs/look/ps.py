@@ -33,14 +33,14 @@ def ps(
     as_json: bool,
 ) -> int:
     from machinectl.cli.tables.container_table import parse_format
-    from machinectl.commands.ps import Wanted
+    from machinectl.commands.ps import ContainerQuery
     from machinectl.commands.ps import ps as command
 
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
     printed = parse_format("{{.ID}}" if quiet else template, size=size)
     newest = 1 if latest and last < 0 else last
-    wanted = Wanted(everything, newest, size or printed.needs_size, filters)
+    wanted = ContainerQuery(everything, newest, size or printed.needs_size, filters)
     found = command(here.store, names, wanted, timeout)
     if as_json:
         unasked = {} if wanted.size else {"Size": ""}

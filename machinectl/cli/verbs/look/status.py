@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def status(here: Session, *, names: list[str], timeout: float, as_json: bool) -> None:
-    from machinectl.commands.status import fields
     from machinectl.commands.status import status as command
+    from machinectl.commands.status import status_fields
 
     name, found = command(here.store, names, timeout)
     if as_json:
-        print_json(fields(name, found))
+        print_json(status_fields(name, found))
     else:
         write_out(f"{found.state}\n")
         if found.error:

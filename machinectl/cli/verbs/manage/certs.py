@@ -40,7 +40,7 @@ def certs_import(here: Session, *, name: str, directory: str, force: bool) -> No
 
 
 def certs_ls(here: Session, *, names: list[str], fail_under: int | None, as_json: bool) -> int:
-    from machinectl.commands.certs.ls import certs_ls, fallen
+    from machinectl.commands.certs.ls import certs_ls, expiry_errors
 
     rows = certs_ls(here.store, names)
     if as_json:
@@ -49,7 +49,7 @@ def certs_ls(here: Session, *, names: list[str], fail_under: int | None, as_json
         from machinectl.go.tabwriter import table
 
         write_out(table(HEADINGS, (row.cells() for row in rows)))
-    errors = [] if fail_under is None else fallen(here.store, rows, fail_under)
+    errors = [] if fail_under is None else expiry_errors(here.store, rows, fail_under)
     for error in errors:
         report(error, here.program)
     return int(bool(errors))

@@ -65,7 +65,7 @@ def create(
     **others: Any,
 ) -> None:
     from machinectl.commands.create import create as command
-    from machinectl.commands.create import preview
+    from machinectl.commands.create import plan_creation
     from machinectl.hosts.lifecycle.creation import Creation
     from machinectl.hosts.lifecycle.onboarding import Onboarding
     from machinectl.machines.spec import CertificateFiles, MachineSpec
@@ -100,7 +100,7 @@ def create(
     if engine_flags.asks_for_swarm(others):
         here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
     if dry_run:
-        print_plan(preview(here.store, here.console, creation))
+        print_plan(plan_creation(here.store, here.console, creation))
     else:
         outcomes = command(here.store, here.console, creation)
         write_out(what_next(machine, here.program, is_up=bool(outcomes)))

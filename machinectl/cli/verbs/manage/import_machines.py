@@ -10,7 +10,7 @@ from machinectl.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.commands.import_ import Moved
+    from machinectl.commands.import_ import ImportedMachine
 
 UNTOUCHED = "docker-machine's store and the hosts did not change"
 
@@ -22,7 +22,7 @@ def import_machines(
 
     if not from_docker_machine:
         raise UsageError("Error: the source is missing", "Name it: machinectl import --from-docker-machine")
-    became: dict[str, Moved] = {}
+    became: dict[str, ImportedMachine] = {}
     failed = False
     for name, moved in command(here.store, here.console, directory, context=not no_context, dry_run=dry_run):
         if isinstance(moved, MachineError):
@@ -37,7 +37,7 @@ def import_machines(
     return int(failed)
 
 
-def line(name: str, moved: Moved, *, dry_run: bool) -> str:
+def line(name: str, moved: ImportedMachine, *, dry_run: bool) -> str:
     if moved.here is None:
         return f"{name}: not taken over: {moved.why_not}"
     if not moved.new:
@@ -45,7 +45,7 @@ def line(name: str, moved: Moved, *, dry_run: bool) -> str:
     return f"{name}: {'would be taken' if dry_run else 'taken'} over, {moved.here.driver} at {moved.here.url}"
 
 
-def ending(became: dict[str, Moved], program: str, *, failed: bool, dry_run: bool) -> str:
+def ending(became: dict[str, ImportedMachine], program: str, *, failed: bool, dry_run: bool) -> str:
     if not became and not failed:
         return "docker-machine has no machines there"
     if dry_run:

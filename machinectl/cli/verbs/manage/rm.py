@@ -32,7 +32,7 @@ def rm(
     dry_run: bool,
     forget: bool,
 ) -> int:
-    from machinectl.commands.rm import preview
+    from machinectl.commands.rm import plan_removal
     from machinectl.commands.rm import rm as command
     from machinectl.hosts.lifecycle.removal import Purge
 
@@ -44,7 +44,7 @@ def rm(
         wanted = Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm), engine=purge_engine)
     if dry_run:
         plans: dict[str, HostPlan] = {}
-        results = preview(here.store, here.console, names, plans.__setitem__, purge=wanted, forget=forget)
+        results = plan_removal(here.store, here.console, names, plans.__setitem__, purge=wanted, forget=forget)
         return told(here, results, plans, names)
     results = command(here.store, here.console, names, force=force, yes=yes, purge=wanted, forget=forget)
     for name, error in results:

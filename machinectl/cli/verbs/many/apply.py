@@ -88,9 +88,9 @@ def apply(
         flags=given,
     )
     if dry_run:
-        from machinectl.commands.plan import refreshed
+        from machinectl.commands.plan import plan_with_previews
 
-        planned = refreshed(make_plan(), here.store, here.console, options)
+        planned = plan_with_previews(make_plan(), here.store, here.console, options)
         again = " ".join(word for word in options.command.split(" ") if word != "--dry-run")
         again = with_flags(again, *(["--refresh"] if has_differing(planned) else []))
         return show(here, planned, again, options.command, prune=prune, as_json=as_json)

@@ -29,11 +29,11 @@ FEW = 2
 def discover(
     here: Session, *, networks: list[str], ports: str, timeout: float, as_json: bool, write: str, yes: bool
 ) -> int:
-    from machinectl.commands.discover import check_new
+    from machinectl.commands.discover import check_not_there
     from machinectl.commands.discover import discover as command
 
     if write:
-        check_new(write)
+        check_not_there(write)
     discovery = command(here.store, here.console, networks, ports, timeout, yes=yes)
     code = 0
     try:

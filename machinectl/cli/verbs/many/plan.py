@@ -66,7 +66,7 @@ def plan(
     as_json: bool,
 ) -> int:
     from machinectl.commands.plan import plan as command
-    from machinectl.commands.plan import refreshed
+    from machinectl.commands.plan import plan_with_previews
 
     file, text = fleet_file("plan", files, names)
     planned = command(here.store, file, names, selector, typed("plan", file), text)
@@ -79,7 +79,7 @@ def plan(
         # A plan restarts nothing: allow restarts so that it shows them.
         allowed = Allowed(restart_swarm=True)
         options = ApplyOptions(path, access, allowed, authority(here), parallel=parallel)
-        planned = refreshed(planned, here.store, here.console, options)
+        planned = plan_with_previews(planned, here.store, here.console, options)
     chosen = names or ([] if selector is None else ["-l", selector])
     again = " ".join([typed("plan", file), "--refresh", *map(shlex.quote, chosen)])
     command_line = what_next(planned, file, chosen, prune=prune)
@@ -178,10 +178,10 @@ def in_a_line(text: str) -> str:
 
 
 def told(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[str]:
-    from machinectl.commands.plan import address
+    from machinectl.commands.plan import driver_address
 
     if step.host and step.action is Action.CREATE:
-        return [f"create ({', '.join(filter(None, (step.host.spec.driver, address(step))))})"]
+        return [f"create ({', '.join(filter(None, (step.host.spec.driver, driver_address(step))))})"]
     if step.action is Action.FAIL:
         return ["its record cannot be read"]
     if step.action is Action.REMOVE:
@@ -244,7 +244,7 @@ def reason(step: PlanStep, planned: FleetPlan) -> str:
 
 def fields(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
     """Return a step as JSON; `Host` lists the changes that its host needs, if checked."""
-    from machinectl.commands.plan import address
+    from machinectl.commands.plan import driver_address
 
     machine, failed = planned.machines.get(step.name), planned.failed.get(step.name)
     return {
@@ -255,7 +255,7 @@ def fields(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
         "Seconds": round(planned.seconds.get(step.name, 0.0), 3),
         "LookedAt": planned.last_look(step.name),
         "Driver": step.host.spec.driver if step.host else machine.driver if machine else "",
-        "Address": address(step),
+        "Address": driver_address(step),
         "Restarts": step.restarts,
         "Differences": [
             {"Key": each.key, "Old": each.old, "New": each.new, "Restarts": each.restarts} for each in step.differences

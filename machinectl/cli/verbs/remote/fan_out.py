@@ -50,14 +50,14 @@ def run(
     native: bool = False,
 ) -> int:
     """Run a command on machines. `words` are names, two dashes and the command; `flags` maps names to values."""
+    from machinectl.commands.run import remote_command_line
     from machinectl.commands.run import run as command
-    from machinectl.commands.run import script
     from machinectl.hosts.connection.remote_command import RemoteScript
     from machinectl.ssh.openssh.multiplexing import Multiplexing
 
     names, typed = parted(store, words, flags, "run", "uptime")
     connections = Multiplexing(enabled="no_persist" not in flags and not switched_off(PERSIST))
-    order = RemoteScript(script(typed), sudo="sudo" in flags, native=native, connections=connections)
+    order = RemoteScript(remote_command_line(typed), sudo="sudo" in flags, native=native, connections=connections)
 
     def begin(targets: Sequence[str], given: Input | None) -> Events:
         return command(

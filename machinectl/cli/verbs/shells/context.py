@@ -56,7 +56,7 @@ def context_sync(here: Session, *, selector: str | None) -> int:
 
 
 def context_import(here: Session, *, context: str, name: str) -> None:
-    from machinectl.commands.context.import_ import source
+    from machinectl.commands.context.import_ import context_source
     from machinectl.commands.create import create
     from machinectl.driver.installed_drivers import load
     from machinectl.hosts.connection.login import Access
@@ -66,7 +66,7 @@ def context_import(here: Session, *, context: str, name: str) -> None:
     from machinectl.provision.target import NOTHING_SPECIAL
 
     machine = name or context
-    found = source(here.store, context, machine)
+    found = context_source(here.store, context, machine)
     plain = False if found.url.startswith("tcp://") and not found.directory else None
     spec = MachineSpec("none", {"url": found.url}, plain, provision=False, context=found.is_ours)
     onboarding = Onboarding(Access(), NOTHING_SPECIAL)
