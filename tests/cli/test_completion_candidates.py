@@ -28,27 +28,26 @@ def parameters(verb: str) -> list[Any]:
     return list(found.params)
 
 
+HELP = {"-h": False, "--help": False}
+
+
 @pytest.mark.parametrize("verb", ["", *VERBS_OF_ALL])
-def test_the_flags_of_a_verb_are_those_of_its_help(verb: str) -> None:
+def test_what_is_offered_for_a_verb_is_what_its_help_shows_and_it_takes(verb: str) -> None:
+    found = parameters(verb)
     shown = {
         name: not each.is_flag
-        for each in parameters(verb)
+        for each in found
         if each.param_type_name == "option" and not each.hidden
         for name in (*each.opts, *each.secondary_opts)
     }
     of_driver = {name for each in completion_candidates.driver_flags(DRIVERS.get(verb, "")) for name in each.all_names}
     offered = {name: bool(each.offers) for each in completion_candidates.flags(verb) for name in each.all_names}
     assert offered == {**{name: takes for name, takes in shown.items() if name not in of_driver}, **HELP}
-
-
-HELP = {"-h": False, "--help": False}
-
-
-@pytest.mark.parametrize("verb", VERBS_OF_ALL)
-def test_the_arguments_of_a_verb_are_those_that_it_takes(verb: str) -> None:
-    taken = [each for each in parameters(verb) if each.param_type_name == "argument"]
-    offered, many = completion_candidates.arguments(verb)
-    assert bool(taken) == bool(offered)
+    if not verb:
+        return
+    taken = [each for each in found if each.param_type_name == "argument"]
+    arguments, many = completion_candidates.arguments(verb)
+    assert bool(taken) == bool(arguments)
     repeated = {
         "[NAME]…",
         "[NAME]… -- COMMAND…",
