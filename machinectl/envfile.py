@@ -39,15 +39,15 @@ def as_json(variables: Variables) -> str:
 
 def as_dotenv(variables: Variables) -> str:
     """Write for docker compose (github.com/compose-spec/compose-go, dotenv/parser.go)."""
-    return lines(variables, in_dotenv)
+    return assignments(variables, in_dotenv)
 
 
 def as_properties(variables: Variables) -> str:
     """Write ASCII: java.util.Properties.load may read ISO 8859-1."""
-    return lines(variables, in_properties)
+    return assignments(variables, in_properties)
 
 
-def lines(variables: Variables, spelt: Callable[[str], str]) -> str:
+def assignments(variables: Variables, spelt: Callable[[str], str]) -> str:
     return "".join(f"{name}={spelt(value)}\n" for name, value in variables.items() if value is not None)
 
 

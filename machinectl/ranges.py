@@ -36,7 +36,7 @@ def expand_hosts(pattern: str) -> tuple[list[str], str]:
     name, port = (with_port[1], with_port[2]) if with_port else (pattern, "")
     if name.endswith(":") and not is_v6(name):
         raise InvalidRange("no port follows the colon")
-    return names(name), port
+    return expand_names(name), port
 
 
 def is_v6(text: str) -> bool:
@@ -46,15 +46,15 @@ def is_v6(text: str) -> bool:
         return False
 
 
-def names(pattern: str) -> list[str]:
+def expand_names(pattern: str) -> list[str]:
     """Raise InvalidRange."""
-    found = expanded(pattern)
+    found = expand_ranges(pattern)
     if any(mark in found[0] for mark in "[]"):
         raise InvalidRange("a bracket holds no range such as [1:9]")
     return found
 
 
-def expanded(text: str, pattern: re.Pattern[str] = RANGE) -> list[str]:
+def expand_ranges(text: str, pattern: re.Pattern[str] = RANGE) -> list[str]:
     """Count the last range fastest. Raises InvalidRange."""
     parts: list[Sequence[str]] = []
     end, number = 0, 1

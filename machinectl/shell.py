@@ -57,7 +57,7 @@ def is_ordinary(text: str) -> bool:
     return ORDINARY.issuperset(text) and text == text.strip() and "  " not in text
 
 
-def escaped(text: str, form: str, literal: AbstractSet[str] = PLAIN) -> str:
+def escape_bytes(text: str, form: str, literal: AbstractSet[str] = PLAIN) -> str:
     return "".join(chr(byte) if chr(byte) in literal else form % byte for byte in os.fsencode(text))
 
 
@@ -83,7 +83,7 @@ class Posix:
         """Loses newlines at the end."""
         if is_ordinary(text):
             return f'"{text}"'
-        return '"$(printf %b ' + f"'{escaped(text, OCTAL_FOR_PRINTF)}'" + ')"'
+        return '"$(printf %b ' + f"'{escape_bytes(text, OCTAL_FOR_PRINTF)}'" + ')"'
 
     def evaluation(self, command: str) -> str:
         return f"eval $({command})"
@@ -108,7 +108,7 @@ class Fish:
         return f"set -e {name};"
 
     def quoted(self, text: str) -> str:
-        return f'"{text}"' if is_ordinary(text) else escaped(text, "\\X%02x")
+        return f'"{text}"' if is_ordinary(text) else escape_bytes(text, "\\X%02x")
 
     def evaluation(self, command: str) -> str:
         return f"eval ({command})"
@@ -133,14 +133,14 @@ class Tcsh:
         return f"setenv {name} {self.NEWLINE.join(lines)};"
 
     def line(self, text: str) -> str:
-        return f"\"`printf %b '{escaped(text, OCTAL_FOR_PRINTF)}'`\"" if text else ""
+        return f"\"`printf %b '{escape_bytes(text, OCTAL_FOR_PRINTF)}'`\"" if text else ""
 
     def unset(self, name: str) -> str:
         return f"unsetenv {name};"
 
     def quoted(self, text: str) -> str:
         """Non-ASCII is exact only in the C locale."""
-        return f'"{text}"' if is_ordinary(text) else f"$'{escaped(text, OCTAL)}'"
+        return f'"{text}"' if is_ordinary(text) else f"$'{escape_bytes(text, OCTAL)}'"
 
     def evaluation(self, command: str) -> str:
         return f"eval `{command}`"
@@ -226,7 +226,7 @@ class Emacs:
         return POSIX.quoted(text)
 
     def string(self, text: str) -> str:
-        return '"' + escaped(text, OCTAL, PRINTABLE - {'"', "\\"}) + '"'
+        return '"' + escape_bytes(text, OCTAL, PRINTABLE - {'"', "\\"}) + '"'
 
     def evaluation(self, command: str) -> str:
         return f"(with-temp-buffer (shell-command {self.string(command)} (current-buffer)) (eval-buffer))"
@@ -250,7 +250,7 @@ SHELLS: Mapping[str, Shell] = {
 DOCKER = frozenset({"docker", "com.docker.cli"})
 
 
-def script(shell: str, variables: Mapping[str, str | None], typed: Sequence[str], path: str) -> str:
+def env_script(shell: str, variables: Mapping[str, str | None], typed: Sequence[str], path: str) -> str:
     """Return the output of `env`: statements (None unsets) and a hint, in ASCII.
 
     An unknown shell gets sh's syntax. Raises MachineError if the shell cannot hold a value.
@@ -272,7 +272,7 @@ def statement(shell: str, name: str, value: str | None) -> str:
     try:
         return syntax.set(name, value)
     except ValueError as exc:
-        raise cannot_hold(shell, name, reason(exc)) from exc
+        raise cannot_hold(shell, name, encoding_reason(exc)) from exc
 
 
 def hint(shell: str, typed: Sequence[str], path: str) -> list[str]:
@@ -281,7 +281,7 @@ def hint(shell: str, typed: Sequence[str], path: str) -> list[str]:
     try:
         command = " ".join(word if is_plain(word) else syntax.quoted(word) for word in words)
     except ValueError as exc:
-        raise cannot_hold(shell, "the command line", reason(exc)) from exc
+        raise cannot_hold(shell, "the command line", encoding_reason(exc)) from exc
     return [
         f"{syntax.comment} Run this command to configure your shell: ",
         f"{syntax.comment} {syntax.evaluation(command)}",
@@ -293,7 +293,7 @@ def cannot_hold(shell: str, what: str, why: str) -> MachineError:
     return MachineError(f"{shell} cannot hold {what}: {why}", f"Print it for another shell: --shell {other}")
 
 
-def reason(exc: ValueError) -> str:
+def encoding_reason(exc: ValueError) -> str:
     return "it cannot be encoded" if isinstance(exc, UnicodeError) else str(exc)
 
 

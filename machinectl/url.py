@@ -41,10 +41,10 @@ class EngineURL:
         return f"{self.scheme}://{user}{host}{port}"
 
 
-def parse(text: str) -> EngineURL:
+def parse_url(text: str) -> EngineURL:
     """Raise UsageError with the right form."""
     if not text.isprintable():
-        raise wrong(text, "it holds a character that cannot be printed")
+        raise invalid_url(text, "it holds a character that cannot be printed")
     scheme, separator, rest = text.partition("://")
     if not separator:
         raise UsageError(
@@ -52,13 +52,13 @@ def parse(text: str) -> EngineURL:
             f"Write tcp://{text}" if text else f"Write for example {EXAMPLES}",
         )
     if scheme not in {"tcp", "unix", "ssh"}:
-        raise wrong(text, f"its scheme is {scheme!r}; tcp, unix and ssh are what docker knows")
+        raise invalid_url(text, f"its scheme is {scheme!r}; tcp, unix and ssh are what docker knows")
     return parse_socket(text, rest) if scheme == "unix" else parse_remote(text, scheme, rest)
 
 
 def with_port(text: str, *, tls: bool | None = None) -> str:
     """Add docker's port to a tcp URL without one: 2375 only if `tls` is False."""
-    url = parse(text)
+    url = parse_url(text)
     if url.scheme == "tcp" and not url.port:
         url.port = PLAIN_PORT if tls is False else TLS_PORT
     return str(url)
@@ -66,15 +66,15 @@ def with_port(text: str, *, tls: bool | None = None) -> str:
 
 def uses_tls(text: str) -> bool:
     """Return whether TLS is the default."""
-    url = parse(text)
+    url = parse_url(text)
     return url.scheme == "tcp" and url.port != PLAIN_PORT
 
 
 def parse_socket(text: str, path: str) -> EngineURL:
     if not path.startswith("/") or path.endswith("/"):
-        raise wrong(text, "the path of a socket is absolute: unix:///var/run/docker.sock")
+        raise invalid_url(text, "the path of a socket is absolute: unix:///var/run/docker.sock")
     if len(path.encode(errors="surrogateescape")) > LONGEST_SOCKET_PATH:
-        raise wrong(text, f"the path of a socket has at most {LONGEST_SOCKET_PATH} bytes")
+        raise invalid_url(text, f"the path of a socket has at most {LONGEST_SOCKET_PATH} bytes")
     return EngineURL("unix", path=path)
 
 
@@ -83,7 +83,7 @@ def parse_remote(text: str, scheme: str, rest: str) -> EngineURL:
     rest = rest.removesuffix("/")
     for mark, what in (("/", "a path"), ("?", "a query"), ("#", "a fragment")):
         if mark in rest:
-            raise wrong(text, f"it has {what}; it ends after host and port")
+            raise invalid_url(text, f"it has {what}; it ends after host and port")
     user, at, address = rest.rpartition("@")
     if at:
         check_user(text, scheme, user)
@@ -94,12 +94,12 @@ def parse_remote(text: str, scheme: str, rest: str) -> EngineURL:
 
 def check_user(text: str, scheme: str, user: str) -> None:
     if scheme == "tcp":
-        raise wrong(text, "a tcp URL has no user; who you are is in your certificate")
+        raise invalid_url(text, "a tcp URL has no user; who you are is in your certificate")
     if ":" in user:
         # Do not show the text: it contains a password.
         raise UsageError("The ssh URL holds a password, which ssh does not take from there", "Use a key or an agent")
     if not user or user[0] == "-" or not HOST_CHARACTERS.issuperset(user):
-        raise wrong(text, f"{user!r} is not a user's name")
+        raise invalid_url(text, f"{user!r} is not a user's name")
 
 
 def split_address(text: str, address: str) -> tuple[str, str | None]:
@@ -107,30 +107,30 @@ def split_address(text: str, address: str) -> tuple[str, str | None]:
     if address.startswith("["):
         host, bracket, after = address[1:].partition("]")
         if not bracket or (after and not after.startswith(":")):
-            raise wrong(text, "an IPv6 address stands in brackets: tcp://[fd00::29]:2376")
+            raise invalid_url(text, "an IPv6 address stands in brackets: tcp://[fd00::29]:2376")
         if ":" not in host:
-            raise wrong(text, f"{host!r} in brackets is not an IPv6 address")
+            raise invalid_url(text, f"{host!r} in brackets is not an IPv6 address")
         return host, after[1:] if after else None
     if address.count(":") > 1:
-        raise wrong(text, "an IPv6 address stands in brackets: tcp://[fd00::29]:2376")
+        raise invalid_url(text, "an IPv6 address stands in brackets: tcp://[fd00::29]:2376")
     host, colon, port = address.partition(":")
     return host, port if colon else None
 
 
 def check_host(text: str, host: str) -> None:
     if not host:
-        raise wrong(text, "it names no host")
+        raise invalid_url(text, "it names no host")
     parts = host.split(".")
     if len(parts) == IPV4_PARTS and BYTES.issuperset(parts):
         return
     if ":" in host:
         if not is_address(host):
-            raise wrong(text, f"{host!r} is not an IPv6 address")
+            raise invalid_url(text, f"{host!r} is not an IPv6 address")
         return
     if len(host) > LONGEST_HOST or not HOST_CHARACTERS.issuperset(host) or host[0] in "-." or ".." in host:
-        raise wrong(text, f"{host!r} is not a host's name or address")
+        raise invalid_url(text, f"{host!r} is not a host's name or address")
     if LETTERS_AND_DIGITS.isdisjoint(host) or (host.replace(".", "").isdecimal() and not is_address(host)):
-        raise wrong(text, f"{host!r} is not an IPv4 address")
+        raise invalid_url(text, f"{host!r} is not an IPv4 address")
 
 
 def is_address(host: str) -> bool:
@@ -149,12 +149,12 @@ def is_address(host: str) -> bool:
 
 def parse_port(text: str, port: str) -> int:
     if not (port.isascii() and port.isdecimal() and len(port) <= len(str(HIGHEST_PORT))):
-        raise wrong(text, f"{port!r} is not a port")
+        raise invalid_url(text, f"{port!r} is not a port")
     number = int(port)
     if not 0 < number <= HIGHEST_PORT:
-        raise wrong(text, f"a port is between 1 and {HIGHEST_PORT}")
+        raise invalid_url(text, f"a port is between 1 and {HIGHEST_PORT}")
     return number
 
 
-def wrong(text: str, why: str) -> UsageError:
+def invalid_url(text: str, why: str) -> UsageError:
     return UsageError(f"The URL {text!r} cannot be used: {why}", f"Write for example {EXAMPLES}")

@@ -19,26 +19,26 @@ def expiry_dates(pem: bytes) -> list[datetime]:
     found = []
     for part in pem.split(BEGIN)[1:]:
         try:
-            found.append(end(binascii.a2b_base64(part.partition(END)[0])))
+            found.append(expiry_date(binascii.a2b_base64(part.partition(END)[0])))
         except (ValueError, IndexError):
             continue
     return found
 
 
-def end(der: bytes) -> datetime:
+def expiry_date(der: bytes) -> datetime:
     """Raise ValueError or IndexError if DER is invalid."""
-    certificate = content(der, 0, SEQUENCE)
-    at = content(der, certificate, SEQUENCE)
+    certificate = field_start(der, 0, SEQUENCE)
+    at = field_start(der, certificate, SEQUENCE)
     if der[at] == VERSION:
-        at = behind(der, at)
+        at = field_end(der, at)
     for kind in (INTEGER, SEQUENCE, SEQUENCE):
-        content(der, at, kind)
-        at = behind(der, at)
-    not_after = behind(der, content(der, at, SEQUENCE))
-    text = der[content(der, not_after, der[not_after]) : behind(der, not_after)]
-    if der[not_after] == UTC_TIME:
+        field_start(der, at, kind)
+        at = field_end(der, at)
+    at = field_end(der, field_start(der, at, SEQUENCE))
+    text = der[field_start(der, at, der[at]) : field_end(der, at)]
+    if der[at] == UTC_TIME:
         text = (b"19" if text[:2] >= LAST_CENTURY else b"20") + text
-    elif der[not_after] != GENERALIZED_TIME:
+    elif der[at] != GENERALIZED_TIME:
         raise ValueError("that is no time")
     if len(text) != len("YYYYMMDDhhmmssZ"):
         raise ValueError("that is no time of a certificate's")
@@ -47,13 +47,13 @@ def end(der: bytes) -> datetime:
     return datetime(int(text[:4]), month, day, hour, minute, second, tzinfo=UTC)
 
 
-def content(der: bytes, at: int, kind: int) -> int:
+def field_start(der: bytes, at: int, kind: int) -> int:
     if der[at] != kind:
         raise ValueError(f"{der[at]:#x} stands where {kind:#x} should")
     return at + 2 + (der[at + 1] - LONG if der[at + 1] >= LONG else 0)
 
 
-def behind(der: bytes, at: int) -> int:
-    start = content(der, at, der[at])
+def field_end(der: bytes, at: int) -> int:
+    start = field_start(der, at, der[at])
     length = der[at + 1] if der[at + 1] < LONG else int.from_bytes(der[at + 2 : start], "big")
     return start + length

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.declarations.shared_flags import TIMEOUT
 from machinectl.commands.certs.create import certs_create
-from machinectl.go.tabwriter import table
+from machinectl.go.tabwriter import aligned_table
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests import (
@@ -65,7 +65,7 @@ def main() -> None:
         if not reason:
             rows += bench_hosts.hosts(work)
             rows += bench_apply.fleets(work)
-    print(table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], rows), end="")
+    print(aligned_table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], rows), end="")
     if reason:
         print(f"Nothing was measured on real hosts: {reason}")
 

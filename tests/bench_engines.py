@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.go.tabwriter import table
+from machinectl.go.tabwriter import aligned_table
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.state import State
@@ -86,4 +86,6 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     with tempfile.TemporaryDirectory() as directory:
         counts = [int(word) for word in sys.argv[1:]] or COUNTS
-        print(table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], fleets(Path(directory), counts)), end="")
+        print(
+            aligned_table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], fleets(Path(directory), counts)), end=""
+        )

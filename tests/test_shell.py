@@ -74,7 +74,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=4
 
 def printed(name: str, variables: dict[str, str | None]) -> str:
     """What is printed for the variables, without the hint."""
-    return "".join(shell.script(name, variables, TYPED, "").splitlines(keepends=True)[:-2])
+    return "".join(shell.env_script(name, variables, TYPED, "").splitlines(keepends=True)[:-2])
 
 
 def hint(name: str, *typed: str, path: str = "") -> str:
@@ -84,8 +84,8 @@ def hint(name: str, *typed: str, path: str = "") -> str:
 @pytest.mark.parametrize("name", TABLE)
 def test_the_lines_are_docker_machines(name: str) -> None:
     set_line, unset_line, hint_lines = TABLE[name]
-    assert shell.script(name, {"K": "VALUE"}, TYPED, "") == set_line + hint_lines
-    assert shell.script(name, {"K": None}, TYPED, "") == unset_line + hint_lines
+    assert shell.env_script(name, {"K": "VALUE"}, TYPED, "") == set_line + hint_lines
+    assert shell.env_script(name, {"K": None}, TYPED, "") == unset_line + hint_lines
 
 
 @pytest.mark.parametrize("value", ORDINARY)
@@ -121,7 +121,7 @@ def test_a_statement_is_one_line_of_ascii(name: str, value: str) -> None:
     ],
 )
 def test_a_shell_may_be_named_by_its_path_or_other_name(asked: str, meant: str) -> None:
-    assert shell.script(asked, {"K": "v"}, TYPED, "") == shell.script(meant, {"K": "v"}, TYPED, "")
+    assert shell.env_script(asked, {"K": "v"}, TYPED, "") == shell.env_script(meant, {"K": "v"}, TYPED, "")
 
 
 @pytest.mark.parametrize("name", shell.SHELLS)

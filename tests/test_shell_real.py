@@ -110,7 +110,7 @@ def numbered(values: Sequence[str | None]) -> dict[str, str | None]:
 
 
 def script(way: Evaluation, variables: dict[str, str | None], *arguments: str) -> str:
-    return shell.script(way.shell, variables, ["machinectl", *(arguments or ("env", "orionbox"))], "")
+    return shell.env_script(way.shell, variables, ["machinectl", *(arguments or ("env", "orionbox"))], "")
 
 
 def expect(way: Evaluation, variables: dict[str, str | None], *arguments: str, locale: str = "C.UTF-8") -> None:

@@ -71,7 +71,7 @@ def test_a_tcp_url_without_tls_gets_the_plain_port() -> None:
 )
 def test_a_url_that_docker_could_not_use_is_refused_with_the_reason(text: str, why: str) -> None:
     with pytest.raises(UsageError) as raised:
-        url.parse(text)
+        url.parse_url(text)
     assert why in raised.value.cause
     assert raised.value.hint
     assert "\n" not in raised.value.cause
@@ -79,17 +79,17 @@ def test_a_url_that_docker_could_not_use_is_refused_with_the_reason(text: str, w
 
 def test_a_password_in_an_ssh_url_is_refused_and_not_shown() -> None:
     with pytest.raises(UsageError) as raised:
-        url.parse("ssh://ops:hunter2@orion")
+        url.parse_url("ssh://ops:hunter2@orion")
     assert "hunter2" not in raised.value.cause + raised.value.hint
 
 
 @given(st.text() | st.text(alphabet="tcpunixsh:/@[].0123456789afx-", max_size=30).map("tcp://".__add__))
 def test_any_text_is_refused_or_comes_back_as_it_was_read(text: str) -> None:
     try:
-        parsed = url.parse(text)
+        parsed = url.parse_url(text)
     except UsageError:
         return
-    assert str(url.parse(str(parsed))) == str(parsed)
+    assert str(url.parse_url(str(parsed))) == str(parsed)
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,12 @@ def examine_machines(
     store: Store, console: Console, names: Sequence[str], access: Access, timeout: float
 ) -> Iterator[tuple[str, DoctorReport | MachineError]]:
     """Check in parallel, yield in order. `timeout` is per step."""
-    from machinectl.doctor.machine_checks import examine
+    from machinectl.doctor.machine_checks import check_machine
 
     found: dict[str, DoctorReport | MachineError] = {}
 
     def work(name: str, own: Console) -> None:
-        found[name] = DoctorReport(name, tuple(examine(store, own, name, access.for_one_host(), timeout)))
+        found[name] = DoctorReport(name, tuple(check_machine(store, own, name, access.for_one_host(), timeout)))
 
     found |= {name: error for name, error in run_at_once(console, names, work) if error}
     yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)
@@ -66,6 +66,6 @@ def examine_here(store: Store, names: Sequence[str], program: str, *, following:
 
     `following` is whether machinectl keeps docker contexts.
     """
-    from machinectl.doctor.this_computer import Seat, examine
+    from machinectl.doctor.this_computer import Seat, check_computer
 
-    return DoctorReport("", tuple(examine(store, names, Seat(program, os.environ, following))))
+    return DoctorReport("", tuple(check_computer(store, names, Seat(program, os.environ, following))))

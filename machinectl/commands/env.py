@@ -8,7 +8,7 @@ from machinectl import url as engine_url
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.exports.docker_environment import VARIABLES, docker_variables
 from machinectl.machines.selection import chosen_one
-from machinectl.shell import detect, script
+from machinectl.shell import detect, env_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def env(
     `typed` is the command line, for the usage comment. Raises MachineError if the shell cannot hold a value.
     """
     variables = docker_settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
-    return script(shell or detect(environment, os.getppid()), variables, typed, environment.get("PATH", ""))
+    return env_script(shell or detect(environment, os.getppid()), variables, typed, environment.get("PATH", ""))
 
 
 def env_file(
@@ -105,7 +105,7 @@ def no_proxy_variable(environment: Mapping[str, str]) -> str:
 
 
 def with_host_of(url: str, hosts: str) -> str:
-    host = engine_url.parse(url).host
+    host = engine_url.parse_url(url).host
     if not host or host in [part.strip() for part in hosts.split(",")]:
         return hosts
     return f"{hosts},{host}" if hosts else host
@@ -113,7 +113,7 @@ def with_host_of(url: str, hosts: str) -> str:
 
 def without_host_of(url: str, hosts: str) -> str:
     try:
-        host = engine_url.parse(url).host
+        host = engine_url.parse_url(url).host
     except MachineError:
         return hosts
     return ",".join(part for part in hosts.split(",") if part.strip() != host)

@@ -72,7 +72,7 @@ def import_(
     if not dry_run:
         keep_jump_hosts(store, console)
     mover = Mover(store, console, root, probe, context=context, dry_run=dry_run)
-    for name in old_store.machines(root):
+    for name in old_store.old_machine_names(root):
         try:
             became: ImportedMachine | MachineError = mover.move(name)
         except MachineError as exc:
@@ -125,7 +125,7 @@ class Mover:
     def move(self, name: str) -> ImportedMachine:
         if name in self.here:
             return self.again(name)
-        old = old_store.read(self.root, name)
+        old = old_store.read_old_machine(self.root, name)
         try:
             new, files = self.made(old)
         except LeftOut as exc:
@@ -150,7 +150,7 @@ class Mover:
         if machine.driver != "none" or not machine.tls or os.path.lexists(os.path.join(machine.directory, "ca.pem")):
             return ImportedMachine(machine)
         try:
-            old = old_store.read(self.root, name)
+            old = old_store.read_old_machine(self.root, name)
         except MachineError:
             return ImportedMachine(machine)
         found, files = self.with_certificates(old, Becoming(machine))
@@ -189,7 +189,7 @@ class Mover:
         try:
             new = becoming(old, Origin(self.path, old.name, old.driver))
         except UsageError as exc:
-            raise old_store.broken(old.name, f"says no address that can be used: {exc.cause}") from exc
+            raise old_store.broken_config(old.name, f"says no address that can be used: {exc.cause}") from exc
         new.machine.context = self.context
         files: dict[str, bytes] = {}
         if new.machine.driver == "generic":
@@ -204,7 +204,7 @@ class Mover:
     def with_key(self, old: OldMachine, new: Becoming) -> tuple[Becoming, dict[str, bytes]]:
         """Raise LeftOut if a required key is missing."""
         try:
-            found = old_store.key_of(self.root, old)
+            found = old_store.old_ssh_key(self.root, old)
         except StoreError as exc:
             if old.driver != "generic":
                 directory = old_store.directory_of(self.root, old.name)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from machinectl.engine import EngineQuery
 from machinectl.errors import MachineError, UsageError
-from machinectl.go.docker_ps import Fields, fields
+from machinectl.go.docker_ps import Fields, container_fields
 from machinectl.go.value_format import plain_json
 from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 
@@ -62,7 +62,7 @@ class Containers:
 
     def rows(self, *, whole: bool) -> Iterator[tuple[str, Fields]]:
         """Shorten docker's fields unless `whole`."""
-        return ((machine, fields(container, whole=whole)) for machine, container in self.found)
+        return ((machine, container_fields(container, whole=whole)) for machine, container in self.found)
 
 
 def ps(store: Store, names: Sequence[str], wanted: ContainerQuery, timeout: float) -> Containers:

@@ -24,7 +24,7 @@ def ip(store: Store, names: Sequence[str]) -> list[str]:
 
 def engine_host(store: Store, name: str) -> str:
     machine = store.read_ready(name)
-    host = engine_url.parse(machine.url).host
+    host = engine_url.parse_url(machine.url).host
     if not host:
         raise MachineError(f'Machine "{name}" has no address: its URL is {machine.url}', f"machinectl url {name}")
     return host

@@ -26,7 +26,7 @@ NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 NUMBERS = re.compile(r"(\d{1,5})\.(\d{1,5})")
 
 
-def docker_cli(path: str) -> Check:
+def cli_check(path: str) -> Check:
     program = shutil.which("docker", path=path)
     if program is None:
         return broken(CLI, "there is no docker on the PATH", f"Install the docker CLI: {DOCS}")
@@ -53,7 +53,7 @@ def version_of(program: str) -> str | None:
     return said if done.returncode == 0 and said else None
 
 
-def spoken(path: str) -> str:
+def client_api_version(path: str) -> str:
     """Return the docker CLI's newest API version (1.50), else ""."""
     program = shutil.which("docker", path=path)
     return said_by(program) if program else ""
@@ -75,7 +75,7 @@ def said_by(program: str) -> str:
     return found[0] if found else ""
 
 
-def understood(client: str, least: str, most: str) -> Check:
+def api_check(client: str, least: str, most: str) -> Check:
     """Check whether an engine with API `least` to `most` accepts a CLI with `client`.
 
     A newer CLI falls back; an engine refuses one below `least`.
@@ -84,12 +84,12 @@ def understood(client: str, least: str, most: str) -> Check:
     if not client:
         return unknown(API, f"{engine}; the docker CLI here does not say what it speaks")
     seen = f"the docker CLI here speaks up to {client}, {engine}"
-    if least and number(client) < number(least):
+    if least and version_numbers(client) < version_numbers(least):
         return broken(API, f"{seen}: it is too old for that engine", f"Install a newer docker CLI: {DOCS}")
     return ok(API, seen)
 
 
-def number(version: str) -> tuple[int, ...]:
+def version_numbers(version: str) -> tuple[int, ...]:
     """Return a version for comparing; () if invalid, which sorts first."""
     found = NUMBERS.fullmatch(version)
     return (int(found[1]), int(found[2])) if found else ()

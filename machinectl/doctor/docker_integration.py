@@ -29,7 +29,7 @@ CONFIG = "docker config"
 INSTALL = "machinectl docker-plugin install"
 
 
-def checks(
+def docker_checks(
     store: Store, machines: Sequence[Machine], environment: Mapping[str, str], *, following: bool
 ) -> Iterator[Check]:
     """`following`: machinectl maintains contexts."""
@@ -37,17 +37,17 @@ def checks(
     if os.path.lexists(config) and not os.path.isdir(config):
         yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quote_path(config)}")
         return
-    yield from configuration(os.path.join(config, "config.json"))
-    yield plugin(docker_plugin.plugin_file(environment))
+    yield from config_checks(os.path.join(config, "config.json"))
+    yield plugin_check(docker_plugin.plugin_file(environment))
     docker = Contexts(config)
     if following:
-        yield from contexts([context_status(docker, store, machine) for machine in machines])
+        yield from context_checks([context_status(docker, store, machine) for machine in machines])
     else:
         yield unknown(CONTEXTS, "switched off by MACHINECTL_CONTEXTS", "Switch them on: unset MACHINECTL_CONTEXTS")
-    yield from current(docker, environment)
+    yield from current_context_check(docker, environment)
 
 
-def configuration(path: str) -> Iterator[Check]:
+def config_checks(path: str) -> Iterator[Check]:
     """Check whether docker can read config.json; else it silently uses defaults and another context."""
     try:
         text = read_file(path).decode(errors="replace").lstrip()
@@ -67,7 +67,7 @@ def configuration(path: str) -> Iterator[Check]:
             )
 
 
-def plugin(path: str) -> Check:
+def plugin_check(path: str) -> Check:
     if there := docker_plugin.foreign_file(path):
         away = f"mv {quote_path(path)} {quote_path(f'{path}.old')}"
         return unknown(PLUGIN, f"{path} is {there}", f"Replace it: {away}; {INSTALL}")
@@ -90,7 +90,7 @@ def started_by(path: str) -> str:
         return ""
 
 
-def contexts(found: Sequence[ContextStatus]) -> Iterator[Check]:
+def context_checks(found: Sequence[ContextStatus]) -> Iterator[Check]:
     wrong: dict[Check, list[str]] = {}
     for each in found:
         if each.why:
@@ -115,7 +115,7 @@ def out_of_step(found: ContextStatus) -> Check:
     return judge(CONTEXTS, found.why, found.hint)
 
 
-def current(docker: Contexts, environment: Mapping[str, str]) -> Iterator[Check]:
+def current_context_check(docker: Contexts, environment: Mapping[str, str]) -> Iterator[Check]:
     chosen = docker.current(environment)
     if chosen.name == DEFAULT:
         return

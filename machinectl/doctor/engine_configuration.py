@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TITLE = "Configuration"
 
 
-def against_record(host: Facts, target: Target, changes: Sequence[Change], shell: Shell) -> Check:
+def configuration_check(host: Facts, target: Target, changes: Sequence[Change], shell: Shell) -> Check:
     """Compare with the record; lists keys that others set."""
     if not host.dockerd:
         return unknown(TITLE, "not looked at: there is no engine")
@@ -34,14 +34,14 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
     if missing:
         return unknown(TITLE, f"not looked at: there is no {missing[0]} on record to hold the host's against")
     try:
-        found = different(host, target)
+        found = configuration_differences(host, target)
         theirs = changed_by_others(host, changes)
     except MachineError as exc:
         return failed(TITLE, exc)
     if found:
         # Units changed on disk are not loaded: a restart would apply them, so provision refuses.
         read = f"Reload the unit: {shell.command('systemctl daemon-reload')}\nThen set" if host.unread else "Set"
-        how = "changed by hand since" if by_hand(host, changes) else "different from the record"
+        how = "changed by hand since" if is_edited(host, changes) else "different from the record"
         return broken(TITLE, f"{how}: {'; '.join(found)}", f"{read} it up again: machinectl provision {shell.machine}")
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
     if restart_risks.edited(host, target):
@@ -54,33 +54,35 @@ def against_record(host: Facts, target: Target, changes: Sequence[Change], shell
     return ok(TITLE, f"as recorded{beside}")
 
 
-def different(host: Facts, target: Target) -> list[str]:
+def configuration_differences(host: Facts, target: Target) -> list[str]:
     wanted = engine_config.goal(host, target)
     there = engine_config.read_config(host)
     news = engine_config.changed_keys(host, wanted)
-    found = [f"{host.config_path} is gone"] if host.config is None else [key(name, news, there) for name in news]
+    found = (
+        [f"{host.config_path} is gone"] if host.config is None else [key_difference(name, news, there) for name in news]
+    )
     files = [file for file in engine_config.changed_files(host, target, wanted) if file.path not in ours_in_there(host)]
-    return [*found, *(f"{file.path} is {state(host, file)}" for file in files)]
+    return [*found, *(f"{file.path} is {file_difference(host, file)}" for file in files)]
 
 
 def ours_in_there(host: Facts) -> set[str]:
     return {host.config_path, f"{host.config_path}.before-machinectl"}
 
 
-def state(host: Facts, file: NewFile) -> str:
+def file_difference(host: Facts, file: NewFile) -> str:
     if file.content is None:
         return "there"
     return "another one" if file.path in {*host.sums, *host.files} else "gone"
 
 
-def key(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
+def key_difference(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
     if name not in there:
         return f'"{name}" is not set'
     now = json.dumps(without_secret_of(name, there[name]))
     return f'"{name}" is {now}' + ("" if wanted[name] is not None else ", which the record no longer has")
 
 
-def by_hand(host: Facts, changes: Sequence[Change]) -> bool:
+def is_edited(host: Facts, changes: Sequence[Change]) -> bool:
     """Return whether somebody edited daemon.json; a record with new settings differs, too."""
     ours, there = merge_of(host, changes), host.config
     if ours is None or not ours.written:

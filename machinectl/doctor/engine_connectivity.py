@@ -49,10 +49,10 @@ class EngineReach:
     directory: str = ""
 
 
-def way_to(machine: Machine, timeout: float) -> EngineReach:
+def reach_engine(machine: Machine, timeout: float) -> EngineReach:
     """Connect with `timeout` seconds per step. Never raises MachineError."""
     try:
-        url = engine_url.parse(machine.url)
+        url = engine_url.parse_url(machine.url)
         endpoint = endpoint_of(machine)
     except MachineError as exc:
         return EngineReach((failed("Engine", exc),))
@@ -62,7 +62,7 @@ def way_to(machine: Machine, timeout: float) -> EngineReach:
         return replace(way, directory=directory)
     if url.scheme == "unix":
         return over_unix(endpoint, url, timeout)
-    return answered(endpoint, EngineReach(()), timeout, SSH_URL)
+    return with_answer(endpoint, EngineReach(()), timeout, SSH_URL)
 
 
 def asked_with(machine: Machine, timeout: float) -> str:
@@ -77,7 +77,7 @@ def over_unix(endpoint: Endpoint, url: EngineURL, timeout: float) -> EngineReach
         connect_unix(endpoint, url.path, Deadline(timeout)).close()
     except EngineError as exc:
         return EngineReach((failed(SOCKET, exc), *unseen([API], "nobody listens")))
-    return answered(endpoint, EngineReach((ok(SOCKET, f"{url.path} takes a connection"),)), timeout)
+    return with_answer(endpoint, EngineReach((ok(SOCKET, f"{url.path} takes a connection"),)), timeout)
 
 
 def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: float) -> EngineReach:
@@ -88,37 +88,39 @@ def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: floa
         )
     except EngineError as exc:
         return EngineReach((failed(NAME, exc), *unseen(later, "the name leads nowhere")))
-    way = EngineReach((ok(NAME, named(url, addresses)),))
+    way = EngineReach((ok(NAME, resolution(url, addresses)),))
     try:
         connect_tcp(endpoint, url, Deadline(timeout)).close()
     except EngineError as exc:
         return ended(way, failed(TCP, exc), later[1:], "TCP failed")
-    way = further(way, ok(TCP, f"{endpoint.peer} takes connections"))
+    way = with_checks(way, ok(TCP, f"{endpoint.peer} takes connections"))
     if not machine.tls:
         how = f"machinectl set --tls {machine.name}"
         plain = "not protected: whoever reaches that port is root on the host"
-        return answered(endpoint, further(way, unknown(TLS, plain, f"When its engine speaks TLS: {how}")), timeout)
+        return with_answer(
+            endpoint, with_checks(way, unknown(TLS, plain, f"When its engine speaks TLS: {how}")), timeout
+        )
     try:
         with connect_tls(endpoint, url, Deadline(timeout)) as wire:
-            shown = pem(wire.sock.getpeercert(binary_form=True))
+            shown = as_pem(wire.sock.getpeercert(binary_form=True))
     except EngineError as exc:
-        way = replace(way, shown=quietly(lambda: pem(shown_certificate(endpoint, url, Deadline(timeout))), b""))
+        way = replace(way, shown=quietly(lambda: as_pem(shown_certificate(endpoint, url, Deadline(timeout))), b""))
         return ended(way, failed(TLS, exc), [API], "TLS failed")
     trusted = ok(TLS, "the server's certificate is of the CA that is kept here, and for its address")
-    return answered(endpoint, further(replace(way, shown=shown), trusted), timeout)
+    return with_answer(endpoint, with_checks(replace(way, shown=shown), trusted), timeout)
 
 
-def named(url: EngineURL, addresses: list[str]) -> str:
+def resolution(url: EngineURL, addresses: list[str]) -> str:
     if engine_url.is_address(url.host):
         return f"{url.host} is an address: there is nothing to resolve"
     return f"{url.host} is {', '.join(addresses)}"
 
 
-def answered(endpoint: Endpoint, way: EngineReach, timeout: float, title: str = API) -> EngineReach:
+def with_answer(endpoint: Endpoint, way: EngineReach, timeout: float, title: str = API) -> EngineReach:
     found = engine.probe(endpoint, timeout)
     if found.state is not State.RUNNING:
-        return further(way, failed(title, MachineError(found.error, found.hint)))
-    way = further(way, ok(title, f"Docker {found.version} answers in {found.seconds * 1000:.0f} ms"))
+        return with_checks(way, failed(title, MachineError(found.error, found.hint)))
+    way = with_checks(way, ok(title, f"Docker {found.version} answers in {found.seconds * 1000:.0f} ms"))
     return quietly(lambda: with_details(way, endpoint, timeout), replace(way, most=found.api_version))
 
 
@@ -140,13 +142,13 @@ def quietly(look: Callable[[], Found], otherwise: Found) -> Found:
         return otherwise
 
 
-def pem(der: bytes | None) -> bytes:
+def as_pem(der: bytes | None) -> bytes:
     return ssl.DER_cert_to_PEM_cert(der).encode() if der else b""
 
 
-def further(way: EngineReach, *checks: Check) -> EngineReach:
+def with_checks(way: EngineReach, *checks: Check) -> EngineReach:
     return replace(way, checks=(*way.checks, *checks))
 
 
 def ended(way: EngineReach, check: Check, later: list[str], why: str) -> EngineReach:
-    return further(way, check, *unseen(later, why))
+    return with_checks(way, check, *unseen(later, why))

@@ -44,7 +44,7 @@ class Shell:
         return self.command(f"rc-service docker {verb}" if init == "openrc" else f"systemctl {verb} docker")
 
 
-def clock(off: timedelta, shell: Shell | None) -> Check:
+def clock_check(off: timedelta, shell: Shell | None) -> Check:
     """Check the clock; `off` is how far it is ahead."""
     if abs(off) <= preflight.NOTICEABLE:
         seconds = abs(off.total_seconds())
@@ -62,7 +62,7 @@ def clock_off(host: Facts, here: datetime) -> timedelta:
     return datetime.fromtimestamp(host.clock, UTC) - here
 
 
-def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
+def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
     """Check the engine's service. `ours`: machinectl set the host up."""
     again = f"machinectl provision {shell.machine}"
     unit = "docker.service" if host.init == "systemd" else "the docker service"
@@ -92,7 +92,7 @@ def service(host: Facts, shell: Shell, *, ours: bool) -> Check:
     return ok(SERVICE, f"{unit} runs" + (", and is enabled at boot" if host.service.enabled else ""))
 
 
-def live_restore(host: Facts, shell: Shell, *, owed: bool, configured: bool) -> Check:
+def live_restore_check(host: Facts, shell: Shell, *, owed: bool, configured: bool) -> Check:
     """Check whether containers survive engine restarts by others.
 
     `configured`: daemon.json sets live-restore. `owed`: machinectl must still restore it.
@@ -114,19 +114,19 @@ def live_restore(host: Facts, shell: Shell, *, owed: bool, configured: bool) -> 
     return ok(LIVE, "off: a restart of the engine stops its containers, except machinectl's own restarts")
 
 
-def health(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterator[Check]:
+def health_checks(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterator[Check]:
     for disk in found.disks:
-        yield room(disk, shell)
-    yield memory(found.memory, shell)
-    yield restart(found, shell, init, interrupted=interrupted)
+        yield disk_check(disk, shell)
+    yield memory_check(found.memory, shell)
+    yield restart_check(found, shell, init, interrupted=interrupted)
 
 
-def room(disk: FileSystem, shell: Shell) -> Check:
+def disk_check(disk: FileSystem, shell: Shell) -> Check:
     title = f"{DISK} {disk.directory}"
     if not disk.size:
         return unknown(title, "it does not tell its size")
     free, inodes = disk.free / disk.size, disk.inodes_free / disk.inodes if disk.inodes else 1.0
-    seen = f"{size(disk.free)} of {size(disk.size)} left"
+    seen = f"{readable_size(disk.free)} of {readable_size(disk.size)} left"
     if inodes < free:
         seen += f", and {disk.inodes_free} of {disk.inodes} inodes"
     # Quoted twice: for the local and the remote shell.
@@ -141,12 +141,12 @@ def room(disk: FileSystem, shell: Shell) -> Check:
     return ok(title, seen)
 
 
-def memory(found: Memory, shell: Shell) -> Check:
+def memory_check(found: Memory, shell: Shell) -> Check:
     if not found.total or not found.available:
         return unknown(MEMORY, "the host does not say")
-    seen = f"{size(found.available)} of {size(found.total)} available"
+    seen = f"{readable_size(found.available)} of {readable_size(found.total)} available"
     if found.swap:
-        seen += f", {size(found.swap_free)} of {size(found.swap)} of swap left"
+        seen += f", {readable_size(found.swap_free)} of {readable_size(found.swap)} of swap left"
     uses = shell.plain("ps axo pid,rss,comm --sort -rss")
     if found.available + found.swap_free < NO_MEMORY_KIB:
         return broken(MEMORY, f"{seen}: it has run out", f"See what uses it: {uses}")
@@ -155,7 +155,7 @@ def memory(found: Memory, shell: Shell) -> Check:
     return ok(MEMORY, seen)
 
 
-def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Check:
+def restart_check(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Check:
     if interrupted:
         return broken(
             RESTART,
@@ -174,5 +174,5 @@ def restart(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Che
     return ok(RESTART, "no upgrade waits for one")
 
 
-def size(kib: int) -> str:
+def readable_size(kib: int) -> str:
     return memory_size(kib * 1024)

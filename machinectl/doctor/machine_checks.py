@@ -12,7 +12,7 @@ from machinectl import url as engine_url
 from machinectl.doctor import docker_client, engine_configuration, host_condition, served_certificate, store_files
 from machinectl.doctor.background import BackgroundTask
 from machinectl.doctor.check import Verdict, broken, failed, ok, unknown, unseen
-from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, way_to
+from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.host_condition import Shell
 from machinectl.errors import MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
@@ -64,7 +64,7 @@ class Inside:
     lost_to: str = ""
 
 
-def examine(store: Store, console: Console, name: str, access: Access, timeout: float) -> list[Check]:
+def check_machine(store: Store, console: Console, name: str, access: Access, timeout: float) -> list[Check]:
     """Examine a machine, `timeout` seconds per step.
 
     Prompts only for passwords and passphrases. Raises NoSuchMachine.
@@ -75,7 +75,7 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
     except MachineError as exc:
         theirs = store.is_docker_machines(name)
         return [unknown(store_files.RECORD, exc.cause, exc.hint) if theirs else failed(store_files.RECORD, exc)]
-    here = list(of_store(store, machine))
+    here = list(file_checks(store, machine))
     if machine.phase is Phase.CREATING:
         return here
     # A driver that creates hosts may call a remote service.
@@ -85,16 +85,19 @@ def examine(store: Store, console: Console, name: str, access: Access, timeout: 
         return [*here, off, *unseen(["Engine", SSH, HOST], f"it is {asleep}")]
     # A log file needs no progress line.
     with console.step("Examining") if console.interactive else nullcontext():
-        engine = BackgroundTask(lambda: way_to(machine, timeout))
-        client = BackgroundTask(lambda: docker_client.spoken(os.environ.get("PATH", os.defpath)))
+        engine = BackgroundTask(lambda: reach_engine(machine, timeout))
+        client = BackgroundTask(lambda: docker_client.client_api_version(os.environ.get("PATH", os.defpath)))
         inside = look_inside(machine, console, access, timeout)
         if inside.facts:
             inside = replace(inside, lost_to=lost_to(store, machine, inside.facts))
         way = engine.found() or EngineReach(())
-    return [*here, *(renewed(check, machine, here) for check in judged(machine, way, inside, client.found() or ""))]
+    return [
+        *here,
+        *(with_renewal(check, machine, here) for check in all_checks(machine, way, inside, client.found() or "")),
+    ]
 
 
-def renewed(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
+def with_renewal(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
     """Suggest renewal, not import, for our own broken certificates."""
     renew = next(
         (each.hint for each in here if (each.title, each.verdict) == (store_files.CERTIFICATES, Verdict.BROKEN)), ""
@@ -103,61 +106,63 @@ def renewed(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
     return replace(check, hint=renew) if renew and from_others and machine.changes else check
 
 
-def of_store(store: Store, machine: Machine) -> Iterator[Check]:
-    yield store_files.record(store, machine)
+def file_checks(store: Store, machine: Machine) -> Iterator[Check]:
+    yield store_files.record_check(store, machine)
     try:
-        yield store_files.modes(machine.directory)
+        yield store_files.modes_check(machine.directory)
     except OSError as exc:
         yield unknown(store_files.MODES, f"{exc.filename} cannot be looked at: {exc.strerror}")
     if machine.tls:
-        yield store_files.certificates(store, machine)
+        yield store_files.certificates_check(store, machine)
 
 
-def judged(machine: Machine, way: EngineReach, inside: Inside, client: str) -> Iterator[Check]:
+def all_checks(machine: Machine, way: EngineReach, inside: Inside, client: str) -> Iterator[Check]:
     """Yield all checks. `client` is the local docker CLI's API version."""
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:
         identity = read_identity(way.directory)
-        yield served_certificate.served(way.shown, identity, inside.facts, inside.shell, lost_to=inside.lost_to)
+        yield served_certificate.served_check(way.shown, identity, inside.facts, inside.shell, lost_to=inside.lost_to)
     elif machine.tls and machine.url.startswith("tcp://"):
         yield from unseen([served_certificate.TITLE], f"{TLS} failed")
     yield through_firewall(last, machine, inside)
     if way.most:
-        yield docker_client.understood(client, way.least, way.most)
+        yield docker_client.api_check(client, way.least, way.most)
     off = inside.off if inside.off is not None else way.off
     yield (
         unknown(host_condition.CLOCK, "not looked at: neither engine nor host was asked")
         if off is None
-        else host_condition.clock(off, inside.shell if inside.facts else None)
+        else host_condition.clock_check(off, inside.shell if inside.facts else None)
     )
     yield from inside.checks
     if inside.facts:
-        yield from of_host(machine, way.directory or machine.directory, inside, inside.facts)
+        yield from host_checks(machine, way.directory or machine.directory, inside, inside.facts)
 
 
-def of_host(machine: Machine, directory: str, inside: Inside, found: Facts) -> Iterator[Check]:
+def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) -> Iterator[Check]:
     """Yield the host's checks. `directory` has the engine's expected certificates."""
     ours = bool(of_kind(machine.changes, ConfigMerged))
     shell = inside.shell
-    yield host_condition.service(found, shell, ours=ours)
+    yield host_condition.service_check(found, shell, ours=ours)
     if inside.lost_to:
         seen = f"not looked at: {inside.lost_to} has set the host up since"
         yield unknown(engine_configuration.TITLE, seen, f"{GIVE_UP}: machinectl rm --forget {machine.name}")
     elif ours:
-        yield against_record(machine, directory, found, shell)
+        yield record_comparison(machine, directory, found, shell)
     if found.running:
-        yield host_condition.live_restore(found, shell, owed=is_owed(machine, found), configured=is_configured(found))
+        yield host_condition.live_restore_check(
+            found, shell, owed=is_owed(machine, found), configured=is_configured(found)
+        )
     if inside.health:
-        yield from host_condition.health(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
+        yield from host_condition.health_checks(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
 
 
-def against_record(machine: Machine, directory: str, found: Facts, shell: Shell) -> Check:
+def record_comparison(machine: Machine, directory: str, found: Facts, shell: Shell) -> Check:
     try:
         target = target_of(machine, read_identity(directory))
     except MachineError as exc:
         return failed(engine_configuration.TITLE, exc)
-    return engine_configuration.against_record(found, target, machine.changes, shell)
+    return engine_configuration.configuration_check(found, target, machine.changes, shell)
 
 
 def is_owed(machine: Machine, found: Facts) -> bool:
@@ -196,7 +201,7 @@ def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
 
 def engine_port(machine: Machine) -> int:
     try:
-        return engine_url.parse(machine.url).port or TLS_PORT
+        return engine_url.parse_url(machine.url).port or TLS_PORT
     except MachineError:
         return TLS_PORT
 
@@ -217,7 +222,7 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
         with logged_in(machine, console, cautious(access), ssh=ssh, timeout=timeout, quietly=True) as session:
             return logged_in_inside(machine, session, console, access, ssh, timeout)
     except HostKeyRefused as exc:
-        return Inside((refused(machine, ssh, access, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
+        return Inside((refused_key_check(machine, ssh, access, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
     except MachineError as exc:
         return Inside((failed(SSH, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
 
@@ -227,7 +232,7 @@ def cautious(access: Access) -> Access:
     return replace(access, strict=True, lasting=False)
 
 
-def refused(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineError) -> Check:
+def refused_key_check(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineError) -> Check:
     """Report a refused host key; an unknown key is no fault."""
     if pinned_known_hosts(machine).strip() or access.strict or access.host_key:
         return failed(SSH, error)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TITLE = "Served certificate"
 
 
-def served(
+def served_check(
     shown: bytes,
     identity: Identity,
     host: Facts | None,
@@ -41,13 +41,13 @@ def served(
     except MachineError as exc:
         return unknown(TITLE, f"it cannot be read: {exc.cause}")
     until = f"{description.subject or 'no name'}, until {description.not_after:%Y-%m-%d}"
-    on_disk = "" if host is None or not identity.server else of_disk(identity, host)
+    on_disk = "" if host is None or not identity.server else disk_state(identity, host)
     renew = f"machinectl regenerate-certs {shell.machine}"
     if not same:
         seen = f"another one than on record is served: {until}, by {description.issuer or 'nobody named'}"
         if on_disk == SAME:
             init = host.init if host else ""
-            return broken(TITLE, f"{seen}; the host's disk has that on record", restarted(shell, init))
+            return broken(TITLE, f"{seen}; the host's disk has that on record", restart_hint(shell, init))
         again = f"machinectl provision --force {shell.machine}"
         if lost_to:
             forget = f"machinectl rm --forget {shell.machine}"
@@ -59,13 +59,13 @@ def served(
         whose = f"; on the host's disk is {on_disk}" if on_disk else ""
         return broken(TITLE, f"{seen}{whose}", f"Send the one on record: {again}")
     if description.not_after < now:
-        return broken(TITLE, f"it has expired: {until}", f"Renew it: {renew}" if identity.server else theirs(shell))
+        return broken(TITLE, f"it has expired: {until}", f"Renew it: {renew}" if identity.server else ask_issuer(shell))
     if on_disk and on_disk != SAME:
         back = f"Put the one on record back: machinectl provision {shell.machine}"
         return broken(TITLE, f"that on record is served ({until}); on the host's disk is {on_disk}", back)
     if description.days_left(now) < WARN_DAYS:
         soon = f"expires in {description.days_left(now)} days"
-        return unknown(TITLE, f"{until}: {soon}", f"Renew it: {renew}" if identity.server else theirs(shell))
+        return unknown(TITLE, f"{until}: {soon}", f"Renew it: {renew}" if identity.server else ask_issuer(shell))
     if not identity.server:
         return ok(TITLE, f"{until}; none is on record to hold it against, as others made it")
     return ok(TITLE, f"that on record{', and on the host' if on_disk else ''}: {until}")
@@ -74,7 +74,7 @@ def served(
 SAME, OTHER, NONE = "the same", "another one", "none"
 
 
-def of_disk(identity: Identity, host: Facts) -> str:
+def disk_state(identity: Identity, host: Facts) -> str:
     there = host.sums.get(SERVER)
     if there is None:
         return NONE
@@ -83,9 +83,9 @@ def of_disk(identity: Identity, host: Facts) -> str:
     return SAME if there.sha256 in {hashlib.sha256(file).hexdigest() for file in ours} else OTHER
 
 
-def restarted(shell: Shell, init: str) -> str:
+def restart_hint(shell: Shell, init: str) -> str:
     return f"Restart the engine: {shell.service('restart', init)}"
 
 
-def theirs(shell: Shell) -> str:
+def ask_issuer(shell: Shell) -> str:
     return f"Ask who made it for a new one, and for its CA: machinectl certs import {shell.machine} <DIR>"

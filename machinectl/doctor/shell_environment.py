@@ -20,12 +20,12 @@ TITLE = "This shell"
 AGAIN = "eval $(machinectl env -u)"
 
 
-def checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Iterator[Check]:
+def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Iterator[Check]:
     host, context = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_CONTEXT", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
     at_host = sorted((each for each in machines if host and each.url == host), key=lambda each: each.name != last)
     if at_host:
-        yield of_machine(at_host[0], environment)
+        yield machine_variables_check(at_host[0], environment)
     elif host:
         there = f"DOCKER_HOST has docker use {host}, which is no machine here, and beats its contexts"
         yield unknown(TITLE, there, f"Unset it: {AGAIN}")
@@ -41,7 +41,7 @@ def checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Itera
         yield unknown(TITLE, fixed, "Unset it: unset DOCKER_API_VERSION")
 
 
-def of_machine(machine: Machine, environment: Mapping[str, str]) -> Check:
+def machine_variables_check(machine: Machine, environment: Mapping[str, str]) -> Check:
     name = machine.name
     tls, directory = environment.get("DOCKER_TLS_VERIFY", ""), environment.get("DOCKER_CERT_PATH", "")
     again = f"Set it anew: eval $(machinectl env {name})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,18 +34,7 @@ class Entry(NamedTuple):
     uid: int
 
 
-@dataclass(frozen=True)
-class Reader:
-    """The user; root may work in anybody's store."""
-
-    uid: int
-
-    @classmethod
-    def me(cls) -> Reader:
-        return cls(os.geteuid() if hasattr(os, "geteuid") else 0)
-
-
-def record(store: Store, machine: Machine) -> Check:
+def record_check(store: Store, machine: Machine) -> Check:
     name = machine.name
     if store.is_locked(name):
         return unknown(
@@ -69,11 +58,11 @@ def record(store: Store, machine: Machine) -> Check:
     return ok(RECORD, f"whole, in {store.directory(name)}")
 
 
-def modes(directory: str) -> Check:
+def modes_check(directory: str) -> Check:
     """Check the modes of a machine's files. Raises OSError."""
     with os.scandir(directory) as entries:
         found = [directory, *sorted(entry.path for entry in entries)]
-    return private(directory, list(map(entry_of, found)), Reader.me())
+    return privacy_check(directory, list(map(entry_of, found)))
 
 
 def entry_of(path: str) -> Entry:
@@ -81,17 +70,20 @@ def entry_of(path: str) -> Entry:
     return Entry(path, there.st_mode, there.st_uid)
 
 
-def private(directory: str, entries: Sequence[Entry], reader: Reader) -> Check:
-    """Check modes; the directory comes first in `entries`."""
+def privacy_check(directory: str, entries: Sequence[Entry], user: int | None = None) -> Check:
+    """Check modes and owners. `user` is an ID (default: ours); root may work in anybody's store."""
     if os.name == "nt":
         return unknown(MODES, "not looked at: Windows has none")
-    foreign = [entry for entry in entries if reader.uid not in {0, entry.uid}]
+    user = os.geteuid() if user is None else user
+    foreign = [entry for entry in entries if user not in {0, entry.uid}]
     if foreign:
         take = f"sudo chown -R $(id -u) {quote_path(directory)}"
-        return broken(MODES, f"{named(foreign)}: another user's", f"Take it over: {take}")
+        return broken(MODES, f"{path_list(foreign)}: another user's", f"Take it over: {take}")
     opened = [entry for entry in entries if is_open(entry)]
     if opened:
-        return broken(MODES, f"others may read {named(opened)}", f"Keep them out: chmod -R go= {quote_path(directory)}")
+        return broken(
+            MODES, f"others may read {path_list(opened)}", f"Keep them out: chmod -R go= {quote_path(directory)}"
+        )
     return ok(MODES, f"{directory} is readable only by its owner")
 
 
@@ -103,21 +95,21 @@ def is_open(entry: Entry) -> bool:
     return secret and bool(entry.mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
-def named(entries: Sequence[Entry]) -> str:
+def path_list(entries: Sequence[Entry]) -> str:
     more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
     return ", ".join(entry.path for entry in entries[:NAMED]) + more
 
 
-def certificates(store: Store, machine: Machine, now: datetime | None = None) -> Check:
+def certificates_check(store: Store, machine: Machine, now: datetime | None = None) -> Check:
     name = machine.name
     rows = list(certificate_rows(name, machine.directory, now or datetime.now(UTC)))
     if not rows:
         put = f"Put its certificates in: machinectl certs import {name} <DIR>"
         return broken(CERTIFICATES, "there are none, and the machine is on TLS", put)
-    return judged(rows, renewal_command(store, name, [row for row in rows if row.warning]))
+    return validity_check(rows, renewal_command(store, name, [row for row in rows if row.warning]))
 
 
-def judged(rows: Iterable[CertificateRow], renew: str) -> Check:
+def validity_check(rows: Iterable[CertificateRow], renew: str) -> Check:
     rows = list(rows)
     wrong = [row for row in rows if row.warning and not is_soon(row)]
     if wrong:
@@ -137,6 +129,6 @@ def of_all(store: Store, machines: Iterable[Machine], now: datetime) -> Iterator
     for machine in machines:
         if not machine.tls:
             continue
-        found = certificates(store, machine, now)
+        found = certificates_check(store, machine, now)
         if found.hint:
             yield replace(found, seen=f'"{machine.name}": {found.seen}')

@@ -44,30 +44,30 @@ class Seat:
     following: bool
 
 
-def examine(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
+def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
     """Check without asking hosts; check the store only without `names`. Never raises MachineError."""
     if not names:
-        yield from of_store(store)
+        yield from store_checks(store)
     path = seat.environment.get("PATH", os.defpath)
-    yield docker_client.docker_cli(path)
-    yield from docker_integration.checks(
-        store, readable(store, names or all_names(store)), seat.environment, following=seat.following
+    yield docker_client.cli_check(path)
+    yield from docker_integration.docker_checks(
+        store, readable_machines(store, names or all_names(store)), seat.environment, following=seat.following
     )
-    at_host = readable(store, all_names(store)) if seat.environment.get("DOCKER_HOST") else []
-    yield from shell_environment.checks(seat.environment, at_host)
-    yield which_machinectl(path, seat.program)
+    at_host = readable_machines(store, all_names(store)) if seat.environment.get("DOCKER_HOST") else []
+    yield from shell_environment.shell_checks(seat.environment, at_host)
+    yield program_check(path, seat.program)
 
 
-def of_store(store: Store) -> Iterator[Check]:
-    yield directories(store)
+def store_checks(store: Store) -> Iterator[Check]:
+    yield directory_check(store)
     machines: list[Machine] = []
     try:
-        yield from records(store, machines)
+        yield from record_checks(store, machines)
     except MachineError as exc:
         yield failed(RECORDS, exc)
-    yield from certificates(store, machines)
-    yield from removed(store)
-    yield from docker_machines(store)
+    yield from certificate_checks(store, machines)
+    yield from removed_check(store)
+    yield from docker_machine_check(store)
 
 
 def all_names(store: Store) -> list[str]:
@@ -78,7 +78,7 @@ def all_names(store: Store) -> list[str]:
         return []
 
 
-def readable(store: Store, names: Iterable[str]) -> list[Machine]:
+def readable_machines(store: Store, names: Iterable[str]) -> list[Machine]:
     found: list[Machine] = []
     for name in names:
         with suppress(MachineError):
@@ -86,7 +86,7 @@ def readable(store: Store, names: Iterable[str]) -> list[Machine]:
     return found
 
 
-def directories(store: Store) -> Check:
+def directory_check(store: Store) -> Check:
     root = store.root
     if not os.path.lexists(root):
         return to_be_made(root)
@@ -95,10 +95,7 @@ def directories(store: Store) -> Check:
     try:
         inside = [path for path in (store.machines, store.locks) if os.path.isdir(path)]
         apart = [[root, *inside]] if has_own_directory(store) else [[path] for path in inside]
-        looked = [
-            store_files.private(paths[0], list(map(store_files.entry_of, paths)), store_files.Reader.me())
-            for paths in apart
-        ]
+        looked = [store_files.privacy_check(paths[0], list(map(store_files.entry_of, paths))) for paths in apart]
         replaceable = exposed(root)
         left = shutil.disk_usage(root).free >> 10
     except OSError as exc:
@@ -130,7 +127,7 @@ def to_be_made(root: str) -> Check:
     )
 
 
-def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
+def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
     wrong, theirs = [], []
     for name in store.names():
         if store.is_docker_machines(name):
@@ -143,10 +140,10 @@ def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
             continue
         machines.append(machine)
         if machine.phase is not Phase.READY or machine.pending:
-            found = store_files.record(store, machine)
+            found = store_files.record_check(store, machine)
             wrong.append(replace(found, title=RECORDS, seen=f'"{name}": {found.seen}'))
         try:
-            modes = store_files.modes(machine.directory)
+            modes = store_files.modes_check(machine.directory)
         except OSError as exc:
             wrong.append(unknown(RECORDS, f"{exc.filename} cannot be looked at: {exc.strerror}"))
             continue
@@ -162,7 +159,7 @@ def records(store: Store, machines: list[Machine]) -> Iterator[Check]:
         )
 
 
-def certificates(store: Store, machines: list[Machine]) -> Iterator[Check]:
+def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
     tls = [machine for machine in machines if machine.tls]
     wrong = list(store_files.of_all(store, tls, datetime.now(UTC)))
     yield from wrong
@@ -171,7 +168,7 @@ def certificates(store: Store, machines: list[Machine]) -> Iterator[Check]:
         yield ok(store_files.CERTIFICATES, some if tls else "no machine has any")
 
 
-def removed(store: Store) -> Iterator[Check]:
+def removed_check(store: Store) -> Iterator[Check]:
     names = [machine.name for machine in removed_machines(store)]
     if names:
         name = names[0]
@@ -179,18 +176,18 @@ def removed(store: Store) -> Iterator[Check]:
         yield unknown(REMOVED, f"{', '.join(names)}: removed here, but their hosts keep the changes", put_back)
 
 
-def docker_machines(store: Store) -> Iterator[Check]:
+def docker_machine_check(store: Store) -> Iterator[Check]:
     theirs = old_store.default_root()
     if os.path.abspath(theirs) == store.root:
         return
-    names = [name for name in old_store.entries(theirs) if old_store.is_its_own(theirs, name)]
+    names = [name for name in old_store.machine_directories(theirs) if old_store.is_its_own(theirs, name)]
     if names:
         count = f"{len(names)} machine{'' if len(names) == 1 else 's'} of docker-machine's in {theirs}"
         again = "Import them, which changes nothing there: machinectl import --from-docker-machine"
         yield unknown(DOCKER_MACHINE, count, again)
 
 
-def which_machinectl(path: str, program: str) -> Check:
+def program_check(path: str, program: str) -> Check:
     """Find machinectl on the PATH: systemd has one, too."""
     candidates = (os.path.join(directory or ".", "machinectl") for directory in path.split(os.pathsep))
     found = [each for each in candidates if os.path.isfile(each) and os.access(each, os.X_OK)]

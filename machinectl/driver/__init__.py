@@ -28,8 +28,7 @@ from machinectl.files.atomic import read_file
 from machinectl.files.atomic import replace_file as write_private_file
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.state import State
-from machinectl.url import TLS_PORT, EngineURL
-from machinectl.url import parse as parse_url
+from machinectl.url import TLS_PORT, EngineURL, parse_url
 from machinectl.url import with_port as url_with_port
 
 if TYPE_CHECKING:

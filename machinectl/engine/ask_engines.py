@@ -69,7 +69,7 @@ class Asker:
 
     def reach(self, endpoint: Endpoint) -> Connecting | None:
         """Start connecting over TCP; return None for other URLs. Raises EngineError."""
-        url = engine_url.parse(endpoint.url)
+        url = engine_url.parse_url(endpoint.url)
         if url.scheme != "tcp":
             return None
         try:

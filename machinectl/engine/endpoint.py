@@ -32,7 +32,7 @@ class Endpoint:
 
     @property
     def peer(self) -> str:
-        url = engine_url.parse(self.url)
+        url = engine_url.parse_url(self.url)
         if url.scheme == "tcp":
             return engine_url.with_port(self.url, tls=self.tls).removeprefix("tcp://")
         return url.path or self.url

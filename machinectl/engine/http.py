@@ -110,7 +110,7 @@ def get(wire: Wire, path: str) -> Response:
 
 def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
     """Connect to an engine. Raises EngineError, or UsageError for a bad URL."""
-    url = engine_url.parse(endpoint.url)
+    url = engine_url.parse_url(endpoint.url)
     if url.scheme == "unix":
         return Wire(connect_unix(endpoint, url.path, deadline), endpoint, deadline)
     if url.scheme == "ssh":

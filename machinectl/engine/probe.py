@@ -61,7 +61,7 @@ def probe(endpoint: Endpoint, timeout: float) -> Probe:
 def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
     """Connect and send nothing; return the error if that fails."""
     try:
-        connect_tcp(endpoint, engine_url.parse(endpoint.url), Deadline(timeout)).close()
+        connect_tcp(endpoint, engine_url.parse_url(endpoint.url), Deadline(timeout)).close()
     except EngineError as exc:
         return exc
     return None

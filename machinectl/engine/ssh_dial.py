@@ -132,13 +132,13 @@ def acceptance(endpoint: Endpoint, errors: str) -> str:
         return f"See the new key, and how to accept it: machinectl ssh {endpoint.name}"
     name, file = CHANGED_NAME.search(errors), CHANGED_FILE.search(errors)
     where = ["-f", file[1]] if file else []
-    forget = shlex.join(["ssh-keygen", *where, "-R", name[1] if name else engine_url.parse(endpoint.url).host])
+    forget = shlex.join(["ssh-keygen", *where, "-R", name[1] if name else engine_url.parse_url(endpoint.url).host])
     return f"If the host was reinstalled: {forget}, then {by_hand(endpoint)}"
 
 
 def target(endpoint: Endpoint) -> str:
     """Return the host as ssh arguments."""
-    url = engine_url.parse(endpoint.url)
+    url = engine_url.parse_url(endpoint.url)
     return (f"-p {url.port} " if url.port else "") + (f"{url.user}@" if url.user else "") + url.host
 
 

@@ -69,7 +69,7 @@ def in_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> 
     """Ping in TLS; None if the server speaks something else. Closes the connection."""
     endpoint = Endpoint(url_of(address, port), tls=True)
     try:
-        wire = secured_by(strangers_context(), sock, endpoint, engine_url.parse(endpoint.url), deadline)
+        wire = secured_by(strangers_context(), sock, endpoint, engine_url.parse_url(endpoint.url), deadline)
     except ssl.SSLError as exc:
         # Up to TLS 1.2, the handshake itself fails.
         return Answer(tls=True, asks=True) if wants_certificate(exc) else None

@@ -36,10 +36,10 @@ SWITCH: Schema = {
 }
 
 
-def schema(drivers: Drivers) -> Schema:
+def make_schema(drivers: Drivers) -> Schema:
     installed = drivers.all()
-    common = {name: described(key) for name, key in COMMON.items()}
-    common[DRIVER] = described(COMMON[DRIVER], choices=tuple(each.name for each in installed))
+    common = {name: key_schema(key) for name, key in COMMON.items()}
+    common[DRIVER] = key_schema(COMMON[DRIVER], choices=tuple(each.name for each in installed))
     own = by_key(installed)
     told = {**common, **{name: of_drivers(keys) for name, keys in own.items()}}
     of_group = {name: each for name, each in told.items() if name != GROUPS}
@@ -49,8 +49,8 @@ def schema(drivers: Drivers) -> Schema:
         "description": "The machines of a fleet. machinectl plan shows what would change.",
         "type": "object",
         "properties": {
-            FLEET: described(FLEET_KEY),
-            INCLUDE: described(INCLUDE_KEY),
+            FLEET: key_schema(FLEET_KEY),
+            INCLUDE: key_schema(INCLUDE_KEY),
             "defaults": {"$ref": "#/$defs/defaults"},
             "groups": mapping({"$ref": "#/$defs/group"}, "The settings of each group's hosts."),
             "hosts": {
@@ -95,17 +95,17 @@ def by_key(drivers: Iterable[DriverKeys]) -> dict[str, list[tuple[str, Key]]]:
 
 
 def of_drivers(keys: Sequence[tuple[str, Key]]) -> Schema:
-    made = [described(key, f" (driver {name}{', required' if key.required else ''})") for name, key in keys]
+    made = [key_schema(key, f" (driver {name}{', required' if key.required else ''})") for name, key in keys]
     return made[0] if len(made) == 1 else {"anyOf": made}
 
 
-def described(key: Key, more: str = "", choices: tuple[str, ...] = ()) -> Schema:
+def key_schema(key: Key, more: str = "", choices: tuple[str, ...] = ()) -> Schema:
     """Return a value's schema; null removes an inherited setting."""
     value = {
-        Kind.TEXT: text(choices or key.choices),
+        Kind.TEXT: text_schema(choices or key.choices),
         Kind.NUMBER: WHOLE_NUMBER,
         Kind.SWITCH: SWITCH,
-        Kind.TEXTS: {"anyOf": [{"type": "array", "items": text(key.choices)}, text(key.choices)]},
+        Kind.TEXTS: {"anyOf": [{"type": "array", "items": text_schema(key.choices)}, text_schema(key.choices)]},
         Kind.LABELS: {"type": "object", "additionalProperties": {"anyOf": [TEXT, NULL]}},
     }[key.kind]
     return {
@@ -115,7 +115,7 @@ def described(key: Key, more: str = "", choices: tuple[str, ...] = ()) -> Schema
     }
 
 
-def text(choices: tuple[str, ...]) -> Schema:
+def text_schema(choices: tuple[str, ...]) -> Schema:
     if not choices:
         return TEXT
     return {"anyOf": [{"enum": list(choices)}, {"type": "string", "pattern": REFERENCE}]}

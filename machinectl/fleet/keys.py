@@ -111,7 +111,7 @@ def check_bind(value: OptionValue) -> None:
 
 def typed_jump(text: str) -> str:
     """Return a jump host with its type; bare names are hosts of the file or machines."""
-    return jump_hosts.typed(text, lambda name: "@" not in name)
+    return jump_hosts.with_type(text, lambda name: "@" not in name)
 
 
 def check_jump(value: OptionValue) -> None:
@@ -123,7 +123,7 @@ def check_jump(value: OptionValue) -> None:
     # ssh -J takes a bare IPv6 address only without a port.
     is_bare_v6 = host.count(":") > 1 and "[" not in host
     try:
-        url.parse(f"ssh://{f'[{host}]' if is_bare_v6 else host}")
+        url.parse_url(f"ssh://{f'[{host}]' if is_bare_v6 else host}")
     except UsageError as exc:
         raise UsageError(f"{text!r} is not a jump host", "Write the name of a host, or user@host[:port]") from exc
 

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.go.tabwriter import columns_of
+from machinectl.go.tabwriter import letter_width
 from machinectl.go.units import human_duration, human_size
 
 if TYPE_CHECKING:
@@ -65,46 +65,46 @@ class Fields(dict[str, Any]):
     labels: dict[str, str]
 
 
-def fields(told: Any, *, whole: bool, now: float | None = None) -> Fields:
+def container_fields(told: Any, *, whole: bool, now: float | None = None) -> Fields:
     """Unless `whole`, shorten long fields as docker does."""
     one = told if isinstance(told, dict) else {}
-    created = number(one.get("Created"))
+    created = as_integer(one.get("Created"))
     found = Fields(
-        ID=text(one.get("Id")) if whole else short_id(text(one.get("Id"))),
-        Image=image(text(one.get("Image")), text(one.get("ImageID")), whole=whole),
-        Command=quoted(command if whole else ellipsis(command, LONGEST_COMMAND))
+        ID=as_text(one.get("Id")) if whole else short_id(as_text(one.get("Id"))),
+        Image=familiar_image(as_text(one.get("Image")), as_text(one.get("ImageID")), whole=whole),
+        Command=go_quoted(command if whole else ellipsis(command, LONGEST_COMMAND))
         if isinstance(command := one.get("Command", ""), str)
         else '""',
-        CreatedAt=moment(created),
+        CreatedAt=local_time(created),
         RunningFor=f"{human_duration((time.time() if now is None else now) - created)} ago",
-        Status=text(one.get("Status")),
-        State=text(one.get("State")),
+        Status=as_text(one.get("Status")),
+        State=as_text(one.get("State")),
         Ports=ports(one.get("Ports")),
-        Names=names([text(name) for name in listed(one.get("Names"))], whole=whole),
-        Size=size(number(one.get("SizeRw")), number(one.get("SizeRootFs"))),
-        Mounts=",".join(mounts(listed(one.get("Mounts")), whole=whole)),
-        LocalVolumes=str(sum(mapped(mount).get("Driver") == "local" for mount in listed(one.get("Mounts")))),
-        Networks=",".join(sorted(mapped(mapped(one.get("NetworkSettings")).get("Networks")))),
+        Names=container_names([as_text(name) for name in as_list(one.get("Names"))], whole=whole),
+        Size=container_size(as_integer(one.get("SizeRw")), as_integer(one.get("SizeRootFs"))),
+        Mounts=",".join(mounts(as_list(one.get("Mounts")), whole=whole)),
+        LocalVolumes=str(sum(as_dict(mount).get("Driver") == "local" for mount in as_list(one.get("Mounts")))),
+        Networks=",".join(sorted(as_dict(as_dict(one.get("NetworkSettings")).get("Networks")))),
     )
-    found.labels = {key: text(value) for key, value in mapped(one.get("Labels")).items()}
+    found.labels = {key: as_text(value) for key, value in as_dict(one.get("Labels")).items()}
     # docker does not sort them; scripts need a fixed order.
     found["Labels"] = ",".join(f"{key}={value}" for key, value in sorted(found.labels.items()))
     return found
 
 
-def text(value: Any) -> str:
+def as_text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def number(value: Any) -> int:
+def as_integer(value: Any) -> int:
     return value if type(value) is int and abs(value) <= LARGEST else 0
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def mapped(value: Any) -> dict[str, Any]:
+def as_dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
@@ -112,7 +112,7 @@ def short_id(identity: str) -> str:
     return identity.partition(":")[2][:SHORT_ID] if ":" in identity else identity[:SHORT_ID]
 
 
-def image(name: str, identity: str, *, whole: bool) -> str:
+def familiar_image(name: str, identity: str, *, whole: bool) -> str:
     """Unless `whole`, remove digest, default registry and library."""
     if not name:
         return "<no image>"
@@ -126,27 +126,27 @@ def image(name: str, identity: str, *, whole: bool) -> str:
     return FAMILIAR.sub("", known["name"]) + (known["tag"] or "")
 
 
-def moment(seconds: int) -> str:
+def local_time(seconds: int) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z %Z")
     except (OverflowError, ValueError, OSError):
         return ""
 
 
-def names(given: Sequence[str], *, whole: bool) -> str:
+def container_names(given: Sequence[str], *, whole: bool) -> str:
     """Return the container's name; with `whole`, also link names."""
     plain = [name.removeprefix("/") for name in given]
     own = next((name for name in plain if "/" not in name), None)
     return ",".join(plain) if whole or own is None else own
 
 
-def size(own: int, with_image: int) -> str:
+def container_size(own: int, with_image: int) -> str:
     return human_size(own) + (f" (virtual {human_size(with_image)})" if with_image > 0 else "")
 
 
 def mounts(given: Sequence[Any], *, whole: bool) -> Iterator[str]:
-    for mount in map(mapped, given):
-        name = text(mount.get("Name")) or text(mount.get("Source"))
+    for mount in map(as_dict, given):
+        name = as_text(mount.get("Name")) or as_text(mount.get("Source"))
         yield name if whole else ellipsis(name, LONGEST_MOUNT)
 
 
@@ -163,12 +163,12 @@ def ports(given: Any) -> str:
     """Return docker's text: ranges, then ports with another number on the host."""
     known = sorted(
         Port(
-            number(port.get("PrivatePort")),
-            text(port.get("IP")),
-            number(port.get("PublicPort")),
-            text(port.get("Type")),
+            as_integer(port.get("PrivatePort")),
+            as_text(port.get("IP")),
+            as_integer(port.get("PublicPort")),
+            as_text(port.get("Type")),
         )
-        for port in map(mapped, listed(given))
+        for port in map(as_dict, as_list(given))
     )
     moved = [port for port in known if port.address and port.public != port.private]
     ended: list[str] = []
@@ -183,17 +183,17 @@ def ports(given: Any) -> str:
             first = port.private
         open_ranges[key] = (first, port.private)
     ended += [port_range(key, *span) for key, span in open_ranges.items()]
-    ended += [f"{at(port.address, str(port.public))}->{port.private}/{port.kind}" for port in moved]
+    ended += [f"{address_port(port.address, str(port.public))}->{port.private}/{port.kind}" for port in moved]
     return ", ".join(ended)
 
 
 def port_range(key: tuple[str, str], first: int, last: int) -> str:
     address, kind = key
     span = str(first) if first == last else f"{first}-{last}"
-    return f"{at(address, span)}->{span}/{kind}" if address else f"{span}/{kind}"
+    return f"{address_port(address, span)}->{span}/{kind}" if address else f"{span}/{kind}"
 
 
-def at(address: str, port: str) -> str:
+def address_port(address: str, port: str) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
@@ -208,15 +208,15 @@ def ellipsis(line: str, width: int) -> str:
 
 def at_least_one(letter: str) -> int:
     """Count combining letters as docker does when it cuts."""
-    return columns_of(letter) or 1
+    return letter_width(letter) or 1
 
 
-def quoted(line: str) -> str:
+def go_quoted(line: str) -> str:
     """Return a Go literal (strconv.Quote)."""
-    return '"' + "".join(map(escaped, line)) + '"'
+    return '"' + "".join(map(go_escaped, line)) + '"'
 
 
-def escaped(letter: str) -> str:
+def go_escaped(letter: str) -> str:
     if letter in {'"', "\\"}:
         return f"\\{letter}"
     if letter.isprintable():

@@ -38,17 +38,17 @@ def ends_in_tab(column: int, row: Sequence[str]) -> bool:
     return len(row) - 1 > column
 
 
-def columns(text: str) -> int:
+def text_width(text: str) -> int:
     """Return docker's width of a text: wide characters 2, combining ones 0."""
-    return len(text) if text.isascii() else sum(map(columns_of, text))
+    return len(text) if text.isascii() else sum(map(letter_width, text))
 
 
-def columns_of(letter: str) -> int:
+def letter_width(letter: str) -> int:
     if unicodedata.category(letter) in {"Mn", "Me"}:
         return 0
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def aligned_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = ["\t".join(headings), *("\t".join(str(cell) for cell in row) for row in rows)]
     return "".join(f"{line.rstrip()}\n" for line in align(lines))

@@ -60,7 +60,7 @@ HALVES = re.compile("[\ud800-\udfff]")
 MISSING: Any = object()
 
 
-def parse(
+def parse_template(
     text: str,
     *,
     fields: Collection[str] | None = None,
@@ -106,7 +106,7 @@ def split(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
         action, position = ([], comment_end(text, position)) if comment else tokens(text, position)
         closing = CLOSING.match(text, position)
         if closing is None:
-            raise wrong(f"an action is not closed with }}}}: {shown(text[opening:])}")
+            raise wrong(f"an action is not closed with }}}}: {excerpt(text[opening:])}")
         if not comment:
             yield action
         position = closing.end()
@@ -116,7 +116,7 @@ def split(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
 def comment_end(text: str, start: int) -> int:
     end = text.find("*/", start + len("/*"))
     if end < 0:
-        raise wrong(f"a comment is not closed with */}}}}: {shown(text[start:])}")
+        raise wrong(f"a comment is not closed with */}}}}: {excerpt(text[start:])}")
     return end + len("*/")
 
 
@@ -133,7 +133,7 @@ def tokens(text: str, position: int) -> tuple[list[Token], int]:
             apart = True
         else:
             if group != "mark" and not apart:
-                raise wrong(f"a blank is missing between {shown(found[-1].text)} and {shown(word)}")
+                raise wrong(f"a blank is missing between {excerpt(found[-1].text)} and {excerpt(word)}")
             found.append(Token(group, word))
             apart = group == "mark"
         position = match.end()
@@ -143,10 +143,10 @@ def tokens(text: str, position: int) -> tuple[list[Token], int]:
 def unreadable(text: str, position: int) -> UsageError:
     character = text[position]
     if character in '"`':
-        return wrong(f"a string is not closed with {character}: {shown(text[position:])}")
+        return wrong(f"a string is not closed with {character}: {excerpt(text[position:])}")
     if character in "()":
         return unsupported("a pipeline in parentheses")
-    return unsupported(shown(character))
+    return unsupported(excerpt(character))
 
 
 class Scope(NamedTuple):
@@ -179,7 +179,7 @@ class Path(NamedTuple):
             if value is MISSING:
                 break
             if not isinstance(value, dict):
-                raise wrong(f"{shown(str(self))} asks a {kind(value)} for its field {shown(name)}")
+                raise wrong(f"{excerpt(str(self))} asks a {kind(value)} for its field {excerpt(name)}")
             value = value.get(name, MISSING)
         return value
 
@@ -358,7 +358,7 @@ class Parser:
             if token.text == ":=":
                 raise unsupported("a variable that is not declared by a range")
             if token.text == ",":
-                raise unsupported(shown(","))
+                raise unsupported(excerpt(","))
         if not action:
             raise wrong(f"{where} has nothing in it")
         first, *others = commands(action)
@@ -377,14 +377,14 @@ class Parser:
         if first.kind == "path" and first.text.removeprefix(".") in self.methods and len(rest) == 1 and piped is None:
             return Call(self.methods[first.text[1:]], (Path("", ()), self.operand(rest[0])))
         if rest:
-            raise wrong(f"{shown(first.text)} takes no arguments, and is followed by {shown(rest[0].text)}")
+            raise wrong(f"{excerpt(first.text)} takes no arguments, and is followed by {excerpt(rest[0].text)}")
         if piped is not None:
-            raise wrong(f"after | stands a function, not {shown(first.text)}")
+            raise wrong(f"after | stands a function, not {excerpt(first.text)}")
         return self.operand(first)
 
     def call(self, name: str, arguments: list[Expression]) -> Call:
         if name not in self.functions:
-            raise unsupported(f"the function {shown(name)}")
+            raise unsupported(f"the function {excerpt(name)}")
         function, least, most = self.functions[name]
         if not least <= len(arguments) <= most:
             wanted = "one argument" if most == 1 else f"{most} arguments"
@@ -396,20 +396,20 @@ class Parser:
         if token.kind == "path":
             return self.path(token.text)
         if token.kind == "quoted":
-            return Constant(unquoted(token.text))
+            return Constant(string_literal(token.text))
         if token.kind == "raw":
             return Constant(token.text[1:-1].replace("\r", ""))
         if token.kind == "number":
-            return Constant(number(token.text))
+            return Constant(number_literal(token.text))
         if token.text in {"true", "false"}:
             return Constant(token.text == "true")
-        raise unsupported(f"{shown(token.text)} as an argument")
+        raise unsupported(f"{excerpt(token.text)} as an argument")
 
     def path(self, text: str) -> Path:
         start, *names = text.split(".")
         names = [*filter(None, names)]
         if start and start not in self.variables:
-            raise wrong(f"the variable {shown(start)} is not declared")
+            raise wrong(f"the variable {excerpt(start)} is not declared")
         if start == "$" or (not start and not self.ranges):
             self.note(names[0] if names else "")
         return Path(start, tuple(names))
@@ -417,7 +417,7 @@ class Parser:
     def note(self, field: str) -> None:
         if field and self.known is not None and field not in self.known:
             raise UsageError(
-                f"The template cannot be used: there is no field {shown(field)}",
+                f"The template cannot be used: there is no field {excerpt(field)}",
                 f"The fields are {', '.join(self.known)}",
             )
         self.used.add(field)
@@ -435,13 +435,13 @@ def declared(action: list[Token]) -> tuple[tuple[str, str], list[Token]]:
 
 def variable(text: str) -> str:
     if not re.fullmatch(r"\$\w+", text):
-        raise wrong(f"{shown(text)} is not a variable that can be declared")
+        raise wrong(f"{excerpt(text)} is not a variable that can be declared")
     return text
 
 
 def check_alone(action: list[Token]) -> None:
     if len(action) > 1:
-        raise unsupported(f"{shown(action[1].text)} after {action[0].text}")
+        raise unsupported(f"{excerpt(action[1].text)} after {action[0].text}")
 
 
 def commands(action: list[Token]) -> list[list[Token]]:
@@ -454,7 +454,7 @@ def commands(action: list[Token]) -> list[list[Token]]:
     return found
 
 
-def unquoted(literal: str) -> str:
+def string_literal(literal: str) -> str:
     def replacement(match: re.Match[str]) -> str:
         if match["letter"]:
             return LETTERS[match["letter"]]
@@ -462,7 +462,7 @@ def unquoted(literal: str) -> str:
         # \x and octal write bytes: only ASCII ones are characters. Surrogates are none.
         highest = 0x10FFFF if match["short"] or match["long"] else 0x7F
         if not 0 <= code <= highest or 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004  # Unicode's surrogates
-            raise unsupported(f"{shown(match[0])} in a string")
+            raise unsupported(f"{excerpt(match[0])} in a string")
         return chr(code)
 
     return ESCAPE.sub(replacement, literal[1:-1])
@@ -473,15 +473,15 @@ def hexadecimal(match: re.Match[str]) -> int:
     return int(digits, 16) if digits else -1
 
 
-def number(text: str) -> float:
+def number_literal(text: str) -> float:
     if INTEGER.fullmatch(text) and abs(int(text)) <= LARGEST_INTEGER:
         return int(text)
     if FLOAT.fullmatch(text) and any(mark in text for mark in ".eE") and math.isfinite(float(text)):
         return float(text)
-    raise unsupported(f"the number {shown(text)}")
+    raise unsupported(f"the number {excerpt(text)}")
 
 
-def index(value: Any, *keys: Any) -> Any:
+def go_index(value: Any, *keys: Any) -> Any:
     """Return Go's index: `index x 1 "a"` is x[1]["a"]; a missing key gives null."""
     for key in keys:
         value = index_once(value, key)
@@ -491,13 +491,13 @@ def index(value: Any, *keys: Any) -> Any:
 def index_once(value: Any, key: Any) -> Any:
     if isinstance(value, list):
         if type(key) is not int:
-            raise wrong(f"index wants a whole number for a list, not {shown(go_text(key))}")
+            raise wrong(f"index wants a whole number for a list, not {excerpt(go_text(key))}")
         if not 0 <= key < len(value):
             raise wrong(f"index {key} is out of range, the list has {len(value)}")
         return value[key]
     if isinstance(value, dict):
         if not isinstance(key, str):
-            raise wrong(f"index wants a string for a map, not {shown(go_text(key))}")
+            raise wrong(f"index wants a string for a map, not {excerpt(go_text(key))}")
         return value.get(key)
     raise wrong(f"index looks into lists and maps, not into a {kind(value)}")
 
@@ -510,11 +510,11 @@ def is_true(value: Any) -> bool:
 FUNCTIONS: Functions = {
     "json": (go_json, 1, 1),
     "prettyjson": (pretty_json, 1, 1),
-    "index": (index, 2, sys.maxsize),
+    "index": (go_index, 2, sys.maxsize),
 }
 
 
-def shown(text: str) -> str:
+def excerpt(text: str) -> str:
     longest = 40
     short = text if len(text) <= longest else text[:longest] + "…"
     return f'"{short}"' if short.isprintable() and '"' not in short else repr(short)

@@ -17,7 +17,7 @@ def resolved(name: str, is_machine: Callable[[str], bool]) -> str:
     return f"{MACHINE if is_machine(name) else HOST}{name}"
 
 
-def typed(text: str, is_machine: Callable[[str], bool]) -> str:
+def with_type(text: str, is_machine: Callable[[str], bool]) -> str:
     return resolved(text, is_machine) if text and not is_typed(text) else text
 
 
@@ -51,5 +51,5 @@ def loops(jumps: Mapping[str, str]) -> Iterator[list[str]]:
         passed.update(way)
 
 
-def shown(loop: list[str]) -> str:
+def loop_text(loop: list[str]) -> str:
     return f"jump hosts form a loop: {' -> '.join([*loop, loop[0]])}"

@@ -209,7 +209,9 @@ class Machine:
         return (json.dumps(data, indent=4) + "\n").encode()
 
 
-def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str], bool] = lambda _: False) -> Machine:
+def parse_record(
+    name: str, text: bytes, directory: str = "", is_machine: Callable[[str], bool] = lambda _: False
+) -> Machine:
     """Parse machine.json. Raises BrokenRecord.
 
     `is_machine` interprets jump hosts of earlier versions, which did not separate machines and hosts.
@@ -222,7 +224,7 @@ def parse(name: str, text: bytes, directory: str = "", is_machine: Callable[[str
     try:
         values["phase"] = Phase(values.get("phase", Phase.READY))
     except ValueError as exc:
-        raise broken(name, f"has an unknown phase ({exc})") from exc
+        raise broken_record(name, f"has an unknown phase ({exc})") from exc
     values["labels"] = {str(key): str(value) for key, value in values.get("labels", {}).items()}
     # 0.1 stored the MAC address with the engine's options.
     engine_mac = str(values.get("engine", {}).pop("mac", ""))
@@ -241,12 +243,12 @@ def read_json(name: str, text: bytes) -> dict[str, Any]:
         data = json.loads(text)
     except (ValueError, RecursionError) as exc:
         what = "is empty" if not text.strip() else f"is not JSON ({exc})"
-        raise broken(name, what) from exc
+        raise broken_record(name, what) from exc
     if not isinstance(data, dict):
-        raise broken(name, "is not a JSON object")
+        raise broken_record(name, "is not a JSON object")
     schema = data.get("schema")
     if type(schema) is not int or schema < 1:
-        raise broken(name, "has no schema version")
+        raise broken_record(name, "has no schema version")
     if schema > SCHEMA:
         raise BrokenRecord(
             f'Machine "{name}" was written by a newer machinectl (schema {schema}; this one knows {SCHEMA})',
@@ -258,20 +260,20 @@ def read_json(name: str, text: bytes) -> dict[str, Any]:
 def check_types(name: str, data: Mapping[str, Any]) -> None:
     for key in REQUIRED:
         if key not in data:
-            raise broken(name, f'has no "{key}"')
+            raise broken_record(name, f'has no "{key}"')
     for key, kind in KEYS.items():
         if key in data and not isinstance(data[key], kind):
-            raise broken(name, f'has a "{key}" that is not a {kind.__name__}')
+            raise broken_record(name, f'has a "{key}" that is not a {kind.__name__}')
 
 
 def check_safe(name: str, data: Mapping[str, Any]) -> None:
     """Refuse what machinectl never writes: terminal controls and ssh options."""
     for key in ("driver", "url"):
         if not data[key].isprintable():
-            raise broken(name, f'has a "{key}" with unprintable characters')
+            raise broken_record(name, f'has a "{key}" with unprintable characters')
     if "://-" in data["url"] or "@-" in data["url"]:
         # Some readers of docker's variables and contexts do not protect ssh from options.
-        raise broken(name, 'has a "url" that ssh could take for an option')
+        raise broken_record(name, 'has a "url" that ssh could take for an option')
 
 
 def read_jump(machine: Machine, schema: int, is_machine: Callable[[str], bool]) -> None:
@@ -281,7 +283,7 @@ def read_jump(machine: Machine, schema: int, is_machine: Callable[[str], bool]) 
     if machine.untyped_jump:
         machine.jump = resolved(machine.jump, is_machine)
     elif not (host_of(machine.jump) or is_name(machine_of(machine.jump))):
-        raise broken(machine.name, 'has a "jump" that is neither machine:NAME nor host:NAME')
+        raise broken_record(machine.name, 'has a "jump" that is neither machine:NAME nor host:NAME')
 
 
 def check_ready(machine: Machine) -> Machine:
@@ -295,7 +297,7 @@ def check_ready(machine: Machine) -> Machine:
     )
 
 
-def broken(name: str, what: str) -> BrokenRecord:
+def broken_record(name: str, what: str) -> BrokenRecord:
     return BrokenRecord(
         f'The machine.json of "{name}" {what}',
         f"Restore it from a backup, or forget the machine: machinectl rm -f {name}",

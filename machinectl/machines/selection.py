@@ -31,20 +31,20 @@ def matching(names: Sequence[str], known: Callable[[], Iterable[str]]) -> list[s
 
     there = list(known())
     found: dict[str, None] = {}
-    for name in (member for each in names for member in members(each)):
+    for name in (member for each in names for member in expand_range(each)):
         matched = [each for each in there if fnmatchcase(each, name)] if GLOB.intersection(name) else []
         found |= dict.fromkeys(matched or [name])
     return list(found)
 
 
-def members(name: str) -> list[str]:
+def expand_range(name: str) -> list[str]:
     """Expand a range. Raises UsageError."""
     if "[" not in name:
         return [name]
-    from machinectl.ranges import VALUE_RANGE, InvalidRange, expanded
+    from machinectl.ranges import VALUE_RANGE, InvalidRange, expand_ranges
 
     try:
-        return expanded(name, VALUE_RANGE)
+        return expand_ranges(name, VALUE_RANGE)
     except InvalidRange as exc:
         raise UsageError(f"{name!r}: {exc}", "Write a range as 'web[01:20]', or a glob as 'web*'") from exc
 
@@ -90,7 +90,7 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
     found = [name for name, own in labels.items() if wanted.selects(own)]
     if not found:
         there = sorted({f"{key}={value}" for own in labels.values() for key, value in own.items()})
-        raise MachineError(f"--selector {selector!r} selects no machine", told(there))
+        raise MachineError(f"--selector {selector!r} selects no machine", labels_hint(there))
     return found
 
 
@@ -100,7 +100,7 @@ def both_chosen(names: Sequence[str], selector: str) -> UsageError:
     )
 
 
-def told(labels: Sequence[str]) -> str:
+def labels_hint(labels: Sequence[str]) -> str:
     if not labels:
         return "No machine has a label. Give it one: machinectl set --label role=web <NAME>"
     more = f" and {len(labels) - MOST_TOLD} more" if len(labels) > MOST_TOLD else ""

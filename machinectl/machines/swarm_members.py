@@ -31,7 +31,7 @@ def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
     return found
 
 
-def named(store: Store, name: str) -> list[tuple[Machine, SwarmNode]]:
+def swarm_nodes(store: Store, name: str) -> list[tuple[Machine, SwarmNode]]:
     """Return the swarm of a machine, which comes first, or of that name. Raises MachineError."""
     there = all_nodes(store)
     own = next((node for machine, node in there if machine.name == name), None)

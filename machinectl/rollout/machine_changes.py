@@ -169,7 +169,7 @@ def moved_port(host: FleetHost, machine: Machine) -> str:
     asked = driver.preview(Request(machine.name, machine.directory, host.spec.options, machine.tls)).url
     if not (there == machine.url and there.startswith("tcp://") and asked.startswith("tcp://")):
         return ""
-    old, new = engine_url.parse(there), engine_url.parse(asked)
+    old, new = engine_url.parse_url(there), engine_url.parse_url(asked)
     return "" if old.port == new.port else str(engine_url.EngineURL("tcp", host=old.host, port=new.port))
 
 

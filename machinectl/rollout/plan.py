@@ -9,7 +9,7 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.fleet.reading.cross_checks import normal
 from machinectl.fleet.syntax.faults import Faults
-from machinectl.machines.jump_hosts import loops, machine_of, shown
+from machinectl.machines.jump_hosts import loop_text, loops, machine_of
 from machinectl.machines.record import PROVISION, BrokenRecord, Machine, Phase
 from machinectl.rollout.differences import differences, has_ssh, options_of, without_variables
 from machinectl.rollout.plan_steps import Action, Difference, PlanStep
@@ -76,7 +76,7 @@ def note_loops(hosts: Sequence[FleetHost], jumps: Mapping[str, str], records: By
         first = next((name for name in loop if name in places), "")
         other = next((name for name in loop if name in others), "")
         if first and other:
-            faults.add(places[first], shown(loop), f"Break the loop: machinectl set --ssh-jump none {other}")
+            faults.add(places[first], loop_text(loop), f"Break the loop: machinectl set --ssh-jump none {other}")
 
 
 def jumps_outside(names: Iterable[str], jumps: Mapping[str, str], records: ByName) -> dict[str, str]:

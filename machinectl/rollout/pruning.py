@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.hosts.parallel.rollout_order import RolloutOrder
-from machinectl.machines.jump_hosts import loops, machine_of, shown
+from machinectl.machines.jump_hosts import loop_text, loops, machine_of
 from machinectl.rollout import machine_changes
 from machinectl.rollout.restarts import not_begun
 from machinectl.rollout.results import Did, Result
@@ -49,7 +49,7 @@ def remove(run: ApplyRun, console: Console) -> Iterator[Result]:
 def in_a_loop(jumps: dict[str, str]) -> dict[str, MachineError]:
     """Return the machines in jump host loops: none can go first."""
     return {
-        name: MachineError(shown(loop), f"Break the loop: machinectl set --ssh-jump none {name}")
+        name: MachineError(loop_text(loop), f"Break the loop: machinectl set --ssh-jump none {name}")
         for loop in loops(jumps)
         for name in loop
     }

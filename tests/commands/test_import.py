@@ -25,7 +25,7 @@ from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.state import State
-from machinectl.url import parse
+from machinectl.url import parse_url
 from tests.support.docker_machine import OldStore
 from tests.support.program import COMMAND, killed_at, machinectl
 from tests.support.quiet import Quiet
@@ -753,7 +753,7 @@ def test_whatever_a_record_says_it_becomes_a_machine_that_can_be_used_or_one_lin
     elif moved.here:
         machine = store.read_ready("web")
         assert machine.url == moved.here.url
-        parse(machine.url)
+        parse_url(machine.url)
         machine.engine.check()
         assert all(remark.isprintable() for remark in moved.remarks)
         if machine.driver == "generic":

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from machinectl.commands.inspect import inspect_fields
 from machinectl.commands.ls import MachineRow
-from machinectl.go.template import parse
+from machinectl.go.template import parse_template
 from machinectl.host_changes import ConfigMerged, UnknownChange
 from machinectl.machines.docker_machine.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
@@ -154,7 +154,7 @@ def test_a_registered_host_looks_as_docker_machines_config_json() -> None:
     ],
 )
 def test_scripts_find_what_they_ask_for(template: str, expected: str) -> None:
-    assert parse(template).render(config_json(generic_machine(), DIRECTORY)) == expected
+    assert parse_template(template).render(config_json(generic_machine(), DIRECTORY)) == expected
 
 
 @pytest.mark.parametrize(

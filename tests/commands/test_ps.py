@@ -19,7 +19,7 @@ from machinectl.cli.tables.container_table import parse_format
 from machinectl.commands.ps import ContainerQuery
 from machinectl.engine import Endpoint, probe_by
 from machinectl.engine.endpoint import Deadline
-from machinectl.go.docker_ps import ellipsis, fields
+from machinectl.go.docker_ps import container_fields, ellipsis
 from machinectl.go.units import human_duration, human_size
 from machinectl.machines.record import Machine, Phase
 from tests.support import servers
@@ -174,7 +174,7 @@ class TestLikeDocker:
         ]
 
         def printed(template: str, *, whole: bool = False) -> str:
-            rows = (("orion", fields(each, whole=whole)) for each in there.containers)
+            rows = (("orion", container_fields(each, whole=whole)) for each in there.containers)
             return parse_format(template, size=False).text(rows)
 
         assert without_machine(printed("")) == docker("-H", url, "ps")
@@ -366,7 +366,7 @@ class TestStrangeAnswers:
     @given(told=JUNK)
     def test_whatever_stands_for_a_container_has_fields(self, told: Any) -> None:
         for whole in (True, False):
-            assert all(isinstance(value, str) for value in fields(told, whole=whole).values())
+            assert all(isinstance(value, str) for value in container_fields(told, whole=whole).values())
 
     @pytest.mark.parametrize(
         ("behaviour", "said"),

@@ -33,7 +33,8 @@ def looked_at(store: Store, cli: DockerCli, *, following: bool = True, **variabl
     machines = [store.read(name) for name in store.names()]
     before = sorted(cli.config.rglob("*"))
     found = {
-        check.title: check for check in docker_integration.checks(store, machines, environment, following=following)
+        check.title: check
+        for check in docker_integration.docker_checks(store, machines, environment, following=following)
     }
     assert sorted(cli.config.rglob("*")) == before
     return found

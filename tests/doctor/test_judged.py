@@ -73,7 +73,7 @@ def edited(facts: Facts, **keys: Any) -> Facts:
 
 
 def against_record(facts: Facts, change: ConfigMerged, asked: Target | None = None) -> Check:
-    return engine_configuration.against_record(facts, asked or target(), [change], SUDO)
+    return engine_configuration.configuration_check(facts, asked or target(), [change], SUDO)
 
 
 def test_a_configuration_that_is_as_it_was_left_is_well() -> None:
@@ -159,7 +159,7 @@ def test_a_unit_that_systemd_has_not_read_is_read_before_it_is_set_up_again() ->
 
 def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -> None:
     facts, change = left()
-    found = engine_configuration.against_record(facts, replace(target(), certificates={}), [change], SUDO)
+    found = engine_configuration.configuration_check(facts, replace(target(), certificates={}), [change], SUDO)
     assert found.verdict is UNKNOWN
 
 
@@ -181,7 +181,7 @@ def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -
     ids=["well", "no engine", "stopped", "not at boot", "unread", "masked"],
 )
 def test_the_service_of_an_engine(different: dict[str, Any], verdict: Verdict, seen: str, hint: str) -> None:
-    found = host_condition.service(recorded("docker", **different), SUDO, ours=True)
+    found = host_condition.service_check(recorded("docker", **different), SUDO, ours=True)
     assert found.verdict is verdict
     assert seen in found.seen
     assert hint in found.hint
@@ -189,10 +189,10 @@ def test_the_service_of_an_engine(different: dict[str, Any], verdict: Verdict, s
 
 def test_of_a_host_that_others_set_up_nothing_is_provisioned() -> None:
     stopped = recorded("docker", service=ServiceState(loaded=True))
-    assert "machinectl ssh orion systemctl start docker" in host_condition.service(stopped, ROOT, ours=False).hint
+    assert "machinectl ssh orion systemctl start docker" in host_condition.service_check(stopped, ROOT, ours=False).hint
     alpine = replace(stopped, init="openrc")
     assert (
-        host_condition.service(alpine, ROOT, ours=False).hint
+        host_condition.service_check(alpine, ROOT, ours=False).hint
         == "Start it: machinectl ssh orion rc-service docker start"
     )
 
@@ -208,25 +208,28 @@ def test_of_a_host_that_others_set_up_nothing_is_provisioned() -> None:
     ],
 )
 def test_live_restore(info: dict[str, Any], configured: bool, owed: bool, verdict: Verdict, hint: str) -> None:
-    found = host_condition.live_restore(recorded("docker", info=info), SUDO, owed=owed, configured=configured)
+    found = host_condition.live_restore_check(recorded("docker", info=info), SUDO, owed=owed, configured=configured)
     assert found.verdict is verdict
     assert hint in found.hint
 
 
 def test_a_swarm_node_has_no_live_restore_and_is_not_broken_by_that() -> None:
     node = recorded("swarm-node", info={"LiveRestoreEnabled": False})
-    assert host_condition.live_restore(replace(node, swarm=True), SUDO, owed=False, configured=True).verdict is UNKNOWN
+    assert (
+        host_condition.live_restore_check(replace(node, swarm=True), SUDO, owed=False, configured=True).verdict
+        is UNKNOWN
+    )
 
 
 def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
-    assert host_condition.clock(timedelta(seconds=0.4), SUDO).seen == "as the clock here"
-    assert host_condition.clock(timedelta(seconds=-100), SUDO).verdict is OK
+    assert host_condition.clock_check(timedelta(seconds=0.4), SUDO).seen == "as the clock here"
+    assert host_condition.clock_check(timedelta(seconds=-100), SUDO).verdict is OK
     for off, seen in ((timedelta(minutes=6), "6 minutes ahead of"), (timedelta(days=-3), "3 days behind")):
-        found = host_condition.clock(off, SUDO)
+        found = host_condition.clock_check(off, SUDO)
         assert found.verdict is BROKEN
         assert seen in found.seen
         assert "machinectl ssh orion sudo timedatectl set-ntp true" in found.hint
-    assert "typed on the host" in host_condition.clock(timedelta(days=9), None).hint
+    assert "typed on the host" in host_condition.clock_check(timedelta(days=9), None).hint
 
 
 @pytest.mark.parametrize(
@@ -241,25 +244,25 @@ def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
     ],
 )
 def test_a_disk_is_full_of_bytes_or_of_files(free: int, inodes: int, inodes_free: int, verdict: Verdict) -> None:
-    found = host_condition.room(FileSystem(100 * GB, free, inodes, inodes_free, "/dev/sda1", "/"), SUDO)
+    found = host_condition.disk_check(FileSystem(100 * GB, free, inodes, inodes_free, "/dev/sda1", "/"), SUDO)
     assert found.verdict is verdict
     assert ("sudo du -xhd1 /" in found.hint) is (verdict is not OK)
 
 
 @pytest.mark.parametrize("directory", ["/srv/my data", "/; rm -rf ~", "/'`id`$(id)", "/x\\"])
 def test_what_a_host_calls_a_directory_is_one_word_to_both_shells(directory: str) -> None:
-    found = host_condition.room(FileSystem(100 * GB, 9 * GB, 0, 0, "/dev/sda1", directory), SUDO)
+    found = host_condition.disk_check(FileSystem(100 * GB, 9 * GB, 0, 0, "/dev/sda1", directory), SUDO)
     here = shlex.split(found.hint.removeprefix("See what fills it: "))
     assert here[:3] == ["machinectl", "ssh", "orion"]
     assert shlex.split(" ".join(here[3:])) == ["sudo", "du", "-xhd1", directory]
 
 
 def test_memory_that_has_run_out() -> None:
-    found = host_condition.memory(Memory(8 * GB, 4 * GB, 0, 0), SUDO)
+    found = host_condition.memory_check(Memory(8 * GB, 4 * GB, 0, 0), SUDO)
     assert (found.verdict, found.seen) == (OK, "4GiB of 8GiB available")
-    assert host_condition.memory(Memory(8 * GB, GB // 2, 2 * GB, 2 * GB), SUDO).verdict is UNKNOWN
-    assert host_condition.memory(Memory(8 * GB, GB // 50, 2 * GB, 0), SUDO).verdict is BROKEN
-    assert host_condition.memory(Memory(0, 0, 0, 0), SUDO).verdict is UNKNOWN
+    assert host_condition.memory_check(Memory(8 * GB, GB // 2, 2 * GB, 2 * GB), SUDO).verdict is UNKNOWN
+    assert host_condition.memory_check(Memory(8 * GB, GB // 50, 2 * GB, 0), SUDO).verdict is BROKEN
+    assert host_condition.memory_check(Memory(0, 0, 0, 0), SUDO).verdict is UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -276,7 +279,7 @@ def test_memory_that_has_run_out() -> None:
 def test_what_packages_wait_for(
     reboot: tuple[str, ...] | None, replaced: tuple[str, ...], interrupted: bool, verdict: Verdict, hint: str
 ) -> None:
-    found = host_condition.restart(
+    found = host_condition.restart_check(
         Health((), Memory(0, 0, 0, 0), reboot, replaced), SUDO, "systemd", interrupted=interrupted
     )
     assert found.verdict is verdict
@@ -292,36 +295,36 @@ def test_a_certificate_is_the_same_on_record_on_the_wire_and_on_the_disk() -> No
     mine = identity()
     ours = on_disk(mine.server, mine.server_key)
     other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"])
-    found = served_certificate.served(mine.server, mine, ours, SUDO)
+    found = served_certificate.served_check(mine.server, mine, ours, SUDO)
     assert (found.verdict, found.seen.partition(":")[0]) == (OK, "that on record, and on the host")
-    assert served_certificate.served(mine.server, mine, None, SUDO).seen.startswith("that on record: ")
-    found = served_certificate.served(mine.server, mine, on_disk(other.certificate), SUDO)
+    assert served_certificate.served_check(mine.server, mine, None, SUDO).seen.startswith("that on record: ")
+    found = served_certificate.served_check(mine.server, mine, on_disk(other.certificate), SUDO)
     assert (found.verdict, found.hint) == (BROKEN, "Put the one on record back: machinectl provision orion")
-    found = served_certificate.served(other.certificate, mine, ours, SUDO)
+    found = served_certificate.served_check(other.certificate, mine, ours, SUDO)
     assert found.verdict is BROKEN
     assert found.hint == "Restart the engine: machinectl ssh orion sudo systemctl restart docker"
-    found = served_certificate.served(other.certificate, mine, on_disk(other.certificate), SUDO)
+    found = served_certificate.served_check(other.certificate, mine, on_disk(other.certificate), SUDO)
     assert found.hint == "Send the one on record: machinectl provision --force orion"
-    assert "on the host's disk is none" in served_certificate.served(mine.server, mine, on_disk(), SUDO).seen
+    assert "on the host's disk is none" in served_certificate.served_check(mine.server, mine, on_disk(), SUDO).seen
 
 
 def test_nobody_is_told_to_take_a_host_from_its_owner_without_a_word() -> None:
     mine = identity()
     other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"]).certificate
-    found = served_certificate.served(other, mine, on_disk(other), SUDO, lost_to='the machine "rigel"')
+    found = served_certificate.served_check(other, mine, on_disk(other), SUDO, lost_to='the machine "rigel"')
     assert found.seen.endswith('the machine "rigel" has set the host up since')
     assert found.hint.startswith("Forget this machine, and leave the host to its owner: machinectl rm --forget orion;")
-    assert served_certificate.served(other, mine, None, SUDO).hint.endswith(": machinectl provision orion")
+    assert served_certificate.served_check(other, mine, None, SUDO).hint.endswith(": machinectl provision orion")
 
 
 def test_a_certificate_that_is_served_runs_out() -> None:
     mine = identity()
     later = datetime.now(UTC) + timedelta(days=certs.SERVER_DAYS - 9)
-    found = served_certificate.served(mine.server, mine, None, SUDO, later)
+    found = served_certificate.served_check(mine.server, mine, None, SUDO, later)
     assert (found.verdict, found.hint) == (UNKNOWN, "Renew it: machinectl regenerate-certs orion")
-    found = served_certificate.served(mine.server, mine, None, SUDO, later + timedelta(days=20))
+    found = served_certificate.served_check(mine.server, mine, None, SUDO, later + timedelta(days=20))
     assert found.verdict is BROKEN
     theirs = replace(mine, server=b"", server_key=b"")
-    assert "certs import orion" in served_certificate.served(mine.server, theirs, None, SUDO, later).hint
-    assert served_certificate.served(mine.server, theirs, None, SUDO).verdict is OK
-    assert served_certificate.served(b"none", mine, None, SUDO).verdict is UNKNOWN
+    assert "certs import orion" in served_certificate.served_check(mine.server, theirs, None, SUDO, later).hint
+    assert served_certificate.served_check(mine.server, theirs, None, SUDO).verdict is OK
+    assert served_certificate.served_check(b"none", mine, None, SUDO).verdict is UNKNOWN

@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 from machinectl import certs
 from machinectl.doctor import docker_client
 from machinectl.doctor.check import Verdict
-from machinectl.doctor.engine_connectivity import way_to
+from machinectl.doctor.engine_connectivity import reach_engine
 from machinectl.doctor.host_condition import Shell
-from machinectl.doctor.machine_checks import Inside, examine, judged
-from machinectl.doctor.machine_checks import of_store as kept_of
-from machinectl.doctor.this_computer import of_store
+from machinectl.doctor.machine_checks import Inside, all_checks, check_machine
+from machinectl.doctor.machine_checks import file_checks as kept_of
+from machinectl.doctor.this_computer import store_checks
 from machinectl.errors import MachineError
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
@@ -70,7 +70,7 @@ def machine_at(store: Store, url: str, *, directory: Path | None = None, ca: byt
 
 
 def looked_at(store: Store, timeout: float = 5, name: str = "orion") -> dict[str, Check]:
-    return {check.title: check for check in examine(store, Quiet(), name, Access(), timeout)}
+    return {check.title: check for check in check_machine(store, Quiet(), name, Access(), timeout)}
 
 
 def verdicts(checks: dict[str, Check]) -> dict[str, Verdict]:
@@ -244,9 +244,9 @@ def test_an_engine_that_no_longer_understands_the_docker_cli_here_is_told(
 
 def test_the_docker_cli_says_what_it_speaks_without_an_engine() -> None:
     need("docker")
-    assert re.fullmatch(r"1\.\d+", docker_client.spoken(os.environ["PATH"]))
-    assert docker_client.understood("1.50", "", "strange").verdict is OK
-    assert docker_client.understood("1.9", "1.12", "1.41").verdict is BROKEN
+    assert re.fullmatch(r"1\.\d+", docker_client.client_api_version(os.environ["PATH"]))
+    assert docker_client.api_check("1.50", "", "strange").verdict is OK
+    assert docker_client.api_check("1.9", "1.12", "1.41").verdict is BROKEN
 
 
 def test_a_clock_is_read_off_the_engines_answers(store: Store) -> None:
@@ -267,7 +267,7 @@ def test_a_clock_is_read_off_the_engines_answers(store: Store) -> None:
 def test_an_engine_that_means_harm_keeps_nobody_and_moves_no_cursor(name: str) -> None:
     behaviour: Behaviour = {**hostile_engine.ENDING, **hostile_engine.ENDLESS}[name]
     with serving(behaviour) as port:
-        way = way_to(Machine("orion", "none", url=f"tcp://127.0.0.1:{port}"), 0.5)
+        way = reach_engine(Machine("orion", "none", url=f"tcp://127.0.0.1:{port}"), 0.5)
     for check in way.checks:
         assert (check.seen + check.hint).isprintable()
     # One that resets may do so while it is being reached: then nothing is said of TLS.
@@ -468,7 +468,7 @@ def test_whatever_a_record_holds_the_store_is_judged(record: dict[str, Any]) -> 
         whole = {"schema": 1, "driver": "none", "url": "tcp://127.0.0.1:1", "tls": False, **record}
         Path(root, "machines", "odd").mkdir()
         Path(root, "machines", "odd", "machine.json").write_text(json.dumps(whole))
-        assert [check for check in of_store(store) if check.title == "Records"]
+        assert [check for check in store_checks(store) if check.title == "Records"]
         with suppress(MachineError):
             assert of_host_and_store(store.read("odd"), store)
 
@@ -478,7 +478,7 @@ def of_host_and_store(machine: Machine, store: Store) -> list[Check]:
     facts = parse((FACTS / "provisioned").read_bytes())
     health = Health((), Memory(0, 0, 0, 0))
     inside = Inside((), Shell(machine.name), facts, health, timedelta())
-    return [*kept_of(store, machine), *judged(machine, way_to(machine, 0.2), inside, "1.50")]
+    return [*kept_of(store, machine), *all_checks(machine, reach_engine(machine, 0.2), inside, "1.50")]
 
 
 def test_the_commands_are_those_of_the_store_that_was_named(store: Store) -> None:

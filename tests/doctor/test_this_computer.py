@@ -142,11 +142,11 @@ def test_a_store_that_is_a_file_or_cannot_be_read_is_told(tmp_path: Path) -> Non
 
 
 def test_a_docker_that_is_not_dockers(tmp_path: Path) -> None:
-    assert docker_client.docker_cli(str(tmp_path)).verdict is BROKEN
+    assert docker_client.cli_check(str(tmp_path)).verdict is BROKEN
     docker = program(tmp_path / "docker", "echo podman version 5.4.2")
-    assert docker_client.docker_cli(str(tmp_path)).verdict is UNKNOWN
+    assert docker_client.cli_check(str(tmp_path)).verdict is UNKNOWN
     program(docker, "exit 3")
-    assert docker_client.docker_cli(str(tmp_path)).seen == f"{docker} does not say its version"
+    assert docker_client.cli_check(str(tmp_path)).seen == f"{docker} does not say its version"
 
 
 def test_systemds_machinectl_is_told_from_ours_by_asking_it(tmp_path: Path) -> None:
@@ -155,20 +155,20 @@ def test_systemds_machinectl_is_told_from_ours_by_asking_it(tmp_path: Path) -> N
         need("machinectl")
     mine = program(tmp_path / "machinectl", "echo ours")
     system = os.path.dirname(theirs or "")
-    found = this_computer.which_machinectl(f"{tmp_path}:{system}", "")
+    found = this_computer.program_check(f"{tmp_path}:{system}", "")
     assert found.verdict is OK
     assert found.seen.endswith(f"systemd's comes after it: {theirs}")
-    found = this_computer.which_machinectl(f"{system}:{tmp_path}", str(mine))
+    found = this_computer.program_check(f"{system}:{tmp_path}", str(mine))
     assert found.verdict is BROKEN
     assert found.hint == f"Put this one first: export PATH={tmp_path}:$PATH"
     first = ["sh", "-c", f"{found.hint.partition(': ')[2]}; command -v machinectl"]
     typed = subprocess.run(first, env={"PATH": f"{system}:/bin"}, capture_output=True, text=True, check=True)
     assert typed.stdout.strip() == str(mine)
-    assert this_computer.which_machinectl(str(tmp_path / "empty"), "").verdict is UNKNOWN
+    assert this_computer.program_check(str(tmp_path / "empty"), "").verdict is UNKNOWN
 
 
 def shell_of(*machines: Machine, **environment: str) -> list[Check]:
-    return list(shell_environment.checks(environment, machines))
+    return list(shell_environment.shell_checks(environment, machines))
 
 
 @pytest.mark.parametrize(
@@ -217,27 +217,29 @@ def entry(path: str, mode: int, uid: int = 1000) -> store_files.Entry:
 
 
 def test_modes_are_judged_by_who_reads_and_what_is_secret() -> None:
-    me, root = store_files.Reader(1000), store_files.Reader(0)
+    me, root = 1000, 0
     directory, secret = entry("/s", stat.S_IFDIR | 0o700), entry("/s/key.pem", stat.S_IFREG | 0o600)
     public = entry("/s/ca.pem", stat.S_IFREG | 0o644)
-    assert store_files.private("/s", [directory, secret, public], me).verdict is OK
-    assert store_files.private("/s", [directory, secret._replace(uid=7)], me).hint.endswith("sudo chown -R $(id -u) /s")
-    assert store_files.private("/s", [directory, secret._replace(uid=7)], root).verdict is OK
-    found = store_files.private("/s", [directory, *[secret._replace(mode=stat.S_IFREG | 0o640)] * 5], me)
+    assert store_files.privacy_check("/s", [directory, secret, public], me).verdict is OK
+    assert store_files.privacy_check("/s", [directory, secret._replace(uid=7)], me).hint.endswith(
+        "sudo chown -R $(id -u) /s"
+    )
+    assert store_files.privacy_check("/s", [directory, secret._replace(uid=7)], root).verdict is OK
+    found = store_files.privacy_check("/s", [directory, *[secret._replace(mode=stat.S_IFREG | 0o640)] * 5], me)
     assert found.verdict is BROKEN
     assert found.seen.endswith("/s/key.pem and 2 more")
 
 
 def test_a_machine_without_the_certificates_that_it_needs_is_told(store: Store) -> None:
     bare = added(store, Machine("bare", "none", url="tcp://192.0.2.7:2376", tls=True))
-    assert store_files.certificates(store, bare).hint.endswith("machinectl certs import bare <DIR>")
+    assert store_files.certificates_check(store, bare).hint.endswith("machinectl certs import bare <DIR>")
     certs_create(bare.directory, ["192.0.2.7"])
-    assert store_files.certificates(store, bare).verdict is OK
+    assert store_files.certificates_check(store, bare).verdict is OK
     shutil.copy(Path(certified(store, "other").directory, "key.pem"), bare.directory)
-    assert store_files.certificates(store, bare).verdict is BROKEN
+    assert store_files.certificates_check(store, bare).verdict is BROKEN
 
 
 def test_what_a_record_says_is_pending_is_typed_by_nobody(store: Store) -> None:
     machine = added(store, Machine("orion", "none", url="unix:///x.sock"))
     machine.pending = "provision x; rm -rf ~;"
-    assert store_files.record(store, machine).hint == "Apply it: machinectl provision orion"
+    assert store_files.record_check(store, machine).hint == "Apply it: machinectl provision orion"

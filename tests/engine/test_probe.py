@@ -27,7 +27,7 @@ from machinectl.engine.ssh_dial import command, explained
 from machinectl.errors import UsageError, one_line
 from machinectl.machines.record import Machine
 from machinectl.state import State
-from machinectl.url import parse
+from machinectl.url import parse_url
 from tests.support import servers
 from tests.support.real import need
 from tests.support.registered import added
@@ -802,13 +802,13 @@ DIAL_STDIO = "failed to open the raw stream connection: dial unix /var/run/docke
 
 class TestOverSSH:
     def test_the_command_is_the_docker_clis_own_and_asks_nothing(self) -> None:
-        url = parse("ssh://ops@192.168.0.29:2222")
+        url = parse_url("ssh://ops@192.168.0.29:2222")
         assert " ".join(command(url, ["-i", "/key"], 9.5)) == (
             "ssh -o BatchMode=yes -i /key -o ConnectTimeout=10 -T -l ops -p 2222 192.168.0.29 docker system dial-stdio"
         )
 
     def test_the_command_leaves_to_ssh_what_the_url_does_not_say(self) -> None:
-        assert command(parse("ssh://orion"), [], None)[3:] == ["-T", "orion", "docker system dial-stdio"]
+        assert command(parse_url("ssh://orion"), [], None)[3:] == ["-T", "orion", "docker system dial-stdio"]
 
     @pytest.mark.parametrize(
         ("said", "state", "hint"),

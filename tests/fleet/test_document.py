@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machinectl.fleet.syntax.document import DEEPEST, MOST_NODES, Listed, Mapped, Node, Scalar, read
+from machinectl.fleet.syntax.document import DEEPEST, MOST_NODES, Listed, Mapped, Node, Scalar, read_mapping
 from machinectl.fleet.syntax.faults import Faults, Place, WrongFile
 from machinectl.fleet.syntax.interpolation import LONGEST
 from machinectl.fleet.syntax.yaml_errors import place_of
@@ -25,7 +25,7 @@ def tree(node: Node) -> object:
 
 def document(text: str) -> Mapped:
     found = Faults("fleet.yaml")
-    root = read(textwrap.dedent(text).encode(), found)
+    root = read_mapping(textwrap.dedent(text).encode(), found)
     found.tell()
     return root
 
@@ -48,7 +48,7 @@ def test_all_scalars_are_texts_with_their_places() -> None:
 
 
 def test_places_count_characters_in_every_kind_of_line() -> None:
-    root = read(
+    root = read_mapping(
         "\ufeff# \u00fc\r\n\u00fc\U0001f600: {\u00fc: a, b: \U0001f600, c: d}\r\ne: f\rg: h".encode(), Faults("f")
     )
     assert [entry.place for entry in root.entries.values()] == [Place(2, 1), Place(3, 1), Place(4, 1)]
@@ -114,7 +114,7 @@ def test_what_is_no_yaml_of_a_fleet_is_refused_by_its_place(text: str, said: str
 
 def test_where_the_parser_gives_up_the_line_before_is_to_be_looked_at() -> None:
     with pytest.raises(WrongFile) as raised:
-        read(b"hosts:\n  orion:\n    driver:none\n    url: unix:///run/orion.sock", Faults("f"))
+        read_mapping(b"hosts:\n  orion:\n    driver:none\n    url: unix:///run/orion.sock", Faults("f"))
     assert raised.value.hint.startswith("Look at the line before, too: ")
 
 
@@ -131,7 +131,7 @@ def test_bytes_that_are_not_utf_8_are_refused_by_their_place() -> None:
         ("\u00fc: \u00fc".encode() + b"\xc3", "1:5"),
     ):
         with pytest.raises(WrongFile, match=f"f:{place}: This is not UTF-8: save the file as UTF-8"):
-            read(data, Faults("f"))
+            read_mapping(data, Faults("f"))
 
 
 def laughs(first: str, more: str) -> str:

@@ -19,7 +19,7 @@ from machinectl import ranges
 from machinectl.commands.fleet.import_ import fleet_import
 from machinectl.errors import MachineError
 from machinectl.fleet.foreign import ansible_ini, ansible_yaml, openssh_config
-from machinectl.fleet.foreign.importing import as_name, hosts_in, imported, kind_of
+from machinectl.fleet.foreign.importing import as_name, hosts_in, import_file, kind_of
 from machinectl.fleet.foreign.sources import Notes, WrongSource
 from machinectl.fleet.reading.fleet_file import parse_fleet
 from machinectl.fleet.syntax.faults import WrongFile
@@ -216,7 +216,7 @@ def test_what_is_in_a_vault_is_passed_over(tmp_path: Path) -> None:
         tmp_path, {"i.yml": text, "group_vars/all/vault.yml": vault, "group_vars/all/plain.yml": "ansible_port: 7\n"}
     )
     notes = Notes()
-    words = imported(str(tmp_path / "i.yml"), "", [], notes)
+    words = import_file(str(tmp_path / "i.yml"), "", [], notes)
     assert "generic-ssh-port: 7" in words
     assert "generic-ssh-user" not in words
     assert list(notes.lines) == [
@@ -250,7 +250,7 @@ def test_what_is_in_a_vault_is_passed_over(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_in_an_ini_inventory_is_told_with_its_line(text: str, line: int, said: str) -> None:
     with pytest.raises(WrongSource, match=rf"^hosts:{line}: .*{re.escape(said)}"):
-        ansible_ini.parse(text, "hosts").taken(Notes())
+        ansible_ini.parse_ini(text, "hosts").taken(Notes())
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_what_is_wrong_in_an_ini_inventory_is_told_with_its_line(text: str, line
 )
 def test_what_is_wrong_in_a_yaml_inventory_is_told_with_its_line(text: str, line: int, said: str) -> None:
     with pytest.raises(WrongSource, match=rf"^i\.yml:{line}: .*{re.escape(said)}"):
-        ansible_yaml.parse(text, "i.yml").taken(Notes())
+        ansible_yaml.parse_yaml(text, "i.yml").taken(Notes())
 
 
 def test_a_file_that_laughs_a_billion_times_is_refused() -> None:
@@ -281,7 +281,7 @@ def test_a_file_that_laughs_a_billion_times_is_refused() -> None:
         for before, name in itertools.pairwise("abcdefghij")
     ]
     with pytest.raises(WrongSource, match="more than 1000000 values"):
-        ansible_yaml.parse("\n".join(lines), "i.yml")
+        ansible_yaml.parse_yaml("\n".join(lines), "i.yml")
 
 
 CONFIG = """\
@@ -327,7 +327,7 @@ def test_hosts_are_what_ssh_itself_makes_of_them(config: Path) -> None:
     text = config.read_text()
     # ssh looks for what is included in ~/.ssh.
     (config.parent / "asked").write_text(text.replace("conf.d", f"{config.parent}/conf.d"))
-    hosts = openssh_config.parse(text, str(config), Notes())
+    hosts = openssh_config.parse_ssh_config(text, str(config), Notes())
     assert [host.name for host in hosts] == ["inner", "web1.lan", "bastion", "web2.lan", "x.lan", "in_house"]
     for host in hosts:
         command: list[str | Path] = ["ssh", "-F", config.parent / "asked", "-G", host.name]
@@ -369,7 +369,7 @@ def test_a_config_becomes_a_fleet_that_can_be_read(store: Store, config: Path) -
 )
 def test_what_is_wrong_in_a_config_is_told_with_its_line(text: str, line: int, said: str) -> None:
     with pytest.raises(WrongSource, match=rf"^config:{line}: .*{re.escape(said)}"):
-        openssh_config.parse(text, "config", Notes())
+        openssh_config.parse_ssh_config(text, "config", Notes())
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ def test_what_is_wrong_in_a_config_is_told_with_its_line(text: str, line: int, s
 def test_a_jump_host_is_a_host_of_the_file_or_told_in_full(tmp_path: Path, config: str, jump: str) -> None:
     path = tmp_path / "config"
     path.write_text(config)
-    fleet = parse_fleet(imported(str(path), "", [], Notes()).encode(), "fleet.yaml", (), {})
+    fleet = parse_fleet(import_file(str(path), "", [], Notes()).encode(), "fleet.yaml", (), {})
     jumps = {host.name: host.spec.jump for host in fleet.hosts}
     assert jumps["a"] == jump
     assert jumps.get("gate", "") == ""
@@ -397,7 +397,7 @@ def test_words_of_a_config_are_parted_as_ssh_does(tmp_path: Path) -> None:
     need("ssh")
     path = tmp_path / "config"
     path.write_text('Host "a" \'b\' # don\'t\n  User a#b\n  IdentityFile "/k/a b"\\c # it is\n\tHostName=x.lan # "\n')
-    hosts = openssh_config.parse(path.read_text(), str(path), Notes())
+    hosts = openssh_config.parse_ssh_config(path.read_text(), str(path), Notes())
     assert [host.name for host in hosts] == ["a", "b"]
     said = subprocess.run(
         ["ssh", "-F", path, "-G", "b"], capture_output=True, text=True, check=True
@@ -410,7 +410,7 @@ def test_files_that_include_themselves_come_to_an_end(tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text("Include config\nHost a\n")
     with pytest.raises(WrongSource, match="files include each other more than 16 levels deep"):
-        imported(str(path), "ssh-config", [], Notes())
+        import_file(str(path), "ssh-config", [], Notes())
 
 
 @pytest.mark.parametrize(
@@ -457,7 +457,7 @@ def test_what_is_no_such_file_is_told(tmp_path: Path) -> None:
         (nul, f"{nul}:2: here is a NUL"),
     ):
         with pytest.raises(MachineError, match=re.escape(said)):
-            imported(str(path), "", [], Notes())
+            import_file(str(path), "", [], Notes())
 
 
 @given(st.integers(0, 300), st.integers(0, 50), st.integers(1, 9), st.integers(0, 5), st.text("ab."))
@@ -508,7 +508,7 @@ def test_whatever_is_taken_over_can_be_read(text: str, kind: str) -> None:
         path = Path(directory, "hosts")
         path.write_text(text, encoding="utf-8", newline="")
         try:
-            words = imported(str(path), kind, [], Notes())
+            words = import_file(str(path), kind, [], Notes())
         except WrongFile:
             raise
         except MachineError:
@@ -520,7 +520,7 @@ def test_whatever_is_taken_over_can_be_read(text: str, kind: str) -> None:
 def test_a_group_that_no_label_can_be_called_is_called_otherwise(tmp_path: Path) -> None:
     path = tmp_path / "hosts"
     path.write_text("[a=b\x1b$]\nx\n")
-    (host,) = parse_fleet(imported(str(path), "", [], Notes()).encode(), "fleet.yaml", (), {}).hosts
+    (host,) = parse_fleet(import_file(str(path), "", [], Notes()).encode(), "fleet.yaml", (), {}).hosts
     assert host.spec.labels == {"a-b-$": ""}
 
 
@@ -548,7 +548,7 @@ def test_names_are_not_compared_with_all_patterns(monkeypatch: pytest.MonkeyPatc
     lines = [f"Host h{n}.lan\nHostName 10.0.0.{n}\nProxyJump h0.lan\nHost h{n}.*\nUser u{n}" for n in range(count)]
     lines += [f"Host *{n}-w *{n}z?\nPort 1\nHost ?{n}.l?n\nPort {n}" for n in range(count)]
     several = " ".join(f"p{n}-* !q{n}-*" for n in range(count))
-    found = openssh_config.parse("\n".join([*lines, f"Host * {several}\nIdentityFile k"]), "config", Notes())
+    found = openssh_config.parse_ssh_config("\n".join([*lines, f"Host * {several}\nIdentityFile k"]), "config", Notes())
     assert [(host.user, host.port, host.key) for host in found] == [(f"u{n}", str(n), "k") for n in range(count)]
     # Each name is matched only against patterns that share a literal part with it.
     assert compared < 20 * count
@@ -559,7 +559,7 @@ def test_a_file_that_is_long_and_odd_is_looked_through_once() -> None:
     assert kind_of("\n" * 1_000_000 + "[\n" * 100_000) == "ansible"
     names = [f"h{number}" for number in range(20_000)]
     lines = [f"Host {' '.join(names)}\nUser all", *(f"Host {name}\nUser {name}\nPort 7" for name in names[:5000])]
-    found = openssh_config.parse("\n".join(["Host !h7 h*\nPort 2222", *lines]), "config", Notes())
+    found = openssh_config.parse_ssh_config("\n".join(["Host !h7 h*\nPort 2222", *lines]), "config", Notes())
     assert [host.name for host in found] == names
     assert {(host.name, host.user, host.port) for host in found[6:9]} == {
         ("h6", "all", "2222"),

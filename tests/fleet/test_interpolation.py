@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.fleet.syntax.interpolation import DEEPEST, Unexpandable, expanded
+from machinectl.fleet.syntax.interpolation import DEEPEST, Unexpandable, expand_variables
 
 ENVIRONMENT = {"A": "a", "EMPTY": "", "_B1": "b", "DOLLAR": "${A}$$"}
 
@@ -40,7 +40,7 @@ ENVIRONMENT = {"A": "a", "EMPTY": "", "_B1": "b", "DOLLAR": "${A}$$"}
     ],
 )
 def test_variables_are_filled_in_as_compose_does(text: str, comes_to: str) -> None:
-    assert expanded(text, ENVIRONMENT) == comes_to
+    assert expand_variables(text, ENVIRONMENT) == comes_to
 
 
 @pytest.mark.parametrize(
@@ -62,22 +62,22 @@ def test_variables_are_filled_in_as_compose_does(text: str, comes_to: str) -> No
 )
 def test_what_cannot_be_filled_in_says_why(text: str, why: str) -> None:
     with pytest.raises(Unexpandable) as raised:
-        expanded(text, ENVIRONMENT)
+        expand_variables(text, ENVIRONMENT)
     assert why in str(raised.value)
 
 
 @given(st.text())
 def test_a_text_with_its_dollars_doubled_is_what_it_was(text: str) -> None:
-    assert expanded(text.replace("$", "$$"), {}) == text
+    assert expand_variables(text.replace("$", "$$"), {}) == text
 
 
 @given(st.text(), st.text(), st.text())
 def test_what_a_variable_holds_is_filled_in_as_it_is(before: str, value: str, after: str) -> None:
     text = f"{before.replace('$', '$$')}${{A}}{after.replace('$', '$$')}"
-    assert expanded(text, {"A": value}) == f"{before}{value}{after}"
+    assert expand_variables(text, {"A": value}) == f"{before}{value}{after}"
 
 
 @given(st.text("${}:-AB ") | st.text())
 def test_no_text_makes_anything_but_a_text_or_a_reason(text: str) -> None:
     with suppress(Unexpandable):
-        assert isinstance(expanded(text, {"A": "geheim"}), str)
+        assert isinstance(expand_variables(text, {"A": "geheim"}), str)

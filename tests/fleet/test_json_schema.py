@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from machinectl.fleet.json_schema import schema
+from machinectl.fleet.json_schema import make_schema
 from machinectl.fleet.keys import Drivers
 from tests.support.fleet_file import faults, parsed
 from tests.support.program import machinectl
@@ -23,7 +23,7 @@ EXAMPLES = {
 
 @cache
 def made() -> dict[str, Any]:
-    return schema(Drivers())
+    return make_schema(Drivers())
 
 
 @cache

@@ -264,7 +264,7 @@ def test_a_thousand_hosts_cost_a_look_at_each_text_and_not_more(monkeypatch: pyt
         looked[text] += 1
         return text
 
-    monkeypatch.setattr(key_values, "expanded", look)
+    monkeypatch.setattr(key_values, "expand_variables", look)
     hosts = "".join(f"  h{n}: {{generic-ip-address: h{n}, groups: [web]}}\n" for n in range(1000))
     fleet = parsed(
         "defaults: {driver: generic, generic-ssh-user: ops}\n"

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from machinectl.commands.fleet.init import TEMPLATE, fleet_init
 from machinectl.driver import Option
 from machinectl.driver.installed_drivers import load
-from machinectl.fleet.foreign.importing import imported
+from machinectl.fleet.foreign.importing import import_file
 from machinectl.fleet.foreign.sources import Notes
 from machinectl.fleet.reading.fleet_file import parse_fleet
-from machinectl.fleet.writing.draft import PLAIN_IN_BRACKETS, Draft, comment, scalar, settled, text
-from machinectl.fleet.writing.machine_entry import described
+from machinectl.fleet.writing.draft import PLAIN_IN_BRACKETS, Draft, comment, settled, yaml_scalar, yaml_text
+from machinectl.fleet.writing.machine_entry import machine_entry
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.store_paths import NoSuchMachine
@@ -90,15 +90,15 @@ def read(words: str, store: Store | None = None) -> Fleet:
 @given(value=TEXTS | AWKWARD)
 def test_a_text_is_the_same_when_it_is_read_wherever_it_stands(loader: str, value: str) -> None:
     loading = getattr(yaml, loader, yaml.SafeLoader)
-    flow = scalar(value, PLAIN_IN_BRACKETS)
-    for document in (f"a:\n  {scalar(value)}: {scalar(value)}\n", f"a: {{{flow}: {flow}}}\n"):
+    flow = yaml_scalar(value, PLAIN_IN_BRACKETS)
+    for document in (f"a:\n  {yaml_scalar(value)}: {yaml_scalar(value)}\n", f"a: {{{flow}: {flow}}}\n"):
         assert yaml.load(document, Loader=loading) == {"a": {value: value}}
     assert yaml.load(f"a: [{flow}, {flow}]\n", Loader=loading) == {"a": [value, value]}
 
 
 @given(value=VALUES | AWKWARD)
 def test_a_value_is_no_variable_of_the_environment(value: str) -> None:
-    words = f"hosts: {{a: {{driver: none, url: tcp://a, labels: {{b: {text(value, PLAIN_IN_BRACKETS)}}}}}}}\n"
+    words = f"hosts: {{a: {{driver: none, url: tcp://a, labels: {{b: {yaml_text(value, PLAIN_IN_BRACKETS)}}}}}}}\n"
     (host,) = read(words).hosts
     assert host.spec.labels == {"b": value}
 
@@ -165,7 +165,7 @@ def machines(draw: st.DrawFn, name: str) -> Machine:
 @given(st.data())
 def test_plan_finds_nothing_to_do_on_what_is_written_of_the_machines(data: st.DataObject) -> None:
     records = {name: data.draw(machines(name)) for name in data.draw(NAMES)}
-    hosts = [described(machine, OPTIONS[machine.driver]) for machine in records.values()]
+    hosts = [machine_entry(machine, OPTIONS[machine.driver]) for machine in records.values()]
     draft = settled(Draft(("A heading",), hosts, OPTIONS), records)
     fleet = read(draft.text())
     untold = {host.name for host in hosts if host.remarks}
@@ -244,7 +244,7 @@ def test_who_is_behind_a_host_that_is_left_out_is_left_out_too(tmp_path: Path) -
     hosts = "".join(f"Host {name}\nProxyJump {jump}\n" for jump, name in itertools.pairwise(names))
     path.write_text(f"Host h0\nHostName not/a/name\nHost free\n{hosts}")
     notes = Notes()
-    assert [host.name for host in read(imported(str(path), "", [], notes)).hosts] == ["free"]
+    assert [host.name for host in read(import_file(str(path), "", [], notes)).hosts] == ["free"]
     assert "h299 is left out: its jump host h298 is" in notes.lines
 
 
@@ -271,7 +271,7 @@ def test_a_secret_is_not_written_but_told_of(store: Store) -> None:
 def test_an_option_that_is_secret_is_told_of_by_the_file_that_it_takes() -> None:
     machine = Machine("orion", "cloud")
     machine.options = {"cloud-size": "big"}
-    said = described(machine, [Option("cloud-token", "Who pays.", secret=True), Option("cloud-size", "How big.")])
+    said = machine_entry(machine, [Option("cloud-token", "Who pays.", secret=True), Option("cloud-size", "How big.")])
     assert said.keys == {"cloud-size": "big"}
     assert said.remarks == ("cloud-token-file is needed to create it again",)
 

@@ -3,11 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.go.tabwriter import align, table
+from machinectl.go.tabwriter import align, aligned_table
 
 
 def test_columns_are_at_least_three_blanks_apart() -> None:
-    assert table(["NAME", "URL"], [["orionbox", "tcp://a"], ["m2", ""]]) == "NAME       URL\norionbox   tcp://a\nm2\n"
+    assert (
+        aligned_table(["NAME", "URL"], [["orionbox", "tcp://a"], ["m2", ""]])
+        == "NAME       URL\norionbox   tcp://a\nm2\n"
+    )
 
 
 def test_a_line_with_fewer_cells_ends_a_column_as_in_gos_tabwriter() -> None:

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from machinectl.errors import UsageError
-from machinectl.go.template import parse
+from machinectl.go.template import parse_template
 from machinectl.go.value_format import go_duration, go_float, go_json, pretty_json
 
 INSPECTED = {
@@ -71,11 +71,11 @@ VALUES: dict[str, Any] = {
     ],
 )
 def test_what_scripts_ask_of_inspect_is_answered_as_go_does(template: str, expected: str) -> None:
-    assert parse(template).render(INSPECTED) == expected
+    assert parse_template(template).render(INSPECTED) == expected
 
 
 def test_prettyjson_is_indented_as_docker_machine_does() -> None:
-    assert parse("{{prettyjson .HostOptions}}").render(INSPECTED) == (
+    assert parse_template("{{prettyjson .HostOptions}}").render(INSPECTED) == (
         """{
     "EngineOptions": {
         "ArbitraryFlags": [
@@ -96,7 +96,7 @@ def test_prettyjson_is_indented_as_docker_machine_does() -> None:
     }
 }"""
     )
-    assert parse("{{prettyjson .}}").render({"a": [], "b": {}}) == '{\n    "a": [],\n    "b": {}\n}'
+    assert parse_template("{{prettyjson .}}").render({"a": [], "b": {}}) == '{\n    "a": [],\n    "b": {}\n}'
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,11 @@ def test_prettyjson_is_indented_as_docker_machine_does() -> None:
     ],
 )
 def test_the_language_is_gos(template: str, expected: str) -> None:
-    assert parse(template).render(VALUES) == expected
+    assert parse_template(template).render(VALUES) == expected
 
 
 def test_a_root_that_is_null_has_no_values() -> None:
-    assert parse("{{.}} {{.A.B}} {{$}} {{json .}} {{range .}}{{else}}none{{end}}").render(None) == (
+    assert parse_template("{{.}} {{.A.B}} {{$}} {{json .}} {{range .}}{{else}}none{{end}}").render(None) == (
         "<no value> <no value> <no value> null none"
     )
 
@@ -176,7 +176,7 @@ def test_a_root_that_is_null_has_no_values() -> None:
 )
 def test_what_is_not_supported_is_named(template: str, named: str) -> None:
     with pytest.raises(UsageError) as refused:
-        parse(template)
+        parse_template(template)
     assert refused.value.cause == f"The template cannot be used: {named} is not supported"
     assert "{{.Name}}" in refused.value.hint
 
@@ -213,7 +213,7 @@ def test_what_is_not_supported_is_named(template: str, named: str) -> None:
 )
 def test_a_template_that_is_wrong_is_refused_before_anything_is_asked(template: str, said: str) -> None:
     with pytest.raises(UsageError) as refused:
-        parse(template)
+        parse_template(template)
     assert said in refused.value.cause
 
 
@@ -234,7 +234,7 @@ def test_a_template_that_is_wrong_is_refused_before_anything_is_asked(template: 
 )
 def test_where_go_stops_at_the_data_so_do_we(template: str, said: str) -> None:
     with pytest.raises(UsageError) as refused:
-        parse(template).render(VALUES)
+        parse_template(template).render(VALUES)
     assert said in refused.value.cause
 
 
@@ -243,13 +243,13 @@ def test_where_go_stops_at_the_data_so_do_we(template: str, said: str) -> None:
 )
 def test_a_field_that_rows_do_not_have_is_named_with_those_they_have(template: str) -> None:
     with pytest.raises(UsageError) as refused:
-        parse(template, fields=("Name", "State"))
+        parse_template(template, fields=("Name", "State"))
     assert refused.value.cause == 'The template cannot be used: there is no field "Nope"'
     assert refused.value.hint == "The fields are Name, State"
 
 
 def test_fields_of_what_a_row_holds_are_not_the_rows() -> None:
-    template = parse("{{range .Options}}{{.Nope}}{{end}}{{.Options.Nope}}", fields=("Name", "Options"))
+    template = parse_template("{{range .Options}}{{.Nope}}{{end}}{{.Options.Nope}}", fields=("Name", "Options"))
     assert template.render({"Name": "a", "Options": {}}) == "<no value>"
 
 
@@ -265,20 +265,20 @@ def test_fields_of_what_a_row_holds_are_not_the_rows() -> None:
     ],
 )
 def test_a_template_tells_which_fields_it_reads(template: str, fields: set[str]) -> None:
-    assert parse(template).fields == fields
+    assert parse_template(template).fields == fields
 
 
 def test_backslash_t_and_n_outside_of_actions_stand_for_tab_and_newline() -> None:
-    template = parse(r'{{.Name}}\t{{"\t"}}{{`\n`}}\n', escapes=True)
+    template = parse_template(r'{{.Name}}\t{{"\t"}}{{`\n`}}\n', escapes=True)
     assert template.render({"Name": "a"}) == "a\t\t\\n\n"
 
 
 def test_half_a_surrogate_pair_is_replaced_so_that_the_text_can_be_written() -> None:
-    assert parse("{{.}} {{json .}}\udcff").render("a\ud800") == 'a\ufffd "a\ufffd"\ufffd'
+    assert parse_template("{{.}} {{json .}}\udcff").render("a\ud800") == 'a\ufffd "a\ufffd"\ufffd'
 
 
 def test_a_whole_number_is_printed_whole() -> None:
-    assert parse("{{.}} {{json .}}").render(20_000_000) == "20000000 20000000"
+    assert parse_template("{{.}} {{json .}}").render(20_000_000) == "20000000 20000000"
 
 
 @pytest.mark.parametrize(
@@ -299,14 +299,14 @@ def test_a_whole_number_is_printed_whole() -> None:
     ],
 )
 def test_floats_are_written_as_go_writes_them(value: float, printed: str, in_json: str) -> None:
-    assert parse("{{.}} {{json .}}").render(value) == f"{printed} {in_json}"
+    assert parse_template("{{.}} {{json .}}").render(value) == f"{printed} {in_json}"
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_json_has_no_infinity(value: float) -> None:
-    assert parse("{{.}}").render([value]) in {"[+Inf]", "[-Inf]", "[NaN]"}
+    assert parse_template("{{.}}").render([value]) in {"[+Inf]", "[-Inf]", "[NaN]"}
     with pytest.raises(UsageError):
-        parse("{{json .}}").render([value])
+        parse_template("{{json .}}").render([value])
 
 
 @pytest.mark.parametrize(
@@ -332,18 +332,18 @@ def test_values_nested_without_end_are_refused(template: str) -> None:
     for _ in range(5000):
         value = [value]
     with pytest.raises(UsageError):
-        parse(template).render(value)
+        parse_template(template).render(value)
 
 
 @pytest.mark.parametrize("opening", ["{{if .A}}", "{{range .A}}", "{{if .A}}{{else}}"])
 def test_templates_nested_without_end_are_refused(opening: str) -> None:
     with pytest.raises(UsageError, match="nested more than"):
-        parse(opening * 5000 + "{{end}}" * 5000)
+        parse_template(opening * 5000 + "{{end}}" * 5000)
 
 
 def test_many_branches_are_not_deep() -> None:
     template = "{{if .A}}a" + "{{else if .B}}b" * 5000 + "{{else}}c{{end}}"
-    assert parse(template).render({}) == "c"
+    assert parse_template(template).render({}) == "c"
 
 
 def json_values(floats: st.SearchStrategy[float]) -> st.SearchStrategy[Any]:
@@ -388,7 +388,7 @@ PIECES = [
 def test_no_template_ends_in_anything_but_a_text_or_a_usage_error(template: str, data: Any, escapes: bool) -> None:
     said = ""
     try:
-        parse(template, escapes=escapes).render(data).encode()
+        parse_template(template, escapes=escapes).render(data).encode()
     except UsageError as refused:
         said = refused.cause
     assert len(said) < 200
@@ -410,4 +410,4 @@ def test_no_digit_of_a_float_is_lost(value: float) -> None:
 
 def test_a_long_template_is_read_in_one_pass() -> None:
     text = "".join(random.Random(0).choice(["{{.A}}", "b", "{{if .A}}c{{end}}"]) for _ in range(20_000))
-    assert set(parse(text).render({"A": "a"})) <= {*"abc"}
+    assert set(parse_template(text).render({"A": "a"})) <= {*"abc"}

@@ -26,7 +26,7 @@ from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.hosts.exports import ssh_config_file
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.status.machine_states import state_of
-from machinectl.machines.jump_hosts import typed
+from machinectl.machines.jump_hosts import with_type
 from machinectl.machines.record import BrokenRecord, Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.machines.store.lock import Lock
@@ -52,7 +52,7 @@ def jumps(store: Store, **jumps: str) -> None:
     """Have machines go through jump hosts, whatever these are."""
     for name, jump in jumps.items():
         with store.writing(name) as held:
-            held.machine.jump = typed(jump, store.exists)
+            held.machine.jump = with_type(jump, store.exists)
             held.write()
 
 

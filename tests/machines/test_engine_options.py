@@ -13,7 +13,7 @@ from machinectl.cli.options.engine_flags import variables
 from machinectl.errors import UsageError
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions, read_env_file
-from machinectl.machines.record import Machine, parse
+from machinectl.machines.record import Machine, parse_record
 from tests.support.program import machinectl
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def test_a_file_of_variables_may_be_a_pipe_and_never_without_end(tmp_path: Path)
 def test_options_go_through_a_record() -> None:
     machine = Machine("orion", "none")
     machine.engine = EngineOptions(options=("mtu=1400",), bind="192.0.2.1")
-    assert parse("orion", machine.dump()).engine == machine.engine
+    assert parse_record("orion", machine.dump()).engine == machine.engine
 
 
 def test_a_record_of_0_1_holds_the_mac_address_among_them() -> None:
     text = b'{"schema": 1, "driver": "generic", "url": "", "tls": true, "engine": {"mac": "02:00", "os": "debian"}}'
-    machine = parse("orion", text)
+    machine = parse_record("orion", text)
     assert (machine.mac, machine.engine) == ("02:00", EngineOptions(os="debian"))
 
 

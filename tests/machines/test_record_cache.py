@@ -8,7 +8,7 @@ from pathlib import Path
 from machinectl.host_changes import KINDS, ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.host_target import target_of
-from machinectl.machines.record import Machine, Phase, parse
+from machinectl.machines.record import Machine, Phase, parse_record
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.facts import host_facts
 from tests.provision.test_steps import undo
@@ -19,7 +19,7 @@ HOSTS = Path(__file__).parents[1] / "provision" / "facts"
 
 def orion() -> Machine:
     """A server with a container that 0.1 had made a Docker host, in two steps."""
-    return parse("orion", (RECORDED / "0.1-generic.json").read_bytes())
+    return parse_record("orion", (RECORDED / "0.1-generic.json").read_bytes())
 
 
 def test_a_record_of_0_1_says_what_the_machine_is_and_shall_be() -> None:

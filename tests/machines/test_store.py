@@ -54,7 +54,7 @@ def refused_or_read(text: bytes) -> None:
     """Read a record, or see it refused in one line with what to do."""
     refusal = None
     try:
-        record.parse("orionbox", text)
+        record.parse_record("orionbox", text)
     except BrokenRecord as exc:
         refusal = exc
     assert refusal is None or (refusal.hint and "\n" not in refusal.cause)
@@ -70,7 +70,7 @@ def test_a_record_comes_back_as_it_was_written_with_the_keys_of_other_versions(
 ) -> None:
     machine = Machine("orionbox", "none", url="tcp://a:1", tls=True)
     machine.driver_state, machine.labels, machine.unknown, machine.phase = state, labels, unknown, Phase.PROVISIONING
-    again = record.parse("orionbox", machine.dump())
+    again = record.parse_record("orionbox", machine.dump())
     assert again.dump() == machine.dump()
     assert (again.driver_state, again.labels, again.unknown) == (state, labels, unknown)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.machines.record import Machine, parse
+from machinectl.machines.record import Machine, parse_record
 from machinectl.machines.swarm_node import AVAILABILITIES, MEMBER, MEMBERSHIPS, ROLES, SwarmNode, node_of, on_record
 
 WORDS = st.text(st.characters(categories=["L", "N", "P"]))
@@ -27,7 +27,7 @@ WORDS = st.text(st.characters(categories=["L", "N", "P"]))
 def test_a_record_keeps_a_node(words: tuple[str, str, str, str, str, str]) -> None:
     machine = Machine("orion", "none", url="tcp://192.0.2.1:2376")
     machine.swarm = SwarmNode(*words).dump()
-    there = parse("orion", machine.dump())
+    there = parse_record("orion", machine.dump())
     read = on_record(there)
     assert read
     assert (read.swarm, read.cluster, read.node, read.role, read.before, read.membership) == words

@@ -19,7 +19,7 @@ from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.machines.record import Machine, Phase, broken, parse
+from machinectl.machines.record import Machine, Phase, broken_record, parse_record
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.steps import engine_config
@@ -60,7 +60,7 @@ def made(host: FleetHost) -> Machine:
     found.driver_state = json.dumps({"URL": at, "IPAddress": ADDRESS, "EnginePort": 2376})
     if host.spec.driver == "generic" and host.spec.provision:
         found.changes = [FileCreated("/etc/docker/daemon.json")]
-    return parse(host.name, found.dump(), f"/store/{host.name}")
+    return parse_record(host.name, found.dump(), f"/store/{host.name}")
 
 
 def planned(
@@ -297,7 +297,7 @@ def test_a_name_that_is_taken_is_refused_with_its_place(name: str, there: Machin
 
 
 def test_a_broken_record_fails_its_own_host() -> None:
-    wrong = broken("orion", "is empty")
+    wrong = broken_record("orion", "is empty")
     found = planned([host(), host("rigel", options=ELSEWHERE)], {"orion": wrong})
     assert [(step.name, step.action, step.error) for step in found] == [
         ("orion", Action.FAIL, wrong),
@@ -400,7 +400,7 @@ def test_what_was_changed_to_what_the_file_says_differs_no_more(old: MachineSpec
     wanted, there = FleetHost("orion", new), made(FleetHost("orion", old))
     before = one(wanted, there)
     there.spec, there.tls = new, made(wanted).tls
-    assert one(wanted, parse("orion", there.dump())).action is Action.LEAVE
+    assert one(wanted, parse_record("orion", there.dump())).action is Action.LEAVE
     assert (before.action is Action.CHANGE) == bool(before.differences)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from machinectl.cli.tables.machine_table import unbroken
 from machinectl.go import template as gotemplate
 from machinectl.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE, Fields
-from machinectl.go.tabwriter import DOCKERS_NARROWEST, align, columns
+from machinectl.go.tabwriter import DOCKERS_NARROWEST, align, text_width
 from machinectl.go.template_functions import DOCKERS, OF_HEADINGS
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Format(NamedTuple):
         texts = [self.row.render(one_row(machine, fields)) for machine, fields in rows]
         if self.headings:
             texts = [self.headings.render(ALL_HEADINGS), *texts]
-            texts = align([line for text in texts for line in text.split("\n")], DOCKERS_NARROWEST, columns)
+            texts = align([line for text in texts for line in text.split("\n")], DOCKERS_NARROWEST, text_width)
         return "".join(f"{text}\n" for text in texts)
 
 
@@ -45,12 +45,14 @@ def parse_format(text: str, *, size: bool) -> Format:
         text = "table " + r"\t".join(f"{{{{.{name}}}}}" for name in (MACHINE, *COLUMNS, *(["Size"] if size else [])))
     headed = text.startswith("table")
     text = text.removeprefix("table").strip(" ")
-    row = gotemplate.parse(
+    row = gotemplate.parse_template(
         text, fields=[*ALL_HEADINGS, "Label"], escapes=True, functions=DOCKERS, methods={"Label": label}
     )
     if not headed:
         return Format(row, None)
-    return Format(row, gotemplate.parse(text, escapes=True, functions=OF_HEADINGS, methods={"Label": heading_of_label}))
+    return Format(
+        row, gotemplate.parse_template(text, escapes=True, functions=OF_HEADINGS, methods={"Label": heading_of_label})
+    )
 
 
 def one_row(machine: str, fields: Fields) -> Fields:

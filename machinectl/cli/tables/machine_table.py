@@ -14,7 +14,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json, write_out
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
-from machinectl.go.tabwriter import align, table
+from machinectl.go.tabwriter import align, aligned_table
 from machinectl.hosts.status.query_engines import skipped_engines_error
 from machinectl.machines.ls_filters import parse_filters
 from machinectl.machines.store.removed_machines import removed_machines
@@ -110,7 +110,7 @@ def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: b
     elif as_json:
         print_json([{"Name": one.name, "URL": one.url, "Directory": one.directory} for one in kept])
     else:
-        write_out(table(["NAME", "URL", "KEPT IN"], ([one.name, one.url, one.directory] for one in kept)))
+        write_out(aligned_table(["NAME", "URL", "KEPT IN"], ([one.name, one.url, one.directory] for one in kept)))
 
 
 def fill(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bool) -> None:
@@ -178,7 +178,7 @@ def parse_template(text: str) -> tuple[Template, bool]:
     from machinectl.go import template as gotemplate
 
     headed = text.startswith("table")
-    return gotemplate.parse(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True), headed
+    return gotemplate.parse_template(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True), headed
 
 
 def rendered(template: Template, listed: Sequence[MachineRow], *, headed: bool) -> str:

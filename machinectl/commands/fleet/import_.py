@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.fleet.foreign.importing import imported
+from machinectl.fleet.foreign.importing import import_file
 from machinectl.fleet.foreign.sources import Notes
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def fleet_import(store: Store, console: Console, path: str, kind: str) -> str:
     """Warn about omitted entries."""
     notes = Notes()
     try:
-        return imported(path, kind, store.names(), notes)
+        return import_file(path, kind, store.names(), notes)
     finally:
         for note in notes.lines:
             console.warn(note)

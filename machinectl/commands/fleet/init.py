@@ -11,7 +11,7 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.fleet.keys import FLEET_NAME, LONGEST_FLEET_NAME
 from machinectl.fleet.writing.draft import Draft, left_out, settled
-from machinectl.fleet.writing.machine_entry import described
+from machinectl.fleet.writing.machine_entry import machine_entry
 from machinectl.machines.selection import matching
 from machinectl.machines.store.record_cache import Readable, Records
 
@@ -118,4 +118,4 @@ def host_entry(store: Store, name: str, options: dict[str, Sequence[Option]]) ->
     machine = store.read_ready(name)
     if machine.driver not in options:
         options[machine.driver] = load(machine.driver).options()
-    return described(machine, options[machine.driver])
+    return machine_entry(machine, options[machine.driver])

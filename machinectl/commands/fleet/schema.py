@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def fleet_schema(console: Console) -> dict[str, Any]:
     """Warn about broken drivers."""
     drivers = Drivers()
-    made = json_schema.schema(drivers)
+    made = json_schema.make_schema(drivers)
     for error in drivers.broken():
         console.warn(f"{error.cause}: its options are left out")
     return made

@@ -151,7 +151,7 @@ def imported_host(
     host: AnsibleHost, groups: list[str], variables: Mapping[str, Variable], notes: Notes
 ) -> ImportedHost | None:
     """Return a host's login, None without SSH. Notes skipped variables."""
-    usable = dict(readable(variables, notes))
+    usable = dict(importable_variables(variables, notes))
 
     def value(names: tuple[str, ...]) -> str:
         return next((usable[name].value for name in reversed(names) if name in usable), "")
@@ -174,7 +174,7 @@ def imported_host(
     )
 
 
-def readable(variables: Mapping[str, Variable], notes: Notes) -> Iterator[tuple[str, Variable]]:
+def importable_variables(variables: Mapping[str, Variable], notes: Notes) -> Iterator[tuple[str, Variable]]:
     """Yield variables that can be imported; note the others once."""
     for name, variable in variables.items():
         if SECRET.search(name):

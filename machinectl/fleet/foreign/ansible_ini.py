@@ -21,7 +21,7 @@ NO_SECTION = "this is not a section: write [group], [group:children] or [group:v
 LONGEST_QUOTED = 4096
 
 
-def parse(text: str, path: str) -> Inventory:
+def parse_ini(text: str, path: str) -> Inventory:
     """Parse an inventory. Raises WrongSource for the first wrong line."""
     reader = IniReader(path)
     for number, line in enumerate(text.split("\n"), start=1):
@@ -76,7 +76,7 @@ class IniReader:
             key, equals, value = word.partition("=")
             if not equals:
                 raise WrongSource(spot, "a word after the host is not a variable: write NAME=VALUE")
-            found[key] = Variable(unquoted(value), spot)
+            found[key] = Variable(python_text(value), spot)
         for name in names:
             if not name or any(letter.isspace() for letter in name):
                 raise WrongSource(spot, "this is not a host name")
@@ -94,7 +94,7 @@ class IniReader:
         key, equals, value = line.partition("=")
         if not equals:
             raise WrongSource(spot, "this is not a variable: write NAME=VALUE")
-        found = {key.strip(): Variable(unquoted(value.strip()), spot)}
+        found = {key.strip(): Variable(python_text(value.strip()), spot)}
         self.inventory.groups[self.section].variables.update(of_login(found))
 
     def check(self) -> None:
@@ -104,7 +104,7 @@ class IniReader:
                 raise WrongSource(spot, why)
 
 
-def unquoted(value: str) -> str:
+def python_text(value: str) -> str:
     """Remove Python's quotes, as Ansible does."""
     if value[:1] not in {"'", '"'} or len(value) > LONGEST_QUOTED:
         return value

@@ -50,7 +50,7 @@ def tree(text: str, path: str) -> Node | None:
         raise WrongSource(Spot(path, wrong.place.line), wrong.unquoted) from wrong
 
 
-def parse(text: str, path: str) -> Inventory:
+def parse_yaml(text: str, path: str) -> Inventory:
     """Parse an inventory. Raises WrongSource for the first error."""
     inventory = Inventory(Spot(path))
     root = tree(text, path)

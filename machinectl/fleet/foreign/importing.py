@@ -31,7 +31,7 @@ OF_YAML = re.compile(r"""---|\{|["']?[\w.-]+["']?\s*:(?:\s|$)""")
 SSH_PORT = "22"
 
 
-def imported(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str:
+def import_file(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str:
     """Return a fleet file, and note skipped parts.
 
     `kind` is one of KINDS, "" to detect it. `machines` may be jump hosts. Raises MachineError for an unreadable file or
@@ -81,8 +81,8 @@ def is_yaml(text: str) -> bool:
 
 def hosts_in(text: str, path: str, kind: str, notes: Notes) -> list[ImportedHost]:
     if kind == SSH_CONFIG:
-        return openssh_config.parse(text, path, notes)
-    inventory = ansible_yaml.parse(text, path) if is_yaml(text) else ansible_ini.parse(text, path)
+        return openssh_config.parse_ssh_config(text, path, notes)
+    inventory = ansible_yaml.parse_yaml(text, path) if is_yaml(text) else ansible_ini.parse_ini(text, path)
     ansible_yaml.add_files_beside(inventory, os.path.dirname(path), notes)
     return inventory.taken(notes)
 

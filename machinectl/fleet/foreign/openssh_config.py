@@ -225,7 +225,7 @@ class Config:
         return f"{user}@{f'[{address}]' if ':' in address else address}{f':{port}' if port else ''}"
 
 
-def parse(text: str, path: str, notes: Notes) -> list[ImportedHost]:
+def parse_ssh_config(text: str, path: str, notes: Notes) -> list[ImportedHost]:
     """Parse a file and its included files. Raises WrongSource."""
     config = Config(notes)
     config.read(text, path)

@@ -33,7 +33,7 @@ class HostEntry(NamedTuple):
         return self.entries[key].value.place if key in self.entries else self.host.place
 
 
-def check(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
+def check_hosts(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
     """Add errors. `names` are the file's hosts and the store's machines."""
     for each in hosts:
         check_certificates(each, faults)
@@ -115,10 +115,10 @@ def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faul
             faults.add(each.place(JUMP), f"{JUMP}: {typed!r} is neither a host of this file nor a machine{more}")
     by_name = {each.host.name: each for each in jumping}
     for loop in jump_hosts.loops({name: jump_hosts.machine_of(each.host.spec.jump) for name, each in by_name.items()}):
-        faults.add(by_name[loop[0]].place(JUMP), f"{JUMP}: {jump_hosts.shown(loop)}")
+        faults.add(by_name[loop[0]].place(JUMP), f"{JUMP}: {jump_hosts.loop_text(loop)}")
 
 
-def advice(hosts: Sequence[HostEntry], machines: Collection[str], faults: Faults) -> Iterator[str]:
+def fleet_advice(hosts: Sequence[HostEntry], machines: Collection[str], faults: Faults) -> Iterator[str]:
     """Yield warnings. `machines` are the store's."""
     yield from missing_files([each for each in hosts if each.host.name not in machines], faults)
     managers = [each for each in hosts if each.host.swarm == "manager"]

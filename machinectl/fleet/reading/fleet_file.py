@@ -12,14 +12,14 @@ from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
 from machinectl.fleet.keys import FLEET, FLEET_KEY, FREE, HOSTS, PARTS
 from machinectl.fleet.model import Fleet, FleetId
-from machinectl.fleet.reading.cross_checks import advice, check
-from machinectl.fleet.reading.host_ranges import each_by_itself
+from machinectl.fleet.reading.cross_checks import check_hosts, fleet_advice
+from machinectl.fleet.reading.host_ranges import expand_hosts_part
 from machinectl.fleet.reading.host_reader import HostReader
-from machinectl.fleet.reading.includes import joined, similar_file
+from machinectl.fleet.reading.includes import similar_file, with_includes
 from machinectl.fleet.reading.key_values import Values
 from machinectl.fleet.reading.known_values import KnownValues
 from machinectl.fleet.reading.layers import Layers, is_null
-from machinectl.fleet.syntax.document import Mapped, read
+from machinectl.fleet.syntax.document import Mapped, read_mapping
 from machinectl.fleet.syntax.faults import START, Faults
 from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
@@ -81,10 +81,10 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
     """Parse a file; `name` is the user's name for it. Raises WrongFile."""
     hidden = Hidden()
     faults = Faults(called(name), hidden)
-    root = joined(read(data, faults), name, faults)
+    root = with_includes(read_mapping(data, faults), name, faults)
     hosts = root.entries.get(HOSTS)
     if hosts and isinstance(hosts.value, Mapped):
-        hosts.value = each_by_itself(hosts.value, faults)
+        hosts.value = expand_hosts_part(hosts.value, faults)
     for part, entry in root.entries.items():
         if part not in PARTS and not part.startswith(FREE):
             faults.unknown(entry.place, part, PARTS, "part of a fleet file")
@@ -98,9 +98,9 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
     reader = HostReader(layers)
     found = reader.hosts()
     layers.check_shared(reader.drivers)
-    check(found, {*layers.part(HOSTS).entries, *machines}, faults)
+    check_hosts(found, {*layers.part(HOSTS).entries, *machines}, faults)
     faults.tell()
-    return Fleet(identity, tuple(each.host for each in found), tuple(advice(found, machines, faults)), hidden)
+    return Fleet(identity, tuple(each.host for each in found), tuple(fleet_advice(found, machines, faults)), hidden)
 
 
 def fleet_id(fleet: str, name: str, faults: Faults) -> FleetId:

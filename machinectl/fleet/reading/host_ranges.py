@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.fleet.reading.key_values import Wrong
 from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Scalar
-from machinectl.ranges import VALUE_RANGE, InvalidRange, expanded, names
+from machinectl.ranges import VALUE_RANGE, InvalidRange, expand_names, expand_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from machinectl.fleet.syntax.faults import Faults
 
 
-def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
+def expand_hosts_part(hosts: Mapped, faults: Faults) -> Mapped:
     """Expand ranges. Raises WrongFile for too many hosts."""
     if not any("[" in name for name in hosts.entries):
         return hosts
@@ -31,7 +31,7 @@ def each_by_itself(hosts: Mapped, faults: Faults) -> Mapped:
         if size > MOST_NODES:
             faults.add(entry.place, f"The hosts up to here have more than {MOST_NODES} values")
             raise faults.wrong_file()
-        for member, own in members(name, counted, entry, faults):
+        for member, own in range_hosts(name, counted, entry, faults):
             if before := found.entries.get(member):
                 faults.twice(entry.place, member, before.place)
             else:
@@ -43,7 +43,7 @@ def counted_in(name: str, entry: MapEntry, faults: Faults) -> list[str]:
     if "[" not in name:
         return [name]
     try:
-        return names(name)
+        return expand_names(name)
     except InvalidRange as exc:
         faults.add(entry.place, f"{name!r}: {exc}")
         return []
@@ -56,7 +56,7 @@ def has_range(node: Node) -> bool:
     return any(map(has_range, inner))
 
 
-def members(name: str, counted: list[str], entry: MapEntry, faults: Faults) -> Iterator[tuple[str, MapEntry]]:
+def range_hosts(name: str, counted: list[str], entry: MapEntry, faults: Faults) -> Iterator[tuple[str, MapEntry]]:
     """Yield each host with its entry; add errors."""
     if "[" not in name:
         yield name, entry
@@ -97,7 +97,7 @@ def spread_text(node: Scalar, name: str, count: int) -> list[Node] | None:
     if not VALUE_RANGE.search(node.text):
         return None
     try:
-        texts = expanded(node.text, VALUE_RANGE)
+        texts = expand_ranges(node.text, VALUE_RANGE)
     except InvalidRange as exc:
         raise Wrong(node.place, f"{node.text!r}: {exc}") from exc
     if len(texts) != count:

@@ -11,7 +11,7 @@ from machinectl.errors import closest_match
 from machinectl.files.atomic import read_file
 from machinectl.fleet.keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
 from machinectl.fleet.reading.layers import is_null
-from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Scalar, read
+from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Scalar, read_mapping
 from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ DEEPEST = 20
 SUFFIXES = (".yaml", ".yml")
 
 
-def joined(root: Mapped, name: str, faults: Faults) -> Mapped:
+def with_includes(root: Mapped, name: str, faults: Faults) -> Mapped:
     """Join included files; `name` is the user's name for the file.
 
     Adds errors. Raises WrongFile if a file is not YAML.
@@ -114,7 +114,7 @@ class Join:
             reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
             self.faults.add(place, f"{INCLUDE}: {file.name} cannot be read: {reason}")
             return
-        root = read(data, self.faults, file.name)
+        root = read_mapping(data, self.faults, file.name)
         if len(self.read) > MOST_FILES or self.size + root.size > MOST_NODES:
             self.faults.add(place, f"{INCLUDE}: more than {MOST_FILES} files, or {MOST_NODES} values")
             return

@@ -13,7 +13,7 @@ from machinectl.files.secret_files import is_exposed
 from machinectl.fleet.keys import COMMON, LABELS, Kind
 from machinectl.fleet.syntax.document import Listed, Mapped, Scalar
 from machinectl.fleet.syntax.hidden_values import Hidden
-from machinectl.fleet.syntax.interpolation import LONGEST, Unexpandable, expanded
+from machinectl.fleet.syntax.interpolation import LONGEST, Unexpandable, expand_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,9 +57,9 @@ class Values:
             return self.checked(key, node, tuple(self.text_of(key, each) for each in items(key, node)))
         text = self.text_of(key, node)
         if key.kind is Kind.SWITCH:
-            return self.checked(key, node, switch(key, node, text))
+            return self.checked(key, node, parse_switch(key, node, text))
         if key.kind is Kind.NUMBER:
-            return self.checked(key, node, number(key, node, text))
+            return self.checked(key, node, parse_number(key, node, text))
         return self.checked(key, node, text)
 
     def text_of(self, key: Key, node: Node) -> str:
@@ -68,7 +68,7 @@ class Values:
             raise wrong_kind(key, node)
         text = self.expanded(key.name, node)
         if key.choices and text not in key.choices and text != key.default:
-            raise Wrong(node.place, f"{key.name}: {shown(node)} is not one of {', '.join(key.choices)}")
+            raise Wrong(node.place, f"{key.name}: {quoted_node(node)} is not one of {', '.join(key.choices)}")
         if not key.is_path or not text:
             return text
         directory = os.path.dirname(os.path.abspath(node.place.file)) if node.place.file else self.directory
@@ -85,7 +85,7 @@ class Values:
             raise Wrong(node.place, f"{name} has more than {LONGEST} characters")
         used: dict[str, str] = {}
         try:
-            text = expanded(node.text, self.environment, used)
+            text = expand_variables(node.text, self.environment, used)
         except Unexpandable as exc:
             raise Wrong(node.place, f"{name}: {exc}") from exc
         for variable, value in used.items():
@@ -107,10 +107,8 @@ class Values:
         texts = [node] if isinstance(node, Scalar) else []
         if isinstance(node, Listed):
             texts = [each for each in node.items if isinstance(each, Scalar)]
-        if any("$" in each.text for each in texts):
-            return (
-                f"{key.name}: the value of {' '.join(shown(each) for each in texts if '$' in each.text)} is not valid"
-            )
+        if unclear := " ".join(quoted_node(each) for each in texts if "$" in each.text):
+            return f"{key.name}: the value of {unclear} is not valid"
         why = f"{error.cause.removeprefix('Error: ')}. {error.hint}".rstrip(". ")
         why = why.replace(f"--{key.name}", key.name)
         return why if key.name in why else f"{key.name}: {why}"
@@ -155,13 +153,13 @@ def items(key: Key, node: Node) -> list[Node]:
     raise wrong_kind(key, node)
 
 
-def switch(key: Key, node: Node, text: str) -> bool:
+def parse_switch(key: Key, node: Node, text: str) -> bool:
     if text.lower() in TRUE | FALSE:
         return text.lower() in TRUE
     raise wrong_kind(key, node)
 
 
-def number(key: Key, node: Node, text: str) -> int:
+def parse_number(key: Key, node: Node, text: str) -> int:
     if WHOLE_NUMBER.fullmatch(text):
         return int(text)
     raise wrong_kind(key, node)
@@ -171,7 +169,7 @@ def wrong_kind(key: Key, node: Node) -> Wrong:
     kind = "a text" if key.kind is Kind.TEXTS and isinstance(node, Scalar) else key.kind
     found = node.name
     if isinstance(node, Scalar):
-        found = "nothing" if node.is_null and not node.text else shown(node)
+        found = "nothing" if node.is_null and not node.text else quoted_node(node)
     return Wrong(node.place, f"{key.name} is {kind}, this is {found}")
 
 
@@ -180,7 +178,7 @@ def as_typed(node: Node, value: str) -> str:
     return node.text if isinstance(node, Scalar) and "$" in node.text else value
 
 
-def shown(node: Scalar) -> str:
+def quoted_node(node: Scalar) -> str:
     """Return a text as typed: variables may be secret."""
     return repr(node.text)
 
@@ -191,12 +189,12 @@ def check_secret_file(key: Key, node: Scalar, path: str) -> None:
     A pipe or terminal would block, and can be read only once.
     """
     if not os.path.exists(path):
-        raise Wrong(node.place, f"{key.name}: there is no file {shown(node)}")
+        raise Wrong(node.place, f"{key.name}: there is no file {quoted_node(node)}")
     if os.path.isdir(path):
-        raise Wrong(node.place, f"{key.name}: {shown(node)} is a directory")
+        raise Wrong(node.place, f"{key.name}: {quoted_node(node)} is a directory")
     if not os.path.isfile(path):
-        raise Wrong(node.place, f"{key.name}: {shown(node)} is a pipe or a device, not a file")
+        raise Wrong(node.place, f"{key.name}: {quoted_node(node)} is a pipe or a device, not a file")
     if is_exposed(path):
         named = node.text if shlex.quote(node.text) == node.text else shlex.quote(path)
         named = f'"{node.text}"' if "$" in node.text else named
-        raise Wrong(node.place, f"{key.name}: others can read {shown(node)}: chmod 600 {named}")
+        raise Wrong(node.place, f"{key.name}: others can read {quoted_node(node)}: chmod 600 {named}")

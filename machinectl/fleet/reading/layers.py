@@ -91,7 +91,7 @@ class Layers:
     def base(self, groups: tuple[str, ...]) -> Layer:
         """Merge defaults and groups; a later group wins."""
         if groups not in self._bases:
-            self._bases[groups] = merged([self.defaults, *(self.groups[group] for group in groups)])
+            self._bases[groups] = merge_layers([self.defaults, *(self.groups[group] for group in groups)])
         return self._bases[groups]
 
     def check_shared(self, drivers: Drivers) -> None:
@@ -114,7 +114,7 @@ class Layers:
                 self.known.value(LABEL, node)
 
 
-def merged(layers: Iterable[Layer]) -> Layer:
+def merge_layers(layers: Iterable[Layer]) -> Layer:
     """Merge layers. Later settings and labels win; null removes a setting."""
     entries: dict[str, MapEntry] = {}
     labels: dict[str, Scalar] = {}
@@ -132,10 +132,10 @@ def merged(layers: Iterable[Layer]) -> Layer:
 def over(base: Layer, own: Layer) -> Layer:
     """Do the same as `merged`, faster, for a merged base."""
     if LABELS in own.entries:
-        return merged([base, own])
+        return merge_layers([base, own])
     for entry in own.entries.values():
         if is_null(entry.value):
-            return merged([base, own])
+            return merge_layers([base, own])
     return Layer({**base.entries, **own.entries}, base.labels)
 
 

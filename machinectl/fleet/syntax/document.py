@@ -80,7 +80,7 @@ class MapEntry:
 Node = Scalar | Listed | Mapped
 
 
-def read(data: bytes, faults: Faults, file: str = "") -> Mapped:
+def read_mapping(data: bytes, faults: Faults, file: str = "") -> Mapped:
     """Read a mapping. `file` names an included file. Adds errors. Raises WrongFile."""
     try:
         return as_mapping(read_tree(decoded(data), faults, file))
@@ -193,7 +193,7 @@ class TreeBuilder:
         found = Listed(place)
         for each in node.value:
             item = self.tree(each)
-            count(found, item.size, item.place)
+            add_size(found, item.size, item.place)
             found.items.append(item)
         return found
 
@@ -205,7 +205,7 @@ class TreeBuilder:
             mark = key.start_mark
             at = new_place((mark.line + 1, mark.column + 1, self.file))
             value = self.tree(each)
-            count(found, 1 + value.size, at)
+            add_size(found, 1 + value.size, at)
             if type(key) is not yaml.ScalarNode:
                 self.faults.add(at, f"A key is a text, this is {self.tree(key).name}")
                 continue
@@ -235,7 +235,7 @@ class TreeBuilder:
                 into.entries.setdefault(text, MapEntry(entry.place, entry.value, is_merged=True))
 
 
-def count(into: Listed | Mapped, size: int, place: Place) -> None:
+def add_size(into: Listed | Mapped, size: int, place: Place) -> None:
     into.size += size
     if into.size > MOST_NODES:
         raise NotADocument(place, f"Here the file has more than {MOST_NODES} values, aliases included")

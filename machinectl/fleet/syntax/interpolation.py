@@ -23,7 +23,7 @@ class Unexpandable(Exception):
     """Why a text cannot be expanded."""
 
 
-def expanded(text: str, environment: Mapping[str, str], used: dict[str, str] | None = None) -> str:
+def expand_variables(text: str, environment: Mapping[str, str], used: dict[str, str] | None = None) -> str:
     """Expand variables and add them to `used`. Raises Unexpandable, without their values."""
     if "$" not in text:
         return text

@@ -69,21 +69,23 @@ class Draft:
 
     def lines(self) -> list[tuple[str, str]]:
         """Return lines with their hosts, or "" for none."""
-        defaults, hosts = shared(self.hosts, self.options) if self.shares else ({}, list(map(with_driver, self.hosts)))
+        defaults, hosts = (
+            shared_settings(self.hosts, self.options) if self.shares else ({}, list(map(with_driver_key, self.hosts)))
+        )
         lines = [comment(line) for line in self.heading]
         if self.name:
-            lines += ["", *entry(FLEET, self.name, 0)]
+            lines += ["", *yaml_entry(FLEET, self.name, 0)]
         if defaults:
-            lines += ["", "defaults:", *(line for key, value in defaults.items() for line in entry(key, value, 2))]
+            lines += ["", "defaults:", *(line for key, value in defaults.items() for line in yaml_entry(key, value, 2))]
         if self.groups:
             lines += ["", "groups:"]
         for name, keys in self.groups.items():
-            lines += block(name, keys)
+            lines += yaml_block(name, keys)
         lines += ["", "hosts:" if hosts else "hosts: {}"]
         found = [(line, "") for line in lines]
         for host in hosts:
             found += [(comment(remark, 2), "") for remark in host.remarks]
-            found += [(line, host.name) for line in block(host.name, host.keys)]
+            found += [(line, host.name) for line in yaml_block(host.name, host.keys)]
         return [*found, *((comment(remark, 2), "") for remark in self.left_out)]
 
 
@@ -101,7 +103,7 @@ def settled(draft: Draft, machines: Collection[str]) -> Draft:
             for place, why in wrong.faults:
                 reasons.setdefault(lines[place.line - 1][1], OF_LINE.sub("", why))
             if not reasons.pop("", None) and reasons:
-                draft = without(draft, reasons, machines)
+                draft = without_hosts(draft, reasons, machines)
             elif draft.shares:
                 # An error in a default belongs to the hosts that share it.
                 draft = replace(draft, shares=False)
@@ -111,7 +113,7 @@ def settled(draft: Draft, machines: Collection[str]) -> Draft:
             return draft
 
 
-def without(draft: Draft, reasons: Mapping[str, str], machines: Collection[str]) -> Draft:
+def without_hosts(draft: Draft, reasons: Mapping[str, str], machines: Collection[str]) -> Draft:
     """Remove hosts, and those behind a removed one that is not a machine."""
     gone = dict(reasons)
     lost = {*gone} - {*machines}
@@ -129,11 +131,11 @@ def left_out(name: str, why: str) -> str:
     return f"{name} is left out: {why}"
 
 
-def with_driver(host: Described) -> Described:
+def with_driver_key(host: Described) -> Described:
     return replace(host, keys={"driver": host.driver, **host.keys})
 
 
-def shared(
+def shared_settings(
     hosts: Sequence[Described], options: Mapping[str, Sequence[Option]]
 ) -> tuple[dict[str, Value], list[Described]]:
     """Return common settings as defaults, and hosts with the others.
@@ -159,38 +161,38 @@ def shared(
         replace(host, keys={key: value for key, value in host.keys.items() if (key, value) not in defaults.items()})
         for host in hosts
     ]
-    return defaults, [host if host.driver == driver else with_driver(host) for host in own]
+    return defaults, [host if host.driver == driver else with_driver_key(host) for host in own]
 
 
-def block(name: str, keys: Mapping[str, Value]) -> list[str]:
-    lines = [line for key, value in keys.items() for line in entry(key, value, 4)]
-    return [f"  {scalar(name)}:", *lines] if lines else [f"  {scalar(name)}: {{}}"]
+def yaml_block(name: str, keys: Mapping[str, Value]) -> list[str]:
+    lines = [line for key, value in keys.items() for line in yaml_entry(key, value, 4)]
+    return [f"  {yaml_scalar(name)}:", *lines] if lines else [f"  {yaml_scalar(name)}: {{}}"]
 
 
-def entry(key: str, value: Value, indent: int) -> list[str]:
-    start = f"{' ' * indent}{scalar(key)}:"
+def yaml_entry(key: str, value: Value, indent: int) -> list[str]:
+    start = f"{' ' * indent}{yaml_scalar(key)}:"
     if isinstance(value, bool | int) or value is None:
         return [f"{start} {'null' if value is None else str(value).lower()}"]
     if isinstance(value, str):
-        return [f"{start} {text(value)}"]
+        return [f"{start} {yaml_text(value)}"]
     if isinstance(value, tuple):
-        short = f"{start} [{', '.join(text(each, PLAIN_IN_BRACKETS) for each in value)}]"
-        long = [start, *(f"{' ' * indent}  - {text(each)}" for each in value)]
+        short = f"{start} [{', '.join(yaml_text(each, PLAIN_IN_BRACKETS) for each in value)}]"
+        long = [start, *(f"{' ' * indent}  - {yaml_text(each)}" for each in value)]
     else:
-        pairs = [(scalar(name, PLAIN_IN_BRACKETS), each) for name, each in value.items()]
-        short = f"{start} {{{', '.join(f'{name}: {text(each, PLAIN_IN_BRACKETS)}' for name, each in pairs)}}}"
-        long = [start, *(f"{' ' * indent}  {name}: {text(each)}" for name, each in pairs)]
+        pairs = [(yaml_scalar(name, PLAIN_IN_BRACKETS), each) for name, each in value.items()]
+        short = f"{start} {{{', '.join(f'{name}: {yaml_text(each, PLAIN_IN_BRACKETS)}' for name, each in pairs)}}}"
+        long = [start, *(f"{' ' * indent}  {name}: {yaml_text(each)}" for name, each in pairs)]
     return [short] if len(short) <= LONGEST_LINE or not value else long
 
 
-def text(value: str, plain: re.Pattern[str] = PLAIN) -> str:
+def yaml_text(value: str, plain: re.Pattern[str] = PLAIN) -> str:
     """Quote a text, and escape $."""
-    return scalar(value.replace("$", "$$"), plain)
+    return yaml_scalar(value.replace("$", "$$"), plain)
 
 
-def scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
+def yaml_scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
     """Quote a text unless every YAML reader takes it for a text. Raises ValueError."""
-    if plain.fullmatch(value) and not is_number(value) and is_text(value):
+    if plain.fullmatch(value) and not is_number(value) and is_yaml_text(value):
         return value
     if any("\ud800" <= letter <= "\udfff" for letter in value):
         raise ValueError("half a character")
@@ -198,7 +200,7 @@ def scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
     return shown.removesuffix("\n")
 
 
-def is_text(value: str) -> bool:
+def is_yaml_text(value: str) -> bool:
     """Return whether YAML 1.1 reads it as text without quotes."""
     return bool(RESOLVER.resolve(yaml.ScalarNode, value, (True, False)) == TEXT_TAG)
 

@@ -81,7 +81,7 @@ class EntryBuilder:
 
     def switches(self) -> None:
         machine = self.machine
-        if not machine.tls and speaks_tls(machine.url):
+        if not machine.tls and implies_tls(machine.url):
             self.keys["no-tls"] = True
         if not machine.provision:
             self.keys["no-provision"] = True
@@ -95,7 +95,7 @@ class EntryBuilder:
             self.keys[key] = value
 
 
-def described(machine: Machine, options: Sequence[Option]) -> Described:
+def machine_entry(machine: Machine, options: Sequence[Option]) -> Described:
     """Return the entry for which `plan` has nothing to do.
 
     `options` are the driver's. Only remarks name secrets.
@@ -119,7 +119,7 @@ def from_home(value: OptionValue) -> OptionValue:
     return f"~/{value.removeprefix(home)}" if isinstance(value, str) and value.startswith(home) else value
 
 
-def speaks_tls(url: str) -> bool:
+def implies_tls(url: str) -> bool:
     """Return whether the URL implies TLS."""
     try:
         return engine_url.uses_tls(url)

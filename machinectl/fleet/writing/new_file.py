@@ -22,7 +22,7 @@ def write_new_file(path: str, text: str) -> None:
             f"Choose another name, or move the file: mv {named} {named}.old",
         ) from exc
     except (OSError, ValueError) as exc:
-        raise failed(path, exc) from exc
+        raise write_error(path, exc) from exc
     try:
         with open(descriptor, "wb") as file:
             file.write(text.encode())
@@ -31,11 +31,11 @@ def write_new_file(path: str, text: str) -> None:
     except BaseException as exc:
         os.unlink(path)
         if isinstance(exc, OSError):
-            raise failed(path, exc) from exc
+            raise write_error(path, exc) from exc
         raise
 
 
-def failed(path: str, why: OSError | ValueError) -> MachineError:
+def write_error(path: str, why: OSError | ValueError) -> MachineError:
     reason = why.strerror if isinstance(why, OSError) else "no file has such a name"
     directory = shlex.quote(os.path.dirname(path) or os.curdir)
     return MachineError(f"{path} cannot be written: {reason}", f"See: ls -ld {directory}; df -h {directory}")

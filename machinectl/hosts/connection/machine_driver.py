@@ -72,7 +72,7 @@ def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> J
         raise MachineError(f'"{name}" cannot be its own jump host', f"If another host has that name: {choose}")
     if name in passed:
         loop = list(passed[passed.index(name) :])
-        raise MachineError(jump_hosts.shown(loop), f"Break the loop: machinectl set --ssh-jump none {loop[-1]}")
+        raise MachineError(jump_hosts.loop_text(loop), f"Break the loop: machinectl set --ssh-jump none {loop[-1]}")
     try:
         gate = store.read(name)
     except NoSuchMachine as exc:

@@ -82,7 +82,7 @@ def also_known_as(machine: Machine) -> str:
     """Return the host of an ssh:// URL behind a jump host: docker's ssh needs it as an alias."""
     if not (machine.jump and machine.url.startswith("ssh://")):
         return ""
-    host = engine_url.parse(machine.url).host
+    host = engine_url.parse_url(machine.url).host
     return host if PLAIN.fullmatch(host) else ""
 
 

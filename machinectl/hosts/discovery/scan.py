@@ -163,7 +163,7 @@ def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
     for name in store.names():
         try:
             machine = store.read(name)
-            url = engine_url.parse(machine.url) if machine.url else None
+            url = engine_url.parse_url(machine.url) if machine.url else None
         except MachineError:
             continue
         if machine.driver not in drivers:

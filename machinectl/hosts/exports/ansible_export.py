@@ -45,7 +45,7 @@ def ansible_endpoint(machine: Machine) -> SSHEndpoint | None:
     """Fall back to an ssh:// engine's host."""
     ssh = endpoints_of(machine).ssh
     if ssh is None and machine.url.startswith("ssh://"):
-        url = engine_url.parse(machine.url)
+        url = engine_url.parse_url(machine.url)
         return with_jump_host(machine, SSHEndpoint(url.host, url.user, url.port))
     return ssh
 

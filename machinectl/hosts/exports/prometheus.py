@@ -37,7 +37,7 @@ def metrics_address(machine: Machine, asked: str) -> str:
     """Return host:port for other hosts; `asked` is Go's net.Listen address."""
     mend = f"machinectl set --engine-opt {METRICS}={ANY}:9323 {machine.name}"
     try:
-        found = engine_url.parse(f"tcp://{ANY if asked.startswith(':') else ''}{asked}")
+        found = engine_url.parse_url(f"tcp://{ANY if asked.startswith(':') else ''}{asked}")
     except UsageError as exc:
         raise MachineError(f"{METRICS}={asked} is not an address with a port", mend) from exc
     if not found.port:
@@ -46,7 +46,7 @@ def metrics_address(machine: Machine, asked: str) -> str:
         raise MachineError(f"its metrics are at {asked}, which only the host itself can reach", mend)
     host = found.host
     if is_any(host):
-        host = engine_url.parse(machine.url).host if machine.url else ""
+        host = engine_url.parse_url(machine.url).host if machine.url else ""
         if not host:
             raise MachineError("its host's address is unknown", f"machinectl inspect {machine.name}")
     return f"{f'[{host}]' if ':' in host else host}:{found.port}"

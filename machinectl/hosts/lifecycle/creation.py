@@ -178,7 +178,7 @@ def set_up_excluded() -> UsageError:
 def settle(store: Store, creation: Creation) -> Settled:
     record.check_name(creation.name)
     # The machine's own name is refused later, even if a host has that name.
-    jump = jump_hosts.typed(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
+    jump = jump_hosts.with_type(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
     creation = replace(creation, spec=replace(creation.spec, jump=jump))
     given = read_named_certificates(creation.certificates)
     no_spare = given or creation.spec.tls is False or not creation.spare.whole

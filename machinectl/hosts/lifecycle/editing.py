@@ -84,7 +84,7 @@ class Edit:
         if self.provision is not None:
             machine.provision = self.provision
         if self.jump is not None:
-            machine.jump = jump_hosts.typed(self.jump, exists)
+            machine.jump = jump_hosts.with_type(self.jump, exists)
             if self.jump and endpoints_of(machine).ssh is None:
                 raise jump_without_ssh(machine)
         if self.tls is not None:

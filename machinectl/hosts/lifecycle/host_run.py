@@ -54,7 +54,7 @@ class HostRun(ABC):
         self.remote = remote
         self.outcomes: list[Outcome] = []
         self.url = url or self.machine.url
-        self.port = engine_url.parse(self.url).port or engine_url.TLS_PORT
+        self.port = engine_url.parse_url(self.url).port or engine_url.TLS_PORT
         # Prints what a job reports about its result.
         self.remark: Callable[[str], None] = console.warn
         # Called before each change.

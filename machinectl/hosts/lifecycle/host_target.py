@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def target_of(machine: Machine, identity: Identity, url: str = "") -> Target:
     """Return the target, by default at the machine's URL. Raises UsageError."""
-    where = engine_url.parse(url or machine.url)
+    where = engine_url.parse_url(url or machine.url)
     asked = machine.engine
     asked.check()
     target = Target(

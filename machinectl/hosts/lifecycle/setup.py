@@ -140,7 +140,7 @@ class Setup:
         docker-machine's are replaced: all its machines share a CA, whose key is not ours.
         """
         machine = run.machine
-        sans = [engine_url.parse(run.url).host, *machine.engine.tls_sans]
+        sans = [engine_url.parse_url(run.url).host, *machine.engine.tls_sans]
         have = shared_hosts.with_server(Identity.read(machine.directory), server)
         if not have.ca_key and (machine.origin or docker_machine_host.set_up(run.host)):
             have = Identity()

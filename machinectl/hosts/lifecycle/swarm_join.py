@@ -324,7 +324,7 @@ def live_restore_without_ssh(machine: Machine) -> MachineError:
 
 def address_of(machine: Machine) -> str:
     """Return the address for other nodes. Raises MachineError if there is none."""
-    host = engine_url.parse(machine.url).host
+    host = engine_url.parse_url(machine.url).host
     try:
         found = [each[4][0] for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)] if host else []
     except (OSError, UnicodeError):

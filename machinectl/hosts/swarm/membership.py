@@ -15,7 +15,7 @@ from machinectl.engine.endpoint import EngineError
 from machinectl.errors import MachineError
 from machinectl.hosts.swarm import managers
 from machinectl.hosts.swarm.managers import PAUSE, Manager, find_answering_manager, no_manager_error
-from machinectl.machines.swarm_members import named, on_records
+from machinectl.machines.swarm_members import on_records, swarm_nodes
 from machinectl.machines.swarm_node import (
     FORGOTTEN,
     JOINING,
@@ -96,7 +96,7 @@ class TrustedSwarms:
         if any((each.cluster, each.node) == (cluster, node.id) for _, each in self._machines.values()):
             return False
         is_to_be = known is not None and (known.membership, known.role) == (JOINING, MANAGER)
-        reached_at = addresses_of(engine_url.parse(machine.url).host)
+        reached_at = addresses_of(engine_url.parse_url(machine.url).host)
         before = by.node(known.node) if known else None
         if before and node.address not in {before.address, swarm_api.host_of(before.manages_at), *reached_at}:
             return False
@@ -178,7 +178,7 @@ def save_node(held: Held, node: SwarmNode | None) -> None:
 
 def find_manager(store: Store, name: str) -> Manager:
     """Return a manager that answers, by the swarm's or a machine's name. Raises MachineError."""
-    there = named(store, name)
+    there = swarm_nodes(store, name)
     candidates = [(machine, node.node) for machine, node in there if node.manages]
     found = find_answering_manager(candidates)
     if isinstance(found, Manager):

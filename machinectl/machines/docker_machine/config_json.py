@@ -94,15 +94,15 @@ def further(record: Mapping[str, Any], own: Mapping[str, Any], depth: int) -> di
         if isinstance(value, dict) and isinstance(ours, dict) and depth:
             if more := further(value, ours, depth - 1):
                 found[key] = more
-        elif key not in own and key != RAW_DRIVER and is_plain([key, value], depth):
+        elif key not in own and key != RAW_DRIVER and is_printable([key, value], depth):
             found[key] = value
     return found
 
 
-def is_plain(value: Any, depth: int) -> bool:
+def is_printable(value: Any, depth: int) -> bool:
     if isinstance(value, dict | list):
         parts = [*value, *value.values()] if isinstance(value, dict) else value
-        return depth > 0 and all(is_plain(part, depth - 1) for part in parts)
+        return depth > 0 and all(is_printable(part, depth - 1) for part in parts)
     return value is None or (value.isprintable() if isinstance(value, str) else isinstance(value, bool | int | float))
 
 
@@ -110,7 +110,7 @@ def driver(machine: Machine, directory: str) -> dict[str, Any]:
     """Return the fields of libmachine/drivers/base.go and the state."""
     state = without_secrets(driver_state(machine) or {})
     fields = {
-        "IPAddress": address(machine.url),
+        "IPAddress": host_of_url(machine.url),
         "MachineName": machine.name,
         "SSHUser": "",
         "SSHPort": 0,
@@ -151,10 +151,10 @@ def finite(text: str) -> float:
     return number
 
 
-def address(url: str) -> str:
+def host_of_url(url: str) -> str:
     """Return a URL's host, "" without one (a socket)."""
     try:
-        return engine_url.parse(url).host
+        return engine_url.parse_url(url).host
     except MachineError:
         return ""
 

@@ -51,7 +51,7 @@ def becoming(old: OldMachine, origin: Origin) -> Becoming:
     # docker-machine sets up engines only with TLS.
     machine = Machine(old.name, driver, url=url, tls=driver == "generic" or engine_url.uses_tls(url))
     machine.driver_state = json.dumps(state)
-    machine.spec = MachineSpec(driver, options, machine.tls, labels(old), asked)
+    machine.spec = MachineSpec(driver, options, machine.tls, old_labels(old), asked)
     machine.origin = origin.dump()
     if fields := config_json.further_fields(old.record, machine):
         machine.origin[config_json.FIELDS] = fields
@@ -81,7 +81,7 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
     url = str(EngineURL("tcp", host=address, port=engine_port))
     # Validate both.
     for each in (url, str(EngineURL("ssh", user=user, host=address, port=port))):
-        engine_url.parse(each)
+        engine_url.parse_url(each)
     state = {
         "IPAddress": address,
         "SSHUser": user,
@@ -104,7 +104,7 @@ def without_key(becoming: Becoming) -> Becoming:
     return becoming
 
 
-def labels(old: OldMachine) -> dict[str, str]:
+def old_labels(old: OldMachine) -> dict[str, str]:
     parted = (label.partition("=") for label in old.labels)
     return {key: value for key, _, value in parted if key.strip()}
 

@@ -52,7 +52,7 @@ def usual_root() -> str:
 
 
 def is_store(root: str) -> bool:
-    return any(is_its_own(root, name) for name in entries(root))
+    return any(is_its_own(root, name) for name in machine_directories(root))
 
 
 def shared_certificates(root: str) -> str:
@@ -84,7 +84,7 @@ def is_its_own(root: str, name: str) -> bool:
     return os.path.lexists(os.path.join(directory, RECORD)) and not os.path.lexists(os.path.join(directory, OURS))
 
 
-def entries(root: str) -> list[str]:
+def machine_directories(root: str) -> list[str]:
     try:
         with os.scandir(os.path.join(root, "machines")) as found:
             names = [entry.name for entry in found if not entry.name.startswith(".") and entry.is_dir()]
@@ -93,7 +93,7 @@ def entries(root: str) -> list[str]:
     return sorted(names, key=lambda name: (natural(name), name))
 
 
-def machines(root: str) -> list[str]:
+def old_machine_names(root: str) -> list[str]:
     """Return all machines that are not ours. Raises StoreError for other directories."""
     place = os.path.join(root, "machines")
     try:
@@ -101,7 +101,9 @@ def machines(root: str) -> list[str]:
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise StoreError(f"{root} is no store of docker-machine's: {place}: {reason}", meant_instead(root)) from exc
-    return [name for name in entries(root) if not os.path.lexists(os.path.join(directory_of(root, name), OURS))]
+    return [
+        name for name in machine_directories(root) if not os.path.lexists(os.path.join(directory_of(root, name), OURS))
+    ]
 
 
 def meant_instead(root: str) -> str:
@@ -146,7 +148,7 @@ class OldMachine:
     record: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
-def read(root: str, name: str) -> OldMachine:
+def read_old_machine(root: str, name: str) -> OldMachine:
     """Read a record. Raises BrokenRecord, or StoreError without permission."""
     if not is_name(name):
         raise BrokenRecord(
@@ -157,17 +159,17 @@ def read(root: str, name: str) -> OldMachine:
     try:
         data = json.loads(read_file(path, LONGEST))
     except FileNotFoundError as exc:
-        raise broken(name, "is missing") from exc
+        raise broken_config(name, "is missing") from exc
     except PermissionError as exc:
         raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -l {quote_path(path)}") from exc
     except OSError as exc:
-        raise broken(name, f"cannot be read ({exc.strerror})") from exc
+        raise broken_config(name, f"cannot be read ({exc.strerror})") from exc
     except (ValueError, RecursionError) as exc:
-        raise broken(name, f"is not JSON ({exc})") from exc
+        raise broken_config(name, f"is not JSON ({exc})") from exc
     try:
         return old_machine(name, data)
     except Odd as exc:
-        raise broken(name, str(exc)) from exc
+        raise broken_config(name, str(exc)) from exc
 
 
 class Odd(ValueError):
@@ -176,53 +178,53 @@ class Odd(ValueError):
 
 def old_machine(name: str, data: Any) -> OldMachine:
     """Convert a record's JSON. Raises Odd."""
-    record = part(data, "config.json")
+    record = as_object(data, "config.json")
     version = record.get("ConfigVersion")
     if version not in VERSIONS or type(version) is not int:
         known = "docker-machine 0.2 to 0.16 write 1, 2 or 3"
         raise Odd(f"has the ConfigVersion {json.dumps(version)[:40]}; {known}")
-    driver = part(record.get("Driver"), "Driver")
-    options = part(record.get("HostOptions") or {}, "HostOptions")
-    engine = part(options.get("EngineOptions") or {}, "EngineOptions")
-    auth = part(options.get("AuthOptions") or {}, "AuthOptions")
-    swarm = part(options.get("SwarmOptions") or {}, "SwarmOptions")
-    called = text(record, "DriverName")
+    driver = as_object(record.get("Driver"), "Driver")
+    options = as_object(record.get("HostOptions") or {}, "HostOptions")
+    engine = as_object(options.get("EngineOptions") or {}, "EngineOptions")
+    auth = as_object(options.get("AuthOptions") or {}, "AuthOptions")
+    swarm = as_object(options.get("SwarmOptions") or {}, "SwarmOptions")
+    called = text_field(record, "DriverName")
     if not called:
         raise Odd('has no "DriverName"')
-    written = text(driver, "MachineName") or name
+    written = text_field(driver, "MachineName") or name
     if written != name:
         raise Odd(f'is that of the machine "{written}"')
     return OldMachine(
         name,
         called,
-        url=text(driver, "URL"),
-        address=text(driver, "IPAddress"),
-        user=text(driver, "SSHUser"),
-        port=port(driver, "SSHPort"),
-        key=text(driver, "SSHKeyPath"),
+        url=text_field(driver, "URL"),
+        address=text_field(driver, "IPAddress"),
+        user=text_field(driver, "SSHUser"),
+        port=port_field(driver, "SSHPort"),
+        key=text_field(driver, "SSHKeyPath"),
         # azure's and vmwarevcloudair's name for it.
-        engine_port=port(driver, "EnginePort") or port(driver, "DockerPort"),
-        labels=texts(engine, "Labels"),
-        options=texts(engine, "ArbitraryFlags"),
-        env=texts(engine, "Env"),
-        insecure_registries=texts(engine, "InsecureRegistry"),
-        registry_mirrors=texts(engine, "RegistryMirror"),
-        tls_sans=texts(auth, "ServerCertSANs"),
-        storage_driver=text(engine, "StorageDriver"),
-        install_url=text(engine, "InstallURL"),
+        engine_port=port_field(driver, "EnginePort") or port_field(driver, "DockerPort"),
+        labels=texts_field(engine, "Labels"),
+        options=texts_field(engine, "ArbitraryFlags"),
+        env=texts_field(engine, "Env"),
+        insecure_registries=texts_field(engine, "InsecureRegistry"),
+        registry_mirrors=texts_field(engine, "RegistryMirror"),
+        tls_sans=texts_field(auth, "ServerCertSANs"),
+        storage_driver=text_field(engine, "StorageDriver"),
+        install_url=text_field(engine, "InstallURL"),
         others=tuple(key for key in ("Dns", "GraphDir", "Ipv6", "LogLevel", "SelinuxEnabled") if engine.get(key)),
         in_swarm=bool(swarm.get("IsSwarm")),
         record=record,
     )
 
 
-def part(value: Any, what: str) -> Mapping[str, Any]:
+def as_object(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise Odd(f"has a {what} that is no JSON object")
     return value
 
 
-def text(data: Mapping[str, Any], key: str) -> str:
+def text_field(data: Mapping[str, Any], key: str) -> str:
     value = data.get(key)
     if value is None:
         return ""
@@ -235,7 +237,7 @@ def is_line(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT
 
 
-def texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def texts_field(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value = data.get(key)
     if value is None:
         return ()
@@ -244,7 +246,7 @@ def texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def port(data: Mapping[str, Any], key: str) -> int:
+def port_field(data: Mapping[str, Any], key: str) -> int:
     value = data.get(key)
     if value is None:
         return 0
@@ -253,7 +255,7 @@ def port(data: Mapping[str, Any], key: str) -> int:
     return value
 
 
-def broken(name: str, what: str) -> BrokenRecord:
+def broken_config(name: str, what: str) -> BrokenRecord:
     return BrokenRecord(
         f'docker-machine\'s config.json of "{name}" {what}',
         "Restore it from a backup; or register its host by hand: "
@@ -261,7 +263,7 @@ def broken(name: str, what: str) -> BrokenRecord:
     )
 
 
-def key_of(root: str, old: OldMachine) -> dict[str, bytes]:
+def old_ssh_key(root: str, old: OldMachine) -> dict[str, bytes]:
     """Return the SSH key as "", and its public half, if any, as ".pub".
 
     Looks in the machine's directory, then at the recorded path. {} if driver generic uses the user's keys. Raises

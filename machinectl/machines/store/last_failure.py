@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import StoreError, replace_file
 from machinectl.machines.record import Phase
-from machinectl.machines.store.machine_store import readable
+from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_paths import RECORD, now
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ LONGEST_CAUSE = 4000
 def record_failure(held: Held, cause: str) -> None:
     """Record only the failure, not `held.machine`. Ignores store errors."""
     with suppress(StoreError):
-        set_failure(held, readable(held.read, held.name), {"when": now(), "cause": cause[:LONGEST_CAUSE]})
+        set_failure(held, read_or_none(held.read, held.name), {"when": now(), "cause": cause[:LONGEST_CAUSE]})
 
 
 def clear_failure(held: Held) -> None:
     """Keep a failure that explains why the machine is incomplete."""
-    there = readable(held.read, held.name)
+    there = read_or_none(held.read, held.name)
     if there and there.failure and is_complete(there):
         set_failure(held, there, {})
 

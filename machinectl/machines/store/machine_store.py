@@ -72,9 +72,9 @@ class Store(StorePaths):
             raise self.no_such(name) from exc
         except OSError as exc:
             if exc.errno in NO_RECORD:
-                raise record.broken(name, f"cannot be read ({exc.strerror})") from exc
+                raise record.broken_record(name, f"cannot be read ({exc.strerror})") from exc
             raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quote_path(path)}") from exc
-        return record.parse(name, text, self.directory(name), self.exists)
+        return record.parse_record(name, text, self.directory(name), self.exists)
 
     def read_ready(self, name: str) -> record.Machine:
         """Read a machine. Raises MachineError, also if it is incomplete."""
@@ -140,7 +140,7 @@ class Held:
     def __exit__(self, *_: object) -> None:
         try:
             if self._touched:
-                after = readable(self.read, self._now)
+                after = read_or_none(self.read, self._now)
                 for follow in self._followers:
                     follow(self.store, self.name, self._before, after)
         finally:
@@ -164,7 +164,7 @@ class Held:
             raise RuntimeError(f"{self.name} is not held")
         if not self._touched and self._followers:
             self._touched = True
-            self._before = readable(self.read, self.name)
+            self._before = read_or_none(self.read, self.name)
 
     def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
         """Add atomically; the name must be free."""
@@ -263,7 +263,7 @@ class Held:
         self._machine, self._now = None, new
 
 
-def readable(read: Callable[[str], record.Machine], name: str) -> record.Machine | None:
+def read_or_none(read: Callable[[str], record.Machine], name: str) -> record.Machine | None:
     try:
         return read(name)
     except MachineError:

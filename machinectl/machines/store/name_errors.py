@@ -44,4 +44,4 @@ def without_record(store: StorePaths, name: str) -> MachineError:
             f'Machine "{name}" belongs to docker-machine; machinectl does not change it',
             f"Import it into a store of machinectl's own: {into_own_store(store.root)}",
         )
-    return record.broken(name, "is missing")
+    return record.broken_record(name, "is missing")

@@ -26,7 +26,7 @@ def inspect(here: Session, *, names: list[str], template: str, as_json: bool) ->
     if template:
         from machinectl.go import template as gotemplate
 
-        parsed = gotemplate.parse(template)
+        parsed = gotemplate.parse_template(template)
     machine = here.store.read(chosen_one(here.store, names))
     fields = config_json(machine, machine.directory)
     if template:
@@ -37,12 +37,12 @@ def inspect(here: Session, *, names: list[str], template: str, as_json: bool) ->
 
 def changes(here: Session, *, names: list[str], as_json: bool) -> None:
     from machinectl.commands.changes import changes as command
-    from machinectl.go.tabwriter import table
+    from machinectl.go.tabwriter import aligned_table
 
     name, rows = command(here.store, names)
     if as_json:
         print_json([row.fields() for row in rows])
         return
-    write_out(table(["WHEN (UTC)", "DONE", "UNDONE"], (row.cells() for row in rows)))
+    write_out(aligned_table(["WHEN (UTC)", "DONE", "UNDONE"], (row.cells() for row in rows)))
     undone = f"Undo it, and forget the machine: machinectl rm --purge {name}"
     here.console.note(undone if rows else f'Nothing was changed on the host of "{name}"')

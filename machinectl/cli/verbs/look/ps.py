@@ -61,7 +61,7 @@ def info(
 
     if template and as_json:
         raise UsageError("--format and --json exclude each other", "Leave one of them out")
-    parsed = gotemplate.parse(template, fields=FIELDS, escapes=True, functions=DOCKERS) if template else None
+    parsed = gotemplate.parse_template(template, fields=FIELDS, escapes=True, functions=DOCKERS) if template else None
     found, failures = command(here.store, here.console, names, timeout, access if ssh else None)
     if as_json:
         print_json([one.fields() for one in found])

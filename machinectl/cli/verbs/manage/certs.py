@@ -46,9 +46,9 @@ def certs_ls(here: Session, *, names: list[str], fail_under: int | None, as_json
     if as_json:
         print_json([row.fields() for row in rows])
     else:
-        from machinectl.go.tabwriter import table
+        from machinectl.go.tabwriter import aligned_table
 
-        write_out(table(HEADINGS, (row.cells() for row in rows)))
+        write_out(aligned_table(HEADINGS, (row.cells() for row in rows)))
     errors = [] if fail_under is None else expiry_errors(here.store, rows, fail_under)
     for error in errors:
         report(error, here.program)

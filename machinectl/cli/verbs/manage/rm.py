@@ -67,7 +67,7 @@ def rename(here: Session, *, old: str, new: str) -> None:
 
 def drivers(here: Session, *, as_json: bool, options: bool) -> None:
     from machinectl.commands.drivers import drivers as command
-    from machinectl.go.tabwriter import table
+    from machinectl.go.tabwriter import aligned_table
 
     if options:
         print_options(as_json=as_json)
@@ -77,14 +77,14 @@ def drivers(here: Session, *, as_json: bool, options: bool) -> None:
         print_json([row.fields() for row in found])
     else:
         headings = ["NAME", "PACKAGE", "VERSION", "FROM", "ERROR"]
-        write_out(table(headings, (list(row.fields().values()) for row in found)))
+        write_out(aligned_table(headings, (list(row.fields().values()) for row in found)))
 
 
 def print_options(*, as_json: bool) -> None:
     """Print drivers' options for completion: DRIVER OPTION VALUE ABOUT."""
     from machinectl.cli.parsing import completion_candidates
     from machinectl.errors import one_line
-    from machinectl.go.tabwriter import table
+    from machinectl.go.tabwriter import aligned_table
 
     rows = []
     for name in completion_candidates.drivers():
@@ -94,7 +94,7 @@ def print_options(*, as_json: bool) -> None:
         print_json([dict(zip(("Driver", "Option", "Value", "About"), row, strict=True)) for row in rows])
     else:
         write_out(
-            table(
+            aligned_table(
                 ["DRIVER", "OPTION", "VALUE", "ABOUT"],
                 [[one_line(cell) or "-" for cell in row] for row in rows],
             )

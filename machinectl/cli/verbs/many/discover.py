@@ -67,9 +67,9 @@ def write_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
 
 
 def print_hosts(hosts: Sequence[FoundHost]) -> None:
-    from machinectl.go.tabwriter import table
+    from machinectl.go.tabwriter import aligned_table
 
-    write_out(table(HEADINGS, ([harmless(cell) or "-" for cell in cells(host)] for host in hosts)))
+    write_out(aligned_table(HEADINGS, ([harmless(cell) or "-" for cell in cells(host)] for host in hosts)))
 
 
 def cells(host: FoundHost) -> list[str]:

@@ -91,11 +91,11 @@ def sync_contexts(here: Session) -> None:
 
 
 def told(swarm: Swarm) -> str:
-    from machinectl.go.tabwriter import table
+    from machinectl.go.tabwriter import aligned_table
 
     quorum = swarm.quorum
     lines = [swarm.heading()]
     if not swarm.failure:
         lines += [quorum.outlook, *([quorum.advice] if quorum.advice else [])]
-    nodes = table(HEADINGS, ([harmless(cell) for cell in row.cells()] for row in swarm.rows))
+    nodes = aligned_table(HEADINGS, ([harmless(cell) for cell in row.cells()] for row in swarm.rows))
     return "".join(f"{harmless(line)}\n" for line in lines) + nodes

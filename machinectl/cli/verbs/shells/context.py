@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
 def context_ls(here: Session, *, as_json: bool) -> None:
     from machinectl.commands.context.ls import context_ls as command
-    from machinectl.go.tabwriter import table
+    from machinectl.go.tabwriter import aligned_table
 
     rows = command(here.store, os.environ)
     if as_json:
         print_json([row.fields() for row in rows])
         return
     write_out(
-        table(["NAME", "CONTEXT", "CURRENT", "STATE"], ([harmless(cell) for cell in row.cells()] for row in rows))
+        aligned_table(
+            ["NAME", "CONTEXT", "CURRENT", "STATE"], ([harmless(cell) for cell in row.cells()] for row in rows)
+        )
     )
     tell_what_to_do(here.console, [row.standing for row in rows])
     if switched_off():
