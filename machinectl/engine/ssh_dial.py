@@ -15,7 +15,7 @@ from machinectl import url as engine_url
 from machinectl.engine.endpoint import EngineError
 from machinectl.engine.wire import Wire
 from machinectl.errors import one_line
-from machinectl.ssh.ssh_command import ssh_command
+from machinectl.ssh.destination import ssh_command
 from machinectl.state import State
 
 if TYPE_CHECKING:

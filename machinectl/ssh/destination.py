@@ -1,8 +1,12 @@
-"""Where to reach a host."""
+"""Where to reach a host, and the command line of the system's ssh."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -31,3 +35,15 @@ class Jump:
     endpoint: SSHEndpoint
     known_hosts: str = ""
     machine: str = ""
+
+
+def ssh_command(
+    host: str, options: Sequence[str] = (), *, user: str = "", port: int = 0, arguments: Sequence[str] = ()
+) -> list[str]:
+    """The host and user must not start with a dash; the first value of an option wins.
+
+    `arguments` follow the host: more options, then the remote command.
+    """
+    login = ["-l", user] if user else []
+    address = ["-p", str(port)] if port else []
+    return ["ssh", *options, *login, *address, host, *arguments]

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-NUMBERS = {
-    "HUP": 1,
-    "INT": 2,
-    "QUIT": 3,
-    "ILL": 4,
-    "TRAP": 5,
-    "ABRT": 6,
-    "BUS": 7,
-    "FPE": 8,
-    "KILL": 9,
-    "USR1": 10,
-    "SEGV": 11,
-    "USR2": 12,
-    "PIPE": 13,
-    "ALRM": 14,
-    "TERM": 15,
-    "XCPU": 24,
-    "XFSZ": 25,
-    "SYS": 31,
-}
-NAMES = {number: f"SIG{name}" for name, number in NUMBERS.items()}
+FROM_1_ON = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM"
+NAMES = dict(enumerate(FROM_1_ON.split(), 1))
+NAMES |= {24: "XCPU", 25: "XFSZ", 31: "SYS"}
+NUMBERS = {name: number for number, name in NAMES.items()}
 # A shell adds this to a signal's number; the highest signal number.
 ADDED, HIGHEST = 128, 64
 UNKNOWN = 255
@@ -41,4 +24,4 @@ def is_signalled(status: int) -> bool:
 def status_text(status: int) -> str:
     """Name the signal, if any."""
     signal = NAMES.get(status - ADDED, "")
-    return f"status {status}{signal and f': {signal}'}"
+    return f"status {status}{signal and f': SIG{signal}'}"

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
-from machinectl.ssh.destination import Jump, SSHEndpoint
-from machinectl.ssh.ssh_command import ssh_command
+from machinectl.ssh.destination import Jump, SSHEndpoint, ssh_command
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:

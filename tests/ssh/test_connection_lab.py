@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.ssh.authorized_keys_file import authorize_key
 from machinectl.ssh.client.sudo import become_root, sudoers
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.keys.private_keys import public_line
-from machinectl.ssh.remote_files import authorize_key, send_file
 from machinectl.ssh.ssh_errors import CommandFailed, ConnectionLost, LoginRefused, NoShell, RootRefused, SSHError
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
@@ -68,7 +68,7 @@ def test_every_kind_of_user_is_root_or_is_told_why_not(fresh_host: FreshHost) ->
             root = as_root(session, password)
             result = root.run("id -u; cat; echo oops >&2", input=b"data")
             assert (result.stdout, result.stderr) == (b"0\ndata", b"oops\n"), user
-            send_file(root, "/etc/secret", b"geheim", mode=0o600, owner="root:root")
+            root.run("umask 077; cat >/etc/secret", input=b"geheim")
             assert root.run("stat -c '%a %U:%G' /etc/secret; cat /etc/secret").text == "600 root:root\ngeheim"
     with log_in(at(host, "dev")) as session:
         console = Quiet("falsch", PASSWORD)
@@ -437,5 +437,5 @@ def test_a_bad_line_makes_commands_slow_and_not_wrong(fresh_host: FreshHost) -> 
     data = bytes(range(256)) * 400
     with log_in(at(host, "dev"), timeout=30) as session:
         root = as_root(session, PASSWORD)
-        send_file(root, "/etc/data", data, mode=0o600, owner="root:root")
+        root.run("cat >/etc/data", input=data)
         assert root.run("cat /etc/data").stdout == data

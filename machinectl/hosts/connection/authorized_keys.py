@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def authorized_key_change(runner: Runner, public_key: str) -> KeyAuthorized | None:
     """Return None if the public key is already authorized."""
-    from machinectl.ssh.remote_files import place_of_key
+    from machinectl.ssh.authorized_keys_file import place_of_key
 
     made, path = place_of_key(runner, public_key)
     return KeyAuthorized(path, " ".join(public_key.split()[:2]), made) if made else None
@@ -25,7 +25,7 @@ def authorized_key_change(runner: Runner, public_key: str) -> KeyAuthorized | No
 
 def authorize_login_key(held: Held, console: Console, runner: Runner, public_key: str) -> None:
     """Record the change first."""
-    from machinectl.ssh.remote_files import authorize_key
+    from machinectl.ssh.authorized_keys_file import authorize_key
 
     change = authorized_key_change(runner, public_key)
     if change is None:
@@ -36,7 +36,7 @@ def authorize_login_key(held: Held, console: Console, runner: Runner, public_key
 
 
 def remove_authorized_keys(held: Held, console: Console, runner: Runner) -> None:
-    from machinectl.ssh.remote_files import remove_key
+    from machinectl.ssh.authorized_keys_file import remove_key
 
     for change in of_kind(held.machine.changes, KeyAuthorized):
         with console.step(unauthorizing_title(change)):

@@ -12,7 +12,6 @@ from machinectl.ssh.client.authentication import log_in
 from machinectl.ssh.client.session import OwnSession
 from machinectl.ssh.client.transport import Transport
 from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys
-from machinectl.ssh.keys.known_hosts import HostKey
 from machinectl.ssh.ssh_errors import LoginRefused, SSHError, Unsupported
 from machinectl.ssh.ssh_settings import jump_targets, read_settings
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.destination import Jump, SSHEndpoint
     from machinectl.ssh.keys.credentials import Credentials
+    from machinectl.ssh.keys.known_hosts import HostKey
     from machinectl.ssh.ssh_settings import Settings
 
 # OpenSSH has no limit for ProxyJump; a chain longer than this is a loop.
@@ -155,11 +155,10 @@ class Connector:
             sock = handshake.connect_tcp(chosen)
         self._stack.callback(sock.close)
         transport = Transport(sock, timeout=chosen.connect_timeout)
-        handshake.close_with(self._stack, transport)
+        self._stack.callback(transport.close)
         transport.prefer(types, certificates=certificates)
         handshake.handshake(transport, chosen, proxy)
-        key = transport.get_remote_server_key()
-        return transport, HostKey(key.get_name(), key.asbytes())
+        return transport, transport.server_host_key()
 
     def _through(self, jump: Jump, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
         """Use the endpoint's jump host."""

@@ -17,7 +17,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from machinectl.errors import one_line
 from machinectl.name_resolution import resolve
-from machinectl.ssh.client.transport import NothingShared
+from machinectl.ssh.client.transport import CONNECTION_ERRORS, NothingShared, Transport
 from machinectl.ssh.ssh_errors import (
     ANOTHER_PORT,
     REJECTING_GREETINGS,
@@ -29,17 +29,18 @@ from machinectl.ssh.ssh_errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import ExitStack
     from typing import IO
 
     from machinectl.name_resolution import AddressInfo
-    from machinectl.ssh.client.transport import Transport
+    from machinectl.ssh.keys.known_hosts import HostKey
     from machinectl.ssh.ssh_settings import Settings
 
 
 GREETING = "SSH-"
 # Longest quote of a host's text, in characters; most stderr to read from a ProxyCommand, in bytes.
 LONGEST_SAID = 100
+# RFC 4253 4.2
+LONGEST_GREETING = 255
 LONGEST_ERRORS = 1 << 16
 LONGEST_OFFER = 300
 # ^C must not end the command, because we finish a step first. It stays in our process group, so that it can ask for
@@ -174,7 +175,7 @@ def handshake_error(
             f"{where} {end if failure else f'did not finish the handshake {within}'}",
             f"See what ssh says: ssh -v {settings.login_options}",
         )
-    line = transport.first_line
+    line = transport.packets.first_line
     if line is not None and line.startswith(REJECTING_GREETINGS):
         return SSHError(
             f"The SSH server of {where} rejects this address for now: {one_line(line, LONGEST_SAID)!r}. "
@@ -251,16 +252,24 @@ def open_jump_channel(jump: Transport, settings: Settings, jump_address: str) ->
             f"The jump host {jump_address} does not lead to {where}: {why}",
             f"On the jump host: nc -vz {settings.hostname} {settings.port}; AllowTcpForwarding in sshd_config",
         ) from exc
-    except (paramiko.SSHException, EOFError, OSError) as exc:
+    except CONNECTION_ERRORS as exc:
         raise SSHError(
             f"The jump host {jump_address} does not lead to {where}: {failure_reason(exc)}",
             f"On the jump host: nc -vz {settings.hostname} {settings.port}",
         ) from exc
 
 
-def close_with(stack: ExitStack, transport: Transport) -> None:
-    def close() -> None:
-        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-            transport.close()
-
-    stack.callback(close)
+def read_banner(sock: socket.socket, timeout: float) -> tuple[str, HostKey | None]:
+    """Return "" and None for what does not arrive within `timeout` seconds. The key is verified."""
+    transport = Transport(sock, timeout=timeout)
+    over = threading.Event()
+    try:
+        transport.start_client(event=over)
+        over.wait(timeout)
+        greeting = one_line(transport.remote_version, LONGEST_GREETING)
+        with contextlib.suppress(paramiko.SSHException):
+            return greeting, transport.server_host_key()
+        return greeting, None
+    finally:
+        transport.close()
+        sock.close()

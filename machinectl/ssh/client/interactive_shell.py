@@ -14,6 +14,7 @@ import paramiko
 
 from machinectl.ssh.client.handshake import failure_reason
 from machinectl.ssh.client.session import POLL
+from machinectl.ssh.client.transport import CONNECTION_ERRORS
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def raw_terminal() -> Iterator[None]:
 def following_size(channel: paramiko.Channel) -> Iterator[None]:
     def tell() -> None:
         columns, rows = os.get_terminal_size(sys.stdin.fileno())
-        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+        with contextlib.suppress(*CONNECTION_ERRORS):
             channel.resize_pty(columns, rows)
 
     def on_change(*_: object) -> None:
@@ -85,7 +86,7 @@ def following_size(channel: paramiko.Channel) -> Iterator[None]:
 
 
 def copy_input(channel: paramiko.Channel) -> None:
-    with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+    with contextlib.suppress(*CONNECTION_ERRORS):
         while data := os.read(sys.stdin.fileno(), CHUNK):
             channel.sendall(data)
         channel.shutdown_write()

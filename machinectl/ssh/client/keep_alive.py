@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import paramiko
+from machinectl.ssh.client.transport import CONNECTION_ERRORS
 
 if TYPE_CHECKING:
     from machinectl.ssh.client.transport import Transport
@@ -34,7 +34,7 @@ class KeepAlive:
     def _watch(self) -> None:
         unanswered, last = 0, 0.0
         while not self._stopped.wait(self._interval) and self._transport.is_active():
-            heard = self._transport.heard
+            heard = self._transport.packets.heard
             if heard >= last:
                 unanswered = 0
             if unanswered == self._count:
@@ -45,6 +45,6 @@ class KeepAlive:
                 threading.Thread(target=self._ask, daemon=True).start()
 
     def _ask(self) -> None:
-        with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+        with contextlib.suppress(*CONNECTION_ERRORS):
             # A server that does not know the request refuses it (RFC 4254 4), which is also an answer.
             self._transport.global_request("keepalive@openssh.com")

@@ -11,8 +11,6 @@ from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING
 
-import paramiko
-
 from machinectl.errors import MachineError
 from machinectl.process_streams import CHUNK, GRACE, Limits, Stdin
 from machinectl.ssh import framing
@@ -20,6 +18,7 @@ from machinectl.ssh.client import denials
 from machinectl.ssh.client.handshake import failure_reason
 from machinectl.ssh.client.keep_alive import KeepAlive
 from machinectl.ssh.client.shell_pool import ShellPool
+from machinectl.ssh.client.transport import CONNECTION_ERRORS
 from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult
 from machinectl.ssh.script_output import MOST_OUTPUT, CollectedOutput, ScriptOutput, end_command, final_status
 from machinectl.ssh.signals import status_text
@@ -28,6 +27,8 @@ from machinectl.ssh.ssh_errors import CommandFailed, ConnectionLost, SSHError, c
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
+
+    import paramiko
 
     from machinectl.process_streams import Input, InputReader, StopEvent, WriteOutput
     from machinectl.ssh.client.transport import Transport
@@ -235,7 +236,7 @@ class OwnSession(SSHSession):
     def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:
         try:
             return self._transport.open_session(window, packet, timeout=COMMAND_TIMEOUT)
-        except (paramiko.SSHException, EOFError, OSError) as exc:
+        except CONNECTION_ERRORS as exc:
             raise self._lost() from exc
 
     def exit_status(self, channel: paramiko.Channel) -> int:
@@ -279,7 +280,7 @@ class OwnSession(SSHSession):
             return self._shells.take(time.monotonic() + timeout)
         except TimeoutError as exc:
             raise command_timeout(self.settings.address, timeout) from exc
-        except (paramiko.SSHException, EOFError, OSError) as exc:
+        except CONNECTION_ERRORS as exc:
             if not self._transport.is_active():
                 raise self._lost() from exc
             raise SSHError(
@@ -296,7 +297,7 @@ class OwnSession(SSHSession):
 
 def feed(channel: paramiko.Channel, stdin: Stdin, ready: threading.Event, reader: InputReader | None) -> None:
     """Send `stdin`, then EOF unless reading fails. The script may end before it reads all input."""
-    with contextlib.suppress(EOFError, OSError, paramiko.SSHException, MachineError):
+    with contextlib.suppress(*CONNECTION_ERRORS, MachineError):
         channel.sendall(stdin.first)
         ready.wait()
         channel.sendall(stdin.data)
@@ -354,7 +355,7 @@ def await_close(channel: paramiko.Channel) -> None:
 
 
 def close(channel: paramiko.Channel) -> None:
-    with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+    with contextlib.suppress(*CONNECTION_ERRORS):
         channel.close()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
+from machinectl.ssh.client.transport import CONNECTION_ERRORS
 from machinectl.ssh.framing import LOGIN_COMMAND
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class ShellPool:
                 try:
                     channel.exec_command(LOGIN_COMMAND)
                 except BaseException:
-                    with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+                    with contextlib.suppress(*CONNECTION_ERRORS):
                         channel.close()
                     raise
             except BaseException as exc:  # noqa: BLE001 - raised again when the shell is taken

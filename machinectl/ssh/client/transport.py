@@ -27,6 +27,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from paramiko.transport import ChannelMap, ServiceRequestingTransport
 
 from machinectl.errors import MachineError
+from machinectl.ssh.keys.known_hosts import HostKey
 from machinectl.ssh.signals import status_of
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer as Buffer
 
-    from machinectl.ssh.keys.known_hosts import HostKey
-
 # Without a handler, logging prints paramiko's tracebacks to stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
+# What paramiko raises when a connection ends.
+CONNECTION_ERRORS = (EOFError, OSError, paramiko.SSHException)
 # RFC 8731's name; paramiko knows only libssh's.
 CURVE25519 = "curve25519-sha256"
 # paramiko prefers aes128-ctr, but ciphers that encrypt and authenticate in one pass take half the time.
@@ -303,6 +304,7 @@ class Transport(ServiceRequestingTransport):
         self.shown_key = b""
         self._asks_for_certificates = False
         super().__init__(sock, packetizer_class=ServerPackets)
+        self.packets = cast("ServerPackets", self.packetizer)
         self._channels = Channels(self)
         self.channel_events = ChannelEvents()
         handlers = self._channel_handler_table  # type: ignore[has-type]  # not in the stubs
@@ -323,28 +325,10 @@ class Transport(ServiceRequestingTransport):
         self.auth_timeout = max(timeout, AUTHENTICATION_TIMEOUT)
 
     @property
-    def first_line(self) -> str | None:
-        return self._listener.first_line
-
-    @property
-    def heard(self) -> float:
-        """Time of the last packet (time.monotonic())."""
-        return self._listener.heard
-
-    @property
-    def _listener(self) -> ServerPackets:
-        if not isinstance(self.packetizer, ServerPackets):
-            raise TypeError(self.packetizer)
-        return self.packetizer
-
-    @property
     def authentication(self) -> Authentication:
         """Starts on first use."""
         self.ensure_session()
-        handler = self.auth_handler
-        if not isinstance(handler, Authentication):
-            raise TypeError(handler)
-        return handler
+        return cast("Authentication", self.auth_handler)
 
     def ensure_session(self) -> None:
         # paramiko polls for the service's acceptance every 0.1 s, and forever on a dead link. There is no need to wait:
@@ -437,7 +421,13 @@ class Transport(ServiceRequestingTransport):
         first = [name for kind in types for name in ALGORITHMS.get(kind, (kind,)) if name in offered]
         security.key_types = [*first, *(name for name in offered if name not in first)]
 
+    def server_host_key(self) -> HostKey:
+        """Raises SSHException before the handshake."""
+        key = self.get_remote_server_key()
+        return HostKey(key.get_name(), key.asbytes())
+
     def close(self) -> None:
-        super().close()
+        with suppress(*CONNECTION_ERRORS):
+            super().close()
         # The timer of an unfinished handshake would keep the process alive.
         self.packetizer.complete_handshake()

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
 from machinectl.files.ownership import temporary_directory
-from machinectl.ssh.keys import known_hosts, known_hosts_command
+from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.ssh_errors import HostKeyRefused
+from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, config_tokens, replace_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,7 +93,7 @@ class HostKeys:
         if self.demanded(jump=jump) or self._pins(settings, jump=jump):
             return known
         if (settings, key) not in self._said:
-            self._said[settings, key] = known_hosts_command.command_entries(settings, key)
+            self._said[settings, key] = command_entries(settings, key)
         return known + self._said[settings, key]
 
     def takes_certificates(self, settings: Settings, *, jump: bool = False) -> bool:
@@ -208,6 +209,33 @@ def find_known(settings: Settings) -> list[KnownHost]:
                 f"Make it readable: ls -l {path}",
             ) from exc
     return known_hosts.find_keys(entries, settings.known_names)
+
+
+def command_entries(settings: Settings, key: HostKey | None = None) -> list[KnownHost]:
+    """Run the command, if configured, and return its lines about the host.
+
+    Pass no key before the host shows one. Raises HostKeyRefused if the command fails.
+    """
+    if not settings.known_hosts_command:
+        return []
+    tokens = config_tokens(settings.host, settings.hostname, settings.user, settings.port, settings.host_key_alias)
+    tokens |= {"H": settings.known_names[0], "I": "HOSTNAME" if key else "ORDER"}
+    tokens |= {
+        "t": key.type if key else "NONE",
+        "f": key.fingerprint if key else "NONE",
+        "K": base64.b64encode(key.blob).decode() if key else "NONE",
+    }
+    try:
+        command = [replace_tokens(word, tokens) for word in shlex.split(settings.known_hosts_command)]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=QUERY_TIMEOUT
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as exc:
+        raise HostKeyRefused(
+            f"KnownHostsCommand of your SSH configuration failed: no key of {settings.address} is trusted ({exc})",
+            f"Try it: {settings.known_hosts_command}",
+        ) from exc
+    return known_hosts.find_keys(known_hosts.parse_known_hosts(done.stdout), settings.known_names)
 
 
 def removal_commands(settings: Settings) -> str:

@@ -23,46 +23,15 @@ NO_HOST = "machinectl-asks.invalid"
 # Settings to repeat: how to reach the host, and as which user. ssh reads the output of ssh -G, except paths with
 # spaces.
 WAY = (
-    "hostname",
-    "user",
-    "port",
-    "proxyjump",
-    "proxycommand",
-    "addressfamily",
-    "bindaddress",
-    "bindinterface",
-    "connecttimeout",
-    "serveraliveinterval",
-    "serveralivecountmax",
-    "compression",
-    "identitiesonly",
-    "pkcs11provider",
-    "preferredauthentications",
-    "hostkeyalgorithms",
-    "pubkeyacceptedalgorithms",
-    "pubkeyacceptedkeytypes",
-    "kexalgorithms",
-    "ciphers",
-    "macs",
-    "forwardagent",
+    "HostName User Port ProxyJump ProxyCommand AddressFamily BindAddress BindInterface ConnectTimeout "
+    "ServerAliveInterval ServerAliveCountMax Compression IdentitiesOnly PKCS11Provider PreferredAuthentications "
+    "HostKeyAlgorithms PubkeyAcceptedAlgorithms PubkeyAcceptedKeyTypes KexAlgorithms Ciphers MACs ForwardAgent"
 )
-PATHS = ("identityfile", "certificatefile", "identityagent", "revokedhostkeys")
+PATHS = ("IdentityFile", "CertificateFile", "IdentityAgent", "RevokedHostKeys")
 # Settings of the host key, unless it is pinned.
-UNPINNED = ("hostkeyalias", "stricthostkeychecking", "checkhostip")
-# How ssh_config(5) spells common keywords.
-SPELT = {
-    "hostname": "HostName",
-    "user": "User",
-    "port": "Port",
-    "proxyjump": "ProxyJump",
-    "proxycommand": "ProxyCommand",
-    "identitiesonly": "IdentitiesOnly",
-    "hostkeyalias": "HostKeyAlias",
-    "identityfile": "IdentityFile",
-    "identityagent": "IdentityAgent",
-    # The name before 8.5; later versions still read it.
-    "pubkeyacceptedalgorithms": "PubkeyAcceptedKeyTypes",
-}
+UNPINNED = ("HostKeyAlias", "StrictHostKeyChecking", "CheckHostIP")
+# Old names that every version reads; 8.5 renamed them.
+OLD_NAMES = {"PubkeyAcceptedAlgorithms": "PubkeyAcceptedKeyTypes"}
 
 
 def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also: str = "") -> str:
@@ -97,9 +66,10 @@ def user_settings(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str
         return [("HostName", endpoint.host)]
     of_it, of_any = cached_options(program, endpoint), cached_options(program, SSHEndpoint(NO_HOST))
     found = []
-    for keyword in [*WAY, *PATHS, *(() if pinned else UNPINNED)]:
-        values = [value for value in of_it.get(keyword, []) if value not in of_any.get(keyword, [])]
-        found += [(SPELT.get(keyword, keyword), config_value(keyword, value, endpoint.host)) for value in values]
+    for keyword in [*WAY.split(), *PATHS, *(() if pinned else UNPINNED)]:
+        of_all = of_any.get(keyword.lower(), [])
+        values = [value for value in of_it.get(keyword.lower(), []) if value not in of_all]
+        found += [(OLD_NAMES.get(keyword, keyword), config_value(keyword, value, endpoint.host)) for value in values]
     return found
 
 

@@ -12,8 +12,8 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from machinectl.ssh.destination import ssh_command
 from machinectl.ssh.keys.host_keys import PIN, find_known, without_marker
-from machinectl.ssh.ssh_command import ssh_command
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, check_endpoint, read_settings
 
 if TYPE_CHECKING:

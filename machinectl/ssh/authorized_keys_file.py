@@ -1,4 +1,4 @@
-"""Write files through stdin: SFTP cannot write root's files, and is slower."""
+"""Add a public key to authorized_keys, and remove it."""
 
 from __future__ import annotations
 
@@ -6,48 +6,18 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.ssh.runner import COMMAND_TIMEOUT
-
 if TYPE_CHECKING:
     from machinectl.ssh.runner import Runner
 
 
-def write_file_command(path: str, size: int, *, mode: int, owner: str = "") -> str:
-    """Return sh that writes stdin to a file atomically; `owner` is "user:group".
-
-    It checks the size in bytes: a lost connection looks like the end of input.
-    """
-    quoted = shlex.quote(path)
-    chown = f' && chown {shlex.quote(owner)} "$new"' if owner else ""
-    return (
-        "umask 077\n"
-        f"new=$(mktemp {quoted}.XXXXXX) || exit\n"
-        "trap 'rm -f \"$new\"' EXIT\n"
-        'cat >"$new" || exit\n'
-        f'if [ "$(wc -c <"$new")" -ne {size} ]; then echo "the file was cut off on its way" >&2; exit 1; fi\n'
-        f'chmod {mode:04o} "$new"{chown} && sync "$new" && mv -f "$new" {quoted}'
-    )
-
-
-def send_file(
-    runner: Runner,
-    path: str,
-    data: bytes,
-    *,
-    mode: int,
-    owner: str = "",
-    timeout: float = COMMAND_TIMEOUT,
-) -> None:
-    """The directory must exist. Raises CommandFailed."""
-    runner.run(write_file_command(path, len(data), mode=mode, owner=owner), input=data, timeout=timeout)
+# $2 is the key on stdin, in base64.
+READ_KEY = "IFS= read -r key || exit\nset -f; set -- $key\n"
 
 
 def authorize_command() -> str:
     """Return sh that adds the key on stdin once, with modes that sshd accepts."""
     return (
-        "umask 077\n"
-        "IFS= read -r key || exit\n"
-        "set -f; set -- $key\n"
+        f"umask 077\n{READ_KEY}"
         'mkdir -p "$HOME/.ssh" && cd "$HOME/.ssh" && touch authorized_keys && chmod go-w . authorized_keys || exit\n'
         'if grep -qF -- "$2" authorized_keys; then exit; fi\n'
         'if [ -n "$(tail -c 1 authorized_keys)" ]; then echo >>authorized_keys || exit; fi\n'
@@ -62,8 +32,7 @@ def authorized_command() -> str:
     It prints line, file, directory or nothing.
     """
     return (
-        "IFS= read -r key || exit\n"
-        "set -f; set -- $key\n"
+        f"{READ_KEY}"
         "file=$HOME/.ssh/authorized_keys\n"
         'if grep -qsF -- "$2" "$file"; then echo\n'
         'elif [ -e "$file" ]; then echo line\n'
@@ -77,9 +46,7 @@ def take_out_command(path: str, made: str) -> str:
     """Return sh that removes the key on stdin, and the empty file and directory `made` for it."""
     quoted = shlex.quote(path)
     script = (
-        "umask 077\n"
-        "IFS= read -r key || exit\n"
-        "set -f; set -- $key\n"
+        f"umask 077\n{READ_KEY}"
         f'file=$(readlink -f {quoted}) && [ -f "$file" ] || exit 0\n'
         'new=$(mktemp "$file.XXXXXX") || exit\n'
         "trap 'rm -f \"$new\"' EXIT\n"
