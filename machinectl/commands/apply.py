@@ -8,7 +8,7 @@ from machinectl.console import RewritingConsole
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.store.store_directory import sweep
 from machinectl.rollout import phases
-from machinectl.rollout.apply_lock import alone
+from machinectl.rollout.apply_lock import apply_locked
 from machinectl.rollout.apply_run import ApplyRun
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def apply(
     """
     run = ApplyRun(store, make_plan(), options)
     if phases.has_work(run):
-        with alone(store, console):
+        with apply_locked(store, console):
             # Another process may have changed something during the wait.
             plan = make_plan()
             run = ApplyRun(store, plan, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.lifecycle.provisioning import foretold
+from machinectl.hosts.lifecycle.provisioning import preview_provisioning
 from machinectl.hosts.lifecycle.provisioning import provision as carry_out
 from machinectl.hosts.parallel.workers import plan_each, work_on_each
 
@@ -34,7 +34,7 @@ def provision(
     if planned:
 
         def plan(machine: Machine, console: Console, own: Access) -> None:
-            planned(machine.name, foretold(machine, console, own, setup, store))
+            planned(machine.name, preview_provisioning(machine, console, own, setup, store))
 
         return plan_each(store, console, names, access, plan)
 

@@ -20,7 +20,7 @@ from machinectl.hosts.certificates.pending import discard_pending, settle_pendin
 from machinectl.hosts.certificates.signing import signed, valid_client
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned, drained_for_restart, restarting
-from machinectl.hosts.lifecycle.host_plan import HostPlan, described, way_in
+from machinectl.hosts.lifecycle.host_plan import HostPlan, host_summary, login_summary
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.lifecycle.verification import until_it_answers
@@ -167,7 +167,7 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
         root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
         with restarting(run, target, renewal.allowed):
-            found = (way_in(session, root), *described(run.host, target.port))
+            found = (login_summary(session, root), *host_summary(run.host, target.port))
             check_certificates_in_use(machine, run.host, target)
             new_ones = certificate_change(
                 "Giving the engine new certificates, and restarting it", run.host, new, target.port

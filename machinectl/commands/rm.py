@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.lifecycle.removal import (
     check_not_jump_host,
-    confirmed,
+    confirm_removal,
     is_changed,
     known_machine,
-    remove,
+    remove_machine,
     undo_plan,
     warn_of_swarm,
 )
@@ -52,13 +52,13 @@ def rm(
     if known and not (force or yes):
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
         unasked = " ".join(["machinectl rm -y", *options, *known])
-        if not confirmed(store, console, known, purge, unasked, forget=forget):
+        if not confirm_removal(store, console, known, purge, unasked, forget=forget):
             return
 
     def one(name: str, console: Console) -> None:
         try:
             check_not_jump_host(store, console, name, others.get(name, ()), force=force)
-            remove(store, console, name, force=force, purge=purge, forget=forget)
+            remove_machine(store, console, name, force=force, purge=purge, forget=forget)
         except MachineError as exc:
             raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
 

@@ -13,7 +13,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.lifecycle.engine_restart import drained_for_restart, restarting, restore_live_restore
-from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, described, way_in
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, login_summary
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.lifecycle.verification import VERIFY_TIMEOUT, until_it_answers
@@ -92,7 +92,7 @@ def plan_upgrade(store: Store, machine: Machine, console: Console, access: Acces
         package, packages = package_of(run)
         before = host.packages[package]
         after = packages.newest(root, package, before, refresh=False)
-        there = (way_in(session, root), *described(host, run.port), f"Package: {package} {before}")
+        there = (login_summary(session, root), *host_summary(host, run.port), f"Package: {package} {before}")
         if after == before:
             run.outcomes.append(Outcome(f"No newer {package} is known on the host", changed=False))
             restore_live_restore(run)

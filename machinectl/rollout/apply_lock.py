@@ -23,7 +23,7 @@ PID_DIGITS = 20
 
 
 @contextmanager
-def alone(store: Store, console: Console) -> Iterator[None]:
+def apply_locked(store: Store, console: Console) -> Iterator[None]:
     """Hold the `apply` lock, or say who does and wait."""
     make_directory(store, store.locks)
     path = os.path.join(store.locks, LOCK)
@@ -42,14 +42,14 @@ def waiting_for_another(console: Console, path: str) -> Callable[[], None]:
     def wait() -> None:
         nonlocal said
         if not said:
-            console.note(f"Waiting for another apply{process(path)} …")
+            console.note(f"Waiting for another apply{lock_holder(path)} …")
             said = True
         console.pause(LOCK_PAUSE)
 
     return wait
 
 
-def process(path: str) -> str:
+def lock_holder(path: str) -> str:
     try:
         number = read_file(path, PID_DIGITS).decode()
     except (OSError, ValueError):

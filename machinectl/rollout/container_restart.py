@@ -36,18 +36,18 @@ DONE = "Exited (0)"
 TASK = "com.docker.swarm.task.id"
 
 
-def running(machine: Machine) -> Containers:
-    told = containers(machine)
+def running_containers(machine: Machine) -> Containers:
+    told = list_containers(machine)
     return None if told is None else by_id(each for each in told if is_up(each))
 
 
-def down(machine: Machine) -> Containers:
+def stopped_containers(machine: Machine) -> Containers:
     """Return the containers that do not run, except finished jobs."""
-    told = containers(machine)
+    told = list_containers(machine)
     return None if told is None else by_id(each for each in told if not (is_up(each) or is_done(each)))
 
 
-def containers(machine: Machine) -> list[dict[str, Any]] | None:
+def list_containers(machine: Machine) -> list[dict[str, Any]] | None:
     """Return all containers except Swarm tasks; None if the engine does not answer."""
     found, _ = probe_any_set(machine, Deadline(ANSWERS_WITHIN), QUESTION)
     if found.state is not State.RUNNING:
@@ -78,23 +78,23 @@ def name_of(container: Mapping[str, Any]) -> str:
     return one_line(name or str(container.get("Id"))[:12])
 
 
-def wait_for(
-    machine: Machine, before: Containers, console: Console, *, ask: Ask = down, within: float = BACK_WITHIN
+def wait_for_containers(
+    machine: Machine, before: Containers, console: Console, *, ask: Ask = stopped_containers, within: float = BACK_WITHIN
 ) -> None:
     """Wait until the engine answers, and no container in `before` is down. Raises MachineError."""
     with console.step("Waiting for the engine and its containers"):
         end = time.monotonic() + within
-        while (missing := lost(before, now := ask(machine))) or now is None:
+        while (missing := lost_containers(before, now := ask(machine))) or now is None:
             if time.monotonic() >= end:
-                raise gone(machine, missing, answers=now is not None)
+                raise containers_gone_error(machine, missing, answers=now is not None)
             console.pause(PAUSE)
 
 
-def lost(before: Containers, down: Containers) -> list[str]:
-    return sorted(name for container, name in (before or {}).items() if container in (down or {}))
+def lost_containers(before: Containers, stopped_containers: Containers) -> list[str]:
+    return sorted(name for container, name in (before or {}).items() if container in (stopped_containers or {}))
 
 
-def gone(machine: Machine, missing: list[str], *, answers: bool) -> MachineError:
+def containers_gone_error(machine: Machine, missing: list[str], *, answers: bool) -> MachineError:
     if not answers:
         return MachineError(
             f'The engine of "{machine.name}" does not answer after its restart',

@@ -55,15 +55,15 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
         return
     set_up = spec.provision and not machine.provision and has_ssh(machine)
     engine_is_ours = machine.has_changes or set_up
-    yield from of_driver(host, machine)
-    if machine.url and (tls := speaks_tls(host, machine)) != machine.tls:
+    yield from driver_differences(host, machine)
+    if machine.url and (tls := wants_tls(host, machine)) != machine.tls:
         yield switched("no-tls", old=not machine.tls, new=not tls)
     files = host.certificates
     if files.whole and not has_certificates(machine, files):
         key, path = ("tls-dir", files.directory) if files.directory else ("tls-client-cert", files.certificate)
         yield Difference(key, "others", path)
-    yield from of_labels(machine.labels, spec.labels, restarts=engine_is_ours)
-    yield from of_engine(host, machine, engine_is_ours=engine_is_ours)
+    yield from label_differences(machine.labels, spec.labels, restarts=engine_is_ours)
+    yield from engine_differences(host, machine, engine_is_ours=engine_is_ours)
     if machine.provision != spec.provision:
         yield switched("no-provision", old=not machine.provision, new=not spec.provision, restarts=set_up)
     if machine.context != spec.context:
@@ -108,7 +108,7 @@ def as_text(value: OptionValue) -> str:
     return ", ".join(str(without_secrets(one)) for one in values if one is not None)
 
 
-def of_driver(host: FleetHost, machine: Machine) -> Iterator[Difference]:
+def driver_differences(host: FleetHost, machine: Machine) -> Iterator[Difference]:
     """Yield driver differences; an unrecorded option has its default."""
     known = machine.driver_options
     for option in options_of(host.spec.driver):
@@ -153,7 +153,7 @@ def are_same(old: OptionValue, new: OptionValue) -> bool:
     )
 
 
-def speaks_tls(host: FleetHost, machine: Machine) -> bool:
+def wants_tls(host: FleetHost, machine: Machine) -> bool:
     """Return whether TLS is needed: by the file, else as now, else by the URL."""
     if machine.tls and host.spec.tls is None and URL not in host.spec.options and machine.url.startswith("tcp://"):
         return True
@@ -165,7 +165,7 @@ def speaks_tls(host: FleetHost, machine: Machine) -> bool:
     return machine.tls or host.certificates.whole or engine_url.uses_tls(url)
 
 
-def of_labels(old: Mapping[str, str], new: Mapping[str, str], *, restarts: bool) -> Iterator[Difference]:
+def label_differences(old: Mapping[str, str], new: Mapping[str, str], *, restarts: bool) -> Iterator[Difference]:
     for key in dict.fromkeys((*old, *new)):
         if old.get(key) != new.get(key):
             yield Difference("labels", label_text(old, key), label_text(new, key), restarts)
@@ -175,7 +175,7 @@ def label_text(labels: Mapping[str, str], key: str) -> str:
     return f"{key}={without_secret_of(key, labels[key])}" if key in labels else ""
 
 
-def of_engine(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Iterator[Difference]:
+def engine_differences(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Iterator[Difference]:
     """Yield engine differences; for a list, only removed and added items."""
     if machine.asks_for(host.spec.engine):
         return

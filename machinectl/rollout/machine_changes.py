@@ -15,7 +15,7 @@ from machinectl.hosts.parallel.workers import locked_machine
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import Phase
-from machinectl.rollout.differences import URL, differences, speaks_tls
+from machinectl.rollout.differences import URL, differences, wants_tls
 from machinectl.rollout.results import Did
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ CERTIFICATE_KEYS = frozenset({"tls-dir", "tls-client-cert"})
 SETTINGS = frozenset({"labels", *(option.flag.removeprefix("--") for option in ENGINE_FLAGS)})
 
 
-def preview(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
+def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
     """Return what `apply` would change on a host. Raises MachineError."""
-    from machinectl.hosts.lifecycle.provisioning import foretold
+    from machinectl.hosts.lifecycle.provisioning import preview_provisioning
     from machinectl.hosts.lifecycle.removal import undo_plan
 
     step = run.steps[name]
@@ -49,7 +49,7 @@ def preview(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
     else:
         edit = edit_of(step.host, machine, {each.key for each in step.differences})
         there = edit.preview(machine, run.store.exists)
-        found = foretold(machine, console, run.access(name), run.setup(name), run.store, there)
+        found = preview_provisioning(machine, console, run.access(name), run.setup(name), run.store, there)
     return [outcome for outcome in found.outcomes if outcome.changed]
 
 
@@ -69,10 +69,10 @@ def ready_machine(run: ApplyRun, name: str) -> Machine | None:
     return machine if machine and machine.phase is Phase.READY else None
 
 
-def create(run: ApplyRun, name: str, console: Console) -> None:
+def create_machine(run: ApplyRun, name: str, console: Console) -> None:
     """Create or finish a machine. Raises InUse if its engine must wait."""
     from machinectl.machines.tls_warnings import advise
-    from machinectl.rollout.container_restart import wait_for
+    from machinectl.rollout.container_restart import wait_for_containers
 
     host = run.host(name)
     made = creation_of(run, name).carry_out(run.store, console)
@@ -81,15 +81,15 @@ def create(run: ApplyRun, name: str, console: Console) -> None:
             console.warn("the engine's options are recorded only: no engine was set up")
         advise(console, made.machine)
     if before := run.in_use.get(name):
-        wait_for(made.machine, {container: container[:12] for container in before}, console)
+        wait_for_containers(made.machine, {container: container[:12] for container in before}, console)
     if made.set_up:
         check_settings(run, host, made.machine)
 
 
-def change(run: ApplyRun, name: str, console: Console) -> None:
+def change_machine(run: ApplyRun, name: str, console: Console) -> None:
     from machinectl.hosts.certificates.certificate_files import has_named_certificates
     from machinectl.hosts.lifecycle import provisioning
-    from machinectl.rollout.container_restart import running, wait_for
+    from machinectl.rollout.container_restart import running_containers, wait_for_containers
 
     host, restarts = run.host(name), name in run.restarting
     with locked_machine(run.store, console, name) as held:
@@ -104,14 +104,14 @@ def change(run: ApplyRun, name: str, console: Console) -> None:
             machine.pending = ""
             held.write()
             return
-        before = running(machine) if restarts else None
-        provisioning.change(held, console, run.access(name), run.setup(name), edit)
+        before = running_containers(machine) if restarts else None
+        provisioning.change_host(held, console, run.access(name), run.setup(name), edit)
         if restarts:
-            wait_for(machine, before, console)
+            wait_for_containers(machine, before, console)
         check_settings(run, host, machine)
 
 
-def remove(run: ApplyRun, name: str, console: Console) -> Did:
+def remove_from_fleet(run: ApplyRun, name: str, console: Console) -> Did:
     """Remove a machine. Raises MachineError if another fleet owns it now."""
     from machinectl.hosts.lifecycle import removal
     from machinectl.machines.jump_order import behind
@@ -122,7 +122,7 @@ def remove(run: ApplyRun, name: str, console: Console) -> Did:
             f'"{name}" belongs to another fleet now, and was not removed', "See the new plan: machinectl plan"
         )
     removal.check_not_jump_host(run.store, console, name, behind(run.store).get(name, ()), force=False)
-    removal.remove(run.store, console, name, purge=run.options.purge)
+    removal.remove_machine(run.store, console, name, purge=run.options.purge)
     return Did.REMOVED
 
 
@@ -147,7 +147,7 @@ def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
     url = str(options.pop(URL)) if URL in options else moved_port(host, machine) if options else ""
     return Edit(
         url=url or None,
-        tls=speaks_tls(host, machine) if "no-tls" in keys or url else None,
+        tls=wants_tls(host, machine) if "no-tls" in keys or url else None,
         context=spec.context if "no-context" in keys else None,
         jump=spec.jump if "ssh-jump" in keys else None,
         labels=spec.labels if "labels" in keys else {},

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     Phase = Callable[[ApplyRun, Console], Iterable[Result]]
 
 PHASES: Sequence[tuple[str, Phase]] = (
-    ("Ask about machines of other fleets", takeovers.ask),
-    ("Ask before machines are removed", pruning.ask),
+    ("Ask about machines of other fleets", takeovers.ask_about_takeover),
+    ("Ask before machines are removed", pruning.ask_about_removal),
     ("Record the fleet of machines that need no other change", takeovers.record_fleet),
     ("Look for changes made by hand on hosts", refresh.look_for_changes),
-    ("Find out which machines join the swarm", swarm_phase.choose),
-    ("Log in at hosts before engines restart", restarts.log_in),
+    ("Find out which machines join the swarm", swarm_phase.choose_roles),
+    ("Log in at hosts before engines restart", restarts.log_in_before_restarts),
     ("Create and change machines", restarts.create_and_change),
-    ("Form the swarm", swarm_phase.form),
-    ("Remove machines that left the file", pruning.remove),
+    ("Form the swarm", swarm_phase.form_swarm),
+    ("Remove machines that left the file", pruning.remove_gone_machines),
 )
 
 
@@ -48,11 +48,11 @@ def carry_out(run: ApplyRun, console: Console) -> Iterator[Result]:
                 run.results[result.name] = result
                 yield run.recorded(result)
     except KeyboardInterrupt:
-        yield from (run.recorded(interrupted(run, name)) for name in run.steps if name not in run.results)
+        yield from (run.recorded(interrupted_result(run, name)) for name in run.steps if name not in run.results)
         raise
 
 
-def interrupted(run: ApplyRun, name: str) -> Result:
+def interrupted_result(run: ApplyRun, name: str) -> Result:
     if run.forming and (ready := run.forming.ready.get(name)) and name not in run.forming.joining:
         return ready
     if name in run.touched:

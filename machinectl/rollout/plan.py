@@ -51,7 +51,7 @@ def planned_steps(
             machine = checked_machine(host, found, by_lower)
             if machine is None:
                 check_not_taken(host, taken())
-            steps[host.name] = step(fleet, host, machine, has_certificates)
+            steps[host.name] = plan_step(fleet, host, machine, has_certificates)
         except BrokenRecord as exc:
             steps[host.name] = PlanStep(host.name, Action.FAIL, host, error=exc)
         except MachineError as exc:
@@ -60,10 +60,10 @@ def planned_steps(
     note_loops(hosts, jumps, records, faults)
     faults.tell()
     others = [name for name in (records if only is None else only) if name not in jumps]
-    gone = {name: machine for name, machine in readable(records, others).items() if fleet.id.owns(machine.fleet)}
-    removed = in_order({name: machine_of(machine.jump) for name, machine in gone.items()})
+    gone = {name: machine for name, machine in readable_records(records, others).items() if fleet.id.owns(machine.fleet)}
+    removed = after_jump_hosts({name: machine_of(machine.jump) for name, machine in gone.items()})
     return (
-        *(steps[name] for name in in_order(jumps) if name in steps),
+        *(steps[name] for name in after_jump_hosts(jumps) if name in steps),
         *(PlanStep(name, Action.REMOVE) for name in reversed(removed)),
     )
 
@@ -94,7 +94,7 @@ def jumps_outside(names: Iterable[str], jumps: Mapping[str, str], records: ByNam
     return others
 
 
-def readable(records: ByName, names: Iterable[str]) -> dict[str, Machine]:
+def readable_records(records: ByName, names: Iterable[str]) -> dict[str, Machine]:
     return {name: found for name in names if isinstance(found := records.get(name), Machine)}
 
 
@@ -116,9 +116,9 @@ def checked_machine(host: FleetHost, machine: Machine | None, by_lower: Mapping[
 def set_up_as(fleet: Fleet, records: ByName) -> dict[object, str]:
     """Return set-up machines outside the file, by host identity."""
     named = {host.name for host in fleet.hosts}
-    others = readable(records, [name for name in records if name not in named])
+    others = readable_records(records, [name for name in records if name not in named])
     changed = {name: machine for name, machine in others.items() if machine.has_changes}
-    return {identity(machine.spec): name for name, machine in changed.items() if is_installed(machine.driver)}
+    return {identity(machine.spec): name for name, machine in changed.items() if is_driver_installed(machine.driver)}
 
 
 def check_not_taken(host: FleetHost, taken: Mapping[object, str]) -> None:
@@ -136,7 +136,7 @@ def identity(spec: MachineSpec) -> object:
     return (spec.driver, *(str(normal(value)) for value in values)) if any(values) else object()
 
 
-def is_installed(driver: str) -> bool:
+def is_driver_installed(driver: str) -> bool:
     try:
         load(driver)
     except MachineError:
@@ -144,7 +144,7 @@ def is_installed(driver: str) -> bool:
     return True
 
 
-def step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> PlanStep:
+def plan_step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> PlanStep:
     if machine is None:
         if host.certificates.whole:
             has_certificates(None, host.certificates)
@@ -170,7 +170,7 @@ def check_keeps_its_own(host: FleetHost, machine: Machine) -> None:
         )
 
 
-def in_order(jumps: Mapping[str, str]) -> list[str]:
+def after_jump_hosts(jumps: Mapping[str, str]) -> list[str]:
     """Return the names, each after its jump host."""
     ordered: dict[str, None] = {}
     for name, jump in jumps.items():

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from machinectl.rollout.apply_run import ApplyRun
 
 
-def ask(run: ApplyRun, console: Console) -> Sequence[Result]:
+def ask_about_removal(run: ApplyRun, console: Console) -> Sequence[Result]:
     gone, options = run.gone(), run.options
     if not (options.prune and gone):
         return ()
-    from machinectl.hosts.lifecycle.removal import confirmed, warn_of_swarm
+    from machinectl.hosts.lifecycle.removal import confirm_removal, warn_of_swarm
 
     for name in gone:
         warn_of_swarm(run.store, console, name)
-    if options.yes or confirmed(run.store, console, gone, options.purge, f"{options.command} --yes"):
+    if options.yes or confirm_removal(run.store, console, gone, options.purge, f"{options.command} --yes"):
         run.to_remove = gone
     return ()
 
 
-def remove(run: ApplyRun, console: Console) -> Iterator[Result]:
+def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:
     """Remove machines before their jump hosts: undoing them needs those."""
     jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
     staying = {**in_a_loop(jumps), **needed_by_swarms(run)}
@@ -43,7 +43,7 @@ def remove(run: ApplyRun, console: Console) -> Iterator[Result]:
     names = [name for name in run.to_remove if name not in staying]
     turns = RolloutOrder(names, {jump: [name for name in names if jumps[name] == jump] for jump in names})
     left = not_begun(turns, '"{other}" is reached through "{name}", and was not removed')
-    yield from chain(run.at_once(console, names, partial(machine_changes.remove, run), turns), left)
+    yield from chain(run.at_once(console, names, partial(machine_changes.remove_from_fleet, run), turns), left)
 
 
 def in_a_loop(jumps: dict[str, str]) -> dict[str, MachineError]:

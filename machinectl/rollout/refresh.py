@@ -50,9 +50,9 @@ def look_for_changes(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def look(run: ApplyRun, name: str, console: Console) -> Did:
-    from machinectl.hosts.lifecycle.provisioning import foretold
+    from machinectl.hosts.lifecycle.provisioning import preview_provisioning
 
-    found = foretold(run.machines[name], console, run.access(name), run.setup(name), run.store)
+    found = preview_provisioning(run.machines[name], console, run.access(name), run.setup(name), run.store)
     if any(each.changed for each in found.outcomes):
         return Did.CHANGED
     with run.store.writing(name, waiting(console, name)) as held:
@@ -70,7 +70,7 @@ def with_previews(run: ApplyRun, plan: FleetPlan, console: Console) -> FleetPlan
     def one(name: str, console: Console) -> None:
         began = time.monotonic()
         try:
-            outcomes = machine_changes.preview(run, name, console)
+            outcomes = machine_changes.preview_host_changes(run, name, console)
         finally:
             seconds[name] = time.monotonic() - began
         if outcomes:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 STOPPED = "no engine restarts after one that failed"
 
 
-def log_in(run: ApplyRun, console: Console) -> Iterator[Result]:
+def log_in_before_restarts(run: ApplyRun, console: Console) -> Iterator[Result]:
     """If several engines may restart, log in first; yield failures."""
     names = to_change(run)
     run.restarting = {*filter(lambda name: may_restart(run, name), names), *run.changed_by_hand}
@@ -37,14 +37,14 @@ def log_in(run: ApplyRun, console: Console) -> Iterator[Result]:
     reachable = [name for name in names if name in run.restarting and can_be_reached_before(run, name)]
 
     def one(name: str, console: Console) -> Did:
-        reach(run, name, console)
+        try_login(run, name, console)
         return Did.LEFT
 
     failed = (result for result in run.at_once(console, reachable, one) if result.error)
     yield from except_joining(run, failed)
 
 
-def reach(run: ApplyRun, name: str, console: Console) -> None:
+def try_login(run: ApplyRun, name: str, console: Console) -> None:
     from machinectl.hosts.connection.login import logged_in, pin_session_key, root_runner
 
     access = run.access(name)
@@ -54,7 +54,7 @@ def reach(run: ApplyRun, name: str, console: Console) -> None:
 
 
 def create_and_change(run: ApplyRun, console: Console) -> Iterator[Result]:
-    yield from except_joining(run, in_batches(run, console))
+    yield from except_joining(run, work_in_batches(run, console))
 
 
 def to_change(run: ApplyRun) -> list[str]:
@@ -80,17 +80,17 @@ def can_be_reached_before(run: ApplyRun, name: str) -> bool:
     way = [name]
     while (jump := machine_of(run.machines[way[-1]].jump)) and jump in run.machines and jump not in way:
         way.append(jump)
-    return not any(moves(run, each) for each in way)
+    return not any(changes_way_in(run, each) for each in way)
 
 
-def moves(run: ApplyRun, name: str) -> bool:
+def changes_way_in(run: ApplyRun, name: str) -> bool:
     if name not in run.steps:
         return False
     of_driver = {option.name for option in load(run.machines[name].driver).options()}
     return any(each.key in of_driver or each.key == "ssh-jump" for each in run.steps[name].differences)
 
 
-def in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
+def work_in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
     """Work on machines, on engines in use in batches.
 
     Only a look at a new host shows whether its engine is in use; then it comes last, with the hosts behind it.
@@ -134,10 +134,10 @@ def create_or_change(run: ApplyRun, name: str, console: Console) -> Did:
     run.touched.add(name)
     machine = run.machines.get(name)
     if machine and machine.phase is Phase.READY:
-        machine_changes.change(run, name, console)
+        machine_changes.change_machine(run, name, console)
         return Did.CHANGED
     try:
-        machine_changes.create(run, name, console)
+        machine_changes.create_machine(run, name, console)
     except InUse as exc:
         run.in_use[name] = exc.containers
         run.touched.discard(name)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from machinectl.rollout.swarm_roles import Roles
 
 
-def choose(run: ApplyRun, _: Console) -> Sequence[Result]:
+def choose_roles(run: ApplyRun, _: Console) -> Sequence[Result]:
     wanted = {
         name: step.host.swarm for name, step in run.steps.items() if step.host and step.host.swarm and not step.error
     }
@@ -45,14 +45,14 @@ def except_joining(run: ApplyRun, results: Iterable[Result]) -> Iterator[Result]
             yield result
 
 
-def form(run: ApplyRun, console: Console) -> Iterator[Result]:
+def form_swarm(run: ApplyRun, console: Console) -> Iterator[Result]:
     """Join machines, and yield the results that waited."""
     if run.forming is None:
         return
     roles, ready = run.forming.roles, run.forming.ready
     joining = [name for name in run.forming.joining if name in ready or run.differs_only_in(name, "swarm", "fleet")]
     if joining and not run.forming.is_blocked:
-        for result in joined(run, console, roles, joining):
+        for result in join_nodes(run, console, roles, joining):
             yield result if result.error else ready.get(result.name, result)
             ready.pop(result.name, None)
             if result.name in joining:
@@ -63,7 +63,7 @@ def form(run: ApplyRun, console: Console) -> Iterator[Result]:
     yield from (result for name, result in ready.items() if name not in joining)
 
 
-def joined(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
+def join_nodes(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
     """Yield machines that joined or failed; the first one fails if no swarm can be formed."""
     from machinectl.hosts.lifecycle.swarm_join import Joining
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 
 
-def init(store: Store, console: Console, name: str, joining: Joining) -> Results:
+def begin_swarm(store: Store, console: Console, name: str, joining: Joining) -> Results:
     """Begin a swarm; yield the machine, with an error if that fails."""
 
     def work(held: Held, console: Console, access: Access) -> None:
@@ -42,7 +42,7 @@ def init(store: Store, console: Console, name: str, joining: Joining) -> Results
     yield from work_on_each(store, console, [name], joining.access, work)
 
 
-def join(store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str) -> Results:
+def join_machines(store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str) -> Results:
     """Join machines to a swarm; yield each, with an error if that fails.
 
     Managers join one by one, as each changes the quorum.
@@ -120,7 +120,7 @@ class Roles:
             )
 
     def _formed(self, store: Store, console: Console, joining: Joining, found: dict[str, Membership]) -> Results:
-        to = going_on(store, self, found)
+        to = existing_manager(store, self, found)
         done = set()
         if to is None:
             self._check_readable()
@@ -131,7 +131,7 @@ class Roles:
                     f"{', '.join(self.managers)}: a manager by its record, but its engine is in no swarm",
                     f"Correct its record: machinectl swarm status {self.managers[0]}; then apply it, too",
                 )
-            for name, failed in init(store, console, first, joining):
+            for name, failed in begin_swarm(store, console, first, joining):
                 yield name, failed
                 if failed:
                     return
@@ -139,9 +139,9 @@ class Roles:
             to = manager_at(store, [first])
         for role in (MANAGER, WORKER):
             wanted = [name for name, asked in self.roles.items() if asked == role and name not in done]
-            right = [name for name in wanted if is_right(store, to, name, found.get(name), role)]
+            right = [name for name in wanted if has_role(store, to, name, found.get(name), role)]
             yield from ((name, None) for name in right)
-            yield from join(store, console, to, (name for name in wanted if name not in right), joining, role)
+            yield from join_machines(store, console, to, (name for name in wanted if name not in right), joining, role)
             # A manager needs another one to demote it.
             to = manager_at(store, self.managers) if role == MANAGER else to
 
@@ -176,7 +176,7 @@ def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
     return {name: Membership.of(found.told) for name, found in answers if found.state is State.RUNNING}
 
 
-def going_on(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Manager | None:
+def existing_manager(store: Store, roles: Roles, found: Mapping[str, Membership]) -> Manager | None:
     """Return a manager through which machines join; None if there is no swarm.
 
     Trust recorded managers, else only the file's: a worker's engine must not get the other machines. Raises
@@ -223,7 +223,7 @@ def manager_at(store: Store, names: Iterable[str]) -> Manager:
     raise MachineError(f"No manager of the swarm answers: {to}", "See: machinectl swarm status")
 
 
-def is_right(store: Store, to: Manager, name: str, found: Membership | None, role: str) -> bool:
+def has_role(store: Store, to: Manager, name: str, found: Membership | None, role: str) -> bool:
     """Return whether engine, manager and record agree on swarm and role."""
     known = node_of(store.read(name))
     listed = to.node(known.node) if known else None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_NAMED = 10
 
 
-def ask(run: ApplyRun, console: Console) -> Iterator[Result]:
+def ask_about_takeover(run: ApplyRun, console: Console) -> Iterator[Result]:
     """Ask whether to take over other fleets' machines, or leave them out.
 
     Raises MachineError if nobody can be asked.

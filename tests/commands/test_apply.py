@@ -33,7 +33,7 @@ from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.rollout import machine_changes, phases, restarts, swarm_phase
-from machinectl.rollout.apply_lock import alone
+from machinectl.rollout.apply_lock import apply_locked
 from machinectl.rollout.apply_run import ApplyOptions, ApplyRun
 from machinectl.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
 from machinectl.rollout.results import Did, Result
@@ -138,8 +138,8 @@ def test_a_broken_record_fails_its_own_machine_with_the_cause(file: Path, store:
     assert 'Error: The machine.json of "nas" is not JSON' in done.stderr
     assert "machinectl rm -f nas" in done.stderr
     assert store.read("orion").url == "unix:///run/big.sock"
-    alone = run(store, "orion")
-    assert (alone.returncode, alone.stdout) == (0, "Apply: 1 as they were\n"), alone.stderr
+    apply_locked = run(store, "orion")
+    assert (apply_locked.returncode, apply_locked.stdout) == (0, "Apply: 1 as they were\n"), apply_locked.stderr
 
 
 def test_a_machine_that_was_there_before_is_of_the_file_from_then_on(file: Path, store: Store) -> None:
@@ -178,7 +178,7 @@ def test_purging_is_for_what_is_pruned(store: Store) -> None:
 
 @pytest.mark.usefixtures("file")
 def test_another_apply_is_waited_for_and_named(store: Store) -> None:
-    with alone(store, Quiet()):
+    with apply_locked(store, Quiet()):
         waiting = subprocess.Popen(
             [*COMMAND, "-s", store.root, "apply"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -381,7 +381,7 @@ class Scripted(ApplyRun):
 @pytest.fixture(autouse=True)
 def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let scripted runs do what they are told to instead of work on hosts."""
-    reach, joined = restarts.reach, swarm_phase.joined
+    reach, joined = restarts.try_login, swarm_phase.join_nodes
 
     def reach_scripted(run: ApplyRun, name: str, console: Console) -> None:
         if not isinstance(run, Scripted):
@@ -472,10 +472,10 @@ def test_a_host_is_logged_in_at_before_a_roll_by_the_way_that_stays(store: Store
     machine.changes = [UnknownChange({"kind": "file-made", "path": "/etc/x"})]
     run = ApplyRun(store, FleetPlan([step("orion", Action.CHANGE)], FleetId(""), {"orion": machine}), OPTIONS)
     assert restarts.can_be_reached_before(run, "orion")
-    restarts.reach(run, "orion", Quiet())
+    restarts.try_login(run, "orion", Quiet())
     sshd.authorized_keys.write_text("")
     with pytest.raises(LoginRefused) as raised:
-        restarts.reach(run, "orion", Quiet())
+        restarts.try_login(run, "orion", Quiet())
     assert store.read("orion").failure["cause"] == raised.value.cause
     moved = (Difference("generic-ip-address", sshd.host, "127.0.0.2", restarts=False),)
     run.steps["orion"] = replace(run.steps["orion"], differences=moved)

@@ -10,7 +10,7 @@ import pytest
 from machinectl.host_changes import CaTrusted, ConfigMerged
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.engine_restart import restarting
-from machinectl.hosts.lifecycle.host_plan import described, diff
+from machinectl.hosts.lifecycle.host_plan import host_summary, config_diff
 from machinectl.hosts.lifecycle.host_run import DryRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.lifecycle.purging import purge
@@ -33,13 +33,13 @@ def recorded(name: str) -> host_facts.Facts:
 
 
 def test_system_engine_containers_and_firewall_are_told() -> None:
-    system, engine, firewall = described(recorded("docker"), 2376)
+    system, engine, firewall = host_summary(recorded("docker"), 2376)
     assert system.startswith("System: Debian GNU/Linux")
     assert "systemd" in system
     assert engine.startswith("Docker Engine ")
     assert "running" in engine
     assert firewall == "Firewall: nothing is seen in the way of port 2376"
-    assert described(recorded("bare"), 2376)[1] == "No engine"
+    assert host_summary(recorded("bare"), 2376)[1] == "No engine"
 
 
 def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:
@@ -47,12 +47,12 @@ def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:
     text = {"proxies": "http://ann:se@cret@proxy:3128", "tlsverify": True, "log-opts": {"splunk-token": "secret"}}
     new = json.dumps(text, indent=4).encode()
     files = [NewFile("/etc/docker/machinectl/ca.pem", "644", b"CA"), NewFile(host.config_path, "644", new)]
-    told = diff(host, Decision("t", (), apply(files, Activation("restart"), init="systemd"), host, not_applied))
+    told = config_diff(host, Decision("t", (), apply(files, Activation("restart"), init="systemd"), host, not_applied))
     assert '+    "tlsverify": true,' in told
     assert "cret" not in "".join(told)
     assert '+    "proxies": "http://ann:***@proxy:3128",' in told
     assert (
-        diff(host, Decision("t", (), apply(files[:1], Activation("restart"), init="systemd"), host, not_applied)) == ()
+        config_diff(host, Decision("t", (), apply(files[:1], Activation("restart"), init="systemd"), host, not_applied)) == ()
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.parallel.rollout_order import BatchSizes, RolloutOrder, in_batches
+from machinectl.hosts.parallel.rollout_order import BatchSizes, RolloutOrder, split_batches
 from machinectl.hosts.parallel.workers import run_at_once
 from tests.support.quiet import Quiet
 
@@ -173,7 +173,7 @@ def test_run_at_once_follows_the_order() -> None:
 )
 def test_batch_sizes_are_used_in_turn_and_the_last_repeats(typed: str, batches: list[str]) -> None:
     names = list("abcdefghi")
-    assert ["".join(batch) for batch in in_batches(names, BatchSizes(typed).of(len(names)))] == batches
+    assert ["".join(batch) for batch in split_batches(names, BatchSizes(typed).of(len(names)))] == batches
     turns = RolloutOrder(names, rolled=names, batch=BatchSizes(typed).of(len(names)))
     for batch in batches:
         begun = "".join(taken(turns))

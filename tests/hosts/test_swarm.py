@@ -28,7 +28,7 @@ from machinectl.machines.record import Machine
 from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
 from machinectl.provision.facts.host_facts import Facts, parse
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.rollout.swarm_roles import Roles, init
+from machinectl.rollout.swarm_roles import Roles, begin_swarm
 from tests.support.quiet import Quiet
 from tests.support.runner import FACTS
 from tests.support.swarm_engines import Swarms, engines
@@ -127,7 +127,7 @@ def test_a_swarm_that_all_have_left_by_hand_is_begun_anew(store: Store, whole: S
 
 def test_who_begins_another_swarm_is_forgotten_by_the_one_that_it_left_by_hand(store: Store, whole: Swarms) -> None:
     whole["w1"].cluster = ""
-    assert dict(init(store, Quiet(), "w1", JOINING)) == {"w1": None}
+    assert dict(begin_swarm(store, Quiet(), "w1", JOINING)) == {"w1": None}
     assert "node-w1" not in whole.nodes["cluster-m1"]
     assert recorded(store, "w1").cluster == "cluster-w1"
 
@@ -148,7 +148,7 @@ def test_no_swarm_is_begun_beside_one_that_a_broken_record_may_be_of(store: Stor
 
 
 def test_a_node_of_another_swarm_stays_one_and_the_others_join(store: Store, swarms: Swarms) -> None:
-    [(_, failed)] = init(store, Quiet(), "w1", JOINING)
+    [(_, failed)] = begin_swarm(store, Quiet(), "w1", JOINING)
     assert failed is None
     done = dict(Roles({"m1": "manager", "m2": "manager"}).form(store, Quiet(), JOINING))
     assert done == {"m1": None, "m2": None}
@@ -318,7 +318,7 @@ def test_what_keeps_a_node_from_being_put_back_is_said(
 
 
 def test_a_swarm_of_one_node_has_nowhere_to_drain_to(store: Store, swarms: Swarms) -> None:
-    list(init(store, Quiet(), "m1", JOINING))
+    list(begin_swarm(store, Quiet(), "m1", JOINING))
     assert draining.find_drain_manager(store, store.read("m1"), "node-m1") is None
     list(swarm_join(store, Quiet(), "m1", ["w1"], JOINING, "worker"))
     assert draining.find_drain_manager(store, store.read("m1"), "node-m1")
@@ -357,7 +357,7 @@ def test_a_swarm_keeps_its_name_when_the_machine_of_that_name_has_left(store: St
 def test_who_is_on_its_way_into_a_swarm_leaves_with_force(store: Store, swarms: Swarms) -> None:
     engine = swarms["w1"]
     engine.info = lambda: {"Swarm": {"LocalNodeState": "pending", "NodeID": ""}}  # type: ignore[method-assign]
-    [(_, error)] = init(store, Quiet(), "w1", JOINING)
+    [(_, error)] = begin_swarm(store, Quiet(), "w1", JOINING)
     assert error
     assert "pending" in error.cause
     assert "machinectl swarm leave --force w1" in error.hint
@@ -386,7 +386,7 @@ def test_a_machine_that_left_by_hand_is_no_node_any_more(store: Store, whole: Sw
 
 def test_live_restore_without_ssh_is_a_plain_error(store: Store, swarms: Swarms) -> None:
     swarms["m1"].live_restore = True
-    [(_, error)] = init(store, Quiet(), "m1", JOINING)
+    [(_, error)] = begin_swarm(store, Quiet(), "m1", JOINING)
     assert error
     assert "live-restore" in error.cause
     assert "daemon.json" in error.hint
@@ -394,7 +394,7 @@ def test_live_restore_without_ssh_is_a_plain_error(store: Store, swarms: Swarms)
 
 
 def test_an_even_number_of_managers_is_warned_of(store: Store, swarms: Swarms) -> None:
-    list(init(store, Quiet(), "m1", JOINING))
+    list(begin_swarm(store, Quiet(), "m1", JOINING))
     console = Quiet()
     list(swarm_join(store, console, "m1", ["m2"], JOINING, "manager"))
     assert "odd number" in console.warnings[-1]
@@ -632,7 +632,7 @@ def test_a_leave_whose_last_call_fails_is_on_record_and_the_next_command_ends_it
 def test_who_is_killed_while_a_machine_joins_has_that_on_record(
     store: Store, swarms: Swarms, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    list(init(store, Quiet(), "m1", JOINING))
+    list(begin_swarm(store, Quiet(), "m1", JOINING))
 
     def killed(*_: object) -> NoReturn:
         assert membership_of(store, "w1") == "joining"
@@ -658,7 +658,7 @@ def test_who_is_killed_while_a_machine_begins_a_swarm_is_believed_by_the_next_co
     really = api.init
     monkeypatch.setattr(api, "init", killed)
     with pytest.raises(KeyboardInterrupt):
-        list(init(store, Quiet(), "m1", JOINING))
+        list(begin_swarm(store, Quiet(), "m1", JOINING))
     assert membership_of(store, "m1") == "joining"
     [found] = swarm_status(store, Quiet(), [], 5)
     assert (found.name, found.asked, recorded(store, "m1").role) == ("m1", "m1", "manager")

@@ -23,7 +23,7 @@ from machinectl.machines.record import Machine, Phase, broken_record, parse_reco
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.steps import engine_config
-from machinectl.rollout.plan import in_order, planned_steps
+from machinectl.rollout.plan import after_jump_hosts, planned_steps
 from machinectl.rollout.plan_steps import Action, Difference, PlanStep
 from tests.provision.test_steps import host as recorded
 
@@ -348,7 +348,7 @@ def test_jump_hosts_come_before_those_behind_them_and_go_after_them() -> None:
 
 @given(st.dictionaries(st.integers(0, 9).map(str), st.integers(0, 12).map(str), max_size=10))
 def test_an_order_has_each_name_once_whatever_stands_behind_what(jumps: dict[str, str]) -> None:
-    found = in_order(jumps)
+    found = after_jump_hosts(jumps)
     assert sorted(found) == sorted(jumps)
     for name, jump in jumps.items():
         circle = name
@@ -361,7 +361,7 @@ def test_an_order_has_each_name_once_whatever_stands_behind_what(jumps: dict[str
 
 
 def test_a_chain_of_jump_hosts_may_be_long() -> None:
-    assert len(in_order({str(number): str(number + 1) for number in range(5000)})) == 5000
+    assert len(after_jump_hosts({str(number): str(number + 1) for number in range(5000)})) == 5000
 
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=8)

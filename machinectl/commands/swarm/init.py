@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.rollout.swarm_roles import init
+from machinectl.rollout.swarm_roles import begin_swarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,4 +18,4 @@ if TYPE_CHECKING:
 def swarm_init(
     store: Store, console: Console, name: str, joining: Joining
 ) -> Iterator[tuple[str, MachineError | None]]:
-    yield from init(store, console, name, joining)
+    yield from begin_swarm(store, console, name, joining)

@@ -13,7 +13,7 @@ from machinectl.hosts.swarm.membership import TrustedSwarms, find_manager, updat
 from machinectl.machines.selection import waiting
 from machinectl.machines.swarm_members import all_nodes
 from machinectl.machines.swarm_node import MANAGER, MEMBER, on_record
-from machinectl.rollout.swarm_roles import join
+from machinectl.rollout.swarm_roles import join_machines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ def swarm_join(
     if to in names:
         raise UsageError(f'"{to}" cannot join itself', "machinectl swarm join <MANAGER> <NAME>")
     found = manager_to_join(store, console, to, [*(["--manager"] if role == MANAGER else []), *names])
-    yield from join(store, console, found, names, joining, role)
+    yield from join_machines(store, console, found, names, joining, role)
     if role == MANAGER and (even := manager_count_advice(Quorum.of(swarm_api.nodes(found.endpoint)).managers)):
         console.warn(even)
 

@@ -46,12 +46,12 @@ class Creation:
     spare: CertificateFiles = NO_CERTIFICATES
     fleet: str = ""
 
-    def carry_out(self, store: Store, console: Console) -> Made:
+    def carry_out(self, store: Store, console: Console) -> CreatedMachine:
         """Create the machine, or finish an interrupted creation.
 
         After a failure the record stays for the next run or `rm`, unless nothing was made.
         """
-        settled = settle(store, self)
+        settled = check_creation(store, self)
         settled.check()
         with store.writing(self.name, waiting(console, self.name)) as held:
             record_creation(held, settled)
@@ -75,10 +75,10 @@ class Creation:
                 forget_or_explain(held, console, exc)
                 raise
             note_jump_host(store, console, held.machine)
-            return Made(held.machine, set_up, tuple(outcomes))
+            return CreatedMachine(held.machine, set_up, tuple(outcomes))
 
     def plan(self, store: Store, console: Console) -> HostPlan:
-        settled = settle(store, self)
+        settled = check_creation(store, self)
         settled.check()
         there = self.driver.preview(settled.request)
         machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
@@ -96,14 +96,14 @@ class Creation:
         return HostPlan((f'Driver {self.spec.driver} would make "{self.name}", then its host would be set up',))
 
 
-class Made(NamedTuple):
+class CreatedMachine(NamedTuple):
     machine: Machine
     set_up: bool
     outcomes: tuple[Outcome, ...]
 
 
 @dataclass(frozen=True)
-class Settled:
+class CheckedCreation:
     """A checked creation; `begun` is what an interrupted run left."""
 
     creation: Creation
@@ -156,7 +156,7 @@ class Settled:
             # Only its SSH is known to listen on the host.
             ssh = there.ssh
             machine.url = str(engine_url.EngineURL("ssh", user=ssh.user, host=ssh.host, port=ssh.port))
-        machine.tls = speaks_tls(machine.url, asked, given=given or (spare and machine.url.startswith("tcp://")))
+        machine.tls = uses_tls_by_default(machine.url, asked, given=given or (spare and machine.url.startswith("tcp://")))
 
 
 def jump_without_ssh(machine: Machine) -> UsageError:
@@ -175,7 +175,7 @@ def set_up_excluded() -> UsageError:
     )
 
 
-def settle(store: Store, creation: Creation) -> Settled:
+def check_creation(store: Store, creation: Creation) -> CheckedCreation:
     record.check_name(creation.name)
     # The machine's own name is refused later, even if a host has that name.
     jump = jump_hosts.with_type(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
@@ -183,7 +183,7 @@ def settle(store: Store, creation: Creation) -> Settled:
     given = read_named_certificates(creation.certificates)
     no_spare = given or creation.spec.tls is False or not creation.spare.whole
     spare = None if no_spare else read_named_certificates(creation.spare)
-    begun = half_made(store, creation)
+    begun = unfinished_machine(store, creation)
     if begun is None:
         old_store.check_apart(store.root)
     request = Request(
@@ -193,10 +193,10 @@ def settle(store: Store, creation: Creation) -> Settled:
         True if given else creation.spec.tls,
         begun.driver_state if begun else "",
     )
-    return Settled(creation, given, spare, begun, request)
+    return CheckedCreation(creation, given, spare, begun, request)
 
 
-def half_made(store: Store, creation: Creation) -> Machine | None:
+def unfinished_machine(store: Store, creation: Creation) -> Machine | None:
     """Return what an interrupted `create` left. Raises MachineError if the name is in use."""
     name, driver = creation.name, creation.spec.driver
     try:
@@ -230,11 +230,11 @@ def recorded_spec(creation: Creation) -> MachineSpec:
     return replace(kept, options=lasting(options, kept.options))
 
 
-def record_creation(held: Held, settled: Settled) -> None:
+def record_creation(held: Held, settled: CheckedCreation) -> None:
     creation = settled.creation
     files = settled.given.present if settled.given else {}
     spec = recorded_spec(creation)
-    if half_made(held.store, creation):
+    if unfinished_machine(held.store, creation):
         held.machine.spec = spec
         held.machine.fleet = creation.fleet or held.machine.fleet
         held.write_files(files)
@@ -247,7 +247,7 @@ def record_creation(held: Held, settled: Settled) -> None:
     held.add(machine, files)
 
 
-def make_host(held: Held, settled: Settled) -> SSHEndpoint | None:
+def make_host(held: Held, settled: CheckedCreation) -> SSHEndpoint | None:
     """Let the driver make the host; return its SSH."""
     driver, machine = settled.creation.driver, held.machine
 
@@ -280,7 +280,7 @@ def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
         console.note(f"To change its engine's settings first: machinectl set {held.name} --help")
 
 
-def speaks_tls(url: str, asked: bool | None, *, given: bool) -> bool:
+def uses_tls_by_default(url: str, asked: bool | None, *, given: bool) -> bool:
     if given and url and not url.startswith("tcp://"):
         raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", "Omit the --tls-… options")
     if asked is not None:

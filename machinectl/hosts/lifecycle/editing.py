@@ -78,7 +78,7 @@ class Edit:
     def _edit(self, machine: Machine, exists: Callable[[str], bool]) -> None:
         if self.url is not None:
             tls = machine.tls if self.tls is None else self.tls
-            move(machine, engine_url.with_port(self.url, tls=tls), tls=self.tls)
+            change_url(machine, engine_url.with_port(self.url, tls=tls), tls=self.tls)
         if self.context is not None:
             machine.context = self.context
         if self.provision is not None:
@@ -112,7 +112,7 @@ def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None
         machine.url = now.url
 
 
-def move(machine: Machine, url: str, *, tls: bool | None) -> None:
+def change_url(machine: Machine, url: str, *, tls: bool | None) -> None:
     """Change a machine's URL. TLS follows the scheme unless set explicitly."""
     said = engine_url.uses_tls(machine.url) != machine.tls
     made_by = driver_of(machine)

@@ -31,13 +31,13 @@ class HostPlan:
     outcomes: tuple[Outcome, ...] = ()
 
 
-def way_in(session: SSHSession, root: Runner) -> str:
+def login_summary(session: SSHSession, root: Runner) -> str:
     from machinectl.ssh.client.sudo import Root
 
     return f"Logged in as {session.user}" + (f", who becomes root by {root.program}" if isinstance(root, Root) else "")
 
 
-def described(host: Facts, port: int) -> tuple[str, ...]:
+def host_summary(host: Facts, port: int) -> tuple[str, ...]:
     engine = f"Docker Engine {host.version or '(unknown version)'} ({host.dockerd})"
     running = "running" if host.running else "not running"
     containers = len(host.containers) if host.running else host.stored
@@ -51,7 +51,7 @@ def described(host: Facts, port: int) -> tuple[str, ...]:
     )
 
 
-def diff(host: Facts, decision: Decision) -> tuple[str, ...]:
+def config_diff(host: Facts, decision: Decision) -> tuple[str, ...]:
     """Return daemon.json's unified diff, without secrets."""
     path = host.config_path
     new = decision.job.content_of(path)

@@ -14,7 +14,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
 from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.host_owner import take_over_history
-from machinectl.hosts.lifecycle.host_plan import Outcome, diff
+from machinectl.hosts.lifecycle.host_plan import Outcome, config_diff
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
@@ -225,7 +225,7 @@ class DryRun(HostRun):
         return host
 
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:  # noqa: ARG002 (nothing is written)
-        details = (*decision.details, *diff(self.host, decision))
+        details = (*decision.details, *config_diff(self.host, decision))
         self.outcomes.append(Outcome(decision.title, changed=True, details=details))
         self.host = decision.after
         changes = merge_changes(self.machine.changes, decision.changes)
@@ -238,7 +238,7 @@ class DryRun(HostRun):
         self.machine.changes = changes
 
     def catch_up(self) -> News | None:
-        news = shared_hosts.caught_up(self.machine, self.remote, self.host)
+        news = shared_hosts.take_over_news(self.machine, self.remote, self.host)
         if news:
             self.outcomes.append(Outcome(news.told(self.machine.name), changed=True))
         return news

@@ -67,13 +67,13 @@ class Onboarding:
     def plan(self, machine: Machine, console: Console, ssh: SSHEndpoint, store: Store) -> HostPlan:
         machine.engine.check()
         with logged_in(machine, console, replace(self.access, lasting=False), ssh=ssh) as session:
-            from machinectl.hosts.lifecycle.host_plan import way_in
+            from machinectl.hosts.lifecycle.host_plan import login_summary
             from machinectl.hosts.lifecycle.host_run import DryRun
 
             root = root_runner(session, console, self.access)
             plan = self._setup().carry_out(DryRun(store, machine, console, root))
             outcomes = (*self._key_outcome(ssh, session), *plan.outcomes)
-            return replace(plan, found=(way_in(session, root), *plan.found), outcomes=outcomes)
+            return replace(plan, found=(login_summary(session, root), *plan.found), outcomes=outcomes)
 
     def _setup(self) -> Setup:
         # Importing it takes 0.1 s.

@@ -15,7 +15,7 @@ from machinectl.hosts.connection.login import (
     root_runner,
 )
 from machinectl.hosts.connection.machine_driver import driver_of, endpoints_of
-from machinectl.hosts.lifecycle.host_plan import way_in
+from machinectl.hosts.lifecycle.host_plan import login_summary
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.machines.record import PROVISION
 from machinectl.provision.decision import EngineDown
@@ -40,7 +40,7 @@ def provision(held: Held, console: Console, access: Access, setup: Setup) -> lis
         return carry_out()
 
 
-def change(held: Held, console: Console, access: Access, setup: Setup, edit: Edit) -> list[Outcome]:
+def change_host(held: Held, console: Console, access: Access, setup: Setup, edit: Edit) -> list[Outcome]:
     """Edit a machine, and change its host.
 
     If the host stays unchanged or rolls back, the edit is undone. After other failures it stays, marked as not
@@ -120,7 +120,7 @@ class RecordedState(NamedTuple):
         held.write()
 
 
-def foretold(
+def preview_provisioning(
     machine: Machine, console: Console, access: Access, setup: Setup, store: Store, there: Where | None = None
 ) -> HostPlan:
     """Return what `provision` would do; `there` is the new location, if it changes."""
@@ -129,4 +129,4 @@ def foretold(
     with logged_in(machine, console, replace(access, lasting=False), ssh=there.ssh) as session:
         root = root_runner(session, console, access)
         plan = setup.carry_out(DryRun(store, machine, console, root, there.url))
-        return replace(plan, found=(way_in(session, root), *plan.found))
+        return replace(plan, found=(login_summary(session, root), *plan.found))

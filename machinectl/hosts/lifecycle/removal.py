@@ -46,12 +46,12 @@ class Purge:
         return [purge, "--restart-swarm"] if self.allowed.restart_swarm else [purge]
 
 
-def confirmed(
+def confirm_removal(
     store: Store, console: Console, names: Sequence[str], purge: Purge | None, unasked: str, *, forget: bool = False
 ) -> bool:
     """Explain the removal, and ask; `unasked` is the command that does not ask."""
     host = "the host is not changed"
-    machines = list(readable(store, names))
+    machines = list(readable_machines(store, names))
     if any(map(is_changed, machines)):
         host = "the host stays set up"
         host += ", and nothing is kept to undo that" if forget else ", and a record is kept to undo that later"
@@ -84,13 +84,13 @@ def known_machine(store: Store, name: str, *, removed: bool) -> Machine:
     return store.read(name)
 
 
-def readable(store: Store, names: Iterable[str]) -> Iterator[Machine]:
+def readable_machines(store: Store, names: Iterable[str]) -> Iterator[Machine]:
     for name in names:
         with suppress(MachineError):
             yield known_machine(store, name, removed=True)
 
 
-def remove(
+def remove_machine(
     store: Store, console: Console, name: str, *, force: bool = False, purge: Purge | None, forget: bool = False
 ) -> None:
     """Forget a machine; with `force`, even if its record is broken. Never touches docker-machine's.

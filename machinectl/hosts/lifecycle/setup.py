@@ -19,7 +19,7 @@ from machinectl.hosts.lifecycle.host_owner import (
     check_no_other_machine,
     predecessor,
 )
-from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, described
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.lifecycle.verification import VERIFY_TIMEOUT, World, verify
@@ -66,7 +66,7 @@ class Setup:
         news = self._read_host(run)
         identity = self._identity(run, news.server if news else b"")
         target = target_of(run.machine, identity, run.url)
-        found = described(run.host, run.port)
+        found = host_summary(run.host, run.port)
         self._agree(run, target)
         allowed = draining.allow_swarm_restart(run.store, run.machine, run.host, self.allowed)
         with live_restore_borrowed(run), ExitStack() as drains:

@@ -58,7 +58,7 @@ class News(NamedTuple):
 
 
 def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News | None:
-    news = caught_up(held.machine, remote, host)
+    news = take_over_news(held.machine, remote, host)
     if news:
         console.warn(news.told(held.name))
         if news.server:
@@ -67,7 +67,7 @@ def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News 
     return news
 
 
-def caught_up(machine: Machine, remote: Remote, host: Facts) -> News | None:
+def take_over_news(machine: Machine, remote: Remote, host: Facts) -> News | None:
     """Update a machine to its host's newest revision, without writing it.
 
     Settings that only changed here stay.

@@ -43,7 +43,7 @@ class BatchSizes:
     def of(self, count: int, *, after: int = 0) -> list[int]:
         """Return sizes after `after` done engines. Percentages round down, to at least one."""
         sizes = self._sizes_for(after + count)
-        return sizes[len(list(in_batches(range(after), sizes))) :] or sizes[-1:]
+        return sizes[len(list(split_batches(range(after), sizes))) :] or sizes[-1:]
 
     def _sizes_for(self, count: int) -> list[int]:
         return [max(1, count * int(size[:-1]) // 100) if size.endswith("%") else int(size) for size in self._sizes]
@@ -52,7 +52,7 @@ class BatchSizes:
 ONE_BY_ONE = BatchSizes("1")
 
 
-def in_batches(names: Sequence[Name], sizes: Sequence[int]) -> Iterator[list[Name]]:
+def split_batches(names: Sequence[Name], sizes: Sequence[int]) -> Iterator[list[Name]]:
     """The last size repeats."""
     start = 0
     for size in chain(sizes, repeat(sizes[-1])):
@@ -105,7 +105,7 @@ class RolloutOrder:
                 self._bar_after(name)
         # In the same order as `_waiting`, so that no batch waits for a machine of a later one.
         in_turn = [name for name in self._waiting if name in rolled]
-        self._batches = list(in_batches(in_turn, [batch] if isinstance(batch, int) else batch))
+        self._batches = list(split_batches(in_turn, [batch] if isinstance(batch, int) else batch))
         self._rolled = frozenset(in_turn)
         self._failures_left = max_failures
         self._counts = counts
