@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.store import Store
     from machinectl.rollout.apply_run import ApplyOptions
-    from machinectl.rollout.plan_steps import FleetPlan
-    from machinectl.rollout.results import Result
+    from machinectl.rollout.plan_steps import FleetPlan, Result
 
 
 def apply(

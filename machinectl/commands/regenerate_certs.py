@@ -19,11 +19,15 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending, settle_pending_held, store_pending
 from machinectl.hosts.certificates.signing import signed, valid_client
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
-from machinectl.hosts.lifecycle.engine_restart import check_provisioned, drained_for_restart, restarting
+from machinectl.hosts.lifecycle.engine_restart import (
+    check_provisioned,
+    drained_for_restart,
+    restarting,
+    until_it_answers,
+)
 from machinectl.hosts.lifecycle.host_plan import HostPlan, host_summary, login_summary
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
-from machinectl.hosts.lifecycle.verification import until_it_answers
 from machinectl.hosts.parallel.workers import plan_each, work_on_each
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
 from machinectl.machines.docker_machine.origin import Origin

@@ -12,11 +12,16 @@ from machinectl.errors import MachineError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
-from machinectl.hosts.lifecycle.engine_restart import drained_for_restart, restarting, restore_live_restore
+from machinectl.hosts.lifecycle.engine_restart import (
+    VERIFY_TIMEOUT,
+    drained_for_restart,
+    restarting,
+    restore_live_restore,
+    until_it_answers,
+)
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, login_summary
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
-from machinectl.hosts.lifecycle.verification import VERIFY_TIMEOUT, until_it_answers
 from machinectl.hosts.parallel.workers import plan_each, work_on_each
 from machinectl.hosts.swarm import draining
 from machinectl.provision.decision import log_command, tail

@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
@@ -14,8 +14,7 @@ from machinectl.fleet.reading.fleet_file import DEFAULT_FILE
 from machinectl.hosts.parallel.rollout_order import ONE_BY_ONE
 from machinectl.hosts.parallel.workers import LIMIT, run_at_once
 from machinectl.machines.spec import NO_CERTIFICATES
-from machinectl.rollout.plan_steps import Action
-from machinectl.rollout.results import UNTOUCHED, Did, Result
+from machinectl.rollout.plan_steps import DONE, UNTOUCHED, Action, Did, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
     from machinectl.hosts.lifecycle.removal import Purge
     from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.hosts.parallel.rollout_order import BatchSizes, StartOrder
+    from machinectl.hosts.swarm_formation.swarm_roles import Roles
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Store
     from machinectl.provision.target import Allowed
     from machinectl.rollout.plan_steps import FleetPlan
-    from machinectl.rollout.swarm_roles import Forming
 
 # Actions that work on hosts in the file.
 WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
@@ -71,6 +70,28 @@ class ApplyOptions:
 
     def _file(self) -> Sequence[str]:
         return () if self.path == os.path.abspath(DEFAULT_FILE) else ("-f", shlex.quote(self.path))
+
+
+@dataclass
+class Forming:
+    """The roles, the machines that still must join, and the results that wait."""
+
+    roles: Roles
+    joining: list[str]
+    ready: dict[str, Result] = field(default_factory=dict)
+    # Whether a machine of the swarm failed, or did not begin.
+    is_blocked: bool = False
+
+    def keeps(self, result: Result) -> bool:
+        """Keep a ready machine's result until the swarm is formed."""
+        if result.name not in self.roles.roles:
+            return False
+        if result.did not in DONE:
+            self.is_blocked = True
+            return False
+        if self.joining:
+            self.ready[result.name] = result
+        return bool(self.joining)
 
 
 class ApplyRun:

@@ -79,7 +79,12 @@ def name_of(container: Mapping[str, Any]) -> str:
 
 
 def wait_for_containers(
-    machine: Machine, before: Containers, console: Console, *, ask: Ask = stopped_containers, within: float = BACK_WITHIN
+    machine: Machine,
+    before: Containers,
+    console: Console,
+    *,
+    ask: Ask = stopped_containers,
+    within: float = BACK_WITHIN,
 ) -> None:
     """Wait until the engine answers, and no container in `before` is down. Raises MachineError."""
     with console.step("Waiting for the engine and its containers"):

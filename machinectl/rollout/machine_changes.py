@@ -16,7 +16,7 @@ from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import Phase
 from machinectl.rollout.differences import URL, differences, wants_tls
-from machinectl.rollout.results import Did
+from machinectl.rollout.plan_steps import Did
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from machinectl.rollout import pruning, refresh, restarts, swarm_phase, takeovers
+from machinectl.errors import MachineError
+from machinectl.hosts.parallel.rollout_order import RolloutOrder
+from machinectl.machines.jump_hosts import loop_text, loops, machine_of
+from machinectl.machines.selection import waiting
+from machinectl.rollout import machine_changes, refresh, restarts, swarm_phase
 from machinectl.rollout.apply_run import WORK
-from machinectl.rollout.plan_steps import Action
-from machinectl.rollout.results import UNTOUCHED, Did, Result
+from machinectl.rollout.plan_steps import UNTOUCHED, Action, Did, Result
+from machinectl.rollout.restarts import not_begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,22 +24,10 @@ if TYPE_CHECKING:
     # Yields the machines whose last phase it was.
     Phase = Callable[[ApplyRun, Console], Iterable[Result]]
 
-PHASES: Sequence[tuple[str, Phase]] = (
-    ("Ask about machines of other fleets", takeovers.ask_about_takeover),
-    ("Ask before machines are removed", pruning.ask_about_removal),
-    ("Record the fleet of machines that need no other change", takeovers.record_fleet),
-    ("Look for changes made by hand on hosts", refresh.look_for_changes),
-    ("Find out which machines join the swarm", swarm_phase.choose_roles),
-    ("Log in at hosts before engines restart", restarts.log_in_before_restarts),
-    ("Create and change machines", restarts.create_and_change),
-    ("Form the swarm", swarm_phase.form_swarm),
-    ("Remove machines that left the file", pruning.remove_gone_machines),
-)
-
 
 def has_work(run: ApplyRun) -> bool:
     pruned = run.options.prune and run.gone()
-    return bool(run.names(*WORK) or takeovers.with_old_fleet(run) or refresh.to_look_at(run) or pruned)
+    return bool(run.names(*WORK) or with_old_fleet(run) or refresh.to_look_at(run) or pruned)
 
 
 def changes_names(run: ApplyRun) -> bool:
@@ -62,3 +56,108 @@ def interrupted_result(run: ApplyRun, name: str) -> Result:
     if action in WORK or waits_for_look or name in run.to_remove:
         return Result(name, Did.NOT_BEGUN, reason="interrupted")
     return Result(name, UNTOUCHED[action])
+
+
+# Names in a question or an error.
+MOST_NAMED = 10
+
+
+def ask_about_takeover(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Ask whether to take over other fleets' machines, or leave them out.
+
+    Raises MachineError if nobody can be asked.
+    """
+    others = {} if run.options.take_over else of_other_fleets(run)
+    if not others:
+        return
+    named = [f"{name} ({fleet})" for name, fleet in others.items()]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    cause = f"Machines of other fleets: {', '.join(named[:MOST_NAMED])}{more}"
+    if not console.interactive:
+        hint = f"Take them over: {run.options.command} --take-over; or remove them from the file"
+        raise MachineError(cause, hint)
+    console.note(cause)
+    if console.confirm("Take them over?"):
+        return
+    for name, fleet in others.items():
+        del run.steps[name]
+        yield Result(name, Did.NOT_BEGUN, MachineError(f'"{name}" still belongs to the fleet {fleet}'))
+
+
+def of_other_fleets(run: ApplyRun) -> dict[str, str]:
+    """Return other fleets' machines with work, and their fleets."""
+    recorded = {name: run.machines[name].fleet for name in run.names(*WORK) if name in run.machines}
+    return {name: fleet for name, fleet in recorded.items() if fleet and not run.fleet.owns(fleet)}
+
+
+def with_old_fleet(run: ApplyRun) -> list[str]:
+    """Return machines that only need the fleet's new name."""
+    only_joining = [name for name in run.names(Action.CHANGE) if run.differs_only_in(name, "swarm", "fleet")]
+    names = [*run.names(Action.LEAVE, Action.REMOVE), *only_joining]
+    return [name for name in names if run.machines[name].fleet != run.fleet.text]
+
+
+def record_fleet(run: ApplyRun, console: Console) -> Sequence[Result]:
+    """Record the name, unless another process changed it."""
+    for name in with_old_fleet(run):
+        with run.store.writing(name, waiting(console, name)) as held:
+            if held.machine.fleet == run.machines[name].fleet:
+                held.machine.fleet = run.fleet.text
+                held.write()
+    return ()
+
+
+def ask_about_removal(run: ApplyRun, console: Console) -> Sequence[Result]:
+    gone, options = run.gone(), run.options
+    if not (options.prune and gone):
+        return ()
+    from machinectl.hosts.lifecycle.removal import confirm_removal, warn_of_swarm
+
+    for name in gone:
+        warn_of_swarm(run.store, console, name)
+    if options.yes or confirm_removal(run.store, console, gone, options.purge, f"{options.command} --yes"):
+        run.to_remove = gone
+    return ()
+
+
+def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Remove machines before their jump hosts: undoing them needs those."""
+    jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
+    staying = {**in_a_loop(jumps), **needed_by_swarms(run)}
+    for name, why in staying.items():
+        run.did[name] = Did.FAILED
+        yield Result(name, Did.FAILED, why)
+    names = [name for name in run.to_remove if name not in staying]
+    turns = RolloutOrder(names, {jump: [name for name in names if jumps[name] == jump] for jump in names})
+    left = not_begun(turns, '"{other}" is reached through "{name}", and was not removed')
+    yield from chain(run.at_once(console, names, partial(machine_changes.remove_from_fleet, run), turns), left)
+
+
+def in_a_loop(jumps: dict[str, str]) -> dict[str, MachineError]:
+    """Return the machines in jump host loops: none can go first."""
+    return {
+        name: MachineError(loop_text(loop), f"Break the loop: machinectl set --ssh-jump none {name}")
+        for loop in loops(jumps)
+        for name in loop
+    }
+
+
+def needed_by_swarms(run: ApplyRun) -> dict[str, MachineError]:
+    if not run.to_remove:
+        return {}
+    from machinectl.hosts.swarm.membership import machines_needed_for_quorum
+
+    return machines_needed_for_quorum(run.store, run.to_remove)
+
+
+PHASES: Sequence[tuple[str, Phase]] = (
+    ("Ask about machines of other fleets", ask_about_takeover),
+    ("Ask before machines are removed", ask_about_removal),
+    ("Record the fleet of machines that need no other change", record_fleet),
+    ("Look for changes made by hand on hosts", refresh.look_for_changes),
+    ("Find out which machines join the swarm", swarm_phase.choose_roles),
+    ("Log in at hosts before engines restart", restarts.log_in_before_restarts),
+    ("Create and change machines", restarts.create_and_change),
+    ("Form the swarm", swarm_phase.form_swarm),
+    ("Remove machines that left the file", remove_gone_machines),
+)

@@ -60,7 +60,9 @@ def planned_steps(
     note_loops(hosts, jumps, records, faults)
     faults.tell()
     others = [name for name in (records if only is None else only) if name not in jumps]
-    gone = {name: machine for name, machine in readable_records(records, others).items() if fleet.id.owns(machine.fleet)}
+    gone = {
+        name: machine for name, machine in readable_records(records, others).items() if fleet.id.owns(machine.fleet)
+    }
     removed = after_jump_hosts({name: machine_of(machine.jump) for name, machine in gone.items()})
     return (
         *(steps[name] for name in after_jump_hosts(jumps) if name in steps),

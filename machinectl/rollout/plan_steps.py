@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError
 from machinectl.fleet.syntax.hidden_values import Hidden
@@ -86,3 +86,37 @@ class FleetPlan:
     def unreadable(self) -> frozenset[str]:
         """The file's hosts with unreadable records, chosen or not."""
         return frozenset(host.name for host in self.hosts if isinstance(self.records.get(host.name), MachineError))
+
+
+class Did(StrEnum):
+    """The results, in the summary's words and order."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    FAILED = "failed"
+    NOT_BEGUN = "not begun"
+    UNFINISHED = "not finished"
+    LEFT = "as they were"
+    GONE = "in the file no more"
+
+
+DONE = frozenset({Did.CREATED, Did.CHANGED})
+# Results of steps without work.
+UNTOUCHED = {Action.LEAVE: Did.LEFT, Action.REMOVE: Did.GONE}
+
+
+class Result(NamedTuple):
+    """One machine's result.
+
+    `touched`: its host was changed. `looked_at` is "" for never. `reason` says why it did not begin or finish,
+    unless `error` does.
+    """
+
+    name: str
+    did: Did
+    error: MachineError | None = None
+    seconds: float = 0.0
+    touched: bool = False
+    looked_at: str = ""
+    reason: str = ""

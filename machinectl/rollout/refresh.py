@@ -12,8 +12,7 @@ from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.last_failure import record_look
 from machinectl.rollout import machine_changes
-from machinectl.rollout.plan_steps import Action
-from machinectl.rollout.results import Did, Result
+from machinectl.rollout.plan_steps import Action, Did, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,8 +15,7 @@ from machinectl.machines.selection import waiting
 from machinectl.provision.decision import InUse
 from machinectl.rollout import machine_changes
 from machinectl.rollout.apply_run import WORK
-from machinectl.rollout.plan_steps import Action
-from machinectl.rollout.results import Did, Result
+from machinectl.rollout.plan_steps import Action, Did, Result
 from machinectl.rollout.swarm_phase import except_joining
 
 if TYPE_CHECKING:

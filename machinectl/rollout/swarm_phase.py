@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.machines.record import Phase
-from machinectl.rollout.results import Did, Result
+from machinectl.rollout.apply_run import Forming
+from machinectl.rollout.plan_steps import Did, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.swarm_formation.swarm_roles import Roles
     from machinectl.rollout.apply_run import ApplyRun
-    from machinectl.rollout.swarm_roles import Roles
 
 
 def choose_roles(run: ApplyRun, _: Console) -> Sequence[Result]:
@@ -23,8 +24,8 @@ def choose_roles(run: ApplyRun, _: Console) -> Sequence[Result]:
         name: step.host.swarm for name, step in run.steps.items() if step.host and step.host.swarm and not step.error
     }
     if wanted:
+        from machinectl.hosts.swarm_formation.swarm_roles import Roles
         from machinectl.machines.swarm_node import node_of
-        from machinectl.rollout.swarm_roles import Forming, Roles
 
         others = {
             name: node.role
@@ -65,7 +66,7 @@ def form_swarm(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 def join_nodes(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
     """Yield machines that joined or failed; the first one fails if no swarm can be formed."""
-    from machinectl.hosts.lifecycle.swarm_join import Joining
+    from machinectl.hosts.swarm_formation.swarm_join import Joining
 
     began: dict[str, float] = {}
 

@@ -18,10 +18,10 @@ from machinectl.cli.output.exit_status import BUG, guarded
 from machinectl.cli.output.terminal import Terminal
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.lifecycle.swarm_join import Joining
 from machinectl.hosts.swarm import draining
+from machinectl.hosts.swarm_formation.swarm_join import Joining
+from machinectl.hosts.swarm_formation.swarm_roles import Roles
 from machinectl.machines.record import Machine
-from machinectl.rollout.swarm_roles import Roles
 from tests.support.program import COMMAND
 from tests.support.quiet import Quiet
 from tests.support.registered import added

@@ -23,10 +23,12 @@ from machinectl.fleet.model import FleetHost, FleetId
 from machinectl.host_changes import UnknownChange
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import Access, logged_in
-from machinectl.hosts.lifecycle import provisioning, swarm_join
+from machinectl.hosts.lifecycle import provisioning
 from machinectl.hosts.lifecycle.host_plan import HostPlan as SetupPlan
 from machinectl.hosts.parallel.rollout_order import BatchSizes
 from machinectl.hosts.swarm import managers
+from machinectl.hosts.swarm_formation import swarm_join
+from machinectl.hosts.swarm_formation.swarm_roles import Roles
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
@@ -35,9 +37,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.rollout import machine_changes, phases, restarts, swarm_phase
 from machinectl.rollout.apply_lock import apply_locked
 from machinectl.rollout.apply_run import ApplyOptions, ApplyRun
-from machinectl.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
-from machinectl.rollout.results import Did, Result
-from machinectl.rollout.swarm_roles import Roles
+from machinectl.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
 from tests.support.program import COMMAND, killed_at, machinectl
 from tests.support.quiet import Quiet

@@ -14,13 +14,13 @@ from machinectl.cli.main import answered
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.exports import swarm_contexts
-from machinectl.hosts.lifecycle.swarm_join import Joining
 from machinectl.hosts.swarm import managers
 from machinectl.hosts.swarm.membership import save_node
+from machinectl.hosts.swarm_formation.swarm_join import Joining
+from machinectl.hosts.swarm_formation.swarm_roles import Roles
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.machines.swarm_node import node_of
-from machinectl.rollout.swarm_roles import Roles
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.swarm_engines import Swarms, engines

@@ -245,7 +245,7 @@ def test_certificates_that_do_not_work_are_not_kept_on_either_side(
     host.run(f"rm {PICKY}; systemctl daemon-reload")
 
     # One that starts, and cannot be reached from here.
-    monkeypatch.setattr("machinectl.hosts.lifecycle.verification.VERIFY_TIMEOUT", 0.5)
+    monkeypatch.setattr("machinectl.hosts.lifecycle.engine_restart.VERIFY_TIMEOUT", 0.5)
     host.block(2376, "drop")
     [(_, error)] = regenerate_certs(store, Quiet(), [name], Access(), Renewal(new_ca=True), unasked=True)
     host.block(2376, "off")

@@ -9,13 +9,12 @@ import pytest
 
 from machinectl.host_changes import CaTrusted, ConfigMerged
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.lifecycle.engine_restart import restarting
-from machinectl.hosts.lifecycle.host_plan import host_summary, config_diff
+from machinectl.hosts.lifecycle.engine_restart import World, restarting
+from machinectl.hosts.lifecycle.host_plan import config_diff, host_summary
 from machinectl.hosts.lifecycle.host_run import DryRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.lifecycle.purging import purge
 from machinectl.hosts.lifecycle.setup import Setup
-from machinectl.hosts.lifecycle.verification import World
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import host_facts
@@ -52,7 +51,8 @@ def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:
     assert "cret" not in "".join(told)
     assert '+    "proxies": "http://ann:***@proxy:3128",' in told
     assert (
-        config_diff(host, Decision("t", (), apply(files[:1], Activation("restart"), init="systemd"), host, not_applied)) == ()
+        config_diff(host, Decision("t", (), apply(files[:1], Activation("restart"), init="systemd"), host, not_applied))
+        == ()
     )
 
 

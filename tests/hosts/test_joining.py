@@ -13,7 +13,7 @@ from machinectl.engine.swarm_api import Membership
 from machinectl.errors import MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.lifecycle import swarm_join
+from machinectl.hosts.swarm_formation import swarm_join
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import parse
 from machinectl.ssh.ssh_errors import SSHError

@@ -210,7 +210,7 @@ def test_the_machines_that_are_off_are_listed_as_such_and_may_be_started(store: 
 def test_checking_whether_a_host_is_off_imports_nothing_heavy() -> None:
     code = """if True:
         import sys
-        from machinectl.hosts.status.ssh_port_check import ssh_addresses
+        from machinectl.hosts.status.machine_states import ssh_addresses
         from machinectl.driver import SSHEndpoint
         ssh_addresses(SSHEndpoint("127.0.0.1", "ops", 1))
         print(*{"paramiko", "cryptography"} & set(sys.modules))

@@ -16,10 +16,10 @@ from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, ConfigMerged, DirectoryCreated, FileCreated, PortOpened, UnknownChange
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import renewed_identity
+from machinectl.hosts.lifecycle.engine_restart import World, until_it_answers
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.purging import purge
 from machinectl.hosts.lifecycle.setup import Setup
-from machinectl.hosts.lifecycle.verification import World, until_it_answers
 from machinectl.hosts.swarm import draining
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -292,7 +292,7 @@ def test_an_engine_that_warns_before_it_listens_is_waited_for(monkeypatch: pytes
         def pause(self, seconds: float) -> None:
             clock[0] += seconds
 
-    monkeypatch.setattr("machinectl.hosts.lifecycle.verification.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("machinectl.hosts.lifecycle.engine_restart.time.monotonic", lambda: clock[0])
 
     def probe(*_: object) -> Probe:
         return Probe(State.RUNNING if clock[0] > 17 * ports else State.STOPPED, error="nothing listens there")
@@ -307,6 +307,6 @@ def test_an_engine_that_never_listens_is_not_waited_for_for_ever(monkeypatch: py
         def pause(self, seconds: float) -> None:
             clock[0] += seconds
 
-    monkeypatch.setattr("machinectl.hosts.lifecycle.verification.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("machinectl.hosts.lifecycle.engine_restart.time.monotonic", lambda: clock[0])
     found = until_it_answers(Endpoint("tcp://192.0.2.1:2375"), Patient(), lambda *_: Probe(State.STOPPED))
     assert (found.state, clock[0] < 120) == (State.STOPPED, True)

@@ -14,10 +14,10 @@ from machinectl import certs
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import PackageInstalled
+from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.purging import purge
 from machinectl.hosts.lifecycle.setup import Setup
-from machinectl.hosts.lifecycle.verification import World
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
@@ -607,7 +607,7 @@ FIREWALLS = {
 def test_each_firewall_is_named_opened_when_asked_and_closed_again(
     fresh_host: FreshHost, store: Store, monkeypatch: pytest.MonkeyPatch, variant: str
 ) -> None:
-    monkeypatch.setattr("machinectl.hosts.lifecycle.verification.VERIFY_TIMEOUT", 1.0)
+    monkeypatch.setattr("machinectl.hosts.lifecycle.engine_restart.VERIFY_TIMEOUT", 1.0)
     bench = Bench(fresh_host("docker", variant), store)
     before = bench.host.snapshot()
     with pytest.raises(CheckFailed) as raised:

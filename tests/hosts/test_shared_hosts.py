@@ -13,9 +13,9 @@ from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import CaTrusted, FileCreated, of_kind
 from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.setup import Setup
-from machinectl.hosts.lifecycle.verification import World
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown

@@ -18,17 +18,17 @@ from machinectl.engine import swarm_api as api
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.lifecycle import swarm_join as joining
-from machinectl.hosts.lifecycle.swarm_join import Joining, Leaving, address_of
 from machinectl.hosts.swarm import draining, leaving, membership
 from machinectl.hosts.swarm import managers as swarm
 from machinectl.hosts.swarm.managers import Quorum, manager_count_advice, no_manager_error
 from machinectl.hosts.swarm.membership import find_manager
+from machinectl.hosts.swarm_formation import swarm_join as joining
+from machinectl.hosts.swarm_formation.swarm_join import Joining, Leaving, address_of
+from machinectl.hosts.swarm_formation.swarm_roles import Roles, begin_swarm
 from machinectl.machines.record import Machine
 from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
 from machinectl.provision.facts.host_facts import Facts, parse
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.rollout.swarm_roles import Roles, begin_swarm
 from tests.support.quiet import Quiet
 from tests.support.runner import FACTS
 from tests.support.swarm_engines import Swarms, engines

@@ -11,9 +11,9 @@ from machinectl import certs
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.setup import Setup
-from machinectl.hosts.lifecycle.verification import World
 from machinectl.machines.docker_machine.origin import Origin
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import DROP_INS

@@ -10,7 +10,7 @@ from machinectl.engine import Probe
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
 from machinectl.rollout import container_restart
-from machinectl.rollout.container_restart import stopped_containers, running_containers, wait_for_containers
+from machinectl.rollout.container_restart import running_containers, stopped_containers, wait_for_containers
 from machinectl.state import State
 from tests.support.quiet import Quiet
 
@@ -48,7 +48,13 @@ def test_containers_are_known_by_their_ids_and_what_a_swarm_moves_is_left_out(mo
         "no container",
     ]
     monkeypatch.setattr(container_restart, "probe_any_set", lambda *_: (Probe(State.RUNNING, told=told), None))
-    assert running_containers(ORION) == {"a1": "web", "a2": "db", "a5" * 32: "a5a5a5a5a5a5", "a6": "[2Jevil", "a8": "['x']"}
+    assert running_containers(ORION) == {
+        "a1": "web",
+        "a2": "db",
+        "a5" * 32: "a5a5a5a5a5a5",
+        "a6": "[2Jevil",
+        "a8": "['x']",
+    }
     assert stopped_containers(ORION) == {"a3": "loop", "a7": "a7", "b1": "killed"}
 
 

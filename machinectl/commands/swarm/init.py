@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.rollout.swarm_roles import begin_swarm
+from machinectl.hosts.swarm_formation.swarm_roles import begin_swarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.hosts.lifecycle.swarm_join import Joining
+    from machinectl.hosts.swarm_formation.swarm_join import Joining
     from machinectl.machines.store import Store
 
 

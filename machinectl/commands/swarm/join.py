@@ -10,16 +10,16 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, manager_count_advice
 from machinectl.hosts.swarm.membership import TrustedSwarms, find_manager, update_recorded_node
+from machinectl.hosts.swarm_formation.swarm_roles import join_machines
 from machinectl.machines.selection import waiting
 from machinectl.machines.swarm_members import all_nodes
 from machinectl.machines.swarm_node import MANAGER, MEMBER, on_record
-from machinectl.rollout.swarm_roles import join_machines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.lifecycle.swarm_join import Joining
+    from machinectl.hosts.swarm_formation.swarm_join import Joining
     from machinectl.machines.store import Store
     from machinectl.machines.swarm_node import SwarmNode
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.swarm_join import Leaving
+    from machinectl.hosts.swarm_formation.swarm_join import Leaving
     from machinectl.machines.store import Held, Store
 
 

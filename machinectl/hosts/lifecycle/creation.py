@@ -156,7 +156,9 @@ class CheckedCreation:
             # Only its SSH is known to listen on the host.
             ssh = there.ssh
             machine.url = str(engine_url.EngineURL("ssh", user=ssh.user, host=ssh.host, port=ssh.port))
-        machine.tls = uses_tls_by_default(machine.url, asked, given=given or (spare and machine.url.startswith("tcp://")))
+        machine.tls = uses_tls_by_default(
+            machine.url, asked, given=given or (spare and machine.url.startswith("tcp://"))
+        )
 
 
 def jump_without_ssh(machine: Machine) -> UsageError:

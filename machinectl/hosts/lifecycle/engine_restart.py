@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from machinectl import engine
+from machinectl.engine import Endpoint
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.identity import Identity
@@ -13,13 +17,17 @@ from machinectl.hosts.lifecycle.host_run import DryRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Phase
-from machinectl.provision import preflight
+from machinectl.provision import firewall, preflight
 from machinectl.provision.steps import engine_config, hidden_containers, live_restore, restart_risks
+from machinectl.provision.steps.install_script import script
 from machinectl.provision.target import DRAIN_BY_HAND, recorded
+from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from machinectl.console import Console
+    from machinectl.engine import EngineError, Probe
     from machinectl.hosts.lifecycle.host_run import HostRun
     from machinectl.machines.record import Machine
     from machinectl.provision.target import Allowed, Target
@@ -132,3 +140,50 @@ def not_restored(machine: Machine, cause: str = "") -> str:
         f'The previous value of live-restore was not restored on the host of "{machine.name}"{why}\n'
         f"Restore it: machinectl provision {machine.name}"
     )
+
+
+# Seconds. A running engine answers at once; a firewall that drops packets shows only as a timeout.
+VERIFY_TIMEOUT = 10.0
+# Seconds until a started engine listens: it warns and waits 16 s or more for each port without TLS. As in apply.sh.
+LISTENS_WITHIN = 60.0
+
+
+@dataclass(frozen=True)
+class World:
+    script: Callable[[str], bytes | None] = script
+    probe: Callable[[Endpoint, float], Probe] = field(default=engine.probe)
+    reach: Callable[[Endpoint, float], EngineError | None] = field(default=engine.reach)
+
+
+def verify(run: HostRun, world: World) -> None:
+    """Raise MachineError unless the engine answers over TLS."""
+    machine, url = run.machine, run.url
+    endpoint = Endpoint(url, tls=True, cert_dir=machine.directory, name=machine.name)
+    if run.host.init == "openrc":
+        found = until_it_answers(endpoint, run.console, world.probe)
+    else:
+        found = world.probe(endpoint, VERIFY_TIMEOUT)
+    if found.state is State.RUNNING:
+        return
+    # A rejecting firewall may also show as "no route to host".
+    if found.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(run.host, run.port):
+        advice = firewall.advice(run.host, run.port)
+        if machine.jump:
+            advice += (
+                "\nIf only its jump host can reach it, let docker use SSH: "
+                f"machinectl rm {machine.name}, then create it with --no-provision"
+            )
+        raise MachineError(f"The engine runs on the host, but {url} cannot be reached from here: {found.error}", advice)
+    raise MachineError(f"The engine at {url} does not answer as expected: {found.error}", found.hint)
+
+
+def until_it_answers(
+    where: Endpoint, console: Console, probe: Callable[[Endpoint, float], Probe] = engine.probe
+) -> Probe:
+    """Probe until something listens: OpenRC reports a start too early."""
+    end = time.monotonic() + LISTENS_WITHIN
+    found = probe(where, VERIFY_TIMEOUT)
+    while found.state is State.STOPPED and time.monotonic() < end:
+        console.pause(0.5)
+        found = probe(where, VERIFY_TIMEOUT)
+    return found

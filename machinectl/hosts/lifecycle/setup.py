@@ -12,7 +12,13 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending
 from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.hosts.lifecycle import shared_hosts
-from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed, restore_live_restore
+from machinectl.hosts.lifecycle.engine_restart import (
+    VERIFY_TIMEOUT,
+    World,
+    live_restore_borrowed,
+    restore_live_restore,
+    verify,
+)
 from machinectl.hosts.lifecycle.host_owner import (
     agree_to_side_effects,
     agree_to_takeover,
@@ -22,7 +28,6 @@ from machinectl.hosts.lifecycle.host_owner import (
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
-from machinectl.hosts.lifecycle.verification import VERIFY_TIMEOUT, World, verify
 from machinectl.hosts.swarm import draining, leaving
 from machinectl.machines.record import Phase
 from machinectl.machines.store.last_failure import record_look

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import probe_any_set
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, with_jump_host
-from machinectl.hosts.status.ssh_port_check import engine_head_start, ssh_addresses, ssh_check_timeout
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver, SSHEndpoint
     from machinectl.engine import Asker, EngineQuery, Probe
     from machinectl.engine.ask_engines import Course
+    from machinectl.engine.endpoint import Deadline
+    from machinectl.engine.sockets import Address
     from machinectl.machines.record import Machine
+
 
 # No engine runs in these states: asking it would only take time.
 ASLEEP = {State.STOPPED, State.PAUSED, State.SAVED}
@@ -100,3 +103,42 @@ def driver_or_none(machine: Machine) -> Driver | None:
         return driver_of(machine)
     except MachineError:
         return None
+
+
+# Try the SSH port after this many seconds without an answer from the engine, or this share of the deadline.
+HEAD_START = 1.0
+SHARE = 4
+# Share of the remaining time, so that the result is ready before the engine's time is up.
+IN_TIME = 0.8
+
+
+def engine_head_start(deadline: Deadline) -> float:
+    return min(HEAD_START, remaining_seconds(deadline) / SHARE)
+
+
+def ssh_check_timeout(deadline: Deadline) -> float:
+    return remaining_seconds(deadline) * IN_TIME
+
+
+def remaining_seconds(deadline: Deadline) -> float:
+    """Return 0 without a deadline."""
+    try:
+        return deadline.remaining() or 0.0
+    except TimeoutError:
+        return 0.0
+
+
+def ssh_addresses(way: SSHEndpoint | None) -> list[Address]:
+    """Return none behind a jump host, which only it can reach."""
+    from machinectl.ssh.ssh_settings import read_settings
+
+    if not way:
+        return []
+    try:
+        found = read_settings(way)
+        if not found.is_direct:
+            return []
+        answers = socket.getaddrinfo(found.hostname, found.port, found.family, socket.SOCK_STREAM)
+    except (MachineError, OSError, UnicodeError):
+        return []
+    return [(family, address) for family, _, _, _, address in answers]

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
-    from machinectl.rollout.plan_steps import FleetPlan
-    from machinectl.rollout.results import Result
+    from machinectl.rollout.plan_steps import FleetPlan, Result
 
 
 def apply(
@@ -102,7 +101,7 @@ def apply(
 
 def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
     """Report all results; return the exit code. `again` is the command to continue with."""
-    from machinectl.rollout.results import Did
+    from machinectl.rollout.plan_steps import Did
 
     found: list[Result] = []
     try:
@@ -152,7 +151,7 @@ def tell(
     here: Session, found: Sequence[Result], again: str, *, as_json: bool = False, interrupted: bool = False
 ) -> None:
     """Print summary, failures and the next command. With `as_json`, results are already printed."""
-    from machinectl.rollout.results import Did
+    from machinectl.rollout.plan_steps import Did
 
     count = Counter(result.did for result in found)
     counted = ", ".join(f"{count[did]} {did}" for did in Did if count[did])

@@ -21,7 +21,7 @@ HEADINGS = ["MACHINE", "HOSTNAME", "ROLE", "STATUS", "AVAILABILITY", "ADDRESS", 
 
 def swarm_init(here: Session, *, name: str, access: Access, advertise_addr: str) -> int:
     from machinectl.commands.swarm.init import swarm_init as command
-    from machinectl.hosts.lifecycle.swarm_join import Joining
+    from machinectl.hosts.swarm_formation.swarm_join import Joining
 
     return outcome(here, command(here.store, here.console, name, Joining(access, advertise_addr)), several=False)
 
@@ -30,7 +30,7 @@ def swarm_join(
     here: Session, *, manager: str, names: list[str], access: Access, as_manager: bool, advertise_addr: str
 ) -> int:
     from machinectl.commands.swarm.join import swarm_join as command
-    from machinectl.hosts.lifecycle.swarm_join import Joining
+    from machinectl.hosts.swarm_formation.swarm_join import Joining
     from machinectl.machines.swarm_node import MANAGER, WORKER
 
     if advertise_addr and several(names):
@@ -44,7 +44,7 @@ def swarm_join(
 
 def swarm_leave(here: Session, *, names: list[str], access: Access, force: bool) -> int:
     from machinectl.commands.swarm.leave import swarm_leave as command
-    from machinectl.hosts.lifecycle.swarm_join import Leaving
+    from machinectl.hosts.swarm_formation.swarm_join import Leaving
 
     names = some(names, "swarm leave")
     results = command(here.store, here.console, names, Leaving(access, force))

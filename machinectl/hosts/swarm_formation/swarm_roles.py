@@ -15,7 +15,6 @@ from machinectl.hosts.swarm.managers import Manager, find_answering_manager, man
 from machinectl.hosts.swarm.membership import TrustedSwarms, update_recorded_node
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import MANAGER, WORKER, node_of, on_record
-from machinectl.rollout.results import DONE
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -23,9 +22,8 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.swarm_join import Joining
+    from machinectl.hosts.swarm_formation.swarm_join import Joining
     from machinectl.machines.store import Held, Store
-    from machinectl.rollout.results import Result
 
     Results = Iterator[tuple[str, MachineError | None]]
 
@@ -42,7 +40,9 @@ def begin_swarm(store: Store, console: Console, name: str, joining: Joining) -> 
     yield from work_on_each(store, console, [name], joining.access, work)
 
 
-def join_machines(store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str) -> Results:
+def join_machines(
+    store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str
+) -> Results:
     """Join machines to a swarm; yield each, with an error if that fails.
 
     Managers join one by one, as each changes the quorum.
@@ -144,28 +144,6 @@ class Roles:
             yield from join_machines(store, console, to, (name for name in wanted if name not in right), joining, role)
             # A manager needs another one to demote it.
             to = manager_at(store, self.managers) if role == MANAGER else to
-
-
-@dataclass
-class Forming:
-    """The roles, the machines that still must join, and the results that wait."""
-
-    roles: Roles
-    joining: list[str]
-    ready: dict[str, Result] = field(default_factory=dict)
-    # Whether a machine of the swarm failed, or did not begin.
-    is_blocked: bool = False
-
-    def keeps(self, result: Result) -> bool:
-        """Keep a ready machine's result until the swarm is formed."""
-        if result.name not in self.roles.roles:
-            return False
-        if result.did not in DONE:
-            self.is_blocked = True
-            return False
-        if self.joining:
-            self.ready[result.name] = result
-        return bool(self.joining)
 
 
 def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
