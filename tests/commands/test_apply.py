@@ -138,8 +138,8 @@ def test_a_broken_record_fails_its_own_machine_with_the_cause(file: Path, store:
     assert 'Error: The machine.json of "nas" is not JSON' in done.stderr
     assert "machinectl rm -f nas" in done.stderr
     assert store.read("orion").url == "unix:///run/big.sock"
-    apply_locked = run(store, "orion")
-    assert (apply_locked.returncode, apply_locked.stdout) == (0, "Apply: 1 as they were\n"), apply_locked.stderr
+    lonely = run(store, "orion")
+    assert (lonely.returncode, lonely.stdout) == (0, "Apply: 1 as they were\n"), lonely.stderr
 
 
 def test_a_machine_that_was_there_before_is_of_the_file_from_then_on(file: Path, store: Store) -> None:
@@ -393,13 +393,13 @@ def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
         scripted = run.joined(roles, list(joining)) if isinstance(run, Scripted) else None
         return joined(run, console, roles, joining) if scripted is None else scripted
 
-    monkeypatch.setattr(restarts, "reach", reach_scripted)
-    monkeypatch.setattr(swarm_phase, "joined", joined_scripted)
+    monkeypatch.setattr(restarts, "try_login", reach_scripted)
+    monkeypatch.setattr(swarm_phase, "join_nodes", joined_scripted)
     for verb in ("create", "change"):
-        real = getattr(machine_changes, verb)
+        real = getattr(machine_changes, f"{verb}_machine")
         monkeypatch.setattr(
             machine_changes,
-            verb,
+            f"{verb}_machine",
             lambda run, name, console, real=real, verb=verb: (
                 getattr(run, verb)(name, console) if isinstance(run, Scripted) else real(run, name, console)
             ),
@@ -410,7 +410,7 @@ def test_a_look_that_finds_all_right_is_on_record_and_removes_the_failure(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What takes a host that was set up: the lab's tests look at real ones.
-    monkeypatch.setattr(provisioning, "foretold", lambda *_: SetupPlan())
+    monkeypatch.setattr(provisioning, "preview_provisioning", lambda *_: SetupPlan())
     machine = Machine("orion", "none", url="unix:///run/orion.sock")
     machine.changes = [UnknownChange({"kind": "file-made", "path": "/etc/x", "when": "2026-01-02T03:04:05Z"})]
     machine.fleet, machine.failure = OPTIONS.path, {"cause": "no route"}
