@@ -138,8 +138,8 @@ def test_a_broken_record_fails_its_own_machine_with_the_cause(file: Path, store:
     assert 'Error: The machine.json of "nas" is not JSON' in done.stderr
     assert "machinectl rm -f nas" in done.stderr
     assert store.read("orion").url == "unix:///run/big.sock"
-    lonely = run(store, "orion")
-    assert (lonely.returncode, lonely.stdout) == (0, "Apply: 1 as they were\n"), lonely.stderr
+    alone = run(store, "orion")
+    assert (alone.returncode, alone.stdout) == (0, "Apply: 1 as they were\n"), alone.stderr
 
 
 def test_a_machine_that_was_there_before_is_of_the_file_from_then_on(file: Path, store: Store) -> None:
