@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl.cli.parsing.shell_snippets import shell_init
+from machinectl.cli.parsing.shell_snippets import start_up_code
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests.support.measure import MACHINECTL
@@ -62,7 +62,7 @@ def shells(work: Path) -> Iterator[Sequence[str]]:
 
 def timed(store: Store, line: str) -> float:
     """The median of what a command line takes, in milliseconds."""
-    snippet = shell_init("bash", MACHINECTL, prompt=True)
+    snippet = start_up_code("bash", MACHINECTL, prompt=True)
     script = f"{snippet}\nRUNS={RUNS}\n{TIMED}\nmachinectl use m1; machinectl use m2\ntimed {line}\n"
     process = subprocess.run(
         ["bash", "--norc", "-c", script],

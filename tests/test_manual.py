@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
-from machinectl.cli.catalogue import VERBS, of_groups
+from machinectl.cli.catalogue import VERBS, group_verbs
 from tests.support import manual
 from tests.support.real import need
 
@@ -33,7 +33,7 @@ def test_each_verb_is_on_the_page_as_a_person_reads_it() -> None:
     text = shown.stdout.decode()
     for name in (
         *(name for name, verb in VERBS.items() if verb.section),
-        *(" ".join(words) for words in of_groups()),
+        *(" ".join(words) for words in group_verbs()),
     ):
         assert f"machinectl {name}" in text
     assert "--generic-ip-address ADDRESS" in text

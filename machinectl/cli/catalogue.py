@@ -62,15 +62,15 @@ def declared_in(section: str) -> dict[str, Verb]:
     return verbs
 
 
-def find(verb: str) -> Verb | None:
+def find_verb(verb: str) -> Verb | None:
     return next((verbs[verb] for verbs in map(declared_in, SECTIONS) if verb in verbs), None)
 
 
-def of_section(section: str) -> Iterable[tuple[str, str]]:
+def section_verbs(section: str) -> Iterable[tuple[str, str]]:
     return ((name, verb.summary) for name, verb in declared_in(section).items() if verb.section and " " not in name)
 
 
-def of_groups() -> Iterable[tuple[str, str]]:
+def group_verbs() -> Iterable[tuple[str, str]]:
     return ((group, name) for group, _, name in (verb.rpartition(" ") for verb in everything()) if group)
 
 
@@ -78,7 +78,7 @@ def flags_of_verb(verb: str) -> Sequence[Flag]:
     """Return the flags of a verb; "" means those before the verb."""
     if not verb:
         return BEFORE_THE_VERB
-    declared = find(verb)
+    declared = find_verb(verb)
     return declared.flags if declared else ()
 
 

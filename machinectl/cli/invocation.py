@@ -17,7 +17,7 @@ PASSWORDS = ("MACHINECTL_SSH_PASSWORD", "MACHINECTL_SUDO_PASSWORD")
 FALSE = {"0", "f", "F", "false", "FALSE", "False"}  # strconv.ParseBool
 
 
-def is_true(text: str) -> bool:
+def is_on(text: str) -> bool:
     """Return whether a variable's value means on: all except "" and Go's false."""
     return bool(text) and text not in FALSE
 

@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 
-from machinectl.cli.catalogue import find
+from machinectl.cli.catalogue import find_verb
 from machinectl.cli.declarations.declared_verb import RELAYS
 from machinectl.cli.invocation import AS_PLUGIN, BY_DOCKER, THIS
 from machinectl.cli.output.exit_status import guarded, program_with
@@ -39,7 +39,7 @@ def main() -> int:
     # Modules live until the process ends: collecting them takes a fifth of a short verb's time.
     gc.set_threshold(MANY_OBJECTS)
     try:
-        code = answered(sys.argv[1:])
+        code = run_command_line(sys.argv[1:])
     finally:
         gc.freeze()
     leave_threads(code)
@@ -63,29 +63,29 @@ def leave_threads(code: int) -> None:
     os._exit(code)
 
 
-def answered(arguments: list[str]) -> int:
+def run_command_line(arguments: list[str]) -> int:
     THIS.take_passwords()
     if arguments[:1] == [BY_DOCKER]:
         from machinectl.cli.parsing import docker_plugin_call
 
-        if answer := docker_plugin_call.answer(arguments[1:]):
+        if answer := docker_plugin_call.docker_request(arguments[1:]):
             return guarded(answer)
         arguments = docker_plugin_call.own_command_line(arguments[1:])
-    root, work = light(arguments)
-    return guarded(work, program=program_with(root)) if work else guarded(lambda: heavy(arguments))
+    root, work = light_work(arguments)
+    return guarded(work, program=program_with(root)) if work else guarded(lambda: run_heavy(arguments))
 
 
-def heavy(arguments: list[str]) -> int:
+def run_heavy(arguments: list[str]) -> int:
     if THIS.name == AS_PLUGIN:
         from machinectl.cli.parsing.docker_hangup import end_with_docker
 
         end_with_docker(os.environ)
-    from machinectl.cli.typer_app import run
+    from machinectl.cli.typer_app import run_with_typer
 
-    return run(arguments)
+    return run_with_typer(arguments)
 
 
-def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
+def light_work(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
     """Return the named store, and the work or None if Typer must parse the command line."""
     rest = canonical(arguments)
     typed = list(rest)
@@ -97,7 +97,7 @@ def light(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
     verb = rest.pop(0)
     if rest and is_group(verb):
         verb = f"{verb} {rest.pop(0)}"
-    declared = find(verb)
+    declared = find_verb(verb)
     if declared is None or declared.light is None or (declared.output == RELAYS and needs_more()):
         return root, None
     given = take_values(rest, declared)
@@ -132,13 +132,13 @@ def take_storage(words: list[str]) -> str | None:
 
 def needs_more() -> bool:
     """Return whether a relaying verb needs Typer: for passwords, native SSH, --debug or docker's plugin."""
-    return THIS.name == AS_PLUGIN or bool(THIS.passwords or any(os.environ.get(name) for name in BESIDE))
+    return THIS.name == AS_PLUGIN or bool(THIS.passwords or any(os.environ.get(name) for name in SLOW_PATH_VARIABLES))
 
 
 def take_values(words: Sequence[str], declared: Verb) -> dict[str, Any] | None:
     """Return values by parameter, or None if Typer must parse them."""
     given: dict[str, Any] = {flag.parameter: None if flag.many else flag.default for flag in declared.flags}
-    light = {flag.name: flag for flag in declared.light or ()}
+    quick = {flag.name: flag for flag in declared.light or ()}
     left: list[str] = []
     for at, word in enumerate(words):
         if word == "--" and declared.output == RELAYS:
@@ -149,7 +149,7 @@ def take_values(words: Sequence[str], declared: Verb) -> dict[str, Any] | None:
             left.append(word)
             continue
         name, equals, value = word.removeprefix("--").partition("=")
-        flag = light.get(name)
+        flag = quick.get(name)
         if flag is None or bool(flag.metavar) != bool(equals):
             return None
         given[flag.parameter] = value if equals else True
@@ -166,4 +166,4 @@ def take_values(words: Sequence[str], declared: Verb) -> dict[str, Any] | None:
 
 
 # If one is set, a verb that relays another program's output needs Typer's path.
-BESIDE = ("MACHINE_DEBUG", "MACHINE_NATIVE_SSH")
+SLOW_PATH_VARIABLES = ("MACHINE_DEBUG", "MACHINE_NATIVE_SSH")

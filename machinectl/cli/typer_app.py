@@ -34,7 +34,7 @@ ORDERS = {"run": "uptime", "docker": "ps"}
 TYPERS_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 
-def run(arguments: list[str]) -> int:
+def run_with_typer(arguments: list[str]) -> int:
     return guarded(lambda: dispatch(arguments))
 
 
@@ -49,19 +49,19 @@ def dispatch(arguments: list[str]) -> int:
         write_out(overview())
         return 0
     check_verb(rest)
-    arguments = canonical(arguments, driver_flags(canonical(arguments)))
+    arguments = canonical(arguments, driver_flag_kinds(canonical(arguments)))
     code = run_typer(build(arguments), arguments)
     sys.stdout.flush()
     return code
 
 
-def driver_flags(arguments: Sequence[str]) -> dict[str, bool]:
+def driver_flag_kinds(arguments: Sequence[str]) -> dict[str, bool]:
     """Return the driver's flags, and whether each takes a value."""
     _, rest = split_at_verb(arguments)
     if not rest or rest[0] not in ("create", "set"):
         return {}
     declared = ALL[rest[0]]
-    flags, _ = module_of(declared).with_driver(arguments, declared)
+    flags, _ = module_of(declared).flags_with_driver(arguments, declared)
     return {flag.name: bool(flag.metavar) for flag in flags if flag.section.startswith(IN_DRIVER)}
 
 
@@ -96,11 +96,11 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
     except typer.Abort as exc:
         raise KeyboardInterrupt from exc
     except TYPERS_USAGE_ERROR as exc:
-        raise told(exc, arguments) from exc
+        raise usage_error(exc, arguments) from exc
     return result if isinstance(result, int) else 0
 
 
-def told(error: Any, arguments: Sequence[str]) -> MachineError:
+def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
     _, rest = split_at_verb(arguments)
     path = error.ctx.command_path if error.ctx else " ".join([THIS.name, *rest[:1]])
     if error.ctx and error.format_message() == error.ctx.get_help():

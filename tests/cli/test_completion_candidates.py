@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer.main
 
-from machinectl.cli.catalogue import GROUPS, VERBS, of_groups
+from machinectl.cli.catalogue import GROUPS, VERBS, group_verbs
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.typer_app import build
 from machinectl.machines.flags import FILE, TEXT
@@ -15,7 +15,7 @@ from machinectl.machines.flags import FILE, TEXT
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
-VERBS_OF_ALL = [*(name for name in VERBS if name not in GROUPS), *(" ".join(words) for words in of_groups())]
+VERBS_OF_ALL = [*(name for name in VERBS if name not in GROUPS), *(" ".join(words) for words in group_verbs())]
 # Once with what each driver adds: some of create's flags are shown for hosts alone.
 DRIVERS = {"create": "generic"}
 
@@ -41,12 +41,12 @@ def test_what_is_offered_for_a_verb_is_what_its_help_shows_and_it_takes(verb: st
         for name in (*each.opts, *each.secondary_opts)
     }
     of_driver = {name for each in completion_candidates.driver_flags(DRIVERS.get(verb, "")) for name in each.all_names}
-    offered = {name: bool(each.offers) for each in completion_candidates.flags(verb) for name in each.all_names}
+    offered = {name: bool(each.offers) for each in completion_candidates.flags_for(verb) for name in each.all_names}
     assert offered == {**{name: takes for name, takes in shown.items() if name not in of_driver}, **HELP}
     if not verb:
         return
     taken = [each for each in found if each.param_type_name == "argument"]
-    arguments, many = completion_candidates.arguments(verb)
+    arguments, many = completion_candidates.argument_kinds(verb)
     assert bool(taken) == bool(arguments)
     repeated = {
         "[NAME]…",
@@ -64,11 +64,11 @@ def test_a_drivers_flags_are_its_options_with_what_they_are_for() -> None:
     found = {each.names[0]: each.offers for each in completion_candidates.driver_flags("generic")}
     assert found["--generic-ssh-key"] == FILE
     assert found["--generic-copy-key"] == ""
-    assert {"none", "generic"} <= set(completion_candidates.drivers())
+    assert {"none", "generic"} <= set(completion_candidates.driver_names())
 
 
 def test_what_is_not_there_offers_nothing(store: Store) -> None:
     assert completion_candidates.driver_flags("nonesuch") == []
-    assert completion_candidates.machines(store.root) == []
-    assert "list" not in completion_candidates.verbs()
-    assert set(completion_candidates.verbs("certs")) == {"create", "import", "issue", "ls"}
+    assert completion_candidates.stored_machines(store.root) == []
+    assert "list" not in completion_candidates.verb_summaries()
+    assert set(completion_candidates.verb_summaries("certs")) == {"create", "import", "issue", "ls"}

@@ -44,9 +44,9 @@ look_closer.VERBS["status"].flags += (Flag("--frobbed", help="Say whether it was
 create_options.ENGINE_FLAGS += (Flag("--engine-frob", key="frob", metavar="N", help="Frob the engine."),)
 """
 SEEN = """
-from machinectl.cli.main import answered, light
+from machinectl.cli.main import light_work, run_command_line
 from machinectl.cli.output.help_overview import overview
-from machinectl.cli.parsing.docker_completion import completion
+from machinectl.cli.parsing.docker_completion import cobra_lines
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.cli.typer_app import build
 from machinectl.fleet.keys import COMMON
@@ -54,16 +54,16 @@ from machinectl.fleet.keys import COMMON
 json.dump({
     "overview": overview(),
     "go": canonical(["frob", "-loud", "-pace=fast", "a"]),
-    "verbs": completion(["fr"]),
-    "flags": completion(["frob", "--"]),
-    "values": completion(["frob", "--pace", ""]),
-    "light": [light(words)[1] is not None for words in (["frob", "-L"], ["frob", "--pace", "fast"])],
-    "status": completion(["status", "--fr"]),
-    "create": completion(["create", "--engine-f"]),
+    "verbs": cobra_lines(["fr"]),
+    "flags": cobra_lines(["frob", "--"]),
+    "values": cobra_lines(["frob", "--pace", ""]),
+    "light": [light_work(words)[1] is not None for words in (["frob", "-L"], ["frob", "--pace", "fast"])],
+    "status": cobra_lines(["status", "--fr"]),
+    "create": cobra_lines(["create", "--engine-f"]),
     "fleet": COMMON["engine-frob"].help,
 }, sys.stderr)
 for words in (["-s", "/x", "frob", "-L", "a", "b"], ["-s", "/x", "frob", "a", "-pace", "fast"], ["frob", "--help"]):
-    answered(words)
+    run_command_line(words)
 """
 
 

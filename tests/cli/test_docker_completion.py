@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from machinectl.cli.catalogue import GROUPS, VERBS
 from machinectl.cli.parsing import completion_candidates
-from machinectl.cli.parsing.docker_completion import completion
+from machinectl.cli.parsing.docker_completion import cobra_lines
 from machinectl.machines.record import Machine
 from tests.support.real import need
 from tests.support.registered import added
@@ -26,7 +26,7 @@ NO_BLANK = 2
 
 
 def offered(*words: str) -> tuple[list[str], int]:
-    *lines, directive = completion(words).splitlines()
+    *lines, directive = cobra_lines(words).splitlines()
     return [line.partition("\t")[0] for line in lines], int(directive.removeprefix(":"))
 
 
@@ -39,9 +39,9 @@ def machines(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def test_verbs_and_those_of_groups() -> None:
-    assert offered("") == (list(completion_candidates.verbs()), NOTHING_ELSE)
+    assert offered("") == (list(completion_candidates.verb_summaries()), NOTHING_ELSE)
     assert offered("reg") == (["regenerate-certs"], NOTHING_ELSE)
-    assert offered("-D", "certs", "") == (list(completion_candidates.verbs("certs")), NOTHING_ELSE)
+    assert offered("-D", "certs", "") == (list(completion_candidates.verb_summaries("certs")), NOTHING_ELSE)
     assert offered("help", "cre") == (["create"], NOTHING_ELSE)
     assert offered("nonsense", "certs", "x") == ([], NOTHING_ELSE)
 
@@ -116,7 +116,7 @@ def test_drivers_and_their_flags(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.lists(st.sampled_from([*VERBS, *GROUPS["certs"], "-", "--", "-s", "--out", "=", "--driver=none", "", "x"])))
 def test_whatever_was_typed_is_answered(words: list[str]) -> None:
-    assert completion(words).splitlines()[-1] in {":0", ":4", ":6", ":16"}
+    assert cobra_lines(words).splitlines()[-1] in {":0", ":4", ":6", ":16"}
 
 
 @pytest.mark.usefixtures("machines")

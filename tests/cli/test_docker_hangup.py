@@ -23,7 +23,7 @@ def test_a_signal_that_came_by_itself_is_not_followed_by_another_one(
     heard, told = os.pipe()
     os.write(told, bytes([number]))
     with ours:
-        docker_hangup.watch(ours, heard)
+        docker_hangup.interrupt_at_hangup(ours, heard)
     os.close(heard)
     os.close(told)
     assert sent == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.output.exit_status import as_called, report
-from machinectl.cli.tables.results import named
+from machinectl.cli.tables.results import with_machine_name
 from machinectl.errors import MachineError
 from tests.support.program import machinectl
 
@@ -51,7 +51,7 @@ def test_a_hints_command_names_the_store_that_was_named_and_a_sentence_does_not(
 
 def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     for cause in ("Error: It does not answer", "It does not answer", 'Machine "web1" is half made'):
-        report(named(MachineError(cause), "web1"))
+        report(with_machine_name(MachineError(cause), "web1"))
     assert capsys.readouterr().err.splitlines() == [
         *['Error: "web1": It does not answer'] * 2,
         'Error: Machine "web1" is half made',

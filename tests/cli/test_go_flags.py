@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.cli.catalogue import ALL
-from machinectl.cli.invocation import is_true
+from machinectl.cli.invocation import is_on
 from machinectl.cli.parsing.go_flags import canonical, flags_of, is_group
 from machinectl.cli.typer_app import build
 from machinectl.machines.record import Machine
@@ -120,7 +120,7 @@ def test_names_and_what_follows_two_dashes_are_never_touched(names: list[str], w
 
 @pytest.mark.parametrize(("text", "on"), [("", False), ("0", False), ("false", False), ("1", True), ("true", True)])
 def test_a_variable_switches_on_what_go_takes_for_true(text: str, on: bool) -> None:
-    assert is_true(text) is on
+    assert is_on(text) is on
 
 
 def test_the_flags_of_a_machines_own_driver_may_be_written_so_too(store: Store) -> None:

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from machinectl.cli.catalogue import GROUPS, OPTIONS, SECTIONS, VERBS, of_groups
+from machinectl.cli.catalogue import GROUPS, OPTIONS, SECTIONS, VERBS, group_verbs
 from tests.support.program import machinectl
 
-ALL = [*((name,) for name in VERBS), *of_groups()]
+ALL = [*((name,) for name in VERBS), *group_verbs()]
 
 
 def helped(*words: str, columns: int = 80) -> str:

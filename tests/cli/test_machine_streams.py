@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from machinectl.cli.output.machine_streams import Printer
+    from machinectl.cli.output.machine_streams import OutputPrinter
 
 PIECE = b"0123456789abcde\n" * (1 << 12)
 
@@ -30,7 +30,7 @@ def little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def say(printer: Printer, name: str, size: int) -> None:
+def say(printer: OutputPrinter, name: str, size: int) -> None:
     for _ in range(size // len(PIECE)):
         printer.said(OutputPiece(name, PIECE, False))
 

@@ -92,7 +92,7 @@ def test_for_their_names_records_are_read_once(
     monkeypatch.setenv("MACHINE_STORAGE_PATH", fleet.root)
     words = ["ls", "-q", "-l", "role=web"]
     with opened(fleet.machines) as files:
-        assert (main.answered(words) if way is main else typer_app.run(words)) == 0
+        assert (main.run_command_line(words) if way is main else typer_app.run_with_typer(words)) == 0
     assert capsys.readouterr().out == "orionbox\nrigel\n"
     assert files == [f"{name}/machine.json" for name in fleet.names()]
 

@@ -13,7 +13,7 @@ import pytest
 
 from machinectl.cli.catalogue import ALL
 from machinectl.cli.declarations.declared_verb import WORKS
-from machinectl.cli.main import answered
+from machinectl.cli.main import run_command_line
 from machinectl.cli.output.exit_status import BUG, guarded
 from machinectl.cli.output.terminal import Terminal
 from machinectl.errors import MachineError
@@ -81,7 +81,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (*NONE, "vega"),
         ("certs", "create", "--out", "certs", "--san", "127.0.0.1"),
     ):
-        assert answered(["-s", "store", *words]) == 0
+        assert run_command_line(["-s", "store", *words]) == 0
     (place / "fleet.yaml").write_text(FLEET)
     old = place / "old" / "machines" / "old"
     old.mkdir(parents=True)
@@ -97,7 +97,7 @@ def left_by(place: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
     monkeypatch.chdir(copy)
     monkeypatch.setenv("HOME", str(copy))
     with streams(kind, kind):
-        code = answered(["-s", "store", *words])
+        code = run_command_line(["-s", "store", *words])
     found = [(path.relative_to(copy), path.lstat().st_mode, content(path)) for path in sorted(copy.rglob("*"))]
     shutil.rmtree(copy)
     return code, *found
@@ -162,10 +162,10 @@ def test_a_printing_verb_ends_early(store: Store, capsys: pytest.CaptureFixture[
     ]
     for words in lines:
         with streams(out=BROKEN):
-            assert answered(["-s", store.root, *words]) == 0
+            assert run_command_line(["-s", store.root, *words]) == 0
         assert capsys.readouterr().err == ""
         with streams(out=FULL):
-            assert answered(["-s", store.root, *words]) == 1
+            assert run_command_line(["-s", store.root, *words]) == 1
         assert "Cannot write the output: No space left on device" in capsys.readouterr().err
 
 
@@ -173,7 +173,7 @@ def test_work_warns_once_of_unwritable_output(store: Store, capsys: pytest.Captu
     for name in ("orion", "rigel"):
         added(store, Machine(name, "none", url="unix:///x.sock"))
     with streams(out=FULL):
-        assert answered(["-s", store.root, "rm", "-y", "orion", "rigel"]) == 0
+        assert run_command_line(["-s", store.root, "rm", "-y", "orion", "rigel"]) == 0
     assert capsys.readouterr().err == "Warning: Cannot write the output: No space left on device\n"
     assert store.names() == []
 

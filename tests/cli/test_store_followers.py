@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.cli.options.store_followers import Following
+from machinectl.cli.options.store_followers import StoreFollowers
 from machinectl.hosts.exports import docker_contexts
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
@@ -21,7 +21,7 @@ def test_even_a_bug_in_it_is_one_warning_and_the_machine_is_changed(
         raise ValueError("no such thing")
 
     monkeypatch.setattr(docker_contexts, "update_contexts", update_contexts)
-    following = Following()
+    following = StoreFollowers()
     said: list[str] = []
     followed = Store(store.root, [following])
     for name in ("orionbox", "rigel"):

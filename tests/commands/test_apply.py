@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from machinectl.cli.verbs.many.apply import ended, flags
+from machinectl.cli.verbs.many.apply import flags_to_repeat, report_rollout
 from machinectl.commands.apply import apply
 from machinectl.commands.plan import plan
 from machinectl.engine import swarm_api
@@ -490,9 +490,9 @@ def test_the_hint_of_a_roll_that_ended_has_the_flags_that_were_typed(capsys: pyt
     ]
     console = Quiet()
     words = ["--debug", "apply", "--file=x", "--batch=2", "--max-failures=0", "m1"]
-    again = " ".join(["machinectl apply", *flags(words)])
+    again = " ".join(["machinectl apply", *flags_to_repeat(words)])
     assert again == "machinectl apply --batch=2 --max-failures=0"
-    assert ended(cast("Session", SimpleNamespace(console=console, program="")), iter(results), again) == 1
+    assert report_rollout(cast("Session", SimpleNamespace(console=console, program="")), iter(results), again) == 1
     assert console.notes[1:] == [
         "Go on, when that is mended: machinectl apply --batch=2 --max-failures=0",
         "Or continue despite 1 failed: machinectl apply --batch=2 --max-failures=1",
@@ -581,7 +581,7 @@ def test_after_ctrl_c_nothing_is_to_be_mended(capsys: pytest.CaptureFixture[str]
 
     console = Quiet()
     with pytest.raises(KeyboardInterrupt):
-        ended(cast("Session", SimpleNamespace(console=console, program="")), results(), "machinectl apply")
+        report_rollout(cast("Session", SimpleNamespace(console=console, program="")), results(), "machinectl apply")
     assert (capsys.readouterr().out, console.notes) == ("Apply: 1 not finished\n", ["Go on: machinectl apply"])
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.verbs.many.plan import fields, lines
+from machinectl.cli.verbs.many.plan import plan_lines, step_as_json
 from machinectl.commands.apply import apply
 from machinectl.commands.plan import plan
 from machinectl.errors import MachineError
@@ -74,8 +74,8 @@ def said(store: Store) -> str:
 
     def make_plan() -> FleetPlan:
         planned = plan(store, "", [], None)
-        found.extend([*lines(planned, prune=True), *planned.advice])
-        found.extend(json.dumps(fields(step, planned)) for step in planned.steps)
+        found.extend([*plan_lines(planned, prune=True), *planned.advice])
+        found.extend(json.dumps(step_as_json(step, planned)) for step in planned.steps)
         return planned
 
     options = ApplyOptions(os.path.abspath("fleet.yaml"), Access(), NOTHING_SPECIAL)

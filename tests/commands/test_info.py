@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.cli.tables.detail_lines import text
+from machinectl.cli.tables.detail_lines import info_text
 from machinectl.commands.info import Info
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.vitals import DataDisk, Vitals, command, vitals
@@ -216,7 +216,7 @@ class TestVitals:
     @given(st.text() | st.lists(st.sampled_from(["disk", "load", "uptime", "9" * 400, "-1", "\n", "/"])).map(" ".join))
     def test_whatever_is_said_instead_is_understood_or_left_out(self, said: str) -> None:
         one = Info(Machine("orion", "none"), state=State.RUNNING, host=vitals(said))
-        assert text(one).startswith("Name:")
+        assert info_text(one).startswith("Name:")
         json.dumps(one.fields(), allow_nan=False)
 
 
@@ -224,4 +224,4 @@ class TestVitals:
        st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text() | st.integers())))  # fmt: skip
 def test_any_answer_of_an_engine_can_be_printed(told: dict[str, Any]) -> None:
     one = Info(Machine("orion", "none"), state=State.RUNNING, told=told)
-    assert text(one).startswith("Name:")
+    assert info_text(one).startswith("Name:")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.verbs.many.plan import has_work, lines
+from machinectl.cli.verbs.many.plan import has_changes, plan_lines
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.plan import plan, plan_with_previews
 from machinectl.errors import MachineError, UsageError
@@ -68,7 +68,7 @@ def applied(store: Store, *names: str) -> None:
 
 
 def shown(store: Store, *names: str, prune: bool = False, selector: str | None = None) -> list[str]:
-    return list(lines(plan(store, "", names, selector), prune=prune))
+    return list(plan_lines(plan(store, "", names, selector), prune=prune))
 
 
 def content(directory: str | Path) -> dict[Path, tuple[int, bytes]]:
@@ -328,17 +328,17 @@ def test_a_host_that_cannot_be_looked_at_is_told(store: Store, sshd: Sshd, file:
     found = plan_with_previews(planned, store, Quiet(), ApplyOptions(str(file), Access(), NOTHING_SPECIAL))
     assert content(store.root) == before
     assert list(found.failed) == ["rigel"]
-    assert list(lines(found, prune=False))[-1].endswith("1 not checked")
+    assert list(plan_lines(found, prune=False))[-1].endswith("1 not checked")
 
 
 def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
     applied(store, "nas", "rigel", "orionbox")
     planned = plan(store, "", [], None)
-    assert not has_work(planned, prune=True)
+    assert not has_changes(planned, prune=True)
     outcome = Outcome("Configuring the engine", changed=True, details=('+"debug": \x1b[31mtrue',))
     found = FleetPlan(planned.steps, planned.fleet, planned.machines, previews={"rigel": [outcome]})
-    assert has_work(found, prune=False)
-    assert list(lines(found, prune=False)) == [
+    assert has_changes(found, prune=False)
+    assert list(plan_lines(found, prune=False)) == [
         "! rigel  its host differs; to be done there:",
         "      Configuring the engine",
         '            +"debug": \\x1b[31mtrue',

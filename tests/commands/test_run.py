@@ -450,7 +450,7 @@ def test_megabytes_and_bytes_of_any_kind_go_through_as_they_are(fleet: Store) ->
 
 def test_a_line_without_an_end_takes_no_more_memory_than_it_may(fleet: Store) -> None:
     code = (
-        "import re, sys; from machinectl.cli.main import answered; status = answered(sys.argv[1:]); "
+        "import re, sys; from machinectl.cli.main import run_command_line; status = run_command_line(sys.argv[1:]); "
         "print(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr); sys.exit(status)"
     )
     done = subprocess.run(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.options.ending_signals import leaving_when_told
+from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.hosts.connection import sftp_copy
 from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.login import Access
@@ -664,7 +664,7 @@ def test_a_signal_for_us_alone_ends_the_program_as_well() -> None:
 
     console = Told()
     program = "import os, signal, sys; print(os.getpid(), file=sys.stderr, flush=True); signal.pause()"
-    with pytest.raises(SystemExit), leaving_when_told():
+    with pytest.raises(SystemExit), exiting_on_signals():
         run_ssh_program([sys.executable, "-c", program], [], console, Access())
     with pytest.raises(ProcessLookupError):
         os.kill(int(console.notes[0]), 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.main import answered
+from machinectl.cli.main import run_command_line
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.exports import swarm_contexts
@@ -59,7 +59,7 @@ def run(store: Store, *words: str) -> subprocess.CompletedProcess[str]:
     out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
     with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as environment:
         environment.setenv("MACHINE_STORAGE_PATH", store.root)
-        code = answered([*words])
+        code = run_command_line([*words])
     return subprocess.CompletedProcess(words, code, read(out), read(err))
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.cli.options.login_options import taken_jump
+from machinectl.cli.options.login_options import parse_jump
 from machinectl.commands.rename import rename
 from machinectl.commands.rm import plan_removal, rm
 from machinectl.commands.set import set_machine
@@ -295,7 +295,7 @@ def test_an_invalid_jump_host_is_refused(text: str) -> None:
 
 
 def test_none_is_no_jump_host_as_it_is_none_to_ssh() -> None:
-    assert [taken_jump(text) for text in ("none", "NONE", "", "gate", None)] == ["", "", "", "gate", None]
+    assert [parse_jump(text) for text in ("none", "NONE", "", "gate", None)] == ["", "", "", "gate", None]
 
 
 def registered(store: Store, *names: str, url: str = "tcp://192.0.2.7:2376") -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.options.login_options import secret
+from machinectl.cli.options.login_options import read_login_secret
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access, logged_in
 from machinectl.ssh.keys.credentials import Credentials
@@ -66,11 +66,11 @@ def test_secrets_are_not_in_the_repr() -> None:
 def test_a_secret_comes_from_the_file_or_else_from_the_variable(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("from the file\nand no more\n")
-    assert secret("", "--secret-file", None, Quiet()) is None
-    assert secret("", "--secret-file", "from the variable", Quiet()) == "from the variable"
-    assert secret(str(file), "--secret-file", "from the variable", Quiet()) == "from the file"
+    assert read_login_secret("", "--secret-file", None, Quiet()) is None
+    assert read_login_secret("", "--secret-file", "from the variable", Quiet()) == "from the variable"
+    assert read_login_secret(str(file), "--secret-file", "from the variable", Quiet()) == "from the file"
     with pytest.raises(MachineError, match=r"--secret-file: .* cannot be read"):
-        secret(str(tmp_path), "--secret-file", None, Quiet())
+        read_login_secret(str(tmp_path), "--secret-file", None, Quiet())
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "create"])

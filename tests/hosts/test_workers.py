@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.main import answered
+from machinectl.cli.main import run_command_line
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.parallel.workers import LIMIT, run_at_once, work_on_each
@@ -360,5 +360,5 @@ def test_a_dry_run_takes_no_lock(store: Store, sshd: Sshd) -> None:
     added(store, Machine("local", "none", url="unix:///x.sock"))
     shutil.rmtree(store.locks)
     for verb in ("start", "stop", "restart", "kill", "provision", "upgrade", "regenerate-certs"):
-        answered(["-s", store.root, verb, "--dry-run", "orion", "local"])
+        run_command_line(["-s", store.root, verb, "--dry-run", "orion", "local"])
         assert not os.path.exists(store.locks), verb

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.cli.options.engine_flags import variables
+from machinectl.cli.options.engine_flags import merge_variables
 from machinectl.errors import UsageError
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions, read_env_file
@@ -61,7 +61,7 @@ def test_what_is_typed_wins_over_a_file_and_each_variable_is_there_once(tmp_path
     (tmp_path / "one").write_text("A=1\nB=1\n")
     (tmp_path / "two").write_text("B=2\nC=2\n")
     files = [str(tmp_path / name) for name in ("one", "two")]
-    assert variables(files, ["C=3", "D=3"]) == ["A=1", "B=2", "C=3", "D=3"]
+    assert merge_variables(files, ["C=3", "D=3"]) == ["A=1", "B=2", "C=3", "D=3"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyte
 
-from machinectl.cli.parsing.shell_snippets import shell_init
+from machinectl.cli.parsing.shell_snippets import start_up_code
 from tests.support.program import COMMAND
 from tests.support.real import need
 from tests.support.shells import put_program, variables_in
@@ -120,7 +120,9 @@ def ran(shell: str, home: Path, script: str, *, before: str = "", environment: M
     program = put_machinectl(home)
     look = home / "variables"
     file = home / "script"
-    file.write_text(f"{before}\n{shell_init(shell, [str(program)], prompt=False)}\n{script}\n{ENV[shell]} -0 >{look}\n")
+    file.write_text(
+        f"{before}\n{start_up_code(shell, [str(program)], prompt=False)}\n{script}\n{ENV[shell]} -0 >{look}\n"
+    )
     process = subprocess.run(
         [*PLAIN[shell], str(file)],
         env=variables(home, environment or {}),
@@ -163,7 +165,7 @@ def at_shell(
     command, file, usual = STARTS[shell]
     program = put_machinectl(home)
     (home / file).parent.mkdir(parents=True, exist_ok=True)
-    (home / file).write_text(f"{usual}{before}\n{shell_init(shell, [str(program)], prompt=prompt)}\n{after}\n")
+    (home / file).write_text(f"{usual}{before}\n{start_up_code(shell, [str(program)], prompt=prompt)}\n{after}\n")
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     process = subprocess.Popen(

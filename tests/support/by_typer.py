@@ -6,6 +6,6 @@ import sys
 
 
 def main() -> int:
-    from machinectl.cli.typer_app import run
+    from machinectl.cli.typer_app import run_with_typer
 
-    return run(sys.argv[1:])
+    return run_with_typer(sys.argv[1:])

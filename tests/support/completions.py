@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer.main
 
 import machinectl
-from machinectl.cli.catalogue import GROUPS, OPTIONS, VERBS, of_groups
+from machinectl.cli.catalogue import GROUPS, OPTIONS, VERBS, group_verbs
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.parsing.shell_snippets import ENDINGS, QUOTED
 from machinectl.cli.typer_app import build
@@ -41,11 +41,15 @@ class Entry(NamedTuple):
 
 
 def entries() -> Iterator[Entry]:
-    yield Entry("", {**completion_candidates.verbs(), "help": "Show what a command is for."}, flags(""), ())
+    yield Entry("", {**completion_candidates.verb_summaries(), "help": "Show what a command is for."}, flags(""), ())
     for group in GROUPS:
-        yield Entry(group, completion_candidates.verbs(group), flags(group), ())
-    for path in ("help", *(name for name in VERBS if name not in GROUPS), *(" ".join(words) for words in of_groups())):
-        words, many = completion_candidates.arguments(path)
+        yield Entry(group, completion_candidates.verb_summaries(group), flags(group), ())
+    for path in (
+        "help",
+        *(name for name in VERBS if name not in GROUPS),
+        *(" ".join(words) for words in group_verbs()),
+    ):
+        words, many = completion_candidates.argument_kinds(path)
         kinds = [value(word) for word in words]
         yield Entry(path, {}, flags(path), (*kinds[:-1], f"{kinds[-1]}...") if many else tuple(kinds))
 
@@ -54,7 +58,7 @@ def flags(path: str) -> dict[str, str]:
     about = told(path)
     return {
         name + (f"={value(flag.offers)}" if flag.offers else ""): about.get(name, "Show help.")
-        for flag in completion_candidates.flags(path)
+        for flag in completion_candidates.flags_for(path)
         for name in flag.all_names
     }
 

@@ -91,14 +91,14 @@ def may_change(event: str, path: str, *more: Any) -> bool:
 
 
 def main() -> int:
-    from machinectl.cli.typer_app import run
+    from machinectl.cli.typer_app import run_with_typer
 
     number, around_commands, part = sys.argv[1].partition(":")
     if around_commands:
         die_around_commands(int(number), sys.argv[2], part)
     else:
         die_at(int(number), sys.argv[2])
-    return run(["-s", sys.argv[2], *sys.argv[3:]])
+    return run_with_typer(["-s", sys.argv[2], *sys.argv[3:]])
 
 
 if __name__ == "__main__":

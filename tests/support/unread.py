@@ -41,12 +41,12 @@ def streams(out: str = "", err: str = "") -> Iterator[None]:
         context.setattr(stdio, "streams", {})
         for name, kind in (("stdout", out), ("stderr", err)):
             if kind:
-                context.setattr(sys, name, stdio.ours(name, stack.enter_context(opened(kind))))
-        stdio.is_for(PRINTS)
+                context.setattr(sys, name, stdio.wrap_stream(name, stack.enter_context(opened(kind))))
+        stdio.set_output_kind(PRINTS)
         try:
             yield
         finally:
             # Buffered text would go to the next file with the same descriptor.
-            stdio.is_for(WORKS)
+            stdio.set_output_kind(WORKS)
             for name in stdio.streams:
                 getattr(sys, name).flush()

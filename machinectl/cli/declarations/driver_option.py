@@ -31,7 +31,7 @@ def driver_flag(driver_name: str, option: Option) -> Flag:
     metavar = "|".join(option.choices) or option.name.rpartition("-")[2].upper()
     return Flag(
         typed(option),
-        help=help_of(option),
+        help=driver_option_help(option),
         metavar="" if isinstance(option.default, bool) else "FILE" if option.secret else metavar,
         parameter=parameter_of(option),
         value=FILE if option.secret or option.path else option.choices or TEXT,
@@ -44,7 +44,7 @@ def driver_flag(driver_name: str, option: Option) -> Flag:
     )
 
 
-def help_of(option: Option) -> str:
+def driver_option_help(option: Option) -> str:
     text = option.help
     if option.secret:
         text += f" In a file{f', else in ${option.variable}' if option.variable else ''}."

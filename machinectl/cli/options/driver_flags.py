@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.declarations.driver_option import parameter_of
-from machinectl.cli.options.login_options import secret
+from machinectl.cli.options.login_options import read_login_secret
 from machinectl.driver.options import check, complete, typed
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from machinectl.driver import Option, OptionValue
 
 
-def changed_values(driver_name: str, options: Sequence[Option], given: dict[str, Any]) -> dict[str, OptionValue]:
+def changed_driver_values(driver_name: str, options: Sequence[Option], given: dict[str, Any]) -> dict[str, OptionValue]:
     """Take typed driver options out of `given`. Raises UsageError for an invalid choice."""
     found: dict[str, OptionValue] = {}
     for option in options:
@@ -27,7 +27,7 @@ def changed_values(driver_name: str, options: Sequence[Option], given: dict[str,
     return found
 
 
-def values(
+def driver_values(
     driver_name: str, options: Sequence[Option], given: dict[str, Any], console: Console
 ) -> dict[str, OptionValue]:
     """Return a driver's options. Raises UsageError for a missing or invalid value."""
@@ -35,6 +35,6 @@ def values(
     for option in options:
         value = given[parameter_of(option)]
         if option.secret:
-            value = secret(value, typed(option), os.environ.get(option.variable), console) or ""
+            value = read_login_secret(value, typed(option), os.environ.get(option.variable), console) or ""
         found[option.name] = tuple(value) if isinstance(value, list) else value
     return complete(driver_name, options, found)

@@ -15,14 +15,14 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def leaving_when_told() -> Iterator[None]:
+def exiting_on_signals() -> Iterator[None]:
     """Raise SystemExit with the shell's status at a signal, so that cleanup runs as at ^C.
 
     Ignored signals (nohup) stay ignored. Only for the main thread.
     """
     ours = [each for each in SIGNALS if signal.getsignal(each) is signal.SIG_DFL]
     for each in ours:
-        signal.signal(each, leave)
+        signal.signal(each, exit_on_signal)
     try:
         yield
     finally:
@@ -30,5 +30,5 @@ def leaving_when_told() -> Iterator[None]:
             signal.signal(each, signal.SIG_DFL)
 
 
-def leave(number: int, _: FrameType | None) -> None:
+def exit_on_signal(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from machinectl.console import Console
 
 
-def changed_ones(given: dict[str, Any]) -> dict[str, Any]:
+def changed_engine_options(given: dict[str, Any]) -> dict[str, Any]:
     """Return the typed options by record key. Raises UsageError for invalid ones."""
     values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
     if files := env_files(given):
-        values["env"] = variables(files, values["env"] or ())
+        values["env"] = merge_variables(files, values["env"] or ())
     check_options(filter(None, values["options"] or ()))
     typed = {key: value for key, value in values.items() if value is not None and value != []}
     return {key: tuple(filter(None, value)) if isinstance(value, list) else value for key, value in typed.items()}
 
 
-def taken(given: dict[str, Any]) -> EngineOptions:
+def parse_engine_options(given: dict[str, Any]) -> EngineOptions:
     """Return the options. Raises UsageError for invalid ones."""
     values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
-    values["env"] = variables(env_files(given), values["env"] or ())
+    values["env"] = merge_variables(env_files(given), values["env"] or ())
     options = EngineOptions.load({key: value for key, value in values.items() if value})
     options.check()
     check_options(options.options)
@@ -42,7 +42,7 @@ def env_files(given: dict[str, Any]) -> list[str]:
     return given[ENV_FILE.parameter] or []
 
 
-def variables(files: Sequence[str], typed: Sequence[str]) -> list[str]:
+def merge_variables(files: Sequence[str], typed: Sequence[str]) -> list[str]:
     """Merge variables; typed ones override files, as with docker."""
     found = [variable for path in files for variable in read_env_file(path, os.environ)]
     return list(each_once([*found, *typed]))
@@ -60,7 +60,7 @@ def asks_for_swarm(given: dict[str, Any]) -> bool:
     return any(given[flag.parameter] for flag in OLD_SWARM)
 
 
-def labels(given: Sequence[str], option: str) -> dict[str, str]:
+def parse_labels(given: Sequence[str], option: str) -> dict[str, str]:
     """Parse KEY=VALUE labels. Raises UsageError without a key."""
     found = {}
     for label in given:

@@ -29,12 +29,12 @@ NO_JUMP = ("", "none")
 FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
 
 
-def taken_access(options: dict[str, Any], here: Session) -> Access:
+def pop_access(options: dict[str, Any], here: Session) -> Access:
     """Build the login, and remove its flags from `options`."""
     from machinectl.hosts.connection.login import Access
 
     secrets = {
-        each: secret(options.pop(each.parameter), each.flag, here.passwords.get(each.variable), here.console)
+        each: read_login_secret(options.pop(each.parameter), each.flag, here.passwords.get(each.variable), here.console)
         for each in LOGIN_SECRETS
     }
     return Access(
@@ -45,18 +45,18 @@ def taken_access(options: dict[str, Any], here: Session) -> Access:
         ),
         host_key=options.pop(HOST_KEY.parameter),
         strict=options.pop(STRICT.parameter),
-        trace=(lambda text: here.console.note(traced(text))) if debugging() else None,
+        trace=(lambda text: here.console.note(masked_trace(text))) if debugging() else None,
     )
 
 
-def traced(text: str) -> str:
+def masked_trace(text: str) -> str:
     """Mask secrets in a --debug trace: host files hold passwords too."""
     from machinectl.masking import without_secrets_in_lines
 
     return without_secrets_in_lines(re.sub(FILE_CONTENT, "|…", text))
 
 
-def secret(path: str, flag: str, variable: str | None, console: Console) -> str | None:
+def read_login_secret(path: str, flag: str, variable: str | None, console: Console) -> str | None:
     """Return the file's content, else the variable's value."""
     if not path:
         return variable or None
@@ -65,12 +65,12 @@ def secret(path: str, flag: str, variable: str | None, console: Console) -> str 
     return read_secret(path, flag)
 
 
-def taken_jump(text: str | None) -> str | None:
+def parse_jump(text: str | None) -> str | None:
     """Return --ssh-jump for the record: "none" becomes "", as for ProxyJump."""
     return "" if text is not None and text.strip().lower() in NO_JUMP else text
 
 
-def authority(here: Session) -> Pair | None:
+def given_authority(here: Session) -> Pair | None:
     from machinectl.commands.certs.create import given_ca
 
     return given_ca(here.tls.ca, here.tls.ca_key) if here.tls.ca_key else None

@@ -7,7 +7,7 @@ import sys
 from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
 from machinectl.cli.declarations.shared_flags import LOGIN
 from machinectl.cli.output.exit_status import guarded
-from machinectl.cli.output.stdio import is_for
+from machinectl.cli.output.stdio import set_output_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
 
 def run_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int:
     """Run a verb, print its errors, return its exit status. `given` is by parameter."""
-    is_for(purpose(declared, given))
+    set_output_kind(output_kind(declared, given))
     try:
         if declared.follows and not given.get("dry_run"):
             here.following.catch_up(here.store)
         return guarded(
-            lambda: called(here, declared, given), program=here.program, failure_status=declared.failure_status
+            lambda: call_verb(here, declared, given), program=here.program, failure_status=declared.failure_status
         )
     finally:
         if here.following.has_news:
             here.following.report(here.console.warn)
 
 
-def called(here: Session, declared: Verb, given: dict[str, Any]) -> int | None:
+def call_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int | None:
     lists = [one.parameter for one in declared.arguments if one.many]
     lists += [one.parameter for one in declared.flags if one.many]
     given.update({parameter: [] for parameter in lists if given[parameter] is None})
     if LOGIN[0] in declared.flags:
-        from machinectl.cli.options.login_options import taken_access
+        from machinectl.cli.options.login_options import pop_access
 
-        given["access"] = taken_access(given, here)
+        given["access"] = pop_access(given, here)
     if "selector" in given and not declared.keeps_selector:
-        given["names"] = names_of(here, given["names"], given.pop("selector"))
+        given["names"] = selected_names(here, given["names"], given.pop("selector"))
     return function_of(declared)(here, **given)
 
 
-def names_of(here: Session, names: list[str], selector: str | None) -> list[str]:
+def selected_names(here: Session, names: list[str], selector: str | None) -> list[str]:
     from machinectl.machines.selection import matching, selected
 
     if selector is not None:
@@ -61,7 +61,7 @@ def function_of(declared: Verb) -> Callable[..., int | None]:
     return found
 
 
-def purpose(declared: Verb, given: dict[str, Any]) -> str:
+def output_kind(declared: Verb, given: dict[str, Any]) -> str:
     if declared.output == PRINTS:
         return WORKS if given.get("write") or given.get("output") else PRINTS
     if declared.output == WORKS:

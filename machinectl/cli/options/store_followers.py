@@ -20,7 +20,7 @@ SWITCH = "MACHINECTL_CONTEXTS"
 OFF = {"off", "no", "false", "f", "0"}
 
 
-def switched_off(variable: str = SWITCH) -> bool:
+def is_switched_off(variable: str = SWITCH) -> bool:
     """Return whether a variable disables a feature; by default, docker's contexts."""
     return os.environ.get(variable, "").lower() in OFF
 
@@ -32,7 +32,7 @@ CONTEXT = ("docker's context", f"machinectl context sync; or do without contexts
 SSH = ("ssh's configuration", "machinectl ssh-config --write")
 
 
-class Following:
+class StoreFollowers:
     """Followers of a store; several threads may call it."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Following:
 
             update_ssh_config(store, name, after)
 
-        if not switched_off():
+        if not is_switched_off():
             self.attempt(CONTEXT, known_as, contexts)
             if (before and before.swarm) or (after and after.swarm):
                 self.attempt(CONTEXT, known_as, swarms)

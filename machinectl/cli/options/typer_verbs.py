@@ -14,7 +14,7 @@ from machinectl.cli.options.help_format import HelpedCommand, HelpedGroup
 from machinectl.cli.options.run_verb import run_verb
 from machinectl.cli.options.verb_session import Session
 from machinectl.cli.output.help_overview import width
-from machinectl.cli.parsing.go_flags import listed
+from machinectl.cli.parsing.go_flags import values_of_variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
         settings = {"context_settings": {"allow_interspersed_args": False, "ignore_unknown_options": True}}
     if name in ("create", "set"):
         # Their options depend on the machine's driver.
-        flags, settings = module_of(declared).with_driver(arguments, declared)
+        flags, settings = module_of(declared).flags_with_driver(arguments, declared)
 
     def run(ctx: typer.Context, **given: Any) -> None:
         if not isinstance(ctx.obj, Session):
@@ -77,14 +77,14 @@ def module_of(declared: Verb) -> Any:
 
 def signature(arguments: Sequence[Argument], flags: Sequence[Flag]) -> inspect.Signature:
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    return inspect.Signature([context, *map(of_argument, arguments), *map(of_flag, flags)])
+    return inspect.Signature([context, *map(argument_parameter, arguments), *map(flag_parameter, flags)])
 
 
 def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
-def of_argument(declared: Argument) -> inspect.Parameter:
+def argument_parameter(declared: Argument) -> inspect.Parameter:
     option = typer.Argument(metavar=declared.metavar, show_default=False, help=declared.help or None)
     kind: Any = list[str] if declared.many else str
     if declared.required:
@@ -94,12 +94,12 @@ def of_argument(declared: Argument) -> inspect.Parameter:
     return keyword(declared.parameter, Annotated[str, option], "")
 
 
-def of_flag(flag: Flag) -> inspect.Parameter:
+def flag_parameter(flag: Flag) -> inspect.Parameter:
     low, high = flag.limits
     option = typer.Option(
         *(f"{name}/{flag.off}" if flag.off and name == flag.flag else name for name in flag.names),
         metavar=flag.metavar or None,
-        help=help_of(flag),
+        help=flag_help(flag),
         hidden=flag.hidden,
         # A secret's variable holds the secret, not a file name.
         envvar=None if flag.secret else flag.variable or None,
@@ -118,7 +118,7 @@ def of_flag(flag: Flag) -> inspect.Parameter:
     return keyword(flag.parameter, Annotated[kind, option], default)
 
 
-def help_of(flag: Flag) -> str:
+def flag_help(flag: Flag) -> str:
     if flag.secret and flag.variable:
         return f"{flag.help} (else ${flag.variable}, else you are asked)."
     return flag.help
@@ -140,4 +140,4 @@ def a_number(given: float | None) -> float | None:
 def parted_by_commas(ctx: typer.Context, param: typer.CallbackParam, value: list[str] | None) -> list[str] | None:
     """Split a repeatable option's variable at commas: Typer splits at spaces."""
     source = ctx.get_parameter_source(str(param.name))
-    return listed(str(param.envvar)) if source and source.name == "ENVIRONMENT" else value
+    return values_of_variable(str(param.envvar)) if source and source.name == "ENVIRONMENT" else value

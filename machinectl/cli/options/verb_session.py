@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.invocation import THIS, is_true
-from machinectl.cli.options.store_followers import Following
+from machinectl.cli.invocation import THIS, is_on
+from machinectl.cli.options.store_followers import StoreFollowers
 from machinectl.cli.output.exit_status import program_with
 from machinectl.machines.store import Store
 
@@ -38,12 +38,12 @@ class Session:
         native_ssh: bool = False,
     ) -> None:
         self.arguments = list(arguments)
-        self.following = Following()
+        self.following = StoreFollowers()
         self.store = Store(storage_path, [self.following], self.following.said.append)
         # The program's name with its store, for suggested commands.
         self.program = program_with(storage_path)
         self.tls = tls or GivenTLS()
-        self.native_ssh = native_ssh or is_true(os.environ.get("MACHINE_NATIVE_SSH", ""))
+        self.native_ssh = native_ssh or is_on(os.environ.get("MACHINE_NATIVE_SSH", ""))
         # From the environment, by variable.
         self.passwords = THIS.passwords
         self._console: Terminal | None = None

@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 
-from machinectl.cli.invocation import AS_PLUGIN, NAME, THIS, is_true
+from machinectl.cli.invocation import AS_PLUGIN, NAME, THIS, is_on
 from machinectl.cli.output.colours import coloured, is_drawn_on
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
@@ -54,7 +54,7 @@ def guarded(work: Callable[[], int | None], *, program: str = "", failure_status
         if (exc.name or "").partition(".")[0] in {"", "machinectl"}:
             print(harmless(report_of_bug(exc)), file=sys.stderr)
             return BUG
-        report(missing(exc.name or ""), program)
+        report(missing_package_error(exc.name or ""), program)
         return 1
     except Exception as exc:  # noqa: BLE001 (the last handler: report a bug as a bug)
         if isinstance(exc, OSError) and exc.errno in FULL:
@@ -65,7 +65,7 @@ def guarded(work: Callable[[], int | None], *, program: str = "", failure_status
         return BUG
 
 
-def missing(package: str) -> MachineError:
+def missing_package_error(package: str) -> MachineError:
     return MachineError(
         f"The Python package {package} is missing: this is not a whole installation",
         "Install machinectl with what it needs: pipx install machinectl; in a checkout: pipx install .",
@@ -74,13 +74,13 @@ def missing(package: str) -> MachineError:
 
 def report(error: MachineError, program: str = "") -> None:
     program = program or THIS.name
-    first, *more = begun(error.cause, at_terminal=is_drawn_on(sys.stderr)).split("\n")
+    first, *more = with_error_prefix(error.cause, at_terminal=is_drawn_on(sys.stderr)).split("\n")
     hints = [f"  {emphasised(harmless(line), program)}" for line in as_called(error.hint, program).split("\n") if line]
     lines = [coloured(harmless(first), RED, sys.stderr), *map(harmless, more), *hints]
     sys.stderr.write("".join(f"{line}\n" for line in lines if line))
 
 
-def begun(cause: str, *, at_terminal: bool) -> str:
+def with_error_prefix(cause: str, *, at_terminal: bool) -> str:
     """Add `Error: `, except to lines that scripts search for."""
     if cause.startswith(BEGUN) or (cause.startswith(DOCKER_MACHINES) and not at_terminal):
         return cause
@@ -127,7 +127,7 @@ def program_with(root: str) -> str:
 
 
 def debugging() -> bool:
-    return is_true(os.environ.get("MACHINE_DEBUG", ""))
+    return is_on(os.environ.get("MACHINE_DEBUG", ""))
 
 
 def report_of_bug(bug: Exception) -> str:

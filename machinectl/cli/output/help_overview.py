@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from machinectl.cli.catalogue import ABOUT, OPTIONS, SECTIONS, VERBS, of_section
+from machinectl.cli.catalogue import ABOUT, OPTIONS, SECTIONS, VERBS, section_verbs
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import as_called
 
@@ -21,7 +21,7 @@ EXAMPLES = [VERBS["create"].examples[1], *VERBS["env"].examples[:1]]
 
 
 def overview() -> str:
-    return "".join(f"{line}\n" for line in lines(width()))
+    return "".join(f"{line}\n" for line in overview_lines(width()))
 
 
 def width() -> int:
@@ -34,17 +34,17 @@ def width() -> int:
         return USUAL
 
 
-def lines(columns: int) -> Iterator[str]:
+def overview_lines(columns: int) -> Iterator[str]:
     yield from (f"Usage: {THIS.name} [OPTIONS] COMMAND [ARGUMENT]…", "")
     yield from wrapped(ABOUT, columns)
     for title in SECTIONS:
-        yield from ("", f"{title}:", *listed(of_section(title), columns))
-    yield from ("", "Options:", *listed(OPTIONS, columns))
+        yield from ("", f"{title}:", *definition_lines(section_verbs(title), columns))
+    yield from ("", "Options:", *definition_lines(OPTIONS, columns))
     yield from ("", "Examples:", *(f"{' ' * INDENT}{as_called(example, THIS.name)}" for example in EXAMPLES))
     yield from ("", *wrapped(f"Run {THIS.name} COMMAND --help for more on a command.", columns))
 
 
-def listed(rows: Iterable[tuple[str, str]], columns: int) -> Iterator[str]:
+def definition_lines(rows: Iterable[tuple[str, str]], columns: int) -> Iterator[str]:
     rows = list(rows)
     start = max(len(name) for name, _ in rows) + INDENT + GAP
     if columns - start < start:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def shown(text: str, program: str) -> str:
+def user_text(text: str, program: str) -> str:
     """Sanitise text for the user; write its commands as this program was called."""
     return harmless(as_called(text, program))
 

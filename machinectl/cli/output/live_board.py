@@ -29,7 +29,7 @@ REFRESH_SECONDS = 0.25
 ECHO = len("^C")
 
 
-class State(StrEnum):
+class RowState(StrEnum):
     WAITING = "waiting"
     AT_WORK = "at work"
     DONE = "done"
@@ -37,7 +37,7 @@ class State(StrEnum):
     UNFINISHED = "not finished"
 
 
-STYLES = {State.DONE: "green", State.FAILED: "red", State.UNFINISHED: "yellow"}
+STYLES = {RowState.DONE: "green", RowState.FAILED: "red", RowState.UNFINISHED: "yellow"}
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Row:
     """A machine's row. `begun` and `since`, the step's start, are monotonic seconds, 0 before."""
 
     name: str
-    state: State = State.WAITING
+    state: RowState = RowState.WAITING
     step: str = ""
     begun: float = 0.0
     since: float = 0.0
@@ -56,11 +56,11 @@ class Row:
         self.since = time.monotonic()
 
     def begin(self) -> None:
-        self.state = State.AT_WORK
+        self.state = RowState.AT_WORK
         self.begun = time.monotonic()
         self.enter("")
 
-    def end(self, state: State) -> None:
+    def end(self, state: RowState) -> None:
         if self.begun:
             self.took = time.monotonic() - self.begun
         self.state = state
@@ -73,10 +73,10 @@ class Row:
     def seconds(self) -> str:
         if not self.begun:
             return ""
-        return f"{time.monotonic() - self.since if self.state is State.AT_WORK else self.took:.0f} s"
+        return f"{time.monotonic() - self.since if self.state is RowState.AT_WORK else self.took:.0f} s"
 
     def shown(self) -> str:
-        return printable(self.step) if self.state is State.AT_WORK else self.state
+        return printable(self.step) if self.state is RowState.AT_WORK else self.state
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Table:
     def lines(self, width: int, height: int) -> list[Text]:
         shown = list(self.rows.values())
         if len(shown) > height:
-            shown = [row for row in shown if row.state is State.AT_WORK][: height - 1]
+            shown = [row for row in shown if row.state is RowState.AT_WORK][: height - 1]
         column = min(max(map(len, self.rows)), width // 3)
         lines = [row.line(column) for row in shown]
         if len(shown) < len(self.rows):
@@ -99,7 +99,7 @@ class Table:
 
     def count(self, shown: set[str]) -> str:
         counted = Counter(row.state for name, row in self.rows.items() if name not in shown)
-        return ", ".join(f"{counted[state]} {state}" for state in State if counted[state])
+        return ", ".join(f"{counted[state]} {state}" for state in RowState if counted[state])
 
 
 class LiveBoard(PlainBoard):
@@ -123,8 +123,8 @@ class LiveBoard(PlainBoard):
         with self.lock:
             super().__exit__()
             for row in self.table.rows.values():
-                if row.state in {State.WAITING, State.AT_WORK}:
-                    row.end(State.UNFINISHED)
+                if row.state in {RowState.WAITING, RowState.AT_WORK}:
+                    row.end(RowState.UNFINISHED)
             if self.live:
                 self.live.stop()
                 self.live = None
@@ -137,7 +137,7 @@ class LiveBoard(PlainBoard):
 
     def done(self, name: str, error: BaseException | None) -> None:
         with self.lock:
-            self.table.rows[name].end(result(error))
+            self.table.rows[name].end(final_state(error))
             self.draw()
 
     @contextmanager
@@ -191,10 +191,10 @@ class LiveBoard(PlainBoard):
                 self.draw()
 
 
-def result(error: BaseException | None) -> State:
+def final_state(error: BaseException | None) -> RowState:
     if error is None:
-        return State.DONE
-    return State.UNFINISHED if isinstance(error, KeyboardInterrupt | InUse) else State.FAILED
+        return RowState.DONE
+    return RowState.UNFINISHED if isinstance(error, KeyboardInterrupt | InUse) else RowState.FAILED
 
 
 def printable(text: str) -> str:

@@ -39,7 +39,7 @@ COLOURS = ("36", "33", "32", "35", "34", "31")
 BOLD = "1"
 
 
-class Printer(Protocol):
+class OutputPrinter(Protocol):
     def said(self, said: OutputPiece) -> None: ...
 
     # A machine has ended.
@@ -189,7 +189,7 @@ class Grouped:
     def _show(self, name: str) -> None:
         if kept := self._kept.pop(name, None):
             with closing(kept):
-                say_again(self._lines, name, kept)
+                replay(self._lines, name, kept)
 
 
 class Folded:
@@ -205,7 +205,7 @@ class Folded:
         self._kept = {name: Kept(sys.maxsize) for name in names}
         self._length = 0
         self._whole: list[str] = []
-        self._then: Printer = Grouped(names) if together else Lines(names)
+        self._then: OutputPrinter = Grouped(names) if together else Lines(names)
         self._is_late = False
         self._until = time.monotonic() + FOLDING_SECONDS
 
@@ -238,7 +238,7 @@ class Folded:
         self._show_whole()
         for name in self._names:
             if name not in self._whole:
-                say_again(self._then, name, self._kept.pop(name))
+                replay(self._then, name, self._kept.pop(name))
 
     def _show_whole(self) -> None:
         alike: dict[Any, list[str]] = {}
@@ -250,15 +250,15 @@ class Folded:
             ending = "" if len(names) > 1 else ":"
             heading = coloured(f"{count}{', '.join(names)}{ending}", BOLD, sys.stdout)
             write(f"{heading}\n".encode(), on_stderr=False)
-            show(self._kept[names[0]])
+            print_kept(self._kept[names[0]])
 
 
-def say_again(printer: Printer, name: str, kept: Kept) -> None:
+def replay(printer: OutputPrinter, name: str, kept: Kept) -> None:
     for data, on_stderr in kept.pieces():
         printer.said(OutputPiece(name, data, on_stderr))
 
 
-def show(kept: Kept) -> None:
+def print_kept(kept: Kept) -> None:
     begun = {False: b"", True: b""}
     for data, on_stderr in kept.pieces():
         *lines, begun[on_stderr] = (begun[on_stderr] + data).split(b"\n")

@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.line_format import shown, timed, warning
+from machinectl.cli.output.line_format import timed, user_text, warning
 from machinectl.console import SharedBoard
 
 if TYPE_CHECKING:
@@ -97,13 +97,13 @@ class OneOf:
         return self._board.person.interactive
 
     def note(self, text: str) -> None:
-        self._board.say(self._name, shown(text, self._board.program))
+        self._board.say(self._name, user_text(text, self._board.program))
 
     def warn(self, text: str) -> None:
-        self._board.say(self._name, warning(shown(text, self._board.program)))
+        self._board.say(self._name, warning(user_text(text, self._board.program)))
 
     def step(self, title: str) -> AbstractContextManager[None]:
-        return self._board.step(self._name, shown(title, self._board.program))
+        return self._board.step(self._name, user_text(title, self._board.program))
 
     def ask(self, question: str, *, secret: bool = False) -> str:
         with self._board.aside():

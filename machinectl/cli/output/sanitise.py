@@ -11,7 +11,7 @@ def harmless(text: str) -> str:
     """Escape ECMA-48 controls, bidirectional controls and undecodable bytes."""
     if text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() or letter in LAYOUT else spelt(letter) for letter in text)
+    return "".join(letter if letter.isprintable() or letter in LAYOUT else escaped_letter(letter) for letter in text)
 
 
 def harmless_json(text: str) -> str:
@@ -21,7 +21,7 @@ def harmless_json(text: str) -> str:
     return "".join(part if part.isprintable() else part.translate(IN_JSON) for part in parts)
 
 
-def spelt(letter: str) -> str:
+def escaped_letter(letter: str) -> str:
     return letter.encode("unicode_escape").decode()
 
 

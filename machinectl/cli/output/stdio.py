@@ -76,11 +76,11 @@ def open_streams() -> None:
             # Inherited, or a child's first file would get this number, and its output.
             os.set_inheritable(stream.fileno(), True)
             setattr(sys, name, stream)
-    sys.stdout, sys.stderr = ours("stdout", sys.stdout), ours("stderr", sys.stderr)
-    is_for(PRINTS)
+    sys.stdout, sys.stderr = wrap_stream("stdout", sys.stdout), wrap_stream("stderr", sys.stderr)
+    set_output_kind(PRINTS)
 
 
-def ours(name: str, given: Any) -> io.TextIOWrapper:
+def wrap_stream(name: str, given: Any) -> io.TextIOWrapper:
     streams[name] = Stream(given)
     return io.TextIOWrapper(
         io.BufferedWriter(streams[name]),
@@ -91,7 +91,7 @@ def ours(name: str, given: Any) -> io.TextIOWrapper:
     )
 
 
-def is_for(purpose: str) -> None:
+def set_output_kind(purpose: str) -> None:
     """Set the running verb's kind: WORKS, PRINTS or RELAYS."""
     for name, stream in streams.items():
         stream.ends_early = purpose == RELAYS or (purpose == PRINTS and name == "stdout")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.output.colours import is_drawn_on
 from machinectl.cli.output.exit_status import debugging
-from machinectl.cli.output.line_format import cut, shown, timed, warning
+from machinectl.cli.output.line_format import cut, timed, user_text, warning
 from machinectl.cli.output.sanitise import harmless
 from machinectl.console import Unanswered
 
@@ -44,10 +44,10 @@ class Terminal:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def note(self, text: str) -> None:
-        self.write(shown(text, self.program))
+        self.write(user_text(text, self.program))
 
     def warn(self, text: str) -> None:
-        self.write(warning(shown(text, self.program)))
+        self.write(warning(user_text(text, self.program)))
 
     def write(self, text: str) -> None:
         with self.spinner.aside():
@@ -56,16 +56,16 @@ class Terminal:
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """Print a line with the step's duration when it ends; show a spinner until then."""
-        with timed(title, self.note), self.spinner.spinning(shown(title, self.program)):
+        with timed(title, self.note), self.spinner.spinning(user_text(title, self.program)):
             yield
 
     def ask(self, question: str, *, secret: bool = False) -> str:
         prompt = f"{harmless(question)}: "
-        return self.answer(lambda: unseen(prompt) if secret else line(prompt))
+        return self.answer(lambda: read_hidden(prompt) if secret else read_line(prompt))
 
     def confirm(self, question: str) -> bool:
         """Ask yes or no, also from a pipe. As in docker-machine, an answer that begins with y is yes."""
-        return self.answer(lambda: line(f"{harmless(question)} (y/n): ")).strip().lower().startswith("y")
+        return self.answer(lambda: read_line(f"{harmless(question)} (y/n): ")).strip().lower().startswith("y")
 
     def answer(self, ask: Callable[[], str]) -> str:
         """Return the answer; end the question's line at ^C or end of input."""
@@ -95,13 +95,13 @@ class Terminal:
         return PlainBoard(self, self.program)
 
 
-def unseen(prompt: str) -> str:
+def read_hidden(prompt: str) -> str:
     import getpass
 
     return getpass.getpass(prompt, sys.stderr)
 
 
-def line(question: str) -> str:
+def read_line(question: str) -> str:
     """Read a line of stdin. Raises EOFError at its end."""
     print(question, end="", file=sys.stderr, flush=True)
     answer = sys.stdin.buffer.readline()
@@ -147,7 +147,7 @@ class Spinner:
         while True:
             with self.lock:
                 if step is self.steps[-1]:
-                    sys.stderr.write(CLEAR_LINE + cut(as_encoded(step.shown()), columns() - ECHO))
+                    sys.stderr.write(CLEAR_LINE + cut(as_encoded(step.line()), stderr_columns() - ECHO))
                     sys.stderr.flush()
             if step.over.wait(SPINNER_SECONDS):
                 return
@@ -160,7 +160,7 @@ class Step:
         self.turns = itertools.cycle(SPINNER)
         self.over = threading.Event()
 
-    def shown(self) -> str:
+    def line(self) -> str:
         return f"{next(self.turns)} {int(time.monotonic() - self.begun)} s  {self.title}"
 
 
@@ -169,7 +169,7 @@ def as_encoded(text: str) -> str:
     return text.encode(sys.stderr.encoding, sys.stderr.errors or "strict").decode(sys.stderr.encoding)
 
 
-def columns() -> int:
+def stderr_columns() -> int:
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except OSError:

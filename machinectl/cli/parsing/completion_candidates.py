@@ -13,11 +13,11 @@ SHELLS = ("bash", "zsh", "fish", "powershell")
 HELP = Flag("-h", "--help")
 
 
-def verbs(group: str = "") -> dict[str, str]:
+def verb_summaries(group: str = "") -> dict[str, str]:
     return {name: verb.summary for name, verb in (GROUPS[group] if group else VERBS).items() if verb.section}
 
 
-def arguments(verb: str) -> tuple[tuple[str, ...], bool]:
+def argument_kinds(verb: str) -> tuple[tuple[str, ...], bool]:
     """Return a verb's argument kinds, and whether the last one repeats. `verb` may be `certs ls`."""
     if verb == "help":
         return (VERB,), False
@@ -27,11 +27,11 @@ def arguments(verb: str) -> tuple[tuple[str, ...], bool]:
     return tuple(value for one in declared for value in one.values), any(one.repeats for one in declared)
 
 
-def flags(verb: str = "") -> list[Flag]:
+def flags_for(verb: str = "") -> list[Flag]:
     return [*(flag for flag in flags_of_verb(verb) if not flag.hidden), HELP]
 
 
-def machines(root: str = "") -> list[str]:
+def stored_machines(root: str = "") -> list[str]:
     """Return a store's machines, none if it cannot be read."""
     from machinectl.errors import MachineError
     from machinectl.machines.store import Store
@@ -42,27 +42,27 @@ def machines(root: str = "") -> list[str]:
         return []
 
 
-def labels(root: str = "") -> list[str]:
+def label_selectors(root: str = "") -> list[str]:
     """Return selectors, KEY and KEY=VALUE, for all labels that a shell leaves unchanged."""
     from machinectl.errors import MachineError
     from machinectl.machines.store import Store
 
     store = Store(root)
     found: set[str] = set()
-    for name in machines(root):
+    for name in stored_machines(root):
         try:
             own = store.read(name).labels
         except MachineError:
             continue
         found.update(word for key, value in own.items() for word in (key, f"{key}={value}"))
-    return sorted(word for word in found if is_plain(word))
+    return sorted(word for word in found if needs_no_quotes(word))
 
 
-def is_plain(word: str) -> bool:
+def needs_no_quotes(word: str) -> bool:
     return word.isascii() and all(letter.isalnum() or letter in "=._/-" for letter in word) and word[0].isalnum()
 
 
-def drivers() -> list[str]:
+def driver_names() -> list[str]:
     """Return the drivers' names without loading them."""
     from machinectl.driver.installed_drivers import installed
 

@@ -28,7 +28,7 @@ ORDERS = ("run", "docker")
 NO_BLANK = 2
 
 
-class Typed:
+class TypedWords:
     """The command line before the word to complete.
 
     `verb` is the verb so far, `words` its arguments, `values` flags' values by long name, `open` the flag whose value
@@ -64,11 +64,11 @@ class Typed:
 
     def flags(self) -> list[Flag]:
         if self.verb != "create":
-            return completion_candidates.flags(self.verb)
+            return completion_candidates.flags_for(self.verb)
         driver = self.values.get("--driver") or os.environ.get("MACHINE_DRIVER", "")
         return [
             *(completion_candidates.driver_flags(driver) if driver else []),
-            *completion_candidates.flags(self.verb),
+            *completion_candidates.flags_for(self.verb),
         ]
 
     def flag(self, name: str) -> Flag | None:
@@ -76,60 +76,60 @@ class Typed:
         return next((flag for flag in self.flags() if {name, f"-{name}"}.intersection(flag.all_names)), None)
 
 
-def completion(words: Sequence[str]) -> str:
+def cobra_lines(words: Sequence[str]) -> str:
     """Return cobra's lines for the last of `words`, which follow `docker machine`."""
     *before, word = words or [""]
-    typed = Typed(before)
+    typed = TypedWords(before)
     if typed.open is None and "=" in word and word.startswith("-") and not typed.only_words:
         name, _, word = word.partition("=")
         typed.open = typed.flag(name)
-    offered, directive = offer(typed, word)
+    offered, directive = candidates(typed, word)
     lines = [f"{name}\t{about}" if about else name for name, about in offered.items() if name.startswith(word)]
     return "".join(f"{line}\n" for line in [*lines, f":{directive}"])
 
 
-def offer(typed: Typed, word: str) -> Offer:
+def candidates(typed: TypedWords, word: str) -> Offer:
     if typed.open:
-        return values(typed, typed.open.offers, word)
+        return value_candidates(typed, typed.open.offers, word)
     # Words after the machine's name go to the host.
     if word.startswith("-") and not typed.only_words and not (typed.verb == "ssh" and typed.words):
         return {name: flag.help for flag in typed.flags() for name in flag.all_names}, NOTHING_ELSE
     if is_group(typed.verb):
-        return completion_candidates.verbs(typed.verb), NOTHING_ELSE
+        return completion_candidates.verb_summaries(typed.verb), NOTHING_ELSE
     if typed.only_words and typed.verb in ORDERS:
         # The command's own arguments are unknown here.
         return {}, FILES
-    kinds, many = completion_candidates.arguments(typed.verb)
+    kinds, many = completion_candidates.argument_kinds(typed.verb)
     place = len(typed.words)
     if place < len(kinds):
-        return values(typed, kinds[place], word)
-    return values(typed, kinds[-1], word) if many else ({}, NOTHING_ELSE)
+        return value_candidates(typed, kinds[place], word)
+    return value_candidates(typed, kinds[-1], word) if many else ({}, NOTHING_ELSE)
 
 
-def values(typed: Typed, kind: str | tuple[str, ...], word: str) -> Offer:
+def value_candidates(typed: TypedWords, kind: str | tuple[str, ...], word: str) -> Offer:
     if kind in {FILE, DIRECTORY}:
         return {}, FILES if kind == FILE else DIRECTORIES
     if kind in {PLACE, REMOTE}:
-        return places(typed, word, NOTHING_ELSE if kind == REMOTE else FILES)
+        return place_candidates(typed, word, NOTHING_ELSE if kind == REMOTE else FILES)
     if kind == MACHINE:
-        return named(machines(typed), typed.words), NOTHING_ELSE
+        return plain_candidates(machine_names(typed), typed.words), NOTHING_ELSE
     if kind == LABEL:
-        return selectors(typed, word)
+        return selector_candidates(typed, word)
     if kind == DRIVER:
-        return named(completion_candidates.drivers()), NOTHING_ELSE
+        return plain_candidates(completion_candidates.driver_names()), NOTHING_ELSE
     if kind == VERB:
-        return completion_candidates.verbs(), NOTHING_ELSE
-    return named(SHELLS if kind == SHELL else kind if isinstance(kind, tuple) else ()), NOTHING_ELSE
+        return completion_candidates.verb_summaries(), NOTHING_ELSE
+    return plain_candidates(SHELLS if kind == SHELL else kind if isinstance(kind, tuple) else ()), NOTHING_ELSE
 
 
-def selectors(typed: Typed, word: str) -> Offer:
+def selector_candidates(typed: TypedWords, word: str) -> Offer:
     """Return labels, after the selectors that are complete."""
     before = word[: word.rfind(",") + 1]
-    offered = completion_candidates.labels(typed.values.get("--storage-path", ""))
-    return named(f"{before}{label}" for label in offered), NO_BLANK | NOTHING_ELSE
+    offered = completion_candidates.label_selectors(typed.values.get("--storage-path", ""))
+    return plain_candidates(f"{before}{label}" for label in offered), NO_BLANK | NOTHING_ELSE
 
 
-def places(typed: Typed, word: str, otherwise: int) -> Offer:
+def place_candidates(typed: TypedWords, word: str, otherwise: int) -> Offer:
     """Return `[USER@]MACHINE:` for each machine, or `otherwise` if none matches.
 
     Hosts' paths are unknown. A colon after a slash belongs to a local path.
@@ -138,13 +138,13 @@ def places(typed: Typed, word: str, otherwise: int) -> Offer:
     if colon and "/" not in before:
         return {}, NOTHING_ELSE
     user = word[: word.rfind("@") + 1]
-    found = named(f"{user}{name}:" for name in machines(typed))
+    found = plain_candidates(f"{user}{name}:" for name in machine_names(typed))
     return (found, NO_BLANK | NOTHING_ELSE) if any(name.startswith(word) for name in found) else ({}, otherwise)
 
 
-def machines(typed: Typed) -> list[str]:
-    return completion_candidates.machines(typed.values.get("--storage-path", ""))
+def machine_names(typed: TypedWords) -> list[str]:
+    return completion_candidates.stored_machines(typed.values.get("--storage-path", ""))
 
 
-def named(names: Iterable[str], but: Sequence[str] = ()) -> dict[str, str]:
+def plain_candidates(names: Iterable[str], but: Sequence[str] = ()) -> dict[str, str]:
     return {name: "" for name in names if name not in but}

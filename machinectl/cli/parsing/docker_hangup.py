@@ -40,12 +40,12 @@ def end_with_docker(environment: Mapping[str, str]) -> None:
     heard, told = os.pipe()
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    threading.Thread(target=watch, args=(docker, heard), daemon=True).start()
+    threading.Thread(target=interrupt_at_hangup, args=(docker, heard), daemon=True).start()
 
 
-def watch(docker: socket.socket, heard: int) -> None:
+def interrupt_at_hangup(docker: socket.socket, heard: int) -> None:
     """Wait until docker hangs up, then interrupt unless `heard`, the wakeup pipe, shows a signal."""
-    while read(docker):
+    while receive(docker):
         continue
     interrupted = False
     while select.select([heard], [], [], 0 if interrupted else OWN_SIGNAL)[0]:
@@ -55,7 +55,7 @@ def watch(docker: socket.socket, heard: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM if ignored else signal.SIGINT)
 
 
-def read(docker: socket.socket) -> bytes:
+def receive(docker: socket.socket) -> bytes:
     try:
         return docker.recv(1)
     except OSError:

@@ -11,7 +11,7 @@ import sys
 
 from machinectl.cli.invocation import AS_PLUGIN, THIS
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.parsing.go_flags import by_names, rewritten
+from machinectl.cli.parsing.go_flags import by_names, take_flags
 from machinectl.errors import one_line
 from machinectl.machines.flags import Flag
 
@@ -46,21 +46,21 @@ GLOBAL = by_names(
 )
 
 
-def answer(arguments: Sequence[str]) -> Callable[[], int] | None:
+def docker_request(arguments: Sequence[str]) -> Callable[[], int] | None:
     """Return the work for docker's completion or hook request, None for a user's command line."""
     if arguments[:1] == [COMPLETE]:
-        return lambda: complete(arguments[1:])
+        return lambda: complete_for_docker(arguments[1:])
     if arguments[1:2] == [HOOKS] and len(arguments) > 2:  # noqa: PLR2004 (docker's arguments)
         return lambda: follow_up(arguments[2])
     return None
 
 
-def complete(words: Sequence[str]) -> int:
-    from machinectl.cli.parsing.docker_completion import completion
+def complete_for_docker(words: Sequence[str]) -> int:
+    from machinectl.cli.parsing.docker_completion import cobra_lines
 
     rest = list(words)
-    rewritten(rest, "", GLOBAL)
-    write_out(completion(rest[1:]))
+    take_flags(rest, "", GLOBAL)
+    write_out(cobra_lines(rest[1:]))
     return 0
 
 
@@ -92,7 +92,7 @@ def own_command_line(arguments: Sequence[str]) -> list[str]:
     Sets docker's environment variables from its options.
     """
     words = list(arguments)
-    options = rewritten(words, "", GLOBAL)
+    options = take_flags(words, "", GLOBAL)
     before = ["--debug"] if "--debug" in options else []
     if "--help" in options:
         before.append("help")
@@ -101,13 +101,13 @@ def own_command_line(arguments: Sequence[str]) -> list[str]:
     if words[:1] != [PLUGIN]:
         # A user started the plugin's file by hand, like docker-machine.
         return list(arguments)
-    point(options, os.environ)
+    apply_docker_options(options, os.environ)
     THIS.name = AS_PLUGIN
     sys.argv = [os.environ.get(TYPED, "docker"), *arguments]
     return [*before, *words[1:]]
 
 
-def point(options: Sequence[str], environment: MutableMapping[str, str]) -> None:
+def apply_docker_options(options: Sequence[str], environment: MutableMapping[str, str]) -> None:
     for option in options:
         name, _, value = option.partition("=")
         if name == "--config":

@@ -30,26 +30,26 @@ def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = N
     to refuse.
     """
     words = list(arguments)
-    found = rewritten(words, "", flags_of(""))
+    found = take_flags(words, "", flags_of(""))
     verb = ""
     while words and is_group(verb):
         verb = f"{verb} {words[0]}".strip()
         found.append(words.pop(0))
-        if catalogue.find(verb):
+        if catalogue.find_verb(verb):
             flags = flags_of(verb)
             if verb in {"create", "set"}:
                 flags.update({option: (option, takes_value) for option, takes_value in (of_driver or {}).items()})
-            found += rewritten(words, verb, flags)
+            found += take_flags(words, verb, flags)
     return [*found, *words]
 
 
 def is_group(verb: str) -> bool:
     """Return whether another verb follows; "" is the start of the command line."""
-    declared = catalogue.find(verb) if verb else None
+    declared = catalogue.find_verb(verb) if verb else None
     return not verb or bool(declared and not declared.runs)
 
 
-def listed(variable: str) -> list[str]:
+def values_of_variable(variable: str) -> list[str]:
     """Return a repeatable flag's values from its variable, split at commas."""
     return [value.strip() for value in os.environ.get(variable, "").split(",") if value.strip()]
 
@@ -70,7 +70,7 @@ def by_names(declared: Iterable[Flag]) -> dict[str, tuple[str, bool]]:
     return found
 
 
-def rewritten(words: list[str], verb: str, flags: Flags) -> list[str]:
+def take_flags(words: list[str], verb: str, flags: Flags) -> list[str]:
     """Take the words that may hold flags off the front, and return them in canonical form."""
     found: list[str] = []
     while words and words[0] != "--":
@@ -81,17 +81,17 @@ def rewritten(words: list[str], verb: str, flags: Flags) -> list[str]:
             found.append(words.pop(0))
             continue
         del words[0]
-        for name, value in taken_apart(word, verb, flags):
+        for name, value in split_flags(word, verb, flags):
             if name not in flags:
                 found.append(name)
             elif flags[name][1]:
                 add_value(found, name, value, words)
             else:
-                switch(found, name, value, flags)
+                add_switch(found, name, value, flags)
     return found
 
 
-def taken_apart(word: str, verb: str, flags: Flags) -> list[tuple[str, str | None]]:
+def split_flags(word: str, verb: str, flags: Flags) -> list[tuple[str, str | None]]:
     """Return a word's flags with their values by long name, or an unknown word itself."""
     body = word.removeprefix("-").removeprefix("-")
     name, equals, value = body.partition("=")
@@ -101,14 +101,14 @@ def taken_apart(word: str, verb: str, flags: Flags) -> list[tuple[str, str | Non
         return [(word, None)]
     # `-digitalocean-token` is a driver's flag, not `-d` with a value.
     of_driver = verb == "create" and "-" in name and name.replace("-", "").isalnum()
-    if not of_driver and (in_one := letters(body, flags)):
+    if not of_driver and (in_one := split_letters(body, flags)):
         return in_one
     # Report an unknown flag in its long form; pass ssh's flags on unchanged.
     long = len(name) > 1 and name[0].isalpha() and verb != "ssh"
     return [(f"-{word}" if long else word, None)]
 
 
-def letters(body: str, flags: Flags) -> list[tuple[str, str | None]] | None:
+def split_letters(body: str, flags: Flags) -> list[tuple[str, str | None]] | None:
     """Return joined letters' flags, the last maybe with a value; None if one is unknown."""
     found: list[tuple[str, str | None]] = []
     for position, letter in enumerate(body, start=1):
@@ -128,7 +128,7 @@ def add_value(found: list[str], name: str, value: str | None, words: list[str]) 
     found.append(f"--{name}" if value is None else f"--{name}={value}")
 
 
-def switch(found: list[str], name: str, value: str | None, flags: Flags) -> None:
+def add_switch(found: list[str], name: str, value: str | None, flags: Flags) -> None:
     if value in FALSE:
         found[:] = [word for word in found if word != f"--{name}"]
         opposite = name.removeprefix("no-") if name.startswith("no-") else f"no-{name}"

@@ -29,7 +29,7 @@ WHOLE = "test '\n' != ' ' || echo 'machinectl: all lines became one; write: {sta
 LINEWISE = ("bash", "zsh", "fish")
 
 
-def shell_init(shell: str, program: Sequence[str], *, prompt: bool, root: str = "") -> str:
+def start_up_code(shell: str, program: Sequence[str], *, prompt: bool, root: str = "") -> str:
     """Return start-up code. Raises UsageError for an unknown shell.
 
     `program` runs machinectl. The shell uses the store `root` if given.
@@ -39,12 +39,12 @@ def shell_init(shell: str, program: Sequence[str], *, prompt: bool, root: str = 
     words = " ".join(map(QUOTED[shell], program))
     guard = WHOLE.format(start=STARTS[shell][1]) if shell in LINEWISE else ""
     store = f"{statement(shell, 'MACHINE_STORAGE_PATH', root)}\n" if root else ""
-    return guard + store + "\n".join(map(script, names)).replace("@PROGRAM@", words)
+    return guard + store + "\n".join(map(read_script, names)).replace("@PROGRAM@", words)
 
 
-def completion(shell: str) -> str:
+def completion_script(shell: str) -> str:
     """Return completion for packages. Raises UsageError for an unknown shell."""
-    return script(f"completion.{ending_of(shell, 'completion')}")
+    return read_script(f"completion.{ending_of(shell, 'completion')}")
 
 
 def ending_of(shell: str, verb: str) -> str:
@@ -54,7 +54,7 @@ def ending_of(shell: str, verb: str) -> str:
     raise UsageError(cause, "\n".join(f"machinectl {verb} {name}" for name in SHELLS))
 
 
-def script(name: str) -> str:
+def read_script(name: str) -> str:
     with open(os.path.join(SCRIPTS, name), encoding="utf-8") as file:
         return file.read()
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from machinectl.commands.info import Info
 
 
-def text(one: Info) -> str:
+def info_text(one: Info) -> str:
     known = [(name, line) for name, lines in details(one) for line in lines if line]
     width = max(len(name) for name, _ in known) + 2
     printed = []
@@ -35,24 +35,24 @@ def details(one: Info) -> Iterator[tuple[str, list[str]]]:
     yield "Operating system", [fields["OperatingSystem"] or ""]
     yield "Kernel", [" ".join(fields[key] or "" for key in ("KernelVersion", "Architecture")).strip()]
     yield "CPUs", [str(fields["NCPU"] or "")]
-    yield "Memory", [memory(fields["MemTotal"], fields["MemAvailable"])]
-    yield "Containers", [containers(one)]
+    yield "Memory", [memory_text(fields["MemTotal"], fields["MemAvailable"])]
+    yield "Containers", [container_counts(one)]
     yield "Images", ["" if fields["Images"] is None else str(fields["Images"])]
     yield "Storage driver", [fields["StorageDriver"] or ""]
     yield "Docker root", [fields["DockerRootDir"] or ""]
     yield "Engine labels", fields["EngineLabels"]
     yield "Labels", [f"{key}={value}" for key, value in sorted(one.machine.labels.items())]
-    yield "Certificates", list(certificates(one))
-    yield from of_host(one)
+    yield "Certificates", list(certificate_lines(one))
+    yield from host_details(one)
 
 
-def memory(total: int | None, available: int | None) -> str:
+def memory_text(total: int | None, available: int | None) -> str:
     if total is None:
         return ""
     return memory_size(total) + (f", {memory_size(available)} available" if available is not None else "")
 
 
-def containers(one: Info) -> str:
+def container_counts(one: Info) -> str:
     count = one.said("Containers", int)
     if count is None:
         return ""
@@ -61,7 +61,7 @@ def containers(one: Info) -> str:
     return f"{count} ({parts})"
 
 
-def certificates(one: Info) -> Iterator[str]:
+def certificate_lines(one: Info) -> Iterator[str]:
     for row in one.certificates:
         if row.expires is None or row.days_left is None:
             yield f"{row.file}: {row.warning}"
@@ -71,7 +71,7 @@ def certificates(one: Info) -> Iterator[str]:
         yield f"{row.file}: until {row.expires:%Y-%m-%d}, {left}{warning}"
 
 
-def of_host(one: Info) -> Iterator[tuple[str, list[str]]]:
+def host_details(one: Info) -> Iterator[tuple[str, list[str]]]:
     if one.host is None:
         return
     if disk := one.host.disk:

@@ -27,8 +27,12 @@ def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
         groups.setdefault(duration(seconds), []).extend(by_date[date])
     ages = list(groups)
     newer = ages[: 1 - AGES] if len(ages) > AGES else []
-    told = [f"{some([name for each in newer for name in groups[each]])} in the last {newer[-1]}"] if newer else []
-    told += [f"{some(groups[each])} {f'{each} ago' if each else 'at an unknown time'}" for each in ages[len(newer) :]]
+    told = (
+        [f"{first_names([name for each in newer for name in groups[each]])} in the last {newer[-1]}"] if newer else []
+    )
+    told += [
+        f"{first_names(groups[each])} {f'{each} ago' if each else 'at an unknown time'}" for each in ages[len(newer) :]
+    ]
     return "; ".join(told)
 
 
@@ -43,6 +47,6 @@ def age(date: str, now: datetime) -> float:
         return FOREVER
 
 
-def some(names: list[str]) -> str:
+def first_names(names: list[str]) -> str:
     more = len(names) - NAMED
     return ", ".join(names) if more <= 1 else f"{', '.join(names[:NAMED])} and {more} more"

@@ -44,7 +44,7 @@ HEADINGS = {
 }
 COLUMNS = ("Name", "Active", "DriverName", "State", "URL", "Swarm", "DockerVersion", "Error")
 # Fields that a template can print without querying hosts.
-ASKED_NOBODY = {
+RECORDED_FIELDS = {
     "Name",
     "Active",
     "ActiveHost",
@@ -85,10 +85,10 @@ def print_machines(
     wanted = parse_filters(filters, only)
     parsed, headed = parse_template(template) if template and not quiet else (None, False)
     listed = [row for row in machine_rows(store, os.environ) if wanted.before_asking(row.machine)]
-    needs_hosts = wanted.needs_state or not (quiet or (parsed and parsed.fields <= ASKED_NOBODY))
+    needs_hosts = wanted.needs_state or not (quiet or (parsed and parsed.fields <= RECORDED_FIELDS))
     live = needs_hosts and not (quiet or parsed or as_json or wanted.needs_state) and fits_the_screen(listed)
     if needs_hosts:
-        fill(listed, store, timeout, live=live)
+        query_hosts(listed, store, timeout, live=live)
         if left_out := skipped_engines_error(listed):
             report(left_out)
     listed = [row for row in listed if wanted.after_asking(row.state)]
@@ -97,9 +97,9 @@ def print_machines(
     elif as_json:
         print_json([row.fields() for row in listed])
     elif parsed:
-        write_out(rendered(parsed, listed, headed=headed))
+        write_out(render_template(parsed, listed, headed=headed))
     else:
-        draw("".join(f"{line}\n" for line in lines(listed)))
+        draw("".join(f"{line}\n" for line in machine_table_lines(listed)))
 
 
 def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: bool, as_json: bool) -> None:
@@ -113,25 +113,25 @@ def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: b
         write_out(aligned_table(["NAME", "URL", "KEPT IN"], ([one.name, one.url, one.directory] for one in kept)))
 
 
-def fill(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bool) -> None:
+def query_hosts(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bool) -> None:
     """Query the hosts; if `live`, redraw the table after each answer, then clear it."""
-    drawn = draft(listed) if live else 0
+    drawn = draw_table(listed) if live else 0
     for _ in query_rows(store, listed, timeout):
         if live:
-            take_back(drawn)
-            drawn = draft(listed)
+            clear_table(drawn)
+            drawn = draw_table(listed)
     if live:
-        take_back(drawn)
+        clear_table(drawn)
 
 
-def draft(listed: Sequence[MachineRow]) -> int:
+def draw_table(listed: Sequence[MachineRow]) -> int:
     width = shutil.get_terminal_size().columns
-    drawn = lines(listed, width)
+    drawn = machine_table_lines(listed, width)
     draw("".join(f"{line}\n" for line in drawn))
     return len(drawn)
 
 
-def take_back(drawn: int) -> None:
+def clear_table(drawn: int) -> None:
     draw(BACK.format(lines=drawn))
 
 
@@ -139,14 +139,16 @@ def fits_the_screen(listed: Sequence[MachineRow]) -> bool:
     return is_drawn_on(sys.stdout) and len(listed) + 2 < shutil.get_terminal_size().lines
 
 
-def lines(listed: Sequence[MachineRow], width: int = sys.maxsize) -> list[str]:
-    plain = align(["\t".join(HEADINGS[column] for column in COLUMNS), *("\t".join(cells(row)) for row in listed)])
+def machine_table_lines(listed: Sequence[MachineRow], width: int = sys.maxsize) -> list[str]:
+    plain = align(
+        ["\t".join(HEADINGS[column] for column in COLUMNS), *("\t".join(machine_cells(row)) for row in listed)]
+    )
     fitting = [(cut(line, width) if width < len(line) * WIDEST else line).rstrip() for line in plain]
     start = plain[0].index(HEADINGS["State"])
     return [fitting[0], *(with_colour(line, row.state, start) for line, row in zip(fitting[1:], listed, strict=True))]
 
 
-def cells(row: MachineRow) -> list[str]:
+def machine_cells(row: MachineRow) -> list[str]:
     fields = row.fields()
     if row.settled:
         return [one_line(fields[column]) for column in COLUMNS]
@@ -181,7 +183,7 @@ def parse_template(text: str) -> tuple[Template, bool]:
     return gotemplate.parse_template(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True), headed
 
 
-def rendered(template: Template, listed: Sequence[MachineRow], *, headed: bool) -> str:
+def render_template(template: Template, listed: Sequence[MachineRow], *, headed: bool) -> str:
     texts = [template.render(unbroken(row.fields())) for row in listed]
     if headed:
         texts = align([line for text in [template.render(HEADINGS), *texts] for line in text.split("\n")])

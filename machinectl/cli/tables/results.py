@@ -19,16 +19,16 @@ def several(names: Sequence[str] | None) -> bool:
     return len(names or ()) > 1
 
 
-def outcome(here: Session, results: Iterable[tuple[str, MachineError | None]], *, several: bool) -> int:
+def report_failures(here: Session, results: Iterable[tuple[str, MachineError | None]], *, several: bool) -> int:
     failed = False
     for name, error in results:
         if error:
-            report(named(error, name) if several else error, here.program)
+            report(with_machine_name(error, name) if several else error, here.program)
             failed = True
     return int(failed)
 
 
-def named(error: MachineError, name: str) -> MachineError:
+def with_machine_name(error: MachineError, name: str) -> MachineError:
     if f'"{name}"' in error.cause:
         return error
     return MachineError(f'"{name}": {error.cause.removeprefix("Error: ")}', error.hint)
@@ -46,7 +46,7 @@ def printing(
         yield name, error
 
 
-def told(
+def report_results(
     here: Session,
     results: Iterable[tuple[str, MachineError | None]],
     plans: Mapping[str, HostPlan] | None,
@@ -55,7 +55,7 @@ def told(
     """Report failures, print a dry run's `plans`; return the exit code."""
     if plans is not None:
         results = printing(results, plans, headed=several(names))
-    return outcome(here, results, several=several(names))
+    return report_failures(here, results, several=several(names))
 
 
 def print_plan(plan: HostPlan) -> None:

@@ -18,7 +18,7 @@ from machinectl.cli.output.line_format import cut
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.screen import Screen
 from machinectl.cli.output.stdout import draw
-from machinectl.cli.tables.machine_table import lines, parse_template, rendered
+from machinectl.cli.tables.machine_table import machine_table_lines, parse_template, render_template
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
 from machinectl.machines.ls_filters import parse_filters
@@ -100,7 +100,7 @@ class Watched:
         return found
 
 
-def watch(
+def watch_machines(
     store: Store,
     *,
     filters: Sequence[str],
@@ -119,13 +119,13 @@ def watch(
     watched = Watched(store, parse_filters(filters, only), timeout, interval)
     threading.Thread(target=watched.keep_asking, daemon=True, name="watch").start()
     try:
-        with hearing(watched), Screen() as screen:
+        with signals_as_events(watched), Screen() as screen:
             keep_drawing(screen, watched, parsed, headed=headed)
     except KeyboardInterrupt:
         pass
     finally:
         watched.over.set()
-    draw("".join(f"{line}\n" for line in table(watched.shown, parsed, sys.maxsize, headed=headed)))
+    draw("".join(f"{line}\n" for line in drawn_lines(watched.shown, parsed, sys.maxsize, headed=headed)))
 
 
 def keep_drawing(screen: Screen, watched: Watched, parsed: Template | None, *, headed: bool) -> None:
@@ -136,13 +136,13 @@ def keep_drawing(screen: Screen, watched: Watched, parsed: Template | None, *, h
         if Event.SUSPEND in events:
             screen.suspend()
         width, height = screen.size()
-        screen.show(fitting(watched.shown, table(watched.shown, parsed, width, headed=headed), width, height))
+        screen.show(fitting(watched.shown, drawn_lines(watched.shown, parsed, width, headed=headed), width, height))
 
 
-def table(listed: Sequence[MachineRow], parsed: Template | None, width: int, *, headed: bool) -> list[str]:
+def drawn_lines(listed: Sequence[MachineRow], parsed: Template | None, width: int, *, headed: bool) -> list[str]:
     if parsed is None:
-        return lines(listed, width)
-    return [cut(harmless(line), width) for line in rendered(parsed, listed, headed=headed).splitlines()]
+        return machine_table_lines(listed, width)
+    return [cut(harmless(line), width) for line in render_template(parsed, listed, headed=headed).splitlines()]
 
 
 def fitting(listed: Sequence[MachineRow], drawn: Sequence[str], width: int, height: int) -> Sequence[str]:
@@ -156,7 +156,7 @@ def fitting(listed: Sequence[MachineRow], drawn: Sequence[str], width: int, heig
 
 
 @contextmanager
-def hearing(watched: Watched) -> Iterator[None]:
+def signals_as_events(watched: Watched) -> Iterator[None]:
     """Turn signals into events: a handler can safely do little else."""
     heard = {number: event for name, event in SIGNALS.items() if (number := getattr(signal, name, None))}
     before = {number: signal.getsignal(number) for number in heard}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl.cli.options.store_followers import switched_off
+from machinectl.cli.options.store_followers import is_switched_off
 from machinectl.cli.output.colours import coloured
 from machinectl.cli.output.exit_status import BOLD, RED, report
-from machinectl.cli.output.line_format import shown
+from machinectl.cli.output.line_format import user_text
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.errors import MachineError
 
@@ -29,7 +29,7 @@ HERE = "This computer"
 def doctor(here: Session, *, names: list[str], access: Access, timeout: float, as_json: bool) -> int:
     from machinectl.commands.doctor import begin_here, examine_machines
 
-    computer = begin_here(here.store, names, sys.argv[0], following=not switched_off())
+    computer = begin_here(here.store, names, sys.argv[0], following=not is_switched_off())
     reports: list[DoctorReport] = []
     failed = False
     for name, found in examine_machines(here.store, here.console, names, access, timeout):
@@ -53,13 +53,13 @@ def print_report(found: DoctorReport, heading: str, program: str) -> None:
     width = max(len(check.title) for check in found.checks)
     lines = [coloured(heading, BOLD, sys.stdout)]
     for check in found.checks:
-        lines.append(f"  {mark(check.verdict)} {check.title:{width}}  {in_a_line(shown(check.seen, program))}")
-        lines += [f"      {shown(line, program)}" for line in check.hint.split("\n") if line]
-    lines.append(f"  {summed_up(found.checks)}")
+        lines.append(f"  {mark(check.verdict)} {check.title:{width}}  {join_lines(user_text(check.seen, program))}")
+        lines += [f"      {user_text(line, program)}" for line in check.hint.split("\n") if line]
+    lines.append(f"  {verdict_summary(found.checks)}")
     draw("".join(f"{line}\n" for line in lines))
 
 
-def in_a_line(text: str) -> str:
+def join_lines(text: str) -> str:
     """Join lines, so that none passes for one of ours."""
     return text.replace("\n", " ").replace("\t", " ")
 
@@ -77,7 +77,7 @@ def can_be_printed(text: str) -> bool:
     return True
 
 
-def summed_up(checks: Iterable[Check]) -> str:
+def verdict_summary(checks: Iterable[Check]) -> str:
     verdicts = [str(check.verdict) for check in checks]
     broken, unknown = verdicts.count("broken"), verdicts.count("unknown")
     parts = [f"{broken} broken" if broken else "", f"{unknown} to look at" if unknown else ""]

@@ -33,10 +33,10 @@ def ls(
     only = listed_only(here.store, here.console, names, selector, removed=removed)
     if watch or interval is not None:
         check_watch(watch=watch, with_others=quiet or as_json or removed)
-        from machinectl.cli.tables.watch_screen import watch as keep_watching
+        from machinectl.cli.tables.watch_screen import watch_machines
 
         pause = 2.0 if interval is None else interval
-        keep_watching(here.store, filters=filters, only=only, timeout=timeout, template=template, interval=pause)
+        watch_machines(here.store, filters=filters, only=only, timeout=timeout, template=template, interval=pause)
         return
     if quiet and not (names or filters or as_json or removed or template):
         # Selecting by label has read the records already: do not read the names again.

@@ -48,7 +48,7 @@ def ps(
     else:
         write_out(printed.text(found.rows(whole=no_trunc)))
     first_steps_where_none(here)
-    return told(here, found.failures)
+    return report_all(here, found.failures)
 
 
 def info(
@@ -68,13 +68,13 @@ def info(
     elif parsed:
         write_out("".join(f"{parsed.render(one.fields())}\n" for one in found))
     else:
-        from machinectl.cli.tables.detail_lines import text
+        from machinectl.cli.tables.detail_lines import info_text
 
-        write_out("\n".join(map(text, found)))
-    return told(here, failures)
+        write_out("\n".join(map(info_text, found)))
+    return report_all(here, failures)
 
 
-def told(here: Session, failures: Sequence[MachineError]) -> int:
+def report_all(here: Session, failures: Sequence[MachineError]) -> int:
     for failure in failures:
         report(failure, here.program)
     return int(bool(failures))

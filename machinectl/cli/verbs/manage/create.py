@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FOR_HOSTS = frozenset({"--no-provision", "--yes", "--force", "--restart-swarm", "--open-firewall"})
 
 
-def with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], dict[str, Any]]:
+def flags_with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], dict[str, Any]]:
     name = named_driver(arguments)
     options = load(name).options() if name else ()
     flags = [*declared.flags, *(driver_flag(name, option) for option in options)]
@@ -35,7 +35,7 @@ def with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], d
         flags = [flag.with_changes(hidden=True) if is_for_hosts(flag) else flag for flag in flags]
     # Without a driver, report the missing driver instead of its unknown options.
     lenient = {} if name else {"context_settings": {"ignore_unknown_options": True}}
-    return flags, {**shown(name), **lenient}
+    return flags, {**create_help(name), **lenient}
 
 
 def is_for_hosts(flag: Flag) -> bool:
@@ -83,16 +83,16 @@ def create(
         machine,
         MachineSpec(
             driver=name,
-            options=driver_flags.values(name, driver.options(), others, here.console),
+            options=driver_flags.driver_values(name, driver.options(), others, here.console),
             tls=False if no_tls else None,
-            labels=engine_flags.labels(label, "--label"),
-            engine=engine_flags.taken(others),
+            labels=engine_flags.parse_labels(label, "--label"),
+            engine=engine_flags.parse_engine_options(others),
             provision=not no_provision,
             context=not no_context,
-            jump=login_options.taken_jump(ssh_jump) or "",
+            jump=login_options.parse_jump(ssh_jump) or "",
         ),
         driver,
-        Onboarding(access, allowed, login_options.authority(here)),
+        Onboarding(access, allowed, login_options.given_authority(here)),
         certificates=CertificateFiles(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
         spare=CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
     )
@@ -103,17 +103,17 @@ def create(
         print_plan(plan_creation(here.store, here.console, creation))
     else:
         outcomes = command(here.store, here.console, creation)
-        write_out(what_next(machine, here.program, is_up=bool(outcomes)))
+        write_out(connection_hint(machine, here.program, is_up=bool(outcomes)))
 
 
-def what_next(machine: str, program: str, *, is_up: bool) -> str:
+def connection_hint(machine: str, program: str, *, is_up: bool) -> str:
     """Return docker-machine's last lines; `is_up` if the host's engine was checked."""
     connect = "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run:"
     up = "Docker is up and running!\n" if is_up else ""
     return f"{up}{connect} {program} env {machine}\n"
 
 
-def shown(driver_name: str) -> dict[str, str]:
+def create_help(driver_name: str) -> dict[str, str]:
     if not driver_name:
         return {
             "help": f"{ALL['create'].summary} "

@@ -30,14 +30,14 @@ def import_machines(
             failed = True
             continue
         became[name] = moved
-        write_out(as_called(line(name, moved, dry_run=dry_run), here.program) + "\n")
+        write_out(as_called(import_line(name, moved, dry_run=dry_run), here.program) + "\n")
         for remark in moved.remarks:
             here.console.warn(f'"{name}": {as_called(remark, here.program)}')
     here.console.note(ending(became, here.program, failed=failed, dry_run=dry_run))
     return int(failed)
 
 
-def line(name: str, moved: ImportedMachine, *, dry_run: bool) -> str:
+def import_line(name: str, moved: ImportedMachine, *, dry_run: bool) -> str:
     if moved.here is None:
         return f"{name}: not taken over: {moved.why_not}"
     if not moved.new:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.tables.results import told
+from machinectl.cli.tables.results import report_results
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -36,22 +36,22 @@ def printed(verb: str, results: Iterable[Result], unchanged: Container[str] = ()
 
 
 def start(here: Session, **given: Any) -> int:
-    return switch(here, "start", **given)
+    return change_power(here, "start", **given)
 
 
 def stop(here: Session, **given: Any) -> int:
-    return switch(here, "stop", **given)
+    return change_power(here, "stop", **given)
 
 
 def restart(here: Session, **given: Any) -> int:
-    return switch(here, "restart", **given)
+    return change_power(here, "restart", **given)
 
 
 def kill(here: Session, **given: Any) -> int:
-    return switch(here, "kill", **given)
+    return change_power(here, "kill", **given)
 
 
-def switch(
+def change_power(
     here: Session, verb: str, *, names: list[str], access: Access, timeout: float, yes: bool, dry_run: bool
 ) -> int:
     from machinectl.commands.power import Power
@@ -59,4 +59,4 @@ def switch(
     plans: dict[str, HostPlan] | None = {} if dry_run else None
     power = Power(here.store, here.console, access, timeout, yes, None if plans is None else plans.__setitem__)
     results = {"start": power.start, "stop": power.stop, "restart": power.restart, "kill": power.kill}[verb](names)
-    return told(here, results if dry_run else printed(verb, results, power.unchanged), plans, names)
+    return report_results(here, results if dry_run else printed(verb, results, power.unchanged), plans, names)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.cli.options.login_options import authority
-from machinectl.cli.tables.results import told
+from machinectl.cli.options.login_options import given_authority
+from machinectl.cli.tables.results import report_results
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -31,7 +31,7 @@ def provision(
 
     allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes)
 
-    setup = Setup(allowed, authority(here))
+    setup = Setup(allowed, given_authority(here))
     plans: dict[str, HostPlan] | None = {} if dry_run else None
 
     def tell(name: str, console: Console, outcomes: list[Outcome]) -> None:
@@ -40,7 +40,7 @@ def provision(
 
     planned = None if plans is None else plans.__setitem__
     results = command(here.store, here.console, names, access, setup, tell, planned=planned)
-    return told(here, results, plans, names)
+    return report_results(here, results, plans, names)
 
 
 def regenerate_certs(
@@ -60,11 +60,11 @@ def regenerate_certs(
     from machinectl.provision.target import Allowed
 
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
-    renewal = Renewal(tuple(tls_san), client_certs, new_ca, authority(here), allowed)
+    renewal = Renewal(tuple(tls_san), client_certs, new_ca, given_authority(here), allowed)
     plans: dict[str, HostPlan] | None = {} if dry_run else None
     planned = None if plans is None else plans.__setitem__
     results = command(here.store, here.console, names, access, renewal, unasked=yes, planned=planned)
-    return told(here, results, plans, names)
+    return report_results(here, results, plans, names)
 
 
 def upgrade(
@@ -77,4 +77,4 @@ def upgrade(
     plans: dict[str, HostPlan] | None = {} if dry_run else None
     planned = None if plans is None else plans.__setitem__
     results = command(here.store, here.console, names, access, allowed, planned=planned)
-    return told(here, results, plans, names)
+    return report_results(here, results, plans, names)

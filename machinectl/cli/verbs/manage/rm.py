@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.tables.results import told
+from machinectl.cli.tables.results import report_results
 from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def rm(
     if dry_run:
         plans: dict[str, HostPlan] = {}
         results = plan_removal(here.store, here.console, names, plans.__setitem__, purge=wanted, forget=forget)
-        return told(here, results, plans, names)
+        return report_results(here, results, plans, names)
     results = command(here.store, here.console, names, force=force, yes=yes, purge=wanted, forget=forget)
     for name, error in results:
         if error:
@@ -87,7 +87,7 @@ def print_options(*, as_json: bool) -> None:
     from machinectl.go.tabwriter import aligned_table
 
     rows = []
-    for name in completion_candidates.drivers():
+    for name in completion_candidates.driver_names():
         flags = completion_candidates.driver_flags(name)
         rows += [[name, flag.flag, value_of(flag), flag.help] for flag in flags] or [[name, "-", "", ""]]
     if as_json:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from machinectl.machines.flags import Flag
 
 
-def with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], dict[str, Any]]:
+def flags_with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], dict[str, Any]]:
     driver, options = changeable(arguments)
     changing = (driver_flag(driver, option).for_change().with_changes(help=option.help) for option in options)
     return [*declared.flags, *changing], {}
@@ -47,11 +47,11 @@ def set_machine(
         url=url,
         tls=tls,
         context=context,
-        jump=login_options.taken_jump(ssh_jump),
-        labels=engine_flags.labels(label, "--label"),
+        jump=login_options.parse_jump(ssh_jump),
+        labels=engine_flags.parse_labels(label, "--label"),
         unlabel=tuple(unlabel),
-        options=driver_flags.changed_values(driver, options, others),
-        engine=engine_flags.changed_ones(others),
+        options=driver_flags.changed_driver_values(driver, options, others),
+        engine=engine_flags.changed_engine_options(others),
     )
     command(here.store, here.console, name, change)
 

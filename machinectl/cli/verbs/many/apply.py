@@ -7,13 +7,13 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from machinectl.cli.options.login_options import authority
+from machinectl.cli.options.login_options import given_authority
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.parsing.lookahead import split_at_verb
 from machinectl.cli.tables.last_looks import last_looks
-from machinectl.cli.tables.results import named
-from machinectl.cli.verbs.many.plan import fleet_file, has_differing, show, typed
+from machinectl.cli.tables.results import with_machine_name
+from machinectl.cli.verbs.many.plan import fleet_command, fleet_file, has_drift, print_fleet_plan
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ def apply(
     advice: dict[str, None] = {}
 
     def make_plan() -> FleetPlan:
-        planned = plan(here.store, file, names, selector, typed("apply", file), text)
+        planned = plan(here.store, file, names, selector, fleet_command("apply", file), text)
         advice.update(dict.fromkeys(planned.advice))
         return planned
 
-    given = tuple(flags(here.arguments))
-    words = [typed("apply", file), *given]
+    given = tuple(flags_to_repeat(here.arguments))
+    words = [fleet_command("apply", file), *given]
     words += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names)
     if purge and not prune:
         both = f"Give both: {with_flags(' '.join(words), '--prune')}"
@@ -73,7 +73,7 @@ def apply(
         file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
         access,
         Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes),
-        authority(here),
+        given_authority(here),
         CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
         parallel=parallel,
         batch=BatchSizes(batch),
@@ -91,15 +91,15 @@ def apply(
 
         planned = plan_with_previews(make_plan(), here.store, here.console, options)
         again = " ".join(word for word in options.command.split(" ") if word != "--dry-run")
-        again = with_flags(again, *(["--refresh"] if has_differing(planned) else []))
-        return show(here, planned, again, options.command, prune=prune, as_json=as_json)
-    code = ended(here, command(here.store, here.console, make_plan, options), options.command, as_json=as_json)
+        again = with_flags(again, *(["--refresh"] if has_drift(planned) else []))
+        return print_fleet_plan(here, planned, again, options.command, prune=prune, as_json=as_json)
+    code = report_rollout(here, command(here.store, here.console, make_plan, options), options.command, as_json=as_json)
     for line in advice:
         here.console.note(line)
     return code
 
 
-def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
+def report_rollout(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
     """Report all results; return the exit code. `again` is the command to continue with."""
     from machinectl.rollout.plan_steps import Did
 
@@ -108,17 +108,17 @@ def ended(here: Session, results: Iterator[Result], again: str, *, as_json: bool
         for result in results:
             found.append(result)
             if as_json:
-                print_json(fields(result), indent=None)
+                print_json(result_as_json(result), indent=None)
     except BaseException:
         # Also at ^C, unless nothing has begun.
         if found:
-            tell(here, found, again, as_json=as_json, interrupted=True)
+            print_summary(here, found, again, as_json=as_json, interrupted=True)
         raise
-    tell(here, found, again, as_json=as_json)
+    print_summary(here, found, again, as_json=as_json)
     return int(any(result.did in {Did.FAILED, Did.NOT_BEGUN, Did.UNFINISHED} for result in found))
 
 
-def flags(arguments: Sequence[str]) -> Iterator[str]:
+def flags_to_repeat(arguments: Sequence[str]) -> Iterator[str]:
     """Return flags that do not select machines, shell-quoted."""
     _, words = split_at_verb(arguments)
     for word in words:
@@ -135,7 +135,7 @@ def with_flags(command: str, *more: str) -> str:
     return command
 
 
-def fields(result: Result) -> Mapping[str, Any]:
+def result_as_json(result: Result) -> Mapping[str, Any]:
     error = result.error
     return {
         "Name": result.name,
@@ -147,7 +147,7 @@ def fields(result: Result) -> Mapping[str, Any]:
     }
 
 
-def tell(
+def print_summary(
     here: Session, found: Sequence[Result], again: str, *, as_json: bool = False, interrupted: bool = False
 ) -> None:
     """Print summary, failures and the next command. With `as_json`, results are already printed."""
@@ -163,7 +163,7 @@ def tell(
         # Failures before a host was changed come first: the rollout did not cause them.
         for result in sorted(found, key=lambda result: result.touched):
             if result.error:
-                report(named(result.error, result.name), here.program)
+                report(with_machine_name(result.error, result.name), here.program)
     by_record = {
         result.name: result.looked_at
         for result in found

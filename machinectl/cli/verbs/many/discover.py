@@ -46,13 +46,13 @@ def discover(
         print_json([host.fields() for host in hosts])
     elif hosts:
         print_hosts(hosts)
-    tell(here.console, discovery, networks, ports)
+    print_notes(here.console, discovery, networks, ports)
     if write and not code:
-        write_file(here, write, hosts)
+        write_fleet_file(here, write, hosts)
     return code
 
 
-def write_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
+def write_fleet_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
     from machinectl.commands.discover import fleet_text, new_hosts
     from machinectl.fleet.writing.new_file import write_new_file
 
@@ -69,10 +69,10 @@ def write_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
 def print_hosts(hosts: Sequence[FoundHost]) -> None:
     from machinectl.go.tabwriter import aligned_table
 
-    write_out(aligned_table(HEADINGS, ([harmless(cell) or "-" for cell in cells(host)] for host in hosts)))
+    write_out(aligned_table(HEADINGS, ([harmless(cell) or "-" for cell in host_cells(host)] for host in hosts)))
 
 
-def cells(host: FoundHost) -> list[str]:
+def host_cells(host: FoundHost) -> list[str]:
     services = host.in_order()
     ssh = [each for each in services if each.speaks == "ssh"]
     engines = [each for each in services if each.is_engine]
@@ -81,31 +81,31 @@ def cells(host: FoundHost) -> list[str]:
         host.address,
         host.name,
         ", ".join(host.machines),
-        "; ".join(map(of_ssh, ssh)),
-        "; ".join(map(of_engine, engines)),
-        "; ".join(map(of_other, others)),
+        "; ".join(map(ssh_text, ssh)),
+        "; ".join(map(engine_text, engines)),
+        "; ".join(map(service_text, others)),
     ]
 
 
-def of_ssh(service: FoundService) -> str:
+def ssh_text(service: FoundService) -> str:
     port = "" if service.port == SSH_PORT else f"{service.port}: "
     if not service.said.startswith(GREETING):
         return f"{port}rejects this address for now"
     return f"{port}{first(service.said.removeprefix('SSH-2.0-'))} {service.key or '(no key)'}"
 
 
-def of_engine(service: FoundService) -> str:
+def engine_text(service: FoundService) -> str:
     what = f"{service.port}: {'TLS' if service.tls else 'PLAIN TCP'}"
     if service.is_open:
         return f"{what}, ROOT FOR ANYBODY ({first(service.said)})"
     if not service.asks:
         return f"{what}, refuses strangers ({first(service.said)})"
-    return f"{what}{', for ' + some(service.names) if service.names else ''}"
+    return f"{what}{', for ' + few_words(service.names) if service.names else ''}"
 
 
-def of_other(service: FoundService) -> str:
+def service_text(service: FoundService) -> str:
     if service.speaks == "tls":
-        return f"{service.port}: TLS{', for ' + some(service.names) if service.names else ''}"
+        return f"{service.port}: TLS{', for ' + few_words(service.names) if service.names else ''}"
     what = f"HTTP{'S' if service.tls else ''}: " if service.speaks == "http" else ""
     return f"{service.port}: {what}{service.said or 'open, says nothing'}"
 
@@ -114,12 +114,12 @@ def first(text: str) -> str:
     return text.split(maxsplit=1)[0] if text.strip() else ""
 
 
-def some(words: Sequence[str]) -> str:
+def few_words(words: Sequence[str]) -> str:
     more = f" and {len(words) - FEW} more" if len(words) > FEW else ""
     return ", ".join(words[:FEW]) + more
 
 
-def tell(console: Console, discovery: NetworkScan, networks: Sequence[str], ports: str) -> None:
+def print_notes(console: Console, discovery: NetworkScan, networks: Sequence[str], ports: str) -> None:
     hosts = discovery.hosts()
     if not hosts:
         console.note(f"Nothing answers at {', '.join(networks)}, ports {ports}")
@@ -129,4 +129,6 @@ def tell(console: Console, discovery: NetworkScan, networks: Sequence[str], port
         console.note("No network of this computer leads to all of that: ip route")
     opened = [host.address for host in hosts if any(each.is_open for each in host.services.values())]
     if opened:
-        console.warn(f"Anyone who reaches these engines is root on their hosts, without a certificate: {some(opened)}")
+        console.warn(
+            f"Anyone who reaches these engines is root on their hosts, without a certificate: {few_words(opened)}"
+        )

@@ -8,13 +8,13 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from machinectl.cli.options.login_options import authority
+from machinectl.cli.options.login_options import given_authority
 from machinectl.cli.output.colours import coloured
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.tables.last_looks import last_looks
-from machinectl.cli.tables.results import named
+from machinectl.cli.tables.results import with_machine_name
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import Phase
 from machinectl.rollout.plan_steps import Action
@@ -69,7 +69,7 @@ def plan(
     from machinectl.commands.plan import plan_with_previews
 
     file, text = fleet_file("plan", files, names)
-    planned = command(here.store, file, names, selector, typed("plan", file), text)
+    planned = command(here.store, file, names, selector, fleet_command("plan", file), text)
     if refresh:
         from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
         from machinectl.provision.target import Allowed
@@ -78,31 +78,33 @@ def plan(
         path = file if file == STDIN else os.path.abspath(file or DEFAULT_FILE)
         # A plan restarts nothing: allow restarts so that it shows them.
         allowed = Allowed(restart_swarm=True)
-        options = ApplyOptions(path, access, allowed, authority(here), parallel=parallel)
+        options = ApplyOptions(path, access, allowed, given_authority(here), parallel=parallel)
         planned = plan_with_previews(planned, here.store, here.console, options)
     chosen = names or ([] if selector is None else ["-l", selector])
-    again = " ".join([typed("plan", file), "--refresh", *map(shlex.quote, chosen)])
-    command_line = what_next(planned, file, chosen, prune=prune)
-    code = show(here, planned, command_line, again, prune=prune, as_json=as_json)
-    return code or (TO_DO if has_work(planned, prune=prune) and detailed_exitcode else 0)
+    again = " ".join([fleet_command("plan", file), "--refresh", *map(shlex.quote, chosen)])
+    command_line = apply_command(planned, file, chosen, prune=prune)
+    code = print_fleet_plan(here, planned, command_line, again, prune=prune, as_json=as_json)
+    return code or (TO_DO if has_changes(planned, prune=prune) and detailed_exitcode else 0)
 
 
-def show(here: Session, planned: FleetPlan, command: str, refresh: str, *, prune: bool, as_json: bool) -> int:
+def print_fleet_plan(
+    here: Session, planned: FleetPlan, command: str, refresh: str, *, prune: bool, as_json: bool
+) -> int:
     """Print the plan and the commands to apply and to `refresh` it; return the exit code."""
     if as_json:
         for step in planned.steps:
-            print_json(fields(step, planned), indent=None)
+            print_json(step_as_json(step, planned), indent=None)
     else:
-        draw("".join(f"{line}\n" for line in lines(planned, prune=prune)))
-    for name, why in planned.failed.items():
-        report(named(why, name), here.program)
+        draw("".join(f"{line}\n" for line in plan_lines(planned, prune=prune)))
+    for name, error in planned.failed.items():
+        report(with_machine_name(error, name), here.program)
     if not as_json:
         for line in planned.advice:
             here.console.note(line)
         names = [step.name for step in planned.steps if step.name not in planned.seconds]
         if by_record := {name: date for name in names if (date := planned.last_look(name))}:
             here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {refresh}")
-        if has_work(planned, prune=prune):
+        if has_changes(planned, prune=prune):
             here.console.note(f"Do it: {command}")
     return int(bool(planned.failed))
 
@@ -118,11 +120,11 @@ def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | No
     several = list(dict.fromkeys(files or []))
     if len(several) > 1:
         raise UsageError(
-            f"-f was given more than once: {', '.join(several)}", f"Name one file: {typed(verb, several[0])}"
+            f"-f was given more than once: {', '.join(several)}", f"Name one file: {fleet_command(verb, several[0])}"
         )
     for name in names or ():
         if not several and name.endswith((".yaml", ".yml")) and os.path.isfile(name):
-            raise UsageError(f'"{name}" is a file, not a host', f"Name it with -f: {typed(verb, name)}")
+            raise UsageError(f'"{name}" is a file, not a host', f"Name it with -f: {fleet_command(verb, name)}")
     file = several[0] if several else ""
     if file != STDIN:
         return file, None
@@ -132,34 +134,34 @@ def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | No
     return file, text
 
 
-def typed(verb: str, file: str) -> str:
+def fleet_command(verb: str, file: str) -> str:
     return " ".join(["machinectl", verb, *(["-f", shlex.quote(file)] if file else [])])
 
 
-def has_work(planned: FleetPlan, *, prune: bool) -> bool:
+def has_changes(planned: FleetPlan, *, prune: bool) -> bool:
     """Return whether there is work; removals count only with --prune."""
     left = {Action.LEAVE, Action.FAIL} if prune else {Action.LEAVE, Action.FAIL, Action.REMOVE}
     return bool(planned.previews) or any(step.action not in left for step in planned.steps)
 
 
-def has_differing(planned: FleetPlan) -> bool:
+def has_drift(planned: FleetPlan) -> bool:
     """Return whether a host was changed by hand: apply --refresh repairs it."""
-    return any(result(step, planned) == DIFFERENT for step in planned.steps)
+    return any(step_result(step, planned) == DIFFERENT for step in planned.steps)
 
 
-def what_next(planned: FleetPlan, file: str, chosen: Sequence[str], *, prune: bool) -> str:
-    options = ["--refresh"] if has_differing(planned) else []
+def apply_command(planned: FleetPlan, file: str, chosen: Sequence[str], *, prune: bool) -> str:
+    options = ["--refresh"] if has_drift(planned) else []
     options += ["--prune"] if prune else []
-    return " ".join([typed("apply", file), *options, *map(shlex.quote, chosen)])
+    return " ".join([fleet_command("apply", file), *options, *map(shlex.quote, chosen)])
 
 
-def lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
+def plan_lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
     for step in planned.steps:
         if step.action is not Action.LEAVE:
             mark, colour = MARKS[step.action]
-            first, *more = map(planned.hidden.without, told(step, planned.machines.get(step.name), prune=prune))
-            yield f"{coloured(mark, colour, sys.stdout)} {step.name}  {in_a_line(first)}"
-            yield from (INDENT + in_a_line(line) for line in more)
+            first, *more = map(planned.hidden.without, step_lines(step, planned.machines.get(step.name), prune=prune))
+            yield f"{coloured(mark, colour, sys.stdout)} {step.name}  {escaped_line(first)}"
+            yield from (INDENT + escaped_line(line) for line in more)
         if outcomes := planned.previews.get(step.name):
             if step.action is Action.LEAVE:
                 mark, colour = DIFFERS
@@ -167,17 +169,17 @@ def lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
             else:
                 yield f"{INDENT}to be done on its host:"
             for outcome in outcomes:
-                yield INDENT + in_a_line(outcome.title)
-                yield from (INDENT + INDENT + in_a_line(detail) for detail in outcome.details)
+                yield INDENT + escaped_line(outcome.title)
+                yield from (INDENT + INDENT + escaped_line(detail) for detail in outcome.details)
     yield f"Plan: {summary(planned, prune=prune)}"
 
 
-def in_a_line(text: str) -> str:
+def escaped_line(text: str) -> str:
     """Sanitise foreign text on one line: it must not pass for a line of ours."""
     return harmless(text).replace("\n", "\\n")
 
 
-def told(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[str]:
+def step_lines(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[str]:
     from machinectl.commands.plan import driver_address
 
     if step.host and step.action is Action.CREATE:
@@ -186,15 +188,15 @@ def told(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[str]:
         return ["its record cannot be read"]
     if step.action is Action.REMOVE:
         return ["remove" if prune else "remove (with --prune)"]
-    differences = [difference_told(each) for each in step.differences]
+    differences = [difference_text(each) for each in step.differences]
     if step.action is Action.RESUME:
-        return [f"go on: {why(machine)}", *differences]
+        return [f"go on: {resume_reason(machine)}", *differences]
     if len(differences) == 1:
         return [f"change: {differences[0]}"]
     return ["change:", *differences]
 
 
-def why(machine: Machine | None) -> str:
+def resume_reason(machine: Machine | None) -> str:
     """Return why to resume. A ready machine's last failure may be repaired by now."""
     untold = "its host was not told all"
     if machine is None or not machine.why:
@@ -202,7 +204,7 @@ def why(machine: Machine | None) -> str:
     return f"{untold} (what failed last: {machine.why})" if machine.phase is Phase.READY else machine.why
 
 
-def difference_told(difference: Difference) -> str:
+def difference_text(difference: Difference) -> str:
     key, old, new = difference.key, difference.old, difference.new
     if key == "fleet":
         return f"taken over from {old} (with --take-over)" if old else "taken over by this file"
@@ -214,7 +216,7 @@ def difference_told(difference: Difference) -> str:
 
 
 def summary(planned: FleetPlan, *, prune: bool) -> str:
-    count = Counter(result(step, planned) for step in planned.steps)
+    count = Counter(step_result(step, planned) for step in planned.steps)
     seldom = {COUNTED[Action.RESUME], COUNTED[Action.FAIL], DIFFERENT, NOT_SEEN}
     shown = [what for what in (*COUNTED.values(), DIFFERENT, NOT_SEEN) if count[what] or what not in seldom]
     parts = [f"{count[what]} {what}" for what in shown]
@@ -223,7 +225,7 @@ def summary(planned: FleetPlan, *, prune: bool) -> str:
     return ", ".join(parts)
 
 
-def result(step: PlanStep, planned: FleetPlan) -> str:
+def step_result(step: PlanStep, planned: FleetPlan) -> str:
     if step.name in planned.failed and not step.error:
         return NOT_SEEN
     if step.action is Action.LEAVE and step.name in planned.previews:
@@ -231,18 +233,18 @@ def result(step: PlanStep, planned: FleetPlan) -> str:
     return COUNTED[step.action]
 
 
-def reason(step: PlanStep, planned: FleetPlan) -> str:
+def step_reason(step: PlanStep, planned: FleetPlan) -> str:
     if step.name in planned.failed:
         return planned.failed[step.name].cause
-    because = [difference_told(each) for each in step.differences]
+    because = [difference_text(each) for each in step.differences]
     if step.action is Action.RESUME:
-        because.insert(0, why(planned.machines.get(step.name)))
+        because.insert(0, resume_reason(planned.machines.get(step.name)))
     if step.action is Action.LEAVE:
         because = [outcome.title for outcome in planned.previews.get(step.name, ())]
     return planned.hidden.without("; ".join(because))
 
 
-def fields(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
+def step_as_json(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
     """Return a step as JSON; `Host` lists the changes that its host needs, if checked."""
     from machinectl.commands.plan import driver_address
 
@@ -250,8 +252,8 @@ def fields(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
     return {
         "Name": step.name,
         "Action": step.action,
-        "Result": result(step, planned),
-        "Reason": reason(step, planned),
+        "Result": step_result(step, planned),
+        "Reason": step_reason(step, planned),
         "Seconds": round(planned.seconds.get(step.name, 0.0), 3),
         "LookedAt": planned.last_look(step.name),
         "Driver": step.host.spec.driver if step.host else machine.driver if machine else "",

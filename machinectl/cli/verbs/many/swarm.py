@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.cli.options.store_followers import switched_off
+from machinectl.cli.options.store_followers import is_switched_off
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.tables.results import outcome, several
+from machinectl.cli.tables.results import report_failures, several
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ def swarm_init(here: Session, *, name: str, access: Access, advertise_addr: str)
     from machinectl.commands.swarm.init import swarm_init as command
     from machinectl.hosts.swarm_formation.swarm_join import Joining
 
-    return outcome(here, command(here.store, here.console, name, Joining(access, advertise_addr)), several=False)
+    return report_failures(
+        here, command(here.store, here.console, name, Joining(access, advertise_addr)), several=False
+    )
 
 
 def swarm_join(
@@ -35,41 +37,41 @@ def swarm_join(
 
     if advertise_addr and several(names):
         raise UsageError("--advertise-addr is one machine's", "Have them join one after the other")
-    names = some(names, "swarm join <MANAGER>")
+    names = require_names(names, "swarm join <MANAGER>")
     role = MANAGER if as_manager else WORKER
     joining = Joining(access, advertise_addr)
     results = command(here.store, here.console, manager, names, joining, role)
-    return outcome(here, results, several=several(names))
+    return report_failures(here, results, several=several(names))
 
 
 def swarm_leave(here: Session, *, names: list[str], access: Access, force: bool) -> int:
     from machinectl.commands.swarm.leave import swarm_leave as command
     from machinectl.hosts.swarm_formation.swarm_join import Leaving
 
-    names = some(names, "swarm leave")
+    names = require_names(names, "swarm leave")
     results = command(here.store, here.console, names, Leaving(access, force))
-    return outcome(here, results, several=several(names))
+    return report_failures(here, results, several=several(names))
 
 
 def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> int:
     from machinectl.commands.swarm.status import swarm_status as command
 
     found = command(here.store, here.console, [name] if name else [], timeout)
-    if not switched_off():
+    if not is_switched_off():
         sync_contexts(here)
     if as_json:
         print_json([swarm.fields() for swarm in found])
     elif not found:
         here.console.note("No machine is in a swarm: machinectl swarm init <NAME>")
     else:
-        write_out("\n".join(told(swarm) for swarm in found))
+        write_out("\n".join(swarm_text(swarm) for swarm in found))
     for swarm in found:
         if swarm.failure:
             report(swarm.failure, here.program)
     return int(any(swarm.failure for swarm in found))
 
 
-def some(names: list[str] | None, verb: str) -> list[str]:
+def require_names(names: list[str] | None, verb: str) -> list[str]:
     """Return the names. Raises UsageError without any: there is no default."""
     if not names:
         raise UsageError(
@@ -90,7 +92,7 @@ def sync_contexts(here: Session) -> None:
             here.console.note(f'docker\'s context "{changed.machine}": {changed.outcome}')
 
 
-def told(swarm: Swarm) -> str:
+def swarm_text(swarm: Swarm) -> str:
     from machinectl.go.tabwriter import aligned_table
 
     quorum = swarm.quorum

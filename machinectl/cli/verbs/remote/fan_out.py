@@ -9,13 +9,13 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from machinectl.cli.options.ending_signals import leaving_when_told
-from machinectl.cli.options.store_followers import switched_off
+from machinectl.cli.options.ending_signals import exiting_on_signals
+from machinectl.cli.options.store_followers import is_switched_off
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.line_format import shown
+from machinectl.cli.output.line_format import user_text
 from machinectl.cli.output.machine_streams import AsJSON, Folded, Grouped, Lines
 from machinectl.cli.parsing.go_flags import flags_of
-from machinectl.cli.tables.results import named
+from machinectl.cli.tables.results import with_machine_name
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
 from machinectl.machines.record import natural
@@ -25,7 +25,7 @@ from machinectl.ssh.signals import status_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from machinectl.cli.output.machine_streams import Printer
+    from machinectl.cli.output.machine_streams import OutputPrinter
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.parallel.output_streams import CommandEnded, Events
@@ -39,7 +39,7 @@ DASHES = "--"
 PERSIST = "MACHINECTL_PERSIST"
 
 
-def run(
+def run_on_machines(
     store: Store,
     console: Console,
     words: Sequence[str],
@@ -55,8 +55,8 @@ def run(
     from machinectl.hosts.connection.remote_command import RemoteScript
     from machinectl.ssh.openssh.multiplexing import Multiplexing
 
-    names, typed = parted(store, words, flags, "run", "uptime")
-    connections = Multiplexing(enabled="no_persist" not in flags and not switched_off(PERSIST))
+    names, typed = split_at_dashes(store, words, flags, "run", "uptime")
+    connections = Multiplexing(enabled="no_persist" not in flags and not is_switched_off(PERSIST))
     order = RemoteScript(remote_command_line(typed), sudo="sudo" in flags, native=native, connections=connections)
 
     def begin(targets: Sequence[str], given: Input | None) -> Events:
@@ -70,23 +70,25 @@ def run(
             parallel=parallel_of(flags),
         )
 
-    return followed(store, console, names, flags, begin, program, SSH_FAILED)
+    return print_events(store, console, names, flags, begin, program, SSH_FAILED)
 
 
-def docker(store: Store, console: Console, words: Sequence[str], flags: Mapping[str, str], program: str) -> int:
+def docker_on_machines(
+    store: Store, console: Console, words: Sequence[str], flags: Mapping[str, str], program: str
+) -> int:
     from machinectl.commands.docker import docker as command
 
-    names, order = parted(store, words, flags, "docker", "ps")
+    names, order = split_at_dashes(store, words, flags, "docker", "ps")
 
     def begin(targets: Sequence[str], given: Input | None) -> Events:
         return command(
             store, console, targets, order, input=given, timeout=timeout_of(flags), parallel=parallel_of(flags)
         )
 
-    return followed(store, console, names, flags, begin, program, DOCKER_FAILED)
+    return print_events(store, console, names, flags, begin, program, DOCKER_FAILED)
 
 
-def parted(
+def split_at_dashes(
     store: Store, words: Sequence[str], flags: Mapping[str, str], verb: str, example: str
 ) -> tuple[list[str], list[str]]:
     """Return names and command. Raises UsageError without dashes: guessing is unsafe."""
@@ -122,7 +124,7 @@ def parallel_of(flags: Mapping[str, str]) -> int:
     return int(flags.get("parallel", LIMIT))
 
 
-def followed(
+def print_events(
     store: Store,
     console: Console,
     names: Sequence[str],
@@ -134,12 +136,12 @@ def followed(
     """Print output and failures; return the highest status, `failing` for an error."""
     from machinectl.process_streams import Input
 
-    targets = sorted(set(meant(store, console, names, flags)), key=lambda name: (natural(name), name))
+    targets = sorted(set(target_names(store, console, names, flags)), key=lambda name: (natural(name), name))
     given = None if sys.stdin.isatty() else Input(sys.stdin.fileno(), shared=len(targets) > 1)
     printer = printer_for(targets, flags)
     ended = []
     # ^C, a signal or a closed pipe ends all running commands.
-    with leaving_when_told(), closing(given) if given else nullcontext(), closing(begin(targets, given)) as events:
+    with exiting_on_signals(), closing(given) if given else nullcontext(), closing(begin(targets, given)) as events:
         for event in events:
             if event is None:
                 printer.waits()
@@ -153,7 +155,7 @@ def followed(
     return max((failing if each.status is None else each.status for each in ended), default=0)
 
 
-def meant(store: Store, console: Console, names: Sequence[str], flags: Mapping[str, str]) -> Sequence[str]:
+def target_names(store: Store, console: Console, names: Sequence[str], flags: Mapping[str, str]) -> Sequence[str]:
     if "all" not in flags:
         selector = flags.get("selector")
         if selector is not None:
@@ -170,7 +172,7 @@ def meant(store: Store, console: Console, names: Sequence[str], flags: Mapping[s
     return found
 
 
-def printer_for(names: Sequence[str], flags: Mapping[str, str]) -> Printer:
+def printer_for(names: Sequence[str], flags: Mapping[str, str]) -> OutputPrinter:
     if "json" in flags:
         return AsJSON(names)
     if sys.stdout.isatty() and sys.stderr.isatty():
@@ -191,7 +193,7 @@ def tell_failures(
     errors = [each.error for each in failed if each.error]
     for each in failed:
         if each.error and with_errors and errors.count(each.error) == 1:
-            report(named(each.error, each.name), program)
+            report(with_machine_name(each.error, each.name), program)
     # Report a shared error, such as unreadable input, once.
     shared = [error for error in errors if errors.count(error) > 1]
     if of_all and of_all not in errors:
@@ -199,12 +201,12 @@ def tell_failures(
     for error in dict.fromkeys(shared):
         report(error, program)
     outcomes = ", ".join(
-        f"{each.name} ({outcome(each)})" for each in sorted(failed, key=lambda each: natural(each.name))
+        f"{each.name} ({failure_text(each)})" for each in sorted(failed, key=lambda each: natural(each.name))
     )
-    print(shown(f"{len(failed)} of {len(ended)} failed: {outcomes}", program), file=sys.stderr, flush=True)
+    print(user_text(f"{len(failed)} of {len(ended)} failed: {outcomes}", program), file=sys.stderr, flush=True)
 
 
-def outcome(ended: CommandEnded) -> str:
+def failure_text(ended: CommandEnded) -> str:
     if ended.is_late:
         return "timed out"
     return "error" if ended.status is None else status_text(ended.status)

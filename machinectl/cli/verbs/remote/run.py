@@ -26,7 +26,7 @@ def run(
     parallel: int | None,
     no_persist: bool,
 ) -> int:
-    from machinectl.cli.verbs.remote.fan_out import run as command
+    from machinectl.cli.verbs.remote.fan_out import run_on_machines as command
 
     flags = given_flags(
         selector=selector,
@@ -54,7 +54,7 @@ def docker(
     timeout: float | None,
     parallel: int | None,
 ) -> int:
-    from machinectl.cli.verbs.remote.fan_out import docker as command
+    from machinectl.cli.verbs.remote.fan_out import docker_on_machines as command
 
     flags = given_flags(
         selector=selector, all=everything, group=group, json=as_json, timeout=timeout, parallel=parallel

@@ -7,7 +7,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from machinectl.cli.options.ending_signals import leaving_when_told
+from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.colours import is_drawn_on
 from machinectl.cli.output.exit_status import report
 from machinectl.ssh.ssh_errors import SSHError
@@ -51,7 +51,7 @@ def scp(
     progress = no_progress
     if is_drawn_on(sys.stdout):
         from machinectl.cli.output.transfer_bar import transfer as progress
-    with leaving_when_told():
+    with exiting_on_signals():
         return command(
             here.store,
             here.console,
@@ -71,5 +71,5 @@ def mount(here: Session, *, source: str, target: str, unmount: bool) -> None:
     if unmount:
         commands.unmount(here.store, source, target)
     else:
-        with leaving_when_told():
+        with exiting_on_signals():
             commands.mount(here.store, here.console, source, target)

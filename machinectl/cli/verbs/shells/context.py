@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.cli.options.store_followers import SWITCH, switched_off
+from machinectl.cli.options.store_followers import SWITCH, is_switched_off
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
@@ -34,14 +34,14 @@ def context_ls(here: Session, *, as_json: bool) -> None:
         )
     )
     tell_what_to_do(here.console, [row.standing for row in rows])
-    if switched_off():
+    if is_switched_off():
         here.console.note(f"{SWITCH}={os.environ[SWITCH]}: contexts do not follow what becomes of machines")
 
 
 def context_sync(here: Session, *, selector: str | None) -> int:
     from machinectl.commands.context.sync import context_sync as command
 
-    if switched_off():
+    if is_switched_off():
         raise MachineError(f"Contexts are switched off: {SWITCH}={os.environ[SWITCH]}", f"unset {SWITCH}")
     only = None if selector is None else selected(here.store, here.console, [], selector)
     mended = failed = False

@@ -20,19 +20,19 @@ def use(here: Session, *, names: list[str], unset: bool) -> None:
 
 
 def shell_init(here: Session, *, shell: str, prompt: bool) -> None:
-    from machinectl.cli.parsing.shell_snippets import shell_init as snippet
+    from machinectl.cli.parsing.shell_snippets import start_up_code
     from machinectl.machines.store import Store
     from machinectl.shell import program
 
     words = program(THIS.script, os.environ.get("PATH", ""))
     root = here.store.root if here.store.root != Store().root else ""
-    write_out(snippet(shell, words, prompt=prompt, root=root))
+    write_out(start_up_code(shell, words, prompt=prompt, root=root))
 
 
 def completion(here: Session, *, shell: str) -> None:
-    from machinectl.cli.parsing.shell_snippets import completion as text
+    from machinectl.cli.parsing.shell_snippets import completion_script
 
-    write_out(text(shell))
+    write_out(completion_script(shell))
 
 
 def not_a_function(wanted: str) -> MachineError:
