@@ -30,7 +30,8 @@ class HostLogin:
 NO_LOGIN = HostLogin()
 
 
-@dataclass(frozen=True)
+# Not frozen: for 10,000 hosts that takes 60 ms more.
+@dataclass
 class FleetHost:
     """A host; paths are absolute.
 

@@ -28,7 +28,8 @@ class CertificateFiles:
 NO_CERTIFICATES = CertificateFiles()
 
 
-@dataclass(frozen=True)
+# Not frozen: for 10,000 hosts of a file that takes 60 ms more.
+@dataclass
 class MachineSpec:
     """A machine's settings.
 

@@ -9,8 +9,8 @@ import pytest
 
 from machinectl.errors import MachineError
 from machinectl.fleet.model import FleetId, HostLogin
-from machinectl.fleet.reading import key_values
 from machinectl.fleet.reading.fleet_file import read_fleet
+from machinectl.fleet.reading.key_values import Values
 from machinectl.fleet.syntax.faults import Place, WrongFile
 from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 from machinectl.machines.engine_options import EngineOptions
@@ -18,8 +18,9 @@ from machinectl.machines.spec import CertificateFiles
 from tests.support.fleet_file import ENVIRONMENT, HOST, fault, only, parsed, said
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+    from machinectl.fleet.syntax.document import Scalar
 
 EXAMPLE = """\
     defaults: {driver: generic, generic-ssh-user: ops, generic-ssh-key: ~/.ssh/id_ed25519}
@@ -260,11 +261,11 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, monkeypatch: pytest.
 def test_a_thousand_hosts_cost_a_look_at_each_text_and_not_more(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = Counter[str]()
 
-    def look(text: str, *_: Mapping[str, str]) -> str:
-        looked[text] += 1
-        return text
+    def look(_: Values, __: str, node: Scalar) -> str:
+        looked[node.text] += 1
+        return node.text
 
-    monkeypatch.setattr(key_values, "expand_variables", look)
+    monkeypatch.setattr(Values, "expanded", look)
     hosts = "".join(f"  h{n}: {{generic-ip-address: h{n}, groups: [web]}}\n" for n in range(1000))
     fleet = parsed(
         "defaults: {driver: generic, generic-ssh-user: ops}\n"

@@ -11,6 +11,7 @@ from machinectl.fleet.keys import SWARM
 from machinectl.fleet.reading.key_values import as_typed
 from machinectl.machines import create_options, jump_hosts
 from machinectl.machines.create_options import CERTIFICATES
+from machinectl.machines.spec import NO_CERTIFICATES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,8 +37,10 @@ class HostEntry(NamedTuple):
 def check_hosts(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
     """Add errors. `names` are the file's hosts and the store's machines."""
     for each in hosts:
-        check_certificates(each, faults)
-        check_role(each, faults)
+        if each.host.certificates is not NO_CERTIFICATES:
+            check_certificates(each, faults)
+        if each.host.swarm:
+            check_role(each, faults)
     check_identities(hosts, faults)
     check_jumps(hosts, names, faults)
 
@@ -45,8 +48,6 @@ def check_hosts(hosts: Sequence[HostEntry], names: Collection[str], faults: Faul
 def check_certificates(entry: HostEntry, faults: Faults) -> None:
     files = entry.host.certificates
     paths = (files.directory, files.ca, files.certificate, files.key)
-    if not any(paths):
-        return
     given = [key.name for key, path in zip(CERTIFICATES, paths, strict=True) if path]
     place = entry.place(given[0])
     if entry.host.spec.tls is False:
@@ -59,7 +60,7 @@ def check_certificates(entry: HostEntry, faults: Faults) -> None:
 
 
 def check_role(entry: HostEntry, faults: Faults) -> None:
-    if entry.host.swarm and not entry.host.spec.provision:
+    if not entry.host.spec.provision:
         faults.add(
             entry.place(SWARM),
             f"{entry.host.name} has {create_options.NO_PROVISION.name}, so that it cannot be a {entry.host.swarm}",

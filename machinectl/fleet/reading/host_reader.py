@@ -30,7 +30,7 @@ from machinectl.machines.create_options import CERTIFICATES, HOST_KEY, LOGIN_SEC
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import check_name
-from machinectl.machines.spec import CertificateFiles, MachineSpec
+from machinectl.machines.spec import NO_CERTIFICATES, CertificateFiles, MachineSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +112,7 @@ class HostReader:
         driver, settings = self._shapes.get(shape, (None, None))
         options = self.plain_options(own, driver, settings) if driver and settings and not entry.member else None
         if driver and settings and options:
-            typed = {key: text for key, text in settings.typed.items() if key not in own.entries}
+            typed = settings.typed and {key: text for key, text in settings.typed.items() if key not in own.entries}
         else:
             driver = self.driver(name, entry, layer)
             if driver is None:
@@ -167,6 +167,7 @@ class HostReader:
             for name, each in layer.entries.items()
             if name not in WITHOUT_VALUE and (key := COMMON.get(name) or driver.keys.get(name))
         }
+        files = [str(found.get(each.name, "")) for each in CERTIFICATES]
         passphrase, password, sudo_password, host_key = (str(found.get(each.name, "")) for each in LOGIN_TEXTS)
         return HostSettings(
             found,
@@ -177,7 +178,7 @@ class HostReader:
             engine=self.engine(layer, found),
             provision=not found.get(NO_PROVISION),
             context=not found.get(NO_CONTEXT),
-            certificates=CertificateFiles(*(str(found.get(each.name, "")) for each in CERTIFICATES)),
+            certificates=CertificateFiles(*files) if any(files) else NO_CERTIFICATES,
             login=HostLogin(passphrase, password, sudo_password, host_key, bool(found.get(STRICT))),
             swarm=str(found.get(SWARM, "")),
         )
@@ -225,8 +226,9 @@ class HostReader:
         self, name: str, entry: MapEntry, driver: DriverKeys, layer: Layer, options: Mapping[str, OptionValue]
     ) -> None:
         for key in driver.required:
-            is_known = key in layer.entries and self.known.is_wrong(driver.keys[key], layer.entries[key].value)
-            if options[driver.options[key].name] in ("", ()) and not is_known:
+            if options[driver.options[key].name] in ("", ()) and not (
+                key in layer.entries and self.known.is_wrong(driver.keys[key], layer.entries[key].value)
+            ):
                 self.faults.add(entry.place, f"{name} has no {key}: driver {driver.name} needs it")
 
     def engine(self, layer: Layer, found: Mapping[str, OptionValue]) -> EngineOptions:

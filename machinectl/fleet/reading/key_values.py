@@ -83,13 +83,15 @@ class Values:
         """Expand variables. Raises Wrong."""
         if len(node.text) > LONGEST:
             raise Wrong(node.place, f"{name} has more than {LONGEST} characters")
-        used: dict[str, str] = {}
-        try:
-            text = expand_variables(node.text, self.environment, used)
-        except Unexpandable as exc:
-            raise Wrong(node.place, f"{name}: {exc}") from exc
-        for variable, value in used.items():
-            self.hidden.add(value, f"${{{variable}}}")
+        text = node.text
+        if "$" in text:
+            used: dict[str, str] = {}
+            try:
+                text = expand_variables(text, self.environment, used)
+            except Unexpandable as exc:
+                raise Wrong(node.place, f"{name}: {exc}") from exc
+            for variable, value in used.items():
+                self.hidden.add(value, f"${{{variable}}}")
         if not text.isprintable() and CONTROLS.search(text):
             raise Wrong(node.place, f"{name} contains a line break or another control character")
         return text

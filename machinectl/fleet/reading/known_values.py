@@ -36,17 +36,19 @@ class KnownValues:
     def value(self, key: Key, node: Node) -> OptionValue:
         """Return a value, or the key's default after an error."""
         at = (id(key), id(node))
-        if at not in self._known:
-            try:
-                value = self.values.of(key, node)
-            except Wrong as wrong:
-                self.faults.add(wrong.place, wrong.why)
-                self._known[at] = None
-            else:
-                self._known[at] = (value,)
-                return value
-        known = self._known[at]
-        return known[0] if known else key.default
+        known = self._known.get(at, ())
+        if known:
+            return known[0]
+        if known is None:
+            return key.default
+        try:
+            value = self.values.of(key, node)
+        except Wrong as wrong:
+            self.faults.add(wrong.place, wrong.why)
+            self._known[at] = None
+            return key.default
+        self._known[at] = (value,)
+        return value
 
     def is_wrong(self, key: Key, node: Node) -> bool:
         return self._known[id(key), id(node)] is None

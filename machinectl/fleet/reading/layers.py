@@ -55,10 +55,10 @@ class Layers:
 
     def mapping(self, name: str, node: Node) -> Mapped | None:
         """Return an empty mapping for null, None after an error."""
-        if is_null(node):
-            return Mapped(node.place)
         if isinstance(node, Mapped):
             return node
+        if is_null(node):
+            return Mapped(node.place)
         self.faults.add(node.place, f"{name} is a mapping of options, this is {node.name}")
         return None
 

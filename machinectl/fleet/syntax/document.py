@@ -169,9 +169,10 @@ class TreeBuilder:
         place = new_place((mark.line + 1, mark.column + 1, self.file))
         kind = type(node)
         if kind is yaml.ScalarNode:
-            if node.tag:
-                self.check_tag(node.tag, place)
-            return Scalar(place, node.value, node.tag == NULL_TAG, not node.style)
+            tag = node.tag
+            if tag:
+                self.check_tag(tag, place)
+            return Scalar(place, node.value, tag == NULL_TAG, not node.style)
         known = self.made.get(id(node), self)
         if known is None:
             raise NotADocument(place, "This list or mapping contains itself by an alias", NOT_YAML)
