@@ -194,9 +194,9 @@ def create(host: Host, directory: Path, options: Sequence[str] = ()) -> Sequence
 def same_work(host: Host, directory: Path) -> Sequence[str]:
     """What `create` runs on the host, all of it in one session."""
     certs_create(str(directory), [host.ip])
-    look = host_facts.command(TLS_PORT)
+    look = host_facts.facts_command(TLS_PORT)
     target = Target(host.ip, certificates=Identity.read(str(directory)).on_host)
-    decision = configure(host_facts.parse(host.run(look).stdout.encode()), target)
+    decision = configure(host_facts.parse_facts(host.run(look).stdout.encode()), target)
     if decision is None:
         sys.exit(f"{host.name} has been provisioned before")
     return session(host, directory, f"({look})\n{resource('launch.sh')}", decision.job.archive)

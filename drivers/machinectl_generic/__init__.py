@@ -122,13 +122,13 @@ class GenericDriver:
     def preview(self, request: Request) -> Where:
         way = self._address(request)
         return Where(
-            tcp(way.address, engine_port(request)),
+            tcp_url(way.address, engine_port(request)),
             SSHEndpoint(way.host, way.user, way.port, wanted_key(request), wants_copy(request)),
         )
 
     def create(self, request: Request, keep: Callable[[str], None]) -> str:  # noqa: ARG002 (the contract's)
         way = self._address(request)
-        take_key(request)
+        copy_key(request)
         self._named[request.directory] = wanted_key(request)
         return json.dumps(
             {
@@ -147,7 +147,7 @@ class GenericDriver:
     remove = nothing_to_give_back
 
     def where(self, instance: Instance) -> Where:
-        state = known(instance)
+        state = parse_state(instance)
         ssh = SSHEndpoint(
             state.get("SSHHost") or state["IPAddress"],
             state.get("SSHUser", ""),
@@ -156,7 +156,7 @@ class GenericDriver:
             self._named.get(instance.directory) or kept_key(instance, state.get("SSHKeyPath", "")),
             bool(state.get("CopyKey")),
         )
-        return Where(tcp(state["IPAddress"], state["EnginePort"]), ssh)
+        return Where(tcp_url(state["IPAddress"], state["EnginePort"]), ssh)
 
     state = state_unknown
 
@@ -167,22 +167,22 @@ class GenericDriver:
                 f'Machine "{instance.name}" has a server\'s engine, which {url} is not',
                 f"Register that one by itself: machinectl create -d none --url {shlex.quote(url)} <NAME>",
             )
-        state = known(instance)
+        state = parse_state(instance)
         moved = {"IPAddress": parsed.host, "EnginePort": parsed.port or TLS_PORT}
         if state.get("SSHHost") == state["IPAddress"]:
             moved["SSHHost"] = parsed.host
         return json.dumps({**state, **moved})
 
     def change(self, instance: Instance, options: Mapping[str, OptionValue]) -> str:
-        state = known(instance)
+        state = parse_state(instance)
         if options.get("generic-engine-port", state["EnginePort"]) != state["EnginePort"]:
-            url = tcp(state["IPAddress"], int(str(options["generic-engine-port"])))
+            url = tcp_url(state["IPAddress"], int(str(options["generic-engine-port"])))
             raise DriverError(
                 f'Where the engine of "{instance.name}" listens is changed on its host',
                 f"Set the new URL, and apply it: machinectl set --url {url} {instance.name}; "
                 f"machinectl provision {instance.name}",
             )
-        request = Request(instance.name, instance.directory, {**as_options(state), **options})
+        request = Request(instance.name, instance.directory, {**recorded_options(state), **options})
         self.check(request)
         new = json.loads(self.create(request, keep=lambda _: None))
         kept = {} if options.get("generic-ssh-key") else {"SSHKeyPath": state.get("SSHKeyPath", "")}
@@ -194,7 +194,7 @@ class GenericDriver:
         return NoPowerSwitch(
             f'"{instance.name}" is a server of its own: nobody here holds its power switch',
             f"Shut it down: machinectl stop {instance.name}; or switch it off where it stands",
-            mac=known(instance).get("MAC", ""),
+            mac=parse_state(instance).get("MAC", ""),
         )
 
     def start(self, instance: Instance) -> NoReturn:
@@ -247,7 +247,7 @@ def resolves(name: str) -> bool:
     return True
 
 
-def known(instance: Instance) -> dict[str, Any]:
+def parse_state(instance: Instance) -> dict[str, Any]:
     """Raises DriverError for an invalid state."""
     try:
         state = json.loads(instance.state)
@@ -260,7 +260,7 @@ def known(instance: Instance) -> dict[str, Any]:
     return state
 
 
-def as_options(state: Mapping[str, Any]) -> dict[str, OptionValue]:
+def recorded_options(state: Mapping[str, Any]) -> dict[str, OptionValue]:
     """Return a recorded server's options without the key: it was copied already."""
     return {
         "generic-ip-address": state.get("SSHHost") or state["IPAddress"],
@@ -286,7 +286,7 @@ def kept_key(instance: Instance, name: str) -> str:
     return os.path.join(instance.directory, name) if name else ""
 
 
-def tcp(host: str, port: int) -> str:
+def tcp_url(host: str, port: int) -> str:
     return str(EngineURL("tcp", host=host, port=port))
 
 
@@ -301,7 +301,7 @@ def check_address(value: OptionValue) -> str:
     if IPV4.fullmatch(bare):
         return bare
     try:
-        parse_url(tcp(bare, TLS_PORT))
+        parse_url(tcp_url(bare, TLS_PORT))
     except UsageError as exc:
         raise UsageError(
             f"--generic-ip-address {address!r} is neither an address nor a name",
@@ -315,14 +315,14 @@ def engine_port(request: Request) -> int:
 
 
 def check_engine_port(value: OptionValue) -> int:
-    return port("generic-engine-port", value, least=1)
+    return check_port_number("generic-engine-port", value, least=1)
 
 
 def check_ssh_port(value: OptionValue) -> int:
-    return port("generic-ssh-port", value, least=0)
+    return check_port_number("generic-ssh-port", value, least=0)
 
 
-def port(name: str, number: OptionValue, *, least: int) -> int:
+def check_port_number(name: str, number: OptionValue, *, least: int) -> int:
     if not isinstance(number, int) or not least <= number <= HIGHEST_PORT:
         raise UsageError(f"--{name} {number} is not a port", f"Give a number from {least} to {HIGHEST_PORT}")
     return number
@@ -364,7 +364,7 @@ def check_key(path: str) -> None:
         raise CheckFailed(f"--generic-ssh-key {path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
 
 
-def take_key(request: Request) -> None:
+def copy_key(request: Request) -> None:
     path = wanted_key(request)
     for file in key_files(path):
         kept = KEY_FILE + file.removeprefix(path)

@@ -46,7 +46,7 @@ class NoneDriver:
         return Where(wanted_url(request))
 
     def create(self, request: Request, keep: Callable[[str], None]) -> str:  # noqa: ARG002 (the contract's)
-        return state_of(wanted_url(request))
+        return make_state(wanted_url(request))
 
     remove = nothing_to_give_back
 
@@ -56,7 +56,7 @@ class NoneDriver:
     state = state_unknown
 
     def move(self, instance: Instance, url: str) -> str:  # noqa: ARG002 (the contract's)
-        return state_of(url)
+        return make_state(url)
 
     def no_power(self, instance: Instance, verb: str) -> DriverError:
         return DriverError(
@@ -89,5 +89,5 @@ def wanted_url(request: Request) -> str:
     return url_with_port(str(request.options["url"]), tls=request.tls)
 
 
-def state_of(url: str) -> str:
+def make_state(url: str) -> str:
     return json.dumps({"URL": url})

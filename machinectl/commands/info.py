@@ -15,7 +15,7 @@ from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 from machinectl.machines.record import Machine
 from machinectl.machines.selection import chosen
-from machinectl.provision.facts.vitals import Vitals, command, vitals
+from machinectl.provision.facts.vitals import Vitals, parse_vitals, vitals_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +125,7 @@ def read_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
 
 def read_vitals(machine: Machine, console: Console, access: Access, directory: str) -> Vitals:
     with logged_in(machine, console, access, quietly=True) as session:
-        return vitals(session.run(command(directory), timeout=LOOK, check=False).text)
+        return parse_vitals(session.run(vitals_command(directory), timeout=LOOK, check=False).text)
 
 
 def named_error(name: str, error: MachineError) -> MachineError:

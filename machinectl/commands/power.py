@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.driver import NoPowerSwitch
-from machinectl.driver.options import typed
+from machinectl.driver.options import option_flag
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
@@ -308,6 +308,6 @@ def why_not_wakeable(machine: Machine, way: SSHEndpoint) -> str:
 def how_to_wake(machine: Machine, way: SSHEndpoint) -> str:
     for option in driver_of(machine).options():
         if option.name.endswith("mac"):
-            given = f"machinectl set {typed(option)} <MAC> {machine.name}"
+            given = f"machinectl set {option_flag(option)} <MAC> {machine.name}"
             return f"Find it with ip neigh show {way.host}, or on the router, and set it: {given}"
     return f"Switch it on by hand; to record the address: machinectl provision {machine.name}"

@@ -35,7 +35,7 @@ from machinectl.machines.selection import chosen
 from machinectl.provision import preflight
 from machinectl.provision.decision import Decision, EngineDown, not_applied
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
-from machinectl.provision.job import Activation, apply
+from machinectl.provision.job import Activation, apply_job
 from machinectl.provision.steps import engine_config
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
@@ -255,7 +255,7 @@ def certificate_change(title: str, host: Facts, identity: Identity, port: int) -
     return Decision(
         title=title,
         details=tuple(f"write {file.path}" for file in there),
-        job=apply(
+        job=apply_job(
             there,
             Activation("restart", port, socket),
             init=host.init,

@@ -149,7 +149,7 @@ def upgrade_engine(held: Held, console: Console, access: Access, allowed: Allowe
 
 def package_of(run: HostRun) -> tuple[str, PackageManager]:
     package, target = engine_package(run.machine, run.host), target_of(run.machine, Identity())
-    return package, PackageManager(distributions.choose(run.host.os_release, target.os), target.proxies)
+    return package, PackageManager(distributions.choose_distribution(run.host.os_release, target.os), target.proxies)
 
 
 def engine_package(machine: Machine, host: Facts) -> str:

@@ -44,7 +44,7 @@ def configuration_check(host: Facts, target: Target, changes: Sequence[Change], 
         how = "changed by hand since" if is_edited(host, changes) else "different from the record"
         return broken(TITLE, f"{how}: {'; '.join(found)}", f"{read} it up again: machinectl provision {shell.machine}")
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
-    if restart_risks.edited(host, target):
+    if restart_risks.is_config_edited(host, target):
         again = shell.service("restart", host.init)
         return unknown(
             TITLE,
@@ -100,7 +100,7 @@ def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
     if ours is None:
         return []
     try:
-        before = daemon_json.parse(ours.bytes_before, ours.path)
+        before = daemon_json.parse_config(ours.bytes_before, ours.path)
     except MachineError:
         # The recorded copy is broken, so the original is unknown.
         return []

@@ -13,7 +13,7 @@ from machinectl import url as engine_url
 from machinectl.doctor.check import failed, ok, unknown, unseen
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get
-from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parsed
+from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parse_object
 from machinectl.engine.sockets import connect_tcp, connect_unix, resolve_endpoint
 from machinectl.engine.tls import connect_tls, shown_certificate
 from machinectl.errors import MachineError, one_line
@@ -129,7 +129,7 @@ def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> Engine
     with dial(endpoint, Deadline(timeout)) as wire:
         asked = datetime.now(UTC)
         answer = get(wire, "/version")
-        known = parsed(answer.read(LONGEST_ANSWER))
+        known = parse_object(answer.read(LONGEST_ANSWER))
     date = answer.headers.get("Date")
     least, most = (one_line(str(known.get(key, "")), LONGEST_VERSION) for key in ("MinAPIVersion", "ApiVersion"))
     return replace(way, off=parsedate_to_datetime(date) - asked if date else None, least=least, most=most)

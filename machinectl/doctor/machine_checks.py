@@ -256,16 +256,16 @@ def logged_in_inside(
     try:
         asked = datetime.now(UTC)
         # Do not wait for another run on the host.
-        script = host_health.after(host_facts.command(engine_port(machine), patience=0), DATA)
-        said, fares = host_health.split(root.run(script, timeout=timeout * READS, check=False).stdout)
-        found = host_facts.parse(said)
+        script = host_health.with_health(host_facts.facts_command(engine_port(machine), patience=0), DATA)
+        said, fares = host_health.split_output(root.run(script, timeout=timeout * READS, check=False).stdout)
+        found = host_facts.parse_facts(said)
     except MachineError as exc:
         return Inside((*checks, unknown(HOST, f"not read: {exc.cause}", exc.hint)), shell)
     seen = Inside(checks, shell, found, off=host_condition.clock_off(found, asked))
     try:
         data = str(found.info.get("DockerRootDir") or DATA)
         if data != DATA:
-            fares = root.run(host_health.command(data), timeout=timeout * READS, check=False).stdout
-        return replace(seen, health=host_health.parse(fares))
+            fares = root.run(host_health.health_command(data), timeout=timeout * READS, check=False).stdout
+        return replace(seen, health=host_health.parse_health(fares))
     except MachineError as exc:
         return replace(seen, checks=(*checks, unknown(HOST, f"its condition was not read: {exc.cause}", exc.hint)))

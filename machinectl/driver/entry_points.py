@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 KEPT_IN = (".dist-info", ".egg-info")
 
 
-def origin(group: str, name: str) -> str:
+def find_origin(group: str, name: str) -> str:
     """Return the first match as `module:attribute`, "" if none."""
-    return next((found for path in lists() for known, found in entries(path, group) if known == name), "")
+    return next((found for path in entry_point_files() for known, found in entries(path, group) if known == name), "")
 
 
-def lists() -> Iterator[str]:
+def entry_point_files() -> Iterator[str]:
     for directory in sys.path:
         try:
             kept = [name for name in os.listdir(directory or os.curdir) if name.endswith(KEPT_IN)]

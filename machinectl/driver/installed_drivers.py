@@ -43,7 +43,7 @@ class Installed:
             ) from exc
 
 
-def packaged() -> Iterator[Installed]:
+def packaged_drivers() -> Iterator[Installed]:
     from importlib import metadata
 
     for package in metadata.distributions():
@@ -52,10 +52,12 @@ def packaged() -> Iterator[Installed]:
         except Exception:  # noqa: BLE001, S112 - skip only the broken package
             continue
         for each in found:
-            yield Installed(each.name, package.name, package.version, each.value, functools.partial(made, each.value))
+            yield Installed(
+                each.name, package.name, package.version, each.value, functools.partial(make_driver, each.value)
+            )
 
 
-def made(origin: str) -> object:
+def make_driver(origin: str) -> object:
     """Create a driver from an entry point, `module:attribute`."""
     module, _, attribute = origin.partition("[")[0].replace(" ", "").partition(":")
     found: Any = import_module(module)
@@ -63,7 +65,7 @@ def made(origin: str) -> object:
 
 
 # Functions that find drivers; the first driver of a name wins. They may raise any exception.
-FINDERS: list[Callable[[], Iterable[Installed]]] = [packaged]
+FINDERS: list[Callable[[], Iterable[Installed]]] = [packaged_drivers]
 
 
 def search() -> tuple[dict[str, Installed], list[DriverError]]:
@@ -99,7 +101,7 @@ def load(name: str) -> Driver:
     """Return the process's only driver of that name. Raises DriverError."""
     with loading:
         if name not in in_use:
-            in_use[name] = found_and_loaded(name)
+            in_use[name] = find_and_load(name)
         return in_use[name]
 
 
@@ -112,10 +114,10 @@ def close_all() -> None:
 atexit.register(close_all)
 
 
-def found_and_loaded(name: str) -> Driver:
+def find_and_load(name: str) -> Driver:
     # Finds nearly all drivers, without the slower finders.
-    if origin := entry_points.origin(GROUP, name):
-        return Installed(name, "", "", origin, functools.partial(made, origin)).load()
+    if origin := entry_points.find_origin(GROUP, name):
+        return Installed(name, "", "", origin, functools.partial(make_driver, origin)).load()
     found, failed = search()
     if name not in found:
         known = ", ".join(sorted(found)) or "no drivers"

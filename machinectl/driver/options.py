@@ -14,31 +14,34 @@ if TYPE_CHECKING:
     from machinectl.driver.contract import Option, OptionValue
 
 
-def typed(option: Option) -> str:
+def option_flag(option: Option) -> str:
     return f"--{option.name}-file" if option.secret else f"--{option.name}"
 
 
-def complete(driver: str, options: Sequence[Option], given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+def complete_options(
+    driver: str, options: Sequence[Option], given: Mapping[str, OptionValue]
+) -> dict[str, OptionValue]:
     """Return all options by name, with defaults. Raises UsageError for a missing option or a wrong choice."""
     values = {option.name: given.get(option.name, option.default) for option in options}
     for option in options:
-        check(driver, option, values[option.name])
+        check_option(driver, option, values[option.name])
     return values
 
 
-def check(driver: str, option: Option, value: OptionValue) -> None:
+def check_option(driver: str, option: Option, value: OptionValue) -> None:
     if option.required and value in ("", ()):
-        raise UsageError(f"Error: Driver {driver} needs {typed(option)}", f"machinectl create -d {driver} --help")
+        raise UsageError(f"Error: Driver {driver} needs {option_flag(option)}", f"machinectl create -d {driver} --help")
     for one in value if isinstance(value, tuple) else (value,):
         if option.choices and one not in (option.default, *option.choices):
             raise UsageError(
-                f"Error: {typed(option)} {one!r} is none of its choices", f"Choose one of: {', '.join(option.choices)}"
+                f"Error: {option_flag(option)} {one!r} is none of its choices",
+                f"Choose one of: {', '.join(option.choices)}",
             )
     if value != option.default:
-        judge(driver, option, value)
+        run_check(driver, option, value)
 
 
-def lasting(options: Sequence[Option], values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+def absolute_paths(options: Sequence[Option], values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     """Make paths absolute, for the record."""
     paths = {option.name for option in options if option.path}
     return {name: absolute(value) if name in paths else value for name, value in values.items()}
@@ -50,7 +53,7 @@ def absolute(value: OptionValue) -> OptionValue:
     return os.path.abspath(os.path.expanduser(value)) if value and isinstance(value, str) else value
 
 
-def judge(driver: str, option: Option, value: OptionValue) -> None:
+def run_check(driver: str, option: Option, value: OptionValue) -> None:
     """Call an option's check. Raises UsageError, or DriverError if the check fails."""
     try:
         if option.check:
@@ -60,6 +63,6 @@ def judge(driver: str, option: Option, value: OptionValue) -> None:
     except Exception as exc:
         # The check is third-party code.
         raise DriverError(
-            f'Driver "{driver}" fails in its check of {typed(option)}: {type(exc).__name__}',
+            f'Driver "{driver}" fails in its check of {option_flag(option)}: {type(exc).__name__}',
             "See where it comes from, and tell them: machinectl drivers",
         ) from exc

@@ -17,7 +17,7 @@ from machinectl import url as engine_url
 from machinectl.descriptors import fitting_jobs
 from machinectl.engine.connections import Connections
 from machinectl.engine.endpoint import Deadline
-from machinectl.engine.probe import Probe, failed, probe_by
+from machinectl.engine.probe import Probe, failed_probe, probe_by
 from machinectl.engine.sockets import resolve_endpoint
 from machinectl.state import State
 
@@ -234,7 +234,7 @@ class Asking:
             except StopIteration as end:
                 self._end(one, end.value)
             except Exception as exc:  # noqa: BLE001 - a bug with one host must not hide the others
-                self._end(one, failed(exc))
+                self._end(one, failed_probe(exc))
             else:
                 self._last_step = time.monotonic()
                 self._connections.call_back(wait.connecting, wait.seconds, partial(self._make_ready, one))

@@ -84,7 +84,7 @@ def request(
     `timeout` (seconds) applies to connecting, each sent chunk and the headers, not the answer's body. Raises
     EngineError or UsageError.
     """
-    check(method, path)
+    check_request(method, path)
     wire = dial(endpoint, Deadline(timeout))
     try:
         length = {} if body is None else {"Content-Length": str(len(body))}
@@ -120,7 +120,7 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
     return Wire(connect_tcp(endpoint, url, deadline), endpoint, deadline)
 
 
-def check(method: str, path: str) -> None:
+def check_request(method: str, path: str) -> None:
     if not (method.isascii() and method.isalpha()):
         raise UsageError(f"{method!r} is not an HTTP method", "Use GET, POST, PUT, DELETE or HEAD")
     if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:

@@ -71,13 +71,13 @@ def probe_by(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | Non
     """Probe an engine within a shared deadline. Never raises."""
     begun = time.monotonic()
     try:
-        found = ask(endpoint, deadline, question)
+        found = ask_engine(endpoint, deadline, question)
     except Exception as exc:  # noqa: BLE001 - a bug with one host must not hide the others
-        found = failed(exc)
+        found = failed_probe(exc)
     return replace(found, seconds=time.monotonic() - begun)
 
 
-def failed(exc: Exception) -> Probe:
+def failed_probe(exc: Exception) -> Probe:
     if not isinstance(exc, MachineError):
         return Probe(State.ERROR, error=one_line(f"Unexpected {type(exc).__name__}: {exc}"))
     state = exc.state if isinstance(exc, EngineError) else State.ERROR
@@ -85,24 +85,24 @@ def failed(exc: Exception) -> Probe:
     return Probe(state, error=one_line(exc.cause), hint=exc.hint, silent=silent)
 
 
-def ask(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) -> Probe:
+def ask_engine(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) -> Probe:
     """Return versions and the query's answer; with a query, versions come from the ping. Raises MachineError."""
     wire = dial(endpoint, deadline)
     try:
         ping = get(wire, "/_ping")
         if "Api-Version" not in ping.headers:
-            raise stranger(endpoint, ping)
+            raise not_an_engine(endpoint, ping)
         said = ping.read(LONGEST_ANSWER)
         if ping.status != OK:
-            raise refused(endpoint, ping, said)
+            raise error_answer(endpoint, ping, said)
         if ping.raw.will_close:
             wire.close()
             wire = dial(endpoint, deadline)
         known, told = {}, None
         if question:
-            told = answered(endpoint, get(wire, question.path), question.kind)
+            told = read_answer(endpoint, get(wire, question.path), question.kind)
         else:
-            known = parsed(get(wire, "/version").read(LONGEST_ANSWER))
+            known = parse_object(get(wire, "/version").read(LONGEST_ANSWER))
     finally:
         wire.close()
     # If an authorization plugin allows only the ping, /version fails.
@@ -114,11 +114,11 @@ def ask(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) ->
     return Probe(State.RUNNING, *versions, told=told, swarm=swarm)
 
 
-def answered(endpoint: Endpoint, response: Response, kind: type) -> Any:
+def read_answer(endpoint: Endpoint, response: Response, kind: type) -> Any:
     """Return the JSON answer. Raises EngineError."""
     said = response.read(LONGEST_TOLD)
     if response.failed:
-        raise refused(endpoint, response, said)
+        raise error_answer(endpoint, response, said)
     return json_answer(endpoint, said, kind)
 
 
@@ -133,14 +133,14 @@ def json_answer(endpoint: Endpoint, body: bytes, kind: type) -> Any:
     return value
 
 
-def refused(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
+def error_answer(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
     return EngineError(
-        f"The engine at {endpoint.peer} answers {response.status}: {message(said) or response.reason}",
+        f"The engine at {endpoint.peer} answers {response.status}: {error_message(said) or response.reason}",
         "Look at the engine's journal on its host: journalctl -u docker",
     )
 
 
-def stranger(endpoint: Endpoint, response: Response) -> EngineError:
+def not_an_engine(endpoint: Endpoint, response: Response) -> EngineError:
     found = f"{response.status} {response.reason}"
     headers = response.headers
     if response.status == PROXY_AUTHENTICATION or response.status in GATEWAYS or "Via" in headers:
@@ -152,11 +152,11 @@ def stranger(endpoint: Endpoint, response: Response) -> EngineError:
     return not_docker(endpoint, f"it answers {found}{server}")
 
 
-def message(body: bytes) -> str:
-    return str(parsed(body).get("message") or body.decode(errors="replace"))
+def error_message(body: bytes) -> str:
+    return str(parse_object(body).get("message") or body.decode(errors="replace"))
 
 
-def parsed(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes) -> dict[str, Any]:
     """Return a JSON object; {} for anything else."""
     try:
         value = json.loads(body)

@@ -55,7 +55,7 @@ class SSHWire(Wire):
     def late(self) -> EngineError:
         return EngineError(
             f"{self.endpoint.peer}: no engine has answered through ssh within {self.deadline}",
-            f"Try it by hand: {by_hand(self.endpoint)} {REMOTE_COMMAND}",
+            f"Try it by hand: {ssh_by_hand(self.endpoint)} {REMOTE_COMMAND}",
             State.TIMEOUT,
         )
 
@@ -65,7 +65,7 @@ class SSHWire(Wire):
         except subprocess.TimeoutExpired:
             status = None
         self.errors.seek(max(0, self.errors.seek(0, os.SEEK_END) - LONGEST_ERRORS))
-        return explained(self.endpoint, status, self.errors.read(LONGEST_ERRORS).decode(errors="replace"))
+        return explain_errors(self.endpoint, status, self.errors.read(LONGEST_ERRORS).decode(errors="replace"))
 
     def close(self) -> None:
         super().close()
@@ -84,7 +84,7 @@ def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWi
     try:
         with there:
             process = subprocess.Popen(
-                command(url, endpoint.ssh_options, deadline.remaining()),
+                dial_command(url, endpoint.ssh_options, deadline.remaining()),
                 stdin=there.fileno(),
                 stdout=there.fileno(),
                 stderr=errors,
@@ -98,33 +98,35 @@ def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWi
     return SSHWire(here, endpoint, deadline, process, errors)
 
 
-def command(url: EngineURL, options: Sequence[str], timeout: float | None) -> list[str]:
+def dial_command(url: EngineURL, options: Sequence[str], timeout: float | None) -> list[str]:
     """Return docker's ssh command, without prompts: ssh shares the terminal."""
     limit = ["-o", f"ConnectTimeout={math.ceil(timeout)}"] if timeout else []
     words = ["-o", "BatchMode=yes", *options, *limit, "-T"]
     return ssh_command(url.host, words, user=url.user, port=url.port, arguments=[REMOTE_COMMAND])
 
 
-def explained(endpoint: Endpoint, status: int | None, errors: str) -> EngineError:
+def explain_errors(endpoint: Endpoint, status: int | None, errors: str) -> EngineError:
     lines = [line for line in errors.splitlines() if line.strip()]
     said = one_line(lines[-1]) if lines else f"ssh ended with status {status}"
     text = errors.lower()
     for mark, state, hint in SAYINGS:
         if mark in text:
-            advice = hint.format(target=target(endpoint), ssh=by_hand(endpoint), accept=acceptance(endpoint, errors))
+            advice = hint.format(
+                target=ssh_target(endpoint), ssh=ssh_by_hand(endpoint), accept=acceptance(endpoint, errors)
+            )
             return EngineError(f"{endpoint.peer}: {said}", advice, state)
     if status == NOT_FOUND:
         return EngineError(
             f"{endpoint.peer}: there is no docker command ({said})", "Install the docker CLI on the host"
         )
-    return EngineError(f"{endpoint.peer}: {said}", f"Try it by hand: {by_hand(endpoint)} {REMOTE_COMMAND}")
+    return EngineError(f"{endpoint.peer}: {said}", f"Try it by hand: {ssh_by_hand(endpoint)} {REMOTE_COMMAND}")
 
 
-def by_hand(endpoint: Endpoint) -> str:
+def ssh_by_hand(endpoint: Endpoint) -> str:
     """Return the login command; behind a jump host, only machinectl ssh works."""
     if any(option.startswith("ProxyCommand=") for option in endpoint.ssh_options):
         return f"machinectl ssh {endpoint.name}"
-    return f"ssh {target(endpoint)}"
+    return f"ssh {ssh_target(endpoint)}"
 
 
 def acceptance(endpoint: Endpoint, errors: str) -> str:
@@ -133,10 +135,10 @@ def acceptance(endpoint: Endpoint, errors: str) -> str:
     name, file = CHANGED_NAME.search(errors), CHANGED_FILE.search(errors)
     where = ["-f", file[1]] if file else []
     forget = shlex.join(["ssh-keygen", *where, "-R", name[1] if name else engine_url.parse_url(endpoint.url).host])
-    return f"If the host was reinstalled: {forget}, then {by_hand(endpoint)}"
+    return f"If the host was reinstalled: {forget}, then {ssh_by_hand(endpoint)}"
 
 
-def target(endpoint: Endpoint) -> str:
+def ssh_target(endpoint: Endpoint) -> str:
     """Return the host as ssh arguments."""
     url = engine_url.parse_url(endpoint.url)
     return (f"-p {url.port} " if url.port else "") + (f"{url.user}@" if url.user else "") + url.host

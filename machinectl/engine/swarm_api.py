@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import request
-from machinectl.engine.probe import EngineQuery, json_answer, message
+from machinectl.engine.probe import EngineQuery, error_message, json_answer
 from machinectl.errors import one_line
 from machinectl.state import State
 
@@ -84,13 +84,13 @@ class Membership:
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Membership:
-        said = part(info, "Swarm")
+        said = member(info, "Swarm")
         return cls(
-            one_line(word(said, "LocalNodeState")),
+            one_line(text_of(said, "LocalNodeState")),
             identifier(said, "NodeID"),
             said.get("ControlAvailable") is True,
-            identifier(part(said, "Cluster"), "ID"),
-            one_line(word(said, "Error")),
+            identifier(member(said, "Cluster"), "ID"),
+            one_line(text_of(said, "Error")),
             info.get("LiveRestoreEnabled") is True,
         )
 
@@ -126,18 +126,22 @@ class Node:
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Node:
-        spec, manager, version = part(said, "Spec"), part(said, "ManagerStatus"), part(said, "Version").get("Index")
-        description, status = part(said, "Description"), part(said, "Status")
-        manages_at = one_line(word(manager, "Addr"))
+        spec, manager, version = (
+            member(said, "Spec"),
+            member(said, "ManagerStatus"),
+            member(said, "Version").get("Index"),
+        )
+        description, status = member(said, "Description"), member(said, "Status")
+        manages_at = one_line(text_of(manager, "Addr"))
         return cls(
             identifier(said, "ID"),
-            one_line(word(description, "Hostname")),
-            one_line(word(spec, "Role")),
-            one_line(word(spec, "Availability")),
-            one_line(word(status, "State")),
-            one_line(word(status, "Addr")) or host_of(manages_at),
-            one_line(word(part(description, "Engine"), "EngineVersion")),
-            one_line(word(manager, "Reachability")),
+            one_line(text_of(description, "Hostname")),
+            one_line(text_of(spec, "Role")),
+            one_line(text_of(spec, "Availability")),
+            one_line(text_of(status, "State")),
+            one_line(text_of(status, "Addr")) or host_of(manages_at),
+            one_line(text_of(member(description, "Engine"), "EngineVersion")),
+            one_line(text_of(manager, "Reachability")),
             manager.get("Leader") is True,
             manages_at,
             spec,
@@ -157,18 +161,18 @@ def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
     /info hangs on a manager without a leader: after a timeout, use the ping.
     """
     try:
-        return Membership.of(asked(endpoint, "GET", INFO.path, dict, timeout=timeout))
+        return Membership.of(call(endpoint, "GET", INFO.path, dict, timeout=timeout))
     except EngineError as exc:
         if exc.state is not State.TIMEOUT or exc.silent:
             raise
         with request(endpoint, "GET", "/_ping", timeout=timeout) as answer:
-            found = by_ping(answer.headers.get("Swarm", ""))
+            found = membership_by_ping(answer.headers.get("Swarm", ""))
         if not found.state:
             raise
         return found
 
 
-def by_ping(said: str) -> Membership:
+def membership_by_ping(said: str) -> Membership:
     state, _, role = one_line(said).partition("/")
     return Membership(state, manages=role == "manager")
 
@@ -180,25 +184,25 @@ def is_electing(said: str) -> bool:
 
 def nodes(endpoint: Endpoint, timeout: float = TIMEOUT) -> list[Node]:
     """Return all nodes. Raises Refusal if the engine is not a manager or has no leader."""
-    return [Node.of(each) for each in asked(endpoint, "GET", "/nodes", list, timeout=timeout) if isinstance(each, dict)]
+    return [Node.of(each) for each in call(endpoint, "GET", "/nodes", list, timeout=timeout) if isinstance(each, dict)]
 
 
 def node(endpoint: Endpoint, node_id: str) -> Node:
     """Return one node. Raises Refusal (404) if it is unknown."""
-    return Node.of(asked(endpoint, "GET", f"/nodes/{quote(node_id, safe='')}", dict))
+    return Node.of(call(endpoint, "GET", f"/nodes/{quote(node_id, safe='')}", dict))
 
 
 def tokens(endpoint: Endpoint) -> Tokens:
-    found = part(asked(endpoint, "GET", "/swarm", dict), "JoinTokens")
-    return Tokens(word(found, "Worker"), word(found, "Manager"))
+    found = member(call(endpoint, "GET", "/swarm", dict), "JoinTokens")
+    return Tokens(text_of(found, "Worker"), text_of(found, "Manager"))
 
 
-def init(endpoint: Endpoint, advertised: str) -> None:
+def init_swarm(endpoint: Endpoint, advertised: str) -> None:
     """Create a swarm; nodes reach it at `advertised`."""
-    told(endpoint, "/swarm/init", {"ListenAddr": LISTEN, "AdvertiseAddr": advertised})
+    post(endpoint, "/swarm/init", {"ListenAddr": LISTEN, "AdvertiseAddr": advertised})
 
 
-def join(endpoint: Endpoint, token: str, managers: Iterable[str], advertised: str) -> None:
+def join_swarm(endpoint: Endpoint, token: str, managers: Iterable[str], advertised: str) -> None:
     """Join the swarm of `managers` (host:port)."""
     wish = {
         "ListenAddr": LISTEN,
@@ -206,15 +210,15 @@ def join(endpoint: Endpoint, token: str, managers: Iterable[str], advertised: st
         "RemoteAddrs": list(managers),
         "JoinToken": token,
     }
-    told(endpoint, "/swarm/join", wish, secret=token)
+    post(endpoint, "/swarm/join", wish, secret=token)
 
 
-def leave(endpoint: Endpoint, *, force: bool = False) -> None:
+def leave_swarm(endpoint: Endpoint, *, force: bool = False) -> None:
     """Leave the swarm; a manager needs `force`."""
-    told(endpoint, f"/swarm/leave?force={int(force)}")
+    post(endpoint, f"/swarm/leave?force={int(force)}")
 
 
-def update(endpoint: Endpoint, node_id: str, **changes: str) -> None:
+def update_node(endpoint: Endpoint, node_id: str, **changes: str) -> None:
     """Change a node's `Availability` (active, pause, drain) or `Role`. Retries after concurrent updates."""
     for attempt in range(3):
         there = node(endpoint, node_id)
@@ -222,7 +226,7 @@ def update(endpoint: Endpoint, node_id: str, **changes: str) -> None:
         if wish == there.spec:
             return
         try:
-            told(endpoint, f"/nodes/{quote(node_id, safe='')}/update?version={there.version}", wish)
+            post(endpoint, f"/nodes/{quote(node_id, safe='')}/update?version={there.version}", wish)
         except Refusal as exc:
             if "out of sequence" not in exc.cause or attempt == 2:  # noqa: PLR2004 - the last attempt
                 raise
@@ -230,31 +234,31 @@ def update(endpoint: Endpoint, node_id: str, **changes: str) -> None:
             return
 
 
-def remove(endpoint: Endpoint, node_id: str, *, force: bool = False) -> None:
+def remove_node(endpoint: Endpoint, node_id: str, *, force: bool = False) -> None:
     """Remove a node; needs `force` unless it is down."""
-    asked(endpoint, "DELETE", f"/nodes/{quote(node_id, safe='')}?force={int(force)}")
+    call(endpoint, "DELETE", f"/nodes/{quote(node_id, safe='')}?force={int(force)}")
 
 
-def starting(endpoint: Endpoint) -> int:
+def count_starting(endpoint: Endpoint) -> int:
     """Return how many tasks should run but do not."""
     query = urlencode({"filters": json.dumps({"desired-state": ["running"]})})
-    found = asked(endpoint, "GET", f"/tasks?{query}", list)
-    return sum(word(part(each, "Status"), "State") != "running" for each in found)
+    found = call(endpoint, "GET", f"/tasks?{query}", list)
+    return sum(text_of(member(each, "Status"), "State") != "running" for each in found)
 
 
-def tasks(endpoint: Endpoint, node_id: str) -> int:
+def count_tasks(endpoint: Endpoint, node_id: str) -> int:
     """Return how many service tasks run on a node."""
     query = urlencode({"filters": json.dumps({"node": [node_id]})})
-    found = asked(endpoint, "GET", f"/tasks?{query}", list)
-    return sum(word(part(each, "Status"), "State") not in ENDED for each in found if isinstance(each, dict))
+    found = call(endpoint, "GET", f"/tasks?{query}", list)
+    return sum(text_of(member(each, "Status"), "State") not in ENDED for each in found if isinstance(each, dict))
 
 
-def told(endpoint: Endpoint, path: str, wish: Mapping[str, Any] | None = None, *, secret: str = "") -> None:
+def post(endpoint: Endpoint, path: str, wish: Mapping[str, Any] | None = None, *, secret: str = "") -> None:
     body = None if wish is None else json.dumps(wish).encode()
-    asked(endpoint, "POST", path, body=body, timeout=PATIENCE, secret=secret)
+    call(endpoint, "POST", path, body=body, timeout=PATIENCE, secret=secret)
 
 
-def asked(
+def call(
     endpoint: Endpoint,
     method: str,
     path: str,
@@ -270,7 +274,7 @@ def asked(
         answer.wire.deadline = Deadline(timeout)
         said = answer.read(LONGEST_ANSWER)
     if answer.failed:
-        why = message(said) or answer.reason
+        why = error_message(said) or answer.reason
         raise Refusal(answer.status, f"The engine at {endpoint.peer} says: {without(why, secret)}")
     return None if kind is None else json_answer(endpoint, said, kind)
 
@@ -279,13 +283,13 @@ def without(text: str, secret: str) -> str:
     return text.replace(secret, "…") if secret else text
 
 
-def part(said: Any, key: str) -> dict[str, Any]:
+def member(said: Any, key: str) -> dict[str, Any]:
     """Return a nested object, or {}."""
     found = said.get(key) if isinstance(said, dict) else None
     return found if isinstance(found, dict) else {}
 
 
-def word(said: Any, key: str) -> str:
+def text_of(said: Any, key: str) -> str:
     """Return a string member, or ""."""
     found = said.get(key) if isinstance(said, dict) else None
     return found if isinstance(found, str) else ""
@@ -297,5 +301,5 @@ def host_of(address: str) -> str:
 
 def identifier(said: Any, key: str) -> str:
     """Return a valid ID member, or ""."""
-    found = word(said, key)
+    found = text_of(said, key)
     return found if ID.fullmatch(found) else ""

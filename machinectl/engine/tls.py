@@ -42,7 +42,7 @@ class TLSWire(Wire):
         # OpenSSL 3's errors for an early close.
         if exc.library == "SYS" or isinstance(exc, ssl.SSLEOFError):
             return self.silence()
-        return refused(self.endpoint, exc)
+        return tls_error(self.endpoint, exc)
 
     def silence(self) -> EngineError:
         return EngineError(
@@ -57,9 +57,9 @@ def connect_tls(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWi
         return handshake(context, endpoint, url, deadline)
     except ssl.SSLCertVerificationError as exc:
         names = names_shown(context, endpoint, url, deadline) if exc.verify_code in OTHER_NAMES else []
-        raise distrusted(endpoint, url.host, exc, names) from exc
+        raise untrusted(endpoint, url.host, exc, names) from exc
     except ssl.SSLError as exc:
-        raise refused(endpoint, exc) from exc
+        raise tls_error(endpoint, exc) from exc
 
 
 def handshake(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWire:
@@ -111,42 +111,42 @@ def client_context(endpoint: Endpoint) -> ssl.SSLContext:
     there = [file for file in (CA, CERTIFICATE, KEY) if os.path.lexists(os.path.join(directory, file))]
     if not there:
         raise EngineError(f"There are no certificates in {directory}", import_hint(endpoint))
-    ca = pem(endpoint, CA, "CERTIFICATE")
+    ca = read_pem(endpoint, CA, "CERTIFICATE")
     try:
         context.load_verify_locations(cadata=ca)
     except ssl.SSLError as exc:
-        raise unusable(endpoint, CA, "is damaged") from exc
+        raise unusable_file(endpoint, CA, "is damaged") from exc
     if there != [CA]:
         load_client(context, endpoint)
     return context
 
 
 def load_client(context: ssl.SSLContext, endpoint: Endpoint) -> None:
-    pem(endpoint, CERTIFICATE, "CERTIFICATE")
-    if "ENCRYPTED" in pem(endpoint, KEY, "PRIVATE KEY"):
-        raise unusable(endpoint, KEY, "is encrypted with a passphrase, which docker cannot ask for")
+    read_pem(endpoint, CERTIFICATE, "CERTIFICATE")
+    if "ENCRYPTED" in read_pem(endpoint, KEY, "PRIVATE KEY"):
+        raise unusable_file(endpoint, KEY, "is encrypted with a passphrase, which docker cannot ask for")
     try:
         context.load_cert_chain(*(os.path.join(endpoint.cert_dir, file) for file in (CERTIFICATE, KEY)))
     except ssl.SSLError as exc:
         if exc.reason == "KEY_VALUES_MISMATCH":
-            raise unusable(endpoint, KEY, f"does not belong to {CERTIFICATE}") from exc
+            raise unusable_file(endpoint, KEY, f"does not belong to {CERTIFICATE}") from exc
         if exc.reason and exc.reason.endswith("TOO_SMALL"):
-            raise unusable(endpoint, CERTIFICATE, "has a key that is too short to be safe") from exc
-        raise unusable(endpoint, f"{CERTIFICATE} or {KEY}", "is damaged") from exc
+            raise unusable_file(endpoint, CERTIFICATE, "has a key that is too short to be safe") from exc
+        raise unusable_file(endpoint, f"{CERTIFICATE} or {KEY}", "is damaged") from exc
     except OSError as exc:
-        raise unusable(endpoint, f"{CERTIFICATE} or {KEY}", f"cannot be read ({exc.strerror})") from exc
+        raise unusable_file(endpoint, f"{CERTIFICATE} or {KEY}", f"cannot be read ({exc.strerror})") from exc
 
 
-def pem(endpoint: Endpoint, file: str, kind: str) -> str:
+def read_pem(endpoint: Endpoint, file: str, kind: str) -> str:
     """Return a PEM file's text. Raises EngineError."""
     try:
         text = read_file(os.path.join(endpoint.cert_dir, file)).decode("ascii", "replace")
     except FileNotFoundError as exc:
-        raise unusable(endpoint, file, "is missing") from exc
+        raise unusable_file(endpoint, file, "is missing") from exc
     except OSError as exc:
-        raise unusable(endpoint, file, f"cannot be read ({exc.strerror})") from exc
+        raise unusable_file(endpoint, file, f"cannot be read ({exc.strerror})") from exc
     if f"{kind}-----" not in text:
-        raise unusable(endpoint, file, "is not a PEM certificate" if kind == "CERTIFICATE" else "is not a PEM key")
+        raise unusable_file(endpoint, file, "is not a PEM certificate" if kind == "CERTIFICATE" else "is not a PEM key")
     return text
 
 
@@ -180,7 +180,7 @@ def strangers_context() -> ssl.SSLContext:
     return context
 
 
-def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
+def untrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
     peer = endpoint.peer
     # Provisioning also makes certificates.
     makes = f"provision {endpoint.name}" if endpoint.takeover else f"certs create --out <DIR> --san {host}"
@@ -212,7 +212,7 @@ def distrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError,
     )
 
 
-def refused(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
+def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
     """Return the error for a TLS alert (RFC 8446 6) or a non-TLS answer."""
     peer, directory, reason = endpoint.peer, endpoint.cert_dir, exc.reason or ""
     shown = os.path.lexists(os.path.join(directory, CERTIFICATE))
@@ -277,7 +277,7 @@ def hung_up(endpoint: Endpoint) -> EngineError:
     )
 
 
-def unusable(endpoint: Endpoint, file: str, what: str) -> EngineError:
+def unusable_file(endpoint: Endpoint, file: str, what: str) -> EngineError:
     return EngineError(f"{file} in {endpoint.cert_dir} {what}", import_hint(endpoint))
 
 

@@ -54,20 +54,20 @@ def first_words(sock: socket.socket, seconds: float) -> bytes | None:
         return b""
 
 
-def in_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
+def ping_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
     """Ping in plain HTTP; None if the server speaks something else. Closes the connection."""
-    wire = Wire(sock, Endpoint(url_of(address, port)), deadline)
+    wire = Wire(sock, Endpoint(tcp_url(address, port)), deadline)
     with wire:
         try:
-            found = pinged(wire)
+            found = ping(wire)
         except MachineError:
             return None
     return found
 
 
-def in_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
+def ping_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
     """Ping in TLS; None if the server speaks something else. Closes the connection."""
-    endpoint = Endpoint(url_of(address, port), tls=True)
+    endpoint = Endpoint(tcp_url(address, port), tls=True)
     try:
         wire = secured_by(strangers_context(), sock, endpoint, engine_url.parse_url(endpoint.url), deadline)
     except ssl.SSLError as exc:
@@ -76,9 +76,9 @@ def in_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> 
     except (OSError, MachineError):
         return None
     with wire:
-        names = names_in(wire.sock.getpeercert(binary_form=True) or b"")
+        names = certificate_names(wire.sock.getpeercert(binary_form=True) or b"")
         try:
-            found = pinged(wire)
+            found = ping(wire)
         except EngineError as exc:
             asks = isinstance(exc.__cause__, ssl.SSLError) and wants_certificate(exc.__cause__)
             return Answer(tls=True, names=names, asks=asks)
@@ -87,7 +87,7 @@ def in_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> 
     return Answer(True, found.server, found.engine, found.welcome, names) if found else Answer(tls=True, names=names)
 
 
-def pinged(wire: Wire) -> Answer | None:
+def ping(wire: Wire) -> Answer | None:
     """Ping; None for a bare "bad request". Raises EngineError."""
     answer = get(wire, "/_ping")
     engine = "Api-Version" in answer.headers
@@ -97,7 +97,7 @@ def pinged(wire: Wire) -> Answer | None:
     return Answer(server=server or f"HTTP {answer.status}", engine=engine, welcome=answer.status == OK)
 
 
-def names_in(certificate: bytes) -> tuple[str, ...]:
+def certificate_names(certificate: bytes) -> tuple[str, ...]:
     """Return a DER certificate's names; () if unreadable."""
     from machinectl import certs
 
@@ -107,5 +107,5 @@ def names_in(certificate: bytes) -> tuple[str, ...]:
         return ()
 
 
-def url_of(address: str, port: int) -> str:
+def tcp_url(address: str, port: int) -> str:
     return str(engine_url.EngineURL("tcp", host=address, port=port))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url
 from machinectl.driver.installed_drivers import installed, load
-from machinectl.driver.options import judge, typed
+from machinectl.driver.options import option_flag, run_check
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines import create_options, engine_options, jump_hosts
 from machinectl.machines.create_options import (
@@ -198,7 +198,7 @@ def of_option(driver: str, option: Option) -> Key:
     if option.secret:
         text = f"{option.help} In a file{f', or else in ${option.variable}' if option.variable else ''}."
         # A check's error would show the secret.
-        return Key(typed(option).removeprefix("--"), Kind.TEXT, text, is_path=True, is_secret=True)
+        return Key(option_flag(option).removeprefix("--"), Kind.TEXT, text, is_path=True, is_secret=True)
     kind = {int: Kind.NUMBER, bool: Kind.SWITCH, tuple: Kind.TEXTS}.get(type(option.default), Kind.TEXT)
     return Key(
         option.name,
@@ -208,7 +208,7 @@ def of_option(driver: str, option: Option) -> Key:
         is_path=option.path,
         required=option.required,
         default=option.default,
-        check=partial(judge, driver, option) if option.check else None,
+        check=partial(run_check, driver, option) if option.check else None,
     )
 
 

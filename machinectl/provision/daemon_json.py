@@ -48,7 +48,7 @@ TEXTS = {
 STRUCTURES = {"add-runtime", "default-address-pool", "default-ulimit"}
 
 
-def parse(text: bytes | None, path: str) -> dict[str, Any]:
+def parse_config(text: bytes | None, path: str) -> dict[str, Any]:
     """Parse daemon.json; {} if missing or empty. Raises CheckFailed."""
     see = f"Fix it on the host, then check it as root: dockerd --validate --config-file {shlex.quote(path)}"
     try:
@@ -106,7 +106,7 @@ def labelled(there: Any, labels: Mapping[str, str]) -> list[Any]:
     return [*found, *(f"{key}={value}" for key, value in left.items())]
 
 
-def key_of(flag: str) -> str:
+def config_key(flag: str) -> str:
     return LISTS.get(flag) or MAPS.get(flag) or flag
 
 
@@ -119,7 +119,7 @@ def option_keys(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, An
         if not flag or flag in STRUCTURES or ours:
             why = "machinectl sets it" if ours else "its value is a structure"
             raise UsageError(f"--engine-opt {option!r} cannot be used: {why}", "Set it in the host's daemon.json")
-        key = key_of(flag)
+        key = config_key(flag)
         if flag in LISTS:
             found[key] = extended(found.get(key, before.get(key)), [value])
         elif flag in MAPS:

@@ -113,7 +113,7 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
         return EngineDown(f"{cause}:\n{said}", hint)
     if result.status == 5:  # noqa: PLR2004 - apply.sh
         return not_written(said)
-    return interrupted(result) or MachineError(
+    return job_not_started(result) or MachineError(
         f"The work on the host was interrupted: {said}",
         "Run the same command again: it first restores what was left half done",
     )
@@ -133,7 +133,7 @@ def not_written(said: str) -> MachineError:
     )
 
 
-def interrupted(result: RemoteResult) -> MachineError | None:
+def job_not_started(result: RemoteResult) -> MachineError | None:
     """Return an error if launch.sh did not start the job."""
     if result.status == 75:  # noqa: PLR2004 - launch.sh
         return MachineError(f"Another run is at work on the host: {tail(result)}", "Wait for it to end, and try again")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError
 from machinectl.host_changes import PortOpened
-from machinectl.provision.decision import Decision, interrupted, tail
+from machinectl.provision.decision import Decision, job_not_started, tail
 from machinectl.provision.job import Job
 from machinectl.provision.target import NOTHING_SPECIAL
 
@@ -148,14 +148,14 @@ def remove_zone_file(zone: str) -> str:
 
 
 def not_closed(result: RemoteResult) -> MachineError:
-    return interrupted(result) or MachineError(
+    return job_not_started(result) or MachineError(
         f"The port could not be closed in the host's firewall: {tail(result)}",
         "Look for its rule on the host, and try again",
     )
 
 
 def not_opened(result: RemoteResult) -> MachineError:
-    return interrupted(result) or MachineError(
+    return job_not_started(result) or MachineError(
         f"The firewall could not be changed: {tail(result)}", "Open the port on the host"
     )
 

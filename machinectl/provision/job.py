@@ -126,7 +126,7 @@ class Activation:
 INSTALL_ONLY = Activation()
 
 
-def apply(
+def apply_job(
     files: list[NewFile],
     activation: Activation = INSTALL_ONLY,
     *,

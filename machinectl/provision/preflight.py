@@ -148,7 +148,7 @@ def check_second_engine(facts: Facts) -> None:
     for process in facts.processes:
         if process.uid != 0 or process.pid in facts.engines or cgroups.in_container(process.cgroup):
             continue
-        starter = cgroups.service(process.cgroup)
+        starter = cgroups.service_name(process.cgroup)
         who = f"{starter}, process {process.pid}" if starter else f"process {process.pid}"
         if not (facts.running and facts.engines):
             stop = f"systemctl stop {starter}; systemctl disable {starter}" if starter else f"kill {process.pid}"
@@ -203,7 +203,7 @@ def check_room(facts: Facts, _: Target) -> None:
         free = facts.free.get(directory, least)
         if free < least:
             raise CheckFailed(
-                f"The host's disk is full: {directory} has {size(free)} left, {size(least)} are needed",
+                f"The host's disk is full: {directory} has {format_kib(free)} left, {format_kib(least)} are needed",
                 f"Make room on the host: df -h {directory}",
             )
         most = FILES_TO_CONFIGURE if directory == "/etc" else FILES_TO_INSTALL
@@ -216,18 +216,18 @@ def check_room(facts: Facts, _: Target) -> None:
             )
 
 
-def size(kib: int) -> str:
+def format_kib(kib: int) -> str:
     return f"{kib >> 10} MB" if kib >= 1 << 10 else f"{kib} KB"
 
 
 def check_config(facts: Facts, target: Target) -> None:
-    before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
+    before = daemon_json.parse_config(facts.config.content if facts.config else None, facts.config_path)
     daemon_json.option_keys(target.options, before)
 
 
 def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     """Refuse TLS with a foreign CA, unless docker-machine or we set it up."""
-    before = daemon_json.parse(facts.config.content if facts.config else None, facts.config_path)
+    before = daemon_json.parse_config(facts.config.content if facts.config else None, facts.config_path)
     said = {key: str(before[key]) for key in TLS_KEYS if before.get(key)}
     if facts.unit:
         flags = docker_unit.all_flags(facts.unit, facts.environment, ours=True)

@@ -93,7 +93,7 @@ class Target:
         return f"tcp://{f'[{bind}]' if ':' in bind and not bind.startswith('[') else bind}:{self.port}"
 
 
-def recorded(target: Target, changes: Iterable[Change]) -> Target:
+def with_changes(target: Target, changes: Iterable[Change]) -> Target:
     known = tuple(changes)
     return replace(
         target,

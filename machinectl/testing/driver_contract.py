@@ -12,7 +12,7 @@ import pytest
 
 from machinectl.driver import Driver, Instance, MachineError, Option, Request, State, Where, parse_url
 from machinectl.driver.installed_drivers import installed
-from machinectl.driver.options import complete, typed
+from machinectl.driver.options import complete_options, option_flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,7 +81,7 @@ class DriverContract:
             for request in requests:
                 driver.check(request)
                 os.mkdir(request.directory)
-                made.append(create(driver, request))
+                made.append(create_machine(driver, request))
             yield made
         finally:
             for instance in made:
@@ -93,7 +93,7 @@ class DriverContract:
         return next(found for found in installed() if found.name == self.name).load()
 
     def request(self, driver: Driver, directory: Path, wish: Mapping[str, Any]) -> Request:
-        return Request(directory.name, str(directory), complete(self.name, driver.options(), wish))
+        return Request(directory.name, str(directory), complete_options(self.name, driver.options(), wish))
 
     def test_it_is_found(self) -> None:
         assert self.name in [found.name for found in installed()]
@@ -101,7 +101,7 @@ class DriverContract:
     def test_its_options_can_be_typed(self, driver: Driver) -> None:
         options = driver.options()
         assert all(isinstance(option, Option) for option in options)
-        assert len({typed(option) for option in options}) == len(options)
+        assert len({option_flag(option) for option in options}) == len(options)
         for option in options:
             assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", option.name)
             assert option.help.strip()
@@ -206,7 +206,7 @@ class DriverContract:
             counts = set()
             for state in self.cuts(request):
                 driver = self.another()
-                instance = create(driver, replace(request, state=state))
+                instance = create_machine(driver, replace(request, state=state))
                 counts.add(len(self.made() - before))
                 check_where(driver.where(instance))
                 driver.remove(instance)
@@ -245,7 +245,7 @@ class DriverContract:
     ) -> None:
         for request, instance in zip(requests, instances, strict=True):
             before = self.made()
-            again = create(driver, replace(request, state=instance.state))
+            again = create_machine(driver, replace(request, state=instance.state))
             assert self.made() == before
             driver.remove(again)
             driver.remove(again)
@@ -299,7 +299,7 @@ class DriverContract:
             check_where(driver.where(instance))
 
 
-def create(driver: Driver, request: Request) -> Instance:
+def create_machine(driver: Driver, request: Request) -> Instance:
     return Instance(request.name, request.directory, driver.create(request, lambda _: None))
 
 

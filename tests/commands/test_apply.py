@@ -717,7 +717,7 @@ def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_
         hosts = {name: {"url": store.read(name).url, "swarm": role} for name, role in roles.items()}
         file.write_text(json.dumps({"defaults": {"driver": "none", "no-tls": True}, "hosts": hosts}))
         assert applied("m1", "m2", "w1") == dict.fromkeys(("m1", "m2", "w1"), Did.CHANGED)
-        swarm_api.leave(endpoint_of(store.read("w1")), force=True)
+        swarm_api.leave_swarm(endpoint_of(store.read("w1")), force=True)
         swarms["m1"].answers = False
         others = ("m1", "m2", "w1")
         before = [store.read(name).dump() for name in others]

@@ -33,15 +33,15 @@ def test_a_familys_package_manager_installs_an_engine_and_takes_it_away(
     assert changed(bench.provision()) == []
     assert bench.host.snapshot() == snapshot
     with bench.root() as root:
-        host = host_facts.parse(root.run(host_facts.command(2376)).stdout)
+        host = host_facts.parse_facts(root.run(host_facts.facts_command(2376)).stdout)
         package = engine_package(bench.machine, host)
-        family = distributions.choose(host.os_release)
+        family = distributions.choose_distribution(host.os_release)
         # The version that is installed, and the newest in the repository, are written alike.
         assert PackageManager(family, {}).newest(root, package, "") == host.packages[package]
     bench.purge(purge_engine=True)
     assert bench.host.run("command -v dockerd", check=False).stdout == ""
     with bench.root() as root:
-        assert host_facts.parse(root.run(host_facts.command(2376)).stdout).packages == {}
+        assert host_facts.parse_facts(root.run(host_facts.facts_command(2376)).stdout).packages == {}
 
 
 def test_zypper_installs_the_version_asked_for_from_the_repositories_that_answer(

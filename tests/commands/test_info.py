@@ -15,7 +15,7 @@ from machinectl import certs
 from machinectl.cli.tables.detail_lines import info_text
 from machinectl.commands.info import Info
 from machinectl.machines.record import Machine
-from machinectl.provision.facts.vitals import DataDisk, Vitals, command, vitals
+from machinectl.provision.facts.vitals import DataDisk, Vitals, parse_vitals, vitals_command
 from machinectl.state import State
 from tests.support import servers
 from tests.support.hostile_engine import IN_JSON
@@ -198,8 +198,10 @@ class TestVitals:
         for shell in (["sh"], ["bash"], ["busybox", "sh"]):
             need(shell[0])
             for place in ("/var/lib", "/nonexistent/docker's root"):
-                done = subprocess.run([*shell, "-c", command(place)], capture_output=True, text=True, check=False)
-                found = vitals(done.stdout)
+                done = subprocess.run(
+                    [*shell, "-c", vitals_command(place)], capture_output=True, text=True, check=False
+                )
+                found = parse_vitals(done.stdout)
                 assert found.disk
                 assert found.disk.path == ("/" if "none" in place else place)
                 assert found.disk.total >= found.disk.used + found.disk.free > 0
@@ -210,12 +212,12 @@ class TestVitals:
     def test_its_lines_mean_bytes_seconds_and_loads(self) -> None:
         said = "disk 100 60 30 /var/lib/my docker\nload 0.10 1.20 2.00\nuptime 3600.55\navailable 2048\n"
         disk = DataDisk("/var/lib/my docker", 102400, 61440, 30720)
-        assert vitals(said) == Vitals(disk, (0.1, 1.2, 2.0), 3600.55, 2097152)
-        assert vitals("Welcome!\nload 1 2\nuptime x\ndisk 1 2 3\n") == Vitals()
+        assert parse_vitals(said) == Vitals(disk, (0.1, 1.2, 2.0), 3600.55, 2097152)
+        assert parse_vitals("Welcome!\nload 1 2\nuptime x\ndisk 1 2 3\n") == Vitals()
 
     @given(st.text() | st.lists(st.sampled_from(["disk", "load", "uptime", "9" * 400, "-1", "\n", "/"])).map(" ".join))
     def test_whatever_is_said_instead_is_understood_or_left_out(self, said: str) -> None:
-        one = Info(Machine("orion", "none"), state=State.RUNNING, host=vitals(said))
+        one = Info(Machine("orion", "none"), state=State.RUNNING, host=parse_vitals(said))
         assert info_text(one).startswith("Name:")
         json.dumps(one.fields(), allow_nan=False)
 

@@ -19,7 +19,7 @@ from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import Facts
 from machinectl.provision.job import Job
-from machinectl.provision.steps.distributions import ORDER, choose
+from machinectl.provision.steps.distributions import ORDER, choose_distribution
 from tests.support.quiet import Quiet
 from tests.support.runner import RecordedHost
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from machinectl.provision.steps.distributions import Distribution
 
-DEBIAN = choose({"ID": "debian"})
+DEBIAN = choose_distribution({"ID": "debian"})
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from machinectl.doctor.check import Verdict
 from machinectl.doctor.host_condition import Shell
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.provision.facts.health import FileSystem, Health, Memory
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, ServiceState, Sum, parse
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, ServiceState, Sum, parse_facts
 from machinectl.provision.steps.engine_config import CERTIFICATES, config_change, goal
 from machinectl.provision.target import Target
 
@@ -42,7 +42,7 @@ def identity() -> Identity:
 
 
 def recorded(name: str, **different: Any) -> Facts:
-    return replace(parse((FACTS / name).read_bytes()), **different)
+    return replace(parse_facts((FACTS / name).read_bytes()), **different)
 
 
 def target(**asked: Any) -> Target:

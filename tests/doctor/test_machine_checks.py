@@ -36,7 +36,7 @@ from machinectl.hosts.connection.login import Access
 from machinectl.machines.record import OPTIONAL, REQUIRED, Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.provision.facts.health import Health, Memory
-from machinectl.provision.facts.host_facts import parse
+from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.state import State
 from tests.support import hostile_engine, hostile_ssh, servers
 from tests.support.driver import StandIn
@@ -475,7 +475,7 @@ def test_whatever_a_record_holds_the_store_is_judged(record: dict[str, Any]) -> 
 
 def of_host_and_store(machine: Machine, store: Store) -> list[Check]:
     """What is judged of a machine where the host is one that answers."""
-    facts = parse((FACTS / "provisioned").read_bytes())
+    facts = parse_facts((FACTS / "provisioned").read_bytes())
     health = Health((), Memory(0, 0, 0, 0))
     inside = Inside((), Shell(machine.name), facts, health, timedelta())
     return [*kept_of(store, machine), *all_checks(machine, reach_engine(machine, 0.2), inside, "1.50")]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def test_they_are_those_that_importlib_finds() -> None:
     for found in metadata.entry_points(group=GROUP):
-        assert entry_points.origin(GROUP, found.name) == found.value
+        assert entry_points.find_origin(GROUP, found.name) == found.value
 
 
 def test_the_first_package_on_the_import_path_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,8 +29,8 @@ def test_the_first_package_on_the_import_path_counts(tmp_path: Path, monkeypatch
             f"[console_scripts]\nmine = x:no\n\n[{GROUP}]\n# none = x:No\nmine = {directory}:A.b\n[other]\nmine=x:no\n"
         )
         monkeypatch.syspath_prepend(str(tmp_path / directory))
-    assert entry_points.origin(GROUP, "mine") == "earlier:A.b"
-    assert entry_points.origin(GROUP, "nobodys") == ""
+    assert entry_points.find_origin(GROUP, "mine") == "earlier:A.b"
+    assert entry_points.find_origin(GROUP, "nobodys") == ""
 
 
 @given(st.text())

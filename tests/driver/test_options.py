@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.driver import Option, UsageError
-from machinectl.driver.options import complete, lasting, typed
+from machinectl.driver.options import absolute_paths, complete_options, option_flag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ OPTIONS = (
 
 
 def test_what_is_not_said_has_its_default() -> None:
-    assert complete("cloud", OPTIONS, {"cloud-token": "x", "cloud-cpus": 4}) == {
+    assert complete_options("cloud", OPTIONS, {"cloud-token": "x", "cloud-cpus": 4}) == {
         "cloud-region": "eu",
         "cloud-zone": ("a",),
         "cloud-cpus": 4,
@@ -35,20 +35,20 @@ def test_what_is_not_said_has_its_default() -> None:
 @pytest.mark.parametrize("given", [{"cloud-region": "mars"}, {"cloud-region": ""}, {"cloud-zone": ("a", "mars")}])
 def test_what_is_no_choice_is_refused_with_those_that_are(given: dict[str, str | tuple[str, ...]]) -> None:
     with pytest.raises(UsageError) as raised:
-        complete("cloud", OPTIONS, {"cloud-token": "x", **given})
+        complete_options("cloud", OPTIONS, {"cloud-token": "x", **given})
     assert "is none of its choices" in raised.value.cause
     assert raised.value.hint in {"Choose one of: eu, us", "Choose one of: a, b, c"}
 
 
 def test_what_is_needed_is_named_as_it_is_typed() -> None:
-    assert [typed(option) for option in OPTIONS[2:]] == ["--cloud-cpus", "--cloud-spot", "--cloud-token-file"]
+    assert [option_flag(option) for option in OPTIONS[2:]] == ["--cloud-cpus", "--cloud-spot", "--cloud-token-file"]
     with pytest.raises(UsageError, match="Driver cloud needs --cloud-token-file"):
-        complete("cloud", OPTIONS, {"cloud-token": ""})
+        complete_options("cloud", OPTIONS, {"cloud-token": ""})
 
 
 def test_a_number_and_a_flag_are_said_whatever_they_are() -> None:
     options = [Option("n", "A number.", 0, required=True), Option("f", "A flag.", default=False, required=True)]
-    assert complete("cloud", options, {"n": 0, "f": False}) == {"n": 0, "f": False}
+    assert complete_options("cloud", options, {"n": 0, "f": False}) == {"n": 0, "f": False}
 
 
 def refuse_odd(value: object) -> None:
@@ -58,18 +58,18 @@ def refuse_odd(value: object) -> None:
 
 def test_a_value_is_checked_as_its_option_says_and_a_default_needs_no_check() -> None:
     options = [Option("cloud-cpus", "How many.", 1, check=refuse_odd)]
-    assert complete("cloud", options, {"cloud-cpus": 4}) == {"cloud-cpus": 4}
-    assert complete("cloud", options, {}) == {"cloud-cpus": 1}
+    assert complete_options("cloud", options, {"cloud-cpus": 4}) == {"cloud-cpus": 4}
+    assert complete_options("cloud", options, {}) == {"cloud-cpus": 1}
     with pytest.raises(UsageError, match="--cloud-cpus 3 is odd"):
-        complete("cloud", options, {"cloud-cpus": 3})
+        complete_options("cloud", options, {"cloud-cpus": 3})
 
 
 def test_a_path_is_kept_as_one_from_wherever_it_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     options = [Option("key", "A key.", path=True), Option("lists", "", (), path=True), Option("name", "A name.")]
-    assert lasting(options, {"key": "id", "lists": ("a", "~/b", "/c"), "name": "id"}) == {
+    assert absolute_paths(options, {"key": "id", "lists": ("a", "~/b", "/c"), "name": "id"}) == {
         "key": str(tmp_path / "id"),
         "lists": (str(tmp_path / "a"), os.path.expanduser("~/b"), "/c"),
         "name": "id",
     }
-    assert lasting(options, {"key": "", "lists": ()}) == {"key": "", "lists": ()}
+    assert absolute_paths(options, {"key": "", "lists": ()}) == {"key": "", "lists": ()}

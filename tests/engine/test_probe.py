@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from machinectl import certs, engine
 from machinectl.commands.api import api
 from machinectl.engine import Endpoint, EngineError, Probe
-from machinectl.engine.ssh_dial import command, explained
+from machinectl.engine.ssh_dial import dial_command, explain_errors
 from machinectl.errors import UsageError, one_line
 from machinectl.machines.record import Machine
 from machinectl.state import State
@@ -803,12 +803,12 @@ DIAL_STDIO = "failed to open the raw stream connection: dial unix /var/run/docke
 class TestOverSSH:
     def test_the_command_is_the_docker_clis_own_and_asks_nothing(self) -> None:
         url = parse_url("ssh://ops@192.168.0.29:2222")
-        assert " ".join(command(url, ["-i", "/key"], 9.5)) == (
+        assert " ".join(dial_command(url, ["-i", "/key"], 9.5)) == (
             "ssh -o BatchMode=yes -i /key -o ConnectTimeout=10 -T -l ops -p 2222 192.168.0.29 docker system dial-stdio"
         )
 
     def test_the_command_leaves_to_ssh_what_the_url_does_not_say(self) -> None:
-        assert command(parse_url("ssh://orion"), [], None)[3:] == ["-T", "orion", "docker system dial-stdio"]
+        assert dial_command(parse_url("ssh://orion"), [], None)[3:] == ["-T", "orion", "docker system dial-stdio"]
 
     @pytest.mark.parametrize(
         ("said", "state", "hint"),
@@ -827,7 +827,7 @@ class TestOverSSH:
         ],
     )
     def test_what_ssh_says_is_explained(self, said: str, state: State, hint: str) -> None:
-        error = explained(Endpoint("ssh://ops@orion:2222"), 255, f"debug\n{said}\n\n")
+        error = explain_errors(Endpoint("ssh://ops@orion:2222"), 255, f"debug\n{said}\n\n")
         assert error.state is state
         assert error.cause == f"ssh://ops@orion:2222: {said.splitlines()[-1]}"
         assert hint in error.hint

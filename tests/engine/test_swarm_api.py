@@ -80,7 +80,7 @@ def test_who_does_not_finish_is_not_waited_for(behaviour: Behaviour) -> None:
 def test_a_refusal_is_told_in_the_engines_words_on_one_line() -> None:
     said = json.dumps({"message": "no\x1b[2J way\nto it"}).encode()
     with serving(replying(said, status="503 Service Unavailable")) as port, pytest.raises(Refusal) as refused:
-        swarm_api.leave(at(port))
+        swarm_api.leave_swarm(at(port))
     assert refused.value.status == 503
     assert refused.value.cause.endswith("says: no [2J way to it")
 
@@ -89,7 +89,7 @@ def test_a_token_is_in_no_error_and_no_repr() -> None:
     token = "SWMTKN-1-secret"
     said = json.dumps({"message": f"{token} is expired"}).encode()
     with serving(replying(said, status="500 Internal Server Error")) as port, pytest.raises(Refusal) as refused:
-        swarm_api.join(at(port), token, ["192.0.2.1:2377"], "192.0.2.2")
+        swarm_api.join_swarm(at(port), token, ["192.0.2.1:2377"], "192.0.2.2")
     assert token not in f"{refused.value!r} {refused.value.cause} {refused.value.hint}"
     assert token not in repr(swarm_api.Tokens(token, token))
 
@@ -123,4 +123,4 @@ def test_an_engine_that_is_slow_and_does_not_say_what_it_is_has_not_said_that_it
     [("active/manager", "manager"), ("active/worker", "worker"), ("inactive", ""), ("", ""), ("pending", "worker")],
 )
 def test_what_a_ping_says(said: str, role: str) -> None:
-    assert swarm_api.by_ping(said).role == role
+    assert swarm_api.membership_by_ping(said).role == role

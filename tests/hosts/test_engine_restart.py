@@ -16,7 +16,7 @@ from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Machine
-from machinectl.provision.facts.host_facts import parse
+from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.provision.target import Allowed
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -140,7 +140,7 @@ def test_what_somebody_wrote_since_the_engine_was_started_is_told_and_what_we_wr
     console = Quiet()
     ready(store, machine, host, console)
     assert "was changed since the engine was started" in console.warnings[0]
-    config = parse(host.facts).config
+    config = parse_facts(host.facts).config
     assert config
     with store.writing(machine.name) as held:
         written = hashlib.sha256(config.content).hexdigest()

@@ -18,7 +18,7 @@ from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import host_facts
-from machinectl.provision.job import Activation, NewFile, apply
+from machinectl.provision.job import Activation, NewFile, apply_job
 from machinectl.provision.target import Allowed
 from tests.support.quiet import Quiet
 from tests.support.runner import RecordedHost
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def recorded(name: str) -> host_facts.Facts:
-    return host_facts.parse(RecordedHost(name).facts)
+    return host_facts.parse_facts(RecordedHost(name).facts)
 
 
 def test_system_engine_containers_and_firewall_are_told() -> None:
@@ -46,12 +46,16 @@ def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:
     text = {"proxies": "http://ann:se@cret@proxy:3128", "tlsverify": True, "log-opts": {"splunk-token": "secret"}}
     new = json.dumps(text, indent=4).encode()
     files = [NewFile("/etc/docker/machinectl/ca.pem", "644", b"CA"), NewFile(host.config_path, "644", new)]
-    told = config_diff(host, Decision("t", (), apply(files, Activation("restart"), init="systemd"), host, not_applied))
+    told = config_diff(
+        host, Decision("t", (), apply_job(files, Activation("restart"), init="systemd"), host, not_applied)
+    )
     assert '+    "tlsverify": true,' in told
     assert "cret" not in "".join(told)
     assert '+    "proxies": "http://ann:***@proxy:3128",' in told
     assert (
-        config_diff(host, Decision("t", (), apply(files[:1], Activation("restart"), init="systemd"), host, not_applied))
+        config_diff(
+            host, Decision("t", (), apply_job(files[:1], Activation("restart"), init="systemd"), host, not_applied)
+        )
         == ()
     )
 

@@ -15,7 +15,7 @@ from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.swarm_formation import swarm_join
 from machinectl.machines.record import Machine
-from machinectl.provision.facts.host_facts import parse
+from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -85,7 +85,7 @@ def test_who_breaks_it_off_is_told_what_turns_live_restore_on_again(store: Store
     ],
 )
 def test_the_ports_that_a_firewall_keeps_other_nodes_from(rules: dict[str, str], blocked: list[str]) -> None:
-    there = replace(parse(RecordedHost("docker").facts), firewalls=rules)
+    there = replace(parse_facts(RecordedHost("docker").facts), firewalls=rules)
     assert swarm_join.closed_ports(there) == blocked
 
 

@@ -179,7 +179,7 @@ def test_a_rule_of_the_firewall_that_is_gone_already_keeps_nothing_from_being_un
     if variant == "iptables":
         bench.host.run("iptables -A INPUT -p tcp --dport 2376 -j REJECT --reject-with tcp-reset")
     with bench.root() as root:
-        rule = firewall.blocking(host_facts.parse(root.run(host_facts.command(2376)).stdout), 2376)
+        rule = firewall.blocking(host_facts.parse_facts(root.run(host_facts.facts_command(2376)).stdout), 2376)
     assert rule
     assert rule.firewall == variant
     before = bench.host.snapshot()["firewall"]

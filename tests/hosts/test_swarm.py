@@ -27,7 +27,7 @@ from machinectl.hosts.swarm_formation.swarm_join import Joining, Leaving, addres
 from machinectl.hosts.swarm_formation.swarm_roles import Roles, begin_swarm
 from machinectl.machines.record import Machine
 from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
-from machinectl.provision.facts.host_facts import Facts, parse
+from machinectl.provision.facts.host_facts import Facts, parse_facts
 from machinectl.provision.target import NOTHING_SPECIAL
 from tests.support.quiet import Quiet
 from tests.support.runner import FACTS
@@ -160,7 +160,7 @@ def test_a_node_of_another_swarm_stays_one_and_the_others_join(store: Store, swa
 
 
 def test_who_is_to_be_a_worker_gets_nobody_by_calling_itself_a_manager(store: Store, swarms: Swarms) -> None:
-    api.init(endpoint_of(store.read("w1")), "192.0.2.66")
+    api.init_swarm(endpoint_of(store.read("w1")), "192.0.2.66")
     with pytest.raises(MachineError, match="w1: in a swarm already"):
         list(Roles({"m1": "manager", "w1": "worker", "w2": "worker"}).form(store, Quiet(), JOINING))
     assert not swarms["m1"].is_in
@@ -175,7 +175,7 @@ def test_no_token_is_kept_or_told(store: Store, whole: Swarms) -> None:
 def test_what_an_engine_says_of_a_token_is_told_without_it(store: Store, swarms: Swarms) -> None:
     where = endpoint_of(store.read("w1"))
     with pytest.raises(api.Refusal) as refused:
-        api.join(where, "SWMTKN-1-nowhere-worker", ["192.0.2.1:2377"], "192.0.2.9")
+        api.join_swarm(where, "SWMTKN-1-nowhere-worker", ["192.0.2.1:2377"], "192.0.2.9")
     assert "invalid join token …" in refused.value.cause
     assert "SWMTKN" not in refused.value.cause + refused.value.hint
     assert not swarms["w1"].is_in
@@ -445,7 +445,7 @@ def test_the_address_of_a_machine_is_advertised() -> None:
 
 def node_host(node_id: str) -> Facts:
     """A host that was read in the lab, whose engine is a node of that ID."""
-    host = parse((FACTS / "swarm-node").read_bytes())
+    host = parse_facts((FACTS / "swarm-node").read_bytes())
     return replace(host, info={**host.info, "SwarmNode": node_id})
 
 
@@ -572,7 +572,7 @@ def test_a_host_that_joined_its_swarm_again_by_hand_is_its_new_node(store: Store
 
 def test_a_role_is_what_another_manager_says_also_of_a_manager(store: Store, whole: Swarms) -> None:
     """It was made a worker by hand, and its engine does not say so."""
-    api.update(endpoint_of(store.read("m1")), "node-m3", Role="worker")
+    api.update_node(endpoint_of(store.read("m1")), "node-m3", Role="worker")
     whole["m3"].lies = True
     [found] = swarm_status(store, Quiet(), [], 5)
     assert (recorded(store, "m3").role, found.quorum.managers) == ("worker", 2)
@@ -655,8 +655,8 @@ def test_who_is_killed_while_a_machine_begins_a_swarm_is_believed_by_the_next_co
         really(where, address)
         raise KeyboardInterrupt
 
-    really = api.init
-    monkeypatch.setattr(api, "init", killed)
+    really = api.init_swarm
+    monkeypatch.setattr(api, "init_swarm", killed)
     with pytest.raises(KeyboardInterrupt):
         list(begin_swarm(store, Quiet(), "m1", JOINING))
     assert membership_of(store, "m1") == "joining"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.driver import Request, write_private_file
-from machinectl.driver.options import complete
+from machinectl.driver.options import complete_options
 from tests.lab.place import RUN
 from tests.lab_driver import LabDriver
 from tests.support.dying import die_at
@@ -26,7 +26,7 @@ def request(driver: Driver, directory: Path) -> Request:
     """A host of the lab that the environment names, as it was left where its state is on record."""
     given: dict[str, OptionValue] = {"lab-number": int(os.environ["LAB_NUMBER"]), "lab-token": os.environ["LAB_TOKEN"]}
     record = directory / "state"
-    options = complete("lab", driver.options(), given)
+    options = complete_options("lab", driver.options(), given)
     return Request("box", str(directory), options, state=record.read_text() if record.exists() else "")
 
 

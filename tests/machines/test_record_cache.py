@@ -40,7 +40,7 @@ def test_nothing_of_a_record_of_0_1_is_lost_where_it_is_written_anew() -> None:
 
 
 def test_what_0_1_did_on_a_host_is_undone_by_its_record() -> None:
-    host = host_facts.parse((HOSTS / "provisioned-by-0.1").read_bytes())
+    host = host_facts.parse_facts((HOSTS / "provisioned-by-0.1").read_bytes())
     changes = orion().changes
     [config] = of_kind(changes, ConfigMerged)
     [taken_out, *_] = undo(host, changes, purge_engine=False)

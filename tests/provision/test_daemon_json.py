@@ -33,7 +33,9 @@ ours = st.dictionaries(st.sampled_from(["hosts", "tlsverify", "live-restore", "l
 @settings(max_examples=80)
 def test_other_keys_stay_as_they_were_and_where_they_were(there: dict[str, Any], our: dict[str, Any]) -> None:
     text = daemon_json.dump(there, None)
-    after = daemon_json.parse(daemon_json.dump(daemon_json.with_ours(daemon_json.parse(text, "f"), our), text), "f")
+    after = daemon_json.parse_config(
+        daemon_json.dump(daemon_json.with_ours(daemon_json.parse_config(text, "f"), our), text), "f"
+    )
     others = [key for key in there if key not in our]
     assert [key for key in after if key not in our] == others
     assert [after[key] for key in others] == [there[key] for key in others]
@@ -62,13 +64,13 @@ def test_a_file_keeps_its_indentation() -> None:
 
 @pytest.mark.parametrize("text", [None, b"", b" \n", b"{}", b"\xef\xbb\xbf{}"])
 def test_what_dockerd_takes_for_no_configuration_is_none(text: bytes | None) -> None:
-    assert daemon_json.parse(text.strip() if text else text, "f") == {}
+    assert daemon_json.parse_config(text.strip() if text else text, "f") == {}
 
 
 @pytest.mark.parametrize("text", [b"{", b"[]", b'{"a": }', b"\xff\xfe", b"null", b"[" * 100_000])
 def test_what_is_not_a_json_object_is_refused_by_its_name(text: bytes) -> None:
     with pytest.raises(CheckFailed, match=r"/etc/docker/daemon\.json"):
-        daemon_json.parse(text, "/etc/docker/daemon.json")
+        daemon_json.parse_config(text, "/etc/docker/daemon.json")
 
 
 def test_what_says_where_it_is_broken_can_be_typed_on_the_host(tmp_path: Path) -> None:
@@ -76,7 +78,7 @@ def test_what_says_where_it_is_broken_can_be_typed_on_the_host(tmp_path: Path) -
     path = tmp_path / "daemon json"
     path.write_text('{"a": }')
     with pytest.raises(CheckFailed) as refused:
-        daemon_json.parse(path.read_bytes(), str(path))
+        daemon_json.parse_config(path.read_bytes(), str(path))
     command = shlex.split(refused.value.hint.rpartition(": ")[2])
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "invalid character" in done.stderr) == (1, True)
@@ -136,4 +138,4 @@ def test_a_value_is_json_whatever_it_holds(text: str) -> None:
 
 def test_half_a_surrogate_pair_is_written_as_it_was_read() -> None:
     text = b'{"data-root": "/\\ud800"}'
-    assert daemon_json.dump(daemon_json.parse(text, "x"), text) == b'{\n    "data-root": "/\\ud800"\n}\n'
+    assert daemon_json.dump(daemon_json.parse_config(text, "x"), text) == b'{\n    "data-root": "/\\ud800"\n}\n'

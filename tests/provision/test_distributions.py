@@ -18,7 +18,7 @@ from machinectl.provision.steps.distributions import (
     Pacman,
     RedHat,
     Zypper,
-    choose,
+    choose_distribution,
 )
 
 RECORDED = Path(__file__).with_name("osrelease")
@@ -52,7 +52,7 @@ def recorded(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_system_belongs_to_its_family(name: str) -> None:
-    assert type(choose(recorded(name))) is FAMILIES[name]
+    assert type(choose_distribution(recorded(name))) is FAMILIES[name]
 
 
 def test_every_recorded_system_is_tried() -> None:
@@ -61,7 +61,7 @@ def test_every_recorded_system_is_tried() -> None:
 
 def test_an_unknown_system_is_told_what_was_read_and_what_can_be_done() -> None:
     with pytest.raises(CheckFailed) as raised:
-        choose(recorded("nixos-24.05"))
+        choose_distribution(recorded("nixos-24.05"))
     assert "ID=nixos" in raised.value.cause
     assert "--os" in raised.value.hint
     assert "--engine-install none" in raised.value.hint
@@ -69,18 +69,18 @@ def test_an_unknown_system_is_told_what_was_read_and_what_can_be_done() -> None:
 
 def test_a_system_without_os_release_says_that_nothing_was_read() -> None:
     with pytest.raises(CheckFailed, match="says nothing"):
-        choose({})
+        choose_distribution({})
 
 
 def test_the_family_that_was_given_counts_more_than_what_was_read() -> None:
-    assert type(choose(recorded("nixos-24.05"), "debian")) is Apt
+    assert type(choose_distribution(recorded("nixos-24.05"), "debian")) is Apt
     with pytest.raises(CheckFailed, match="--os beos"):
-        choose(recorded("debian-13"), "beos")
+        choose_distribution(recorded("debian-13"), "beos")
 
 
 def test_an_id_counts_more_than_what_a_system_is_like() -> None:
-    assert type(choose({"ID": "rocky", "ID_LIKE": "fedora"})) is RedHat
-    assert type(choose({"ID": "strange", "ID_LIKE": "strange fedora debian"})) is Dnf
+    assert type(choose_distribution({"ID": "rocky", "ID_LIKE": "fedora"})) is RedHat
+    assert type(choose_distribution({"ID": "strange", "ID_LIKE": "strange fedora debian"})) is Dnf
 
 
 def test_no_id_is_claimed_by_two_families() -> None:

@@ -42,7 +42,7 @@ TAKEN = {"host", "tlsverify", "tlscacert"}
 
 def rewritten(cat: str, environment: str = "") -> str:
     words = docker_unit.command_line(cat)
-    variables = docker_unit.variables(cat, {"/etc/default/docker": environment})
+    variables = docker_unit.unit_variables(cat, {"/etc/default/docker": environment})
     return " ".join(docker_unit.without_flags(docker_unit.with_variables_expanded(words, variables, TAKEN), TAKEN))
 
 
@@ -87,7 +87,7 @@ def test_a_wrapper_before_dockerd_stays() -> None:
 
 
 def test_flags_are_known_by_their_long_names() -> None:
-    flags = docker_unit.flags(
+    flags = docker_unit.parse_flags(
         ["-D", "-l", "info", "--label", '"a b"', "--mtu=1400", "-g/data", "--bip", "10.0.0.1/8", "$X"]
     )
     assert [(flag.name, flag.value) for flag in flags] == [
@@ -134,8 +134,8 @@ def test_whatever_stands_beside_the_hosts_stays_as_it_was_written(
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20))
 @settings(max_examples=60)
 def test_a_word_that_we_quote_is_read_back_as_itself(text: str) -> None:
-    quoted = docker_unit.quoted(f"x{text}")
-    assert [docker_unit.unquoted(word) for word in docker_unit.WORD.findall(quoted)] == [f"x{text}"]
+    quoted = docker_unit.quote_for_systemd(f"x{text}")
+    assert [docker_unit.unquote(word) for word in docker_unit.WORD.findall(quoted)] == [f"x{text}"]
 
 
 def test_our_drop_in_is_read_after_everybody_elses() -> None:

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.provision.facts.health import FileSystem, Memory, after, command, parse, split
+from machinectl.provision.facts.health import (
+    FileSystem,
+    Memory,
+    health_command,
+    parse_health,
+    split_output,
+    with_health,
+)
 from tests.support.real import need
 
 ANSWER = b"""Welcome!
@@ -36,7 +43,7 @@ ANSWER = b"""Welcome!
 
 
 def test_an_answer_is_read_and_a_disk_told_once() -> None:
-    found = parse(ANSWER)
+    found = parse_health(ANSWER)
     assert found.disks == (
         FileSystem(1000, 500, 64, 32, "/dev/sda1", "/"),
         FileSystem(9000, 1, 0, 0, "/dev/sdb1", "/srv/my data"),
@@ -44,21 +51,21 @@ def test_an_answer_is_read_and_a_disk_told_once() -> None:
     assert found.memory == Memory(8000, 4000, 0, 0)
     assert found.replaced == ("containerd", "dockerd")
     assert found.reboot is None
-    assert parse(ANSWER.replace(b"@end", b"@reboot linux-image dbus\n\n@end")).reboot == ("linux-image", "dbus")
-    assert parse(ANSWER.replace(b"@end", b"@reboot\n\n@end")).reboot == ()
+    assert parse_health(ANSWER.replace(b"@end", b"@reboot linux-image dbus\n\n@end")).reboot == ("linux-image", "dbus")
+    assert parse_health(ANSWER.replace(b"@end", b"@reboot\n\n@end")).reboot == ()
 
 
 @given(st.binary() | st.integers(0, len(ANSWER) - 6).map(lambda end: ANSWER[:end]))
 def test_what_is_no_answer_is_refused_in_a_line(said: bytes) -> None:
     with pytest.raises(MachineError) as caught:
-        parse(said)
+        parse_health(said)
     assert "\n" not in caught.value.cause
 
 
 @given(st.lists(st.sampled_from([b"1", b"-1", b"x", b"\xff", b"/", b""]), max_size=8))
 def test_numbers_that_are_none_are_no_bug(words: list[bytes]) -> None:
     with suppress(MachineError):
-        parse(b"@begin health\n@memory 1 1 1 1\n@disk " + b" ".join(words) + b"\n@end\n")
+        parse_health(b"@begin health\n@memory 1 1 1 1\n@disk " + b" ".join(words) + b"\n@end\n")
 
 
 @pytest.mark.parametrize("count", [b"9" * 20, b"-" + b"9" * 20, b"9" * 400])
@@ -66,22 +73,24 @@ def test_numbers_that_are_none_are_no_bug(words: list[bytes]) -> None:
 def test_what_no_host_has_is_no_number(place: bytes, count: bytes) -> None:
     assert place in ANSWER
     with pytest.raises(MachineError, match="answer is invalid"):
-        parse(ANSWER.replace(place, count + b" 1"))
+        parse_health(ANSWER.replace(place, count + b" 1"))
 
 
 def test_what_two_scripts_say_is_taken_apart() -> None:
-    done = subprocess.run(["sh", "-c", after("exec 2>&1; echo one; exit 3", "/")], capture_output=True, check=True)
-    before, said = split(done.stdout)
+    done = subprocess.run(
+        ["sh", "-c", with_health("exec 2>&1; echo one; exit 3", "/")], capture_output=True, check=True
+    )
+    before, said = split_output(done.stdout)
     assert before == b"one\n"
-    assert parse(said).memory.total
-    assert split(b"cut") == (b"cut", b"")
+    assert parse_health(said).memory.total
+    assert split_output(b"cut") == (b"cut", b"")
 
 
 @pytest.mark.parametrize("shell", [("dash",), ("bash",), ("busybox", "sh")], ids=lambda it: it[0])
 def test_any_shell_reads_this_machine(shell: tuple[str, ...]) -> None:
     need(shell[0])
-    done = subprocess.run([*shell, "-c", command("/")], capture_output=True, check=True)
-    found = parse(done.stdout)
+    done = subprocess.run([*shell, "-c", health_command("/")], capture_output=True, check=True)
+    found = parse_health(done.stdout)
     total, _, free = shutil.disk_usage("/")
     root = next(disk for disk in found.disks if disk.directory == "/")
     assert root.size == total >> 10

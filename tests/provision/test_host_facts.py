@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.provision import resource
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY, ServiceState, command, os_release, parse
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY, ServiceState, facts_command, os_release, parse_facts
 from machinectl.provision.steps import hidden_containers
-from machinectl.provision.steps.distributions import choose
+from machinectl.provision.steps.distributions import choose_distribution
 
 RECORDED = Path(__file__).with_name("facts")
 SCRIPTS = (
@@ -39,7 +39,7 @@ def recorded(name: str) -> bytes:
 
 
 def test_a_bare_server_has_no_engine() -> None:
-    facts = parse(recorded("bare"))
+    facts = parse_facts(recorded("bare"))
     assert (facts.uid, facts.init, facts.dockerd, facts.unit) == (0, "systemd", "", "")
     assert facts.service == ServiceState()
     assert facts.config is None
@@ -49,18 +49,18 @@ def test_a_bare_server_has_no_engine() -> None:
 
 
 def test_units_that_are_masked_and_a_containerd_that_is_not_there_are_seen() -> None:
-    facts = parse(recorded("docker"))
+    facts = parse_facts(recorded("docker"))
     assert (facts.masked, facts.containerd, facts.containerd_service) == (frozenset(), None, True)
     units = b"@units\n|Id=containerd.service\n|LoadState=not-found\n|\n"
     broken = recorded("docker").replace(b"@units\n", units).replace(b"LoadState=loaded", b"LoadState=masked", 1)
-    facts = parse(broken.replace(b"@end", b"@containerd\n\n@end"))
+    facts = parse_facts(broken.replace(b"@end", b"@containerd\n\n@end"))
     assert (facts.masked, facts.containerd, facts.containerd_service) == (frozenset({"docker.service"}), "", False)
-    facts = parse(broken.replace(b"@end", b"@containerd /usr/bin/containerd\n\n@containerd-socket\n\n@end"))
+    facts = parse_facts(broken.replace(b"@end", b"@containerd /usr/bin/containerd\n\n@containerd-socket\n\n@end"))
     assert (facts.containerd, facts.containerd_service) == ("/usr/bin/containerd", True)
 
 
 def test_an_installed_engine_is_seen_with_its_unit() -> None:
-    facts = parse(recorded("docker"))
+    facts = parse_facts(recorded("docker"))
     assert facts.dockerd == "/usr/sbin/dockerd"
     assert facts.version == "26.1.5+dfsg1"
     assert facts.packages == {"docker.io": "26.1.5+dfsg1-9+deb13u1+b1"}
@@ -71,17 +71,17 @@ def test_an_installed_engine_is_seen_with_its_unit() -> None:
 
 
 def test_running_containers_and_swarm_are_seen() -> None:
-    assert len(parse(recorded("docker-with-a-container")).containers) == 1
-    assert parse(recorded("swarm-node")).swarm
+    assert len(parse_facts(recorded("docker-with-a-container")).containers) == 1
+    assert parse_facts(recorded("swarm-node")).swarm
     said = recorded("swarm-node").replace(b"@end", b"@once web\n@once\n@once db\n@end")
-    assert parse(said).once == ("db", "web")
+    assert parse_facts(said).once == ("db", "web")
 
 
 @pytest.mark.parametrize("clock", ["-1", "253402300800", "9" * 30, "1" * 5000, ""])
 def test_a_clock_that_says_no_date_is_an_error_in_a_line(clock: str) -> None:
     odd = re.sub(rb"@clock \d+", b"@clock " + clock.encode(), recorded("docker"))
     with pytest.raises(MachineError) as raised:
-        parse(odd)
+        parse_facts(odd)
     assert raised.value.hint
     assert "\n" not in raised.value.cause
 
@@ -93,7 +93,7 @@ def with_info(said: bytes) -> bytes:
 @pytest.mark.parametrize("said", [b"[]", b"null", b"7", b'"x"', b"{", b"[" * 100000, b'{"a": 1}{}', b"\xff\x1b[2J"])
 def test_an_engine_that_says_something_odd_of_itself_is_an_error_in_a_line(said: bytes) -> None:
     with pytest.raises(MachineError, match="instead of its info") as raised:
-        parse(with_info(said))
+        parse_facts(with_info(said))
     assert len(raised.value.cause) < 300
     assert "\x1b" not in raised.value.cause
 
@@ -102,7 +102,7 @@ def test_an_engine_that_says_something_odd_of_itself_is_an_error_in_a_line(said:
 def test_what_the_engine_says_of_an_odd_kind_is_not_said(odd: str) -> None:
     keys = ("ServerVersion", "LiveRestoreEnabled", "Swarm", "SecurityOptions", "DockerRootDir", "Driver")
     said = {key: json.loads(odd) for key in (*keys, "DriverStatus", "Containers")}
-    facts = replace(parse(with_info(json.dumps(said).encode())), containers=frozenset({"ab"}))
+    facts = replace(parse_facts(with_info(json.dumps(said).encode())), containers=frozenset({"ab"}))
     assert isinstance(facts.version, str)
     assert hidden_containers.moves(facts, {}, {}, []) is not None
 
@@ -110,17 +110,17 @@ def test_what_the_engine_says_of_an_odd_kind_is_not_said(odd: str) -> None:
 @pytest.mark.parametrize("os", [b"", b"|ID=\n", b'|ID\n|=\n|"\n'])
 def test_a_host_that_does_not_say_what_system_it_is_is_told_to_be_given_one(os: bytes) -> None:
     odd = re.sub(rb"@os\n(\|.*\n)*", lambda _: b"@os\n" + os, recorded("bare"))
-    facts = parse(odd)
+    facts = parse_facts(odd)
     assert facts.os_name == "an unknown system"
     with pytest.raises(CheckFailed, match="its os-release says nothing"):
-        choose(facts.os_release)
+        choose_distribution(facts.os_release)
 
 
 def test_a_process_that_ended_while_it_was_looked_at_is_none() -> None:
-    before = parse(recorded("docker"))
+    before = parse_facts(recorded("docker"))
     for gone in (b"@process 277 0 \n", b"@process 277\n"):
         assert (
-            parse(recorded("docker").replace(b"@end 1", gone + b"\n@end 1").replace(b"@init", gone + b"\n@init"))
+            parse_facts(recorded("docker").replace(b"@end 1", gone + b"\n@end 1").replace(b"@init", gone + b"\n@init"))
             == before
         )
 
@@ -132,11 +132,11 @@ def with_file(path: str, content: bytes) -> bytes:
 
 
 def test_a_file_of_more_than_1_mb_is_not_taken_for_a_configuration() -> None:
-    most = parse(with_file("/etc/docker/daemon.json", bytes(1 << 20)))
+    most = parse_facts(with_file("/etc/docker/daemon.json", bytes(1 << 20)))
     assert most.config is not None
     assert len(most.config.content) == 1 << 20
     with pytest.raises(MachineError, match=r"/etc/docker/daemon.json on the host has more than 1 MB") as caught:
-        parse(with_file("/etc/docker/daemon.json", bytes((1 << 20) + 1)))
+        parse_facts(with_file("/etc/docker/daemon.json", bytes((1 << 20) + 1)))
     assert caught.value.hint
 
 
@@ -151,15 +151,15 @@ def test_no_more_of_a_file_than_that_leaves_the_host(tmp_path: Path) -> None:
 
 def test_an_answer_of_very_many_lines_is_not_read() -> None:
     with pytest.raises(MachineError, match="more than 100000 lines"):
-        parse(b"@begin 1\n" + b"@container x\n" * 100_001 + b"@end\n")
+        parse_facts(b"@begin 1\n" + b"@container x\n" * 100_001 + b"@end\n")
 
 
 def test_what_is_no_address_of_a_network_card_is_left_out() -> None:
-    assert parse(recorded("bare").replace(b"02:00:0a:42:6f:06", b"x" * 1000)).mac == ""
+    assert parse_facts(recorded("bare").replace(b"02:00:0a:42:6f:06", b"x" * 1000)).mac == ""
 
 
 def test_what_we_put_there_is_seen_without_the_key_ever_leaving_the_host() -> None:
-    facts = parse(recorded("provisioned"))
+    facts = parse_facts(recorded("provisioned"))
     assert set(facts.sums) == {f"{OWN_DIRECTORY}/{name}" for name in ("ca.pem", "server.pem")}
     assert facts.sums[f"{OWN_DIRECTORY}/server.pem"][:3] == ("600", 0, 0)
     assert facts.config is not None
@@ -170,27 +170,27 @@ def test_what_we_put_there_is_seen_without_the_key_ever_leaving_the_host() -> No
 
 def test_what_a_login_prints_before_and_after_is_left_out() -> None:
     noisy = b"Welcome!\n|not a line of ours\n@ @\n@podman yes\n" + recorded("docker") + b"\nlogout\n"
-    assert parse(noisy) == parse(recorded("docker"))
+    assert parse_facts(noisy) == parse_facts(recorded("docker"))
 
 
 @given(st.integers(min_value=0, max_value=2000))
 @settings(max_examples=40)
 def test_an_answer_that_was_cut_is_an_error_and_never_half_a_host(length: int) -> None:
     with pytest.raises(MachineError):
-        parse(recorded("bare")[: min(length, len(recorded("bare")) - 5)])
+        parse_facts(recorded("bare")[: min(length, len(recorded("bare")) - 5)])
 
 
 @pytest.mark.parametrize("said", [b"@job", b"@job \x1b[2J" + b"9" * (1 << 20)])
 def test_a_host_that_names_no_process_of_an_earlier_run_is_an_error_in_a_line(said: bytes) -> None:
     with pytest.raises(MachineError, match="still at work") as raised:
-        parse(recorded("docker").replace(b"@begin 1\n", b"@begin 1\n" + said + b"\n"))
+        parse_facts(recorded("docker").replace(b"@begin 1\n", b"@begin 1\n" + said + b"\n"))
     assert len(raised.value.cause) < 300
     assert raised.value.cause.isprintable()
 
 
 def test_a_host_where_an_earlier_run_is_still_at_work_is_left_alone() -> None:
     with pytest.raises(MachineError, match="process 4711"):
-        parse(recorded("docker").replace(b"@begin 1\n", b"@begin 1\n@job 4711\n"))
+        parse_facts(recorded("docker").replace(b"@begin 1\n", b"@begin 1\n@job 4711\n"))
 
 
 @pytest.mark.parametrize(
@@ -217,4 +217,4 @@ def test_every_script_is_a_script_to_every_shell(script: str, shell: str) -> Non
 
 
 def test_the_port_is_a_number_and_never_code() -> None:
-    assert command(2376).startswith("port=2376 patience=120\n")
+    assert facts_command(2376).startswith("port=2376 patience=120\n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.provision.facts.host_facts import Facts, command, parse
+from machinectl.provision.facts.host_facts import Facts, facts_command, parse_facts
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ ENGINE = 1
 def read(port: int, *shell: str) -> Facts:
     """What the script finds on this very machine: it changes nothing."""
     need(*shell[:1], root=True)
-    script = command(port, patience=0)
-    return parse(subprocess.run([*shell, "-c", script], check=True, capture_output=True).stdout)
+    script = facts_command(port, patience=0)
+    return parse_facts(subprocess.run([*shell, "-c", script], check=True, capture_output=True).stdout)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import UsageError
-from machinectl.provision.steps.install_script import script
+from machinectl.provision.steps.install_script import download_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,24 +49,24 @@ def site() -> Iterator[str]:
 
 
 def test_the_script_is_what_is_at_the_url(site: str) -> None:
-    assert script(f"{site}/") == SCRIPT
+    assert download_script(f"{site}/") == SCRIPT
 
 
 @pytest.mark.parametrize("path", ["/missing", "/portal"])
 def test_what_is_not_a_script_is_not_taken_for_one(site: str, path: str) -> None:
-    assert script(f"{site}{path}") is None
+    assert download_script(f"{site}{path}") is None
 
 
 def test_a_site_that_never_answers_is_given_up_on(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machinectl.provision.steps.install_script.TIMEOUT", 0.2)
-    assert script(f"{site}/silent") is None
+    assert download_script(f"{site}/silent") is None
 
 
 def test_nobody_there_is_no_script() -> None:
-    assert script("http://127.0.0.1:9/") is None
+    assert download_script("http://127.0.0.1:9/") is None
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x", "get.docker.com", ""])
 def test_a_url_of_another_kind_is_refused(url: str) -> None:
     with pytest.raises(UsageError):
-        script(url)
+        download_script(url)

@@ -11,9 +11,9 @@ import pytest
 
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, merge_changes, of_kind
-from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse
+from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse_facts
 from machinectl.provision.steps import engine_config, live_restore, undo_steps
-from machinectl.provision.target import Target, recorded
+from machinectl.provision.target import Target, with_changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ TARGET = Target("192.168.0.29", certificates=CERTIFICATES)
 
 
 def host(name: str, **other: Any) -> Facts:
-    return replace(parse((Path(__file__).parent / "facts" / name).read_bytes()), **other)
+    return replace(parse_facts((Path(__file__).parent / "facts" / name).read_bytes()), **other)
 
 
 def used(text: bytes | None, *, on: bool = False, **other: Any) -> Facts:
@@ -60,11 +60,11 @@ def carried_out(facts: Facts, target: Target, changes: Sequence[Change] = ()) ->
     """Provision an installed engine; return the decisions, the host's facts afterwards, and the record."""
     done: list[Decision] = []
     for decide in (live_restore.borrow, engine_config.configure, lambda *given: live_restore.give_back(*given[:2])):
-        decision = decide(facts, recorded(target, changes))
+        decision = decide(facts, with_changes(target, changes))
         if decision:
             facts, changes = decision.after, merge_changes(changes, decision.changes)
             done.append(decision)
-    return done, facts, live_restore.settled(facts, recorded(target, changes), changes)
+    return done, facts, live_restore.without_settled(facts, with_changes(target, changes), changes)
 
 
 @pytest.mark.parametrize("text", [None, b'{"debug":true}', b'{"live-restore":false}'])
@@ -84,7 +84,7 @@ def test_live_restore_is_restored_after_a_restart(text: bytes | None) -> None:
     assert of_kind(changes, LiveRestoreChanged) == []
     assert [merge.ours for merge in of_kind(changes, ConfigMerged) if "live-restore" in merge.ours] == []
     assert undo_steps.config_before(after, changes) == text
-    assert live_restore.give_back(after, recorded(TARGET, changes)) is None
+    assert live_restore.give_back(after, with_changes(TARGET, changes)) is None
 
 
 def test_a_host_that_had_it_on_keeps_it() -> None:
@@ -109,18 +109,20 @@ def test_engine_opt_stays_and_containers_survive_the_restart(asked: str, *, on: 
     assert engine_config.read_config(after)["live-restore"] is on
     assert [decision.title for decision in rest] == ([] if on else ["Turning live-restore off"])
     # Without the option, it goes without a restart, and nothing of it is recorded.
-    assert engine_config.goal(after, recorded(TARGET, changes)).config == engine_config.config_content(after)
-    back = live_restore.give_back(after, recorded(TARGET, changes))
+    assert engine_config.goal(after, with_changes(TARGET, changes)).config == engine_config.config_content(after)
+    back = live_restore.give_back(after, with_changes(TARGET, changes))
     assert back
     assert written(back) == {
         key: value for key, value in engine_config.read_config(after).items() if key != "live-restore"
     }
-    assert not live_restore.is_on_record(live_restore.settled(back.after, recorded(TARGET, changes), changes))
+    assert not live_restore.is_on_record(
+        live_restore.without_settled(back.after, with_changes(TARGET, changes), changes)
+    )
 
 
 def test_changing_only_live_restore_needs_no_restart() -> None:
     _, there, changes = carried_out(host("docker"), TARGET)
-    target = recorded(replace(TARGET, options=("live-restore=true",)), changes)
+    target = with_changes(replace(TARGET, options=("live-restore=true",)), changes)
     assert engine_config.goal(there, target).config == engine_config.config_content(there)
     decision = live_restore.give_back(there, target)
     assert decision
@@ -133,49 +135,49 @@ def test_a_host_of_an_earlier_version_gets_back_what_it_had_by_a_reload() -> Non
     ours = engine_config.read_config(there)
     assert ours["live-restore"] is True
     record = (ConfigMerged(DAEMON_JSON, None, "644", ours, ""),)
-    target = recorded(TARGET, record)
+    target = with_changes(TARGET, record)
     assert engine_config.goal(there, target).config == engine_config.config_content(there)
     back = live_restore.give_back(there, target)
     assert back
     assert (back.job.variables["action"], told(back)["live-restore"]) == ("reload", False)
     changes = merge_changes(record, back.changes)
-    left = live_restore.settled(back.after, recorded(TARGET, changes), changes)
+    left = live_restore.without_settled(back.after, with_changes(TARGET, changes), changes)
     assert not live_restore.is_on_record(left)
     # If it is turned on later, that is the owner's choice.
     own = with_config(there, **{**engine_config.read_config(back.after), "live-restore": True})
-    assert live_restore.give_back(own, recorded(TARGET, left)) is None
+    assert live_restore.give_back(own, with_changes(TARGET, left)) is None
 
 
 def test_a_host_of_an_earlier_version_whose_owner_had_it_keeps_it() -> None:
     there = host("provisioned")
     record = (ConfigMerged(DAEMON_JSON, '{"live-restore": true}', "644", engine_config.read_config(there), ""),)
-    assert live_restore.give_back(there, recorded(TARGET, record)) is None
-    assert not live_restore.is_on_record(live_restore.settled(there, recorded(TARGET, record), record))
+    assert live_restore.give_back(there, with_changes(TARGET, record)) is None
+    assert not live_restore.is_on_record(live_restore.without_settled(there, with_changes(TARGET, record), record))
 
 
 def test_an_interrupted_change_is_restored_byte_for_byte() -> None:
     text = b'{"debug":true}'
     borrowed = live_restore.borrow(used(text), TARGET)
     assert borrowed
-    back = live_restore.give_back(borrowed.after, recorded(TARGET, borrowed.changes))
+    back = live_restore.give_back(borrowed.after, with_changes(TARGET, borrowed.changes))
     assert back
     assert engine_config.config_content(back.after) == text
     assert back.job.variables["afterwards"] == f"644 {DAEMON_JSON}"
     assert back.job.files["afterwards"] == text
     # The host restored the file by itself, and the engine still has it on.
     put_back = used(text, on=True)
-    again = live_restore.give_back(put_back, recorded(TARGET, borrowed.changes))
+    again = live_restore.give_back(put_back, with_changes(TARGET, borrowed.changes))
     assert again
     assert (told(again), engine_config.config_content(again.after)) == ({"debug": True, "live-restore": False}, text)
     # Everything is done except the record.
-    assert live_restore.give_back(used(text), recorded(TARGET, borrowed.changes)) is None
-    assert of_kind(live_restore.settled(used(text), TARGET, borrowed.changes), LiveRestoreChanged) == []
+    assert live_restore.give_back(used(text), with_changes(TARGET, borrowed.changes)) is None
+    assert of_kind(live_restore.without_settled(used(text), TARGET, borrowed.changes), LiveRestoreChanged) == []
 
 
 def test_a_file_that_we_created_is_removed() -> None:
     borrowed = live_restore.borrow(used(None), TARGET)
     assert borrowed
-    back = live_restore.give_back(borrowed.after, recorded(TARGET, borrowed.changes))
+    back = live_restore.give_back(borrowed.after, with_changes(TARGET, borrowed.changes))
     assert back
     assert (back.after.config, back.job.variables["afterwards"]) == (None, f"- {DAEMON_JSON}")
 
@@ -194,7 +196,7 @@ def test_it_is_turned_off_before_an_engine_becomes_a_node_and_nothing_else_is_ch
     assert decision
     assert (decision.job.variables["action"], decision.job.variables["live_restore"]) == ("reload", "false")
     assert written(decision) == {"live-restore": False, "debug": True}
-    assert live_restore.turn_off_for_swarm(decision.after, recorded(TARGET, decision.changes)) is None
+    assert live_restore.turn_off_for_swarm(decision.after, with_changes(TARGET, decision.changes)) is None
     assert live_restore.turn_off_for_swarm(host("docker"), TARGET) is None
     # daemon.json turns it on at the next start.
     assert live_restore.turn_off_for_swarm(replace(there, info={**there.info, "LiveRestoreEnabled": False}), TARGET)
@@ -212,21 +214,21 @@ def test_it_is_turned_on_again_when_an_engine_leaves_a_swarm() -> None:
     before = with_config(host("docker"), **{"live-restore": True, "debug": True})
     off = live_restore.turn_off_for_swarm(before, TARGET)
     assert off
-    target, node = recorded(TARGET, off.changes), replace(off.after, swarm=True)
+    target, node = with_changes(TARGET, off.changes), replace(off.after, swarm=True)
     assert live_restore.give_back(node, target) is None
-    assert live_restore.settled(node, target, off.changes) == off.changes
+    assert live_restore.without_settled(node, target, off.changes) == off.changes
     on = live_restore.give_back(off.after, target)
     assert on
     assert on.job.variables["live_restore"] == "true"
     assert engine_config.config_content(on.after) == engine_config.config_content(before)
-    assert not live_restore.is_on_record(live_restore.settled(on.after, target, off.changes))
+    assert not live_restore.is_on_record(live_restore.without_settled(on.after, target, off.changes))
 
 
 def test_what_an_earlier_version_turned_off_for_a_swarm_is_on_again_after_it() -> None:
     record = (ConfigMerged(DAEMON_JSON, '{"live-restore": true}', "644", {"live-restore": False}, ""),)
     there = with_config(host("docker"), **{"live-restore": False})
-    assert live_restore.give_back(replace(there, swarm=True), recorded(TARGET, record)) is None
-    on = live_restore.give_back(there, recorded(TARGET, record))
+    assert live_restore.give_back(replace(there, swarm=True), with_changes(TARGET, record)) is None
+    on = live_restore.give_back(there, with_changes(TARGET, record))
     assert on
     assert written(on) == {"live-restore": True}
 

@@ -40,7 +40,7 @@ from machinectl.provision.facts.host_facts import (
     ServiceState,
     Sum,
     os_release,
-    parse,
+    parse_facts,
 )
 from machinectl.provision.steps import engine_config, installation, live_restore, undo_steps
 from machinectl.provision.steps.side_effects import side_effects
@@ -76,7 +76,7 @@ def target(**asked: Any) -> Target:
 
 
 def host(name: str, **different: Any) -> Facts:
-    facts = parse((HERE / "facts" / name).read_bytes())
+    facts = parse_facts((HERE / "facts" / name).read_bytes())
     return replace(facts, **{"clock": int(datetime.now(UTC).timestamp()), **different})
 
 
@@ -113,7 +113,7 @@ def configured(facts: Facts, asked: Target | None = None, allowed: Allowed = NOT
 def undo(facts: Facts, changes: Sequence[Change], *, purge_engine: bool, **once: bool) -> list[Decision]:
     """Decide each step of undoing on the host as the steps before it leave it."""
     decisions = []
-    for step in undo_steps.steps(purge_engine=purge_engine, allowed=Allowed(**once)):
+    for step in undo_steps.undo_steps(purge_engine=purge_engine, allowed=Allowed(**once)):
         decision = step(facts, changes)
         if decision:
             decisions.append(decision)
@@ -799,7 +799,7 @@ def test_an_engine_that_somebody_may_have_stopped_is_started_with_a_word_about_i
 
 
 def test_a_daemon_json_of_blanks_is_an_empty_one() -> None:
-    assert daemon_json.parse(b" \n\t\n", DAEMON_JSON) == {}
+    assert daemon_json.parse_config(b" \n\t\n", DAEMON_JSON) == {}
 
 
 def test_undoing_does_not_hide_containers_that_were_made_under_a_setting_of_ours() -> None:

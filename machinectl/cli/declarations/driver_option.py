@@ -20,7 +20,7 @@ def driver_flag(driver_name: str, option: Option) -> Flag:
     Raises DriverError for other types.
     """
     from machinectl.driver import DriverError
-    from machinectl.driver.options import typed
+    from machinectl.driver.options import option_flag
 
     many = isinstance(option.default, tuple)
     if not (many or type(option.default) in {str, int, bool}):
@@ -30,7 +30,7 @@ def driver_flag(driver_name: str, option: Option) -> Flag:
         )
     metavar = "|".join(option.choices) or option.name.rpartition("-")[2].upper()
     return Flag(
-        typed(option),
+        option_flag(option),
         help=driver_option_help(option),
         metavar="" if isinstance(option.default, bool) else "FILE" if option.secret else metavar,
         parameter=parameter_of(option),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.declarations.driver_option import parameter_of
 from machinectl.cli.options.login_options import read_login_secret
-from machinectl.driver.options import check, complete, typed
+from machinectl.driver.options import check_option, complete_options, option_flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ def changed_driver_values(driver_name: str, options: Sequence[Option], given: di
         value = given.pop(parameter_of(option), None)
         if value is not None and value != []:
             found[option.name] = tuple(value) if isinstance(value, list) else value
-            check(driver_name, option, found[option.name])
+            check_option(driver_name, option, found[option.name])
     return found
 
 
@@ -35,6 +35,6 @@ def driver_values(
     for option in options:
         value = given[parameter_of(option)]
         if option.secret:
-            value = read_login_secret(value, typed(option), os.environ.get(option.variable), console) or ""
+            value = read_login_secret(value, option_flag(option), os.environ.get(option.variable), console) or ""
         found[option.name] = tuple(value) if isinstance(value, list) else value
-    return complete(driver_name, options, found)
+    return complete_options(driver_name, options, found)

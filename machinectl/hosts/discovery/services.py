@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from machinectl.engine.endpoint import Deadline
-from machinectl.engine.unauthenticated_ping import Answer, first_words, in_plain, in_tls
+from machinectl.engine.unauthenticated_ping import Answer, first_words, ping_plain, ping_tls
 from machinectl.errors import one_line
 from machinectl.hosts.discovery.port_sweep import connect_again
 from machinectl.ssh.ssh_errors import REJECTING_GREETINGS
@@ -105,7 +105,7 @@ def service_from_greeting(target: SweepTarget, sock: socket.socket, words: bytes
 def service_from_requests(target: SweepTarget, sock: socket.socket, deadline: Deadline) -> FoundService:
     """Try HTTP and TLS requests."""
     # A TLS server answers a request that is not TLS at once; a plain one may wait for the rest of a TLS greeting.
-    tongues = (in_tls, in_plain) if target.port == TLS_PORT else (in_plain, in_tls)
+    tongues = (ping_tls, ping_plain) if target.port == TLS_PORT else (ping_plain, ping_tls)
     for speak in tongues:
         left = deadline.remaining() or 0
         first_of_two = speak is tongues[0] and target.port not in NO_GREETING

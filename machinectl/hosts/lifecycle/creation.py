@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
 from machinectl.driver import Request
-from machinectl.driver.options import lasting
+from machinectl.driver.options import absolute_paths
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.certificates.certificate_files import read_named_certificates
 from machinectl.hosts.connection.login import pin_host_key
@@ -229,7 +229,7 @@ def recorded_spec(creation: Creation) -> MachineSpec:
     """Return the spec to record: no secrets, absolute paths."""
     options = creation.driver.options()
     kept = creation.spec.without({option.name for option in options if option.secret})
-    return replace(kept, options=lasting(options, kept.options))
+    return replace(kept, options=absolute_paths(options, kept.options))
 
 
 def record_creation(held: Held, settled: CheckedCreation) -> None:

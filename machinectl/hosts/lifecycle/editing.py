@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.driver import Request, Where
-from machinectl.driver.options import lasting
+from machinectl.driver.options import absolute_paths
 from machinectl.errors import UsageError
 from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of, with_jump_host
 from machinectl.hosts.lifecycle.creation import jump_without_ssh
@@ -66,7 +66,7 @@ class Edit:
         if not self.options:
             return there
         driver = driver_of(machine)
-        asked = lasting(driver.options(), self.options)
+        asked = absolute_paths(driver.options(), self.options)
         machine.spec = replace(machine.spec, options={**machine.spec.options, **asked})
         wanted = driver.preview(Request(machine.name, machine.directory, machine.spec.options, machine.tls))
         ssh = with_jump_host(machine, wanted.ssh)
@@ -104,7 +104,7 @@ def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None
     driver = driver_of(machine)
     before = driver.where(driver_instance(machine))
     machine.driver_state = driver.change(driver_instance(machine), options)
-    machine.spec = replace(machine.spec, options={**machine.spec.options, **lasting(driver.options(), options)})
+    machine.spec = replace(machine.spec, options={**machine.spec.options, **absolute_paths(driver.options(), options)})
     now = driver.where(driver_instance(machine))
     if now.ssh and machine.url.startswith("ssh://"):
         machine.url = str(engine_url.EngineURL("ssh", user=now.ssh.user, host=now.ssh.host, port=now.ssh.port))

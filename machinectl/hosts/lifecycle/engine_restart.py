@@ -19,8 +19,8 @@ from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
 from machinectl.provision.steps import engine_config, hidden_containers, live_restore, restart_risks
-from machinectl.provision.steps.install_script import script
-from machinectl.provision.target import DRAIN_BY_HAND, recorded
+from machinectl.provision.steps.install_script import download_script
+from machinectl.provision.target import DRAIN_BY_HAND, with_changes
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def ready_to_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
     check_restart(run, target, draining.allow_swarm_restart(run.store, run.machine, run.host, allowed))
     with ExitStack() as drains:
         run.take(lambda host, _: engine_config.recover(host, target), drains)
-        run.take(lambda host, changes: live_restore.borrow(host, recorded(target, changes)), drains)
+        run.take(lambda host, changes: live_restore.borrow(host, with_changes(target, changes)), drains)
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
             f'The host of "{name}" is a Swarm node: a restart of its engine stops the tasks on it',
             DRAIN_BY_HAND,
         )
-    moves = engine_config.pending(host)
+    moves = engine_config.pending_moves(host)
     if moves and not allowed.force:
         raise hidden_containers.would_hide(host, moves, allowed)
     restart_risks.refuse_harm(host, allowed)
@@ -128,7 +128,7 @@ def restore_live_restore(run: HostRun, *, numbered: bool = True) -> None:
         decision = live_restore.give_back(run.host, target)
         if decision:
             run.make(decision, numbered=numbered)
-        changes = live_restore.settled(run.host, recorded(target, machine.changes), machine.changes)
+        changes = live_restore.without_settled(run.host, with_changes(target, machine.changes), machine.changes)
         run.keep(changes)
     except MachineError as exc:
         run.console.warn(not_restored(machine, exc.cause))
@@ -150,7 +150,7 @@ LISTENS_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class World:
-    script: Callable[[str], bytes | None] = script
+    script: Callable[[str], bytes | None] = download_script
     probe: Callable[[Endpoint, float], Probe] = field(default=engine.probe)
     reach: Callable[[Endpoint, float], EngineError | None] = field(default=engine.reach)
 

@@ -72,8 +72,8 @@ class HostRun(ABC):
         return self.host
 
     def read(self) -> Facts:
-        result = self.remote.run(host_facts.command(self.port), timeout=READ_TIMEOUT, check=False)
-        return host_facts.parse(result.stdout)
+        result = self.remote.run(host_facts.facts_command(self.port), timeout=READ_TIMEOUT, check=False)
+        return host_facts.parse_facts(result.stdout)
 
     def take(
         self,
@@ -265,7 +265,7 @@ class DryRun(HostRun):
         command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
         if not (command and new):
             return
-        config = {key: value for key, value in daemon_json.parse(new, path).items() if key not in TLS_FLAGS}
+        config = {key: value for key, value in daemon_json.parse_config(new, path).items() if key not in TLS_FLAGS}
         # Since version 27, dockerd refuses TCP without TLS unless `tls` is false.
         judged = daemon_json.dump({**config, "tls": False}, None)
         command = command.replace(f"--config-file={path}", "--config-file=/dev/stdin")

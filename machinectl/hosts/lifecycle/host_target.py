@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.host_changes import CaTrusted, of_kind
-from machinectl.provision.target import INSTALL_URL, Target, recorded
+from machinectl.provision.target import INSTALL_URL, Target, with_changes
 
 if TYPE_CHECKING:
     from machinectl.hosts.certificates.identity import Identity
@@ -36,4 +36,4 @@ def target_of(machine: Machine, identity: Identity, url: str = "") -> Target:
         registry_mirrors=asked.registry_mirrors,
         storage_driver=asked.storage_driver,
     )
-    return recorded(target, machine.changes)
+    return with_changes(target, machine.changes)

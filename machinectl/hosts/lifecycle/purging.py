@@ -32,7 +32,7 @@ def purge(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHIN
     allowed = draining.allow_swarm_restart(run.store, machine, host, allowed)
     run.remark = run.console.note
     with live_restore_borrowed(run):
-        for step in undo_steps.steps(purge_engine=purge_engine, allowed=allowed, os=machine.engine.os):
+        for step in undo_steps.undo_steps(purge_engine=purge_engine, allowed=allowed, os=machine.engine.os):
             with ExitStack() as drains:
                 if run.take(step, drains, numbered=False):
                     # A container may have been started meanwhile.

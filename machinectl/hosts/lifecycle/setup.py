@@ -34,9 +34,9 @@ from machinectl.machines.store.last_failure import record_look
 from machinectl.provision import preflight
 from machinectl.provision.decision import InUse
 from machinectl.provision.facts import docker_machine_host, host_facts
-from machinectl.provision.steps.setup_steps import steps
+from machinectl.provision.steps.setup_steps import setup_steps
 from machinectl.provision.steps.side_effects import side_effects
-from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, recorded
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Setup:
 
             def take(step: SetupStep) -> None:
                 changed = run.take(
-                    lambda host, changes: step.decide(host, recorded(target, changes), allowed),
+                    lambda host, changes: step.decide(host, with_changes(target, changes), allowed),
                     drains,
                     identity=identity,
                     numbered=step.lasting,
@@ -86,7 +86,7 @@ class Setup:
                 if not changed:
                     run.outcomes.append(Outcome(step.title, changed=False))
 
-            for step in steps(self.world.script):
+            for step in setup_steps(self.world.script):
                 take(step)
             if isinstance(run, RealRun):
                 identity.keep(run.held)

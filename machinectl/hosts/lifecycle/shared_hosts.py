@@ -19,7 +19,7 @@ from machinectl.hosts.lifecycle.host_owner import CA, SERVER
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.provision import daemon_json
-from machinectl.provision.job import apply
+from machinectl.provision.job import apply_job
 from machinectl.provision.revision import MODE, PATH, Revision
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def write_first_revision(held: Held, remote: Remote, host: Facts) -> None:
     if is_left or not of_kind(machine.changes, CaTrusted):
         return
     held.keep_changes([begin_revision(machine)])
-    with_revision(machine, apply([], init=host.init)).run(remote)
+    with_revision(machine, apply_job([], init=host.init)).run(remote)
 
 
 def with_revision(machine: Machine, job: Job) -> Job:

@@ -66,7 +66,7 @@ class DrainManager:
     def drain(self, console: Console, name: str) -> None:
         """Drain the node, and wait until its tasks have moved."""
         with console.step(draining_title(name)):
-            before = self._call_manager(console, lambda there: swarm_api.starting(there.endpoint))
+            before = self._call_manager(console, lambda there: swarm_api.count_starting(there.endpoint))
             self.set_availability(console, DRAIN)
             gone = wait_until(console, lambda: self._is_empty(console, before), MOVED_WITHIN)
         if not gone:
@@ -75,12 +75,15 @@ class DrainManager:
     def set_availability(self, console: Console, availability: str) -> None:
         """Set it through any manager that answers."""
         self._call_manager(
-            console, lambda there: swarm_api.update(there.endpoint, self.node_id, Availability=availability)
+            console, lambda there: swarm_api.update_node(there.endpoint, self.node_id, Availability=availability)
         )
 
     def _is_empty(self, console: Console, before: int) -> bool:
         def look(there: Manager) -> bool:
-            return not swarm_api.tasks(there.endpoint, self.node_id) and swarm_api.starting(there.endpoint) <= before
+            return (
+                not swarm_api.count_tasks(there.endpoint, self.node_id)
+                and swarm_api.count_starting(there.endpoint) <= before
+            )
 
         return self._call_manager(console, look)
 

@@ -66,7 +66,7 @@ class SwarmDeparture:
             return
         if other is None or other.node(node.node) is None:
             # Its swarm has forgotten it, or no manager answers: then a later run finishes.
-            swarm_api.leave(endpoint_of(held.machine), force=True)
+            swarm_api.leave_swarm(endpoint_of(held.machine), force=True)
             if other:
                 save_node(held, None)
             else:
@@ -81,7 +81,7 @@ class SwarmDeparture:
         if manages:
             self._demote(held, console, node)
         with console.step(f'Leaving the swarm "{node.swarm}": "{held.name}"'):
-            swarm_api.leave(endpoint_of(held.machine), force=self.force)
+            swarm_api.leave_swarm(endpoint_of(held.machine), force=self.force)
         self._forget(held, console, node)
         save_node(held, None)
 
@@ -99,7 +99,7 @@ class SwarmDeparture:
         if known:
             record_membership(held, known, LEAVING)
         with console.step(f'Leaving the swarm "{node.swarm}": "{name}"'):
-            swarm_api.leave(endpoint_of(held.machine), force=True)
+            swarm_api.leave_swarm(endpoint_of(held.machine), force=True)
         if known and TrustedSwarms(held.store).has_others(name, node.cluster):
             console.warn(
                 f'The managers still list "{name}", and none of them answers\n'
@@ -161,7 +161,7 @@ class SwarmDeparture:
 
         def remove(other: Manager) -> None:
             try:
-                swarm_api.remove(other.endpoint, node.node, force=True)
+                swarm_api.remove_node(other.endpoint, node.node, force=True)
             except swarm_api.Refusal as exc:
                 if exc.status != NOT_FOUND:
                     raise
@@ -209,7 +209,7 @@ def demote_manager(held: Held, console: Console, node: SwarmNode) -> None:
     call_manager(
         held.store,
         node.cluster,
-        lambda other: swarm_api.update(other.endpoint, node.node, Role="worker"),
+        lambda other: swarm_api.update_node(other.endpoint, node.node, Role="worker"),
         last=held.name,
         pause=console.pause,
     )

@@ -73,7 +73,7 @@ class Joining:
             with prepared_for_swarm(held, console, self.access, state):
                 save_node(held, SwarmNode(machine.name, "", "", MANAGER, membership=JOINING))
                 with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
-                    make_node(held, lambda: swarm_api.init(endpoint_of(machine), advertised))
+                    make_node(held, lambda: swarm_api.init_swarm(endpoint_of(machine), advertised))
                 learn_begun(held, console)
         console.note(f"Let others join it: machinectl swarm join {machine.name} <NAME>")
 
@@ -164,12 +164,14 @@ def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, consol
     tokens = retry_during_election(lambda: swarm_api.tokens(to.endpoint), console.pause)
     token = tokens.manager if role == MANAGER else tokens.worker
     try:
-        retry_during_election(lambda: swarm_api.join(endpoint_of(machine), token, managers, advertised), console.pause)
+        retry_during_election(
+            lambda: swarm_api.join_swarm(endpoint_of(machine), token, managers, advertised), console.pause
+        )
     except swarm_api.Refusal as exc:
         if "Timeout was reached" not in exc.cause:
             raise
         # Otherwise it retries forever, and cannot join another swarm.
-        swarm_api.leave(endpoint_of(machine), force=True)
+        swarm_api.leave_swarm(endpoint_of(machine), force=True)
         raise MachineError(
             f'The engine of "{machine.name}" does not reach the managers at {", ".join(managers)}',
             f"Open port {swarm_api.PORT}/tcp on their hosts, and in firewalls between",
@@ -249,7 +251,7 @@ def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role
         return state.role == role and now is not None and now.role == role
 
     with console.step(f'Making "{name}" a {role}'):
-        change = partial(swarm_api.update, node_id=node.node, Role=role)
+        change = partial(swarm_api.update_node, node_id=node.node, Role=role)
         call_manager(held.store, node.cluster, lambda there: change(there.endpoint), last=name, pause=console.pause)
         if not wait_until(console, has_it, HEARD_WITHIN):
             raise MachineError(

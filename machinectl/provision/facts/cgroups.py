@@ -19,11 +19,11 @@ def path(line: str) -> str:
 def in_service(line: str, service: str) -> bool:
     """Return whether docker.service (control group `service`, "" if unknown) runs the process."""
     if service:
-        return path(line) == service or path(line).startswith(f"{service}/")
+        return path(line) == service or path(line).startswith(f"{service_name}/")
     return "docker.service" in path(line).split("/") and not in_container(line)
 
 
-def service(line: str) -> str:
+def service_name(line: str) -> str:
     parts = path(line).split("/")
     return next((part for part in reversed(parts) if part.endswith(".service")), "")
 

@@ -78,7 +78,7 @@ class DockerdFlag(NamedTuple):
     words: tuple[str, ...]
 
 
-def sources(cat: str, *, ours: bool = False) -> list[tuple[str, str]]:
+def unit_files(cat: str, *, ours: bool = False) -> list[tuple[str, str]]:
     """Split `systemctl cat` into (path, text), in systemd's order."""
     found: list[tuple[str, list[str]]] = []
     for line in cat.split("\n"):
@@ -94,10 +94,10 @@ def is_our_drop_in(path: str) -> bool:
     return bool(OUR_DROP_IN.fullmatch(path.rpartition("/")[2]))
 
 
-def settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
+def unit_settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
     """Return a [Service] setting's values; an empty value resets the list."""
     values: list[str] = []
-    for _, text in sources(cat, ours=ours):
+    for _, text in unit_files(cat, ours=ours):
         section = ""
         for line in logical_lines(text):
             if line.startswith("["):
@@ -126,7 +126,7 @@ def logical_lines(text: str) -> list[str]:
 
 def command_line(cat: str, *, ours: bool = False) -> list[str]:
     """Return dockerd's command line as words with quotes. Raises MachineError."""
-    commands = settings(cat, "ExecStart", ours=ours)
+    commands = unit_settings(cat, "ExecStart", ours=ours)
     if len(commands) != 1:
         raise MachineError(
             f"docker.service has {len(commands) or 'no'} ExecStart: it is not clear how it starts dockerd",
@@ -144,14 +144,14 @@ def command_line(cat: str, *, ours: bool = False) -> list[str]:
 def wrapper(cat: str) -> str:
     """Return the program started instead of dockerd, or ""."""
     words = command_line(cat)
-    name = unquoted(words[dockerd_index(words)])
+    name = unquote(words[dockerd_index(words)])
     return "" if name.rpartition("/")[2] == "dockerd" else name
 
 
 def shell_opened(words: list[str]) -> list[str]:
     """Split `sh -c 'exec dockerd …'` into words, with the script's quotes."""
     match words:
-        case [shell, "-c", given] if SHELL.search(unquoted(shell)) and given[0] in QUOTES:
+        case [shell, "-c", given] if SHELL.search(unquote(shell)) and given[0] in QUOTES:
             script = WORD.findall(given[1:-1])
             if dockerd_index(script) <= 1 and not any(map(is_more_than_one_command, script)):
                 return [shell, "-c", given[0] + script[0], *script[1:], given[0]]
@@ -163,7 +163,7 @@ def is_more_than_one_command(word: str) -> bool:
 
 
 def dockerd_index(words: list[str]) -> int:
-    return next((index for index, word in enumerate(words) if unquoted(word).endswith("dockerd")), len(words))
+    return next((index for index, word in enumerate(words) if unquote(word).endswith("dockerd")), len(words))
 
 
 def with_installed_dockerd(words: list[str], absent: AbstractSet[str], dockerd: str) -> list[str]:
@@ -175,7 +175,7 @@ def with_installed_dockerd(words: list[str], absent: AbstractSet[str], dockerd: 
     return [*words[:index], words[index].removesuffix(path) + dockerd, *words[index + 1 :]]
 
 
-def unquoted(word: str) -> str:
+def unquote(word: str) -> str:
     """Remove quotes and backslashes; halve `%%` and `$$`."""
     text = re.sub(
         r"""\\(.)|"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'""",
@@ -185,25 +185,25 @@ def unquoted(word: str) -> str:
     return text.replace("%%", "%").replace("$$", "$")
 
 
-def quoted(text: str) -> str:
+def quote_for_systemd(text: str) -> str:
     """Quote for systemd."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return escaped if re.fullmatch(r"[^\s\"'\\;]+", escaped) else f'"{escaped}"'
 
 
-def variables(cat: str, files: Mapping[str, str]) -> dict[str, str]:
+def unit_variables(cat: str, files: Mapping[str, str]) -> dict[str, str]:
     """Return variables from Environment= and then its files."""
     found = {}
-    for line in settings(cat, "Environment"):
+    for line in unit_settings(cat, "Environment"):
         for word in WORD.findall(line):
-            name, equals, value = unquoted(word).partition("=")
+            name, equals, value = unquote(word).partition("=")
             if equals:
                 found[name] = value
     for text in files.values():
         for line in text.split("\n"):
             name, equals, value = line.strip().partition("=")
             if equals and not name.startswith("#"):
-                found[name] = unquoted(value.strip())
+                found[name] = unquote(value.strip())
     return found
 
 
@@ -213,20 +213,20 @@ def with_variables_expanded(words: list[str], environment: Mapping[str, str], na
     for word in words:
         variable = VARIABLE.fullmatch(word)
         value = environment.get(variable[1] or variable[2], "") if variable else ""
-        held = flags(WORD.findall(value))
+        held = parse_flags(WORD.findall(value))
         if any(flag.name in names for flag in held):
-            result += [quoted(unquoted(each)) for each in WORD.findall(value)]
+            result += [quote_for_systemd(unquote(each)) for each in WORD.findall(value)]
         else:
             result.append(word)
     return result
 
 
-def flags(words: list[str]) -> list[DockerdFlag]:
+def parse_flags(words: list[str]) -> list[DockerdFlag]:
     found = []
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        plain = unquoted(word)
+        plain = unquote(word)
         name, equals, value = plain.lstrip("-").partition("=")
         if not plain.startswith("-") or not name:
             continue
@@ -240,25 +240,25 @@ def flags(words: list[str]) -> list[DockerdFlag]:
             name = "data-root"
         if not equals and name not in SWITCHES and rest and not VARIABLE.fullmatch(rest[0]):
             used.append(rest.pop(0))
-            value = unquoted(used[1])
+            value = unquote(used[1])
         found.append(DockerdFlag(name, value or ("true" if name in SWITCHES else ""), tuple(used)))
     return found
 
 
 def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list[DockerdFlag]:
     """Return dockerd's flags, also from variables."""
-    environment = variables(cat, files)
+    environment = unit_variables(cat, files)
     words: list[str] = []
     for word in command_line(cat, ours=ours):
         variable = VARIABLE.fullmatch(word)
         words += WORD.findall(environment.get(variable[1] or variable[2], "")) if variable else [word]
-    return flags(words[dockerd_index(words) + 1 :])
+    return parse_flags(words[dockerd_index(words) + 1 :])
 
 
 def without_flags(words: list[str], names: AbstractSet[str]) -> list[str]:
     begin = dockerd_index(words) + 1
     rest = words[begin:]
-    for flag in flags(rest):
+    for flag in parse_flags(rest):
         if flag.name in names:
             size = len(flag.words)
             start = next(index for index in range(len(rest)) if tuple(rest[index : index + size]) == flag.words)

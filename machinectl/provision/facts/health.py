@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from machinectl.errors import MachineError
 from machinectl.provision import resource
-from machinectl.provision.facts.host_facts import MOST_LINES, each, sections
+from machinectl.provision.facts.host_facts import MOST_LINES, section_words, sections
 
 
 class FileSystem(NamedTuple):
@@ -48,18 +48,18 @@ LARGEST = 2**63 - 1
 BEGIN = b"\n@begin health\n"
 
 
-def after(other: str, root: str) -> str:
+def with_health(other: str, root: str) -> str:
     """Return a script that runs `other`, then reads the health."""
-    return f"(\n{other}\n)\n{command(root)}"
+    return f"(\n{other}\n)\n{health_command(root)}"
 
 
-def split(output: bytes) -> tuple[bytes, bytes]:
+def split_output(output: bytes) -> tuple[bytes, bytes]:
     """Separate the other script's output from ours."""
     before, begin, rest = output.rpartition(BEGIN)
     return (before, begin + rest) if begin else (output, b"")
 
 
-def command(root: str) -> str:
+def health_command(root: str) -> str:
     """Return the script; `root` is the engine's data directory."""
     return f"root={shlex.quote(root)}\n{resource('health.sh')}"
 
@@ -76,13 +76,13 @@ def disk(words: list[str]) -> FileSystem:
     return FileSystem(size, free, inodes, inodes_free, words[4], " ".join(words[5:]))
 
 
-def parse(output: bytes) -> Health:
+def parse_health(output: bytes) -> Health:
     """Parse the output. Raises MachineError."""
     found = sections(output.decode(errors="replace")) if output.count(b"\n") <= MOST_LINES else {}
     if "begin" not in found or "end" not in found:
         raise MachineError("The host's health could not be read: the answer is incomplete", "Try again with --debug")
     try:
-        disks = [disk(words) for words in each(found, "disk")]
+        disks = [disk(words) for words in section_words(found, "disk")]
         memory = Memory(*map(checked_number, found["memory"][0].words))
     except (ValueError, IndexError, KeyError, TypeError) as exc:
         raise MachineError("The host's answer is invalid", "Try again with --debug") from exc
@@ -91,5 +91,5 @@ def parse(output: bytes) -> Health:
         tuple({disk.device: disk for disk in reversed(disks)}.values())[::-1],
         memory,
         tuple(found["reboot"][0].words) if "reboot" in found else None,
-        tuple(sorted({words[0] for words in each(found, "replaced") if words})),
+        tuple(sorted({words[0] for words in section_words(found, "replaced") if words})),
     )

@@ -211,7 +211,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def command(port: int, *, patience: int = PATIENCE) -> str:
+def facts_command(port: int, *, patience: int = PATIENCE) -> str:
     return f"port={port:d} patience={patience:d}\n{resource('engine.sh')}\n{resource('facts.sh')}"
 
 
@@ -224,7 +224,7 @@ class Section(NamedTuple):
         return "\n".join(self.lines)
 
 
-def parse(output: bytes) -> Facts:
+def parse_facts(output: bytes) -> Facts:
     """Parse the output. Raises MachineError."""
     if output.count(b"\n") > MOST_LINES:
         raise MachineError(f"The host's answer has more than {MOST_LINES} lines", "Try again with --debug")
@@ -280,7 +280,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         return found[name][0].text if name in found else ""
 
     # Names= includes aliases.
-    units = {name: unit for unit in properties(text("units")) for name in unit.get("Names", unit["Id"]).split()}
+    units = {name: unit for unit in parse_units(text("units")) for name in unit.get("Names", unit["Id"]).split()}
     openrc = {section.words[0] for section in found.get("openrc", ())}
     unit = units.get("docker.service", {})
     if word("init") == "openrc":
@@ -295,7 +295,7 @@ def facts(found: dict[str, list[Section]]) -> Facts:
     info = engine_info(text("info"))
     return Facts(
         uid=int(word("uid")),
-        clock=clock(word("clock")),
+        clock=parse_clock(word("clock")),
         kernel=word("kernel"),
         arch=word("arch"),
         hostname=word("hostname"),
@@ -310,23 +310,23 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             for directory, count in zip(("/usr", "/var", "/etc"), words("inodes"), strict=False)
             if count.isdecimal()
         },
-        unwritable={" ".join(w[1:]): w[0] for w in each(found, "unwritable") if w[1:]},
+        unwritable={" ".join(w[1:]): w[0] for w in section_words(found, "unwritable") if w[1:]},
         mac=word("mac") if MAC.fullmatch(word("mac")[:64]) else "",
         dockerd=word("dockerd"),
-        version=str(info.get("ServerVersion") or version(text("version"))),
+        version=str(info.get("ServerVersion") or parse_version(text("version"))),
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
         service=service,
         socket=ServiceState(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
-        socket_listens=tuple(" ".join(words) for words in each(found, "socket-listens") if words),
+        socket_listens=tuple(" ".join(words) for words in section_words(found, "socket-listens") if words),
         masked=frozenset(name for name, unit in units.items() if is_masked(unit)),
         containerd=word("containerd") if "containerd" in found else None,
         containerd_service="containerd-socket" in found
         or units.get("containerd.service", {}).get("LoadState") != "not-found",
         unit=text("unit"),
-        absent=frozenset(" ".join(words) for words in each(found, "absent")),
+        absent=frozenset(" ".join(words) for words in section_words(found, "absent")),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
         unread=unit.get("NeedDaemonReload") == "yes",
-        started=frozenset(words[0] for words in each(found, "started") if words),
+        started=frozenset(words[0] for words in section_words(found, "started") if words),
         edited="edited" in found,
         stored=int(word("stored") or 0),
         dependents=tuple(sorted({section.words[0] for section in found.get("dependent", ()) if section.words})),
@@ -334,9 +334,9 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         info=info,
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
         containers=frozenset(section.words[0] for section in found.get("container", ()) if section.words),
-        once=tuple(sorted({words[0] for words in each(found, "once") if words})),
+        once=tuple(sorted({words[0] for words in section_words(found, "once") if words})),
         # A process without a cgroup has ended, such as a fork of dockerd for iptables.
-        processes=tuple(process(section) for section in found.get("process", ()) if section.words[2:]),
+        processes=tuple(parse_process(section) for section in found.get("process", ()) if section.words[2:]),
         podman=word("podman"),
         podman_socket="podman-socket" in found,
         snap="snap" in found,
@@ -351,13 +351,13 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             )
             for section in found.get("file", ())
         },
-        sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each(found, "sum")},
-        links={w[0]: " ".join(w[1:]) for w in each(found, "link") if w[1:]},
+        sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in section_words(found, "sum")},
+        links={w[0]: " ".join(w[1:]) for w in section_words(found, "link") if w[1:]},
         backup=word("backup"),
-        listeners=tuple(PortListener(int(w[0]), " ".join(w[1:])) for w in each(found, "listener")),
+        listeners=tuple(PortListener(int(w[0]), " ".join(w[1:])) for w in section_words(found, "listener")),
         own_shims="shims" in found,
-        clients=tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in each(found, "client")),
-        locks=tuple(PackageLock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each(found, "lock")),
+        clients=tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in section_words(found, "client")),
+        locks=tuple(PackageLock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in section_words(found, "lock")),
         dpkg_interrupted="interrupted" in found,
         transaction=word("transaction"),
         revision=word("revision"),
@@ -370,7 +370,7 @@ def is_masked(unit: Mapping[str, str]) -> bool:
     return "masked" in {unit.get("LoadState"), unit.get("UnitFileState")}
 
 
-def clock(text: str) -> int:
+def parse_clock(text: str) -> int:
     """Return seconds since 1970. Raises MachineError for impossible dates (dead battery)."""
     if not 0 <= int(text) <= END_OF_TIME:
         raise MachineError(
@@ -399,17 +399,17 @@ def engine_info(text: str) -> dict[str, Any]:
     return {key: value for key, value in said.items() if isinstance(value, INFO.get(key, object))}
 
 
-def process(section: Section) -> Process:
+def parse_process(section: Section) -> Process:
     pid, uid, *cgroup = section.words
     flag, _, path = section.text.partition("\n")
     return Process(int(pid), int(uid), " ".join(cgroup), flag.partition("=")[2] or path)
 
 
-def each(found: dict[str, list[Section]], name: str) -> list[list[str]]:
+def section_words(found: dict[str, list[Section]], name: str) -> list[list[str]]:
     return [section.words for section in found.get(name, ())]
 
 
-def properties(text: str) -> list[dict[str, str]]:
+def parse_units(text: str) -> list[dict[str, str]]:
     """Parse `systemctl show` of several units."""
     units: list[dict[str, str]] = [{}]
     for line in text.splitlines():
@@ -434,7 +434,7 @@ def os_release(text: str) -> dict[str, str]:
     return found
 
 
-def version(text: str) -> str:
+def parse_version(text: str) -> str:
     """Return 26.1.5+dfsg1 for `Docker version 26.1.5+dfsg1, build 411e817`."""
     match = re.search(r"version (\S+?),?(?:\s|$)", text)
     return match[1] if match else ""

@@ -42,11 +42,11 @@ class Vitals:
     available: int | None = None
 
 
-def command(directory: str) -> str:
+def vitals_command(directory: str) -> str:
     return SCRIPT.format(place=shlex.quote(directory))
 
 
-def vitals(text: str) -> Vitals:
+def parse_vitals(text: str) -> Vitals:
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, *words = line.split(" ", 4)

@@ -305,7 +305,7 @@ def pinned(package: str, sign: str, version: str) -> str:
     return shlex.quote(f"{package}{sign}{version.rstrip('*')}*" if version else package)
 
 
-def choose(os_release: Mapping[str, str], given: str = "") -> Distribution:
+def choose_distribution(os_release: Mapping[str, str], given: str = "") -> Distribution:
     """Return the family by `given`, else ID, else ID_LIKE. Raises CheckFailed."""
     ids = [given] if given else [os_release.get("ID", ""), *os_release.get("ID_LIKE", "").split()]
     for name in ids:

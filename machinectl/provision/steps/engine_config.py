@@ -23,7 +23,7 @@ from machinectl.provision import daemon_json, preflight
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY, HostFile
-from machinectl.provision.job import Activation, Job, NewFile, apply
+from machinectl.provision.job import Activation, Job, NewFile, apply_job
 from machinectl.provision.steps import hidden_containers, restart_risks
 from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL
 
@@ -106,7 +106,7 @@ def goal(facts: Facts, target: Target) -> Goal:
         ours = lists | our_keys(facts, target, {**before, **lists}, hosts)
         kept = [flag for flag in kept if flag.name not in daemon_json.LISTS or key_of(flag) not in lists]
     ours = {key: value for key, value in ours.items() if key in before or not is_set_by_flag(kept, key, value)}
-    clashes = sorted({flag.name for flag in kept if daemon_json.key_of(flag.name) in ours})
+    clashes = sorted({flag.name for flag in kept if daemon_json.config_key(flag.name) in ours})
     if clashes:
         service, place = "docker.service", "the unit (systemctl edit docker.service)"
         if not facts.unit:
@@ -144,7 +144,7 @@ def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dic
     earlier, borrowed = target.earlier, target.borrowed
     if earlier and earlier.path == facts.config_path:
         options = {key: value for key, value in earlier.ours.items() if key not in OURS}
-        config = daemon_json.put_back(config, daemon_json.parse(earlier.bytes_before, earlier.path), options)
+        config = daemon_json.put_back(config, daemon_json.parse_config(earlier.bytes_before, earlier.path), options)
     return with_live_restore(config, borrowed.before) if borrowed and borrowed.path == facts.config_path else config
 
 
@@ -178,7 +178,7 @@ def is_set_by_flag(kept: list[docker_unit.DockerdFlag], key: str, value: Any) ->
 
 
 def key_of(flag: docker_unit.DockerdFlag) -> str:
-    return daemon_json.key_of(flag.name)
+    return daemon_json.config_key(flag.name)
 
 
 def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> bytes | None:
@@ -187,14 +187,14 @@ def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> by
         return None
     there = docker_unit.command_line(facts.unit)
     words = docker_unit.with_installed_dockerd(there, facts.absent, facts.dockerd)
-    environment = docker_unit.variables(facts.unit, facts.environment)
+    environment = docker_unit.unit_variables(facts.unit, facts.environment)
     rewritten = docker_unit.without_flags(docker_unit.with_variables_expanded(words, environment, taken), taken)
     if rewritten == there and not target.env:
         return None
     return docker_unit.drop_in(rewritten if rewritten != there else None, environment=bool(target.env))
 
 
-def pending(facts: Facts) -> list[hidden_containers.Move]:
+def pending_moves(facts: Facts) -> list[hidden_containers.Move]:
     """Return what a plain restart would hide, after somebody's edits."""
     flags = docker_unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
     return hidden_containers.moves(facts, read_config(facts), read_config(facts), flags)
@@ -202,8 +202,8 @@ def pending(facts: Facts) -> list[hidden_containers.Move]:
 
 def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
     """Return dockerd's flags on OpenRC. Raises CheckFailed for flags that only the host's owner can move."""
-    values = docker_unit.variables("", facts.environment).values()
-    flags = [flag for value in values for flag in docker_unit.flags(docker_unit.WORD.findall(value))]
+    values = docker_unit.unit_variables("", facts.environment).values()
+    flags = [flag for value in values for flag in docker_unit.parse_flags(docker_unit.WORD.findall(value))]
     for flag in flags:
         if flag.name in TAKEN_OVER:
             raise CheckFailed(
@@ -218,7 +218,7 @@ def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: 
     earlier, hosts = target.earlier, config.get("hosts")
     if earlier is None or earlier.path != facts.config_path or not isinstance(hosts, list):
         return config
-    theirs = daemon_json.parse(earlier.bytes_before, earlier.path).get("hosts")
+    theirs = daemon_json.parse_config(earlier.bytes_before, earlier.path).get("hosts")
     there = {*flagged, *(map(str, theirs) if isinstance(theirs, list) else ())}
     ours = {host for host in map(str, earlier.ours.get("hosts") or ()) if port_of(host)} - there
     return {**config, "hosts": [host for host in hosts if str(host) not in ours]}
@@ -312,7 +312,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
             DRAIN_BY_HAND,
         )
     moves = hidden_containers.moves(
-        facts, read_config(facts), daemon_json.parse(wanted.config, facts.config_path), wanted.flags
+        facts, read_config(facts), daemon_json.parse_config(wanted.config, facts.config_path), wanted.flags
     )
     if moves and not allowed.force:
         raise hidden_containers.would_hide(facts, moves, allowed)
@@ -328,7 +328,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     return Decision(
         title="Configuring the engine and restarting it" if files else "Starting the engine",
         details=(*details, "restart docker.service"),
-        job=apply(
+        job=apply_job(
             files,
             Activation(
                 "restart",
@@ -392,7 +392,7 @@ def is_installed(facts: Facts, path: str, permissions: str, data: bytes) -> bool
 
 def changed_keys(facts: Facts, wanted: Goal) -> dict[str, Any]:
     """Return changed keys of daemon.json; None for removed ones."""
-    before, after = read_config(facts), daemon_json.parse(wanted.config, facts.config_path)
+    before, after = read_config(facts), daemon_json.parse_config(wanted.config, facts.config_path)
     gone = {key: None for key in before if key not in after}
     return {key: value for key, value in after.items() if before.get(key) != value} | gone
 
@@ -414,9 +414,9 @@ def readiness_socket(facts: Facts, config: bytes | None, flags: Sequence[docker_
 
     An early reload would end the engine.
     """
-    if facts.unit and docker_unit.settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
+    if facts.unit and docker_unit.unit_settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
         return ""
-    hosts = daemon_json.parse(config, facts.config_path).get("hosts")
+    hosts = daemon_json.parse_config(config, facts.config_path).get("hosts")
     given = [flag.value for flag in flags if flag.name == "host"]
     for host in hosts if isinstance(hosts, list) and hosts else given or [DEFAULT_HOST]:
         scheme, _, path = str(host).partition("://")
@@ -497,7 +497,7 @@ def backed_up(facts: Facts) -> list[FileCreated]:
 
 
 def read_config(facts: Facts) -> dict[str, Any]:
-    return daemon_json.parse(config_content(facts), facts.config_path)
+    return daemon_json.parse_config(config_content(facts), facts.config_path)
 
 
 def config_content(facts: Facts) -> bytes | None:

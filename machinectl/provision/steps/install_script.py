@@ -13,7 +13,7 @@ TIMEOUT = 5.0
 LONGEST = 1 << 20
 
 
-def script(url: str) -> bytes | None:
+def download_script(url: str) -> bytes | None:
     """Download the script; None on timeout, or if invalid. Raises UsageError."""
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"--engine-install-url {url!r} is not an http URL", "For example: https://get.docker.com")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import PackageInstalled
 from machinectl.masking import without_passwords
-from machinectl.provision.decision import Decision, Rehearsal, interrupted, tail
+from machinectl.provision.decision import Decision, Rehearsal, job_not_started, tail
 from machinectl.provision.facts.host_facts import ServiceState
 from machinectl.provision.job import Job
 from machinectl.provision.steps import distributions
@@ -41,7 +41,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
     """Install a missing engine. `script` downloads Docker's script, or returns None."""
     if facts.dockerd:
         return None
-    distribution = distributions.choose(facts.os_release, target.os)
+    distribution = distributions.choose_distribution(facts.os_release, target.os)
     if facts.dpkg_interrupted and isinstance(distribution, distributions.Apt):
         raise CheckFailed(
             "dpkg was interrupted on the host, and installs nothing until that is repaired",
@@ -161,7 +161,7 @@ def explain_failure(result: RemoteResult) -> MachineError:
     ):
         if sign in said:
             return MachineError(f"Docker Engine could not be installed:\n{complaints(said) or tail(result)}", hint)
-    return interrupted(result) or MachineError(
+    return job_not_started(result) or MachineError(
         f"Docker Engine could not be installed:\n{complaints(said) or tail(result)}",
         "Install it on the host, and use --engine-install none",
     )

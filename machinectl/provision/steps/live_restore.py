@@ -14,7 +14,7 @@ from machinectl.errors import CheckFailed
 from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
 from machinectl.provision import daemon_json
 from machinectl.provision.decision import Decision, not_applied
-from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, apply
+from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, apply_job
 from machinectl.provision.steps.engine_config import (
     LIVE_RESTORE,
     backed_up,
@@ -53,7 +53,7 @@ def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decisi
     there = read_config(facts)
     if not (facts.dockerd and holds_containers(facts)) or (is_on(facts) and there.get(LIVE_RESTORE) is True):
         return None
-    given = flagged(facts)
+    given = flag_value(facts)
     if given == "false":
         raise CheckFailed(
             f"dockerd is started with --{LIVE_RESTORE}=false on the host: a restart stops its containers",
@@ -78,11 +78,11 @@ def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decisi
 
 def give_back(facts: Facts, target: Target) -> Decision | None:
     """Set the wanted value, if we changed it or --engine-opt sets it."""
-    value = wanted(facts, target)
-    ours = was_changed(facts, target) or value != owners(facts, target)
+    value = wanted_value(facts, target)
+    ours = was_changed(facts, target) or value != owners_value(facts, target)
     if not ours or is_settled(facts, value):
         return None
-    as_before = "" if is_asked(target) else " (as before)"
+    as_before = "" if is_requested(target) else " (as before)"
     return set_wanted(facts, target, f"Turning live-restore {'on' if value else 'off'}{as_before}")
 
 
@@ -90,7 +90,7 @@ def turn_off_for_swarm(facts: Facts, target: Target) -> Decision | None:
     """Turn it off for Swarm. Raises CheckFailed if a flag sets it, which no reload changes."""
     if not (is_on(facts) or read_config(facts).get(LIVE_RESTORE)):
         return None
-    if flagged(facts) not in {"", "false"}:
+    if flag_value(facts) not in {"", "false"}:
         raise CheckFailed(
             f"dockerd is started with --{LIVE_RESTORE} on the host, and Swarm refuses such an engine",
             f"Remove --{LIVE_RESTORE} from docker.service or its environment on the host, and restart the engine",
@@ -102,9 +102,9 @@ def turn_off_for_swarm(facts: Facts, target: Target) -> Decision | None:
 
 def set_wanted(facts: Facts, target: Target, title: str) -> Decision:
     """Set the wanted value; it is recorded first."""
-    value, own = wanted(facts, target), owners(facts, target)
+    value, own = wanted_value(facts, target), owners_value(facts, target)
     left = file_with(facts, target, value)
-    ours = {LIVE_RESTORE: value} if is_asked(target) else {}
+    ours = {LIVE_RESTORE: value} if is_requested(target) else {}
     return set_by_reload(
         facts,
         title,
@@ -133,7 +133,7 @@ def set_by_reload(
     Without a value, the file says false until the reload.
     """
     path, permissions = facts.config_path, permissions or config_mode(facts)
-    config = daemon_json.parse(left, path)
+    config = daemon_json.parse_config(left, path)
     value = config.get(LIVE_RESTORE)
     final = NewFile(path, permissions, left)
     reload = facts.running and not (facts.info and is_on(facts) == bool(value))
@@ -153,7 +153,7 @@ def set_by_reload(
     return Decision(
         title=title,
         details=(f'{path}: "{LIVE_RESTORE}": {what}', *(("reload docker.service",) if reload else ())),
-        job=apply(
+        job=apply_job(
             [*others, told],
             activation,
             init=facts.init,
@@ -176,25 +176,25 @@ def is_on(facts: Facts) -> bool:
     return bool(facts.info.get("LiveRestoreEnabled") if facts.info else read_config(facts).get(LIVE_RESTORE))
 
 
-def flagged(facts: Facts) -> str:
+def flag_value(facts: Facts) -> str:
     """Return the value in dockerd's flags, or ""."""
     return next((flag.value or "true" for flag in flags_now(facts) if flag.name == LIVE_RESTORE), "")
 
 
-def is_asked(target: Target) -> bool:
+def is_requested(target: Target) -> bool:
     return LIVE_RESTORE in daemon_json.option_keys(target.options, {})
 
 
-def owners(facts: Facts, target: Target) -> bool | None:
+def owners_value(facts: Facts, target: Target) -> bool | None:
     """Return the host's own value, or None."""
     value = without_unasked(facts, target, read_config(facts)).get(LIVE_RESTORE)
     return value if isinstance(value, bool) else None
 
 
-def wanted(facts: Facts, target: Target) -> Any:
+def wanted_value(facts: Facts, target: Target) -> Any:
     """Return --engine-opt's value, else the host's own; never true on a Swarm node."""
-    value: Any = owners(facts, target)
-    if is_asked(target) and not flagged(facts):
+    value: Any = owners_value(facts, target)
+    if is_requested(target) and not flag_value(facts):
         value = daemon_json.option_keys(target.options, {})[LIVE_RESTORE]
     return False if value and facts.swarm else value
 
@@ -221,7 +221,7 @@ def held_value(facts: Facts, target: Target) -> LiveRestoreChanged:
     """Return the record of the host's own value, to write first."""
     there = config_content(facts)
     text = None if there is None else there.decode("utf-8", "surrogateescape")
-    return LiveRestoreChanged(facts.config_path, owners(facts, target), text)
+    return LiveRestoreChanged(facts.config_path, owners_value(facts, target), text)
 
 
 def file_with(facts: Facts, target: Target, value: Any) -> bytes | None:
@@ -229,17 +229,17 @@ def file_with(facts: Facts, target: Target, value: Any) -> bytes | None:
     config = with_live_restore(read_config(facts), value)
     text = target.borrowed.text if target.borrowed else None
     there = None if text is None else text.encode("utf-8", "surrogateescape")
-    if target.borrowed and config == daemon_json.parse(there, facts.config_path):
+    if target.borrowed and config == daemon_json.parse_config(there, facts.config_path):
         return there
     if config == read_config(facts):
         return config_content(facts)
     return daemon_json.dump(config, config_content(facts))
 
 
-def settled(facts: Facts, target: Target, changes: Sequence[Change]) -> tuple[Change, ...]:
+def without_settled(facts: Facts, target: Target, changes: Sequence[Change]) -> tuple[Change, ...]:
     """Return the changes, without live-restore's once the host's own value is back."""
-    value = owners(facts, target)
-    if wanted(facts, target) != value or not is_settled(facts, value):
+    value = owners_value(facts, target)
+    if wanted_value(facts, target) != value or not is_settled(facts, value):
         return tuple(changes)
     return tuple(
         replace(change, ours=without_live_restore(change.ours)) if isinstance(change, ConfigMerged) else change

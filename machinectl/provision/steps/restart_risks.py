@@ -27,7 +27,7 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
             "docker.service was changed on the host but not read by systemd: the change takes effect with a restart",
             f"On the host: systemctl daemon-reload; then run this again{allowed.or_force}",
         )
-    if units := attached(facts):
+    if units := attached_units(facts):
         raise CheckFailed(
             f"A restart of the engine ends the docker commands of {' and '.join(units)}, "
             "and so restarts their containers",
@@ -46,7 +46,7 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
             f"Give each a policy, on the host: docker update --restart unless-stopped {names}{allowed.or_force}",
         )
     # The default is control-group (systemd.kill(5)); Docker's packages set process.
-    kill_mode = (docker_unit.settings(facts.unit, "KillMode") or ["control-group"])[-1]
+    kill_mode = (docker_unit.unit_settings(facts.unit, "KillMode") or ["control-group"])[-1]
     if facts.own_shims and facts.unit and kill_mode not in {"process", "none"}:
         raise CheckFailed(
             f"docker.service says KillMode={kill_mode}, and its containerd is its own: a restart ends all containers",
@@ -54,7 +54,7 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
         )
 
 
-def attached(facts: Facts) -> list[str]:
+def attached_units(facts: Facts) -> list[str]:
     """Return units of attached docker commands, whose containers restart."""
     return sorted({client.unit for client in facts.clients if client.unit and client.verb in RUNNERS})
 
@@ -63,13 +63,13 @@ def warnings(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
     if not facts.running:
         return start_warning(facts)
     found = []
-    if units := attached(facts):
+    if units := attached_units(facts):
         found.append(
             f"the engine's restart ends the docker commands of {' and '.join(units)}: their containers restart"
         )
     if verbs := sorted({client.verb for client in facts.clients}):
         found.append(f"the engine's restart cuts off the docker commands that are attached to it ({', '.join(verbs)})")
-    if target and edited(facts, target):
+    if target and is_config_edited(facts, target):
         found.append(
             f"{facts.config_path} was changed since the engine was started: the change takes effect with the restart"
         )
@@ -84,7 +84,7 @@ def start_warning(facts: Facts) -> tuple[str, ...]:
     return (f"the engine does not run: it will be started, with those of its {containers} that start with it",)
 
 
-def edited(facts: Facts, target: Target) -> bool:
+def is_config_edited(facts: Facts, target: Target) -> bool:
     """Return whether somebody else edited daemon.json since the engine started."""
     if not (facts.edited and facts.config):
         return False

@@ -23,7 +23,7 @@ class SetupStep(NamedTuple):
     lasting: bool = True
 
 
-def steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
+def setup_steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
     """Return the steps. `script` downloads Docker's script, or returns None."""
     return (
         SetupStep("Restore what an interrupted run left", engine_config.recover),

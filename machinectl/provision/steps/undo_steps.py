@@ -26,10 +26,10 @@ from machinectl.host_changes import (
     of_kind,
 )
 from machinectl.provision import daemon_json, firewall, preflight, revision
-from machinectl.provision.decision import Decision, EngineDown, interrupted, no_container, not_applied, tail
+from machinectl.provision.decision import Decision, EngineDown, job_not_started, no_container, not_applied, tail
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts
-from machinectl.provision.job import Activation, Job, NewFile, RemoteResult, apply
+from machinectl.provision.job import Activation, Job, NewFile, RemoteResult, apply_job
 from machinectl.provision.steps import distributions, engine_config, hidden_containers, live_restore, restart_risks
 from machinectl.provision.steps.engine_config import (
     LIVE_RESTORE,
@@ -45,13 +45,13 @@ from machinectl.provision.steps.engine_config import (
     without_live_restore,
 )
 from machinectl.provision.steps.installation import complaints
-from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL, Allowed, Target, recorded
+from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL, Allowed, Target, with_changes
 
 Undoing = Callable[[Facts, Sequence[Change]], Decision | None]
 NO_TARGET = Target("")
 
 
-def steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "") -> tuple[Undoing, ...]:
+def undo_steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: str = "") -> tuple[Undoing, ...]:
     always: tuple[Undoing, ...] = (
         lambda facts, _: engine_config.recover(facts, NO_TARGET),
         lambda facts, changes: check_undoable(facts, changes, allowed),
@@ -87,7 +87,7 @@ def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) ->
     moves = hidden_containers.moves(
         facts,
         read_config(facts),
-        daemon_json.parse(config_before(facts, changes), facts.config_path),
+        daemon_json.parse_config(config_before(facts, changes), facts.config_path),
         own_flags(facts, changes),
     )
     if moves and not allowed.force:
@@ -104,14 +104,14 @@ def stop_engine(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     return Decision(
         "Stopping the engine: it did not run before",
         (command,),
-        single(command),
+        command_job(command),
         replace(facts, service=replace(facts.service, active=False)),
         partial(not_stopped, facts.init),
     )
 
 
 def not_stopped(init: str, result: RemoteResult) -> MachineError:
-    return interrupted(result) or MachineError(
+    return job_not_started(result) or MachineError(
         f"The engine could not be stopped: {tail(result)}", f"See on the host: {status_command(init)}"
     )
 
@@ -122,7 +122,7 @@ def status_command(init: str) -> str:
 
 def keep_containers_running(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Turn live-restore on before a restart."""
-    return live_restore.borrow(facts, recorded(NO_TARGET, changes)) if restarts(facts, changes) else None
+    return live_restore.borrow(facts, with_changes(NO_TARGET, changes)) if restarts(facts, changes) else None
 
 
 def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
@@ -136,11 +136,11 @@ def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     files = files_made(facts, changes)
     if last != config_content(facts):
         # First: without the drop-in, `hosts` conflicts with the unit's -H.
-        files.insert(0, NewFile(facts.config_path, permissions(facts, changes), last))
+        files.insert(0, NewFile(facts.config_path, original_mode(facts, changes), last))
     return Decision(
         f"Removing our configuration from the engine{outcome_for_containers(facts)}",
         (*(written(file) for file in files), *(("restart docker.service",) if facts.running else ())),
-        apply(
+        apply_job(
             files,
             Activation(
                 "restart" if facts.running else "none",
@@ -196,7 +196,7 @@ def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | No
         f"Turning live-restore {'on' if value else 'off'} (as before)",
         original,
         first=files,
-        permissions=permissions(facts, changes),
+        permissions=original_mode(facts, changes),
         gone=deepest_first(changes),
         changes=held_original(facts, changes),
         undone=(
@@ -212,13 +212,13 @@ def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     original = config_before(facts, changes)
     files = files_made(facts, changes)
     if original != config_content(facts):
-        files.insert(0, NewFile(facts.config_path, permissions(facts, changes), original))
+        files.insert(0, NewFile(facts.config_path, original_mode(facts, changes), original))
     if not files:
         return None
     return Decision(
         f"Restoring {facts.config_path}",
         tuple(written(file) for file in files),
-        apply(files, init=facts.init, directories=deepest_first(changes)),
+        apply_job(files, init=facts.init, directories=deepest_first(changes)),
         with_files(facts, files),
         partial(not_applied, init=facts.init),
         undone=(
@@ -232,7 +232,7 @@ def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...]:
     """Return a warning if live-restore stays off on a Swarm node."""
     change = merged_into(facts, changes)
-    before = daemon_json.parse(change.bytes_before, facts.config_path) if change else {}
+    before = daemon_json.parse_config(change.bytes_before, facts.config_path) if change else {}
     if not (facts.swarm and before.get(LIVE_RESTORE) is True):
         return ()
     return (f"live-restore, which was on in {facts.config_path} before, stays off: the host is a Swarm node",)
@@ -259,7 +259,7 @@ def outcome_for_containers(facts: Facts) -> str:
         return ""
     if facts.swarm:
         return f"; {container_count(facts)} stopped, as on every Swarm node"
-    units = " and ".join(restart_risks.attached(facts))
+    units = " and ".join(restart_risks.attached_units(facts))
     return f"; {container_count(facts)} kept running{units and f', but for those of {units}'}"
 
 
@@ -283,7 +283,7 @@ def held_original(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]
 
 
 def parsed_config(facts: Facts, config: bytes | None) -> dict[str, Any]:
-    return daemon_json.parse(config, facts.config_path)
+    return daemon_json.parse_config(config, facts.config_path)
 
 
 def original_live_restore(facts: Facts, changes: Sequence[Change]) -> bool | None:
@@ -303,7 +303,7 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     if change is None and borrowed is None and not files_made(facts, changes):
         return config_content(facts)
     before_bytes = change.bytes_before if change else None
-    before = daemon_json.parse(before_bytes, facts.config_path)
+    before = daemon_json.parse_config(before_bytes, facts.config_path)
     now = read_config(facts)
     result = daemon_json.put_back(now, before, change.ours) if change else dict(now)
     if borrowed is not None:
@@ -328,7 +328,7 @@ def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "hosts": hosts} if hosts else rest
 
 
-def permissions(facts: Facts, changes: Sequence[Change]) -> str:
+def original_mode(facts: Facts, changes: Sequence[Change]) -> str:
     change = merged_into(facts, changes)
     return change.mode if change else config_mode(facts)
 
@@ -366,7 +366,7 @@ def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     return Decision(
         "Disabling docker.service at boot (as before)",
         (command,),
-        single(command),
+        command_job(command),
         replace(facts, service=replace(facts.service, enabled=False)),
         partial(not_disabled, facts.init),
         undone=tuple(of_kind(changes, ServiceEnabled)),
@@ -374,7 +374,7 @@ def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 
 def not_disabled(init: str, result: RemoteResult) -> MachineError:
-    return interrupted(result) or MachineError(
+    return job_not_started(result) or MachineError(
         f"docker.service could not be disabled at boot: {tail(result)}",
         f"See on the host: {status_command(init)}",
     )
@@ -390,7 +390,7 @@ def close_ports(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     return Decision(
         f"Closing the port in {' and '.join(change.firewall for change in opened)}",
         (*(change.undo for change in opened), *(f"remove {zone} if it holds nothing else" for zone in zones)),
-        single(" && ".join([*map(firewall.close_command, opened), *removals])),
+        command_job(" && ".join([*map(firewall.close_command, opened), *removals])),
         facts,
         firewall.not_closed,
         undone=tuple(opened),
@@ -405,7 +405,7 @@ def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decisio
     ]
     if not installed:
         return None
-    family = distributions.choose(facts.os_release, os)
+    family = distributions.choose_distribution(facts.os_release, os)
     along = [name for change in installed for name in change.along]
     details = [family.remove(change.package) for change in installed]
     details += [f"remove what came with it and nothing else needs: {' '.join(along)}"] if along else []
@@ -430,7 +430,7 @@ def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decisio
 
 def not_removed(result: RemoteResult) -> MachineError:
     said = complaints((result.stdout + result.stderr).decode(errors="replace")) or tail(result)
-    return interrupted(result) or MachineError(
+    return job_not_started(result) or MachineError(
         f"The engine's package could not be removed:\n{said}", "Remove it on the host, and run this again"
     )
 
@@ -456,5 +456,5 @@ def remarks_after(facts: Facts, changes: Sequence[Change], *, purge_engine: bool
     return found
 
 
-def single(command: str) -> Job:
+def command_job(command: str) -> Job:
     return Job("command.sh", {"command": command})
