@@ -33,8 +33,6 @@ from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.support.dockerd import Dockerd
 
 KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n-----END OPENSSH PRIVATE KEY-----\n"
@@ -210,50 +208,47 @@ def test_a_second_run_changes_nothing_whatever_was_done_since(store: Store, old:
     assert not Run(store, elsewhere).became["a"].new
 
 
-@pytest.mark.parametrize(
-    ("record", "why"),
-    [
-        ("", "is not JSON"),
-        ('{"ConfigVersion": 3, "Dri', "is not JSON"),
-        ("[" * 100_000, "is not JSON"),
-        ('{"ConfigVersion": ' + "9" * 5000 + "}", "is not JSON"),
-        ("[]", "is no JSON object"),
-        ("{}", "has the ConfigVersion null"),
-        ('{"ConfigVersion": 0}', "has the ConfigVersion 0"),
-        ('{"ConfigVersion": 4}', "has the ConfigVersion 4"),
-        ('{"ConfigVersion": true}', "has the ConfigVersion true"),
-        ('{"ConfigVersion": 3, "Driver": "x"}', "has a Driver that is no JSON object"),
-        ('{"ConfigVersion": 3, "Driver": {}}', 'has no "DriverName"'),
-        ({"Driver": {"MachineName": "other"}}, 'is that of the machine "other"'),
-        ({"Driver": {"IPAddress": ["x"]}}, 'has a "IPAddress" that is no text of one line'),
-        ({"Driver": {"IPAddress": "a\x1b[2J"}}, 'has a "IPAddress" that is no text of one line'),
-        ({"Driver": {"IPAddress": "$(touch x)"}}, "says no address that can be used"),
-        ({"Driver": {"IPAddress": "-oProxyCommand=x"}}, "says no address that can be used"),
-        ({"Driver": {"IPAddress": "192.0.2.7", "SSHUser": "-oProxyCommand=x"}}, "says no address that can be used"),
-        ({"Driver": {"IPAddress": "192.0.2.7", "SSHPort": 65536}}, 'has a "SSHPort" that is no port'),
-        ({"Driver": {"IPAddress": "192.0.2.7", "SSHPort": "22"}}, 'has a "SSHPort" that is no port'),
-        ({"HostOptions": {"EngineOptions": {"Labels": "x"}}}, 'has a "Labels" that is no list of texts'),
-        ({"HostOptions": {"EngineOptions": {"Env": ["a\nb"]}}}, 'has a "Env" that is no list of texts'),
-        ({"DriverName": "x" * 5000}, 'has a "DriverName" that is no text of one line'),
-        ({"HostOptions": ["x"]}, "has a HostOptions that is no JSON object"),
-    ],
-)
-def test_a_broken_record_is_told_in_a_line_and_stops_nobody(
-    store: Store, old: OldStore, record: str | dict[str, Any], why: str
-) -> None:
-    directory = old.add("bad", "generic", {})
-    text = (
-        record
-        if isinstance(record, str)
-        else json.dumps({"ConfigVersion": 3, "Driver": {}, "DriverName": "generic"} | record)
-    )
-    (directory / "config.json").write_text(text)
+BROKEN: list[tuple[str | dict[str, Any], str]] = [
+    ("", "is not JSON"),
+    ('{"ConfigVersion": 3, "Dri', "is not JSON"),
+    ("[" * 100_000, "is not JSON"),
+    ('{"ConfigVersion": ' + "9" * 5000 + "}", "is not JSON"),
+    ("[]", "is no JSON object"),
+    ("{}", "has the ConfigVersion null"),
+    ('{"ConfigVersion": 0}', "has the ConfigVersion 0"),
+    ('{"ConfigVersion": 4}', "has the ConfigVersion 4"),
+    ('{"ConfigVersion": true}', "has the ConfigVersion true"),
+    ('{"ConfigVersion": 3, "Driver": "x"}', "has a Driver that is no JSON object"),
+    ('{"ConfigVersion": 3, "Driver": {}}', 'has no "DriverName"'),
+    ({"Driver": {"MachineName": "other"}}, 'is that of the machine "other"'),
+    ({"Driver": {"IPAddress": ["x"]}}, 'has a "IPAddress" that is no text of one line'),
+    ({"Driver": {"IPAddress": "a\x1b[2J"}}, 'has a "IPAddress" that is no text of one line'),
+    ({"Driver": {"IPAddress": "$(touch x)"}}, "says no address that can be used"),
+    ({"Driver": {"IPAddress": "-oProxyCommand=x"}}, "says no address that can be used"),
+    ({"Driver": {"IPAddress": "192.0.2.7", "SSHUser": "-oProxyCommand=x"}}, "says no address that can be used"),
+    ({"Driver": {"IPAddress": "192.0.2.7", "SSHPort": 65536}}, 'has a "SSHPort" that is no port'),
+    ({"Driver": {"IPAddress": "192.0.2.7", "SSHPort": "22"}}, 'has a "SSHPort" that is no port'),
+    ({"HostOptions": {"EngineOptions": {"Labels": "x"}}}, 'has a "Labels" that is no list of texts'),
+    ({"HostOptions": {"EngineOptions": {"Env": ["a\nb"]}}}, 'has a "Env" that is no list of texts'),
+    ({"DriverName": "x" * 5000}, 'has a "DriverName" that is no text of one line'),
+    ({"HostOptions": ["x"]}, "has a HostOptions that is no JSON object"),
+]
+
+
+def test_broken_records_are_told_in_a_line_each_and_stop_nobody(store: Store, old: OldStore) -> None:
+    for number, (record, _) in enumerate(BROKEN):
+        text = (
+            record
+            if isinstance(record, str)
+            else json.dumps({"ConfigVersion": 3, "Driver": {}, "DriverName": "generic"} | record)
+        )
+        (old.add(f"bad{number}", "generic", {}) / "config.json").write_text(text)
     for name in ("a", "z"):
         old.add_host(name, KEY)
     run = Run(store, old)
-    assert list(run.errors) == ["bad"]
-    assert why in run.errors["bad"]
-    assert run.errors["bad"].isprintable()
+    whys = {f"bad{number}": why for number, (_, why) in enumerate(BROKEN)}
+    assert run.errors.keys() == whys.keys()
+    assert [error for name, error in run.errors.items() if whys[name] not in error or not error.isprintable()] == []
     assert store.names() == ["a", "z"]
 
 
@@ -285,32 +280,32 @@ def nothing(_: Path) -> None:
 STRANGE = [a_pipe, an_endless_device, a_directory, a_link_to_itself, a_gigabyte, nothing]
 
 
-@pytest.mark.parametrize("strange", STRANGE)
-def test_what_lies_in_a_records_place_is_told_and_stops_nobody(
-    store: Store, old: OldStore, strange: Callable[[Path], None]
-) -> None:
-    path = old.add("bad", "generic", {}) / "config.json"
-    path.unlink()
-    strange(path)
+def test_what_lies_in_a_records_place_is_told_and_stops_nobody(store: Store, old: OldStore) -> None:
+    for strange in STRANGE:
+        path = old.add(strange.__name__, "generic", {}) / "config.json"
+        path.unlink()
+        strange(path)
     old.add_host("web", KEY)
     run = Run(store, old)
-    assert list(run.errors) == ["bad"]
+    assert run.errors.keys() == {strange.__name__ for strange in STRANGE}
     assert store.names() == ["web"]
 
 
-@pytest.mark.parametrize("strange", STRANGE)
-def test_what_lies_in_a_keys_place_is_not_read(store: Store, old: OldStore, strange: Callable[[Path], None]) -> None:
-    for name, driver in (("ours", "generic"), ("clouds", "amazonec2")):
-        key = old.add_host(name, KEY, driver=driver) / "id_rsa"
-        key.unlink()
-        strange(key)
+def test_what_lies_in_a_keys_place_is_not_read(store: Store, old: OldStore) -> None:
+    for number, strange in enumerate(STRANGE):
+        for name, driver in (("ours", "generic"), ("clouds", "amazonec2")):
+            key = old.add_host(f"{name}{number}", KEY, driver=driver) / "id_rsa"
+            key.unlink()
+            strange(key)
     run = Run(store, old)
     assert not run.errors
-    assert "its SSH key" in run.became["clouds"].why_not
-    assert store.names() == ["ours"]
-    assert "machinectl set --generic-ssh-key <FILE> ours" in run.remarks("ours")
-    assert ssh_endpoint(store.read_ready("ours")).key == ""
-    assert not os.path.lexists(os.path.join(store.directory("ours"), "id_ssh"))
+    for number, _ in enumerate(STRANGE):
+        assert "its SSH key" in run.became[f"clouds{number}"].why_not
+        ours = f"ours{number}"
+        assert f"machinectl set --generic-ssh-key <FILE> {ours}" in run.remarks(ours)
+        assert ssh_endpoint(store.read_ready(ours)).key == ""
+        assert not os.path.lexists(os.path.join(store.directory(ours), "id_ssh"))
+    assert len(store.names()) == len(STRANGE)
 
 
 @pytest.mark.parametrize("content", [b"root:$y$j9T$secret:19000:0:99999:7:::\n", b"", b"-----BEGIN PRIVATE KEY-----\n"])

@@ -48,6 +48,13 @@ class Screen(pyte.Screen):
         os.write(self.terminal, data.encode())
 
 
+def lines_of(screen: Any) -> list[str]:
+    """Return what is on a screen, without the empty lines; pyte's `display` measures the empty cells, too."""
+    rows = (screen.buffer[number] for number in range(screen.lines))
+    lines = ("".join(row[column].data for column in range(max(row, default=-1) + 1)).rstrip() for row in rows)
+    return [line for line in lines if line]
+
+
 class Person:
     """Who types, and looks at the screen."""
 
@@ -62,7 +69,7 @@ class Person:
     @property
     def lines(self) -> list[str]:
         """What is on the screen now, without the empty lines."""
-        return [line.rstrip() for line in self.screen.display if line.strip()]
+        return lines_of(self.screen)
 
     def type(self, text: str) -> None:
         os.write(self.terminal, text.encode())

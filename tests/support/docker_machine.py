@@ -11,6 +11,7 @@ import json
 import shutil
 from copy import copy
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -45,9 +46,16 @@ def drop_in(driver: str, storage: str, engine: Mapping[str, Any], dockerd: str =
     return DROP_IN.format(dockerd=dockerd, storage=storage, flags="".join(flags), env=env)
 
 
+@cache
+def rsa_key(_: str) -> rsa.RSAPrivateKey:
+    """Return the key of whoever has this name: it takes long to make one."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 def pair(name: str, issuer: tuple[x509.Name, rsa.RSAPrivateKey] | None, *extensions: Any, ago: int = 1) -> Pair:
     """A certificate as libmachine/cert/cert.go makes one, `ago` days old."""
-    key = rsa.generate_private_key(65537, 2048)
+    # No two CAs share a key: a certificate of one would be the other's.
+    key = rsa_key(name) if issuer else rsa_key.__wrapped__(name)
     subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, name)])
     begin = datetime.now(UTC) - timedelta(days=ago)
     signer, signing = issuer or (subject, key)

@@ -25,6 +25,7 @@ from machinectl.cli.output.exit_status import guarded, report
 from machinectl.cli.output.terminal import Terminal
 from machinectl.errors import MachineError
 from machinectl.hosts.parallel.workers import run_at_once
+from tests.support.at_shell import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,7 +74,7 @@ class OnTerminal(Puppets):
     @property
     def lines(self) -> list[str]:
         """What is on the screen now, without the empty lines."""
-        return [line.rstrip() for line in self.screen.display if line.strip()]
+        return lines_of(self.screen)
 
     def until(self, seen: Callable[[], bool]) -> None:
         """Look on until something is seen."""
