@@ -1,12 +1,12 @@
 # Functions for facts.sh and apply.sh that ask the engine, on the sockets that it listens on, with any program that can: its
 # client may be missing, and obeys DOCKER_… variables and contexts.
 
-# The processes that may be the engine: docker.service's, and the PID file's.
+# The processes that may be the engine: docker.service's, which facts.sh knows as $main_pid, and the PID file's.
 engine_processes() {
     {
-        systemctl show -p MainPID docker.service | sed -n 's/^MainPID=\([1-9]\)/\1/p'
+        if [ "${main_pid+known}" ]; then echo "$main_pid"; else systemctl show -p MainPID docker.service; fi
         cat /run/docker.pid
-    } 2>/dev/null | awk '!seen[$1]++'
+    } 2>/dev/null | sed -n 's/^\(MainPID=\)\{0,1\}\([1-9]\)/\2/p' | awk '!seen[$1]++'
 }
 
 # The engine's process.
@@ -75,8 +75,11 @@ engine_info() {
 
 # The running units that systemd stops or restarts with docker.service, except docker.socket (systemd.unit(5)).
 dependents() {
-    systemctl show -p RequiredBy -p BoundBy -p ConsistsOf docker.service | sed 's/^[^=]*=//' | tr ' ' '\n' | sort -u |
-        while read -r unit; do
-            case $unit in '' | docker.socket) ;; *) systemctl -q is-active "$unit" && echo "$unit" ;; esac
-        done
+    # shellcheck disable=SC2046  # one word for each unit
+    running_units $(systemctl show -p RequiredBy -p BoundBy -p ConsistsOf docker.service | sed 's/^[^=]*=//')
+}
+running_units() {
+    for dependent; do
+        case $dependent in docker.socket) ;; *) systemctl -q is-active "$dependent" && echo "$dependent" ;; esac
+    done
 }

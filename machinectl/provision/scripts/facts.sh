@@ -14,7 +14,16 @@ say() {
 lines() { sed 's/^/|/'; }
 # Follow links: a link itself has mode 777.
 file() { [ -f "$1" ] && say file "$(stat -Lc '%a %u %g' "$1")" "$1" && head -c 1048577 <"$1" | base64 | lines; }
-sum() { [ -f "$1" ] && say sum "$(stat -Lc '%a %u %g' "$1")" "$(sha256sum <"$1" | cut -d' ' -f1)" "$1"; }
+# The sums of the files that are there, by one program for all. sha256sum marks a name with a line break, which is left out.
+sums() {
+    for path; do
+        shift
+        [ -f "$path" ] && case $path in *[[:cntrl:]]*) ;; *) set -- "$@" "$path" ;; esac
+    done
+    [ $# = 0 ] || { stat -Lc '%a %u %g %n' "$@"; sha256sum "$@"; } | awk '
+        length($1) < 64 { name = $0; sub(/^[^ ]* [^ ]* [^ ]* /, "", name); mode[name] = $1 " " $2 " " $3; next }
+        substr($0, 67) in mode { print "\n@sum " mode[substr($0, 67)] " " $1 " " substr($0, 67) }'
+}
 has() { command -v "$1" >/dev/null; }
 # Whether a process runs a program. Its name proves nothing: anybody can choose it.
 runs() { program=$(readlink "$1/exe"); case ${program##*/} in "$2"*) return 0 ;; esac; return 1; }
@@ -30,6 +39,24 @@ while at_work; do
     tries=$((tries + 1))
     sleep 0.2
 done
+
+# Each systemctl takes 10 ms of CPU, and as much of systemd's: ask once, for what follows too.
+has systemctl && units=$(systemctl show docker.service docker.socket containerd.service -p Id -p Names -p ControlGroup \
+    -p LoadState -p ActiveState -p UnitFileState -p DropInPaths -p NeedDaemonReload -p MainPID -p RequiredBy -p BoundBy \
+    -p ConsistsOf -p Listen)
+block=service main_pid='' related=''
+while IFS= read -r line; do
+    # shellcheck disable=SC2034  # engine.sh uses $main_pid
+    case $block:$line in
+    service:MainPID=*) main_pid=${line#*=} ;;
+    service:RequiredBy=* | service:BoundBy=* | service:ConsistsOf=*) related="$related ${line#*=}" ;;
+    socket:Listen=*' (Stream)') line=${line%' (Stream)'}; say socket-listens "${line#*=}" ;;
+    service:) block=socket ;;
+    socket:) block=rest ;;
+    esac
+done <<END
+$units
+END
 
 # Ask the engine in parallel: that takes as long as all the rest.
 { has dockerd && engine_info; } | {
@@ -60,7 +87,7 @@ config=/etc/docker/daemon.json
 value="[\"']\{0,1\}[= ][\"']\{0,1\}\([^ \"']*\)"
 if has systemctl; then
     say units
-    systemctl show docker.service docker.socket containerd.service -p Id -p Names -p ControlGroup -p LoadState -p ActiveState -p UnitFileState -p DropInPaths -p NeedDaemonReload | lines
+    printf '%s\n' "$units" | lines
     say unit
     unit=$(systemctl cat docker.service)
     printf '%s\n' "$unit" | lines
@@ -69,8 +96,8 @@ if has systemctl; then
         [ -x "$program" ] || say absent "$program"
     done
     environment=$(printf '%s\n' "$unit" | sed -n 's/^EnvironmentFile=-\{0,1\}//p')
-    systemctl show docker.socket -p Listen | sed -n 's/^Listen=\(.*\) (Stream)$/@socket-listens \1/p'
-    for dependent in $(dependents); do say dependent "$dependent"; done
+    # shellcheck disable=SC2086  # one word for each unit
+    for dependent in $(running_units $related); do say dependent "$dependent"; done
 else
     environment=/etc/conf.d/docker
     rc-service docker status >/dev/null && say openrc started
@@ -154,10 +181,12 @@ for path in /etc /etc/docker /etc/docker/machinectl /etc/docker/machinectl/ca.pe
     case ,$mounted, in ,, | *,ro,*) say unwritable read-only "$path" ;; *) say unwritable immutable "$path" ;; esac
 done
 read -r revision </etc/docker/machinectl/revision && say revision "$revision"
-for name in ca.pem server.pem server-key.pem environment revision; do sum "/etc/docker/machinectl/$name"; done
+# shellcheck disable=SC2046  # one word for each file
+sums /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem /etc/docker/machinectl/server-key.pem \
+    /etc/docker/machinectl/environment /etc/docker/machinectl/revision \
+    $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
+    $(printf '%s\n' "$unit" | sed -n "s/^[^#]*--tlscacert$value.*/\1/p")
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
-for ca in $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
-    $(printf '%s\n' "$unit" | sed -n "s/^[^#]*--tlscacert$value.*/\1/p"); do sum "$ca"; done
 # The engine reports its data directory with links followed.
 for root in /var/lib/docker $(sed -n -e 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' -e 's/.*"graph"[^"]*"\([^"]*\)".*/\1/p' "$config") \
     $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--data-root[= ]\([^ ]*\).*/\1/p'); do
@@ -188,7 +217,7 @@ link=$(readlink -f /run/docker.sock)
 case $link in *podman*)
     awk -v "link=$link" '$8 == link && $4 == "00010000" { found = 1 } END { exit !found }' /proc/net/unix && say podman-socket ;;
 esac
-has systemctl && systemctl list-sockets --no-legend --full | awk '$1 ~ /\/run\/docker\.sock$/ && $3 ~ /podman/' |
+has systemctl && has podman && systemctl list-sockets --no-legend --full | awk '$1 ~ /\/run\/docker\.sock$/ && $3 ~ /podman/' |
     grep -q . && say podman-socket
 inode=$(awk '$8 ~ /^(\/var)?\/run\/docker\.sock$/ && $4 == "00010000" { print $7; exit }' /proc/net/unix)
 [ "$inode" ] && has podman && runs "/proc/$(holder "$inode")" podman && say podman-socket
@@ -201,7 +230,8 @@ awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) 
 done
 
 # Without a userland proxy, a container's port is forwarded by NAT and has no listener.
-{ iptables -t nat -S; nft list ruleset; } | grep -i -q -E "dport $port( .*)? dnat( |$)" && say listener 0
+has nft && ruleset=$(nft list ruleset)
+{ iptables -t nat -S; printf '%s\n' "$ruleset"; } | grep -i -q -E "dport $port( .*)? dnat( |$)" && say listener 0
 
 # Containers whose shims are in docker.service's control group may be stopped with it by systemd.
 for process in /proc/[0-9]*; do
@@ -246,7 +276,7 @@ if has firewall-cmd && firewall-cmd --state >/dev/null; then
 fi
 if has nft; then
     say firewall nftables
-    nft list ruleset | awk '/^table/ { table = $2 " " $3; next } /^\tchain/ { chain = $2; inside = 0; next }
+    printf '%s\n' "$ruleset" | awk '/^table/ { table = $2 " " $3; next } /^\tchain/ { chain = $2; inside = 0; next }
         /hook input/ { inside = 1; print "chain " table " " chain } /^\t}/ { inside = 0 } inside' | lines
 elif grep -q filter /proc/net/ip_tables_names; then
     say firewall iptables
