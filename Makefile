@@ -20,13 +20,13 @@ demo: $(VENV)-plain/installed
 	$(VENV)-plain/bin/python examples/demo.py
 
 # Some of them, and as many at once as you like: `make test TESTS=tests/ssh JOBS=2`.
-test: $(VENV)/installed
+test: docs/reference.md
 	@$(BIN)/python -m pytest -n $(JOBS) -m "not lab" $(TESTS); status=$$?; \
 	echo 'Left out: the tests on real servers, which need root on Debian and many minutes. Run them: make test-lab'; \
 	exit $$status
 
 # Tests that share servers go to one process, which boots them once (tests/lab/sharing.py).
-test-lab: $(VENV)/installed
+test-lab: docs/reference.md
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m lab $(TESTS)
 
 # The lower bounds of pyproject.toml are promises, too: each dependency in the oldest version that it lets in. What
@@ -44,7 +44,7 @@ test-oldest: $(VENV)-oldest/installed
 	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not lab" tests/ssh tests/test_certs.py tests/machines
 
 # Scripts for hosts and examples run under any sh, the lab's under bash. What they source (SC1091) is the host's.
-check: $(VENV)/installed
+check: docs/reference.md
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -58,15 +58,15 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The man page, the command reference and the shells' completions are written from what --help says; a test holds that
-# they were.
-reference: $(VENV)/installed
-	$(BIN)/python -m tests.support.manual
-	$(BIN)/python -m tests.support.completions
+# The man page, the command reference and the shells' completions follow from the command line. Each build of a package
+# writes them, and so do `make test` and `make check` after a change.
+reference: docs/reference.md
+docs/reference.md: $(VENV)/installed $(SOURCES) $(shell find tools -name __pycache__ -prune -o -type f -print)
+	$(BIN)/python -m tools.generate
 
 # The site of docs/, in build/site. The variable silences an advertisement of the theme.
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
-docs: $(VENV)/installed
+docs: docs/reference.md
 	$(MKDOCS) build --strict
 
 # The pictures of docs/ and README.md: real sessions with servers of the lab, as root on Debian.

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 import pytest
 from markdown_it import MarkdownIt
 
 from machinectl.cli.catalogue import VERBS, group_verbs
-from tests.support import manual
 from tests.support.real import need
+from tools import reference
+from tools.generate import GENERATED, PAGE, REFERENCE, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PAGE, REFERENCE = manual.FORMS
 
-
-@pytest.mark.parametrize("path", manual.FORMS, ids=lambda path: path.name)
-def test_the_reference_was_written_from_the_help_of_today(path: Path) -> None:
-    is_of_today = path.read_text() == manual.FORMS[path]()
+@pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
+def test_what_is_generated_follows_from_the_command_line_of_today(path: Path) -> None:
+    is_of_today = path.read_text() == GENERATED[path]()
     assert is_of_today, f"{path.name} is not what --help says now. Write it anew: make reference"
+
+
+def test_each_package_takes_along_what_is_generated() -> None:
+    artifacts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["artifacts"]
+    names = [f"/{path.relative_to(ROOT)}" for path in GENERATED]
+    assert [name for name in names if not any(fnmatch(name, pattern) for pattern in artifacts)] == []
 
 
 def test_each_verb_is_on_the_page_as_a_person_reads_it() -> None:
@@ -41,7 +48,7 @@ def test_each_verb_is_on_the_page_as_a_person_reads_it() -> None:
 
 def test_each_piece_of_it_is_in_the_markdown_as_a_person_reads_it() -> None:
     lines = read(REFERENCE.read_text())
-    for kind, first, *rest in manual.pieces():
+    for kind, first, *rest in reference.pieces():
         said = {"option": f"{first}: {' '.join(rest)}", "verb": first, "example": f"$ {first}"}.get(kind, first)
         assert said.replace("`", "") in lines
 

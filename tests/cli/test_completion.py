@@ -15,10 +15,10 @@ from machinectl.cli.parsing.completion_candidates import SHELLS as ALL_SHELLS
 from machinectl.cli.parsing.shell_snippets import STARTS
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
-from tests.support import completions
 from tests.support.at_shell import CONTROL_U, PLAIN, SHELLS, TAB, Person, at_shell, ran
 from tests.support.program import machinectl
 from tests.support.registered import added
+from tools import completions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,7 +231,7 @@ def test_systemds_completion_which_fish_ships_is_replaced(home: Path) -> None:
 def test_the_file_that_packages_hold_completes_by_itself(shell: str, home: Path) -> None:
     """As the shells find it: by the program's name in a directory of theirs, at the first Tab."""
     found = machinectl("completion", shell)
-    assert found.stdout == completions.path_of(shell).read_text()
+    assert found.stdout == completions.completion(shell)
     place = home / "completions"
     place.mkdir()
     (place / {"bash": "machinectl", "zsh": "_machinectl", "fish": "machinectl.fish"}[shell]).write_text(found.stdout)
@@ -245,11 +245,6 @@ def test_the_file_that_packages_hold_completes_by_itself(shell: str, home: Path)
         person.until_line("ready> machinectl env --shell=fish")
 
 
-@pytest.mark.parametrize("shell", ALL_SHELLS)
-def test_the_files_were_written_from_the_help_of_today(shell: str) -> None:
-    assert completions.path_of(shell).read_text() == completions.renewed(shell), "make reference"
-
-
 def test_the_wheel_carries_the_files_where_shells_look() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     carried = build["targets"]["wheel"]["shared-data"]
@@ -258,7 +253,7 @@ def test_the_wheel_carries_the_files_where_shells_look() -> None:
         ("zsh", "share/zsh/site-functions/_machinectl"),
         ("fish", "share/fish/vendor_completions.d/machinectl.fish"),
     ):
-        assert carried[f"machinectl/cli/parsing/scripts/{completions.path_of(shell).name}"] == place
+        assert carried[f"machinectl/cli/parsing/scripts/{completions.file_name(shell)}"] == place
 
 
 def test_another_shell_is_refused_with_those_that_there_are() -> None:

@@ -1,14 +1,10 @@
-"""The command reference, written from what `--help` says (`make reference`): a man page, and Markdown for the web.
-
-They are called machinectl-docker because machinectl(1) is systemd's.
-"""
+"""Write the command reference from what `--help` says: a man page, and Markdown for the web."""
 
 from __future__ import annotations
 
 import itertools
 import operator
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer.main
@@ -23,7 +19,6 @@ if TYPE_CHECKING:
     # What a piece of the reference is ("section", "verb", "option", "text", "example"), and its texts.
     Piece = tuple[str, ...]
 
-ROOT = Path(__file__).parents[2]
 ENVIRONMENT = (
     ("MACHINE_STORAGE_PATH", "Where machines are kept."),
     ("MACHINE_DEBUG", "As --debug."),
@@ -86,8 +81,8 @@ def listed(rows: Any) -> Iterator[Piece]:
     yield from (("option", name, " ".join(text.split())) for name, text in rows)
 
 
-def man() -> str:
-    """The whole page, in man(7)."""
+def man_page() -> str:
+    """Return a page for man(7)."""
     name = f"machinectl-docker \\- {in_roff(ABOUT[0].lower() + ABOUT[1:].rstrip('.'))}"
     head = (
         f'.TH MACHINECTL-DOCKER 1 "" "machinectl {__version__}" "Docker hosts"',
@@ -120,7 +115,7 @@ def in_roff(text: str) -> str:
 
 
 def markdown() -> str:
-    """The same in GitHub's Markdown."""
+    """Return the same in GitHub's Markdown."""
     blocks = [f"# Command reference\n\n{ABOUT}\n\n`machinectl [OPTIONS] COMMAND [ARGUMENT]...`"]
     for kind, together in itertools.groupby(pieces(), key=operator.itemgetter(0)):
         lines = [marked(*piece) for piece in together]
@@ -144,13 +139,3 @@ def marked(kind: str, first: str, *rest: str) -> str:
 def in_markdown(text: str) -> str:
     """A text of which Markdown takes nothing for its own but what is between backquotes."""
     return re.sub(r"[\\*_<]", r"\\\g<0>", text)
-
-
-FORMS = {
-    ROOT / "machinectl" / "machinectl-docker.1": man,
-    ROOT / "docs" / "reference.md": markdown,
-}
-
-if __name__ == "__main__":
-    for path, form in FORMS.items():
-        path.write_text(form())

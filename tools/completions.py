@@ -1,7 +1,4 @@
-"""The tables of verbs and flags in the shells' completions, from what the command line knows (`make reference`).
-
-The rest of those files is written by hand, and stays.
-"""
+"""Write the shells' completions: the scripts in completion/, with a table of verbs and flags from the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer.main
 
-import machinectl
 from machinectl.cli.catalogue import GROUPS, OPTIONS, VERBS, group_verbs
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.parsing.shell_snippets import ENDINGS, QUOTED
@@ -21,8 +17,9 @@ from machinectl.machines.flags import SHELL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-SCRIPTS = Path(machinectl.__file__).parent / "cli" / "parsing" / "scripts"
-BEGIN, END = "# BEGIN: written by make reference\n", "# END\n"
+TEMPLATES = Path(__file__).parent / "completion"
+# The line of a template that the table replaces.
+TABLE = "# TABLE\n"
 # Where a driver must be named for create to show all flags that are not a driver's.
 SHOWING_ALL = "--driver=generic"
 
@@ -153,16 +150,9 @@ def quoted(shell: str, text: str) -> str:
 TABLES = {"bash": in_bash, "zsh": in_zsh, "fish": in_fish, "powershell": in_powershell}
 
 
-def path_of(shell: str) -> Path:
-    return SCRIPTS / f"completion.{ENDINGS[shell]}"
+def completion(shell: str) -> str:
+    return (TEMPLATES / file_name(shell)).read_text().replace(TABLE, TABLES[shell](entries()))
 
 
-def renewed(shell: str) -> str:
-    """The file as it should be."""
-    before, _, rest = path_of(shell).read_text().partition(BEGIN)
-    return before + BEGIN + TABLES[shell](entries()) + END + rest.partition(END)[2]
-
-
-if __name__ == "__main__":
-    for each in TABLES:
-        path_of(each).write_text(renewed(each))
+def file_name(shell: str) -> str:
+    return f"completion.{ENDINGS[shell]}"

@@ -1,0 +1,1 @@
+"""Write what is built from the command line: see `generate`."""

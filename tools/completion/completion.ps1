@@ -1,0 +1,103 @@
+# Completion of machinectl, which makes servers Docker hosts, for PowerShell 5.1 and later.
+# Nothing is asked of machinectl itself but what drivers there are, once in a shell, and which labels.
+
+# By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
+# TABLE
+
+# The machines are directories.
+function __machinectl_machines($root) {
+    if (-not $root) { $root = $Env:MACHINE_STORAGE_PATH }
+    if (-not $root) {
+        $data = if ($Env:XDG_DATA_HOME) { $Env:XDG_DATA_HOME }
+        elseif ($Env:LOCALAPPDATA) { $Env:LOCALAPPDATA }
+        else { "$HOME/.local/share" }
+        $root = Join-Path $data 'machinectl'
+    }
+    Get-ChildItem -LiteralPath (Join-Path $root 'machines') -Directory -ErrorAction SilentlyContinue |
+        ForEach-Object { $_.Name } | Where-Object { $_ -match '^[0-9A-Za-z][0-9A-Za-z.-]*\z' }
+}
+
+# The drivers and their options: a line DRIVER OPTION VALUE ABOUT for each.
+function __machinectl_options {
+    if ($null -eq $global:__machinectl_asked) { $global:__machinectl_asked = @(machinectl drivers --options 2>$null) }
+    $global:__machinectl_asked | Select-Object -Skip 1 | ForEach-Object {
+        $of, $option, $value, $about = $_ -split ' +', 4
+        [pscustomobject]@{ Driver = $of; Flag = $(if ($value -eq '-') { $option } else { "$option=$value" }) }
+    }
+}
+
+Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
+        Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { $_.Extent.Text })
+    $verb = ''; $root = ''; $driver = "$Env:MACHINE_DRIVER"; $flag = ''; $kind = ''; $argument = ''; $given = @()
+    $verbs, $flags, $arguments = $__machinectl_table['']
+    $flags = @($flags)
+    foreach ($word in $words) {
+        if ($kind) {
+            $value = $word; $kind = ''
+        } elseif ($word -match '^(-[^=]*)=(.*)$') {
+            $flag = $Matches[1]; $value = $Matches[2]
+        } elseif ($word -clike '-*') {
+            $flag = $word
+            $found = @($flags | Where-Object { $_ -clike "$flag=*" })
+            $kind = if ($found) { ($found[0] -split '=', 2)[1] } else { '' }
+            continue
+        } elseif (-not $verbs) {
+            $given += $word
+            continue
+        } else {
+            $verb = "$verb $word".Trim()
+            if (-not $__machinectl_table.ContainsKey($verb)) { return }
+            $verbs, $flags, $arguments = $__machinectl_table[$verb]
+            $flags = @($flags)
+            if ($verb -eq 'set') { $flags += (__machinectl_options).Flag }
+            continue
+        }
+        if (-not $verb -and $flag -cin '-s', '--storage-path') { $root = $value }
+        if ($verb -eq 'create' -and $flag -cin '-d', '--driver') {
+            $driver = $value
+            $flags += (__machinectl_options | Where-Object Driver -EQ $driver).Flag
+        }
+    }
+    $candidates = if ($kind) {
+        switch -CaseSensitive ($kind) {
+            'MACHINE' { __machinectl_machines $root }
+            'LABEL' {
+                $store = if ($root) { @('-s', $root) } else { @() }
+                machinectl docker-cli-plugin __complete machine @store ls --selector "$wordToComplete" 2>$null |
+                    Where-Object { $_ -cmatch '^[0-9A-Za-z][0-9A-Za-z=._/,!-]*\z' }
+            }
+            'DRIVER' { (__machinectl_options).Driver | Select-Object -Unique }
+            'TEXT' { }
+            'FILE' { }
+            'DIRECTORY' { }
+            default { $kind -split '\|' }
+        }
+    } elseif ($wordToComplete -clike '-*') {
+        $flags | ForEach-Object { ($_ -split '=', 2)[0] }
+    } elseif ($verbs) {
+        $verbs
+    } else {
+        $argument = @($arguments)[[Math]::Min($given.Count, [Math]::Max(@($arguments).Count - 1, 0))]
+        if ($given.Count -lt @($arguments).Count -or $argument -clike '*...') {
+            switch -Wildcard -CaseSensitive ($argument) {
+                { $_ -clike 'PLACE*' -or $_ -ceq 'REMOTE' } {
+                    if ($wordToComplete -notlike '*:*') {
+                        $user = $wordToComplete -replace '[^@]*\z'
+                        __machinectl_machines $root | ForEach-Object { $user + $_ + ':' }
+                    }
+                }
+                'MACHINE*' { __machinectl_machines $root | Where-Object { $_ -notin $given } }
+                'VERB' { $__machinectl_table[''][0] }
+                '*|*' { $argument -split '\|' }
+            }
+        }
+    }
+    if ($argument -clike 'PLACE*' -and $wordToComplete -notlike '*:*') {
+        [Management.Automation.CompletionCompleters]::CompleteFilename($wordToComplete)
+    }
+    $candidates | Where-Object { $_ -and $_.StartsWith($wordToComplete) } | ForEach-Object {
+        [Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+    }
+}

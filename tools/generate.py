@@ -1,0 +1,30 @@
+"""Write the files that follow from the command line: `make reference`, and each build of a package.
+
+They are not in version control. The man page is called machinectl-docker because machinectl(1) is systemd's.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools.completions import TABLES, completion, file_name
+from tools.reference import man_page, markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "machinectl-docker.1"
+REFERENCE = ROOT / "docs" / "reference.md"
+SCRIPTS = ROOT / "machinectl" / "cli" / "parsing" / "scripts"
+GENERATED: Mapping[Path, Callable[[], str]] = {
+    PAGE: man_page,
+    REFERENCE: markdown,
+    **{SCRIPTS / file_name(shell): partial(completion, shell) for shell in TABLES},
+}
+
+if __name__ == "__main__":
+    for path, text in GENERATED.items():
+        path.write_text(text())
