@@ -48,12 +48,10 @@ def examine_machines(
     """Check in parallel, yield in order. `timeout` is per step."""
     from machinectl.doctor.machine_checks import check_machine
 
-    found: dict[str, DoctorReport | MachineError] = {}
+    def work(name: str, own: Console) -> DoctorReport:
+        return DoctorReport(name, tuple(check_machine(store, own, name, access.for_one_host(), timeout)))
 
-    def work(name: str, own: Console) -> None:
-        found[name] = DoctorReport(name, tuple(check_machine(store, own, name, access.for_one_host(), timeout)))
-
-    found |= {name: error for name, error in run_at_once(console, names, work) if error}
+    found = dict(run_at_once(console, names, work))
     yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)
 
 

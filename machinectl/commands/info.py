@@ -114,18 +114,16 @@ def info(
 def read_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
     by_name = {one.machine.name: one for one in found if one.machine.driver}
 
-    def look(name: str, console: Console) -> None:
-        one = by_name[name]
-        root = one.said("DockerRootDir", str) or ROOT
-        one.host = read_vitals(one.machine, console, access.for_one_host(), root)
+    def read_vitals(name: str, console: Console) -> Vitals:
+        script = vitals_command(by_name[name].said("DockerRootDir", str) or ROOT)
+        with logged_in(by_name[name].machine, console, access.for_one_host(), quietly=True) as session:
+            return parse_vitals(session.run(script, timeout=LOOK, check=False).text)
 
-    for name, error in run_at_once(console, by_name, look):
-        by_name[name].unseen = error and named_error(name, error)
-
-
-def read_vitals(machine: Machine, console: Console, access: Access, directory: str) -> Vitals:
-    with logged_in(machine, console, access, quietly=True) as session:
-        return parse_vitals(session.run(vitals_command(directory), timeout=LOOK, check=False).text)
+    for name, result in run_at_once(console, by_name, read_vitals):
+        if isinstance(result, MachineError):
+            by_name[name].unseen = named_error(name, result)
+        else:
+            by_name[name].host = result
 
 
 def named_error(name: str, error: MachineError) -> MachineError:

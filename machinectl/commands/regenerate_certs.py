@@ -2,104 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from machinectl import certs
-from machinectl import url as engine_url
 from machinectl.console import confirm_or_hint
-from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.files.fileset import read_regular_file
-from machinectl.host_changes import CaTrusted
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import discard_pending, settle_pending_held, store_pending
-from machinectl.hosts.certificates.signing import signed, valid_client
-from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
-from machinectl.hosts.lifecycle.engine_restart import (
-    check_provisioned,
-    drained_for_restart,
-    restarting,
-    until_it_answers,
-)
-from machinectl.hosts.lifecycle.host_plan import HostPlan, host_summary, login_summary
-from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.hosts.lifecycle.host_target import target_of
+from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.parallel.workers import plan_each, work_on_each
-from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
-from machinectl.machines.docker_machine.origin import Origin
+from machinectl.hosts.upkeep.certificate_renewal import plan_renewal, renew
 from machinectl.machines.selection import chosen
-from machinectl.provision import preflight
-from machinectl.provision.decision import Decision, EngineDown, not_applied
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY
-from machinectl.provision.job import Activation, apply_job
-from machinectl.provision.steps import engine_config
-from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.engine import Probe
     from machinectl.hosts.connection.login import Access
-    from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held, Store
-    from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.target import Allowed, Target
-
-
-@dataclass(frozen=True)
-class Renewal:
-    """What to renew besides the engine's certificate.
-
-    `sans` are its extra names. `new_ca` renews everything and locks out other clients. `authority` replaces the
-    machine's CA.
-    """
-
-    sans: tuple[str, ...] = ()
-    client: bool = False
-    new_ca: bool = False
-    authority: certs.Pair | None = None
-    allowed: Allowed = NOTHING_SPECIAL
-
-    @property
-    def options(self) -> list[str]:
-        flags = {
-            "--client-certs": self.client,
-            "--new-ca": self.new_ca,
-            "--restart-swarm": self.allowed.restart_swarm,
-        }
-        return [*(flag for flag, given in flags.items() if given), *(f"--tls-san {san}" for san in self.sans)]
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.upkeep.certificate_renewal import Renewal
+    from machinectl.machines.store import Store
 
 
 def regenerate_certs(
-    store: Store,
-    console: Console,
-    names: Sequence[str],
-    access: Access,
-    renewal: Renewal,
-    *,
-    unasked: bool,
-    planned: Callable[[str, HostPlan], None] | None = None,
+    store: Store, console: Console, names: Sequence[str], access: Access, renewal: Renewal, *, unasked: bool
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Ask first unless `unasked`."""
-    if planned:
-
-        def tell(machine: Machine, console: Console, own: Access) -> None:
-            planned(machine.name, plan_renewal(store, machine, console, own, renewal))
-
-        yield from plan_each(store, console, names, access, tell)
-        return
     wanted = list(dict.fromkeys(chosen(store, names)))
     able = [name for name in wanted if can_be_renewed(store, name)]
     if able and not unasked and not confirm_renewal(console, able, renewal):
         return
     yield from work_on_each(
         store, console, wanted, access, lambda held, console, own: renew(held, console, own, renewal)
+    )
+
+
+def plan_renewals(
+    store: Store, console: Console, names: Sequence[str], access: Access, renewal: Renewal
+) -> Iterator[tuple[str, HostPlan | MachineError]]:
+    return plan_each(
+        store, console, names, access, lambda machine, console, own: plan_renewal(store, machine, console, own, renewal)
     )
 
 
@@ -121,165 +60,3 @@ def confirm_renewal(console: Console, names: Sequence[str], renewal: Renewal) ->
     return confirm_or_hint(
         console, "Are you sure?", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names])
     )
-
-
-def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> None:
-    """Renew certificates, or restore the old ones.
-
-    Saves the new ones before the host gets them. After a kill, the next command finds the set that works.
-    """
-    machine = held.machine
-    check_provisioned(machine)
-    held.finish_files()
-    old = Identity.read(held.directory)
-    new = new_identity(machine, old, renewal)
-    target = target_of(machine, new)
-    with logged_in_as_root(held, console, access) as root:
-        run = RealRun(held, console, root)
-        with restarting(run, target, renewal.allowed):
-            check_certificates_in_use(machine, run.host, target)
-            title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
-            new_ones = certificate_change(title, run.host, new, target.port)
-            with drained_for_restart(run, renewal.allowed):
-                there = store_pending(held, new)
-                try:
-                    run.make(new_ones)
-                except EngineDown:
-                    settle_pending_held(held, sure=True)
-                    raise
-                except KeyboardInterrupt:
-                    console.warn(
-                        f'"{machine.name}" may have its new certificates already: the next command finds that out'
-                    )
-                    raise
-                with console.step(f"Asking it for its version at {machine.url}"):
-                    where = Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name)
-                    answer = until_it_answers(where, console)
-                if answer.state is not State.RUNNING:
-                    restore_certificates(run, old, answer)
-                new.keep(held)
-                record_sans(held, renewal.sans)
-                discard_pending(held)
-
-
-def plan_renewal(store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal) -> HostPlan:
-    """Raise MachineError as `regenerate` would."""
-    check_provisioned(machine)
-    new = new_identity(machine, Identity.read(machine.directory), renewal)
-    target = target_of(machine, new)
-    with logged_in(machine, console, replace(access, lasting=False)) as session:
-        root = root_runner(session, console, access)
-        run = DryRun(store, machine, console, root)
-        with restarting(run, target, renewal.allowed):
-            found = (login_summary(session, root), *host_summary(run.host, target.port))
-            check_certificates_in_use(machine, run.host, target)
-            new_ones = certificate_change(
-                "Giving the engine new certificates, and restarting it", run.host, new, target.port
-            )
-            if renewal.new_ca:
-                locked_out = "every other client that was given a certificate is locked out"
-                new_ones = replace(new_ones, details=(*new_ones.details, locked_out))
-            with drained_for_restart(run, renewal.allowed):
-                run.make(new_ones)
-    return HostPlan(found, tuple(run.outcomes))
-
-
-def new_identity(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
-    ca = signing_ca(machine, old, renewal)
-    client = valid_client(machine, ca, Identity() if renewal.client else old)
-    new = signed(ca, certs.issue_server(ca, server_names(machine, old, renewal.sans)), client)
-    # Do not copy a CA key that docker-machine's machines share.
-    is_shared = ca.certificate == old.ca and not old.ca_key and renewal.authority is None
-    return replace(new, ca_key=b"") if is_shared else new
-
-
-def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
-    """Return the CA that signs."""
-    if renewal.authority is not None:
-        return renewal.authority
-    if renewal.new_ca:
-        return certs.new_ca(f"machinectl {machine.name}")
-    if not old.ca_key and (shared := docker_machine_ca(machine, old)):
-        return shared
-    another = f"Make a new CA, which locks out its other clients: machinectl regenerate-certs --new-ca {machine.name}"
-    if not old.ca_key:
-        take_over = f"Have its host taken over from docker-machine: machinectl provision {machine.name}"
-        raise MachineError(
-            f'The key of the CA of "{machine.name}" is not here: only who holds it can renew under it',
-            take_over if machine.origin else another,
-        )
-    try:
-        return certs.ca_pair(old.ca, old.ca_key)
-    except MachineError as exc:
-        raise MachineError(f'The CA of "{machine.name}" cannot sign: {exc.cause}', another) from exc
-
-
-def docker_machine_ca(machine: Machine, old: Identity) -> certs.Pair | None:
-    """Return docker-machine's CA if this machine uses it and its key is there."""
-    origin = Origin.load(machine.origin)
-    for root in dict.fromkeys([*([origin.store] if origin else []), default_root()]):
-        try:
-            return certs.ca_pair(old.ca, read_regular_file(os.path.join(shared_certificates(root), "ca-key.pem")))
-        except MachineError:
-            continue
-    return None
-
-
-def server_names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
-    """Return the host, extra names and the names in the old certificate."""
-    found = [engine_url.parse_url(machine.url).host, *machine.engine.tls_sans, *more]
-    try:
-        found += certs.describe(old.server).sans
-    except MachineError:
-        # There is no readable certificate.
-        pass
-    return list(dict.fromkeys(found))
-
-
-def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> None:
-    """Refuse a host that would not load the certificates."""
-    config = engine_config.read_config(host)
-    if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
-        raise MachineError(
-            f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
-            f"Set it up: machinectl provision {machine.name}",
-        )
-    preflight.check_room(host, target)
-    preflight.check_clock(host, target)
-
-
-def certificate_change(title: str, host: Facts, identity: Identity, port: int) -> Decision:
-    """Return the change that restarts the engine with new certificates, or restores the old ones if it fails."""
-    there = engine_config.certificate_files(host, identity.on_host)
-    socket = engine_config.readiness_socket(host, engine_config.config_content(host), engine_config.flags_now(host))
-    return Decision(
-        title=title,
-        details=tuple(f"write {file.path}" for file in there),
-        job=apply_job(
-            there,
-            Activation("restart", port, socket),
-            init=host.init,
-        ),
-        after=host,
-        failure=partial(not_applied, init=host.init),
-        # Recorded before the host has the CA, to recognise the host after a kill.
-        changes=(CaTrusted(hashlib.sha256(identity.ca).hexdigest()),),
-    )
-
-
-def restore_certificates(run: RealRun, old: Identity, answer: Probe) -> NoReturn:
-    """Restore the old certificates, and raise MachineError."""
-    cause = f"The engine has new certificates, and does not answer from here: {answer.error}"
-    if old.ca and old.server and old.server_key:
-        run.make(certificate_change("Giving the engine its old certificates back", run.host, old, run.port))
-        discard_pending(run.held)
-        cause += "; it has its old ones back"
-    raise MachineError(cause, answer.hint)
-
-
-def record_sans(held: Held, sans: Sequence[str]) -> None:
-    asked = held.machine.engine
-    more = tuple(san for san in dict.fromkeys(sans) if san not in asked.tls_sans)
-    if more:
-        held.machine.engine = replace(asked, tls_sans=(*asked.tls_sans, *more))
-        held.write()

@@ -19,7 +19,7 @@ from machinectl.machines.jump_order import behind, keep_jump_hosts, outermost_fi
 from machinectl.machines.store.removed_machines import is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.lifecycle.host_plan import HostPlan
@@ -82,20 +82,17 @@ def plan_removal(
     store: Store,
     console: Console,
     names: Sequence[str],
-    tell: Callable[[str, HostPlan], None],
     *,
     purge: Purge | None = None,
     forget: bool = False,
-) -> Iterator[tuple[str, MachineError | None]]:
-    """Pass to `tell` what `rm` would do."""
+) -> Iterator[tuple[str, HostPlan | MachineError]]:
     if not names:
         raise UsageError(
             "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm --dry-run <NAME>"
         )
-
     others = behind(store)
 
-    def one(name: str, console: Console) -> None:
+    def one(name: str, console: Console) -> HostPlan:
         from machinectl.host_changes import PackageInstalled, of_kind
         from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 
@@ -109,6 +106,6 @@ def plan_removal(
         if is_changed(machine) and (engine_stays or not (purge or forget)):
             forgotten = "what undoes the set-up of the host is kept: machinectl ls --removed"
         outcomes.append(Outcome(f"Forgetting {name}", changed=True, details=(forgotten,)))
-        tell(name, HostPlan(outcomes=tuple(outcomes)))
+        return HostPlan(outcomes=tuple(outcomes))
 
     yield from run_at_once(console, names, one)

@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from machinectl.certs import server_bundle
-from machinectl.commands.import_ import ImportedMachine, import_
-from machinectl.commands.regenerate_certs import Renewal, new_identity
+from machinectl.commands.import_ import import_
 from machinectl.engine import Endpoint, Probe
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
+from machinectl.machines.docker_machine.store_import import ImportedMachine
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.state import State

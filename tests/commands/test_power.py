@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.cli.verbs.manage.power import printed
-from machinectl.commands import power as commands
-from machinectl.commands.power import Power
+from machinectl.commands.power import plan_power, switch_power
 from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection import machine_driver
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.power import wake_on_lan
+from machinectl.hosts.power import ssh_power, wake_on_lan
 from machinectl.hosts.power.boot_watch import HostWatch
+from machinectl.hosts.power.power_switch import PowerSwitch, container_count
 from machinectl.machines.record import Machine, Phase
 from machinectl.ssh.runner import CommandResult
 from tests.support import servers
@@ -54,14 +54,16 @@ def closed_port() -> int:
         return port
 
 
-def switchboard(store: Store, console: Quiet | None = None, timeout: float = 0) -> Power:
-    return Power(store, console or Quiet(), Access(), timeout)
+def switch(
+    store: Store, verb: str, *names: str, console: Quiet | None = None
+) -> Iterator[tuple[str, bool | MachineError]]:
+    return switch_power(store, console or Quiet(), verb, names, Access(), PowerSwitch(timeout=0))
 
 
 @pytest.mark.parametrize("version", servers.ENGINES)
 def test_the_containers_of_engines_of_any_age_are_counted(version: str) -> None:
     with servers.serving(servers.ENGINES[version]) as port:
-        assert commands.running_containers(Machine("orion", "none", url=f"tcp://{HERE}:{port}")) == 2
+        assert container_count(Machine("orion", "none", url=f"tcp://{HERE}:{port}")) == '"orion" runs 2 containers'
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill"])
@@ -70,9 +72,9 @@ def test_a_driver_with_a_switch_is_told_for_each_machine_also_where_one_fails(
 ) -> None:
     use(StandIn())
     add(store, "a", "broken", "c")
-    outcomes = dict(getattr(switchboard(store), verb)(["c", "nowhere", "broken", "a", "a"]))
+    outcomes = dict(switch(store, verb, "c", "nowhere", "broken", "a", "a"))
     assert sorted(StandIn.told) == [f"{verb} a", f"{verb} c"]
-    assert (outcomes["a"], outcomes["c"]) == (None, None)
+    assert (outcomes["a"], outcomes["c"]) == (True, True)
     assert str(outcomes["broken"]) == "its supply is broken"
     assert "does not exist" in str(outcomes["nowhere"])
 
@@ -83,7 +85,7 @@ def test_where_there_is_neither_switch_nor_ssh_the_driver_says_why(
 ) -> None:
     use(StandIn(switch=False))
     add(store, "a")
-    [(_, error)] = getattr(switchboard(store), verb)(["a"])
+    [(_, error)] = switch(store, verb, "a")
     assert str(error) == 'no switch for "a"'
 
 
@@ -114,12 +116,10 @@ def test_a_dry_run_of_start_refuses_a_host_whose_network_card_nobody_knows(
 ) -> None:
     use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False))
     add(store, "a")
-    plans: dict[str, object] = {}
-    [(_, error)] = Power(store, Quiet(), Access(), 0, planned=plans.__setitem__).start(["a"])
-    assert error
+    [(_, error)] = plan_power(store, Quiet(), "start", ["a"], Access(), PowerSwitch(timeout=0))
+    assert isinstance(error, MachineError)
     assert "(MAC) is not known" in error.cause
     assert "machinectl provision a" in error.hint
-    assert plans == {}
 
 
 def test_a_host_that_is_off_already_is_not_asked_to_shut_down(store: Store, ssh_config: SSHConfig) -> None:
@@ -134,7 +134,7 @@ def test_a_host_that_is_off_already_is_not_asked_to_shut_down(store: Store, ssh_
 
 
 def test_what_was_done_is_told_as_docker_machine_does(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    results = [("a", None), ("b", MachineError("no")), ("c", None)]
+    results: list[tuple[str, bool | MachineError]] = [("a", True), ("b", MachineError("no")), ("c", True)]
     assert list(printed("restart", results)) == results
     assert capfdbinary.readouterr().out.decode().splitlines() == [
         'Machine "a" was restarted.',
@@ -142,7 +142,7 @@ def test_what_was_done_is_told_as_docker_machine_does(capfdbinary: pytest.Captur
         "Restarted machines may have new IP addresses. You may need to re-run the `machinectl env` command.",
     ]
     # It is said once that a machine runs already, and not that it was started.
-    assert list(printed("start", [("b", MachineError("no")), ("a", None)], {"a"}))
+    assert list(printed("start", [("b", MachineError("no")), ("a", False)]))
     assert capfdbinary.readouterr().out == b""
 
 
@@ -164,13 +164,13 @@ def test_stop_reads_the_mac_address_first_or_asks(store: Store, use: Callable[[S
     script, person, no = Quiet(), Quiet("y"), Quiet("n")
     with store.writing("a") as held:
         for console in (script, person):
-            switchboard(store, console)._mind_start(held, console, Card(""), way)
+            PowerSwitch(timeout=0).record_mac(held, console, Card(""), way)
             assert 'cannot switch "a" on again' in console.warnings[0]
             assert "machinectl set --fake-mac <MAC> a" in console.warnings[0]
         with pytest.raises(MachineError, match="left running"):
-            switchboard(store, no)._mind_start(held, no, Card("no address"), way)
+            PowerSwitch(timeout=0).record_mac(held, no, Card("no address"), way)
         assert store.read("a").mac == ""
-        switchboard(store)._mind_start(held, Quiet(), Card(f"{MAC}\n"), way)
+        PowerSwitch(timeout=0).record_mac(held, Quiet(), Card(f"{MAC}\n"), way)
     assert (person.asked, script.asked) == (["Stop it?"], [])
     assert store.read("a").mac == MAC
 
@@ -185,9 +185,8 @@ def test_a_host_whose_ssh_answers_is_not_started(store: Store, sshd: Sshd, use: 
     use(StandIn(SSHEndpoint(HERE, port=sshd.port)))
     add(store, "a")
     console = Quiet()
-    assert list(switchboard(store, console).start(["a"])) == [("a", None)]
+    assert list(switch(store, "start", "a", console=console)) == [("a", False)]
     assert console.said == ['"a" is running already']
-    assert list(printed("start", [("a", None)], {"a"})) == [("a", None)]
     assert StandIn.told == []
 
 
@@ -195,7 +194,7 @@ def test_a_host_whose_ssh_answers_is_not_started(store: Store, sshd: Sshd, use: 
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """The network cards that were woken, and on the way to which host."""
     cards: list[tuple[str, str]] = []
-    monkeypatch.setattr(commands, "send_wake_packet", lambda mac, host: cards.append((mac, host)))
+    monkeypatch.setattr(ssh_power, "send_wake_packet", lambda mac, host: cards.append((mac, host)))
     return cards
 
 
@@ -205,7 +204,7 @@ def test_a_host_is_woken_by_the_address_that_was_given_or_else_learnt(
 ) -> None:
     use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False, mac=given))
     add(store, "a", mac=learnt)
-    [(_, error)] = switchboard(store).start(["a"])
+    [(_, error)] = switch(store, "start", "a")
     assert woken == [(MAC, HERE)]
     assert re.match(r'"a" is not back after 0 s: 127.0.0.1 port \d+ refuses the connection', str(error))
 
@@ -215,8 +214,8 @@ def test_a_host_whose_address_nobody_knows_is_not_woken(
 ) -> None:
     use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False, takes_mac=True))
     add(store, "a")
-    [(_, error)] = switchboard(store).start(["a"])
-    assert error is not None
+    [(_, error)] = switch(store, "start", "a")
+    assert isinstance(error, MachineError)
     assert "the address of its network card (MAC) is not known" in error.cause
     assert "set it: machinectl set --fake-mac <MAC> a" in error.hint
     assert woken == []
@@ -228,7 +227,7 @@ def test_where_nobody_sees_a_step_at_work_a_long_wait_is_said_when_it_begins(
     use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False, mac=MAC))
     add(store, "a")
     for console, said in ((Quiet(interactive=False), 1), (Quiet(interactive=True), 0)):
-        list(switchboard(store, console).start(["a"]))
+        list(switch(store, "start", "a", console=console))
         assert sum("have booted" in note or "0 s at most" in note for note in console.notes) == said
     assert len(woken) == 2
 
@@ -237,7 +236,7 @@ def test_a_machine_that_was_never_made_has_no_power(store: Store) -> None:
     half = Machine("half", "generic")
     half.phase = Phase.CREATING
     added(store, half)
-    [(_, error)] = switchboard(store).restart(["half"])
+    [(_, error)] = switch(store, "restart", "half")
     assert "was interrupted" in str(error)
 
 
@@ -249,8 +248,8 @@ def test_a_restart_does_not_wait_for_an_engine_that_did_not_answer_before_and_a_
     with store.writing("a") as held:
         held.machine.url = f"tcp://{HERE}:{closed_port()}"
         held.write()
-    assert list(switchboard(store).restart(["a"])) == [("a", None)]
-    [(_, error)] = switchboard(store).start(["a"])
+    assert list(switch(store, "restart", "a")) == [("a", True)]
+    [(_, error)] = switch(store, "start", "a")
     assert str(error).startswith('The host of "a" is back, but not its engine: ')
 
 
@@ -378,7 +377,7 @@ def test_running_containers_are_told_of_and_asked_about_where_somebody_is_there(
     with servers.serving(with_containers) as port:
         added(store, Machine("a", "fake", url=f"tcp://{HERE}:{port}"))
         said = console()
-        [(_, error)] = getattr(Power(store, said, Access(), 0.5, yes), verb)(["a"])
+        [(_, error)] = switch_power(store, said, verb, ["a"], Access(), PowerSwitch(0.5, yes))
     assert said.notes[0] == '"a" runs 3 containers'
     assert StandIn.told == ([f"{verb} a"] if done else [])
     if not done:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.commands.regenerate_certs import (
-    Renewal,
-    certificate_change,
-    check_certificates_in_use,
-    new_identity,
-    regenerate_certs,
-)
+from machinectl.commands.regenerate_certs import regenerate_certs
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
+from machinectl.hosts.upkeep.certificate_renewal import (
+    Renewal,
+    certificate_change,
+    check_certificates_in_use,
+    new_identity,
+)
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import Facts, HostFile

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.regenerate_certs import Renewal, regenerate_certs
+from machinectl.commands.regenerate_certs import regenerate_certs
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.power import wake_on_lan
+from machinectl.hosts.upkeep.certificate_renewal import Renewal
 from tests.lab.container import run_container
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY

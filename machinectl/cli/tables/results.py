@@ -9,7 +9,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.lifecycle.host_plan import HostPlan
@@ -19,11 +19,11 @@ def several(names: Sequence[str] | None) -> bool:
     return len(names or ()) > 1
 
 
-def report_failures(here: Session, results: Iterable[tuple[str, MachineError | None]], *, several: bool) -> int:
+def report_failures(here: Session, results: Iterable[tuple[str, object]], *, several: bool) -> int:
     failed = False
-    for name, error in results:
-        if error:
-            report(with_machine_name(error, name) if several else error, here.program)
+    for name, result in results:
+        if isinstance(result, MachineError):
+            report(with_machine_name(result, name) if several else result, here.program)
             failed = True
     return int(failed)
 
@@ -34,28 +34,20 @@ def with_machine_name(error: MachineError, name: str) -> MachineError:
     return MachineError(f'"{name}": {error.cause.removeprefix("Error: ")}', error.hint)
 
 
-def printing(
-    results: Iterable[tuple[str, MachineError | None]], plans: Mapping[str, HostPlan], *, headed: bool
-) -> Iterator[tuple[str, MachineError | None]]:
-    """Pass results on, and print each machine's plan before its result."""
-    for name, error in results:
-        if name in plans:
+def report_results(here: Session, results: Iterable[tuple[str, object]], names: Sequence[str] | None) -> int:
+    """Report failures, print a dry run's plans; return the exit code."""
+    return report_failures(here, printing(results, headed=several(names)), several=several(names))
+
+
+def printing(results: Iterable[tuple[str, object]], *, headed: bool) -> Iterator[tuple[str, object]]:
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
+
+    for name, result in results:
+        if isinstance(result, HostPlan):
             if headed:
                 print(f"{name}:")
-            print_plan(plans[name])
-        yield name, error
-
-
-def report_results(
-    here: Session,
-    results: Iterable[tuple[str, MachineError | None]],
-    plans: Mapping[str, HostPlan] | None,
-    names: Sequence[str] | None,
-) -> int:
-    """Report failures, print a dry run's `plans`; return the exit code."""
-    if plans is not None:
-        results = printing(results, plans, headed=several(names))
-    return report_failures(here, results, several=several(names))
+            print_plan(result)
+        yield name, result
 
 
 def print_plan(plan: HostPlan) -> None:

@@ -29,6 +29,11 @@ class Finished(Generic[Result]):
     result: Result | None
     crash: BaseException | None
 
+    @property
+    def error(self) -> BaseException | None:
+        """The crash, or a result that is an exception."""
+        return self.crash or (self.result if isinstance(self.result, BaseException) else None)
+
 
 class Question:
     """Work for the caller's thread, such as asking the user."""

@@ -7,7 +7,7 @@ import sys
 import threading
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from machinectl.console import SharedBoard
 from machinectl.descriptors import fitting_jobs
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
-    Work = Callable[[str, Console], None]
 
 # Ten engines downloaded at once (some 100 MB each) fill the uplink that hosts share, and a person can follow ten
 # lines. This one process encrypts every machine's SSH session.
@@ -36,22 +35,24 @@ LIMIT = 10
 # Descriptors per machine: its lock, a session and its command, the end signal, the engine, and a file.
 DESCRIPTORS = 12
 
+T = TypeVar("T")
+
 
 def work_on_each(
     store: Store,
     console: Console,
     names: Sequence[str],
     access: Access,
-    work: Callable[[Held, Console, Access], None],
-) -> Iterator[tuple[str, MachineError | None]]:
+    work: Callable[[Held, Console, Access], T],
+) -> Iterator[tuple[str, T | MachineError]]:
     """Lock each machine and work on it; see `run_at_once`.
 
     Records failures. A password typed for one host goes to no other.
     """
 
-    def one(name: str, console: Console) -> None:
+    def one(name: str, console: Console) -> T:
         with locked_machine(store, console, name) as held:
-            work(held, console, access.for_one_host())
+            return work(held, console, access.for_one_host())
 
     return run_at_once(console, chosen(store, names), one)
 
@@ -61,12 +62,12 @@ def plan_each(
     console: Console,
     names: Sequence[str],
     access: Access,
-    plan: Callable[[Machine, Console, Access], None],
-) -> Iterator[tuple[str, MachineError | None]]:
+    plan: Callable[[Machine, Console, Access], T],
+) -> Iterator[tuple[str, T | MachineError]]:
     """Plan for --dry-run: no locks, no writes."""
 
-    def one(name: str, console: Console) -> None:
-        plan(store.read(name), console, access.for_one_host())
+    def one(name: str, console: Console) -> T:
+        return plan(store.read(name), console, access.for_one_host())
 
     return run_at_once(console, chosen(store, names), one)
 
@@ -90,9 +91,14 @@ def locked_machine(store: Store, console: Console, name: str) -> Iterator[Held]:
 
 
 def run_at_once(
-    console: Console, names: Iterable[str], work: Work, *, limit: int = LIMIT, order: StartOrder | None = None
-) -> Generator[tuple[str, MachineError | None], None, None]:
-    """Run `work(name, console)` in threads; yield each name with its error or None.
+    console: Console,
+    names: Iterable[str],
+    work: Callable[[str, Console], T],
+    *,
+    limit: int = LIMIT,
+    order: StartOrder | None = None,
+) -> Generator[tuple[str, T | MachineError], None, None]:
+    """Run `work(name, console)` in threads; yield each name with its result or error.
 
     Machines start in natural order or by `order`, which may skip some. The caller's thread asks questions, and may
     print only while it has a result. A single machine runs in this thread.
@@ -110,20 +116,19 @@ def run_at_once(
         yield from threads.results(order or SimpleOrder(wanted), fitting_jobs(min(limit, len(wanted)), DESCRIPTORS))
 
 
-def run_and_catch(work: Work, name: str, console: Console) -> MachineError | None:
+def run_and_catch(work: Callable[[str, Console], T], name: str, console: Console) -> T | MachineError:
     try:
-        work(name, console)
+        return work(name, console)
     except MachineError as exc:
         return exc
-    return None
 
 
-class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"]):
+class WorkerThreads(MachineThreads["T | MachineError", "Callable[[], None]"], Generic[T]):
     """Finishes steps at ^C. Other events are calls for the caller's thread."""
 
     board: Board
 
-    def __init__(self, console: Console, work: Work) -> None:
+    def __init__(self, console: Console, work: Callable[[str, Console], T]) -> None:
         super().__init__()
         self.console = console
         self.work = work
@@ -134,7 +139,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
         self.tolerated = sys.maxsize
         self.bug: BaseException | None = None
 
-    def results(self, order: StartOrder, limit: int) -> Iterator[tuple[str, MachineError | None]]:
+    def results(self, order: StartOrder, limit: int) -> Iterator[tuple[str, T | MachineError]]:
         try:
             while True:
                 if not (self.interrupts or self.bug):
@@ -142,10 +147,10 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
                 if not self.running:
                     break
                 ended = self.next_end()
-                order.ended(ended.name, failed=bool(ended.result or ended.crash))
+                order.ended(ended.name, failed=ended.error is not None)
                 if ended.crash is None:
                     with self.board.aside(), self.tolerating(1):
-                        yield ended.name, ended.result
+                        yield ended.name, cast("T | MachineError", ended.result)
         finally:
             self.finish()
         if self.bug:
@@ -153,10 +158,10 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
         if self.interrupts:
             raise KeyboardInterrupt
 
-    def job_of(self, name: str) -> Callable[[], MachineError | None]:
+    def job_of(self, name: str) -> Callable[[], T | MachineError]:
         return partial(run_and_catch, self.work, name, WorkerConsole(self.board.console(name), self))
 
-    def next_end(self) -> Finished[MachineError | None]:
+    def next_end(self) -> Finished[T | MachineError]:
         """Wait for a machine to end; handle questions and ^C."""
         while not isinstance(event := self.next_event(), Finished):
             if isinstance(event, Question):
@@ -164,7 +169,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
             elif event:
                 event()
         self.running.discard(event.name)
-        self.board.done(event.name, event.result or event.crash)
+        self.board.done(event.name, event.error)
         is_interrupted = self.over.is_set() and isinstance(event.crash, KeyboardInterrupt)
         if event.crash and not is_interrupted:
             self.bug = event.crash
@@ -238,7 +243,7 @@ class WorkerThreads(MachineThreads["MachineError | None", "Callable[[], None]"])
 class WorkerConsole(MachineConsole):
     """A line of the board. Steps end after ^C."""
 
-    _threads: WorkerThreads
+    _threads: WorkerThreads[Any]
 
     def note(self, text: str) -> None:
         self._own.note(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
@@ -38,13 +38,15 @@ class LeftOut(MachineError):
     """The record is valid, but cannot be imported."""
 
 
-@dataclass(frozen=True)
-class Becoming:
+@dataclass
+class Conversion:
     machine: Machine
-    remarks: tuple[str, ...] = ()
+    remarks: list[str]
+    # Contents by file name.
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
-def becoming(old: OldMachine, origin: Origin) -> Becoming:
+def convert(old: OldMachine, origin: Origin) -> Conversion:
     """Convert a record. Raises LeftOut, or MachineError for a wrong address."""
     asked, remarks = engine_options(old)
     driver, state, options, url = as_none(old) if old.driver == "none" else as_generic(old)
@@ -55,7 +57,7 @@ def becoming(old: OldMachine, origin: Origin) -> Becoming:
     machine.origin = origin.dump()
     if fields := config_json.further_fields(old.record, machine):
         machine.origin[config_json.FIELDS] = fields
-    return Becoming(machine, (*remarks, *farewell(old)))
+    return Conversion(machine, [*remarks, *farewell(old)])
 
 
 def as_none(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionValue], str]:
@@ -96,12 +98,6 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
         "generic-engine-port": engine_port,
     }
     return "generic", state, options, url
-
-
-def without_key(becoming: Becoming) -> Becoming:
-    machine = becoming.machine
-    machine.driver_state = json.dumps({**json.loads(machine.driver_state), "SSHKeyPath": ""})
-    return becoming
 
 
 def old_labels(old: OldMachine) -> dict[str, str]:
@@ -148,7 +144,3 @@ def farewell(old: OldMachine) -> Iterator[str]:
             f"it was made by docker-machine's driver {old.driver}, and is a server of its own here: machinectl cannot "
             "switch it on, nor end it with rm, where that made it"
         )
-
-
-def with_remarks(becoming: Becoming, *remarks: str) -> Becoming:
-    return replace(becoming, remarks=(*becoming.remarks, *remarks))

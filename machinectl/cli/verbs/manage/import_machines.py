@@ -10,7 +10,7 @@ from machinectl.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.commands.import_ import ImportedMachine
+    from machinectl.machines.docker_machine.store_import import ImportedMachine
 
 UNTOUCHED = "docker-machine's store and the hosts did not change"
 

@@ -8,26 +8,25 @@ from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.results import report_results
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.errors import MachineError
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
 
-    Result = tuple[str, MachineError | None]
+    Result = tuple[str, bool | MachineError]
 
 DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "kill": "killed"}
 
 
-def printed(verb: str, results: Iterable[Result], unchanged: Container[str] = ()) -> Iterator[Result]:
+def printed(verb: str, results: Iterable[Result]) -> Iterator[Result]:
     """Pass results on, with docker-machine's line for each changed machine."""
     done = False
-    for name, error in results:
-        if not error and name not in unchanged:
+    for name, changed in results:
+        if changed is True:
             done = True
             write_out(f'Machine "{name}" was {DONE[verb]}.\n')
-        yield name, error
+        yield name, changed
     if done and verb in {"start", "restart"}:
         write_out(
             f"{DONE[verb].capitalize()} machines may have new IP addresses. "
@@ -54,9 +53,12 @@ def kill(here: Session, **given: Any) -> int:
 def change_power(
     here: Session, verb: str, *, names: list[str], access: Access, timeout: float, yes: bool, dry_run: bool
 ) -> int:
-    from machinectl.commands.power import Power
+    from machinectl.commands.power import plan_power, switch_power
+    from machinectl.hosts.power.power_switch import PowerSwitch
 
-    plans: dict[str, HostPlan] | None = {} if dry_run else None
-    power = Power(here.store, here.console, access, timeout, yes, None if plans is None else plans.__setitem__)
-    results = {"start": power.start, "stop": power.stop, "restart": power.restart, "kill": power.kill}[verb](names)
-    return report_results(here, results if dry_run else printed(verb, results, power.unchanged), plans, names)
+    power = PowerSwitch(timeout, yes)
+    if dry_run:
+        return report_results(here, plan_power(here.store, here.console, verb, names, access, power), names)
+    return report_results(
+        here, printed(verb, switch_power(here.store, here.console, verb, names, access, power)), names
+    )

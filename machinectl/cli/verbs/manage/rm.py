@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.flags import Flag
 
 
@@ -43,9 +42,7 @@ def rm(
 
         wanted = Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm), engine=purge_engine)
     if dry_run:
-        plans: dict[str, HostPlan] = {}
-        results = plan_removal(here.store, here.console, names, plans.__setitem__, purge=wanted, forget=forget)
-        return report_results(here, results, plans, names)
+        return report_results(here, plan_removal(here.store, here.console, names, purge=wanted, forget=forget), names)
     results = command(here.store, here.console, names, force=force, yes=yes, purge=wanted, forget=forget)
     for name, error in results:
         if error:

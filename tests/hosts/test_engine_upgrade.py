@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.upgrade import (
-    RESTART_OLD,
-    PackageManager,
-    ask_before_upgrade,
-    engine_package,
-    release_numbers,
-    upgrade_risks,
-)
 from machinectl.errors import MachineError
+from machinectl.hosts.upkeep.engine_packages import RESTART_OLD, PackageManager, engine_package
+from machinectl.hosts.upkeep.engine_upgrade import ask_before_upgrade, release_numbers, upgrade_risks
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import Facts
 from machinectl.provision.job import Job

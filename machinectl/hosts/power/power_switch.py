@@ -1,0 +1,202 @@
+"""Start, stop, restart and kill hosts, by the driver or over SSH."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl import engine
+from machinectl.engine import swarm_api
+from machinectl.errors import MachineError
+from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of, save_driver_state
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+from machinectl.hosts.power.boot_watch import LOOK, HostWatch
+from machinectl.hosts.power.ssh_power import (
+    POWER_OFF,
+    REBOOT,
+    check_not_made_elsewhere,
+    end_boot,
+    ssh_power,
+    wake_function,
+    why_not_wakeable,
+)
+from machinectl.hosts.power.wake_on_lan import ADDRESS, PRINT_MAC_ADDRESS
+from machinectl.hosts.swarm import draining
+from machinectl.machines.docker_machine.origin import maker
+from machinectl.machines.swarm_node import on_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+    from machinectl.ssh.runner import Runner
+
+# /info takes a few thousand bytes.
+LONGEST_ANSWER = 1 << 20
+PLANNED = {
+    "start": "Switching its host on, and waiting until it answers",
+    "stop": "Shutting its host down, and waiting until it is off",
+    "restart": "Rebooting its host, and waiting until it answers again",
+    "kill": "Switching its host off without asking it",
+}
+
+
+@dataclass(frozen=True)
+class PowerSwitch:
+    """`timeout` is per host. `yes` skips questions about running containers.
+
+    Each verb returns False if the host was already in that state.
+    """
+
+    timeout: float
+    yes: bool = False
+
+    def plan(self, verb: str, machine: Machine, console: Console, access: Access) -> HostPlan:
+        """Raise MachineError as the verb would."""
+        if verb == "start":
+            if self._watch(machine, console, access).is_up():
+                return HostPlan(outcomes=(Outcome(f'"{machine.name}" is running already', changed=False),))
+            wake_function(machine)
+        elif verb != "kill":
+            ssh_power(machine, verb)
+        else:
+            check_not_made_elsewhere(machine, verb)
+            if refused := driver_of(machine).no_power(driver_instance(machine), verb):
+                raise refused
+        count = container_count(machine)
+        return HostPlan((count,) if count else (), (Outcome(PLANNED[verb], changed=True),))
+
+    def start(self, held: Held, console: Console, access: Access) -> bool:
+        """Wait until SSH and the engine answer."""
+        machine, driver = held.machine, driver_of(held.machine)
+        watch = self._watch(machine, console, access)
+        if watch.is_up():
+            silent = machine.url and not watch.engine_answers()
+            note = f", but its engine does not answer: machinectl provision {machine.name}" if silent else ""
+            console.note(f'"{machine.name}" is running already{note}')
+            return False
+        wake = wake_function(machine)
+        if wake is None:
+            save_driver_state(held, driver, driver.start(driver_instance(machine)))
+            # Its address may have changed.
+            watch = self._watch(machine, console, access)
+        else:
+            wake()
+        with self._waiting(console, f'Waiting until "{machine.name}" has booted, and its SSH and its engine answer'):
+            watch.until_back(wake=wake)
+        return True
+
+    def stop(self, held: Held, console: Console, access: Access) -> bool:
+        """Wait until nothing answers."""
+        machine, driver = held.machine, driver_of(held.machine)
+        asked = ssh_power(machine, "stop")
+        if asked and self._watch(machine, console, access).is_off():
+            console.note(f'"{machine.name}" is stopped already: nothing answers there')
+            return False
+        self._ask_about_containers(machine, console, "stop")
+        if asked is None:
+            save_driver_state(held, driver, driver.stop(driver_instance(machine)))
+            return True
+        way, mac = asked
+
+        def before(host: Runner) -> None:
+            if not mac:
+                self.record_mac(held, console, host, way)
+
+        end_boot(held, console, access, way, POWER_OFF, before)
+        with self._waiting(console, f'Waiting until "{machine.name}" is off'):
+            self._watch(machine, console, access).until_silent()
+        return True
+
+    def restart(self, held: Held, console: Console, access: Access) -> bool:
+        """Wait until SSH and the engine answer after the boot."""
+        machine, driver = held.machine, driver_of(held.machine)
+        asked = ssh_power(machine, "restart")
+        self._ask_about_containers(machine, console, "restart")
+        watch = self._watch(machine, console, access)
+        # A reboot may not repair an engine that already failed.
+        answered = watch.engine_answers()
+        before = ""
+        with draining.drained_node(held, console, node_id(machine) if answered else ""):
+            if asked is None:
+                save_driver_state(held, driver, driver.restart(driver_instance(machine)))
+                watch = self._watch(machine, console, access)
+            else:
+                before = end_boot(held, console, access, asked[0], REBOOT)
+            what = "its SSH and its engine answer" if answered else "its SSH answers"
+            with self._waiting(console, f'Waiting until "{machine.name}" has booted again, and {what}'):
+                watch.until_back(before=before, with_engine=answered)
+        return True
+
+    def kill(self, held: Held, _: Console, __: Access) -> bool:
+        """Cut the power, without a shutdown."""
+        check_not_made_elsewhere(held.machine, "kill")
+        driver = driver_of(held.machine)
+        save_driver_state(held, driver, driver.kill(driver_instance(held.machine)))
+        return True
+
+    def record_mac(self, held: Held, console: Console, host: Runner, way: SSHEndpoint) -> None:
+        """Record the host's MAC address while it is on; without one, warn, and ask at a terminal."""
+        machine = held.machine
+        if not maker(machine.origin):
+            mac = host.run(PRINT_MAC_ADDRESS).text.strip()
+            if ADDRESS.fullmatch(mac):
+                machine.mac = mac
+                held.write()
+                return
+        console.warn(f'machinectl cannot switch "{machine.name}" on again: {why_not_wakeable(machine, way)}')
+        self._ask(machine, console, "stop")
+
+    def _ask_about_containers(self, machine: Machine, console: Console, verb: str) -> None:
+        if count := container_count(machine):
+            console.note(count)
+            self._ask(machine, console, verb)
+
+    def _ask(self, machine: Machine, console: Console, verb: str) -> None:
+        """Ask at a terminal. Raises MachineError if the user declines."""
+        if not (self.yes or not console.interactive or console.confirm(f"{verb.capitalize()} it?")):
+            raise MachineError(
+                f'"{machine.name}" was left running',
+                f"{verb.capitalize()} it anyway: machinectl {verb} -y {machine.name}",
+            )
+
+    @contextmanager
+    def _waiting(self, console: Console, title: str) -> Iterator[None]:
+        """Without a terminal, print the step and its timeout."""
+        if not console.interactive:
+            console.note(f"{title}; {self.timeout:.0f} s at most")
+        with console.step(title):
+            yield
+
+    def _watch(self, machine: Machine, console: Console, access: Access) -> HostWatch:
+        return HostWatch(machine, access, endpoints_of(machine).ssh, self.timeout, console.pause)
+
+
+def container_count(machine: Machine) -> str:
+    """Return how many containers run, or "" if none do or the engine does not answer."""
+    try:
+        with engine.request(endpoint_of(machine), "GET", "/info", timeout=LOOK) as answer:
+            count = json.loads(answer.read(LONGEST_ANSWER))["ContainersRunning"]
+    except (MachineError, ValueError, KeyError, TypeError):
+        return ""
+    if not isinstance(count, int) or not count:
+        return ""
+    return f'"{machine.name}" runs {count} container{"s" if count > 1 else ""}'
+
+
+def node_id(machine: Machine) -> str:
+    """Return the swarm node ID, from the record if the engine is down; or ""."""
+    known = on_record(machine)
+    recorded = known.node if known else ""
+    try:
+        found = swarm_api.membership(endpoint_of(machine), LOOK)
+    except MachineError:
+        return recorded
+    return "" if found.is_out else found.node or recorded

@@ -1,0 +1,106 @@
+"""Switch hosts over SSH if their drivers have no power switch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.driver import NoPowerSwitch
+from machinectl.driver.options import option_flag
+from machinectl.errors import MachineError
+from machinectl.hosts.connection.login import logged_in, pin_session_key, root_runner
+from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of
+from machinectl.hosts.power.boot_watch import BOOT_ID
+from machinectl.hosts.power.wake_on_lan import send_wake_packet
+from machinectl.machines.docker_machine.origin import maker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+    from machinectl.ssh.runner import Runner
+
+POWER_OFF = "if [ -d /run/systemd/system ]; then systemctl poweroff; else poweroff; fi"
+REBOOT = "if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi"
+
+
+def ssh_power(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | None:
+    """Return SSH and MAC address ("" if unknown), or None if the driver has a power switch.
+
+    Raises the driver's error if SSH cannot replace it.
+    """
+    refused = driver_of(machine).no_power(driver_instance(machine), verb)
+    if refused is None:
+        return None
+    way = endpoints_of(machine).ssh
+    if way is None or not isinstance(refused, NoPowerSwitch):
+        raise refused
+    return way, refused.mac or machine.mac
+
+
+def end_boot(
+    held: Held,
+    console: Console,
+    access: Access,
+    ssh: SSHEndpoint,
+    command: str,
+    before: Callable[[Runner], None] = lambda _: None,
+) -> str:
+    """Call `before`, run a root command that ends the boot, and return the boot's ID."""
+    from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, RootRefused, SSHError
+
+    with logged_in(held.machine, console, access, ssh=ssh) as session:
+        pin_session_key(held, session)
+        root = root_runner(session, console, access)
+        boot = session.run(BOOT_ID).text
+        before(session)
+        try:
+            root.run(command)
+        except (CommandFailed, CommandTimeout, RootRefused):
+            raise
+        except SSHError:
+            # The host closed the connection before it answered.
+            pass
+    return boot
+
+
+def wake_function(machine: Machine) -> Callable[[], None] | None:
+    """Return None if the driver has a power switch. Raises MachineError without a MAC address."""
+    asked = ssh_power(machine, "start")
+    if asked is None:
+        return None
+    way, mac = asked
+    if not mac:
+        check_not_made_elsewhere(machine, "start")
+        raise MachineError(
+            f'"{machine.name}" cannot be woken: the address of its network card (MAC) is not known',
+            how_to_wake(machine, way),
+        )
+    return lambda: send_wake_packet(mac, way.host)
+
+
+def check_not_made_elsewhere(machine: Machine, verb: str) -> None:
+    """Refuse machines whose docker-machine driver we lack."""
+    if driver := maker(machine.origin):
+        raise MachineError(
+            f'"{machine.name}" was made by docker-machine\'s driver {driver}: machinectl cannot {verb} it there',
+            f"Do that where {driver} made it; from inside: machinectl stop {machine.name}",
+        )
+
+
+def why_not_wakeable(machine: Machine, way: SSHEndpoint) -> str:
+    """Return the reason and, on a second line, a hint."""
+    if driver := maker(machine.origin):
+        return f"docker-machine's driver {driver} made it\nStart it with the tools of {driver}"
+    return f"the address of its network card (MAC) is not known\n{how_to_wake(machine, way)}"
+
+
+def how_to_wake(machine: Machine, way: SSHEndpoint) -> str:
+    for option in driver_of(machine).options():
+        if option.name.endswith("mac"):
+            given = f"machinectl set {option_flag(option)} <MAC> {machine.name}"
+            return f"Find it with ip neigh show {way.host}, or on the router, and set it: {given}"
+    return f"Switch it on by hand; to record the address: machinectl provision {machine.name}"

@@ -1,0 +1,1 @@
+"""Renew certificates, and upgrade engines."""

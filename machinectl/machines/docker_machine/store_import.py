@@ -1,0 +1,245 @@
+"""Copy machines from docker-machine's store into ours."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.driver import Instance
+from machinectl.driver.installed_drivers import load
+from machinectl.engine import Endpoint
+from machinectl.engine.tls import CA, CERTIFICATE, KEY
+from machinectl.errors import MachineError, UsageError
+from machinectl.files.atomic import StoreError, quote_path
+from machinectl.files.fileset import read_regular_file
+from machinectl.machines.docker_machine import old_store
+from machinectl.machines.docker_machine.conversion import KEY_FILE, LeftOut, convert
+from machinectl.machines.docker_machine.origin import Origin
+from machinectl.machines.selection import waiting
+from machinectl.machines.store.record_cache import Readable, Records
+from machinectl.machines.tls_warnings import unprotected
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from machinectl.console import Console
+    from machinectl.engine import Probe
+    from machinectl.machines.docker_machine.conversion import Conversion
+    from machinectl.machines.docker_machine.old_store import OldMachine
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+# States of an engine that does not answer.
+OFF = frozenset({State.STOPPED, State.TIMEOUT})
+# Seconds for the engine to accept certificates.
+PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class ImportedMachine:
+    """Without `here`, `why_not` has the reason. `new` is False for an earlier import."""
+
+    here: Machine | None
+    new: bool = False
+    why_not: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+class StoreImport:
+    """An import from `root`. A dry run only returns what it would do."""
+
+    def __init__(
+        self,
+        store: Store,
+        console: Console,
+        root: str,
+        probe: Callable[[Endpoint, float], Probe],
+        *,
+        context: bool,
+        dry_run: bool,
+    ) -> None:
+        self.store = store
+        self.console = console
+        self.root = root
+        self.probe = probe
+        self.context = context
+        self.dry_run = dry_run
+        self.path = os.path.realpath(root)
+        # The machines that a dry run has imported so far.
+        self.planned: list[str] = []
+        machines = Readable(Records(store)).values()
+        self.imported = {origin.name: machine for machine in machines if (origin := self.origin_of(machine))}
+        # Names by engine URL.
+        self.at = {machine.url: machine.name for machine in machines}
+
+    def origin_of(self, machine: Machine) -> Origin | None:
+        origin = Origin.load(machine.origin)
+        return origin if origin and origin.store == self.path else None
+
+    def import_machine(self, name: str) -> ImportedMachine:
+        if name in self.imported:
+            return self.import_again(self.imported[name], name)
+        old = old_store.read_old_machine(self.root, name)
+        try:
+            new = self.converted(old)
+        except LeftOut as exc:
+            return ImportedMachine(None, why_not=exc.cause)
+        if self.dry_run:
+            there = self.same_machine(new.machine)
+            self.planned.append(name)
+        else:
+            with self.store.writing(name, waiting(self.console, name)) as held:
+                there = self.same_machine(new.machine)
+                if there is None:
+                    held.add(new.machine, new.files)
+        if there:
+            return ImportedMachine(there)
+        if warning := unprotected(new.machine):
+            new.remarks.append(warning)
+        # Only one of two machines can set up an engine.
+        other = self.at.setdefault(new.machine.url, name)
+        if other != name:
+            new.remarks.append(
+                f'"{other}" is the same host, at {new.machine.url}; where one name will do: machinectl rm {name}'
+            )
+        return ImportedMachine(new.machine, new=True, remarks=tuple(new.remarks))
+
+    def import_again(self, machine: Machine, name: str) -> ImportedMachine:
+        """Add certificates that an earlier import could not find."""
+        if machine.driver != "none" or not machine.tls or os.path.lexists(os.path.join(machine.directory, CA)):
+            return ImportedMachine(machine)
+        files: dict[str, bytes] = {}
+        try:
+            remarks = self.add_certificates(old_store.read_old_machine(self.root, name), machine, files)
+        except MachineError:
+            return ImportedMachine(machine)
+        if files and not self.dry_run:
+            with self.store.writing(machine.name, waiting(self.console, machine.name)) as held:
+                held.write_files(files, force=False)
+        return ImportedMachine(machine, remarks=("it has its certificates now",) if files else tuple(remarks))
+
+    def same_machine(self, new: Machine) -> Machine | None:
+        """Return an earlier import, or None for a free name. Raises MachineError for a taken one."""
+        name = new.name
+        taken = next((other for other in [*self.store.names(), *self.planned] if other.lower() == name.lower()), "")
+        if not taken:
+            self.store.check_free(name)
+            return None
+        there = Readable(Records(self.store)).get(taken)
+        # A copy of an imported store has the same machines.
+        if there and taken == name and (self.origin_of(there) or there.url == new.url):
+            return there
+        raise MachineError(
+            f'"{name}" is not taken over: there is another machine "{taken}" here',
+            f"Give that one another name, and run this again: machinectl rename {taken} <NEW-NAME>",
+        )
+
+    def converted(self, old: OldMachine) -> Conversion:
+        """Raise LeftOut, or MachineError for a broken record."""
+        try:
+            new = convert(old, Origin(self.path, old.name, old.driver))
+        except UsageError as exc:
+            raise old_store.broken_config(old.name, f"says no address that can be used: {exc.cause}") from exc
+        new.machine.context = self.context
+        if new.machine.driver == "generic":
+            self.add_key(old, new)
+        if new.machine.tls:
+            new.remarks += self.add_certificates(old, new.machine, new.files)
+        load(new.machine.driver).where(Instance(old.name, self.store.directory(old.name), new.machine.driver_state))
+        return new
+
+    def add_key(self, old: OldMachine, new: Conversion) -> None:
+        """Raise LeftOut if a required key is missing."""
+        found: dict[str, bytes] = {}
+        try:
+            found = old_store.old_ssh_key(self.root, old)
+        except StoreError as exc:
+            if old.driver != "generic":
+                directory = old_store.directory_of(self.root, old.name)
+                raise LeftOut(
+                    f"{exc.cause}. Without SSH, only its engine can be registered: machinectl create -d none "
+                    f"--url {new.machine.url} --tls-dir {quote_path(directory)} {old.name}"
+                ) from exc
+            again = f"machinectl set --generic-ssh-key <FILE> {old.name}"
+            new.remarks.append(f"{exc.cause}; name the right one: {again}")
+        new.files |= {f"{KEY_FILE}{end}": data for end, data in found.items()}
+        path = old_store.key_path(self.root, old)
+        if not found:
+            new.machine.driver_state = json.dumps({**json.loads(new.machine.driver_state), "SSHKeyPath": ""})
+        elif not path.startswith(os.path.join(self.root, "")):
+            new.remarks.append(f"its SSH key is your own {path}: the store now holds a copy")
+
+    def add_certificates(self, old: OldMachine, machine: Machine, files: dict[str, bytes]) -> list[str]:
+        """Add the machine's own, or the store's if the engine accepts them; return remarks."""
+        directory = old_store.directory_of(self.root, old.name)
+        if any(os.path.lexists(os.path.join(directory, file)) for file in (CA, CERTIFICATE, KEY)):
+            try:
+                files |= read_certificates(directory)
+            except MachineError as exc:
+                return [f"its certificates are not taken over: {exc.cause}; {how_to_get_certificates(machine)}"]
+            return expiry_remarks(files, machine)
+        shared = old_store.shared_certificates(self.root)
+        try:
+            found = read_certificates(shared)
+        except MachineError:
+            return [f"it has no certificates here: there are none for it; {how_to_get_certificates(machine)}"]
+        with self.console.step(f"Asking the engine at {machine.url} whether it takes those in {shared}"):
+            answer = self.probe(Endpoint(machine.url, tls=True, cert_dir=shared, name=old.name), PATIENCE)
+        if answer.state is State.RUNNING:
+            files |= found
+            return []
+        again = how_to_get_certificates(machine)
+        if answer.state in OFF:
+            command = f"machinectl import --from-docker-machine {quote_path(self.root)}"
+            again = f"if it is off, start it and run this again: {command}"
+        return [f"it has no certificates here: those in {shared} do not open its engine ({answer.error}); {again}"]
+
+
+def how_to_get_certificates(machine: Machine) -> str:
+    given = f"give it those that open it: machinectl certs import {machine.name} <DIR>"
+    provision = f"{given}; or new ones, and its host too: machinectl provision {machine.name}"
+    return given if machine.driver == "none" else provision
+
+
+def read_certificates(directory: str) -> dict[str, bytes]:
+    """Return a client's files, and the server's if they have the same CA.
+
+    Expired ones still identify the engine. The CA key is not copied: it opens all machines of that store.
+    """
+    paths = {file: os.path.join(directory, file) for file in (CA, CERTIFICATE, KEY, "server.pem", "server-key.pem")}
+    ca, certificate, key = (read_regular_file(paths[file]) for file in (CA, CERTIFICATE, KEY))
+    files = certs.client_bundle(
+        ca,
+        certificate,
+        key,
+        ca_file=paths[CA],
+        cert_file=paths[CERTIFICATE],
+        key_file=paths[KEY],
+        now=when_all_valid(ca, certificate),
+    )
+    try:
+        server, server_key = (read_regular_file(paths[file]) for file in ("server.pem", "server-key.pem"))
+        files |= certs.server_bundle(ca, server, server_key, now=when_all_valid(ca, server))
+    except MachineError:
+        return files
+    return files
+
+
+def when_all_valid(*certificates: bytes) -> datetime:
+    """Return a time when all were already valid."""
+    return max(each.not_before for pem in certificates for each in certs.describe_all(pem))
+
+
+def expiry_remarks(files: Mapping[str, bytes], machine: Machine) -> list[str]:
+    """Return a remark on the first expired certificate, if any."""
+    now = datetime.now(UTC)
+    for file in (CA, CERTIFICATE, "server.pem"):
+        if file in files and (end := certs.describe(files[file]).not_after) < now:
+            renew = "provision {}" if machine.driver == "generic" else "certs import {} <DIR>"
+            return [f"its {file} expired on {end:%Y-%m-%d}; have new ones: machinectl {renew.format(machine.name)}"]
+    return []
