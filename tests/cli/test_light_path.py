@@ -43,14 +43,14 @@ HEAVY = {
 # are left behind, as `main` leaves them.
 EACH = """
 import os, sys
-from machinectl.cli.main import answered
+from machinectl.cli.main import run_command_line
 
 _, report, lines = sys.argv
 seen = set()
 for words in eval(lines):
     sys.argv = ['machinectl', *words]
     try:
-        code = answered(sys.argv[1:])
+        code = run_command_line(sys.argv[1:])
     except SystemExit as error:
         code = error.code
     assert code in {0, 1, 2}, (words, code)

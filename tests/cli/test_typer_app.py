@@ -652,8 +652,8 @@ def test_a_bug_is_told_as_one_with_where_its_traceback_is(orionbox: Store, tmp_p
 import sys
 from machinectl.commands import config
 config.config = lambda *_, **__: 1 / 0
-from machinectl.cli.typer_app import run
-sys.exit(run(sys.argv[1:]))
+from machinectl.cli.typer_app import run_with_typer
+sys.exit(run_with_typer(sys.argv[1:]))
 """
     command = [sys.executable, "-c", code, "-s", orionbox.root, "config", "orionbox"]
     process = subprocess.run(command, capture_output=True, text=True, check=False)

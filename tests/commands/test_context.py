@@ -26,10 +26,10 @@ SSH = ("create", "-d", "none", "--url", "ssh://ops@orion")
 # Runs a command line, and is killed right before its N-th touch of docker's contexts.
 DYING = """
 import sys
-from machinectl.cli.typer_app import run
+from machinectl.cli.typer_app import run_with_typer
 from tests.support.dying import die_at
 die_at(int(sys.argv[1]), sys.argv[2])
-sys.exit(run(sys.argv[3:]))
+sys.exit(run_with_typer(sys.argv[3:]))
 """
 
 

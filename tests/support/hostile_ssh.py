@@ -32,11 +32,11 @@ MEMORY = 200 * 1024
 # Runs the command line, with less patience, and says how much memory it took.
 MEASURED = """
 import re, sys
-from machinectl.cli.main import answered
+from machinectl.cli.main import run_command_line
 from machinectl.ssh.client import transport
 transport.AUTHENTICATION_TIMEOUT = 1.0
 try:
-    status = answered(sys.argv[1:])
+    status = run_command_line(sys.argv[1:])
 finally:
     # Not getrusage: its maximum is that of whoever started this, too.
     with open("/proc/self/status") as status_file, open("memory", "w") as file:
