@@ -209,7 +209,9 @@ def test_a_machine_of_another_fleet_is_taken_over_only_with_the_option_or_a_yes(
     run(store)
     other = file.with_name("copy.yaml")
     other.write_text(TWO.replace("role: store", "role: db"))
-    told = machinectl("plan", "-f", other, store=store.root).stdout
+    planned = machinectl("plan", "-f", other, store=store.root)
+    assert planned.stderr.endswith(f"Do it: machinectl apply -f {other} --take-over\n")
+    told = planned.stdout
     assert told.startswith(f"~ nas  change:\n      taken over from {file} (with --take-over)\n      labels role=store")
     assert "Plan: 0 to create, 2 to change" in told
     run(store)

@@ -328,7 +328,7 @@ def test_a_host_that_cannot_be_looked_at_is_told(store: Store, sshd: Sshd, file:
     found = plan_with_previews(planned, store, Quiet(), ApplyOptions(str(file), Access(), NOTHING_SPECIAL))
     assert content(store.root) == before
     assert list(found.failed) == ["rigel"]
-    assert list(plan_lines(found, prune=False))[-1].endswith("1 not checked")
+    assert list(plan_lines(found, prune=False))[-1].endswith("1 failed")
 
 
 def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:

@@ -13,7 +13,7 @@ from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.parsing.lookahead import split_at_verb
 from machinectl.cli.tables.last_looks import last_looks
 from machinectl.cli.tables.results import with_machine_name
-from machinectl.cli.verbs.many.plan import fleet_command, fleet_file, has_drift, print_fleet_plan
+from machinectl.cli.verbs.many.plan import fleet_command, fleet_file, needed_flags, print_fleet_plan
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def apply(
 
         planned = plan_with_previews(make_plan(), here.store, here.console, options)
         again = " ".join(word for word in options.command.split(" ") if word != "--dry-run")
-        again = with_flags(again, *(["--refresh"] if has_drift(planned) else []))
+        again = with_flags(again, *needed_flags(planned))
         return print_fleet_plan(here, planned, again, options.command, prune=prune, as_json=as_json)
     code = report_rollout(here, command(here.store, here.console, make_plan, options), options.command, as_json=as_json)
     for line in advice:

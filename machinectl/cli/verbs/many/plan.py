@@ -40,7 +40,7 @@ MARKS = {
 }
 DIFFERS = ("!", "35")
 INDENT = " " * 6
-DIFFERENT, NOT_SEEN = "changed on the host", "not checked"
+DIFFERENT, FAILED = "changed on the host", "failed"
 # In the summary's order.
 COUNTED = {
     Action.CREATE: "to create",
@@ -104,7 +104,7 @@ def print_fleet_plan(
         names = [step.name for step in planned.steps if step.name not in planned.seconds]
         if by_record := {name: date for name in names if (date := planned.last_look(name))}:
             here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {refresh}")
-        if has_changes(planned, prune=prune):
+        if has_changes(planned, prune=prune) and not planned.failed:
             here.console.note(f"Do it: {command}")
     return int(bool(planned.failed))
 
@@ -144,14 +144,16 @@ def has_changes(planned: FleetPlan, *, prune: bool) -> bool:
     return bool(planned.previews) or any(step.action not in left for step in planned.steps)
 
 
-def has_drift(planned: FleetPlan) -> bool:
-    """Return whether a host was changed by hand: apply --refresh repairs it."""
-    return any(step_result(step, planned) == DIFFERENT for step in planned.steps)
+def needed_flags(planned: FleetPlan) -> list[str]:
+    """Return the flags without which apply leaves a part of the plan undone."""
+    takes_over = any(each.key == "fleet" and each.old for step in planned.steps for each in step.differences)
+    # Only a look at a host shows what was changed there by hand.
+    has_drift = any(step_result(step, planned) == DIFFERENT for step in planned.steps)
+    return [*(["--refresh"] if has_drift else []), *(["--take-over"] if takes_over else [])]
 
 
 def apply_command(planned: FleetPlan, file: str, chosen: Sequence[str], *, prune: bool) -> str:
-    options = ["--refresh"] if has_drift(planned) else []
-    options += ["--prune"] if prune else []
+    options = [*needed_flags(planned), *(["--prune"] if prune else [])]
     return " ".join([fleet_command("apply", file), *options, *map(shlex.quote, chosen)])
 
 
@@ -217,8 +219,8 @@ def difference_text(difference: Difference) -> str:
 
 def summary(planned: FleetPlan, *, prune: bool) -> str:
     count = Counter(step_result(step, planned) for step in planned.steps)
-    seldom = {COUNTED[Action.RESUME], COUNTED[Action.FAIL], DIFFERENT, NOT_SEEN}
-    shown = [what for what in (*COUNTED.values(), DIFFERENT, NOT_SEEN) if count[what] or what not in seldom]
+    seldom = {COUNTED[Action.RESUME], COUNTED[Action.FAIL], DIFFERENT, FAILED}
+    shown = [what for what in (*COUNTED.values(), DIFFERENT, FAILED) if count[what] or what not in seldom]
     parts = [f"{count[what]} {what}" for what in shown]
     if count[COUNTED[Action.REMOVE]] and not prune:
         parts = [f"{part} with --prune" if part.endswith(COUNTED[Action.REMOVE]) else part for part in parts]
@@ -227,7 +229,7 @@ def summary(planned: FleetPlan, *, prune: bool) -> str:
 
 def step_result(step: PlanStep, planned: FleetPlan) -> str:
     if step.name in planned.failed and not step.error:
-        return NOT_SEEN
+        return FAILED
     if step.action is Action.LEAVE and step.name in planned.previews:
         return DIFFERENT
     return COUNTED[step.action]
