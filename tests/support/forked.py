@@ -16,6 +16,7 @@ import json
 import os
 import pkgutil
 import secrets
+import selectors
 import signal
 import socket
 import subprocess
@@ -49,6 +50,7 @@ SERVE = "from tests.support.forked import serve; serve()"
 # Variables that an interpreter reads when it starts: if they differ, a new one is started.
 AT_START = ("PYTHON", "LANG", "LC_")
 LONGEST = 1 << 20
+MOST_DESCRIPTORS = 1 << 20
 # A test may have changed the current directory or the environment before the first run.
 CHECKOUT = Path(__file__).parents[2]
 ENVIRONMENT = dict(os.environ)
@@ -137,41 +139,49 @@ def serve() -> NoReturn:
     gc.collect()
     gc.freeze()
     channel = socket.socket(fileno=int(sys.argv[1]))
-    # Nobody waits for the processes that report a run's end.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(channel, LONGEST, 4)
-        if not message:
-            os._exit(0)
-        if os.fork() == 0:
-            channel.close()
-            answer(json.loads(message), descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
+    with selectors.DefaultSelector() as events:
+        events.register(channel, selectors.EVENT_READ)
+        while True:
+            for event, _ in events.select():
+                if event.fileobj is channel:
+                    answer(channel, events)
+                else:
+                    events.unregister(event.fileobj)
+                    report(*event.data)
 
 
-def answer(request: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
-    """Run in a process of its own, and report how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def answer(channel: socket.socket, events: selectors.BaseSelector) -> None:
+    """Fork for a request, and say to whom it belongs which process runs it."""
+    message, descriptors, _, _ = socket.recv_fds(channel, LONGEST, 4)
+    if not message:
+        os._exit(0)
     *streams, told = descriptors
     child = os.fork()
     if child == 0:
-        os.close(told)
-        become(request, streams)
+        become(json.loads(message), streams)
     for stream in streams:
         os.close(stream)
-    with socket.socket(fileno=told) as tell, suppress(OSError):
+    tell = socket.socket(fileno=told)
+    with suppress(OSError):
         tell.sendall(f"{child}\n".encode())
-        _, status = os.waitpid(child, 0)
+    ended = os.pidfd_open(child)
+    events.register(ended, selectors.EVENT_READ, (child, ended, tell))
+
+
+def report(child: int, ended: int, tell: socket.socket) -> None:
+    """Say how a process ended."""
+    _, status = os.waitpid(child, 0)
+    os.close(ended)
+    with tell, suppress(OSError):
         tell.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-    os._exit(0)
 
 
 def become(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
     """Run the program as in a new interpreter."""
     for number, given in enumerate(streams):
         os.dup2(given, number)
-        os.close(given)
+    # Those of the server, and of other runs.
+    os.closerange(3, MOST_DESCRIPTORS)
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["directory"])
