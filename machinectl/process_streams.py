@@ -305,6 +305,16 @@ def run_streamed(
             stream.close()  # type: ignore[union-attr]  # each is a pipe
 
 
+def query_program(
+    command: Sequence[str], timeout: float, data: bytes = b""
+) -> subprocess.CompletedProcess[bytes] | None:
+    """Return its output; None if it cannot start or takes more than `timeout` seconds."""
+    try:
+        return subprocess.run(command, input=data, capture_output=True, check=False, timeout=timeout)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
 class Feeder:
     """Writes stdin in a thread. A program need not read it.
 

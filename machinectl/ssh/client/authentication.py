@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 def log_in(transport: Transport, settings: Settings, credentials: Credentials, console: Console) -> None:
     """Raises LoginRefused with the host's methods and what was tried."""
     agent = private_keys.open_agent(settings.agent)
-    attempt = LoginAttempt(transport, settings)
-    keys = KeyLogin(attempt, settings, credentials, console, agent)
-    passwords = PasswordLogin(attempt, settings, credentials, console)
+    attempt = LoginAttempt(transport, settings, credentials, console)
+    passwords = PasswordLogin(attempt)
     try:
-        keys.run()
+        KeyLogin(attempt, agent).run()
         if not attempt.is_granted:
             if attempt.tried or not attempt.is_granted_without_proof():
                 passwords.run()
@@ -37,7 +36,7 @@ def log_in(transport: Transport, settings: Settings, credentials: Credentials, c
         if not attempt.is_granted:
             if passwords.is_expired:
                 raise LoginRefused(*new_password(settings))
-            raise wants_more(attempt, passwords, console) if attempt.accepted_key else login_refused(attempt)
+            raise wants_more(attempt, passwords) if attempt.accepted_key else login_refused(attempt)
     except (EOFError, OSError, AuthenticationTimeout) as exc:
         how = "gave no answer" if isinstance(exc, AuthenticationTimeout) else "ended the connection"
         raise ConnectionLost(f"{settings.address} {how} during the login", see_ssh(settings)) from exc
@@ -59,13 +58,13 @@ def login_refused(attempt: LoginAttempt) -> LoginRefused:
     return LoginRefused(f"{login} refuses the login ({tried}{unused}); it accepts {methods}", hint)
 
 
-def wants_more(attempt: LoginAttempt, passwords: PasswordLogin, console: Console) -> LoginRefused:
+def wants_more(attempt: LoginAttempt, passwords: PasswordLogin) -> LoginRefused:
     settings, methods = attempt.settings, attempt.methods
     asks = f", and asks: {passwords.prompts[-1]!r}" if passwords.prompts else ""
     key_only = f"on the host, AuthenticationMethods publickey in sshd_config for {settings.user}"
     if "password" in methods:
         hint = f"Give the password, --ssh-password-file FILE; or let the key suffice: {key_only}"
-    elif console.interactive:
+    elif attempt.console.interactive:
         hint = f"Try it: ssh {settings.login_options}; or let the key suffice: {key_only}"
     else:
         hint = f"Run it at a terminal, where the host asks for the code; or let the key suffice: {key_only}"

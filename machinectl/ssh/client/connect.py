@@ -67,7 +67,9 @@ def connect(
     except BaseException:
         stack.close()
         raise
-    return OwnSession(transport, chosen, stack, known_hosts=journey.host_keys.pinned, trace=trace)
+    return OwnSession(
+        transport=transport, settings=chosen, stack=stack, known_hosts=journey.host_keys.pinned, trace=trace
+    )
 
 
 def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
@@ -79,7 +81,7 @@ def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: Host
     with ExitStack() as stack:
         journey = Connector(stack, credentials, HostKeys(policy, console), console)
         try:
-            journey.meet(chosen)
+            journey.open(chosen, journey.host_keys)
         except Unsupported as exc:
             openssh_session.check_openssh_key(endpoint, chosen, journey.host_keys, instead_of=exc)
         return journey.host_keys.pinned
@@ -101,7 +103,7 @@ class Connector:
         """Connect and log in. `hops` is above 0 for a jump host; `aside` means that `judge` belongs to another host."""
         if hops > LONGEST_CHAIN:
             raise SSHError(f"The jump hosts of {chosen.host} form a loop", f"See: ssh -G {chosen.host}")
-        transport = self._open(chosen, judge or self.host_keys, hops, aside=aside)
+        transport = self.open(chosen, judge or self.host_keys, hops=hops, aside=aside)
         credentials = self._credentials.for_jump() if hops else self._credentials
         try:
             log_in(transport, chosen, credentials, self._console)
@@ -113,11 +115,8 @@ class Connector:
             raise
         return transport
 
-    def meet(self, chosen: Settings) -> None:
-        """Check a host's key without logging in."""
-        self._open(chosen, self.host_keys, hops=0, aside=False)
-
-    def _open(self, chosen: Settings, judge: HostKeys, hops: int, *, aside: bool) -> Transport:
+    def open(self, chosen: Settings, judge: HostKeys, *, hops: int = 0, aside: bool = False) -> Transport:
+        """Connect and check the host's key, without a login."""
         demanded = judge.demanded(jump=aside)
         types = judge.known_types(chosen, jump=aside)
         certified = judge.takes_certificates(chosen, jump=aside)

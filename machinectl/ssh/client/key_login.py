@@ -17,11 +17,8 @@ from machinectl.ssh.ssh_errors import LoginRefused, SSHError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.console import Console
     from machinectl.ssh.client.login_attempt import LoginAttempt
-    from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.keys.private_keys import Agent
-    from machinectl.ssh.ssh_settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +29,11 @@ class AgentIdentity:
 
 
 class KeyLogin:
-    def __init__(
-        self,
-        attempt: LoginAttempt,
-        settings: Settings,
-        credentials: Credentials,
-        console: Console,
-        agent: Agent | None,
-    ) -> None:
+    def __init__(self, attempt: LoginAttempt, agent: Agent | None) -> None:
         self._attempt = attempt
-        self._settings = settings
-        self._credentials = credentials
-        self._console = console
+        self._settings = attempt.settings
+        self._credentials = attempt.credentials
+        self._console = attempt.console
         self._agent = agent
 
     def run(self) -> None:

@@ -14,15 +14,19 @@ from machinectl.ssh.ssh_errors import ANOTHER_KEY, LoginRefused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from machinectl.console import Console
     from machinectl.ssh.client.transport import Authentication, Transport
+    from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.keys.known_hosts import HostKey
     from machinectl.ssh.ssh_settings import Settings
 
 
 class LoginAttempt:
-    def __init__(self, transport: Transport, settings: Settings) -> None:
+    def __init__(self, transport: Transport, settings: Settings, credentials: Credentials, console: Console) -> None:
         self._transport = transport
         self.settings = settings
+        self.credentials = credentials
+        self.console = console
         # For the error message: what was tried, and why a key could not be used.
         self.tried: list[str] = []
         self.unused: list[str] = []

@@ -15,16 +15,18 @@ import subprocess
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
 from machinectl.files.ownership import temporary_directory
-from machinectl.process_streams import run_streamed
+from machinectl.process_streams import query_program, run_streamed
 from machinectl.ssh import framing
 from machinectl.ssh.client.session import SSHSession, last_line
+from machinectl.ssh.client.transport import ALGORITHMS
 from machinectl.ssh.keys import known_hosts
-from machinectl.ssh.keys.private_keys import certifies
+from machinectl.ssh.keys.private_keys import CLASSES, certifies
 from machinectl.ssh.openssh.ssh_options import (
     COMMANDS_ONLY,
     MEETING,
@@ -36,7 +38,7 @@ from machinectl.ssh.openssh.ssh_options import (
 from machinectl.ssh.ssh_errors import LoginRefused, SSHError, TokenNeeded, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import NoReturn
 
     import paramiko
@@ -62,14 +64,6 @@ LOOK_SECONDS = 0.05
 UNKNOWN_TO_BOTH = re.compile(r"Unable to negotiate|no matching|Protocol major versions differ")
 # Options of ssh_config -> `ssh -Q` names.
 QUERIES = {"KexAlgorithms": "kex", "Ciphers": "cipher", "MACs": "mac", "HostKeyAlgorithms": "key"}
-# Host key type -> algorithms.
-ALGORITHMS = {
-    "ssh-ed25519": "ssh-ed25519",
-    "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384": "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521": "ecdsa-sha2-nistp521",
-    "ssh-rsa": "rsa-sha2-512,rsa-sha2-256",
-}
 
 
 def connect_by_openssh(
@@ -82,31 +76,25 @@ def connect_by_openssh(
     trace: Callable[[str], None] | None = None,
 ) -> SSHSession:
     """Raises SSHError, or `instead_of` if ssh is missing or lacks the same feature."""
-    refuse_jump_hosts(settings, instead_of)
-    if isinstance(instead_of, TokenNeeded) and console.interactive and has_openssh():
-        console.note(f"The system's ssh logs in at {settings.address}: a token that blinks waits to be touched")
     with ExitStack() as stack:
         directory = stack.enter_context(temporary_directory())
         program = OpenSSH(endpoint, settings, Path(directory), instead_of)
+        if isinstance(instead_of, TokenNeeded) and console.interactive:
+            console.note(f"The system's ssh logs in at {settings.address}: a token that blinks waits to be touched")
         program.meet(host_keys)
         stack.callback(program.leave)
         program.log_in(host_keys.pinned, asks=console.interactive)
-        return SystemSession(program, settings, stack.pop_all(), known_hosts=host_keys.pinned, trace=trace)
+        return SystemSession(
+            program=program, settings=settings, stack=stack.pop_all(), known_hosts=host_keys.pinned, trace=trace
+        )
 
 
 def check_openssh_key(
     endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: Unsupported
 ) -> None:
     """Raises the same errors as `connect`."""
-    refuse_jump_hosts(settings, instead_of)
     with temporary_directory() as directory:
         OpenSSH(endpoint, settings, Path(directory), instead_of).meet(host_keys)
-
-
-def refuse_jump_hosts(settings: Settings, instead_of: Unsupported) -> None:
-    """Refuse jump hosts: ssh would check their keys itself."""
-    if settings.jump or settings.proxy_jump:
-        raise instead_of
 
 
 def has_openssh() -> bool:
@@ -118,7 +106,8 @@ class OpenSSH:
     """`directory` is private and holds ssh's files."""
 
     def __init__(self, endpoint: SSHEndpoint, settings: Settings, directory: Path, instead_of: Unsupported) -> None:
-        if not has_openssh():
+        # ssh would check the keys of jump hosts itself.
+        if settings.jump or settings.proxy_jump or not has_openssh():
             raise instead_of
         self._endpoint = endpoint
         self._settings = settings
@@ -132,7 +121,7 @@ class OpenSSH:
         """Check the host's key. Raises HostKeyRefused."""
         demanded = host_keys.demanded()
         key = self._look_for(algorithms(host_keys.known_types(self._settings)))
-        for kind in ALGORITHMS.values():
+        for kind in algorithms(CLASSES):
             if not demanded or key.fingerprint == demanded:
                 break
             # The host may have another key with the required fingerprint.
@@ -149,18 +138,10 @@ class OpenSSH:
             return []
         timeout = f"{self._settings.connect_timeout:.0f}"
         command = ["ssh-keyscan", "-c", "-T", timeout, "-p", str(self._settings.port), "--", self._settings.hostname]
-        try:
-            said = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                timeout=self._settings.connect_timeout + ASK_TIMEOUT,
-            ).stdout
-        except (OSError, subprocess.TimeoutExpired):
-            return []
+        answer = query_program(command, self._settings.connect_timeout + ASK_TIMEOUT)
+        said = answer.stdout.decode(errors="replace") if answer else ""
         # A line with a certificate has no host name.
-        words = [line.split()[-2:] for line in said.decode(errors="replace").splitlines()]
+        words = [line.split()[-2:] for line in said.splitlines()]
         shown = [known_hosts.parse_key(*pair) for pair in words if len(pair) == 2]  # noqa: PLR2004 - a type and a key
         return [each.blob for each in shown if each and certifies(each, key)]
 
@@ -259,36 +240,19 @@ class OpenSSH:
     def _ask(self, what: str) -> bool:
         """Return whether the background ssh confirms a command."""
         command = self.command([*option_words({"ControlPath": quote_config_path(str(self._control))}), "-O", what])
-        try:
-            answer = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=ASK_TIMEOUT
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return False
-        return answer.returncode == 0
+        answer = query_program(command, ASK_TIMEOUT)
+        return answer is not None and answer.returncode == 0
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class SystemSession(SSHSession):
-    def __init__(
-        self,
-        program: OpenSSH,
-        settings: Settings,
-        stack: ExitStack,
-        *,
-        known_hosts: bytes,
-        trace: Callable[[str], None] | None = None,
-    ) -> None:
-        super().__init__(settings, stack, known_hosts=known_hosts, trace=trace)
-        self._program = program
+    program: OpenSSH
 
     def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:  # noqa: ARG002 (SSHSession's)
         raise SSHError(
             f"A shell at {self.settings.address} needs the system's ssh, to which we cannot give a password",
             "Run it again without --native-ssh, a password or another --ssh option: it becomes that ssh then",
         )
-
-    def exit_status(self, channel: paramiko.Channel) -> int:
-        return channel.exit_status
 
     def _transfer(
         self,
@@ -298,24 +262,21 @@ class SystemSession(SSHSession):
         end: Callable[[], object] | None = None,
         timeout: float | None = None,
     ) -> int | None:
-        command = self._program.login_command()
+        command = self.program.login_command()
         ending = (lambda _: end()) if end else None
         return run_streamed(command, output.take, stop, stdin=stdin, end=ending, timeout=timeout)
 
     def _is_alive(self) -> bool:
-        return self._program.is_alive()
+        return self.program.is_alive()
 
 
 def disabled_algorithm(settings: Settings, instead_of: Unsupported) -> Unsupported:
     """Return an error that shows how to enable an algorithm that the system's ssh leaves off."""
     query = QUERIES.get(instead_of.keyword)
-    try:
-        command = ["ssh", "-Q", query or "help"]
-        known = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ASK_TIMEOUT).stdout.split()
-    except (OSError, subprocess.TimeoutExpired):
-        return instead_of
+    answer = query_program(["ssh", "-Q", query], ASK_TIMEOUT) if query else None
+    known = answer.stdout.decode(errors="replace").split() if answer else []
     usable = next((name for name in instead_of.offered if name in known), "")
-    if not query or not usable:
+    if not usable:
         return instead_of
     lines = f"Host {settings.host}\\n  {instead_of.keyword} +{usable}\\n"
     return Unsupported(
@@ -339,5 +300,6 @@ def ends(process: subprocess.Popen[bytes], errors: int, patience: float) -> bool
         process.wait()
 
 
-def algorithms(types: Sequence[str]) -> list[str]:
-    return [ALGORITHMS[kind] for kind in types if kind in ALGORITHMS]
+def algorithms(types: Iterable[str]) -> list[str]:
+    """Return lists of algorithms, one for each known type of a host key."""
+    return [",".join(ALGORITHMS.get(kind, (kind,))) for kind in types if kind in CLASSES]

@@ -11,10 +11,7 @@ from machinectl.ssh.client.handshake import LONGEST_SAID
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
 
 if TYPE_CHECKING:
-    from machinectl.console import Console
     from machinectl.ssh.client.login_attempt import LoginAttempt
-    from machinectl.ssh.keys.credentials import Credentials
-    from machinectl.ssh.ssh_settings import Settings
 
 # sshd's LoginGraceTime in seconds: the user may have to fetch a code.
 PERSON_TIMEOUT = 120.0
@@ -24,11 +21,11 @@ CODE = re.compile(r"\b(code|token|otp|totp|one[- ]time|passcode|duo)\b", re.IGNO
 
 
 class PasswordLogin:
-    def __init__(self, attempt: LoginAttempt, settings: Settings, credentials: Credentials, console: Console) -> None:
+    def __init__(self, attempt: LoginAttempt) -> None:
         self._attempt = attempt
-        self._settings = settings
-        self._credentials = credentials
-        self._console = console
+        self._settings = attempt.settings
+        self._credentials = attempt.credentials
+        self._console = attempt.console
         # The server's prompts, and whether the password has expired.
         self.prompts: list[str] = []
         self.is_expired = False

@@ -8,6 +8,7 @@ import selectors
 import threading
 import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -46,35 +47,23 @@ TAIL = 4096
 END_SECONDS = 10.0
 
 
-class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
-    """A login at a host. Not thread-safe."""
+class ScriptRunner(ABC):
+    """Run scripts over a session; see Runner and StreamingRunner."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        stack: ExitStack,
-        *,
-        known_hosts: bytes,
-        trace: Callable[[str], None] | None = None,
-    ) -> None:
-        self.settings = settings
-        # The known_hosts to save for the machine.
-        self.known_hosts = known_hosts
-        self._stack = stack
-        self._trace = trace
-        # Whether the host has run a script of ours.
-        self._runs_scripts = False
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Also close connections to jump hosts."""
-        self._stack.close()
+    # What the trace shows before a script.
+    prefix = ""
 
     @property
-    def user(self) -> str:
-        return self.settings.user
+    @abstractmethod
+    def session(self) -> SSHSession: ...
+
+    @abstractmethod
+    def frame(self, script: str, mark: str, *, streamed: bool = False) -> str:
+        """Return the lines to send to LOGIN_COMMAND."""
+
+    @abstractmethod
+    def refusal(self, said: str) -> SSHError:
+        """Explain why the script did not start, from what the host said."""
 
     def run(
         self,
@@ -86,12 +75,11 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         shown: str = "",
         secret: bool = False,
     ) -> CommandResult:
-        """Run as the login user; see Runner."""
-        lines = partial(framing.as_user, script)
-        output = self.collect(lines, shown or script, input, timeout, secret=secret)
+        lines = partial(self.frame, script)
+        output = self.session.collect(lines, f"{self.prefix}{shown or script}", input, timeout, secret=secret)
         if not output.started:
-            raise denials.instead_of_commands(self.settings, output.noise)
-        return command_result(output, self.settings.address, check=check)
+            raise self.refusal(output.noise)
+        return command_result(output, self.session.settings.address, check=check)
 
     def follow(
         self,
@@ -101,13 +89,47 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
         *,
         input: Input | None = None,  # noqa: A002 - as in `run`
     ) -> int | None:
-        """Run in a login environment; see StreamingRunner."""
-        self.trace_command(script)
-        lines = partial(framing.as_user, script, form=framing.streamed)
-        output = self.stream(lines, self, write, stop, input)
+        """Run in a login environment, or as root in sudo's."""
+        self.session.trace_command(f"{self.prefix}{script}")
+        output = self.session.stream(partial(self.frame, script, streamed=True), self, write, stop, input)
         if not output.started and output.shell_status is not None:
-            raise denials.instead_of_commands(self.settings, output.noise)
-        return self.final_status(output)
+            raise self.refusal(output.noise)
+        return self.session.final_status(output)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
+    """A login at a host. Not thread-safe."""
+
+    settings: Settings
+    # Closes the connections to the host and its jump hosts.
+    stack: ExitStack
+    # The known_hosts to save for the machine.
+    known_hosts: bytes
+    # Gets commands and output, never input.
+    trace: Callable[[str], None] | None = None
+    # Whether the host has run a script of ours.
+    runs_scripts: bool = field(default=False, init=False)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.stack.close()
+
+    @property
+    def user(self) -> str:
+        return self.settings.user
+
+    @property
+    def session(self) -> SSHSession:
+        return self
+
+    def frame(self, script: str, mark: str, *, streamed: bool = False) -> str:
+        return framing.as_user(script, mark, framing.streamed if streamed else framing.collected)
+
+    def refusal(self, said: str) -> SSHError:
+        return denials.instead_of_commands(self.settings, said)
 
     def stream(
         self,
@@ -125,14 +147,13 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
             if output.process:
                 output.may_run = True
                 with contextlib.suppress(SSHError):
-                    output.may_run = (
-                        runner.run(end_command(output.process), timeout=END_SECONDS, check=False).status != 0
-                    )
+                    ended = runner.run(end_command(output.process), timeout=END_SECONDS, check=False)
+                    output.may_run = ended.status != 0
 
         first, line = framing.split_streamed(lines(mark))
         stdin = Stdin(first, line, given, is_ready=lambda: output.is_ready)
         output.shell_status = self._transfer(stdin, output, stop, end)
-        self._runs_scripts = self._runs_scripts or output.started
+        self.runs_scripts = self.runs_scripts or output.started
         return output
 
     def collect(
@@ -150,21 +171,21 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
                 f"See which command: --debug; and what it prints at a login: ssh {self.settings.login_options} true",
             )
         if output.shell_status is None:
-            if output.noise and not output.started and not self._runs_scripts:
+            if output.noise and not output.started and not self.runs_scripts:
                 raise denials.instead_of_commands(self.settings, output.noise)
             raise command_timeout(self.settings.address, timeout)
         output.finish()
-        self._runs_scripts = self._runs_scripts or output.started
+        self.runs_scripts = self.runs_scripts or output.started
         if output.status is None and not self._is_alive():
             raise self._lost()
         for stream in (output.stdout, output.stderr):
-            if stream and self._trace and not secret:
-                self._trace(stream.decode(errors="replace").rstrip("\n"))
+            if stream and self.trace and not secret:
+                self.trace(stream.decode(errors="replace").rstrip("\n"))
         return output
 
     def trace_command(self, shown: str) -> None:
-        if self._trace:
-            self._trace(f"{self.settings.login}$ {shown}")
+        if self.trace:
+            self.trace(f"{self.settings.login}$ {shown}")
 
     def final_status(self, output: ScriptOutput) -> int | None:
         return final_status(output, self.settings.address, lambda: None if self._is_alive() else self._lost())
@@ -173,9 +194,11 @@ class SSHSession(contextlib.AbstractContextManager["SSHSession"], ABC):
     def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:
         """`window` and `packet` are in bytes."""
 
-    @abstractmethod
     def exit_status(self, channel: paramiko.Channel) -> int:
         """Return 255 if the status is unknown."""
+        if not self._is_alive():
+            raise self._lost()
+        return channel.exit_status if channel.exit_status >= 0 else 255
 
     @abstractmethod
     def _transfer(
@@ -217,32 +240,21 @@ def command_result(output: CollectedOutput, address: str, *, check: bool) -> Com
     return result
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class OwnSession(SSHSession):
-    def __init__(
-        self,
-        transport: Transport,
-        settings: Settings,
-        stack: ExitStack,
-        *,
-        known_hosts: bytes,
-        trace: Callable[[str], None] | None = None,
-    ) -> None:
-        super().__init__(settings, stack, known_hosts=known_hosts, trace=trace)
-        self._transport = transport
-        self._keep_alive = KeepAlive(transport, settings.alive_interval, max(1, settings.alive_count))
-        stack.callback(self._keep_alive.stop)
-        self._shells = ShellPool(transport)
+    transport: Transport
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self._keep_alive = KeepAlive(self.transport, settings.alive_interval, max(1, settings.alive_count))
+        self.stack.callback(self._keep_alive.stop)
+        self._shells = ShellPool(self.transport)
 
     def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:
         try:
-            return self._transport.open_session(window, packet, timeout=COMMAND_TIMEOUT)
+            return self.transport.open_session(window, packet, timeout=COMMAND_TIMEOUT)
         except CONNECTION_ERRORS as exc:
             raise self._lost() from exc
-
-    def exit_status(self, channel: paramiko.Channel) -> int:
-        if not self._transport.is_active():
-            raise self._lost()
-        return channel.exit_status if channel.exit_status >= 0 else 255
 
     def _transfer(
         self,
@@ -281,7 +293,7 @@ class OwnSession(SSHSession):
         except TimeoutError as exc:
             raise command_timeout(self.settings.address, timeout) from exc
         except CONNECTION_ERRORS as exc:
-            if not self._transport.is_active():
+            if not self.transport.is_active():
                 raise self._lost() from exc
             raise SSHError(
                 f"{self.settings.address} opens no session for {self.settings.user}: {failure_reason(exc)}",
@@ -289,10 +301,10 @@ class OwnSession(SSHSession):
             ) from exc
 
     def _is_alive(self) -> bool:
-        return self._transport.is_active()
+        return self.transport.is_active()
 
     def _lost(self, why: str = "") -> ConnectionLost:
-        return super()._lost(why or self._keep_alive.verdict or failure_reason(self._transport.get_exception()))
+        return super()._lost(why or self._keep_alive.verdict or failure_reason(self.transport.get_exception()))
 
 
 def feed(channel: paramiko.Channel, stdin: Stdin, ready: threading.Event, reader: InputReader | None) -> None:

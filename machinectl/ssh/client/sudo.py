@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.ssh import framing
 from machinectl.ssh.client.denials import new_password
-from machinectl.ssh.client.session import command_result, last_line
+from machinectl.ssh.client.session import ScriptRunner, last_line
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
-from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult
+from machinectl.ssh.runner import CommandResult
 from machinectl.ssh.ssh_errors import RootRefused
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.process_streams import Input, StopEvent, WriteOutput
     from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.runner import StreamingRunner
@@ -65,13 +63,14 @@ def check_password_command(*, terminal: bool = False) -> str:
     return f"{framing.set_system_path()}\n{remembers}"
 
 
-class Root:
+class Root(ScriptRunner):
     """Runs commands as root; framing builds `command`."""
 
     def __init__(
         self, session: SSHSession, command: str, password: str | None = None, *, program: str = "sudo"
     ) -> None:
         self.program = program
+        self.prefix = f"{program}: "
         self._session = session
         self._command = command
         self._password = password
@@ -79,40 +78,16 @@ class Root:
     def __repr__(self) -> str:
         return f"Root({self._session.settings.login})"
 
-    def run(
-        self,
-        script: str,
-        *,
-        input: bytes = b"",  # noqa: A002 - subprocess.run's name for it
-        timeout: float = COMMAND_TIMEOUT,
-        check: bool = True,
-        shown: str = "",
-        secret: bool = False,
-    ) -> CommandResult:
-        """Raises RootRefused."""
-        lines = partial(framing.as_root, script, command=self._command, password=self._password)
-        output = self._session.collect(lines, f"{self.program}: {shown or script}", input, timeout, secret=secret)
-        if not output.started:
-            raise root_refused(self._session, CommandResult(1, b"", output.noise.encode()), self.program)
-        return command_result(output, self._session.settings.address, check=check)
+    @property
+    def session(self) -> SSHSession:
+        return self._session
 
-    def follow(
-        self,
-        script: str,
-        write: WriteOutput,
-        stop: StopEvent,
-        *,
-        input: Input | None = None,  # noqa: A002 - as in `run`
-    ) -> int | None:
-        """Run in sudo's environment. Raises RootRefused."""
-        self._session.trace_command(f"{self.program}: {script}")
-        lines = partial(
-            framing.as_root, script, command=self._command, password=self._password, form=framing.streamed_as_root
-        )
-        output = self._session.stream(lines, self, write, stop, input)
-        if not output.started and output.shell_status is not None:
-            raise root_refused(self._session, CommandResult(1, b"", output.noise.encode()), self.program)
-        return self._session.final_status(output)
+    def frame(self, script: str, mark: str, *, streamed: bool = False) -> str:
+        form = framing.streamed_as_root if streamed else framing.collected
+        return framing.as_root(script, mark, self._command, self._password, form)
+
+    def refusal(self, said: str) -> RootRefused:
+        return root_refused(self._session, CommandResult(1, b"", said.encode()), self.program)
 
 
 def become_root(session: SSHSession, credentials: Credentials, console: Console) -> StreamingRunner:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from machinectl.process_streams import query_program
+from machinectl.ssh.ssh_settings import QUERY_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,6 +86,6 @@ def no_progress(name: str, size: int) -> AbstractContextManager[Callable[[int], 
 def has_sftp_scp() -> bool:
     if not shutil.which("scp") or not shutil.which("ssh"):
         return False
-    said = subprocess.run(["ssh", "-V"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stderr
-    found = re.match(r"OpenSSH\D*(\d+)\.(\d+)", said)
+    answer = query_program(["ssh", "-V"], QUERY_TIMEOUT)
+    found = re.match(r"OpenSSH\D*(\d+)\.(\d+)", answer.stderr.decode(errors="replace")) if answer else None
     return found is not None and (int(found[1]), int(found[2])) >= SPEAKS_SFTP

@@ -10,13 +10,12 @@ import hashlib
 import os
 import socket
 import stat
-import subprocess
 import tempfile
 from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import read_file
 from machinectl.files.ownership import exposed_above
-from machinectl.process_streams import run_streamed
+from machinectl.process_streams import query_program, run_streamed
 from machinectl.ssh.destination import ssh_command
 from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
 from machinectl.ssh.openssh.user_config import USERS_OWN
@@ -152,15 +151,6 @@ def is_open(path: str) -> bool:
 
 def close_connection(path: str, host: str) -> None:
     words = option_words({"ControlPath": quote_config_path(path)})
-    command = ssh_command(host, ["-F", os.devnull, *words, "-O", "exit"])
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=EXIT_SECONDS,
-            check=False,
-        )
+    query_program(ssh_command(host, ["-F", os.devnull, *words, "-O", "exit"]), EXIT_SECONDS)
     with contextlib.suppress(OSError):
         os.unlink(path)

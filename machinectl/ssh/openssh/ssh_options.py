@@ -7,11 +7,11 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from machinectl.process_streams import query_program
 from machinectl.ssh.destination import ssh_command
 from machinectl.ssh.keys.host_keys import PIN, find_known, without_marker
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, check_endpoint, read_settings
@@ -82,19 +82,8 @@ def ask_unknown(program: str) -> frozenset[str]:
     Returns an empty set if ssh fails: the next command reports it.
     """
     lines = "".join(f"{name} {value}\n" for name, (_, value) in NEWER.items())
-    try:
-        answer = subprocess.run(
-            [program, "-F", "/dev/stdin", "-T", "-G", "localhost"],
-            input=lines,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=QUERY_TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return frozenset()
-    refused = {name.lower() for name in UNKNOWN.findall(answer.stderr)}
+    answer = query_program([program, "-F", "/dev/stdin", "-T", "-G", "localhost"], QUERY_TIMEOUT, lines.encode())
+    refused = {name.lower() for name in UNKNOWN.findall(answer.stderr.decode(errors="replace"))} if answer else set()
     return frozenset(name for name in NEWER if name.lower() in refused)
 
 
