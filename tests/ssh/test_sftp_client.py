@@ -10,8 +10,7 @@ import pytest
 from paramiko.buffered_pipe import PipeTimeout
 
 from machinectl.ssh.sftp import sftp_client
-from machinectl.ssh.sftp.sftp_client import Inbox, RemoteWriter, SFTPClient
-from machinectl.ssh.sftp.sftp_packets import NotSFTP
+from machinectl.ssh.sftp.sftp_client import Inbox, NotSFTP, RemoteWriter, SFTPClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

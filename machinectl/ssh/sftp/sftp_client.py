@@ -1,4 +1,4 @@
-"""An SFTP client with numbered requests, answered in any order.
+"""A client of SFTP version 3 (draft-ietf-secsh-filexfer-02); requests are answered in any order.
 
 paramiko's client keeps downloads in memory, and trusts the server's lengths.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import struct
 import threading
 from collections import deque
@@ -34,19 +35,14 @@ from paramiko.sftp import (
     CMD_STATUS,
     CMD_VERSION,
     CMD_WRITE,
+    SFTP_EOF,
     SFTP_FLAG_READ,
+    SFTP_NO_SUCH_FILE,
+    SFTP_OK,
+    SFTP_PERMISSION_DENIED,
 )
 
-from machinectl.ssh.sftp.sftp_packets import (
-    Attributes,
-    EndOfFile,
-    NotSFTP,
-    PacketReader,
-    encode_attributes,
-    encode_number,
-    encode_text,
-    expect,
-)
+from machinectl.errors import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,6 +68,97 @@ MOST_NAMES = 1_000_000
 MOST_NAME_BYTES = 64 << 20
 # How often to check for ^C, in seconds.
 POLL = 0.1
+# Flags of attributes.
+HAS_SIZE, HAS_OWNER, HAS_MODE, HAS_TIMES, HAS_MORE = 1, 2, 4, 8, 0x80000000
+
+
+class NotSFTP(Exception):
+    """The server violates the SFTP protocol."""
+
+
+class EndOfFile(OSError):
+    """End of file or directory."""
+
+
+class PacketReader:
+    """Raises NotSFTP if the packet is too short."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = memoryview(data)
+
+    def byte(self) -> int:
+        return self._cut(1)[0]
+
+    def number(self) -> int:
+        return int.from_bytes(self._cut(4))
+
+    def long(self) -> int:
+        return int.from_bytes(self._cut(8))
+
+    def view(self) -> memoryview:
+        return self._cut(self.number())
+
+    def text(self) -> bytes:
+        return bytes(self.view())
+
+    def attributes(self) -> os.stat_result:
+        """Return 0 for what the server omits."""
+        known = self.number()
+        size = self.long() if known & HAS_SIZE else 0
+        user, group = (self.number(), self.number()) if known & HAS_OWNER else (0, 0)
+        mode = self.number() if known & HAS_MODE else 0
+        read, written = (self.number(), self.number()) if known & HAS_TIMES else (0, 0)
+        for _ in range(self.number() if known & HAS_MORE else 0):
+            self.view(), self.view()
+        return os.stat_result((mode, 0, 0, 0, user, group, size, read, written, 0))
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    def _cut(self, count: int) -> memoryview:
+        if count > len(self._left):
+            raise NotSFTP("a packet that ends in the middle")
+        cut, self._left = self._left[:count], self._left[count:]
+        return cut
+
+
+def expect(expected: int, kind: int, answer: PacketReader) -> PacketReader:
+    """Raises OSError for the server's error."""
+    if kind == CMD_STATUS and (code := answer.number()) != SFTP_OK:
+        said = one_line(answer.text().decode(errors="replace") if answer else "") or f"SFTP's error {code}"
+        if code == SFTP_EOF:
+            raise EndOfFile(said)
+        if code == SFTP_NO_SUCH_FILE:
+            raise FileNotFoundError(errno.ENOENT, said)
+        if code == SFTP_PERMISSION_DENIED:
+            raise PermissionError(errno.EACCES, said)
+        raise OSError(said)
+    if kind != expected:
+        raise NotSFTP(f"message {kind} instead of {expected}")
+    return answer
+
+
+def encode_number(value: int) -> bytes:
+    return value.to_bytes(4)
+
+
+def encode_text(value: bytes) -> bytes:
+    return encode_number(len(value)) + value
+
+
+def encode_attributes(
+    *, mode: int | None = None, owner: tuple[int, int] | None = None, times: tuple[float, float] | None = None
+) -> bytes:
+    """Times are unsigned 32-bit seconds."""
+    known, sent = 0, b""
+    if owner is not None:
+        known, sent = known | HAS_OWNER, sent + struct.pack(">II", *owner)
+    if mode is not None:
+        known, sent = known | HAS_MODE, sent + encode_number(mode)
+    if times is not None:
+        seconds = (min(max(int(time), 0), 0xFFFFFFFF) for time in times)
+        known, sent = known | HAS_TIMES, sent + struct.pack(">II", *seconds)
+    return encode_number(known) + sent
 
 
 class Inbox:
@@ -227,7 +314,7 @@ class SFTPClient:
         read, write = limits.long(), limits.long()
         return min(read or CHUNK, LONGEST_DATA), min(write or CHUNK, LONGEST_DATA)
 
-    def stat(self, path: bytes) -> Attributes:
+    def stat(self, path: bytes) -> os.stat_result:
         return self.connection.ask(CMD_ATTRS, CMD_STAT, encode_text(path)).attributes()
 
     def realpath(self, path: bytes) -> bytes:

@@ -24,10 +24,11 @@ from machinectl.ssh.sftp.sftp_client import (
     LONGEST_DATA,
     SSH_PACKET,
     WINDOW,
+    NotSFTP,
     RemoteWriter,
     SFTPClient,
+    encode_attributes,
 )
-from machinectl.ssh.sftp.sftp_packets import Attributes, NotSFTP, encode_attributes
 from machinectl.ssh.ssh_errors import ConnectionLost, SSHError
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     # A piece of a file: offset and data.
     Piece = tuple[int, bytes | memoryview]
     Write = Callable[[int, bytes | memoryview], None]
+    Owner = tuple[int, int] | None
+    Times = tuple[float, float] | None
 
 # scp's MAX_DIR_DEPTH: links may form a loop.
 DEEPEST = 64
@@ -58,7 +61,7 @@ class FileInfo:
     times: tuple[float, float]
 
     @classmethod
-    def of(cls, found: os.stat_result | Attributes) -> Self:
+    def of(cls, found: os.stat_result) -> Self:
         times = (found.st_atime or found.st_mtime, found.st_mtime)
         return cls(found.st_mode, found.st_size, (found.st_uid, found.st_gid), times)
 
@@ -99,11 +102,10 @@ class CopySide(Protocol):
 
     def make_directory(self, path: bytes, mode: int) -> None: ...
 
-    def set_mode(self, path: bytes, mode: int) -> None: ...
-
-    def set_owner(self, path: bytes, owner: tuple[int, int]) -> None: ...
-
-    def set_times(self, path: bytes, times: tuple[float, float]) -> None: ...
+    # Change what is given. The server sets the mode first, and a new owner clears bits of it.
+    def set_attributes(
+        self, path: bytes, mode: int | None = None, owner: Owner = None, times: Times = None
+    ) -> None: ...
 
     def replace(self, path: bytes, target: bytes) -> None: ...
 
@@ -145,15 +147,16 @@ class LocalSide:
     def make_directory(self, path: bytes, mode: int) -> None:
         os.mkdir(path, mode)
 
-    set_mode = staticmethod(os.chmod)
     replace = staticmethod(os.replace)
     remove = staticmethod(os.remove)
 
-    def set_owner(self, path: bytes, owner: tuple[int, int]) -> None:
-        os.chown(path, *owner)
-
-    def set_times(self, path: bytes, times: tuple[float, float]) -> None:
-        os.utime(path, times)
+    def set_attributes(self, path: bytes, mode: int | None = None, owner: Owner = None, times: Times = None) -> None:
+        if mode is not None:
+            os.chmod(path, mode)
+        if owner is not None:
+            os.chown(path, *owner)
+        if times is not None:
+            os.utime(path, times)
 
 
 class SequentialFile:
@@ -255,17 +258,9 @@ class RemoteSide:
         with self._translated():
             self._client.make_directory(path, mode)
 
-    def set_mode(self, path: bytes, mode: int) -> None:
+    def set_attributes(self, path: bytes, mode: int | None = None, owner: Owner = None, times: Times = None) -> None:
         with self._translated():
-            self._client.set_attributes(path, encode_attributes(mode=mode))
-
-    def set_owner(self, path: bytes, owner: tuple[int, int]) -> None:
-        with self._translated():
-            self._client.set_attributes(path, encode_attributes(owner=owner))
-
-    def set_times(self, path: bytes, times: tuple[float, float]) -> None:
-        with self._translated():
-            self._client.set_attributes(path, encode_attributes(times=times))
+            self._client.set_attributes(path, encode_attributes(mode=mode, owner=owner, times=times))
 
     def replace(self, path: bytes, target: bytes) -> None:
         with self._translated():
@@ -360,7 +355,7 @@ class Copier:
         if self._wishes.preserve:
             self._preserve(info, target)
         elif there is None and info.mode & stat.S_IRWXU != stat.S_IRWXU:
-            self._to.set_mode(target, info.copied_permissions)
+            self._to.set_attributes(target, mode=info.copied_permissions)
 
     def _copy_file(self, source: bytes, info: FileInfo, target: bytes) -> None:
         there = self._to.look(target)
@@ -403,8 +398,8 @@ class Copier:
         try:
             new = self._to.look(path)
             if new is not None and new.owner != there.owner:
-                self._to.set_owner(path, there.owner)
-            self._to.set_mode(path, there.permissions)
+                self._to.set_attributes(path, owner=there.owner)
+            self._to.set_attributes(path, mode=there.permissions)
         except OSError:
             return False
         return True
@@ -433,8 +428,7 @@ class Copier:
             raise OSError(errno.EIO, f"not all of {self._count} bytes have arrived")
 
     def _preserve(self, info: FileInfo, target: bytes) -> None:
-        self._to.set_mode(target, info.copied_permissions)
-        self._to.set_times(target, info.times)
+        self._to.set_attributes(target, mode=info.copied_permissions, times=info.times)
 
 
 def printable_path(path: bytes) -> str:
