@@ -376,7 +376,9 @@ def merge_changes(recorded: Sequence[Change], new: Iterable[Change], when: str =
     """Add new changes, each once, with the time `when`."""
     result = list(recorded)
     for change in new:
-        found = next((at for at, each in enumerate(result) if is_same(each, change)), None)
+        found = next(
+            (at for at, each in enumerate(result) if type(each) is type(change) and each.about == change.about), None
+        )
         if found is not None:
             result[found] = result[found].followed_by(change)
         elif when and isinstance(change, KnownChange):
@@ -384,10 +386,6 @@ def merge_changes(recorded: Sequence[Change], new: Iterable[Change], when: str =
         else:
             result.append(change)
     return tuple(result)
-
-
-def is_same(one: Change, other: Change) -> bool:
-    return type(one) is type(other) and one.about == other.about
 
 
 def of_kind(changes: Iterable[Change], kind: type[Kind]) -> list[Kind]:

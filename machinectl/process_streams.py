@@ -30,6 +30,8 @@ Answer = TypeVar("Answer")
 CHUNK = 1 << 16
 # Bytes of input to read ahead of the fastest reader.
 AHEAD = 1 << 20
+# Most output of a program that answers a question, in bytes.
+MOST_ANSWER = 1 << 20
 # Seconds that a stopped program has to end.
 GRACE = 2.0
 # Seconds until the writer notices a program's end if another process still holds its stdin.
@@ -63,35 +65,32 @@ class StopEvent:
 
         Late work continues; `discard` gets its result.
         """
-        answers: list[Answer] = []
-        failures: list[BaseException] = []
+        # It loads logging.
+        from concurrent.futures import Future
+
+        answer: Future[Answer] = Future()
 
         def run() -> None:
             try:
-                answer = work()
+                result = work()
             except BaseException as exc:  # noqa: BLE001 - raised again below
-                with self._changed:
-                    failures.append(exc)
-                    self._changed.notify_all()
-                return
+                if answer.set_running_or_notify_cancel():
+                    answer.set_exception(exc)
+            else:
+                if answer.set_running_or_notify_cancel():
+                    answer.set_result(result)
+                else:
+                    discard(result)
             with self._changed:
-                is_late = self.is_set
-                if not is_late:
-                    answers.append(answer)
-                    self._changed.notify_all()
-            if is_late:
-                discard(answer)
+                self._changed.notify_all()
 
         if self.is_set:
             return None
         threading.Thread(target=run, daemon=True).start()
         with self._changed:
-            self._changed.wait_for(lambda: answers or failures or self.is_set)
-            if answers:
-                return answers[0]
-            if failures:
-                raise failures[0]
-            return None
+            self._changed.wait_for(lambda: answer.done() or self.is_set)
+        # Too late to cancel: the work has just ended.
+        return None if answer.cancel() else answer.result()
 
 
 class Input:
@@ -308,11 +307,19 @@ def run_streamed(
 def query_program(
     command: Sequence[str], timeout: float, data: bytes = b""
 ) -> subprocess.CompletedProcess[bytes] | None:
-    """Return its output; None if it cannot start or takes more than `timeout` seconds."""
+    """Return up to 1 MB of output; None if it cannot start or takes more than `timeout` seconds."""
+    output = {False: bytearray(), True: bytearray()}
+
+    def take(piece: bytes, on_stderr: bool) -> bool:
+        output[on_stderr].extend(piece)
+        return len(output[on_stderr]) > MOST_ANSWER
+
     try:
-        return subprocess.run(command, input=data, capture_output=True, check=False, timeout=timeout)
-    except (OSError, subprocess.TimeoutExpired):
+        status = run_streamed(command, take, stdin=Stdin(data), timeout=timeout, end=None)
+    except OSError:
         return None
+    stdout, stderr = map(bytes, output.values())
+    return None if status is None else subprocess.CompletedProcess(command, status, stdout, stderr)
 
 
 class Feeder:

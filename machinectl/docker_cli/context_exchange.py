@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import PRIVATE_DIRECTORY, quote_path, remove_tree, write_new
+from machinectl.files.atomic import PRIVATE_DIRECTORY, full_disk_hint, remove_tree, write_new
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
 
 if TYPE_CHECKING:
@@ -139,9 +139,7 @@ def context_errors(config: str) -> Iterator[None]:
 
 
 def cannot_write(config: str, why: OSError) -> ContextError:
-    hint = "Keep docker's contexts where you may write: export DOCKER_CONFIG=<DIR>"
-    if why.errno in {errno.ENOSPC, errno.EDQUOT}:
-        hint = f"Make room on the disk that holds it: df -h {quote_path(config)}"
+    hint = full_disk_hint(why, config) or "Keep docker's contexts where you may write: export DOCKER_CONFIG=<DIR>"
     return ContextError(f"Cannot write docker's contexts in {config}: {why.strerror or why}", hint)
 
 

@@ -9,10 +9,11 @@ import errno
 import os
 import stat
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quote_path, read_file, remove_if_present, sync_directory
+from machinectl.files.atomic import full_disk_hint, quote_path, read_file, remove_if_present, write_and_rename
 from machinectl.files.json_text import remove_value, set_value
 from machinectl.files.ownership import exposed
 
@@ -85,15 +86,14 @@ def install_plugin(path: str, program: Sequence[str]) -> None:
     replace_docker_file(path, plugin_script(program), PROGRAM)
 
 
-def remove_plugin(path: str) -> None:
+def remove_docker_file(path: str) -> None:
     with docker_directory_errors(path):
         remove_if_present(path)
 
 
 def ask_for_hooks(environment: Mapping[str, str]) -> None:
     """Add our hooks to config.json, changing nothing else."""
-    path = os.path.join(docker_directory(environment), CONFIGURATION)
-    text = read_configuration(path)
+    path, text = read_configuration(environment)
     with configuration_errors(path):
         wanted = set_value(text or "{}\n", HOOKS, WANTED)
     if wanted != text:
@@ -102,32 +102,31 @@ def ask_for_hooks(environment: Mapping[str, str]) -> None:
 
 def asks_for_hooks(environment: Mapping[str, str]) -> bool:
     """Return whether config.json has exactly our hooks."""
-    path = os.path.join(docker_directory(environment), CONFIGURATION)
-    text = read_configuration(path)
+    path, text = read_configuration(environment)
     with configuration_errors(path):
         return bool(text) and set_value(text, HOOKS, WANTED) == text
 
 
 def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
-    path = os.path.join(docker_directory(environment), CONFIGURATION)
-    text = read_configuration(path)
+    path, text = read_configuration(environment)
     if not text:
         return
     with configuration_errors(path):
         left = remove_value(text, HOOKS)
     if left.strip() == "{}" and not os.path.islink(path):
-        with docker_directory_errors(path):
-            remove_if_present(path)
+        remove_docker_file(path)
     elif left != text:
         replace_docker_file(path, left.encode(), PRIVATE)
 
 
-def read_configuration(path: str) -> str:
+def read_configuration(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the path of config.json and its text."""
+    path = os.path.join(docker_directory(environment), CONFIGURATION)
     with docker_directory_errors(path), configuration_errors(path):
         try:
-            return read_file(path).decode()
+            return path, read_file(path).decode()
         except FileNotFoundError:
-            return ""
+            return path, ""
 
 
 def replace_docker_file(path: str, data: bytes, mode: int) -> None:
@@ -138,19 +137,7 @@ def replace_docker_file(path: str, data: bytes, mode: int) -> None:
     temporary = os.path.join(place, f".{os.path.basename(path)}.machinectl")
     with docker_directory_errors(path):
         check_link_owner(whose, place)
-        try:
-            remove_if_present(temporary)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
-            with open(descriptor, "wb") as file:
-                copy_mode_and_owner(descriptor, path, mode)
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(temporary, path)
-        except BaseException:
-            remove_if_present(temporary)
-            raise
-        sync_directory(place)
+        write_and_rename(path, temporary, data, prepare=partial(copy_mode_and_owner, path=path, mode=mode))
 
 
 def check_private(directory: str) -> None:
@@ -203,11 +190,9 @@ def docker_directory_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        hint = (
-            f"See who may do that: ls -ld {quote_path(nearest_existing(path))}; or name another place in DOCKER_CONFIG"
-        )
-        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-            hint = f"Make room on the disk that holds it: df -h {quote_path(nearest_existing(path))}"
+        directory = nearest_existing(path)
+        hint = f"See who may do that: ls -ld {quote_path(directory)}; or name another place in DOCKER_CONFIG"
+        hint = full_disk_hint(exc, directory) or hint
         raise MachineError(f"Cannot use docker's {path}: {exc.strerror or exc}", hint) from exc
 
 

@@ -10,6 +10,7 @@ from machinectl.errors import MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 PRIVATE_DIRECTORY = 0o700
@@ -42,9 +43,14 @@ class Translated:
         hint = "Choose another store: machinectl --storage-path <DIR> ls"
         if exc.errno in NO_LOCKS:
             hint = "Its file system does not support locks (NFS?). " + hint
-        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-            hint = f"Make room on the disk that holds it: df -h {quote_path(os.path.dirname(self.path))}"
+        hint = full_disk_hint(exc, os.path.dirname(self.path)) or hint
         raise StoreError(f"Cannot use {self.path}: {exc.strerror or exc}", hint) from exc
+
+
+def full_disk_hint(failure: OSError, path: str) -> str:
+    """Return "" for another failure."""
+    is_full = failure.errno in {errno.ENOSPC, errno.EDQUOT}
+    return f"Make room on the disk that holds it: df -h {quote_path(path)}" if is_full else ""
 
 
 def read_file(path: str, longest: int = LONGEST) -> bytes:
@@ -78,21 +84,28 @@ def replace_file(path: str, data: bytes) -> None:
     The temporary name is fixed: callers hold the lock, and the next write removes leftovers.
     """
     directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.tmp")
     with Translated(path):
-        try:
-            remove_if_present(temporary)
-            write_new(temporary, data)
-            os.replace(temporary, path)
-        except BaseException:
-            remove_if_present(temporary)
-            raise
-        sync_directory(directory)
+        write_and_rename(path, os.path.join(directory, f".{name}.tmp"), data)
 
 
-def write_new(path: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+def write_and_rename(path: str, temporary: str, data: bytes, prepare: Callable[[int], object] = lambda _: None) -> None:
+    """Pass the new file's descriptor to `prepare` before writing. Raises OSError."""
+    try:
+        remove_if_present(temporary)
+        write_new(temporary, data, prepare=prepare)
+        os.replace(temporary, path)
+    except BaseException:
+        remove_if_present(temporary)
+        raise
+    sync_directory(os.path.dirname(path))
+
+
+def write_new(
+    path: str, data: bytes, mode: int = PRIVATE_FILE, prepare: Callable[[int], object] = lambda _: None
+) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with open(descriptor, "wb") as file:
+        prepare(descriptor)
         file.write(data)
         file.flush()
         os.fsync(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shlex
 import stat
@@ -14,6 +13,7 @@ from machinectl.files.atomic import (
     NO_LOCKS,
     PRIVATE_DIRECTORY,
     PRIVATE_FILE,
+    full_disk_hint,
     read_file,
     remove_tree,
     sync_directory,
@@ -34,9 +34,10 @@ COMMITTED = ".machinectl-committed"
 def read_regular_file(path: str) -> bytes:
     """Raise MachineError if the file is missing, unreadable or not regular."""
     try:
-        if stat.S_ISDIR(os.stat(path).st_mode):
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
             raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {shlex.quote(path)}")
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(mode):
             raise MachineError(
                 f"{path} is not a regular file", f"Name or restore the file itself; see: ls -l {shlex.quote(path)}"
             )
@@ -90,7 +91,9 @@ def replace_together(directory: str, files: Mapping[str, bytes], *, force: bool,
         try:
             os.mkdir(unfinished, PRIVATE_DIRECTORY)
             for name, data in files.items():
-                write_new(os.path.join(unfinished, name), data, PRIVATE_FILE if is_key(name) else PUBLIC_FILE)
+                write_new(
+                    os.path.join(unfinished, name), data, PRIVATE_FILE if name.endswith("key.pem") else PUBLIC_FILE
+                )
             sync_directory(unfinished)
             os.rename(unfinished, os.path.join(directory, COMMITTED))
         except BaseException:
@@ -108,10 +111,6 @@ def differs(path: str, data: bytes) -> bool:
         return not data or read_regular_file(path) != data
     except MachineError:
         return True
-
-
-def is_key(name: str) -> bool:
-    return name.endswith("key.pem")
 
 
 def finish_interrupted(directory: str) -> None:
@@ -168,6 +167,5 @@ def directory_errors(directory: str) -> Iterator[None]:
         hint = "Choose a directory that you may write to."
         if exc.errno in NO_LOCKS:
             hint = "Choose a directory on a file system with locks, which this one lacks (NFS?)."
-        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-            hint = f"Make room on the disk that holds it: df -h {shlex.quote(directory)}"
+        hint = full_disk_hint(exc, directory) or hint
         raise MachineError(f"Cannot write to {directory}: {exc.strerror or exc}", hint) from exc

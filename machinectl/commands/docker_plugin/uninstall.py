@@ -23,7 +23,7 @@ def docker_plugin_uninstall(console: Console, environment: Mapping[str, str]) ->
         return ""
     there = plugin.is_ours(path)
     if there:
-        plugin.remove_plugin(path)
+        plugin.remove_docker_file(path)
     plugin.ask_for_no_hooks(environment)
     if not there:
         console.note(f"There is no plugin at {path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import read_file
@@ -87,15 +88,14 @@ def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: Host
         return journey.host_keys.pinned
 
 
+@dataclass
 class Connector:
-    """`stack` closes all connections."""
+    """`stack` closes all connections; `host_keys` are the host's. A jump host that is a machine has its own."""
 
-    def __init__(self, stack: ExitStack, credentials: Credentials, host_keys: HostKeys, console: Console) -> None:
-        # For the host. A jump host that is a machine has its own.
-        self.host_keys = host_keys
-        self._stack = stack
-        self._credentials = credentials
-        self._console = console
+    stack: ExitStack
+    credentials: Credentials
+    host_keys: HostKeys
+    console: Console
 
     def reach(
         self, chosen: Settings, judge: HostKeys | None = None, *, hops: int = 0, aside: bool = False
@@ -104,9 +104,9 @@ class Connector:
         if hops > LONGEST_CHAIN:
             raise SSHError(f"The jump hosts of {chosen.host} form a loop", f"See: ssh -G {chosen.host}")
         transport = self.open(chosen, judge or self.host_keys, hops=hops, aside=aside)
-        credentials = self._credentials.for_jump() if hops else self._credentials
+        credentials = self.credentials.for_jump() if hops else self.credentials
         try:
-            log_in(transport, chosen, credentials, self._console)
+            log_in(transport, chosen, credentials, self.console)
         except LoginRefused as exc:
             if hops:
                 # The user's key and password are for the host, not for jump hosts.
@@ -148,13 +148,13 @@ class Connector:
             sock = self._jump(chosen, judge, hops)
         elif chosen.proxy_command:
             proxy = handshake.ProxyCommand(chosen.proxy_command)
-            self._stack.callback(proxy.close)
+            self.stack.callback(proxy.close)
             sock = proxy.socket
         else:
             sock = handshake.connect_tcp(chosen)
-        self._stack.callback(sock.close)
+        self.stack.callback(sock.close)
         transport = Transport(sock, timeout=chosen.connect_timeout)
-        self._stack.callback(transport.close)
+        self.stack.callback(transport.close)
         transport.prefer(types, certificates=certificates)
         handshake.handshake(transport, chosen, proxy)
         return transport, transport.server_host_key()
@@ -164,7 +164,7 @@ class Connector:
         gate = read_settings(jump.endpoint)
         if jump.machine:
             policy = HostKeyPolicy(read_file(jump.known_hosts), machine=jump.machine)
-            transport = self.reach(gate, HostKeys(policy, self._console), hops=hops + 1)
+            transport = self.reach(gate, HostKeys(policy, self.console), hops=hops + 1)
         else:
             transport = self.reach(gate, judge, hops=hops + 1, aside=True)
         return handshake.open_jump_channel(transport, chosen, gate.address)

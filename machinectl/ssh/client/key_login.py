@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import paramiko
+from paramiko.pkey import PublicBlob
 
 from machinectl.ssh.client.handshake import failure_reason
 from machinectl.ssh.keys import private_keys
@@ -88,9 +89,10 @@ class KeyLogin:
         return self._try_certificates(public, pkey, f"{candidate.path}-cert.pub") or self._try(candidate.path, pkey)
 
     def _try_certificates(self, public: HostKey, key: paramiko.PKey, *beside: str) -> bool:
-        for certificate in private_keys.certificates_of(public, (*beside, *self._settings.certificates)):
-            key.public_blob = certificate.shown()
-            if self._try(certificate.path, key):
+        certificates = private_keys.certificates_of(public, (*beside, *self._settings.certificates))
+        for path, certificate in certificates.items():
+            key.public_blob = PublicBlob(certificate.type, certificate.blob)
+            if self._try(path, key):
                 return True
             key.public_blob = None
         return False

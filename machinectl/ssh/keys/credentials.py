@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,26 +12,20 @@ if TYPE_CHECKING:
 TRIES = 3
 
 
+@dataclass(eq=False, repr=False)
 class Credentials:
-    """Jump hosts never get the passwords."""
-
-    def __init__(
-        self, *, password: str | None = None, passphrase: str | None = None, sudo_password: str | None = None
-    ) -> None:
-        self.password = password
-        self.passphrase = passphrase
-        self.sudo_password = sudo_password
-        # Typed passphrases, by key path.
-        self.passphrases: dict[str, str] = {}
+    password: str | None = None
+    passphrase: str | None = None
+    sudo_password: str | None = None
+    # Typed passphrases, by key path.
+    passphrases: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "Credentials(…)"
 
     def for_jump(self) -> Credentials:
-        """Leave out the passwords."""
-        other = Credentials(passphrase=self.passphrase)
-        other.passphrases = self.passphrases
-        return other
+        """Leave out the passwords: jump hosts never get them."""
+        return Credentials(passphrase=self.passphrase, passphrases=self.passphrases)
 
 
 def ask_secret(console: Console, question: str) -> str | None:

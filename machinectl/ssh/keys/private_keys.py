@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import paramiko
 from paramiko.agent import AgentSSH
-from paramiko.pkey import PublicBlob
 
 from machinectl.files.atomic import read_file
 from machinectl.ssh.keys.known_hosts import HostKey, parse_key
@@ -67,16 +66,6 @@ class KeyFile:
         return self.type.startswith(SK) and not self.public_only
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    path: str
-    blob: HostKey
-
-    def shown(self) -> PublicBlob:
-        """Return paramiko's `PKey.public_blob`."""
-        return PublicBlob(self.blob.type, self.blob.blob)
-
-
 class Agent(AgentSSH):
     """paramiko's own reads only $SSH_AUTH_SOCK, not IdentityAgent."""
 
@@ -123,12 +112,12 @@ def read_key(path: str) -> KeyFile:
     if match[1] is None:
         return read_openssh(path, read_pkcs8(path, text, None))
     if match[1] == PKCS8:
-        return KeyFile(path, PKCS8, public_beside(path), encrypted=True, text=text)
+        return KeyFile(path, PKCS8, read_public_key(f"{path}.pub"), encrypted=True, text=text)
     if match[1] == "OPENSSH":
         return read_openssh(path, text)
     if match[1] in PEM_TYPES:
         encrypted = "Proc-Type: 4,ENCRYPTED" in text
-        return KeyFile(path, PEM_TYPES[match[1]], public_beside(path), encrypted, text)
+        return KeyFile(path, PEM_TYPES[match[1]], read_public_key(f"{path}.pub"), encrypted, text)
     raise unusable_key(path, f"is in the format {match[1]}", f"Convert it: ssh-keygen -p -f {path}")
 
 
@@ -149,19 +138,22 @@ def read_text(path: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def public_beside(path: str) -> HostKey | None:
-    """Read KEY.pub; None if missing."""
+def read_public_key(path: str) -> HostKey | None:
+    """Return None for a missing file, or one without a public key or certificate."""
     try:
-        fields = read_text(f"{path}.pub").split(None, 2)
+        return parse_public_key(read_text(path))
     except OSError:
         return None
+
+
+def parse_public_key(text: str) -> HostKey | None:
+    fields = text.split(None, 2)
     return parse_key(fields[0], fields[1]) if len(fields) > 1 else None
 
 
 def read_public(path: str, text: str) -> KeyFile:
     """Use the agent's private half, as OpenSSH does."""
-    fields = text.split(None, 2)
-    public = parse_key(fields[0], fields[1]) if len(fields) > 1 else None
+    public = parse_public_key(text)
     if public is not None:
         return KeyFile(path, public.type, public, encrypted=False, text="", public_only=True)
     if text.startswith("PuTTY-User-Key-File"):
@@ -225,18 +217,10 @@ def unlock(key: KeyFile, passphrase: str | None) -> paramiko.PKey:
         raise unusable_key(key.path, "is damaged", "Restore it, or make a new one: ssh-keygen -t ed25519") from exc
 
 
-def certificates_of(public: HostKey, paths: Iterable[str]) -> list[Certificate]:
-    """Skip missing files and other keys' certificates, as OpenSSH does."""
-    found = []
-    for path in dict.fromkeys(paths):
-        try:
-            fields = read_text(path).split(None, 2)
-        except OSError:
-            continue
-        certificate = parse_key(fields[0], fields[1]) if len(fields) > 1 else None
-        if certificate is not None and certifies(certificate, public):
-            found.append(Certificate(path, certificate))
-    return found
+def certificates_of(public: HostKey, paths: Iterable[str]) -> dict[str, HostKey]:
+    """Return a key's certificates by path. Skip missing files and other keys' certificates, as OpenSSH does."""
+    found = {path: read_public_key(path) for path in paths}
+    return {path: each for path, each in found.items() if each is not None and certifies(each, public)}
 
 
 def certifies(certificate: HostKey, public: HostKey) -> bool:
@@ -253,7 +237,7 @@ def certifies(certificate: HostKey, public: HostKey) -> bool:
 
 def public_line(path: str, passphrase: str | None = None) -> str:
     """Return the line for authorized_keys."""
-    public = public_beside(path)
+    public = read_public_key(f"{path}.pub")
     if public is not None:
         return public.line
     try:

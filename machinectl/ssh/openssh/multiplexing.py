@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import read_file
 from machinectl.files.ownership import exposed_above
-from machinectl.process_streams import query_program, run_streamed
+from machinectl.process_streams import query_program
 from machinectl.ssh.destination import ssh_command
 from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
 from machinectl.ssh.openssh.user_config import USERS_OWN
@@ -34,8 +34,6 @@ LONGEST_PATH = 103 - 17
 DIGEST_LETTERS = 24
 # How long the local background ssh may take to end, in seconds.
 EXIT_SECONDS = 2.0
-# Most output of ssh about a configuration, in bytes.
-MOST_SAID = 1 << 20
 
 
 class Multiplexing:
@@ -61,18 +59,10 @@ class Multiplexing:
 
 def has_own(endpoint: SSHEndpoint) -> bool:
     """Return whether the user sets a ControlPath; True if ssh fails."""
-    said = bytearray()
-
-    def hear(data: bytes, on_stderr: bool) -> bool:
-        if not on_stderr:
-            said.extend(data)
-        return len(said) > MOST_SAID
-
-    try:
-        status = run_streamed(openssh_query(endpoint), hear, timeout=QUERY_TIMEOUT)
-    except OSError:
+    answer = query_program(openssh_query(endpoint), QUERY_TIMEOUT)
+    if answer is None or answer.returncode != 0:
         return True
-    return status != 0 or any(line.lower().startswith(b"controlpath ") for line in said.splitlines())
+    return any(line.lower().startswith(b"controlpath ") for line in answer.stdout.splitlines())
 
 
 def connection_identity(endpoint: SSHEndpoint, known_hosts: str) -> Iterator[object]:

@@ -271,34 +271,26 @@ class RemoteSide:
             self._client.remove(path)
 
 
+@dataclass
 class Copier:
     """`fail` gets a message for each failure."""
 
-    def __init__(
-        self,
-        source: CopySide,
-        target: CopySide,
-        wishes: CopyOptions,
-        *,
-        progress: CopyProgress,
-        fail: Callable[[str], None],
-    ) -> None:
-        self._from = source
-        self._to = target
-        self._wishes = wishes
-        self._progress = progress
-        self._fail = fail
+    source: CopySide
+    target: CopySide
+    wishes: CopyOptions
+    progress: CopyProgress
+    fail: Callable[[str], None]
 
     def copy(self, source: bytes, target: bytes) -> None:
         """Copy into the target if it is a directory."""
         found: list[bytes] = []
         with self._reported(target):
-            there = self._to.look(target or b".")
+            there = self.target.look(target or b".")
             into = there is not None and there.is_directory
             with self._reported(source):
                 found = self.matching(source)
             if len(found) > 1 and not into:
-                self._fail(
+                self.fail(
                     f"{printable_path(source)} matches several files, and {printable_path(target)} is not a directory"
                 )
                 return
@@ -309,15 +301,15 @@ class Copier:
     def matching(self, source: bytes) -> list[bytes]:
         """Expand a remote pattern in the last part."""
         directory, pattern = os.path.split(source)
-        if isinstance(self._from, LocalSide) or not set(pattern) & set(b"*?[") or self._from.look(source):
+        if isinstance(self.source, LocalSide) or not set(pattern) & set(b"*?[") or self.source.look(source):
             return [source]
-        names = sorted(name for name in self._from.names(directory or b".") if fnmatch.fnmatchcase(name, pattern))
+        names = sorted(name for name in self.source.names(directory or b".") if fnmatch.fnmatchcase(name, pattern))
         return [os.path.join(directory, name) for name in names if name[:1] != b"." or pattern[:1] == b"."] or [source]
 
     def _try(self, source: bytes, target: bytes, depth: int) -> None:
         info = None
         with self._reported(source):
-            info = self._from.look(source)
+            info = self.source.look(source)
             if info is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if info is not None:
@@ -329,7 +321,7 @@ class Copier:
         try:
             yield
         except OSError as exc:
-            self._fail(f"{' to '.join(map(printable_path, paths))}: {exc.strerror or exc}")
+            self.fail(f"{' to '.join(map(printable_path, paths))}: {exc.strerror or exc}")
 
     def _copy(self, source: bytes, info: FileInfo, target: bytes, depth: int) -> None:
         if info.is_directory:
@@ -340,30 +332,30 @@ class Copier:
             raise OSError(errno.EINVAL, "not a regular file")
 
     def _copy_directory(self, source: bytes, info: FileInfo, target: bytes, depth: int) -> None:
-        if not self._wishes.recursive:
+        if not self.wishes.recursive:
             raise IsADirectoryError(errno.EISDIR, "it is a directory: copy it with -r")
         if depth >= DEEPEST:
             raise OSError(errno.ELOOP, f"directories are more than {DEEPEST} deep here: do links form a loop?")
-        there = self._to.look(target)
+        there = self.target.look(target)
         if there is None:
             # We need write permission until the contents are copied.
-            self._to.make_directory(target, info.copied_permissions | stat.S_IRWXU)
+            self.target.make_directory(target, info.copied_permissions | stat.S_IRWXU)
         elif not there.is_directory:
             raise NotADirectoryError(errno.ENOTDIR, "it exists and is not a directory")
-        for name in self._from.names(source):
+        for name in self.source.names(source):
             self._try(os.path.join(source, name), os.path.join(target, name), depth + 1)
-        if self._wishes.preserve:
+        if self.wishes.preserve:
             self._preserve(info, target)
         elif there is None and info.mode & stat.S_IRWXU != stat.S_IRWXU:
-            self._to.set_attributes(target, mode=info.copied_permissions)
+            self.target.set_attributes(target, mode=info.copied_permissions)
 
     def _copy_file(self, source: bytes, info: FileInfo, target: bytes) -> None:
-        there = self._to.look(target)
+        there = self.target.look(target)
         if there is None:
             self._copy_and_rename(source, info, target, None)
         elif there.is_directory:
             raise IsADirectoryError(errno.EISDIR, "that is a directory")
-        elif not there.is_file or not self._copy_and_rename(source, info, self._to.real(target), there):
+        elif not there.is_file or not self._copy_and_rename(source, info, self.target.real(target), there):
             self._write_into(source, info, target)
 
     def _copy_and_rename(self, source: bytes, info: FileInfo, target: bytes, there: FileInfo | None) -> bool:
@@ -372,15 +364,15 @@ class Copier:
         mode = (there or info).permissions
         made = False
         try:
-            with self._to.writer(growing, mode & 0o777) as write:
+            with self.target.writer(growing, mode & 0o777) as write:
                 made = True
                 if there is not None and not self._take_ownership(growing, there):
                     return False
                 self._transfer(source, info, write)
             self._check(growing)
-            if self._wishes.preserve:
+            if self.wishes.preserve:
                 self._preserve(info, growing)
-            self._to.replace(growing, target)
+            self.target.replace(growing, target)
         except PermissionError:
             if made or there is None:
                 raise
@@ -391,27 +383,27 @@ class Copier:
         finally:
             if made:
                 with contextlib.suppress(OSError, SSHError):
-                    self._to.remove(growing)
+                    self.target.remove(growing)
 
     def _take_ownership(self, path: bytes, there: FileInfo) -> bool:
         """Return False if not permitted."""
         try:
-            new = self._to.look(path)
+            new = self.target.look(path)
             if new is not None and new.owner != there.owner:
-                self._to.set_attributes(path, owner=there.owner)
-            self._to.set_attributes(path, mode=there.permissions)
+                self.target.set_attributes(path, owner=there.owner)
+            self.target.set_attributes(path, mode=there.permissions)
         except OSError:
             return False
         return True
 
     def _write_into(self, source: bytes, info: FileInfo, target: bytes) -> None:
-        with self._to.writer(target, None) as write:
+        with self.target.writer(target, None) as write:
             self._transfer(source, info, write)
-        if self._wishes.preserve:
+        if self.wishes.preserve:
             self._preserve(info, target)
 
     def _transfer(self, source: bytes, info: FileInfo, write: Write) -> None:
-        with self._progress(printable_path(source), info.size) as tell, self._from.reader(source, info.size) as pieces:
+        with self.progress(printable_path(source), info.size) as tell, self.source.reader(source, info.size) as pieces:
             count = end = 0
             for place, piece in pieces:
                 write(place, piece)
@@ -423,12 +415,12 @@ class Copier:
 
     def _check(self, path: bytes) -> None:
         """Raise OSError if data is missing."""
-        arrived = self._to.look(path)
+        arrived = self.target.look(path)
         if arrived is None or arrived.size != self._count:
             raise OSError(errno.EIO, f"not all of {self._count} bytes have arrived")
 
     def _preserve(self, info: FileInfo, target: bytes) -> None:
-        self._to.set_attributes(target, mode=info.copied_permissions, times=info.times)
+        self.target.set_attributes(target, mode=info.copied_permissions, times=info.times)
 
 
 def printable_path(path: bytes) -> str:
