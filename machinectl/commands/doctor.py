@@ -29,10 +29,7 @@ class DoctorReport:
 
     @property
     def is_well(self) -> bool:
-        return not self.number(Verdict.BROKEN)
-
-    def number(self, verdict: Verdict) -> int:
-        return sum(check.verdict is verdict for check in self.checks)
+        return all(check.verdict is not Verdict.BROKEN for check in self.checks)
 
     def fields(self) -> dict[str, Any]:
         checks = [
@@ -55,15 +52,12 @@ def examine_machines(
     yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)
 
 
-def begin_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> BackgroundTask[DoctorReport]:
-    return BackgroundTask(lambda: examine_here(store, names, program, following=following))
-
-
-def examine_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> DoctorReport:
-    """Check docker, this shell and, without names, the store.
+def examine_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> BackgroundTask[DoctorReport]:
+    """Begin to check docker, this shell and, without names, the store.
 
     `following` is whether machinectl keeps docker contexts.
     """
     from machinectl.doctor.this_computer import Seat, check_computer
 
-    return DoctorReport("", tuple(check_computer(store, names, Seat(program, os.environ, following))))
+    seat = Seat(program, os.environ, following)
+    return BackgroundTask(lambda: DoctorReport("", tuple(check_computer(store, names, seat))))

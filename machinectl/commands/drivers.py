@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import close_quietly, installed
 from machinectl.errors import MachineError
 from machinectl.go.value_format import go_names
-
-if TYPE_CHECKING:
-    from machinectl.driver.installed_drivers import Installed
 
 
 @dataclass(frozen=True)
@@ -27,13 +23,12 @@ class DriverRow:
 
 def drivers() -> list[DriverRow]:
     """Load each driver, to show a broken one before `create`."""
-    return [driver_row(found) for found in installed()]
-
-
-def driver_row(found: Installed) -> DriverRow:
-    try:
-        close_quietly(found.load())
+    rows = []
+    for found in installed():
         error = ""
-    except MachineError as exc:
-        error = exc.cause
-    return DriverRow(found.name, found.package, found.version, found.origin, error)
+        try:
+            close_quietly(found.load())
+        except MachineError as exc:
+            error = exc.cause
+        rows.append(DriverRow(found.name, found.package, found.version, found.origin, error))
+    return rows

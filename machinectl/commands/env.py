@@ -6,8 +6,7 @@ import os
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.exports.docker_environment import VARIABLES, docker_variables
-from machinectl.machines.selection import chosen_one
+from machinectl.hosts.exports.docker_environment import VARIABLES, docker_variables, engine_name
 from machinectl.shell import detect, env_script
 
 TYPE_CHECKING = False
@@ -71,9 +70,14 @@ def docker_settings(
     Queries the engine only if its certificates may differ. If an unreachable host were an error here, the shell would
     keep the previous machine.
     """
-    variables = without_machine(names) if unset else docker_variables(store, machine_name(store, names, swarm=swarm))
+    if unset and names:
+        raise MachineError("Error: Expected no machine name when the -u flag is present", "machinectl env -u")
+    variables: dict[str, str | None] = dict.fromkeys(VARIABLES)
+    if not unset:
+        variables = docker_variables(store, engine_name(store, names, swarm=swarm))
     if no_proxy:
-        variable = no_proxy_variable(environment)
+        # curl and Go read both; the lower-case name wins.
+        variable = "no_proxy" if environment.get("no_proxy") else "NO_PROXY"
         before = environment.get(variable, "")
         if unset:
             hosts = without_host_of(environment.get("DOCKER_HOST", ""), before)
@@ -82,26 +86,6 @@ def docker_settings(
         elif hosts := with_host_of(variables["DOCKER_HOST"] or "", before):
             variables[variable] = hosts
     return variables
-
-
-def machine_name(store: Store, names: Sequence[str], *, swarm: bool) -> str:
-    name = chosen_one(store, names)
-    if not swarm:
-        return name
-    from machinectl.hosts.swarm.membership import find_manager
-
-    return find_manager(store, name).machine.name
-
-
-def without_machine(names: Sequence[str]) -> dict[str, str | None]:
-    if names:
-        raise MachineError("Error: Expected no machine name when the -u flag is present", "machinectl env -u")
-    return dict.fromkeys(VARIABLES)
-
-
-def no_proxy_variable(environment: Mapping[str, str]) -> str:
-    """Prefer the lower-case name: curl and Go read both."""
-    return "no_proxy" if environment.get("no_proxy") else "NO_PROXY"
 
 
 def with_host_of(url: str, hosts: str) -> str:

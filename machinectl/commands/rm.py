@@ -38,10 +38,7 @@ def rm(
     forget: bool = False,
 ) -> Iterator[tuple[str, MachineError | None]]:
     """With `forget`, drop the record of changes that stay."""
-    if not names:
-        raise UsageError(
-            "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm <NAME>"
-        )
+    require_names(names, "rm")
     keep_jump_hosts(store, console)
     others = behind(store)
     known = [name for name in names if is_removable(store, name, force=force)]
@@ -86,10 +83,7 @@ def plan_removal(
     purge: Purge | None = None,
     forget: bool = False,
 ) -> Iterator[tuple[str, HostPlan | MachineError]]:
-    if not names:
-        raise UsageError(
-            "Error: Expected to get one or more machine names as arguments", "Name them: machinectl rm --dry-run <NAME>"
-        )
+    require_names(names, "rm --dry-run")
     others = behind(store)
 
     def one(name: str, console: Console) -> HostPlan:
@@ -109,3 +103,11 @@ def plan_removal(
         return HostPlan(outcomes=tuple(outcomes))
 
     yield from run_at_once(console, names, one)
+
+
+def require_names(names: Sequence[str], verb: str) -> None:
+    """Raise UsageError without any: there is no default."""
+    if not names:
+        raise UsageError(
+            "Error: Expected to get one or more machine names as arguments", f"Name them: machinectl {verb} <NAME>"
+        )

@@ -78,14 +78,14 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
     hosts: list[Described] = []
     options: dict[str, Sequence[Option]] = {}
     remarks = []
-    fleets = fleets_of(store)
+    fleets = {name: found.fleet for name, found in Readable(Records(store)).items()}
     chosen = list(dict.fromkeys(names)) or store.names()
     for name in chosen:
         try:
             hosts.append(host_entry(store, name, options))
         except MachineError as exc:
             remarks.append(left_out(name, f"{exc.cause}. {exc.hint}"))
-    own = sorted({fleets[name] for name in chosen if is_fleet_name(fleets.get(name, ""))})
+    own = sorted({fleets[name] for name in chosen if FLEET_NAME.fullmatch(fleets.get(name, ""))})
     fleet = own[0] if len(own) == 1 else unused_fleet_name(directory, set(fleets.values()))
     if not chosen:
         return TEMPLATE.replace("@NAME@", fleet)
@@ -95,14 +95,6 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
     if missing := [name for name, of in fleets.items() if of == fleet and name not in chosen]:
         console.warn(f"the fleet {fleet} has more machines, which plan lists for removal: {', '.join(missing)}")
     return draft.text()
-
-
-def fleets_of(store: Store) -> dict[str, str]:
-    return {name: found.fleet for name, found in Readable(Records(store)).items()}
-
-
-def is_fleet_name(fleet: str) -> bool:
-    return bool(FLEET_NAME.fullmatch(fleet))
 
 
 def unused_fleet_name(directory: str, taken: Collection[str]) -> str:

@@ -3,113 +3,29 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from machinectl.engine.swarm_api import INFO, Membership, Node
+from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import Busy, raise_busy
 from machinectl.hosts.status.query_engines import MachineStatus, query_engines, recorded_statuses
-from machinectl.hosts.swarm.managers import Manager, Quorum, no_manager_error
 from machinectl.hosts.swarm.membership import TrustedSwarms, save_node
+from machinectl.hosts.swarm.swarm_report import swarm_report
 from machinectl.machines.swarm_members import on_records
-from machinectl.machines.swarm_node import MEMBER, on_record
+from machinectl.machines.swarm_node import on_record
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from machinectl.console import Console
+    from machinectl.hosts.swarm.swarm_report import SwarmReport
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.machines.swarm_node import SwarmNode
 
 
-@dataclass(frozen=True)
-class NodeRow:
-    node: Node
-    machine: str = ""
-    # The availability to restore after an interrupted restart.
-    before: str = ""
-    # Whether it is a member, joining or leaving.
-    membership: str = MEMBER
-
-    def fields(self) -> dict[str, Any]:
-        """`Machine` is null for an unregistered node."""
-        node = self.node
-        return {
-            "ID": node.id,
-            "Hostname": node.hostname,
-            "Machine": self.machine or None,
-            "Membership": self.membership if self.machine else None,
-            "Role": node.role,
-            "Leader": node.leads,
-            "Reachability": node.reachability or None,
-            "Status": node.state,
-            "Availability": node.availability,
-            "Address": node.address,
-            "EngineVersion": node.engine,
-        }
-
-    def cells(self) -> list[str]:
-        node = self.node
-        role = "leader" if node.leads else node.role
-        if node.reachability not in {"", "reachable"}:
-            role += f" ({node.reachability})"
-        availability = f"{node.availability} (to be {self.before})" if self.before else node.availability
-        if self.membership != MEMBER:
-            availability = f"{node.availability} ({self.membership})"
-        known = [self.machine or "-", node.hostname, role, node.state, availability, node.address, node.engine]
-        return [cell or "-" for cell in known]
-
-
-@dataclass(frozen=True)
-class Swarm:
-    """Without `asked`, no manager answered, and the nodes are from records."""
-
-    name: str
-    cluster: str
-    rows: tuple[NodeRow, ...]
-    asked: str = ""
-    failure: MachineError | None = None
-
-    @property
-    def quorum(self) -> Quorum:
-        return Quorum.of(row.node for row in self.rows)
-
-    @property
-    def leader(self) -> str:
-        return next((row.machine or row.node.hostname for row in self.rows if row.node.leads), "")
-
-    def fields(self) -> dict[str, Any]:
-        quorum = self.quorum
-        return {
-            "Name": self.name,
-            "ID": self.cluster,
-            "AskedMachine": self.asked or None,
-            "Leader": self.leader or None,
-            "Managers": quorum.managers,
-            "ReachableManagers": quorum.reachable if self.asked else None,
-            "Quorum": quorum.needed,
-            "ManagersToSpare": quorum.spare if self.asked else None,
-            "Error": self.failure.cause if self.failure else None,
-            "Nodes": [row.fields() for row in self.rows],
-        }
-
-    def heading(self) -> str:
-        quorum = self.quorum
-        workers = len(self.rows) - quorum.managers
-        counts = f"{counted_noun(quorum.managers, 'manager')}, {counted_noun(workers, 'worker')}"
-        if self.asked and quorum.reachable < quorum.managers:
-            counts += f"; {counted_noun(quorum.managers - quorum.reachable, 'manager')} cannot be reached"
-        return f"Swarm {self.name or self.cluster}: {counts}"
-
-
-def counted_noun(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: float) -> list[Swarm]:
+def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: float) -> list[SwarmReport]:
     """Record what trusted managers report.
 
     Trusts the manager of an unknown swarm only if it is named. `timeout` covers all engines. Raises MachineError for a
@@ -194,24 +110,3 @@ def record_report(
         if held.machine.swarm == machine.swarm:
             save_node(held, node)
     return bool(node and node.manages) != bool(before and before.manages)
-
-
-def swarm_report(believed: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) -> Swarm:
-    name, cluster = known[0][1].swarm, known[0][1].cluster
-    found = believed.answering_manager(cluster)
-    if isinstance(found, Manager):
-        return Swarm(name, cluster, tuple(node_rows(found.nodes, known)), found.machine.name)
-    failure = no_manager_error(name, [machine.name for machine, _ in believed.managers(cluster)], found)
-    return Swarm(name, cluster, tuple(recorded_rows(known)), failure=failure)
-
-
-def node_rows(nodes: Iterable[Node], known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
-    """Sort managers first, then by name."""
-    ours = {node.node: (machine.name, node.before, node.membership) for machine, node in known}
-    found = [NodeRow(node, *ours.get(node.id, ())) for node in nodes]
-    return sorted(found, key=lambda row: (not row.node.manages, row.machine or row.node.hostname))
-
-
-def recorded_rows(known: Sequence[tuple[Machine, SwarmNode]]) -> list[NodeRow]:
-    nodes = [Node(node.node, "", node.role, "", "unknown") for _, node in known]
-    return node_rows(nodes, known)

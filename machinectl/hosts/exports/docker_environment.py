@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from machinectl.machines.selection import chosen_one
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.machines.store import Store
 
 # docker-machine's order; the first three are docker's (docs.docker.com/reference/cli/docker).
 VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
+
+
+def engine_name(store: Store, names: Sequence[str], *, swarm: bool) -> str:
+    """Return the named machine or, with `swarm`, a manager that answers."""
+    name = chosen_one(store, names)
+    if not swarm:
+        return name
+    from machinectl.hosts.swarm.membership import find_manager
+
+    return find_manager(store, name).machine.name
 
 
 def docker_variables(store: Store, name: str) -> dict[str, str | None]:

@@ -27,9 +27,9 @@ HERE = "This computer"
 
 
 def doctor(here: Session, *, names: list[str], access: Access, timeout: float, as_json: bool) -> int:
-    from machinectl.commands.doctor import begin_here, examine_machines
+    from machinectl.commands.doctor import examine_here, examine_machines
 
-    computer = begin_here(here.store, names, sys.argv[0], following=not is_switched_off())
+    computer = examine_here(here.store, names, sys.argv[0], following=not is_switched_off())
     reports: list[DoctorReport] = []
     failed = False
     for name, found in examine_machines(here.store, here.console, names, access, timeout):

@@ -13,18 +13,18 @@ from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.commands.swarm.status import Swarm
     from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.swarm.swarm_report import SwarmReport
 
 HEADINGS = ["MACHINE", "HOSTNAME", "ROLE", "STATUS", "AVAILABILITY", "ADDRESS", "ENGINE"]
 
 
 def swarm_init(here: Session, *, name: str, access: Access, advertise_addr: str) -> int:
-    from machinectl.commands.swarm.init import swarm_init as command
     from machinectl.hosts.swarm_formation.swarm_join import Joining
+    from machinectl.hosts.swarm_formation.swarm_roles import begin_swarm
 
     return report_failures(
-        here, command(here.store, here.console, name, Joining(access, advertise_addr)), several=False
+        here, begin_swarm(here.store, here.console, name, Joining(access, advertise_addr)), several=False
     )
 
 
@@ -92,7 +92,7 @@ def sync_contexts(here: Session) -> None:
             here.console.note(f'docker\'s context "{changed.machine}": {changed.outcome}')
 
 
-def swarm_text(swarm: Swarm) -> str:
+def swarm_text(swarm: SwarmReport) -> str:
     from machinectl.go.tabwriter import aligned_table
 
     quorum = swarm.quorum
