@@ -15,17 +15,11 @@ def active(store: Store, environment: Mapping[str, str]) -> str:
     """Return the machine at $DOCKER_HOST; $DOCKER_MACHINE_NAME decides between several."""
     host = environment.get("DOCKER_HOST", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
-    names = store.names()
-    if host:
-        for name in sorted(names, key=lambda name: name != last):
-            if recorded_url(store, name) == host:
+    for name in sorted(store.names(), key=lambda name: name != last) if host else ():
+        try:
+            if store.read(name).url == host:
                 return name
+        except MachineError:
+            # The record cannot be read.
+            continue
     raise MachineError("No active host found", "Point docker at one: eval $(machinectl env <NAME>)")
-
-
-def recorded_url(store: Store, name: str) -> str:
-    """Return "" for an unreadable record."""
-    try:
-        return store.read(name).url
-    except MachineError:
-        return ""

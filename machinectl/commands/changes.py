@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.host_changes import Change
-    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 
@@ -45,9 +44,6 @@ class ChangeRow:
 def changes(store: Store, names: Sequence[str]) -> tuple[str, list[ChangeRow]]:
     """Return the changes, oldest first, even of a removed machine."""
     name = names[0] if len(names) == 1 else chosen_one(store, names)
-    return name, [ChangeRow(change) for change in machine_or_removed(store, name).changes]
-
-
-def machine_or_removed(store: Store, name: str) -> Machine:
     removed = {} if store.exists(name) else {machine.name: machine for machine in removed_machines(store)}
-    return removed.get(name) or store.read(name)
+    machine = removed.get(name) or store.read(name)
+    return name, [ChangeRow(change) for change in machine.changes]

@@ -82,7 +82,9 @@ class Info(MachineStatus):
             "StorageDriver": self.said("Driver", str),
             "EngineLabels": [label for label in self.said("Labels", list) or () if isinstance(label, str)],
             "Labels": self.machine.labels,
-            "Certificates": [without_name(row) for row in self.certificates],
+            "Certificates": [
+                {key: value for key, value in row.fields().items() if key != "Name"} for row in self.certificates
+            ],
             "Disk": go_names(asdict(host.disk)) if host.disk else None,
             "Load": list(host.load) if host.load else None,
             "Uptime": host.uptime,
@@ -120,17 +122,9 @@ def read_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
             return parse_vitals(session.run(script, timeout=LOOK, check=False).text)
 
     for name, result in run_at_once(console, by_name, read_vitals):
-        if isinstance(result, MachineError):
-            by_name[name].unseen = named_error(name, result)
-        else:
+        if not isinstance(result, MachineError):
             by_name[name].host = result
-
-
-def named_error(name: str, error: MachineError) -> MachineError:
-    return error if f'"{name}"' in error.cause else MachineError(f'"{name}": {error.cause}', error.hint)
-
-
-def without_name(row: CertificateRow) -> dict[str, Any]:
-    fields = row.fields()
-    del fields["Name"]
-    return fields
+        elif f'"{name}"' in result.cause:
+            by_name[name].unseen = result
+        else:
+            by_name[name].unseen = MachineError(f'"{name}": {result.cause}', result.hint)

@@ -34,11 +34,10 @@ def inspect_fields(machine: Machine, directory: str) -> dict[str, Any]:
         "Pending": machine.pending,
         "Failure": go_names(without_secrets(machine.failure)),
         "LookedAt": machine.last_look,
-        "Changes": [go_keys(without_secrets(change.dump())) for change in machine.changes],
+        # An unknown change may have any type.
+        "Changes": [
+            go_names(masked) if isinstance(masked := without_secrets(change.dump()), dict) else masked
+            for change in machine.changes
+        ],
         "Directory": os.path.abspath(directory),
     }
-
-
-def go_keys(change: Any) -> Any:
-    """Capitalize keys; an unknown change may have any type."""
-    return go_names(change) if isinstance(change, dict) else change

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.console import confirm_or_hint
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
 def regenerate_certs(
     store: Store, console: Console, names: Sequence[str], access: Access, renewal: Renewal, *, unasked: bool
 ) -> Iterator[tuple[str, MachineError | None]]:
-    """Ask first unless `unasked`."""
+    """Ask first unless `unasked`, but not about machines that fail anyway."""
     wanted = list(dict.fromkeys(chosen(store, names)))
-    able = [name for name in wanted if can_be_renewed(store, name)]
+    able = []
+    for name in wanted:
+        with suppress(MachineError):
+            check_provisioned(store.read(name))
+            able.append(name)
     if able and not unasked and not confirm_renewal(console, able, renewal):
         return
     yield from work_on_each(
@@ -40,15 +45,6 @@ def plan_renewals(
     return plan_each(
         store, console, names, access, lambda machine, console, own: plan_renewal(store, machine, console, own, renewal)
     )
-
-
-def can_be_renewed(store: Store, name: str) -> bool:
-    """Decide whether to ask; other machines fail anyway."""
-    try:
-        check_provisioned(store.read(name))
-    except MachineError:
-        return False
-    return True
 
 
 def confirm_renewal(console: Console, names: Sequence[str], renewal: Renewal) -> bool:

@@ -82,7 +82,10 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
     chosen = list(dict.fromkeys(names)) or store.names()
     for name in chosen:
         try:
-            hosts.append(host_entry(store, name, options))
+            machine = store.read_ready(name)
+            if machine.driver not in options:
+                options[machine.driver] = load(machine.driver).options()
+            hosts.append(machine_entry(machine, options[machine.driver]))
         except MachineError as exc:
             remarks.append(left_out(name, f"{exc.cause}. {exc.hint}"))
     own = sorted({fleets[name] for name in chosen if FLEET_NAME.fullmatch(fleets.get(name, ""))})
@@ -104,10 +107,3 @@ def unused_fleet_name(directory: str, taken: Collection[str]) -> str:
     return next(
         name for number in itertools.count(1) if (name := called if number == 1 else f"{called}-{number}") not in taken
     )
-
-
-def host_entry(store: Store, name: str, options: dict[str, Sequence[Option]]) -> Described:
-    machine = store.read_ready(name)
-    if machine.driver not in options:
-        options[machine.driver] = load(machine.driver).options()
-    return machine_entry(machine, options[machine.driver])

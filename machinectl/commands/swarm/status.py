@@ -52,20 +52,16 @@ def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: 
     for name in names:
         if name not in there:
             failed = next((one.failure for one in asked if one.machine.name == name and one.failure), None)
-            raise failed or (
-                unconfirmed_node_error(name) if name in said and said[name].is_in else no_swarm_error(name)
-            )
+            raise failed or no_node_error(name, is_node=name in said and said[name].is_in)
     return [swarm_report(believed, known) for known in clusters.values()]
 
 
-def unconfirmed_node_error(name: str) -> MachineError:
-    return MachineError(
-        f'"{name}" says that it is a node of a swarm, and no manager of it that is known here says so',
-        "Register one of its managers: machinectl create; then: machinectl swarm status <MANAGER>",
-    )
-
-
-def no_swarm_error(name: str) -> MachineError:
+def no_node_error(name: str, *, is_node: bool) -> MachineError:
+    if is_node:
+        return MachineError(
+            f'"{name}" says that it is a node of a swarm, and no manager of it that is known here says so',
+            "Register one of its managers: machinectl create; then: machinectl swarm status <MANAGER>",
+        )
     return MachineError(
         f'"{name}" is in no swarm',
         f"Begin one: machinectl swarm init {name}; or join one: machinectl swarm join <MANAGER> {name}",

@@ -71,10 +71,10 @@ def drivers(here: Session, *, as_json: bool, options: bool) -> None:
         return
     found = command()
     if as_json:
-        print_json([row.fields() for row in found])
+        print_json(found)
     else:
         headings = ["NAME", "PACKAGE", "VERSION", "FROM", "ERROR"]
-        write_out(aligned_table(headings, (list(row.fields().values()) for row in found)))
+        write_out(aligned_table(headings, (list(row.values()) for row in found)))
 
 
 def print_options(*, as_json: bool) -> None:
