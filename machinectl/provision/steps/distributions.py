@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from machinectl.errors import CheckFailed
@@ -25,7 +24,9 @@ class Loss(NamedTuple):
         return f"downgrade {there} to {self.lower}" if self.lower else f"remove {there}"
 
 
-class Distribution(ABC):
+class Distribution:
+    """A family. In its commands, PACKAGE stands for the package, quoted."""
+
     ids: ClassVar[frozenset[str]]
     # Its own Docker Engine package, or "".
     package: ClassVar[str] = "docker"
@@ -35,39 +36,51 @@ class Distribution(ABC):
     locks: ClassVar[tuple[str, ...]] = ()
     lock_files: ClassVar[tuple[str, ...]] = ()
     refresh: ClassVar[str] = ""
+    # How a package with a version is named; a version is a prefix.
+    pinned: ClassVar[str] = "{}"
+    installing: ClassVar[str]
+    simulating: ClassVar[str] = ""
+    # Keeps dependencies and configuration.
+    removing: ClassVar[str]
+    # Removes dependencies, too.
+    removing_all: ClassVar[str] = ""
+    # Upgrades the package and little else.
+    upgrading: ClassVar[str]
+    # Prints the version that upgrading installs.
+    newest: ClassVar[str]
 
-    @abstractmethod
     def install(self, package: str, version: str = "") -> str:
-        """Install a package; `version` is a prefix."""
+        return self._command(self.installing, package, version)
 
-    def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (for subclasses)
+    def simulate(self, package: str, version: str = "") -> str:
         """Return a command that simulates `install`, or ""."""
-        return ""
+        return self._command(self.simulating, package, version)
 
     def losses(self, said: str) -> list[Loss]:  # noqa: ARG002 (for subclasses)
         """Parse the output of `simulate`."""
         return []
 
-    @abstractmethod
     def remove(self, package: str) -> str:
-        """Remove a package; keep dependencies and configuration."""
+        return self._command(self.removing, package)
 
-    @abstractmethod
-    def remove_all(self, package: str, along: Sequence[str]) -> str:
+    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (most track dependencies)
         """Remove a package, and unneeded ones of `along`."""
+        return self._command(self.removing_all, package)
 
-    @abstractmethod
     def upgrade(self, package: str) -> str:
-        """Upgrade a package and little else."""
+        return self._command(self.upgrading, package)
 
-    @abstractmethod
     def candidate(self, package: str) -> str:
-        """Print the version that `upgrade` installs."""
+        return self._command(self.newest, package)
 
     def start(self) -> str:
         """Start the engine now and at boot. Checks first: enabling again takes 0.4 s."""
         done = "systemctl -q is-enabled docker.service && systemctl -q is-active docker.service"
         return f"{{ {done}; }} || systemctl enable --now docker.service"
+
+    def _command(self, command: str, package: str, version: str = "") -> str:
+        name = self.pinned.format(package, version.rstrip("*")) if version else package
+        return command.replace("PACKAGE", shlex.quote(name))
 
 
 class Apt(Distribution):
@@ -85,14 +98,13 @@ class Apt(Distribution):
     refresh = f"{apt} update"
     # Keep changed files in /etc without a prompt (dpkg(1), --force-things).
     keep: ClassVar[str] = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
-
-    def install(self, package: str, version: str = "") -> str:
-        return f"{self.apt} {self.keep} install {pinned(package, '=', version)}"
-
-    def simulate(self, package: str, version: str = "") -> str:
-        # apt would write these caches.
-        no_cache = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
-        return f"apt-get -s -q -y {no_cache} install {pinned(package, '=', version)}"
+    pinned = "{}={}*"
+    installing = f"{apt} {keep} install PACKAGE"
+    # apt would write these caches.
+    simulating = "apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= install PACKAGE"
+    removing = f"{apt} remove PACKAGE"
+    upgrading = f"{apt} {keep} install --only-upgrade PACKAGE"
+    newest = "apt-cache policy PACKAGE | sed -n 's/^ *Candidate: //p'"
 
     def losses(self, said: str) -> list[Loss]:
         found = [Loss(name, version) for name, version in re.findall(r"^Remv (\S+) \[(\S+)\]", said, re.MULTILINE)]
@@ -100,9 +112,6 @@ class Apt(Distribution):
         names = downgraded[1].split() if downgraded else []
         replaced = re.findall(r"^Inst (\S+) \[(\S+)\] \((\S+)", said, re.MULTILINE)
         return found + [Loss(*each) for each in replaced if each[0] in names]
-
-    def remove(self, package: str) -> str:
-        return f"{self.apt} remove {shlex.quote(package)}"
 
     def remove_all(self, package: str, along: Sequence[str]) -> str:
         # Docker's script installs each by name, so apt marks none as a dependency.
@@ -117,12 +126,6 @@ class Apt(Distribution):
             + f'[ -z "$unneeded" ] || {self.apt} remove $unneeded'
         )
 
-    def upgrade(self, package: str) -> str:
-        return f"{self.apt} {self.keep} install --only-upgrade {shlex.quote(package)}"
-
-    def candidate(self, package: str) -> str:
-        return f"apt-cache policy {shlex.quote(package)} | sed -n 's/^ *Candidate: //p'"
-
 
 class Dnf(Distribution):
     ids = frozenset({"fedora"})
@@ -132,14 +135,18 @@ class Dnf(Distribution):
     program: ClassVar[str] = '"$(command -v dnf || command -v yum)"'
     dnf: ClassVar[str] = f"{program} -y"
     refresh = f"{dnf} makecache"
-
-    def install(self, package: str, version: str = "") -> str:
-        return f"{self.dnf} install {pinned(package, '-', version)}"
-
-    def simulate(self, package: str, version: str = "") -> str:
-        # Keep dnf's history database out of the host.
-        dnf = f'{self.program} -C --setopt=persistdir="$history" --assumeno'
-        return f'history=$(mktemp -d)\n{dnf} install {pinned(package, "-", version)}\nrm -r "$history"'
+    pinned = "{}-{}*"
+    installing = f"{dnf} install PACKAGE"
+    # Keep dnf's history database out of the host.
+    simulating = (
+        "history=$(mktemp -d)\n"
+        f'{program} -C --setopt=persistdir="$history" --assumeno install PACKAGE\n'
+        'rm -r "$history"'
+    )
+    removing = f"{dnf} remove PACKAGE"
+    removing_all = f"{dnf} --setopt=clean_requirements_on_remove=True remove PACKAGE"
+    upgrading = f"{dnf} upgrade PACKAGE"
+    newest = f"{dnf} -q repoquery --latest-limit=1 --qf '%{{version}}-%{{release}}\\n' PACKAGE"
 
     def losses(self, said: str) -> list[Loss]:
         found = []
@@ -160,18 +167,6 @@ class Dnf(Distribution):
                 elif section == "Downgrading":
                     found.append(Loss(name, lower=third))
         return found
-
-    def remove(self, package: str) -> str:
-        return f"{self.dnf} remove {shlex.quote(package)}"
-
-    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (dnf tracks dependencies)
-        return f"{self.dnf} --setopt=clean_requirements_on_remove=True remove {shlex.quote(package)}"
-
-    def upgrade(self, package: str) -> str:
-        return f"{self.dnf} upgrade {shlex.quote(package)}"
-
-    def candidate(self, package: str) -> str:
-        return f"{self.dnf} -q repoquery --latest-limit=1 --qf '%{{version}}-%{{release}}\\n' {shlex.quote(package)}"
 
 
 class Amazon(Dnf):
@@ -196,14 +191,14 @@ class Zypper(Distribution):
     # 106: installed, but a repository did not answer (zypper(8), EXIT CODES).
     skipped: ClassVar[str] = "|| [ $? -eq 106 ]"
     refresh = f"{zypper} --gpg-auto-import-keys refresh"
-
-    def install(self, package: str, version: str = "") -> str:
-        # zypper needs an exact version, without patterns; the release may be omitted.
-        return f"{self.zypper} install --no-recommends {self.named(package, version)} {self.skipped}"
-
-    def simulate(self, package: str, version: str = "") -> str:
-        options = "--no-refresh --xmlout install --dry-run --no-recommends"
-        return f"{self.zypper} {options} {self.named(package, version)}"
+    # zypper needs an exact version, without patterns; the release may be omitted.
+    pinned = "{} = {}"
+    installing = f"{zypper} install --no-recommends PACKAGE {skipped}"
+    simulating = f"{zypper} --no-refresh --xmlout install --dry-run --no-recommends PACKAGE"
+    removing = f"{zypper} remove PACKAGE"
+    removing_all = f"{zypper} remove --clean-deps PACKAGE"
+    upgrading = f"{zypper} update PACKAGE {skipped}"
+    newest = f"{zypper} --quiet info PACKAGE | sed -n 's/^Version *: //p'"
 
     def losses(self, said: str) -> list[Loss]:
         found = []
@@ -221,26 +216,19 @@ class Zypper(Distribution):
             found.append(Loss(name, lower=lower))
         return found
 
-    def named(self, package: str, version: str) -> str:
-        return shlex.quote(f"{package} = {version}" if version else package)
-
-    def remove(self, package: str) -> str:
-        return f"{self.zypper} remove {shlex.quote(package)}"
-
-    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (zypper tracks dependencies)
-        return f"{self.zypper} remove --clean-deps {shlex.quote(package)}"
-
-    def upgrade(self, package: str) -> str:
-        return f"{self.zypper} update {shlex.quote(package)} {self.skipped}"
-
-    def candidate(self, package: str) -> str:
-        return f"{self.zypper} --quiet info {shlex.quote(package)} | sed -n 's/^Version *: //p'"
-
 
 class Pacman(Distribution):
     ids = frozenset({"arch", "archarm", "manjaro", "endeavouros"})
     lock_files = ("/var/lib/pacman/db.lck",)
     refresh = "pacman -Sy --noconfirm"
+    installing = "pacman -S --noconfirm --needed PACKAGE"
+    # --print skips conflict checks, so answer no to each of pacman's questions.
+    simulating = "printf '%.sn\\n' 1 2 3 4 5 6 7 8 9 | pacman -S --needed PACKAGE 2>&1"
+    removing = "pacman -R --noconfirm PACKAGE"
+    removing_all = "pacman -Rs --noconfirm PACKAGE"
+    upgrading = "pacman -S --noconfirm PACKAGE"
+    # -Si would list all repositories.
+    newest = "pacman -Spdd --print-format %v PACKAGE"
 
     def install(self, package: str, version: str = "") -> str:
         if version:
@@ -248,28 +236,11 @@ class Pacman(Distribution):
                 "pacman can only install the repository's version",
                 "Omit --engine-version, or install it on the host and use --engine-install none",
             )
-        return f"pacman -S --noconfirm --needed {shlex.quote(package)}"
-
-    def simulate(self, package: str, version: str = "") -> str:  # noqa: ARG002 (pacman cannot pin)
-        # --print skips conflict checks, so answer no to each of pacman's questions.
-        return f"printf '%.sn\\n' 1 2 3 4 5 6 7 8 9 | pacman -S --needed {shlex.quote(package)} 2>&1"
+        return super().install(package)
 
     def losses(self, said: str) -> list[Loss]:
         # `install` (--noconfirm) also answers no, and fails.
         return [Loss(name) for name in re.findall(r"^:: .* in conflict.* Remove (\S+)\? ", said, re.MULTILINE)]
-
-    def remove(self, package: str) -> str:
-        return f"pacman -R --noconfirm {shlex.quote(package)}"
-
-    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (pacman tracks dependencies)
-        return f"pacman -Rs --noconfirm {shlex.quote(package)}"
-
-    def upgrade(self, package: str) -> str:
-        return f"pacman -S --noconfirm {shlex.quote(package)}"
-
-    def candidate(self, package: str) -> str:
-        # -Si would list all repositories.
-        return f"pacman -Spdd --print-format %v {shlex.quote(package)}"
 
 
 class Apk(Distribution):
@@ -277,32 +248,19 @@ class Apk(Distribution):
 
     ids = frozenset({"alpine", "postmarketos"})
     refresh = "apk update"
-
-    def install(self, package: str, version: str = "") -> str:
-        # `~` matches a prefix (apk-world(5)).
-        return f"apk add --wait 300 {shlex.quote(f'{package}~{version}' if version else package)}"
-
-    def remove(self, package: str) -> str:
-        return f"apk del {shlex.quote(package)}"
-
-    def remove_all(self, package: str, along: Sequence[str]) -> str:  # noqa: ARG002 (apk removes dependencies anyway)
-        return self.remove(package)
-
-    def upgrade(self, package: str) -> str:
-        return f"apk add --wait 300 --upgrade {shlex.quote(package)}"
-
-    def candidate(self, package: str) -> str:
-        return f"apk policy {shlex.quote(package)} | sed -n '2s/^ *\\(.*\\):$/\\1/p'"
+    # `~` matches a prefix (apk-world(5)).
+    pinned = "{}~{}"
+    installing = "apk add --wait 300 PACKAGE"
+    # It removes dependencies, too.
+    removing = removing_all = "apk del PACKAGE"
+    upgrading = "apk add --wait 300 --upgrade PACKAGE"
+    newest = "apk policy PACKAGE | sed -n '2s/^ *\\(.*\\):$/\\1/p'"
 
     def start(self) -> str:
         return "rc-update add docker default && rc-service docker start"
 
 
 ORDER: tuple[Distribution, ...] = (Apt(), Dnf(), Amazon(), RedHat(), Zypper(), Pacman(), Apk())
-
-
-def pinned(package: str, sign: str, version: str) -> str:
-    return shlex.quote(f"{package}{sign}{version.rstrip('*')}*" if version else package)
 
 
 def choose_distribution(os_release: Mapping[str, str], given: str = "") -> Distribution:
