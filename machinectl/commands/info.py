@@ -15,7 +15,7 @@ from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 from machinectl.machines.record import Machine
 from machinectl.machines.selection import chosen
-from machinectl.provision.facts.vitals import Vitals, parse_vitals, vitals_command
+from machinectl.provision.facts.health import Vitals, parse_vitals, vitals_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from machinectl import certs
 from machinectl.cli.tables.detail_lines import info_text
 from machinectl.commands.info import Info
 from machinectl.machines.record import Machine
-from machinectl.provision.facts.vitals import DataDisk, Vitals, parse_vitals, vitals_command
+from machinectl.provision.facts.health import DataDisk, Vitals, parse_vitals, vitals_command
 from machinectl.state import State
 from tests.support import servers
 from tests.support.hostile_engine import IN_JSON
@@ -210,12 +210,14 @@ class TestVitals:
                 assert found.available
 
     def test_its_lines_mean_bytes_seconds_and_loads(self) -> None:
-        said = "disk 100 60 30 /var/lib/my docker\nload 0.10 1.20 2.00\nuptime 3600.55\navailable 2048\n"
+        said = "@disk 100 60 30 /var/lib/my docker\n@load 0.10 1.20 2.00\n@uptime 3600.55\n@available 2048\n"
         disk = DataDisk("/var/lib/my docker", 102400, 61440, 30720)
         assert parse_vitals(said) == Vitals(disk, (0.1, 1.2, 2.0), 3600.55, 2097152)
-        assert parse_vitals("Welcome!\nload 1 2\nuptime x\ndisk 1 2 3\n") == Vitals()
+        assert parse_vitals("Welcome!\n@load 1 2\n@uptime x\n@disk 1 2 3\n") == Vitals()
 
-    @given(st.text() | st.lists(st.sampled_from(["disk", "load", "uptime", "9" * 400, "-1", "\n", "/"])).map(" ".join))
+    @given(
+        st.text() | st.lists(st.sampled_from(["@disk", "@load", "@uptime", "9" * 400, "-1", "\n", "/"])).map(" ".join)
+    )
     def test_whatever_is_said_instead_is_understood_or_left_out(self, said: str) -> None:
         one = Info(Machine("orion", "none"), state=State.RUNNING, host=parse_vitals(said))
         assert info_text(one).startswith("Name:")

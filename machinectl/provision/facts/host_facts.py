@@ -6,14 +6,14 @@ import base64
 import binascii
 import json
 import re
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import MachineError
 from machinectl.provision import resource
 from machinectl.provision.facts import cgroups
+from machinectl.provision.facts.sections import Section, Sections, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +39,6 @@ INFO: dict[str, type] = {
 PATIENCE = 120
 # Bytes; facts.sh reads one more, to detect larger files.
 LARGEST_FILE = 1 << 20
-# The largest file has a fifth of this.
-MOST_LINES = 100_000
 MAC = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*")
 
 
@@ -215,32 +213,9 @@ def facts_command(port: int, *, patience: int = PATIENCE) -> str:
     return f"port={port:d} patience={patience:d}\n{resource('engine.sh')}\n{resource('facts.sh')}"
 
 
-class Section(NamedTuple):
-    words: list[str]
-    lines: list[str]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-
 def parse_facts(output: bytes) -> Facts:
     """Parse the output. Raises MachineError."""
-    if output.count(b"\n") > MOST_LINES:
-        raise MachineError(f"The host's answer has more than {MOST_LINES} lines", "Try again with --debug")
-    found = sections(output.decode(errors="replace"))
-    if "job" in found:
-        raise MachineError(
-            f"An earlier run is still at work on the host (process {one_line(' '.join(found['job'][0].words))})",
-            "Wait for it and try again; its log on the host is /run/machinectl/log",
-        )
-    if "begin" not in found or "end" not in found:
-        last = output.decode(errors="replace").strip().splitlines()[-1:]
-        end = f" and ends in {one_line(last[0])!r}" if last else ""
-        raise MachineError(
-            f"The host could not be read: the answer is incomplete{end}",
-            "Try again with --debug",
-        )
+    found = read_answer(output, "The host")
     try:
         host = facts(found)
     except (ValueError, IndexError, KeyError, binascii.Error) as exc:
@@ -254,34 +229,11 @@ def parse_facts(output: bytes) -> Facts:
     return host
 
 
-def sections(text: str) -> dict[str, list[Section]]:
-    found: dict[str, list[Section]] = defaultdict(list)
-    current: Section | None = None
-    for line in text.split("\n"):
-        if line.startswith("@"):
-            name, *words = line[1:].split() or [""]
-            if name == "begin":
-                found.clear()
-            current = Section(words, [])
-            found[name].append(current)
-        elif line.startswith("|") and current is not None:
-            current.lines.append(line[1:])
-    return found
-
-
-def facts(found: dict[str, list[Section]]) -> Facts:
-    def words(name: str) -> list[str]:
-        return found[name][0].words if name in found else []
-
-    def word(name: str) -> str:
-        return " ".join(words(name))
-
-    def text(name: str) -> str:
-        return found[name][0].text if name in found else ""
-
+def facts(found: Sections) -> Facts:
+    words, word, text, each = found.words, found.word, found.text, found.each
     # Names= includes aliases.
     units = {name: unit for unit in parse_units(text("units")) for name in unit.get("Names", unit["Id"]).split()}
-    openrc = {section.words[0] for section in found.get("openrc", ())}
+    openrc = found.firsts("openrc")
     unit = units.get("docker.service", {})
     if word("init") == "openrc":
         service = ServiceState(bool(word("dockerd")), "started" in openrc, "enabled" in openrc)
@@ -303,38 +255,38 @@ def facts(found: dict[str, list[Section]]) -> Facts:
         os_release=os_release(text("os")),
         init=word("init"),
         etc_writable="writable" in found,
-        directories=frozenset(section.words[0] for section in found.get("directory", ())),
+        directories=found.firsts("directory"),
         free=dict(zip(("/", "/usr", "/var", "/etc"), map(int, words("free")), strict=False)),
         inodes={
             directory: int(count)
             for directory, count in zip(("/usr", "/var", "/etc"), words("inodes"), strict=False)
             if count.isdecimal()
         },
-        unwritable={" ".join(w[1:]): w[0] for w in section_words(found, "unwritable") if w[1:]},
+        unwritable={" ".join(w[1:]): w[0] for w in each("unwritable") if w[1:]},
         mac=word("mac") if MAC.fullmatch(word("mac")[:64]) else "",
         dockerd=word("dockerd"),
         version=str(info.get("ServerVersion") or parse_version(text("version"))),
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
         service=service,
         socket=ServiceState(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
-        socket_listens=tuple(" ".join(words) for words in section_words(found, "socket-listens") if words),
+        socket_listens=tuple(map(" ".join, each("socket-listens"))),
         masked=frozenset(name for name, unit in units.items() if is_masked(unit)),
         containerd=word("containerd") if "containerd" in found else None,
         containerd_service="containerd-socket" in found
         or units.get("containerd.service", {}).get("LoadState") != "not-found",
         unit=text("unit"),
-        absent=frozenset(" ".join(words) for words in section_words(found, "absent")),
+        absent=frozenset(map(" ".join, each("absent"))),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
         unread=unit.get("NeedDaemonReload") == "yes",
-        started=frozenset(words[0] for words in section_words(found, "started") if words),
+        started=found.firsts("started"),
         edited="edited" in found,
         stored=int(word("stored") or 0),
-        dependents=tuple(sorted({section.words[0] for section in found.get("dependent", ()) if section.words})),
+        dependents=tuple(sorted(found.firsts("dependent"))),
         environment={section.words[0]: section.text for section in found.get("environment", ())},
         info=info,
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
-        containers=frozenset(section.words[0] for section in found.get("container", ()) if section.words),
-        once=tuple(sorted({words[0] for words in section_words(found, "once") if words})),
+        containers=found.firsts("container"),
+        once=tuple(sorted(found.firsts("once"))),
         # A process without a cgroup has ended, such as a fork of dockerd for iptables.
         processes=tuple(parse_process(section) for section in found.get("process", ()) if section.words[2:]),
         podman=word("podman"),
@@ -351,13 +303,13 @@ def facts(found: dict[str, list[Section]]) -> Facts:
             )
             for section in found.get("file", ())
         },
-        sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in section_words(found, "sum")},
-        links={w[0]: " ".join(w[1:]) for w in section_words(found, "link") if w[1:]},
+        sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each("sum")},
+        links={w[0]: " ".join(w[1:]) for w in each("link") if w[1:]},
         backup=word("backup"),
-        listeners=tuple(PortListener(int(w[0]), " ".join(w[1:])) for w in section_words(found, "listener")),
+        listeners=tuple(PortListener(int(w[0]), " ".join(w[1:])) for w in each("listener")),
         own_shims="shims" in found,
-        clients=tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in section_words(found, "client")),
-        locks=tuple(PackageLock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in section_words(found, "lock")),
+        clients=tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in each("client")),
+        locks=tuple(PackageLock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each("lock")),
         dpkg_interrupted="interrupted" in found,
         transaction=word("transaction"),
         revision=word("revision"),
@@ -403,10 +355,6 @@ def parse_process(section: Section) -> Process:
     pid, uid, *cgroup = section.words
     flag, _, path = section.text.partition("\n")
     return Process(int(pid), int(uid), " ".join(cgroup), flag.partition("=")[2] or path)
-
-
-def section_words(found: dict[str, list[Section]], name: str) -> list[list[str]]:
-    return [section.words for section in found.get(name, ())]
 
 
 def parse_units(text: str) -> list[dict[str, str]]:
