@@ -56,7 +56,7 @@ def configuration_check(host: Facts, target: Target, changes: Sequence[Change], 
 
 def configuration_differences(host: Facts, target: Target) -> list[str]:
     wanted = engine_config.goal(host, target)
-    there = engine_config.read_config(host)
+    there = daemon_json.read_config(host)
     news = engine_config.changed_keys(host, wanted)
     found = (
         [f"{host.config_path} is gone"] if host.config is None else [key_difference(name, news, there) for name in news]
@@ -105,5 +105,5 @@ def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
         # The recorded copy is broken, so the original is unknown.
         return []
     written = daemon_json.with_ours(before, ours.ours)
-    there = engine_config.read_config(host)
+    there = daemon_json.read_config(host)
     return sorted(name for name in {*written, *there} - {*ours.ours} if written.get(name) != there.get(name))

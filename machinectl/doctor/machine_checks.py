@@ -24,11 +24,11 @@ from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, state_from_driver
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall
+from machinectl.provision.daemon_json import read_config as read_configuration
 from machinectl.provision.facts import health as host_health
 from machinectl.provision.facts import host_facts
 from machinectl.provision.steps import live_restore
 from machinectl.provision.steps.engine_config import LIVE_RESTORE
-from machinectl.provision.steps.engine_config import read_config as read_configuration
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:

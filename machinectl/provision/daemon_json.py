@@ -15,6 +15,8 @@ from machinectl.errors import CheckFailed, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from machinectl.provision.facts.host_facts import Facts
+
 # Repeatable flags, and their keys in daemon.json.
 LISTS = {
     "add-runtime": "runtimes",
@@ -46,6 +48,12 @@ TEXTS = {
 }
 # Flags whose value is a structure.
 STRUCTURES = {"add-runtime", "default-address-pool", "default-ulimit"}
+
+TLS_FLAGS = frozenset({"tls", "tlsverify", "tlscacert", "tlscert", "tlskey"})
+
+
+def read_config(facts: Facts) -> dict[str, Any]:
+    return parse_config(facts.config_content, facts.config_path)
 
 
 def parse_config(text: bytes | None, path: str) -> dict[str, Any]:
@@ -86,6 +94,12 @@ def put_back(now: Mapping[str, Any], before: Mapping[str, Any], ours: Mapping[st
 
 def ordered(config: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: config[key] for key in like if key in config}, **config}
+
+
+def listed(config: Mapping[str, Any], key: str) -> list[Any]:
+    """Return a list of daemon.json; [] if it is missing or not a list."""
+    value = config.get(key)
+    return value if isinstance(value, list) else []
 
 
 def extended(there: Any, more: Sequence[str]) -> list[Any]:

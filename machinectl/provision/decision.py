@@ -133,6 +133,11 @@ def not_written(said: str) -> MachineError:
     )
 
 
+def failure(cause: str, hint: str) -> Callable[[RemoteResult], MachineError]:
+    """Return what explains a command's failure: `cause`, with its last lines."""
+    return lambda result: job_not_started(result) or MachineError(f"{cause}: {tail(result)}", hint)
+
+
 def job_not_started(result: RemoteResult) -> MachineError | None:
     """Return an error if launch.sh did not start the job."""
     if result.status == 75:  # noqa: PLR2004 - launch.sh

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import MachineError
 from machinectl.host_changes import PortOpened
-from machinectl.provision.decision import Decision, job_not_started, tail
+from machinectl.provision.decision import Decision, failure
 from machinectl.provision.job import Job
 from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.job import RemoteResult
     from machinectl.provision.target import Allowed, Target
 
 CHAIN_OF_RULE = re.compile(r"nft delete rule ([a-z0-9]+ [\w./-]+ [\w./-]+) handle ", re.ASCII)
@@ -112,7 +110,7 @@ def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         details=(rule.allow,),
         job=Job("command.sh", {"command": rule.allow}),
         after=facts,
-        failure=not_opened,
+        failure=failure("The firewall could not be changed", "Open the port on the host"),
         changes=(PortOpened(rule.firewall, str(target.port), rule.undo, made),),
     )
 
@@ -144,19 +142,6 @@ def remove_zone_file(zone: str) -> str:
     return (
         "elements() { tr -d '\\n' <\"$1\" | sed 's/> *</>\\n</g' | sort; }\n"
         f'if [ "$(elements {zone})" = "$(elements {own})" ]; then rm -f {zone} {zone}.old; fi'
-    )
-
-
-def not_closed(result: RemoteResult) -> MachineError:
-    return job_not_started(result) or MachineError(
-        f"The port could not be closed in the host's firewall: {tail(result)}",
-        "Look for its rule on the host, and try again",
-    )
-
-
-def not_opened(result: RemoteResult) -> MachineError:
-    return job_not_started(result) or MachineError(
-        f"The firewall could not be changed: {tail(result)}", "Open the port on the host"
     )
 
 

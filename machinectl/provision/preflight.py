@@ -31,7 +31,6 @@ FILES_TO_INSTALL = 1000
 FILES_TO_CONFIGURE = 32
 # KiB. Certificates, drop-in and daemon.json, twice during installation.
 ROOM_TO_CONFIGURE = 512
-TLS_KEYS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
 # Less is normal drift.
 NOTICEABLE = timedelta(minutes=5)
 
@@ -221,17 +220,19 @@ def format_kib(kib: int) -> str:
 
 
 def check_config(facts: Facts, target: Target) -> None:
-    before = daemon_json.parse_config(facts.config.content if facts.config else None, facts.config_path)
+    before = daemon_json.read_config(facts)
     daemon_json.option_keys(target.options, before)
 
 
 def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     """Refuse TLS with a foreign CA, unless docker-machine or we set it up."""
-    before = daemon_json.parse_config(facts.config.content if facts.config else None, facts.config_path)
-    said = {key: str(before[key]) for key in TLS_KEYS if before.get(key)}
+    before = daemon_json.read_config(facts)
+    said = {key: str(before[key]) for key in daemon_json.TLS_FLAGS if before.get(key)}
     if facts.unit:
         flags = docker_unit.all_flags(facts.unit, facts.environment, ours=True)
-        said |= {flag.name: flag.value for flag in flags if flag.name in TLS_KEYS and flag.value != "false"}
+        said |= {
+            flag.name: flag.value for flag in flags if flag.name in daemon_json.TLS_FLAGS and flag.value != "false"
+        }
     if not said or allowed.force or docker_machine_host.set_up(facts):
         return
     ca = facts.sums.get(said.get("tlscacert", ""))

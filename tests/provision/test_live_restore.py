@@ -11,6 +11,7 @@ import pytest
 
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, merge_changes, of_kind
+from machinectl.provision import daemon_json
 from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse_facts
 from machinectl.provision.steps import engine_config, live_restore, undo_steps
 from machinectl.provision.target import Target, with_changes
@@ -79,8 +80,8 @@ def test_live_restore_is_restored_after_a_restart(text: bytes | None) -> None:
     )
     assert told(given_back)["live-restore"] is False
     own = json.loads(text or b"{}")
-    assert engine_config.read_config(after).items() >= own.items()
-    assert engine_config.read_config(after).get("live-restore") == own.get("live-restore")
+    assert daemon_json.read_config(after).items() >= own.items()
+    assert daemon_json.read_config(after).get("live-restore") == own.get("live-restore")
     assert of_kind(changes, LiveRestoreChanged) == []
     assert [merge.ours for merge in of_kind(changes, ConfigMerged) if "live-restore" in merge.ours] == []
     assert undo_steps.config_before(after, changes) == text
@@ -90,13 +91,13 @@ def test_live_restore_is_restored_after_a_restart(text: bytes | None) -> None:
 def test_a_host_that_had_it_on_keeps_it() -> None:
     done, after, _ = carried_out(used(b'{"live-restore": true}', on=True), TARGET)
     assert [decision.title for decision in done] == ["Configuring the engine and restarting it"]
-    assert engine_config.read_config(after)["live-restore"] is True
+    assert daemon_json.read_config(after)["live-restore"] is True
 
 
 def test_nothing_changes_without_running_containers() -> None:
     done, after, _ = carried_out(host("docker"), TARGET)
     assert [decision.title for decision in done] == ["Configuring the engine and restarting it"]
-    assert "live-restore" not in engine_config.read_config(after)
+    assert "live-restore" not in daemon_json.read_config(after)
 
 
 @pytest.mark.parametrize(
@@ -106,14 +107,14 @@ def test_engine_opt_stays_and_containers_survive_the_restart(asked: str, *, on: 
     target = replace(TARGET, options=(asked,))
     (borrowed, configured, *rest), after, changes = carried_out(used(b'{"debug": true}'), target)
     assert (told(borrowed)["live-restore"], told(configured)["live-restore"]) == (True, True)
-    assert engine_config.read_config(after)["live-restore"] is on
+    assert daemon_json.read_config(after)["live-restore"] is on
     assert [decision.title for decision in rest] == ([] if on else ["Turning live-restore off"])
     # Without the option, it goes without a restart, and nothing of it is recorded.
-    assert engine_config.goal(after, with_changes(TARGET, changes)).config == engine_config.config_content(after)
+    assert engine_config.goal(after, with_changes(TARGET, changes)).config == after.config_content
     back = live_restore.give_back(after, with_changes(TARGET, changes))
     assert back
     assert written(back) == {
-        key: value for key, value in engine_config.read_config(after).items() if key != "live-restore"
+        key: value for key, value in daemon_json.read_config(after).items() if key != "live-restore"
     }
     assert not live_restore.is_on_record(
         live_restore.without_settled(back.after, with_changes(TARGET, changes), changes)
@@ -123,7 +124,7 @@ def test_engine_opt_stays_and_containers_survive_the_restart(asked: str, *, on: 
 def test_changing_only_live_restore_needs_no_restart() -> None:
     _, there, changes = carried_out(host("docker"), TARGET)
     target = with_changes(replace(TARGET, options=("live-restore=true",)), changes)
-    assert engine_config.goal(there, target).config == engine_config.config_content(there)
+    assert engine_config.goal(there, target).config == there.config_content
     decision = live_restore.give_back(there, target)
     assert decision
     assert (decision.title, decision.job.variables["action"]) == ("Turning live-restore on", "reload")
@@ -132,11 +133,11 @@ def test_changing_only_live_restore_needs_no_restart() -> None:
 
 def test_a_host_of_an_earlier_version_gets_back_what_it_had_by_a_reload() -> None:
     there = host("provisioned")
-    ours = engine_config.read_config(there)
+    ours = daemon_json.read_config(there)
     assert ours["live-restore"] is True
     record = (ConfigMerged(DAEMON_JSON, None, "644", ours, ""),)
     target = with_changes(TARGET, record)
-    assert engine_config.goal(there, target).config == engine_config.config_content(there)
+    assert engine_config.goal(there, target).config == there.config_content
     back = live_restore.give_back(there, target)
     assert back
     assert (back.job.variables["action"], told(back)["live-restore"]) == ("reload", False)
@@ -144,13 +145,13 @@ def test_a_host_of_an_earlier_version_gets_back_what_it_had_by_a_reload() -> Non
     left = live_restore.without_settled(back.after, with_changes(TARGET, changes), changes)
     assert not live_restore.is_on_record(left)
     # If it is turned on later, that is the owner's choice.
-    own = with_config(there, **{**engine_config.read_config(back.after), "live-restore": True})
+    own = with_config(there, **{**daemon_json.read_config(back.after), "live-restore": True})
     assert live_restore.give_back(own, with_changes(TARGET, left)) is None
 
 
 def test_a_host_of_an_earlier_version_whose_owner_had_it_keeps_it() -> None:
     there = host("provisioned")
-    record = (ConfigMerged(DAEMON_JSON, '{"live-restore": true}', "644", engine_config.read_config(there), ""),)
+    record = (ConfigMerged(DAEMON_JSON, '{"live-restore": true}', "644", daemon_json.read_config(there), ""),)
     assert live_restore.give_back(there, with_changes(TARGET, record)) is None
     assert not live_restore.is_on_record(live_restore.without_settled(there, with_changes(TARGET, record), record))
 
@@ -161,14 +162,14 @@ def test_an_interrupted_change_is_restored_byte_for_byte() -> None:
     assert borrowed
     back = live_restore.give_back(borrowed.after, with_changes(TARGET, borrowed.changes))
     assert back
-    assert engine_config.config_content(back.after) == text
+    assert back.after.config_content == text
     assert back.job.variables["afterwards"] == f"644 {DAEMON_JSON}"
     assert back.job.files["afterwards"] == text
     # The host restored the file by itself, and the engine still has it on.
     put_back = used(text, on=True)
     again = live_restore.give_back(put_back, with_changes(TARGET, borrowed.changes))
     assert again
-    assert (told(again), engine_config.config_content(again.after)) == ({"debug": True, "live-restore": False}, text)
+    assert (told(again), again.after.config_content) == ({"debug": True, "live-restore": False}, text)
     # Everything is done except the record.
     assert live_restore.give_back(used(text), with_changes(TARGET, borrowed.changes)) is None
     assert of_kind(live_restore.without_settled(used(text), TARGET, borrowed.changes), LiveRestoreChanged) == []
@@ -220,7 +221,7 @@ def test_it_is_turned_on_again_when_an_engine_leaves_a_swarm() -> None:
     on = live_restore.give_back(off.after, target)
     assert on
     assert on.job.variables["live_restore"] == "true"
-    assert engine_config.config_content(on.after) == engine_config.config_content(before)
+    assert on.after.config_content == before.config_content
     assert not live_restore.is_on_record(live_restore.without_settled(on.after, target, off.changes))
 
 
@@ -237,7 +238,7 @@ def test_undoing_gives_back_what_was_there_before() -> None:
     before = with_config(host("docker"), **{"live-restore": True, "debug": True})
     off = live_restore.turn_off_for_swarm(before, TARGET)
     assert off
-    assert undo_steps.config_before(off.after, off.changes) == engine_config.config_content(before)
+    assert undo_steps.config_before(off.after, off.changes) == before.config_content
 
 
 def test_undo_never_turns_it_on_for_a_node() -> None:
@@ -253,7 +254,7 @@ def test_undo_never_turns_it_on_for_a_node() -> None:
 def test_a_node_that_would_start_with_it_gets_it_turned_off_first() -> None:
     there = with_config(host("swarm-node"), **{"live-restore": True})
     assert there.swarm
-    assert engine_config.our_keys(there, TARGET, engine_config.read_config(there), [])["live-restore"] is False
+    assert engine_config.our_keys(there, TARGET, daemon_json.read_config(there), [])["live-restore"] is False
     asked = replace(TARGET, options=("live-restore=true",))
     assert engine_config.our_keys(host("swarm-node"), asked, {}, [])["live-restore"] is False
     assert "live-restore" not in engine_config.our_keys(host("swarm-node"), TARGET, {}, [])

@@ -18,9 +18,9 @@ from machinectl.hosts.lifecycle.host_plan import Outcome, config_diff
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
+from machinectl.provision.daemon_json import TLS_FLAGS
 from machinectl.provision.decision import EngineDown, tail
 from machinectl.provision.facts import host_facts
-from machinectl.provision.steps.engine_config import TLS_FLAGS
 from machinectl.provision.steps.installation import lock_holders
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
 from machinectl.machines.docker_machine.origin import Origin
-from machinectl.provision import preflight
+from machinectl.provision import daemon_json, preflight
 from machinectl.provision.decision import Decision, EngineDown, not_applied
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.job import Activation, apply_job
@@ -188,7 +188,7 @@ def server_names(machine: Machine, old: Identity, more: Sequence[str]) -> list[s
 
 def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> None:
     """Refuse a host that would not load the certificates."""
-    config = engine_config.read_config(host)
+    config = daemon_json.read_config(host)
     if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
         raise MachineError(
             f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
@@ -201,7 +201,7 @@ def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> 
 def certificate_change(title: str, host: Facts, identity: Identity, port: int) -> Decision:
     """Return the change that restarts the engine with new certificates, or restores the old ones if it fails."""
     there = engine_config.certificate_files(host, identity.on_host)
-    socket = engine_config.readiness_socket(host, engine_config.config_content(host), engine_config.flags_now(host))
+    socket = engine_config.readiness_socket(host, host.config_content, engine_config.dockerd_flags(host, ours=True))
     return Decision(
         title=title,
         details=tuple(f"write {file.path}" for file in there),

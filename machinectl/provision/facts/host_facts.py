@@ -183,6 +183,14 @@ class Facts:
         return self.files.get(self.config_path)
 
     @property
+    def config_content(self) -> bytes | None:
+        return self.config.content if self.config else None
+
+    @property
+    def config_mode(self) -> str:
+        return self.config.mode if self.config else "644"
+
+    @property
     def running(self) -> bool:
         return self.service.active
 

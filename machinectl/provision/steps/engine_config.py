@@ -20,6 +20,7 @@ from machinectl.host_changes import (
 )
 from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json, preflight
+from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY, HostFile
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Allowed, Target
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
-TLS_FLAGS = frozenset({"tls", "tlsverify", "tlscacert", "tlscert", "tlskey"})
 # dockerd refuses these if both daemon.json and flags set them.
 TAKEN_OVER = TLS_FLAGS | {"host"}
 # Files and modes. server.pem holds certificate and key, so that a power cut cannot mix two pairs.
@@ -88,15 +88,11 @@ def goal(facts: Facts, target: Target) -> Goal:
     """Plan the configuration. Raises CheckFailed for conflicting settings."""
     there = read_config(facts)
     before = without_unasked(facts, target, there)
+    flags = dockerd_flags(facts)
     if facts.unit:
-        flags = docker_unit.all_flags(facts.unit, facts.environment)
         check_seen(facts, flags)
-    else:
-        flags = openrc_flags(facts)
-        if target.env:
-            raise CheckFailed(
-                "--engine-env is not supported with OpenRC", "Export it in /etc/conf.d/docker on the host"
-            )
+    elif target.env:
+        raise CheckFailed("--engine-env is not supported with OpenRC", "Export it in /etc/conf.d/docker on the host")
     kept = [flag for flag in flags if flag.name not in TAKEN_OVER]
     flagged = [flag.value for flag in flags if flag.name == "host"]
     hosts, secured = listeners(flagged, without_ours(facts, target, before, flagged), target, flags)
@@ -104,7 +100,11 @@ def goal(facts: Facts, target: Target) -> Goal:
     lists = merged_lists(kept, before, {**before, **ours}) if facts.unit else {}
     if lists:
         ours = lists | our_keys(facts, target, {**before, **lists}, hosts)
-        kept = [flag for flag in kept if flag.name not in daemon_json.LISTS or key_of(flag) not in lists]
+        kept = [
+            flag
+            for flag in kept
+            if flag.name not in daemon_json.LISTS or daemon_json.config_key(flag.name) not in lists
+        ]
     ours = {key: value for key, value in ours.items() if key in before or not is_set_by_flag(kept, key, value)}
     clashes = sorted({flag.name for flag in kept if daemon_json.config_key(flag.name) in ours})
     if clashes:
@@ -121,7 +121,7 @@ def goal(facts: Facts, target: Target) -> Goal:
         after = there
     elif holds_containers(facts) and not any(flag.name == LIVE_RESTORE for flag in kept):
         after[LIVE_RESTORE] = True
-    text = config_content(facts)
+    text = facts.config_content
     if not text or after != there:
         text = daemon_json.dump(daemon_json.ordered(after, there), text)
     drop_in = drop_in_without(facts, target, {flag.name for flag in flags} - {flag.name for flag in kept})
@@ -167,18 +167,16 @@ def merged_lists(
     """Merge lists from flags into daemon.json: dockerd refuses both."""
     found: dict[str, list[Any]] = {}
     for flag in kept:
-        key = key_of(flag)
+        key = daemon_json.config_key(flag.name)
         if flag.name in daemon_json.LISTS and key in keys:
             found[key] = daemon_json.extended(found.get(key, before.get(key)), [flag.value])
     return found
 
 
 def is_set_by_flag(kept: list[docker_unit.DockerdFlag], key: str, value: Any) -> bool:
-    return any(key_of(flag) == key and daemon_json.typed_value(flag.value) == value for flag in kept)
-
-
-def key_of(flag: docker_unit.DockerdFlag) -> str:
-    return daemon_json.config_key(flag.name)
+    return any(
+        daemon_json.config_key(flag.name) == key and daemon_json.typed_value(flag.value) == value for flag in kept
+    )
 
 
 def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> bytes | None:
@@ -196,8 +194,12 @@ def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> by
 
 def pending_moves(facts: Facts) -> list[hidden_containers.Move]:
     """Return what a plain restart would hide, after somebody's edits."""
-    flags = docker_unit.all_flags(facts.unit, facts.environment) if facts.unit else openrc_flags(facts)
-    return hidden_containers.moves(facts, read_config(facts), read_config(facts), flags)
+    return hidden_containers.moves(facts, read_config(facts), read_config(facts), dockerd_flags(facts))
+
+
+def dockerd_flags(facts: Facts, *, ours: bool = False) -> list[docker_unit.DockerdFlag]:
+    """Return dockerd's flags, with those of our drop-in only if `ours`."""
+    return docker_unit.all_flags(facts.unit, facts.environment, ours=ours) if facts.unit else openrc_flags(facts)
 
 
 def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
@@ -215,12 +217,11 @@ def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
 
 def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: list[str]) -> dict[str, Any]:
     """Return daemon.json without our earlier addresses."""
-    earlier, hosts = target.earlier, config.get("hosts")
-    if earlier is None or earlier.path != facts.config_path or not isinstance(hosts, list):
+    earlier, hosts = target.earlier, listed(config, "hosts")
+    if earlier is None or earlier.path != facts.config_path or not hosts:
         return config
-    theirs = daemon_json.parse_config(earlier.bytes_before, earlier.path).get("hosts")
-    there = {*flagged, *(map(str, theirs) if isinstance(theirs, list) else ())}
-    ours = {host for host in map(str, earlier.ours.get("hosts") or ()) if port_of(host)} - there
+    theirs = listed(daemon_json.parse_config(earlier.bytes_before, earlier.path), "hosts")
+    ours = {host for host in map(str, earlier.ours.get("hosts") or ()) if port_of(host)} - {*flagged, *map(str, theirs)}
     return {**config, "hosts": [host for host in hosts if str(host) not in ours]}
 
 
@@ -228,17 +229,19 @@ def listeners(
     flagged: list[str], before: dict[str, Any], target: Target, flags: list[docker_unit.DockerdFlag]
 ) -> tuple[list[str], list[str]]:
     """Return the engine's addresses, and those that had no TLS."""
-    configured = before.get("hosts", [])
-    there = [*flagged, *(str(host) for host in (configured if isinstance(configured, list) else []))]
-    was_tls = any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags)
+    there = [*flagged, *map(str, listed(before, "hosts"))]
     hosts = []
     for host in dict.fromkeys(there or [DEFAULT_HOST]):
         if port_of(host) != target.port:
             hosts.append(host)
         elif not target.bind and is_everywhere(host):
             hosts.append(target.listen)
-    secured = [] if was_tls else [host for host in dict.fromkeys(there) if port_of(host)]
+    secured = [] if has_tls(before, flags) else [host for host in dict.fromkeys(there) if port_of(host)]
     return list(dict.fromkeys([*hosts, target.listen])), secured
+
+
+def has_tls(config: Mapping[str, Any], flags: Sequence[docker_unit.DockerdFlag]) -> bool:
+    return any(config.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags)
 
 
 def plain_sockets(facts: Facts) -> list[str]:
@@ -247,14 +250,8 @@ def plain_sockets(facts: Facts) -> list[str]:
     if not (addresses and facts.dockerd and facts.unit) or "docker.service" in facts.masked:
         return []
     flags, before = docker_unit.all_flags(facts.unit, facts.environment, ours=True), read_config(facts)
-    if any(before.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags):
-        return []
-    configured = before.get("hosts")
-    hosts = [flag.value for flag in flags if flag.name == "host"]
-    hosts += [str(host) for host in configured] if isinstance(configured, list) else []
-    if not any(host.startswith("fd://") for host in hosts):
-        return []
-    return addresses
+    hosts = [*(flag.value for flag in flags if flag.name == "host"), *map(str, listed(before, "hosts"))]
+    return addresses if any(host.startswith("fd://") for host in hosts) and not has_tls(before, flags) else []
 
 
 def port_of(host: str) -> int:
@@ -366,9 +363,9 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
         if there is None or (there.mode, there.content) != ("644", wanted.drop_in):
             files.append(NewFile(wanted.drop_in_path, "644", wanted.drop_in))
     files += [NewFile(path) for path in drop_ins]
-    if config_content(facts) != wanted.config:
+    if facts.config_content != wanted.config:
         files += [] if target.earlier else backup(facts)
-        files.append(NewFile(facts.config_path, config_mode(facts), wanted.config))
+        files.append(NewFile(facts.config_path, facts.config_mode, wanted.config))
     if environment is None and docker_unit.ENVIRONMENT_FILE in facts.sums:
         files.append(NewFile(docker_unit.ENVIRONMENT_FILE))
     if f"{OWN_DIRECTORY}/{KEY_OF_0_1}" in facts.sums:
@@ -397,10 +394,6 @@ def changed_keys(facts: Facts, wanted: Goal) -> dict[str, Any]:
     return {key: value for key, value in after.items() if before.get(key) != value} | gone
 
 
-def flags_now(facts: Facts) -> list[docker_unit.DockerdFlag]:
-    return docker_unit.all_flags(facts.unit, facts.environment, ours=True) if facts.unit else openrc_flags(facts)
-
-
 def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
     """Return dockerd's check (Docker 23 and later). It may miss errors, but needs no restart."""
     if not facts.dockerd:
@@ -416,9 +409,9 @@ def readiness_socket(facts: Facts, config: bytes | None, flags: Sequence[docker_
     """
     if facts.unit and docker_unit.unit_settings(facts.unit, "Type")[-1:] in (["notify"], ["notify-reload"]):
         return ""
-    hosts = daemon_json.parse_config(config, facts.config_path).get("hosts")
+    hosts = listed(daemon_json.parse_config(config, facts.config_path), "hosts")
     given = [flag.value for flag in flags if flag.name == "host"]
-    for host in hosts if isinstance(hosts, list) and hosts else given or [DEFAULT_HOST]:
+    for host in hosts or given or [DEFAULT_HOST]:
         scheme, _, path = str(host).partition("://")
         if scheme == "unix":
             return path
@@ -470,9 +463,9 @@ def units_started(facts: Facts) -> list[Change]:
 
 
 def config_change(facts: Facts, ours: dict[str, Any], written: bytes) -> ConfigMerged:
-    there = config_content(facts)
+    there = facts.config_content
     before = None if there is None else there.decode("utf-8", "surrogateescape")
-    return ConfigMerged(facts.config_path, before, config_mode(facts), ours, hashlib.sha256(written).hexdigest())
+    return ConfigMerged(facts.config_path, before, facts.config_mode, ours, hashlib.sha256(written).hexdigest())
 
 
 def missing_directories(facts: Facts) -> tuple[str, ...]:
@@ -486,23 +479,11 @@ def directories_created(facts: Facts) -> list[DirectoryCreated]:
 
 def backup(facts: Facts) -> list[NewFile]:
     """Return a backup of daemon.json, unless one exists."""
-    there = config_content(facts)
+    there = facts.config_content
     if there is None or facts.backup:
         return []
-    return [NewFile(f"{facts.config_path}.before-machinectl", config_mode(facts), there)]
+    return [NewFile(f"{facts.config_path}.before-machinectl", facts.config_mode, there)]
 
 
 def backed_up(facts: Facts) -> list[FileCreated]:
     return [FileCreated(file.path) for file in backup(facts)]
-
-
-def read_config(facts: Facts) -> dict[str, Any]:
-    return daemon_json.parse_config(config_content(facts), facts.config_path)
-
-
-def config_content(facts: Facts) -> bytes | None:
-    return facts.config.content if facts.config else None
-
-
-def config_mode(facts: Facts) -> str:
-    return facts.config.mode if facts.config else "644"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
 from machinectl.provision import daemon_json
+from machinectl.provision.daemon_json import read_config
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, apply_job
 from machinectl.provision.steps.engine_config import (
@@ -20,14 +21,11 @@ from machinectl.provision.steps.engine_config import (
     backed_up,
     backup,
     config_change,
-    config_content,
-    config_mode,
     container_count,
     directories_created,
-    flags_now,
+    dockerd_flags,
     holds_containers,
     missing_directories,
-    read_config,
     readiness_socket,
     validate_command,
     with_files,
@@ -61,7 +59,7 @@ def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decisi
         )
     if given:
         return None
-    new = daemon_json.dump(with_live_restore(there, value=True), config_content(facts))
+    new = daemon_json.dump(with_live_restore(there, value=True), facts.config_content)
     return set_by_reload(
         facts,
         f"Keeping {container_count(facts)} running: live-restore, by a reload",
@@ -132,7 +130,7 @@ def set_by_reload(
 
     Without a value, the file says false until the reload.
     """
-    path, permissions = facts.config_path, permissions or config_mode(facts)
+    path, permissions = facts.config_path, permissions or facts.config_mode
     config = daemon_json.parse_config(left, path)
     value = config.get(LIVE_RESTORE)
     final = NewFile(path, permissions, left)
@@ -142,10 +140,10 @@ def set_by_reload(
         told = NewFile(path, permissions, daemon_json.dump(with_live_restore(config, value=False), left))
     others, activation = [*first], INSTALL_ONLY
     if reload:
-        flags = flags_now(facts)
+        flags = dockerd_flags(facts, ours=True)
         activation = Activation(
             "reload",
-            socket=readiness_socket(facts, config_content(facts), flags),
+            socket=readiness_socket(facts, facts.config_content, flags),
             validate=validate_command(facts, flags),
             live_restore=str(bool(value)).lower(),
         )
@@ -178,7 +176,7 @@ def is_on(facts: Facts) -> bool:
 
 def flag_value(facts: Facts) -> str:
     """Return the value in dockerd's flags, or ""."""
-    return next((flag.value or "true" for flag in flags_now(facts) if flag.name == LIVE_RESTORE), "")
+    return next((flag.value or "true" for flag in dockerd_flags(facts, ours=True) if flag.name == LIVE_RESTORE), "")
 
 
 def is_requested(target: Target) -> bool:
@@ -219,7 +217,7 @@ def is_settled(facts: Facts, value: Any) -> bool:
 
 def held_value(facts: Facts, target: Target) -> LiveRestoreChanged:
     """Return the record of the host's own value, to write first."""
-    there = config_content(facts)
+    there = facts.config_content
     text = None if there is None else there.decode("utf-8", "surrogateescape")
     return LiveRestoreChanged(facts.config_path, owners_value(facts, target), text)
 
@@ -232,8 +230,8 @@ def file_with(facts: Facts, target: Target, value: Any) -> bytes | None:
     if target.borrowed and config == daemon_json.parse_config(there, facts.config_path):
         return there
     if config == read_config(facts):
-        return config_content(facts)
-    return daemon_json.dump(config, config_content(facts))
+        return facts.config_content
+    return daemon_json.dump(config, facts.config_content)
 
 
 def without_settled(facts: Facts, target: Target, changes: Sequence[Change]) -> tuple[Change, ...]:

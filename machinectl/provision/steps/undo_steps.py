@@ -26,19 +26,24 @@ from machinectl.host_changes import (
     of_kind,
 )
 from machinectl.provision import daemon_json, firewall, preflight, revision
-from machinectl.provision.decision import Decision, EngineDown, job_not_started, no_container, not_applied, tail
+from machinectl.provision.daemon_json import TLS_FLAGS, read_config
+from machinectl.provision.decision import (
+    Decision,
+    EngineDown,
+    failure,
+    job_not_started,
+    no_container,
+    not_applied,
+    tail,
+)
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts
 from machinectl.provision.job import Activation, Job, NewFile, RemoteResult, apply_job
 from machinectl.provision.steps import distributions, engine_config, hidden_containers, live_restore, restart_risks
 from machinectl.provision.steps.engine_config import (
     LIVE_RESTORE,
-    TLS_FLAGS,
-    config_content,
-    config_mode,
     container_count,
     holds_containers,
-    read_config,
     readiness_socket,
     with_files,
     with_live_restore,
@@ -85,10 +90,7 @@ def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) ->
             f"Start it first, on the host: {start}",
         )
     moves = hidden_containers.moves(
-        facts,
-        read_config(facts),
-        daemon_json.parse_config(config_before(facts, changes), facts.config_path),
-        own_flags(facts, changes),
+        facts, read_config(facts), original_config(facts, changes), own_flags(facts, changes)
     )
     if moves and not allowed.force:
         raise hidden_containers.would_hide(facts, moves, allowed)
@@ -106,18 +108,12 @@ def stop_engine(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         (command,),
         command_job(command),
         replace(facts, service=replace(facts.service, active=False)),
-        partial(not_stopped, facts.init),
+        failure("The engine could not be stopped", status_hint(facts)),
     )
 
 
-def not_stopped(init: str, result: RemoteResult) -> MachineError:
-    return job_not_started(result) or MachineError(
-        f"The engine could not be stopped: {tail(result)}", f"See on the host: {status_command(init)}"
-    )
-
-
-def status_command(init: str) -> str:
-    return "rc-service docker status" if init == "openrc" else "systemctl status docker"
+def status_hint(facts: Facts) -> str:
+    return f"See on the host: {'rc-service docker status' if facts.init == 'openrc' else 'systemctl status docker'}"
 
 
 def keep_containers_running(facts: Facts, changes: Sequence[Change]) -> Decision | None:
@@ -132,9 +128,11 @@ def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     last = original = config_before(facts, changes)
     if keeps_containers(facts, changes) and original_live_restore(facts, changes) is not True:
         # dockerd stops containers if it starts without live-restore.
-        last = daemon_json.dump(with_live_restore(parsed_config(facts, original), value=True), original)
+        last = daemon_json.dump(
+            with_live_restore(daemon_json.parse_config(original, facts.config_path), value=True), original
+        )
     files = files_made(facts, changes)
-    if last != config_content(facts):
+    if last != facts.config_content:
         # First: without the drop-in, `hosts` conflicts with the unit's -H.
         files.insert(0, NewFile(facts.config_path, original_mode(facts, changes), last))
     return Decision(
@@ -145,7 +143,7 @@ def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
             Activation(
                 "restart" if facts.running else "none",
                 socket=readiness_socket(facts, original, own_flags(facts, changes)),
-                validate=judgement(facts, last, changes),
+                validate=engine_config.validate_command(facts, own_flags(facts, changes)) if last is not None else "",
             ),
             init=facts.init,
             directories=deepest_first(changes),
@@ -187,7 +185,7 @@ def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult)
 def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Restore live-restore and the original daemon.json."""
     original, value = config_before(facts, changes), original_live_restore(facts, changes)
-    ours = of_kind(changes, LiveRestoreChanged) or original != config_content(facts)
+    ours = of_kind(changes, LiveRestoreChanged) or original != facts.config_content
     if not (facts.running and ours) or live_restore.is_on(facts) == bool(value):
         return None
     files = files_made(facts, changes)
@@ -211,7 +209,7 @@ def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Restore daemon.json without a restart; remove its backup."""
     original = config_before(facts, changes)
     files = files_made(facts, changes)
-    if original != config_content(facts):
+    if original != facts.config_content:
         files.insert(0, NewFile(facts.config_path, original_mode(facts, changes), original))
     if not files:
         return None
@@ -243,8 +241,7 @@ def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
     no_configuration = {f"{facts.config_path}.before-machinectl", revision.PATH}
     if any(file.path not in no_configuration for file in files_made(facts, changes)):
         return True
-    before = parsed_config(facts, config_before(facts, changes))
-    return without_live_restore(before) != without_live_restore(read_config(facts))
+    return without_live_restore(original_config(facts, changes)) != without_live_restore(read_config(facts))
 
 
 def keeps_containers(facts: Facts, changes: Sequence[Change]) -> bool:
@@ -282,12 +279,12 @@ def held_original(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]
     return (LiveRestoreChanged(facts.config_path, original_live_restore(facts, changes)),)
 
 
-def parsed_config(facts: Facts, config: bytes | None) -> dict[str, Any]:
-    return daemon_json.parse_config(config, facts.config_path)
+def original_config(facts: Facts, changes: Sequence[Change]) -> dict[str, Any]:
+    return daemon_json.parse_config(config_before(facts, changes), facts.config_path)
 
 
 def original_live_restore(facts: Facts, changes: Sequence[Change]) -> bool | None:
-    value = parsed_config(facts, config_before(facts, changes)).get(LIVE_RESTORE)
+    value = original_config(facts, changes).get(LIVE_RESTORE)
     return value if isinstance(value, bool) else None
 
 
@@ -301,7 +298,7 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     change = merged_into(facts, changes)
     borrowed = next((each for each in of_kind(changes, LiveRestoreChanged) if each.path == facts.config_path), None)
     if change is None and borrowed is None and not files_made(facts, changes):
-        return config_content(facts)
+        return facts.config_content
     before_bytes = change.bytes_before if change else None
     before = daemon_json.parse_config(before_bytes, facts.config_path)
     now = read_config(facts)
@@ -315,8 +312,8 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     if change is not None and result == before:
         return before_bytes
     if result == now:
-        return config_content(facts)
-    return daemon_json.dump(result, config_content(facts))
+        return facts.config_content
+    return daemon_json.dump(result, facts.config_content)
 
 
 def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
@@ -330,7 +327,7 @@ def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
 
 def original_mode(facts: Facts, changes: Sequence[Change]) -> str:
     change = merged_into(facts, changes)
-    return change.mode if change else config_mode(facts)
+    return change.mode if change else facts.config_mode
 
 
 def written(file: NewFile) -> str:
@@ -354,10 +351,6 @@ def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.Docke
         return []
 
 
-def judgement(facts: Facts, config: bytes | None, changes: Sequence[Change]) -> str:
-    return "" if config is None else engine_config.validate_command(facts, own_flags(facts, changes))
-
-
 def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     """Disable docker.service at boot if we enabled it."""
     if not (of_kind(changes, ServiceEnabled) and facts.service.enabled):
@@ -368,15 +361,8 @@ def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         (command,),
         command_job(command),
         replace(facts, service=replace(facts.service, enabled=False)),
-        partial(not_disabled, facts.init),
+        failure("docker.service could not be disabled at boot", status_hint(facts)),
         undone=tuple(of_kind(changes, ServiceEnabled)),
-    )
-
-
-def not_disabled(init: str, result: RemoteResult) -> MachineError:
-    return job_not_started(result) or MachineError(
-        f"docker.service could not be disabled at boot: {tail(result)}",
-        f"See on the host: {status_command(init)}",
     )
 
 
@@ -392,7 +378,7 @@ def close_ports(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         (*(change.undo for change in opened), *(f"remove {zone} if it holds nothing else" for zone in zones)),
         command_job(" && ".join([*map(firewall.close_command, opened), *removals])),
         facts,
-        firewall.not_closed,
+        failure("The port could not be closed in the host's firewall", "Look for its rule on the host, and try again"),
         undone=tuple(opened),
     )
 
