@@ -363,9 +363,7 @@ def test_a_servers_certificate_is_refused_for_a_client_and_the_other_way_round()
 
 def test_the_files_are_called_as_the_caller_calls_them() -> None:
     with pytest.raises(MachineError, match=r"^/a/key is not the private key of /a/crt"):
-        certs.client_bundle(
-            CA.certificate, CLIENT.certificate, CA.key, ca_file="/a/ca", cert_file="/a/crt", key_file="/a/key"
-        )
+        certs.client_bundle(CA.certificate, CLIENT.certificate, CA.key, files=("/a/ca", "/a/crt", "/a/key"))
 
 
 # Bundles.

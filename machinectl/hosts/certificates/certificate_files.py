@@ -78,9 +78,7 @@ def read_tls_dir(directory: str) -> Identity:
             files["ca.pem"],
             read_regular_file(server),
             read_regular_file(server_key),
-            ca_file=ca,
-            cert_file=server,
-            key_file=server_key,
+            files=(ca, server, server_key),
         )
         files.update((file, checked[file]) for file in SERVER_FILES)
     return Identity.of_files(files)
@@ -88,7 +86,7 @@ def read_tls_dir(directory: str) -> Identity:
 
 def read_tls_files(ca: str, cert: str, key: str) -> Identity:
     checked = certs.client_bundle(
-        read_regular_file(ca), read_regular_file(cert), read_regular_file(key), ca_file=ca, cert_file=cert, key_file=key
+        read_regular_file(ca), read_regular_file(cert), read_regular_file(key), files=(ca, cert, key)
     )
     return Identity.of_files(checked)
 

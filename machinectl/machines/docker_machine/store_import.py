@@ -217,9 +217,7 @@ def read_certificates(directory: str) -> dict[str, bytes]:
         ca,
         certificate,
         key,
-        ca_file=paths[CA],
-        cert_file=paths[CERTIFICATE],
-        key_file=paths[KEY],
+        files=(paths[CA], paths[CERTIFICATE], paths[KEY]),
         now=when_all_valid(ca, certificate),
     )
     try:
