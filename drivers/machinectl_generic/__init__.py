@@ -122,8 +122,8 @@ class GenericDriver:
     def preview(self, request: Request) -> Where:
         way = self._address(request)
         return Where(
-            tcp_url(way.address, engine_port(request)),
-            SSHEndpoint(way.host, way.user, way.port, wanted_key(request), wants_copy(request)),
+            tcp_url(way.address, check_engine_port(request.options["generic-engine-port"])),
+            SSHEndpoint(way.host, way.user, way.port, wanted_key(request), bool(request.options["generic-copy-key"])),
         )
 
     def create(self, request: Request, keep: Callable[[str], None]) -> str:  # noqa: ARG002 (the contract's)
@@ -137,10 +137,10 @@ class GenericDriver:
                 "SSHUser": way.user,
                 "SSHPort": way.port,
                 "SSHKeyPath": KEY_FILE if wanted_key(request) else "",
-                "EnginePort": engine_port(request),
+                "EnginePort": check_engine_port(request.options["generic-engine-port"]),
                 "SSHHost": way.host,
-                "MAC": wanted_mac(request),
-                "CopyKey": wants_copy(request),
+                "MAC": check_mac(request.options["generic-mac"]),
+                "CopyKey": bool(request.options["generic-copy-key"]),
             }
         )
 
@@ -207,7 +207,7 @@ class GenericDriver:
     def _address(self, request: Request) -> ServerAddress:
         """Return a server's address. Resolves names and runs `ssh -G`, once per server."""
         asked = (
-            wanted_address(request),
+            check_address(request.options["generic-ip-address"]),
             str(request.options["generic-ssh-user"]),
             check_ssh_port(request.options["generic-ssh-port"]),
         )
@@ -290,10 +290,6 @@ def tcp_url(host: str, port: int) -> str:
     return str(EngineURL("tcp", host=host, port=port))
 
 
-def wanted_address(request: Request) -> str:
-    return check_address(request.options["generic-ip-address"])
-
-
 def check_address(value: OptionValue) -> str:
     """Return an address without brackets. Raises UsageError."""
     address = str(value).strip()
@@ -310,10 +306,6 @@ def check_address(value: OptionValue) -> str:
     return bare
 
 
-def engine_port(request: Request) -> int:
-    return check_engine_port(request.options["generic-engine-port"])
-
-
 def check_engine_port(value: OptionValue) -> int:
     return check_port_number("generic-engine-port", value, least=1)
 
@@ -328,10 +320,6 @@ def check_port_number(name: str, number: OptionValue, *, least: int) -> int:
     return number
 
 
-def wanted_mac(request: Request) -> str:
-    return check_mac(request.options["generic-mac"])
-
-
 def check_mac(value: OptionValue) -> str:
     """Return the MAC address with colons. Raises UsageError."""
     mac = str(value)
@@ -342,10 +330,6 @@ def check_mac(value: OptionValue) -> str:
 
 def wanted_key(request: Request) -> str:
     return os.path.expanduser(str(request.options["generic-ssh-key"]))
-
-
-def wants_copy(request: Request) -> bool:
-    return bool(request.options["generic-copy-key"])
 
 
 def key_files(path: str) -> list[str]:

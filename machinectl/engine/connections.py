@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.engine.connect_result import Opened
+from machinectl.engine.endpoint import Opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

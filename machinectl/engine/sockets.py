@@ -6,8 +6,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING, Any
 
-from machinectl.engine.connect_result import NOBODY_THERE, is_silence
-from machinectl.engine.endpoint import EngineError
+from machinectl.engine.endpoint import NOBODY_THERE, EngineError, is_silence
 from machinectl.name_resolution import resolve
 from machinectl.state import State
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import CheckFailed, MachineError
+from machinectl.provision.job import ENGINE, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.job import Job, RemoteResult
+    from machinectl.provision.job import Remote, RemoteResult
 
 JOURNAL_LINES = 15
 # In characters.
@@ -28,6 +29,12 @@ def no_container(result: RemoteResult) -> str:
     lines = result.stdout.decode(errors="replace").splitlines()
     reason = next((line.removeprefix(NO_CONTAINER) for line in lines if line.startswith(NO_CONTAINER)), "")
     return f"the engine cannot create a container, and could not before its restart: {reason}" if reason else ""
+
+
+def container_refusal(remote: Remote) -> str:
+    """Return why the engine cannot create a container; "" if it can, or cannot be asked."""
+    result = Job("command.sh", {"command": "can_make_containers"}, functions=ENGINE).run(remote)
+    return tail(result) if result.status == 1 else ""
 
 
 class Rehearsal(NamedTuple):

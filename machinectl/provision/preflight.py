@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import CheckFailed
 from machinectl.provision import daemon_json, firewall
-from machinectl.provision.facts import cgroups, docker_machine_host, docker_unit
+from machinectl.provision.facts import cgroups, docker_unit
 from machinectl.provision.facts.host_facts import DAEMON_JSON, DROP_INS, OWN_DIRECTORY
 from machinectl.provision.revision import Revision
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -233,7 +233,7 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
         said |= {
             flag.name: flag.value for flag in flags if flag.name in daemon_json.TLS_FLAGS and flag.value != "false"
         }
-    if not said or allowed.force or docker_machine_host.set_up(facts):
+    if not said or allowed.force or docker_unit.is_by_docker_machine(facts):
         return
     ca = facts.sums.get(said.get("tlscacert", ""))
     if ca and ca.sha256 in {hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest(), *target.own_cas}:

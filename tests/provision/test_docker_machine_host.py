@@ -6,7 +6,7 @@ import pytest
 
 from machinectl.errors import CheckFailed
 from machinectl.provision import preflight
-from machinectl.provision.facts import docker_machine_host, docker_unit
+from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import DROP_INS, Facts
 from machinectl.provision.steps import engine_config
 from machinectl.provision.target import Allowed
@@ -25,7 +25,7 @@ def started_by(text: str, path: str = PATH) -> Facts:
 
 def test_its_drop_in_is_taken_on_without_force() -> None:
     there = started_by(TEXT)
-    assert docker_machine_host.set_up(there)
+    assert docker_unit.is_by_docker_machine(there)
     preflight.check_all(there, target())
     goal = engine_config.goal(there, target(labels={"rack": "7"}))
     assert b'"tlscacert": "/etc/docker/machinectl/ca.pem"' in goal.config
@@ -37,7 +37,7 @@ def test_its_drop_in_is_taken_on_without_force() -> None:
 
 def test_its_unit_of_other_distributions_is_known_too() -> None:
     # libmachine/provision/redhat.go and others have it as the unit itself.
-    assert docker_machine_host.set_up(host("docker", unit=f"# /etc/systemd/system/docker.service\n{TEXT}"))
+    assert docker_unit.is_by_docker_machine(host("docker", unit=f"# /etc/systemd/system/docker.service\n{TEXT}"))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_its_unit_of_other_distributions_is_known_too() -> None:
 )
 def test_what_somebody_else_made_like_it_is_refused_as_before(text: str) -> None:
     there = started_by(text)
-    assert not docker_machine_host.set_up(there)
+    assert not docker_unit.is_by_docker_machine(there)
     with pytest.raises(CheckFailed, match="with another CA"):
         preflight.check_all(there, target())
     preflight.check_all(there, target(), Allowed(force=True))
@@ -61,9 +61,9 @@ def test_once_it_is_ours_it_is_docker_machines_no_more() -> None:
     ours = engine_config.goal(there, target()).drop_in
     assert ours is not None
     taken = f"{there.unit}\n\n# {docker_unit.drop_in_path((PATH,))}\n{ours.decode()}"
-    assert not docker_machine_host.set_up(host("docker", unit=taken))
+    assert not docker_unit.is_by_docker_machine(host("docker", unit=taken))
 
 
 @pytest.mark.parametrize("text", ["", "# /x\n[Service]\n", "# /x\n[Service]\nExecStart=/usr/bin/docker daemon\n"])
 def test_a_unit_that_starts_no_dockerd_is_not_its(text: str) -> None:
-    assert not docker_machine_host.set_up(host("docker", unit=text))
+    assert not docker_unit.is_by_docker_machine(host("docker", unit=text))

@@ -43,7 +43,7 @@ from machinectl.provision.facts.host_facts import (
     parse_facts,
 )
 from machinectl.provision.steps import engine_config, installation, live_restore, undo_steps
-from machinectl.provision.steps.side_effects import side_effects
+from machinectl.provision.steps.setup_steps import side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 from machinectl.ssh.runner import CommandResult
 

@@ -25,7 +25,7 @@ from machinectl.state import State
 if TYPE_CHECKING:
     from machinectl.engine import Asker, EngineQuery, Probe
     from machinectl.engine.ask_engines import Course
-    from machinectl.engine.connect_result import Opened
+    from machinectl.engine.endpoint import Opened
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 

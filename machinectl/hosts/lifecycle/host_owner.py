@@ -13,7 +13,7 @@ from machinectl.hosts.certificates.pending import pending_sets
 from machinectl.machines.record import Phase
 from machinectl.machines.store.removed_machines import forget_removed, removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
-from machinectl.provision.steps.side_effects import side_effects
+from machinectl.provision.steps.setup_steps import side_effects
 
 if TYPE_CHECKING:
     from machinectl.console import Console

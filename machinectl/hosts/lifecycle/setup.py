@@ -33,9 +33,8 @@ from machinectl.machines.record import Phase
 from machinectl.machines.store.last_failure import record_look
 from machinectl.provision import preflight
 from machinectl.provision.decision import InUse
-from machinectl.provision.facts import docker_machine_host, host_facts
-from machinectl.provision.steps.setup_steps import setup_steps
-from machinectl.provision.steps.side_effects import side_effects
+from machinectl.provision.facts import docker_unit, host_facts
+from machinectl.provision.steps.setup_steps import setup_steps, side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 from machinectl.state import State
 
@@ -131,7 +130,7 @@ class Setup:
     def _agree(self, run: HostRun, target: Target) -> None:
         """Ask about side effects; a dry run only lists them."""
         allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
-        is_taken_over = docker_machine_host.set_up(run.host)
+        is_taken_over = docker_unit.is_by_docker_machine(run.host)
         if is_taken_over or side_effects(run.host):
             # Do not ask about a set-up that cannot work.
             preflight.check_all(run.host, target, allowed)
@@ -147,7 +146,7 @@ class Setup:
         machine = run.machine
         sans = [engine_url.parse_url(run.url).host, *machine.engine.tls_sans]
         have = shared_hosts.with_server(Identity.read(machine.directory), server)
-        if not have.ca_key and (machine.origin or docker_machine_host.set_up(run.host)):
+        if not have.ca_key and (machine.origin or docker_unit.is_by_docker_machine(run.host)):
             have = Identity()
         return renewed_identity(machine, have, sans, self.authority)
 

@@ -24,8 +24,8 @@ from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm import draining
 from machinectl.hosts.upkeep.engine_packages import PackageManager, engine_package
-from machinectl.provision.decision import log_command, tail
-from machinectl.provision.steps import container_check, distributions
+from machinectl.provision.decision import container_refusal, log_command, tail
+from machinectl.provision.steps import distributions
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ def upgrade_engine(held: Held, console: Console, access: Access, allowed: Allowe
         with restarting(run, target_of(machine, Identity()), allowed):
             host = run.host
             answered = engine.probe(endpoint_of(machine), VERIFY_TIMEOUT).state is State.RUNNING
-            refused = container_check.refusal(root)
+            refused = container_refusal(root)
             with drained_for_restart(run, allowed):
                 with console.step(f'Upgrading {package} of "{machine.name}" from {there} to {after}'):
                     packages.upgrade(root, package, host.init)
                 run.refresh()
                 now = run.host
                 check_upgraded_engine(root, console, now, endpoint_of(machine) if answered else None)
-                if (reason := container_check.refusal(root)) and not refused:
+                if (reason := container_refusal(root)) and not refused:
                     raise MachineError(
                         f"The engine was upgraded, and can make no container any more: {reason}",
                         f"Look on its host: {log_command(now.init)}",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
+    from machinectl.provision.facts.host_facts import Facts
+
 ENVIRONMENT_FILE = f"{OWN_DIRECTORY}/environment"
 HEADER = "# Made by machinectl from the unit that was there; `machinectl rm --purge` removes it.\n"
 OUR_DROP_IN = re.compile(r"z+-machinectl\.conf")
@@ -253,6 +255,21 @@ def all_flags(cat: str, files: Mapping[str, str], *, ours: bool = False) -> list
         variable = VARIABLE.fullmatch(word)
         words += WORD.findall(environment.get(variable[1] or variable[2], "")) if variable else [word]
     return parse_flags(words[dockerd_index(words) + 1 :])
+
+
+def is_by_docker_machine(facts: Facts) -> bool:
+    """Return whether docker-machine set the host up.
+
+    v0.16.2, libmachine/provision: systemd.go writes the unit or 10-machine.conf, utils.go certificates in /etc/docker.
+    """
+    try:
+        flags = all_flags(facts.unit, facts.environment, ours=True) if facts.unit else []
+    except MachineError:
+        return False
+    # It labels every engine with its driver.
+    return ("tlscacert", "/etc/docker/ca.pem") in {(flag.name, flag.value) for flag in flags} and any(
+        flag.name == "label" and flag.value.startswith("provider=") for flag in flags
+    )
 
 
 def without_flags(words: list[str], names: AbstractSet[str]) -> list[str]:

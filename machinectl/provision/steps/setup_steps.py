@@ -45,3 +45,19 @@ def check_host(facts: Facts, target: Target, allowed: Allowed) -> None:
 def keep_containers(facts: Facts, target: Target, allowed: Allowed) -> Decision | None:
     """Turn live-restore on before a restart."""
     return live_restore.borrow(facts, target) if engine_config.configure(facts, target, allowed) else None
+
+
+def side_effects(facts: Facts) -> tuple[str, ...]:
+    """Return the side effects that the user must accept."""
+    found = [
+        f"docker.socket makes the engine listen on {address} without TLS: from now on, only clients with the machine's "
+        "certificates can connect there"
+        for address in engine_config.plain_sockets(facts)
+    ]
+    process = preflight.rootless(facts)
+    if process and facts.service.loaded and not facts.running:
+        found.append(
+            f"the host's engine is rootless: dockerd runs as user {process.uid} (process {process.pid}). "
+            "docker.service does not run: it will be started beside it and at boot, without the rootless containers"
+        )
+    return tuple(found)
