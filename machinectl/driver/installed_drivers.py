@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import atexit
 import functools
+import os
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from machinectl.driver import entry_points
 from machinectl.driver.contract import Driver, DriverError
 from machinectl.errors import MachineError, closest_match
 
@@ -116,7 +117,7 @@ atexit.register(close_all)
 
 def find_and_load(name: str) -> Driver:
     # Finds nearly all drivers, without the slower finders.
-    if origin := entry_points.find_origin(GROUP, name):
+    if origin := find_origin(GROUP, name):
         return Installed(name, "", "", origin, functools.partial(make_driver, origin)).load()
     found, failed = search()
     if name not in found:
@@ -128,6 +129,42 @@ def find_and_load(name: str) -> Driver:
             f"Did you mean: machinectl create -d {near} --help" if near else "List the drivers: machinectl drivers",
         )
     return found[name].load()
+
+
+def find_origin(group: str, name: str) -> str:
+    """Return the first match as `module:attribute`, "" if none, without importlib.metadata, which takes 10 ms.
+
+    Reads only packages installed as directories. Format: packaging.python.org/specifications/entry-points.
+    """
+    return next(
+        (found for path in entry_point_files() for known, found in entries_in(path, group) if known == name), ""
+    )
+
+
+def entry_point_files() -> Iterator[str]:
+    for directory in sys.path:
+        try:
+            names = os.listdir(directory or os.curdir)
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith((".dist-info", ".egg-info")):
+                yield os.path.join(directory, name, "entry_points.txt")
+
+
+def entries_in(path: str, group: str) -> Iterator[tuple[str, str]]:
+    """Yield a group's names and objects; none for a broken file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, ValueError):
+        return
+    _, _, after = f"\n{text}".partition(f"\n[{group}]\n")
+    section, _, _ = after.partition("\n[")
+    for line in section.splitlines():
+        name, equals, target = line.partition("=")
+        if equals and not name.startswith(("#", ";")):
+            yield name.strip(), target.strip()
 
 
 def close_quietly(driver: Driver) -> None:

@@ -47,6 +47,12 @@ GRACE = 0.25
 NO_THREAD = Probe(
     State.ERROR, error="No more threads can be started here", hint="Ask fewer at once, or allow more: ulimit -u"
 )
+NOT_ASKED = Probe(
+    State.NONE,
+    error="Not asked: the ones before it gave no answer",
+    hint="Ask fewer at once, or look at this computer's network",
+    unasked=True,
+)
 
 
 class Wait(NamedTuple):
@@ -136,7 +142,9 @@ class Asking:
 
     def __init__(self, courses: Mapping[str, Begin], timeout: float) -> None:
         self._timeout = timeout
-        self._most, self._most_threads = room_for(len(courses))
+        # As many as the limit of open files allows.
+        self._most = fitting_jobs(min(len(courses), MOST_AT_ONCE), FILES_EACH)
+        self._most_threads = min(self._most, MOST_THREADS)
         self._changed = threading.Condition()
         self._names = list(courses)
         self._unasked = deque(courses.items())
@@ -166,7 +174,7 @@ class Asking:
                 self._grow(now)
                 found = [(name, self._no_answer(place(name))) for name in self._give_up_overdue(now)]
                 if now > answered + 2 * self._timeout:
-                    found += [(name, self._not_asked()) for name in self._give_up_waiting()]
+                    found += [(name, NOT_ASKED) for name in self._give_up_waiting()]
             for name, probe in found:
                 # An overdue engine may still answer.
                 if name in open_ones:
@@ -184,14 +192,6 @@ class Asking:
 
     def _no_answer(self, place: str) -> Probe:
         return Probe(State.TIMEOUT, error=f"{place} does not answer within {self._timeout:g} s", seconds=self._timeout)
-
-    def _not_asked(self) -> Probe:
-        return Probe(
-            State.NONE,
-            error="Not asked: the ones before it gave no answer",
-            hint="Ask fewer at once, or look at this computer's network",
-            unasked=True,
-        )
 
     def _add_threads(self, count: int) -> None:
         for _ in range(count):
@@ -270,9 +270,3 @@ class Asking:
             # Without work left, wake all threads to end them.
             self._changed.notify(1 if self._unasked or self._under_way else self._threads)
         self._answers.put((one.name, one.ended(found)))
-
-
-def room_for(engines: int) -> tuple[int, int]:
-    """Return the (engines, threads) that the open-file limit allows."""
-    at_once = fitting_jobs(min(engines, MOST_AT_ONCE), FILES_EACH)
-    return at_once, min(at_once, MOST_THREADS)

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.driver import entry_points
-from machinectl.driver.installed_drivers import GROUP
+from machinectl.driver.installed_drivers import GROUP, entries_in, find_origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 def test_they_are_those_that_importlib_finds() -> None:
     for found in metadata.entry_points(group=GROUP):
-        assert entry_points.find_origin(GROUP, found.name) == found.value
+        assert find_origin(GROUP, found.name) == found.value
 
 
 def test_the_first_package_on_the_import_path_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,19 +28,19 @@ def test_the_first_package_on_the_import_path_counts(tmp_path: Path, monkeypatch
             f"[console_scripts]\nmine = x:no\n\n[{GROUP}]\n# none = x:No\nmine = {directory}:A.b\n[other]\nmine=x:no\n"
         )
         monkeypatch.syspath_prepend(str(tmp_path / directory))
-    assert entry_points.find_origin(GROUP, "mine") == "earlier:A.b"
-    assert entry_points.find_origin(GROUP, "nobodys") == ""
+    assert find_origin(GROUP, "mine") == "earlier:A.b"
+    assert find_origin(GROUP, "nobodys") == ""
 
 
 @given(st.text())
 def test_whatever_a_file_holds_breaks_nothing(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("info") / "entry_points.txt"
     path.write_text(f"[{GROUP}]\n{text}", encoding="utf-8", errors="surrogatepass")
-    assert all(isinstance(name, str) for name, _ in entry_points.entries(str(path), GROUP))
+    assert all(isinstance(name, str) for name, _ in entries_in(str(path), GROUP))
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe[machinectl.drivers]", b"[machinectl.drivers]"])
 def test_what_is_no_list_has_no_entries(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "entry_points.txt").write_bytes(content)
-    assert list(entry_points.entries(str(tmp_path / "entry_points.txt"), GROUP)) == []
-    assert list(entry_points.entries(str(tmp_path), GROUP)) == []
+    assert list(entries_in(str(tmp_path / "entry_points.txt"), GROUP)) == []
+    assert list(entries_in(str(tmp_path), GROUP)) == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import UsageError
-from machinectl.provision.steps.install_script import download_script
+from machinectl.provision.steps.installation import download_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def test_what_is_not_a_script_is_not_taken_for_one(site: str, path: str) -> None
 
 
 def test_a_site_that_never_answers_is_given_up_on(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("machinectl.provision.steps.install_script.TIMEOUT", 0.2)
+    monkeypatch.setattr("machinectl.provision.steps.installation.DOWNLOAD_TIMEOUT", 0.2)
     assert download_script(f"{site}/silent") is None
 
 

@@ -19,7 +19,7 @@ from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
 from machinectl.provision.steps import engine_config, hidden_containers, live_restore, restart_risks
-from machinectl.provision.steps.install_script import download_script
+from machinectl.provision.steps.installation import download_script
 from machinectl.provision.target import DRAIN_BY_HAND, with_changes
 from machinectl.state import State
 

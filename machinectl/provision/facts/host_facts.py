@@ -278,7 +278,9 @@ def facts(found: Sections) -> Facts:
         service=service,
         socket=ServiceState(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
         socket_listens=tuple(map(" ".join, each("socket-listens"))),
-        masked=frozenset(name for name, unit in units.items() if is_masked(unit)),
+        masked=frozenset(
+            name for name, unit in units.items() if "masked" in {unit.get("LoadState"), unit.get("UnitFileState")}
+        ),
         containerd=word("containerd") if "containerd" in found else None,
         containerd_service="containerd-socket" in found
         or units.get("containerd.service", {}).get("LoadState") != "not-found",
@@ -324,10 +326,6 @@ def facts(found: Sections) -> Facts:
         zone_file=word("zone"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )
-
-
-def is_masked(unit: Mapping[str, str]) -> bool:
-    return "masked" in {unit.get("LoadState"), unit.get("UnitFileState")}
 
 
 def parse_clock(text: str) -> int:

@@ -105,7 +105,8 @@ def goal(facts: Facts, target: Target) -> Goal:
             for flag in kept
             if flag.name not in daemon_json.LISTS or daemon_json.config_key(flag.name) not in lists
         ]
-    ours = {key: value for key, value in ours.items() if key in before or not is_set_by_flag(kept, key, value)}
+    flagged_values = [(daemon_json.config_key(flag.name), daemon_json.typed_value(flag.value)) for flag in kept]
+    ours = {key: value for key, value in ours.items() if key in before or (key, value) not in flagged_values}
     clashes = sorted({flag.name for flag in kept if daemon_json.config_key(flag.name) in ours})
     if clashes:
         service, place = "docker.service", "the unit (systemctl edit docker.service)"
@@ -173,12 +174,6 @@ def merged_lists(
     return found
 
 
-def is_set_by_flag(kept: list[docker_unit.DockerdFlag], key: str, value: Any) -> bool:
-    return any(
-        daemon_json.config_key(flag.name) == key and daemon_json.typed_value(flag.value) == value for flag in kept
-    )
-
-
 def drop_in_without(facts: Facts, target: Target, taken: AbstractSet[str]) -> bytes | None:
     """Return a drop-in without the flags `taken`, if needed."""
     if not facts.unit:
@@ -230,11 +225,12 @@ def listeners(
 ) -> tuple[list[str], list[str]]:
     """Return the engine's addresses, and those that had no TLS."""
     there = [*flagged, *map(str, listed(before, "hosts"))]
+    everywhere = {"", "0.0.0.0", "[::]", "::"}  # noqa: S104 - only compared
     hosts = []
     for host in dict.fromkeys(there or [DEFAULT_HOST]):
         if port_of(host) != target.port:
             hosts.append(host)
-        elif not target.bind and is_everywhere(host):
+        elif not target.bind and host.removeprefix("tcp://").rpartition(":")[0] in everywhere:
             hosts.append(target.listen)
     secured = [] if has_tls(before, flags) else [host for host in dict.fromkeys(there) if port_of(host)]
     return list(dict.fromkeys([*hosts, target.listen])), secured
@@ -262,11 +258,6 @@ def port_of(host: str) -> int:
         return 0
     port = address.rpartition(":")[2].rstrip("/")
     return int(port) if port.isdecimal() else 0
-
-
-def is_everywhere(host: str) -> bool:
-    address = host.removeprefix("tcp://").rpartition(":")[0]
-    return address in {"", "0.0.0.0", "[::]", "::"}  # noqa: S104 - only compared
 
 
 def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[str]) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 import re
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.host_changes import PackageInstalled
 from machinectl.masking import without_passwords
 from machinectl.provision.decision import Decision, Rehearsal, job_not_started, tail
@@ -33,6 +35,10 @@ INSTALL_TIMEOUT = 3600
 PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 # Conflicts and Obsoletes of containerd.io and docker-ce-cli.
 REPLACED_BY_DOCKERS = ("containerd", "runc", "docker-cli", "rootlesskit")
+# Seconds; then use the distribution's package.
+DOWNLOAD_TIMEOUT = 5.0
+# Bytes; get.docker.com's has 23 KB.
+LONGEST_SCRIPT = 1 << 20
 # For the dry run's next steps.
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
 
@@ -171,3 +177,34 @@ def complaints(said: str) -> str:
     marks = ("E:", "Err:", "W: Failed", "Error:", "error:", "ERROR:", "dpkg: error")
     lines = [line.strip() for line in said.split("\n") if line.strip().startswith(marks) and line.isprintable()]
     return "\n".join(list(dict.fromkeys(lines))[-8:])
+
+
+def download_script(url: str) -> bytes | None:
+    """Download Docker's script here: minimal Debian has no curl. None on timeout, or if invalid. Raises UsageError."""
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"--engine-install-url {url!r} is not an http URL", "For example: https://get.docker.com")
+    answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    # A silent name server must not delay exit.
+    threading.Thread(target=lambda: answers.put(fetch(url)), daemon=True, name=f"download {url}").start()
+    try:
+        text = answers.get(timeout=DOWNLOAD_TIMEOUT)
+    except queue.Empty:
+        return None
+    return text if text and text.startswith(b"#!") else None
+
+
+def fetch(url: str) -> bytes | None:
+    """Download through the user's proxies; None on failure."""
+    import urllib.request
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+
+    try:
+        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as answer:  # noqa: S310 - the scheme was checked
+            text: bytes = answer.read(LONGEST_SCRIPT)
+    except HTTPError as exc:
+        exc.close()
+        return None
+    except (OSError, HTTPException, ValueError):
+        return None
+    return text

@@ -158,15 +158,14 @@ def set_by_reload(
             directories=gone or missing_directories(facts),
             afterwards=final if told is not final else None,
         ),
-        after=replace(with_files(facts, [*others, final]), info=info_with(facts, value)),
+        after=replace(
+            with_files(facts, [*others, final]),
+            info={**facts.info, "LiveRestoreEnabled": bool(value)} if facts.info else {},
+        ),
         failure=partial(not_applied, init=facts.init),
         changes=changes,
         undone=undone,
     )
-
-
-def info_with(facts: Facts, value: Any) -> dict[str, Any]:
-    return {**facts.info, "LiveRestoreEnabled": bool(value)} if facts.info else {}
 
 
 def is_on(facts: Facts) -> bool:
