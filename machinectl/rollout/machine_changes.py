@@ -127,8 +127,7 @@ def remove_from_fleet(run: ApplyRun, name: str, console: Console) -> Did:
 
 
 def creation_of(run: ApplyRun, name: str) -> Creation:
-    from machinectl.hosts.lifecycle.creation import Creation
-    from machinectl.hosts.lifecycle.onboarding import Onboarding
+    from machinectl.hosts.lifecycle.creation import Creation, Onboarding
 
     host, options = run.host(name), run.options
     allowed = replace(options.allowed, in_use=name in run.in_use)

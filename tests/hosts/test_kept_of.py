@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.lifecycle.creation import Creation, recorded_spec
-from machinectl.hosts.lifecycle.onboarding import Onboarding
+from machinectl.hosts.lifecycle.creation import Creation, Onboarding, recorded_spec
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
 

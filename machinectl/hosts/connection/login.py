@@ -190,18 +190,23 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
 def logged_in_as_root(
     held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None
 ) -> Iterator[StreamingRunner]:
-    """Log in as root, pin the host key, and lock the host.
-
-    Raises SSHError, RootRefused without sudo, MachineError if another machinectl has the lock.
-    """
+    """Log in, and see `lock_as_root`. Raises SSHError."""
     with logged_in(held.machine, console, access, ssh=ssh) as session:
-        pin_session_key(held, session)
-        root = root_runner(session, console, access)
-        # Imported here: it imports `secrets`, which few verbs need.
-        from machinectl.hosts.connection.host_lock import lock_host
+        yield lock_as_root(held, console, access, session)
 
-        lock_host(root, console, held.name, held.directory)
-        yield root
+
+def lock_as_root(held: Held, console: Console, access: Access, session: SSHSession) -> StreamingRunner:
+    """Pin the host's key, become root, and lock the host.
+
+    Raises RootRefused without sudo, MachineError if another machinectl has the lock.
+    """
+    pin_session_key(held, session)
+    root = root_runner(session, console, access)
+    # Imported here: it imports `secrets`, which few verbs need.
+    from machinectl.hosts.connection.host_lock import lock_host
+
+    lock_host(root, console, held.name, held.directory)
+    return root
 
 
 def root_runner(session: SSHSession, console: Console, access: Access) -> StreamingRunner:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.hosts.connection.authorized_keys import (
+    authorize_login_key,
+    authorized_key_change,
+    authorizing_title,
+    remove_authorized_keys,
+)
 from machinectl.hosts.connection.login import (
+    lock_as_root,
     logged_in,
     logged_in_as_root,
     pin_known_hosts,
@@ -15,29 +24,48 @@ from machinectl.hosts.connection.login import (
     root_runner,
 )
 from machinectl.hosts.connection.machine_driver import driver_of, endpoints_of
-from machinectl.hosts.lifecycle.host_plan import login_summary
+from machinectl.hosts.lifecycle.host_plan import Outcome, login_summary
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.machines.record import PROVISION
+from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision.decision import EngineDown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Self
+    from collections.abc import Iterator
 
     from machinectl.console import Console
-    from machinectl.driver import Where
+    from machinectl.driver import SSHEndpoint, Where
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.editing import Edit
-    from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.machines.record import Machine
-    from machinectl.machines.spec import MachineSpec
     from machinectl.machines.store import Held, Store
+    from machinectl.ssh.client.session import SSHSession
 
 
 def provision(held: Held, console: Console, access: Access, setup: Setup) -> list[Outcome]:
-    with at_host(held, console, access, setup) as carry_out:
-        return carry_out()
+    with at_host(held, console, access, setup) as run:
+        return list(setup.carry_out(run).outcomes)
+
+
+def provision_new_host(held: Held, console: Console, access: Access, setup: Setup, ssh: SSHEndpoint) -> list[Outcome]:
+    """Set up a new machine's host, and authorize the user's key there if `ssh` says so."""
+    machine = held.machine
+    machine.engine.check()  # refuse invalid options before any question
+    # Recorded first, so that the next run can resume.
+    machine.phase = Phase.PROVISIONING
+    held.write()
+    with logged_in(machine, console, access, ssh=ssh) as session:
+        run = RealRun(held, console, lock_as_root(held, console, access, session), touching=setup.touching)
+        if ssh.copy_key:
+            authorize_login_key(held, console, session, public_key(ssh, access.credentials.passphrase))
+        try:
+            return list(setup.carry_out(run).outcomes)
+        except CheckFailed:
+            # Leave a refused host unchanged.
+            if ssh.copy_key:
+                remove_authorized_keys(held, console, session)
+            raise
 
 
 def change_host(held: Held, console: Console, access: Access, setup: Setup, edit: Edit) -> list[Outcome]:
@@ -46,78 +74,51 @@ def change_host(held: Held, console: Console, access: Access, setup: Setup, edit
     If the host stays unchanged or rolls back, the edit is undone. After other failures it stays, marked as not
     applied.
     """
-    before = RecordedState.by(held.machine)
+    before, key = copy(held.machine), pinned_known_hosts(held.machine)
     edit.carry_out(held)
     held.machine.pending = PROVISION
     held.write()
     reached = False
     try:
-        with at_host(held, console, access, setup) as carry_out:
+        with at_host(held, console, access, setup) as run:
             reached = True
-            return carry_out()
+            return list(setup.carry_out(run).outcomes)
     except MachineError as exc:
         if not reached or isinstance(exc, EngineDown | CheckFailed | UsageError):
-            before.ask_again(held, edit)
+            undo_edit(held, edit, before, key)
         raise
 
 
 @contextmanager
-def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Iterator[Callable[[], list[Outcome]]]:
-    """Log in, and yield a function that applies the record."""
+def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Iterator[RealRun]:
     machine = held.machine
     # The URL may differ from the driver's, where the engine will be.
     there = endpoints_of(machine)
     machine.engine.check()
     with logged_in_as_root(held, console, access, ssh=there.ssh) as root:
-        run = RealRun(held, console, root, there.url, setup.touching)
-        yield lambda: list(setup.carry_out(run).outcomes)
+        yield RealRun(held, console, root, there.url, setup.touching)
     # Update contexts even if the host needed nothing.
     held.touch()
 
 
-class RecordedState(NamedTuple):
-    """What to restore if a change fails."""
-
-    spec: MachineSpec
-    driver_state: str
-    url: str
-    tls: bool
-    pending: str
-    # The host's last known revision.
-    revision: dict[str, Any]
-    # The pinned host key, in known_hosts format.
-    key: bytes
-
-    @classmethod
-    def by(cls, machine: Machine) -> Self:
-        return cls(
-            machine.spec,
-            machine.driver_state,
-            machine.url,
-            machine.tls,
-            machine.pending,
-            machine.revision,
-            pinned_known_hosts(machine),
-        )
-
-    def ask_again(self, held: Held, edit: Edit) -> None:
-        """Restore the record, but not a location whose file was replaced."""
-        machine = held.machine
-        paths = {option.name for option in driver_of(machine).options() if option.path}
-        now = RecordedState.by(machine)
-        moved_back = paths.isdisjoint(edit.options)
-        options = (self if moved_back else now).spec.options
-        machine.spec = replace(self.spec, options=options, context=now.spec.context, jump=now.spec.jump)
-        if moved_back:
-            if machine.driver_state != self.driver_state:
-                # The accepted key belongs to the rejected host.
-                pin_known_hosts(held, self.key)
-            machine.driver_state, machine.url, machine.tls, machine.pending = self[1:5]
-        else:
-            machine.pending = PROVISION
-        # Another computer's changes left the record: find them again.
-        machine.revision = self.revision
-        held.write()
+def undo_edit(held: Held, edit: Edit, before: Machine, key: bytes) -> None:
+    """Restore the record, but not a location whose file was replaced. `key` is the pinned host key."""
+    machine = held.machine
+    paths = {option.name for option in driver_of(machine).options() if option.path}
+    moved_back = paths.isdisjoint(edit.options)
+    options = (before if moved_back else machine).spec.options
+    machine.spec = replace(before.spec, options=options, context=machine.context, jump=machine.jump)
+    if moved_back:
+        if machine.driver_state != before.driver_state:
+            # The accepted key belongs to the rejected host.
+            pin_known_hosts(held, key)
+        machine.driver_state, machine.url = before.driver_state, before.url
+        machine.tls, machine.pending = before.tls, before.pending
+    else:
+        machine.pending = PROVISION
+    # Another computer's changes left the record: find them again.
+    machine.revision = before.revision
+    held.write()
 
 
 def preview_provisioning(
@@ -129,4 +130,25 @@ def preview_provisioning(
     with logged_in(machine, console, replace(access, lasting=False), ssh=there.ssh) as session:
         root = root_runner(session, console, access)
         plan = setup.carry_out(DryRun(store, machine, console, root, there.url))
-        return replace(plan, found=(login_summary(session, root), *plan.found))
+        outcomes = plan.outcomes
+        if machine.phase is Phase.CREATING and there.ssh and there.ssh.copy_key:
+            outcomes = (*key_outcomes(session, public_key(there.ssh, access.credentials.passphrase)), *outcomes)
+        return replace(plan, found=(login_summary(session, root), *plan.found), outcomes=outcomes)
+
+
+def key_outcomes(session: SSHSession, line: str) -> list[Outcome]:
+    change = authorized_key_change(session, line)
+    return [Outcome(authorizing_title(change), changed=True, details=(f"add {line}",))] if change else []
+
+
+def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:
+    """Return the machine's key, else the first that SSH would try."""
+    from machinectl.ssh.keys.private_keys import public_line
+    from machinectl.ssh.ssh_settings import read_settings
+
+    if ssh.key:
+        return public_line(ssh.key, passphrase)
+    present = [path for path in read_settings(ssh).keys if os.path.exists(path)]
+    if not present:
+        raise MachineError("You have no SSH key to copy to the host", "Make one: ssh-keygen -t ed25519")
+    return public_line(present[0], passphrase)

@@ -167,8 +167,7 @@ def undo_on_host(held: Held, console: Console, purge: Purge, *, force: bool) -> 
     if not held.machine.changes:
         return
     from machinectl.hosts.connection.authorized_keys import remove_authorized_keys
-    from machinectl.hosts.connection.host_lock import lock_host
-    from machinectl.hosts.connection.login import logged_in, pin_session_key, root_runner
+    from machinectl.hosts.connection.login import lock_as_root, logged_in, pin_session_key
     from machinectl.hosts.lifecycle.host_run import RealRun
     from machinectl.hosts.lifecycle.purging import purge as undo
     from machinectl.ssh.ssh_errors import SSHError
@@ -178,8 +177,7 @@ def undo_on_host(held: Held, console: Console, purge: Purge, *, force: bool) -> 
         with logged_in(held.machine, console, access) as session:
             pin_session_key(held, session)
             if needs_root(held.machine):
-                root = root_runner(session, console, access)
-                lock_host(root, console, held.name, held.directory)
+                root = lock_as_root(held, console, access, session)
                 undo(RealRun(held, console, root), purge_engine=purge.engine, allowed=purge.allowed)
             remove_authorized_keys(held, console, session)
     except MachineError as exc:

@@ -66,8 +66,7 @@ def create(
 ) -> None:
     from machinectl.commands.create import create as command
     from machinectl.commands.create import plan_creation
-    from machinectl.hosts.lifecycle.creation import Creation
-    from machinectl.hosts.lifecycle.onboarding import Onboarding
+    from machinectl.hosts.lifecycle.creation import Creation, Onboarding
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.provision.target import Allowed
 
