@@ -109,12 +109,17 @@ def labels_hint(labels: Sequence[str]) -> str:
 
 def waiting(console: Console, name: str) -> Callable[[], None]:
     """Return a function that pauses for another machinectl, and says so once."""
+    return waiting_with_note(console, lambda: f'Waiting for another machinectl that is working on "{name}" …')
+
+
+def waiting_with_note(console: Console, note: Callable[[], str]) -> Callable[[], None]:
+    """Return a function that pauses, and shows `note` the first time."""
     said = False
 
     def wait() -> None:
         nonlocal said
         if not said:
-            console.note(f'Waiting for another machinectl that is working on "{name}" …')
+            console.note(note())
             said = True
         console.pause(LOCK_PAUSE)
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import read_file
-from machinectl.machines.selection import LOCK_PAUSE
+from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.store_directory import make_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from machinectl.console import Console
     from machinectl.machines.store import Store
@@ -27,26 +27,13 @@ def apply_locked(store: Store, console: Console) -> Iterator[None]:
     """Hold the `apply` lock, or say who does and wait."""
     make_directory(store, store.locks)
     path = os.path.join(store.locks, LOCK)
-    lock = Lock(path, waiting_for_another(console, path))
+    lock = Lock(path, waiting_with_note(console, lambda: f"Waiting for another apply{lock_holder(path)} …"))
     with lock:
         # A full disk must not break the lock.
         with suppress(OSError):
             os.ftruncate(lock.descriptor, 0)
             os.pwrite(lock.descriptor, str(os.getpid()).encode(), 0)
         yield
-
-
-def waiting_for_another(console: Console, path: str) -> Callable[[], None]:
-    said = False
-
-    def wait() -> None:
-        nonlocal said
-        if not said:
-            console.note(f"Waiting for another apply{lock_holder(path)} …")
-            said = True
-        console.pause(LOCK_PAUSE)
-
-    return wait
 
 
 def lock_holder(path: str) -> str:

@@ -20,7 +20,7 @@ from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.swarm import draining, leaving, membership
 from machinectl.hosts.swarm import managers as swarm
-from machinectl.hosts.swarm.managers import Quorum, manager_count_advice, no_manager_error
+from machinectl.hosts.swarm.managers import Quorum, no_manager_error
 from machinectl.hosts.swarm.membership import find_manager
 from machinectl.hosts.swarm_formation import swarm_join as joining
 from machinectl.hosts.swarm_formation.swarm_join import Joining, Leaving, address_of
@@ -421,7 +421,7 @@ def test_what_is_lost_if_one_more_manager_goes(managers: int, reachable: int, sp
 
 
 def test_an_odd_number_of_managers_is_advised() -> None:
-    assert [bool(manager_count_advice(count)) for count in range(1, 8)] == [
+    assert [bool(Quorum(count, count).advice) for count in range(1, 8)] == [
         False,
         True,
         False,

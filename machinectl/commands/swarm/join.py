@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
-from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, manager_count_advice
+from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager
 from machinectl.hosts.swarm.membership import TrustedSwarms, find_manager, update_recorded_node
 from machinectl.hosts.swarm_formation.swarm_roles import join_machines
 from machinectl.machines.selection import waiting
@@ -32,7 +32,7 @@ def swarm_join(
         raise UsageError(f'"{to}" cannot join itself', "machinectl swarm join <MANAGER> <NAME>")
     found = manager_to_join(store, console, to, [*(["--manager"] if role == MANAGER else []), *names])
     yield from join_machines(store, console, found, names, joining, role)
-    if role == MANAGER and (even := manager_count_advice(Quorum.of(swarm_api.nodes(found.endpoint)).managers)):
+    if role == MANAGER and (even := Quorum.of(swarm_api.nodes(found.endpoint)).advice):
         console.warn(even)
 
 

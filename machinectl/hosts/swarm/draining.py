@@ -15,7 +15,7 @@ from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, wait_until
 from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node
-from machinectl.machines.selection import LOCK_PAUSE
+from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.store.lock import Lock
 from machinectl.machines.swarm_members import on_records
 from machinectl.machines.swarm_node import MANAGER, WORKER, SwarmNode, on_record
@@ -43,57 +43,39 @@ BACK_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class DrainManager:
+    """A manager, and the node to drain as it lists it."""
+
     store: Store
     manager: Manager
-    node_id: str
-
-    @property
-    def node(self) -> Node | None:
-        return self.manager.node(self.node_id)
-
-    @property
-    def availability(self) -> str:
-        return self.node.availability if self.node else ""
-
-    @property
-    def manages(self) -> bool:
-        return self.node is not None and self.node.manages
+    node: Node
 
     @property
     def has_other_nodes(self) -> bool:
-        return any(node.takes_tasks for node in self.manager.nodes if node.id != self.node_id)
+        return any(node.takes_tasks for node in self.manager.nodes if node.id != self.node.id)
 
     def drain(self, console: Console, name: str) -> None:
         """Drain the node, and wait until its tasks have moved."""
         with console.step(draining_title(name)):
             before = self._call_manager(console, lambda there: swarm_api.count_starting(there.endpoint))
+
+            def is_empty(there: Manager) -> bool:
+                return (
+                    not swarm_api.count_tasks(there.endpoint, self.node.id) and swarm_api.count_starting(there.endpoint) <= before
+                )
+
             self.set_availability(console, DRAIN)
-            gone = wait_until(console, lambda: self._is_empty(console, before), MOVED_WITHIN)
+            gone = wait_until(console, lambda: self._call_manager(console, is_empty), MOVED_WITHIN)
         if not gone:
             console.warn(f'Not all tasks of "{name}" run elsewhere after {MOVED_WITHIN:.0f} s; continuing without them')
 
     def set_availability(self, console: Console, availability: str) -> None:
         """Set it through any manager that answers."""
         self._call_manager(
-            console, lambda there: swarm_api.update_node(there.endpoint, self.node_id, Availability=availability)
+            console, lambda there: swarm_api.update_node(there.endpoint, self.node.id, Availability=availability)
         )
-
-    def _is_empty(self, console: Console, before: int) -> bool:
-        def look(there: Manager) -> bool:
-            return (
-                not swarm_api.count_tasks(there.endpoint, self.node_id)
-                and swarm_api.count_starting(there.endpoint) <= before
-            )
-
-        return self._call_manager(console, look)
 
     def _call_manager(self, console: Console, do: Callable[[Manager], Result]) -> Result:
         return call_manager(self.store, self.manager.cluster, do, last=self.manager.machine.name, pause=console.pause)
-
-    @property
-    def is_back(self) -> bool:
-        node = self.node
-        return bool(node and node.state == "ready" and node.reachability in {"", "reachable"})
 
 
 def node_id_of(host: Facts) -> str:
@@ -114,9 +96,9 @@ def draining_title(name: str) -> str:
 def drain_preview(store: Store, machine: Machine, host: Facts) -> str:
     """Return which manager would drain a node, if any."""
     drainer = find_drain_manager(store, machine, node_id_of(host))
-    if drainer is None or drainer.availability == DRAIN:
+    if drainer is None or drainer.node.availability == DRAIN:
         return ""
-    return f'by "{drainer.manager.machine.name}"; {drainer.availability} again afterwards'
+    return f'by "{drainer.manager.machine.name}"; {drainer.node.availability} again afterwards'
 
 
 def find_drain_manager(store: Store, machine: Machine, node_id: str) -> DrainManager | None:
@@ -136,7 +118,7 @@ def find_manager_of_node(
         found = find_answering_manager(swarms.managers(cluster, last=machine.name), within)
         node = found.node(node_id) if isinstance(found, Manager) else None
         if isinstance(found, Manager) and node and swarms.is_node_of(machine, found, node):
-            return DrainManager(store, found, node_id)
+            return DrainManager(store, found, node)
     return None
 
 
@@ -153,7 +135,7 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
         return
     with swarm_locked(held, console, recorded_node(held, drainer)):
         # The node that held the lock may not be back yet.
-        wait_until(console, lambda: manager_may_restart(held, node_id), VOTES_WITHIN)
+        wait_until(console, lambda: has_drain_manager(held, node_id, keeps_quorum), VOTES_WITHIN)
         drainer = find_manager_of_node(held.store, held.machine, node_id)
         if drainer is None:
             raise MachineError(
@@ -170,23 +152,25 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
             restore_availability(held, console)
             raise
         restore_availability(held, console)
-        is_one_of_many = drainer.manages and drainer.manager.machine.name != held.name
-        if is_one_of_many and not wait_until(console, lambda: is_node_back(held, node_id), BACK_WITHIN):
+        is_one_of_many = drainer.node.manages and drainer.manager.machine.name != held.name
+        if is_one_of_many and not wait_until(
+            console, lambda: has_drain_manager(held, node_id, is_node_back), BACK_WITHIN
+        ):
             console.warn(
                 f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s\n'
                 f"See: machinectl swarm status {held.name}"
             )
 
 
-def manager_may_restart(held: Held, node_id: str) -> bool:
+def has_drain_manager(held: Held, node_id: str, check: Callable[[DrainManager], bool]) -> bool:
     drainer = find_manager_of_node(held.store, held.machine, node_id, 0)
-    return drainer is not None and keeps_quorum(drainer)
+    return drainer is not None and check(drainer)
 
 
 def keeps_quorum(drainer: DrainManager) -> bool:
     """Return whether the others keep a quorum, or waiting cannot help."""
     quorum = Quorum.of(drainer.manager.nodes)
-    is_vote = drainer.node is not None and drainer.node.reachability == "reachable"
+    is_vote = drainer.node.reachability == "reachable"
     return not is_vote or quorum.reachable == quorum.managers or quorum.spare > 0
 
 
@@ -205,17 +189,16 @@ def quorum_lost(name: str, drainer: DrainManager) -> MachineError:
     )
 
 
-def is_node_back(held: Held, node_id: str) -> bool:
-    drainer = find_manager_of_node(held.store, held.machine, node_id, 0)
-    return drainer is not None and drainer.is_back
+def is_node_back(drainer: DrainManager) -> bool:
+    return drainer.node.state == "ready" and drainer.node.reachability in {"", "reachable"}
 
 
 def drain_node(held: Held, console: Console, drainer: DrainManager) -> None:
     """Drain a node after recording its availability."""
     node = recorded_node(held, drainer)
-    if not node.before and drainer.availability == DRAIN:
+    if not node.before and drainer.node.availability == DRAIN:
         return
-    node.before = node.before or drainer.availability
+    node.before = node.before or drainer.node.availability
     save_node(held, node)
     drainer.drain(console, held.name)
 
@@ -223,10 +206,10 @@ def drain_node(held: Held, console: Console, drainer: DrainManager) -> None:
 def recorded_node(held: Held, drainer: DrainManager) -> SwarmNode:
     """Return the recorded node, else the listed one."""
     known = on_record(held.machine)
-    if known and known.node == drainer.node_id:
+    if known and known.node == drainer.node.id:
         return known
-    role = MANAGER if drainer.manages else WORKER
-    return SwarmNode(drainer.manager.swarm, drainer.manager.cluster, drainer.node_id, role)
+    role = MANAGER if drainer.node.manages else WORKER
+    return SwarmNode(drainer.manager.swarm, drainer.manager.cluster, drainer.node.id, role)
 
 
 def restore_availability(held: Held, console: Console) -> None:
@@ -246,7 +229,7 @@ def restore_availability(held: Held, console: Console) -> None:
 
 def set_former_availability(held: Held, console: Console, node: SwarmNode) -> None:
     # A restarted manager must find a leader first.
-    wait_until(console, lambda: is_node_back(held, node.node), BACK_WITHIN)
+    wait_until(console, lambda: has_drain_manager(held, node.node, is_node_back), BACK_WITHIN)
     drainer = find_manager_of_node(held.store, held.machine, node.node)
     if drainer is None:
         raise MachineError("no manager of its swarm answers")
@@ -256,16 +239,8 @@ def set_former_availability(held: Held, console: Console, node: SwarmNode) -> No
 @contextmanager
 def swarm_locked(held: Held, console: Console, node: SwarmNode) -> Iterator[None]:
     """Lock a swarm in this store: a drained node's tasks need other nodes."""
-    said = False
-
-    def wait() -> None:
-        nonlocal said
-        if not said:
-            console.note(f'"{held.name}" waits for another node of the swarm "{node.swarm}" to be back')
-            said = True
-        console.pause(LOCK_PAUSE)
-
+    note = f'"{held.name}" waits for another node of the swarm "{node.swarm}" to be back'
     # No machine's name begins with a dot. Hash the ID: it comes from an engine, and is part of a path.
     lock = hashlib.sha256(node.cluster.encode()).hexdigest()
-    with Lock(join(held.store.locks, f".swarm-{lock}"), wait):
+    with Lock(join(held.store.locks, f".swarm-{lock}"), waiting_with_note(console, lambda: note)):
         yield

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.machines.store import Held
 
-# Seconds for a demoted manager to become a worker.
+# Seconds until managers and engines agree on a node or role.
 HEARD_WITHIN = 30.0
 NOT_FOUND = 404
 
@@ -64,7 +64,8 @@ class SwarmDeparture:
         if other is None and node.membership != FORGOTTEN:
             self._leave_alone(held, console, node)
             return
-        if other is None or other.node(node.node) is None:
+        listed = other.node(node.node) if other else None
+        if other is None or listed is None:
             # Its swarm has forgotten it, or no manager answers: then a later run finishes.
             swarm_api.leave_swarm(endpoint_of(held.machine), force=True)
             if other:
@@ -72,23 +73,19 @@ class SwarmDeparture:
             else:
                 record_membership(held, node, LEAVING)
             return
-        listed = other.node(node.node)
-        manages = bool(listed and listed.manages)
-        if manages:
-            self._check_quorum(held, other, node)
+        if listed.manages:
+            self._check_quorum(held, Quorum.of(other.nodes), is_reachable=listed.reachability == "reachable")
         record_membership(held, node, LEAVING)
-        self._empty(held, console, draining.DrainManager(held.store, other, node.node), node)
-        if manages:
+        drainer = draining.DrainManager(held.store, other, listed)
+        if drainer.has_other_nodes:
+            with draining.swarm_locked(held, console, node):
+                draining.drain_node(held, console, drainer)
+        if listed.manages:
             self._demote(held, console, node)
         with console.step(f'Leaving the swarm "{node.swarm}": "{held.name}"'):
             swarm_api.leave_swarm(endpoint_of(held.machine), force=self.force)
         self._forget(held, console, node)
         save_node(held, None)
-
-    def _empty(self, held: Held, console: Console, drainer: draining.DrainManager, node: SwarmNode) -> None:
-        if drainer.has_other_nodes:
-            with draining.swarm_locked(held, console, node):
-                draining.drain_node(held, console, drainer)
 
     def _leave_alone(self, held: Held, console: Console, node: SwarmNode) -> None:
         """Leave without a manager's help; needs `force`."""
@@ -110,10 +107,8 @@ class SwarmDeparture:
         if node.node and node.role != MANAGER:
             console.warn(f'The managers still list "{name}": docker node rm {node.node}')
 
-    def _check_quorum(self, held: Held, other: Manager, node: SwarmNode) -> None:
-        quorum = Quorum.of(other.nodes)
-        own = other.node(node.node)
-        left = quorum.reachable - (own is not None and own.reachability == "reachable")
+    def _check_quorum(self, held: Held, quorum: Quorum, *, is_reachable: bool) -> None:
+        left = quorum.reachable - is_reachable
         needed = (quorum.managers - 1) // 2 + 1
         if left < needed and not self.force:
             raise MachineError(
@@ -127,10 +122,8 @@ class SwarmDeparture:
         with console.step(f'Demoting "{held.name}" to a worker'):
             demote_manager(held, console, node)
             where_it_is = endpoint_of(held.machine)
-            if (
-                not wait_until(console, lambda: not swarm_api.membership(where_it_is).manages, HEARD_WITHIN)
-                and not self.force
-            ):
+            is_worker = wait_until(console, lambda: not swarm_api.membership(where_it_is).manages, HEARD_WITHIN)
+            if not (is_worker or self.force):
                 raise MachineError(
                     f'"{held.name}" is still a manager {HEARD_WITHIN:.0f} s after it was demoted',
                     f"Try again, or leave anyway: machinectl swarm leave --force {held.name}",
@@ -170,7 +163,11 @@ class SwarmDeparture:
             try:
                 call_manager(held.store, node.cluster, remove, last=held.name, pause=console.pause)
             except MachineError as exc:
-                raise still_listed_error(held.name, exc.cause) from exc
+                raise MachineError(
+                    f'"{held.name}" has left its swarm, whose managers still list it: {exc.cause}',
+                    f"Finish that: machinectl swarm leave {held.name}; "
+                    f"or give up: machinectl swarm leave --force {held.name}",
+                ) from exc
 
 
 def finish_departure(held: Held, console: Console) -> None:
@@ -220,13 +217,6 @@ def another_manager(held: Held, node: SwarmNode) -> Manager | None:
     others = [each for each in TrustedSwarms(held.store).managers(node.cluster) if each[0].name != held.name]
     found = find_answering_manager(others)
     return found if isinstance(found, Manager) else None
-
-
-def still_listed_error(name: str, why: str) -> MachineError:
-    return MachineError(
-        f'"{name}" has left its swarm, whose managers still list it: {why}',
-        f"Finish that: machinectl swarm leave {name}; or give up: machinectl swarm leave --force {name}",
-    )
 
 
 def cannot_leave_alone(held: Held, node: SwarmNode) -> MachineError:

@@ -101,16 +101,10 @@ class Quorum:
 
     @property
     def advice(self) -> str:
-        return manager_count_advice(self.managers)
-
-
-def manager_count_advice(managers: int) -> str:
-    if managers % 2 == 0 and managers:
-        return (
-            f"{managers} managers tolerate no more failures than {managers - 1}: use an odd number, "
-            f"{managers - 1} or {managers + 1}"
-        )
-    return ""
+        fewer = self.managers - 1
+        if self.managers % 2 or not self.managers:
+            return ""
+        return f"{fewer + 1} managers tolerate no more failures than {fewer}: use an odd number, {fewer} or {fewer + 2}"
 
 
 def no_manager_error(swarm_name: str, asked: Sequence[str], why: str) -> MachineError:

@@ -251,12 +251,8 @@ def retry_during_election(
         try:
             return do()
         except retried as exc:
-            if not is_temporary_failure(exc) or time.monotonic() >= end:
+            is_refused = isinstance(exc, swarm_api.Refusal)
+            again = swarm_api.is_electing(exc.cause) if is_refused else exc.state in {State.TIMEOUT, State.STOPPED}
+            if not again or time.monotonic() >= end:
                 raise
         pause(PAUSE)
-
-
-def is_temporary_failure(why: EngineError) -> bool:
-    if isinstance(why, swarm_api.Refusal):
-        return swarm_api.is_electing(why.cause)
-    return why.state in {State.TIMEOUT, State.STOPPED}

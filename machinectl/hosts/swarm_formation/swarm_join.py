@@ -17,10 +17,10 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import logged_in_as_root
 from machinectl.hosts.connection.machine_driver import endpoints_of
-from machinectl.hosts.lifecycle.engine_restart import restore_live_restore
+from machinectl.hosts.lifecycle.engine_restart import not_restored, restore_live_restore
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.host_target import target_of
-from machinectl.hosts.swarm.leaving import SwarmDeparture
+from machinectl.hosts.swarm.leaving import HEARD_WITHIN, SwarmDeparture
 from machinectl.hosts.swarm.managers import Manager, wait_until
 from machinectl.hosts.swarm.membership import call_manager, retry_during_election, save_node, update_recorded_node
 from machinectl.machines.record import check_ready
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.facts.host_facts import Facts
-
-# Seconds until the managers list a new node or role.
-HEARD_WITHIN = 30.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ class Joining:
             return
         advertised = self.advertised or address_of(machine)
         for each in (to.machine, machine):
-            if not is_encrypted(each):
+            if each.url.startswith("tcp://") and not each.tls:
                 console.warn(f'"{each.name}" is reached without TLS: others can read the token for joining the swarm')
         with prepared_for_swarm(held, console, self.access, state):
             save_node(held, SwarmNode(to.swarm, to.cluster, "", role, membership=JOINING))
@@ -139,23 +136,14 @@ class Leaving:
         """Make a machine leave, and restore its live-restore."""
         if not SwarmDeparture(self.force).carry_out(held, console):
             console.note(f'"{held.name}" is in no swarm')
-        node = on_record(held.machine)
-        if node is None or node.membership != FORGOTTEN:
-            self._live_restore_back(held, console)
-
-    def _live_restore_back(self, held: Held, console: Console) -> None:
-        """Restore live-restore. A failure is a warning."""
-        ssh = ssh_of(held.machine)
-        if ssh is None or not live_restore.is_on_record(held.machine.changes):
+        node, ssh = on_record(held.machine), ssh_of(held.machine)
+        if (node and node.membership == FORGOTTEN) or not (ssh and live_restore.is_on_record(held.machine.changes)):
             return
         try:
             with logged_in_as_root(held, console, self.access, ssh=ssh) as root:
                 restore_live_restore(RealRun(held, console, root))
         except MachineError as exc:
-            console.warn(
-                f'The previous value of live-restore was not restored on the host of "{held.name}": {exc.cause}\n'
-                f"Restore it: machinectl provision {held.name}"
-            )
+            console.warn(not_restored(held.machine, exc.cause))
 
 
 def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:
@@ -176,10 +164,6 @@ def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, consol
             f'The engine of "{machine.name}" does not reach the managers at {", ".join(managers)}',
             f"Open port {swarm_api.PORT}/tcp on their hosts, and in firewalls between",
         ) from exc
-
-
-def is_encrypted(machine: Machine) -> bool:
-    return machine.tls or not machine.url.startswith("tcp://")
 
 
 def leave_old_swarm(held: Held, console: Console, node: SwarmNode, cluster: str) -> None:
@@ -264,19 +248,20 @@ def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role
 def prepared_for_swarm(held: Held, console: Console, access: Access, state: Membership) -> Iterator[None]:
     """Turn live-restore off, undone if the body fails; warn of closed ports."""
     ssh = ssh_of(held.machine)
-    if ssh is None:
-        if state.live_restore:
-            raise live_restore_without_ssh(held.machine)
-        yield
-        return
+    if ssh is None and state.live_restore:
+        raise MachineError(
+            f'The engine of "{held.name}" has live-restore, which Swarm refuses, and no SSH is known to turn it off',
+            'On its host, set "live-restore": false in /etc/docker/daemon.json; systemctl reload docker; then try '
+            "again",
+        )
     with ExitStack() as way:
+        root = None
         try:
-            root = way.enter_context(logged_in_as_root(held, console, access, ssh=ssh))
+            root = way.enter_context(logged_in_as_root(held, console, access, ssh=ssh)) if ssh else None
         except MachineError as exc:
             if state.live_restore:
                 raise
             console.warn(f'The firewall of the host of "{held.name}" was not checked: {exc.cause}')
-            root = None
         if root is None:
             yield
             return
@@ -315,13 +300,6 @@ def ssh_of(machine: Machine) -> SSHEndpoint | None:
         return endpoints_of(machine).ssh
     except MachineError:
         return None
-
-
-def live_restore_without_ssh(machine: Machine) -> MachineError:
-    return MachineError(
-        f'The engine of "{machine.name}" has live-restore, which Swarm refuses, and no SSH is known to turn it off',
-        'On its host, set "live-restore": false in /etc/docker/daemon.json; systemctl reload docker; then try again',
-    )
 
 
 def address_of(machine: Machine) -> str:

@@ -11,7 +11,7 @@ from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import probe_in_parallel
 from machinectl.hosts.parallel.workers import work_on_each
-from machinectl.hosts.swarm.managers import Manager, find_answering_manager, manager_count_advice
+from machinectl.hosts.swarm.managers import Manager, find_answering_manager
 from machinectl.hosts.swarm.membership import TrustedSwarms, update_recorded_node
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import MANAGER, WORKER, node_of, on_record
@@ -73,10 +73,6 @@ class Roles:
         everyone = {**self.others, **self.roles}
         return [name for name, role in everyone.items() if role == MANAGER]
 
-    @property
-    def advice(self) -> str:
-        return manager_count_advice(len(self.managers))
-
     def differing(self, store: Store) -> dict[str, str]:
         """Return the recorded roles that differ, "" for no node."""
         there = {name: node_of(store.read(name)) if store.exists(name) else None for name in self.roles}
@@ -99,27 +95,7 @@ class Roles:
         self.check()
         if not self.roles:
             return
-        yield from self._formed(store, console, joining, memberships(store, [*self.roles, *self.others]))
-
-    def _check_readable(self) -> None:
-        if self.unreadable:
-            first, *more = sorted(self.unreadable, key=natural)
-            raise MachineError(
-                f"No manager is known, and the record of {', '.join([first, *more])} cannot be read: it may be one",
-                f"See what is wrong with it: machinectl status {first}",
-            )
-
-    def _check_not_silent(self, store: Store, found: dict[str, Membership]) -> None:
-        """Raise MachineError if a recorded node does not answer: its swarm may exist."""
-        everyone = [*self.roles, *self.others]
-        silent = [name for name in everyone if name not in found and on_record(store.read(name))]
-        if silent:
-            raise MachineError(
-                f"{', '.join(silent)}: in a swarm by record, but no answer from its engine",
-                f"Find out why: machinectl doctor {silent[0]}",
-            )
-
-    def _formed(self, store: Store, console: Console, joining: Joining, found: dict[str, Membership]) -> Results:
+        found = memberships(store, [*self.roles, *self.others])
         to = existing_manager(store, self, found)
         done = set()
         if to is None:
@@ -144,6 +120,24 @@ class Roles:
             yield from join_machines(store, console, to, (name for name in wanted if name not in right), joining, role)
             # A manager needs another one to demote it.
             to = manager_at(store, self.managers) if role == MANAGER else to
+
+    def _check_readable(self) -> None:
+        if self.unreadable:
+            first, *more = sorted(self.unreadable, key=natural)
+            raise MachineError(
+                f"No manager is known, and the record of {', '.join([first, *more])} cannot be read: it may be one",
+                f"See what is wrong with it: machinectl status {first}",
+            )
+
+    def _check_not_silent(self, store: Store, found: dict[str, Membership]) -> None:
+        """Raise MachineError if a recorded node does not answer: its swarm may exist."""
+        everyone = [*self.roles, *self.others]
+        silent = [name for name in everyone if name not in found and on_record(store.read(name))]
+        if silent:
+            raise MachineError(
+                f"{', '.join(silent)}: in a swarm by record, but no answer from its engine",
+                f"Find out why: machinectl doctor {silent[0]}",
+            )
 
 
 def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
