@@ -12,7 +12,7 @@ from machinectl.hosts.certificates.pending import probe_any_set
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from machinectl.console import Console
@@ -37,39 +37,30 @@ TASK = "com.docker.swarm.task.id"
 
 
 def running_containers(machine: Machine) -> Containers:
-    told = list_containers(machine)
-    return None if told is None else by_id(each for each in told if is_up(each))
+    return list_containers(machine, is_up)
 
 
 def stopped_containers(machine: Machine) -> Containers:
     """Return the containers that do not run, except finished jobs."""
-    told = list_containers(machine)
-    return None if told is None else by_id(each for each in told if not (is_up(each) or is_done(each)))
-
-
-def list_containers(machine: Machine) -> list[dict[str, Any]] | None:
-    """Return all containers except Swarm tasks; None if the engine does not answer."""
-    found, _ = probe_any_set(machine, Deadline(ANSWERS_WITHIN), QUESTION)
-    if found.state is not State.RUNNING:
-        return None
-    return [each for each in found.told if isinstance(each, dict) and not is_task(each)]
-
-
-def by_id(told: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    return {str(each.get("Id")): name_of(each) for each in told}
+    return list_containers(machine, lambda each: not (is_up(each) or str(each.get("Status")).startswith(DONE)))
 
 
 def is_up(container: Mapping[str, Any]) -> bool:
     return str(container.get("State")) in UP
 
 
-def is_done(container: Mapping[str, Any]) -> bool:
-    return str(container.get("Status")).startswith(DONE)
-
-
 def is_task(container: Mapping[str, Any]) -> bool:
     labels = container.get("Labels")
     return isinstance(labels, dict) and TASK in labels
+
+
+def list_containers(machine: Machine, is_wanted: Callable[[Mapping[str, Any]], bool]) -> Containers:
+    """Return containers except Swarm tasks; None if the engine does not answer."""
+    found, _ = probe_any_set(machine, Deadline(ANSWERS_WITHIN), QUESTION)
+    if found.state is not State.RUNNING:
+        return None
+    listed = [each for each in found.told if isinstance(each, dict) and not is_task(each)]
+    return {str(each.get("Id")): name_of(each) for each in listed if is_wanted(each)}
 
 
 def name_of(container: Mapping[str, Any]) -> str:
@@ -89,23 +80,20 @@ def wait_for_containers(
     """Wait until the engine answers, and no container in `before` is down. Raises MachineError."""
     with console.step("Waiting for the engine and its containers"):
         end = time.monotonic() + within
-        while (missing := lost_containers(before, now := ask(machine))) or now is None:
+        while True:
+            now = ask(machine)
+            missing = sorted(name for container, name in (before or {}).items() if container in (now or {}))
+            if now is not None and not missing:
+                return
             if time.monotonic() >= end:
-                raise containers_gone_error(machine, missing, answers=now is not None)
+                break
             console.pause(PAUSE)
-
-
-def lost_containers(before: Containers, stopped_containers: Containers) -> list[str]:
-    return sorted(name for container, name in (before or {}).items() if container in (stopped_containers or {}))
-
-
-def containers_gone_error(machine: Machine, missing: list[str], *, answers: bool) -> MachineError:
-    if not answers:
-        return MachineError(
+    if now is None:
+        raise MachineError(
             f'The engine of "{machine.name}" does not answer after its restart',
             f"Find out why: machinectl doctor {machine.name}",
         )
-    return MachineError(
+    raise MachineError(
         f"The engine restarted, but these containers do not run again: {', '.join(missing)}",
         f"See why: machinectl ps -a {machine.name}",
     )

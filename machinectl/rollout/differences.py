@@ -117,7 +117,7 @@ def driver_differences(host: FleetHost, machine: Machine) -> Iterator[Difference
         old, new = known.get(option.name, option.default), host.spec.options.get(option.name, option.default)
         if option.name == URL and machine.url:
             old, new = full_url(machine.url, None), full_url(str(new), host.spec.tls)
-        if not (are_same(old, new) or (option.path and are_same_file(old, new))):
+        if not are_same(old, new, is_path=option.path):
             old_text, new_text = (str(without_secret_of(option.name, as_text(value))) for value in (old, new))
             yield Difference(option.name, old_text, new_text)
 
@@ -138,19 +138,16 @@ def full_url(url: str, tls: bool | None) -> str:
         return url
 
 
-def are_same_file(old: OptionValue, new: OptionValue) -> bool:
-    """Compare two paths; if the old one is relative, only the file names."""
-    if not (old and new and isinstance(old, str) and isinstance(new, str)):
-        return False
-    before, after = (os.path.normpath(os.path.expanduser(path)) for path in (old, new))
-    return before == after if os.path.isabs(before) else os.path.basename(before) == os.path.basename(after)
-
-
-def are_same(old: OptionValue, new: OptionValue) -> bool:
-    """Compare values, with ~ expanded."""
-    return old == new or (
-        isinstance(old, str) and isinstance(new, str) and os.path.expanduser(old) == os.path.expanduser(new)
-    )
+def are_same(old: OptionValue, new: OptionValue, *, is_path: bool) -> bool:
+    """Compare values, with ~ expanded; of two paths only the file names if the old one is relative."""
+    if not (isinstance(old, str) and isinstance(new, str)):
+        return old == new
+    before, after = os.path.expanduser(old), os.path.expanduser(new)
+    if is_path and before and after:
+        before, after = os.path.normpath(before), os.path.normpath(after)
+        if not os.path.isabs(before):
+            before, after = os.path.basename(before), os.path.basename(after)
+    return before == after
 
 
 def wants_tls(host: FleetHost, machine: Machine) -> bool:

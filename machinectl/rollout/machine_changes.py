@@ -43,8 +43,8 @@ def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Out
     if step.host is None:
         purge = run.options.purge
         return undo_plan(run.store, run.store.read(name), console, purge) if purge else []
-    machine = ready_machine(run, name)
-    if machine is None:
+    machine = run.store.read(name) if run.store.exists(name) else None
+    if machine is None or machine.phase is not Phase.READY:
         found = creation_of(run, name).plan(run.store, console)
     else:
         edit = edit_of(step.host, machine, {each.key for each in step.differences})
@@ -62,11 +62,6 @@ def has_host_work(run: ApplyRun, name: str) -> bool:
     if not host.spec.provision or (gate and not run.store.exists(gate)):
         return False
     return machine is None or machine.phase is not Phase.READY or bool(machine.changes) or not machine.provision
-
-
-def ready_machine(run: ApplyRun, name: str) -> Machine | None:
-    machine = run.store.read(name) if run.store.exists(name) else None
-    return machine if machine and machine.phase is Phase.READY else None
 
 
 def create_machine(run: ApplyRun, name: str, console: Console) -> None:

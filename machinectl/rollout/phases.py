@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     # Yields the machines whose last phase it was.
     Phase = Callable[[ApplyRun, Console], Iterable[Result]]
 
+# Names in a question or an error.
+MOST_NAMED = 10
+
 
 def has_work(run: ApplyRun) -> bool:
     pruned = run.options.prune and run.gone()
@@ -56,10 +59,6 @@ def interrupted_result(run: ApplyRun, name: str) -> Result:
     if action in WORK or waits_for_look or name in run.to_remove:
         return Result(name, Did.NOT_BEGUN, reason="interrupted")
     return Result(name, UNTOUCHED[action])
-
-
-# Names in a question or an error.
-MOST_NAMED = 10
 
 
 def ask_about_takeover(run: ApplyRun, console: Console) -> Iterator[Result]:
@@ -122,8 +121,17 @@ def ask_about_removal(run: ApplyRun, console: Console) -> Sequence[Result]:
 
 def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:
     """Remove machines before their jump hosts: undoing them needs those."""
+    if not run.to_remove:
+        return
+    from machinectl.hosts.swarm.membership import machines_needed_for_quorum
+
     jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
-    staying = {**in_a_loop(jumps), **needed_by_swarms(run)}
+    # In a loop, none can go first.
+    staying = {
+        name: MachineError(loop_text(loop), f"Break the loop: machinectl set --ssh-jump none {name}")
+        for loop in loops(jumps)
+        for name in loop
+    } | machines_needed_for_quorum(run.store, run.to_remove)
     for name, why in staying.items():
         run.did[name] = Did.FAILED
         yield Result(name, Did.FAILED, why)
@@ -131,23 +139,6 @@ def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:
     turns = RolloutOrder(names, {jump: [name for name in names if jumps[name] == jump] for jump in names})
     left = not_begun(turns, '"{other}" is reached through "{name}", and was not removed')
     yield from chain(run.at_once(console, names, partial(machine_changes.remove_from_fleet, run), turns), left)
-
-
-def in_a_loop(jumps: dict[str, str]) -> dict[str, MachineError]:
-    """Return the machines in jump host loops: none can go first."""
-    return {
-        name: MachineError(loop_text(loop), f"Break the loop: machinectl set --ssh-jump none {name}")
-        for loop in loops(jumps)
-        for name in loop
-    }
-
-
-def needed_by_swarms(run: ApplyRun) -> dict[str, MachineError]:
-    if not run.to_remove:
-        return {}
-    from machinectl.hosts.swarm.membership import machines_needed_for_quorum
-
-    return machines_needed_for_quorum(run.store, run.to_remove)
 
 
 PHASES: Sequence[tuple[str, Phase]] = (

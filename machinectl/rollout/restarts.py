@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.hosts.parallel.rollout_order import RolloutOrder
 from machinectl.hosts.parallel.workers import locked_machine
@@ -15,6 +14,7 @@ from machinectl.machines.selection import waiting
 from machinectl.provision.decision import InUse
 from machinectl.rollout import machine_changes
 from machinectl.rollout.apply_run import WORK
+from machinectl.rollout.differences import options_of
 from machinectl.rollout.plan_steps import Action, Did, Result
 from machinectl.rollout.swarm_phase import except_joining
 
@@ -65,9 +65,7 @@ def may_restart(run: ApplyRun, name: str) -> bool:
     step, machine = run.steps[name], run.machines.get(name)
     if machine is None or machine.phase is not Phase.READY:
         return False
-    options = {option.name for option in load(machine.driver).options()}
-    moved = any(each.key in options for each in step.differences)
-    unknown = step.action is Action.RESUME or moved or run.options.refresh
+    unknown = step.action is Action.RESUME or run.options.refresh or changes_driver_options(run, name)
     return step.restarts or (unknown and bool(machine.changes))
 
 
@@ -79,14 +77,13 @@ def can_be_reached_before(run: ApplyRun, name: str) -> bool:
     way = [name]
     while (jump := machine_of(run.machines[way[-1]].jump)) and jump in run.machines and jump not in way:
         way.append(jump)
-    return not any(changes_way_in(run, each) for each in way)
+    return not any(changes_driver_options(run, each, "ssh-jump") for each in way if each in run.steps)
 
 
-def changes_way_in(run: ApplyRun, name: str) -> bool:
-    if name not in run.steps:
-        return False
-    of_driver = {option.name for option in load(run.machines[name].driver).options()}
-    return any(each.key in of_driver or each.key == "ssh-jump" for each in run.steps[name].differences)
+def changes_driver_options(run: ApplyRun, name: str, *others: str) -> bool:
+    """Return whether an option of the driver, or one of `others`, differs."""
+    keys = {option.name for option in options_of(run.machines[name].driver)}.union(others)
+    return any(each.key in keys for each in run.steps[name].differences)
 
 
 def work_in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
@@ -124,9 +121,10 @@ def work_in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
                 yield from (Result(name, Did.NOT_BEGUN, reason=STOPPED) for name in left)
                 return
     finally:
-        for name in run.in_use:
-            if name not in run.touched:
-                forget_unchanged(run, name, console)
+        for name in run.in_use.keys() - run.touched:
+            with run.store.writing(name, waiting(console, name)) as held:
+                if not held.machine.changes and not held.machine.made:
+                    held.remove()
 
 
 def create_or_change(run: ApplyRun, name: str, console: Console) -> Did:
@@ -150,9 +148,3 @@ def not_begun(turns: RolloutOrder, why: str) -> Iterator[Result]:
         yield Result(name, Did.NOT_BEGUN, MachineError(why.format(name=name, other=other)))
     for name in turns.stopped:
         yield Result(name, Did.NOT_BEGUN, reason=STOPPED)
-
-
-def forget_unchanged(run: ApplyRun, name: str, console: Console) -> None:
-    with run.store.writing(name, waiting(console, name)) as held:
-        if not held.machine.changes and not held.machine.made:
-            held.remove()
