@@ -11,7 +11,6 @@ from machinectl.hosts.lifecycle.removal import (
     is_changed,
     known_machine,
     remove_machine,
-    undo_plan,
     warn_of_swarm,
 )
 from machinectl.hosts.parallel.workers import run_at_once
@@ -89,10 +88,11 @@ def plan_removal(
     def one(name: str, console: Console) -> HostPlan:
         from machinectl.host_changes import PackageInstalled, of_kind
         from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+        from machinectl.hosts.lifecycle.purging import preview_purge
 
         machine = known_machine(store, name, removed=bool(purge or forget))
         check_not_jump_host(store, console, name, set(others.get(name, ())).difference(names), force=False)
-        outcomes = undo_plan(store, machine, console, purge) if purge and machine.changes else []
+        outcomes = preview_purge(store, machine, console, purge) if purge and machine.changes else []
         if machine.made:
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
         forgotten = "the certificates here and what is known of the host"

@@ -37,12 +37,12 @@ SETTINGS = frozenset({"labels", *(option.flag.removeprefix("--") for option in E
 def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
     """Return what `apply` would change on a host. Raises MachineError."""
     from machinectl.hosts.lifecycle.provisioning import preview_provisioning
-    from machinectl.hosts.lifecycle.removal import undo_plan
+    from machinectl.hosts.lifecycle.purging import preview_purge
 
     step = run.steps[name]
     if step.host is None:
         purge = run.options.purge
-        return undo_plan(run.store, run.store.read(name), console, purge) if purge else []
+        return preview_purge(run.store, run.store.read(name), console, purge) if purge else []
     machine = run.store.read(name) if run.store.exists(name) else None
     if machine is None or machine.phase is not Phase.READY:
         found = creation_of(run, name).plan(run.store, console)

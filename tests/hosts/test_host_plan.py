@@ -13,7 +13,7 @@ from machinectl.hosts.lifecycle.engine_restart import World, restarting
 from machinectl.hosts.lifecycle.host_plan import config_diff, host_summary
 from machinectl.hosts.lifecycle.host_run import DryRun
 from machinectl.hosts.lifecycle.host_target import target_of
-from machinectl.hosts.lifecycle.purging import purge
+from machinectl.hosts.lifecycle.purging import undo_changes
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import Decision, not_applied
@@ -80,7 +80,7 @@ def test_a_dry_run_of_undoing_changes_nothing_and_shows_daemon_json(store: Store
     machine = Machine("orion", "generic", url="tcp://192.0.2.1:2376", tls=True, directory=store.directory("orion"))
     ours = recorded("provisioned").files["/etc/docker/daemon.json"].content
     machine.changes = before = (ConfigMerged("/etc/docker/daemon.json", None, "644", json.loads(ours), ""),)
-    [removing, *_] = purge(DryRun(store, machine, Quiet(), host))
+    [removing, *_] = undo_changes(DryRun(store, machine, Quiet(), host))
     assert removing.title.startswith("Removing our configuration from the engine")
     assert '-    "tlsverify": true,' in removing.details
     assert (host.jobs, store.names(), machine.changes) == ([], [], before)

@@ -18,7 +18,7 @@ from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.hosts.lifecycle.engine_restart import World, until_it_answers
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.hosts.lifecycle.purging import purge
+from machinectl.hosts.lifecycle.purging import undo_changes
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.hosts.swarm import draining
 from machinectl.machines.engine_options import EngineOptions
@@ -279,7 +279,7 @@ def test_what_is_not_undone_stays_on_record(store: Store) -> None:
     strange = (UnknownChange({"kind": "sysctl", "path": "net.ipv4.ip_forward"}), PortOpened("ufw", "2376", "reboot"))
     with store.writing("orion") as held:
         held.machine.changes = (CaTrusted("ab" * 32), *strange)
-        assert purge(RealRun(held, Quiet(), RecordedHost("docker"))) == []
+        assert undo_changes(RealRun(held, Quiet(), RecordedHost("docker"))) == []
     assert store.read("orion").changes == strange
 
 

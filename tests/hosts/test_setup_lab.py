@@ -16,7 +16,7 @@ from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import PackageInstalled
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.hosts.lifecycle.purging import purge
+from machinectl.hosts.lifecycle.purging import undo_changes
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -93,7 +93,7 @@ class Bench:
     def purge(self, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
         with self.store.writing("orion") as held, self.root() as root:
             self.machine = held.machine
-            return purge(RealRun(held, self.log, root), purge_engine=purge_engine, allowed=allowed)
+            return undo_changes(RealRun(held, self.log, root), purge_engine=purge_engine, allowed=allowed)
 
     @property
     def is_up(self) -> bool:

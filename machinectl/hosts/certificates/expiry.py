@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Owners need time to find a maintenance window: the engine restarts for a new certificate.
 WARN_DAYS = 30
+KEY_FILES = {"ca.pem": "ca-key.pem", "cert.pem": "key.pem", "server.pem": "server-key.pem"}
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,11 @@ def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) ->
 
 
 def certificate_rows(machine: str, directory: str, now: datetime) -> Iterator[CertificateRow]:
-    for file in ("ca.pem", "cert.pem", "server.pem"):
+    for file, key_file in KEY_FILES.items():
         path = os.path.join(directory, file)
         if not os.path.lexists(path):
-            if os.path.lexists(os.path.join(directory, key_file_of(file))):
-                yield CertificateRow(machine, file, warning=f"missing, though {key_file_of(file)} is there")
+            if os.path.lexists(os.path.join(directory, key_file)):
+                yield CertificateRow(machine, file, warning=f"missing, though {key_file} is there")
             continue
         try:
             described = certs.describe_all(read_regular_file(path), file=file)
@@ -88,10 +89,6 @@ def certificate_rows(machine: str, directory: str, now: datetime) -> Iterator[Ce
             )
 
 
-def key_file_of(file: str) -> str:
-    return {"ca.pem": "ca-key.pem", "cert.pem": "key.pem", "server.pem": "server-key.pem"}[file]
-
-
 def certificate_warning(directory: str, file: str, description: certs.Description, now: datetime) -> str:
     days = description.days_left(now)
     if days < 0:
@@ -104,7 +101,7 @@ def certificate_warning(directory: str, file: str, description: certs.Descriptio
 
 def certificate_mismatch(directory: str, file: str, now: datetime) -> str:
     """Return why it does not match its key or CA, or ""."""
-    ca, cert, key = (os.path.join(directory, each) for each in ("ca.pem", file, key_file_of(file)))
+    ca, cert, key = (os.path.join(directory, each) for each in ("ca.pem", file, KEY_FILES[file]))
     missing = [os.path.basename(each) for each in (ca, key) if not os.path.lexists(each)]
     # Keeping the CA's key elsewhere is good practice.
     if file == "ca.pem" and missing:
@@ -114,10 +111,9 @@ def certificate_mismatch(directory: str, file: str, now: datetime) -> str:
     try:
         if file == "ca.pem":
             certs.ca_pair(read_regular_file(ca), read_regular_file(key), now=now)
-        elif file == "cert.pem":
-            certs.client_bundle(read_regular_file(ca), read_regular_file(cert), read_regular_file(key), now=now)
         else:
-            certs.server_bundle(read_regular_file(ca), read_regular_file(cert), read_regular_file(key), now=now)
+            check = certs.client_bundle if file == "cert.pem" else certs.server_bundle
+            check(read_regular_file(ca), read_regular_file(cert), read_regular_file(key), now=now)
     except MachineError as exc:
         return exc.cause
     return ""

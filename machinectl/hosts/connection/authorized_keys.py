@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def authorized_key_change(runner: Runner, public_key: str) -> KeyAuthorized | None:
-    """Return None if the public key is already authorized."""
+    """Return None if the key is already authorized."""
     from machinectl.ssh.authorized_keys_file import place_of_key
 
     made, path = place_of_key(runner, public_key)

@@ -48,10 +48,7 @@ class Access:
 
     def for_one_host(self) -> Access:
         """Copy for one host: others must not get a password typed for it."""
-        given = self.credentials
-        own = Credentials(password=given.password, passphrase=given.passphrase, sudo_password=given.sudo_password)
-        own.passphrases = given.passphrases
-        return replace(self, credentials=own)
+        return self.with_files()
 
     def with_files(
         self,
@@ -63,15 +60,18 @@ class Access:
         strict: bool = False,
     ) -> Access:
         """Add one host's secrets. Raises MachineError if a file has none."""
-        own = self.for_one_host()
-        credentials = own.credentials
-        if passphrase_file:
-            credentials.passphrase = read_secret(passphrase_file, "--ssh-passphrase-file")
-        if password_file:
-            credentials.password = read_secret(password_file, "--ssh-password-file")
-        if sudo_password_file:
-            credentials.sudo_password = read_secret(sudo_password_file, "--sudo-password-file")
-        return replace(own, host_key=host_key or self.host_key, strict=strict or self.strict)
+
+        def secret(file: str, flag: str, given: str | None) -> str | None:
+            return read_secret(file, flag) if file else given
+
+        given = self.credentials
+        own = Credentials(
+            password=secret(password_file, "--ssh-password-file", given.password),
+            passphrase=secret(passphrase_file, "--ssh-passphrase-file", given.passphrase),
+            sudo_password=secret(sudo_password_file, "--sudo-password-file", given.sudo_password),
+        )
+        own.passphrases = given.passphrases
+        return replace(self, credentials=own, host_key=host_key or self.host_key, strict=strict or self.strict)
 
 
 def pinned_known_hosts(machine: Machine) -> bytes:
@@ -116,7 +116,10 @@ def logged_in(
             except SSHError as exc:
                 if machine.phase is Phase.READY:
                     exc.hint = with_set_commands(exc.hint, machine)
-                    off = first_jump_machine(ssh) if ssh.jump else machine.name
+                    off, hop = machine.name, ssh.jump
+                    while hop:
+                        # "" if the first jump host is no machine.
+                        off, hop = hop.machine, hop.endpoint.jump
                     if off and isinstance(exc, Unreachable):
                         exc.hint += f"\nIf it is off: machinectl start {off}"
                 raise
@@ -134,14 +137,6 @@ def with_set_commands(hint: str, machine: Machine) -> str:
     if key := flag_of_set(machine, "ssh-key"):
         hint = hint.replace(ANOTHER_KEY, f"machinectl set {key} <PATH> {machine.name}")
     return hint
-
-
-def first_jump_machine(ssh: SSHEndpoint) -> str:
-    """Return "" if the first jump host is no machine."""
-    name = ""
-    while ssh.jump:
-        name, ssh = ssh.jump.machine, ssh.jump.endpoint
-    return name
 
 
 def pin_accepted_key(store: Store, console: Console, machine: Machine, session: SSHSession) -> None:

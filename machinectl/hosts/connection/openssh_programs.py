@@ -59,7 +59,10 @@ def machine_host_block(machine: Machine) -> str:
     """Raise MachineError without SSH."""
     endpoint = ssh_endpoint(machine)
     known_hosts = checked_known_hosts(machine, endpoint)
-    return host_block(machine.name, endpoint, known_hosts=known_hosts, also=also_known_as(machine))
+    # Docker's ssh needs the host of an ssh:// URL behind a jump host as an alias.
+    is_over_jump = machine.jump and machine.url.startswith("ssh://")
+    alias = engine_url.parse_url(machine.url).host if is_over_jump else ""
+    return host_block(machine.name, endpoint, known_hosts=known_hosts, also=alias if PLAIN.fullmatch(alias) else "")
 
 
 def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
@@ -76,14 +79,6 @@ def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
         if file and os.path.exists(file):
             read_regular_file(file)
     return known_hosts
-
-
-def also_known_as(machine: Machine) -> str:
-    """Return the host of an ssh:// URL behind a jump host: docker's ssh needs it as an alias."""
-    if not (machine.jump and machine.url.startswith("ssh://")):
-        return ""
-    host = engine_url.parse_url(machine.url).host
-    return host if PLAIN.fullmatch(host) else ""
 
 
 @contextmanager

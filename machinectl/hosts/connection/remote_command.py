@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
     from machinectl.hosts.connection.login import Access
-    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.process_streams import Input, StopEvent, WriteOutput
     from machinectl.ssh.runner import StreamingRunner
@@ -44,7 +43,9 @@ def run_remote_script(
     """Return the exit status, or None if stopped before the start. Pins an unknown host key."""
     machine = store.read(name)
     endpoint = ssh_endpoint(machine)
-    if known_hosts := known_hosts_for_openssh(machine, endpoint, access, order):
+    # OpenSSH needs a pinned host key, and cannot take passwords.
+    by_own = order.native or order.sudo or access.is_told or access.trace or not shutil.which("ssh")
+    if not by_own and (known_hosts := checked_known_hosts(machine, endpoint)):
         try:
             control = order.connections.path(machine.directory, endpoint, known_hosts)
             return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, control=control)
@@ -66,13 +67,6 @@ def run_remote_script(
     runner, connection = begun
     with connection:
         return runner.follow(order.script, say, over, input=order.input)
-
-
-def known_hosts_for_openssh(machine: Machine, endpoint: SSHEndpoint, access: Access, order: RemoteScript) -> str:
-    """Return "" if OpenSSH cannot be used: it needs a pinned host key and cannot take passwords."""
-    if order.native or order.sudo or access.is_told or access.trace or not shutil.which("ssh"):
-        return ""
-    return checked_known_hosts(machine, endpoint)
 
 
 def raise_if_unreachable(endpoint: SSHEndpoint, failure: NotStarted) -> None:

@@ -82,7 +82,9 @@ class NetworkScan:
         return self._sweep.no_way
 
     def hosts(self) -> list[FoundHost]:
-        return [self._found[address] for address in sorted(self._found, key=address_sort_key)]
+        return sorted(
+            self._found.values(), key=lambda host: ipaddress.get_mixed_type_key(ipaddress.ip_address(host.address))
+        )
 
     def run(self) -> None:
         """Raise MachineError if no socket can be opened."""
@@ -179,8 +181,3 @@ def canonical_address(address: str) -> str:
         return str(ipaddress.ip_address(address))
     except ValueError:
         return address
-
-
-def address_sort_key(address: str) -> tuple[int, int]:
-    found = ipaddress.ip_address(address)
-    return found.version, int(found)

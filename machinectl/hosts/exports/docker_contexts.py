@@ -79,7 +79,8 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
     except ContextError as exc:
         step = SyncStep.RENAME if machine.context else SyncStep.NONE
         return ContextStatus(name, step, why=exc.cause, hint=replace_hint(name))
-    ours = found is not None and is_machine_context(found, context_mark(store, name), adopting=adopting)
+    mark = context_mark(store, name)
+    ours = found is not None and (found.mark == mark or bool(adopting and found.mark and is_gone(found.mark)))
     if not machine.context:
         step = SyncStep.REMOVE if ours else SyncStep.NONE
         return ContextStatus(name, step, ours, "not wanted (--no-context)", f"Add it: machinectl set --context {name}")
@@ -96,7 +97,7 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
     except MachineError as exc:
         hint = f"Add them: machinectl certs import {name} <DIR>"
         return ContextStatus(name, SyncStep.LEAVE, ours, f"the machine lacks certificates: {exc.cause}", hint)
-    wanted = (found or Context(name)).pointed(context_mark(store, name), machine.url, files)
+    wanted = (found or Context(name)).pointed(mark, machine.url, files)
     if found == wanted:
         return ContextStatus(name, SyncStep.NONE, ours, wanted=wanted)
     return ContextStatus(name, SyncStep.WRITE, ours, context_difference(found, wanted), SYNC_HINT, wanted)
@@ -110,10 +111,6 @@ def client_files(machine: Machine) -> dict[str, bytes]:
 
 def replace_hint(name: str) -> str:
     return f"Replace it with ours: docker context rm {name} && machinectl context sync"
-
-
-def is_machine_context(context: Context, mark: Mark, *, adopting: bool) -> bool:
-    return context.mark == mark or bool(adopting and context.mark and is_gone(context.mark))
 
 
 def is_gone(mark: Mark) -> bool:
@@ -158,8 +155,9 @@ def context_statuses(docker: Contexts, store: Store, *, adopting: bool = False) 
             yield context_status(docker, store, store.read(name), adopting=adopting)
         except MachineError as exc:
             yield ContextStatus(name, SyncStep.LEAVE, has_own_context(docker, store, name), exc.cause, exc.hint)
-    for name in orphaned_contexts(docker, store):
-        yield ContextStatus(name, SyncStep.REMOVE, True, "its machine is gone", SYNC_HINT)
+    for name in sorted(set(docker.names()).difference(store.names())):
+        if has_own_context(docker, store, name):
+            yield ContextStatus(name, SyncStep.REMOVE, True, "its machine is gone", SYNC_HINT)
 
 
 def sync_context(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
@@ -198,11 +196,6 @@ def has_own_context(docker: Contexts, store: Store, name: str) -> bool:
     return found is not None and found.mark == context_mark(store, name)
 
 
-def orphaned_contexts(docker: Contexts, store: Store) -> Iterator[str]:
-    there = set(store.names())
-    return (name for name in sorted(docker.names()) if name not in there and has_own_context(docker, store, name))
-
-
 def update_contexts(store: Store, name: str, before: Machine | None, after: Machine | None) -> list[str]:
     """Update contexts after a machine has changed (`Store`'s Follower); return notes. `name` is the old name."""
     docker = Contexts()
@@ -213,13 +206,10 @@ def update_contexts(store: Store, name: str, before: Machine | None, after: Mach
         found = sync_context(docker, store, after)
         if found.step is SyncStep.REMOVE:
             said += removed_context_notes(docker, after.name)
-        if found.step is SyncStep.RENAME and not (before and before.name == after.name and wants_context(before)):
+        had_none = not (before and before.name == after.name and before.context and before.phase is Phase.READY)
+        if found.step is SyncStep.RENAME and had_none:
             said.append(f'"{after.name}" gets no docker context: {found.why}\n{found.hint}')
     return said
-
-
-def wants_context(machine: Machine) -> bool:
-    return machine.context and machine.phase is Phase.READY
 
 
 def removed_context_notes(docker: Contexts, name: str, renamed: str = "") -> list[str]:

@@ -58,46 +58,47 @@ def update_swarm_contexts(store: Store, before: Machine | None, after: Machine |
         hosts = {machine.url: machine.name for machine, _ in known}
         if before and after and after.url in hosts:
             hosts[before.url] = hosts[after.url]
-        said += point_swarm_context(docker, store, cluster, hosts.get(context.host, "") if context else "")
+        changed = point_swarm_context(docker, store, cluster, hosts.get(context.host, "") if context else "")
+        if changed.step is SyncStep.RENAME:
+            said.append(f"{no_context_cause(known, changed)}\n{changed.hint}")
     return said
 
 
-def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> list[str]:
-    """Prefer the manager `lead`; return notes."""
-    wanted, said = pointed_swarm_context(docker, store, cluster, lead)
-    if wanted is None:
-        return said
-    with docker.writing():
-        # Read again under the lock: a machine that has left meanwhile must not return with its keys.
-        wanted, said = pointed_swarm_context(docker, store, cluster, lead)
-        if wanted:
-            docker.put(wanted)
-    return said
+def no_context_cause(known: Managers, status: ContextStatus) -> str:
+    return f'the swarm "{known[0][1].swarm}" gets no docker context: {status.why}'
 
 
-def pointed_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> tuple[Context | None, list[str]]:
-    """Return the changed context or None, and notes."""
+def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> ContextStatus:
+    """Prefer the manager `lead`; return the previous status."""
+    status = swarm_context_status(docker, store, cluster, lead)
+    if status.step is SyncStep.WRITE:
+        with docker.writing():
+            # Read again under the lock: a machine that has left meanwhile must not return with its keys.
+            status = swarm_context_status(docker, store, cluster, lead)
+            if status.wanted and status.step is SyncStep.WRITE:
+                docker.put(status.wanted)
+    return status
+
+
+def swarm_context_status(docker: Contexts, store: Store, cluster: str, lead: str = "") -> ContextStatus:
+    """Compare a swarm's context with its managers: `lead`, else the current one."""
     known = managers_by_swarm(store).get(cluster)
     if not known:
-        return None, []
-    swarm = known[0][1].swarm
-    name = swarm_context_name(swarm)
-    mark = swarm_context_mark(store, name, cluster)
+        return ContextStatus("", SyncStep.NONE)
+    name = swarm_context_name(known[0][1].swarm)
+    mark = Mark(os.path.realpath(store.root), name, cluster)
     found = docker.read(name)
     if found and found.mark != mark and not is_earlier(store, found):
-        why = f'the swarm "{swarm}" gets no docker context: docker has another context "{name}"'
-        return None, [f"{why}\n{replace_hint(name)}"]
-    leads = {machine.name: machine for machine, _ in known}
-    wanted = wanted_swarm_context(found or Context(name), mark, leads.get(lead, known[0][0]))
-    return (None if wanted == found else wanted), []
-
-
-def wanted_swarm_context(context: Context, mark: Mark, lead: Machine) -> Context:
-    return context.pointed(mark, lead.url, client_files(lead))
-
-
-def swarm_context_mark(store: Store, name: str, cluster: str) -> Mark:
-    return Mark(os.path.realpath(store.root), name, cluster)
+        why = f'docker has a context "{name}" that is not the swarm\'s'
+        return ContextStatus(name, SyncStep.RENAME, why=why, hint=replace_hint(name))
+    preferred = [machine for machine, _ in known if machine.name == lead]
+    current = [machine for machine, _ in known if found and machine.url == found.host]
+    leader = [*preferred, *current, known[0][0]][0]
+    wanted = (found or Context(name)).pointed(mark, leader.url, client_files(leader))
+    if wanted == found:
+        return ContextStatus(name, SyncStep.NONE, is_there=True, wanted=wanted)
+    why = "it does not point at a manager" if found else "it is missing"
+    return ContextStatus(name, SyncStep.WRITE, found is not None, why, SYNC_HINT, wanted)
 
 
 def is_earlier(store: Store, context: Context) -> bool:
@@ -135,31 +136,15 @@ def swarm_context_names(docker: Contexts, store: Store, cluster: str = "") -> li
 
 def swarm_context_statuses(docker: Contexts, store: Store) -> Iterator[ContextStatus]:
     """Ask no engines."""
-    there = managers_by_swarm(store)
-    wanted = {swarm_context_name(known[0][1].swarm): (cluster, known) for cluster, known in there.items()}
-    for name, (cluster, known) in sorted(wanted.items()):
+    wanted = {swarm_context_name(known[0][1].swarm): cluster for cluster, known in managers_by_swarm(store).items()}
+    for name, cluster in sorted(wanted.items()):
         try:
-            yield swarm_context_status(docker, store, cluster, known)
+            yield swarm_context_status(docker, store, cluster)
         except MachineError as exc:
             yield ContextStatus(name, SyncStep.LEAVE, why=exc.cause, hint=exc.hint)
     for name in swarm_context_names(docker, store):
         if name not in wanted:
             yield ContextStatus(name, SyncStep.REMOVE, True, "its swarm has no manager here", SYNC_HINT)
-
-
-def swarm_context_status(docker: Contexts, store: Store, cluster: str, known: Managers) -> ContextStatus:
-    name = swarm_context_name(known[0][1].swarm)
-    mark = swarm_context_mark(store, name, cluster)
-    found = docker.read(name)
-    if found is None:
-        return ContextStatus(name, SyncStep.WRITE, why="it is missing", hint=SYNC_HINT)
-    if found.mark != mark:
-        why = f'docker has a context "{name}" that is not the swarm\'s'
-        return ContextStatus(name, SyncStep.RENAME, why=why, hint=replace_hint(name))
-    lead = next((machine for machine, _ in known if machine.url == found.host), None)
-    if lead is None or wanted_swarm_context(found, mark, lead) != found:
-        return ContextStatus(name, SyncStep.WRITE, True, "it does not point at a manager", SYNC_HINT)
-    return ContextStatus(name, SyncStep.NONE, True)
 
 
 def sync_swarm_contexts(
@@ -178,13 +163,11 @@ def sync_swarm_contexts(
     for cluster, known in there.items():
         name = swarm_context_name(known[0][1].swarm)
         try:
-            before = docker.read(name)
-            lead, answers = choose_context_manager(before, known, within)
-            said = point_swarm_context(docker, store, cluster, lead)
-            if said:
-                cause, _, hint = said[0].partition("\n")
-                yield ContextStatus(name, SyncStep.RENAME), MachineError(cause, hint)
-            elif docker.read(name) not in (before, None):
+            lead, answers = choose_context_manager(docker.read(name), known, within)
+            changed = point_swarm_context(docker, store, cluster, lead)
+            if changed.step is SyncStep.RENAME:
+                yield changed, MachineError(no_context_cause(known, changed), changed.hint)
+            elif changed.step is SyncStep.WRITE:
                 why = f'it points at "{lead}"' + ("" if answers else ", and no manager of the swarm answers")
                 yield ContextStatus(name, SyncStep.WRITE, True, why), None
         except MachineError as exc:

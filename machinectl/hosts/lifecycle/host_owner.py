@@ -101,7 +101,11 @@ def is_host_of(machine: Machine, host: Facts) -> bool:
 
 
 def agree_to_takeover(console: Console, machine: Machine, allowed: Allowed) -> None:
-    explain_takeover(console, machine)
+    console.note(
+        f'docker-machine set up the host of "{machine.name}". Its engine gets its own CA: clients with '
+        "docker-machine's certificates are locked out; containers keep running. docker-machine's files stay there, "
+        f"and are used again after machinectl rm --purge {machine.name}"
+    )
     ask_or_refuse(
         console,
         machine,
@@ -136,14 +140,6 @@ def ask_or_refuse(
         raise CheckFailed(exc.cause, exc.hint) from exc
     if not is_meant:
         raise CheckFailed(stays, f"{otherwise}: {unasked}")
-
-
-def explain_takeover(console: Console, machine: Machine) -> None:
-    console.note(
-        f'docker-machine set up the host of "{machine.name}". Its engine gets its own CA: clients with '
-        "docker-machine's certificates are locked out; containers keep running. docker-machine's files stay there, "
-        f"and are used again after machinectl rm --purge {machine.name}"
-    )
 
 
 def take_over_history(held: Held, console: Console, removed: Machine) -> None:

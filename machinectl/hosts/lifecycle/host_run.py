@@ -48,23 +48,20 @@ class HostRun(ABC):
 
     host: Facts
 
-    def __init__(self, store: Store, console: Console, remote: Remote, url: str = "") -> None:
+    def __init__(self, store: Store, machine: Machine, console: Console, remote: Remote, url: str = "") -> None:
         self.store = store
+        # A copy in a dry run.
+        self.machine = machine
         self.console = console
         self.remote = remote
         self.outcomes: list[Outcome] = []
-        self.url = url or self.machine.url
+        self.url = url or machine.url
         self.port = engine_url.parse_url(self.url).port or engine_url.TLS_PORT
         # Prints what a job reports about its result.
         self.remark: Callable[[str], None] = console.warn
         # Called before each change.
         self.touching: Callable[[], None] = lambda: None
         self._is_drained = False
-
-    @property
-    @abstractmethod
-    def machine(self) -> Machine:
-        """The recorded machine, or a copy in a dry run."""
 
     def look(self) -> Facts:
         with self.console.step("Looking at the host"):
@@ -155,12 +152,8 @@ class RealRun(HostRun):
         touching: Callable[[], None] = lambda: None,
     ) -> None:
         self.held = held
-        super().__init__(held.store, console, remote, url)
+        super().__init__(held.store, held.machine, console, remote, url)
         self.touching = touching
-
-    @property
-    def machine(self) -> Machine:
-        return self.held.machine
 
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
         changes, job = decision.changes, decision.job
@@ -211,13 +204,8 @@ class DryRun(HostRun):
     """Lists changes. It holds no machine, so it cannot change one."""
 
     def __init__(self, store: Store, machine: Machine, console: Console, remote: Remote, url: str = "") -> None:
-        self._machine = copy(machine)
+        super().__init__(store, copy(machine), console, remote, url)
         self._has_engine = False
-        super().__init__(store, console, remote, url)
-
-    @property
-    def machine(self) -> Machine:
-        return self._machine
 
     def read(self) -> Facts:
         host = super().read()

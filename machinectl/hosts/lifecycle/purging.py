@@ -5,24 +5,33 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from machinectl.errors import MachineError
 from machinectl.host_changes import KeyAuthorized, PackageInstalled, PortOpened, UnknownChange, of_kind
+from machinectl.hosts.connection.authorized_keys import remove_authorized_keys, unauthorizing_title
+from machinectl.hosts.connection.login import lock_as_root, logged_in, pin_session_key, root_runner
 from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed
 from machinectl.hosts.lifecycle.host_owner import check_not_lost
+from machinectl.hosts.lifecycle.host_plan import Outcome
+from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.swarm import draining
 from machinectl.provision import firewall
 from machinectl.provision.steps import undo_steps
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.console import Console
     from machinectl.host_changes import Change
-    from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.hosts.lifecycle.host_run import HostRun
+    from machinectl.hosts.lifecycle.removal import Purge
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
 
 
-def purge(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
+def undo_changes(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
     """Undo the changes; with `purge_engine`, remove the engine's package too.
 
     Records its own changes first, so that the next run can finish.
@@ -48,3 +57,40 @@ def staying(changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, .
     kinds = (KeyAuthorized, UnknownChange) if purge_engine else (KeyAuthorized, UnknownChange, PackageInstalled)
     foreign = [change for change in of_kind(changes, PortOpened) if not firewall.is_our_rule(change)]
     return tuple(change for change in changes if isinstance(change, kinds) or change in foreign)
+
+
+def purge_held(held: Held, console: Console, purge: Purge, *, force: bool) -> None:
+    """Undo the host's changes; with `force`, skip an unreachable host."""
+    access = purge.access.for_one_host()
+    try:
+        with logged_in(held.machine, console, access) as session:
+            pin_session_key(held, session)
+            if needs_root(held.machine):
+                root = lock_as_root(held, console, access, session)
+                undo_changes(RealRun(held, console, root), purge_engine=purge.engine, allowed=purge.allowed)
+            remove_authorized_keys(held, console, session)
+    except MachineError as exc:
+        if not force:
+            if isinstance(exc, SSHError):
+                # It may never come back.
+                exc.hint += f"\nOr forget it, and keep the record to undo its set-up: machinectl rm {held.name}"
+            raise
+        console.warn(f"{exc.cause}; the host is unchanged")
+
+
+def preview_purge(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
+    access = purge.access.for_one_host()
+    outcomes = []
+    with logged_in(machine, console, access) as session:
+        if needs_root(machine):
+            run = DryRun(store, machine, console, root_runner(session, console, access))
+            outcomes = undo_changes(run, purge_engine=purge.engine, allowed=purge.allowed)
+    keys = of_kind(machine.changes, KeyAuthorized)
+    return [
+        *outcomes,
+        *(Outcome(unauthorizing_title(key), changed=True, details=(f"remove {key.key}",)) for key in keys),
+    ]
+
+
+def needs_root(machine: Machine) -> bool:
+    return any(not isinstance(change, KeyAuthorized) for change in machine.changes)

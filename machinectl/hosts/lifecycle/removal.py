@@ -24,11 +24,10 @@ from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.swarm_node import node_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -51,7 +50,10 @@ def confirm_removal(
 ) -> bool:
     """Explain the removal, and ask; `unasked` is the command that does not ask."""
     host = "the host is not changed"
-    machines = list(readable_machines(store, names))
+    machines = []
+    for name in names:
+        with suppress(MachineError):
+            machines.append(known_machine(store, name, removed=True))
     if any(map(is_changed, machines)):
         host = "the host stays set up"
         host += ", and nothing is kept to undo that" if forget else ", and a record is kept to undo that later"
@@ -84,12 +86,6 @@ def known_machine(store: Store, name: str, *, removed: bool) -> Machine:
     return store.read(name)
 
 
-def readable_machines(store: Store, names: Iterable[str]) -> Iterator[Machine]:
-    for name in names:
-        with suppress(MachineError):
-            yield known_machine(store, name, removed=True)
-
-
 def remove_machine(
     store: Store, console: Console, name: str, *, force: bool = False, purge: Purge | None, forget: bool = False
 ) -> None:
@@ -119,9 +115,16 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
             raise
         held.remove()
         return
-    if purge:
-        undo_on_host(held, console, purge, force=force)
-    delete_host(console, machine, force=force)
+    if purge and machine.changes:
+        from machinectl.hosts.lifecycle.purging import purge_held
+
+        purge_held(held, console, purge, force=force)
+    try:
+        load(machine.driver).remove(driver_instance(machine))
+    except MachineError as exc:
+        if not force:
+            raise
+        console.warn(f"{exc.cause}; forgetting {machine.name} anyway")
     if forget or not is_changed(machine):
         held.remove()
         return
@@ -160,65 +163,3 @@ def change_summary(machine: Machine) -> str:
     found = [change.about for change in machine.changes if not isinstance(change, quiet)]
     unknown = ["changes of an unknown kind"] if of_kind(machine.changes, UnknownChange) else []
     return ", ".join([*found, *unknown]) or machine.url
-
-
-def undo_on_host(held: Held, console: Console, purge: Purge, *, force: bool) -> None:
-    """Undo the host's changes; with `force`, skip an unreachable host."""
-    if not held.machine.changes:
-        return
-    from machinectl.hosts.connection.authorized_keys import remove_authorized_keys
-    from machinectl.hosts.connection.login import lock_as_root, logged_in, pin_session_key
-    from machinectl.hosts.lifecycle.host_run import RealRun
-    from machinectl.hosts.lifecycle.purging import purge as undo
-    from machinectl.ssh.ssh_errors import SSHError
-
-    access = purge.access.for_one_host()
-    try:
-        with logged_in(held.machine, console, access) as session:
-            pin_session_key(held, session)
-            if needs_root(held.machine):
-                root = lock_as_root(held, console, access, session)
-                undo(RealRun(held, console, root), purge_engine=purge.engine, allowed=purge.allowed)
-            remove_authorized_keys(held, console, session)
-    except MachineError as exc:
-        if not force:
-            if isinstance(exc, SSHError):
-                # It may never come back.
-                exc.hint += f"\nOr forget it, and keep the record to undo its set-up: machinectl rm {held.name}"
-            raise
-        console.warn(f"{exc.cause}; the host is unchanged")
-
-
-def undo_plan(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
-    from machinectl.host_changes import KeyAuthorized, of_kind
-    from machinectl.hosts.connection.authorized_keys import unauthorizing_title as title_of
-    from machinectl.hosts.connection.login import logged_in, root_runner
-    from machinectl.hosts.lifecycle.host_plan import Outcome
-    from machinectl.hosts.lifecycle.host_run import DryRun
-    from machinectl.hosts.lifecycle.purging import purge as undo
-
-    access = purge.access.for_one_host()
-    outcomes = []
-    with logged_in(machine, console, access) as session:
-        if needs_root(machine):
-            root = root_runner(session, console, access)
-            run = DryRun(store, machine, console, root)
-            outcomes = undo(run, purge_engine=purge.engine, allowed=purge.allowed)
-    keys = of_kind(machine.changes, KeyAuthorized)
-    return [*outcomes, *(Outcome(title_of(key), changed=True, details=(f"remove {key.key}",)) for key in keys)]
-
-
-def needs_root(machine: Machine) -> bool:
-    from machinectl.host_changes import KeyAuthorized
-
-    return any(not isinstance(change, KeyAuthorized) for change in machine.changes)
-
-
-def delete_host(console: Console, machine: Machine, *, force: bool) -> None:
-    """Delete what the driver made; with `force`, a failure is a warning."""
-    try:
-        load(machine.driver).remove(driver_instance(machine))
-    except MachineError as exc:
-        if not force:
-            raise
-        console.warn(f"{exc.cause}; forgetting {machine.name} anyway")

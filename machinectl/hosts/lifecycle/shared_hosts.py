@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from machinectl.console import Console
-    from machinectl.host_changes import Change
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.decision import Decision
@@ -92,7 +91,9 @@ def take_over_news(machine: Machine, remote: Remote, host: Facts) -> News | None
         *(f"label {key}" for key in take_over_settings(labels, before.get(LABELS), theirs[LABELS])),
     ]
     machine.engine, machine.labels = EngineOptions.load(engine), labels
-    machine.changes = merge_changes(machine.changes, changes_of(theirs))
+    changes = theirs.get("changes")
+    found = map(load_change, changes if isinstance(changes, list) else ())
+    machine.changes = merge_changes(machine.changes, list(found))
     machine.revision = {**revision._asdict(), ENGINE: theirs[ENGINE], LABELS: theirs[LABELS]}
     return News(revision, known, tuple(settings), server if is_there else b"")
 
@@ -192,11 +193,6 @@ def lasting_settings(engine: EngineOptions) -> dict[str, Any]:
 
 def recorded_settings(machine: Machine) -> dict[str, Any]:
     return {ENGINE: lasting_settings(machine.engine), LABELS: dict(machine.labels)}
-
-
-def changes_of(theirs: Mapping[str, Any]) -> list[Change]:
-    found = theirs.get("changes")
-    return [load_change(change) for change in found] if isinstance(found, list) else []
 
 
 def is_numbered(machine: Machine, decision: Decision) -> bool:

@@ -42,11 +42,9 @@ class BatchSizes:
 
     def of(self, count: int, *, after: int = 0) -> list[int]:
         """Return sizes after `after` done engines. Percentages round down, to at least one."""
-        sizes = self._sizes_for(after + count)
+        whole = after + count
+        sizes = [max(1, whole * int(size[:-1]) // 100) if size.endswith("%") else int(size) for size in self._sizes]
         return sizes[len(list(split_batches(range(after), sizes))) :] or sizes[-1:]
-
-    def _sizes_for(self, count: int) -> list[int]:
-        return [max(1, count * int(size[:-1]) // 100) if size.endswith("%") else int(size) for size in self._sizes]
 
 
 ONE_BY_ONE = BatchSizes("1")
@@ -107,7 +105,8 @@ class RolloutOrder:
         in_turn = [name for name in self._waiting if name in rolled]
         self._batches = list(split_batches(in_turn, [batch] if isinstance(batch, int) else batch))
         self._rolled = frozenset(in_turn)
-        self._failures_left = max_failures
+        # Below 0, the roll has stopped.
+        self.failures_left = max_failures
         self._counts = counts
         self._at_work: set[str] = set()
         self.stopped: list[str] = []
@@ -128,18 +127,13 @@ class RolloutOrder:
         self._at_work.remove(name)
         if failed:
             self._bar_after(name)
-            self._failures_left -= name in self._rolled and self._counts(name)
-        if self._failures_left < 0:
+            self.failures_left -= name in self._rolled and self._counts(name)
+        if self.failures_left < 0:
             self.stopped += [other for other in self._waiting if other in self._rolled]
             for other in self.stopped:
                 self._waiting.pop(other, None)
         while self._batches and not any(self._is_under_way(other) for other in self._batches[0]):
             del self._batches[0]
-
-    @property
-    def failures_left(self) -> int:
-        """Below 0, the roll has stopped."""
-        return self._failures_left
 
     def _may_begin(self, name: str) -> bool:
         if name in self._rolled and name not in self._batches[0]:

@@ -225,10 +225,6 @@ class WorkerThreads(MachineThreads["T | MachineError", "Callable[[], None]"], Ge
             with self.board.aside():
                 self.console.note("Finishing the steps under way; no other step begins. ^C again abandons them")
 
-    def raise_if_over(self) -> None:
-        if self.over.is_set():
-            raise KeyboardInterrupt
-
     def put_question(self, question: Question) -> None:
         if self.interrupts or self.bug:
             question.refuse()
@@ -252,7 +248,8 @@ class WorkerConsole(MachineConsole):
         self._own.warn(text)
 
     def step(self, title: str) -> AbstractContextManager[None]:
-        self._threads.raise_if_over()
+        if self._threads.over.is_set():
+            raise KeyboardInterrupt
         return self._own.step(title)
 
     def pause(self, seconds: float) -> None:

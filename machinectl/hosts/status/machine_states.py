@@ -58,13 +58,14 @@ def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery
     if known in ASLEEP:
         return engine.Probe(known)
     opened = asker.reach(endpoint_of(machine))
+    head_start = min(HEAD_START, remaining_seconds(asker.deadline) / SHARE)
     if opened:
-        yield Wait(opened, engine_head_start(asker.deadline))
+        yield Wait(opened, head_start)
     if (opened and opened.ended and not opened.is_silent) or machine.url.startswith("unix://"):
         return probe_any_set(machine, asker.deadline, question, opened)[0]
     # An ssh:// engine is asked in one blocking call: the check of the SSH port starts later, in parallel.
-    after = 0.0 if opened else engine_head_start(asker.deadline)
-    ssh = asker.connect(ssh_addresses(ssh_endpoint_or_none(machine, driver)), ssh_check_timeout(asker.deadline), after)
+    addresses = ssh_addresses(ssh_endpoint_or_none(machine, driver))
+    ssh = asker.connect(addresses, remaining_seconds(asker.deadline) * IN_TIME, 0.0 if opened else head_start)
     if opened and not opened.ended:
         yield Wait(opened)
     found, _ = probe_any_set(machine, asker.deadline, question, opened)
@@ -110,14 +111,6 @@ HEAD_START = 1.0
 SHARE = 4
 # Share of the remaining time, so that the result is ready before the engine's time is up.
 IN_TIME = 0.8
-
-
-def engine_head_start(deadline: Deadline) -> float:
-    return min(HEAD_START, remaining_seconds(deadline) / SHARE)
-
-
-def ssh_check_timeout(deadline: Deadline) -> float:
-    return remaining_seconds(deadline) * IN_TIME
 
 
 def remaining_seconds(deadline: Deadline) -> float:
