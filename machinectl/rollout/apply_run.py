@@ -125,7 +125,6 @@ class ApplyRun:
         return [name for name, step in self.steps.items() if step.action in actions]
 
     def gone(self) -> list[str]:
-        """Return the machines that left the file."""
         return self.names(Action.REMOVE)
 
     def host(self, name: str) -> FleetHost:
@@ -159,8 +158,6 @@ class ApplyRun:
         work: Callable[[str, Console], Did],
         turns: StartOrder | None = None,
     ) -> Iterator[Result]:
-        """Work in parallel; yield each result."""
-
         def timed(name: str, console: Console) -> None:
             began = time.monotonic()
             try:

@@ -44,10 +44,7 @@ URL = "url"
 
 
 def differences(host: FleetHost, machine: Machine, has_certificates: HasCertificates) -> Iterator[Difference]:
-    """Yield what must change, except secrets: no record has them.
-
-    Raises MachineError if certificates cannot be read.
-    """
+    """Yield what must change, except secrets: no record has them. Raises MachineError for unreadable certificates."""
     spec = host.spec
     if machine.driver != spec.driver:
         # The machine is half made; its driver made nothing yet.

@@ -62,10 +62,7 @@ def interrupted_result(run: ApplyRun, name: str) -> Result:
 
 
 def ask_about_takeover(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Ask whether to take over other fleets' machines, or leave them out.
-
-    Raises MachineError if nobody can be asked.
-    """
+    """Take over other fleets' machines, or leave them out. Raises MachineError if nobody can be asked."""
     others = {} if run.options.take_over else of_other_fleets(run)
     if not others:
         return

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What to do with a machine.
-
-    `RESUME` finishes an interrupted creation or change. `FAIL`: its record cannot be read.
-    """
+    """`RESUME` finishes an interrupted creation or change. `FAIL`: the record cannot be read."""
 
     CREATE = "create"
     RESUME = "resume"

@@ -87,10 +87,7 @@ def changes_driver_options(run: ApplyRun, name: str, *others: str) -> bool:
 
 
 def work_in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Work on machines, on engines in use in batches.
-
-    Only a look at a new host shows whether its engine is in use; then it comes last, with the hosts behind it.
-    """
+    """Batch engines in use. Only a look at a new host shows that; then it goes last, with the hosts behind it."""
     failed = {result.name for result in run.results.values() if result.did is Did.FAILED}
     left = [*to_change(run), *run.changed_by_hand]
     after = {name: [machine_of(run.host(name).spec.jump)] for name in left}

@@ -35,10 +35,7 @@ def read_named_certificates(files: CertificateFiles) -> Identity | None:
 
 
 def has_named_certificates(machine: Machine | None, files: CertificateFiles) -> bool:
-    """Return whether a machine already has these certificates.
-
-    Ignores the server's if machinectl renews it. Raises BrokenRecord if the machine's are unreadable.
-    """
+    """Compare with the given files, except the server's if machinectl renews it. Raises BrokenRecord."""
     try:
         have = Identity.read(machine.directory) if machine else Identity()
     except MachineError as exc:
@@ -62,10 +59,7 @@ def named_paths(files: CertificateFiles) -> dict[str, str]:
 
 
 def read_tls_dir(directory: str) -> Identity:
-    """Read the client's files, and the CA key and server's pair if present.
-
-    Skips a CA key shared by docker-machine's machines.
-    """
+    """Read the client's files and, if present, the server's pair and a CA key that no other machine shares."""
     found = present_files(directory)
     ca, cert, key = (os.path.join(directory, file) for file in CLIENT_FILES)
     files = read_tls_files(ca, cert, key).present

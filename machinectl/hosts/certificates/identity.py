@@ -17,17 +17,13 @@ SERVER_FILES = ("server.pem", "server-key.pem")
 
 
 def kept_in(file: str) -> bytes:
-    """Declare a field and its file."""
     found: bytes = field(default=b"", repr=False, metadata={"file": file})
     return found
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The CA, server and client, as PEM; b"" if missing.
-
-    The CA's key may be elsewhere. Machines set up by others have no server certificate.
-    """
+    """A machine's CA, server and client as PEM, b"" if missing: the CA's key may be elsewhere."""
 
     ca: bytes = kept_in("ca.pem")
     client: bytes = kept_in("cert.pem")

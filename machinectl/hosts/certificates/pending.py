@@ -79,10 +79,7 @@ def pending_sets(directory: str) -> list[str]:
 def probe_any_set(
     machine: Machine, deadline: Deadline, question: EngineQuery | None = None, opened: Opened | None = None
 ) -> tuple[Probe, str]:
-    """Try the machine's certificates, then pending ones; return the answer and the directory.
-
-    `opened` is an existing connection. Never raises.
-    """
+    """Try the machine's certificates, then pending ones; return the directory, too. Never raises."""
     try:
         where = endpoint_of(machine)
     except MachineError as exc:
@@ -107,10 +104,7 @@ def probe_in_parallel(machine: Machine, question: EngineQuery | None, asker: Ask
 
 
 def settle_pending(store: Store, name: str, timeout: float = PATIENCE) -> None:
-    """Adopt the pending set that the engine serves.
-
-    Does nothing if the machine is locked or the store is read-only.
-    """
+    """Adopt the pending set that the engine serves, unless the machine is locked or the store read-only."""
     if not store.is_unsettled(name):
         return
     try:

@@ -51,7 +51,6 @@ def kept_ca(have: Identity, authority: certs.Pair | None) -> certs.Pair | None:
 
 
 def is_valid_server(ca: certs.Pair, server: certs.Pair, sans: Sequence[str]) -> bool:
-    """Check the signature and the names."""
     try:
         certs.server_bundle(ca.certificate, server.certificate, server.key)
         names = certs.describe(server.certificate).sans

@@ -29,7 +29,6 @@ class MachinePath:
 
     @property
     def for_programs(self) -> CopyPath:
-        """The path for scp, rsync and sshfs."""
         return CopyPath(self.path, self.machine.name, self.user) if self.machine else CopyPath(self.path)
 
     @property
@@ -42,10 +41,7 @@ class MachinePath:
 
 
 def parse_machine_path(store: Store, text: str) -> MachinePath:
-    """Parse like scp: `./a:b` is local.
-
-    Raises MachineError for unreadable machines, UsageError for an invalid user.
-    """
+    """Parse like scp: `./a:b` is local. Raises MachineError, UsageError for an invalid user."""
     before, colon, path = text.partition(":")
     if not colon or not before or "/" in before:
         return MachinePath(text)

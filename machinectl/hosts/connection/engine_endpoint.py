@@ -34,10 +34,7 @@ def takeover_command(machine: Machine) -> str:
 
 
 def ssh_options(machine: Machine) -> tuple[str, ...]:
-    """Return key, pinned host key, jump host.
-
-    The host key is included even if the driver fails. Raises MachineError for an unknown jump host.
-    """
+    """Return key, pinned host key (even if the driver fails), jump host. Raises MachineError for an unknown one."""
     from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, jump_host_of, known_hosts_path
     from machinectl.ssh.openssh.ssh_options import identity_arguments
 

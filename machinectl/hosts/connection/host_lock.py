@@ -40,10 +40,7 @@ class Holder(NamedTuple):
 
 
 def lock_host(remote: Remote, console: Console, name: str, directory: str) -> None:
-    """Lock a host until the connection ends. Raises MachineError naming the holder.
-
-    The machine's `directory` is locked here, so its earlier holder is a dead connection.
-    """
+    """Raise MachineError naming the holder. A holder with our `directory`, locked here, is a dead connection."""
     holder = try_lock_host(remote, AT_ONCE, directory)
     if holder is None:
         return
@@ -73,7 +70,6 @@ def try_lock_host(remote: Remote, patience: int, directory: str) -> Holder | Non
 
 
 def directory_id(directory: str) -> str:
-    """Return an ID unique among all computers."""
     try:
         computer = read_file("/etc/machine-id")
     except OSError:

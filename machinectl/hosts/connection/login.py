@@ -140,10 +140,7 @@ def with_set_commands(hint: str, machine: Machine) -> str:
 
 
 def pin_accepted_key(store: Store, console: Console, machine: Machine, session: SSHSession) -> None:
-    """Pin a new host key.
-
-    Locks only if needed: a `provision` may hold the machine for minutes.
-    """
+    """Lock the machine only to pin a new key: a `provision` may hold it for minutes."""
     if session.known_hosts != pinned_known_hosts(machine):
         with store.writing(machine.name, waiting(console, machine.name)) as held:
             pin_session_key(held, session)
@@ -159,10 +156,7 @@ def pin_known_hosts(held: Held, known_hosts: bytes) -> None:
 
 
 def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint) -> None:
-    """Pin a host's key before the first login.
-
-    An unreachable host is only an error if a key is required. Raises HostKeyRefused.
-    """
+    """Pin a key before the first login; an unreachable host is an error only if a key is required."""
     from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
@@ -191,10 +185,7 @@ def logged_in_as_root(
 
 
 def lock_as_root(held: Held, console: Console, access: Access, session: SSHSession) -> StreamingRunner:
-    """Pin the host's key, become root, and lock the host.
-
-    Raises RootRefused without sudo, MachineError if another machinectl has the lock.
-    """
+    """Pin the host's key, become root, lock the host. Raises RootRefused, MachineError if it is locked."""
     pin_session_key(held, session)
     root = root_runner(session, console, access)
     # Imported here: it imports `secrets`, which few verbs need.
@@ -205,7 +196,6 @@ def lock_as_root(held: Held, console: Console, access: Access, session: SSHSessi
 
 
 def root_runner(session: SSHSession, console: Console, access: Access) -> StreamingRunner:
-    """Raise RootRefused without sudo."""
     from machinectl.ssh.client.sudo import become_root
 
     return become_root(session, access.credentials, console)

@@ -49,10 +49,7 @@ def with_jump_host(machine: Machine, ssh: SSHEndpoint | None) -> SSHEndpoint | N
 
 
 def jump_host_of(machine: Machine) -> Jump | None:
-    """Return the jump host.
-
-    Raises UsageError if invalid, MachineError if its machine is missing, unreadable, without SSH, or in a loop.
-    """
+    """Raise UsageError if invalid, MachineError if its machine is missing, unreadable, without SSH, or in a loop."""
     return resolve_jump_host(machine, known_hosts_path(machine), (machine.name,)) if machine.jump else None
 
 
@@ -124,10 +121,7 @@ def save_driver_state(held: Held, driver: Driver, state: str) -> None:
 
 
 def flag_of_set(machine: Machine, what: str) -> str:
-    """Return the option of `set` for `ssh-port` or `ssh-key`.
-
-    "" with a jump host, which may need the change instead.
-    """
+    """Return the option of `set` for `ssh-port` or `ssh-key`, "" with a jump host, which may need the change."""
     option = f"{machine.driver}-{what}"
     known = () if machine.jump else driver_of(machine).options()
     return f"--{option}" if any(each.name == option for each in known) else ""

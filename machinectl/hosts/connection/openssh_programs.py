@@ -66,10 +66,7 @@ def machine_host_block(machine: Machine) -> str:
 
 
 def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
-    """Return "" if there is no file yet.
-
-    Raises MachineError unless all files that ssh reads are regular: on a pipe, ssh waits forever.
-    """
+    """Return "" without a file. Raises MachineError for files that are not regular: on a pipe, ssh waits forever."""
     path = known_hosts_path(machine)
     known_hosts, files = (path if os.path.exists(path) else ""), [path, endpoint.key]
     while endpoint.jump:
@@ -95,10 +92,7 @@ def temporary_ssh_config(machines: Iterable[Machine]) -> Iterator[str]:
 def run_ssh_program(
     command: Sequence[str], machines: Sequence[Machine], console: Console, access: Access
 ) -> ProgramResult:
-    """Print the program's stderr.
-
-    Raises HostKeyRefused for a changed key, MachineError if it cannot start.
-    """
+    """Print the program's stderr. Raises HostKeyRefused, MachineError if it cannot start."""
     if access.trace:
         access.trace(shlex.join(command))
     try:
@@ -150,7 +144,6 @@ class StderrReader:
 
 
 def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Access) -> None:
-    """Raise SSHError if the output shows why."""
     from machinectl.ssh.ssh_errors import SSHError
 
     if CHANGED in said:
@@ -188,7 +181,6 @@ def raise_changed_host_key(machines: Iterable[Machine], console: Console, access
 
 
 def verify_host_key(machine: Machine, console: Console, access: Access) -> None:
-    """Raise SSHError unless the host key matches."""
     from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 

@@ -129,7 +129,6 @@ def open_copy_side(
     connections: ExitStack,
     interruption: CopyInterruption,
 ) -> CopySide:
-    """Log in and pin the host's key."""
     from machinectl.ssh.sftp.sftp_copying import LocalSide, RemoteSide
 
     if place.machine is None:

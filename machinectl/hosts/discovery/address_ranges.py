@@ -45,10 +45,7 @@ class AddressRange:
 
 
 def parse_ranges(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) -> list[AddressRange]:
-    """Sort and merge ranges.
-
-    `resolve` returns a name's addresses. Raises UsageError for invalid text, MachineError for unknown names.
-    """
+    """Sort and merge ranges; `resolve` returns a name's addresses. Raises UsageError, MachineError."""
     found = sorted(span for text in texts for span in parse_range(text.strip(), resolve))
     merged: list[AddressRange] = []
     for span in found:
@@ -136,10 +133,7 @@ def invalid_range(text: str) -> UsageError:
 
 
 def own_network() -> str:
-    """Return this computer's private /24, else an example. Sends no packet.
-
-    A public address has strangers as neighbours.
-    """
+    """Return this computer's private /24, else an example: a public address has strangers as neighbours."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             sock.connect(ELSEWHERE)

@@ -31,10 +31,7 @@ class SweepTarget(NamedTuple):
 
 
 class PortSweep:
-    """Each target has `timeout` seconds; Linux resends a lost packet after one.
-
-    `no_way` counts targets without a route.
-    """
+    """Each target has `timeout` seconds; Linux resends a packet after one. `no_way` counts those without a route."""
 
     def __init__(self, targets: Iterable[SweepTarget], timeout: float) -> None:
         self.refusing: set[str] = set()
@@ -57,10 +54,7 @@ class PortSweep:
         return bool(self._trying)
 
     def step(self, room: int) -> list[tuple[SweepTarget, socket.socket]]:
-        """Keep `room` attempts running, wait, and return connections; callers close them.
-
-        Raises MachineError if no socket can be opened.
-        """
+        """Keep `room` attempts running, and return connections for the caller to close. Raises MachineError."""
         while self._next and len(self._trying) < room and self._begin(self._next):
             self._next = next(self._targets, None)
         if self._trying and not self._taken:

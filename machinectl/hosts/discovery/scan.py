@@ -38,8 +38,6 @@ HEARD = 0.2
 
 @dataclass
 class FoundHost:
-    """An address that answers, and its known machines."""
-
     address: str
     services: dict[int, FoundService] = field(default_factory=dict)
     name: str = ""
@@ -160,7 +158,6 @@ class MachineAddresses:
 
 
 def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
-    """Read hosts from records and drivers."""
     drivers: dict[str, Driver | None] = {}
     for name in store.names():
         try:

@@ -103,7 +103,6 @@ def service_from_greeting(target: SweepTarget, sock: socket.socket, words: bytes
 
 
 def service_from_requests(target: SweepTarget, sock: socket.socket, deadline: Deadline) -> FoundService:
-    """Try HTTP and TLS requests."""
     # A TLS server answers a request that is not TLS at once; a plain one may wait for the rest of a TLS greeting.
     tongues = (ping_tls, ping_plain) if target.port == TLS_PORT else (ping_plain, ping_tls)
     for speak in tongues:

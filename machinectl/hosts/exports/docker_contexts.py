@@ -37,10 +37,7 @@ class SyncStep(Enum):
 
 @dataclass(frozen=True)
 class ContextStatus:
-    """`is_there` means that our context exists.
-
-    `why` and `hint` explain a mismatch; `wanted` is the correct context.
-    """
+    """`is_there`: our context exists. `why` and `hint` explain a mismatch; `wanted` is the correct context."""
 
     machine: str
     step: SyncStep

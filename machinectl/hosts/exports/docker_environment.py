@@ -25,10 +25,7 @@ def engine_name(store: Store, names: Sequence[str], *, swarm: bool) -> str:
 
 
 def docker_variables(store: Store, name: str) -> dict[str, str | None]:
-    """Return variables; None unsets one.
-
-    DOCKER_TLS_VERIFY makes docker want a ca.pem, even for unix and ssh.
-    """
+    """Return variables; None unsets one: DOCKER_TLS_VERIFY makes docker want a ca.pem, even for unix and ssh."""
     machine = store.read_ready(name)
     if store.is_unsettled(name):
         from machinectl.hosts.certificates.pending import settle_pending

@@ -42,10 +42,7 @@ def managers_by_swarm(store: Store) -> dict[str, Managers]:
 
 
 def update_swarm_contexts(store: Store, before: Machine | None, after: Machine | None) -> list[str]:
-    """Update contexts after a machine has changed; return notes.
-
-    Asks no engine: a recorded manager keeps its context.
-    """
+    """Update contexts after a machine has changed, without asking an engine; return notes."""
     nodes = [node for machine in (before, after) if machine and (node := node_of(machine))]
     docker = Contexts()
     said: list[str] = []
@@ -150,10 +147,7 @@ def swarm_context_statuses(docker: Contexts, store: Store) -> Iterator[ContextSt
 def sync_swarm_contexts(
     docker: Contexts, store: Store, within: float | None = None
 ) -> Iterator[tuple[ContextStatus, MachineError | None]]:
-    """Point contexts at managers that answer; yield changes and failures.
-
-    `within` (seconds) limits the wait for a leader's election.
-    """
+    """Point contexts at managers that answer; yield changes and failures. `within`: see find_answering_manager."""
     there = managers_by_swarm(store)
     for name in swarm_context_names(docker, store):
         context = docker.read(name)

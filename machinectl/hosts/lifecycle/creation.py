@@ -38,10 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Onboarding:
-    """How to set up a new host.
-
-    `authority` replaces the machine's own CA. `touching` is called before the host is changed.
-    """
+    """How to set up a new host. `authority` replaces the machine's own CA; `touching` is called before a change."""
 
     access: Access
     allowed: Allowed
@@ -58,10 +55,7 @@ class Onboarding:
 
 @dataclass(frozen=True)
 class Creation:
-    """A machine to create.
-
-    `spare` certificates are used if no others are given or made. `onboarding` needs SSH and `spec.provision`.
-    """
+    """`spare` certificates are used if no others are given or made. `onboarding` needs SSH and `spec.provision`."""
 
     name: str
     spec: MachineSpec
@@ -164,10 +158,7 @@ class CheckedCreation:
 
     @property
     def excludes_set_up(self) -> bool:
-        """Whether --no-tls or certificates exclude the requested set-up.
-
-        Certificates with their CA's key do not.
-        """
+        """Whether --no-tls or certificates without their CA's key exclude the requested set-up."""
         cannot_sign = self.given is not None and not self.given.ca_key
         return self.creation.spec.provision and (cannot_sign or self.creation.spec.tls is False)
 

@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Edit:
-    """Changes to a record; None or empty leaves a setting.
-
-    `jump` is "" for no jump host. `engine` has options by key, `options` the driver's by name.
-    """
+    """None or empty leaves a setting; `jump` is "" for no jump host; `engine` has options by key."""
 
     url: str | None = None
     tls: bool | None = None

@@ -41,10 +41,7 @@ READ_TIMEOUT = host_facts.PATIENCE + 60.0
 
 
 class HostRun(ABC):
-    """Carries out decisions, and collects their outcomes.
-
-    `url` is the engine's future URL. Call `look` first; `host` has the facts after the last decision.
-    """
+    """Carries out decisions for the engine's future `url`. Call `look` first; `host` has the facts after the last."""
 
     host: Facts
 
@@ -80,10 +77,7 @@ class HostRun(ABC):
         identity: Identity | None = None,
         numbered: bool = True,
     ) -> bool:
-        """Carry out a decision; return whether there was one.
-
-        A Swarm node is drained before its engine restarts, until `drains` ends.
-        """
+        """Return whether there was a decision. A Swarm node is drained before a restart, until `drains` ends."""
         decision = decide(self.host, self.machine.changes)
         if decision is None:
             return False

@@ -32,10 +32,7 @@ if TYPE_CHECKING:
 
 
 def undo_changes(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
-    """Undo the changes; with `purge_engine`, remove the engine's package too.
-
-    Records its own changes first, so that the next run can finish.
-    """
+    """Undo the changes, with `purge_engine` the engine's package, too. The next run can finish this."""
     host, machine = run.look(), run.machine
     check_not_lost(run.store, machine, host)
     allowed = draining.allow_swarm_restart(run.store, machine, host, allowed)

@@ -89,10 +89,7 @@ def known_machine(store: Store, name: str, *, removed: bool) -> Machine:
 def remove_machine(
     store: Store, console: Console, name: str, *, force: bool = False, purge: Purge | None, forget: bool = False
 ) -> None:
-    """Forget a machine; with `force`, even if its record is broken. Never touches docker-machine's.
-
-    `purge` and `forget` also work on removed machines.
-    """
+    """With `force`, forget broken records, too. `purge` and `forget` also work on removed machines."""
     again = (purge or forget) and not store.exists(name) and is_known(store, name)
     if not again:
         store.check_exists(name)

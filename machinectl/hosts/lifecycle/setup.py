@@ -50,10 +50,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setup:
-    """How to set up hosts.
-
-    `authority` replaces the machine's own CA. `touching` is called before each change.
-    """
+    """How to set up hosts. `authority` replaces the machine's own CA; `touching` is called before each change."""
 
     allowed: Allowed = NOTHING_SPECIAL
     authority: certs.Pair | None = None
@@ -104,10 +101,7 @@ class Setup:
         return HostPlan(found, tuple(run.outcomes))
 
     def _read_host(self, run: HostRun) -> shared_hosts.News | None:
-        """Read the host, and take over others' changes. Raises CheckFailed if it is theirs.
-
-        Raises InUse if containers run and the engine must wait for its turn.
-        """
+        """Take over others' changes. Raises CheckFailed if the host is theirs, InUse if the engine must wait."""
         host, machine = run.look(), run.machine
         warnings = [preflight.wrong_clock(host, host_facts.now()), preflight.open_configuration(host)]
         if host.dockerd and not host.version.startswith(machine.engine.version):
@@ -139,10 +133,7 @@ class Setup:
         agree_to_side_effects(run.console, run.machine, run.host, allowed)
 
     def _identity(self, run: HostRun, server: bytes) -> Identity:
-        """Return the certificates; `server` is the engine's, from another computer.
-
-        docker-machine's are replaced: all its machines share a CA, whose key is not ours.
-        """
+        """Take over another computer's `server`; replace docker-machine's: all its machines share a CA."""
         machine = run.machine
         sans = [engine_url.parse_url(run.url).host, *machine.engine.tls_sans]
         have = shared_hosts.with_server(Identity.read(machine.directory), server)

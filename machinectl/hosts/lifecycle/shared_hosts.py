@@ -67,10 +67,7 @@ def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News 
 
 
 def take_over_news(machine: Machine, remote: Remote, host: Facts) -> News | None:
-    """Update a machine to its host's newest revision, without writing it.
-
-    Settings that only changed here stay.
-    """
+    """Update a machine, unwritten, to its host's newest revision. Settings that only changed here stay."""
     revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
     if not (revision.is_news_to(known) and trusts_our_ca(machine, host)):
         return None
@@ -131,10 +128,7 @@ def take_over_settings(mine: dict[str, Any], before: object, theirs: Mapping[str
 
 
 def signed_for(sans: object, server: bytes, machine: Machine) -> Iterator[str]:
-    """Yield the allowed names: requested here, or signed before.
-
-    A host must not get a certificate for another name by asking.
-    """
+    """Yield names requested here or signed before: a host must not get a certificate for another name by asking."""
     try:
         there = {name.lower() for name in certs.describe(server).sans} if server else set()
     except MachineError:

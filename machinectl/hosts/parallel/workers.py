@@ -177,7 +177,6 @@ class WorkerThreads(MachineThreads["T | MachineError", "Callable[[], None]"], Ge
         return event
 
     def finish(self) -> None:
-        """Wait for running steps."""
         if self.running and not self.interrupts:
             self.stop()
         while self.running and self.interrupts == 1:

@@ -30,10 +30,7 @@ def magic_packet(mac: str) -> bytes:
 
 
 def send_wake_packet(mac: str, host: str) -> None:
-    """Broadcast on the host's network, and send to the host, for routers that remember its MAC.
-
-    There is no answer. Raises MachineError if nothing can be sent.
-    """
+    """Broadcast, and send to the host, for routers that remember its MAC. Raises MachineError if that fails."""
     data = magic_packet(mac)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)

@@ -39,10 +39,7 @@ def state_of(machine: Machine, timeout: float) -> Probe:
 def states_of(
     machines: Iterable[Machine], timeout: float, question: EngineQuery | None = None
 ) -> Iterator[tuple[str, Probe]]:
-    """Yield each state when known, within `timeout` seconds each. Never raises.
-
-    Also asks engines `question`.
-    """
+    """Yield each state when known, within `timeout` seconds each, and the answer to `question`. Never raises."""
     by_name = {machine.name: machine for machine in machines}
     # Load drivers before starting threads: threads that import block each other.
     drivers = {machine.driver: driver_or_none(machine) for machine in by_name.values()}

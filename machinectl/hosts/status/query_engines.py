@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class MachineStatus:
-    """Complete once `settled`.
-
-    `error` is one line, `seconds` the engine's time, `told` its answer; `swarm` and `unasked` as in `Probe`.
-    """
+    """`error` is one line, `seconds` the engine's time, `told` its answer; `swarm` and `unasked` as in `Probe`."""
 
     machine: Machine
     state: State = State.NONE

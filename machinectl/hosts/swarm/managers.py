@@ -64,10 +64,7 @@ class Manager:
 
 @dataclass(frozen=True)
 class Quorum:
-    """A swarm's managers, and how many are reachable: more than half must be.
-
-    Without a quorum, tasks keep running, but nothing can change.
-    """
+    """More than half of the managers must be reachable. Otherwise tasks keep running, but nothing can change."""
 
     managers: int
     reachable: int
@@ -134,10 +131,7 @@ def find_answering_manager(
     within: float | None = None,
     pause: Callable[[float], None] | None = None,
 ) -> Manager | str:
-    """Return the first manager that answers, else why none does.
-
-    During an election, ask again for `within` seconds, by default ELECTION.
-    """
+    """Return the first that answers, else why none does; in an election, ask for `within` seconds (ELECTION)."""
     end = time.monotonic() + (ELECTION if within is None else within)
     while True:
         why = "none is known"

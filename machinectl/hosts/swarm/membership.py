@@ -105,10 +105,7 @@ class TrustedSwarms:
     def node_to_record(
         self, machine: Machine, found: Membership | None, *, is_named: bool = False, as_manager: bool = False
     ) -> SwarmNode | None:
-        """Return the node to record, given the engine's answer.
-
-        `is_named`, `as_manager`: the user named the machine (as a manager), so trust it about an unknown swarm.
-        """
+        """`is_named`, `as_manager`: the user named the machine (as a manager), so trust it about an unknown swarm."""
         known = on_record(machine)
         if found and found.is_out:
             return self._out(machine.name, known)
@@ -187,10 +184,7 @@ def find_manager(store: Store, name: str) -> Manager:
 
 
 def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str, MachineError]:
-    """Return the machines whose removal would leave too few managers known here.
-
-    A swarm may be removed with all of its machines.
-    """
+    """Return machines whose removal leaves too few managers known here; a swarm may go as a whole."""
     swarms = TrustedSwarms(store)
     found: dict[str, MachineError] = {}
     for cluster in swarms.clusters:
@@ -222,10 +216,7 @@ def call_manager(
     last: str = "",
     pause: Callable[[float], None],
 ) -> Result:
-    """Call `do`, which must be safe to repeat, with managers until one succeeds.
-
-    Waits for an election. Raises MachineError.
-    """
+    """Call `do`, maybe repeatedly, with managers until one succeeds. Waits for an election. Raises MachineError."""
     end = time.monotonic() + managers.ELECTION
 
     def call_any() -> Result:

@@ -42,10 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Joining:
-    """How machines join a swarm.
-
-    `advertised` is their address for other nodes, by default the engine's. `own` returns one host's login.
-    """
+    """`advertised` is the address for other nodes, by default the engine's. `own` returns one host's login."""
 
     access: Access
     advertised: str = ""
@@ -55,7 +52,6 @@ class Joining:
         return replace(self, access=self.own(name, access))
 
     def init(self, held: Held, console: Console) -> None:
-        """Start a swarm on a machine, under its name."""
         machine = check_ready(held.machine)
         state = swarm_api.membership(endpoint_of(machine))
         begun = on_record(machine)
@@ -167,10 +163,7 @@ def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, consol
 
 
 def leave_old_swarm(held: Held, console: Console, node: SwarmNode, cluster: str) -> None:
-    """Finish leaving the old swarm before joining `cluster`.
-
-    If no old manager answers, only warn: the swarm may be gone.
-    """
+    """Leave before joining `cluster`. If no old manager answers, only warn: the swarm may be gone."""
     try:
         SwarmDeparture().carry_out(held, console)
     except MachineError as exc:

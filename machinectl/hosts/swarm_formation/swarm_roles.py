@@ -32,8 +32,6 @@ PATIENCE = 10.0
 
 
 def begin_swarm(store: Store, console: Console, name: str, joining: Joining) -> Results:
-    """Begin a swarm; yield the machine, with an error if that fails."""
-
     def work(held: Held, console: Console, access: Access) -> None:
         joining.at(held.name, access).init(held, console)
 
@@ -43,10 +41,7 @@ def begin_swarm(store: Store, console: Console, name: str, joining: Joining) -> 
 def join_machines(
     store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str
 ) -> Results:
-    """Join machines to a swarm; yield each, with an error if that fails.
-
-    Managers join one by one, as each changes the quorum.
-    """
+    """Yield each machine, with an error if that fails. Managers join one by one, as each changes the quorum."""
 
     def work(held: Held, console: Console, access: Access) -> None:
         joining.at(held.name, access).join(held, console, to, role)
@@ -59,10 +54,7 @@ def join_machines(
 
 @dataclass(frozen=True)
 class Roles:
-    """The roles of machines in one swarm.
-
-    `others` are its other recorded nodes, which are never changed. `unreadable` machines may be nodes.
-    """
+    """`others` are recorded nodes of the swarm that are never changed; `unreadable` machines may be nodes."""
 
     roles: Mapping[str, str]
     others: Mapping[str, str] = field(default_factory=dict)
@@ -88,10 +80,7 @@ class Roles:
             )
 
     def form(self, store: Store, console: Console, joining: Joining) -> Results:
-        """Yield each machine when it has its role, or with an error.
-
-        Managers join first; if there is no swarm, the first one begins it. Raises MachineError if none can.
-        """
+        """Yield each machine with an error or None. The first manager begins a missing swarm. Raises MachineError."""
         self.check()
         if not self.roles:
             return
