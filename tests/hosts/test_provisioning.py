@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +28,6 @@ from tests.support.sshd import keygen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
 
@@ -53,11 +53,11 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 
     def by(why: BaseException) -> None:
         @contextmanager
-        def at_host(*_: object) -> Iterator[Callable[[], list[Outcome]]]:
-            def carry_out() -> list[Outcome]:
+        def at_host(*_: object) -> Iterator[SimpleNamespace]:
+            def look() -> None:
                 raise why
 
-            yield carry_out
+            yield SimpleNamespace(look=look)
 
         monkeypatch.setattr(provisioning, "at_host", at_host)
 
