@@ -60,7 +60,8 @@ class DrainManager:
 
             def is_empty(there: Manager) -> bool:
                 return (
-                    not swarm_api.count_tasks(there.endpoint, self.node.id) and swarm_api.count_starting(there.endpoint) <= before
+                    not swarm_api.count_tasks(there.endpoint, self.node.id)
+                    and swarm_api.count_starting(there.endpoint) <= before
                 )
 
             self.set_availability(console, DRAIN)
