@@ -25,8 +25,7 @@ from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver import DriverError
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
-from machinectl.hosts.connection.machine_driver import endpoints_of, ssh_endpoint
+from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.machines.docker_machine.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.hosts.certificates.pending import settle_pending
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.machine_driver import endpoint_of
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store

@@ -88,11 +88,10 @@ def plan_removal(
     def one(name: str, console: Console) -> HostPlan:
         from machinectl.host_changes import PackageInstalled, of_kind
         from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
-        from machinectl.hosts.lifecycle.purging import preview_purge
 
         machine = known_machine(store, name, removed=bool(purge or forget))
         check_not_jump_host(store, console, name, set(others.get(name, ())).difference(names), force=False)
-        outcomes = preview_purge(store, machine, console, purge) if purge and machine.changes else []
+        outcomes = purge.preview(store, machine, console) if purge and machine.changes else []
         if machine.made:
             outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
         forgotten = "the certificates here and what is known of the host"

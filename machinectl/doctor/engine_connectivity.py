@@ -18,7 +18,7 @@ from machinectl.engine.sockets import connect_tcp, connect_unix, resolve_endpoin
 from machinectl.engine.tls import connect_tls, shown_certificate
 from machinectl.errors import MachineError, one_line
 from machinectl.hosts.certificates.pending import pending_sets, probe_any_set
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.state import State
 
 if TYPE_CHECKING:

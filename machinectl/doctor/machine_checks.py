@@ -20,7 +20,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import logged_in, pinned_known_hosts, root_runner
 from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, lost_to
-from machinectl.hosts.lifecycle.host_target import target_of
+from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, state_from_driver
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall

@@ -37,12 +37,11 @@ SETTINGS = frozenset({"labels", *(option.flag.removeprefix("--") for option in E
 def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
     """Return what `apply` would change on a host. Raises MachineError."""
     from machinectl.hosts.lifecycle.provisioning import preview_provisioning
-    from machinectl.hosts.lifecycle.purging import preview_purge
 
     step = run.steps[name]
     if step.host is None:
         purge = run.options.purge
-        return preview_purge(run.store, run.store.read(name), console, purge) if purge else []
+        return purge.preview(run.store, run.store.read(name), console) if purge else []
     machine = run.store.read(name) if run.store.exists(name) else None
     if machine is None or machine.phase is not Phase.READY:
         found = creation_of(run, name).plan(run.store, console)

@@ -21,8 +21,8 @@ from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.fleet.model import FleetHost, FleetId
 from machinectl.host_changes import UnknownChange
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import Access, logged_in
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle import provisioning
 from machinectl.hosts.lifecycle.host_plan import HostPlan as SetupPlan
 from machinectl.hosts.parallel.rollout_order import BatchSizes

@@ -12,8 +12,8 @@ from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.engine_restart import drained_for_restart, ready_to_restart, restarting
+from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
-from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import parse_facts

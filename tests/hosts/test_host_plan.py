@@ -10,9 +10,8 @@ import pytest
 from machinectl.host_changes import CaTrusted, ConfigMerged
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.engine_restart import World, restarting
-from machinectl.hosts.lifecycle.host_plan import config_diff, host_summary
+from machinectl.hosts.lifecycle.host_plan import config_diff, host_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun
-from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.lifecycle.purging import undo_changes
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.record import Machine

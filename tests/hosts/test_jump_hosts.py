@@ -19,9 +19,8 @@ from machinectl.commands.rm import plan_removal, rm
 from machinectl.commands.set import set_machine
 from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import Access, logged_in
-from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
+from machinectl.hosts.connection.machine_driver import endpoint_of, known_hosts_path, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.hosts.exports import ssh_config_file
 from machinectl.hosts.lifecycle.editing import Edit

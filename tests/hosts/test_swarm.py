@@ -16,8 +16,8 @@ from machinectl.commands.swarm.leave import swarm_leave
 from machinectl.commands.swarm.status import swarm_status
 from machinectl.engine import swarm_api as api
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.swarm import draining, leaving, membership
 from machinectl.hosts.swarm import managers as swarm
 from machinectl.hosts.swarm.managers import Quorum, no_manager_error

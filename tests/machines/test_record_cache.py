@@ -7,7 +7,7 @@ from pathlib import Path
 
 from machinectl.host_changes import KINDS, ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.lifecycle.host_target import target_of
+from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.machines.record import Machine, Phase, parse_record
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.facts import host_facts

@@ -16,7 +16,7 @@ from machinectl.fleet.syntax.faults import Place, WrongFile
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import renewed_identity
-from machinectl.hosts.lifecycle.host_target import target_of
+from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase, broken_record, parse_record

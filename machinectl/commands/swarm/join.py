@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager
 from machinectl.hosts.swarm.membership import TrustedSwarms, find_manager, update_recorded_node
 from machinectl.hosts.swarm_formation.swarm_roles import join_machines

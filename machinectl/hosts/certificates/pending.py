@@ -18,7 +18,7 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError, one_line
 from machinectl.files.atomic import PRIVATE_DIRECTORY, Translated, remove_tree, replace_file, sync_directory
 from machinectl.hosts.certificates.identity import CLIENT_FILES, Identity
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.store.store_paths import PENDING
 from machinectl.state import State
 

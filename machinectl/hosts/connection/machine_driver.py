@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
 from machinectl.machines import jump_hosts
 from machinectl.machines.record import Phase
 from machinectl.machines.store import Store
@@ -17,6 +17,7 @@ from machinectl.ssh.destination import Jump
 
 if TYPE_CHECKING:
     from machinectl.driver import Driver, SSHEndpoint, Where
+    from machinectl.engine import Endpoint
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
 
@@ -105,6 +106,14 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
     return endpoint
 
 
+def jump_without_ssh(machine: Machine) -> UsageError:
+    return UsageError(
+        f'A jump host needs SSH, but driver "{machine.driver}" knows no SSH of "{machine.name}"',
+        "Omit --ssh-jump, or use a driver that does: "
+        "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
+    )
+
+
 def save_driver_state(held: Held, driver: Driver, state: str) -> None:
     """Record a driver's state and the engine's URL."""
     machine = held.machine
@@ -125,3 +134,38 @@ def flag_of_set(machine: Machine, what: str) -> str:
     option = f"{machine.driver}-{what}"
     known = () if machine.jump else driver_of(machine).options()
     return f"--{option}" if any(each.name == option for each in known) else ""
+
+
+def endpoint_of(machine: Machine) -> Endpoint:
+    """Raise MachineError for ssh:// if the jump host is unknown."""
+    options = ssh_options(machine) if machine.url.startswith("ssh://") else ()
+    from machinectl.engine import Endpoint
+
+    return Endpoint(machine.url, machine.tls, machine.directory, options, machine.name, takeover_command(machine))
+
+
+def takeover_command(machine: Machine) -> str:
+    """Return the command that replaces certificates set up by others, or ""."""
+    try:
+        ssh = endpoints_of(machine).ssh if machine.tls else None
+    except MachineError:
+        ssh = None
+    # A host that docker-machine set up needs no --force.
+    force = "" if machine.origin else "--force "
+    return f"machinectl provision {force}{machine.name}" if ssh else ""
+
+
+def ssh_options(machine: Machine) -> tuple[str, ...]:
+    """Return key, pinned host key (even if the driver fails), jump host. Raises MachineError for an unknown one."""
+    from machinectl.ssh.openssh.ssh_options import identity_arguments
+
+    try:
+        ssh = driver_of(machine).where(driver_instance(machine)).ssh
+    except MachineError:
+        key = ""
+    else:
+        if ssh is None:
+            return ()
+        key = ssh.key
+    pinned = known_hosts_path(machine)
+    return tuple(identity_arguments(key, pinned if os.path.exists(pinned) else "", jump_host_of(machine)))

@@ -11,7 +11,7 @@ from machinectl.driver.options import absolute_paths
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.certificates.certificate_files import read_named_certificates
 from machinectl.hosts.connection.login import pin_host_key
-from machinectl.hosts.connection.machine_driver import driver_instance, jump_host_of, with_jump_host
+from machinectl.hosts.connection.machine_driver import driver_instance, jump_host_of, jump_without_ssh, with_jump_host
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.machines import jump_hosts, record
 from machinectl.machines.docker_machine import old_store
@@ -180,14 +180,6 @@ class CheckedCreation:
         machine.tls = uses_tls_by_default(
             machine.url, asked, given=given or (spare and machine.url.startswith("tcp://"))
         )
-
-
-def jump_without_ssh(machine: Machine) -> UsageError:
-    return UsageError(
-        f'A jump host needs SSH, but driver "{machine.driver}" knows no SSH of "{machine.name}"',
-        "Omit --ssh-jump, or use a driver that does: "
-        "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
-    )
 
 
 def set_up_excluded() -> UsageError:

@@ -9,8 +9,13 @@ from machinectl import url as engine_url
 from machinectl.driver import Request, Where
 from machinectl.driver.options import absolute_paths
 from machinectl.errors import UsageError
-from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of, with_jump_host
-from machinectl.hosts.lifecycle.creation import jump_without_ssh
+from machinectl.hosts.connection.machine_driver import (
+    driver_instance,
+    driver_of,
+    endpoints_of,
+    jump_without_ssh,
+    with_jump_host,
+)
 from machinectl.machines import jump_hosts
 from machinectl.machines.record import PROVISION, Phase, check_ready
 

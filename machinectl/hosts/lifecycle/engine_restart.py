@@ -13,8 +13,8 @@ from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import DryRun
-from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight

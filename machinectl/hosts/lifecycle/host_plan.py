@@ -6,10 +6,15 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from machinectl import url as engine_url
+from machinectl.host_changes import CaTrusted, of_kind
 from machinectl.masking import without_secret
 from machinectl.provision import firewall
+from machinectl.provision.target import INSTALL_URL, Target, with_changes
 
 if TYPE_CHECKING:
+    from machinectl.hosts.certificates.identity import Identity
+    from machinectl.machines.record import Machine
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.ssh.client.session import SSHSession
@@ -60,3 +65,29 @@ def config_diff(host: Facts, decision: Decision) -> tuple[str, ...]:
     old = host.config.content if host.config else b""
     before, after = (without_secret(text.decode(errors="replace")).splitlines() for text in (old, new))
     return tuple(difflib.unified_diff(before, after, path, path, lineterm=""))
+
+
+def target_of(machine: Machine, identity: Identity, url: str = "") -> Target:
+    """Return the target, by default at the machine's URL. Raises UsageError."""
+    where = engine_url.parse_url(url or machine.url)
+    asked = machine.engine
+    asked.check()
+    target = Target(
+        address=where.host,
+        port=where.port or engine_url.TLS_PORT,
+        bind=asked.bind,
+        jump=bool(machine.jump),
+        certificates=identity.on_host,
+        own_cas=frozenset(change.sha256 for change in of_kind(machine.changes, CaTrusted)),
+        install=asked.install or "auto",
+        install_url=asked.install_url or INSTALL_URL,
+        version=asked.version,
+        os=asked.os,
+        options=asked.options,
+        labels=machine.labels,
+        env=asked.env,
+        insecure_registries=asked.insecure_registries,
+        registry_mirrors=asked.registry_mirrors,
+        storage_driver=asked.storage_driver,
+    )
+    return with_changes(target, machine.changes)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.host_changes import Change
+    from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.host_run import HostRun
-    from machinectl.hosts.lifecycle.removal import Purge
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -56,15 +56,16 @@ def staying(changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, .
     return tuple(change for change in changes if isinstance(change, kinds) or change in foreign)
 
 
-def purge_held(held: Held, console: Console, purge: Purge, *, force: bool) -> None:
-    """Undo the host's changes; with `force`, skip an unreachable host."""
-    access = purge.access.for_one_host()
+def purge_host(
+    held: Held, console: Console, access: Access, allowed: Allowed, *, purge_engine: bool, force: bool
+) -> None:
+    """With `force`, skip an unreachable host."""
     try:
         with logged_in(held.machine, console, access) as session:
             pin_session_key(held, session)
             if needs_root(held.machine):
                 root = lock_as_root(held, console, access, session)
-                undo_changes(RealRun(held, console, root), purge_engine=purge.engine, allowed=purge.allowed)
+                undo_changes(RealRun(held, console, root), purge_engine=purge_engine, allowed=allowed)
             remove_authorized_keys(held, console, session)
     except MachineError as exc:
         if not force:
@@ -75,13 +76,14 @@ def purge_held(held: Held, console: Console, purge: Purge, *, force: bool) -> No
         console.warn(f"{exc.cause}; the host is unchanged")
 
 
-def preview_purge(store: Store, machine: Machine, console: Console, purge: Purge) -> list[Outcome]:
-    access = purge.access.for_one_host()
+def preview_purge(
+    store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed, *, purge_engine: bool
+) -> list[Outcome]:
     outcomes = []
     with logged_in(machine, console, access) as session:
         if needs_root(machine):
             run = DryRun(store, machine, console, root_runner(session, console, access))
-            outcomes = undo_changes(run, purge_engine=purge.engine, allowed=purge.allowed)
+            outcomes = undo_changes(run, purge_engine=purge_engine, allowed=allowed)
     keys = of_kind(machine.changes, KeyAuthorized)
     return [
         *outcomes,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -43,6 +44,18 @@ class Purge:
     def options(self) -> list[str]:
         purge = "--purge-engine" if self.engine else "--purge"
         return [purge, "--restart-swarm"] if self.allowed.restart_swarm else [purge]
+
+    def carry_out(self, held: Held, console: Console, *, force: bool) -> None:
+        from machinectl.hosts.lifecycle.purging import purge_host
+
+        access = self.access.for_one_host()
+        purge_host(held, console, access, self.allowed, purge_engine=self.engine, force=force)
+
+    def preview(self, store: Store, machine: Machine, console: Console) -> list[Outcome]:
+        from machinectl.hosts.lifecycle.purging import preview_purge
+
+        access = self.access.for_one_host()
+        return preview_purge(store, machine, console, access, self.allowed, purge_engine=self.engine)
 
 
 def confirm_removal(
@@ -113,9 +126,7 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
         held.remove()
         return
     if purge and machine.changes:
-        from machinectl.hosts.lifecycle.purging import purge_held
-
-        purge_held(held, console, purge, force=force)
+        purge.carry_out(held, console, force=force)
     try:
         load(machine.driver).remove(driver_instance(machine))
     except MachineError as exc:

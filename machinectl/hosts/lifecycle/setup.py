@@ -25,9 +25,8 @@ from machinectl.hosts.lifecycle.host_owner import (
     check_no_other_machine,
     predecessor,
 )
-from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
-from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm import draining, leaving
 from machinectl.machines.record import Phase
 from machinectl.machines.store.last_failure import record_look

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.console import SilentConsole
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.engine_endpoint import endpoint_of as engine_endpoint
 from machinectl.hosts.connection.login import logged_in
+from machinectl.hosts.connection.machine_driver import endpoint_of as engine_endpoint
 from machinectl.machines.record import Phase
 from machinectl.state import State
 

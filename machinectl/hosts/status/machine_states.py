@@ -11,8 +11,7 @@ from machinectl import engine
 from machinectl.engine import Wait
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import probe_any_set
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
-from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, with_jump_host
+from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoint_of, with_jump_host
 from machinectl.state import State
 
 if TYPE_CHECKING:

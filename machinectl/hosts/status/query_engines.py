@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import settle_pending
-from machinectl.hosts.connection.engine_endpoint import takeover_command
+from machinectl.hosts.connection.machine_driver import takeover_command
 from machinectl.hosts.status.machine_states import ASLEEP, states_of
 from machinectl.machines.record import Machine, Phase, natural
 from machinectl.machines.store.store_paths import NoSuchMachine, into_own_store

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.swarm import draining
 from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, wait_until
 from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node, update_recorded_node

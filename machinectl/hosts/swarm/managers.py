@@ -12,7 +12,7 @@ from machinectl import engine
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import probe_in_parallel
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.swarm_node import node_of
 from machinectl.state import State
 

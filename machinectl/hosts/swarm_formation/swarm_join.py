@@ -14,12 +14,11 @@ from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import logged_in_as_root
-from machinectl.hosts.connection.machine_driver import endpoints_of
+from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of
 from machinectl.hosts.lifecycle.engine_restart import not_restored, restore_live_restore
+from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
-from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm.leaving import HEARD_WITHIN, SwarmDeparture
 from machinectl.hosts.swarm.managers import Manager, wait_until
 from machinectl.hosts.swarm.membership import call_manager, retry_during_election, save_node, update_recorded_node
