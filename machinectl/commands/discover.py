@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.fleet.writing.draft import Described, Value
-    from machinectl.hosts.discovery.address_ranges import AddressRange
+    from machinectl.hosts.discovery.address_ranges import Network
     from machinectl.hosts.discovery.scan import FoundHost
     from machinectl.hosts.discovery.services import FoundService
     from machinectl.machines.store import Store
@@ -46,7 +46,7 @@ def discover(
     wanted = parse_ports(ports)
     found = parse_ranges(networks, resolve_name)
     sockets = min(SOCKETS, ADDRESSES * len(wanted))
-    count = sum(span.count for span in found)
+    count = sum(network.num_addresses for network in found)
     if count > MOST:
         raise UsageError(f"That is more than {MOST:,} addresses", f"machinectl discover {own_network()}")
     if count > UNASKED and not yes:
@@ -59,9 +59,9 @@ def discover(
     return NetworkScan(store, targets(found, wanted), timeout, sockets)
 
 
-def targets(found: Sequence[AddressRange], ports: Sequence[int]) -> Iterator[SweepTarget]:
+def targets(found: Sequence[Network], ports: Sequence[int]) -> Iterator[SweepTarget]:
     """Yield all ports of an address before the next, to have few in progress."""
-    return (SweepTarget(address, port) for span in found for address in span.addresses() for port in ports)
+    return (SweepTarget(str(address), port) for network in found for address in network for port in ports)
 
 
 def resolve_name(name: str) -> Sequence[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.console import RewritingConsole
-from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.last_failure import record_look
 from machinectl.rollout import machine_changes
@@ -62,24 +60,19 @@ def look(run: ApplyRun, name: str, console: Console) -> Did:
 def with_previews(run: ApplyRun, plan: FleetPlan, console: Console) -> FleetPlan:
     """Return the plan with what `apply` would do; only reads hosts."""
     previews: dict[str, Sequence[Outcome]] = {}
-    seconds: dict[str, float] = {}
     failed = dict(plan.failed)
     hide = plan.hidden.without
 
-    def one(name: str, console: Console) -> None:
-        began = time.monotonic()
-        try:
-            outcomes = machine_changes.preview_host_changes(run, name, console)
-        finally:
-            seconds[name] = time.monotonic() - began
-        if outcomes:
+    def preview(name: str, console: Console) -> Did:
+        if outcomes := machine_changes.preview_host_changes(run, name, console):
             previews[name] = [
                 replace(each, title=hide(each.title), details=tuple(map(hide, each.details))) for each in outcomes
             ]
+        return Did.LEFT
 
     names = [name for name in run.steps if name not in failed and machine_changes.has_host_work(run, name)]
-    for name, error in run_at_once(RewritingConsole(console, hide), names, one, limit=run.options.parallel):
-        if error:
-            plan.hidden.conceal(error)
-            failed[name] = error
-    return replace(plan, previews=previews, failed=failed, seconds=seconds)
+    for result in run.at_once(RewritingConsole(console, hide), names, preview):
+        if result.error:
+            plan.hidden.conceal(result.error)
+            failed[result.name] = result.error
+    return replace(plan, previews=previews, failed=failed, seconds=dict(run.seconds))

@@ -23,7 +23,7 @@ def resolve(name: str) -> Sequence[str]:
 
 
 def addresses(*texts: str) -> list[str]:
-    return [address for span in parse_ranges(texts, resolve) for address in span.addresses()]
+    return [str(address) for network in parse_ranges(texts, resolve) for address in network]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         found = parse_ranges([text], resolve)
     except MachineError:
         return
-    assert sum(span.count for span in found)
+    assert sum(network.num_addresses for network in found)
 
 
 def test_ports() -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.url import HIGHEST_PORT, HOST_CHARACTERS, LETTERS_AND_DIGITS, LONGEST_HOST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+    Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 USUAL = "192.168.0.0/24"
 # Reserved for documentation (RFC 5737). Nothing is sent: the kernel only shows the source address.
@@ -27,81 +26,51 @@ LEAST_NETWORK = 4
 IPV4 = 4
 
 
-@dataclass(frozen=True, order=True)
-class AddressRange:
-    """Consecutive addresses, as numbers."""
-
-    version: int
-    first: int
-    last: int
-
-    @property
-    def count(self) -> int:
-        return self.last - self.first + 1
-
-    def addresses(self) -> Iterator[str]:
-        make = ipaddress.IPv4Address if self.version == IPV4 else ipaddress.IPv6Address
-        return (str(make(number)) for number in range(self.first, self.last + 1))
-
-
-def parse_ranges(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) -> list[AddressRange]:
+def parse_ranges(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) -> list[Network]:
     """Sort and merge ranges; `resolve` returns a name's addresses. Raises UsageError, MachineError."""
-    found = sorted(span for text in texts for span in parse_range(text.strip(), resolve))
-    merged: list[AddressRange] = []
-    for span in found:
-        last = merged[-1] if merged else None
-        if last and last.version == span.version and span.first <= last.last + 1:
-            merged[-1] = replace(last, last=max(last.last, span.last))
-        else:
-            merged.append(span)
-    return merged
+    found = [network for text in texts for network in parse_range(text.strip(), resolve)]
+    version_4 = [network for network in found if isinstance(network, ipaddress.IPv4Network)]
+    version_6 = [network for network in found if isinstance(network, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(version_4), *ipaddress.collapse_addresses(version_6)]
 
 
-def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[AddressRange]:
+def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[Network]:
     # Link-local addresses with an interface (fe80::1%eth0) are not supported.
     if "%" in text:
         raise invalid_range(text)
     try:
         if "/" in text:
-            return [network_range(text)]
+            return network_range(text)
         first, dash, last = text.partition("-")
         # A host name may contain dashes, but no address before one.
         if dash and is_ip_address(first):
-            return [dashed_range(ipaddress.ip_address(first), last)]
+            # The end may be only the last part.
+            is_last_part = "." in first and last.isascii() and last.isdecimal()
+            return range_between(first, f"{first.rpartition('.')[0]}.{last}" if is_last_part else last)
         if is_ip_address(text):
-            return [range_between(ipaddress.ip_address(text), ipaddress.ip_address(text))]
-    except ValueError as exc:
+            return [ipaddress.ip_network(text)]
+    except (ValueError, TypeError) as exc:
         raise invalid_range(text) from exc
     if not is_host_name(text):
         raise invalid_range(text)
-    addresses = [ipaddress.ip_address(each) for each in resolve(text)]
-    if not addresses:
-        raise MachineError(f'Cannot resolve the name "{text}"', f"getent hosts {text}")
-    return [range_between(address, address) for address in addresses]
+    if addresses := resolve(text):
+        return [ipaddress.ip_network(each) for each in addresses]
+    raise MachineError(f'Cannot resolve the name "{text}"', f"getent hosts {text}")
 
 
-def network_range(text: str) -> AddressRange:
+def network_range(text: str) -> list[Network]:
     """Accept any address of the network (192.168.0.29/24)."""
     network = ipaddress.ip_network(text, strict=False)
-    whole = range_between(network[0], network[-1])
-    if whole.count < LEAST_NETWORK:
-        return whole
+    if network.num_addresses < LEAST_NETWORK:
+        return [network]
     # The first address is the network's or its routers' (RFC 4291 2.6.1). IPv4's last one is for broadcasts.
-    return AddressRange(whole.version, whole.first + 1, whole.last - (whole.version == IPV4))
+    return range_between(str(network[1]), str(network[-1 - (network.version == IPV4)]))
 
 
-def dashed_range(first: Address, end: str) -> AddressRange:
-    """`end` is an address, or its last part. Raises ValueError."""
-    if first.version == IPV4 and end.isascii() and end.isdecimal():
-        end = f"{str(first).rpartition('.')[0]}.{end}"
-    last = ipaddress.ip_address(end)
-    if last.version != first.version or int(last) < int(first):
-        raise ValueError(end)
-    return range_between(first, last)
-
-
-def range_between(first: Address, last: Address) -> AddressRange:
-    return AddressRange(first.version, int(first), int(last))
+def range_between(first: str, last: str) -> list[Network]:
+    """Raise ValueError, or TypeError for two versions."""
+    ends = ipaddress.ip_address(first), ipaddress.ip_address(last)
+    return [*ipaddress.summarize_address_range(*ends)]
 
 
 def is_ip_address(text: str) -> bool:
