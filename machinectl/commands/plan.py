@@ -70,7 +70,7 @@ def plan(
 def plan_with_previews(plan: FleetPlan, store: Store, console: Console, options: ApplyOptions) -> FleetPlan:
     """Look at the hosts; change nothing."""
     from machinectl.rollout.apply_run import ApplyRun
-    from machinectl.rollout.refresh import with_previews
+    from machinectl.rollout.machine_changes import with_previews
 
     return with_previews(ApplyRun(store, plan, options), plan, console)
 

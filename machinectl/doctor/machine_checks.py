@@ -168,7 +168,7 @@ def record_comparison(machine: Machine, directory: str, found: Facts, shell: She
 def is_owed(machine: Machine, found: Facts) -> bool:
     """Return whether the next `provision` changes live-restore."""
     try:
-        return live_restore.give_back(found, target_of(machine, Identity())) is not None
+        return live_restore.give_back(found, target_of(machine)) is not None
     except MachineError:
         return False
 

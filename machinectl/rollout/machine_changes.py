@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
+from machinectl.console import RewritingConsole
 from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
@@ -19,7 +20,7 @@ from machinectl.rollout.differences import URL, differences, wants_tls
 from machinectl.rollout.plan_steps import Did
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from machinectl.console import Console
     from machinectl.fleet.model import FleetHost
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.rollout.apply_run import ApplyRun
+    from machinectl.rollout.plan_steps import FleetPlan
 
 CERTIFICATE_KEYS = frozenset({"tls-dir", "tls-client-cert"})
 # Engine settings, which another computer may change too.
@@ -50,6 +52,27 @@ def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Out
         there = edit.preview(machine, run.store.exists)
         found = preview_provisioning(machine, console, run.access(name), run.setup(name), run.store, there)
     return [outcome for outcome in found.outcomes if outcome.changed]
+
+
+def with_previews(run: ApplyRun, plan: FleetPlan, console: Console) -> FleetPlan:
+    """Return the plan with what `apply` would do; only reads hosts."""
+    previews: dict[str, Sequence[Outcome]] = {}
+    failed = dict(plan.failed)
+    hide = plan.hidden.without
+
+    def preview(name: str, console: Console) -> Did:
+        if outcomes := preview_host_changes(run, name, console):
+            previews[name] = [
+                replace(each, title=hide(each.title), details=tuple(map(hide, each.details))) for each in outcomes
+            ]
+        return Did.LEFT
+
+    names = [name for name in run.steps if name not in failed and has_host_work(run, name)]
+    for result in run.at_once(RewritingConsole(console, hide), names, preview):
+        if result.error:
+            plan.hidden.conceal(result.error)
+            failed[result.name] = result.error
+    return replace(plan, previews=previews, failed=failed, seconds=dict(run.seconds))
 
 
 def has_host_work(run: ApplyRun, name: str) -> bool:

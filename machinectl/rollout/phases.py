@@ -10,7 +10,8 @@ from machinectl.errors import MachineError
 from machinectl.hosts.parallel.rollout_order import RolloutOrder
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
 from machinectl.machines.selection import waiting
-from machinectl.rollout import machine_changes, refresh, restarts, swarm_phase
+from machinectl.machines.store.last_failure import record_look
+from machinectl.rollout import machine_changes, restarts, swarm_phase
 from machinectl.rollout.apply_run import WORK
 from machinectl.rollout.plan_steps import UNTOUCHED, Action, Did, Result
 from machinectl.rollout.restarts import not_begun
@@ -30,7 +31,7 @@ MOST_NAMED = 10
 
 def has_work(run: ApplyRun) -> bool:
     pruned = run.options.prune and run.gone()
-    return bool(run.names(*WORK) or with_old_fleet(run) or refresh.to_look_at(run) or pruned)
+    return bool(run.names(*WORK) or with_old_fleet(run) or to_look_at(run) or pruned)
 
 
 def changes_names(run: ApplyRun) -> bool:
@@ -55,7 +56,7 @@ def interrupted_result(run: ApplyRun, name: str) -> Result:
     if name in run.touched:
         return Result(name, Did.UNFINISHED, reason="interrupted")
     action = run.steps[name].action
-    waits_for_look = name in refresh.to_look_at(run) and run.did.get(name) is not Did.LEFT
+    waits_for_look = name in to_look_at(run) and run.did.get(name) is not Did.LEFT
     if action in WORK or waits_for_look or name in run.to_remove:
         return Result(name, Did.NOT_BEGUN, reason="interrupted")
     return Result(name, UNTOUCHED[action])
@@ -103,6 +104,42 @@ def record_fleet(run: ApplyRun, console: Console) -> Sequence[Result]:
     return ()
 
 
+def only_taken_over(run: ApplyRun) -> list[str]:
+    return [name for name in run.names(Action.CHANGE) if run.differs_only_in(name, "fleet")]
+
+
+def to_look_at(run: ApplyRun) -> list[str]:
+    """Return the machines for --refresh: their records need no change."""
+    if not run.options.refresh:
+        return []
+    names = [*run.names(Action.LEAVE), *only_taken_over(run)]
+    return [name for name in names if run.machines[name].provision and run.machines[name].changes]
+
+
+def look_for_changes(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Look for manual changes; yield machines that are done."""
+    names, taken_over = to_look_at(run), only_taken_over(run)
+    yield from (Result(name, Did.CHANGED) for name in taken_over if name not in names)
+    for result in run.at_once(console, names, partial(look, run)):
+        if result.did is Did.CHANGED:
+            run.changed_by_hand.append(result.name)
+        elif result.did is Did.LEFT and result.name in taken_over:
+            yield Result(result.name, Did.CHANGED)
+        elif result.did is not Did.LEFT:
+            yield result
+
+
+def look(run: ApplyRun, name: str, console: Console) -> Did:
+    from machinectl.hosts.lifecycle.provisioning import preview_provisioning
+
+    found = preview_provisioning(run.machines[name], console, run.access(name), run.setup(name), run.store)
+    if any(each.changed for each in found.outcomes):
+        return Did.CHANGED
+    with run.store.writing(name, waiting(console, name)) as held:
+        record_look(held)
+    return Did.LEFT
+
+
 def ask_about_removal(run: ApplyRun, console: Console) -> Sequence[Result]:
     gone, options = run.gone(), run.options
     if not (options.prune and gone):
@@ -142,7 +179,7 @@ PHASES: Sequence[tuple[str, Phase]] = (
     ("Ask about machines of other fleets", ask_about_takeover),
     ("Ask before machines are removed", ask_about_removal),
     ("Record the fleet of machines that need no other change", record_fleet),
-    ("Look for changes made by hand on hosts", refresh.look_for_changes),
+    ("Look for changes made by hand on hosts", look_for_changes),
     ("Find out which machines join the swarm", swarm_phase.choose_roles),
     ("Log in at hosts before engines restart", restarts.log_in_before_restarts),
     ("Create and change machines", restarts.create_and_change),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.fleet.reading.cross_checks import normal
 from machinectl.fleet.syntax.faults import Faults
@@ -119,8 +119,13 @@ def set_up_as(fleet: Fleet, records: ByName) -> dict[object, str]:
     """Return set-up machines outside the file, by host identity."""
     named = {host.name for host in fleet.hosts}
     others = readable_records(records, [name for name in records if name not in named])
-    changed = {name: machine for name, machine in others.items() if machine.has_changes}
-    return {identity(machine.spec): name for name, machine in changed.items() if is_driver_installed(machine.driver)}
+    found: dict[object, str] = {}
+    for name, machine in others.items():
+        # Its driver may no longer be installed.
+        with suppress(MachineError):
+            if machine.has_changes:
+                found[identity(machine.spec)] = name
+    return found
 
 
 def check_not_taken(host: FleetHost, taken: Mapping[object, str]) -> None:
@@ -136,14 +141,6 @@ def identity(spec: MachineSpec) -> object:
     options = [option for option in options_of(spec.driver) if option.identity]
     values = [spec.options.get(option.name, option.default) for option in options]
     return (spec.driver, *(str(normal(value)) for value in values)) if any(values) else object()
-
-
-def is_driver_installed(driver: str) -> bool:
-    try:
-        load(driver)
-    except MachineError:
-        return False
-    return True
 
 
 def plan_step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> PlanStep:

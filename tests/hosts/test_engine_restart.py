@@ -10,7 +10,6 @@ import pytest
 
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
-from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.engine_restart import drained_for_restart, ready_to_restart, restarting
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
@@ -39,7 +38,7 @@ def ready(store: Store, machine: Machine, host: RecordedHost, console: Quiet | N
     console = console or Quiet()
     with store.writing(machine.name) as held:
         allowed = Allowed(**once)
-        ready_to_restart(RealRun(held, console, host), target_of(machine, Identity()), allowed)
+        ready_to_restart(RealRun(held, console, host), target_of(machine), allowed)
     assert console.said.pop(0) == "Looking at the host"
     return console.said
 
@@ -66,7 +65,7 @@ def test_live_restore_is_recorded_until_it_is_restored(
 ) -> None:
     host, console = RecordedHost("docker-with-a-container"), Quiet()
     expected = pytest.raises(type(failure)) if failure else nullcontext()
-    target = target_of(machine, Identity())
+    target = target_of(machine)
     with (
         store.writing(machine.name) as held,
         expected,

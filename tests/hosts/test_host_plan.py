@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.host_changes import CaTrusted, ConfigMerged
-from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.engine_restart import World, restarting
 from machinectl.hosts.lifecycle.host_plan import config_diff, host_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun
@@ -92,7 +91,7 @@ def test_a_dry_run_shows_what_another_computer_changed(store: Store) -> None:
     machine.changes = (CaTrusted(ca),)
     host.facts = host.facts.replace(b"\n@end", b"\n@revision 7 0123 2026-11-27T22:40:00Z alice@laptop\n@end")
     run = DryRun(store, machine, Quiet(), host)
-    with restarting(run, target_of(run.machine, Identity()), Allowed()):
+    with restarting(run, target_of(run.machine), Allowed()):
         pass
     assert ["alice@laptop" in outcome.title for outcome in run.outcomes] == [True]
     assert (host.jobs, machine.revision) == ([], {})

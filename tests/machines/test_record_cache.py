@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from machinectl.host_changes import KINDS, ConfigMerged, of_kind
-from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.machines.record import Machine, Phase, parse_record
 from machinectl.machines.spec import MachineSpec
@@ -28,7 +27,7 @@ def test_a_record_of_0_1_says_what_the_machine_is_and_shall_be() -> None:
     assert machine.spec == MachineSpec("generic", {}, True, {"a": "b"})
     assert machine.mac == "02:00:0a:42:01:01"
     assert {type(change) for change in machine.changes} <= set(KINDS.values())
-    target = target_of(machine, Identity())
+    target = target_of(machine)
     assert (target.address, target.port, target.labels, len(target.own_cas)) == ("10.66.1.11", 2376, {"a": "b"}, 1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.files.fileset import read_regular_file
@@ -16,21 +16,28 @@ CLIENT_FILES = ("ca.pem", "cert.pem", "key.pem")
 SERVER_FILES = ("server.pem", "server-key.pem")
 
 
-def kept_in(file: str) -> bytes:
-    found: bytes = field(default=b"", repr=False, metadata={"file": file})
-    return found
+# Fields of Identity, and their files.
+FILES = {
+    "ca": "ca.pem",
+    "client": "cert.pem",
+    "client_key": "key.pem",
+    "ca_key": "ca-key.pem",
+    "server": "server.pem",
+    "server_key": "server-key.pem",
+}
 
 
-@dataclass(frozen=True)
+# No repr: it would show the keys.
+@dataclass(frozen=True, repr=False)
 class Identity:
     """A machine's CA, server and client as PEM, b"" if missing: the CA's key may be elsewhere."""
 
-    ca: bytes = kept_in("ca.pem")
-    client: bytes = kept_in("cert.pem")
-    client_key: bytes = kept_in("key.pem")
-    ca_key: bytes = kept_in("ca-key.pem")
-    server: bytes = kept_in("server.pem")
-    server_key: bytes = kept_in("server-key.pem")
+    ca: bytes = b""
+    client: bytes = b""
+    client_key: bytes = b""
+    ca_key: bytes = b""
+    server: bytes = b""
+    server_key: bytes = b""
 
     @classmethod
     def of_files(cls, files: dict[str, bytes]) -> Identity:
@@ -61,6 +68,3 @@ class Identity:
         """Write all files at once if they differ."""
         if Identity.read(held.directory) != self:
             held.write_files(self.files)
-
-
-FILES = {part.name: part.metadata["file"] for part in fields(Identity)}

@@ -42,28 +42,18 @@ def metrics_address(machine: Machine, asked: str) -> str:
         raise MachineError(f"{METRICS}={asked} is not an address with a port", mend) from exc
     if not found.port:
         raise MachineError(f"{METRICS}={asked} has no port", mend)
-    if is_loopback(found.host):
+    try:
+        address = ipaddress.ip_address(found.host)
+    except ValueError:
+        address = None
+    if address.is_loopback if address else f".{found.host}".endswith(".localhost"):
         raise MachineError(f"its metrics are at {asked}, which only the host itself can reach", mend)
     host = found.host
-    if is_any(host):
+    if address and address.is_unspecified:
         host = engine_url.parse_url(machine.url).host if machine.url else ""
         if not host:
             raise MachineError("its host's address is unknown", f"machinectl inspect {machine.name}")
     return f"{f'[{host}]' if ':' in host else host}:{found.port}"
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def is_any(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
 
 
 def prometheus_labels(machine: Machine) -> dict[str, str]:

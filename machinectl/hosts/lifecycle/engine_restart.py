@@ -11,7 +11,6 @@ from machinectl import engine
 from machinectl.engine import Endpoint
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
-from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import DryRun
@@ -121,7 +120,7 @@ def restore_live_restore(run: HostRun, *, numbered: bool = True) -> None:
     try:
         if live_restore.is_on_record(machine.changes):
             run.refresh()
-        target = target_of(machine, Identity())
+        target = target_of(machine)
         decision = live_restore.give_back(run.host, target)
         if decision:
             run.make(decision, numbered=numbered)

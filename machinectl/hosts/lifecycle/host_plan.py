@@ -67,7 +67,7 @@ def config_diff(host: Facts, decision: Decision) -> tuple[str, ...]:
     return tuple(difflib.unified_diff(before, after, path, path, lineterm=""))
 
 
-def target_of(machine: Machine, identity: Identity, url: str = "") -> Target:
+def target_of(machine: Machine, identity: Identity | None = None, url: str = "") -> Target:
     """Return the target, by default at the machine's URL. Raises UsageError."""
     where = engine_url.parse_url(url or machine.url)
     asked = machine.engine
@@ -77,7 +77,7 @@ def target_of(machine: Machine, identity: Identity, url: str = "") -> Target:
         port=where.port or engine_url.TLS_PORT,
         bind=asked.bind,
         jump=bool(machine.jump),
-        certificates=identity.on_host,
+        certificates=identity.on_host if identity else {},
         own_cas=frozenset(change.sha256 for change in of_kind(machine.changes, CaTrusted)),
         install=asked.install or "auto",
         install_url=asked.install_url or INSTALL_URL,

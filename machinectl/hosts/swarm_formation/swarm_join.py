@@ -13,7 +13,6 @@ from machinectl import url as engine_url
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
-from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import logged_in_as_root
 from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of
 from machinectl.hosts.lifecycle.engine_restart import not_restored, restore_live_restore
@@ -264,7 +263,7 @@ def prepared_for_swarm(held: Held, console: Console, access: Access, state: Memb
             console.warn(
                 f'A firewall on the host of "{held.name}" closes {", ".join(ports)} to other nodes: open these ports'
             )
-        decision = live_restore.turn_off_for_swarm(run.host, target_of(held.machine, Identity()))
+        decision = live_restore.turn_off_for_swarm(run.host, target_of(held.machine))
         if decision:
             run.make(decision)
         try:
