@@ -57,7 +57,7 @@ def scp(
         )
     for source in sources:
         check_different(source, target)
-    own = native or access.is_told
+    own = native or access.needs_own_ssh
     if delta:
         return by_rsync(sources, target, machines, wishes, console, access, own=own)
     if own or not has_sftp_scp():

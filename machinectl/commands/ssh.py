@@ -51,7 +51,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     endpoint = ssh_endpoint(machine)
     options = bool(arguments) and arguments[0].startswith("-")
     installed = shutil.which("ssh")
-    if installed and (options or not (native or access.is_told)):
+    if installed and (options or not (native or access.needs_own_ssh)):
         if not arguments and not sys.stdin.isatty():
             # Without -T, ssh warns that stdin is not a terminal.
             arguments = ["-T"]

@@ -41,7 +41,7 @@ class Access:
     trace: Callable[[str], None] | None = field(default=None, compare=False)
 
     @property
-    def is_told(self) -> bool:
+    def needs_own_ssh(self) -> bool:
         """Whether it has what `ssh` cannot use, such as a password."""
         given = self.credentials
         return bool(given.password or given.passphrase or self.host_key or self.strict)

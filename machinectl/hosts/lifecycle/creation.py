@@ -71,7 +71,6 @@ class Creation:
         After a failure the record stays for the next run or `rm`, unless nothing was made.
         """
         settled = check_creation(store, self)
-        settled.check()
         with store.writing(self.name, waiting(console, self.name)) as held:
             record_creation(held, settled)
             outcomes: list[Outcome] = []
@@ -100,7 +99,6 @@ class Creation:
 
     def plan(self, store: Store, console: Console) -> HostPlan:
         settled = check_creation(store, self)
-        settled.check()
         there = self.driver.preview(settled.request)
         machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
         # No command works on it yet, so no hint may name one.
@@ -208,7 +206,9 @@ def check_creation(store: Store, creation: Creation) -> CheckedCreation:
         True if given else creation.spec.tls,
         begun.driver_state if begun else "",
     )
-    return CheckedCreation(creation, given, spare, begun, request)
+    checked = CheckedCreation(creation, given, spare, begun, request)
+    checked.check()
+    return checked
 
 
 def unfinished_machine(store: Store, creation: Creation) -> Machine | None:

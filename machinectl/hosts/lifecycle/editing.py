@@ -42,15 +42,11 @@ class Edit:
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     provision: bool | None = None
 
-    @property
-    def is_for_provisioning(self) -> bool:
-        """Whether URL and TLS stay: `provision` can apply the rest."""
-        return self.url is None and self.tls is None
-
     def carry_out(self, held: Held) -> bool:
         """Change the record, all or nothing; return whether `provision` must apply it."""
         machine = held.machine
-        if not (self.is_for_provisioning and machine.phase is Phase.PROVISIONING):
+        # `provision` applies the rest to a half-made machine.
+        if not (self.url is None and self.tls is None and machine.phase is Phase.PROVISIONING):
             check_ready(machine)
         self._edit(machine, held.store.exists)
         if self.options:

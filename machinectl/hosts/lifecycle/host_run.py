@@ -222,7 +222,7 @@ class DryRun(HostRun):
     def catch_up(self) -> News | None:
         news = shared_hosts.take_over_news(self.machine, self.remote, self.host)
         if news:
-            self.outcomes.append(Outcome(news.told(self.machine.name), changed=True))
+            self.outcomes.append(Outcome(news.summary(self.machine.name), changed=True))
         return news
 
     def take_over(self, removed: Machine) -> None:

@@ -50,7 +50,7 @@ class News(NamedTuple):
     # The engine's certificate with its key, if new.
     server: bytes
 
-    def told(self, name: str) -> str:
+    def summary(self, name: str) -> str:
         taken = f"; taken over: {one_line(', '.join(self.settings))}" if self.settings else ""
         number = f"revision {self.revision.number}, this record knew {self.known.number or 'none'}"
         return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
@@ -59,7 +59,7 @@ class News(NamedTuple):
 def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News | None:
     news = take_over_news(held.machine, remote, host)
     if news:
-        console.warn(news.told(held.name))
+        console.warn(news.summary(held.name))
         if news.server:
             with_server(Identity.read(held.directory), news.server).keep(held)
         held.write()
