@@ -148,6 +148,19 @@ def find_answering_manager(
         (pause or time.sleep)(PAUSE)
 
 
+def require_answering_manager(
+    swarm: str,
+    candidates: Sequence[tuple[Machine, str]],
+    within: float | None = None,
+    pause: Callable[[float], None] | None = None,
+) -> Manager:
+    """Raise MachineError if none answers."""
+    found = find_answering_manager(candidates, within, pause)
+    if isinstance(found, Manager):
+        return found
+    raise no_manager_error(swarm, [machine.name for machine, _ in candidates], found)
+
+
 def is_leader_missing(found: Probe) -> bool:
     """Return whether a manager waits for a leader: it says so, or is up but does not answer."""
     return swarm_api.is_electing(found.error) or (found.state is State.TIMEOUT and not found.silent)

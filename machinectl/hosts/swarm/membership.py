@@ -14,7 +14,7 @@ from machinectl.engine import swarm_api
 from machinectl.engine.endpoint import EngineError
 from machinectl.errors import MachineError
 from machinectl.hosts.swarm import managers
-from machinectl.hosts.swarm.managers import PAUSE, Manager, find_answering_manager, no_manager_error
+from machinectl.hosts.swarm.managers import PAUSE, Manager, find_answering_manager, require_answering_manager
 from machinectl.machines.swarm_members import on_records, swarm_nodes
 from machinectl.machines.swarm_node import (
     FORGOTTEN,
@@ -177,10 +177,7 @@ def find_manager(store: Store, name: str) -> Manager:
     """Return a manager that answers, by the swarm's or a machine's name. Raises MachineError."""
     there = swarm_nodes(store, name)
     candidates = [(machine, node.node) for machine, node in there if node.manages]
-    found = find_answering_manager(candidates)
-    if isinstance(found, Manager):
-        return found
-    raise no_manager_error(there[0][1].swarm or name, [machine.name for machine, _ in candidates], found)
+    return require_answering_manager(there[0][1].swarm or name, candidates)
 
 
 def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str, MachineError]:
@@ -221,12 +218,8 @@ def call_manager(
 
     def call_any() -> Result:
         swarms = TrustedSwarms(store)
-        candidates = swarms.managers(cluster, last)
-        found = find_answering_manager(candidates, end - time.monotonic(), pause)
-        if isinstance(found, Manager):
-            return do(found)
-        asked = [machine.name for machine, _ in candidates]
-        raise no_manager_error(swarms.name_of(cluster, cluster), asked, found)
+        swarm, candidates = swarms.name_of(cluster, cluster), swarms.managers(cluster, last)
+        return do(require_answering_manager(swarm, candidates, end - time.monotonic(), pause))
 
     return retry_during_election(call_any, pause, EngineError)
 

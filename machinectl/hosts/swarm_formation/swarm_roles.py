@@ -11,7 +11,7 @@ from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import probe_in_parallel
 from machinectl.hosts.parallel.workers import work_on_each
-from machinectl.hosts.swarm.managers import Manager, find_answering_manager
+from machinectl.hosts.swarm.managers import Manager, find_answering_manager, require_answering_manager
 from machinectl.hosts.swarm.membership import TrustedSwarms, update_recorded_node
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import MANAGER, WORKER, node_of, on_record
@@ -176,12 +176,10 @@ def named_manager(store: Store, name: str, found: Membership) -> Manager | None:
 def manager_at(store: Store, names: Iterable[str]) -> Manager:
     """Return the first manager that answers. Raises MachineError."""
     known = [(machine, node) for name in names if (node := node_of(machine := store.read(name))) and node.manages]
-    to = find_answering_manager(
-        [(machine, node.node) for machine, node in known if node.cluster == known[0][1].cluster]
+    swarm, cluster = (known[0][1].swarm, known[0][1].cluster) if known else ("", "")
+    return require_answering_manager(
+        swarm, [(machine, node.node) for machine, node in known if node.cluster == cluster]
     )
-    if isinstance(to, Manager):
-        return to
-    raise MachineError(f"No manager of the swarm answers: {to}", "See: machinectl swarm status")
 
 
 def has_role(store: Store, to: Manager, name: str, found: Membership | None, role: str) -> bool:
