@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
-from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of, save_driver_state
+from machinectl.hosts.connection.machine_driver import (
+    driver_instance,
+    driver_of,
+    endpoint_of,
+    endpoints_of,
+    save_driver_state,
+)
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.power.boot_watch import LOOK, HostWatch
 from machinectl.hosts.power.ssh_power import (

@@ -24,9 +24,8 @@ from machinectl.hosts.lifecycle.engine_restart import (
     restarting,
     until_it_answers,
 )
-from machinectl.hosts.lifecycle.host_plan import HostPlan, host_summary, login_summary
+from machinectl.hosts.lifecycle.host_plan import HostPlan, host_summary, login_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
 from machinectl.machines.docker_machine.origin import Origin
 from machinectl.provision import daemon_json, preflight

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.console import confirm_or_hint
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.engine_endpoint import endpoint_of
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.engine_restart import (
     VERIFY_TIMEOUT,
     drained_for_restart,
@@ -19,9 +18,8 @@ from machinectl.hosts.lifecycle.engine_restart import (
     restore_live_restore,
     until_it_answers,
 )
-from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, login_summary
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.hosts.lifecycle.host_target import target_of
 from machinectl.hosts.swarm import draining
 from machinectl.hosts.upkeep.engine_packages import PackageManager, engine_package
 from machinectl.provision.decision import container_refusal, log_command, tail
@@ -61,7 +59,7 @@ def plan_upgrade(store: Store, machine: Machine, console: Console, access: Acces
             run.outcomes.append(Outcome(f"No newer {package} is known on the host", changed=False))
             restore_live_restore(run)
             return HostPlan(there, tuple(run.outcomes))
-        with restarting(run, target_of(machine, Identity()), allowed), drained_for_restart(run, allowed):
+        with restarting(run, target_of(machine), allowed), drained_for_restart(run, allowed):
             details = upgrade_risks(before, after, machine.engine.version, host.dependents)
             run.outcomes.append(Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details)))
     return HostPlan(there, tuple(run.outcomes))
@@ -83,7 +81,7 @@ def upgrade_engine(held: Held, console: Console, access: Access, allowed: Allowe
             return
         if not allowed.yes:
             ask_before_upgrade(console, machine, package, (there, after), run.host.dependents)
-        with restarting(run, target_of(machine, Identity()), allowed):
+        with restarting(run, target_of(machine), allowed):
             host = run.host
             answered = engine.probe(endpoint_of(machine), VERIFY_TIMEOUT).state is State.RUNNING
             refused = container_refusal(root)
@@ -107,7 +105,7 @@ def upgrade_engine(held: Held, console: Console, access: Access, allowed: Allowe
 
 
 def package_of(run: HostRun) -> tuple[str, PackageManager]:
-    package, target = engine_package(run.machine, run.host), target_of(run.machine, Identity())
+    package, target = engine_package(run.machine, run.host), target_of(run.machine)
     return package, PackageManager(distributions.choose_distribution(run.host.os_release, target.os), target.proxies)
 
 
