@@ -47,13 +47,13 @@ def manager_to_join(store: Store, console: Console, name: str, rest: Sequence[st
     if not is_machine:
         return find_manager(store, name)
     node = node_of_manager(store, console, name)
-    others = [machine.name for machine, _ in TrustedSwarms(store).managers(node.cluster) if machine.name != name]
+    others = [machine.name for machine in TrustedSwarms(store).managers(node.cluster) if machine.name != name]
     by_another = f"; or join through another: machinectl swarm join {shlex.join([others[0], *rest])}" if others else ""
     hint = f"See: machinectl swarm status {name}{by_another}"
     if not node.manages:
         what = f"a {node.role}" if node.membership == MEMBER else f"a node ({node.membership})"
         raise MachineError(f'"{name}" is {what} of the swarm "{node.swarm}": others cannot join through it', hint)
-    found = find_answering_manager([(store.read(name), node.node)], pause=console.pause)
+    found = find_answering_manager([store.read(name)], pause=console.pause)
     if isinstance(found, Manager):
         return found
     raise MachineError(f'"{name}" does not answer as a manager of its swarm: {found}', hint)

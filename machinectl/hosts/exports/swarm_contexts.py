@@ -175,6 +175,6 @@ def choose_context_manager(
     from machinectl.hosts.swarm.managers import Manager, find_answering_manager
 
     led = context.host if context else ""
-    in_order = sorted(known, key=lambda each: each[0].url != led)
-    found = find_answering_manager([(machine, node.node) for machine, node in in_order], within)
-    return (found.machine.name, True) if isinstance(found, Manager) else (in_order[0][0].name, False)
+    in_order = sorted((machine for machine, _ in known), key=lambda machine: machine.url != led)
+    found = find_answering_manager(in_order, within)
+    return (found.machine.name, True) if isinstance(found, Manager) else (in_order[0].name, False)

@@ -214,7 +214,7 @@ def demote_manager(held: Held, console: Console, node: SwarmNode) -> None:
 
 def another_manager(held: Held, node: SwarmNode) -> Manager | None:
     """Return another manager of the swarm that answers."""
-    others = [each for each in TrustedSwarms(held.store).managers(node.cluster) if each[0].name != held.name]
+    others = [each for each in TrustedSwarms(held.store).managers(node.cluster) if each.name != held.name]
     found = find_answering_manager(others)
     return found if isinstance(found, Manager) else None
 

@@ -13,7 +13,7 @@ from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import probe_in_parallel
 from machinectl.hosts.connection.machine_driver import endpoint_of
-from machinectl.machines.swarm_node import node_of
+from machinectl.machines.swarm_node import node_of, on_record
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def no_manager_error(swarm_name: str, asked: Sequence[str], why: str) -> Machine
 
 
 def find_answering_manager(
-    candidates: Sequence[tuple[Machine, str]],
+    candidates: Sequence[Machine],
     within: float | None = None,
     pause: Callable[[float], None] | None = None,
 ) -> Manager | str:
@@ -150,7 +150,7 @@ def find_answering_manager(
 
 def require_answering_manager(
     swarm: str,
-    candidates: Sequence[tuple[Machine, str]],
+    candidates: Sequence[Machine],
     within: float | None = None,
     pause: Callable[[float], None] | None = None,
 ) -> Manager:
@@ -158,7 +158,7 @@ def require_answering_manager(
     found = find_answering_manager(candidates, within, pause)
     if isinstance(found, Manager):
         return found
-    raise no_manager_error(swarm, [machine.name for machine, _ in candidates], found)
+    raise no_manager_error(swarm, [machine.name for machine in candidates], found)
 
 
 def is_leader_missing(found: Probe) -> bool:
@@ -166,12 +166,12 @@ def is_leader_missing(found: Probe) -> bool:
     return swarm_api.is_electing(found.error) or (found.state is State.TIMEOUT and not found.silent)
 
 
-def query_managers(candidates: Sequence[tuple[Machine, str]], patience: float) -> tuple[Manager | None, list[Probe]]:
+def query_managers(candidates: Sequence[Machine], patience: float) -> tuple[Manager | None, list[Probe]]:
     """Ask managers in parallel; return the first in order that answers, and the failures."""
-    machines = {machine.name: (machine, node_id) for machine, node_id in candidates}
+    machines = {machine.name: machine for machine in candidates}
     waiting, good, failures = list(machines), dict[str, Manager](), []
-    questions = {name: partial(probe_in_parallel, machine, NODES) for name, (machine, _) in machines.items()}
-    for name, found in engine.ask_all(questions, patience, lambda name: machines[name][0].url):
+    questions = {name: partial(probe_in_parallel, machine, NODES) for name, machine in machines.items()}
+    for name, found in engine.ask_all(questions, patience, lambda name: machines[name].url):
         if answer := manager_from_probe(machines[name], found):
             good[name] = answer
         else:
@@ -182,13 +182,13 @@ def query_managers(candidates: Sequence[tuple[Machine, str]], patience: float) -
     return next((good[name] for name in machines if name in good), None), failures
 
 
-def manager_from_probe(candidate: tuple[Machine, str], found: Probe) -> Manager | None:
-    """Return a manager; None if its list lacks its node: it is in another swarm."""
-    machine, node_id = candidate
+def manager_from_probe(machine: Machine, found: Probe) -> Manager | None:
+    """Return a manager; None if its list lacks its recorded node: it is in another swarm."""
     if found.state is not State.RUNNING:
         return None
     answer = Manager(machine, tuple(swarm_api.Node.of(each) for each in found.told or () if isinstance(each, dict)))
-    return answer if not node_id or answer.node(node_id) else None
+    node = on_record(machine)
+    return answer if node is None or not node.node or answer.node(node.node) else None
 
 
 def wait_until(console: Console, done: Callable[[], bool], seconds: float) -> bool:

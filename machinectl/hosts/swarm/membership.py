@@ -59,11 +59,11 @@ class TrustedSwarms:
     def machines_of(self, cluster: str) -> set[str]:
         return {name for name, (_, node) in self._machines.items() if node.cluster == cluster}
 
-    def managers(self, cluster: str, last: str = "") -> list[tuple[Machine, str]]:
-        """Return the managers and their node IDs: the swarm's namesake first, `last` at the end."""
+    def managers(self, cluster: str, last: str = "") -> list[Machine]:
+        """Return the recorded managers: the swarm's namesake first, `last` at the end."""
         known = [(machine, node) for machine, node in self._machines.values() if cluster == node.cluster and cluster]
         known.sort(key=lambda each: (each[0].name == last, each[0].name != each[1].swarm))
-        return [(machine, node.node) for machine, node in known if node.manages]
+        return [machine for machine, node in known if node.manages]
 
     def answering_manager(self, cluster: str) -> Manager | str:
         """Return a manager that answers, else why none does. Waits for an election."""
@@ -78,7 +78,7 @@ class TrustedSwarms:
 
     def _asked(self, cluster: str, besides: str, within: float | None) -> Manager | str:
         if (cluster, besides) not in self._found:
-            candidates = [each for each in self.managers(cluster) if each[0].name != besides]
+            candidates = [each for each in self.managers(cluster) if each.name != besides]
             self._found[cluster, besides] = find_answering_manager(candidates, within, self._pause)
         return self._found[cluster, besides]
 
@@ -142,7 +142,7 @@ class TrustedSwarms:
         return SwarmNode(known.swarm, known.cluster, known.node, known.role, membership=LEAVING)
 
     def has_others(self, name: str, cluster: str) -> bool:
-        return any(machine.name != name for machine, _ in self.managers(cluster))
+        return any(machine.name != name for machine in self.managers(cluster))
 
     def _listed(self, known: SwarmNode | None, cluster: str, manager: Manager, node: Node) -> SwarmNode:
         """Return the node as listed; LEAVING and FORGOTTEN stay."""
@@ -176,8 +176,7 @@ def save_node(held: Held, node: SwarmNode | None) -> None:
 def find_manager(store: Store, name: str) -> Manager:
     """Return a manager that answers, by the swarm's or a machine's name. Raises MachineError."""
     there = swarm_nodes(store, name)
-    candidates = [(machine, node.node) for machine, node in there if node.manages]
-    return require_answering_manager(there[0][1].swarm or name, candidates)
+    return require_answering_manager(there[0][1].swarm or name, [machine for machine, node in there if node.manages])
 
 
 def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str, MachineError]:
@@ -185,7 +184,7 @@ def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str
     swarms = TrustedSwarms(store)
     found: dict[str, MachineError] = {}
     for cluster in swarms.clusters:
-        known = {machine.name: machine for machine, _ in swarms.managers(cluster)}
+        known = [machine.name for machine in swarms.managers(cluster)]
         goes = [name for name in known if name in names]
         if not goes or swarms.machines_of(cluster).issubset(names):
             continue

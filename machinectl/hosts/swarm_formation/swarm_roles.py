@@ -169,7 +169,7 @@ def named_manager(store: Store, name: str, found: Membership) -> Manager | None:
         return None
     with store.writing(name) as held:
         node = update_recorded_node(held, found, as_manager=True)
-    to = find_answering_manager([(store.read(name), node.node)]) if node and node.manages else ""
+    to = find_answering_manager([store.read(name)]) if node and node.manages else ""
     return to if isinstance(to, Manager) else None
 
 
@@ -177,9 +177,7 @@ def manager_at(store: Store, names: Iterable[str]) -> Manager:
     """Return the first manager that answers. Raises MachineError."""
     known = [(machine, node) for name in names if (node := node_of(machine := store.read(name))) and node.manages]
     swarm, cluster = (known[0][1].swarm, known[0][1].cluster) if known else ("", "")
-    return require_answering_manager(
-        swarm, [(machine, node.node) for machine, node in known if node.cluster == cluster]
-    )
+    return require_answering_manager(swarm, [machine for machine, node in known if node.cluster == cluster])
 
 
 def has_role(store: Store, to: Manager, name: str, found: Membership | None, role: str) -> bool:
