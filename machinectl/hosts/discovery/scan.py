@@ -96,7 +96,9 @@ class NetworkScan:
         finally:
             self._sweep.close()
             self._take_results(wait=False)
-            self._tell_whose(known)
+            names, whose = self._names.answers(NAMES_TIMEOUT), known.by_address(NAMES_TIMEOUT)
+            for host in self._found.values():
+                host.name, host.machines = names.get(host.address, ""), whose.get(host.address, [])
 
     def _hand_over(self, target: SweepTarget, sock: socket.socket) -> None:
         self._held += 1
@@ -127,13 +129,6 @@ class NetworkScan:
             self._held -= 1
             self._found.setdefault(target.address, FoundHost(target.address)).services[target.port] = service
             self._names.add(target.address)
-
-    def _tell_whose(self, known: MachineAddresses) -> None:
-        names = self._names.answers(NAMES_TIMEOUT)
-        whose = known.by_address(NAMES_TIMEOUT)
-        for host in self._found.values():
-            host.name = names.get(host.address, "")
-            host.machines = whose.get(host.address, [])
 
 
 class MachineAddresses:

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
-    from machinectl.ssh.client.session import SSHSession
 
 
 def provision(held: Held, console: Console, access: Access, setup: Setup) -> list[Outcome]:
@@ -132,13 +131,10 @@ def preview_provisioning(
         plan = setup.carry_out(DryRun(store, machine, console, root, there.url))
         outcomes = plan.outcomes
         if machine.phase is Phase.CREATING and there.ssh and there.ssh.copy_key:
-            outcomes = (*key_outcomes(session, public_key(there.ssh, access.credentials.passphrase)), *outcomes)
+            line = public_key(there.ssh, access.credentials.passphrase)
+            if change := authorized_key_change(session, line):
+                outcomes = (Outcome(authorizing_title(change), changed=True, details=(f"add {line}",)), *outcomes)
         return replace(plan, found=(login_summary(session, root), *plan.found), outcomes=outcomes)
-
-
-def key_outcomes(session: SSHSession, line: str) -> list[Outcome]:
-    change = authorized_key_change(session, line)
-    return [Outcome(authorizing_title(change), changed=True, details=(f"add {line}",))] if change else []
 
 
 def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:

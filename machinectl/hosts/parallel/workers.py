@@ -201,7 +201,7 @@ class WorkerThreads(MachineThreads["T | MachineError", "Callable[[], None]"], Ge
         self.interrupts += 1
         if self.interrupts > self.tolerated:
             raise KeyboardInterrupt
-        self.events.put(self.handle_interrupt)
+        self.events.put(self.stop)
 
     @contextmanager
     def tolerating(self, interrupts: int) -> Iterator[None]:
@@ -212,13 +212,11 @@ class WorkerThreads(MachineThreads["T | MachineError", "Callable[[], None]"], Ge
         finally:
             self.tolerated = sys.maxsize
 
-    def handle_interrupt(self) -> None:
+    def stop(self) -> None:
+        """Begin no further step. Raises KeyboardInterrupt at the second ^C."""
         if self.interrupts > 1:
             raise KeyboardInterrupt
-        self.stop()
-
-    def stop(self) -> None:
-        self.interrupts = self.interrupts or 1
+        self.interrupts = 1
         self.over.set()
         if self.running:
             with self.board.aside():

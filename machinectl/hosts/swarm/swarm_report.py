@@ -107,7 +107,7 @@ def swarm_report(swarms: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode
     found = swarms.answering_manager(cluster)
     if isinstance(found, Manager):
         return SwarmReport(name, cluster, tuple(node_rows(found.nodes, known)), found.machine.name)
-    failure = no_manager_error(name, [machine.name for machine, _ in swarms.managers(cluster)], found)
+    failure = no_manager_error(name, [machine.name for machine in swarms.managers(cluster)], found)
     recorded = [Node(node.node, "", node.role, "", "unknown") for _, node in known]
     return SwarmReport(name, cluster, tuple(node_rows(recorded, known)), failure=failure)
 

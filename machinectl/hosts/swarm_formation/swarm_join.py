@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
-from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.connection.login import logged_in_as_root
 from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of
-from machinectl.hosts.lifecycle.engine_restart import not_restored, restore_live_restore
+from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed, not_restored, restore_live_restore
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.swarm.leaving import HEARD_WITHIN, SwarmDeparture
@@ -263,22 +262,10 @@ def prepared_for_swarm(held: Held, console: Console, access: Access, state: Memb
             console.warn(
                 f'A firewall on the host of "{held.name}" closes {", ".join(ports)} to other nodes: open these ports'
             )
-        decision = live_restore.turn_off_for_swarm(run.host, target_of(held.machine))
-        if decision:
-            run.make(decision)
-        try:
+        with live_restore_borrowed(run):
+            if decision := live_restore.turn_off_for_swarm(run.host, target_of(held.machine)):
+                run.make(decision)
             yield
-        except MachineError:
-            if decision:
-                restore_live_restore(run)
-            raise
-        except KeyboardInterrupt:
-            if of_kind(held.machine.changes, LiveRestoreChanged):
-                console.warn(
-                    f'live-restore is off on the host of "{held.name}"\n'
-                    f"Turn it on again: machinectl provision {held.name}"
-                )
-            raise
 
 
 def closed_ports(host: Facts) -> list[str]:
