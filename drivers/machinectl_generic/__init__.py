@@ -58,51 +58,27 @@ class GenericDriver:
 
     def options(self) -> Sequence[Option]:
         return [
-            Option(
-                "generic-ip-address",
-                "The server's address or name.",
-                variable="GENERIC_IP_ADDRESS",
-                required=True,
-                check=check_address,
-                identity=True,
-            ),
-            Option(
-                "generic-ssh-user",
-                "The user to log in as (default: from your SSH configuration, else root).",
-                variable="GENERIC_SSH_USER",
-            ),
-            Option(
-                "generic-ssh-key",
+            option("ip-address", "The server's address or name.", required=True, check=check_address, identity=True),
+            option("ssh-user", "The user to log in as (default: from your SSH configuration, else root)."),
+            option(
+                "ssh-key",
                 "The private key to log in with, copied to the machine's directory (default: as ssh).",
-                variable="GENERIC_SSH_KEY",
                 path=True,
             ),
-            Option(
-                "generic-ssh-port",
+            option(
+                "ssh-port",
                 "The SSH port (0: from your SSH configuration, else 22).",
                 default=0,
-                variable="GENERIC_SSH_PORT",
                 check=check_ssh_port,
                 identity=True,
             ),
-            Option(
-                "generic-engine-port",
-                "The engine's port.",
-                default=2376,
-                variable="GENERIC_ENGINE_PORT",
-                check=check_engine_port,
-            ),
+            option("engine-port", "The engine's port.", default=TLS_PORT, check=check_engine_port),
             Option(
                 "generic-copy-key",
                 "Authorize your public key on the host, so that it asks for no password again.",
                 default=False,
             ),
-            Option(
-                "generic-mac",
-                "The MAC address for Wake-on-LAN (learnt at provisioning).",
-                variable="GENERIC_MAC",
-                check=check_mac,
-            ),
+            option("mac", "The MAC address for Wake-on-LAN (learnt at provisioning).", check=check_mac),
         ]
 
     def check(self, request: Request) -> None:
@@ -214,6 +190,11 @@ class GenericDriver:
         if asked not in self._addresses:
             self._addresses[asked] = look_up(*asked)
         return self._addresses[asked]
+
+
+def option(name: str, text: str, **more: Any) -> Option:
+    """Return an option with docker-machine's name and environment variable."""
+    return Option(f"generic-{name}", text, variable=f"GENERIC_{name.upper().replace('-', '_')}", **more)
 
 
 class ServerAddress(NamedTuple):

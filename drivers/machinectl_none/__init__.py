@@ -22,8 +22,6 @@ from machinectl.driver import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from machinectl.driver import OptionValue
-
 
 class NoneDriver:
     """Registers an engine's URL. Uses no SSH and never changes the host."""
@@ -34,7 +32,7 @@ class NoneDriver:
                 "url",
                 "Where the engine is: tcp://host[:port], unix:///path or ssh://[user@]host[:port].",
                 required=True,
-                check=check_url,
+                check=lambda value: parse_url(str(value)),
                 identity=True,
             )
         ]
@@ -78,11 +76,6 @@ class NoneDriver:
 
     change = options_stay
     close = nothing_to_close
-
-
-def check_url(value: OptionValue) -> None:
-    """Raise UsageError for an invalid URL."""
-    parse_url(str(value))
 
 
 def wanted_url(request: Request) -> str:

@@ -87,9 +87,16 @@ def secured_by(
     except BaseException as exc:
         wire.close()
         if isinstance(exc, TimeoutError) or late.is_set():
-            raise slow_handshake(wire) from exc
+            raise EngineError(
+                f"{endpoint.peer} takes the connection, but has not answered in TLS within {deadline}",
+                "Look at the engine's journal on its host: journalctl -u docker",
+                State.TIMEOUT,
+            ) from exc
         if isinstance(exc, (*Wire.closed, ssl.SSLEOFError)):
-            raise hung_up(endpoint) from exc
+            raise EngineError(
+                f"{endpoint.peer} closes the connection in the TLS handshake: it may not speak TLS",
+                f"Check that an engine is at that address: machinectl url {endpoint.name}",
+            ) from exc
         raise
     return wire
 
@@ -260,21 +267,6 @@ TOO_OLD = ("ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL")
 
 # OpenSSL's reasons for bytes that are not TLS; they vary by version and input.
 NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH", "UNEXPECTED_MESSAGE")
-
-
-def slow_handshake(wire: TLSWire) -> EngineError:
-    return EngineError(
-        f"{wire.endpoint.peer} takes the connection, but has not answered in TLS within {wire.deadline}",
-        "Look at the engine's journal on its host: journalctl -u docker",
-        State.TIMEOUT,
-    )
-
-
-def hung_up(endpoint: Endpoint) -> EngineError:
-    return EngineError(
-        f"{endpoint.peer} closes the connection in the TLS handshake: it may not speak TLS",
-        f"Check that an engine is at that address: machinectl url {endpoint.name}",
-    )
 
 
 def unusable_file(endpoint: Endpoint, file: str, what: str) -> EngineError:

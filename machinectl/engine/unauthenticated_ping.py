@@ -56,13 +56,11 @@ def first_words(sock: socket.socket, seconds: float) -> bytes | None:
 
 def ping_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
     """Ping in plain HTTP; None if the server speaks something else. Closes the connection."""
-    wire = Wire(sock, Endpoint(tcp_url(address, port)), deadline)
-    with wire:
+    with Wire(sock, Endpoint(tcp_url(address, port)), deadline) as wire:
         try:
-            found = ping(wire)
+            return ping(wire)
         except MachineError:
             return None
-    return found
 
 
 def ping_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:

@@ -37,15 +37,7 @@ LISTS = {
 }
 MAPS = {"default-ulimit": "default-ulimits", "log-opt": "log-opts", "feature": "features"}
 # dockerd wants strings here, even for numbers.
-TEXTS = {
-    "default-shm-size",
-    "group",
-    "userns-remap",
-    "containerd-namespace",
-    "bip",
-    "fixed-cidr",
-    "cgroup-parent",
-}
+TEXTS = {"default-shm-size", "group", "userns-remap", "containerd-namespace", "bip", "fixed-cidr", "cgroup-parent"}
 # Flags whose value is a structure.
 STRUCTURES = {"add-runtime", "default-address-pool", "default-ulimit"}
 

@@ -33,43 +33,16 @@ NOT_ONE_COMMAND = re.compile(r"[;|()`<\n]|(?<!>)&|\$\(")
 
 # dockerd's one-letter flags (`dockerd --help`).
 SHORT = {
-    "H": "host",
-    "l": "log-level",
-    "G": "group",
-    "s": "storage-driver",
-    "b": "bridge",
-    "g": "data-root",
-    "p": "pidfile",
-    "D": "debug",
-    "v": "version",
-}
+    "H": "host", "l": "log-level", "G": "group", "s": "storage-driver", "b": "bridge", "g": "data-root", "p": "pidfile",
+    "D": "debug", "v": "version",
+}  # fmt: skip
 # Flags whose value is optional, after "=".
 SWITCHES = {
-    "debug",
-    "version",
-    "tls",
-    "tlsverify",
-    "live-restore",
-    "experimental",
-    "icc",
-    "init",
-    "ip-forward",
-    "ip-forward-no-drop",
-    "ip-masq",
-    "ip6tables",
-    "iptables",
-    "ipv6",
-    "no-new-privileges",
-    "raw-logs",
-    "rootless",
-    "selinux-enabled",
-    "userland-proxy",
-    "validate",
-    "help",
-    "bridge-accept-fwmark",
-    "cri-containerd",
+    "debug", "version", "tls", "tlsverify", "live-restore", "experimental", "icc", "init", "ip-forward",
+    "ip-forward-no-drop", "ip-masq", "ip6tables", "iptables", "ipv6", "no-new-privileges", "raw-logs", "rootless",
+    "selinux-enabled", "userland-proxy", "validate", "help", "bridge-accept-fwmark", "cri-containerd",
     "allow-direct-routing",
-}
+}  # fmt: skip
 
 
 class DockerdFlag(NamedTuple):

@@ -157,20 +157,24 @@ def explain_failure(result: RemoteResult) -> MachineError:
     said = (result.stdout + result.stderr).decode(errors="replace")
     if "after" in said and result.status == LOCKED:
         return MachineError(f"The package manager is busy: {tail(result)}", "Wait for it to end, and try again")
-    for sign, hint in (
+    hints = (
         ("dpkg --configure -a", "Repair it on the host: dpkg --configure -a"),
         ("--fix-broken install", "Repair it on the host: apt-get --fix-broken install"),
         ("remove is disabled", "See on the host what it would remove: apt-get -s install docker.io"),
         ("Could not connect", "Check that the host reaches its package mirror: apt-get update"),
         ("Temporary failure resolving", "Check that the host resolves names: apt-get update"),
         ("sh ./script", "Use the distribution's own package: --engine-install distro"),
-    ):
-        if sign in said:
-            return MachineError(f"Docker Engine could not be installed:\n{complaints(said) or tail(result)}", hint)
-    return job_not_started(result) or MachineError(
-        f"Docker Engine could not be installed:\n{complaints(said) or tail(result)}",
-        "Install it on the host, and use --engine-install none",
     )
+    hint = next((hint for sign, hint in hints if sign in said), "")
+    return (not hint and job_not_started(result)) or MachineError(
+        f"Docker Engine could not be installed:\n{package_errors(result)}",
+        hint or "Install it on the host, and use --engine-install none",
+    )
+
+
+def package_errors(result: RemoteResult) -> str:
+    """Return the package manager's errors, else its last lines."""
+    return complaints((result.stdout + result.stderr).decode(errors="replace")) or tail(result)
 
 
 def complaints(said: str) -> str:

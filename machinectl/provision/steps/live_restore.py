@@ -77,7 +77,9 @@ def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decisi
 def give_back(facts: Facts, target: Target) -> Decision | None:
     """Set the wanted value, if we changed it or --engine-opt sets it."""
     value = wanted_value(facts, target)
-    ours = was_changed(facts, target) or value != owners_value(facts, target)
+    # Also an earlier version of machinectl may have changed it.
+    earlier = [each for each in (target.borrowed, target.earlier) if each and each.path == facts.config_path]
+    ours = is_on_record(earlier) or value != owners_value(facts, target)
     if not ours or is_settled(facts, value):
         return None
     as_before = "" if is_requested(target) else " (as before)"
@@ -200,13 +202,6 @@ def is_on_record(changes: Iterable[Change]) -> bool:
     known = list(changes)
     merges = of_kind(known, ConfigMerged)
     return bool(of_kind(known, LiveRestoreChanged)) or any(LIVE_RESTORE in merge.ours for merge in merges)
-
-
-def was_changed(facts: Facts, target: Target) -> bool:
-    """Return whether we changed it, now or in an earlier version."""
-    return is_on_record(
-        change for change in (target.borrowed, target.earlier) if change and change.path == facts.config_path
-    )
 
 
 def is_settled(facts: Facts, value: Any) -> bool:

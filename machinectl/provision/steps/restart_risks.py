@@ -61,7 +61,10 @@ def attached_units(facts: Facts) -> list[str]:
 
 def warnings(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
     if not facts.running:
-        return start_warning(facts)
+        # Somebody may have stopped it.
+        containers = f"{facts.stored} container{'s' if facts.stored > 1 else ''}"
+        told = f"the engine does not run: it will be started, with those of its {containers} that start with it"
+        return (told,) if facts.dockerd and facts.stored else ()
     found = []
     if units := attached_units(facts):
         found.append(
@@ -74,14 +77,6 @@ def warnings(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
             f"{facts.config_path} was changed since the engine was started: the change takes effect with the restart"
         )
     return tuple(found)
-
-
-def start_warning(facts: Facts) -> tuple[str, ...]:
-    """Return a warning before starting an engine that somebody may have stopped."""
-    if not (facts.dockerd and facts.stored):
-        return ()
-    containers = f"{facts.stored} container{'s' if facts.stored > 1 else ''}"
-    return (f"the engine does not run: it will be started, with those of its {containers} that start with it",)
 
 
 def is_config_edited(facts: Facts, target: Target) -> bool:

@@ -49,7 +49,7 @@ from machinectl.provision.steps.engine_config import (
     with_live_restore,
     without_live_restore,
 )
-from machinectl.provision.steps.installation import complaints
+from machinectl.provision.steps.installation import package_errors
 from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL, Allowed, Target, with_changes
 
 Undoing = Callable[[Facts, Sequence[Change]], Decision | None]
@@ -415,9 +415,9 @@ def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decisio
 
 
 def not_removed(result: RemoteResult) -> MachineError:
-    said = complaints((result.stdout + result.stderr).decode(errors="replace")) or tail(result)
     return job_not_started(result) or MachineError(
-        f"The engine's package could not be removed:\n{said}", "Remove it on the host, and run this again"
+        f"The engine's package could not be removed:\n{package_errors(result)}",
+        "Remove it on the host, and run this again",
     )
 
 
