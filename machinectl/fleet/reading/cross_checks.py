@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from machinectl import url
 from machinectl.errors import MachineError
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 JUMP = create_options.JUMP.name
 
 
-class HostEntry(NamedTuple):
+@dataclass(slots=True)
+class HostEntry:
     host: FleetHost
     driver: DriverKeys
     entries: Mapping[str, MapEntry]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from machinectl.fleet.keys import COMMON, DEFAULTS, GROUPS, LABEL, LABELS
 from machinectl.fleet.reading.key_values import Wrong, as_typed, labels_of
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 WITHOUT_VALUE = frozenset({LABELS, GROUPS})
 
 
-class Layer(NamedTuple):
+@dataclass(slots=True)
+class Layer:
     """The settings of defaults, a group or a host; labels by name."""
 
     entries: Mapping[str, MapEntry]
