@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).parents[1]
 MOST_MODULES, MOST_ARROWS, MOST_AT_THE_TOP = 15, 40, 20
+MOST_PARAMETERS, MOST_METHODS = 8, 15
 # Names that CONTRIBUTING invents for its examples.
 INVENTED = re.compile(r"frob|[A-Z]{4,}")
+# A flag and a verb are declared by a call with many keywords.
+DECLARING = ("machinectl.machines.flags", "machinectl.cli.declarations.declared_verb")
 # One verb per file, and none imports another one.
 VERBS = ("machinectl.commands", "machinectl.cli.verbs")
 
@@ -51,6 +54,14 @@ def imported(name: str) -> Iterator[str]:
                 yield full if full in known else node.module
 
 
+def shared(names: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return what stands for several things: each name with the places that define it."""
+    places = defaultdict(list)
+    for name, place in names:
+        places[name].append(place)
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
 def is_verb(module: str) -> bool:
     return module.startswith(VERBS)
 
@@ -74,3 +85,51 @@ def test_few_imports_connect_the_modules_of_a_package() -> None:
         for package, inside in packages().items()
     }
     assert {package: count for package, count in arrows.items() if count > MOST_ARROWS} == {}
+
+
+def test_no_two_modules_share_a_name_but_a_verbs() -> None:
+    inside = [name for names in packages().values() for name in names if not is_verb(name)]
+    assert shared((name.rpartition(".")[2], name) for name in inside) == {}
+
+
+def test_no_two_classes_share_a_name() -> None:
+    classes = (
+        (node.name, name) for name, tree in modules().items() for node in tree.body if isinstance(node, ast.ClassDef)
+    )
+    assert shared(classes) == {}
+
+
+def test_no_function_name_stands_in_more_than_two_modules_but_a_verbs() -> None:
+    functions = (
+        (node.name, name)
+        for name, tree in modules().items()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and not (is_verb(name) and name.endswith(f".{node.name}"))
+    )
+    assert {name: places for name, places in shared(functions).items() if len(places) > 2} == {}
+
+
+def test_functions_have_few_parameters() -> None:
+    found = {
+        f"{name}.{node.name}": count
+        for name, tree in modules().items()
+        # There, each flag is a parameter.
+        if not name.startswith("machinectl.cli.verbs") and name not in DECLARING
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and (count := len([*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs])) > MOST_PARAMETERS
+    }
+    assert found == {}
+
+
+def test_classes_have_few_methods() -> None:
+    found = {
+        f"{name}.{node.name}": count
+        for name, tree in modules().items()
+        # A contract's tests are methods of one class, so that a driver's tests derive from one.
+        if not name.startswith("machinectl.testing")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        and (count := sum(isinstance(inner, ast.FunctionDef) for inner in node.body)) > MOST_METHODS
+    }
+    assert found == {}
