@@ -76,9 +76,27 @@ def _invite(lab: Lab) -> None:
         print(f"  {again} {verb:12} # {what}")
 
 
+def use_host(lab: Lab, arguments: argparse.Namespace) -> None:
+    user, _, name = arguments.name.rpartition("@")
+    host = lab.host(name)
+    match arguments.verb:
+        case "ssh":
+            words = [*host.ssh_command(user or "root"), *arguments.command]
+            os.execvp(words[0], words)
+        case "poweroff":
+            host.poweroff()
+        case "start":
+            host.start()
+        case "reboot":
+            host.reboot()
+
+
 def main() -> None:
     arguments = _parser().parse_args()
     lab = Lab(arguments.lab)
+    if arguments.verb in {"ssh", "poweroff", "start", "reboot"}:
+        use_host(lab, arguments)
+        return
     match arguments.verb:
         case "up":
             lab.up(arguments.variants, arguments.suite, arguments.count)
@@ -90,16 +108,6 @@ def main() -> None:
                 print(f"{name:12} {variant.what}")
         case "down":
             lab.down()
-        case "ssh":
-            user, _, name = arguments.name.rpartition("@")
-            words = [*lab.host(name).ssh_command(user or "root"), *arguments.command]
-            os.execvp(words[0], words)
-        case "poweroff":
-            lab.host(arguments.name).poweroff()
-        case "start":
-            lab.host(arguments.name).start()
-        case "reboot":
-            lab.host(arguments.name).reboot()
         case "image":
             print(image.lower(arguments.suite, arguments.variants))
         case "guard":

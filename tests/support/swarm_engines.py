@@ -92,6 +92,9 @@ class Engine:
         if self.electing.get(method, 0) > 0 or self.cluster in self.swarms.without_leader:
             self.electing[method] = self.electing.get(method, 0) - 1
             return no("rpc error: code = Unknown desc = The swarm does not have a leader.", "500 Internal Server Error")
+        return self.as_manager(method, where, query, wish)
+
+    def as_manager(self, method: str, where: str, query: dict[str, list[str]], wish: dict[str, Any]) -> tuple[str, Any]:
         nodes = self.swarms.nodes[self.cluster]
         if self.lies:
             own = {**self.node, "Spec": {**self.node["Spec"], "Role": "manager"}}
