@@ -16,6 +16,7 @@ import pyte
 
 from machinectl.cli.parsing.shell_snippets import start_up_code
 from tests.support.program import COMMAND
+from tests.support.puppets import lines_of
 from tests.support.real import need
 from tests.support.shells import put_program, variables_in
 
@@ -46,13 +47,6 @@ class Screen(pyte.Screen):
 
     def write_process_input(self, data: str) -> None:
         os.write(self.terminal, data.encode())
-
-
-def lines_of(screen: Any) -> list[str]:
-    """Return what is on a screen, without the empty lines; pyte's `display` measures the empty cells, too."""
-    rows = (screen.buffer[number] for number in range(screen.lines))
-    lines = ("".join(row[column].data for column in range(max(row, default=-1) + 1)).rstrip() for row in rows)
-    return [line for line in lines if line]
 
 
 class Person:

@@ -17,7 +17,7 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyte
 
@@ -25,7 +25,6 @@ from machinectl.cli.output.exit_status import guarded, report
 from machinectl.cli.output.terminal import Terminal
 from machinectl.errors import MachineError
 from machinectl.hosts.parallel.workers import run_at_once
-from tests.support.at_shell import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,6 +58,13 @@ class Puppets:
             assert line, "the program has ended"
             self._obeyed.append(line)
         self._obeyed.remove(f"{name} {verb}\n")
+
+
+def lines_of(screen: Any) -> list[str]:
+    """Return what is on a screen, without the empty lines; pyte's `display` measures the empty cells, too."""
+    rows = (screen.buffer[number] for number in range(screen.lines))
+    lines = ("".join(row[column].data for column in range(max(row, default=-1) + 1)).rstrip() for row in rows)
+    return [line for line in lines if line]
 
 
 class OnTerminal(Puppets):
