@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partialmethod
 from typing import TYPE_CHECKING, NoReturn
 
 from machinectl.driver import (
@@ -62,17 +63,13 @@ class NoneDriver:
             "Do it on the host itself",
         )
 
-    def start(self, instance: Instance) -> NoReturn:
-        raise self.no_power(instance, "start")
+    def _refuse(self, verb: str, instance: Instance) -> NoReturn:
+        raise self.no_power(instance, verb)
 
-    def stop(self, instance: Instance) -> NoReturn:
-        raise self.no_power(instance, "stop")
-
-    def restart(self, instance: Instance) -> NoReturn:
-        raise self.no_power(instance, "restart")
-
-    def kill(self, instance: Instance) -> NoReturn:
-        raise self.no_power(instance, "kill")
+    start = partialmethod(_refuse, "start")
+    stop = partialmethod(_refuse, "stop")
+    restart = partialmethod(_refuse, "restart")
+    kill = partialmethod(_refuse, "kill")
 
     change = options_stay
     close = nothing_to_close

@@ -64,10 +64,7 @@ def issue_server(ca: Pair, sans: Sequence[str], *, now: datetime | None = None) 
         ca,
         cut_name(str(names[0].value)),
         SERVER_DAYS,
-        [
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
-            x509.SubjectAlternativeName(names),
-        ],
+        [x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), x509.SubjectAlternativeName(names)],
         now or datetime.now(UTC),
     )
 
@@ -83,11 +80,7 @@ def issue_client(ca: Pair, name: str, *, now: datetime | None = None) -> Pair:
             f"Give 1 to {COMMON_NAME_BYTES} printable characters, such as alice or ci-runner.",
         )
     return issue(
-        ca,
-        name,
-        CLIENT_DAYS,
-        [x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])],
-        now or datetime.now(UTC),
+        ca, name, CLIENT_DAYS, [x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])], now or datetime.now(UTC)
     )
 
 
@@ -112,11 +105,7 @@ def issue(ca: Pair, name: str, days: int, extensions: Iterable[x509.ExtensionTyp
 
 
 def unsigned(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: CertificatePublicKeyTypes,
-    now: datetime,
-    not_after: datetime,
+    subject: x509.Name, issuer: x509.Name, key: CertificatePublicKeyTypes, now: datetime, not_after: datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

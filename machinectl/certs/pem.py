@@ -161,8 +161,7 @@ def read_private_key(pem: bytes, file: str) -> Key:
         raise MachineError(f"{file} is not a PEM private key", key_hint(pem, file)) from exc
     if not isinstance(key, Key):
         raise MachineError(
-            f"{file} holds a kind of private key that docker does not use",
-            "Give an RSA, ECDSA or Ed25519 key.",
+            f"{file} holds a kind of private key that docker does not use", "Give an RSA, ECDSA or Ed25519 key."
         )
     return key
 

@@ -109,10 +109,7 @@ def closed_socket(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> Engin
     if isinstance(exc, ConnectionRefusedError):
         return EngineError(f"Nobody listens at {path}: the engine that made it is gone", start, State.STOPPED)
     if isinstance(exc, PermissionError):
-        return EngineError(
-            f"You may not use {path}",
-            "Join its group, and log in again: sudo usermod -aG docker $USER",
-        )
+        return EngineError(f"You may not use {path}", "Join its group, and log in again: sudo usermod -aG docker $USER")
     # A unix socket with a full queue fails with EAGAIN (connect(2)).
     if isinstance(exc, (TimeoutError, BlockingIOError)):
         return EngineError(

@@ -146,11 +146,7 @@ def ssh_target(endpoint: Endpoint) -> str:
 
 # Errors of OpenSSH or the remote docker CLI. The first match is the root cause.
 SAYINGS = (
-    (
-        "host identification has changed",
-        State.ERROR,
-        "{accept}",
-    ),
+    ("host identification has changed", State.ERROR, "{accept}"),
     ("host key verification failed", State.ERROR, "Accept its key once: {ssh}"),
     ("connect: permission denied", State.ERROR, "Let the user use it, on the host: sudo usermod -aG docker USER"),
     ("connect: no such file", State.ERROR, START),

@@ -204,12 +204,7 @@ def init_swarm(endpoint: Endpoint, advertised: str) -> None:
 
 def join_swarm(endpoint: Endpoint, token: str, managers: Iterable[str], advertised: str) -> None:
     """Join the swarm of `managers` (host:port)."""
-    wish = {
-        "ListenAddr": LISTEN,
-        "AdvertiseAddr": advertised,
-        "RemoteAddrs": list(managers),
-        "JoinToken": token,
-    }
+    wish = {"ListenAddr": LISTEN, "AdvertiseAddr": advertised, "RemoteAddrs": list(managers), "JoinToken": token}
     post(endpoint, "/swarm/join", wish, secret=token)
 
 
@@ -241,16 +236,17 @@ def remove_node(endpoint: Endpoint, node_id: str, *, force: bool = False) -> Non
 
 def count_starting(endpoint: Endpoint) -> int:
     """Return how many tasks should run but do not."""
-    query = urlencode({"filters": json.dumps({"desired-state": ["running"]})})
-    found = call(endpoint, "GET", f"/tasks?{query}", list)
-    return sum(text_of(member(each, "Status"), "State") != "running" for each in found)
+    return sum(state != "running" for state in task_states(endpoint, {"desired-state": ["running"]}))
 
 
 def count_tasks(endpoint: Endpoint, node_id: str) -> int:
     """Return how many service tasks run on a node."""
-    query = urlencode({"filters": json.dumps({"node": [node_id]})})
-    found = call(endpoint, "GET", f"/tasks?{query}", list)
-    return sum(text_of(member(each, "Status"), "State") not in ENDED for each in found if isinstance(each, dict))
+    return sum(state not in ENDED for state in task_states(endpoint, {"node": [node_id]}))
+
+
+def task_states(endpoint: Endpoint, filters: Mapping[str, list[str]]) -> list[str]:
+    found = call(endpoint, "GET", f"/tasks?{urlencode({'filters': json.dumps(filters)})}", list)
+    return [text_of(member(each, "Status"), "State") for each in found if isinstance(each, dict)]
 
 
 def post(endpoint: Endpoint, path: str, wish: Mapping[str, Any] | None = None, *, secret: str = "") -> None:

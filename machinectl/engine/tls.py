@@ -198,8 +198,7 @@ def untrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, 
         return EngineError(f"The certificate of {peer} is not for {host}, but {shown}", use)
     if exc.verify_code == EXPIRED:
         return EngineError(
-            f"The certificate of {peer}, or its CA's, has expired",
-            f"If the clock here is right, {renew}",
+            f"The certificate of {peer}, or its CA's, has expired", f"If the clock here is right, {renew}"
         )
     if exc.verify_code == NOT_YET_VALID:
         return EngineError(f"The certificate of {peer} is not valid yet", "Compare the clocks here and there: date -u")

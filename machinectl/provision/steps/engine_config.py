@@ -296,8 +296,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     preflight.check_writable(facts, [*(file.path for file in files), *enabling])
     if facts.swarm and not allowed.restart_swarm:
         raise CheckFailed(
-            "The host is a Swarm node: configuring its engine restarts it, which stops the tasks on it",
-            DRAIN_BY_HAND,
+            "The host is a Swarm node: configuring its engine restarts it, which stops the tasks on it", DRAIN_BY_HAND
         )
     moves = hidden_containers.moves(
         facts, read_config(facts), daemon_json.parse_config(wanted.config, facts.config_path), wanted.flags

@@ -53,21 +53,9 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
             "dpkg was interrupted on the host, and installs nothing until that is repaired",
             "Repair it on the host: dpkg --configure -a && apt-get -f install",
         )
-    downloaded, url = None, without_passwords(target.install_url)
-    replaced = [Loss(name, facts.packages[name]) for name in REPLACED_BY_DOCKERS if name in facts.packages]
-    keeps_more = bool(replaced and distribution.package)
-    if target.install == "docker" or (target.install == "auto" and distribution.docker_script and not keeps_more):
-        downloaded = script(target.install_url)
-        if downloaded is None and target.install == "docker":
-            raise MachineError(
-                f"{url} does not answer",
-                "Let this computer reach it, or pass the URL of a copy: --engine-install-url URL"
-                if "containerd.io" in facts.packages
-                else "Use the distribution's own package: --engine-install distro",
-            )
+    url = without_passwords(target.install_url)
+    downloaded = choose_docker_script(facts, target, distribution, script)
     if downloaded is not None:
-        if replaced:
-            raise would_remove("Docker's packages", replaced, distribution, url)
         how = f"by Docker's script, {url}"
         pin = f" --version {target.version}" if target.version else ""
         install, refresh, package = f"sh ./script{pin}", "", "docker-ce"
@@ -118,17 +106,34 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         rehearsal=Rehearsal(
             "Checking what the installation would replace",
             f"LC_ALL=C; export LC_ALL\n{simulate}",
-            Job(
-                "install.sh",
-                {**variables, "simulate": simulate},
-                environment,
-                timeout=INSTALL_TIMEOUT,
-            ),
+            Job("install.sh", {**variables, "simulate": simulate}, environment, timeout=INSTALL_TIMEOUT),
             judge,
         )
         if simulate
         else None,
     )
+
+
+def choose_docker_script(
+    facts: Facts, target: Target, distribution: Distribution, script: Callable[[str], bytes | None]
+) -> bytes | None:
+    """Download Docker's script if it is to install the engine, else return None."""
+    url = without_passwords(target.install_url)
+    replaced = [Loss(name, facts.packages[name]) for name in REPLACED_BY_DOCKERS if name in facts.packages]
+    keeps_more = bool(replaced and distribution.package)
+    if target.install != "docker" and (target.install != "auto" or not distribution.docker_script or keeps_more):
+        return None
+    downloaded = script(target.install_url)
+    if downloaded is None and target.install == "docker":
+        raise MachineError(
+            f"{url} does not answer",
+            "Let this computer reach it, or pass the URL of a copy: --engine-install-url URL"
+            if "containerd.io" in facts.packages
+            else "Use the distribution's own package: --engine-install distro",
+        )
+    if downloaded is not None and replaced:
+        raise would_remove("Docker's packages", replaced, distribution, url)
+    return downloaded
 
 
 def would_remove(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:

@@ -197,11 +197,7 @@ def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | No
         permissions=original_mode(facts, changes),
         gone=deepest_first(changes),
         changes=held_original(facts, changes),
-        undone=(
-            *undone_by(files, changes),
-            *of_kind(changes, ConfigMerged),
-            *of_kind(changes, LiveRestoreChanged),
-        ),
+        undone=(*undone_by(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
     )
 
 
@@ -219,11 +215,7 @@ def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         apply_job(files, init=facts.init, directories=deepest_first(changes)),
         with_files(facts, files),
         partial(not_applied, init=facts.init),
-        undone=(
-            *undone_by(files, changes),
-            *of_kind(changes, ConfigMerged),
-            *of_kind(changes, LiveRestoreChanged),
-        ),
+        undone=(*undone_by(files, changes), *of_kind(changes, ConfigMerged), *of_kind(changes, LiveRestoreChanged)),
     )
 
 
