@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.provision.target import Allowed, Target
 
+# Seconds. A running engine answers at once; a firewall that drops packets shows only as a timeout.
+VERIFY_TIMEOUT = 10.0
+# Seconds until a started engine listens: it warns and waits 16 s or more for each port without TLS. As in apply.sh.
+LISTENS_WITHIN = 60.0
+
 
 def check_provisioned(machine: Machine) -> None:
     ssh_endpoint(machine)
@@ -136,12 +141,6 @@ def not_restored(machine: Machine, cause: str = "") -> str:
         f'The previous value of live-restore was not restored on the host of "{machine.name}"{why}\n'
         f"Restore it: machinectl provision {machine.name}"
     )
-
-
-# Seconds. A running engine answers at once; a firewall that drops packets shows only as a timeout.
-VERIFY_TIMEOUT = 10.0
-# Seconds until a started engine listens: it warns and waits 16 s or more for each port without TLS. As in apply.sh.
-LISTENS_WITHIN = 60.0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Facts about a host, and the outcome of each step."""
+"""What a host should become, what was found there, and what each step does."""
 
 from __future__ import annotations
 

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 # No engine runs in these states: asking it would only take time.
 ASLEEP = {State.STOPPED, State.PAUSED, State.SAVED}
+# Try the SSH port after this many seconds without an answer from the engine, or this share of the deadline.
+HEAD_START = 1.0
+SHARE = 4
+# Share of the remaining time, so that the result is ready before the engine's time is up.
+IN_TIME = 0.8
 
 
 def state_of(machine: Machine, timeout: float) -> Probe:
@@ -100,13 +105,6 @@ def driver_or_none(machine: Machine) -> Driver | None:
         return driver_of(machine)
     except MachineError:
         return None
-
-
-# Try the SSH port after this many seconds without an answer from the engine, or this share of the deadline.
-HEAD_START = 1.0
-SHARE = 4
-# Share of the remaining time, so that the result is ready before the engine's time is up.
-IN_TIME = 0.8
 
 
 def remaining_seconds(deadline: Deadline) -> float:
