@@ -8,8 +8,7 @@ from machinectl.console import RewritingConsole
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.store.store_directory import sweep
 from machinectl.rollout import phases
-from machinectl.rollout.apply_lock import apply_locked
-from machinectl.rollout.apply_run import ApplyRun
+from machinectl.rollout.apply_run import ApplyRun, apply_locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""One `apply`: its options, plan and results."""
+"""One `apply`: its options, lock, plan and results."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import os
 import shlex
 import time
 from collections import defaultdict
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
+from machinectl.files.atomic import read_file
 from machinectl.fleet.reading.fleet_file import DEFAULT_FILE
 from machinectl.hosts.parallel.rollout_order import ONE_BY_ONE
 from machinectl.hosts.parallel.workers import LIMIT, run_at_once
+from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.spec import NO_CERTIFICATES
+from machinectl.machines.store.lock import Lock
+from machinectl.machines.store.store_directory import make_directory
 from machinectl.rollout.plan_steps import DONE, UNTOUCHED, Action, Did, Result
 
 if TYPE_CHECKING:
@@ -32,8 +37,12 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Allowed
     from machinectl.rollout.plan_steps import FleetPlan
 
+
 # Actions that work on hosts in the file.
 WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
+# No machine can have this name.
+LOCK = ".apply"
+PID_DIGITS = 20
 
 
 @dataclass(frozen=True)
@@ -189,3 +198,25 @@ class ApplyRun:
                 yield Result(name, Did.FAILED, step.error)
             elif step.action in UNTOUCHED and self.did.get(name, Did.LEFT) is Did.LEFT:
                 yield self.recorded(Result(name, UNTOUCHED[step.action]))
+
+
+@contextmanager
+def apply_locked(store: Store, console: Console) -> Iterator[None]:
+    """Hold the `apply` lock, or say who does and wait."""
+    make_directory(store, store.locks)
+    path = os.path.join(store.locks, LOCK)
+    lock = Lock(path, waiting_with_note(console, lambda: f"Waiting for another apply{lock_holder(path)} …"))
+    with lock:
+        # A full disk must not break the lock.
+        with suppress(OSError):
+            os.ftruncate(lock.descriptor, 0)
+            os.pwrite(lock.descriptor, str(os.getpid()).encode(), 0)
+        yield
+
+
+def lock_holder(path: str) -> str:
+    try:
+        number = read_file(path, PID_DIGITS).decode()
+    except (OSError, ValueError):
+        return ""
+    return f" (process {number})" if number.isascii() and number.isdigit() else ""

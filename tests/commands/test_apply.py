@@ -35,8 +35,7 @@ from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.rollout import machine_changes, phases, restarts, swarm_phase
-from machinectl.rollout.apply_lock import apply_locked
-from machinectl.rollout.apply_run import ApplyOptions, ApplyRun
+from machinectl.rollout.apply_run import ApplyOptions, ApplyRun, apply_locked
 from machinectl.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
 from tests.support.program import COMMAND, killed_at, machinectl

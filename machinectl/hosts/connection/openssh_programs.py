@@ -104,14 +104,9 @@ def run_ssh_program(
     listening.start()
     try:
         status = process.wait()
-    except KeyboardInterrupt:
-        # A terminal sends SIGINT to the program, too; `kill` may have sent it only to us.
-        process.send_signal(signal.SIGINT)
-        process.wait()
-        raise
-    except SystemExit:
-        # SIGTERM or SIGHUP, perhaps sent only to us.
-        process.terminate()
+    except (KeyboardInterrupt, SystemExit) as exc:
+        # A terminal signals the program, too; `kill` may have signalled only us.
+        process.send_signal(signal.SIGINT if isinstance(exc, KeyboardInterrupt) else signal.SIGTERM)
         process.wait()
         raise
     finally:

@@ -59,7 +59,8 @@ def copy_by_sftp(
             if source.login not in sides:
                 sides[source.login] = open_copy_side(store, console, source, access, connections, interruption)
         with interruption.deferred(connections.close):
-            if len(sources) > 1 and not is_directory(to, target, fail):
+            if len(sources) > 1 and (why := why_no_directory(to, target)):
+                console.warn(why)
                 return FAILED
             for source in sources:
                 following = no_progress if wishes.quiet else progress
@@ -151,17 +152,13 @@ def sftp_path(place: MachinePath) -> bytes:
     return (path[2:].lstrip(b"/") if at_home else path) or b"."
 
 
-def is_directory(to: CopySide, target: MachinePath, fail: Callable[[str], None]) -> bool:
-    """Return whether several files can be copied there; if not, `fail` gets the reason."""
+def why_no_directory(to: CopySide, target: MachinePath) -> str:
+    """Return "" if several files can be copied there."""
     try:
         there = to.look(sftp_path(target))
     except OSError as exc:
-        fail(f"{target}: {exc.strerror or exc}")
-        return False
-    if there is None or not there.is_directory:
-        fail(f"cannot copy several files: {target} is not a directory")
-        return False
-    return True
+        return f"{target}: {exc.strerror or exc}"
+    return "" if there and there.is_directory else f"cannot copy several files: {target} is not a directory"
 
 
 def explain_sftp_failure(said: str, target: MachinePath, console: Console) -> None:
