@@ -1,5 +1,5 @@
 """The verbs, one per module.
 
 They take and return plain values, and raise MachineError. Timeouts are in seconds. Iterators yield each machine when
-its work ends, with its result or error. Functions named plan_… change nothing, and yield each machine's HostPlan.
+its work ends, with its result or error. With `dry_run`, nothing changes, and the results are HostPlans.
 """

@@ -11,7 +11,7 @@ from machinectl.machines.tls_warnings import advise
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.lifecycle.creation import Creation
-    from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+    from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.store import Store
 
 
@@ -25,7 +25,3 @@ def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome,
             console.warn("the --engine-… and --tls-san options are noted only: no engine was set up")
         advise(console, made.machine)
     return made.outcomes
-
-
-def plan_creation(store: Store, console: Console, creation: Creation) -> HostPlan:
-    return creation.plan(store, console)

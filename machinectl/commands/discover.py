@@ -16,11 +16,10 @@ from machinectl.name_resolution import NameLookups, addresses_of
 from machinectl.ssh.ssh_settings import SSH_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from machinectl.console import Console
     from machinectl.fleet.writing.draft import Described, Value
-    from machinectl.hosts.discovery.address_ranges import Network
     from machinectl.hosts.discovery.scan import FoundHost
     from machinectl.hosts.discovery.services import FoundService
     from machinectl.machines.store import Store
@@ -56,12 +55,9 @@ def discover(
         )
         if not confirm_or_hint(console, question, f"machinectl discover --yes {' '.join(networks)}"):
             raise MachineError("Nothing was looked at", f"machinectl discover {own_network()}")
-    return NetworkScan(store, targets(found, wanted), timeout, sockets)
-
-
-def targets(found: Sequence[Network], ports: Sequence[int]) -> Iterator[SweepTarget]:
-    """Yield all ports of an address before the next, to have few in progress."""
-    return (SweepTarget(str(address), port) for network in found for address in network for port in ports)
+    # All ports of an address before the next, to have few in progress.
+    targets = (SweepTarget(str(address), port) for network in found for address in network for port in wanted)
+    return NetworkScan(store, targets, timeout, sockets)
 
 
 def resolve_name(name: str) -> Sequence[str]:

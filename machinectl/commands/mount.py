@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 # Programs that unmount without root: FUSE 3, FUSE 2 and macOS.
-UNMOUNTS = (("fusermount3", "-u"), ("fusermount", "-u"), ("umount",))
+UNMOUNTS = (("fusermount3", "-u", "--"), ("fusermount", "-u", "--"), ("umount",))
 
 # sshfs prints only this if ssh fails, and hides ssh's error.
 RESET = "Connection reset by peer"
@@ -77,22 +77,17 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
 def unmount(store: Store, source: str, target: str = "") -> str:
     """Accept the arguments of `mount`, or the mounted directory."""
     before, colon, _ = source.partition(":")
-    named = not colon or "/" in before
-    here = (
-        source
-        if named and not target
-        else mount_point(parse_machine_path(store, source) if not target else None, target)
-    )
+    if target:
+        here = os.path.abspath(target)
+    elif not colon or "/" in before:
+        here = source
+    else:
+        here = mount_point(parse_machine_path(store, source), "")
     program = next((words for words in UNMOUNTS if shutil.which(words[0])), None)
     if program is None:
         raise MachineError("There is neither fusermount nor umount on this computer", "Install the package fuse3")
     done = subprocess.run(
-        [*program, "--", here] if program[0] != "umount" else [*program, here],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
+        [*program, here], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
     )
     if done.returncode and is_free(here):
         raise MachineError(
@@ -117,9 +112,9 @@ def is_free(here: str) -> bool:
     return not os.path.ismount(here)
 
 
-def mount_point(there: MachinePath | None, target: str) -> str:
+def mount_point(there: MachinePath, target: str) -> str:
     """Return an absolute path: sshfs changes its working directory."""
-    path = target or (there.path if there else "")
+    path = target or there.path
     if not path:
         raise UsageError("Where to mount it is missing", f"machinectl mount {there} <DIR>")
     return os.path.abspath(path)

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 
 def switch_power(
-    store: Store, console: Console, verb: str, names: Sequence[str], access: Access, switch: PowerSwitch
-) -> Iterator[tuple[str, bool | MachineError]]:
+    store: Store,
+    console: Console,
+    verb: str,
+    names: Sequence[str],
+    access: Access,
+    switch: PowerSwitch,
+    *,
+    dry_run: bool = False,
+) -> Iterator[tuple[str, bool | HostPlan | MachineError]]:
     """Yield for each machine whether its state changed."""
+    if dry_run:
+        return plan_each(store, console, names, access, partial(switch.plan, verb))
     work = {"start": switch.start, "stop": switch.stop, "restart": switch.restart, "kill": switch.kill}[verb]
     return work_on_each(store, console, names, access, work)
-
-
-def plan_power(
-    store: Store, console: Console, verb: str, names: Sequence[str], access: Access, switch: PowerSwitch
-) -> Iterator[tuple[str, HostPlan | MachineError]]:
-    return plan_each(store, console, names, access, partial(switch.plan, verb))

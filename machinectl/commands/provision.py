@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.lifecycle import provisioning
+from machinectl.hosts.lifecycle.provisioning import preview_provisioning
+from machinectl.hosts.lifecycle.provisioning import provision as provision_machine
 from machinectl.hosts.parallel.workers import plan_each, work_on_each
 
 if TYPE_CHECKING:
@@ -19,22 +20,19 @@ if TYPE_CHECKING:
 
 
 def provision(
-    store: Store, console: Console, names: Sequence[str], access: Access, setup: Setup
-) -> Iterator[tuple[str, MachineError | None]]:
+    store: Store, console: Console, names: Sequence[str], access: Access, setup: Setup, *, dry_run: bool
+) -> Iterator[tuple[str, HostPlan | MachineError | None]]:
+    if dry_run:
+        return plan_each(
+            store,
+            console,
+            names,
+            access,
+            lambda each, console, own: preview_provisioning(each, console, own, setup, store),
+        )
+
     def work(held: Held, console: Console, own: Access) -> None:
-        if not any(each.changed for each in provisioning.provision(held, console, own, setup)):
+        if not any(each.changed for each in provision_machine(held, console, own, setup)):
             console.note(f'"{held.name}" is as it should be: nothing to do')
 
     return work_on_each(store, console, names, access, work)
-
-
-def plan_provision(
-    store: Store, console: Console, names: Sequence[str], access: Access, setup: Setup
-) -> Iterator[tuple[str, HostPlan | MachineError]]:
-    return plan_each(
-        store,
-        console,
-        names,
-        access,
-        lambda machine, console, own: provisioning.preview_provisioning(machine, console, own, setup, store),
-    )

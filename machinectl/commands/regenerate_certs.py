@@ -23,9 +23,21 @@ if TYPE_CHECKING:
 
 
 def regenerate_certs(
-    store: Store, console: Console, names: Sequence[str], access: Access, renewal: Renewal, *, unasked: bool
-) -> Iterator[tuple[str, MachineError | None]]:
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    access: Access,
+    renewal: Renewal,
+    *,
+    unasked: bool,
+    dry_run: bool = False,
+) -> Iterator[tuple[str, HostPlan | MachineError | None]]:
     """Ask first unless `unasked`, but not about machines that fail anyway."""
+    if dry_run:
+        yield from plan_each(
+            store, console, names, access, lambda each, console, own: plan_renewal(store, each, console, own, renewal)
+        )
+        return
     wanted = list(dict.fromkeys(chosen(store, names)))
     able = []
     for name in wanted:
@@ -36,14 +48,6 @@ def regenerate_certs(
         return
     yield from work_on_each(
         store, console, wanted, access, lambda held, console, own: renew(held, console, own, renewal)
-    )
-
-
-def plan_renewals(
-    store: Store, console: Console, names: Sequence[str], access: Access, renewal: Renewal
-) -> Iterator[tuple[str, HostPlan | MachineError]]:
-    return plan_each(
-        store, console, names, access, lambda machine, console, own: plan_renewal(store, machine, console, own, renewal)
     )
 
 

@@ -19,17 +19,13 @@ if TYPE_CHECKING:
 
 
 def upgrade(
-    store: Store, console: Console, names: Sequence[str], access: Access, allowed: Allowed
-) -> Iterator[tuple[str, MachineError | None]]:
+    store: Store, console: Console, names: Sequence[str], access: Access, allowed: Allowed, *, dry_run: bool
+) -> Iterator[tuple[str, HostPlan | MachineError | None]]:
     """`allowed.yes` permits more than a patch release."""
+    if dry_run:
+        return plan_each(
+            store, console, names, access, lambda each, console, own: plan_upgrade(store, each, console, own, allowed)
+        )
     return work_on_each(
         store, console, names, access, lambda held, console, own: upgrade_engine(held, console, own, allowed)
-    )
-
-
-def plan_upgrades(
-    store: Store, console: Console, names: Sequence[str], access: Access, allowed: Allowed
-) -> Iterator[tuple[str, HostPlan | MachineError]]:
-    return plan_each(
-        store, console, names, access, lambda machine, console, own: plan_upgrade(store, machine, console, own, allowed)
     )

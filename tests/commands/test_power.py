@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.cli.verbs.manage.power import printed
-from machinectl.commands.power import plan_power, switch_power
+from machinectl.commands.power import switch_power
 from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection import machine_driver
@@ -31,6 +31,7 @@ from tests.support.registered import added, register
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.store import Store
     from tests.support.sshd import SSHConfig, Sshd
 
@@ -55,9 +56,10 @@ def closed_port() -> int:
 
 
 def switch(
-    store: Store, verb: str, *names: str, console: Quiet | None = None
-) -> Iterator[tuple[str, bool | MachineError]]:
-    return switch_power(store, console or Quiet(), verb, names, Access(), PowerSwitch(timeout=0))
+    store: Store, verb: str, *names: str, console: Quiet | None = None, dry_run: bool = False
+) -> Iterator[tuple[str, bool | HostPlan | MachineError]]:
+    power = PowerSwitch(timeout=0)
+    return switch_power(store, console or Quiet(), verb, names, Access(), power, dry_run=dry_run)
 
 
 @pytest.mark.parametrize("version", servers.ENGINES)
@@ -116,7 +118,7 @@ def test_a_dry_run_of_start_refuses_a_host_whose_network_card_nobody_knows(
 ) -> None:
     use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False))
     add(store, "a")
-    [(_, error)] = plan_power(store, Quiet(), "start", ["a"], Access(), PowerSwitch(timeout=0))
+    [(_, error)] = switch(store, "start", "a", dry_run=True)
     assert isinstance(error, MachineError)
     assert "(MAC) is not known" in error.cause
     assert "machinectl provision a" in error.hint
@@ -134,7 +136,7 @@ def test_a_host_that_is_off_already_is_not_asked_to_shut_down(store: Store, ssh_
 
 
 def test_what_was_done_is_told_as_docker_machine_does(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    results: list[tuple[str, bool | MachineError]] = [("a", True), ("b", MachineError("no")), ("c", True)]
+    results: list[tuple[str, bool | HostPlan | MachineError]] = [("a", True), ("b", MachineError("no")), ("c", True)]
     assert list(printed("restart", results)) == results
     assert capfdbinary.readouterr().out.decode().splitlines() == [
         'Machine "a" was restarted.',

@@ -32,6 +32,7 @@ from tests.support.quiet import Quiet
 from tests.support.registered import register
 
 if TYPE_CHECKING:
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
 
@@ -182,7 +183,7 @@ def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command
     assert decision.changes == (CaTrusted(hashlib.sha256(old.ca).hexdigest()),)
 
 
-def run(store: Store, console: Quiet, *names: str, force: bool = False) -> dict[str, MachineError | None]:
+def run(store: Store, console: Quiet, *names: str, force: bool = False) -> dict[str, HostPlan | MachineError | None]:
     return dict(regenerate_certs(store, console, names, Access(), Renewal(), unasked=force))
 
 

@@ -71,6 +71,9 @@ def parse_jump(text: str | None) -> str | None:
 
 
 def given_authority(here: Session) -> Pair | None:
+    if not here.tls.ca_key:
+        return None
+    # Imported here: it loads cryptography.
     from machinectl.commands.certs.create import given_ca
 
-    return given_ca(here.tls.ca, here.tls.ca_key) if here.tls.ca_key else None
+    return given_ca(here.tls.ca, here.tls.ca_key)

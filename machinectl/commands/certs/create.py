@@ -6,13 +6,12 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import locked_directory, read_regular_file, replace_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from machinectl.certs import Pair
 
 
 def certs_create(
@@ -29,8 +28,6 @@ def certs_create(
     Without `ca_cert` and `ca_key`, `force` replaces the CA and locks out its clients. Both may be in `out_dir`; the key
     is not copied. Raises UsageError for an invalid name.
     """
-    from machinectl import certs
-
     if not sans:
         raise UsageError(
             "The host's names and addresses are missing: a certificate is good for what it names",
@@ -58,9 +55,7 @@ def certs_create(
     return [os.path.join(out_dir, name) for name in files]
 
 
-def given_ca(ca_cert: str | None, ca_key: str | None) -> Pair | None:
-    from machinectl import certs
-
+def given_ca(ca_cert: str | None, ca_key: str | None) -> certs.Pair | None:
     if ca_cert and ca_key:
         return certs.ca_pair(read_regular_file(ca_cert), read_regular_file(ca_key), ca_file=ca_cert, key_file=ca_key)
     if ca_cert or ca_key:
@@ -68,10 +63,8 @@ def given_ca(ca_cert: str | None, ca_key: str | None) -> Pair | None:
     return None
 
 
-def check_ca_key(path: str, ca: Pair) -> None:
+def check_ca_key(path: str, ca: certs.Pair) -> None:
     """Refuse to replace a CA's certificate but not its key."""
-    from machinectl import certs
-
     if not os.path.lexists(path):
         return
     try:

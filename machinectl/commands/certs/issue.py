@@ -7,19 +7,17 @@ import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.files.fileset import locked_directory, read_regular_file, replace_together
 
 if TYPE_CHECKING:
-    from machinectl.certs import Description, Pair
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 
 def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "client", force: bool = False) -> str:
     """Write a client's files; return a description for the user."""
-    from machinectl import certs
-
     machine = store.read(name)
     directory = store.directory(name)
     with store.writing(name) as held:
@@ -32,9 +30,7 @@ def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "cl
     return what_it_can_do(machine, certs.describe(client.certificate), out_dir)
 
 
-def read_ca(name: str, directory: str) -> Pair:
-    from machinectl import certs
-
+def read_ca(name: str, directory: str) -> certs.Pair:
     ca, key = os.path.join(directory, "ca.pem"), os.path.join(directory, "ca-key.pem")
     if not os.path.lexists(key):
         raise MachineError(
@@ -44,7 +40,7 @@ def read_ca(name: str, directory: str) -> Pair:
     return certs.ca_pair(read_regular_file(ca), read_regular_file(key), ca_file=ca, key_file=key)
 
 
-def what_it_can_do(machine: Machine, client: Description, directory: str) -> str:
+def what_it_can_do(machine: Machine, client: certs.Description, directory: str) -> str:
     days = client.days_left(datetime.now(UTC))
     lines = [
         f"{client.subject}, signed by {client.issuer}, expires on {client.not_after:%Y-%m-%d} ({days} days).",

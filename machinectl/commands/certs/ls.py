@@ -57,8 +57,5 @@ def missing_rows(store: Store, name: str) -> list[CertificateRow]:
         machine = store.read(name)
     except MachineError as exc:
         return [CertificateRow(name, "machine.json", warning=exc.cause)]
-    return (
-        [CertificateRow(name, "ca.pem", warning="there are no certificates, and the machine is on TLS")]
-        if machine.tls
-        else []
-    )
+    warning = "there are no certificates, and the machine is on TLS"
+    return [CertificateRow(name, "ca.pem", warning=warning)] if machine.tls else []

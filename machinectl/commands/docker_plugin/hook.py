@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
+from machinectl.machines.store.record_cache import Readable, Records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from machinectl.docker_cli.contexts import Context, Contexts
     from machinectl.machines.record import Machine
@@ -95,11 +96,13 @@ def find_machine(store: Store, used: str, environment: Mapping[str, str]) -> Mac
     """Return the machine with this URL, else the shell's or a context's machine."""
     if not used:
         return None
-    by_shell = list(machines_named(store, names_in_shell(store, used, environment)))
+    machines = Readable(Records(store))
+    by_shell = [machines[name] for name in names_in_shell(store, used, environment) if name in machines]
     # Read the shell's machine first: a store may hold a thousand records.
-    there = chain(by_shell, machines_named(store, store.names()))
-    found = next((machine for machine in there if machine.url == used), None)
-    return found or next(chain(by_shell, machines_named(store, names_in_contexts(store, used, environment))), None)
+    found = next((machine for machine in chain(by_shell, machines.values()) if machine.url == used), None)
+    if found or by_shell:
+        return found or by_shell[0]
+    return next((machines[name] for name in names_in_contexts(store, used, environment) if name in machines), None)
 
 
 def names_in_shell(store: Store, used: str, environment: Mapping[str, str]) -> list[str]:
@@ -117,15 +120,6 @@ def names_in_contexts(store: Store, used: str, environment: Mapping[str, str]) -
         context = readable_context(docker, name)
         if context and context.host == used and context.mark and context.mark.store == here:
             yield context.mark.machine
-
-
-def machines_named(store: Store, names: Iterable[str]) -> Iterator[Machine]:
-    """Skip unreadable records."""
-    for name in names:
-        try:
-            yield store.read(name)
-        except MachineError:
-            continue
 
 
 def explain_old_url(machine: Machine, used: str, environment: Mapping[str, str]) -> str:

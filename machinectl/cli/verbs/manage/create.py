@@ -65,7 +65,6 @@ def create(
     **others: Any,
 ) -> None:
     from machinectl.commands.create import create as command
-    from machinectl.commands.create import plan_creation
     from machinectl.hosts.lifecycle.creation import Creation, Onboarding
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.provision.target import Allowed
@@ -99,7 +98,7 @@ def create(
     if engine_flags.asks_for_swarm(others):
         here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
     if dry_run:
-        print_plan(plan_creation(here.store, here.console, creation))
+        print_plan(creation.plan(here.store, here.console))
     else:
         outcomes = command(here.store, here.console, creation)
         write_out(connection_hint(machine, here.program, is_up=bool(outcomes)))

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.errors import MachineError
     from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
 
-    Result = tuple[str, bool | MachineError]
+    Result = tuple[str, bool | HostPlan | MachineError]
 
 DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "kill": "killed"}
 
@@ -53,12 +54,9 @@ def kill(here: Session, **given: Any) -> int:
 def change_power(
     here: Session, verb: str, *, names: list[str], access: Access, timeout: float, yes: bool, dry_run: bool
 ) -> int:
-    from machinectl.commands.power import plan_power, switch_power
+    from machinectl.commands.power import switch_power
     from machinectl.hosts.power.power_switch import PowerSwitch
 
     power = PowerSwitch(timeout, yes)
-    if dry_run:
-        return report_results(here, plan_power(here.store, here.console, verb, names, access, power), names)
-    return report_results(
-        here, printed(verb, switch_power(here.store, here.console, verb, names, access, power)), names
-    )
+    results = switch_power(here.store, here.console, verb, names, access, power, dry_run=dry_run)
+    return report_results(here, printed(verb, results), names)

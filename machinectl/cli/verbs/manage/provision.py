@@ -23,16 +23,13 @@ def provision(
     restart_swarm: bool,
     open_firewall: bool,
 ) -> int:
-    from machinectl.commands.provision import plan_provision
     from machinectl.commands.provision import provision as command
     from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.provision.target import Allowed
 
     allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes)
-    carry_out = plan_provision if dry_run else command
-    return report_results(
-        here, carry_out(here.store, here.console, names, access, Setup(allowed, given_authority(here))), names
-    )
+    setup = Setup(allowed, given_authority(here))
+    return report_results(here, command(here.store, here.console, names, access, setup, dry_run=dry_run), names)
 
 
 def regenerate_certs(
@@ -47,25 +44,21 @@ def regenerate_certs(
     restart_swarm: bool,
     dry_run: bool,
 ) -> int:
-    from machinectl.commands.regenerate_certs import plan_renewals
     from machinectl.commands.regenerate_certs import regenerate_certs as command
     from machinectl.hosts.upkeep.certificate_renewal import Renewal
     from machinectl.provision.target import Allowed
 
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
     renewal = Renewal(tuple(tls_san), client_certs, new_ca, given_authority(here), allowed)
-    if dry_run:
-        return report_results(here, plan_renewals(here.store, here.console, names, access, renewal), names)
-    return report_results(here, command(here.store, here.console, names, access, renewal, unasked=yes), names)
+    results = command(here.store, here.console, names, access, renewal, unasked=yes, dry_run=dry_run)
+    return report_results(here, results, names)
 
 
 def upgrade(
     here: Session, *, names: list[str], access: Access, yes: bool, force: bool, restart_swarm: bool, dry_run: bool
 ) -> int:
-    from machinectl.commands.upgrade import plan_upgrades
     from machinectl.commands.upgrade import upgrade as command
     from machinectl.provision.target import Allowed
 
     allowed = Allowed(force=force, yes=yes, restart_swarm=restart_swarm)
-    carry_out = plan_upgrades if dry_run else command
-    return report_results(here, carry_out(here.store, here.console, names, access, allowed), names)
+    return report_results(here, command(here.store, here.console, names, access, allowed, dry_run=dry_run), names)
