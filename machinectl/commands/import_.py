@@ -36,7 +36,7 @@ def import_(
     check_separate_stores(store, root)
     if not dry_run:
         keep_jump_hosts(store, console)
-    run = StoreImport(store, console, root, probe, context=context, dry_run=dry_run)
+    run = StoreImport(store, console, root, probe, context, dry_run)
     for name in old_store.old_machine_names(root):
         try:
             result: ImportedMachine | MachineError = run.import_machine(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
@@ -53,7 +54,13 @@ def plan(
     if steps is None or {step.name for step in steps} != set(names):
         # A selector needs all steps, and so does a suggestion for a mistyped name.
         every = planned_steps(fleet, records, certificate_check(), called(path))
-        wanted = choose_hosts(every, Readable(records), names, selector, called(path), command)
+        choice = HostChoice({step.name: step for step in every}, Readable(records), called(path), command)
+        if selector is None:
+            wanted = choice.by_name(names)
+        elif names:
+            raise both_chosen(names, selector)
+        else:
+            wanted = choice.by_selector(selector)
         steps = [step for step in every if step.name in wanted]
     return FleetPlan(
         steps,
@@ -100,64 +107,54 @@ def certificate_check() -> HasCertificates:
     return has
 
 
-def choose_hosts(
-    steps: Sequence[PlanStep],
-    machines: Mapping[str, Machine],
-    names: Sequence[str],
-    selector: str | None,
-    called: str,
-    command: str,
-) -> set[str]:
-    """Choose by name, or by labels in the file."""
-    known = {step.name: step for step in steps}
-    if selector is not None:
-        if names:
-            raise both_chosen(names, selector)
-        found = select_by_labels(selector, known, machines)
-        if not found:
-            raise MachineError(f"--selector {selector!r} selects no host in {called}", f"See the labels in {called}")
-        return found
-    for name in names:
-        if name not in known:
-            raise unknown_host_error(name, known, machines, called, command)
-    return set(names or known)
+@dataclass(frozen=True)
+class HostChoice:
+    """Choose from a plan's steps. `file` and `command` are for hints."""
 
+    steps: Mapping[str, PlanStep]
+    machines: Mapping[str, Machine]
+    file: str
+    command: str
 
-def unknown_host_error(
-    name: str, known: Mapping[str, PlanStep], machines: Mapping[str, Machine], called: str, command: str
-) -> MachineError:
-    if group := {each.name: each for each in known.values() if each.host and name in each.host.groups}:
-        return MachineError(
-            f'"{name}" is a group of {called}, not a host', f"{command} {group_selector(group, known, machines)}"
-        )
-    looking = f"See its hosts: {command.replace('machinectl apply', 'machinectl plan', 1)} --json"
-    if GLOB.intersection(name):
-        return MachineError(f'"{name}" matches no host in {called}', looking)
-    near = closest_match(name, known)
-    return MachineError(
-        f'There is no host "{name}" in {called}', f'Did you mean "{near}"? {looking}' if near else looking
-    )
+    def by_name(self, names: Sequence[str]) -> set[str]:
+        for name in names:
+            if name not in self.steps:
+                raise self.unknown_host_error(name)
+        return set(names or self.steps)
 
+    def by_selector(self, selector: str) -> set[str]:
+        """Use the labels in the file."""
+        if found := self.selected(selector):
+            return found
+        raise MachineError(f"--selector {selector!r} selects no host in {self.file}", f"See the labels in {self.file}")
 
-def group_selector(
-    group: Mapping[str, PlanStep], known: Mapping[str, PlanStep], machines: Mapping[str, Machine]
-) -> str:
-    """Return a label that only this group has, else names."""
-    for key, value in step_labels(next(iter(group.values())), machines).items():
-        typed = f"{key}={value}"
-        with suppress(UsageError):
-            if select_by_labels(typed, known, machines) == set(group):
-                return f"-l {shlex.quote(typed)}"
-    return shlex.join(group)
+    def selected(self, selector: str) -> set[str]:
+        wanted = parse_selector(selector)
+        return {name for name, step in self.steps.items() if wanted.selects(self.labels(step))}
 
+    def labels(self, step: PlanStep) -> Mapping[str, str]:
+        return step.host.spec.labels if step.host else self.machines[step.name].labels
 
-def select_by_labels(selector: str, known: Mapping[str, PlanStep], machines: Mapping[str, Machine]) -> set[str]:
-    wanted = parse_selector(selector)
-    return {name for name, step in known.items() if wanted.selects(step_labels(step, machines))}
+    def unknown_host_error(self, name: str) -> MachineError:
+        if group := [step for step in self.steps.values() if step.host and name in step.host.groups]:
+            return MachineError(
+                f'"{name}" is a group of {self.file}, not a host', f"{self.command} {self.group_selector(group)}"
+            )
+        listing = f"See its hosts: {self.command.replace('machinectl apply', 'machinectl plan', 1)} --json"
+        if GLOB.intersection(name):
+            return MachineError(f'"{name}" matches no host in {self.file}', listing)
+        near = closest_match(name, self.steps)
+        hint = f'Did you mean "{near}"? {listing}' if near else listing
+        return MachineError(f'There is no host "{name}" in {self.file}', hint)
 
-
-def step_labels(step: PlanStep, machines: Mapping[str, Machine]) -> Mapping[str, str]:
-    return step.host.spec.labels if step.host else machines[step.name].labels
+    def group_selector(self, group: Sequence[PlanStep]) -> str:
+        """Return a label that only this group has, else names."""
+        names = [step.name for step in group]
+        for key, value in self.labels(group[0]).items():
+            with suppress(UsageError):
+                if self.selected(f"{key}={value}") == set(names):
+                    return f"-l {shlex.quote(f'{key}={value}')}"
+        return shlex.join(names)
 
 
 def driver_address(step: PlanStep) -> str:

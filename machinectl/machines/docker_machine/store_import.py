@@ -50,29 +50,22 @@ class ImportedMachine:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass
 class StoreImport:
     """An import from `root`. A dry run only returns what it would do."""
 
-    def __init__(
-        self,
-        store: Store,
-        console: Console,
-        root: str,
-        probe: Callable[[Endpoint, float], Probe],
-        *,
-        context: bool,
-        dry_run: bool,
-    ) -> None:
-        self.store = store
-        self.console = console
-        self.root = root
-        self.probe = probe
-        self.context = context
-        self.dry_run = dry_run
-        self.path = os.path.realpath(root)
+    store: Store
+    console: Console
+    root: str
+    probe: Callable[[Endpoint, float], Probe]
+    context: bool
+    dry_run: bool
+
+    def __post_init__(self) -> None:
+        self.path = os.path.realpath(self.root)
         # The machines that a dry run has imported so far.
         self.planned: list[str] = []
-        machines = Readable(Records(store)).values()
+        machines = Readable(Records(self.store)).values()
         self.imported = {origin.name: machine for machine in machines if (origin := self.origin_of(machine))}
         # Names by engine URL.
         self.at = {machine.url: machine.name for machine in machines}
