@@ -6,7 +6,6 @@ The undo runs as root and records may come from others, so a change that does no
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -79,39 +78,8 @@ def record_field(read: Callable[[Any], Any], default: Any = MISSING, *, missing:
 
 
 @dataclass(frozen=True)
-class Change(ABC):
-    @property
-    @abstractmethod
-    def about(self) -> str:
-        """The subject, unique within its kind."""
-
-    @property
-    @abstractmethod
-    def done(self) -> str:
-        """Describe the change."""
-
-    @property
-    @abstractmethod
-    def undoing(self) -> str:
-        """Describe the undo."""
-
-    @property
-    def when(self) -> str:
-        """RFC 3339 time; "" before 0.2."""
-        return ""
-
-    @abstractmethod
-    def dump(self) -> Any:
-        """Return the recorded form."""
-
-    def followed_by(self, later: Change) -> Change:  # noqa: ARG002 - overridden where a later change adds to the undo
-        """Merge a repetition. The first change knows the state before."""
-        return self
-
-
-@dataclass(frozen=True)
-class KnownChange(Change):
-    """A change that this version can undo.
+class Change:
+    """A change that this version can undo, unless an UnknownChange.
 
     ABOUT formats `path`. `more` holds `when` and other versions' keys.
     """
@@ -125,6 +93,7 @@ class KnownChange(Change):
 
     @property
     def about(self) -> str:
+        """The subject, unique within its kind."""
         return self.ABOUT.format_map(vars(self))
 
     @property
@@ -137,16 +106,22 @@ class KnownChange(Change):
 
     @property
     def when(self) -> str:
+        """RFC 3339 time; "" before 0.2."""
         value = self.more.get("when")
         return value if isinstance(value, str) and TIME.fullmatch(value) else ""
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> Any:
+        """Return the recorded form."""
         data = {"kind": self.KIND, "path": self.about, **self.more}
         for each in fields(self):
             value = getattr(self, each.name)
             if "read" in each.metadata and (each.default is MISSING or value != each.default):
                 data[each.name] = list(value) if isinstance(value, tuple) else value
         return data
+
+    def followed_by(self, later: Change) -> Change:  # noqa: ARG002 - overridden where a later change adds to the undo
+        """Merge a repetition. The first change knows the state before."""
+        return self
 
     @classmethod
     def load(cls, about: str, more: dict[str, Any]) -> Self:
@@ -166,7 +141,7 @@ class KnownChange(Change):
 
 
 @dataclass(frozen=True)
-class FileCreated(KnownChange):
+class FileCreated(Change):
     KIND = "file"
     DONE = "created the file {path}"
     UNDOING = "removed"
@@ -175,7 +150,7 @@ class FileCreated(KnownChange):
 
 
 @dataclass(frozen=True)
-class DirectoryCreated(KnownChange):
+class DirectoryCreated(Change):
     KIND = "directory"
     DONE = "created the directory {path}"
     UNDOING = "removed if it is empty"
@@ -184,7 +159,7 @@ class DirectoryCreated(KnownChange):
 
 
 @dataclass(frozen=True)
-class CaTrusted(KnownChange):
+class CaTrusted(Change):
     """The engine trusts the CA file with this SHA256. Later runs recognise their host by it."""
 
     KIND = "ca"
@@ -196,7 +171,7 @@ class CaTrusted(KnownChange):
 
 
 @dataclass(frozen=True)
-class ServiceEnabled(KnownChange):
+class ServiceEnabled(Change):
     KIND = "enabled"
     ABOUT = "{unit}"
     DONE = "enabled {unit} at boot"
@@ -206,7 +181,7 @@ class ServiceEnabled(KnownChange):
 
 
 @dataclass(frozen=True)
-class ServiceStarted(KnownChange):
+class ServiceStarted(Change):
     KIND = "started"
     ABOUT = "{unit}"
     DONE = "started {unit}"
@@ -216,7 +191,7 @@ class ServiceStarted(KnownChange):
 
 
 @dataclass(frozen=True)
-class PackageInstalled(KnownChange):
+class PackageInstalled(Change):
     KIND = "package"
     ABOUT = "{package}"
     UNDOING = "stays, unless --purge-engine is given"
@@ -235,7 +210,7 @@ class PackageInstalled(KnownChange):
 
 
 @dataclass(frozen=True)
-class PortOpened(KnownChange):
+class PortOpened(Change):
     """`undo` closes the port; `made` is the zone file created for it."""
 
     KIND = "firewall"
@@ -250,7 +225,7 @@ class PortOpened(KnownChange):
 
 
 @dataclass(frozen=True)
-class KeyAuthorized(KnownChange):
+class KeyAuthorized(Change):
     """A public key (type and base64) added to `path`.
 
     `made` is what machinectl created: `line`, `file`, or `directory` (all three).
@@ -274,7 +249,7 @@ class KeyAuthorized(KnownChange):
 
 
 @dataclass(frozen=True)
-class ConfigMerged(KnownChange):
+class ConfigMerged(Change):
     """Keys (`ours`) merged into daemon.json.
 
     `before` is the old text (None: no file), `written` the new file's SHA256.
@@ -307,7 +282,7 @@ class ConfigMerged(KnownChange):
 
 
 @dataclass(frozen=True)
-class LiveRestoreChanged(KnownChange):
+class LiveRestoreChanged(Change):
     """live-restore set for an engine restart.
 
     `before` is the old value (None: unset), `text` the old file (None: no file).
@@ -327,6 +302,8 @@ class LiveRestoreChanged(KnownChange):
 
 @dataclass(frozen=True)
 class UnknownChange(Change):
+    KIND = "unknown"
+
     data: Any
 
     @property
@@ -346,7 +323,7 @@ class UnknownChange(Change):
         return self.data
 
 
-KINDS: dict[str, type[KnownChange]] = {
+KINDS: dict[str, type[Change]] = {
     kind.KIND: kind
     for kind in (
         FileCreated,
@@ -381,7 +358,7 @@ def merge_changes(recorded: Sequence[Change], new: Iterable[Change], when: str =
         )
         if found is not None:
             result[found] = result[found].followed_by(change)
-        elif when and isinstance(change, KnownChange):
+        elif when and not isinstance(change, UnknownChange):
             result.append(replace(change, more={"when": when, **change.more}))
         else:
             result.append(change)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import one_line
-from machinectl.host_changes import KnownChange, PortOpened
+from machinectl.host_changes import PortOpened
 from machinectl.machines.selection import chosen_one
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.provision import firewall
@@ -32,7 +32,7 @@ class ChangeRow:
 
     def fields(self) -> dict[str, Any]:
         """`When` is RFC 3339."""
-        kind = self.change.KIND if isinstance(self.change, KnownChange) else "unknown"
+        kind = self.change.KIND
         done, about = self.change.done, self.change.about
         return {"When": self.change.when or None, "Kind": kind, "About": about, "Done": done, "Undo": self.undoing}
 

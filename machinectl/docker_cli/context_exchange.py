@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 STAGING = ".machinectl"
+META_FILE = "meta.json"
 KINDS = ("tls", "meta")
 
 
@@ -41,7 +42,7 @@ class ContextExchange:
     def is_unfinished(self) -> bool:
         return os.path.lexists(self.staging)
 
-    def stage(self, name: str, meta_file: str, document: bytes, tls: Mapping[str, Mapping[str, bytes]]) -> None:
+    def stage(self, name: str, document: bytes, tls: Mapping[str, Mapping[str, bytes]]) -> None:
         """Write metadata last, where docker does not look."""
         make_directories(self._staged("new", "tls", name))
         for endpoint, files in tls.items():
@@ -51,7 +52,7 @@ class ContextExchange:
                 write_new(os.path.join(directory, file), data)
         meta = self._staged("new", "meta", name)
         make_directories(meta)
-        write_new(os.path.join(meta, meta_file), document)
+        write_new(os.path.join(meta, META_FILE), document)
 
     def exchange(self, name: str) -> None:
         """Swap in the staged context.

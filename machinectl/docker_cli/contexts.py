@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.docker_cli.context_exchange import (
+    META_FILE,
     ContextError,
     ContextExchange,
     context_errors,
@@ -34,10 +35,8 @@ DEFAULT = "default"
 FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 CHARACTERS = FIRST | frozenset("_.+-")
 SHORTEST_NAME = 2
-# cli/context/docker/constants.go, and cli/context/tlsdata.go for the file names.
+# cli/context/docker/constants.go
 ENDPOINT = "docker"
-TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
-META_FILE = "meta.json"
 KEYS = {"name": "Name", "metadata": "Metadata", "endpoints": "Endpoints"}
 # The key of our mark in the metadata: docker keeps unknown keys.
 MARK = "machinectl"
@@ -201,7 +200,7 @@ class Contexts:
                 replace_file(os.path.join(meta, META_FILE), document)
                 return
             try:
-                self._exchange.stage(context.name, META_FILE, document, context.tls)
+                self._exchange.stage(context.name, document, context.tls)
                 self._exchange.exchange(context.name)
             finally:
                 self._exchange.recover()

@@ -18,8 +18,7 @@ from machinectl.files.fileset import read_regular_file
 from machinectl.files.ownership import temporary_directory
 from machinectl.hosts.connection.login import pinned_known_hosts
 from machinectl.hosts.connection.machine_driver import flag_of_set, known_hosts_path, ssh_endpoint
-from machinectl.ssh.openssh.config_block import host_block, with_user_files
-from machinectl.ssh.openssh.user_config import USERS_OWN
+from machinectl.ssh.openssh.config_block import USERS_OWN, host_block, with_user_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -19,8 +19,8 @@ from machinectl.machines.jump_hosts import host_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.store_directory import make_directory
+from machinectl.ssh.openssh.config_block import ignored_options
 from machinectl.ssh.openssh.ssh_options import GUARD, PINNED, supports_option
-from machinectl.ssh.openssh.user_config import ignored_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,9 +17,8 @@ from machinectl.process_streams import CHUNK, GRACE, Limits, Stdin
 from machinectl.ssh import framing
 from machinectl.ssh.client import denials
 from machinectl.ssh.client.handshake import failure_reason
-from machinectl.ssh.client.keep_alive import KeepAlive
 from machinectl.ssh.client.shell_pool import ShellPool
-from machinectl.ssh.client.transport import CONNECTION_ERRORS
+from machinectl.ssh.client.transport import CONNECTION_ERRORS, KeepAlive
 from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult
 from machinectl.ssh.script_output import MOST_OUTPUT, CollectedOutput, ScriptOutput, end_command, final_status
 from machinectl.ssh.signals import status_text

@@ -163,15 +163,12 @@ class HostKeys:
         return f"{command} --ssh-host-key {key.fingerprint}"
 
     def _ask(self, settings: Settings, key: HostKey) -> None:
-        if self._policy.strict:
+        refusal = "--ssh-strict is given" if self._policy.strict else ""
+        if not refusal and settings.strict_host_key_checking == "yes":
+            refusal = "StrictHostKeyChecking yes of your SSH configuration refuses it"
+        if refusal:
             raise HostKeyRefused(
-                f"{settings.address} is not known, and --ssh-strict is given; it shows {key}",
-                f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}",
-            )
-        if settings.strict_host_key_checking == "yes":
-            raise HostKeyRefused(
-                f"{settings.address} is not known, and StrictHostKeyChecking yes of your SSH configuration refuses it; "
-                f"it shows {key}",
+                f"{settings.address} is not known, and {refusal}; it shows {key}",
                 f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}",
             )
         how_long = "from now on" if self._policy.lasting else "this once"

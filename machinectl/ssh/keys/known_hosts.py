@@ -48,14 +48,8 @@ class KnownHost:
 
     def names(self, name: str) -> bool:
         """Return whether the line applies to a name; a pattern after ! excludes it."""
-        found = False
-        for pattern in self.patterns:
-            if pattern.startswith("!"):
-                if matches(pattern[1:], name):
-                    return False
-            elif matches(pattern, name):
-                found = True
-        return found
+        excluded = any(matches(each[1:], name) for each in self.patterns if each.startswith("!"))
+        return not excluded and any(matches(each, name) for each in self.patterns if not each.startswith("!"))
 
 
 def matches(pattern: str, name: str) -> bool:

@@ -1,22 +1,24 @@
-"""Write Host blocks of ssh_config(5), so that any program finds machines by name.
+"""Write Host blocks of ssh_config(5), and read IgnoreUnknown of the user's: any program finds machines by name.
 
 A block repeats the user's settings, because `Host 192.168.*` does not match a machine's name.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
+from machinectl.files.atomic import read_file
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh.ssh_options import identity_options, jump_options
 from machinectl.ssh.ssh_settings import cached_options, check_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 # No host has this name (RFC 6761 6.4), so ssh returns the settings for all hosts.
 NO_HOST = "machinectl-asks.invalid"
@@ -32,6 +34,14 @@ PATHS = ("IdentityFile", "CertificateFile", "IdentityAgent", "RevokedHostKeys")
 UNPINNED = ("HostKeyAlias", "StrictHostKeyChecking", "CheckHostIP")
 # Old names that every version reads; 8.5 renamed them.
 OLD_NAMES = {"PubkeyAcceptedAlgorithms": "PubkeyAcceptedKeyTypes"}
+
+# OpenSSH's files, in its order (ssh_config(5)).
+USERS_OWN = ("~/.ssh/config", "/etc/ssh/ssh_config")
+LINE = re.compile(r"^\s*(include|ignoreunknown)(?:\s*=\s*|\s+)(.*)$", re.IGNORECASE | re.MULTILINE)
+WORD = re.compile(r'"([^"]*)"|([^\s"]+)')
+PATTERN = re.compile(r"!?[\w*?]+", re.ASCII)
+# OpenSSH's READCONF_MAX_DEPTH (readconf.c).
+DEEPEST = 16
 
 
 def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also: str = "") -> str:
@@ -90,3 +100,30 @@ def with_user_files(blocks: Iterable[str], users: Sequence[str]) -> str:
 def quote_include(path: str) -> str:
     """Mask characters that Include expands."""
     return '"' + "".join("?" if letter in "%$*?[]{}\\\"'" else letter for letter in path) + '"'
+
+
+def ignored_options(but: str) -> list[str]:
+    """Return patterns for any host; skip the file `but`."""
+    found = []
+    for own in USERS_OWN:
+        path = os.path.expanduser(own)
+        for value in ignore_unknown_values(path, os.path.dirname(path), os.path.realpath(but), DEEPEST):
+            found += [pattern for pattern in value.split(",") if PATTERN.fullmatch(pattern)]
+    return list(dict.fromkeys(found))
+
+
+def ignore_unknown_values(path: str, directory: str, but: str, deepest: int) -> Iterator[str]:
+    """Includes are relative to `directory`."""
+    try:
+        text = read_file(path).decode(errors="replace")
+    except OSError:
+        return
+    for keyword, rest in LINE.findall(text):
+        words = [quoted or plain for quoted, plain in WORD.findall(rest)]
+        if keyword.lower() == "ignoreunknown":
+            yield from words[:1]
+        elif deepest:
+            for word in words:
+                for included in sorted(glob.glob(os.path.join(directory, os.path.expanduser(word)))):
+                    if os.path.realpath(included) != but:
+                        yield from ignore_unknown_values(included, directory, but, deepest - 1)

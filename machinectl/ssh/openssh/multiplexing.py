@@ -17,8 +17,8 @@ from machinectl.files.atomic import read_file
 from machinectl.files.ownership import exposed_above
 from machinectl.process_streams import query_program
 from machinectl.ssh.destination import ssh_command
+from machinectl.ssh.openssh.config_block import USERS_OWN
 from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
-from machinectl.ssh.openssh.user_config import USERS_OWN
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, openssh_query
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import shlex
@@ -38,6 +37,7 @@ PINNED = f"HostKeyAlias {PIN}"
 UNKNOWN = re.compile(r"Bad configuration option: (\S+)")
 # Query ssh only once for all threads.
 _asking = threading.Lock()
+_unknown: dict[str, frozenset[str]] = {}
 
 # Turn off the user's settings for interactive shells.
 COMMANDS_ONLY = {
@@ -70,21 +70,19 @@ MEETING = {
 
 
 def unknown_options(program: str) -> frozenset[str]:
-    """Return the options of NEWER that this ssh lacks. Thread-safe."""
-    with _asking:
-        return ask_unknown(program)
+    """Return the options of NEWER that this ssh lacks; none if it fails: the next command reports it.
 
-
-@functools.cache
-def ask_unknown(program: str) -> frozenset[str]:
-    """Ask ssh, because vendors backport options.
-
-    Returns an empty set if ssh fails: the next command reports it.
+    Ask ssh, because vendors backport options. Thread-safe.
     """
-    lines = "".join(f"{name} {value}\n" for name, (_, value) in NEWER.items())
-    answer = query_program([program, "-F", "/dev/stdin", "-T", "-G", "localhost"], QUERY_TIMEOUT, lines.encode())
-    refused = {name.lower() for name in UNKNOWN.findall(answer.stderr.decode(errors="replace"))} if answer else set()
-    return frozenset(name for name in NEWER if name.lower() in refused)
+    with _asking:
+        if program not in _unknown:
+            lines = "".join(f"{name} {value}\n" for name, (_, value) in NEWER.items())
+            command = [program, "-F", "/dev/stdin", "-T", "-G", "localhost"]
+            answer = query_program(command, QUERY_TIMEOUT, lines.encode())
+            said = answer.stderr.decode(errors="replace") if answer else ""
+            refused = {name.lower() for name in UNKNOWN.findall(said)}
+            _unknown[program] = frozenset(name for name in NEWER if name.lower() in refused)
+        return _unknown[program]
 
 
 def supports_option(option: str) -> bool:

@@ -13,7 +13,7 @@ import os
 import secrets
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import paramiko
 from paramiko.sftp import SFTP_FLAG_CREATE, SFTP_FLAG_EXCL, SFTP_FLAG_TRUNC, SFTP_FLAG_WRITE
@@ -33,7 +33,6 @@ from machinectl.ssh.ssh_errors import ConnectionLost, SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
@@ -83,36 +82,10 @@ class FileInfo:
         return self.permissions & (0o1777 if self.is_directory else 0o777)
 
 
-class CopySide(Protocol):
-    """Raises OSError, or SSHError if the connection is lost."""
+class LocalSide:
+    """Raises OSError; RemoteSide also SSHError if the connection is lost."""
 
     # Follow links; return None if there is no file.
-    def look(self, path: bytes) -> FileInfo | None: ...
-
-    # Resolve links.
-    def real(self, path: bytes) -> bytes: ...
-
-    def names(self, path: bytes) -> list[bytes]: ...
-
-    # Yield a file's pieces in any order; its size may have changed.
-    def reader(self, path: bytes, size: int) -> AbstractContextManager[Iterator[Piece]]: ...
-
-    # Accept pieces in any order. Without a mode, truncate an existing file.
-    def writer(self, path: bytes, mode: int | None) -> AbstractContextManager[Write]: ...
-
-    def make_directory(self, path: bytes, mode: int) -> None: ...
-
-    # Change what is given. The server sets the mode first, and a new owner clears bits of it.
-    def set_attributes(
-        self, path: bytes, mode: int | None = None, owner: Owner = None, times: Times = None
-    ) -> None: ...
-
-    def replace(self, path: bytes, target: bytes) -> None: ...
-
-    def remove(self, path: bytes) -> None: ...
-
-
-class LocalSide:
     def look(self, path: bytes) -> FileInfo | None:
         try:
             return FileInfo.of(os.stat(path))
@@ -125,11 +98,13 @@ class LocalSide:
     def names(self, path: bytes) -> list[bytes]:
         return os.listdir(path)
 
+    # Yield a file's pieces in any order; its size may have changed.
     @contextlib.contextmanager
-    def reader(self, path: bytes, size: int) -> Iterator[Iterator[Piece]]:  # noqa: ARG002 (CopySide's)
+    def reader(self, path: bytes, size: int) -> Iterator[Iterator[Piece]]:  # noqa: ARG002 (RemoteSide's)
         with open(path, "rb", buffering=0) as file:
             yield ((file.tell() - len(piece), piece) for piece in iter(lambda: file.read(LONGEST_DATA), b""))
 
+    # Accept pieces in any order. Without a mode, truncate an existing file.
     @contextlib.contextmanager
     def writer(self, path: bytes, mode: int | None) -> Iterator[Write]:
         new = os.O_TRUNC if mode is None else os.O_EXCL
@@ -150,6 +125,7 @@ class LocalSide:
     replace = staticmethod(os.replace)
     remove = staticmethod(os.remove)
 
+    # Change what is given. SFTP servers set the mode first, and a new owner clears bits of it.
     def set_attributes(self, path: bytes, mode: int | None = None, owner: Owner = None, times: Times = None) -> None:
         if mode is not None:
             os.chmod(path, mode)
@@ -269,6 +245,9 @@ class RemoteSide:
     def remove(self, path: bytes) -> None:
         with self._translated():
             self._client.remove(path)
+
+
+CopySide = LocalSide | RemoteSide
 
 
 @dataclass
