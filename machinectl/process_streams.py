@@ -116,9 +116,6 @@ class Input:
         self.failure: MachineError | None = None
         self.on_failure: Callable[[MachineError], object] = lambda _: None
 
-    def reader(self) -> InputReader:
-        return InputReader(self)
-
     def after(self, at: int, reader: InputReader) -> bytes:
         """Wait for data after `at`; b"" at the end or if the reader closes. Raises MachineError."""
         with self._changed:
@@ -331,7 +328,7 @@ class Feeder:
     def __init__(self, stream: IO[bytes], stdin: Stdin) -> None:
         self._stream = stream
         self._stdin = stdin
-        self._reader = stdin.input.reader() if stdin.input else None
+        self._reader = InputReader(stdin.input) if stdin.input else None
         # A small input fits into the pipe and needs no thread.
         self._thread = None
         if stdin.input or len(stdin.first) + len(stdin.data) > CHUNK // 2:

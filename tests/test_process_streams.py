@@ -11,7 +11,7 @@ import pytest
 
 from machinectl import process_streams
 from machinectl.errors import MachineError
-from machinectl.process_streams import Input, Stdin, StopEvent, run_streamed
+from machinectl.process_streams import Input, InputReader, Stdin, StopEvent, run_streamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,7 @@ def test_data_that_was_kept_only_in_part_is_not_read(pipe: tuple[int, int], monk
     failed = threading.Event()
     given = Input(pipe[0], shared=True)
     given.on_failure = lambda _: failed.set()
-    early, late = given.reader(), given.reader()
+    early, late = InputReader(given), InputReader(given)
     os.write(pipe[1], b"begun\n")
     assert early.read() == b"begun\n"
     os.write(pipe[1], b"more\n")
@@ -111,7 +111,7 @@ def test_data_that_was_kept_only_in_part_is_not_read(pipe: tuple[int, int], monk
 
 def test_input_is_read_ahead_only_within_a_limit(pipe: tuple[int, int]) -> None:
     given = Input(pipe[0], shared=True)
-    reader = given.reader()
+    reader = InputReader(given)
     os.write(pipe[1], b"first")
     assert reader.read() == b"first"
     os.set_blocking(pipe[1], False)

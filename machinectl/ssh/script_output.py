@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from machinectl.ssh.framing import LONGEST_NUMBER, FramedStream
 from machinectl.ssh.signals import is_signalled
-from machinectl.ssh.ssh_errors import may_run, no_status, shell_ended
+from machinectl.ssh.ssh_errors import SSHError, shell_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machinectl.process_streams import WriteOutput
-    from machinectl.ssh.ssh_errors import SSHError
 
 
 # Most output before the script's own, in bytes: a login may print endlessly.
@@ -127,14 +126,17 @@ class CollectedOutput(ScriptOutput):
 def final_status(output: ScriptOutput, address: str, find_loss: Callable[[], SSHError | None]) -> int | None:
     """Return None if the script was stopped. Without a status, raises `find_loss()` or another SSHError."""
     if output.may_run:
-        raise may_run(address)
+        raise SSHError(
+            f"{address} did not confirm that it ended a command that timed out",
+            "It may still be running there; on the host: ps -ef",
+        )
     if output.shell_status is None:
         return None
     if output.status is not None:
         return output.status
     output.finish()
     if output.is_complete:
-        raise no_status(address)
+        raise SSHError(f"{address} ended a command without an exit status", "See each command and its output: --debug")
     if is_signalled(output.shell_status):
         return output.shell_status
     raise find_loss() or shell_ended(address)

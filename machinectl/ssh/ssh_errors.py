@@ -88,19 +88,8 @@ def command_timeout(address: str, seconds: float) -> CommandTimeout:
     )
 
 
-def no_status(address: str) -> SSHError:
-    return SSHError(f"{address} ended a command without an exit status", "See each command and its output: --debug")
-
-
 def shell_ended(address: str, said: str = "") -> SSHError:
     return SSHError(
         f"{address} ended a command early{said and f': {said}'}",
         "Look on the host for a signal to its shell, or a lack of memory: journalctl -e",
-    )
-
-
-def may_run(address: str) -> SSHError:
-    return SSHError(
-        f"{address} did not confirm that it ended a command that timed out",
-        "It may still be running there; on the host: ps -ef",
     )

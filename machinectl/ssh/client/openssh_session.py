@@ -23,7 +23,7 @@ from machinectl.errors import one_line
 from machinectl.files.ownership import temporary_directory
 from machinectl.process_streams import query_program, run_streamed
 from machinectl.ssh import framing
-from machinectl.ssh.client.session import SSHSession, last_line
+from machinectl.ssh.client.session import SSHSession, Transfer, last_line
 from machinectl.ssh.client.transport import ALGORITHMS
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.private_keys import CLASSES, certifies
@@ -44,11 +44,9 @@ if TYPE_CHECKING:
     import paramiko
 
     from machinectl.console import Console
-    from machinectl.process_streams import Stdin, StopEvent
     from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.keys.host_keys import HostKeys
     from machinectl.ssh.keys.known_hosts import HostKey
-    from machinectl.ssh.script_output import ScriptOutput
     from machinectl.ssh.ssh_settings import Settings
 
 # How long the background ssh waits for the next command, in seconds: we may prompt in between. If we are killed, it
@@ -254,17 +252,11 @@ class SystemSession(SSHSession):
             "Run it again without --native-ssh, a password or another --ssh option: it becomes that ssh then",
         )
 
-    def _transfer(
-        self,
-        stdin: Stdin,
-        output: ScriptOutput,
-        stop: StopEvent | None = None,
-        end: Callable[[], object] | None = None,
-        timeout: float | None = None,
-    ) -> int | None:
-        command = self.program.login_command()
+    def _transfer(self, given: Transfer) -> int | None:
+        end = given.end
         ending = (lambda _: end()) if end else None
-        return run_streamed(command, output.take, stop, stdin=stdin, end=ending, timeout=timeout)
+        command, take = self.program.login_command(), given.output.take
+        return run_streamed(command, take, given.stop, stdin=given.stdin, end=ending, timeout=given.timeout)
 
     def _is_alive(self) -> bool:
         return self.program.is_alive()

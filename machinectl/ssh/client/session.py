@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.process_streams import CHUNK, GRACE, Limits, Stdin
+from machinectl.process_streams import CHUNK, GRACE, InputReader, Limits, Stdin
 from machinectl.ssh import framing
 from machinectl.ssh.client import denials
 from machinectl.ssh.client.handshake import failure_reason
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import paramiko
 
-    from machinectl.process_streams import Input, InputReader, StopEvent, WriteOutput
+    from machinectl.process_streams import Input, StopEvent, WriteOutput
     from machinectl.ssh.client.transport import Transport
     from machinectl.ssh.runner import Runner
     from machinectl.ssh.ssh_settings import Settings
@@ -44,6 +44,17 @@ LINGER = 1.0
 TAIL = 4096
 # How long ending a script may take, in seconds.
 END_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Send `stdin`, and pass what is printed to `output`. On `stop` or after `timeout` seconds, call `end`."""
+
+    stdin: Stdin
+    output: ScriptOutput
+    stop: StopEvent | None = None
+    end: Callable[[], object] | None = None
+    timeout: float | None = None
 
 
 class ScriptRunner(ABC):
@@ -151,7 +162,7 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
 
         first, line = framing.split_streamed(lines(mark))
         stdin = Stdin(first, line, given, is_ready=lambda: output.is_ready)
-        output.shell_status = self._transfer(stdin, output, stop, end)
+        output.shell_status = self._transfer(Transfer(stdin, output, stop, end))
         self.runs_scripts = self.runs_scripts or output.started
         return output
 
@@ -163,7 +174,7 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
         output = CollectedOutput(mark)
         self.trace_command(shown)
         stdin = Stdin(lines(mark).encode(errors="surrogateescape") + data)
-        output.shell_status = self._transfer(stdin, output, timeout=timeout)
+        output.shell_status = self._transfer(Transfer(stdin, output, timeout=timeout))
         if output.is_too_long:
             raise SSHError(
                 f"{self.settings.address} answered a command with more than {MOST_OUTPUT >> 20} MB, which was stopped",
@@ -200,18 +211,8 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
         return channel.exit_status if channel.exit_status >= 0 else 255
 
     @abstractmethod
-    def _transfer(
-        self,
-        stdin: Stdin,
-        output: ScriptOutput,
-        stop: StopEvent | None = None,
-        end: Callable[[], object] | None = None,
-        timeout: float | None = None,
-    ) -> int | None:
-        """Run LOGIN_COMMAND with `stdin`, and pass its output to `output`. Raises SSHError.
-
-        Return the shell's status, or -1 if unknown. On `stop` or after `timeout` seconds, call `end` and return None.
-        """
+    def _transfer(self, given: Transfer) -> int | None:
+        """Run LOGIN_COMMAND, and return the shell's status: -1 if unknown, None at a limit. Raises SSHError."""
 
     @abstractmethod
     def _is_alive(self) -> bool:
@@ -255,25 +256,19 @@ class OwnSession(SSHSession):
         except CONNECTION_ERRORS as exc:
             raise self._lost() from exc
 
-    def _transfer(
-        self,
-        stdin: Stdin,
-        output: ScriptOutput,
-        stop: StopEvent | None = None,
-        end: Callable[[], object] | None = None,
-        timeout: float | None = None,
-    ) -> int | None:
-        limits = Limits(stop, timeout)
-        take_shell = partial(self._take_shell, COMMAND_TIMEOUT if timeout is None else timeout)
+    def _transfer(self, given: Transfer) -> int | None:
+        stop, stdin = given.stop, given.stdin
+        limits = Limits(stop, given.timeout)
+        take_shell = partial(self._take_shell, COMMAND_TIMEOUT if given.timeout is None else given.timeout)
         channel = stop.unless(take_shell, close) if stop else take_shell()
         if channel is None:
             return None
-        reader = stdin.input.reader() if stdin.input else None
+        reader = InputReader(stdin.input) if stdin.input else None
         ready = threading.Event()
         feeding = threading.Thread(target=feed, args=(channel, stdin, ready, reader), daemon=True)
         try:
             feeding.start()
-            if not listen_to_channel(channel, output, ready, limits, end):
+            if not listen_to_channel(channel, given, ready, limits):
                 return None
             if not stop:
                 await_close(channel)
@@ -317,17 +312,8 @@ def feed(channel: paramiko.Channel, stdin: Stdin, ready: threading.Event, reader
         channel.shutdown_write()
 
 
-def listen_to_channel(
-    channel: paramiko.Channel,
-    output: ScriptOutput,
-    ready: threading.Event,
-    limits: Limits,
-    end: Callable[[], object] | None,
-) -> bool:
-    """Pass both streams to `output`, and set `ready` when the script may be sent.
-
-    At a limit, call `end`, read a little longer, and return False.
-    """
+def listen_to_channel(channel: paramiko.Channel, given: Transfer, ready: threading.Event, limits: Limits) -> bool:
+    """Set `ready` when the script may be sent. At a limit, read a little longer, and return False."""
     with selectors.PollSelector() as selector:
         selector.register(channel, selectors.EVENT_READ)
         if limits.stop:
@@ -341,18 +327,18 @@ def listen_to_channel(
             ):
                 if is_there():
                     data_came = True
-                    if output.take(receive(CHUNK), on_stderr):
+                    if given.output.take(receive(CHUNK), on_stderr):
                         return not limits.is_ending
             if closed and not data_came:
                 return not limits.is_ending
-            if output.is_ready and not limits.is_ending:
+            if given.output.is_ready and not limits.is_ending:
                 ready.set()
             if limits.is_stopped:
-                if limits.is_ending or end is None:
+                if limits.is_ending or given.end is None:
                     return False
                 if limits.stop:
                     selector.unregister(limits.stop)
-                end()
+                given.end()
                 limits.start_ending()
             elif not data_came:
                 patience = limits.select_timeout

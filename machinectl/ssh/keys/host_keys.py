@@ -63,18 +63,14 @@ class HostKeys:
     def __init__(self, policy: HostKeyPolicy, console: Console) -> None:
         self._policy = policy
         self._console = console
-        self._pinned = policy.pinned
+        # The known_hosts to save.
+        self.pinned = policy.pinned
         # Output of the user's KnownHostsCommand, by host and key.
         self._said: dict[tuple[Settings, HostKey | None], list[KnownHost]] = {}
 
     @property
     def machine(self) -> str:
         return self._policy.machine
-
-    @property
-    def pinned(self) -> bytes:
-        """The known_hosts to save."""
-        return self._pinned
 
     def known_types(self, settings: Settings, *, jump: bool = False) -> list[str]:
         """Ask the host for these types first, so that its key can match."""
@@ -182,12 +178,12 @@ class HostKeys:
             )
 
     def _pins(self, settings: Settings, *, jump: bool) -> list[KnownHost]:
-        return known_hosts.find_keys(known_hosts.parse_known_hosts(self._pinned), [pin_name(settings, jump=jump)])
+        return known_hosts.find_keys(known_hosts.parse_known_hosts(self.pinned), [pin_name(settings, jump=jump)])
 
     def _pin(self, settings: Settings, key: HostKey, *, jump: bool) -> None:
         name = pin_name(settings, jump=jump)
-        lines = [line for line in self._pinned.splitlines(keepends=True) if not line.startswith(name.encode() + b" ")]
-        self._pinned = b"".join([*lines, f"{name} {key.line}\n".encode()])
+        lines = [line for line in self.pinned.splitlines(keepends=True) if not line.startswith(name.encode() + b" ")]
+        self.pinned = b"".join([*lines, f"{name} {key.line}\n".encode()])
 
 
 def pin_name(settings: Settings, *, jump: bool) -> str:
