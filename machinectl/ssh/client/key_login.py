@@ -18,7 +18,7 @@ from machinectl.ssh.ssh_errors import LoginRefused, SSHError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.ssh.client.authentication import LoginAttempt
+    from machinectl.ssh.client.login_attempt import LoginAttempt
     from machinectl.ssh.keys.private_keys import Agent
 
 

@@ -11,7 +11,7 @@ from machinectl.ssh.client.handshake import LONGEST_SAID
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
 
 if TYPE_CHECKING:
-    from machinectl.ssh.client.authentication import LoginAttempt
+    from machinectl.ssh.client.login_attempt import LoginAttempt
 
 # sshd's LoginGraceTime in seconds: the user may have to fetch a code.
 PERSON_TIMEOUT = 120.0
