@@ -22,7 +22,7 @@ from machinectl.machines.store.store_directory import make_directory
 from machinectl.rollout.plan_steps import DONE, UNTOUCHED, Action, Did, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from machinectl.certs import Pair
     from machinectl.console import Console
@@ -178,6 +178,10 @@ class ApplyRun:
             if error:
                 self.did[name] = Did.FAILED
             yield Result(name, self.did[name], error, touched=name in self.changed_hosts)
+
+    def except_joining(self, results: Iterable[Result]) -> Iterator[Result]:
+        """Leave out ready machines that wait for the swarm."""
+        return (result for result in results if self.forming is None or not self.forming.keeps(result))
 
     def recorded(self, result: Result) -> Result:
         looked_at = self._last_look(result.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError
 from machinectl.hosts.parallel.rollout_order import RolloutOrder
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
+from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.last_failure import record_look
-from machinectl.rollout import machine_changes, restarts, swarm_phase
-from machinectl.rollout.apply_run import WORK
+from machinectl.rollout import machine_changes, restarts
+from machinectl.rollout.apply_run import WORK, Forming
 from machinectl.rollout.plan_steps import UNTOUCHED, Action, Did, Result
 from machinectl.rollout.restarts import not_begun
 
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from machinectl.console import Console
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.swarm_formation.swarm_roles import Roles
     from machinectl.rollout.apply_run import ApplyRun
 
     # Yields the machines whose last phase it was.
-    Phase = Callable[[ApplyRun, Console], Iterable[Result]]
+    ApplyPhase = Callable[[ApplyRun, Console], Iterable[Result]]
+
 
 # Names in a question or an error.
 MOST_NAMED = 10
@@ -175,14 +180,75 @@ def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:
     yield from chain(run.at_once(console, names, partial(machine_changes.remove_from_fleet, run), turns), left)
 
 
-PHASES: Sequence[tuple[str, Phase]] = (
+def choose_roles(run: ApplyRun, _: Console) -> Sequence[Result]:
+    wanted = {
+        name: step.host.swarm for name, step in run.steps.items() if step.host and step.host.swarm and not step.error
+    }
+    if wanted:
+        from machinectl.hosts.swarm_formation.swarm_roles import Roles
+        from machinectl.machines.swarm_node import node_of
+
+        others = {
+            name: node.role
+            for name, machine in run.machines.items()
+            if name not in run.steps
+            and machine.phase is Phase.READY
+            and run.fleet.owns(machine.fleet)
+            and (node := node_of(machine))
+        }
+        roles = Roles(wanted, others, run.unreadable)
+        run.forming = Forming(roles, list(roles.differing(run.store)))
+    return ()
+
+
+def form_swarm(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Join machines, and yield the results that waited."""
+    if run.forming is None:
+        return
+    roles, ready = run.forming.roles, run.forming.ready
+    joining = [name for name in run.forming.joining if name in ready or run.differs_only_in(name, "swarm", "fleet")]
+    if joining and not run.forming.is_blocked:
+        for result in join_nodes(run, console, roles, joining):
+            yield result if result.error else ready.get(result.name, result)
+            ready.pop(result.name, None)
+            if result.name in joining:
+                joining.remove(result.name)
+    for name in joining:
+        why = MachineError(f'"{name}" did not join the swarm: its other machines have to be ready first')
+        yield Result(name, Did.UNFINISHED if name in run.touched else Did.NOT_BEGUN, why)
+    yield from (result for name, result in ready.items() if name not in joining)
+
+
+def join_nodes(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
+    """Yield machines that joined or failed; the first one fails if no swarm can be formed."""
+    from machinectl.hosts.swarm_formation.swarm_join import Joining
+
+    began: dict[str, float] = {}
+
+    def own_access(name: str, _: Access) -> Access:
+        began[name] = time.monotonic()
+        run.touched.add(name)
+        return run.access(name)
+
+    try:
+        for name, error in roles.form(run.store, console, Joining(run.options.access, own=own_access)):
+            # A node whose engine lost its recorded role has work, too.
+            if name in joining or name in began:
+                run.seconds[name] += time.monotonic() - began[name] if name in began else 0
+                run.did[name] = Did.FAILED if error else Did.CHANGED
+                yield Result(name, run.did[name], error)
+    except MachineError as exc:
+        yield from (Result(name, Did.FAILED, exc) for name in joining[:1])
+
+
+PHASES: Sequence[tuple[str, ApplyPhase]] = (
     ("Ask about machines of other fleets", ask_about_takeover),
     ("Ask before machines are removed", ask_about_removal),
     ("Record the fleet of machines that need no other change", record_fleet),
     ("Look for changes made by hand on hosts", look_for_changes),
-    ("Find out which machines join the swarm", swarm_phase.choose_roles),
+    ("Find out which machines join the swarm", choose_roles),
     ("Log in at hosts before engines restart", restarts.log_in_before_restarts),
     ("Create and change machines", restarts.create_and_change),
-    ("Form the swarm", swarm_phase.form_swarm),
+    ("Form the swarm", form_swarm),
     ("Remove machines that left the file", remove_gone_machines),
 )

@@ -16,7 +16,6 @@ from machinectl.rollout import machine_changes
 from machinectl.rollout.apply_run import WORK
 from machinectl.rollout.differences import options_of
 from machinectl.rollout.plan_steps import Action, Did, Result
-from machinectl.rollout.swarm_phase import except_joining
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +39,7 @@ def log_in_before_restarts(run: ApplyRun, console: Console) -> Iterator[Result]:
         return Did.LEFT
 
     failed = (result for result in run.at_once(console, reachable, one) if result.error)
-    yield from except_joining(run, failed)
+    yield from run.except_joining(failed)
 
 
 def try_login(run: ApplyRun, name: str, console: Console) -> None:
@@ -53,7 +52,7 @@ def try_login(run: ApplyRun, name: str, console: Console) -> None:
 
 
 def create_and_change(run: ApplyRun, console: Console) -> Iterator[Result]:
-    yield from except_joining(run, work_in_batches(run, console))
+    yield from run.except_joining(work_in_batches(run, console))
 
 
 def to_change(run: ApplyRun) -> list[str]:

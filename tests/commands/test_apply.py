@@ -34,7 +34,7 @@ from machinectl.machines.spec import MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.rollout import machine_changes, phases, restarts, swarm_phase
+from machinectl.rollout import machine_changes, phases, restarts
 from machinectl.rollout.apply_run import ApplyOptions, ApplyRun, apply_locked
 from machinectl.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
@@ -382,7 +382,7 @@ class Scripted(ApplyRun):
 @pytest.fixture(autouse=True)
 def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let scripted runs do what they are told to instead of work on hosts."""
-    reach, joined = restarts.try_login, swarm_phase.join_nodes
+    reach, joined = restarts.try_login, phases.join_nodes
 
     def reach_scripted(run: ApplyRun, name: str, console: Console) -> None:
         if not isinstance(run, Scripted):
@@ -395,7 +395,7 @@ def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
         return joined(run, console, roles, joining) if scripted is None else scripted
 
     monkeypatch.setattr(restarts, "try_login", reach_scripted)
-    monkeypatch.setattr(swarm_phase, "join_nodes", joined_scripted)
+    monkeypatch.setattr(phases, "join_nodes", joined_scripted)
     for verb in ("create", "change"):
         real = getattr(machine_changes, f"{verb}_machine")
         monkeypatch.setattr(

@@ -40,7 +40,7 @@ class Holder(NamedTuple):
 
 
 def lock_host(remote: Remote, console: Console, name: str, directory: str) -> None:
-    """Raise MachineError naming the holder. A holder with our `directory`, locked here, is a dead connection."""
+    """Lock a host. Raises MachineError naming the holder. An earlier holder for `directory` is a dead connection."""
     holder = try_lock_host(remote, AT_ONCE, directory)
     if holder is None:
         return

@@ -61,7 +61,7 @@ def restarting(run: HostRun, target: Target, allowed: Allowed) -> Iterator[None]
 
 
 def ready_to_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
-    """Turn live-restore on, so that containers survive. Swarm nodes cannot have it: drain or allow the restart."""
+    """Turn live-restore on, so that containers survive. A Swarm node cannot have it: drain it or allow the harm."""
     run.look()
     run.catch_up()
     check_restart(run, target, draining.allow_swarm_restart(run.store, run.machine, run.host, allowed))

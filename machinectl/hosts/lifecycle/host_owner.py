@@ -37,7 +37,7 @@ def check_no_other_machine(store: Store, machine: Machine, host: Facts) -> None:
 
 
 def check_not_lost(store: Store, machine: Machine, host: Facts) -> None:
-    """Raise CheckFailed if undoing would lock out a new owner. After a change by hand, our CA or none is there."""
+    """Raise CheckFailed if undoing would lock out a new owner, whose CA has replaced ours on the host."""
     if whose := lost_to(store, machine, host):
         raise CheckFailed(
             f"The host no longer belongs to this machine: {whose} has set it up since, and would be locked out",
@@ -72,7 +72,7 @@ def is_anothers(machine: Machine, host: Facts) -> bool:
 
 
 def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
-    """Return the removed machine of this host, unless the machine has changes besides its key and taken over ones."""
+    """Return the removed machine of this host, unless the machine has changes of its own besides its key."""
     for removed in removed_machines(store):
         known = all(isinstance(change, KeyAuthorized) or change in removed.changes for change in machine.changes)
         if known and is_host_of(removed, host):

@@ -77,7 +77,7 @@ class HostRun(ABC):
         identity: Identity | None = None,
         numbered: bool = True,
     ) -> bool:
-        """Return whether there was a decision. A Swarm node is drained before a restart, until `drains` ends."""
+        """Carry out a decision; return whether there was one. A Swarm node is drained until `drains` ends."""
         decision = decide(self.host, self.machine.changes)
         if decision is None:
             return False
