@@ -37,7 +37,7 @@ def host(store: Store, monkeypatch: pytest.MonkeyPatch) -> RecordedHost:
     def as_root(*_: object, **__: object) -> Iterator[RecordedHost]:
         yield host
 
-    monkeypatch.setattr(swarm_join, "ssh_of", lambda _: SSHEndpoint("192.0.2.29"))
+    monkeypatch.setattr(swarm_join, "ssh_or_none", lambda _: SSHEndpoint("192.0.2.29"))
     monkeypatch.setattr(swarm_join, "logged_in_as_root", as_root)
     return host
 

@@ -106,6 +106,13 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
     return endpoint
 
 
+def ssh_or_none(machine: Machine) -> SSHEndpoint | None:
+    try:
+        return endpoints_of(machine).ssh
+    except MachineError:
+        return None
+
+
 def jump_without_ssh(machine: Machine) -> UsageError:
     return UsageError(
         f'A jump host needs SSH, but driver "{machine.driver}" knows no SSH of "{machine.name}"',
@@ -146,10 +153,7 @@ def endpoint_of(machine: Machine) -> Endpoint:
 
 def takeover_command(machine: Machine) -> str:
     """Return the command that replaces certificates set up by others, or ""."""
-    try:
-        ssh = endpoints_of(machine).ssh if machine.tls else None
-    except MachineError:
-        ssh = None
+    ssh = ssh_or_none(machine) if machine.tls else None
     # A host that docker-machine set up needs no --force.
     force = "" if machine.origin else "--force "
     return f"machinectl provision {force}{machine.name}" if ssh else ""

@@ -52,10 +52,9 @@ def update_swarm_contexts(store: Store, before: Machine | None, after: Machine |
             said += remove_swarm_contexts(docker, store, cluster)
             continue
         context = docker.read(swarm_context_name(known[0][1].swarm))
-        hosts = {machine.url: machine.name for machine, _ in known}
-        if before and after and after.url in hosts:
-            hosts[before.url] = hosts[after.url]
-        changed = point_swarm_context(docker, store, cluster, hosts.get(context.host, "") if context else "")
+        # A manager that moved keeps its context.
+        lead = after.name if before and after and context and context.host == before.url else ""
+        changed = point_swarm_context(docker, store, cluster, lead)
         if changed.step is SyncStep.RENAME:
             said.append(f"{no_context_cause(known, changed)}\n{changed.hint}")
     return said

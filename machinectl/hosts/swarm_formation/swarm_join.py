@@ -13,7 +13,7 @@ from machinectl import url as engine_url
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import logged_in_as_root
-from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of
+from machinectl.hosts.connection.machine_driver import endpoint_of, ssh_or_none
 from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed, not_restored, restore_live_restore
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
-    from machinectl.driver import SSHEndpoint
     from machinectl.engine.swarm_api import Membership
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
@@ -129,7 +128,7 @@ class Leaving:
         """Make a machine leave, and restore its live-restore."""
         if not SwarmDeparture(self.force).carry_out(held, console):
             console.note(f'"{held.name}" is in no swarm')
-        node, ssh = on_record(held.machine), ssh_of(held.machine)
+        node, ssh = on_record(held.machine), ssh_or_none(held.machine)
         if (node and node.membership == FORGOTTEN) or not (ssh and live_restore.is_on_record(held.machine.changes)):
             return
         try:
@@ -237,7 +236,7 @@ def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role
 @contextmanager
 def prepared_for_swarm(held: Held, console: Console, access: Access, state: Membership) -> Iterator[None]:
     """Turn live-restore off, undone if the body fails; warn of closed ports."""
-    ssh = ssh_of(held.machine)
+    ssh = ssh_or_none(held.machine)
     if ssh is None and state.live_restore:
         raise MachineError(
             f'The engine of "{held.name}" has live-restore, which Swarm refuses, and no SSH is known to turn it off',
@@ -271,13 +270,6 @@ def prepared_for_swarm(held: Held, console: Console, access: Access, state: Memb
 def closed_ports(host: Facts) -> list[str]:
     """Return the Swarm ports, such as 2377/tcp, that the firewall closes."""
     return [f"{port}/{protocol}" for port, protocol in swarm_api.PORTS if blocking(host, port, protocol)]
-
-
-def ssh_of(machine: Machine) -> SSHEndpoint | None:
-    try:
-        return endpoints_of(machine).ssh
-    except MachineError:
-        return None
 
 
 def address_of(machine: Machine) -> str:
