@@ -104,6 +104,6 @@ def changed_by_others(host: Facts, changes: Sequence[Change]) -> list[str]:
     except MachineError:
         # The recorded copy is broken, so the original is unknown.
         return []
-    written = daemon_json.with_ours(before, ours.ours)
+    written = {**before, **ours.ours}
     there = daemon_json.read_config(host)
     return sorted(name for name in {*written, *there} - {*ours.ours} if written.get(name) != there.get(name))

@@ -1,7 +1,4 @@
-"""Probe many engines in parallel.
-
-Waiting for a thread does not count against an engine's timeout.
-"""
+"""Probe many engines in parallel. Waiting for a thread does not count against an engine's timeout."""
 
 from __future__ import annotations
 

@@ -156,10 +156,7 @@ class Tokens:
 
 
 def membership(endpoint: Endpoint, timeout: float = TIMEOUT) -> Membership:
-    """Return an engine's membership.
-
-    /info hangs on a manager without a leader: after a timeout, use the ping.
-    """
+    """Return an engine's membership. /info hangs on a manager without a leader: after a timeout, use the ping."""
     try:
         return Membership.of(call(endpoint, "GET", INFO.path, dict, timeout=timeout))
     except EngineError as exc:

@@ -67,10 +67,6 @@ def dump(config: Mapping[str, Any], like: bytes | None) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def with_ours(before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    return {**before, **ours}
-
-
 def put_back(now: Mapping[str, Any], before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
     """Restore the keys of `ours` from `before`, except those changed since."""
     result = dict(now)

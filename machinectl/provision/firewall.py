@@ -53,10 +53,7 @@ def chains(rules: str) -> list[tuple[str, str]]:
 
 
 def blocked_by(rules: str, port: int, protocol: str = "tcp") -> str:
-    """Return the rule or policy that blocks a port, or "".
-
-    Ignores rules with other conditions.
-    """
+    """Return the rule or policy that blocks a port, or "". Ignores rules with other conditions."""
     default = re.search(r"policy drop|^-P INPUT DROP", rules, re.MULTILINE)
     others = "udp" if protocol == "tcp" else "tcp"
     for line in rules.split("\n"):

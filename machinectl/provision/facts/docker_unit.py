@@ -128,13 +128,11 @@ def shell_opened(words: list[str]) -> list[str]:
     match words:
         case [shell, "-c", given] if SHELL.search(unquote(shell)) and given[0] in QUOTES:
             script = WORD.findall(given[1:-1])
-            if dockerd_index(script) <= 1 and not any(map(is_more_than_one_command, script)):
+            if dockerd_index(script) <= 1 and not any(
+                word[0] not in QUOTES and NOT_ONE_COMMAND.search(word) for word in script
+            ):
                 return [shell, "-c", given[0] + script[0], *script[1:], given[0]]
     return words
-
-
-def is_more_than_one_command(word: str) -> bool:
-    return word[0] not in QUOTES and NOT_ONE_COMMAND.search(word) is not None
 
 
 def dockerd_index(words: list[str]) -> int:

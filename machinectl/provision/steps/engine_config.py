@@ -116,7 +116,7 @@ def goal(facts: Facts, target: Target) -> Goal:
             f"{service} starts dockerd with --{clashes[0]}, which daemon.json must set: dockerd refuses both",
             f"Remove --{clashes[0]} from {place}, or omit the option here",
         )
-    after = daemon_json.with_ours(before, ours)
+    after = {**before, **ours}
     if without_live_restore(after) == without_live_restore(there):
         # live-restore needs no restart.
         after = there
@@ -473,7 +473,3 @@ def backup(facts: Facts) -> list[NewFile]:
     if there is None or facts.backup:
         return []
     return [NewFile(f"{facts.config_path}.before-machinectl", facts.config_mode, there)]
-
-
-def backed_up(facts: Facts) -> list[FileCreated]:
-    return [FileCreated(file.path) for file in backup(facts)]

@@ -11,14 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
+from machinectl.host_changes import ConfigMerged, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.provision import daemon_json
 from machinectl.provision.daemon_json import read_config
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, apply_job
 from machinectl.provision.steps.engine_config import (
     LIVE_RESTORE,
-    backed_up,
     backup,
     config_change,
     container_count,
@@ -67,7 +66,7 @@ def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decisi
         first=backup(facts),
         changes=(
             *directories_created(facts),
-            *backed_up(facts),
+            *(FileCreated(file.path) for file in backup(facts)),
             held_value(facts, target),
             config_change(facts, {}, new),
         ),
