@@ -43,9 +43,23 @@ PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 
 def keygen(path: Path, kind: str = "ed25519", *, passphrase: str = "", options: tuple[str, ...] = ()) -> Path:
-    """Make a key pair as its owner would; the public half is in PATH.pub."""
+    """Make a key pair; the public half is in PATH.pub. Weaker than its owner would: a strong one takes its time."""
+    weak = ["-a", "1", *(["-b", "2048"] if kind == "rsa" else [])]
     subprocess.run(
-        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", f"{path.name}@tests", "-f", str(path), *options],
+        [
+            "ssh-keygen",
+            "-q",
+            "-t",
+            kind,
+            *weak,
+            "-N",
+            passphrase,
+            "-C",
+            f"{path.name}@tests",
+            "-f",
+            str(path),
+            *options,
+        ],
         check=True,
         stdin=subprocess.DEVNULL,
     )
