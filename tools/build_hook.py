@@ -26,5 +26,7 @@ class Generated(BuildHookInterface):  # type: ignore[type-arg] # the configurati
             installed.mkdir()
             lines = [f"{name} = {target}\n" for name, target in drivers.items()]
             (installed / "entry_points.txt").write_text("".join(["[machinectl.drivers]\n", *lines]))
-            path = os.pathsep.join([str(root), str(root / "drivers"), directory])
+            # pip finds what the build requires by PYTHONPATH.
+            ours = [str(root), str(root / "drivers"), directory]
+            path = os.pathsep.join([*ours, *filter(None, [os.environ.get("PYTHONPATH")])])
             subprocess.run([sys.executable, "-m", "tools.generate"], check=True, env={**os.environ, "PYTHONPATH": path})
