@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import tomllib
 from typing import TYPE_CHECKING
@@ -91,7 +90,6 @@ def printed(page: Path) -> Iterator[str]:
                 yield re.sub(r" \([0-9.]+ s\)$", "", line.strip())
 
 
-@functools.cache
 def messages() -> list[re.Pattern[str]]:
     """Return what can be printed: each line of a text in the source, with anything for its values."""
     lines = {line.strip() for module in modules() for _, text in texts(module) for line in text.splitlines()}
@@ -102,13 +100,11 @@ def messages() -> list[re.Pattern[str]]:
     ]
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=named)
-def test_each_line_that_a_page_shows_is_one_that_the_program_prints(page: Path) -> None:
-    assert [
-        line
-        for line in printed(page)
-        if not OTHERS.search(line) and not any(message.search(line) for message in messages())
-    ] == []
+def test_each_line_that_a_page_shows_is_one_that_the_program_prints() -> None:
+    known = messages()
+    shown = [(named(page), line) for page in WRITTEN for line in printed(page) if not OTHERS.search(line)]
+    assert len(shown) > 20
+    assert [each for each in shown if not any(message.search(each[1]) for message in known)] == []
 
 
 def test_the_fleet_files_that_the_docs_show_are_right() -> None:

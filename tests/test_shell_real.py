@@ -136,10 +136,11 @@ def test_every_nasty_value_comes_out_as_it_was_and_runs_nothing(way: Evaluation,
 
 
 @ways
-@settings(max_examples=15)
+# Each example starts a shell: few, with many values.
+@settings(max_examples=8)
 @given(
-    values=st.lists(ANYTHING, min_size=1, max_size=8) | st.lists(st.none() | ANYTHING, min_size=2, max_size=8),
-    arguments=st.lists(ANYTHING, min_size=1, max_size=8),
+    values=st.lists(ANYTHING, min_size=1, max_size=16) | st.lists(st.none() | ANYTHING, min_size=2, max_size=16),
+    arguments=st.lists(ANYTHING, min_size=1, max_size=16),
 )
 def test_whatever_the_values_and_the_command_line_the_values_come_out_and_nothing_runs(
     way: Evaluation, values: list[str | None], arguments: list[str]
