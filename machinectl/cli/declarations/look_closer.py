@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, Argument, Verb
-from machinectl.cli.declarations.shared_flags import GO_TEMPLATE, JSON, LOGIN, NAME, NAMES, ONE_NAME, SELECTOR, TIMEOUT
 from machinectl.machines.flags import TEXT, Flag
+
+GO_TEMPLATE = Flag("-f", "--format", metavar="TEMPLATE", help="A Go template.", parameter="template")
 
 VERBS = {
     "doctor": Verb(
@@ -12,12 +14,12 @@ VERBS = {
         "Check machines, or this computer, and say how to fix problems.",
         more="Without a name: this computer. It changes nothing, and exits with 1 if something is broken.",
         examples=("machinectl doctor orionbox", "machinectl doctor"),
-        arguments=(NAMES,),
+        arguments=(shared.NAMES,),
         flags=(
-            TIMEOUT.with_changes(help="Timeout for each step.", limits=(0.1, 86400), default=5),
-            JSON,
-            *LOGIN,
-            SELECTOR,
+            shared.TIMEOUT.with_changes(help="Timeout for each step.", limits=(0.1, 86400), default=5),
+            shared.JSON,
+            *shared.LOGIN,
+            shared.SELECTOR,
         ),
         output=PRINTS,
     ),
@@ -25,8 +27,8 @@ VERBS = {
         "look.status:status",
         "Print a machine's state.",
         examples=("machinectl status orionbox",),
-        arguments=(ONE_NAME,),
-        flags=(TIMEOUT, JSON),
+        arguments=(shared.ONE_NAME,),
+        flags=(shared.TIMEOUT, shared.JSON),
         output=PRINTS,
         light=(),
     ),
@@ -34,8 +36,8 @@ VERBS = {
         "look.status:version",
         "Print an engine's version; without a name, machinectl's.",
         examples=("machinectl version orionbox",),
-        arguments=(ONE_NAME,),
-        flags=(TIMEOUT, JSON),
+        arguments=(shared.ONE_NAME,),
+        flags=(shared.TIMEOUT, shared.JSON),
         output=PRINTS,
     ),
     "info": Verb(
@@ -46,14 +48,14 @@ VERBS = {
             "machinectl info --ssh orionbox rigel",
             "machinectl info -f '{{.OperatingSystem}}' orionbox",
         ),
-        arguments=(NAMES,),
+        arguments=(shared.NAMES,),
         flags=(
             Flag("--ssh", help="Log in, too: disk, load, free memory, uptime."),
             GO_TEMPLATE,
-            TIMEOUT,
-            JSON,
-            *LOGIN,
-            SELECTOR,
+            shared.TIMEOUT,
+            shared.JSON,
+            *shared.LOGIN,
+            shared.SELECTOR,
         ),
         output=PRINTS,
     ),
@@ -61,7 +63,7 @@ VERBS = {
         "look.inspect:inspect",
         "Print a machine's record, in docker-machine's format.",
         examples=("machinectl inspect -f '{{.Driver.IPAddress}}' orionbox",),
-        arguments=(ONE_NAME,),
+        arguments=(shared.ONE_NAME,),
         flags=(GO_TEMPLATE, Flag("--json", help="Print machinectl's own record as JSON.", parameter="as_json")),
         output=PRINTS,
         light=(),
@@ -70,15 +72,15 @@ VERBS = {
         "look.inspect:changes",
         "List machinectl's changes on a host, and how each is undone.",
         examples=("machinectl changes orionbox",),
-        arguments=(ONE_NAME,),
-        flags=(JSON,),
+        arguments=(shared.ONE_NAME,),
+        flags=(shared.JSON,),
         output=PRINTS,
     ),
     "api": Verb(
         "look.api:api",
         "Send a request to a machine's engine, and print the raw answer.",
         examples=("machinectl api orionbox /info", "machinectl api orionbox POST '/images/prune'"),
-        arguments=(NAME, Argument("request", "[METHOD] PATH", TEXT, many=True, required=True)),
+        arguments=(shared.NAME, Argument("request", "[METHOD] PATH", TEXT, many=True, required=True)),
         flags=(
             Flag(
                 "-d",
@@ -87,7 +89,7 @@ VERBS = {
                 help="The request's body: JSON, @FILE, or @- for stdin.",
                 parameter="body",
             ),
-            TIMEOUT.with_changes(default=30),
+            shared.TIMEOUT.with_changes(default=30),
         ),
         output=PRINTS,
     ),

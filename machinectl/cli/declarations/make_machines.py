@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
+from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, Argument, Verb
-from machinectl.cli.declarations.shared_flags import (
-    CLIENT_NAME,
-    DRY_RUN,
-    DRY_RUN_HERE,
-    FORCE,
-    JSON,
-    LOGIN,
-    NAME,
-    NAMES,
-    OPEN_FIREWALL,
-    OUT_DIRECTORY,
-    OVERWRITE,
-    RESTART_SWARM,
-    SELECTOR,
-    TAKE_OVER,
-)
 from machinectl.machines.create_options import (
     CERTIFICATES,
     ENGINE_FLAGS,
@@ -39,6 +24,13 @@ OLD_SWARM = (
         for name in ("addr", "discovery", "host", "image", "strategy", "opt", "join-opt")
     ),
 )
+
+OUT_DIRECTORY = Flag(
+    "--out", metavar="DIR", help="The directory to write to; it is created.", value=DIRECTORY, required=True
+)
+CLIENT_NAME = Flag("--client-name", metavar="NAME", help="The client's name in its certificate.", default="client")
+OVERWRITE = Flag("-f", "--force", help="Replace existing files.")
+DRY_RUN_HERE = Flag("--dry-run", help="Print the changes; make none.")
 
 VERBS = {
     "create": Verb(
@@ -64,16 +56,16 @@ VERBS = {
             NO_PROVISION,
             NO_CONTEXT,
             JUMP,
-            DRY_RUN,
-            TAKE_OVER,
-            FORCE,
-            RESTART_SWARM,
-            OPEN_FIREWALL,
+            shared.DRY_RUN,
+            shared.TAKE_OVER,
+            shared.FORCE,
+            shared.RESTART_SWARM,
+            shared.OPEN_FIREWALL,
             LABEL,
             *ENGINE_FLAGS,
             ENV_FILE,
             *OLD_SWARM,
-            *LOGIN,
+            *shared.LOGIN,
         ),
     ),
     "import": Verb(
@@ -100,17 +92,17 @@ VERBS = {
         "Remove machines; --purge also undoes the changes on their hosts.",
         more="A host that the driver created is deleted. Without --purge, other hosts do not change.",
         examples=("machinectl rm orionbox", "machinectl rm --purge orionbox"),
-        arguments=(NAMES,),
+        arguments=(shared.NAMES,),
         flags=(
             Flag("-f", "--force", help="Do not ask, and remove the machine in any state."),
             Flag("-y", "--yes", help="Do not ask."),
             Flag("--purge", help="Undo machinectl's changes on the host, too; containers stay."),
             Flag("--purge-engine", help="Remove the engine that machinectl installed, too."),
-            RESTART_SWARM,
+            shared.RESTART_SWARM,
             DRY_RUN_HERE,
             Flag("--forget", help="Do not keep the record that could undo the host's changes later."),
-            *LOGIN,
-            SELECTOR,
+            *shared.LOGIN,
+            shared.SELECTOR,
         ),
     ),
     "rename": Verb(
@@ -131,7 +123,7 @@ VERBS = {
             "machinectl set --url tcp://192.168.0.30:2376 orionbox",
             "machinectl set --engine-opt log-level=warn orionbox",
         ),
-        arguments=(NAME,),
+        arguments=(shared.NAME,),
         flags=(
             Flag("--url", metavar="URL", help="The engine's new URL.", default=None),
             LABEL.with_changes(help="Set a label."),
@@ -147,14 +139,10 @@ VERBS = {
         "manage.rm:drivers",
         "List installed drivers, and those that fail to load.",
         examples=("machinectl drivers",),
-        flags=(JSON, Flag("--options", help="List the options that each adds to `create`.")),
+        flags=(shared.JSON, Flag("--options", help="List the options that each adds to `create`.")),
         output=PRINTS,
     ),
-    "certs": Verb(
-        "",
-        "Create, import and list certificates.",
-        examples=("machinectl certs ls",),
-    ),
+    "certs": Verb("", "Create, import and list certificates.", examples=("machinectl certs ls",)),
     "certs create": Verb(
         "manage.certs:certs_create",
         "Create a CA, a server certificate and a client certificate.",
@@ -178,21 +166,21 @@ VERBS = {
         "manage.certs:certs_issue",
         "Create another client certificate, for a team-mate or a CI job.",
         examples=("machinectl certs issue orionbox --out certs --client-name alice",),
-        arguments=(NAME,),
+        arguments=(shared.NAME,),
         flags=(OUT_DIRECTORY, CLIENT_NAME, OVERWRITE),
     ),
     "certs import": Verb(
         "manage.certs:certs_import",
         "Check the certificates in a directory, and use them for a machine.",
         examples=("machinectl certs import orionbox certs",),
-        arguments=(NAME, Argument("directory", "DIR", DIRECTORY, required=True)),
+        arguments=(shared.NAME, Argument("directory", "DIR", DIRECTORY, required=True)),
         flags=(OVERWRITE,),
     ),
     "certs ls": Verb(
         "manage.certs:certs_ls",
         "List machines' certificates and when they expire.",
         examples=("machinectl certs ls", "machinectl certs ls --fail-under 30"),
-        arguments=(NAMES,),
+        arguments=(shared.NAMES,),
         flags=(
             Flag(
                 "--fail-under",
@@ -202,8 +190,8 @@ VERBS = {
                 limits=(0, None),
                 default=None,
             ),
-            JSON,
-            SELECTOR,
+            shared.JSON,
+            shared.SELECTOR,
         ),
         output=PRINTS,
         light=(),

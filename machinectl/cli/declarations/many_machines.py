@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, RELAYS, Argument, Verb
-from machinectl.cli.declarations.shared_flags import (
-    ADVERTISE_ADDR,
-    ALL_MACHINES,
-    FLEET_FILE,
-    GROUP_OUTPUT,
-    JSON,
-    JSON_LINES,
-    LOGIN,
-    NAME,
-    NAMES,
-    OPEN_FIREWALL,
-    OUTPUT_FILE,
-    PARALLEL,
-    RESTART_SWARM,
-    RUN_PARALLEL,
-    RUN_TIMEOUT,
-    SELECTOR,
-    TIMEOUT,
-)
 from machinectl.machines.flags import FILE, MACHINE, TEXT, Flag
 
 RUN_SUDO = Flag("--sudo", help="Run as root, with sudo if needed.")
 RUN_NO_PERSIST = Flag("--no-persist", help="Do not keep SSH connections for the next run.")
+
+FLEET_FILE = Flag(
+    "-f",
+    "--file",
+    metavar="FILE",
+    help="The fleet file (default ./fleet.yaml); - reads stdin.",
+    parameter="files",
+    value=FILE,
+    many=True,
+    show_default=False,
+)
+PARALLEL = Flag(
+    "--parallel", metavar="N", help="How many hosts to work on at once.", kind=int, limits=(1, None), default=10
+)
+ALL_MACHINES = Flag("-a", "--all", help="All machines.", parameter="everything")
+GROUP_OUTPUT = Flag("--group", help="Print each machine's output together, when it ends.")
+JSON_LINES = Flag("--json", help="Print one JSON object per line, when each machine ends.", parameter="as_json")
+RUN_TIMEOUT = Flag(
+    "-t",
+    "--timeout",
+    metavar="SECONDS",
+    help="End commands that take longer, with status 124.",
+    kind=float,
+    limits=(0.001, 86400),
+    default=None,
+)
+RUN_PARALLEL = Flag(
+    "--parallel",
+    metavar="N",
+    help="How many machines to work on at once.  [default: 50]",
+    kind=int,
+    limits=(1, 1000),
+    default=None,
+)
+OUTPUT_FILE = Flag("-o", "--output", metavar="FILE", help="Write to FILE, which must not exist yet.", value=FILE)
+ADVERTISE_ADDR = Flag(
+    "--advertise-addr", metavar="ADDRESS", help="The address for other nodes (default: the engine's)."
+)
 
 VERBS = {
     "plan": Verb(
@@ -33,16 +53,16 @@ VERBS = {
         "Show what `apply` would change.",
         more="It compares the fleet file with this computer's records, contacts no host, and changes nothing.",
         examples=("machinectl plan", "machinectl plan -f fleet.yaml --refresh"),
-        arguments=(NAMES,),
+        arguments=(shared.NAMES,),
         flags=(
-            SELECTOR,
+            shared.SELECTOR,
             FLEET_FILE,
             Flag("--refresh", help="Look at the hosts, too, and show changes that were made by hand."),
             Flag("--prune", help="Include the removal of machines that the file no longer has."),
             Flag("--detailed-exitcode", help="Exit with 4 if there are changes."),
             PARALLEL,
-            JSON,
-            *LOGIN,
+            shared.JSON,
+            *shared.LOGIN,
         ),
         output=PRINTS,
         keeps_selector=True,
@@ -52,9 +72,9 @@ VERBS = {
         "Make machines and their hosts match a fleet file.",
         more="What matches does not change. Engines that run containers restart one after the other.",
         examples=("machinectl apply", "machinectl apply -f fleet.yaml --prune"),
-        arguments=(NAMES,),
+        arguments=(shared.NAMES,),
         flags=(
-            SELECTOR,
+            shared.SELECTOR,
             FLEET_FILE,
             PARALLEL,
             Flag(
@@ -77,19 +97,15 @@ VERBS = {
             Flag("--take-over", help="Take over machines from other fleets without asking."),
             Flag("-y", "--yes", help="Do not ask before removing machines or setting up hosts."),
             Flag("--force", help="Replace others' certificates, and restart engines even if that stops containers."),
-            RESTART_SWARM,
-            OPEN_FIREWALL,
+            shared.RESTART_SWARM,
+            shared.OPEN_FIREWALL,
             Flag("--dry-run", help="Look at the hosts and print the changes; make none."),
-            JSON,
-            *LOGIN,
+            shared.JSON,
+            *shared.LOGIN,
         ),
         keeps_selector=True,
     ),
-    "fleet": Verb(
-        "",
-        "Create a fleet file, and its schema for editors.",
-        examples=("machinectl fleet init",),
-    ),
+    "fleet": Verb("", "Create a fleet file, and its schema for editors.", examples=("machinectl fleet init",)),
     "fleet import": Verb(
         "many.fleet:fleet_import",
         "Create a fleet file from an Ansible inventory or an ssh_config.",
@@ -113,7 +129,7 @@ VERBS = {
         "Create a fleet file from existing machines.",
         more="Without names: of all machines.",
         examples=("machinectl fleet init -o fleet.yaml",),
-        arguments=(NAMES,),
+        arguments=(shared.NAMES,),
         flags=(OUTPUT_FILE,),
         output=PRINTS,
     ),
@@ -136,10 +152,10 @@ VERBS = {
         arguments=(Argument("networks", "NETWORK…", TEXT, many=True, repeats=True),),
         flags=(
             Flag("--ports", metavar="PORTS", help="The ports to try.", default="22,2375,2376"),
-            TIMEOUT.with_changes(
+            shared.TIMEOUT.with_changes(
                 help="Timeout for each address, and for each port to identify itself.", limits=(0.05, 600), default=1.5
             ),
-            JSON,
+            shared.JSON,
             Flag(
                 "--write", metavar="FILE", help="Write a fleet file of the hosts that are not machines yet.", value=FILE
             ),
@@ -163,18 +179,14 @@ VERBS = {
         ),
         output=PRINTS,
     ),
-    "swarm": Verb(
-        "",
-        "Create and manage a Docker Swarm of machines.",
-        examples=("machinectl swarm status",),
-    ),
+    "swarm": Verb("", "Create and manage a Docker Swarm of machines.", examples=("machinectl swarm status",)),
     "swarm init": Verb(
         "many.swarm:swarm_init",
         "Create a swarm with a machine as its first manager.",
         more="It turns off live-restore first, because Swarm excludes it.",
         examples=("machinectl swarm init orionbox",),
-        arguments=(NAME,),
-        flags=(ADVERTISE_ADDR, *LOGIN),
+        arguments=(shared.NAME,),
+        flags=(ADVERTISE_ADDR, *shared.LOGIN),
     ),
     "swarm join": Verb(
         "many.swarm:swarm_join",
@@ -184,11 +196,11 @@ VERBS = {
             "machinectl swarm join orionbox rigel saiph",
             "machinectl swarm join --manager orionbox bellatrix mintaka",
         ),
-        arguments=(Argument("manager", "MANAGER", MACHINE, required=True), NAMES),
+        arguments=(Argument("manager", "MANAGER", MACHINE, required=True), shared.NAMES),
         flags=(
             Flag("--manager", help="Join as managers; use an odd number of them.", parameter="as_manager"),
             ADVERTISE_ADDR,
-            *LOGIN,
+            *shared.LOGIN,
         ),
     ),
     "swarm leave": Verb(
@@ -196,10 +208,10 @@ VERBS = {
         "Remove machines from their swarm.",
         more="It drains them first, and turns live-restore on again if it was on before.",
         examples=("machinectl swarm leave rigel", "machinectl swarm leave --force orionbox"),
-        arguments=(NAMES,),
+        arguments=(shared.NAMES,),
         flags=(
             Flag("-f", "--force", help="Remove the last manager, too, and nodes that no reachable manager knows."),
-            *LOGIN,
+            *shared.LOGIN,
         ),
     ),
     "swarm status": Verb(
@@ -208,10 +220,7 @@ VERBS = {
         more="It asks any manager that answers.",
         examples=("machinectl swarm status", "machinectl swarm status --json orionbox"),
         arguments=(Argument("name", "[NAME]", MACHINE),),
-        flags=(
-            TIMEOUT.with_changes(default=5),
-            JSON,
-        ),
+        flags=(shared.TIMEOUT.with_changes(default=5), shared.JSON),
         output=PRINTS,
     ),
     "run": Verb(
@@ -228,7 +237,7 @@ VERBS = {
         ),
         arguments=(Argument("words", "[NAME]… -- COMMAND…", MACHINE, many=True, repeats=True),),
         flags=(
-            SELECTOR,
+            shared.SELECTOR,
             ALL_MACHINES,
             GROUP_OUTPUT,
             JSON_LINES,
@@ -236,11 +245,11 @@ VERBS = {
             RUN_SUDO,
             RUN_PARALLEL,
             RUN_NO_PERSIST,
-            *LOGIN,
+            *shared.LOGIN,
         ),
         output=RELAYS,
         keeps_selector=True,
-        light=(SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_SUDO, RUN_NO_PERSIST),
+        light=(shared.SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_SUDO, RUN_NO_PERSIST),
     ),
     "docker": Verb(
         "remote.run:docker",
@@ -248,9 +257,9 @@ VERBS = {
         more="Each run gets the machine's `env`. All hosts get stdin; in a loop that reads, add </dev/null.",
         examples=("machinectl docker orionbox rigel -- ps", "machinectl docker -l role=web -- pull nginx"),
         arguments=(Argument("words", "[NAME]… -- ARGUMENT…", MACHINE, many=True, repeats=True),),
-        flags=(SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),
+        flags=(shared.SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),
         output=RELAYS,
         keeps_selector=True,
-        light=(SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES),
+        light=(shared.SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES),
     ),
 }

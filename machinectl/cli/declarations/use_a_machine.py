@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
+from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, RELAYS, Argument, Verb
-from machinectl.cli.declarations.shared_flags import (
-    JSON,
-    LOGIN,
-    LS_FILTER,
-    LS_FORMAT,
-    LS_INTERVAL,
-    LS_QUIET,
-    LS_REMOVED,
-    LS_WATCH,
-    NAMES,
-    ONE_NAME,
-    SELECTOR,
-    SWARM_MANAGER,
-    TIMEOUT,
-)
 from machinectl.machines.flags import DIRECTORY, LABEL, MACHINE, PLACE, REMOTE, SHELL, TEXT, Flag
 
 ENV_SHELL = Flag(
@@ -31,12 +17,39 @@ ENV_UNSET = Flag("-u", "--unset", help="Print the commands that undo it.")
 ENV_NO_PROXY = Flag("--no-proxy", help="Add the machine's address to NO_PROXY.")
 PROMPT = Flag("--prompt", help="Show the machine in front of the prompt.")
 
+SWARM_MANAGER = Flag("--swarm", help="Point at a manager of the machine's swarm that answers.")
+LS_QUIET = Flag("-q", "--quiet", help="Print names only.")
+LS_FLAGS = (
+    shared.SELECTOR,
+    LS_QUIET,
+    Flag(
+        "--filter",
+        metavar="KEY=VALUE",
+        help="Filter by driver, state, name (a regular expression), label or swarm.",
+        parameter="filters",
+        many=True,
+    ),
+    shared.TIMEOUT,
+    Flag("-f", "--format", metavar="TEMPLATE", help="A Go template; `table …` adds headings.", parameter="template"),
+    shared.JSON,
+    Flag("--removed", help="List removed machines whose records are kept."),
+    Flag("--watch", help="Refresh the table until ^C."),
+    Flag(
+        "--interval",
+        metavar="SECONDS",
+        help="With --watch: the pause between refreshes.  [default: 2]",
+        kind=float,
+        limits=(0.1, 86400),
+        default=None,
+    ),
+)
+
 VERBS = {
     "env": Verb(
         "shells.env:env",
         "Print the commands that point a shell's docker at a machine.",
         examples=("eval $(machinectl env orionbox)", "eval $(machinectl env -u)"),
-        arguments=(ONE_NAME,),
+        arguments=(shared.ONE_NAME,),
         flags=(
             ENV_SHELL,
             ENV_UNSET,
@@ -60,7 +73,7 @@ VERBS = {
         "Point this shell's docker at a machine.",
         more="`use -` returns to the previous machine. It is a shell function: see shell-init.",
         examples=("machinectl use orionbox", "machinectl use -", "machinectl use --unset"),
-        arguments=(ONE_NAME,),
+        arguments=(shared.ONE_NAME,),
         flags=(Flag("-u", "--unset", help="Point at no machine."),),
         output=PRINTS,
     ),
@@ -68,15 +81,11 @@ VERBS = {
         "shells.env:config",
         "Print docker's flags for a machine.",
         examples=("docker $(machinectl config orionbox) ps",),
-        arguments=(ONE_NAME,),
-        flags=(SWARM_MANAGER, JSON),
+        arguments=(shared.ONE_NAME,),
+        flags=(SWARM_MANAGER, shared.JSON),
         output=PRINTS,
     ),
-    "context": Verb(
-        "",
-        "List, repair and import docker contexts.",
-        examples=("machinectl context ls",),
-    ),
+    "context": Verb("", "List, repair and import docker contexts.", examples=("machinectl context ls",)),
     "context import": Verb(
         "shells.context:context_import",
         "Create a machine from a docker context.",
@@ -88,7 +97,7 @@ VERBS = {
         "shells.context:context_ls",
         "List machines' docker contexts, and those that differ.",
         examples=("machinectl context ls",),
-        flags=(JSON,),
+        flags=(shared.JSON,),
         output=PRINTS,
     ),
     "context sync": Verb(
@@ -96,14 +105,14 @@ VERBS = {
         "Repair machines' docker contexts.",
         more="It does not touch your own contexts.",
         examples=("machinectl context sync",),
-        flags=(SELECTOR,),
+        flags=(shared.SELECTOR,),
         keeps_selector=True,
     ),
     "active": Verb(
         "look.url:active",
         "Print the machine that this shell's docker points at.",
         examples=("machinectl active",),
-        flags=(TIMEOUT, JSON),
+        flags=(shared.TIMEOUT, shared.JSON),
         output=PRINTS,
         light=(),
         follows=False,
@@ -116,11 +125,11 @@ VERBS = {
             "machinectl ls --filter state=Running --format 'table {{.Name}}\\t{{.URL}}'",
             "machinectl ls --watch",
         ),
-        arguments=(NAMES,),
-        flags=(SELECTOR, LS_QUIET, LS_FILTER, TIMEOUT, LS_FORMAT, JSON, LS_REMOVED, LS_WATCH, LS_INTERVAL),
+        arguments=(shared.NAMES,),
+        flags=LS_FLAGS,
         output=PRINTS,
         keeps_selector=True,
-        light=(LS_QUIET, SELECTOR),
+        light=(LS_QUIET, shared.SELECTOR),
         light_needs=LS_QUIET,
         follows=False,
     ),
@@ -129,8 +138,8 @@ VERBS = {
         "List machines and their states.",
         examples=("machinectl list",),
         hidden=True,
-        arguments=(NAMES,),
-        flags=(SELECTOR, LS_QUIET, LS_FILTER, TIMEOUT, LS_FORMAT, JSON, LS_REMOVED, LS_WATCH, LS_INTERVAL),
+        arguments=(shared.NAMES,),
+        flags=LS_FLAGS,
         output=PRINTS,
         keeps_selector=True,
     ),
@@ -143,7 +152,7 @@ VERBS = {
             "machinectl ps -a --filter status=exited orionbox",
             "machinectl ps --format 'table {{.Machine}}\\t{{.Names}}\\t{{.Status}}'",
         ),
-        arguments=(NAMES,),
+        arguments=(shared.NAMES,),
         flags=(
             Flag("-a", "--all", help="Stopped containers, too.", parameter="everything"),
             Flag(
@@ -173,8 +182,8 @@ VERBS = {
             Flag("--no-trunc", help="Do not truncate output."),
             Flag("-q", "--quiet", help="Print IDs only."),
             Flag("-s", "--size", help="Show sizes, too."),
-            TIMEOUT,
-            JSON,
+            shared.TIMEOUT,
+            shared.JSON,
             Flag(
                 "--selector",
                 metavar="SELECTOR",
@@ -191,7 +200,7 @@ VERBS = {
         more="ssh gets all that follows the name: options, a command.",
         examples=("machinectl ssh orionbox", "machinectl ssh orionbox uname -a"),
         arguments=(Argument("words", "[NAME] [ARGUMENT]…", MACHINE, TEXT, many=True),),
-        flags=(*LOGIN,),
+        flags=(*shared.LOGIN,),
         output=RELAYS,
         passes_on=True,
         # ssh(1), EXIT STATUS: for a failure that is not the remote command's.
@@ -202,10 +211,10 @@ VERBS = {
         "Print machines for ~/.ssh/config.",
         more="Without names: all machines with SSH.",
         examples=("machinectl ssh-config orionbox", "machinectl ssh-config --write"),
-        arguments=(NAMES,),
+        arguments=(shared.NAMES,),
         flags=(
             Flag("--write", help="Write it to a file that stays up to date, and print the line that includes it."),
-            SELECTOR,
+            shared.SELECTOR,
         ),
         output=PRINTS,
     ),
@@ -224,7 +233,7 @@ VERBS = {
             Flag("-d", "--delta", help="Use rsync: copy only what changed, and links as links."),
             Flag("-q", "--quiet", help="Show no progress."),
             Flag("-p", "--preserve", help="Keep modes and times."),
-            *LOGIN,
+            *shared.LOGIN,
         ),
     ),
     "mount": Verb(
@@ -242,8 +251,8 @@ VERBS = {
         "look.url:url",
         "Print the URL of a machine's engine.",
         examples=("machinectl url orionbox",),
-        arguments=(ONE_NAME,),
-        flags=(JSON,),
+        arguments=(shared.ONE_NAME,),
+        flags=(shared.JSON,),
         output=PRINTS,
         light=(),
         follows=False,
@@ -252,8 +261,8 @@ VERBS = {
         "look.url:ip",
         "Print machines' addresses.",
         examples=("machinectl ip orionbox rigel",),
-        arguments=(NAMES,),
-        flags=(JSON, SELECTOR),
+        arguments=(shared.NAMES,),
+        flags=(shared.JSON, shared.SELECTOR),
         output=PRINTS,
         light=(),
         follows=False,
@@ -278,11 +287,7 @@ VERBS = {
         light=(),
         follows=False,
     ),
-    "docker-plugin": Verb(
-        "",
-        "Install or remove `docker machine …`.",
-        examples=("machinectl docker-plugin install",),
-    ),
+    "docker-plugin": Verb("", "Install or remove `docker machine …`.", examples=("machinectl docker-plugin install",)),
     "docker-plugin install": Verb(
         "shells.docker_plugin:docker_plugin_install",
         "Install `docker machine`, and hints when docker commands fail on a machine.",

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from contextlib import closing, nullcontext
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Access
+from machinectl.cli.options.ending_signals import exiting_on_signals
+from machinectl.cli.options.store_followers import is_switched_off
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.line_format import user_text
+from machinectl.cli.output.machine_streams import AsJSON, Folded, Grouped, Lines
+from machinectl.cli.parsing.lookahead import split_at_verb
+from machinectl.cli.tables.results import with_machine_name
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
+from machinectl.machines.record import natural
+from machinectl.machines.selection import chosen, selected
+from machinectl.ssh.signals import status_text
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.output.machine_streams import OutputPrinter
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.parallel.output_streams import CommandEnded, Events
+    from machinectl.process_streams import Input
+
+# OpenSSH's exit status if a host is unreachable; docker's for its own failure.
+SSH_FAILED, DOCKER_FAILED = 255, 1
 # Separates names from the command.
 DASHES = "--"
+# If off, SSH connections do not stay open for the next `run`.
+PERSIST = "MACHINECTL_PERSIST"
 
 
 def run(
@@ -26,21 +53,21 @@ def run(
     parallel: int | None,
     no_persist: bool,
 ) -> int:
-    from machinectl.cli.verbs.remote.fan_out import run_on_machines as command
+    from machinectl.commands.run import remote_command_line
+    from machinectl.commands.run import run as command
+    from machinectl.hosts.connection.remote_command import RemoteScript
+    from machinectl.ssh.openssh.multiplexing import Multiplexing
 
-    flags = given_flags(
-        selector=selector,
-        all=everything,
-        group=group,
-        json=as_json,
-        timeout=timeout,
-        sudo=sudo,
-        parallel=parallel,
-        no_persist=no_persist,
-    )
-    return command(
-        here.store, here.console, with_dashes(here, words), access, flags, here.program, native=here.native_ssh
-    )
+    names, typed = split_at_dashes(here, words, "run", "uptime")
+    connections = Multiplexing(enabled=not no_persist and not is_switched_off(PERSIST))
+    line = remote_command_line(typed)
+    targets = target_names(here, names, selector, everything=everything)
+    with stdin_for(targets) as given:
+        order = RemoteScript(line, sudo=sudo, native=here.native_ssh, connections=connections, input=given)
+        limit = parallel or LIMIT
+        events = command(here.store, here.console, targets, order, access, timeout=timeout, parallel=limit)
+        printer = printer_for(targets, group=group, as_json=as_json)
+        return print_events(here, events, printer, given, SSH_FAILED)
 
 
 def docker(
@@ -54,20 +81,119 @@ def docker(
     timeout: float | None,
     parallel: int | None,
 ) -> int:
-    from machinectl.cli.verbs.remote.fan_out import docker_on_machines as command
+    from machinectl.commands.docker import docker as command
 
-    flags = given_flags(
-        selector=selector, all=everything, group=group, json=as_json, timeout=timeout, parallel=parallel
-    )
-    return command(here.store, here.console, with_dashes(here, words), flags, here.program)
-
-
-def with_dashes(here: Session, words: list[str]) -> list[str]:
-    """Restore the two dashes, which Typer removes."""
-    arguments = here.arguments
-    after = arguments[arguments.index(DASHES) :] if DASHES in arguments else []
-    return [*words[: len(words) - len(after) + 1], *after] if after else words
+    names, typed = split_at_dashes(here, words, "docker", "ps")
+    targets = target_names(here, names, selector, everything=everything)
+    with stdin_for(targets) as given:
+        limit = parallel or LIMIT
+        events = command(here.store, here.console, targets, typed, input=given, timeout=timeout, parallel=limit)
+        printer = printer_for(targets, group=group, as_json=as_json)
+        return print_events(here, events, printer, given, DOCKER_FAILED)
 
 
-def given_flags(**options: str | float | bool | None) -> dict[str, str]:
-    return {name: str(value) for name, value in options.items() if value is not None and value is not False}
+def split_at_dashes(here: Session, words: Sequence[str], verb: str, example: str) -> tuple[Sequence[str], list[str]]:
+    """Return names and command; `words` lack the dashes. Raises UsageError without them: guessing is unsafe."""
+    if DASHES not in here.arguments:
+        hint = command_with_dashes(here, words, verb, example)
+        raise UsageError(f"machinectl {verb} needs a command after two dashes", hint)
+    command = here.arguments[here.arguments.index(DASHES) + 1 :]
+    return words[: len(words) - len(command)], command
+
+
+def command_with_dashes(here: Session, words: Sequence[str], verb: str, example: str) -> str:
+    """Return the typed command line, with dashes before the first word that is not a machine."""
+    names = list(takewhile(here.store.exists, words))
+    order = list(words[len(names) :]) or [example]
+    _, typed = split_at_verb(here.arguments)
+    options = [word for word in typed if word.startswith("-")]
+    if names and "--all" in options:
+        # Names exclude --all, so this -a belongs to the command.
+        options.remove("--all")
+        order.append("-a")
+    if not (names or any(word.partition("=")[0] in {"--all", "--selector"} for word in options)):
+        return f"machinectl {verb} <NAME> {DASHES} {example}"
+    return f"machinectl {verb} {shlex.join([*options, *names, DASHES, *order])}"
+
+
+def target_names(here: Session, names: Sequence[str], selector: str | None, *, everything: bool) -> list[str]:
+    """Return the chosen machines in natural order."""
+    found: Sequence[str]
+    if everything:
+        if names or selector is not None:
+            raise UsageError("--all, and names or --selector, exclude each other", "Leave one of them out")
+        if not (found := here.store.names()):
+            raise MachineError("There is no machine yet", "Make one: machinectl create --help")
+    elif selector is not None:
+        found = selected(here.store, here.console, names, selector)
+    else:
+        try:
+            found = chosen(here.store, names)
+        except MachineError as exc:
+            exc.hint += ", or take --all, or those that -l role=web selects"
+            raise
+    return sorted(set(found), key=lambda name: (natural(name), name))
+
+
+def stdin_for(names: Sequence[str]) -> AbstractContextManager[Input | None]:
+    """Return stdin for the machines' commands, None if it is a terminal."""
+    from machinectl.process_streams import Input
+
+    return nullcontext() if sys.stdin.isatty() else closing(Input(sys.stdin.fileno(), shared=len(names) > 1))
+
+
+def printer_for(names: Sequence[str], *, group: bool, as_json: bool) -> OutputPrinter:
+    if as_json:
+        return AsJSON(names)
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        return Folded(names, together=group)
+    return Grouped(names) if group else Lines(names)
+
+
+def print_events(here: Session, events: Events, printer: OutputPrinter, given: Input | None, failing: int) -> int:
+    """Print output and failures; return the highest status, `failing` for an error."""
+    ended = []
+    # ^C, a signal or a closed pipe ends all running commands.
+    with exiting_on_signals(), closing(events):
+        for event in events:
+            if event is None:
+                printer.waits()
+            elif isinstance(event, OutputPiece):
+                printer.said(event)
+            else:
+                printer.ended(event)
+                ended.append(event)
+    printer.finish()
+    of_all = given.failure if given else None
+    report_failed(here, ended, with_errors=not isinstance(printer, AsJSON), of_all=of_all)
+    return max((failing if each.status is None else each.status for each in ended), default=0)
+
+
+def report_failed(
+    here: Session, ended: Sequence[CommandEnded], *, with_errors: bool, of_all: MachineError | None
+) -> None:
+    """Report errors, and in one line how each machine failed.
+
+    `of_all` is the common cause, if all were stopped.
+    """
+    failed = sorted((each for each in ended if each.status != 0), key=lambda each: natural(each.name))
+    if not failed:
+        return
+    errors = [each.error for each in failed if each.error]
+    for each in failed:
+        if each.error and with_errors and errors.count(each.error) == 1:
+            report(with_machine_name(each.error, each.name), here.program)
+    # Report a shared error, such as unreadable input, once.
+    shared = [error for error in errors if errors.count(error) > 1]
+    if of_all and of_all not in errors:
+        shared.append(of_all)
+    for error in dict.fromkeys(shared):
+        report(error, here.program)
+    outcomes = ", ".join(f"{each.name} ({failure_text(each)})" for each in failed)
+    print(user_text(f"{len(failed)} of {len(ended)} failed: {outcomes}", here.program), file=sys.stderr, flush=True)
+
+
+def failure_text(ended: CommandEnded) -> str:
+    if ended.is_late:
+        return "timed out"
+    return "error" if ended.status is None else status_text(ended.status)
