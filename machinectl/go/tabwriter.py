@@ -17,18 +17,17 @@ DOCKERS_NARROWEST = 10
 PADDING = 3
 
 
-def align(lines: Sequence[str], narrowest: int = NARROWEST, measure: Callable[[str], int] = len) -> list[str]:
-    """Replace tabs by blanks, as Go's tabwriter does.
-
-    `measure` returns a text's width.
-    """
+def align(
+    lines: Sequence[str], *, narrowest: int = NARROWEST, padding: int = PADDING, measure: Callable[[str], int] = len
+) -> list[str]:
+    """Replace tabs by blanks, as Go's tabwriter does. `measure` returns a text's width."""
     rows = [line.split("\t") for line in lines]
     for column in range(max(map(len, rows), default=1) - 1):
         # A column's width holds for adjacent lines that have it.
         for has_it, block in groupby(rows, partial(ends_in_tab, column)):
             if has_it:
                 cells = list(block)
-                width = max(narrowest, *(measure(row[column]) + PADDING for row in cells))
+                width = max(narrowest, *(measure(row[column]) + padding for row in cells))
                 for row in cells:
                     row[column] += " " * (width - measure(row[column]))
     return ["".join(row) for row in rows]

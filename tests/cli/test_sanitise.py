@@ -15,8 +15,8 @@ from machinectl.cli.output.plain_board import PlainBoard
 from machinectl.cli.output.sanitise import harmless, harmless_json
 from machinectl.cli.output.stdout import print_json
 from machinectl.cli.output.terminal import Terminal
-from machinectl.cli.tables.machine_table import one_line
 from machinectl.cli.tables.results import print_plan
+from machinectl.cli.tables.text_table import cell_text
 from machinectl.errors import MachineError
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.ssh.ssh_errors import LoginRefused
@@ -75,7 +75,7 @@ def test_every_way_to_the_person_is_harmless(capfd: pytest.CaptureFixture[str]) 
     out, err = capfd.readouterr()
     assert out.count("gnp") == 5
     assert err.count("gnp") == 8
-    assert not CONTROL.search(out + err + one_line(EVIL))
+    assert not CONTROL.search(out + err + cell_text(EVIL))
 
 
 def test_what_an_ssh_server_says_is_one_line_that_ends() -> None:

@@ -169,7 +169,7 @@ def test_what_is_to_be_run_follows_two_dashes_and_nothing_is_guessed(fleet: Stor
     ):
         done = machinectl("run", *words, store=fleet.root)
         assert (done.returncode, done.stdout) == (2, "")
-        typed = "--sudo vega" if "--sudo" in words else "--timeout=1.0 vega" if "-t1" in words else "vega"
+        typed = "--sudo vega" if "--sudo" in words else "--timeout=1 vega" if "-t1" in words else "vega"
         assert f"machinectl run {'<NAME>' if '--' in words else typed} -- uptime" in done.stderr
 
 

@@ -6,8 +6,9 @@ import os
 import struct
 import sys
 import time
+from abc import ABC, abstractmethod
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.output.colours import coloured
 from machinectl.cli.output.line_format import warning
@@ -39,20 +40,22 @@ COLOURS = ("36", "33", "32", "35", "34", "31")
 BOLD = "1"
 
 
-class OutputPrinter(Protocol):
+class OutputPrinter(ABC):
+    @abstractmethod
     def said(self, said: OutputPiece) -> None: ...
 
-    # A machine has ended.
-    def ended(self, ended: CommandEnded) -> None: ...
+    @abstractmethod
+    def ended(self, ended: CommandEnded) -> None:
+        """A machine has ended."""
 
-    # No output came for a moment.
-    def waits(self) -> None: ...
+    def waits(self) -> None:  # noqa: B027 (most printers do nothing then)
+        """No output came for a moment."""
 
-    # All machines have ended.
-    def finish(self) -> None: ...
+    def finish(self) -> None:  # noqa: B027
+        """All machines have ended."""
 
 
-class Lines:
+class Lines(OutputPrinter):
     def __init__(self, names: Sequence[str]) -> None:
         width = max(map(len, names), default=0)
         self._prefixes = {
@@ -80,12 +83,6 @@ class Lines:
             source = (ended.name, on_stderr)
             if begun := self._begun.pop(source, b""):
                 self._print(source, [begun])
-
-    def waits(self) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
 
     def _print(self, source: tuple[str, bool], lines: Sequence[bytes]) -> None:
         prefix = self._prefixes[source]
@@ -147,7 +144,7 @@ class Kept:
         return os.pread(self._file.fileno(), length, at) if self._file else bytes(self._memory[at : at + length])
 
 
-class Grouped:
+class Grouped(OutputPrinter):
     """Prints a machine's output when it ends.
 
     Beyond MOST_TOGETHER, or if the disk is full, it warns and prints lines at once.
@@ -180,19 +177,13 @@ class Grouped:
         self._show(ended.name)
         self._lines.ended(ended)
 
-    def waits(self) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
-
     def _show(self, name: str) -> None:
         if kept := self._kept.pop(name, None):
             with closing(kept):
                 replay(self._lines, name, kept)
 
 
-class Folded:
+class Folded(OutputPrinter):
     """Prints equal outputs once, under all their machines' names, on a terminal.
 
     After FOLDING_SECONDS or MOST_FOLDED bytes it prints the machines that have ended; the others by line, or `together`
@@ -268,7 +259,7 @@ def print_kept(kept: Kept) -> None:
             write(fit(left, on_stderr) + b"\n", on_stderr=on_stderr)
 
 
-class AsJSON:
+class AsJSON(OutputPrinter):
     """Prints a JSON object per machine; `Truncated` beyond MOST_IN_JSON or if the disk is full."""
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -302,12 +293,6 @@ class AsJSON:
                 "Truncated": ended.name in self._cut,
             }
         print_json(found, indent=None)
-
-    def waits(self) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
 
 
 def warn(text: str) -> None:

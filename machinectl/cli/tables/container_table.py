@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from machinectl.cli.tables.machine_table import unbroken
+from machinectl.cli.tables.text_table import RowFormat, unbroken
 from machinectl.go import template as gotemplate
 from machinectl.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE, Fields
-from machinectl.go.tabwriter import DOCKERS_NARROWEST, align, text_width
+from machinectl.go.tabwriter import DOCKERS_NARROWEST, text_width
 from machinectl.go.template_functions import DOCKERS, OF_HEADINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from machinectl.go.template import Template
-
 MACHINE = "Machine"
 ALL_HEADINGS = {MACHINE: "MACHINE", **HEADINGS}
 
 
-class Format(NamedTuple):
-    """Templates of a row and, for columns, of the headings."""
-
-    row: Template
-    headings: Template | None
-
-    @property
-    def needs_size(self) -> bool:
-        return "Size" in self.row.fields
-
-    def text(self, rows: Iterable[tuple[str, Fields]]) -> str:
-        texts = [self.row.render(one_row(machine, fields)) for machine, fields in rows]
-        if self.headings:
-            texts = [self.headings.render(ALL_HEADINGS), *texts]
-            texts = align([line for text in texts for line in text.split("\n")], DOCKERS_NARROWEST, text_width)
-        return "".join(f"{text}\n" for text in texts)
+def containers_text(layout: RowFormat, rows: Iterable[tuple[str, Fields]]) -> str:
+    cells = (one_row(machine, fields) for machine, fields in rows)
+    return layout.text(cells, narrowest=DOCKERS_NARROWEST, measure=text_width)
 
 
-def parse_format(text: str, *, size: bool) -> Format:
+def parse_format(text: str, *, size: bool) -> RowFormat:
     """Read --format as `docker ps` does: a template, table, json or raw."""
     if text == "raw":
         text = f"machine: {{{{.{MACHINE}}}}}\\n{RAW}{RAW_SIZE if size else ''}"
@@ -49,10 +34,9 @@ def parse_format(text: str, *, size: bool) -> Format:
         text, fields=[*ALL_HEADINGS, "Label"], escapes=True, functions=DOCKERS, methods={"Label": label}
     )
     if not headed:
-        return Format(row, None)
-    return Format(
-        row, gotemplate.parse_template(text, escapes=True, functions=OF_HEADINGS, methods={"Label": heading_of_label})
-    )
+        return RowFormat(row, None)
+    headings = gotemplate.parse_template(text, escapes=True, functions=OF_HEADINGS, methods={"Label": heading_of_label})
+    return RowFormat(row, headings.render(ALL_HEADINGS))
 
 
 def one_row(machine: str, fields: Fields) -> Fields:

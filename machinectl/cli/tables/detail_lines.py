@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.cli.tables.machine_table import one_line
+from machinectl.cli.tables.text_table import cell_text
+from machinectl.go.tabwriter import align
 from machinectl.go.units import human_duration, memory_size
 
 if TYPE_CHECKING:
@@ -14,14 +15,12 @@ if TYPE_CHECKING:
 
 
 def info_text(one: Info) -> str:
-    known = [(name, line) for name, lines in details(one) for line in lines if line]
-    width = max(len(name) for name, _ in known) + 2
-    printed = []
-    before = ""
-    for name, line in known:
-        printed.append(f"{'' if name == before else name + ':':<{width}}{one_line(line)}\n")
-        before = name
-    return "".join(printed)
+    rows = []
+    for name, values in details(one):
+        first, *more = [cell_text(value) for value in values if value] or [""]
+        rows += [f"{name}:\t{first}"] if first else []
+        rows += [f"\t{value}" for value in more]
+    return "".join(f"{row}\n" for row in align(rows, narrowest=0, padding=1))
 
 
 def details(one: Info) -> Iterator[tuple[str, list[str]]]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from machinectl.cli.output.colours import coloured, is_drawn_on
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.line_format import cut
-from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json, write_out
+from machinectl.cli.tables.text_table import RowFormat, cell_text, table_text, unbroken
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
-from machinectl.go.tabwriter import align, aligned_table
+from machinectl.go.tabwriter import align
 from machinectl.hosts.status.query_engines import skipped_engines_error
 from machinectl.machines.ls_filters import parse_filters
 from machinectl.machines.store.removed_machines import removed_machines
@@ -23,7 +23,6 @@ from machinectl.state import State
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from machinectl.go.template import Template
     from machinectl.machines.store import Store
 
 HEADINGS = {
@@ -58,8 +57,6 @@ RECORDED_FIELDS = {
 }
 
 COLOURS = {State.RUNNING: "32", State.TIMEOUT: "33", State.STOPPED: "33", State.ERROR: "31"}
-# Replace characters that end a line or a cell in a terminal, a shell or Python.
-BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
 # The widest character, in columns.
 WIDEST = 2
 # ECMA-48: move up, then clear to the end of the screen.
@@ -83,10 +80,10 @@ def print_machines(
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
     wanted = parse_filters(filters, only)
-    parsed, headed = parse_template(template) if template and not quiet else (None, False)
+    layout = parse_row_format(template) if template and not quiet else None
     listed = [row for row in machine_rows(store, os.environ) if wanted.before_asking(row.machine)]
-    needs_hosts = wanted.needs_state or not (quiet or (parsed and parsed.fields <= RECORDED_FIELDS))
-    live = needs_hosts and not (quiet or parsed or as_json or wanted.needs_state) and fits_the_screen(listed)
+    needs_hosts = wanted.needs_state or not (quiet or (layout and layout.row.fields <= RECORDED_FIELDS))
+    live = needs_hosts and not (quiet or layout or as_json or wanted.needs_state) and fits_the_screen(listed)
     if needs_hosts:
         query_hosts(listed, store, timeout, live=live)
         if left_out := skipped_engines_error(listed):
@@ -96,8 +93,8 @@ def print_machines(
         write_out("".join(f"{row.machine.name}\n" for row in listed))
     elif as_json:
         print_json([row.fields() for row in listed])
-    elif parsed:
-        write_out(render_template(parsed, listed, headed=headed))
+    elif layout:
+        write_out(formatted(layout, listed))
     else:
         draw("".join(f"{line}\n" for line in machine_table_lines(listed)))
 
@@ -110,7 +107,7 @@ def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: b
     elif as_json:
         print_json([{"Name": one.name, "URL": one.url, "Directory": one.directory} for one in kept])
     else:
-        write_out(aligned_table(["NAME", "URL", "KEPT IN"], ([one.name, one.url, one.directory] for one in kept)))
+        write_out(table_text(["NAME", "URL", "KEPT IN"], ([one.name, one.url, one.directory] for one in kept)))
 
 
 def query_hosts(listed: Sequence[MachineRow], store: Store, timeout: float, *, live: bool) -> None:
@@ -151,21 +148,8 @@ def machine_table_lines(listed: Sequence[MachineRow], width: int = sys.maxsize) 
 def machine_cells(row: MachineRow) -> list[str]:
     fields = row.fields()
     if row.settled:
-        return [one_line(fields[column]) for column in COLUMNS]
-    return ["…" if column in {"State", "DockerVersion"} else one_line(fields[column]) for column in COLUMNS]
-
-
-def one_line(value: object) -> str:
-    return harmless(" ".join(str(value).split()))
-
-
-def unbroken(value: Any) -> Any:
-    """Replace characters that break a row or a cell: labels may hold any."""
-    if isinstance(value, dict):
-        return {unbroken(key): unbroken(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [unbroken(each) for each in value]
-    return value.translate(BREAKS) if isinstance(value, str) else value
+        return [cell_text(fields[column]) for column in COLUMNS]
+    return ["…" if column in {"State", "DockerVersion"} else cell_text(fields[column]) for column in COLUMNS]
 
 
 def with_colour(line: str, state: State, start: int) -> str:
@@ -175,16 +159,13 @@ def with_colour(line: str, state: State, start: int) -> str:
     return line[:start] + coloured(state, COLOURS[state], sys.stdout) + line[end:]
 
 
-def parse_template(text: str) -> tuple[Template, bool]:
-    """Return the template, and whether `table` asks for headings (docker-machine's rule)."""
+def parse_row_format(text: str) -> RowFormat:
+    """Parse --format; `table` in front asks for headings (docker-machine's rule)."""
     from machinectl.go import template as gotemplate
 
-    headed = text.startswith("table")
-    return gotemplate.parse_template(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True), headed
+    row = gotemplate.parse_template(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True)
+    return RowFormat(row, row.render(HEADINGS) if text.startswith("table") else None)
 
 
-def render_template(template: Template, listed: Sequence[MachineRow], *, headed: bool) -> str:
-    texts = [template.render(unbroken(row.fields())) for row in listed]
-    if headed:
-        texts = align([line for text in [template.render(HEADINGS), *texts] for line in text.split("\n")])
-    return "".join(f"{text}\n" for text in texts)
+def formatted(layout: RowFormat, listed: Sequence[MachineRow]) -> str:
+    return layout.text(unbroken(row.fields()) for row in listed)

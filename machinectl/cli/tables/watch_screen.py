@@ -18,7 +18,7 @@ from machinectl.cli.output.line_format import cut
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.screen import Screen
 from machinectl.cli.output.stdout import draw
-from machinectl.cli.tables.machine_table import machine_table_lines, parse_template, render_template
+from machinectl.cli.tables.machine_table import formatted, machine_table_lines, parse_row_format
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
 from machinectl.machines.ls_filters import parse_filters
@@ -26,7 +26,7 @@ from machinectl.machines.ls_filters import parse_filters
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from machinectl.go.template import Template
+    from machinectl.cli.tables.text_table import RowFormat
     from machinectl.machines.ls_filters import Filters
     from machinectl.machines.store import Store
 
@@ -115,20 +115,20 @@ def watch_machines(
     """
     if not is_drawn_on(sys.stdout):
         raise UsageError("--watch draws on a terminal, and stdout is none that can be drawn on", "machinectl ls")
-    parsed, headed = parse_template(template) if template else (None, False)
+    layout = parse_row_format(template) if template else None
     watched = Watched(store, parse_filters(filters, only), timeout, interval)
     threading.Thread(target=watched.keep_asking, daemon=True, name="watch").start()
     try:
         with signals_as_events(watched), Screen() as screen:
-            keep_drawing(screen, watched, parsed, headed=headed)
+            keep_drawing(screen, watched, layout)
     except KeyboardInterrupt:
         pass
     finally:
         watched.over.set()
-    draw("".join(f"{line}\n" for line in drawn_lines(watched.shown, parsed, sys.maxsize, headed=headed)))
+    draw("".join(f"{line}\n" for line in drawn_lines(watched.shown, layout, sys.maxsize)))
 
 
-def keep_drawing(screen: Screen, watched: Watched, parsed: Template | None, *, headed: bool) -> None:
+def keep_drawing(screen: Screen, watched: Watched, layout: RowFormat | None) -> None:
     while True:
         events = watched.next_events()
         if Event.TERMINATE in events:
@@ -136,13 +136,13 @@ def keep_drawing(screen: Screen, watched: Watched, parsed: Template | None, *, h
         if Event.SUSPEND in events:
             screen.suspend()
         width, height = screen.size()
-        screen.show(fitting(watched.shown, drawn_lines(watched.shown, parsed, width, headed=headed), width, height))
+        screen.show(fitting(watched.shown, drawn_lines(watched.shown, layout, width), width, height))
 
 
-def drawn_lines(listed: Sequence[MachineRow], parsed: Template | None, width: int, *, headed: bool) -> list[str]:
-    if parsed is None:
+def drawn_lines(listed: Sequence[MachineRow], layout: RowFormat | None, width: int) -> list[str]:
+    if layout is None:
         return machine_table_lines(listed, width)
-    return [cut(harmless(line), width) for line in render_template(parsed, listed, headed=headed).splitlines()]
+    return [cut(harmless(line), width) for line in formatted(layout, listed).splitlines()]
 
 
 def fitting(listed: Sequence[MachineRow], drawn: Sequence[str], width: int, height: int) -> Sequence[str]:

@@ -11,6 +11,7 @@ from machinectl.cli.output.exit_status import BOLD, RED, report
 from machinectl.cli.output.line_format import user_text
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.errors import MachineError
+from machinectl.go.tabwriter import align
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,10 +51,10 @@ def doctor(here: Session, *, names: list[str], access: Access, timeout: float, a
 
 
 def print_report(found: DoctorReport, heading: str, program: str) -> None:
-    width = max(len(check.title) for check in found.checks)
+    rows = align([f"{each.title}\t{join_lines(user_text(each.seen, program))}" for each in found.checks], padding=2)
     lines = [coloured(heading, BOLD, sys.stdout)]
-    for check in found.checks:
-        lines.append(f"  {mark(check.verdict)} {check.title:{width}}  {join_lines(user_text(check.seen, program))}")
+    for check, row in zip(found.checks, rows, strict=True):
+        lines.append(f"  {mark(check.verdict)} {row}")
         lines += [f"      {user_text(line, program)}" for line in check.hint.split("\n") if line]
     lines.append(f"  {verdict_summary(found.checks)}")
     draw("".join(f"{line}\n" for line in lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.tables.text_table import print_rows
 from machinectl.errors import UsageError
 from machinectl.machines.selection import chosen_one
 
@@ -37,12 +38,10 @@ def inspect(here: Session, *, names: list[str], template: str, as_json: bool) ->
 
 def changes(here: Session, *, names: list[str], as_json: bool) -> None:
     from machinectl.commands.changes import changes as command
-    from machinectl.go.tabwriter import aligned_table
 
     name, rows = command(here.store, names)
+    print_rows(["WHEN (UTC)", "DONE", "UNDONE"], rows, as_json=as_json)
     if as_json:
-        print_json([row.fields() for row in rows])
         return
-    write_out(aligned_table(["WHEN (UTC)", "DONE", "UNDONE"], (row.cells() for row in rows)))
     undone = f"Undo it, and forget the machine: machinectl rm --purge {name}"
     here.console.note(undone if rows else f'Nothing was changed on the host of "{name}"')

@@ -32,7 +32,7 @@ def ps(
     timeout: float,
     as_json: bool,
 ) -> int:
-    from machinectl.cli.tables.container_table import parse_format
+    from machinectl.cli.tables.container_table import containers_text, parse_format
     from machinectl.commands.ps import ContainerQuery
     from machinectl.commands.ps import ps as command
 
@@ -40,13 +40,13 @@ def ps(
         raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
     printed = parse_format("{{.ID}}" if quiet else template, size=size)
     newest = 1 if latest and last < 0 else last
-    wanted = ContainerQuery(everything, newest, size or printed.needs_size, filters)
+    wanted = ContainerQuery(everything, newest, size or "Size" in printed.row.fields, filters)
     found = command(here.store, names, wanted, timeout)
     if as_json:
         unasked = {} if wanted.size else {"Size": ""}
         print_json([{"Machine": machine, **fields, **unasked} for machine, fields in found.rows(whole=True)])
     else:
-        write_out(printed.text(found.rows(whole=no_trunc)))
+        write_out(containers_text(printed, found.rows(whole=no_trunc)))
     first_steps_where_none(here)
     return report_all(here, found.failures)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.stdout import write_out
+from machinectl.cli.tables.text_table import print_rows
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -43,12 +44,7 @@ def certs_ls(here: Session, *, names: list[str], fail_under: int | None, as_json
     from machinectl.commands.certs.ls import certs_ls, expiry_errors
 
     rows = certs_ls(here.store, names)
-    if as_json:
-        print_json([row.fields() for row in rows])
-    else:
-        from machinectl.go.tabwriter import aligned_table
-
-        write_out(aligned_table(HEADINGS, (row.cells() for row in rows)))
+    print_rows(HEADINGS, rows, as_json=as_json)
     errors = [] if fail_under is None else expiry_errors(here.store, rows, fail_under)
     for error in errors:
         report(error, here.program)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.results import report_results
+from machinectl.cli.tables.text_table import table_text
 from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ def rename(here: Session, *, old: str, new: str) -> None:
 
 def drivers(here: Session, *, as_json: bool, options: bool) -> None:
     from machinectl.commands.drivers import drivers as command
-    from machinectl.go.tabwriter import aligned_table
 
     if options:
         print_options(as_json=as_json)
@@ -74,14 +74,12 @@ def drivers(here: Session, *, as_json: bool, options: bool) -> None:
         print_json(found)
     else:
         headings = ["NAME", "PACKAGE", "VERSION", "FROM", "ERROR"]
-        write_out(aligned_table(headings, (list(row.values()) for row in found)))
+        write_out(table_text(headings, (list(row.values()) for row in found)))
 
 
 def print_options(*, as_json: bool) -> None:
     """Print drivers' options for completion: DRIVER OPTION VALUE ABOUT."""
     from machinectl.cli.parsing import completion_candidates
-    from machinectl.errors import one_line
-    from machinectl.go.tabwriter import aligned_table
 
     rows = []
     for name in completion_candidates.driver_names():
@@ -90,12 +88,7 @@ def print_options(*, as_json: bool) -> None:
     if as_json:
         print_json([dict(zip(("Driver", "Option", "Value", "About"), row, strict=True)) for row in rows])
     else:
-        write_out(
-            aligned_table(
-                ["DRIVER", "OPTION", "VALUE", "ABOUT"],
-                [[one_line(cell) or "-" for cell in row] for row in rows],
-            )
-        )
+        write_out(table_text(["DRIVER", "OPTION", "VALUE", "ABOUT"], ([cell or "-" for cell in row] for row in rows)))
 
 
 def value_of(flag: Flag) -> str:

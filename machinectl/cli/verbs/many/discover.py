@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import INTERRUPTED
-from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.tables.text_table import table_text
 from machinectl.files.atomic import quote_path
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def discover(
     if as_json:
         print_json([host.fields() for host in hosts])
     elif hosts:
-        print_hosts(hosts)
+        write_out(table_text(HEADINGS, ([cell or "-" for cell in host_cells(host)] for host in hosts)))
     print_notes(here.console, discovery, networks, ports)
     if write and not code:
         write_fleet_file(here, write, hosts)
@@ -64,12 +64,6 @@ def write_fleet_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> No
     here.console.note(
         f"New hosts in {path}: {len(found)}. Look through it, then: machinectl plan -f {quote_path(path)}"
     )
-
-
-def print_hosts(hosts: Sequence[FoundHost]) -> None:
-    from machinectl.go.tabwriter import aligned_table
-
-    write_out(aligned_table(HEADINGS, ([harmless(cell) or "-" for cell in host_cells(host)] for host in hosts)))
 
 
 def host_cells(host: FoundHost) -> list[str]:

@@ -9,6 +9,7 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.results import report_failures, several
+from machinectl.cli.tables.text_table import table_text
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -93,11 +94,9 @@ def sync_contexts(here: Session) -> None:
 
 
 def swarm_text(swarm: SwarmReport) -> str:
-    from machinectl.go.tabwriter import aligned_table
-
     quorum = swarm.quorum
     lines = [swarm.heading()]
     if not swarm.failure:
         lines += [quorum.outlook, *([quorum.advice] if quorum.advice else [])]
-    nodes = aligned_table(HEADINGS, ([harmless(cell) for cell in row.cells()] for row in swarm.rows))
+    nodes = table_text(HEADINGS, (row.cells() for row in swarm.rows))
     return "".join(f"{harmless(line)}\n" for line in lines) + nodes

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.options.store_followers import SWITCH, is_switched_off
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.stdout import write_out
+from machinectl.cli.tables.text_table import print_rows
 from machinectl.errors import MachineError
 from machinectl.machines.selection import selected
 
@@ -22,17 +22,11 @@ if TYPE_CHECKING:
 
 def context_ls(here: Session, *, as_json: bool) -> None:
     from machinectl.commands.context.ls import context_ls as command
-    from machinectl.go.tabwriter import aligned_table
 
     rows = command(here.store, os.environ)
+    print_rows(["NAME", "CONTEXT", "CURRENT", "STATE"], rows, as_json=as_json)
     if as_json:
-        print_json([row.fields() for row in rows])
         return
-    write_out(
-        aligned_table(
-            ["NAME", "CONTEXT", "CURRENT", "STATE"], ([harmless(cell) for cell in row.cells()] for row in rows)
-        )
-    )
     tell_what_to_do(here.console, [row.standing for row in rows])
     if is_switched_off():
         here.console.note(f"{SWITCH}={os.environ[SWITCH]}: contexts do not follow what becomes of machines")

@@ -1,0 +1,65 @@
+"""Print rows as an aligned table, by a Go template, or as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.go.tabwriter import align, aligned_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Protocol
+
+    from machinectl.go.template import Template
+
+    class TableRow(Protocol):
+        """A row's cells, and its fields for JSON."""
+
+        def cells(self) -> list[str]: ...
+
+        def fields(self) -> Mapping[str, Any]: ...
+
+
+# Replace characters that end a line or a cell in a terminal, a shell or Python.
+BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
+
+
+class RowFormat(NamedTuple):
+    """A template for rows, and its headings or None."""
+
+    row: Template
+    headings: str | None
+
+    def text(self, rows: Iterable[Any], **layout: Any) -> str:
+        """Render rows; align columns if there are headings. `layout` is for tabwriter.align."""
+        texts = [self.row.render(row) for row in rows]
+        if self.headings is not None:
+            texts = align([line for text in [self.headings, *texts] for line in text.split("\n")], **layout)
+        return "".join(f"{text}\n" for text in texts)
+
+
+def print_rows(headings: Sequence[str], rows: Iterable[TableRow], *, as_json: bool) -> None:
+    if as_json:
+        print_json([row.fields() for row in rows])
+    else:
+        write_out(table_text(headings, (row.cells() for row in rows)))
+
+
+def table_text(headings: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    return aligned_table(headings, ([cell_text(cell) for cell in row] for row in rows))
+
+
+def cell_text(value: object) -> str:
+    """Return sanitised text on one line."""
+    return harmless(" ".join(str(value).split()))
+
+
+def unbroken(value: Any) -> Any:
+    """Replace characters that break a row or a cell: labels may hold any."""
+    if isinstance(value, dict):
+        return {unbroken(key): unbroken(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [unbroken(each) for each in value]
+    return value.translate(BREAKS) if isinstance(value, str) else value
