@@ -66,7 +66,7 @@ def driver_flag_kinds(arguments: Sequence[str]) -> dict[str, bool]:
 
 
 def check_verb(words: Sequence[str]) -> None:
-    if words and words[0] in SYSTEMDS_VERBS and THIS.name == NAME:
+    if words and words[0] in SYSTEMDS_VERBS.split() and THIS.name == NAME:
         raise UsageError(
             f"'{words[0]}' is a command of systemd's machinectl, not of this one", f"/usr/bin/machinectl {words[0]} …"
         )

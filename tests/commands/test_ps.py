@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
-from machinectl.cli.tables.container_table import parse_format
+from machinectl.cli.tables.container_table import containers_text, parse_format
 from machinectl.commands.ps import ContainerQuery
 from machinectl.engine import Endpoint, probe_by
 from machinectl.engine.endpoint import Deadline
@@ -175,7 +175,7 @@ class TestLikeDocker:
 
         def printed(template: str, *, whole: bool = False) -> str:
             rows = (("orion", container_fields(each, whole=whole)) for each in there.containers)
-            return parse_format(template, size=False).text(rows)
+            return containers_text(parse_format(template, size=False), rows)
 
         assert without_machine(printed("")) == docker("-H", url, "ps")
         assert printed(f"table {DOCKERS}", whole=True) == docker("-H", url, "ps", "--no-trunc")

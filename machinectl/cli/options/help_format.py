@@ -28,12 +28,11 @@ class HelpedCommand(TyperCommand):
 
 
 class HelpedGroup(TyperGroup):
+    format_epilog = HelpedCommand.format_epilog
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         write_sections(self.get_params(ctx), ctx, formatter)
         self.format_commands(ctx, formatter)
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (click's)
-        write_examples(self.epilog, formatter)
 
 
 def write_sections(parameters: Iterable[Any], ctx: Any, formatter: Any) -> None:

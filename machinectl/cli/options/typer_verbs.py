@@ -80,18 +80,16 @@ def signature(arguments: Sequence[Argument], flags: Sequence[Flag]) -> inspect.S
     return inspect.Signature([context, *map(argument_parameter, arguments), *map(flag_parameter, flags)])
 
 
-def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+def keyword(name: str, kind: Any, option: Any, default: Any) -> inspect.Parameter:
+    optional: Any = kind | None if default is None else kind
+    where = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, where, annotation=Annotated[optional, option], default=default)
 
 
 def argument_parameter(declared: Argument) -> inspect.Parameter:
     option = typer.Argument(metavar=declared.metavar, show_default=False, help=declared.help or None)
-    kind: Any = list[str] if declared.many else str
-    if declared.required:
-        return keyword(declared.parameter, Annotated[kind, option], inspect.Parameter.empty)
-    if declared.many:
-        return keyword(declared.parameter, Annotated[list[str] | None, option], None)
-    return keyword(declared.parameter, Annotated[str, option], "")
+    default = inspect.Parameter.empty if declared.required else None if declared.many else ""
+    return keyword(declared.parameter, list[str] if declared.many else str, option, default)
 
 
 def flag_parameter(flag: Flag) -> inspect.Parameter:
@@ -113,9 +111,7 @@ def flag_parameter(flag: Flag) -> inspect.Parameter:
     default = inspect.Parameter.empty if flag.required else flag.default
     if flag.many and not flag.required:
         default = flag.default or None
-    if default is None:
-        kind = kind | None
-    return keyword(flag.parameter, Annotated[kind, option], default)
+    return keyword(flag.parameter, kind, option, default)
 
 
 def flag_help(flag: Flag) -> str:

@@ -1,4 +1,4 @@
-"""Colour text if the terminal can show it."""
+"""Colour text if the terminal can show it, and cut lines to its width."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ def coloured(text: str, colour: str, stream: object) -> str:
     if not text or not is_drawn_on(stream) or os.environ.get("NO_COLOR"):
         return text
     return f"\x1b[{colour}m{text}\x1b[0m"
+
+
+def cut(text: str, width: int) -> str:
+    """Cut a line to `width` columns; characters may take two."""
+    # Imported late, only to draw: rich is heavy.
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= width else set_cell_size(text, max(width, 0)).rstrip()

@@ -113,6 +113,15 @@ def as_called(text: str, program: str) -> str:
     return found
 
 
+def user_text(text: str, program: str) -> str:
+    """Sanitise text for the user; write its commands as this program was called."""
+    return harmless(as_called(text, program))
+
+
+def warning(text: str) -> str:
+    return f"{coloured('Warning:', '33', sys.stderr)} {text}"
+
+
 def first_word(text: str) -> str:
     end = next((at for at, letter in enumerate(text) if not (letter.isalpha() or letter == "-")), len(text))
     return text[:end]

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.output.colours import coloured
-from machinectl.cli.output.line_format import warning
+from machinectl.cli.output.exit_status import warning
 from machinectl.cli.output.sanitise import harmless
 from machinectl.hosts.parallel.output_streams import OutputPiece
 from machinectl.process_streams import spool_failure, temporary_file, write_at

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.line_format import timed, user_text, warning
+from machinectl.cli.output.exit_status import user_text, warning
 from machinectl.console import SharedBoard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import Self
 
@@ -118,3 +119,17 @@ class OneOf:
 
     def board(self, names: Sequence[str]) -> AbstractContextManager[Board]:  # noqa: ARG002 (the protocol requires it)
         return nullcontext(SharedBoard(self))
+
+
+@contextmanager
+def timed(title: str, tell: Callable[[str], None]) -> Iterator[None]:
+    started = time.monotonic()
+    outcome = "failed after "
+    try:
+        yield
+        outcome = ""
+    except KeyboardInterrupt:
+        outcome = "interrupted after "
+        raise
+    finally:
+        tell(f"{title} ({outcome}{time.monotonic() - started:.1f} s)")

@@ -9,6 +9,7 @@ from machinectl.cli.output.sanitise import harmless, harmless_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 
@@ -37,6 +38,18 @@ def write_bytes(data: bytes) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def print_lines(lines: Iterable[object]) -> None:
+    write_out("".join(f"{line}\n" for line in lines))
+
+
+def print_value(text: str, fields: Any, *, as_json: bool) -> None:
+    """Print a line, or its value as JSON."""
+    if as_json:
+        print_json(fields)
+    else:
+        write_out(f"{text}\n")
 
 
 def print_json(data: Any, *, indent: int | None = 4) -> None:

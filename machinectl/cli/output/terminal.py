@@ -10,9 +10,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.colours import is_drawn_on
-from machinectl.cli.output.exit_status import debugging
-from machinectl.cli.output.line_format import cut, timed, user_text, warning
+from machinectl.cli.output.colours import cut, is_drawn_on
+from machinectl.cli.output.exit_status import debugging, user_text, warning
+from machinectl.cli.output.plain_board import PlainBoard, timed
 from machinectl.cli.output.sanitise import harmless
 from machinectl.console import Unanswered
 
@@ -90,8 +90,6 @@ class Terminal:
             from machinectl.cli.output.live_board import LiveBoard
 
             return LiveBoard(self, self.program, names)
-        from machinectl.cli.output.plain_board import PlainBoard
-
         return PlainBoard(self, self.program)
 
 

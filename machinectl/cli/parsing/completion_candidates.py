@@ -5,12 +5,19 @@ Fast enough for a Tab: only drivers must be found and loaded.
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+
 from machinectl.cli.catalogue import ALL, GROUPS, VERBS, flags_of_verb
 from machinectl.cli.declarations.driver_option import driver_flag
+from machinectl.errors import MachineError
 from machinectl.machines.flags import MACHINE, VERB, Flag
+from machinectl.machines.store import Store
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 HELP = Flag("-h", "--help")
+# A word that no shell changes.
+UNQUOTED = r"[A-Za-z0-9][A-Za-z0-9=._/-]*"
 
 
 def verb_summaries(group: str = "") -> dict[str, str]:
@@ -33,9 +40,6 @@ def flags_for(verb: str = "") -> list[Flag]:
 
 def stored_machines(root: str = "") -> list[str]:
     """Return a store's machines, none if it cannot be read."""
-    from machinectl.errors import MachineError
-    from machinectl.machines.store import Store
-
     try:
         return Store(root).names()
     except MachineError:
@@ -44,22 +48,12 @@ def stored_machines(root: str = "") -> list[str]:
 
 def label_selectors(root: str = "") -> list[str]:
     """Return selectors, KEY and KEY=VALUE, for all labels that a shell leaves unchanged."""
-    from machinectl.errors import MachineError
-    from machinectl.machines.store import Store
-
     store = Store(root)
     found: set[str] = set()
     for name in stored_machines(root):
-        try:
-            own = store.read(name).labels
-        except MachineError:
-            continue
-        found.update(word for key, value in own.items() for word in (key, f"{key}={value}"))
-    return sorted(word for word in found if needs_no_quotes(word))
-
-
-def needs_no_quotes(word: str) -> bool:
-    return word.isascii() and all(letter.isalnum() or letter in "=._/-" for letter in word) and word[0].isalnum()
+        with suppress(MachineError):
+            found.update(word for key, value in store.read(name).labels.items() for word in (key, f"{key}={value}"))
+    return sorted(word for word in found if re.fullmatch(UNQUOTED, word))
 
 
 def driver_names() -> list[str]:
@@ -72,7 +66,6 @@ def driver_names() -> list[str]:
 def driver_flags(driver: str) -> list[Flag]:
     """Return a driver's flags, or none if it is missing or fails to load."""
     from machinectl.driver.installed_drivers import load
-    from machinectl.errors import MachineError
 
     try:
         options = load(driver).options()

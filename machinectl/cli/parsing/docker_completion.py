@@ -62,14 +62,14 @@ class TypedWords:
         else:
             self.words.append(word)
 
+    @property
+    def root(self) -> str:
+        return self.values.get("--storage-path", "")
+
     def flags(self) -> list[Flag]:
-        if self.verb != "create":
-            return completion_candidates.flags_for(self.verb)
-        driver = self.values.get("--driver") or os.environ.get("MACHINE_DRIVER", "")
-        return [
-            *(completion_candidates.driver_flags(driver) if driver else []),
-            *completion_candidates.flags_for(self.verb),
-        ]
+        driver = self.values.get("--driver") or os.environ.get("MACHINE_DRIVER", "") if self.verb == "create" else ""
+        own = completion_candidates.driver_flags(driver) if driver else []
+        return [*own, *completion_candidates.flags_for(self.verb)]
 
     def flag(self, name: str) -> Flag | None:
         """Return a flag; like Go, accept one dash for two."""
@@ -112,7 +112,7 @@ def value_candidates(typed: TypedWords, kind: str | tuple[str, ...], word: str) 
     if kind in {PLACE, REMOTE}:
         return place_candidates(typed, word, NOTHING_ELSE if kind == REMOTE else FILES)
     if kind == MACHINE:
-        return plain_candidates(machine_names(typed), typed.words), NOTHING_ELSE
+        return plain_candidates(completion_candidates.stored_machines(typed.root), typed.words), NOTHING_ELSE
     if kind == LABEL:
         return selector_candidates(typed, word)
     if kind == DRIVER:
@@ -125,7 +125,7 @@ def value_candidates(typed: TypedWords, kind: str | tuple[str, ...], word: str) 
 def selector_candidates(typed: TypedWords, word: str) -> Offer:
     """Return labels, after the selectors that are complete."""
     before = word[: word.rfind(",") + 1]
-    offered = completion_candidates.label_selectors(typed.values.get("--storage-path", ""))
+    offered = completion_candidates.label_selectors(typed.root)
     return plain_candidates(f"{before}{label}" for label in offered), NO_BLANK | NOTHING_ELSE
 
 
@@ -138,12 +138,8 @@ def place_candidates(typed: TypedWords, word: str, otherwise: int) -> Offer:
     if colon and "/" not in before:
         return {}, NOTHING_ELSE
     user = word[: word.rfind("@") + 1]
-    found = plain_candidates(f"{user}{name}:" for name in machine_names(typed))
+    found = plain_candidates(f"{user}{name}:" for name in completion_candidates.stored_machines(typed.root))
     return (found, NO_BLANK | NOTHING_ELSE) if any(name.startswith(word) for name in found) else ({}, otherwise)
-
-
-def machine_names(typed: TypedWords) -> list[str]:
-    return completion_candidates.stored_machines(typed.values.get("--storage-path", ""))
 
 
 def plain_candidates(names: Iterable[str], but: Sequence[str] = ()) -> dict[str, str]:

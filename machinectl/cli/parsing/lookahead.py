@@ -12,36 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 # Verbs of systemd's machinectl(1), except those that we share (list, start, kill, rename).
-SYSTEMDS_VERBS = frozenset(
-    [
-        "list-images",
-        "show",
-        "login",
-        "shell",
-        "enable",
-        "disable",
-        "poweroff",
-        "reboot",
-        "terminate",
-        "copy-to",
-        "copy-from",
-        "bind",
-        "image-status",
-        "show-image",
-        "clone",
-        "remove",
-        "set-limit",
-        "clean",
-        "pull-tar",
-        "pull-raw",
-        "import-tar",
-        "import-raw",
-        "import-fs",
-        "export-tar",
-        "export-raw",
-        "list-transfers",
-        "cancel-transfer",
-    ]
+SYSTEMDS_VERBS = (
+    "list-images show login shell enable disable poweroff reboot terminate copy-to copy-from bind image-status "
+    "show-image clone remove set-limit clean pull-tar pull-raw import-tar import-raw import-fs export-tar export- "
+    "raw list-transfers cancel-transfer"
 )
 
 

@@ -7,10 +7,9 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.colours import coloured, is_drawn_on
+from machinectl.cli.output.colours import coloured, cut, is_drawn_on
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.line_format import cut
-from machinectl.cli.output.stdout import draw, print_json, write_out
+from machinectl.cli.output.stdout import draw, print_json, print_lines, write_out
 from machinectl.cli.tables.text_table import RowFormat, cell_text, table_text, unbroken
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
@@ -43,18 +42,7 @@ HEADINGS = {
 }
 COLUMNS = ("Name", "Active", "DriverName", "State", "URL", "Swarm", "DockerVersion", "Error")
 # Fields that a template can print without querying hosts.
-RECORDED_FIELDS = {
-    "Name",
-    "Active",
-    "ActiveHost",
-    "ActiveSwarm",
-    "DriverName",
-    "URL",
-    "Swarm",
-    "SwarmOptions",
-    "EngineOptions",
-    "Labels",
-}
+RECORDED_FIELDS = HEADINGS.keys() - {"State", "Error", "DockerVersion", "ResponseTime"}
 
 COLOURS = {State.RUNNING: "32", State.TIMEOUT: "33", State.STOPPED: "33", State.ERROR: "31"}
 # The widest character, in columns.
@@ -90,7 +78,7 @@ def print_machines(
             report(left_out)
     listed = [row for row in listed if wanted.after_asking(row.state)]
     if quiet:
-        write_out("".join(f"{row.machine.name}\n" for row in listed))
+        print_lines(row.machine.name for row in listed)
     elif as_json:
         print_json([row.fields() for row in listed])
     elif layout:
@@ -103,7 +91,7 @@ def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: b
     """Print removed machines whose hosts are still changed."""
     kept = [machine for machine in removed_machines(store) if only is None or machine.name in only]
     if quiet:
-        write_out("".join(f"{machine.name}\n" for machine in kept))
+        print_lines(machine.name for machine in kept)
     elif as_json:
         print_json([{"Name": one.name, "URL": one.url, "Directory": one.directory} for one in kept])
     else:

@@ -1,31 +1,33 @@
-"""Print the results of work on machines."""
+"""Print the results of work on machines, and when hosts were last looked at."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.errors import MachineError
+from machinectl.go.units import human_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.lifecycle.host_plan import HostPlan
 
 
-def several(names: Sequence[str] | None) -> bool:
-    return len(names or ()) > 1
+# How many machines to name per age, and how many ages to distinguish.
+NAMED, AGES = 3, 4
+# The age of an unknown date.
+FOREVER = float("inf")
 
 
-def report_failures(here: Session, results: Iterable[tuple[str, object]], *, several: bool) -> int:
-    failed = False
-    for name, result in results:
-        if isinstance(result, MachineError):
-            report(with_machine_name(result, name) if several else result, here.program)
-            failed = True
-    return int(failed)
+def report_all(here: Session, failures: Sequence[MachineError]) -> int:
+    """Report errors; return the exit code."""
+    for failure in failures:
+        report(failure, here.program)
+    return int(bool(failures))
 
 
 def with_machine_name(error: MachineError, name: str) -> MachineError:
@@ -34,20 +36,21 @@ def with_machine_name(error: MachineError, name: str) -> MachineError:
     return MachineError(f'"{name}": {error.cause.removeprefix("Error: ")}', error.hint)
 
 
-def report_results(here: Session, results: Iterable[tuple[str, object]], names: Sequence[str] | None) -> int:
-    """Report failures, print a dry run's plans; return the exit code."""
-    return report_failures(here, printing(results, headed=several(names)), several=several(names))
-
-
-def printing(results: Iterable[tuple[str, object]], *, headed: bool) -> Iterator[tuple[str, object]]:
+def report_results(here: Session, results: Iterable[tuple[str, object]], names: Sequence[str]) -> int:
+    """Report failures, with names if there are several; print a dry run's plans; return the exit code."""
     from machinectl.hosts.lifecycle.host_plan import HostPlan
 
+    several = len(names) > 1
+    failed = False
     for name, result in results:
         if isinstance(result, HostPlan):
-            if headed:
+            if several:
                 print(f"{name}:")
             print_plan(result)
-        yield name, result
+        elif isinstance(result, MachineError):
+            report(with_machine_name(result, name) if several else result, here.program)
+            failed = True
+    return int(failed)
 
 
 def print_plan(plan: HostPlan) -> None:
@@ -61,3 +64,39 @@ def print_plan(plan: HostPlan) -> None:
     if plan.outcomes and not changes:
         print("All is as it should be: nothing would be done")
     print("Nothing was changed")
+
+
+def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
+    """Return the age of last looks, newest first. `dates` are ISO 8601, by machine."""
+    now = now or datetime.now(UTC)
+    by_date: dict[str, list[str]] = {}
+    for name, date in dates.items():
+        by_date.setdefault(date, []).append(name)
+    groups: dict[str, list[str]] = {}
+    for seconds, date in sorted((age(date, now), date) for date in by_date):
+        groups.setdefault(duration(seconds), []).extend(by_date[date])
+    ages = list(groups)
+    newer = ages[: 1 - AGES] if len(ages) > AGES else []
+    told = (
+        [f"{first_names([name for each in newer for name in groups[each]])} in the last {newer[-1]}"] if newer else []
+    )
+    told += [
+        f"{first_names(groups[each])} {f'{each} ago' if each else 'at an unknown time'}" for each in ages[len(newer) :]
+    ]
+    return "; ".join(told)
+
+
+def duration(seconds: float) -> str:
+    return human_duration(seconds).lower() if seconds < FOREVER else ""
+
+
+def age(date: str, now: datetime) -> float:
+    try:
+        return max(0.0, (now - datetime.fromisoformat(date)).total_seconds())
+    except (ValueError, TypeError):
+        return FOREVER
+
+
+def first_names(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:NAMED])} and {more} more"

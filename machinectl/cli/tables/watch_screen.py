@@ -13,8 +13,7 @@ from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.colours import is_drawn_on
-from machinectl.cli.output.line_format import cut
+from machinectl.cli.output.colours import cut, is_drawn_on
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.screen import Screen
 from machinectl.cli.output.stdout import draw

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.options.store_followers import is_switched_off
 from machinectl.cli.output.colours import coloured
-from machinectl.cli.output.exit_status import BOLD, RED, report
-from machinectl.cli.output.line_format import user_text
+from machinectl.cli.output.exit_status import BOLD, RED, report, user_text
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.errors import MachineError
 from machinectl.go.tabwriter import align

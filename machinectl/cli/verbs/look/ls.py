@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.output.stdout import write_out
+from machinectl.cli.output.stdout import print_lines
 from machinectl.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
@@ -40,7 +40,7 @@ def ls(
         return
     if quiet and not (names or filters or as_json or removed or template):
         # Selecting by label has read the records already: do not read the names again.
-        print_names(here.store.names() if only is None else only)
+        print_lines(here.store.names() if only is None else only)
         return
     from machinectl.cli.tables.machine_table import print_machines, print_removed
 
@@ -61,10 +61,6 @@ def ls(
         from machinectl.commands.ls import first_steps
 
         here.console.note(first_steps())
-
-
-def print_names(names: Iterable[str]) -> None:
-    write_out("".join(f"{name}\n" for name in names))
 
 
 def listed_only(

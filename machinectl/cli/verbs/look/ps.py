@@ -5,15 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.stdout import print_json, print_lines, write_out
+from machinectl.cli.tables.results import report_all
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from machinectl.cli.options.verb_session import Session
-    from machinectl.errors import MachineError
     from machinectl.hosts.connection.login import Access
 
 
@@ -66,18 +63,12 @@ def info(
     if as_json:
         print_json([one.fields() for one in found])
     elif parsed:
-        write_out("".join(f"{parsed.render(one.fields())}\n" for one in found))
+        print_lines(parsed.render(one.fields()) for one in found)
     else:
         from machinectl.cli.tables.detail_lines import info_text
 
         write_out("\n".join(map(info_text, found)))
     return report_all(here, failures)
-
-
-def report_all(here: Session, failures: Sequence[MachineError]) -> int:
-    for failure in failures:
-        report(failure, here.program)
-    return int(bool(failures))
 
 
 def first_steps_where_none(here: Session) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.stdout import write_out
+from machinectl.cli.output.stdout import print_lines
+from machinectl.cli.tables.results import report_all
 from machinectl.cli.tables.text_table import print_rows
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ def certs_create(
 ) -> None:
     from machinectl.commands.certs.create import certs_create as command
 
-    written = command(out, san, ca_cert=ca_cert, ca_key=ca_key, client_name=client_name, force=force)
-    write_out("".join(f"{path}\n" for path in written))
+    print_lines(command(out, san, ca_cert=ca_cert, ca_key=ca_key, client_name=client_name, force=force))
     here.console.note(
         "For the host: ca.pem, server.pem, server-key.pem; for ~/.docker: ca.pem, cert.pem, key.pem;\n"
         "keep ca-key.pem where nobody else reads it: it makes more clients."
@@ -30,14 +29,13 @@ def certs_create(
 def certs_issue(here: Session, *, name: str, out: str, client_name: str, force: bool) -> None:
     from machinectl.commands.certs.issue import certs_issue as command
 
-    write_out(command(here.store, name, out, client_name=client_name, force=force) + "\n")
+    print_lines([command(here.store, name, out, client_name=client_name, force=force)])
 
 
 def certs_import(here: Session, *, name: str, directory: str, force: bool) -> None:
     from machinectl.commands.certs.import_ import certs_import as command
 
-    written = command(here.store, here.console, name, directory, force=force)
-    write_out("".join(f"{path}\n" for path in written))
+    print_lines(command(here.store, here.console, name, directory, force=force))
 
 
 def certs_ls(here: Session, *, names: list[str], fail_under: int | None, as_json: bool) -> int:
@@ -45,7 +43,4 @@ def certs_ls(here: Session, *, names: list[str], fail_under: int | None, as_json
 
     rows = certs_ls(here.store, names)
     print_rows(HEADINGS, rows, as_json=as_json)
-    errors = [] if fail_under is None else expiry_errors(here.store, rows, fail_under)
-    for error in errors:
-        report(error, here.program)
-    return int(bool(errors))
+    return report_all(here, [] if fail_under is None else expiry_errors(here.store, rows, fail_under))

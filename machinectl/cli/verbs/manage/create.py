@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.catalogue import ALL
 from machinectl.cli.declarations.driver_option import driver_flag
-from machinectl.cli.options import driver_flags, engine_flags, login_options
+from machinectl.cli.options import login_options, machine_options
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.lookahead import named_driver
 from machinectl.cli.tables.results import print_plan
@@ -81,10 +81,10 @@ def create(
         machine,
         MachineSpec(
             driver=name,
-            options=driver_flags.driver_values(name, driver.options(), others, here.console),
+            options=machine_options.driver_values(name, driver.options(), others, here.console),
             tls=False if no_tls else None,
-            labels=engine_flags.parse_labels(label, "--label"),
-            engine=engine_flags.parse_engine_options(others),
+            labels=machine_options.parse_labels(label, "--label"),
+            engine=machine_options.parse_engine_options(others),
             provision=not no_provision,
             context=not no_context,
             jump=login_options.parse_jump(ssh_jump) or "",
@@ -94,8 +94,8 @@ def create(
         certificates=CertificateFiles(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
         spare=CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
     )
-    engine_flags.warn_of_open_files(others, here.console)
-    if engine_flags.asks_for_swarm(others):
+    machine_options.warn_of_open_files(others, here.console)
+    if machine_options.asks_for_swarm(others):
         here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
     if dry_run:
         print_plan(creation.plan(here.store, here.console))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.results import report_results
@@ -35,24 +36,8 @@ def printed(verb: str, results: Iterable[Result]) -> Iterator[Result]:
         )
 
 
-def start(here: Session, **given: Any) -> int:
-    return change_power(here, "start", **given)
-
-
-def stop(here: Session, **given: Any) -> int:
-    return change_power(here, "stop", **given)
-
-
-def restart(here: Session, **given: Any) -> int:
-    return change_power(here, "restart", **given)
-
-
-def kill(here: Session, **given: Any) -> int:
-    return change_power(here, "kill", **given)
-
-
 def change_power(
-    here: Session, verb: str, *, names: list[str], access: Access, timeout: float, yes: bool, dry_run: bool
+    verb: str, here: Session, *, names: list[str], access: Access, timeout: float, yes: bool, dry_run: bool
 ) -> int:
     from machinectl.commands.power import switch_power
     from machinectl.hosts.power.power_switch import PowerSwitch
@@ -60,3 +45,6 @@ def change_power(
     power = PowerSwitch(timeout, yes)
     results = switch_power(here.store, here.console, verb, names, access, power, dry_run=dry_run)
     return report_results(here, printed(verb, results), names)
+
+
+start, stop, restart, kill = (partial(change_power, verb) for verb in DONE)

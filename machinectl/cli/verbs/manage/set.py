@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.declarations.driver_option import driver_flag
-from machinectl.cli.options import driver_flags, engine_flags, login_options
+from machinectl.cli.options import login_options, machine_options
 from machinectl.cli.parsing.lookahead import named_machine, named_store
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
@@ -42,16 +42,16 @@ def set_machine(
     from machinectl.hosts.lifecycle.editing import Edit
 
     driver, options = changeable(here.arguments)
-    engine_flags.warn_of_open_files(others, here.console)
+    machine_options.warn_of_open_files(others, here.console)
     change = Edit(
         url=url,
         tls=tls,
         context=context,
         jump=login_options.parse_jump(ssh_jump),
-        labels=engine_flags.parse_labels(label, "--label"),
+        labels=machine_options.parse_labels(label, "--label"),
         unlabel=tuple(unlabel),
-        options=driver_flags.changed_driver_values(driver, options, others),
-        engine=engine_flags.changed_engine_options(others),
+        options=machine_options.changed_driver_values(driver, options, others),
+        engine=machine_options.changed_engine_options(others),
     )
     command(here.store, here.console, name, change)
 

@@ -11,8 +11,7 @@ from machinectl.cli.options.login_options import given_authority
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.parsing.lookahead import split_at_verb
-from machinectl.cli.tables.last_looks import last_looks
-from machinectl.cli.tables.results import with_machine_name
+from machinectl.cli.tables.results import last_looks, with_machine_name
 from machinectl.cli.verbs.many.plan import fleet_command, fleet_file, needed_flags, print_fleet_plan
 from machinectl.errors import UsageError
 

@@ -13,8 +13,7 @@ from machinectl.cli.output.colours import coloured
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json
-from machinectl.cli.tables.last_looks import last_looks
-from machinectl.cli.tables.results import with_machine_name
+from machinectl.cli.tables.results import last_looks, with_machine_name
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import Phase
 from machinectl.rollout.plan_steps import Action

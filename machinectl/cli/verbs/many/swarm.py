@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.store_followers import is_switched_off
-from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.tables.results import report_failures, several
+from machinectl.cli.tables.results import report_all, report_results
 from machinectl.cli.tables.text_table import table_text
 from machinectl.errors import UsageError
 
@@ -24,9 +23,7 @@ def swarm_init(here: Session, *, name: str, access: Access, advertise_addr: str)
     from machinectl.hosts.swarm_formation.swarm_join import Joining
     from machinectl.hosts.swarm_formation.swarm_roles import begin_swarm
 
-    return report_failures(
-        here, begin_swarm(here.store, here.console, name, Joining(access, advertise_addr)), several=False
-    )
+    return report_results(here, begin_swarm(here.store, here.console, name, Joining(access, advertise_addr)), [name])
 
 
 def swarm_join(
@@ -36,13 +33,13 @@ def swarm_join(
     from machinectl.hosts.swarm_formation.swarm_join import Joining
     from machinectl.machines.swarm_node import MANAGER, WORKER
 
-    if advertise_addr and several(names):
+    if advertise_addr and len(names) > 1:
         raise UsageError("--advertise-addr is one machine's", "Have them join one after the other")
     names = require_names(names, "swarm join <MANAGER>")
     role = MANAGER if as_manager else WORKER
     joining = Joining(access, advertise_addr)
     results = command(here.store, here.console, manager, names, joining, role)
-    return report_failures(here, results, several=several(names))
+    return report_results(here, results, names)
 
 
 def swarm_leave(here: Session, *, names: list[str], access: Access, force: bool) -> int:
@@ -51,7 +48,7 @@ def swarm_leave(here: Session, *, names: list[str], access: Access, force: bool)
 
     names = require_names(names, "swarm leave")
     results = command(here.store, here.console, names, Leaving(access, force))
-    return report_failures(here, results, several=several(names))
+    return report_results(here, results, names)
 
 
 def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> int:
@@ -66,10 +63,7 @@ def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> 
         here.console.note("No machine is in a swarm: machinectl swarm init <NAME>")
     else:
         write_out("\n".join(swarm_text(swarm) for swarm in found))
-    for swarm in found:
-        if swarm.failure:
-            report(swarm.failure, here.program)
-    return int(any(swarm.failure for swarm in found))
+    return report_all(here, [swarm.failure for swarm in found if swarm.failure])
 
 
 def require_names(names: list[str] | None, verb: str) -> list[str]:

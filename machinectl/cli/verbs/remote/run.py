@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.options.store_followers import is_switched_off
-from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.line_format import user_text
+from machinectl.cli.output.exit_status import report, user_text
 from machinectl.cli.output.machine_streams import AsJSON, Folded, Grouped, Lines
 from machinectl.cli.parsing.lookahead import split_at_verb
 from machinectl.cli.tables.results import with_machine_name

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.colours import is_drawn_on
 from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.sanitise import harmless
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
 
 
+# Columns for a file's name in the progress bar, to leave room for the figures.
+WIDEST_NAME = 24
 # scp's own exit status if the connection fails.
 CONNECTION_FAILED = 255
 
@@ -48,9 +53,7 @@ def scp(
     if len(words) < 2:  # noqa: PLR2004 - source and target
         raise UsageError("The target is missing", f"machinectl scp {shlex.quote(words[0])} <NAME>:<PATH>")
     wishes = CopyOptions(recursive, preserve, quiet)
-    progress = no_progress
-    if is_drawn_on(sys.stdout):
-        from machinectl.cli.output.transfer_bar import transfer as progress
+    progress = progress_bar if is_drawn_on(sys.stdout) else no_progress
     with exiting_on_signals():
         return command(
             here.store,
@@ -73,3 +76,26 @@ def mount(here: Session, *, source: str, target: str, unmount: bool) -> None:
     else:
         with exiting_on_signals():
             commands.mount(here.store, here.console, source, target)
+
+
+@contextmanager
+def progress_bar(name: str, size: int) -> Iterator[Callable[[int], None]]:
+    """Show a transfer's progress on stdout, as scp does (CopyProgress in machinectl.ssh.openssh.copy_commands)."""
+    import rich.progress
+    import rich.table
+
+    columns = (
+        # A file name is not rich markup.
+        rich.progress.TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=rich.table.Column(max_width=WIDEST_NAME, no_wrap=True, overflow="ellipsis"),
+        ),
+        rich.progress.BarColumn(),
+        rich.progress.DownloadColumn(),
+        rich.progress.TransferSpeedColumn(),
+        rich.progress.TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with rich.progress.Progress(*columns) as shown:
+        task = shown.add_task(harmless(os.path.basename(name)), total=size)
+        yield lambda count: shown.update(task, completed=count)

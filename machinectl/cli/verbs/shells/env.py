@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from machinectl.cli.output.stdout import print_json, write_file, write_out
+from machinectl.cli.output.stdout import print_json, print_lines, write_file, write_out
 from machinectl.errors import UsageError
 
 TYPE_CHECKING = False
@@ -57,4 +57,4 @@ def config(here: Session, *, names: list[str], swarm: bool, as_json: bool) -> No
     if as_json:
         print_json({"Name": name, "Flags": flags})
     else:
-        write_out("".join(f"{flag}\n" for flag in flags))
+        print_lines(flags)

@@ -1,4 +1,4 @@
-"""Read the engine options of `create` and `set`."""
+"""Read the driver and engine options of `create` and `set`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from machinectl.cli.declarations.driver_option import parameter_of
 from machinectl.cli.declarations.make_machines import OLD_SWARM
+from machinectl.cli.options.login_options import read_login_secret
+from machinectl.driver.options import check_option, complete_options, option_flag
 from machinectl.errors import UsageError
 from machinectl.files.secret_files import is_exposed
 from machinectl.machines.create_options import ENGINE_FLAGS, ENV_FILE
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
+    from machinectl.driver import Option, OptionValue
 
 
 def changed_engine_options(given: dict[str, Any]) -> dict[str, Any]:
@@ -69,3 +73,27 @@ def parse_labels(given: Sequence[str], option: str) -> dict[str, str]:
             raise UsageError(f"{option} {label!r} has no key", f"{option} KEY=VALUE")
         found[key] = value
     return found
+
+
+def changed_driver_values(driver_name: str, options: Sequence[Option], given: dict[str, Any]) -> dict[str, OptionValue]:
+    """Take typed driver options out of `given`. Raises UsageError for an invalid choice."""
+    found: dict[str, OptionValue] = {}
+    for option in options:
+        value = given.pop(parameter_of(option), None)
+        if value is not None and value != []:
+            found[option.name] = tuple(value) if isinstance(value, list) else value
+            check_option(driver_name, option, found[option.name])
+    return found
+
+
+def driver_values(
+    driver_name: str, options: Sequence[Option], given: dict[str, Any], console: Console
+) -> dict[str, OptionValue]:
+    """Return a driver's options. Raises UsageError for a missing or invalid value."""
+    found: dict[str, OptionValue] = {}
+    for option in options:
+        value = given[parameter_of(option)]
+        if option.secret:
+            value = read_login_secret(value, option_flag(option), os.environ.get(option.variable), console) or ""
+        found[option.name] = tuple(value) if isinstance(value, list) else value
+    return complete_options(driver_name, options, found)

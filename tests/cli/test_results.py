@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from machinectl.cli.tables.last_looks import last_looks
+from machinectl.cli.tables.results import last_looks
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
