@@ -48,13 +48,7 @@ def ls(
         print_removed(here.store, only=only, quiet=quiet, as_json=as_json)
         return
     print_machines(
-        here.store,
-        quiet=quiet,
-        filters=filters,
-        only=only,
-        timeout=timeout,
-        template=template,
-        as_json=as_json,
+        here.store, quiet=quiet, filters=filters, only=only, timeout=timeout, template=template, as_json=as_json
     )
     # docker-machine's scripts may capture both streams: give them only the headings.
     if not (quiet or template or as_json) and sys.stderr.isatty() and not here.store.names():

@@ -56,14 +56,7 @@ def scp(
     progress = progress_bar if is_drawn_on(sys.stdout) else no_progress
     with exiting_on_signals():
         return command(
-            here.store,
-            here.console,
-            words,
-            wishes,
-            access,
-            delta=delta,
-            native=here.native_ssh,
-            progress=progress,
+            here.store, here.console, words, wishes, access, delta=delta, native=here.native_ssh, progress=progress
         )
 
 

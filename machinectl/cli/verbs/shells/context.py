@@ -66,9 +66,7 @@ def context_import(here: Session, *, context: str, name: str) -> None:
     spec = MachineSpec("none", {"url": found.url}, plain, provision=False, context=found.is_ours)
     onboarding = Onboarding(Access(), NOTHING_SPECIAL)
     create(
-        here.store,
-        here.console,
-        Creation(machine, spec, load("none"), onboarding, CertificateFiles(found.directory)),
+        here.store, here.console, Creation(machine, spec, load("none"), onboarding, CertificateFiles(found.directory))
     )
     here.console.note(f'"{machine}" is the engine of the docker context "{context}" now: {found.url}')
 
