@@ -31,26 +31,18 @@ GROUPS: dict[str, dict[str, Verb]]
 
 
 def __getattr__(name: str) -> Any:
-    """Build ALL (with keys like `certs ls`), VERBS (only top-level verbs) or GROUPS."""
-    if name == "ALL":
-        found: Any = {verb: declared for section in SECTIONS for verb, declared in declared_in(section).items()}
-    elif name == "VERBS":
-        found = {verb: declared for verb, declared in everything().items() if " " not in verb}
-    elif name == "GROUPS":
-        found = {}
-        for verb, declared in everything().items():
-            group, _, last = verb.rpartition(" ")
-            if group:
-                found.setdefault(group, {})[last] = declared
-    else:
+    """Build ALL (with keys like `certs ls`), VERBS (only top-level verbs) and GROUPS."""
+    if name not in {"ALL", "VERBS", "GROUPS"}:
         raise AttributeError(name)
-    globals()[name] = found
-    return found
-
-
-def everything() -> dict[str, Verb]:
-    found: dict[str, Verb] = globals().get("ALL") or __getattr__("ALL")
-    return found
+    everything = {verb: declared for section in SECTIONS for verb, declared in declared_in(section).items()}
+    groups: dict[str, dict[str, Verb]] = {}
+    for verb, declared in everything.items():
+        group, _, last = verb.rpartition(" ")
+        if group:
+            groups.setdefault(group, {})[last] = declared
+    top = {verb: declared for verb, declared in everything.items() if " " not in verb}
+    globals().update(ALL=everything, VERBS=top, GROUPS=groups)
+    return globals()[name]
 
 
 def declared_in(section: str) -> dict[str, Verb]:
@@ -71,7 +63,7 @@ def section_verbs(section: str) -> Iterable[tuple[str, str]]:
 
 
 def group_verbs() -> Iterable[tuple[str, str]]:
-    return ((group, name) for group, _, name in (verb.rpartition(" ") for verb in everything()) if group)
+    return ((group, name) for group, verbs in __getattr__("GROUPS").items() for name in verbs)
 
 
 def flags_of_verb(verb: str) -> Sequence[Flag]:

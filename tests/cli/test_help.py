@@ -108,7 +108,7 @@ def test_create_without_a_driver_names_those_that_there_are() -> None:
         (("set", "--generic-ssh-port", "22", "ghost"), 'Docker machine "ghost" does not exist\n'),
         (("set", "ghost", "--generic-ssh-port", "22"), 'Docker machine "ghost" does not exist\n'),
         (("run", "box", "uname", "-sm"), "needs a command after two dashes\n  machinectl run <NAME> -- uptime"),
-        (("run", "-a", "--group", "-t", "9", "df"), "\n  machinectl run --all --group --timeout=9.0 -- df"),
+        (("run", "-a", "--group", "-t", "9", "df"), "\n  machinectl run --all --group --timeout=9 -- df"),
         (("docker", "--all", "ps"), "needs a command after two dashes\n  machinectl docker --all -- ps"),
         (("set", "--generic-ssh-port", "22"), "\n  machinectl set --help <NAME>"),
     ],

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.output.exit_status import debugging
 from machinectl.files.secret_files import is_exposed, read_secret
-from machinectl.machines.create_options import (
-    HOST_KEY,
-    LOGIN_SECRETS,
-    PASSPHRASE_FILE,
-    PASSWORD_FILE,
-    STRICT,
-    SUDO_PASSWORD_FILE,
-)
+from machinectl.machines.create_options import HOST_KEY, LOGIN_SECRETS, STRICT
 from machinectl.ssh.keys.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -33,16 +26,12 @@ def pop_access(options: dict[str, Any], here: Session) -> Access:
     """Build the login, and remove its flags from `options`."""
     from machinectl.hosts.connection.login import Access
 
-    secrets = {
-        each: read_login_secret(options.pop(each.parameter), each.flag, here.passwords.get(each.variable), here.console)
+    passphrase, password, sudo_password = (
+        read_login_secret(options.pop(each.parameter), each.flag, here.passwords.get(each.variable), here.console)
         for each in LOGIN_SECRETS
-    }
+    )
     return Access(
-        Credentials(
-            passphrase=secrets[PASSPHRASE_FILE],
-            password=secrets[PASSWORD_FILE],
-            sudo_password=secrets[SUDO_PASSWORD_FILE],
-        ),
+        Credentials(passphrase=passphrase, password=password, sudo_password=sudo_password),
         host_key=options.pop(HOST_KEY.parameter),
         strict=options.pop(STRICT.parameter),
         trace=(lambda text: here.console.note(masked_trace(text))) if debugging() else None,

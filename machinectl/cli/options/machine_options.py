@@ -24,22 +24,24 @@ if TYPE_CHECKING:
 
 def changed_engine_options(given: dict[str, Any]) -> dict[str, Any]:
     """Return the typed options by record key. Raises UsageError for invalid ones."""
-    values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
-    if files := env_files(given):
-        values["env"] = merge_variables(files, values["env"] or ())
-    check_options(filter(None, values["options"] or ()))
-    typed = {key: value for key, value in values.items() if value is not None and value != []}
+    typed = {key: value for key, value in engine_values(given).items() if value is not None and value != []}
+    check_options(filter(None, typed.get("options", ())))
     return {key: tuple(filter(None, value)) if isinstance(value, list) else value for key, value in typed.items()}
 
 
 def parse_engine_options(given: dict[str, Any]) -> EngineOptions:
     """Return the options. Raises UsageError for invalid ones."""
-    values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
-    values["env"] = merge_variables(env_files(given), values["env"] or ())
-    options = EngineOptions.load({key: value for key, value in values.items() if value})
+    options = EngineOptions.load({key: value for key, value in engine_values(given).items() if value})
     options.check()
     check_options(options.options)
     return options
+
+
+def engine_values(given: dict[str, Any]) -> dict[str, Any]:
+    values = {option.key: given[option.parameter] for option in ENGINE_FLAGS}
+    if variables := merge_variables(env_files(given), values["env"] or ()):
+        values["env"] = variables
+    return values
 
 
 def env_files(given: dict[str, Any]) -> list[str]:

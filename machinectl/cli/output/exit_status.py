@@ -26,6 +26,8 @@ USE = "use"
 BEGUN = ("Error", "Usage:")
 # Lines that docker-machine's scripts search for, besides those that begin with Error.
 DOCKER_MACHINES = ('Docker machine "', 'Driver "', "Invalid command line. ", "No active host found")
+# What verbs consist of.
+LETTERS = "abcdefghijklmnopqrstuvwxyz-"
 # These end a command inside a hint.
 ENDS = ("; ", ", or", " (", ")")
 INTERRUPTED = 130
@@ -104,7 +106,7 @@ def as_called(text: str, program: str) -> str:
 
     found, *rest = text.split("machinectl ")
     for part in rest:
-        verb = first_word(part)
+        verb = part[: len(part) - len(part.lstrip(LETTERS))]
         # `machinectl` can also be a plain name in a sentence, or the end of a path.
         is_command = verb in VERBS and not found.endswith("/")
         # docker cannot call a shell function.
@@ -120,11 +122,6 @@ def user_text(text: str, program: str) -> str:
 
 def warning(text: str) -> str:
     return f"{coloured('Warning:', '33', sys.stderr)} {text}"
-
-
-def first_word(text: str) -> str:
-    end = next((at for at, letter in enumerate(text) if not (letter.isalpha() or letter == "-")), len(text))
-    return text[:end]
 
 
 def program_with(root: str) -> str:

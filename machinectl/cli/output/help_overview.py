@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 
 from machinectl.cli.catalogue import ABOUT, OPTIONS, SECTIONS, VERBS, section_verbs
 from machinectl.cli.invocation import THIS
@@ -59,11 +60,4 @@ def definition_lines(rows: Iterable[tuple[str, str]], columns: int) -> Iterator[
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    found = [""]
-    for word in text.split():
-        joined = f"{found[-1]} {word}".lstrip()
-        if len(joined) <= columns or not found[-1]:
-            found[-1] = joined
-        else:
-            found.append(word)
-    return found
+    return textwrap.wrap(text, max(columns, 1), break_long_words=False, break_on_hyphens=False)

@@ -18,7 +18,7 @@ from machinectl.cli.output.plain_board import PlainBoard
 from machinectl.provision.decision import InUse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from typing import Self
 
     from machinectl.console import Console
@@ -79,27 +79,19 @@ class Row:
         return printable(self.step) if self.state is RowState.AT_WORK else self.state
 
 
-@dataclass
-class Table:
-    """All machines if they fit, else those at work and a count of the others."""
-
-    rows: dict[str, Row]
-
-    def lines(self, width: int, height: int) -> list[Text]:
-        shown = list(self.rows.values())
-        if len(shown) > height:
-            shown = [row for row in shown if row.state is RowState.AT_WORK][: height - 1]
-        column = min(max(map(len, self.rows)), width // 3)
-        lines = [row.line(column) for row in shown]
-        if len(shown) < len(self.rows):
-            lines.append(Text(self.count({row.name for row in shown})))
-        for line in lines:
-            line.truncate(width, overflow="ellipsis")
-        return lines
-
-    def count(self, shown: set[str]) -> str:
-        counted = Counter(row.state for name, row in self.rows.items() if name not in shown)
-        return ", ".join(f"{counted[state]} {state}" for state in RowState if counted[state])
+def board_lines(rows: Collection[Row], width: int, height: int) -> list[Text]:
+    """Return all rows if they fit, else those at work and a count of the others."""
+    shown = list(rows)
+    if len(shown) > height:
+        shown = [row for row in shown if row.state is RowState.AT_WORK][: height - 1]
+    column = min(max(len(row.name) for row in rows), width // 3)
+    lines = [row.line(column) for row in shown]
+    if len(shown) < len(rows):
+        counted = Counter(row.state for row in rows) - Counter(row.state for row in shown)
+        lines.append(Text(", ".join(f"{counted[state]} {state}" for state in RowState if counted[state])))
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")
+    return lines
 
 
 class LiveBoard(PlainBoard):
@@ -107,7 +99,7 @@ class LiveBoard(PlainBoard):
 
     def __init__(self, person: Console, program: str, names: Sequence[str]) -> None:
         super().__init__(person, program)
-        self.table = Table({name: Row(name) for name in names})
+        self.rows = {name: Row(name) for name in names}
         self.screen = rich.console.Console(stderr=True, highlight=False)
         self.live: rich.live.Live | None = None
         self.over = threading.Event()
@@ -122,7 +114,7 @@ class LiveBoard(PlainBoard):
         self.over.set()
         with self.lock:
             super().__exit__()
-            for row in self.table.rows.values():
+            for row in self.rows.values():
                 if row.state in {RowState.WAITING, RowState.AT_WORK}:
                     row.end(RowState.UNFINISHED)
             if self.live:
@@ -131,13 +123,13 @@ class LiveBoard(PlainBoard):
 
     def console(self, name: str) -> Console:
         with self.lock:
-            self.table.rows[name].begin()
+            self.rows[name].begin()
             self.draw()
         return super().console(name)
 
     def done(self, name: str, error: BaseException | None) -> None:
         with self.lock:
-            self.table.rows[name].end(final_state(error))
+            self.rows[name].end(final_state(error))
             self.draw()
 
     @contextmanager
@@ -150,7 +142,7 @@ class LiveBoard(PlainBoard):
 
     def enter(self, name: str, title: str) -> None:
         with self.lock:
-            self.table.rows[name].enter(title)
+            self.rows[name].enter(title)
             self.draw()
 
     def write(self, text: str) -> None:
@@ -182,7 +174,7 @@ class LiveBoard(PlainBoard):
 
     def drawn(self) -> Text:
         width, height = self.screen.size
-        lines = self.table.lines(max(width - ECHO, 1), max(height - 1, 1))
+        lines = board_lines(self.rows.values(), max(width - ECHO, 1), max(height - 1, 1))
         return Text("\n", no_wrap=True, overflow="crop").join(lines)
 
     def keep_drawing(self) -> None:

@@ -56,16 +56,15 @@ class OutputPrinter(ABC):
 
 
 class Lines(OutputPrinter):
-    def __init__(self, names: Sequence[str]) -> None:
+    """Prints whole lines, each with its machine's name unless `bare`."""
+
+    def __init__(self, names: Sequence[str], *, bare: bool = False) -> None:
         width = max(map(len, names), default=0)
-        self._prefixes = {
-            (
-                name,
-                on_stderr,
-            ): f"{coloured(f'{name:{width}}', COLOURS[at % len(COLOURS)], stream(on_stderr))} | ".encode()
-            for at, name in enumerate(names)
-            for on_stderr in (False, True)
-        }
+        self._prefixes: dict[tuple[str, bool], bytes] = {}
+        for at, name in enumerate(names):
+            for on_stderr in (False, True):
+                shown = coloured(f"{name:{width}}", COLOURS[at % len(COLOURS)], stream(on_stderr))
+                self._prefixes[name, on_stderr] = b"" if bare else f"{shown} | ".encode()
         self._begun: dict[tuple[str, bool], bytes] = {}
 
     def said(self, said: OutputPiece) -> None:
@@ -79,10 +78,13 @@ class Lines(OutputPrinter):
         self._print(source, lines)
 
     def ended(self, ended: CommandEnded) -> None:
+        self.flush(ended.name)
+
+    def flush(self, name: str) -> None:
+        """Print lines that have no end yet."""
         for on_stderr in (False, True):
-            source = (ended.name, on_stderr)
-            if begun := self._begun.pop(source, b""):
-                self._print(source, [begun])
+            if begun := self._begun.pop((name, on_stderr), b""):
+                self._print((name, on_stderr), [begun])
 
     def _print(self, source: tuple[str, bool], lines: Sequence[bytes]) -> None:
         prefix = self._prefixes[source]
@@ -241,22 +243,14 @@ class Folded(OutputPrinter):
             ending = "" if len(names) > 1 else ":"
             heading = coloured(f"{count}{', '.join(names)}{ending}", BOLD, sys.stdout)
             write(f"{heading}\n".encode(), on_stderr=False)
-            print_kept(self._kept[names[0]])
+            lines = Lines(names[:1], bare=True)
+            replay(lines, names[0], self._kept[names[0]])
+            lines.flush(names[0])
 
 
 def replay(printer: OutputPrinter, name: str, kept: Kept) -> None:
     for data, on_stderr in kept.pieces():
         printer.said(OutputPiece(name, data, on_stderr))
-
-
-def print_kept(kept: Kept) -> None:
-    begun = {False: b"", True: b""}
-    for data, on_stderr in kept.pieces():
-        *lines, begun[on_stderr] = (begun[on_stderr] + data).split(b"\n")
-        write(b"".join(fit(line, on_stderr) + b"\n" for line in lines), on_stderr=on_stderr)
-    for on_stderr, left in begun.items():
-        if left:
-            write(fit(left, on_stderr) + b"\n", on_stderr=on_stderr)
 
 
 class AsJSON(OutputPrinter):

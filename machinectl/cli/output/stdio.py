@@ -41,17 +41,14 @@ class Stream(io.FileIO):
     def write(self, data: ReadableBuffer, /) -> int:
         try:
             while (count := super().write(data)) is None:
-                self._wait()
+                # Another program may have made the descriptor non-blocking: wait for the reader.
+                import select
+
+                select.select([], [self], [])
         except OSError as exc:
             self._fail(exc)
             return memoryview(data).nbytes
         return count
-
-    def _wait(self) -> None:
-        """Wait for the reader: another program may have made the descriptor non-blocking."""
-        import select
-
-        select.select([], [self], [])
 
     def _fail(self, error: OSError) -> None:
         first, self.has_failed = not self.has_failed, True

@@ -27,22 +27,10 @@ LONGEST_LINE = 500
 # docker/cli cli-plugins/metadata, ReexecEnvvar: the command word that the user typed.
 TYPED = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"
 # docker/cli cli/flags, ClientOptions: the options before the plugin's name.
+VALUED = ("--config", "-c --context", "-H --host", "-l --log-level", "--tlscacert", "--tlscert", "--tlskey")
+SWITCHES = ("-D --debug", "--tls", "--tlsverify")
 GLOBAL = by_names(
-    (
-        *(
-            Flag(*names, metavar="VALUE")
-            for names in (
-                ("--config",),
-                ("-c", "--context"),
-                ("-H", "--host"),
-                ("-l", "--log-level"),
-                ("--tlscacert",),
-                ("--tlscert",),
-                ("--tlskey",),
-            )
-        ),
-        *(Flag(*names) for names in (("-D", "--debug"), ("--tls",), ("--tlsverify",))),
-    )
+    [*(Flag(*names.split(), metavar="VALUE") for names in VALUED), *(Flag(*names.split()) for names in SWITCHES)]
 )
 
 

@@ -113,16 +113,11 @@ def connection_hint(machine: str, program: str, *, is_up: bool) -> str:
 
 def create_help(driver_name: str) -> dict[str, str]:
     if not driver_name:
-        return {
-            "help": f"{ALL['create'].summary} "
-            f"A driver's own options: machinectl create -d <DRIVER> --help. Drivers: {drivers()}."
-        }
+        names = ", ".join(found.name for found in installed())
+        own = f"A driver's own options: machinectl create -d <DRIVER> --help. Drivers: {names}."
+        return {"help": f"{ALL['create'].summary} {own}"}
     examples = [each for each in ALL["create"].examples if f"-d {driver_name} " in each]
     return {"help": f"Make a machine with driver {driver_name}.", "epilog": "\n".join(examples)}
-
-
-def drivers() -> str:
-    return ", ".join(found.name for found in installed())
 
 
 def no_driver() -> UsageError:

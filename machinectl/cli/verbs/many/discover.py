@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.discovery.services import FoundService
 
 HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
-USUAL_PORTS = "22,2375,2376"
 SSH_PORT, GREETING = 22, "SSH-"
-# Longer than one second: TCP resends a lost packet after that.
-USUAL_TIMEOUT = 1.5
 # How many names or hosts to list.
 FEW = 2
 
