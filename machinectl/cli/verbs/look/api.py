@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_bytes, write_out
 from machinectl.errors import MachineError, UsageError
-from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,18 +17,14 @@ if TYPE_CHECKING:
 
 
 def api(here: Session, *, name: str, request: list[str], body: str, timeout: float) -> int:
-    return print_answer(here.store, name, request, body, timeout)
-
-
-def print_answer(store: Store, name: str, request: list[str], body: str, timeout: float) -> int:
     """Stream the answer to stdout; return 1 for an HTTP status of 300 or more."""
-    from machinectl.commands.api import api
+    from machinectl.commands.api import api as command
 
     *method, path = request
     if len(method) > 1:
         raise UsageError("Too many arguments", "See what it takes: machinectl api --help")
     piece = b""
-    with api(store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
+    with command(here.store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
         write = on_terminal() if sys.stdout.isatty() else write_bytes
         for piece in answer:
             write(piece)

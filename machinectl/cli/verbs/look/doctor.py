@@ -50,18 +50,15 @@ def doctor(here: Session, *, names: list[str], access: Access, timeout: float, a
 
 
 def print_report(found: DoctorReport, heading: str, program: str) -> None:
-    rows = align([f"{each.title}\t{join_lines(user_text(each.seen, program))}" for each in found.checks], padding=2)
+    # On one line, so that no line of it passes for one of ours.
+    seen = (user_text(check.seen, program).replace("\n", " ").replace("\t", " ") for check in found.checks)
+    rows = align([f"{check.title}\t{text}" for check, text in zip(found.checks, seen, strict=True)], padding=2)
     lines = [coloured(heading, BOLD, sys.stdout)]
     for check, row in zip(found.checks, rows, strict=True):
         lines.append(f"  {mark(check.verdict)} {row}")
         lines += [f"      {user_text(line, program)}" for line in check.hint.split("\n") if line]
     lines.append(f"  {verdict_summary(found.checks)}")
     draw("".join(f"{line}\n" for line in lines))
-
-
-def join_lines(text: str) -> str:
-    """Join lines, so that none passes for one of ours."""
-    return text.replace("\n", " ").replace("\t", " ")
 
 
 def mark(verdict: str) -> str:

@@ -32,14 +32,13 @@ def flags_with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Fl
     options = load(name).options() if name else ()
     flags = [*declared.flags, *(driver_flag(name, option) for option in options)]
     if name in WITHOUT_HOST:
-        flags = [flag.with_changes(hidden=True) if is_for_hosts(flag) else flag for flag in flags]
+        flags = [
+            flag.with_changes(hidden=True) if flag.flag in FOR_HOSTS or flag.section in {IN_ENGINE, IN_SSH} else flag
+            for flag in flags
+        ]
     # Without a driver, report the missing driver instead of its unknown options.
     lenient = {} if name else {"context_settings": {"ignore_unknown_options": True}}
     return flags, {**create_help(name), **lenient}
-
-
-def is_for_hosts(flag: Flag) -> bool:
-    return flag.flag in FOR_HOSTS or flag.section in {IN_ENGINE, IN_SSH}
 
 
 def create(

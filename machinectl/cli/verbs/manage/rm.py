@@ -12,8 +12,6 @@ from machinectl.cli.tables.text_table import table_text
 from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.flags import Flag
@@ -52,7 +50,7 @@ def rm(
             failed = failed or not (force and isinstance(error.__cause__, NoSuchMachine))
         else:
             write_out(f"Successfully removed {name}\n")
-            if points_at(name, os.environ):
+            if os.environ.get("DOCKER_HOST") and os.environ.get("DOCKER_MACHINE_NAME") == name:
                 here.console.note(f'This shell points at "{name}", which is gone: eval $(machinectl env -u)')
     return int(failed)
 
@@ -93,7 +91,3 @@ def print_options(*, as_json: bool) -> None:
 
 def value_of(flag: Flag) -> str:
     return flag.offers.upper() if isinstance(flag.offers, str) else "|".join(flag.offers)
-
-
-def points_at(name: str, environment: Mapping[str, str]) -> bool:
-    return bool(environment.get("DOCKER_HOST")) and environment.get("DOCKER_MACHINE_NAME") == name

@@ -170,6 +170,13 @@ def print_summary(
     }
     if by_record and not as_json:
         here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {with_flags(again, '--refresh')}")
+    print_next_step(here, found, again, interrupted=interrupted)
+
+
+def print_next_step(here: Session, found: Sequence[Result], again: str, *, interrupted: bool) -> None:
+    from machinectl.rollout.plan_steps import Did
+
+    count = Counter(result.did for result in found)
     stopped = [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]
     if stopped and not interrupted:
         here.console.note(f"Not begun, as no engine restarts after one that failed: {', '.join(stopped)}")

@@ -13,11 +13,7 @@ from machinectl.errors import MachineError
 from machinectl.machines.selection import selected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from machinectl.cli.options.verb_session import Session
-    from machinectl.console import Console
-    from machinectl.hosts.exports.docker_contexts import ContextStatus
 
 
 def context_ls(here: Session, *, as_json: bool) -> None:
@@ -27,7 +23,8 @@ def context_ls(here: Session, *, as_json: bool) -> None:
     print_rows(["NAME", "CONTEXT", "CURRENT", "STATE"], rows, as_json=as_json)
     if as_json:
         return
-    tell_what_to_do(here.console, [row.standing for row in rows])
+    for hint in dict.fromkeys(row.standing.hint for row in rows if not row.standing.is_in_sync):
+        here.console.note(hint)
     if is_switched_off():
         here.console.note(f"{SWITCH}={os.environ[SWITCH]}: contexts do not follow what becomes of machines")
 
@@ -69,8 +66,3 @@ def context_import(here: Session, *, context: str, name: str) -> None:
         here.store, here.console, Creation(machine, spec, load("none"), onboarding, CertificateFiles(found.directory))
     )
     here.console.note(f'"{machine}" is the engine of the docker context "{context}" now: {found.url}')
-
-
-def tell_what_to_do(console: Console, found: Sequence[ContextStatus]) -> None:
-    for hint in dict.fromkeys(each.hint for each in found if not each.is_in_sync):
-        console.note(hint)
