@@ -284,19 +284,19 @@ def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: Plugge
 @pytest.mark.parametrize(
     ("version", "told"),
     [
-        ("", "There is no docker CLI on the PATH: the plugin waits for one"),
+        ("", "There is no docker CLI on the PATH yet: install it to use the plugin"),
         (
             "Docker version 18.09.1, build 4c52b90",
-            "docker 18.09 has no plugins; 19.03 and later have: the plugin waits for one",
+            "docker 18.09 does not support plugins: 19.03 or later is needed",
         ),
         (
             "Docker version 19.03.0, build aeac949",
-            "docker 19.03 asks nobody about commands that fail; 29.3 and later do",
+            "docker 19.03 runs no hooks for failed commands: 29.3 or later is needed",
         ),
-        ("Docker version 29.2.1, build a", "docker 29.2 asks nobody about commands that fail; 29.3 and later do"),
+        ("Docker version 29.2.1, build a", "docker 29.2 runs no hooks for failed commands: 29.3 or later is needed"),
         ("Docker version 29.3.0, build a", ""),
         ("Docker version 30.0.0-rc.1, build a", ""),
-        ("podman version 4.3.1", "The docker on the PATH is none that has plugins: podman version 4.3.1"),
+        ("podman version 4.3.1", "The docker on the PATH does not support plugins: podman version 4.3.1"),
     ],
 )
 def test_what_an_old_docker_lacks_is_said(version: str, told: str) -> None:

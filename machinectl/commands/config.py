@@ -31,7 +31,7 @@ def config(
         return [host]
     if any(letter.isspace() or letter in PATTERN for letter in directory + host):
         console.warn(
-            "a shell takes these flags apart, or for a pattern, as they hold a blank or a bracket: "
+            "a shell would split or expand these flags, which contain a blank or a pattern; use instead: "
             f"eval $(machinectl env {name})"
         )
     files = {"tlscacert": "ca.pem", "tlscert": "cert.pem", "tlskey": "key.pem"}

@@ -31,8 +31,8 @@ MOST = 1 << 24
 # Seconds.
 NAMES_TIMEOUT = 5.0
 HEADING = (
-    "Found by discover: what answers to SSH and is no machine yet. How they are logged in at stands in defaults, as",
-    "generic-ssh-user and generic-ssh-key. Compare the keys with those of the hosts before the first apply.",
+    "Hosts that discover found by SSH, and that are not machines yet. Set generic-ssh-user and generic-ssh-key in",
+    "defaults. Compare the keys with those of the hosts before the first apply.",
 )
 
 
@@ -41,7 +41,7 @@ def discover(
 ) -> NetworkScan:
     """Return a search that has not started; ask first if it is large. Raises UsageError for an invalid network."""
     if not networks:
-        raise UsageError("No network is named", f"machinectl discover {own_network()}")
+        raise UsageError("The network is missing", f"machinectl discover {own_network()}")
     wanted = parse_ports(ports)
     found = parse_ranges(networks, resolve_name)
     sockets = min(SOCKETS, ADDRESSES * len(wanted))
@@ -54,7 +54,7 @@ def discover(
             f"That is {count:,} addresses, which takes up to {minutes} minute{'s' if minutes > 1 else ''}. Go on?"
         )
         if not confirm_or_hint(console, question, f"machinectl discover --yes {' '.join(networks)}"):
-            raise MachineError("Nothing was looked at", f"machinectl discover {own_network()}")
+            raise MachineError("No address was scanned", f"machinectl discover {own_network()}")
     # All ports of an address before the next, to have few in progress.
     targets = (SweepTarget(str(address), port) for network in found for address in network for port in wanted)
     return NetworkScan(store, targets, timeout, sockets)

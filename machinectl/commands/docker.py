@@ -37,7 +37,7 @@ def docker(
     `timeout` covers all together. Raises UsageError without words.
     """
     if not words:
-        raise UsageError("There is nothing for docker to do", "It follows two dashes: machinectl docker <NAME> -- ps")
+        raise UsageError("The docker command is missing", "Put it after two dashes: machinectl docker <NAME> -- ps")
     program = shutil.which("docker")
     if not program:
         raise MachineError(

@@ -86,9 +86,9 @@ def machine_rows(store: Store, environment: Mapping[str, str]) -> list[MachineRo
 def unfinished_swarm_step(name: str, node: SwarmNode) -> str:
     """Return what is left to do for a swarm node, or ""."""
     if node.membership == JOINING:
-        return f"On its way into a swarm: machinectl swarm status {name}"
+        return f"Joining a swarm: machinectl swarm status {name}"
     if node.membership != MEMBER:
-        return f"Not out of its swarm yet: machinectl swarm leave {name}"
+        return f"Still leaving its swarm: machinectl swarm leave {name}"
     return f"Still drained in its swarm: machinectl provision {name}" if node.before else ""
 
 
@@ -97,7 +97,7 @@ def query_rows(store: Store, listed: Iterable[MachineRow], timeout: float) -> It
     for row in query_engines.query_engines(store, listed, timeout):
         name = row.machine.name
         if row.machine.pending and not row.error and not store.is_locked(name):
-            row.error = f"Not all that was asked is on its host: machinectl {row.machine.pending} {name}"
+            row.error = f"Not all changes reached its host: machinectl {row.machine.pending} {name}"
         elif (node := on_record(row.machine)) and not row.error and not store.is_locked(name):
             row.error = unfinished_swarm_step(name, node)
         yield row

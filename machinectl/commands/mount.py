@@ -43,15 +43,15 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
     here = mount_point(there, target)
     if not shutil.which("sshfs"):
         raise MachineError(
-            "There is no sshfs on this computer, by which a host's directory is mounted",
-            "Install its package: sshfs; of Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs",
+            "sshfs is not installed on this computer",
+            "Install the package sshfs; on Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs",
         )
     if not os.path.isdir(here):
         what = "is not a directory" if os.path.lexists(here) else "is not there"
-        raise MachineError(f"{here}, to mount on, {what}", f"Make it: mkdir -p {shlex.quote(here)}")
+        raise MachineError(f"{here} {what}", f"Create it: mkdir -p {shlex.quote(here)}")
     if os.path.ismount(here):
         raise MachineError(
-            f"Something is mounted on {here} already", f"End that: machinectl mount -u {shlex.quote(here)}"
+            f"Something is already mounted on {here}", f"Unmount it: machinectl mount -u {shlex.quote(here)}"
         )
     with temporary_ssh_config([there.machine]) as config:
         ended = run_ssh_program(
@@ -65,12 +65,12 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
         console.note(line)
     if ended.status:
         why = last_error_line(ended.said)
-        hint = f"See whether the host lets you in: machinectl ssh {there.machine.name} true"
+        hint = f"Check that you can log in: machinectl ssh {there.machine.name} true"
         if why.endswith(NOT_THERE):
             # Quoted twice: for the local and the remote shell.
             path = shlex.quote(shlex.quote(there.path))
-            hint = f"Make it there: machinectl ssh {there.machine.name} mkdir -p {path}"
-        raise MachineError(f"sshfs does not mount {there} on {here}: {why}", hint)
+            hint = f"Create it: machinectl ssh {there.machine.name} mkdir -p {path}"
+        raise MachineError(f"sshfs cannot mount {there} on {here}: {why}", hint)
     return here
 
 
@@ -90,13 +90,11 @@ def unmount(store: Store, source: str, target: str = "") -> str:
         [*program, here], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
     )
     if done.returncode and is_free(here):
-        raise MachineError(
-            f"Nothing is mounted on {here}", "See what is mounted by sshfs, and where: mount -t fuse.sshfs"
-        )
+        raise MachineError(f"Nothing is mounted on {here}", "List what sshfs has mounted: mount -t fuse.sshfs")
     if done.returncode:
         raise MachineError(
-            f"{here} stays mounted, if it was: {last_error_line(done.stderr)}",
-            f"See what is mounted, and what uses it: mount -t fuse.sshfs; fuser -vm {shlex.quote(here)}",
+            f"cannot unmount {here}: {last_error_line(done.stderr)}",
+            f"List what is mounted, and what uses it: mount -t fuse.sshfs; fuser -vm {shlex.quote(here)}",
         )
     return here
 

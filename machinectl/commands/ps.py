@@ -49,7 +49,7 @@ def docker_filters(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
         key, equals, value = given.partition("=")
         if not equals:
             raise UsageError(
-                f"--filter {given!r} is not KEY=VALUE", "Write a filter as docker ps takes it: --filter status=exited"
+                f"--filter {given!r} is not KEY=VALUE", "Write a filter as for docker ps: --filter status=exited"
             )
         found.setdefault(key.strip().lower(), {})[value.strip()] = True
     return found

@@ -41,5 +41,5 @@ def run(
 def remote_command_line(words: Sequence[str]) -> str:
     """Treat one word as a line of sh; quote several. Raises UsageError for none."""
     if not words or not words[0].strip():
-        raise UsageError("There is no command to run", "It follows two dashes: machinectl run <NAME> -- uptime")
+        raise UsageError("The command is missing", "Put it after two dashes: machinectl run <NAME> -- uptime")
     return words[0] if len(words) == 1 else shlex.join(words)

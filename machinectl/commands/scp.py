@@ -98,20 +98,20 @@ def by_rsync(
     from_machines = {source.machine.name if source.machine else "" for source in sources}
     if len(from_machines) > 1 or ("" in from_machines) == (target.machine is None):
         raise UsageError(
-            "rsync, which -d is, copies between this computer and one machine",
-            "Leave -d out: scp copies between any of them",
+            "-d uses rsync, which copies only between this computer and one machine",
+            "Without -d, scp copies between any of them",
         )
     if own:
         raise MachineError(
-            "-d is rsync, which goes by the system's ssh: that takes no password, passphrase or fingerprint from us",
-            "Leave -d out, or let ssh ask for them itself",
+            "-d uses rsync and the system's ssh, which takes no password, passphrase or fingerprint from machinectl",
+            "Leave out -d, or let ssh ask for them",
         )
     for source in sources:
         # rsync would skip it and succeed.
         if source.machine is None and os.path.isdir(source.path) and not wishes.recursive:
-            raise MachineError(f"{source} is a directory", "With all that is in it, it is copied by -r")
+            raise MachineError(f"{source} is a directory", "Copy it with its contents: -r")
     if not shutil.which("rsync"):
-        raise MachineError("There is no rsync on this computer", "Install the package rsync, or leave -d out")
+        raise MachineError("rsync is not installed on this computer", "Install the package rsync, or leave out -d")
     with temporary_ssh_config(machines) as config:
         progress = sys.stdout.isatty() and not wishes.quiet
         command = rsync_command(
@@ -122,6 +122,6 @@ def by_rsync(
     shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
     if ended.status in NOT_STARTED and any("rsync" in line for line in shells):
         raise MachineError(
-            f'There is no rsync on the host of "{machines[0].name}"', "Install its package rsync there, or leave -d out"
+            f'There is no rsync on the host of "{machines[0].name}"', "Install the package rsync there, or leave out -d"
         )
     return ended.status

@@ -30,7 +30,7 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
         waits = change.carry_out(held)
     console.note(f'"{name}" now: {", ".join(edit_summary(machine, change))}')
     if waits:
-        console.note(f"Its host is not told yet: machinectl provision {name}")
+        console.note(f"Apply it to the host: machinectl provision {name}")
     if change.jump:
         note_jump_host(store, console, machine)
     advise(console, machine)

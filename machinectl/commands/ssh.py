@@ -43,7 +43,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     """
     if words and words[0].startswith("-"):
         raise UsageError(
-            f"{words[0]} is no option of machinectl ssh, and those of ssh follow the machine's name",
+            f"{words[0]} is not an option of machinectl ssh; put options of ssh after the machine's name",
             f"machinectl ssh <NAME> {shlex.quote(words[0])}",
         )
     machine = store.read(chosen_one(store, words[:1]))

@@ -30,11 +30,11 @@ def ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
 def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
     """Write a file that the store keeps current; return its Include line."""
     if names:
-        raise UsageError("The file that is kept is about all machines", "machinectl ssh-config --write")
+        raise UsageError("--write writes a file for all machines, not for some", "machinectl ssh-config --write")
     write_ssh_config(store, console.warn)
     line = f"Include {quote_include(ssh_config_path(store))}"
     if not is_included(line):
-        console.note(f"At the top of {USERS_OWN}, this line has ssh know the machines by their names:")
+        console.note(f"Put this line at the top of {USERS_OWN}, so that ssh knows the machines by name:")
     return line
 
 

@@ -694,7 +694,7 @@ def test_nobody_is_issued_a_certificate_without_the_key_of_the_ca(store: Store, 
     (made / "ca-key.pem").unlink()
     certs_import(store, Quiet(), "orionbox", str(made))
     error = error_of(lambda: certs_issue(store, "orionbox", str(tmp_path / "out")))
-    assert error.cause.startswith(f'The key of the CA of "orionbox" is not here ({machine}/ca-key.pem)')
+    assert error.cause.startswith(f'The key of the CA of "orionbox" is missing ({machine}/ca-key.pem)')
     assert "machinectl certs import orionbox <DIR>" in error.hint
     assert not (tmp_path / "out").exists()
 

@@ -187,10 +187,10 @@ def test_of_a_context_of_ours_its_machine_is_made_again(store: Store, docker: Do
 @pytest.mark.parametrize(
     ("context", "cause", "hint"),
     [
-        ("default", "is no context that is kept", "create -d none --url <URL> <NAME>"),
+        ("default", "is not a stored context", "create -d none --url <URL> <NAME>"),
         ("theirz", "There is no docker context", 'Did you mean "theirs"?'),
         ("_x", "cannot be the name of a machine", "machinectl context import _x <NAME>"),
-        ("loose", "takes any certificate", "--url 'tcp://x; touch ran' --tls-dir <DIR> loose"),
+        ("loose", "skips verification", "--url 'tcp://x; touch ran' --tls-dir <DIR> loose"),
         ("pipe", "npipe", "Write for example"),
         ("taken", "already exists", "Choose another name"),
     ],

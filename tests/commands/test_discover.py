@@ -103,7 +103,7 @@ def test_nothing_found_is_no_error(store: Store) -> None:
 @pytest.mark.parametrize(
     ("words", "cause"),
     [
-        ([], "No network is named"),
+        ([], "The network is missing"),
         (["192.168.0.0/33"], "is neither a network"),
         (["127.0.0.1", "--ports", "ssh"], "is not a port"),
         (["::/0"], "more than 16,777,216 addresses"),

@@ -61,7 +61,7 @@ def test_a_directory_of_a_host_is_mounted_until_that_is_ended(orion: Store, tmp_
     done = machinectl("mount", "-u", mounting, store=orion.root)
     assert done.returncode == 1
     assert done.stderr == (
-        f"Error: Nothing is mounted on {mounting}\n  See what is mounted by sshfs, and where: mount -t fuse.sshfs\n"
+        f"Error: Nothing is mounted on {mounting}\n  List what sshfs has mounted: mount -t fuse.sshfs\n"
     )
 
 
@@ -93,7 +93,7 @@ def test_without_a_target_it_is_the_directory_of_the_same_path(orion: Store) -> 
     done = machinectl("mount", "orion:/nowhere/at/all", store=orion.root)
     assert (done.returncode, done.stderr) == (
         1,
-        "Error: /nowhere/at/all, to mount on, is not there\n  Make it: mkdir -p /nowhere/at/all\n",
+        "Error: /nowhere/at/all is not there\n  Create it: mkdir -p /nowhere/at/all\n",
     )
     done = machinectl("mount", "orion:", store=orion.root)
     assert (done.returncode, done.stderr) == (
@@ -107,7 +107,7 @@ def test_a_computer_without_sshfs_is_told_its_package(orion: Store, tmp_path: Pa
     done = machinectl("mount", "orion:/srv", tmp_path, store=orion.root, environment={"PATH": str(tmp_path / "empty")})
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "  Install its package: sshfs; of Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs"
+        "  Install the package sshfs; on Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs"
     )
 
 
@@ -148,6 +148,6 @@ def test_where_fuse_does_not_work_sshfs_own_reason_is_given(orion: Store, tmp_pa
     path = f"{fake}:{os.environ['PATH']}"
     done = machinectl("mount", "orion:/srv", tmp_path, store=orion.root, environment={"PATH": path})
     assert done.returncode == 1
-    assert "sshfs does not mount orion:/srv" in done.stderr
+    assert "sshfs cannot mount orion:/srv" in done.stderr
     assert "try modprobe fuse first" in done.stderr.splitlines()[-2]
     assert done.stderr.count("modprobe fuse") == 1

@@ -369,7 +369,7 @@ def test_what_is_on_a_machine_is_not_copied_over_itself(orion: Store, tmp_path: 
 def test_rsync_between_two_machines_is_refused_with_what_does_it(orion: Store, another_sshd: Sshd) -> None:
     register(orion, "rigel", another_sshd)
     done = machinectl("scp", "-d", "orion:a", "rigel:b", store=orion.root)
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "  Leave -d out: scp copies between any of them")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "  Without -d, scp copies between any of them")
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_a_computer_without_an_ssh_says_what_takes_its_options(orion: Store, no_
         ((), 'no "default" machine exists'),
         (("socket",), '"socket" has no SSH'),
         (("half",), 'The creation of "half" was interrupted'),
-        (("-A", "orion"), "-A is no option of machinectl ssh"),
+        (("-A", "orion"), "-A is not an option of machinectl ssh"),
         (("--ssh-password-file", "/no/such/file", "orion"), "/no/such/file cannot be read"),
     ],
 )

@@ -128,7 +128,7 @@ def test_a_line_that_holds_for_other_hosts_alone_does_not_count(
     home = tmp_path / "home" / ".ssh"
     home.mkdir()
     (home / "config").write_text(before + line)
-    assert ("At the top of ~/.ssh/config" in machinectl("ssh-config", "--write", store=store.root).stderr) is told
+    assert ("at the top of ~/.ssh/config" in machinectl("ssh-config", "--write", store=store.root).stderr) is told
     known = said_by_ssh(home / "config", "orion")["hostname"] == "192.0.2.7"
     assert known is not told
 

@@ -304,7 +304,7 @@ def test_the_name_is_that_of_the_machines_fleet_else_a_new_one(store: Store) -> 
         "my-servers-2",
         "fleet",
     ]
-    assert console.warnings == ["the fleet lab has more machines, which plan lists for removal: a1"]
+    assert console.warnings == ["the fleet lab has more machines, which plan would remove: a1"]
 
 
 def test_a_file_is_written_once_and_never_over_another(

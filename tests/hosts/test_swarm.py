@@ -534,7 +534,7 @@ def test_an_engine_is_not_the_manager_whose_node_it_says_it_is(store: Store, who
         }
         whole["w1"].info = lambda said=said: {"Swarm": said}  # type: ignore[misc,method-assign]
         swarm_status(store, Quiet(), [], 5)
-        with pytest.raises(MachineError, match="no manager of it that is known here says so"):
+        with pytest.raises(MachineError, match="no known manager confirms that"):
             swarm_status(store, Quiet(), ["w1"], 5)
         assert "w1" in leave(store, "w1")
         with store.writing("w1") as held, draining.drained_node(held, Quiet(), claimed):

@@ -30,7 +30,7 @@ def certs_create(
     """
     if not sans:
         raise UsageError(
-            "The host's names and addresses are missing: a certificate is good for what it names",
+            "The host's names and addresses are missing: a certificate is valid only for those",
             "Give each: machinectl certs create --out <DIR> --san orion --san 192.168.0.29",
         )
     if os.path.isdir(out_dir):
@@ -59,7 +59,7 @@ def given_ca(ca_cert: str | None, ca_key: str | None) -> certs.Pair | None:
     if ca_cert and ca_key:
         return certs.ca_pair(read_regular_file(ca_cert), read_regular_file(ca_key), ca_file=ca_cert, key_file=ca_key)
     if ca_cert or ca_key:
-        raise UsageError("A CA signs with its certificate and its key", "Give both: --ca-cert FILE --ca-key FILE")
+        raise UsageError("A CA needs its certificate and its key", "Give both: --ca-cert FILE --ca-key FILE")
     return None
 
 
@@ -78,4 +78,4 @@ def check_ca_key(path: str, ca: certs.Pair) -> None:
 
 def how_to_replace(directory: str) -> str:
     ca, key = (shlex.quote(os.path.join(directory, name)) for name in ("ca.pem", "ca-key.pem"))
-    return f"Renew under the same CA: --force --ca-cert {ca} --ca-key {key}; all of it, clients locked out: --force"
+    return f"Renew under the same CA: --force --ca-cert {ca} --ca-key {key}; or lock out all clients: --force"

@@ -34,8 +34,8 @@ def read_ca(name: str, directory: str) -> certs.Pair:
     ca, key = os.path.join(directory, "ca.pem"), os.path.join(directory, "ca-key.pem")
     if not os.path.lexists(key):
         raise MachineError(
-            f'The key of the CA of "{name}" is not here ({key}): only who holds it can make more clients',
-            f"Ask who made the CA, or bring its key: machinectl certs import {name} <DIR>, with ca-key.pem in it",
+            f'The key of the CA of "{name}" is missing ({key}): without it, no client certificate can be made',
+            f"Ask whoever made the CA; or import its key: machinectl certs import {name} <DIR>, with ca-key.pem in DIR",
         )
     return certs.ca_pair(read_regular_file(ca), read_regular_file(key), ca_file=ca, key_file=key)
 

@@ -29,12 +29,12 @@ def context_source(store: Store, context: str, machine: str) -> ContextSource:
     """Raise MachineError for a context that `create` cannot use."""
     if context == DEFAULT:
         raise MachineError(
-            f'"{DEFAULT}" is no context that is kept: it is what DOCKER_HOST says',
+            f'"{DEFAULT}" is not a stored context: it is the value of DOCKER_HOST',
             "Register that engine: machinectl create -d none --url <URL> <NAME>",
         )
     if not is_name(machine):
         raise UsageError(
-            f'"{machine}" cannot be the name of a machine, which is of 0-9a-zA-Z . -',
+            f'"{machine}" cannot be the name of a machine: use only 0-9a-zA-Z . -',
             f"Give it another: machinectl context import {shlex.quote(context)} <NAME>",
         )
     docker = Contexts()
@@ -43,16 +43,16 @@ def context_source(store: Store, context: str, machine: str) -> ContextSource:
         near = closest_match(context, docker.names())
         raise MachineError(
             f'There is no docker context "{context}" in {docker.config}',
-            f'Did you mean "{near}"?' if near else "List those there are: docker context ls",
+            f'Did you mean "{near}"?' if near else "List the contexts: docker context ls",
         )
     if not found.host:
         raise MachineError(
-            f'The docker context "{context}" says no host',
-            f"See what it says: docker context inspect {shlex.quote(context)}",
+            f'The docker context "{context}" has no host',
+            f"Look at it: docker context inspect {shlex.quote(context)}",
         )
     if found.skips_verification:
         raise MachineError(
-            f'The docker context "{context}" takes any certificate for its engine\'s; machinectl takes those of one CA',
+            f'The docker context "{context}" skips verification; machinectl accepts only certificates of one CA',
             "Register it with that CA: machinectl create -d none "
             f"--url {shlex.quote(found.host)} --tls-dir <DIR> {machine}",
         )

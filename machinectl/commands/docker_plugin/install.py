@@ -67,10 +67,10 @@ def docker_version(environment: Mapping[str, str]) -> str:
 def warn_of_old_docker(console: Console, version: str, *, hooks: bool) -> None:
     """Warn about features that this docker CLI lacks."""
     if not version:
-        console.warn("There is no docker CLI on the PATH: the plugin waits for one")
+        console.warn("There is no docker CLI on the PATH yet: install it to use the plugin")
     elif not (found := re.match(r"Docker version (\d+)\.(\d+)", version)):
-        console.warn(f"The docker on the PATH is none that has plugins: {version}")
+        console.warn(f"The docker on the PATH does not support plugins: {version}")
     elif (number := (int(found[1]), int(found[2]))) < PLUGINS:
-        console.warn(f"docker {found[1]}.{found[2]} has no plugins; 19.03 and later have: the plugin waits for one")
+        console.warn(f"docker {found[1]}.{found[2]} does not support plugins: 19.03 or later is needed")
     elif hooks and number < HOOKS:
-        console.note(f"docker {found[1]}.{found[2]} asks nobody about commands that fail; 29.3 and later do")
+        console.note(f"docker {found[1]}.{found[2]} runs no hooks for failed commands: 29.3 or later is needed")

@@ -34,31 +34,30 @@ TEMPLATE = """\
 # The machines of this fleet, and their settings.
 #
 # machinectl plan shows what differs, and machinectl apply changes it. Keys are the options of machinectl create; an
-# editor completes them from what machinectl fleet schema prints. Take the # away where it stands right before a key or
-# a blank, and the {} behind hosts.
+# editor completes them from what machinectl fleet schema prints. To use an example, remove its # and the {}.
 
-# By its name the fleet knows its machines, wherever this file is.
+# machinectl finds the fleet's machines by this name, wherever the file is.
 fleet: @NAME@
 
-# For each host that says nothing else, where its driver has the option.
+# For all hosts, if their driver has the option. A host may override it.
 #defaults:
 #  driver: generic
 #  generic-ssh-user: ops
 #  generic-ssh-key: ~/.ssh/id_ed25519
 
-# For the hosts that are in a group; of several groups, the last one counts most.
+# For the hosts of a group. If a host is in several, the last one wins.
 #groups:
 #  web:
 #    labels: {role: web}
 #    engine-opt: [log-driver=local]
 
 hosts: {}
-# A server that is logged in at by SSH, and set up:
+# A server that machinectl sets up over SSH:
 #  orionbox:
 #    generic-ip-address: 192.168.0.29
 #    groups: [web]
 #    tls-san: [orion.local]
-# An engine that is set up already, and the directory with its certificates:
+# An engine that is already set up, and the directory with its certificates:
 #  nas:
 #    driver: none
 #    url: tcp://192.168.0.40:2376
@@ -96,7 +95,7 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
     for remark in (*(f"{host.name}: {each}" for host in draft.hosts for each in host.remarks), *draft.left_out):
         console.warn(remark)
     if missing := [name for name, of in fleets.items() if of == fleet and name not in chosen]:
-        console.warn(f"the fleet {fleet} has more machines, which plan lists for removal: {', '.join(missing)}")
+        console.warn(f"the fleet {fleet} has more machines, which plan would remove: {', '.join(missing)}")
     return draft.text()
 
 

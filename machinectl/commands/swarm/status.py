@@ -59,7 +59,7 @@ def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: 
 def no_node_error(name: str, *, is_node: bool) -> MachineError:
     if is_node:
         return MachineError(
-            f'"{name}" says that it is a node of a swarm, and no manager of it that is known here says so',
+            f'"{name}" calls itself a node of a swarm, but no known manager confirms that',
             "Register one of its managers: machinectl create; then: machinectl swarm status <MANAGER>",
         )
     return MachineError(
@@ -95,7 +95,7 @@ def record_report(
     node = believed.node_to_record(machine, said, is_named=is_named)
     if said and said.manages and (node is None or not node.manages):
         console.warn(
-            f'"{machine.name}" calls itself a manager of a swarm, and no manager that is known here says so\n'
+            f'"{machine.name}" calls itself a manager of a swarm, but no known manager confirms that\n'
             f"machinectl does not treat it as one. If it began its own swarm: machinectl swarm status {machine.name}"
         )
     if (node.dump() if node else {}) == machine.swarm:

@@ -100,7 +100,7 @@ def upgrade_engine(held: Held, console: Console, access: Access, allowed: Allowe
         console.warn(f'The engine of "{machine.name}" could make no container before the upgrade: {refused}')
     lost = len(host.containers - now.containers)
     if lost and not host.swarm:
-        console.warn(f'{lost} of the containers of "{machine.name}" did not outlive the upgrade')
+        console.warn(f'{lost} of the containers of "{machine.name}" stopped during the upgrade')
     console.note(f'"{machine.name}": {package} {there} → {now.packages.get(package, after)}')
 
 
