@@ -33,20 +33,6 @@ def is_text(value: str) -> bool:
     return "\0" not in value
 
 
-def as_json(variables: Variables) -> str:
-    return json.dumps(dict(variables), indent=4) + "\n"
-
-
-def as_dotenv(variables: Variables) -> str:
-    """Write for docker compose (github.com/compose-spec/compose-go, dotenv/parser.go)."""
-    return assignments(variables, in_dotenv)
-
-
-def as_properties(variables: Variables) -> str:
-    """Write ASCII: java.util.Properties.load may read ISO 8859-1."""
-    return assignments(variables, in_properties)
-
-
 def assignments(variables: Variables, spelt: Callable[[str], str]) -> str:
     return "".join(f"{name}={spelt(value)}\n" for name, value in variables.items() if value is not None)
 
@@ -56,7 +42,10 @@ IN_DOUBLE_QUOTES = str.maketrans({"\\": "\\0134", '"': "\\0042", "$": "\\$", "\n
 
 
 def in_dotenv(value: str) -> str:
-    """Use no quotes if every reader agrees, else single, else double."""
+    """Use no quotes if every reader agrees, else single, else double.
+
+    For docker compose (github.com/compose-spec/compose-go, dotenv/parser.go).
+    """
     if not value or is_plain(value):
         return value
     if not set("'\n\r").intersection(value) and not value.endswith("\\"):
@@ -68,6 +57,7 @@ IN_PROPERTIES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\
 
 
 def in_properties(value: str) -> str:
+    """Write ASCII: java.util.Properties.load may read ISO 8859-1."""
     # Java takes leading blanks for part of the separator.
     kept = value.translate(IN_PROPERTIES)
     kept = f"\\{kept}" if kept.startswith(" ") else kept
@@ -80,7 +70,7 @@ def units(letter: str) -> str:
 
 
 FORMS: Mapping[str, Callable[[Variables], str]] = {
-    "json": as_json,
-    "dotenv": as_dotenv,
-    "properties": as_properties,
+    "json": lambda variables: json.dumps(dict(variables), indent=4) + "\n",
+    "dotenv": lambda variables: assignments(variables, in_dotenv),
+    "properties": lambda variables: assignments(variables, in_properties),
 }

@@ -16,28 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
-    from typing import Protocol
-
-    class Shell(Protocol):
-        """Raises ValueError if the shell cannot hold a text."""
-
-        # Begins a comment.
-        comment: str
-
-        # Ends each statement if some set and some unset variables: see Posix.
-        mixed_end: str
-
-        # Return the statement that sets and exports a variable.
-        def set(self, name: str, value: str) -> str: ...
-
-        # Return the statement that unsets a variable.
-        def unset(self, name: str) -> str: ...
-
-        # Quote a text as one word.
-        def quoted(self, text: str) -> str: ...
-
-        # Return the line that runs a command and evaluates its output.
-        def evaluation(self, command: str) -> str: ...
 
 
 # Ordinary in every shell, quoted or not.
@@ -62,15 +40,19 @@ def escape_bytes(text: str, form: str, literal: AbstractSet[str] = PLAIN) -> str
 
 
 class Posix:
-    """sh, bash, zsh, dash, ksh (POSIX.1, XCU: eval, export, unset, printf %b).
+    """sh, bash, zsh, dash, ksh (POSIX.1, XCU: eval, export, unset, printf %b); the base of other shells.
 
-    An unquoted eval joins lines: `export A="1" export B="2"` works, `export A="1" unset B` needs `;`.
+    An unquoted eval joins lines: `export A="1" export B="2"` works, `export A="1" unset B` needs `;`. Methods raise
+    ValueError if the shell cannot hold a text.
     """
 
+    # Begins a comment.
     comment = "#"
+    # Ends each statement if some set and some unset variables.
     mixed_end = ";"
 
     def set(self, name: str, value: str) -> str:
+        """Return the statement that sets and exports a variable."""
         if not value.endswith("\n"):
             return f"export {name}={self.quoted(value)}"
         # $(…) drops newlines at the end: a dot keeps them and is removed afterwards.
@@ -80,12 +62,13 @@ class Posix:
         return f"unset {name}"
 
     def quoted(self, text: str) -> str:
-        """Loses newlines at the end."""
+        """Quote a text as one word. Loses newlines at the end."""
         if is_ordinary(text):
             return f'"{text}"'
         return '"$(printf %b ' + f"'{escape_bytes(text, OCTAL_FOR_PRINTF)}'" + ')"'
 
     def evaluation(self, command: str) -> str:
+        """Return the line that runs a command and evaluates its output."""
         return f"eval $({command})"
 
 
@@ -95,10 +78,9 @@ OCTAL = "\\%03o"
 POSIX = Posix()
 
 
-class Fish:
+class Fish(Posix):
     r"""`eval (CMD)` splits at newlines only. `\X5b` is a byte (fish, language, Escaping Characters)."""
 
-    comment = "#"
     mixed_end = ""
 
     def set(self, name: str, value: str) -> str:
@@ -114,7 +96,7 @@ class Fish:
         return f"eval ({command})"
 
 
-class Tcsh:
+class Tcsh(Posix):
     r"""`!` is history in all quotes.
 
     `$'\303'` is a byte only in the C locale, so printf makes the values. Its output is split into lines: a newline is
@@ -146,13 +128,12 @@ class Tcsh:
         return f"eval `{command}`"
 
 
-class PowerShell:
+class PowerShell(Posix):
     """`CMD | Invoke-Expression` evaluates each line separately.
 
     A backquote escapes (about_Quoting_Rules). Typographic quotes count as quotes, so use UTF-16 numbers outside ASCII.
     """
 
-    comment = "#"
     mixed_end = ""
 
     def set(self, name: str, value: str) -> str:
@@ -179,7 +160,7 @@ class PowerShell:
         return f"& {command} | Invoke-Expression"
 
 
-class Cmd:
+class Cmd(Posix):
     """Refuse text that FOR /f or a batch file would change: cmd.exe has no escapes.
 
     In double quotes, % and ! name variables; & | < > ^ are ordinary. Output is read in the console's code page.
@@ -209,7 +190,7 @@ class Cmd:
         return f"\t@FOR /f \"tokens=*\" %i IN ('{command}') DO @%i"
 
 
-class Emacs:
+class Emacs(Posix):
     """`setenv` keeps a byte string: ASCII and octal escapes."""
 
     comment = ";;"
@@ -232,15 +213,11 @@ class Emacs:
         return f"(with-temp-buffer (shell-command {self.string(command)} (current-buffer)) (eval-buffer))"
 
 
-TCSH = Tcsh()
-POWERSHELL = PowerShell()
-SHELLS: Mapping[str, Shell] = {
+SHELLS: Mapping[str, Posix] = {
     **dict.fromkeys(("sh", "bash", "zsh", "dash", "ash", "ksh", "ksh93", "mksh", "busybox"), POSIX),
     "fish": Fish(),
-    "tcsh": TCSH,
-    "csh": TCSH,
-    "powershell": POWERSHELL,
-    "pwsh": POWERSHELL,
+    **dict.fromkeys(("tcsh", "csh"), Tcsh()),
+    **dict.fromkeys(("powershell", "pwsh"), PowerShell()),
     "cmd": Cmd(),
     "emacs": Emacs(),
 }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from machinectl.errors import MachineError
+Found = TypeVar("Found")
 
 
 class Verdict(StrEnum):
@@ -18,6 +20,9 @@ class Verdict(StrEnum):
     OK = "ok"
     BROKEN = "broken"
     UNKNOWN = "unknown"
+
+
+OK, BROKEN, UNKNOWN = Verdict
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,21 @@ class Check:
     hint: str = ""
 
 
+def first_case(title: str, *cases: tuple[object, Verdict, str, str]) -> Check:
+    """Return the first case that applies: a condition, verdict, observation and hint."""
+    return next(Check(title, verdict, seen, hint) for applies, verdict, seen, hint in cases if applies)
+
+
 def ok(title: str, seen: str) -> Check:
-    return Check(title, Verdict.OK, seen)
+    return Check(title, OK, seen)
 
 
 def broken(title: str, seen: str, hint: str) -> Check:
-    return Check(title, Verdict.BROKEN, seen, hint)
+    return Check(title, BROKEN, seen, hint)
 
 
 def unknown(title: str, seen: str, hint: str = "") -> Check:
-    return Check(title, Verdict.UNKNOWN, seen, hint)
+    return Check(title, UNKNOWN, seen, hint)
 
 
 def failed(title: str, error: MachineError) -> Check:
@@ -48,3 +58,13 @@ def failed(title: str, error: MachineError) -> Check:
 
 def unseen(titles: Iterable[str], why: str) -> list[Check]:
     return [unknown(title, f"not looked at: {why}") for title in titles]
+
+
+def value_or(
+    otherwise: Found, look: Callable[[], Found], errors: tuple[type[Exception], ...] = (MachineError,)
+) -> Found:
+    """Return what `look` finds; after an error, which another check reports, the other value."""
+    try:
+        return look()
+    except tuple(errors):
+        return otherwise

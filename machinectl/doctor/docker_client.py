@@ -1,4 +1,7 @@
-"""The local docker CLI's version, and whether an engine accepts its API version."""
+"""The local docker CLI: its version, whether an engine accepts its API version, and its environment variables.
+
+DOCKER_HOST beats DOCKER_CONTEXT, both beat `docker context use` (docker/cli, resolveContextName).
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,16 @@ import subprocess
 from functools import cache
 from typing import TYPE_CHECKING
 
-from machinectl.doctor.check import broken, ok, unknown
+from machinectl.doctor.check import BROKEN, OK, Check, broken, first_case, ok, unknown
 from machinectl.files.atomic import quote_path
 
 if TYPE_CHECKING:
-    from machinectl.doctor.check import Check
+    from collections.abc import Iterator, Mapping, Sequence
 
-CLI, API = "docker CLI", "API version"
+    from machinectl.machines.record import Machine
+
+CLI, API, SHELL = "docker CLI", "API version", "This shell"
+AGAIN = "eval $(machinectl env -u)"
 # Seconds; printing a version takes milliseconds.
 PATIENCE = 5.0
 # The first docker CLI with contexts and plugins.
@@ -30,8 +36,8 @@ def cli_check(path: str) -> Check:
     program = shutil.which("docker", path=path)
     if program is None:
         return broken(CLI, "there is no docker on the PATH", f"Install the docker CLI: {DOCS}")
-    said = version_of(program)
-    if said is None:
+    said = first_line([program, "--version"])
+    if not said:
         return broken(CLI, f"{program} does not say its version", f"See why: {quote_path(program)} --version")
     if not said.startswith("Docker version "):
         return unknown(CLI, f"{program} is not Docker's, but says {said!r}", f"See: {quote_path(program)} --version")
@@ -42,37 +48,32 @@ def cli_check(path: str) -> Check:
     return ok(CLI, seen)
 
 
-def version_of(program: str) -> str | None:
-    try:
-        done = subprocess.run(
-            [program, "--version"], capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    said = done.stdout.decode(errors="replace").strip().partition("\n")[0]
-    return said if done.returncode == 0 and said else None
-
-
 def client_api_version(path: str) -> str:
     """Return the docker CLI's newest API version (1.50), else ""."""
     program = shutil.which("docker", path=path)
-    return said_by(program) if program else ""
+    return api_version_of(program) if program else ""
 
 
 @cache
-def said_by(program: str) -> str:
-    command = [program, "version", "--format", "{{.Client.DefaultAPIVersion}}"]
+def api_version_of(program: str) -> str:
     environment = {**os.environ, **NO_ENGINE}
     for variable in ("DOCKER_CONTEXT", "DOCKER_API_VERSION", "DOCKER_TLS_VERIFY"):
         environment.pop(variable, None)
+    found = NUMBERS.match(
+        first_line([program, "version", "--format", "{{.Client.DefaultAPIVersion}}"], environment, check=False)
+    )
+    return found[0] if found else ""
+
+
+def first_line(command: list[str], environment: Mapping[str, str] | None = None, *, check: bool = True) -> str:
+    """Return a program's first line, "" if it cannot be run, or failed and we `check` that."""
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL
+            command, env=environment, capture_output=True, timeout=PATIENCE, check=check, stdin=subprocess.DEVNULL
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.SubprocessError):
         return ""
-    found = NUMBERS.match(done.stdout.decode(errors="replace"))
-    return found[0] if found else ""
+    return done.stdout.decode(errors="replace").strip().partition("\n")[0]
 
 
 def api_check(client: str, least: str, most: str) -> Check:
@@ -93,3 +94,50 @@ def version_numbers(version: str) -> tuple[int, ...]:
     """Return a version for comparing; () if invalid, which sorts first."""
     found = NUMBERS.fullmatch(version)
     return (int(found[1]), int(found[2])) if found else ()
+
+
+def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Iterator[Check]:
+    """Check DOCKER_… in this shell, which override machinectl's settings."""
+    host, context = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_CONTEXT", "")
+    last = environment.get("DOCKER_MACHINE_NAME", "")
+    at_host = sorted((each for each in machines if host and each.url == host), key=lambda each: each.name != last)
+    if at_host:
+        yield machine_variables_check(at_host[0], environment)
+    elif host:
+        there = f"DOCKER_HOST has docker use {host}, which is no machine here, and beats its contexts"
+        yield unknown(SHELL, there, f"Unset it: {AGAIN}")
+    elif context:
+        there = f"DOCKER_CONTEXT has docker use the context {context}, whatever `docker context use` chose"
+        yield unknown(SHELL, there, "Unset it: unset DOCKER_CONTEXT")
+    elif stray := tls_without_host(environment):
+        yield broken(SHELL, stray, f"Unset it: {AGAIN}")
+    else:
+        yield ok(SHELL, "no DOCKER_HOST, no DOCKER_CONTEXT: docker uses its current context")
+    if version := environment.get("DOCKER_API_VERSION"):
+        fixed = f"DOCKER_API_VERSION has docker speak {version} to every engine"
+        yield unknown(SHELL, fixed, "Unset it: unset DOCKER_API_VERSION")
+
+
+def machine_variables_check(machine: Machine, environment: Mapping[str, str]) -> Check:
+    name = machine.name
+    tls, directory = environment.get("DOCKER_TLS_VERIFY", ""), environment.get("DOCKER_CERT_PATH", "")
+    again = f"Set it anew: eval $(machinectl env {name})"
+    elsewhere = os.path.abspath(directory) != machine.directory
+    here = f'docker is pointed at "{name}"'
+    return first_case(
+        SHELL,
+        (machine.tls and not tls, BROKEN, f"{here} without its TLS", again),
+        (machine.tls and elsewhere, BROKEN, f"{here} with certificates from {directory or 'nowhere'}", again),
+        (not machine.tls and tls, BROKEN, f"{here} with TLS, which that does not speak", again),
+        (True, OK, here, ""),
+    )
+
+
+def tls_without_host(environment: Mapping[str, str]) -> str:
+    """Explain TLS without a host: docker needs certificates even for its local socket."""
+    if not environment.get("DOCKER_TLS_VERIFY"):
+        return ""
+    directory = environment.get("DOCKER_CERT_PATH", "") or os.path.join(os.path.expanduser("~"), ".docker")
+    if os.path.isfile(os.path.join(directory, "ca.pem")):
+        return ""
+    return f"DOCKER_TLS_VERIFY is set, and there is no ca.pem in {directory}: docker fails"

@@ -12,15 +12,13 @@ from machinectl.docker_cli import plugin as docker_plugin
 from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Contexts
 from machinectl.doctor import store_files
-from machinectl.doctor.check import broken, failed, ok, unknown
+from machinectl.doctor.check import Check, broken, failed, ok, unknown
 from machinectl.files.atomic import quote_path, read_file
-from machinectl.hosts.exports.docker_contexts import SyncStep, context_status
+from machinectl.hosts.exports.docker_contexts import ContextStatus, SyncStep, context_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from machinectl.doctor.check import Check
-    from machinectl.hosts.exports.docker_contexts import ContextStatus
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -99,12 +97,8 @@ def context_checks(found: Sequence[ContextStatus]) -> Iterator[Check]:
         more = f" and {len(names) - store_files.NAMED} more" if len(names) > store_files.NAMED else ""
         yield replace(check, seen=f"{', '.join(names[: store_files.NAMED])}{more}: {check.seen}")
     if found and not wrong:
-        one = (
-            f"that of {found[0].machine} is in step"
-            if len(found) == 1
-            else f"those of {len(found)} machines are in step"
-        )
-        yield ok(CONTEXTS, one)
+        several = f"those of {len(found)} machines are in step"
+        yield ok(CONTEXTS, f"that of {found[0].machine} is in step" if len(found) == 1 else several)
 
 
 def out_of_step(found: ContextStatus) -> Check:
@@ -126,10 +120,7 @@ def current_context_check(docker: Contexts, environment: Mapping[str, str]) -> I
         return
     if there is None:
         other = "unset DOCKER_CONTEXT" if chosen.by == "DOCKER_CONTEXT" else "docker context use default"
-        yield broken(
-            CURRENT,
-            f'docker is pointed at the context "{chosen.name}", which is not there',
-            f"Point it elsewhere: {other}",
-        )
+        seen = f'docker is pointed at the context "{chosen.name}", which is not there'
+        yield broken(CURRENT, seen, f"Point it elsewhere: {other}")
     else:
         yield ok(CURRENT, f'"{chosen.name}", which leads to {there.host or "nowhere"}')

@@ -6,21 +6,18 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from machinectl.doctor.check import broken, failed, ok, unknown
+from machinectl.doctor.check import Check, broken, failed, ok, unknown
 from machinectl.errors import MachineError
-from machinectl.host_changes import ConfigMerged, of_kind
+from machinectl.host_changes import Change, ConfigMerged, of_kind
 from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json
 from machinectl.provision.steps import engine_config, restart_risks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from machinectl.doctor.check import Check
     from machinectl.doctor.host_condition import Shell
-    from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.job import NewFile
     from machinectl.provision.target import Target
 
 TITLE = "Configuration"
@@ -34,7 +31,7 @@ def configuration_check(host: Facts, target: Target, changes: Sequence[Change], 
     if missing:
         return unknown(TITLE, f"not looked at: there is no {missing[0]} on record to hold the host's against")
     try:
-        found = configuration_differences(host, target)
+        found = list(differences_from(host, target))
         theirs = changed_by_others(host, changes)
     except MachineError as exc:
         return failed(TITLE, exc)
@@ -54,25 +51,18 @@ def configuration_check(host: Facts, target: Target, changes: Sequence[Change], 
     return ok(TITLE, f"as recorded{beside}")
 
 
-def configuration_differences(host: Facts, target: Target) -> list[str]:
+def differences_from(host: Facts, target: Target) -> Iterator[str]:
     wanted = engine_config.goal(host, target)
     there = daemon_json.read_config(host)
-    news = engine_config.changed_keys(host, wanted)
-    found = (
-        [f"{host.config_path} is gone"] if host.config is None else [key_difference(name, news, there) for name in news]
-    )
-    files = [file for file in engine_config.changed_files(host, target, wanted) if file.path not in ours_in_there(host)]
-    return [*found, *(f"{file.path} is {file_difference(host, file)}" for file in files)]
-
-
-def ours_in_there(host: Facts) -> set[str]:
-    return {host.config_path, f"{host.config_path}.before-machinectl"}
-
-
-def file_difference(host: Facts, file: NewFile) -> str:
-    if file.content is None:
-        return "there"
-    return "another one" if file.path in {*host.sums, *host.files} else "gone"
+    if host.config is None:
+        yield f"{host.config_path} is gone"
+    else:
+        news = engine_config.changed_keys(host, wanted)
+        yield from (key_difference(name, news, there) for name in news)
+    for file in engine_config.changed_files(host, target, wanted):
+        if file.path not in {host.config_path, f"{host.config_path}.before-machinectl"}:
+            known = "another one" if file.path in {*host.sums, *host.files} else "gone"
+            yield f"{file.path} is {'there' if file.content is None else known}"
 
 
 def key_difference(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:

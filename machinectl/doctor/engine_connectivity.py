@@ -6,11 +6,11 @@ import ssl
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl import url as engine_url
-from machinectl.doctor.check import failed, ok, unknown, unseen
+from machinectl.doctor.check import Check, failed, ok, unknown, unseen, value_or
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parse_object
@@ -22,14 +22,11 @@ from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from machinectl.doctor.check import Check
     from machinectl.engine import Endpoint
     from machinectl.machines.record import Machine
     from machinectl.url import EngineURL
 
-Found = TypeVar("Found")
+ODD_ANSWERS = (MachineError, OSError, ValueError, TypeError)
 NAME, TCP, TLS, API, SOCKET, SSH_URL = "Name", "TCP", "TLS", "Engine", "Socket", "Engine over SSH"
 
 
@@ -57,27 +54,18 @@ def reach_engine(machine: Machine, timeout: float) -> EngineReach:
     except MachineError as exc:
         return EngineReach((failed("Engine", exc),))
     if url.scheme == "tcp":
-        directory = asked_with(machine, timeout)
+        directory = machine.directory
+        if pending_sets(directory):
+            directory = probe_any_set(machine, Deadline(timeout))[1]
         way = over_tcp(machine, replace(endpoint, cert_dir=directory), url, timeout)
         return replace(way, directory=directory)
     if url.scheme == "unix":
-        return over_unix(endpoint, url, timeout)
+        try:
+            connect_unix(endpoint, url.path, Deadline(timeout)).close()
+        except EngineError as exc:
+            return EngineReach((failed(SOCKET, exc), *unseen([API], "nobody listens")))
+        return with_answer(endpoint, EngineReach((ok(SOCKET, f"{url.path} takes a connection"),)), timeout)
     return with_answer(endpoint, EngineReach(()), timeout, SSH_URL)
-
-
-def asked_with(machine: Machine, timeout: float) -> str:
-    """Return the directory of the accepted certificates, else the machine's."""
-    if not pending_sets(machine.directory):
-        return machine.directory
-    return probe_any_set(machine, Deadline(timeout))[1]
-
-
-def over_unix(endpoint: Endpoint, url: EngineURL, timeout: float) -> EngineReach:
-    try:
-        connect_unix(endpoint, url.path, Deadline(timeout)).close()
-    except EngineError as exc:
-        return EngineReach((failed(SOCKET, exc), *unseen([API], "nobody listens")))
-    return with_answer(endpoint, EngineReach((ok(SOCKET, f"{url.path} takes a connection"),)), timeout)
 
 
 def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: float) -> EngineReach:
@@ -92,7 +80,7 @@ def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: floa
     try:
         connect_tcp(endpoint, url, Deadline(timeout)).close()
     except EngineError as exc:
-        return ended(way, failed(TCP, exc), later[1:], "TCP failed")
+        return with_checks(way, failed(TCP, exc), *unseen(later[1:], "TCP failed"))
     way = with_checks(way, ok(TCP, f"{endpoint.peer} takes connections"))
     if not machine.tls:
         how = f"machinectl set --tls {machine.name}"
@@ -104,8 +92,9 @@ def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: floa
         with connect_tls(endpoint, url, Deadline(timeout)) as wire:
             shown = as_pem(wire.sock.getpeercert(binary_form=True))
     except EngineError as exc:
-        way = replace(way, shown=quietly(lambda: as_pem(shown_certificate(endpoint, url, Deadline(timeout))), b""))
-        return ended(way, failed(TLS, exc), [API], "TLS failed")
+        shown = value_or(b"", lambda: as_pem(shown_certificate(endpoint, url, Deadline(timeout))), ODD_ANSWERS)
+        way = replace(way, shown=shown)
+        return with_checks(way, failed(TLS, exc), *unseen([API], "TLS failed"))
     trusted = ok(TLS, "the server's certificate is of the CA that is kept here, and for its address")
     return with_answer(endpoint, with_checks(replace(way, shown=shown), trusted), timeout)
 
@@ -121,7 +110,7 @@ def with_answer(endpoint: Endpoint, way: EngineReach, timeout: float, title: str
     if found.state is not State.RUNNING:
         return with_checks(way, failed(title, MachineError(found.error, found.hint)))
     way = with_checks(way, ok(title, f"Docker {found.version} answers in {found.seconds * 1000:.0f} ms"))
-    return quietly(lambda: with_details(way, endpoint, timeout), replace(way, most=found.api_version))
+    return value_or(replace(way, most=found.api_version), lambda: with_details(way, endpoint, timeout), ODD_ANSWERS)
 
 
 def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> EngineReach:
@@ -135,20 +124,9 @@ def with_details(way: EngineReach, endpoint: Endpoint, timeout: float) -> Engine
     return replace(way, off=parsedate_to_datetime(date) - asked if date else None, least=least, most=most)
 
 
-def quietly(look: Callable[[], Found], otherwise: Found) -> Found:
-    try:
-        return look()
-    except (MachineError, OSError, ValueError, TypeError):
-        return otherwise
-
-
 def as_pem(der: bytes | None) -> bytes:
     return ssl.DER_cert_to_PEM_cert(der).encode() if der else b""
 
 
 def with_checks(way: EngineReach, *checks: Check) -> EngineReach:
     return replace(way, checks=(*way.checks, *checks))
-
-
-def ended(way: EngineReach, check: Check, later: list[str], why: str) -> EngineReach:
-    return with_checks(way, check, *unseen(later, why))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from machinectl.doctor.check import broken, ok, unknown
+from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
 from machinectl.files.atomic import quote_path
 from machinectl.go.units import memory_size
 from machinectl.provision import preflight
@@ -14,7 +14,6 @@ from machinectl.provision import preflight
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.doctor.check import Check
     from machinectl.provision.facts.health import FileSystem, Health, Memory
     from machinectl.provision.facts.host_facts import Facts
 
@@ -66,30 +65,24 @@ def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
     """Check the engine's service. `ours`: machinectl set the host up."""
     again = f"machinectl provision {shell.machine}"
     unit = "docker.service" if host.init == "systemd" else "the docker service"
-    if not host.dockerd:
-        return broken(SERVICE, "there is no Docker Engine on the host", f"Install it: {again}")
-    if masked := sorted(host.masked & {"docker.service", "docker.socket"}):
-        unmask = f"Unmask it: {shell.command('systemctl unmask ' + ' '.join(masked))}"
-        return broken(
-            SERVICE,
-            f"{' and '.join(masked)}: masked, so that systemd refuses to start the engine",
-            f"{unmask}\nThen start it: {shell.service('start', host.init)}",
-        )
-    if not host.running:
-        start = again if ours else shell.service("start", host.init)
-        journal = f"; see why it ended: {shell.command('journalctl -eu docker')}" if host.init == "systemd" else ""
-        return broken(SERVICE, f"{unit} does not run", f"Start it: {start}{journal}")
-    if host.unread:
-        read = shell.command("systemctl daemon-reload")
-        return unknown(SERVICE, f"{unit} was changed on disk, and systemd has not read that", f"Reload it: {read}")
-    if not host.service.enabled and (ours or not host.socket.active):
-        enable = "rc-update add docker" if host.init == "openrc" else "systemctl enable docker"
-        return broken(
-            SERVICE,
-            f"{unit} runs, but is not enabled at boot",
-            f"Enable it: {again if ours else shell.command(enable)}",
-        )
-    return ok(SERVICE, f"{unit} runs" + (", and is enabled at boot" if host.service.enabled else ""))
+    masked = sorted(host.masked & {"docker.service", "docker.socket"})
+    masks = f"{' and '.join(masked)}: masked, so that systemd refuses to start the engine"
+    unmask = f"Unmask it: {shell.command('systemctl unmask ' + ' '.join(masked))}"
+    start = again if ours else shell.service("start", host.init)
+    journal = f"; see why it ended: {shell.command('journalctl -eu docker')}" if host.init == "systemd" else ""
+    read = shell.command("systemctl daemon-reload")
+    enable = shell.command("rc-update add docker" if host.init == "openrc" else "systemctl enable docker")
+    at_boot = host.service.enabled
+    return first_case(
+        SERVICE,
+        (not host.dockerd, BROKEN, "there is no Docker Engine on the host", f"Install it: {again}"),
+        (masked, BROKEN, masks, f"{unmask}\nThen start it: {shell.service('start', host.init)}"),
+        (not host.running, BROKEN, f"{unit} does not run", f"Start it: {start}{journal}"),
+        (host.unread, UNKNOWN, f"{unit} was changed on disk, and systemd has not read that", f"Reload it: {read}"),
+        (at_boot, OK, f"{unit} runs, and is enabled at boot", ""),
+        (not ours and host.socket.active, OK, f"{unit} runs", ""),
+        (True, BROKEN, f"{unit} runs, but is not enabled at boot", f"Enable it: {again if ours else enable}"),
+    )
 
 
 def live_restore_check(host: Facts, shell: Shell, *, owed: bool, configured: bool) -> Check:
@@ -97,21 +90,19 @@ def live_restore_check(host: Facts, shell: Shell, *, owed: bool, configured: boo
 
     `configured`: daemon.json sets live-restore. `owed`: machinectl must still restore it.
     """
-    if not host.info:
-        return unknown(LIVE, "the engine does not say, as it cannot be asked on the host")
     on = bool(host.info.get("LiveRestoreEnabled"))
-    if owed:
-        seen = f"{'on' if on else 'off'}: machinectl has not yet restored the host's own value, or that of --engine-opt"
-        return unknown(LIVE, seen, f"Restore it: machinectl provision {shell.machine}")
-    if on:
-        return ok(LIVE, "in effect: containers outlive a restart of the engine")
-    if host.swarm:
-        return unknown(LIVE, "a Swarm node has none: a restart of its engine stops the tasks on it")
-    if configured:
-        reload = shell.service("reload", host.init)
-        off = f"on in {host.config_path}, but not in effect: a restart of the engine stops its containers"
-        return broken(LIVE, off, f"Reload it: {reload}")
-    return ok(LIVE, "off: a restart of the engine stops its containers, except machinectl's own restarts")
+    lost = "a restart of the engine stops its containers"
+    theirs = f"{'on' if on else 'off'}: machinectl has not yet restored the host's own value, or that of --engine-opt"
+    reload = f"Reload it: {shell.service('reload', host.init)}"
+    return first_case(
+        LIVE,
+        (not host.info, UNKNOWN, "the engine does not say, as it cannot be asked on the host", ""),
+        (owed, UNKNOWN, theirs, f"Restore it: machinectl provision {shell.machine}"),
+        (on, OK, "in effect: containers outlive a restart of the engine", ""),
+        (host.swarm, UNKNOWN, "a Swarm node has none: a restart of its engine stops the tasks on it", ""),
+        (configured, BROKEN, f"on in {host.config_path}, but not in effect: {lost}", reload),
+        (True, OK, f"off: {lost}, except machinectl's own restarts", ""),
+    )
 
 
 def health_checks(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterator[Check]:
@@ -130,48 +121,47 @@ def disk_check(disk: FileSystem, shell: Shell) -> Check:
     if inodes < free:
         seen += f", and {disk.inodes_free} of {disk.inodes} inodes"
     # Quoted twice: for the local and the remote shell.
-    fills = shell.command(f"du -xhd1 {quote_path(quote_path(disk.directory))}")
-    if min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4):
-        prune = shell.command("docker system prune")
-        return broken(
-            title, f"{seen}: it is full", f"See what fills it: {fills}; or drop what no container uses: {prune}"
-        )
-    if min(free, inodes) < FILLING:
-        return unknown(title, seen, f"See what fills it: {fills}")
-    return ok(title, seen)
+    fills = f"See what fills it: {shell.command(f'du -xhd1 {quote_path(quote_path(disk.directory))}')}"
+    prune = f"or drop what no container uses: {shell.command('docker system prune')}"
+    full = min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4)
+    return first_case(
+        title,
+        (full, BROKEN, f"{seen}: it is full", f"{fills}; {prune}"),
+        (min(free, inodes) < FILLING, UNKNOWN, seen, fills),
+        (True, OK, seen, ""),
+    )
 
 
 def memory_check(found: Memory, shell: Shell) -> Check:
-    if not found.total or not found.available:
-        return unknown(MEMORY, "the host does not say")
     seen = f"{readable_size(found.available)} of {readable_size(found.total)} available"
     if found.swap:
         seen += f", {readable_size(found.swap_free)} of {readable_size(found.swap)} of swap left"
-    uses = shell.plain("ps axo pid,rss,comm --sort -rss")
-    if found.available + found.swap_free < NO_MEMORY_KIB:
-        return broken(MEMORY, f"{seen}: it has run out", f"See what uses it: {uses}")
-    if found.available < found.total * LITTLE_MEMORY:
-        return unknown(MEMORY, seen, f"See what uses it: {uses}")
-    return ok(MEMORY, seen)
+    uses = f"See what uses it: {shell.plain('ps axo pid,rss,comm --sort -rss')}"
+    return first_case(
+        MEMORY,
+        (not found.total or not found.available, UNKNOWN, "the host does not say", ""),
+        (found.available + found.swap_free < NO_MEMORY_KIB, BROKEN, f"{seen}: it has run out", uses),
+        (found.available < found.total * LITTLE_MEMORY, UNKNOWN, seen, uses),
+        (True, OK, seen, ""),
+    )
 
 
 def restart_check(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Check:
-    if interrupted:
-        return broken(
-            RESTART,
-            "the package manager was cut short",
-            f"Finish it: {shell.command('dpkg --configure -a')}",
-        )
-    if found.reboot is not None:
-        whose = f": {', '.join(found.reboot)}" if found.reboot else ""
-        return unknown(RESTART, f"packages wait for a reboot{whose}", f"Reboot: machinectl restart {shell.machine}")
-    if found.replaced:
-        names = " and ".join(found.replaced)
-        # Containers keep running if only containerd restarts.
-        unit = "docker" if "dockerd" in found.replaced else "containerd"
-        again = shell.service("restart", init) if unit == "docker" else shell.command("systemctl restart containerd")
-        return unknown(RESTART, f"{names}: upgraded on disk, and an older one runs", f"Restart it: {again}")
-    return ok(RESTART, "no upgrade waits for one")
+    finish = shell.command("dpkg --configure -a")
+    whose = f": {', '.join(found.reboot)}" if found.reboot else ""
+    reboot = f"machinectl restart {shell.machine}"
+    # Containers keep running if only containerd restarts.
+    again = shell.command("systemctl restart containerd")
+    if "dockerd" in found.replaced:
+        again = shell.service("restart", init)
+    old = f"{' and '.join(found.replaced)}: upgraded on disk, and an older one runs"
+    return first_case(
+        RESTART,
+        (interrupted, BROKEN, "the package manager was cut short", f"Finish it: {finish}"),
+        (found.reboot is not None, UNKNOWN, f"packages wait for a reboot{whose}", f"Reboot: {reboot}"),
+        (found.replaced, UNKNOWN, old, f"Restart it: {again}"),
+        (True, OK, "no upgrade waits for one", ""),
+    )
 
 
 def readable_size(kib: int) -> str:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.doctor import docker_client, engine_configuration, host_condition, served_certificate, store_files
 from machinectl.doctor.background import BackgroundTask
-from machinectl.doctor.check import Verdict, broken, failed, ok, unknown, unseen
+from machinectl.doctor.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.host_condition import Shell
 from machinectl.errors import MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.login import logged_in, pinned_known_hosts, root_runner
+from machinectl.hosts.connection.login import Access, logged_in, pinned_known_hosts, root_runner
 from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, lost_to
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, state_from_driver
-from machinectl.machines.record import Phase
+from machinectl.machines.record import Machine, Phase
 from machinectl.provision import firewall
 from machinectl.provision.daemon_json import read_config as read_configuration
 from machinectl.provision.facts import health as host_health
@@ -35,10 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from machinectl.console import Console
-    from machinectl.doctor.check import Check
     from machinectl.driver import SSHEndpoint
-    from machinectl.hosts.connection.login import Access
-    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.provision.facts.health import Health
     from machinectl.provision.facts.host_facts import Facts
@@ -108,10 +105,7 @@ def with_renewal(check: Check, machine: Machine, here: Iterable[Check]) -> Check
 
 def file_checks(store: Store, machine: Machine) -> Iterator[Check]:
     yield store_files.record_check(store, machine)
-    try:
-        yield store_files.modes_check(machine.directory)
-    except OSError as exc:
-        yield unknown(store_files.MODES, f"{exc.filename} cannot be looked at: {exc.strerror}")
+    yield store_files.modes_check(machine.directory)
     if machine.tls:
         yield store_files.certificates_check(store, machine)
 
@@ -121,7 +115,7 @@ def all_checks(machine: Machine, way: EngineReach, inside: Inside, client: str) 
     *before, last = way.checks
     yield from (through_firewall(check, machine, inside) for check in before)
     if way.shown:
-        identity = read_identity(way.directory)
+        identity = value_or(Identity(), lambda: Identity.read(way.directory))
         yield served_certificate.served_check(way.shown, identity, inside.facts, inside.shell, lost_to=inside.lost_to)
     elif machine.tls and machine.url.startswith("tcp://"):
         yield from unseen([served_certificate.TITLE], f"{TLS} failed")
@@ -150,60 +144,35 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
     elif ours:
         yield record_comparison(machine, directory, found, shell)
     if found.running:
-        yield host_condition.live_restore_check(
-            found, shell, owed=is_owed(machine, found), configured=is_configured(found)
-        )
+        # Whether the next `provision` changes live-restore.
+        owed = value_or(False, lambda: live_restore.give_back(found, target_of(machine)) is not None)
+        configured = value_or(False, lambda: bool(read_configuration(found).get(LIVE_RESTORE)))
+        yield host_condition.live_restore_check(found, shell, owed=owed, configured=configured)
     if inside.health:
         yield from host_condition.health_checks(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
 
 
 def record_comparison(machine: Machine, directory: str, found: Facts, shell: Shell) -> Check:
     try:
-        target = target_of(machine, read_identity(directory))
+        target = target_of(machine, value_or(Identity(), lambda: Identity.read(directory)))
     except MachineError as exc:
         return failed(engine_configuration.TITLE, exc)
     return engine_configuration.configuration_check(found, target, machine.changes, shell)
-
-
-def is_owed(machine: Machine, found: Facts) -> bool:
-    """Return whether the next `provision` changes live-restore."""
-    try:
-        return live_restore.give_back(found, target_of(machine)) is not None
-    except MachineError:
-        return False
-
-
-def is_configured(found: Facts) -> bool:
-    try:
-        return bool(read_configuration(found).get(LIVE_RESTORE))
-    except MachineError:
-        return False
-
-
-def read_identity(directory: str) -> Identity:
-    """Return no certificates if unreadable: another check reports that."""
-    try:
-        return Identity.read(directory)
-    except MachineError:
-        return Identity()
 
 
 def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
     """Name the firewall that blocks TCP, if known."""
     if (check.title, check.verdict) != (TCP, Verdict.BROKEN) or not (inside.facts and inside.facts.engine_listens):
         return check
-    rule = firewall.blocking(inside.facts, engine_port(machine))
+    rule = firewall.blocking(inside.facts, engine_port_of(machine))
     if rule is None:
         return check
     seen = f"{check.seen}; the engine listens, and {rule.firewall} on its host is in the way"
     return broken(TCP, seen, f"Let it through: machinectl provision --open-firewall {machine.name}")
 
 
-def engine_port(machine: Machine) -> int:
-    try:
-        return engine_url.parse_url(machine.url).port or TLS_PORT
-    except MachineError:
-        return TLS_PORT
+def engine_port_of(machine: Machine) -> int:
+    return value_or(0, lambda: engine_url.parse_url(machine.url).port) or TLS_PORT
 
 
 def look_inside(machine: Machine, console: Console, access: Access, timeout: float) -> Inside:
@@ -218,18 +187,15 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
         return Inside((unknown(SSH, known),), shell)
     from machinectl.ssh.ssh_errors import HostKeyRefused
 
+    # Neither pin nor trust unknown keys.
+    cautious = replace(access, strict=True, lasting=False)
     try:
-        with logged_in(machine, console, cautious(access), ssh=ssh, timeout=timeout, quietly=True) as session:
+        with logged_in(machine, console, cautious, ssh=ssh, timeout=timeout, quietly=True) as session:
             return logged_in_inside(machine, session, console, access, ssh, timeout)
     except HostKeyRefused as exc:
         return Inside((refused_key_check(machine, ssh, access, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
     except MachineError as exc:
         return Inside((failed(SSH, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
-
-
-def cautious(access: Access) -> Access:
-    """Neither pin nor trust unknown keys."""
-    return replace(access, strict=True, lasting=False)
 
 
 def refused_key_check(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineError) -> Check:
@@ -256,7 +222,7 @@ def logged_in_inside(
     try:
         asked = datetime.now(UTC)
         # Do not wait for another run on the host.
-        script = host_health.with_health(host_facts.facts_command(engine_port(machine), patience=0), DATA)
+        script = host_health.with_health(host_facts.facts_command(engine_port_of(machine), patience=0), DATA)
         said, fares = host_health.split_output(root.run(script, timeout=timeout * READS, check=False).stdout)
         found = host_facts.parse_facts(said)
     except MachineError as exc:

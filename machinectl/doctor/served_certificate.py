@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.doctor.check import broken, ok, unknown
+from machinectl.doctor.check import Check, broken, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.expiry import WARN_DAYS
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, SERVER
 
 if TYPE_CHECKING:
-    from machinectl.doctor.check import Check
     from machinectl.doctor.host_condition import Shell
     from machinectl.hosts.certificates.identity import Identity
     from machinectl.provision.facts.host_facts import Facts

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.doctor.check import broken, ok, unknown
+from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
 from machinectl.files.atomic import quote_path
-from machinectl.hosts.certificates.expiry import certificate_rows, remaining_time, renewal_command
-from machinectl.machines.record import PROVISION, Phase
+from machinectl.hosts.certificates.expiry import CertificateRow, certificate_rows, remaining_time, renewal_command
+from machinectl.machines.record import PROVISION, Machine, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from machinectl.doctor.check import Check
-    from machinectl.hosts.certificates.expiry import CertificateRow
-    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 RECORD, MODES, CERTIFICATES = "Record", "Modes", "Certificates"
@@ -36,33 +32,29 @@ class Entry(NamedTuple):
 
 def record_check(store: Store, machine: Machine) -> Check:
     name = machine.name
-    if store.is_locked(name):
-        return unknown(
-            RECORD, "another machinectl is working on it now", f"When that is done: machinectl doctor {name}"
-        )
-    if machine.phase is Phase.CREATING:
-        again = f"Create it again, or forget it: machinectl rm {name}"
-        return broken(RECORD, f"half made: {machine.why}", again)
-    if machine.phase is not Phase.READY:
-        go_on = f"Go on: machinectl provision {name}; or forget it: machinectl rm {name}"
-        return broken(RECORD, f"half made: {machine.why}", go_on)
-    if machine.pending:
-        not_there = "not all changes reached its host"
-        return broken(RECORD, not_there, f"Apply it: machinectl {PROVISION} {name}")
-    if store.is_unsettled(name):
-        return unknown(
-            RECORD,
-            "certificates were made for it that its engine may be serving by now",
-            f"Settle it: machinectl provision {name}",
-        )
-    return ok(RECORD, f"whole, in {store.directory(name)}")
+    provision, forget = f"machinectl {PROVISION} {name}", f"or forget it: machinectl rm {name}"
+    half, unapplied = f"half made: {machine.why}", "not all changes reached its host"
+    unsettled = "certificates were made for it that its engine may be serving by now"
+    busy = "another machinectl is working on it now"
+    return first_case(
+        RECORD,
+        (store.is_locked(name), UNKNOWN, busy, f"When that is done: machinectl doctor {name}"),
+        (machine.phase is Phase.CREATING, BROKEN, half, f"Create it again, {forget}"),
+        (machine.phase is not Phase.READY, BROKEN, half, f"Go on: {provision}; {forget}"),
+        (machine.pending, BROKEN, unapplied, f"Apply it: {provision}"),
+        (store.is_unsettled(name), UNKNOWN, unsettled, f"Settle it: {provision}"),
+        (True, OK, f"whole, in {store.directory(name)}", ""),
+    )
 
 
 def modes_check(directory: str) -> Check:
-    """Check the modes of a machine's files. Raises OSError."""
-    with os.scandir(directory) as entries:
-        found = [directory, *sorted(entry.path for entry in entries)]
-    return privacy_check(directory, list(map(entry_of, found)))
+    try:
+        with os.scandir(directory) as entries:
+            found = [directory, *sorted(entry.path for entry in entries)]
+        return privacy_check(directory, list(map(entry_of, found)))
+    except OSError as exc:
+        seen = f"{exc.filename} cannot be looked at: {exc.strerror}"
+        return unknown(MODES, seen, f"See: ls -ld {quote_path(directory)}")
 
 
 def entry_of(path: str) -> Entry:
@@ -111,24 +103,11 @@ def certificates_check(store: Store, machine: Machine, now: datetime | None = No
 
 def validity_check(rows: Iterable[CertificateRow], renew: str) -> Check:
     rows = list(rows)
-    wrong = [row for row in rows if row.warning and not is_soon(row)]
+    soon = [row for row in rows if row.warning == f"expires in {row.days_left} days" and (row.days_left or 0) >= 0]
+    wrong = [row for row in rows if row.warning and row not in soon]
     if wrong:
         return broken(CERTIFICATES, "; ".join(f"{row.file}: {row.warning}" for row in wrong), renew)
-    soon = [row for row in rows if row.warning]
     if soon:
         return unknown(CERTIFICATES, "; ".join(map(remaining_time, soon)), renew)
     first = min((row for row in rows if row.expires), key=lambda row: row.expires or datetime.max.replace(tzinfo=UTC))
     return ok(CERTIFICATES, f"valid until {first.expires:%Y-%m-%d} ({first.file})")
-
-
-def is_soon(row: CertificateRow) -> bool:
-    return row.days_left is not None and row.days_left >= 0 and row.warning == f"expires in {row.days_left} days"
-
-
-def of_all(store: Store, machines: Iterable[Machine], now: datetime) -> Iterator[Check]:
-    for machine in machines:
-        if not machine.tls:
-            continue
-        found = certificates_check(store, machine, now)
-        if found.hint:
-            yield replace(found, seen=f'"{machine.name}": {found.seen}')

@@ -5,27 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from machinectl.doctor import docker_client, docker_integration, shell_environment, store_files
-from machinectl.doctor.check import broken, failed, ok, unknown
+from machinectl.doctor import docker_client, docker_integration, store_files
+from machinectl.doctor.check import Check, broken, failed, ok, unknown, value_or
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_path
 from machinectl.files.ownership import exposed
 from machinectl.machines.docker_machine import old_store
-from machinectl.machines.record import Phase
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_directory import has_own_directory
 from machinectl.machines.store.store_paths import into_own_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from machinectl.doctor.check import Check
-    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 STORE, RECORDS, REMOVED, DOCKER_MACHINE = "Store", "Records", "Removed", "docker-machine"
@@ -50,11 +48,12 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[C
         yield from store_checks(store)
     path = seat.environment.get("PATH", os.defpath)
     yield docker_client.cli_check(path)
-    yield from docker_integration.docker_checks(
-        store, readable_machines(store, names or all_names(store)), seat.environment, following=seat.following
-    )
-    at_host = readable_machines(store, all_names(store)) if seat.environment.get("DOCKER_HOST") else []
-    yield from shell_environment.shell_checks(seat.environment, at_host)
+    # Another check reports a store that cannot be read.
+    every = value_or(list[str](), store.names)
+    machines = readable_machines(store, names or every)
+    yield from docker_integration.docker_checks(store, machines, seat.environment, following=seat.following)
+    at_host = readable_machines(store, every) if seat.environment.get("DOCKER_HOST") else []
+    yield from docker_client.shell_checks(seat.environment, at_host)
     yield program_check(path, seat.program)
 
 
@@ -70,20 +69,8 @@ def store_checks(store: Store) -> Iterator[Check]:
     yield from docker_machine_check(store)
 
 
-def all_names(store: Store) -> list[str]:
-    """Return none if unreadable: another check reports that."""
-    try:
-        return store.names()
-    except MachineError:
-        return []
-
-
-def readable_machines(store: Store, names: Iterable[str]) -> list[Machine]:
-    found: list[Machine] = []
-    for name in names:
-        with suppress(MachineError):
-            found.append(store.read(name))
-    return found
+def readable_machines(store: Store, names: Sequence[str]) -> list[Machine]:
+    return [machine for name in names if (machine := read_or_none(store.read, name))]
 
 
 def directory_check(store: Store) -> Check:
@@ -120,11 +107,8 @@ def to_be_made(root: str) -> Check:
     if os.path.isdir(parent) and os.access(parent, os.W_OK | os.X_OK):
         return ok(STORE, f"{root} does not exist yet: there are no machines")
     why = "is not writable" if os.path.isdir(parent) else "is not a directory"
-    return broken(
-        STORE,
-        f"{root} cannot be created: {parent} {why}",
-        f"See: ls -ld {quote_path(parent)}; or choose another store: machinectl --storage-path <DIR> ls",
-    )
+    other = "or choose another store: machinectl --storage-path <DIR> ls"
+    return broken(STORE, f"{root} cannot be created: {parent} {why}", f"See: ls -ld {quote_path(parent)}; {other}")
 
 
 def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
@@ -142,13 +126,9 @@ def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
         if machine.phase is not Phase.READY or machine.pending:
             found = store_files.record_check(store, machine)
             wrong.append(replace(found, title=RECORDS, seen=f'"{name}": {found.seen}'))
-        try:
-            modes = store_files.modes_check(machine.directory)
-        except OSError as exc:
-            wrong.append(unknown(RECORDS, f"{exc.filename} cannot be looked at: {exc.strerror}"))
-            continue
+        modes = store_files.modes_check(machine.directory)
         if modes.hint:
-            wrong.append(broken(RECORDS, f'"{name}": {modes.seen}', modes.hint))
+            wrong.append(replace(modes, title=RECORDS, seen=f'"{name}": {modes.seen}'))
     count = f"{len(machines)} machine{'' if len(machines) == 1 else 's'}"
     yield from wrong or [ok(RECORDS, f"{count}, all complete and readable only by their owner")]
     if theirs:
@@ -160,10 +140,11 @@ def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
 
 
 def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
+    now = datetime.now(UTC)
     tls = [machine for machine in machines if machine.tls]
-    wrong = list(store_files.of_all(store, tls, datetime.now(UTC)))
-    yield from wrong
-    if not wrong:
+    found = [(machine.name, store_files.certificates_check(store, machine, now)) for machine in tls]
+    yield from (replace(check, seen=f'"{name}": {check.seen}') for name, check in found if check.hint)
+    if not any(check.hint for _, check in found):
         some = f"those of {len(tls)} machine{'' if len(tls) == 1 else 's'} are valid for a month and more"
         yield ok(store_files.CERTIFICATES, some if tls else "no machine has any")
 
@@ -218,4 +199,4 @@ def is_systemds(program: str) -> bool:
                 return False
     except OSError:
         return False
-    return (docker_client.version_of(program) or "").startswith("systemd ")
+    return docker_client.first_line([program, "--version"]).startswith("systemd ")

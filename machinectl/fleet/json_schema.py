@@ -12,7 +12,7 @@ from machinectl.machines.record import LONGEST_NAME
 from machinectl.ranges import VALUE_RANGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from machinectl.fleet.keys import DriverKeys, Key
 
@@ -40,8 +40,12 @@ def make_schema(drivers: Drivers) -> Schema:
     installed = drivers.all()
     common = {name: key_schema(key) for name, key in COMMON.items()}
     common[DRIVER] = key_schema(COMMON[DRIVER], choices=tuple(each.name for each in installed))
-    own = by_key(installed)
-    told = {**common, **{name: of_drivers(keys) for name, keys in own.items()}}
+    own: dict[str, list[Schema]] = {}
+    for driver in installed:
+        for name, key in driver.keys.items():
+            more = f" (driver {driver.name}{', required' if key.required else ''})"
+            own.setdefault(name, []).append(key_schema(key, more))
+    told = {**common, **{name: one[0] if len(one) == 1 else {"anyOf": one} for name, one in own.items()}}
     of_group = {name: each for name, each in told.items() if name != GROUPS}
     return {
         "$schema": DIALECT,
@@ -84,19 +88,6 @@ def mapping(value: Schema, text: str) -> Schema:
 
 def options(told: Schema, text: str) -> Schema:
     return {"description": text, "type": ["object", "null"], "properties": told, "additionalProperties": False}
-
-
-def by_key(drivers: Iterable[DriverKeys]) -> dict[str, list[tuple[str, Key]]]:
-    found: dict[str, list[tuple[str, Key]]] = {}
-    for driver in drivers:
-        for name, key in driver.keys.items():
-            found.setdefault(name, []).append((driver.name, key))
-    return found
-
-
-def of_drivers(keys: Sequence[tuple[str, Key]]) -> Schema:
-    made = [key_schema(key, f" (driver {name}{', required' if key.required else ''})") for name, key in keys]
-    return made[0] if len(made) == 1 else {"anyOf": made}
 
 
 def key_schema(key: Key, more: str = "", choices: tuple[str, ...] = ()) -> Schema:

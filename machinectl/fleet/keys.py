@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from machinectl import url
 from machinectl.driver.installed_drivers import installed, load
@@ -29,7 +29,7 @@ from machinectl.machines.create_options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from machinectl.driver import Driver, Option, OptionValue
     from machinectl.machines.flags import Flag
@@ -96,19 +96,6 @@ class DriverKeys:
         return {key: option.name for key, option in self.options.items() if option.identity}
 
 
-def check_variables(value: OptionValue) -> None:
-    for variable in value if isinstance(value, tuple) else ():
-        engine_options.check_variable(variable)
-
-
-def check_options(value: OptionValue) -> None:
-    engine_options.check_options(value if isinstance(value, tuple) else ())
-
-
-def check_bind(value: OptionValue) -> None:
-    engine_options.check_address(str(value))
-
-
 def typed_jump(text: str) -> str:
     """Return a jump host with its type; bare names are hosts of the file or machines."""
     return jump_hosts.with_type(text, lambda name: "@" not in name)
@@ -138,10 +125,10 @@ def check_fleet_name(value: OptionValue) -> None:
 
 
 # Checks that do not depend on the machine.
-CHECKS: Mapping[str, Callable[[OptionValue], object]] = {
-    "options": check_options,
-    "env": check_variables,
-    "bind": check_bind,
+CHECKS: Mapping[str, Callable[[Any], object]] = {
+    "options": engine_options.check_options,
+    "env": engine_options.check_variables,
+    "bind": engine_options.check_address,
 }
 
 
@@ -223,7 +210,7 @@ class Drivers:
         """Return a driver's keys. Raises DriverError."""
         if name not in self._asked:
             try:
-                self._asked[name] = keys_of(name, load(name))
+                self._asked[name] = driver_keys(name, load(name))
             except MachineError as exc:
                 self._asked[name] = exc
         found = self._asked[name]
@@ -246,23 +233,17 @@ class Drivers:
         return self.known()
 
     def who_has(self, name: str) -> str:
-        having = (each.name for find in (self.known, self.all) for each in find() if name in each.keys)
-        return next(having, "")
+        return next((each.name for find in (self.known, self.all) for each in find() if name in each.keys), "")
 
     def key(self, name: str) -> Key | None:
         having = self.who_has(name)
         return self.of(having).keys[name] if having else None
 
-    def all_keys(self) -> Iterator[str]:
-        return (name for each in self.all() for name in each.keys)
 
-
-def keys_of(name: str, driver: Driver) -> DriverKeys:
+def driver_keys(name: str, driver: Driver) -> DriverKeys:
     declared = tuple(driver.options())
-    found = {key.name: (key, option) for option in declared if (key := of_option(name, option)).name not in COMMON}
-    return DriverKeys(
-        name,
-        {key: of_it for key, (of_it, _) in found.items()},
-        {key: option for key, (_, option) in found.items()},
-        {option.name: option.default for option in declared},
-    )
+    keys, options = {}, {}
+    for option in declared:
+        if (key := of_option(name, option)).name not in COMMON:
+            keys[key.name], options[key.name] = key, option
+    return DriverKeys(name, keys, options, {option.name: option.default for option in declared})

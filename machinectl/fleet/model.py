@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.fleet.syntax.faults import START
+from machinectl.fleet.syntax.faults import START, Place
 from machinectl.fleet.syntax.hidden_values import Hidden
-from machinectl.machines.spec import NO_CERTIFICATES
+from machinectl.machines.spec import NO_CERTIFICATES, CertificateFiles, MachineSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from machinectl.fleet.syntax.faults import Place
-    from machinectl.machines.spec import CertificateFiles, MachineSpec
 
 
 @dataclass(frozen=True)

@@ -68,20 +68,21 @@ class Fields(dict[str, Any]):
 def container_fields(told: Any, *, whole: bool, now: float | None = None) -> Fields:
     """Unless `whole`, shorten long fields as docker does."""
     one = told if isinstance(told, dict) else {}
+    command = as_text(one.get("Command"))
     created = as_integer(one.get("Created"))
+    with_image = as_integer(one.get("SizeRootFs"))
+    virtual = f" (virtual {human_size(with_image)})" if with_image > 0 else ""
     found = Fields(
         ID=as_text(one.get("Id")) if whole else short_id(as_text(one.get("Id"))),
         Image=familiar_image(as_text(one.get("Image")), as_text(one.get("ImageID")), whole=whole),
-        Command=go_quoted(command if whole else ellipsis(command, LONGEST_COMMAND))
-        if isinstance(command := one.get("Command", ""), str)
-        else '""',
+        Command=f'"{"".join(map(go_escaped, command if whole else ellipsis(command, LONGEST_COMMAND)))}"',
         CreatedAt=local_time(created),
         RunningFor=f"{human_duration((time.time() if now is None else now) - created)} ago",
         Status=as_text(one.get("Status")),
         State=as_text(one.get("State")),
         Ports=ports(one.get("Ports")),
         Names=container_names([as_text(name) for name in as_list(one.get("Names"))], whole=whole),
-        Size=container_size(as_integer(one.get("SizeRw")), as_integer(one.get("SizeRootFs"))),
+        Size=human_size(as_integer(one.get("SizeRw"))) + virtual,
         Mounts=",".join(mounts(as_list(one.get("Mounts")), whole=whole)),
         LocalVolumes=str(sum(as_dict(mount).get("Driver") == "local" for mount in as_list(one.get("Mounts")))),
         Networks=",".join(sorted(as_dict(as_dict(one.get("NetworkSettings")).get("Networks")))),
@@ -138,10 +139,6 @@ def container_names(given: Sequence[str], *, whole: bool) -> str:
     plain = [name.removeprefix("/") for name in given]
     own = next((name for name in plain if "/" not in name), None)
     return ",".join(plain) if whole or own is None else own
-
-
-def container_size(own: int, with_image: int) -> str:
-    return human_size(own) + (f" (virtual {human_size(with_image)})" if with_image > 0 else "")
 
 
 def mounts(given: Sequence[Any], *, whole: bool) -> Iterator[str]:
@@ -211,12 +208,8 @@ def at_least_one(letter: str) -> int:
     return letter_width(letter) or 1
 
 
-def go_quoted(line: str) -> str:
-    """Return a Go literal (strconv.Quote)."""
-    return '"' + "".join(map(go_escaped, line)) + '"'
-
-
 def go_escaped(letter: str) -> str:
+    """Return a letter of a Go literal (strconv.Quote)."""
     if letter in {'"', "\\"}:
         return f"\\{letter}"
     if letter.isprintable():

@@ -9,15 +9,13 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import UsageError
 from machinectl.go.value_format import go_json, go_text, kind, pretty_json
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
     # Name: function, minimum and maximum number of arguments.
     Functions = Mapping[str, tuple[Callable[..., Any], int, int]]
 

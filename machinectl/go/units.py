@@ -33,17 +33,17 @@ def human_hours(rounded: int, whole: int) -> str:
 
 def memory_size(size: float) -> str:
     """Return bytes in units of 1024 (BytesSize): 7.565GiB."""
-    for unit in MEMORY_SIZES[:-1]:
-        if size < 1024:  # noqa: PLR2004  # the next unit
-            return f"{size:.4g}{unit}"
-        size /= 1024
-    return f"{size:.4g}{MEMORY_SIZES[-1]}"
+    return in_units(size, 1024, 4, MEMORY_SIZES)
 
 
 def human_size(size: float) -> str:
     """Return bytes in units of 1000: 12.3kB."""
-    for unit in SIZES[:-1]:
-        if size < 1000:  # noqa: PLR2004  # the next unit
-            return f"{size:.3g}{unit}"
-        size /= 1000
-    return f"{size:.3g}{SIZES[-1]}"
+    return in_units(size, 1000, 3, SIZES)
+
+
+def in_units(size: float, step: int, digits: int, units: tuple[str, ...]) -> str:
+    for unit in units[:-1]:
+        if size < step:
+            return f"{size:.{digits}g}{unit}"
+        size /= step
+    return f"{size:.{digits}g}{units[-1]}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 # Deeper than any record, and below Python's recursion limit.
 DEEPEST = 60
@@ -61,28 +61,22 @@ def pretty_json(value: Any) -> str:
 def encoded(value: Any, margin: str | None, depth: int = 0) -> str:
     """Return JSON. `margin` is the line's newline and indentation, None for one line."""
     check_depth(depth)
+    if isinstance(value, str):
+        return json_string(value)
+    if isinstance(value, float):
+        return json_float(value)
+    if not isinstance(value, list | dict):
+        return "null" if value is None else go_text(value)
     inner = None if margin is None else margin + INDENT
-    if isinstance(value, list):
-        return joined("[", (encoded(element, inner, depth + 1) for element in value), "]", margin)
     if isinstance(value, dict):
         colon = ":" if margin is None else ": "
-        members = (f"{json_string(key)}{colon}{encoded(value[key], inner, depth + 1)}" for key in sorted(value))
-        return joined("{", members, "}", margin)
-    if value is None:
-        return "null"
-    return json_float(value) if isinstance(value, float) else scalar(value)
-
-
-def scalar(value: str | int) -> str:
-    return json_string(value) if isinstance(value, str) else go_text(value)
-
-
-def joined(opening: str, members: Iterable[str], closing: str, margin: str | None) -> str:
-    found = list(members)
-    if not found or margin is None:
-        return opening + ",".join(found) + closing
-    inner = margin + INDENT
-    return opening + inner + f",{inner}".join(found) + margin + closing
+        members = [f"{json_string(key)}{colon}{encoded(value[key], inner, depth + 1)}" for key in sorted(value)]
+    else:
+        members = [encoded(element, inner, depth + 1) for element in value]
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    if not members or inner is None:
+        return opening + ",".join(members) + closing
+    return f"{opening}{inner}{f',{inner}'.join(members)}{margin}{closing}"
 
 
 def json_string(text: str) -> str:

@@ -4,6 +4,24 @@ from __future__ import annotations
 
 from machinectl.machines.flags import DIRECTORY, FILE, IN_CERTIFICATES, IN_ENGINE, IN_SSH, MACHINE, Flag
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def engine_flag(flag: str, key: str, metavar: str, help: str, **more: Any) -> Flag:  # noqa: A002 (as in Flag)
+    return Flag(flag, key=key, metavar=metavar, help=help, section=IN_ENGINE, **more)
+
+
+def secret_file(flag: str, what: str, variable: str = "") -> Flag:
+    text = f"A file with the {what}"
+    return Flag(flag, metavar="FILE", help=text, value=FILE, secret=True, variable=variable, section=IN_SSH)
+
+
+def certificate_path(flag: str, metavar: str, help: str, value: str = FILE) -> Flag:  # noqa: A002 (as in Flag)
+    return Flag(flag, metavar=metavar, help=help, value=value, section=IN_CERTIFICATES)
+
+
 LABEL = Flag(
     "--label", "--engine-label", many=True, metavar="KEY=VALUE", help="A label of the machine and of its engine."
 )
@@ -17,48 +35,16 @@ JUMP = Flag(
     value=MACHINE,
     section=IN_SSH,
 )
-
 CERTIFICATES = (
-    Flag(
-        "--tls-dir",
-        metavar="DIR",
-        help="Use the certificates in DIR: ca.pem, cert.pem and key.pem.",
-        value=DIRECTORY,
-        section=IN_CERTIFICATES,
-    ),
-    Flag(
-        "--tls-ca-cert", metavar="FILE", help="The CA of the engine's certificate.", value=FILE, section=IN_CERTIFICATES
-    ),
-    Flag("--tls-client-cert", metavar="FILE", help="The client's certificate.", value=FILE, section=IN_CERTIFICATES),
-    Flag("--tls-client-key", metavar="FILE", help="The client's key.", value=FILE, section=IN_CERTIFICATES),
+    certificate_path("--tls-dir", "DIR", "Use the certificates in DIR: ca.pem, cert.pem and key.pem.", DIRECTORY),
+    certificate_path("--tls-ca-cert", "FILE", "The CA of the engine's certificate."),
+    certificate_path("--tls-client-cert", "FILE", "The client's certificate."),
+    certificate_path("--tls-client-key", "FILE", "The client's key."),
 )
 
-PASSPHRASE_FILE = Flag(
-    "--ssh-passphrase-file",
-    metavar="FILE",
-    help="A file with the passphrase of the SSH key.",
-    value=FILE,
-    secret=True,
-    section=IN_SSH,
-)
-PASSWORD_FILE = Flag(
-    "--ssh-password-file",
-    metavar="FILE",
-    help="A file with the password to log in with",
-    value=FILE,
-    secret=True,
-    variable="MACHINECTL_SSH_PASSWORD",
-    section=IN_SSH,
-)
-SUDO_PASSWORD_FILE = Flag(
-    "--sudo-password-file",
-    metavar="FILE",
-    help="A file with the password for sudo",
-    value=FILE,
-    secret=True,
-    variable="MACHINECTL_SUDO_PASSWORD",
-    section=IN_SSH,
-)
+PASSPHRASE_FILE = secret_file("--ssh-passphrase-file", "passphrase of the SSH key.")
+PASSWORD_FILE = secret_file("--ssh-password-file", "password to log in with", "MACHINECTL_SSH_PASSWORD")
+SUDO_PASSWORD_FILE = secret_file("--sudo-password-file", "password for sudo", "MACHINECTL_SUDO_PASSWORD")
 LOGIN_SECRETS = (PASSPHRASE_FILE, PASSWORD_FILE, SUDO_PASSWORD_FILE)
 HOST_KEY = Flag(
     "--ssh-host-key", metavar="SHA256:…", help="The fingerprint that the host's SSH key must have.", section=IN_SSH
@@ -67,87 +53,51 @@ STRICT = Flag("--ssh-strict", help="Refuse a host with an unknown SSH key.", sec
 
 ENGINE_INSTALL_WAYS = ("auto", "docker", "distro", "none")
 ENGINE_FLAGS = (
-    Flag("--engine-opt", key="options", many=True, metavar="FLAG=VALUE", help="A flag of dockerd.", section=IN_ENGINE),
-    Flag(
-        "--engine-insecure-registry",
-        key="insecure_registries",
-        many=True,
-        metavar="REGISTRY",
-        help="A registry without TLS.",
-        section=IN_ENGINE,
-    ),
-    Flag(
+    engine_flag("--engine-opt", "options", "FLAG=VALUE", "A flag of dockerd.", many=True),
+    engine_flag("--engine-insecure-registry", "insecure_registries", "REGISTRY", "A registry without TLS.", many=True),
+    engine_flag(
         "--engine-registry-mirror",
-        key="registry_mirrors",
+        "registry_mirrors",
+        "URL",
+        "A registry mirror.",
         many=True,
-        metavar="URL",
-        help="A registry mirror.",
         variable="ENGINE_REGISTRY_MIRROR",
-        section=IN_ENGINE,
     ),
-    Flag(
+    engine_flag(
         "--engine-env",
-        key="env",
+        "env",
+        "NAME=VALUE",
+        "A variable for the engine's environment; the installation uses proxies, too.",
         many=True,
-        metavar="NAME=VALUE",
-        help="A variable for the engine's environment; the installation uses proxies, too.",
-        section=IN_ENGINE,
     ),
-    Flag(
-        "--tls-san",
-        key="tls_sans",
-        many=True,
-        metavar="NAME|ADDRESS",
-        help="An additional name in the server certificate.",
-        section=IN_ENGINE,
-    ),
-    Flag(
+    engine_flag("--tls-san", "tls_sans", "NAME|ADDRESS", "An additional name in the server certificate.", many=True),
+    engine_flag(
         "--engine-install",
-        key="install",
-        metavar="WAY",
-        help="auto (default), docker (Docker's script), distro (the package) or none.",
+        "install",
+        "WAY",
+        "auto (default), docker (Docker's script), distro (the package) or none.",
         value=ENGINE_INSTALL_WAYS,
-        section=IN_ENGINE,
     ),
-    Flag(
+    engine_flag(
         "--engine-install-url",
-        key="install_url",
-        metavar="URL",
-        help="Docker's script, for --engine-install docker.",
+        "install_url",
+        "URL",
+        "Docker's script, for --engine-install docker.",
         variable="MACHINE_DOCKER_INSTALL_URL",
-        section=IN_ENGINE,
     ),
-    Flag("--engine-version", key="version", metavar="VERSION", help="The version to install.", section=IN_ENGINE),
-    Flag(
-        "--engine-storage-driver",
-        key="storage_driver",
-        metavar="NAME",
-        help="The engine's storage driver.",
-        section=IN_ENGINE,
-    ),
-    Flag(
-        "--engine-bind",
-        key="bind",
-        metavar="ADDRESS",
-        help="The address that the engine listens on (default: all).",
-        section=IN_ENGINE,
-    ),
-    Flag(
-        "--os",
-        key="os",
-        metavar="ID",
-        help="Treat an unknown system as this one: debian, fedora …",
-        section=IN_ENGINE,
-    ),
+    engine_flag("--engine-version", "version", "VERSION", "The version to install."),
+    engine_flag("--engine-storage-driver", "storage_driver", "NAME", "The engine's storage driver."),
+    engine_flag("--engine-bind", "bind", "ADDRESS", "The address that the engine listens on (default: all)."),
+    engine_flag("--os", "os", "ID", "Treat an unknown system as this one: debian, fedora …"),
 )
-ENV_FILE = Flag(
+ENV_FILE = engine_flag(
     "--engine-env-file",
+    "",
+    "FILE",
+    "A file of such variables, as in docker's --env-file; use it for passwords.",
     many=True,
-    metavar="FILE",
-    help="A file of such variables, as in docker's --env-file; use it for passwords.",
     value=FILE,
     secret=True,
-    section=IN_ENGINE,
 )
 
 # Drivers without hosts to log in to: host options do not apply.

@@ -62,15 +62,12 @@ class EngineOptions:
 
     def check(self) -> None:
         """Raise UsageError for options that no engine accepts."""
-        check_way(self.install)
-        for variable in self.env:
-            check_variable(variable)
+        if self.install and self.install not in ENGINE_INSTALL_WAYS:
+            raise UsageError(
+                f"--engine-install {self.install!r} is not known", f"One of: {' '.join(ENGINE_INSTALL_WAYS)}"
+            )
+        check_variables(self.env)
         check_address(self.bind)
-
-
-def check_way(way: str) -> None:
-    if way and way not in ENGINE_INSTALL_WAYS:
-        raise UsageError(f"--engine-install {way!r} is not known", f"One of: {' '.join(ENGINE_INSTALL_WAYS)}")
 
 
 def check_options(given: Iterable[str]) -> None:
@@ -99,11 +96,12 @@ def is_variable(variable: str) -> bool:
     return bool(equals) and name.replace("_", "a").isalnum() and not name[0].isdigit() and value.isprintable()
 
 
-def check_variable(variable: str) -> None:
-    if not is_variable(variable):
-        # The value may be a password.
-        name = variable.partition("=")[0]
-        raise UsageError(f"--engine-env {name!r} is not a variable of one line", "Write --engine-env NAME=VALUE")
+def check_variables(variables: Iterable[str]) -> None:
+    for variable in variables:
+        if not is_variable(variable):
+            # The value may be a password.
+            name = variable.partition("=")[0]
+            raise UsageError(f"--engine-env {name!r} is not a variable of one line", "Write --engine-env NAME=VALUE")
 
 
 def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:

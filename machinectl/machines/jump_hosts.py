@@ -18,11 +18,7 @@ def resolved(name: str, is_machine: Callable[[str], bool]) -> str:
 
 
 def with_type(text: str, is_machine: Callable[[str], bool]) -> str:
-    return resolved(text, is_machine) if text and not is_typed(text) else text
-
-
-def is_typed(text: str) -> bool:
-    return text.startswith((MACHINE, HOST))
+    return resolved(text, is_machine) if text and not text.startswith((MACHINE, HOST)) else text
 
 
 def machine_of(jump: str) -> str:

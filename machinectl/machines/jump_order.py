@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
 from machinectl.machines import jump_hosts
 from machinectl.machines.selection import waiting
+from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
 
 if TYPE_CHECKING:
@@ -27,10 +27,8 @@ def behind(store: Store) -> dict[str, list[str]]:
 
 def gate_of(store: Store, name: str) -> str:
     """Return the machine's jump host, "" if none or unreadable."""
-    try:
-        return jump_hosts.machine_of(store.read(name).jump)
-    except MachineError:
-        return ""
+    machine = read_or_none(store.read, name)
+    return jump_hosts.machine_of(machine.jump) if machine else ""
 
 
 def keep_jump_hosts(store: Store, console: Console) -> None:
@@ -52,10 +50,8 @@ def keep_jump_hosts(store: Store, console: Console) -> None:
 
 
 def is_untyped(store: Store, name: str) -> bool:
-    try:
-        return store.read(name).untyped_jump
-    except MachineError:
-        return False
+    machine = read_or_none(store.read, name)
+    return bool(machine and machine.untyped_jump)
 
 
 def outermost_first(names: Sequence[str], others: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:

@@ -29,29 +29,26 @@ class Filters:
         values: dict[str, list[str]] = {key: [] for key in KEYS}
         for key, value in given:
             values[key].append(value)
+        self.values = values
         self.names = [pattern(value) for value in values["name"]]
-        self.drivers = values["driver"]
-        self.labels = values["label"]
-        self.states = values["state"]
-        self.swarms = values["swarm"]
         self.only = only
 
     @property
     def needs_state(self) -> bool:
-        return bool(self.states)
+        return bool(self.values["state"])
 
     def before_asking(self, machine: Machine) -> bool:
         """Check the record: other hosts need not be asked."""
         return (
             (self.only is None or machine.name in self.only)
             and (not self.names or any(name.search(machine.name) for name in self.names))
-            and (not self.drivers or same(machine.driver, self.drivers))
-            and (not self.labels or any(has_label(machine, label) for label in self.labels))
-            and (not self.swarms or same(swarm_of(machine), self.swarms))
+            and (not self.values["driver"] or same(machine.driver, self.values["driver"]))
+            and (not self.values["label"] or any(has_label(machine, label) for label in self.values["label"]))
+            and (not self.values["swarm"] or same(swarm_of(machine), self.values["swarm"]))
         )
 
     def after_asking(self, state: State) -> bool:
-        return not self.states or same(state, self.states)
+        return not self.values["state"] or same(state, self.values["state"])
 
 
 def parse_filters(given: Sequence[str], only: Collection[str] | None = None) -> Filters:

@@ -79,7 +79,7 @@ class Machine:
     `url` is in docker's notation. `driver_state` is the driver's text, byte for byte; `made`: the driver created the
     host and must remove it. `fleet` is a name or path. `changes` were made on the host, `pending` is an unfinished
     verb, `looked_at` the last time the host matched the record. `mac` is the network card's. `origin` is an
-    `origin.Origin`, `swarm` a `swarm_node.SwarmNode`, `revision` the host's last known change
+    `config_json.Origin`, `swarm` a `swarm_node.SwarmNode`, `revision` the host's last known change
     (`hosts.lifecycle.revisions`). `unknown` has other versions' keys. `directory` is absolute, "" without a store.
     `untyped_jump`: an earlier version wrote `jump`.
     """
@@ -108,20 +108,12 @@ class Machine:
     _engine: dict[str, Any]
     _changes: list[Any]
 
-    def __init__(self, name: str, driver: str, *, url: str = "", tls: bool = False, directory: str = "") -> None:
-        self.fill(name, directory, {"driver": driver, "url": url, "tls": tls})
-
-    @classmethod
-    def of(cls, name: str, directory: str, values: Mapping[str, Any]) -> Machine:
-        machine = cls.__new__(cls)
-        machine.fill(name, directory, values)
-        return machine
-
-    def fill(self, name: str, directory: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, driver: str, *, directory: str = "", **values: Any) -> None:
         self.name = name
         self.directory = directory
         self.untyped_jump = False
         self.unknown: dict[str, Any] = {}
+        values["driver"] = driver
         for key, kind in KEYS.items():
             value = values[key] if key in values else DEFAULTS[key] if key in DEFAULTS else kind()
             setattr(self, AS_JSON.get(key, key), value)
@@ -229,7 +221,7 @@ def parse_record(
     # 0.1 stored the MAC address with the engine's options.
     engine_mac = str(values.get("engine", {}).pop("mac", ""))
     values["mac"] = values.get("mac") or engine_mac
-    machine = Machine.of(name, directory, values)
+    machine = Machine(name, **values, directory=directory)
     machine.unknown = data
     if machine.jump:
         read_jump(machine, schema, is_machine)

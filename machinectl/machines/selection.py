@@ -90,7 +90,11 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
     found = [name for name, own in labels.items() if wanted.selects(own)]
     if not found:
         there = sorted({f"{key}={value}" for own in labels.values() for key, value in own.items()})
-        raise MachineError(f"--selector {selector!r} selects no machine", labels_hint(there))
+        more = f" and {len(there) - MOST_TOLD} more" if len(there) > MOST_TOLD else ""
+        hint = "No machine has a label. Give it one: machinectl set --label role=web <NAME>"
+        if there:
+            hint = f"There are: {', '.join(there[:MOST_TOLD])}{more}"
+        raise MachineError(f"--selector {selector!r} selects no machine", hint)
     return found
 
 
@@ -98,13 +102,6 @@ def both_chosen(names: Sequence[str], selector: str) -> UsageError:
     return UsageError(
         "Names and --selector exclude each other", f"Leave one of them out: {' '.join(names)}; or -l {selector}"
     )
-
-
-def labels_hint(labels: Sequence[str]) -> str:
-    if not labels:
-        return "No machine has a label. Give it one: machinectl set --label role=web <NAME>"
-    more = f" and {len(labels) - MOST_TOLD} more" if len(labels) > MOST_TOLD else ""
-    return f"There are: {', '.join(labels[:MOST_TOLD])}{more}"
 
 
 def waiting(console: Console, name: str) -> Callable[[], None]:

@@ -1,13 +1,17 @@
-"""A machine's node in Docker's Swarm."""
+"""Machines' nodes in Docker's Swarm, by their records. Light path."""
 
 from __future__ import annotations
+
+from machinectl.errors import MachineError
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store.machine_store import read_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
 
 MANAGER, WORKER = ROLES = ("manager", "worker")
 AVAILABILITIES = ("active", "pause", "drain")
@@ -67,3 +71,31 @@ def node_of(machine: Machine) -> SwarmNode | None:
 def on_record(machine: Machine) -> SwarmNode | None:
     """Return the node, also while joining or leaving."""
     return SwarmNode.load(machine.swarm) if machine.swarm else None
+
+
+def all_nodes(store: Store) -> list[tuple[Machine, SwarmNode]]:
+    """Return members by name; skip unreadable records."""
+    return [(machine, node) for machine, node in on_records(store) if node.membership == MEMBER]
+
+
+def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
+    """Return members, and machines that are joining or leaving."""
+    machines = (read_or_none(store.read, name) for name in store.names())
+    ready = (machine for machine in machines if machine and machine.phase is Phase.READY)
+    return [(machine, node) for machine in ready if (node := on_record(machine))]
+
+
+def swarm_nodes(store: Store, name: str) -> list[tuple[Machine, SwarmNode]]:
+    """Return the swarm of a machine, which comes first, or of that name. Raises MachineError."""
+    there = all_nodes(store)
+    own = next((node for machine, node in there if machine.name == name), None)
+    swarms = [node for _, node in there if node.swarm == name]
+    known = own or (swarms[0] if swarms else None)
+    if known is None:
+        store.check_exists(name)
+        store.read_ready(name)
+        by_hand = f"If it was joined by hand: machinectl swarm status {name}"
+        hint = f"{by_hand}; have it begin one: machinectl swarm init {name}"
+        raise MachineError(f'"{name}" is in no swarm that is known of', hint)
+    same = [each for each in there if each[1].cluster == known.cluster and (known.cluster or each[1] is known)]
+    return sorted(same, key=lambda each: each[0].name != name)

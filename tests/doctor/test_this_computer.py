@@ -15,7 +15,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.commands.certs.create import certs_create
-from machinectl.doctor import docker_client, shell_environment, store_files, this_computer
+from machinectl.doctor import docker_client, store_files, this_computer
 from machinectl.doctor.check import Verdict
 from machinectl.machines.record import Machine, Phase
 from tests.support.program import COMMAND, machinectl
@@ -168,7 +168,7 @@ def test_systemds_machinectl_is_told_from_ours_by_asking_it(tmp_path: Path) -> N
 
 
 def shell_of(*machines: Machine, **environment: str) -> list[Check]:
-    return list(shell_environment.shell_checks(environment, machines))
+    return list(docker_client.shell_checks(environment, machines))
 
 
 @pytest.mark.parametrize(

@@ -453,8 +453,8 @@ def test_what_is_no_such_file_is_told(tmp_path: Path) -> None:
         (tmp_path, "is a directory"),
         (tmp_path / "none", "cannot be read: No such file or directory"),
         (script, "this is a program, which machinectl does not run"),
-        (binary, f"{binary}:2: this is not UTF-8"),
-        (nul, f"{nul}:2: here is a NUL"),
+        (binary, f"{binary}:2: This is not UTF-8"),
+        (nul, f"{nul}:2: Here is a NUL"),
     ):
         with pytest.raises(MachineError, match=re.escape(said)):
             import_file(str(path), "", [], Notes())

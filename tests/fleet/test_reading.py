@@ -10,7 +10,7 @@ import pytest
 from machinectl.errors import MachineError
 from machinectl.fleet.model import FleetId, HostLogin
 from machinectl.fleet.reading.fleet_file import read_fleet
-from machinectl.fleet.reading.key_values import Values
+from machinectl.fleet.reading.key_values import KeyValues
 from machinectl.fleet.syntax.faults import Place, WrongFile
 from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 from machinectl.machines.engine_options import EngineOptions
@@ -261,11 +261,11 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, monkeypatch: pytest.
 def test_a_thousand_hosts_cost_a_look_at_each_text_and_not_more(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = Counter[str]()
 
-    def look(_: Values, __: str, node: Scalar) -> str:
+    def look(_: KeyValues, __: str, node: Scalar) -> str:
         looked[node.text] += 1
         return node.text
 
-    monkeypatch.setattr(Values, "expanded", look)
+    monkeypatch.setattr(KeyValues, "expanded", look)
     hosts = "".join(f"  h{n}: {{generic-ip-address: h{n}, groups: [web]}}\n" for n in range(1000))
     fleet = parsed(
         "defaults: {driver: generic, generic-ssh-user: ops}\n"

@@ -12,8 +12,7 @@ from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_mana
 from machinectl.hosts.swarm.membership import TrustedSwarms, find_manager, update_recorded_node
 from machinectl.hosts.swarm_formation.swarm_roles import join_machines
 from machinectl.machines.selection import waiting
-from machinectl.machines.swarm_members import all_nodes
-from machinectl.machines.swarm_node import MANAGER, MEMBER, on_record
+from machinectl.machines.swarm_node import MANAGER, MEMBER, all_nodes, on_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,8 +11,7 @@ from machinectl.hosts.certificates.pending import Busy, raise_busy
 from machinectl.hosts.status.query_engines import MachineStatus, query_engines, recorded_statuses
 from machinectl.hosts.swarm.membership import TrustedSwarms, save_node
 from machinectl.hosts.swarm.swarm_report import swarm_report
-from machinectl.machines.swarm_members import on_records
-from machinectl.machines.swarm_node import on_record
+from machinectl.machines.swarm_node import on_record, on_records
 from machinectl.state import State
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.fleet.foreign.sources import ImportedHost, WrongSource
+from machinectl.fleet.foreign.sources import ImportedHost, Notes, Spot, WrongSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from machinectl.fleet.foreign.sources import Notes, Spot
 
 ALL, UNGROUPED = "all", "ungrouped"
 PREFIX = "ansible_"
@@ -40,23 +40,19 @@ class Variable(NamedTuple):
 
 
 @dataclass
-class AnsibleGroup:
+class AnsibleHost:
     """`further` are variables from files beside the inventory."""
 
     name: str
     spot: Spot
-    hosts: dict[str, None] = field(default_factory=dict)
-    children: dict[str, Spot] = field(default_factory=dict)
     variables: dict[str, Variable] = field(default_factory=dict)
     further: dict[str, Variable] = field(default_factory=dict)
 
 
 @dataclass
-class AnsibleHost:
-    name: str
-    spot: Spot
-    variables: dict[str, Variable] = field(default_factory=dict)
-    further: dict[str, Variable] = field(default_factory=dict)
+class AnsibleGroup(AnsibleHost):
+    hosts: dict[str, None] = field(default_factory=dict)
+    children: dict[str, Spot] = field(default_factory=dict)
 
 
 class Inventory:
@@ -101,20 +97,14 @@ class Inventory:
         return found
 
     def depths(self, parents: Mapping[str, list[str]]) -> dict[str, int]:
-        depths: dict[str, int] = {ALL: 0}
-        left = {name: {up for up in above if up != ALL} for name, above in parents.items() if name != ALL}
-        depth = 0
-        while left:
-            depth += 1
-            ready = [name for name, above in left.items() if not above]
-            if not ready:
-                name = min(left)
-                raise WrongSource(self.groups[name].spot, f"the group {name} contains itself")
-            for name in ready:
-                depths[name] = depth
-                del left[name]
-            for above in left.values():
-                above.difference_update(ready)
+        above = {name: {*groups} - {ALL} for name, groups in parents.items() if name != ALL}
+        depths = {ALL: 0}
+        try:
+            for name in TopologicalSorter(above).static_order():
+                depths[name] = 1 + max(map(depths.__getitem__, above[name]), default=0)
+        except CycleError as exc:
+            name = min(exc.args[1])
+            raise WrongSource(self.groups[name].spot, f"the group {name} contains itself") from exc
         return depths
 
     def groups_above(

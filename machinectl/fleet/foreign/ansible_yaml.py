@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.fleet.foreign.ansible_groups import VAULT, Inventory, Variable, of_login
-from machinectl.fleet.foreign.sources import Spot, WrongSource, contents
-from machinectl.fleet.syntax.document import Listed, Mapped, Scalar, read_tree
-from machinectl.fleet.syntax.faults import Faults
+from machinectl.fleet.foreign.sources import Notes, Spot, WrongSource, contents
+from machinectl.fleet.syntax.document import Listed, Mapped, Node, Scalar, read_tree
+from machinectl.fleet.syntax.faults import Faults, Place
 from machinectl.fleet.syntax.yaml_errors import NotADocument
 from machinectl.ranges import InvalidRange, expand_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.fleet.foreign.sources import Notes
-    from machinectl.fleet.syntax.document import Node
-    from machinectl.fleet.syntax.faults import Place
 
 # A group's keys.
 PARTS = ("hosts", "vars", "children")

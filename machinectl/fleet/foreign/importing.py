@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.foreign import ansible_ini, ansible_yaml, openssh_config
-from machinectl.fleet.foreign.sources import Notes, Spot, WrongSource, contents
+from machinectl.fleet.foreign.sources import ImportedHost, Notes, Spot, WrongSource, contents
 from machinectl.fleet.reading.key_values import CONTROLS
 from machinectl.fleet.writing.draft import Described, Draft, settled
 from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
@@ -17,8 +17,8 @@ from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from machinectl.fleet.foreign.sources import ImportedHost
     from machinectl.fleet.writing.draft import Value
+
 
 DRIVER = "generic"
 ANSIBLE, SSH_CONFIG = KINDS = ("ansible", "ssh-config")
@@ -96,10 +96,6 @@ class Importer:
         self.taken: frozenset[str] = frozenset()
 
     def hosts(self, found: Sequence[ImportedHost]) -> list[Described]:
-        self.name(found)
-        return [self.host(each) for each in found]
-
-    def name(self, found: Iterable[ImportedHost]) -> None:
         taken: set[str] = set()
         for each in found:
             name = first = as_name(each.name)
@@ -112,6 +108,7 @@ class Importer:
             if name != each.name:
                 self.notes.add(each.spot, f"{each.name} is renamed to {name}: names have letters, digits, - and .")
         self.taken = frozenset(self.names.values())
+        return [self.host(each) for each in found]
 
     def host(self, each: ImportedHost) -> Described:
         keys: dict[str, Value] = {"generic-ip-address": each.address}

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.fleet.foreign.sources import ImportedHost, Spot, WrongSource, contents
+from machinectl.fleet.foreign.sources import ImportedHost, Notes, Spot, WrongSource, contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from machinectl.fleet.foreign.sources import Notes
 
 # OpenSSH's (readconf.c, READCONF_MAX_DEPTH).
 DEEPEST = 16

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 from machinectl.errors import MachineError, one_line
 from machinectl.files.atomic import read_file
-
-# Bytes, for about 100,000 hosts.
-LONGEST_FILE = 8 << 20
+from machinectl.fleet.syntax.faults import file_error
+from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE, NotADocument, decoded
 
 
 @dataclass(frozen=True)
@@ -62,14 +61,10 @@ def contents(path: str) -> str:
     try:
         data = read_file(path, LONGEST_FILE)
     except (OSError, ValueError) as exc:
-        reason = (exc.strerror or str(exc)) if isinstance(exc, OSError) else "no file has such a name"
-        raise MachineError(f"{one_line(path)} cannot be read: {reason}", "Name an inventory or an ssh_config") from exc
+        raise MachineError(
+            f"{one_line(path)} cannot be read: {file_error(exc)}", "Name an inventory or an ssh_config"
+        ) from exc
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        line = data[: exc.start].count(b"\n") + 1
-        raise WrongSource(Spot(path, line), "this is not UTF-8", "Save the file as UTF-8") from exc
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise WrongSource(Spot(path, line), "here is a NUL, which no text file has", "Name another file")
-    return text
+        return decoded(data)
+    except NotADocument as wrong:
+        raise WrongSource(Spot(path, wrong.place.line), wrong.why, "Correct it, or name another file") from wrong

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url
 from machinectl.errors import MachineError
-from machinectl.fleet.keys import SWARM
+from machinectl.fleet.keys import SWARM, DriverKeys
 from machinectl.fleet.reading.key_values import as_typed
 from machinectl.machines import create_options, jump_hosts
 from machinectl.machines.create_options import CERTIFICATES
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from machinectl.driver import OptionValue
-    from machinectl.fleet.keys import DriverKeys
     from machinectl.fleet.model import FleetHost
     from machinectl.fleet.syntax.document import MapEntry
     from machinectl.fleet.syntax.faults import Faults, Place
@@ -41,8 +40,9 @@ def check_hosts(hosts: Sequence[HostEntry], names: Collection[str], faults: Faul
     for each in hosts:
         if each.host.certificates is not NO_CERTIFICATES:
             check_certificates(each, faults)
-        if each.host.swarm:
-            check_role(each, faults)
+        if each.host.swarm and not each.host.spec.provision:
+            why = f"has {create_options.NO_PROVISION.name}, so that it cannot be a {each.host.swarm}"
+            faults.add(each.place(SWARM), f"{each.host.name} {why}")
     check_identities(hosts, faults)
     check_jumps(hosts, names, faults)
 
@@ -59,14 +59,6 @@ def check_certificates(entry: HostEntry, faults: Faults) -> None:
     if not files.whole:
         missing = [key.name for key in CERTIFICATES[1:] if key.name not in given]
         faults.add(place, f"{entry.host.name} lacks {' and '.join(missing)}, or {CERTIFICATES[0].name} in their place")
-
-
-def check_role(entry: HostEntry, faults: Faults) -> None:
-    if not entry.host.spec.provision:
-        faults.add(
-            entry.place(SWARM),
-            f"{entry.host.name} has {create_options.NO_PROVISION.name}, so that it cannot be a {entry.host.swarm}",
-        )
 
 
 def check_identities(hosts: Sequence[HostEntry], faults: Faults) -> None:
@@ -109,11 +101,8 @@ def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faul
         machine = jump_hosts.machine_of(through)
         if machine and machine not in names:
             near = faults.meant(machine, names)
-            more = (
-                f": did you mean {near}?"
-                if near
-                else f"; write another host as user@host[:port] or {jump_hosts.HOST}NAME"
-            )
+            other = f"; write another host as user@host[:port] or {jump_hosts.HOST}NAME"
+            more = f": did you mean {near}?" if near else other
             typed = as_typed(each.entries[JUMP].value, machine)
             faults.add(each.place(JUMP), f"{JUMP}: {typed!r} is neither a host of this file nor a machine{more}")
     by_name = {each.host.name: each for each in jumping}

@@ -16,11 +16,10 @@ from machinectl.fleet.reading.cross_checks import check_hosts, fleet_advice
 from machinectl.fleet.reading.host_ranges import expand_hosts_part
 from machinectl.fleet.reading.host_reader import HostReader
 from machinectl.fleet.reading.includes import similar_file, with_includes
-from machinectl.fleet.reading.key_values import Values
-from machinectl.fleet.reading.known_values import KnownValues
+from machinectl.fleet.reading.key_values import KeyValues
 from machinectl.fleet.reading.layers import Layers, is_null
 from machinectl.fleet.syntax.document import Mapped, read_mapping
-from machinectl.fleet.syntax.faults import START, Faults
+from machinectl.fleet.syntax.faults import START, Faults, file_error
 from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 
@@ -52,29 +51,25 @@ def read_fleet(
     `text` is the content if already read, as stdin can be read only once. Its paths start at the working directory.
     Raises MachineError, WrongFile with all errors. Ignores conflicts with the store.
     """
-    return parse_fleet(contents(path) if text is None else text, path or DEFAULT_FILE, machines, environment)
+    name = path or DEFAULT_FILE
+    return parse_fleet(read_contents(name) if text is None else text, name, machines, environment)
 
 
 def called(path: str) -> str:
     return {"": DEFAULT_FILE, STDIN: "stdin"}.get(path, path)
 
 
-def contents(path: str) -> bytes:
-    name = path or DEFAULT_FILE
+def read_contents(name: str) -> bytes:
     try:
         return read_file(name, LONGEST_FILE)
     except FileNotFoundError as exc:
-        raise MachineError(f"There is no file {name}", other_file(path)) from exc
+        write = f"machinectl fleet init -o {shlex.quote(name)}"
+        hint = f"Name another file with -f, or write one of the existing machines: {write}"
+        if near := similar_file(name):
+            hint = f"Did you mean -f {shlex.quote(near)}?"
+        raise MachineError(f"There is no file {name}", hint) from exc
     except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
-        raise MachineError(f"{name} cannot be read: {reason}", "Name a fleet file with -f") from exc
-
-
-def other_file(path: str) -> str:
-    if near := similar_file(path or DEFAULT_FILE):
-        return f"Did you mean -f {shlex.quote(near)}?"
-    new = shlex.quote(path or DEFAULT_FILE)
-    return f"Name another file with -f, or write one of the existing machines: machinectl fleet init -o {new}"
+        raise MachineError(f"{name} cannot be read: {file_error(exc)}", "Name a fleet file with -f") from exc
 
 
 def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:
@@ -90,7 +85,7 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
             faults.unknown(entry.place, part, PARTS, "part of a fleet file")
     if hosts is None:
         faults.add(root.place, "The file has no hosts: write them under hosts")
-    known = KnownValues(Values(os.path.dirname(os.path.abspath(name)), environment, hidden), faults)
+    known = KeyValues(os.path.dirname(os.path.abspath(name)), environment, faults)
     named = root.entries.get(FLEET)
     fleet = "" if named is None or is_null(named.value) else str(known.value(FLEET_KEY, named.value))
     identity = fleet_id(fleet, name, faults)

@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.fleet.reading.key_values import Wrong
-from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Scalar
+from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Node, Scalar
 from machinectl.ranges import VALUE_RANGE, InvalidRange, expand_names, expand_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.fleet.syntax.document import Node
     from machinectl.fleet.syntax.faults import Faults
 
 

@@ -17,14 +17,15 @@ from machinectl.fleet.keys import (
     LABELS,
     NO_JUMP,
     SWARM,
+    DriverKeys,
     Drivers,
     typed_jump,
 )
 from machinectl.fleet.model import FleetHost, HostLogin
 from machinectl.fleet.reading.cross_checks import HostEntry
 from machinectl.fleet.reading.key_values import as_typed
-from machinectl.fleet.reading.layers import WITHOUT_VALUE, Layer, is_null, over
-from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Scalar
+from machinectl.fleet.reading.layers import WITHOUT_VALUE, Layer, Layers, is_null, over
+from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Node, Scalar
 from machinectl.machines import create_options
 from machinectl.machines.create_options import CERTIFICATES, HOST_KEY, LOGIN_SECRETS
 from machinectl.machines.engine_options import EngineOptions
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from machinectl.driver import OptionValue
-    from machinectl.fleet.keys import DriverKeys
-    from machinectl.fleet.reading.layers import Layers
-    from machinectl.fleet.syntax.document import Node
 
 ENV_FILE = create_options.ENV_FILE.name
 JUMP = create_options.JUMP.name
@@ -217,7 +215,7 @@ class HostReader:
             if option.secret:
                 path = str(found.get(key, ""))
                 secret = self.known.secret(key, path, layer.entries[key].value.place) if path else ""
-                given[option.name] = secret or self.known.values.environment.get(option.variable, "")
+                given[option.name] = secret or self.known.environment.get(option.variable, "")
             elif key in found:
                 given[option.name] = found[key]
         return {**driver.defaults, **given}

@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from machinectl.errors import closest_match
 from machinectl.files.atomic import read_file
 from machinectl.fleet.keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
 from machinectl.fleet.reading.layers import is_null
-from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Scalar, read_mapping
+from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Node, Scalar, read_mapping
+from machinectl.fleet.syntax.faults import Faults, Place, file_error
 from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
-
-if TYPE_CHECKING:
-    from machinectl.fleet.syntax.document import Node
-    from machinectl.fleet.syntax.faults import Faults, Place
 
 # Parts that several files may have.
 SHARED = (DEFAULTS, GROUPS, HOSTS)
@@ -106,13 +102,11 @@ class Join:
             data = read_file(file.name, LONGEST_FILE)
         except FileNotFoundError:
             near = os.path.basename(similar_file(file.name))
-            self.faults.add(
-                place, f"{INCLUDE}: there is no file {file.name}{f': did you mean {near}?' if near else ''}"
-            )
+            meant = f": did you mean {near}?" if near else ""
+            self.faults.add(place, f"{INCLUDE}: there is no file {file.name}{meant}")
             return
         except (OSError, ValueError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) else "no file has such a name"
-            self.faults.add(place, f"{INCLUDE}: {file.name} cannot be read: {reason}")
+            self.faults.add(place, f"{INCLUDE}: {file.name} cannot be read: {file_error(exc)}")
             return
         root = read_mapping(data, self.faults, file.name)
         if len(self.read) > MOST_FILES or self.size + root.size > MOST_NODES:

@@ -1,27 +1,27 @@
-"""Convert nodes to the values of keys."""
+"""Read the values of keys, each once for all hosts."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import re
 import shlex
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
-from machinectl.files.secret_files import is_exposed
-from machinectl.fleet.keys import COMMON, LABELS, Kind
-from machinectl.fleet.syntax.document import Listed, Mapped, Scalar
-from machinectl.fleet.syntax.hidden_values import Hidden
+from machinectl.files.secret_files import is_exposed, read_secret
+from machinectl.fleet.keys import COMMON, LABELS, Key, Kind
+from machinectl.fleet.syntax.document import Listed, Mapped, Node, Scalar
 from machinectl.fleet.syntax.interpolation import LONGEST, Unexpandable, expand_variables
+from machinectl.machines import create_options
+from machinectl.machines.engine_options import each_once, read_env_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from machinectl.driver import OptionValue
-    from machinectl.fleet.keys import Key
-    from machinectl.fleet.syntax.document import Node
-    from machinectl.fleet.syntax.faults import Place
+    from machinectl.fleet.syntax.faults import Faults, Place
 
 # YAML 1.1's words (https://yaml.org/type/bool.html).
 TRUE = frozenset({"true", "yes", "on"})
@@ -40,27 +40,80 @@ class Wrong(Exception):
         self.why = why
 
 
-@dataclass(frozen=True)
-class Values:
-    """Converts nodes. `directory` is the fleet file's, for relative paths.
+class KeyValues:
+    """Reads values and files; adds each error once.
 
-    Values of `environment` variables are added to `hidden`.
+    `directory` is the fleet file's, for relative paths. Values of `environment` variables are hidden in errors.
     """
 
-    directory: str
-    environment: Mapping[str, str]
-    hidden: Hidden = field(default_factory=Hidden)
+    def __init__(self, directory: str, environment: Mapping[str, str], faults: Faults) -> None:
+        self.directory = directory
+        self.environment = environment
+        self.faults = faults
+        # By key and node, in a tuple; None for an error.
+        self._known: dict[tuple[int, int], tuple[OptionValue] | None] = {}
+        # By kind and path.
+        self._files: dict[tuple[str, str], Any] = {}
 
-    def of(self, key: Key, node: Node) -> OptionValue:
+    def value(self, key: Key, node: Node) -> OptionValue:
+        """Return a value, or the key's default after an error."""
+        at = (id(key), id(node))
+        known = self._known.get(at, ())
+        if known:
+            return known[0]
+        if known is None:
+            return key.default
+        try:
+            value = self.read(key, node)
+        except Wrong as wrong:
+            self.faults.add(wrong.place, wrong.why)
+            self._known[at] = None
+            return key.default
+        self._known[at] = (value,)
+        return value
+
+    def is_wrong(self, key: Key, node: Node) -> bool:
+        return self._known[id(key), id(node)] is None
+
+    def secret(self, key: str, path: str, place: Place) -> str:
+        return str(self._file("secret", path, place, lambda: read_secret(path, key)))
+
+    def variables(self, paths: Sequence[str], place: Place, own: Sequence[str]) -> tuple[str, ...]:
+        name = create_options.ENV_FILE.name
+        read = functools.partial(read_env_file, environment=self.environment)
+        lines = [self._file(name, path, place, functools.partial(read, path)) for path in paths]
+        return each_once([*itertools.chain.from_iterable(lines), *own])
+
+    def _file(self, kind: str, path: str, place: Place, read: Callable[[], Any]) -> Any:
+        if (kind, path) not in self._files:
+            try:
+                self._files[kind, path] = read()
+            except MachineError as exc:
+                self.faults.add(place, exc.cause.removeprefix("--"))
+                self._files[kind, path] = ""
+        return self._files[kind, path]
+
+    def read(self, key: Key, node: Node) -> OptionValue:
         """Convert a node. Raises Wrong, without variables' values."""
+        value: OptionValue
         if key.kind is Kind.TEXTS:
-            return self.checked(key, node, tuple(self.text_of(key, each) for each in items(key, node)))
-        text = self.text_of(key, node)
-        if key.kind is Kind.SWITCH:
-            return self.checked(key, node, parse_switch(key, node, text))
-        if key.kind is Kind.NUMBER:
-            return self.checked(key, node, parse_number(key, node, text))
-        return self.checked(key, node, text)
+            value = tuple(self.text_of(key, each) for each in items(key, node))
+        else:
+            value = text = self.text_of(key, node)
+            if key.kind is Kind.SWITCH:
+                if text.lower() not in TRUE | FALSE:
+                    raise wrong_kind(key, node)
+                value = text.lower() in TRUE
+            elif key.kind is Kind.NUMBER:
+                if not WHOLE_NUMBER.fullmatch(text):
+                    raise wrong_kind(key, node)
+                value = int(text)
+        if key.check and value != key.default:
+            try:
+                key.check(value)
+            except MachineError as exc:
+                raise Wrong(wrong_item(key.check, node, value).place, reason(key, node, exc)) from exc
+        return value
 
     def text_of(self, key: Key, node: Node) -> str:
         """Expand variables, and make paths absolute. Raises Wrong."""
@@ -68,13 +121,13 @@ class Values:
             raise wrong_kind(key, node)
         text = self.expanded(key.name, node)
         if key.choices and text not in key.choices and text != key.default:
-            raise Wrong(node.place, f"{key.name}: {quoted_node(node)} is not one of {', '.join(key.choices)}")
+            raise Wrong(node.place, f"{key.name}: {node.text!r} is not one of {', '.join(key.choices)}")
         if not key.is_path or not text:
             return text
         directory = os.path.dirname(os.path.abspath(node.place.file)) if node.place.file else self.directory
         path = os.path.normpath(os.path.join(directory, os.path.expanduser(text)))
         if text != node.text:
-            self.hidden.add(path, node.text)
+            self.faults.hidden.add(path, node.text)
         if key.is_secret:
             check_secret_file(key, node, path)
         return path
@@ -91,29 +144,22 @@ class Values:
             except Unexpandable as exc:
                 raise Wrong(node.place, f"{name}: {exc}") from exc
             for variable, value in used.items():
-                self.hidden.add(value, f"${{{variable}}}")
+                self.faults.hidden.add(value, f"${{{variable}}}")
         if not text.isprintable() and CONTROLS.search(text):
             raise Wrong(node.place, f"{name} contains a line break or another control character")
         return text
 
-    def checked(self, key: Key, node: Node, value: OptionValue) -> OptionValue:
-        if key.check and value != key.default:
-            try:
-                key.check(value)
-            except MachineError as exc:
-                raise Wrong(wrong_item(key.check, node, value).place, self.reason(key, node, exc)) from exc
-        return value
 
-    def reason(self, key: Key, node: Node, error: MachineError) -> str:
-        """Reword an option's error, without variables' values."""
-        texts = [node] if isinstance(node, Scalar) else []
-        if isinstance(node, Listed):
-            texts = [each for each in node.items if isinstance(each, Scalar)]
-        if unclear := " ".join(quoted_node(each) for each in texts if "$" in each.text):
-            return f"{key.name}: the value of {unclear} is not valid"
-        why = f"{error.cause.removeprefix('Error: ')}. {error.hint}".rstrip(". ")
-        why = why.replace(f"--{key.name}", key.name)
-        return why if key.name in why else f"{key.name}: {why}"
+def reason(key: Key, node: Node, error: MachineError) -> str:
+    """Reword an option's error, without variables' values."""
+    texts = [node] if isinstance(node, Scalar) else []
+    if isinstance(node, Listed):
+        texts = [each for each in node.items if isinstance(each, Scalar)]
+    if unclear := " ".join(repr(each.text) for each in texts if "$" in each.text):
+        return f"{key.name}: the value of {unclear} is not valid"
+    why = f"{error.cause.removeprefix('Error: ')}. {error.hint}".rstrip(". ")
+    why = why.replace(f"--{key.name}", key.name)
+    return why if key.name in why else f"{key.name}: {why}"
 
 
 def wrong_item(check: Callable[[OptionValue], object], node: Node, value: OptionValue) -> Node:
@@ -146,24 +192,10 @@ def labels_of(node: Node) -> dict[str, Scalar]:
 
 def items(key: Key, node: Node) -> list[Node]:
     """Return items; a text is a list of one."""
-    if isinstance(node, Scalar) and not node.is_null:
-        return [node]
     if isinstance(node, Listed):
         return node.items
     if isinstance(node, Scalar):
-        return []
-    raise wrong_kind(key, node)
-
-
-def parse_switch(key: Key, node: Node, text: str) -> bool:
-    if text.lower() in TRUE | FALSE:
-        return text.lower() in TRUE
-    raise wrong_kind(key, node)
-
-
-def parse_number(key: Key, node: Node, text: str) -> int:
-    if WHOLE_NUMBER.fullmatch(text):
-        return int(text)
+        return [] if node.is_null else [node]
     raise wrong_kind(key, node)
 
 
@@ -171,7 +203,7 @@ def wrong_kind(key: Key, node: Node) -> Wrong:
     kind = "a text" if key.kind is Kind.TEXTS and isinstance(node, Scalar) else key.kind
     found = node.name
     if isinstance(node, Scalar):
-        found = "nothing" if node.is_null and not node.text else quoted_node(node)
+        found = "nothing" if node.is_null and not node.text else repr(node.text)
     return Wrong(node.place, f"{key.name} is {kind}, this is {found}")
 
 
@@ -180,23 +212,18 @@ def as_typed(node: Node, value: str) -> str:
     return node.text if isinstance(node, Scalar) and "$" in node.text else value
 
 
-def quoted_node(node: Scalar) -> str:
-    """Return a text as typed: variables may be secret."""
-    return repr(node.text)
-
-
 def check_secret_file(key: Key, node: Scalar, path: str) -> None:
     """Raise Wrong if the file is missing, readable by others, or not regular.
 
     A pipe or terminal would block, and can be read only once.
     """
     if not os.path.exists(path):
-        raise Wrong(node.place, f"{key.name}: there is no file {quoted_node(node)}")
+        raise Wrong(node.place, f"{key.name}: there is no file {node.text!r}")
     if os.path.isdir(path):
-        raise Wrong(node.place, f"{key.name}: {quoted_node(node)} is a directory")
+        raise Wrong(node.place, f"{key.name}: {node.text!r} is a directory")
     if not os.path.isfile(path):
-        raise Wrong(node.place, f"{key.name}: {quoted_node(node)} is a pipe or a device, not a file")
+        raise Wrong(node.place, f"{key.name}: {node.text!r} is a pipe or a device, not a file")
     if is_exposed(path):
         named = node.text if shlex.quote(node.text) == node.text else shlex.quote(path)
         named = f'"{node.text}"' if "$" in node.text else named
-        raise Wrong(node.place, f"{key.name}: others can read {quoted_node(node)}: chmod 600 {named}")
+        raise Wrong(node.place, f"{key.name}: others can read {node.text!r}: chmod 600 {named}")

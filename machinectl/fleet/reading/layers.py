@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.fleet.keys import COMMON, DEFAULTS, GROUPS, LABEL, LABELS
-from machinectl.fleet.reading.key_values import Wrong, as_typed, labels_of
-from machinectl.fleet.syntax.document import NULLS, Listed, Mapped, Scalar
+from machinectl.fleet.keys import COMMON, DEFAULTS, GROUPS, LABEL, LABELS, Drivers
+from machinectl.fleet.reading.key_values import KeyValues, Wrong, as_typed, labels_of
+from machinectl.fleet.syntax.document import NULLS, Listed, MapEntry, Mapped, Node, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
-    from machinectl.fleet.keys import Drivers
-    from machinectl.fleet.reading.known_values import KnownValues
-    from machinectl.fleet.syntax.document import MapEntry, Node
     from machinectl.fleet.syntax.faults import Faults
 
 # Keys that are not options.
@@ -38,7 +35,7 @@ NOTHING_SET = Layer({}, {})
 class Layers:
     """A file's layers; adds errors."""
 
-    def __init__(self, root: Mapped, known: KnownValues, faults: Faults) -> None:
+    def __init__(self, root: Mapped, known: KeyValues, faults: Faults) -> None:
         self.root = root
         self.known = known
         self.faults = faults
@@ -108,7 +105,8 @@ class Layers:
         for name, entry in layer.entries.items():
             key = COMMON.get(name) or drivers.key(name)
             if key is None:
-                self.faults.unknown(entry.place, name, (*COMMON, *drivers.all_keys()), "option of a host")
+                known = dict.fromkeys(name for each in drivers.all() for name in each.keys)
+                self.faults.unknown(entry.place, name, (*COMMON, *known), "option of a host")
             elif name not in WITHOUT_VALUE and not is_null(entry.value):
                 self.known.value(key, entry.value)
         for node in layer.labels.values():

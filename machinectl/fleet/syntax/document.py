@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
-from machinectl.fleet.syntax.faults import START, Place
+from machinectl.fleet.syntax.faults import START, Faults, Place
 from machinectl.fleet.syntax.yaml_errors import NOT_YAML, NotADocument, decoded, place_of, translated
-
-if TYPE_CHECKING:
-    from machinectl.fleet.syntax.faults import Faults
 
 # The limit of nodes; an alias counts in full.
 MOST_NODES = 1_000_000

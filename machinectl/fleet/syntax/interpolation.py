@@ -7,11 +7,13 @@ not expanded again.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*)?")
 # Levels of nesting.
 DEEPEST = 20
 # The result's length in characters.
@@ -27,7 +29,7 @@ def expand_variables(text: str, environment: Mapping[str, str], used: dict[str, 
     """Expand variables and add them to `used`. Raises Unexpandable, without their values."""
     if "$" not in text:
         return text
-    return Expansion(text, environment, {} if used is None else used).whole()
+    return Expansion(text, environment, {} if used is None else used).until("", counts=True, depth=0)
 
 
 class Expansion:
@@ -39,9 +41,6 @@ class Expansion:
         self.at = 0
         self.length = 0
         self.used = used
-
-    def whole(self) -> str:
-        return self.until("", counts=True, depth=0)
 
     def until(self, end: str, *, counts: bool, depth: int) -> str:
         """Read up to `end`. Unless it `counts`, the text is discarded, and variables may be unset."""
@@ -68,7 +67,8 @@ class Expansion:
     def variable(self, *, counts: bool, depth: int) -> str:
         if depth > DEEPEST:
             raise Unexpandable(f"${{…}} are more than {DEEPEST} levels deep")
-        name = self.name()
+        name = NAME.match(self.text, self.at)[0]  # type: ignore[index] # an empty name matches, too
+        self.at += len(name)
         value = self.environment.get(name)
         operator = next((each for each in (":-", "-") if self.text.startswith(each, self.at)), "")
         self.at += len(operator)
@@ -87,13 +87,3 @@ class Expansion:
         if counts and name in self.environment:
             self.used[name] = self.environment[name]
         return value
-
-    def name(self) -> str:
-        start = self.at
-        while self.at < len(self.text) and is_of_name(self.text[self.at], first=self.at == start):
-            self.at += 1
-        return self.text[start : self.at]
-
-
-def is_of_name(letter: str, *, first: bool) -> bool:
-    return letter.isascii() and (letter.isalpha() or letter == "_" or (letter.isdigit() and not first))

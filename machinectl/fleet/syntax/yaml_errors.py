@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import Any
 
 import yaml
 
 from machinectl.fleet.syntax.faults import START, Place
-
-if TYPE_CHECKING:
-    from typing import Any
 
 # Bytes: 10,000 hosts of 200 fit.
 LONGEST_FILE = 8 << 20
@@ -19,6 +16,8 @@ NEEDS_QUOTES = "needs quotes"
 # The text before a [ and from it on.
 BEFORE_BRACKET = re.compile(r"[^\s,{}\[\]\"']+$")
 FROM_BRACKET = re.compile(r"\[[^\s,{}\[\]]*\][^\s,{}\[\]]*")
+# See https://yaml.org/spec/1.1/#c-printable.
+FORBIDDEN = re.compile(r"[^\t\n\r -~\x85\xa0-\ufffd\U00010000-\U0010ffff]")
 ALIAS = re.compile(r"\*([\w-]+)")
 
 
@@ -66,15 +65,11 @@ def translated(exc: Exception, text: str) -> NotADocument:
         return NotADocument(place, why, why.partition(': "')[0] if NEEDS_QUOTES in why else NOT_YAML)
     if isinstance(exc, yaml.YAMLError):
         # A forbidden character: PyYAML's two parsers report different positions.
-        position = next((at for at, letter in enumerate(text) if not is_allowed(letter)), 0)
+        forbidden = FORBIDDEN.search(text)
+        position = forbidden.start() if forbidden else 0
         letter = text[position : position + 1]
         return NotADocument(place_after(text[:position]), f"YAML does not allow the character {letter!r}")
     return NotADocument(START, NOT_YAML)
-
-
-def is_allowed(letter: str) -> bool:
-    """See https://yaml.org/spec/1.1/#c-printable."""
-    return letter in "\t\n\r\x85" or " " <= letter <= "~" or (letter >= "\xa0" and letter not in "\ufffe\uffff")
 
 
 def why_not_yaml(exc: yaml.MarkedYAMLError, text: str) -> str:

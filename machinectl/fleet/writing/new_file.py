@@ -6,6 +6,7 @@ import os
 import shlex
 
 from machinectl.errors import MachineError
+from machinectl.fleet.syntax.faults import file_error
 
 # As for any user's file, the umask applies.
 READABLE = 0o666
@@ -36,6 +37,5 @@ def write_new_file(path: str, text: str) -> None:
 
 
 def write_error(path: str, why: OSError | ValueError) -> MachineError:
-    reason = why.strerror if isinstance(why, OSError) else "no file has such a name"
     directory = shlex.quote(os.path.dirname(path) or os.curdir)
-    return MachineError(f"{path} cannot be written: {reason}", f"See: ls -ld {directory}; df -h {directory}")
+    return MachineError(f"{path} cannot be written: {file_error(why)}", f"See: ls -ld {directory}; df -h {directory}")

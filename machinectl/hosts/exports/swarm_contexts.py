@@ -16,8 +16,7 @@ from machinectl.hosts.exports.docker_contexts import (
     removed_context_notes,
     replace_hint,
 )
-from machinectl.machines.swarm_members import all_nodes
-from machinectl.machines.swarm_node import node_of
+from machinectl.machines.swarm_node import all_nodes, node_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

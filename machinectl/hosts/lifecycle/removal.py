@@ -14,7 +14,7 @@ from machinectl.console import confirm_or_hint
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.machine_driver import driver_instance
-from machinectl.machines.docker_machine.origin import maker
+from machinectl.machines.docker_machine.config_json import maker
 from machinectl.machines.jump_order import gate_of
 from machinectl.machines.record import BrokenRecord
 from machinectl.machines.selection import waiting

@@ -30,7 +30,7 @@ from machinectl.hosts.power.ssh_power import (
 )
 from machinectl.hosts.power.wake_on_lan import ADDRESS, PRINT_MAC_ADDRESS
 from machinectl.hosts.swarm import draining
-from machinectl.machines.docker_machine.origin import maker
+from machinectl.machines.docker_machine.config_json import maker
 from machinectl.machines.swarm_node import on_record
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from machinectl.hosts.connection.login import logged_in, pin_session_key, root_r
 from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of
 from machinectl.hosts.power.boot_watch import BOOT_ID
 from machinectl.hosts.power.wake_on_lan import send_wake_packet
-from machinectl.machines.docker_machine.origin import maker
+from machinectl.machines.docker_machine.config_json import maker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

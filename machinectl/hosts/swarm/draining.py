@@ -17,8 +17,7 @@ from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_mana
 from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node
 from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.store.lock import Lock
-from machinectl.machines.swarm_members import on_records
-from machinectl.machines.swarm_node import MANAGER, WORKER, SwarmNode, on_record
+from machinectl.machines.swarm_node import MANAGER, WORKER, SwarmNode, on_record, on_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,6 @@ from machinectl.engine.endpoint import EngineError
 from machinectl.errors import MachineError
 from machinectl.hosts.swarm import managers
 from machinectl.hosts.swarm.managers import PAUSE, Manager, find_answering_manager, require_answering_manager
-from machinectl.machines.swarm_members import on_records, swarm_nodes
 from machinectl.machines.swarm_node import (
     FORGOTTEN,
     JOINING,
@@ -25,6 +24,8 @@ from machinectl.machines.swarm_node import (
     ROLES,
     SwarmNode,
     on_record,
+    on_records,
+    swarm_nodes,
 )
 from machinectl.name_resolution import addresses_of
 from machinectl.state import State

@@ -26,8 +26,8 @@ from machinectl.hosts.lifecycle.engine_restart import (
 )
 from machinectl.hosts.lifecycle.host_plan import HostPlan, host_summary, login_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
+from machinectl.machines.docker_machine.config_json import Origin
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
-from machinectl.machines.docker_machine.origin import Origin
 from machinectl.provision import daemon_json, preflight
 from machinectl.provision.decision import Decision, EngineDown, not_applied
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 CONFIG_VERSION = 3
 INSTALL_URL = "https://get.docker.com"
 
+# docker-machine's drivers that create no hosts.
+MAKE_NOTHING = frozenset({"none", "generic"})
 # The key of `origin` for docker-machine's other fields.
 FIELDS = "fields"
 # Holds the driver's fields in base64, with secrets.
@@ -48,6 +51,29 @@ SWARM_OPTIONS: dict[str, Any] = {
     "Env": None,
     "IsExperimental": False,
 }
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The docker-machine machine that a machine was imported from: its store's path, name and driver."""
+
+    store: str
+    name: str
+    driver: str
+
+    @classmethod
+    def load(cls, data: Mapping[str, Any]) -> Origin | None:
+        parts = [each for key in ("store", "name", "driver") if isinstance(each := data.get(key), str)]
+        return cls(*parts) if len(parts) == 3 else None  # noqa: PLR2004 - all of them
+
+    def dump(self) -> dict[str, Any]:
+        return {"store": self.store, "name": self.name, "driver": self.driver}
+
+
+def maker(data: Mapping[str, Any]) -> str:
+    """Return the docker-machine driver that created the host, else ""."""
+    origin = Origin.load(data)
+    return origin.driver if origin and origin.driver.isprintable() and origin.driver not in MAKE_NOTHING else ""
 
 
 def config_json(machine: Machine, directory: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from machinectl import url as engine_url
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import quote_path
 from machinectl.machines.docker_machine import config_json
-from machinectl.machines.docker_machine.origin import MAKE_NOTHING
+from machinectl.machines.docker_machine.config_json import MAKE_NOTHING, Origin
 from machinectl.machines.engine_options import EngineOptions, is_variable
 from machinectl.machines.record import Machine
 from machinectl.machines.spec import MachineSpec
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from machinectl.driver import OptionValue
     from machinectl.machines.docker_machine.old_store import OldMachine
-    from machinectl.machines.docker_machine.origin import Origin
 
 # docker-machine's defaults (libmachine/drivers/base.go).
 USER, SSH_PORT = "root", 22
@@ -53,7 +52,8 @@ def convert(old: OldMachine, origin: Origin) -> Conversion:
     # docker-machine sets up engines only with TLS.
     machine = Machine(old.name, driver, url=url, tls=driver == "generic" or engine_url.uses_tls(url))
     machine.driver_state = json.dumps(state)
-    machine.spec = MachineSpec(driver, options, machine.tls, old_labels(old), asked)
+    labels = {key: value for key, _, value in (label.partition("=") for label in old.labels) if key.strip()}
+    machine.spec = MachineSpec(driver, options, machine.tls, labels, asked)
     machine.origin = origin.dump()
     if fields := config_json.further_fields(old.record, machine):
         machine.origin[config_json.FIELDS] = fields
@@ -98,11 +98,6 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
         "generic-engine-port": engine_port,
     }
     return "generic", state, options, url
-
-
-def old_labels(old: OldMachine) -> dict[str, str]:
-    parted = (label.partition("=") for label in old.labels)
-    return {key: value for key, _, value in parted if key.strip()}
 
 
 def engine_options(old: OldMachine) -> tuple[EngineOptions, list[str]]:

@@ -19,6 +19,7 @@ from machinectl.errors import UsageError
 from machinectl.files.atomic import StoreError, open_without_waiting, quote_path, read_file
 from machinectl.machines.record import BrokenRecord, is_name, natural
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, into_own_store
+from machinectl.url import HIGHEST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -37,6 +38,7 @@ PUBLIC_KEY = re.compile(rb"(?:ssh-|ecdsa-|sk-)[\w@.-]+ [A-Za-z0-9+/]+={0,2}(?: [
 USUAL_KEY = "id_rsa"
 # Characters; no printed text comes near.
 LONGEST_TEXT = 4096
+FIELD_KINDS = {str: "text of one line", tuple: "list of texts", int: "port"}
 # In bytes: the limit of file systems.
 LONGEST_FILE_NAME = 255
 
@@ -100,18 +102,15 @@ def old_machine_names(root: str) -> list[str]:
         os.listdir(place)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise StoreError(f"{root} is no store of docker-machine's: {place}: {reason}", meant_instead(root)) from exc
+        above = os.path.dirname(root)
+        around = next((quote_path(each) for each in (above, os.path.dirname(above)) if is_store(each)), "")
+        hint = f"Name the directory that holds certs and machines; see: ls -la {quote_path(root)}"
+        if around:
+            hint = f"Did you mean the store around it? machinectl import --from-docker-machine {around}"
+        raise StoreError(f"{root} is no store of docker-machine's: {place}: {reason}", hint) from exc
     return [
         name for name in machine_directories(root) if not os.path.lexists(os.path.join(directory_of(root, name), OURS))
     ]
-
-
-def meant_instead(root: str) -> str:
-    above = os.path.dirname(root)
-    for directory in (above, os.path.dirname(above)):
-        if is_store(directory):
-            return f"Did you mean the store around it? machinectl import --from-docker-machine {quote_path(directory)}"
-    return f"Name the directory that holds certs and machines; see: ls -la {quote_path(root)}"
 
 
 def directory_of(root: str, name: str) -> str:
@@ -188,30 +187,30 @@ def old_machine(name: str, data: Any) -> OldMachine:
     engine = as_object(options.get("EngineOptions") or {}, "EngineOptions")
     auth = as_object(options.get("AuthOptions") or {}, "AuthOptions")
     swarm = as_object(options.get("SwarmOptions") or {}, "SwarmOptions")
-    called = text_field(record, "DriverName")
+    called = read_field(record, "DriverName", str)
     if not called:
         raise Odd('has no "DriverName"')
-    written = text_field(driver, "MachineName") or name
+    written = read_field(driver, "MachineName", str) or name
     if written != name:
         raise Odd(f'is that of the machine "{written}"')
     return OldMachine(
         name,
         called,
-        url=text_field(driver, "URL"),
-        address=text_field(driver, "IPAddress"),
-        user=text_field(driver, "SSHUser"),
-        port=port_field(driver, "SSHPort"),
-        key=text_field(driver, "SSHKeyPath"),
+        url=read_field(driver, "URL", str),
+        address=read_field(driver, "IPAddress", str),
+        user=read_field(driver, "SSHUser", str),
+        port=read_field(driver, "SSHPort", int),
+        key=read_field(driver, "SSHKeyPath", str),
         # azure's and vmwarevcloudair's name for it.
-        engine_port=port_field(driver, "EnginePort") or port_field(driver, "DockerPort"),
-        labels=texts_field(engine, "Labels"),
-        options=texts_field(engine, "ArbitraryFlags"),
-        env=texts_field(engine, "Env"),
-        insecure_registries=texts_field(engine, "InsecureRegistry"),
-        registry_mirrors=texts_field(engine, "RegistryMirror"),
-        tls_sans=texts_field(auth, "ServerCertSANs"),
-        storage_driver=text_field(engine, "StorageDriver"),
-        install_url=text_field(engine, "InstallURL"),
+        engine_port=read_field(driver, "EnginePort", int) or read_field(driver, "DockerPort", int),
+        labels=read_field(engine, "Labels", tuple),
+        options=read_field(engine, "ArbitraryFlags", tuple),
+        env=read_field(engine, "Env", tuple),
+        insecure_registries=read_field(engine, "InsecureRegistry", tuple),
+        registry_mirrors=read_field(engine, "RegistryMirror", tuple),
+        tls_sans=read_field(auth, "ServerCertSANs", tuple),
+        storage_driver=read_field(engine, "StorageDriver", str),
+        install_url=read_field(engine, "InstallURL", str),
         others=tuple(key for key in ("Dns", "GraphDir", "Ipv6", "LogLevel", "SelinuxEnabled") if engine.get(key)),
         in_swarm=bool(swarm.get("IsSwarm")),
         record=record,
@@ -224,35 +223,20 @@ def as_object(value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
-def text_field(data: Mapping[str, Any], key: str) -> str:
+def read_field(data: Mapping[str, Any], key: str, kind: type) -> Any:
+    """Return a value, the kind's empty one for null or a missing key. Raises Odd."""
     value = data.get(key)
     if value is None:
-        return ""
-    if not is_line(value):
-        raise Odd(f'has a "{key}" that is no text of one line')
-    return str(value)
+        return kind()
+    if kind is tuple and isinstance(value, list) and all(map(is_line, value)):
+        return tuple(value)
+    if (kind is str and is_line(value)) or (kind is int and type(value) is int and 0 <= value <= HIGHEST_PORT):
+        return value
+    raise Odd(f'has a "{key}" that is no {FIELD_KINDS[kind]}')
 
 
 def is_line(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT
-
-
-def texts_field(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = data.get(key)
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(map(is_line, value)):
-        raise Odd(f'has a "{key}" that is no list of texts')
-    return tuple(value)
-
-
-def port_field(data: Mapping[str, Any], key: str) -> int:
-    value = data.get(key)
-    if value is None:
-        return 0
-    if type(value) is not int or not 0 <= value <= 65535:  # noqa: PLR2004 - the highest port
-        raise Odd(f'has a "{key}" that is no port')
-    return value
 
 
 def broken_config(name: str, what: str) -> BrokenRecord:
@@ -273,7 +257,10 @@ def old_ssh_key(root: str, old: OldMachine) -> dict[str, bytes]:
     if not old.key and old.driver == "generic" and not os.path.lexists(os.path.join(directory, USUAL_KEY)):
         return {}
     path = key_path(root, old)
-    owners = owners_in(root)
+    # The user's files; for root, also those of the store's owner.
+    owners = set() if os.name == "nt" else {os.geteuid()}
+    if owners == {0}:
+        owners.add(os.stat(root).st_uid)
     try:
         key = read_own(path, owners)
     except OSError as exc:
@@ -292,22 +279,11 @@ def old_ssh_key(root: str, old: OldMachine) -> dict[str, bytes]:
 def key_path(root: str, old: OldMachine) -> str:
     directory = directory_of(root, old.name)
     last = re.split(r"[/\\]", old.key)[-1] or USUAL_KEY
-    places = [os.path.join(directory, last)] if is_file_name(last) else []
+    is_file_name = last not in {os.curdir, os.pardir} and len(os.fsencode(last)) <= LONGEST_FILE_NAME
+    places = [os.path.join(directory, last)] if is_file_name else []
     if os.path.isabs(old.key):
         places.append(old.key)
     return next((place for place in places if os.path.lexists(place)), (places or [directory])[0])
-
-
-def is_file_name(word: str) -> bool:
-    return word not in {"", os.curdir, os.pardir} and len(os.fsencode(word)) <= LONGEST_FILE_NAME
-
-
-def owners_in(root: str) -> set[int]:
-    """Return allowed file owners: the user; for root, also the store's owner."""
-    if os.name == "nt":
-        return set()
-    user = os.geteuid()
-    return {user} if user else {user, os.stat(root).st_uid}
 
 
 def read_own(path: str, owners: Container[int]) -> bytes:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
-from machinectl.engine import Endpoint
+from machinectl.engine import Endpoint, Probe
 from machinectl.engine.tls import CA, CERTIFICATE, KEY
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import StoreError, quote_path
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.docker_machine import old_store
-from machinectl.machines.docker_machine.conversion import KEY_FILE, LeftOut, convert
-from machinectl.machines.docker_machine.origin import Origin
+from machinectl.machines.docker_machine.config_json import Origin
+from machinectl.machines.docker_machine.conversion import KEY_FILE, Conversion, LeftOut, convert
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.record_cache import Readable, Records
 from machinectl.machines.tls_warnings import unprotected
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from machinectl.console import Console
-    from machinectl.engine import Probe
-    from machinectl.machines.docker_machine.conversion import Conversion
     from machinectl.machines.docker_machine.old_store import OldMachine
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store

@@ -6,15 +6,13 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.machines.store import Held
-from machinectl.machines.store.name_errors import no_such_machine
+from machinectl.machines.store import Held, Store
 from machinectl.machines.store.removed_machines import removed_machines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
 
 
 def read_removed(store: Store, name: str) -> Machine:
@@ -22,7 +20,7 @@ def read_removed(store: Store, name: str) -> Machine:
     for machine in removed_machines(store):
         if machine.name == name:
             return machine
-    raise no_such_machine(store, name)
+    raise store.no_such(name)
 
 
 class HeldRemoved(Held):

@@ -7,12 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import StoreError, replace_file
-from machinectl.machines.record import Phase
+from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_paths import RECORD, now
 
 if TYPE_CHECKING:
-    from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
 
 # Characters; a cause may end with journal lines.

@@ -274,17 +274,12 @@ def name_taken(store: Store, name: str) -> MachineError | None:
     """Return the error for a taken name, else None. macOS ignores case."""
     if os.path.lexists(store.directory(name)):
         return MachineError(f'Docker machine "{name}" already exists', f"Choose another name{or_forget(store, name)}")
-    if other := same_name(name, store.names()):
+    if other := next((other for other in store.names() if other.lower() == name.lower()), ""):
         return MachineError(
             f'Docker machine "{name}" already exists as "{other}"; names that differ in case only are the same',
             "Choose another name",
         )
     return None
-
-
-def same_name(name: str, others: Iterable[str]) -> str:
-    """Return a name that differs only in case, else ""."""
-    return next((other for other in others if other.lower() == name.lower()), "")
 
 
 def or_forget(store: Store, name: str) -> str:

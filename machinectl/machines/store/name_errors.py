@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-from machinectl.errors import closest_match
+from machinectl.errors import MachineError, closest_match
 from machinectl.files.atomic import quote_path
 from machinectl.machines import record
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, NoSuchMachine, StorePaths, into_own_store
-
-if TYPE_CHECKING:
-    from machinectl.errors import MachineError
 
 
 def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:

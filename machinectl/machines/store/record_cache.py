@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
@@ -10,8 +10,6 @@ from machinectl.machines.record import Machine
 from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from machinectl.machines.store import Store
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import Translated, read_file, remove_tree, replace_file, sync_directory
 from machinectl.machines import record
 from machinectl.machines.store.lock import HELD
 from machinectl.machines.store.store_directory import make_directory
-from machinectl.machines.store.store_paths import LONGEST_RECORD, RECORD
-
-if TYPE_CHECKING:
-    from machinectl.machines.store.store_paths import StorePaths
+from machinectl.machines.store.store_paths import LONGEST_RECORD, RECORD, StorePaths
 
 
 def removed_machines(store: StorePaths) -> list[record.Machine]:
