@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.errors import MachineError
@@ -280,17 +281,18 @@ def run_streamed(
         )
     feeder = Feeder(process.stdin, stdin) if process.stdin else None
 
-    def feed_if_ready() -> bool:
-        ready = stdin.is_ready()
-        if feeder and ready:
-            feeder.send_rest()
-        return ready
+    limits = Limits(stop, timeout, stdin.ready_within)
+
+    def feed_if_ready() -> None:
+        if stdin.is_ready():
+            limits.note_ready()
+            if feeder:
+                feeder.send_rest()
 
     try:
         if feeder:
             feeder.start()
-        limits = Limits(stop, timeout, stdin.ready_within)
-        return listen(process, handle, feed_if_ready, limits, end)
+        return listen(process, handle, feed_if_ready, limits, end and partial(end, process))
     finally:
         if process.poll() is None:
             process.kill()
@@ -399,8 +401,15 @@ class Limits:
     def note_ready(self) -> None:
         self._ready_by = math.inf
 
-    def start_ending(self) -> None:
+    def start_ending(self, selector: selectors.BaseSelector, end: Callable[[], object] | None) -> bool:
+        """Call `end`, and allow GRACE. Return False to kill at once: without `end`, or after GRACE."""
+        if self.is_ending or end is None:
+            return False
+        if self.stop:
+            selector.unregister(self.stop)
+        end()
         self.is_ending, self._deadline, self._ready_by = True, time.monotonic() + GRACE, math.inf
+        return True
 
     @property
     def is_late(self) -> bool:
@@ -420,20 +429,18 @@ class Limits:
 def listen(
     process: subprocess.Popen[bytes],
     handle: HandleOutput,
-    feed_if_ready: Callable[[], bool],
+    feed_if_ready: Callable[[], None],
     limits: Limits,
-    end: Callable[[subprocess.Popen[bytes]], object] | None,
+    end: Callable[[], object] | None,
 ) -> int | None:
     """Like `run_streamed`, but calls `feed_if_ready` first and after each output."""
-    stop = limits.stop
-    if feed_if_ready():
-        limits.note_ready()
+    feed_if_ready()
     # Unlike the default selector, it needs no descriptor.
     with selectors.PollSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, data=False)  # type: ignore[arg-type]  # it is a pipe
         selector.register(process.stderr, selectors.EVENT_READ, data=True)  # type: ignore[arg-type]
-        if stop:
-            selector.register(stop, selectors.EVENT_READ)
+        if limits.stop:
+            selector.register(limits.stop, selectors.EVENT_READ)
         streams: set[object] = {process.stdout, process.stderr}
         while streams or process.poll() is None:
             # A program may continue after closing its output, so poll for its end.
@@ -444,22 +451,17 @@ def listen(
                 # An ssh in the background holds stderr open (before OpenSSH 8.5).
                 break
             if limits.is_stopped:
-                if limits.is_ending or end is None:
+                if not limits.start_ending(selector, end):
                     return None
-                if stop:
-                    selector.unregister(stop)
-                end(process)
-                limits.start_ending()
                 continue
+            # `stop` is never among them: it is set before it is readable.
             for key, _ in ready:
-                if key.fileobj is stop:
-                    continue
                 data = os.read(key.fd, CHUNK)
                 if not data:
                     selector.unregister(key.fileobj)
                     streams.remove(key.fileobj)
                 elif handle(data, key.data):
                     return None if limits.is_ending else 0
-                elif not limits.is_ending and feed_if_ready():
-                    limits.note_ready()
+                elif not limits.is_ending:
+                    feed_if_ready()
     return None if limits.is_ending else process.wait()

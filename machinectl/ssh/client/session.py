@@ -333,14 +333,9 @@ def listen_to_channel(channel: paramiko.Channel, given: Transfer, ready: threadi
                 return not limits.is_ending
             if given.output.is_ready and not limits.is_ending:
                 ready.set()
-            if limits.is_stopped:
-                if limits.is_ending or given.end is None:
-                    return False
-                if limits.stop:
-                    selector.unregister(limits.stop)
-                given.end()
-                limits.start_ending()
-            elif not data_came:
+            if limits.is_stopped and not limits.start_ending(selector, given.end):
+                return False
+            if not data_came:
                 patience = limits.select_timeout
                 selector.select(min(GRACE / 10 if limits.is_ending else POLL, POLL if patience is None else patience))
 
