@@ -33,11 +33,10 @@ test-lab: docs/reference.md
 # depends most on their inner life is tested.
 OLDEST = import tomllib; print(*(dependency.partition(",")[0].replace(">=", "==") \
 	for dependency in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))
-$(VENV)-oldest/installed: pyproject.toml $(SOURCES)
-	$(PYTHON) -m venv $(VENV)-oldest
-	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade pip
-	$(VENV)-oldest/bin/python -m pip install --quiet --force-reinstall . --group test \
-		$$($(VENV)-oldest/bin/python -c '$(OLDEST)')
+$(VENV)-oldest/installed: pyproject.toml $(SOURCES) $(VENV)/installed
+	$(PYTHON) -m venv --without-pip $(VENV)-oldest
+	$(BIN)/python -m pip --python $(VENV)-oldest/bin/python install --quiet --force-reinstall . --group test \
+		$$($(BIN)/python -c '$(OLDEST)')
 	touch $@
 
 test-oldest: $(VENV)-oldest/installed
