@@ -47,10 +47,8 @@ def parse_url(text: str) -> EngineURL:
         raise invalid_url(text, "it holds a character that cannot be printed")
     scheme, separator, rest = text.partition("://")
     if not separator:
-        raise UsageError(
-            f"The URL {text!r} has no scheme",
-            f"Write tcp://{text}" if text else f"Write for example {EXAMPLES}",
-        )
+        form = f"tcp://{text}" if text else f"for example {EXAMPLES}"
+        raise UsageError(f"The URL {text!r} has no scheme", f"Write {form}")
     if scheme not in {"tcp", "unix", "ssh"}:
         raise invalid_url(text, f"its scheme is {scheme!r}; tcp, unix and ssh are what docker knows")
     return parse_socket(text, rest) if scheme == "unix" else parse_remote(text, scheme, rest)

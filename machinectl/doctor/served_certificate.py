@@ -46,7 +46,8 @@ def served_check(
         seen = f"another one than on record is served: {until}, by {description.issuer or 'nobody named'}"
         if on_disk == SAME:
             init = host.init if host else ""
-            return broken(TITLE, f"{seen}; the host's disk has that on record", restart_hint(shell, init))
+            restart = f"Restart the engine: {shell.service('restart', init)}"
+            return broken(TITLE, f"{seen}; the host's disk has that on record", restart)
         again = f"machinectl provision --force {shell.machine}"
         if lost_to:
             forget = f"machinectl rm --forget {shell.machine}"
@@ -80,10 +81,6 @@ def disk_state(identity: Identity, host: Facts) -> str:
     # 0.1 used a separate key file.
     ours = (identity.on_host.get("server.pem", b""), identity.server)
     return SAME if there.sha256 in {hashlib.sha256(file).hexdigest() for file in ours} else OTHER
-
-
-def restart_hint(shell: Shell, init: str) -> str:
-    return f"Restart the engine: {shell.service('restart', init)}"
 
 
 def ask_issuer(shell: Shell) -> str:

@@ -8,13 +8,10 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from machinectl.go.tabwriter import letter_width
 from machinectl.go.units import human_duration, human_size
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 # The table's columns, with headings. The others are for templates.
 HEADINGS = {
@@ -69,6 +66,11 @@ def container_fields(told: Any, *, whole: bool, now: float | None = None) -> Fie
     """Unless `whole`, shorten long fields as docker does."""
     one = told if isinstance(told, dict) else {}
     command = as_text(one.get("Command"))
+    names = [as_text(name).removeprefix("/") for name in as_list(one.get("Names"))]
+    # The others are the container's names in links.
+    own = [name for name in names if "/" not in name]
+    mounts = [as_dict(mount) for mount in as_list(one.get("Mounts"))]
+    sources = [as_text(mount.get("Name")) or as_text(mount.get("Source")) for mount in mounts]
     created = as_integer(one.get("Created"))
     with_image = as_integer(one.get("SizeRootFs"))
     virtual = f" (virtual {human_size(with_image)})" if with_image > 0 else ""
@@ -81,10 +83,10 @@ def container_fields(told: Any, *, whole: bool, now: float | None = None) -> Fie
         Status=as_text(one.get("Status")),
         State=as_text(one.get("State")),
         Ports=ports(one.get("Ports")),
-        Names=container_names([as_text(name) for name in as_list(one.get("Names"))], whole=whole),
+        Names=",".join(names if whole or not own else own[:1]),
         Size=human_size(as_integer(one.get("SizeRw"))) + virtual,
-        Mounts=",".join(mounts(as_list(one.get("Mounts")), whole=whole)),
-        LocalVolumes=str(sum(as_dict(mount).get("Driver") == "local" for mount in as_list(one.get("Mounts")))),
+        Mounts=",".join(each if whole else ellipsis(each, LONGEST_MOUNT) for each in sources),
+        LocalVolumes=str(sum(mount.get("Driver") == "local" for mount in mounts)),
         Networks=",".join(sorted(as_dict(as_dict(one.get("NetworkSettings")).get("Networks")))),
     )
     found.labels = {key: as_text(value) for key, value in as_dict(one.get("Labels")).items()}
@@ -132,19 +134,6 @@ def local_time(seconds: int) -> str:
         return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z %Z")
     except (OverflowError, ValueError, OSError):
         return ""
-
-
-def container_names(given: Sequence[str], *, whole: bool) -> str:
-    """Return the container's name; with `whole`, also link names."""
-    plain = [name.removeprefix("/") for name in given]
-    own = next((name for name in plain if "/" not in name), None)
-    return ",".join(plain) if whole or own is None else own
-
-
-def mounts(given: Sequence[Any], *, whole: bool) -> Iterator[str]:
-    for mount in map(as_dict, given):
-        name = as_text(mount.get("Name")) or as_text(mount.get("Source"))
-        yield name if whole else ellipsis(name, LONGEST_MOUNT)
 
 
 class Port(NamedTuple):

@@ -40,10 +40,6 @@ def go_join(values: Any, separator: Any) -> str:
     return as_string(separator).join(go_text(value) for value in values)
 
 
-def go_split(value: Any, separator: Any) -> list[str]:
-    return as_string(value).split(separator) if as_string(separator) else list(as_string(value))
-
-
 def title(value: Any) -> str:
     before = " "
     letters = []
@@ -69,10 +65,12 @@ DOCKERS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
     "join": (go_join, 2, 2),
     "lower": (lambda value: as_string(value).lower(), 1, 1),
     "pad": (pad, 3, 3),
-    "split": (go_split, 2, 2),
+    "split": (lambda value, by: as_string(value).split(by) if as_string(by) else list(as_string(value)), 2, 2),
     "title": (title, 1, 1),
     "truncate": (lambda value, length: as_string(value)[: max(as_count(length), 0)], 2, 2),
     "upper": (lambda value: as_string(value).upper(), 1, 1),
 }
 # For table headings (docker/cli's HeaderFunctions).
-OF_HEADINGS = {name: (as_it_is, least, most) for name, (_, least, most) in DOCKERS.items()}
+OF_HEADINGS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
+    name: ((lambda value, *_: value), least, most) for name, (_, least, most) in DOCKERS.items()
+}

@@ -192,17 +192,14 @@ def yaml_text(value: str, plain: re.Pattern[str] = PLAIN) -> str:
 
 def yaml_scalar(value: str, plain: re.Pattern[str] = PLAIN) -> str:
     """Quote a text unless every YAML reader takes it for a text. Raises ValueError."""
-    if plain.fullmatch(value) and not is_number(value) and is_yaml_text(value):
+    # YAML 1.1 reads some words as dates, numbers or booleans.
+    is_text = RESOLVER.resolve(yaml.ScalarNode, value, (True, False)) == TEXT_TAG
+    if plain.fullmatch(value) and not is_number(value) and is_text:
         return value
     if any("\ud800" <= letter <= "\udfff" for letter in value):
         raise ValueError("half a character")
     shown = yaml.safe_dump(value, default_style='"', width=math.inf, allow_unicode=value.isprintable())
     return shown.removesuffix("\n")
-
-
-def is_yaml_text(value: str) -> bool:
-    """Return whether YAML 1.1 reads it as text without quotes."""
-    return bool(RESOLVER.resolve(yaml.ScalarNode, value, (True, False)) == TEXT_TAG)
 
 
 def is_number(value: str) -> bool:

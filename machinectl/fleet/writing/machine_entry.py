@@ -13,7 +13,7 @@ from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.masking import without_secret_of, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from machinectl.driver import Option, OptionValue
     from machinectl.fleet.writing.draft import Value
@@ -89,7 +89,8 @@ class EntryBuilder:
             self.keys["no-context"] = True
 
     def set(self, key: str, value: OptionValue) -> None:
-        if any(CONTROLS.search(each) for each in texts(value)):
+        texts = value if isinstance(value, tuple) else (value,)
+        if any(CONTROLS.search(each) for each in texts if isinstance(each, str)):
             self.remarks.append(f"{key} is left out: it contains a control character: {one_word(value)}")
         else:
             self.keys[key] = value
@@ -101,12 +102,6 @@ def machine_entry(machine: Machine, options: Sequence[Option]) -> Described:
     `options` are the driver's. Only remarks name secrets.
     """
     return EntryBuilder(machine, options).whole()
-
-
-def texts(value: OptionValue) -> Iterator[str]:
-    for each in value if isinstance(value, tuple) else (value,):
-        if isinstance(each, str):
-            yield each
 
 
 def one_word(value: object) -> str:
