@@ -43,15 +43,19 @@ def context_sync(
         if not found.needs_sync:
             continue
         try:
-            if store.exists(found.machine):
-                sync_context(docker, store, store.read(found.machine), adopting=True)
-            else:
-                remove_context(docker, store, found.machine)
-            if found.step is SyncStep.REMOVE:
-                for text in removed_context_notes(docker, found.machine):
-                    console.warn(text)
+            repair_context(docker, store, console, found)
         except MachineError as exc:
             yield found, exc
         else:
             yield found, None
     yield from swarm_contexts.sync_swarm_contexts(docker, store)
+
+
+def repair_context(docker: Contexts, store: Store, console: Console, found: ContextStatus) -> None:
+    if store.exists(found.machine):
+        sync_context(docker, store, store.read(found.machine), adopting=True)
+    else:
+        remove_context(docker, store, found.machine)
+    if found.step is SyncStep.REMOVE:
+        for text in removed_context_notes(docker, found.machine):
+            console.warn(text)
