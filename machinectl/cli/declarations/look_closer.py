@@ -41,7 +41,7 @@ VERBS = {
         output=PRINTS,
     ),
     "info": Verb(
-        "look.ps:info",
+        "look.info:info",
         "Print details of engines and their hosts.",
         examples=(
             "machinectl info orionbox",

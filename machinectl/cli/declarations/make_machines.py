@@ -136,7 +136,7 @@ VERBS = {
         ),
     ),
     "drivers": Verb(
-        "manage.rm:drivers",
+        "look.drivers:drivers",
         "List installed drivers, and those that fail to load.",
         examples=("machinectl drivers",),
         flags=(shared.JSON, Flag("--options", help="List the options that each adds to `create`.")),

@@ -1,4 +1,4 @@
-"""The verbs `rm`, `rename` and `drivers`."""
+"""The verbs `rm` and `rename`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.results import report_results
-from machinectl.cli.tables.text_table import table_text
 from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
-    from machinectl.machines.flags import Flag
 
 
 def rm(
@@ -59,35 +57,3 @@ def rename(here: Session, *, old: str, new: str) -> None:
     from machinectl.commands.rename import rename as command
 
     command(here.store, here.console, old, new)
-
-
-def drivers(here: Session, *, as_json: bool, options: bool) -> None:
-    from machinectl.commands.drivers import drivers as command
-
-    if options:
-        print_options(as_json=as_json)
-        return
-    found = command()
-    if as_json:
-        print_json(found)
-    else:
-        headings = ["NAME", "PACKAGE", "VERSION", "FROM", "ERROR"]
-        write_out(table_text(headings, (list(row.values()) for row in found)))
-
-
-def print_options(*, as_json: bool) -> None:
-    """Print drivers' options for completion: DRIVER OPTION VALUE ABOUT."""
-    from machinectl.cli.parsing import completion_candidates
-
-    rows = []
-    for name in completion_candidates.driver_names():
-        flags = completion_candidates.driver_flags(name)
-        rows += [[name, flag.flag, value_of(flag), flag.help] for flag in flags] or [[name, "-", "", ""]]
-    if as_json:
-        print_json([dict(zip(("Driver", "Option", "Value", "About"), row, strict=True)) for row in rows])
-    else:
-        write_out(table_text(["DRIVER", "OPTION", "VALUE", "ABOUT"], ([cell or "-" for cell in row] for row in rows)))
-
-
-def value_of(flag: Flag) -> str:
-    return flag.offers.upper() if isinstance(flag.offers, str) else "|".join(flag.offers)

@@ -1,0 +1,36 @@
+"""The verb `info`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.cli.output.stdout import print_json, print_lines, write_out
+from machinectl.cli.tables.results import report_all
+from machinectl.errors import UsageError
+
+if TYPE_CHECKING:
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.hosts.connection.login import Access
+
+
+def info(
+    here: Session, *, names: list[str], access: Access, ssh: bool, template: str, timeout: float, as_json: bool
+) -> int:
+    from machinectl.commands.info import FIELDS
+    from machinectl.commands.info import info as command
+    from machinectl.go import template as gotemplate
+    from machinectl.go.template_functions import DOCKERS
+
+    if template and as_json:
+        raise UsageError("--format and --json exclude each other", "Leave one of them out")
+    parsed = gotemplate.parse_template(template, fields=FIELDS, escapes=True, functions=DOCKERS) if template else None
+    found, failures = command(here.store, here.console, names, timeout, access if ssh else None)
+    if as_json:
+        print_json([one.fields() for one in found])
+    elif parsed:
+        print_lines(parsed.render(one.fields()) for one in found)
+    else:
+        from machinectl.cli.tables.detail_lines import info_text
+
+        write_out("\n".join(map(info_text, found)))
+    return report_all(here, failures)
