@@ -149,7 +149,7 @@ def explain_expiry(machine: Machine, failure: str, now: datetime) -> str:
 
 def expiry_of(machine: Machine, file: str) -> datetime | None:
     """Return the latest expiry if there are several CAs."""
-    from machinectl.validity import expiry_dates
+    from machinectl.certificate_dates import expiry_dates
 
     try:
         found = expiry_dates(read_file(os.path.join(machine.directory, file)))

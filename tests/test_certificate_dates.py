@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.validity import expiry_dates
+from machinectl.certificate_dates import expiry_dates
 from tests.support.real import need
 
 if TYPE_CHECKING:
