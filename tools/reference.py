@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     Piece = tuple[str, ...]
 
 ENVIRONMENT = (
-    ("MACHINE_STORAGE_PATH", "Where machines are kept."),
+    ("MACHINE_STORAGE_PATH", "The store's directory."),
     ("MACHINE_DEBUG", "As --debug."),
     ("MACHINE_DRIVER", "As --driver of create."),
     ("MACHINECTL_SSH_PASSWORD, MACHINECTL_SUDO_PASSWORD", "The passwords to log in with, and for sudo."),
-    ("NO_COLOR", "Colour nothing."),
+    ("NO_COLOR", "Print no colours."),
 )
 EXITS = (
-    ("0", "It is done."),
-    ("1", "It could not be done; stderr says why, and what to type next."),
-    ("2", "The command line cannot be understood."),
-    ("3", "A check before create failed and nothing was changed, or there is a bug, which is told as one."),
+    ("0", "Success."),
+    ("1", "Failure; stderr says why, and what to type next."),
+    ("2", "Wrong use of the command line."),
+    ("3", "A check before create failed and nothing was changed, or machinectl has a bug, and says so."),
     ("130", "^C."),
 )
 # Beside what is the same for all, the help of create is a driver's.

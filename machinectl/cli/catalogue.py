@@ -76,5 +76,5 @@ def flags_of_verb(verb: str) -> Sequence[Flag]:
 
 OPTIONS = (
     *((f"{', '.join(flag.names)} {flag.metavar}".strip(), flag.help) for flag in BEFORE_THE_VERB if not flag.hidden),
-    ("-h, --help", "Show this, or with a command its help."),
+    ("-h, --help", "Show this help, or that of a command."),
 )

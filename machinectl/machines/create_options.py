@@ -94,7 +94,7 @@ ENV_FILE = engine_flag(
     "--engine-env-file",
     "",
     "FILE",
-    "A file of such variables, as in docker's --env-file; use it for passwords.",
+    "A file of variables for the engine, as for docker's --env-file; use it for passwords.",
     many=True,
     value=FILE,
     secret=True,

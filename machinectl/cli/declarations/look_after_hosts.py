@@ -26,7 +26,7 @@ VERBS = {
     "provision": Verb(
         "manage.provision:provision",
         "Apply each machine's settings to its host.",
-        more="What is right does not change.",
+        more="It does not change what is right.",
         examples=("machinectl provision orionbox",),
         arguments=(shared.NAMES,),
         flags=(

@@ -113,10 +113,9 @@ VERBS = {
     ),
     "set": Verb(
         "manage.set:set_machine",
-        "Change a machine's settings; `provision` applies them to its host.",
+        "Change a machine's settings; `provision` applies those of its engine.",
         more=(
             "`set NAME --help` also lists the options of the machine's driver. "
-            "`provision` applies engine settings. "
             "An option replaces its earlier value; '' clears it."
         ),
         examples=(

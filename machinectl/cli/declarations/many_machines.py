@@ -70,7 +70,7 @@ VERBS = {
     "apply": Verb(
         "many.apply:apply",
         "Make machines and their hosts match a fleet file.",
-        more="What matches does not change. Engines that run containers restart one after the other.",
+        more="It does not change what matches. Engines that run containers restart one after the other.",
         examples=("machinectl apply", "machinectl apply -f fleet.yaml --prune"),
         arguments=(shared.NAMES,),
         flags=(
@@ -127,7 +127,7 @@ VERBS = {
     "fleet init": Verb(
         "many.fleet:fleet_init",
         "Create a fleet file from existing machines.",
-        more="Without names: of all machines.",
+        more="Without names, it takes all machines.",
         examples=("machinectl fleet init -o fleet.yaml",),
         arguments=(shared.NAMES,),
         flags=(OUTPUT_FILE,),
@@ -183,7 +183,7 @@ VERBS = {
     "swarm init": Verb(
         "many.swarm:swarm_init",
         "Create a swarm with a machine as its first manager.",
-        more="It turns off live-restore first, because Swarm excludes it.",
+        more="It turns off live-restore first, because Swarm does not work with it.",
         examples=("machinectl swarm init orionbox",),
         arguments=(shared.NAME,),
         flags=(ADVERTISE_ADDR, *shared.LOGIN),
@@ -228,7 +228,7 @@ VERBS = {
         "Run a command on many hosts over SSH.",
         more=(
             "A single word is a line for sh; several words are the command and its arguments. "
-            "All hosts get stdin; in a loop that reads, add </dev/null."
+            "All hosts get stdin; in a `while read` loop, add </dev/null."
         ),
         examples=(
             "machinectl run orionbox rigel -- uname -a",
@@ -254,7 +254,7 @@ VERBS = {
     "docker": Verb(
         "remote.run:docker",
         "Run a docker command on many machines.",
-        more="Each run gets the machine's `env`. All hosts get stdin; in a loop that reads, add </dev/null.",
+        more="Each run gets the machine's `env`. All engines get stdin; in a `while read` loop, add </dev/null.",
         examples=("machinectl docker orionbox rigel -- ps", "machinectl docker -l role=web -- pull nginx"),
         arguments=(Argument("words", "[NAME]… -- ARGUMENT…", MACHINE, many=True, repeats=True),),
         flags=(shared.SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),

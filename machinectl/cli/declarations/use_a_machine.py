@@ -13,7 +13,7 @@ ENV_SHELL = Flag(
     value=("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
     default=None,
 )
-ENV_UNSET = Flag("-u", "--unset", help="Print the commands that undo it.")
+ENV_UNSET = Flag("-u", "--unset", help="Print the commands that unset the variables.")
 ENV_NO_PROXY = Flag("--no-proxy", help="Add the machine's address to NO_PROXY.")
 PROMPT = Flag("--prompt", help="Show the machine in front of the prompt.")
 
@@ -95,7 +95,7 @@ VERBS = {
     ),
     "context ls": Verb(
         "shells.context:context_ls",
-        "List machines' docker contexts, and those that differ.",
+        "List machines' docker contexts and their state.",
         examples=("machinectl context ls",),
         flags=(shared.JSON,),
         output=PRINTS,
@@ -146,7 +146,7 @@ VERBS = {
     "ps": Verb(
         "look.ps:ps",
         "List machines' containers, as docker ps does.",
-        more="Without a name: of all machines.",
+        more="Without a name, it lists those of all machines.",
         examples=(
             "machinectl ps",
             "machinectl ps -a --filter status=exited orionbox",
@@ -154,7 +154,7 @@ VERBS = {
         ),
         arguments=(shared.NAMES,),
         flags=(
-            Flag("-a", "--all", help="Stopped containers, too.", parameter="everything"),
+            Flag("-a", "--all", help="List stopped containers, too.", parameter="everything"),
             Flag(
                 "-f",
                 "--filter",
@@ -166,19 +166,19 @@ VERBS = {
             Flag(
                 "--format",
                 metavar="TEMPLATE",
-                help="A Go template; `table …` adds headings; raw; json.",
+                help="raw, json or a Go template; `table …` adds headings.",
                 parameter="template",
             ),
             Flag(
                 "-n",
                 "--last",
                 metavar="N",
-                help="The N newest containers of each machine, in any state.",
+                help="List the N newest containers of each machine, in any state.",
                 kind=int,
                 default=-1,
                 show_default=False,
             ),
-            Flag("-l", "--latest", help="The newest container of each machine, in any state."),
+            Flag("-l", "--latest", help="List the newest container of each machine, in any state."),
             Flag("--no-trunc", help="Do not truncate output."),
             Flag("-q", "--quiet", help="Print IDs only."),
             Flag("-s", "--size", help="Show sizes, too."),
@@ -197,7 +197,7 @@ VERBS = {
     "ssh": Verb(
         "remote.ssh:ssh",
         "Log in to a machine's host, or run a command there.",
-        more="ssh gets all that follows the name: options, a command.",
+        more="All words after the name go to ssh: options, a command.",
         examples=("machinectl ssh orionbox", "machinectl ssh orionbox uname -a"),
         arguments=(Argument("words", "[NAME] [ARGUMENT]…", MACHINE, TEXT, many=True),),
         flags=(*shared.LOGIN,),
@@ -208,7 +208,7 @@ VERBS = {
     ),
     "ssh-config": Verb(
         "remote.ssh:ssh_config",
-        "Print machines for ~/.ssh/config.",
+        "Print machines' settings for ~/.ssh/config.",
         more="Without names: all machines with SSH.",
         examples=("machinectl ssh-config orionbox", "machinectl ssh-config --write"),
         arguments=(shared.NAMES,),
@@ -269,7 +269,7 @@ VERBS = {
     ),
     "shell-init": Verb(
         "shells.use:shell_init",
-        "Print the set-up of a shell, for its start-up file.",
+        "Print the code for a shell's start-up file.",
         more="It defines `use`, completion, and machinectl_prompt for your own prompt.",
         examples=('eval "$(machinectl shell-init bash)"', "machinectl shell-init fish | source"),
         arguments=(Argument("shell", "SHELL", SHELL),),
@@ -292,11 +292,11 @@ VERBS = {
         "shells.docker_plugin:docker_plugin_install",
         "Install `docker machine`, and hints when docker commands fail on a machine.",
         examples=("machinectl docker-plugin install",),
-        flags=(Flag("--no-hooks", help="Do not change docker's config.json: no hints."),),
+        flags=(Flag("--no-hooks", help="Install no hints; docker's config.json does not change."),),
     ),
     "docker-plugin uninstall": Verb(
         "shells.docker_plugin:docker_plugin_uninstall",
-        "Remove `docker machine`.",
+        "Remove `docker machine` and the hints.",
         examples=("machinectl docker-plugin uninstall",),
     ),
 }
