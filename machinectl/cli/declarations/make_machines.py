@@ -113,7 +113,7 @@ VERBS = {
     ),
     "set": Verb(
         "manage.set:set_machine",
-        "Change a machine's settings; `provision` applies those of its engine.",
+        "Change a machine's settings; `provision` applies them to its host.",
         more=(
             "`set NAME --help` also lists the options of the machine's driver. "
             "An option replaces its earlier value; '' clears it."
