@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -71,6 +73,13 @@ def test_every_path_in_contributing_exists() -> None:
     paths = re.findall(r"`((?:machinectl|drivers|tests|examples|docs|\.ci)/[\w./-]+)`", text)
     assert paths
     assert [path for path in paths if not INVENTED.search(Path(path).name) and not (ROOT / path).exists()] == []
+
+
+def test_every_module_can_be_imported() -> None:
+    """mypy accepts a name at runtime that only a type checker imports."""
+    names = [name for name in modules() if not name.endswith("__main__")]
+    script = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
+    subprocess.run([sys.executable, "-c", script, *names], check=True)
 
 
 def test_packages_are_small() -> None:
