@@ -143,8 +143,9 @@ def test_a_file_of_more_than_1_mb_is_not_taken_for_a_configuration() -> None:
 def test_no_more_of_a_file_than_that_leaves_the_host(tmp_path: Path) -> None:
     large = tmp_path / "daemon.json"
     large.write_bytes(b"x" * (3 << 20))
-    functions = [line for line in resource("facts.sh").splitlines() if line.startswith(("say()", "lines()", "file()"))]
-    script = "\n".join(["say() { :; }", *functions[1:], f"file {large}"])
+    start, end = "\nsay() {", "\nsay begin"
+    functions = start + resource("facts.sh").partition(start)[2].partition(end)[0]
+    script = f"{functions}\nsay() {{ :; }}\nfile {large}"
     output = subprocess.run(["sh", "-c", script], check=True, capture_output=True).stdout
     assert len(base64.b64decode(output.replace(b"|", b""))) == (1 << 20) + 1
 

@@ -3,11 +3,13 @@
 
 # The processes that may be the engine: docker.service's, which facts.sh knows as $main_pid, and the PID file's.
 engine_processes() {
-    {
-        if [ "${main_pid+known}" ]; then echo "$main_pid"; else systemctl show -p MainPID docker.service; fi
-        cat /run/docker.pid
-    } 2>/dev/null | sed -n 's/^\(MainPID=\)\{0,1\}\([1-9]\)/\2/p' | awk '!seen[$1]++'
-}
+    unit_process=${main_pid-$(systemctl show -p MainPID docker.service | sed 's/^MainPID=//')}
+    # The file has no line break, so that read fails when it has read it.
+    file_process=
+    read -r file_process </run/docker.pid || :
+    [ "${unit_process:-0}" = 0 ] || echo "$unit_process"
+    [ -z "$file_process" ] || [ "$file_process" = "$unit_process" ] || echo "$file_process"
+} 2>/dev/null
 
 # The engine's process.
 engine_process() {

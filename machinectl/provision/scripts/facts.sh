@@ -11,9 +11,22 @@ say() {
     case $* in *[[:cntrl:]]*) set -- "$(printf %s "$*" | tr '\000-\037\177' ' ')" ;; esac
     printf '\n@%s\n' "$*"
 }
+# A program costs a host 1 or 2 ms: where a text is short, or a variable, the shell writes its lines.
 lines() { sed 's/^/|/'; }
+short_lines() { while IFS= read -r line || [ "$line" ]; do printf '|%s\n' "$line"; done; }
+# Those of a text without empty lines, however long.
+text_lines() {
+    set -f
+    IFS='
+'
+    for line in $1; do printf '|%s\n' "$line"; done
+    set +f
+    unset IFS
+}
 # Follow links: a link itself has mode 777.
-file() { [ -f "$1" ] && say file "$(stat -Lc '%a %u %g' "$1")" "$1" && head -c 1048577 <"$1" | base64 | lines; }
+file() {
+    [ -f "$1" ] && say file "$(stat -Lc '%a %u %g' "$1")" "$1" && text_lines "$(head -c 1048577 <"$1" | base64)"
+}
 # The sums of the files that are there, by one program for all. sha256sum marks a name with a line break, which is left out.
 sums() {
     for path; do
@@ -43,14 +56,17 @@ done
 # Each systemctl takes 10 ms of CPU, and as much of systemd's: ask once, for what follows too.
 has systemctl && units=$(systemctl show docker.service docker.socket containerd.service -p Id -p Names -p ControlGroup \
     -p LoadState -p ActiveState -p UnitFileState -p DropInPaths -p NeedDaemonReload -p MainPID -p RequiredBy -p BoundBy \
-    -p ConsistsOf -p Listen)
-block=service main_pid='' related=''
+    -p ConsistsOf -p Listen) && say units
+block=service main_pid='' related='' listens=''
 while IFS= read -r line; do
+    # Empty lines separate the units.
+    [ "$units" ] && printf '|%s\n' "$line"
     # shellcheck disable=SC2034  # engine.sh uses $main_pid
     case $block:$line in
     service:MainPID=*) main_pid=${line#*=} ;;
     service:RequiredBy=* | service:BoundBy=* | service:ConsistsOf=*) related="$related ${line#*=}" ;;
-    socket:Listen=*' (Stream)') line=${line%' (Stream)'}; say socket-listens "${line#*=}" ;;
+    socket:Listen=*' (Stream)') line=${line%' (Stream)'} listens="$listens${line#*=}
+" ;;
     service:) block=socket ;;
     socket:) block=rest ;;
     esac
@@ -68,7 +84,7 @@ uname -srm | { read -r name release arch; say kernel "$name $release"; say arch 
 read -r name </proc/sys/kernel/hostname && say hostname "$name"
 read -r id </etc/machine-id && say machine-id "$id"
 say os
-for release in /etc/os-release /usr/lib/os-release; do [ -r $release ] && lines <$release && break; done
+for release in /etc/os-release /usr/lib/os-release; do [ -r $release ] && short_lines <$release && break; done
 if [ -d /run/systemd/system ]; then say init systemd; elif has rc-service; then say init openrc; else say init other; fi
 [ -w /etc ] && say writable /etc
 for directory in /etc/docker /etc/docker/machinectl /etc/systemd/system/docker.service.d; do
@@ -86,16 +102,18 @@ device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route)
 config=/etc/docker/daemon.json
 value="[\"']\{0,1\}[= ][\"']\{0,1\}\([^ \"']*\)"
 if has systemctl; then
-    say units
-    printf '%s\n' "$units" | lines
+    printf %s "$listens" | while IFS= read -r address; do say socket-listens "$address"; done
     say unit
     unit=$(systemctl cat docker.service)
-    printf '%s\n' "$unit" | lines
+    short_lines <<END
+$unit
+END
     # Programs that it starts and that do not exist.
-    printf '%s\n' "$unit" | sed -n 's/^ExecStart=[-@:+!]*\(\/[^ ]*\).*/\1/p' | sort -u | while read -r program; do
+    printf '%s\n' "$unit" | sed -n 's/^ExecStart=[-@:+!]*\(\/[^ ]*\).*/\1/p' | while read -r program; do
         [ -x "$program" ] || say absent "$program"
     done
-    environment=$(printf '%s\n' "$unit" | sed -n 's/^EnvironmentFile=-\{0,1\}//p')
+    environment=
+    case $unit in *EnvironmentFile=*) environment=$(printf '%s\n' "$unit" | sed -n 's/^EnvironmentFile=-\{0,1\}//p') ;; esac
     # shellcheck disable=SC2086  # one word for each unit
     for dependent in $(running_units $related); do say dependent "$dependent"; done
 else
@@ -103,11 +121,14 @@ else
     rc-service docker status >/dev/null && say openrc started
     rc-update show default | grep -q '^ *docker ' && say openrc enabled
 fi
-# A quoted path may contain spaces.
-# shellcheck disable=SC2086  # one word for each file
-named=$({ cat $environment; printf '%s\n' "$unit"; } | sed -n -e "s/^[^#]*\"--config-file=\([^\"]*\)\".*/\1/p;t" \
-    -e "s/^[^#]*'--config-file=\([^']*\)'.*/\1/p;t" -e "s/^[^#]*--config-file[= ]\"\([^\"]*\)\".*/\1/p;t" \
-    -e "s/^[^#]*--config-file[= ]'\([^']*\)'.*/\1/p;t" -e "s/^[^#]*--config-file$value.*/\1/p" | tail -n 1)
+named=
+case ${environment:+--config-file}$unit in *--config-file*)
+    # A quoted path may contain spaces.
+    # shellcheck disable=SC2086  # one word for each file
+    named=$({ cat $environment; printf '%s\n' "$unit"; } | sed -n -e "s/^[^#]*\"--config-file=\([^\"]*\)\".*/\1/p;t" \
+        -e "s/^[^#]*'--config-file=\([^']*\)'.*/\1/p;t" -e "s/^[^#]*--config-file[= ]\"\([^\"]*\)\".*/\1/p;t" \
+        -e "s/^[^#]*--config-file[= ]'\([^']*\)'.*/\1/p;t" -e "s/^[^#]*--config-file$value.*/\1/p" | tail -n 1) ;;
+esac
 config=${named:-$config}
 # Only the lines that may hold dockerd's options: others may hold passwords.
 for path in $environment; do
@@ -121,7 +142,7 @@ has dockerd && say containerd "$(command -v containerd || command -v docker-cont
 say packages
 if has dpkg-query; then
     dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' docker.io docker-ce moby-engine docker-engine \
-        podman-docker containerd.io containerd runc docker-cli rootlesskit | sed -n 's/^.i *//p' | lines
+        podman-docker containerd.io containerd runc docker-cli rootlesskit | sed -n 's/^.i */|/p'
 elif has rpm; then
     rpm -q --qf '%{NAME} %{VERSION}-%{RELEASE}\n' docker-ce moby-engine docker docker-engine podman-docker \
         containerd.io containerd runc |
@@ -147,7 +168,7 @@ done
 info=$(cat <&3)
 if [ "$info" ]; then
     say info
-    printf '%s\n' "$info" | lines
+    text_lines "$info"
 elif has dockerd; then
     say version
     dockerd --version | lines
@@ -181,17 +202,23 @@ for path in /etc /etc/docker /etc/docker/machinectl /etc/docker/machinectl/ca.pe
     case ,$mounted, in ,, | *,ro,*) say unwritable read-only "$path" ;; *) say unwritable immutable "$path" ;; esac
 done
 read -r revision </etc/docker/machinectl/revision && say revision "$revision"
-# shellcheck disable=SC2046  # one word for each file
+# The CA and the data directories that daemon.json and the unit name.
+authorities='' roots=/var/lib/docker
+while read -r kind path; do
+    case $kind in ca) authorities="$authorities $path" ;; root) roots="$roots $path" ;; esac
+done <<END
+$({ cat "$config"; printf '\n%s\n' "$unit"; } | sed -n -e 'h;s/.*"tlscacert"[^"]*"\([^"]*\)".*/ca \1/p' \
+    -e 'g;s/.*"data-root"[^"]*"\([^"]*\)".*/root \1/p' -e 'g;s/.*"graph"[^"]*"\([^"]*\)".*/root \1/p' \
+    -e "g;s/^[^#]*--tlscacert$value.*/ca \1/p" -e 'g;s/^[^#]*--data-root[= ]\([^ ]*\).*/root \1/p')
+END
+# shellcheck disable=SC2086  # one word for each file
 sums /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem /etc/docker/machinectl/server-key.pem \
-    /etc/docker/machinectl/environment /etc/docker/machinectl/revision \
-    $(sed -n 's/.*"tlscacert"[^"]*"\([^"]*\)".*/\1/p' "$config") \
-    $(printf '%s\n' "$unit" | sed -n "s/^[^#]*--tlscacert$value.*/\1/p")
+    /etc/docker/machinectl/environment /etc/docker/machinectl/revision $authorities
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
 # The engine reports its data directory with links followed.
-for root in /var/lib/docker $(sed -n -e 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' -e 's/.*"graph"[^"]*"\([^"]*\)".*/\1/p' "$config") \
-    $(printf '%s\n' "$unit" | sed -n 's/^[^#]*--data-root[= ]\([^ ]*\).*/\1/p'); do
+for root in $roots; do
     followed=$(readlink -f "$root") && [ "$followed" != "${root%/}" ] && say link "${root%/}" "$followed"
-    stored=$((${stored:-0} + $(find "$root/containers" -mindepth 1 -maxdepth 1 -type d | wc -l)))
+    [ "$engine" ] || stored=$((${stored:-0} + $(find "$root/containers" -mindepth 1 -maxdepth 1 -type d | wc -l)))
     # A Swarm node's containers stop with its engine. These are not restarted, neither by the engine nor by the Swarm.
     [ -s "$root/swarm/docker-state.json" ] && grep -lE '"RestartPolicy":\{"Name":"(no)?"' "$root"/containers/*/hostconfig.json |
         while read -r hostconfig; do
@@ -219,8 +246,8 @@ case $link in *podman*)
 esac
 has systemctl && has podman && systemctl list-sockets --no-legend --full | awk '$1 ~ /\/run\/docker\.sock$/ && $3 ~ /podman/' |
     grep -q . && say podman-socket
-inode=$(awk '$8 ~ /^(\/var)?\/run\/docker\.sock$/ && $4 == "00010000" { print $7; exit }' /proc/net/unix)
-[ "$inode" ] && has podman && runs "/proc/$(holder "$inode")" podman && say podman-socket
+has podman && inode=$(awk '$8 ~ /^(\/var)?\/run\/docker\.sock$/ && $4 == "00010000" { print $7; exit }' /proc/net/unix)
+[ "$inode" ] && runs "/proc/$(holder "$inode")" podman && say podman-socket
 
 # The processes that listen on the engine's port.
 awk -v "port=:$(printf %04X "$port")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' \
