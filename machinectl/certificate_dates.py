@@ -39,9 +39,9 @@ def expiry_date(der: bytes) -> datetime:
     if der[at] == UTC_TIME:
         text = (b"19" if text[:2] >= LAST_CENTURY else b"20") + text
     elif der[at] != GENERALIZED_TIME:
-        raise ValueError("that is no time")
+        raise ValueError("that is not a time")
     if len(text) != len("YYYYMMDDhhmmssZ"):
-        raise ValueError("that is no time of a certificate's")
+        raise ValueError("that is not a certificate's time")
     # strptime would first load the locale's names (5 ms).
     month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
     return datetime(int(text[:4]), month, day, hour, minute, second, tzinfo=UTC)

@@ -148,7 +148,7 @@ def test_a_client_of_the_engines_ca_is_root_and_nobody_else_is_let_in(
         assert by_docker != 0
 
 
-@proves("TLS 1.2 is the least.")
+@proves("TLS 1.2 is the minimum.")
 def test_tls_1_2_is_the_least(store: Store, tmp_path: Path) -> None:
     ca = certs.new_ca("old")
     server, client = certs.issue_server(ca, ["127.0.0.1"]), certs.issue_client(ca, "test")

@@ -42,7 +42,7 @@ KINDS: dict[str, type] = {
     **dict.fromkeys(("IPAddress", "SSHHost", "SSHUser", "SSHKeyPath", "MAC"), str),
     **dict.fromkeys(("SSHPort", "EnginePort"), int),
 }
-START_AGAIN = "Restore it from a backup, or register the server anew: machinectl create -d generic --help"
+START_AGAIN = "Restore it from a backup, or register the server again: machinectl create -d generic --help"
 IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}", re.ASCII)
 MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 HIGHEST_PORT = 65535
@@ -141,7 +141,7 @@ class GenericDriver:
         if parsed.scheme != "tcp":
             raise DriverError(
                 f'Machine "{instance.name}" has a server\'s engine, which {url} is not',
-                f"Register that one by itself: machinectl create -d none --url {shlex.quote(url)} <NAME>",
+                f"Register it as a separate machine: machinectl create -d none --url {shlex.quote(url)} <NAME>",
             )
         state = parse_state(instance)
         moved = {"IPAddress": parsed.host, "EnginePort": parsed.port or TLS_PORT}
@@ -168,7 +168,7 @@ class GenericDriver:
 
     def no_power(self, instance: Instance, verb: str = "") -> NoPowerSwitch:  # noqa: ARG002 (the contract's)
         return NoPowerSwitch(
-            f'"{instance.name}" is a server of its own: nobody here holds its power switch',
+            f'"{instance.name}" is a standalone server: machinectl does not control its power',
             f"Shut it down: machinectl stop {instance.name}; or switch it off where it stands",
             mac=parse_state(instance).get("MAC", ""),
         )

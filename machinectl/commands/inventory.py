@@ -22,7 +22,7 @@ def ansible_inventory(store: Store, console: Console) -> dict[str, Any]:
     found, known = [], {}
     for machine in machines_to_list(store, console):
         if machine.phase is Phase.CREATING:
-            console.warn(f"{machine.name} is left out: it is half made")
+            console.warn(f"{machine.name} is left out: it is incomplete")
             continue
         try:
             known[machine.name] = ansible.host_variables(machine)

@@ -104,10 +104,10 @@ def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine]) ->
     if at_host:
         yield machine_variables_check(at_host[0], environment)
     elif host:
-        there = f"DOCKER_HOST has docker use {host}, which is no machine here, and beats its contexts"
+        there = f"DOCKER_HOST points docker at {host}, which is not a machine here, and overrides docker contexts"
         yield unknown(SHELL, there, f"Unset it: {AGAIN}")
     elif context:
-        there = f"DOCKER_CONTEXT has docker use the context {context}, whatever `docker context use` chose"
+        there = f"DOCKER_CONTEXT makes docker use the context {context}, whatever `docker context use` chose"
         yield unknown(SHELL, there, "Unset it: unset DOCKER_CONTEXT")
     elif stray := tls_without_host(environment):
         yield broken(SHELL, stray, f"Unset it: {AGAIN}")
@@ -121,7 +121,7 @@ def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine]) ->
 def machine_variables_check(machine: Machine, environment: Mapping[str, str]) -> Check:
     name = machine.name
     tls, directory = environment.get("DOCKER_TLS_VERIFY", ""), environment.get("DOCKER_CERT_PATH", "")
-    again = f"Set it anew: eval $(machinectl env {name})"
+    again = f"Set it again: eval $(machinectl env {name})"
     elsewhere = os.path.abspath(directory) != machine.directory
     here = f'docker is pointed at "{name}"'
     return first_case(

@@ -56,13 +56,11 @@ def config_checks(path: str) -> Iterator[Check]:
     except OSError as exc:
         yield broken(CONFIG, f"{path} cannot be read: {exc.strerror or exc}", f"See: ls -ld {quote_path(path)}")
     except (ValueError, RecursionError) as exc:
-        seen = f"{path} is not JSON: {exc}; docker goes on as if there were none"
+        seen = f"{path} is not JSON: {exc}; docker ignores it"
         yield broken(CONFIG, seen, f"See where: python3 -m json.tool {quote_path(path)}")
     else:
         if not isinstance(found, dict | None):
-            yield broken(
-                CONFIG, f"{path} is no JSON object, and docker goes on without", f"See: less {quote_path(path)}"
-            )
+            yield broken(CONFIG, f"{path} is not a JSON object; docker ignores it", f"See: less {quote_path(path)}")
 
 
 def plugin_check(path: str) -> Check:

@@ -29,7 +29,7 @@ def configuration_check(host: Facts, target: Target, changes: Sequence[Change], 
         return unknown(TITLE, "not looked at: there is no engine")
     missing = [name for name in engine_config.CERTIFICATES if name not in target.certificates]
     if missing:
-        return unknown(TITLE, f"not looked at: there is no {missing[0]} on record to hold the host's against")
+        return unknown(TITLE, f"not looked at: the record has no {missing[0]} to compare with the host's")
     try:
         found = list(differences_from(host, target))
         theirs = changed_by_others(host, changes)

@@ -95,7 +95,7 @@ def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: floa
         shown = value_or(b"", lambda: as_pem(shown_certificate(endpoint, url, Deadline(timeout))), ODD_ANSWERS)
         way = replace(way, shown=shown)
         return with_checks(way, failed(TLS, exc), *unseen([API], "TLS failed"))
-    trusted = ok(TLS, "the server's certificate is of the CA that is kept here, and for its address")
+    trusted = ok(TLS, "the server's certificate is signed by the machine's CA and valid for its address")
     return with_answer(endpoint, with_checks(replace(way, shown=shown), trusted), timeout)
 
 

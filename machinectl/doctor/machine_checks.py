@@ -183,7 +183,7 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
     except MachineError as exc:
         return Inside((failed(SSH, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
     if ssh is None:
-        known = f'not looked at: driver "{machine.driver}" knows no SSH of it, and so nothing on its host was seen'
+        known = f'not looked at: driver "{machine.driver}" gives no SSH address for it, so its host was not checked'
         return Inside((unknown(SSH, known),), shell)
     from machinectl.ssh.ssh_errors import HostKeyRefused
 

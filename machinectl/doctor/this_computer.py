@@ -176,8 +176,8 @@ def program_check(path: str, program: str) -> Check:
     mine = own_program(program, found, foreign)
     if found and found[0] not in foreign:
         beside = f"; systemd's comes after it: {foreign[0]}" if foreign else ""
-        return ok(PROGRAM, f"{found[0]} is what is typed{beside}")
-    seen = f"{found[0]}, systemd's, is what is typed" if found else "there is none on the PATH"
+        return ok(PROGRAM, f"{found[0]} comes first on the PATH{beside}")
+    seen = f"{found[0]}, systemd's, comes first on the PATH" if found else "there is none on the PATH"
     hint = f"Put this one first: export PATH={quote_path(os.path.dirname(mine))}:$PATH" if mine else ""
     return (
         broken(PROGRAM, seen, hint or "Install it: pipx install machinectl") if found else unknown(PROGRAM, seen, hint)

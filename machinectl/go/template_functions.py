@@ -26,7 +26,7 @@ def as_count(value: Any) -> int:
 
 
 def wrong_type(wanted: str, value: Any) -> UsageError:
-    return UsageError(f"The template cannot be used: a {wanted} is wanted where a {kind(value)} is")
+    return UsageError(f"The template cannot be used: it needs a {wanted}, but got a {kind(value)}")
 
 
 def json(value: Any) -> str:

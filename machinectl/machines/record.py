@@ -284,7 +284,7 @@ def check_ready(machine: Machine) -> Machine:
         return machine
     again = "Create it again" if machine.phase is Phase.CREATING else f"Continue: machinectl provision {machine.name}"
     raise MachineError(
-        f'Machine "{machine.name}" is half made: {machine.why}',
+        f'Machine "{machine.name}" is incomplete: {machine.why}',
         f"{again}; or forget it: machinectl rm {machine.name}",
     )
 

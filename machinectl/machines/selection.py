@@ -105,8 +105,8 @@ def both_chosen(names: Sequence[str], selector: str) -> UsageError:
 
 
 def waiting(console: Console, name: str) -> Callable[[], None]:
-    """Return a function that pauses for another machinectl, and says so once."""
-    return waiting_with_note(console, lambda: f'Waiting for another machinectl that is working on "{name}" …')
+    """Return a function that pauses for another run of machinectl, and says so once."""
+    return waiting_with_note(console, lambda: f'Waiting for another run of machinectl on "{name}" …')
 
 
 def waiting_with_note(console: Console, note: Callable[[], str]) -> Callable[[], None]:

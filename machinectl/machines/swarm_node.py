@@ -95,7 +95,7 @@ def swarm_nodes(store: Store, name: str) -> list[tuple[Machine, SwarmNode]]:
         store.check_exists(name)
         store.read_ready(name)
         by_hand = f"If it was joined by hand: machinectl swarm status {name}"
-        hint = f"{by_hand}; have it begin one: machinectl swarm init {name}"
-        raise MachineError(f'"{name}" is in no swarm that is known of', hint)
+        hint = f"{by_hand}; start one there: machinectl swarm init {name}"
+        raise MachineError(f'"{name}" is not in a swarm that machinectl knows', hint)
     same = [each for each in there if each[1].cluster == known.cluster and (known.cluster or each[1] is known)]
     return sorted(same, key=lambda each: each[0].name != name)

@@ -247,9 +247,9 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
             f"The host's engine already uses TLS with another CA ({whose})",
             f"Register it without changes: {register_command(target)}; or replace its CA: --force",
         )
-    by = Revision.parse(facts.revision).by or "another machinectl"
+    by = Revision.parse(facts.revision).by or "another computer"
     raise CheckFailed(
-        f"The host's engine already uses TLS with another machinectl's CA: {by} set it up",
+        f"The host's engine already uses TLS with another computer's CA: {by} set it up",
         "Share the machine: copy its directory from that computer, and pass the copy: --tls-dir <DIR> "
         "(for an existing machine: certs import --force <NAME> <DIR>)\n"
         f"Or register it without changes: {register_command(target)}; or replace its CA: --force",

@@ -47,7 +47,7 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
     """Yield what must change, except secrets: no record has them. Raises MachineError for unreadable certificates."""
     spec = host.spec
     if machine.driver != spec.driver:
-        # The machine is half made; its driver made nothing yet.
+        # The machine is incomplete; its driver made nothing yet.
         yield Difference("driver", machine.driver, spec.driver)
         return
     set_up = spec.provision and not machine.provision and has_ssh(machine)

@@ -50,11 +50,11 @@ def test_a_hints_command_names_the_store_that_was_named_and_a_sentence_does_not(
 
 
 def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    for cause in ("Error: It does not answer", "It does not answer", 'Machine "web1" is half made'):
+    for cause in ("Error: It does not answer", "It does not answer", 'Machine "web1" is incomplete'):
         report(with_machine_name(MachineError(cause), "web1"))
     assert capsys.readouterr().err.splitlines() == [
         *['Error: "web1": It does not answer'] * 2,
-        'Error: Machine "web1" is half made',
+        'Error: Machine "web1" is incomplete',
     ]
 
 

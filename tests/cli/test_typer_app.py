@@ -477,7 +477,7 @@ def test_a_half_made_machine_is_not_used(store: Store, verb: str) -> None:
     more = {"api": ("/info",), "set": ("--url", URL)}.get(verb, ())
     result = machinectl(verb, "young", *more, store=store.root)
     assert (result.returncode, result.stdout) == (1, "")
-    assert 'Machine "young" is half made' in result.stderr
+    assert 'Machine "young" is incomplete' in result.stderr
     assert "interrupted" in machinectl("ls", store=store.root).stdout
 
 
@@ -528,8 +528,8 @@ def test_ls_says_why_a_machine_is_half_made_and_how_to_go_on(store: Store) -> No
     machine.failure = {"when": "2026-11-25T12:00:00Z", "cause": "The host's disk is full: /etc has 1 KB left\nmore"}
     added(store, machine)
     listed = machinectl("ls", store=store.root).stdout
-    assert "Half made: The host's disk is full: /etc has 1 KB left; go on with machinectl provision young" in listed
-    assert "half made: The host's disk is full" in machinectl("env", "young", store=store.root).stderr
+    assert "Incomplete: The host's disk is full: /etc has 1 KB left; continue with machinectl provision young" in listed
+    assert "incomplete: The host's disk is full" in machinectl("env", "young", store=store.root).stderr
 
 
 def test_what_failed_last_is_on_record_with_its_time_and_nothing_else_is_changed(store: Store, sshd: Sshd) -> None:

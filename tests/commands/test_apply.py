@@ -495,7 +495,7 @@ def test_the_hint_of_a_roll_that_ended_has_the_flags_that_were_typed(capsys: pyt
     assert again == "machinectl apply --batch=2 --max-failures=0"
     assert report_rollout(cast("Session", SimpleNamespace(console=console, program="")), iter(results), again) == 1
     assert console.notes[1:] == [
-        "Go on, when that is mended: machinectl apply --batch=2 --max-failures=0",
+        "Fix that, then continue: machinectl apply --batch=2 --max-failures=0",
         "Or continue despite 1 failed: machinectl apply --batch=2 --max-failures=1",
     ]
     said = capsys.readouterr().err
@@ -583,7 +583,7 @@ def test_after_ctrl_c_nothing_is_to_be_mended(capsys: pytest.CaptureFixture[str]
     console = Quiet()
     with pytest.raises(KeyboardInterrupt):
         report_rollout(cast("Session", SimpleNamespace(console=console, program="")), results(), "machinectl apply")
-    assert (capsys.readouterr().out, console.notes) == ("Apply: 1 not finished\n", ["Go on: machinectl apply"])
+    assert (capsys.readouterr().out, console.notes) == ("Apply: 1 not finished\n", ["Continue: machinectl apply"])
 
 
 def test_programs_get_what_became_of_each_machine_on_a_line(file: Path, store: Store) -> None:

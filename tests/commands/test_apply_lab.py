@@ -220,7 +220,7 @@ def test_ten_servers_become_machines_whatever_befalls_them_and_us(servers: Fleet
     created, as_they_were = map(int, re.findall(r"(\d+) (?:created|as they were)", f"{summary}, 0 as they were")[:2])
     assert (created + as_they_were, "3 failed" in summary) == (HOSTS - 3, True), summary
     assert re.search(rf'Error: "{full.name}": .*disk is full', said), said
-    assert f"Go on, when that is mended: machinectl apply -f {servers.file}" in said
+    assert f"Fix that, then continue: machinectl apply -f {servers.file}" in said
     for each in befalling:
         each.join()
 

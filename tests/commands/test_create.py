@@ -189,7 +189,7 @@ def test_what_a_create_that_failed_has_made_is_on_record_gone_on_with_and_given_
     assert failed.returncode == 1
     assert 'Driver "cloud" fails in create: ValueError: too far away' in failed.stderr
     assert "machinectl rm box" in failed.stderr
-    assert "half" in created("--cloud-region", "moon", store=store).stderr
+    assert "incomplete" in created("--cloud-region", "moon", store=store).stderr
     assert "given back: half half" in machinectl("rm", "-y", "box", store=store).stdout
     assert created("--cloud-region", "moon", store=store).returncode == 1
     assert machinectl("create", "-d", "none", "--url", "unix:///x", "box", store=store).returncode == 1
@@ -224,7 +224,7 @@ def test_what_was_half_made_is_not_gone_on_with_by_other_options(tmp_path: Path)
     refused = created("--cloud-region", "moon", "--cloud-size", "l", store=store)
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [
-        'Error: "box" is half made, with another --cloud-size',
+        'Error: "box" is incomplete, and was created with another --cloud-size',
         "  Use the same value, or remove the machine first: machinectl rm box",
     ]
 

@@ -100,7 +100,7 @@ def test_a_machine_that_is_half_made_is_refused(machines: Store) -> None:
     with machines.writing("young") as held:
         held.machine.phase = Phase.CREATING
         held.write()
-    with pytest.raises(MachineError, match=r'^Machine "young" is half made') as caught:
+    with pytest.raises(MachineError, match=r'^Machine "young" is incomplete') as caught:
         printed(machines, "young")
     assert "machinectl rm young" in caught.value.hint
 

@@ -150,7 +150,7 @@ def test_another_drivers_machine_becomes_a_server_and_is_told_what_goes(
     assert machine.driver == "generic"
     assert machine.url == f"tcp://192.0.2.7:{state.get('DockerPort', 2376)}"
     assert (ssh.host, ssh.user, ssh.port) == expected
-    assert f"driver {driver}, and is a server of its own here" in run.remarks("web")
+    assert f"driver {driver} and is a standalone server here" in run.remarks("web")
 
 
 def test_what_cannot_be_taken_over_is_listed_with_why_not_and_what_can_be_done(store: Store, old: OldStore) -> None:
@@ -214,12 +214,12 @@ BROKEN: list[tuple[str | dict[str, Any], str]] = [
     ('{"ConfigVersion": 3, "Dri', "is not JSON"),
     ("[" * 100_000, "is not JSON"),
     ('{"ConfigVersion": ' + "9" * 5000 + "}", "is not JSON"),
-    ("[]", "is no JSON object"),
+    ("[]", "is not a JSON object"),
     ("{}", "has the ConfigVersion null"),
     ('{"ConfigVersion": 0}', "has the ConfigVersion 0"),
     ('{"ConfigVersion": 4}', "has the ConfigVersion 4"),
     ('{"ConfigVersion": true}', "has the ConfigVersion true"),
-    ('{"ConfigVersion": 3, "Driver": "x"}', "has a Driver that is no JSON object"),
+    ('{"ConfigVersion": 3, "Driver": "x"}', "has a Driver that is not a JSON object"),
     ('{"ConfigVersion": 3, "Driver": {}}', 'has no "DriverName"'),
     ({"Driver": {"MachineName": "other"}}, 'is that of the machine "other"'),
     ({"Driver": {"IPAddress": ["x"]}}, 'has a "IPAddress" that is no text of one line'),
@@ -232,7 +232,7 @@ BROKEN: list[tuple[str | dict[str, Any], str]] = [
     ({"HostOptions": {"EngineOptions": {"Labels": "x"}}}, 'has a "Labels" that is no list of texts'),
     ({"HostOptions": {"EngineOptions": {"Env": ["a\nb"]}}}, 'has a "Env" that is no list of texts'),
     ({"DriverName": "x" * 5000}, 'has a "DriverName" that is no text of one line'),
-    ({"HostOptions": ["x"]}, "has a HostOptions that is no JSON object"),
+    ({"HostOptions": ["x"]}, "has a HostOptions that is not a JSON object"),
 ]
 
 
@@ -317,7 +317,7 @@ def test_a_key_path_that_leads_to_something_else_copies_nothing_of_it(
     shadow.write_bytes(content)
     (old.add_host("web", KEY, state={"SSHKeyPath": str(shadow)}) / "id_rsa").unlink()
     run = Run(store, old)
-    assert f"its SSH key {shadow} is no private key" in run.remarks("web")
+    assert f"its SSH key {shadow} is not a private key" in run.remarks("web")
     assert not any(b"secret" in data for data in whole(store).values())
 
 
@@ -563,7 +563,7 @@ def test_the_store_that_nobody_names_is_docker_machines_own_or_that_of_its_varia
     old.add_host("web", KEY)
     usual = tmp_path / "home/.docker/machine"
     first_steps = machinectl("import", "--from-docker-machine")
-    assert f"{usual} is no store of docker-machine's" in first_steps.stderr
+    assert f"{usual} is not a store of docker-machine" in first_steps.stderr
     usual.parent.mkdir()
     usual.symlink_to(old.root)
     assert machinectl("import", "--from-docker-machine").stdout.startswith("web: taken over")

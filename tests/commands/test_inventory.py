@@ -131,7 +131,7 @@ def test_what_is_half_made_or_broken_is_left_out_with_a_warning(store: Store) ->
     done = machinectl("inventory", "--ansible", store=store.root)
     assert done.returncode == 0
     assert list(json.loads(done.stdout)["_meta"]["hostvars"]) == ["nas"]
-    assert "half is left out: it is half made" in done.stderr
+    assert "half is left out: it is incomplete" in done.stderr
     assert 'broken is left out: The machine.json of "broken"' in done.stderr
     done = machinectl("inventory", "--prometheus", store=store.root)
     assert [each["targets"] for each in json.loads(done.stdout)] == [["192.0.2.8:9323"]]

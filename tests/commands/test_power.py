@@ -95,7 +95,9 @@ def test_kill_without_a_switch_says_that_there_is_none_and_to_use_stop(store: St
     register(store, "orion", sshd)
     killed = machinectl("kill", "orion", store=store.root)
     assert killed.returncode == 1
-    assert killed.stderr.splitlines()[0] == 'Error: "orion" is a server of its own: nobody here holds its power switch'
+    assert (
+        killed.stderr.splitlines()[0] == 'Error: "orion" is a standalone server: machinectl does not control its power'
+    )
     assert "stop orion" in killed.stderr
 
 

@@ -317,7 +317,7 @@ class TestManyMachines:
         assert len(said) == 4
         for name, words in (
             ("broken", 'The machine.json of "broken" is not JSON'),
-            ("half", '"half": Half made: no disk; create it again, or remove it'),
+            ("half", '"half": Incomplete: no disk; create it again, or remove it'),
             ("off", '"off": 127.0.0.1:'),
             ("theirs", "docker-machine"),
         ):

@@ -361,7 +361,7 @@ def test_a_machine_that_somebody_is_working_on_is_not_called_broken(store: Store
     with store.writing("orion"):
         record = looked_at(store)["Record"]
     assert record.verdict is UNKNOWN
-    assert "another machinectl" in record.seen
+    assert "another run of machinectl" in record.seen
 
 
 def test_many_are_told_under_their_names_in_the_order_given(store: Store) -> None:

@@ -74,7 +74,7 @@ def test_a_computer_that_is_well_is_told_so_and_nothing_is_made(store: Store, pr
     found = report(store)
     assert {each["Verdict"] for each in found.values()} <= {"ok", "unknown"}
     assert found["docker CLI"]["Seen"] == f"{programs}/docker, version 28.2.2"
-    assert found["machinectl"]["Seen"].startswith(f"{programs}/machinectl is what is typed")
+    assert found["machinectl"]["Seen"].startswith(f"{programs}/machinectl comes first on the PATH")
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -232,7 +232,7 @@ def test_what_is_half_made_or_broken_or_there_twice_is_a_comment_that_says_why(s
     comments = [line.strip() for line in words.splitlines() if "is left out" in line]
     assert comments[0].startswith('# broken is left out: The machine.json of "broken" is not JSON')
     assert comments[1].startswith('# foreign is left out: Driver "nonesuch" not found.')
-    assert comments[2].startswith('# half is left out: Machine "half" is half made: its creation was interrupted.')
+    assert comments[2].startswith('# half is left out: Machine "half" is incomplete: its creation was interrupted.')
     assert comments[3:] == [
         "# twin is left out: twin has the same generic-ip-address and generic-ssh-port as orion: they are one host"
     ]

@@ -381,7 +381,7 @@ class TestOfTheRecord:
                 jumps(store, orion="gate")
                 at_work.close()
 
-            console.when("Waiting for another machinectl", ends)
+            console.when("Waiting for another run of machinectl", ends)
             rename(store, console, "gate", "door")
         assert store.read("orion").jump == "machine:door"
 
@@ -390,7 +390,7 @@ class TestOfTheRecord:
         jumps(store, orion="gate")
         [(_, error)] = rm(store, Quiet(), ["gate"], force=False, yes=False)
         assert error
-        assert "the SSH of orion goes through it" in error.cause
+        assert "it is the jump host of orion" in error.cause
         assert "machinectl set --ssh-jump none orion" in error.hint
         [(_, refused)] = plan_removal(store, Quiet(), ["gate"])
         assert isinstance(refused, MachineError)

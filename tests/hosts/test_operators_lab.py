@@ -55,7 +55,7 @@ def test_a_second_computer_adopts_a_host_and_neither_puts_old_settings_back(
     started = began(host)
 
     refused = bob.refused(*generic(host, "--no-context"))
-    assert "with another machinectl's CA" in refused
+    assert "with another computer's CA" in refused
     assert "set it up" in refused
     copied = tmp_path / "copied"
     copied.mkdir()

@@ -182,7 +182,7 @@ def put(job: Job, path: str) -> bytes:
         (host("bare", free={"/etc": 1 << 20, "/usr": 1 << 20, "/var": 99 << 10}), "/var has 99 MB left"),
         (with_config("docker", b"{"), "not JSON"),
         (with_config("docker", {"tlsverify": True, "tlscacert": "/x/ca.pem"}), "already uses TLS"),
-        (with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"}), "another machinectl"),
+        (with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"}), "another computer"),
         (with_unit("/usr/bin/dockerd --tlsverify --tlscacert=/x"), r"another CA \(/x\)"),
         (
             host("docker", listeners=(PortListener(9, "nginx"),)),
@@ -244,7 +244,7 @@ def test_a_host_whose_ca_of_ours_was_lost_is_not_taken_for_somebody_else_s() -> 
     facts = with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"})
     preflight.check_all(facts, target(own_cas=frozenset({"ab"})))
     other = replace(facts, sums={"/etc/docker/machinectl/ca.pem": Sum("644", 0, 0, "cd")})
-    with pytest.raises(CheckFailed, match="another machinectl"):
+    with pytest.raises(CheckFailed, match="another computer"):
         preflight.check_all(other, target(own_cas=frozenset({"ab"})))
 
 

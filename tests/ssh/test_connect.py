@@ -141,7 +141,7 @@ def test_a_server_that_is_newer_than_this_side_is_not_told_to_be_updated(
     sshd.configure(f"{option} {offers}", *([cipher] if option == "MACs" else []))
     error = refusal(sshd.endpoint)
     assert f"is incompatible with our SSH: the {option} that it offers ({offers}" in error.cause
-    assert error.cause.endswith("are not known on this side")
+    assert error.cause.endswith("are not supported here")
     assert f"sshd_config: {option} " in error.hint
 
 

@@ -26,7 +26,7 @@ def driver_flag(driver_name: str, option: Option) -> Flag:
     if not (many or type(option.default) in {str, int, bool}):
         raise DriverError(
             f"The driver's option --{option.name} has a default of type {type(option.default).__name__}",
-            "A driver's options are str, int, bool or tuple: tell who made it",
+            "A driver's options are str, int, bool or tuple: report it to the driver's author",
         )
     metavar = "|".join(option.choices) or option.name.rpartition("-")[2].upper()
     return Flag(

@@ -81,7 +81,7 @@ def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> J
     ssh = driver_of(gate).where(driver_instance(gate)).ssh
     if ssh is None:
         raise MachineError(
-            f'"{gate.name}" cannot be a jump host: driver "{gate.driver}" knows no SSH server there',
+            f'"{gate.name}" cannot be a jump host: driver "{gate.driver}" gives no SSH address for it',
             f"Choose another one: machinectl set --ssh-jump <HOST> {machine.name}",
         )
     own = known_hosts_path(gate)
@@ -99,7 +99,7 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
     endpoint = endpoints_of(machine).ssh
     if endpoint is None:
         raise MachineError(
-            f'"{machine.name}" has no SSH: driver "{machine.driver}" knows no SSH server there',
+            f'"{machine.name}" has no SSH: driver "{machine.driver}" gives no SSH address for it',
             "Register its host with a driver that does: "
             "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
         )
@@ -115,7 +115,7 @@ def ssh_or_none(machine: Machine) -> SSHEndpoint | None:
 
 def jump_without_ssh(machine: Machine) -> UsageError:
     return UsageError(
-        f'A jump host needs SSH, but driver "{machine.driver}" knows no SSH of "{machine.name}"',
+        f'A jump host needs SSH, but driver "{machine.driver}" gives no SSH address for "{machine.name}"',
         "Omit --ssh-jump, or use a driver that does: "
         "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
     )

@@ -83,7 +83,7 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
         return ContextStatus(name, step, ours, "not wanted (--no-context)", f"Add it: machinectl set --context {name}")
     if machine.phase is not Phase.READY:
         hint = f"See: machinectl ls --filter name={name}"
-        return ContextStatus(name, SyncStep.LEAVE, ours, "the machine is half made", hint)
+        return ContextStatus(name, SyncStep.LEAVE, ours, "the machine is incomplete", hint)
     if no_name := invalid_name_reason(name):
         hint = f"Rename it: machinectl rename {name} <NEW>; or use no context: machinectl set --no-context {name}"
         return ContextStatus(name, SyncStep.RENAME, why=no_name, hint=hint)

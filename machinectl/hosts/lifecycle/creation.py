@@ -233,7 +233,7 @@ def check_same_options(machine: Machine, creation: Creation) -> None:
     if other:
         purge = " --purge" if machine.changes else ""
         raise MachineError(
-            f'"{machine.name}" is half made, with another {" and ".join(other)}',
+            f'"{machine.name}" is incomplete, and was created with another {" and ".join(other)}',
             f"Use the same value, or remove the machine first: machinectl rm{purge} {machine.name}",
         )
 
@@ -290,7 +290,7 @@ def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
         record_failure(held, why.cause)
     go_on = f"machinectl provision {held.name}" if machine.phase is Phase.PROVISIONING else "the same command again"
     back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
-    console.note(f'"{held.name}" is half made. Continue: {go_on}; or remove it: {back}')
+    console.note(f'"{held.name}" is incomplete. Continue: {go_on}; or remove it: {back}')
     if isinstance(why, EngineDown) and machine.engine.given:
         console.note(f"To change its engine's settings first: machinectl set {held.name} --help")
 

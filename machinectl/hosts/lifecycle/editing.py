@@ -45,7 +45,7 @@ class Edit:
     def carry_out(self, held: Held) -> bool:
         """Change the record, all or nothing; return whether `provision` must apply it."""
         machine = held.machine
-        # `provision` applies the rest to a half-made machine.
+        # `provision` applies the rest to an incomplete machine.
         if not (self.url is None and self.tls is None and machine.phase is Phase.PROVISIONING):
             check_ready(machine)
         self._edit(machine, held.store.exists)

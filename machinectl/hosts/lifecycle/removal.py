@@ -153,7 +153,7 @@ def check_not_jump_host(store: Store, console: Console, name: str, others: Itera
     others = [other for other in others if gate_of(store, other) == name]
     if not others:
         return
-    cause = f"the SSH of {', '.join(others)} goes through it"
+    cause = f"it is the jump host of {', '.join(others)}"
     hint = f"Remove its jump host: {'; '.join(f'machinectl set --ssh-jump none {other}' for other in others)}"
     if not force:
         raise MachineError(cause, f"{hint}\nOr remove it anyway: machinectl rm -f {name}")

@@ -88,8 +88,8 @@ def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
     if store.is_locked(machine.name):
         return State.STARTING, ""
     if machine.phase is Phase.PROVISIONING:
-        return State.ERROR, f"Half made: {machine.why}; go on with machinectl provision {machine.name}"
-    return State.ERROR, f"Half made: {machine.why}; create it again, or remove it"
+        return State.ERROR, f"Incomplete: {machine.why}; continue with machinectl provision {machine.name}"
+    return State.ERROR, f"Incomplete: {machine.why}; create it again, or remove it"
 
 
 def query_engines(

@@ -64,7 +64,7 @@ class Joining:
                 with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
                     make_node(held, lambda: swarm_api.init_swarm(endpoint_of(machine), advertised))
                 learn_begun(held, console)
-        console.note(f"Let others join it: machinectl swarm join {machine.name} <NAME>")
+        console.note(f"Add other machines to it: machinectl swarm join {machine.name} <NAME>")
 
     def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
         """Join a manager's swarm, or change the role there."""
@@ -103,17 +103,17 @@ class Joining:
             why = f": {state.error}" if state.error else ""
             return MachineError(
                 f'The engine of "{name}" is already joining a swarm ({state.state}{why})',
-                f"Let it leave: machinectl swarm leave --force {name}",
+                f"Make it leave: machinectl swarm leave --force {name}",
             )
         if known is None or state.node not in {"", known.node}:
             return MachineError(
                 f'"{name}" is already a node of a swarm that no manager known here belongs to',
-                f"See what it says: machinectl swarm status {name}; or let it leave: "
+                f"See what it says: machinectl swarm status {name}; or make it leave: "
                 f"machinectl swarm leave --force {name}",
             )
         return MachineError(
             f'"{name}" is already a {known.role} of the swarm "{known.swarm}"',
-            f"See it: machinectl swarm status {name}; or let it leave: machinectl swarm leave {name}",
+            f"See it: machinectl swarm status {name}; or make it leave: machinectl swarm leave {name}",
         )
 
 
@@ -201,7 +201,7 @@ def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None
 
     if not wait_until(console, is_listed, HEARD_WITHIN):
         raise MachineError(
-            f'The managers list no new node that is "{held.name}" after {HEARD_WITHIN:.0f} s',
+            f'The managers do not list "{held.name}" as a new node after {HEARD_WITHIN:.0f} s',
             f"See: machinectl swarm status {to.machine.name}",
         )
 

@@ -63,7 +63,7 @@ def convert(old: OldMachine, origin: Origin) -> Conversion:
 def as_none(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionValue], str]:
     said = old.url or old.address
     if not said:
-        raise LeftOut(f"its record has no URL. Where you know that: machinectl create -d none --url <URL> {old.name}")
+        raise LeftOut(f"its record has no URL. If you know it: machinectl create -d none --url <URL> {old.name}")
     # Without a scheme, it is host and port.
     url = engine_url.with_port(said if "://" in said else f"tcp://{said}", tls=True)
     return "none", {"URL": url}, {"url": url}, url
@@ -74,7 +74,7 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
     user = old.user or USER
     if not old.address:
         raise LeftOut(
-            "its record has no address. Where you know that: machinectl create -d generic "
+            "its record has no address. If you know it: machinectl create -d generic "
             f"--generic-ip-address <ADDRESS> --generic-ssh-user {quote_path(user)} {old.name}"
         )
     port = SSH_PORT if old.driver in FORWARDING else old.port or SSH_PORT
@@ -136,6 +136,6 @@ def farewell(old: OldMachine) -> Iterator[str]:
         yield "it was in a Swarm of docker-machine's --swarm, a product that no longer exists: not taken over"
     if old.driver not in MAKE_NOTHING:
         yield (
-            f"it was made by docker-machine's driver {old.driver}, and is a server of its own here: machinectl cannot "
-            "switch it on, nor end it with rm, where that made it"
+            f"it was made by docker-machine's driver {old.driver} and is a standalone server here: machinectl can "
+            "neither switch it on nor delete it with rm"
         )

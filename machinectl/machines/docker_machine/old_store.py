@@ -107,7 +107,7 @@ def old_machine_names(root: str) -> list[str]:
         hint = f"Name the directory that holds certs and machines; see: ls -la {quote_path(root)}"
         if around:
             hint = f"Did you mean the store around it? machinectl import --from-docker-machine {around}"
-        raise StoreError(f"{root} is no store of docker-machine's: {place}: {reason}", hint) from exc
+        raise StoreError(f"{root} is not a store of docker-machine: {place}: {reason}", hint) from exc
     return [
         name for name in machine_directories(root) if not os.path.lexists(os.path.join(directory_of(root, name), OURS))
     ]
@@ -151,7 +151,7 @@ def read_old_machine(root: str, name: str) -> OldMachine:
     """Read a record. Raises BrokenRecord, or StoreError without permission."""
     if not is_name(name):
         raise BrokenRecord(
-            f"The machine {name!r} of docker-machine's store has no machine's name",
+            f"The machine {name!r} in docker-machine's store has an invalid name",
             f"Look at what it is: ls -la {quote_path(os.path.join(root, 'machines'))}",
         )
     path = os.path.join(directory_of(root, name), RECORD)
@@ -219,7 +219,7 @@ def old_machine(name: str, data: Any) -> OldMachine:
 
 def as_object(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise Odd(f"has a {what} that is no JSON object")
+        raise Odd(f"has a {what} that is not a JSON object")
     return value
 
 
@@ -268,7 +268,7 @@ def old_ssh_key(root: str, old: OldMachine) -> dict[str, bytes]:
             f"its SSH key {path} cannot be read: {exc.strerror}", f"See: ls -l {quote_path(os.path.dirname(path))}"
         ) from exc
     if not PRIVATE_KEY.search(key):
-        raise StoreError(f"its SSH key {path} is no private key", f"See: ls -l {quote_path(os.path.dirname(path))}")
+        raise StoreError(f"its SSH key {path} is not a private key", f"See: ls -l {quote_path(os.path.dirname(path))}")
     try:
         public = read_own(f"{path}.pub", owners)
     except OSError:

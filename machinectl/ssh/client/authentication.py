@@ -63,11 +63,11 @@ def wants_more(attempt: LoginAttempt, passwords: PasswordLogin) -> LoginRefused:
     asks = f", and asks: {passwords.prompts[-1]!r}" if passwords.prompts else ""
     key_only = f"on the host, AuthenticationMethods publickey in sshd_config for {settings.user}"
     if "password" in methods:
-        hint = f"Give the password, --ssh-password-file FILE; or let the key suffice: {key_only}"
+        hint = f"Give the password, --ssh-password-file FILE; or accept the key alone: {key_only}"
     elif attempt.console.interactive:
-        hint = f"Try it: ssh {settings.login_options}; or let the key suffice: {key_only}"
+        hint = f"Try it: ssh {settings.login_options}; or accept the key alone: {key_only}"
     else:
-        hint = f"Run it at a terminal, where the host asks for the code; or let the key suffice: {key_only}"
+        hint = f"Run it at a terminal, where the host asks for the code; or accept the key alone: {key_only}"
     return LoginRefused(
         f"{settings.login} accepts the key {attempt.accepted_key} and wants more: it accepts {', '.join(methods)} "
         f"now{asks}",

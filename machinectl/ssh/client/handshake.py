@@ -216,7 +216,7 @@ def nothing_shared(where: str, failure: NothingShared) -> Unsupported:
             failure.offered,
         )
     return Unsupported(
-        f"{what}: the {failure.keyword} that it offers ({offered or 'none'}) are not known on this side",
+        f"{what}: the {failure.keyword} that it offers ({offered or 'none'}) are not supported here",
         "Install OpenSSH's ssh here, of a version as new as the host's: it is used then; or have the host offer one of "
         f"these, too, in its sshd_config: {failure.keyword} {','.join(failure.ours)}",
         failure.keyword,

@@ -119,7 +119,7 @@ def with_password(session: SSHSession, credentials: Credentials, console: Consol
             return root
         raise RootRefused(
             f"sudo at {session.settings.address} does not take the password given for {session.user}",
-            f"Try it there: sudo -v; or let {session.user} do without one: {sudoers(session.user)}",
+            f"Try it there: sudo -v; or allow {session.user} sudo without a password: {sudoers(session.user)}",
         )
     for _ in range(TRIES):
         password = ask_secret(console, f"Password of {session.user} for sudo at {session.settings.address}")
@@ -133,12 +133,12 @@ def with_password(session: SSHSession, credentials: Credentials, console: Consol
     else:
         raise RootRefused(
             f"The password for sudo at {session.settings.address} was wrong {TRIES} times",
-            f"Let {session.user} do without one: {sudoers(session.user)}",
+            f"Allow {session.user} sudo without a password: {sudoers(session.user)}",
         )
     raise RootRefused(
         f"sudo at {session.settings.address} wants the password of {session.user}",
-        f"Give --sudo-password-file FILE or MACHINECTL_SUDO_PASSWORD, or let {session.user} do without: "
-        f"{sudoers(session.user)}",
+        f"Give --sudo-password-file FILE or MACHINECTL_SUDO_PASSWORD, or allow {session.user} sudo without a "
+        f"password: {sudoers(session.user)}",
     )
 
 
@@ -172,7 +172,8 @@ def asked_each_time(session: SSHSession, password: str, *, terminal: bool) -> Ro
         raise RootRefused(
             f"sudo at {session.settings.address} accepts the password, but runs no command after it: it is sudo-rs, "
             "and remembers no password (timestamp_timeout in its sudoers)",
-            f"Let it remember: Defaults:{user} timestamp_timeout=5; or let {user} do without one: {sudoers(user)}",
+            f"Make sudo remember it: Defaults:{user} timestamp_timeout=5; or allow {user} sudo without a password: "
+            f"{sudoers(user)}",
         ) from exc
     return root
 

@@ -149,7 +149,7 @@ class HostKeys:
         raise HostKeyRefused(
             f"The host key of {settings.address} has changed: {same_type[0].key} is known, it shows {key}. "
             "Nothing was sent to it",
-            f"If it was installed anew and that is its key, accept it: {command}",
+            f"If it was reinstalled and that is its key, accept it: {command}",
         )
 
     def _accept_command(self, key: HostKey, *, jump: bool) -> str:

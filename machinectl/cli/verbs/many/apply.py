@@ -181,12 +181,12 @@ def print_next_step(here: Session, found: Sequence[Result], again: str, *, inter
     if stopped and not interrupted:
         here.console.note(f"Not begun, as no engine restarts after one that failed: {', '.join(stopped)}")
     if count[Did.FAILED] or (count[Did.NOT_BEGUN] and not interrupted):
-        here.console.note(f"Go on, when that is mended: {again}")
+        here.console.note(f"Fix that, then continue: {again}")
         if stopped:
             failed = sum(result.did is Did.FAILED and result.touched for result in found)
             here.console.note(f"Or continue despite {failed} failed: {with_flags(again, f'--max-failures={failed}')}")
     elif count[Did.NOT_BEGUN] + count[Did.UNFINISHED]:
-        here.console.note(f"Go on: {again}")
+        here.console.note(f"Continue: {again}")
     elif set(count) == {Did.LEFT}:
         here.console.note("All is as the file says: nothing to do")
     if gone := [result.name for result in found if result.did is Did.GONE]:

@@ -34,7 +34,7 @@ def swarm_join(
     from machinectl.machines.swarm_node import MANAGER, WORKER
 
     if advertise_addr and len(names) > 1:
-        raise UsageError("--advertise-addr is one machine's", "Have them join one after the other")
+        raise UsageError("--advertise-addr is for one machine only", "Join the machines one at a time")
     names = require_names(names, "swarm join <MANAGER>")
     role = MANAGER if as_manager else WORKER
     joining = Joining(access, advertise_addr)
