@@ -278,7 +278,7 @@ def test_status_tells_of_a_swarm_and_fails_where_nobody_answers_for_it(store: St
         (("swarm", "join", "m1"), "machinectl swarm join <MANAGER> <NAME>"),
         (("swarm", "join", "alone", "w1"), '"alone" is in no swarm'),
         (("swarm", "join", "m1", "m1"), "cannot join itself"),
-        (("swarm", "join", "--advertise-addr", "192.0.2.1", "m1", "w1", "alone"), "one machine's"),
+        (("swarm", "join", "--advertise-addr", "192.0.2.1", "m1", "w1", "alone"), "for one machine only"),
         (("swarm", "leave"), "machinectl swarm leave <NAME>"),
         (("swarm", "leav"), "Did you mean: machinectl swarm leave"),
     ],
