@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,11 +19,13 @@ from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
+from machinectl.hosts.upkeep import certificate_renewal
 from machinectl.hosts.upkeep.certificate_renewal import (
     Renewal,
     certificate_change,
     check_certificates_in_use,
     new_identity,
+    renew,
 )
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -29,7 +33,8 @@ from machinectl.provision.facts.host_facts import Facts, HostFile
 from machinectl.provision.target import Target
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
-from tests.support.registered import register
+from tests.support.registered import added, register
+from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
     from machinectl.hosts.lifecycle.host_plan import HostPlan
@@ -154,6 +159,21 @@ def test_an_engine_that_takes_its_certificates_from_elsewhere_is_not_touched(old
             orion(), facts(b'{"tlscert": "/etc/docker/server.pem"}'), Target(ADDRESS, certificates=old.on_host)
         )
     check_certificates_in_use(orion(), facts(), Target(ADDRESS, certificates=old.on_host))
+
+
+def test_a_host_that_is_not_provisioned_yet_is_refused_before_its_engine_is_touched(
+    store: Store, old: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = RecordedHost("docker-with-a-container")
+    monkeypatch.setattr(certificate_renewal, "logged_in_as_root", lambda *_: nullcontext(host))
+    machine = orion()
+    machine.driver_state = json.dumps({"IPAddress": ADDRESS, "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376})
+    added(store, machine, {name: content for name, content in old.files.items() if content})
+    with store.writing("orion") as held, pytest.raises(MachineError, match="does not take its certificates") as raised:
+        renew(held, Quiet(), Access(), Renewal())
+    assert raised.value.hint == "Set it up first: machinectl provision orion"
+    assert host.jobs == []
+    assert not store.read("orion").changes
 
 
 def test_a_host_that_0_1_set_up_keeps_its_key_in_a_file_of_its_own(old: Identity) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, merge_changes, of_kind
+from machinectl.host_changes import ConfigMerged, DirectoryCreated, LiveRestoreChanged, merge_changes, of_kind
 from machinectl.provision import daemon_json
 from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse_facts
 from machinectl.provision.steps import engine_config, live_restore, undo_steps
@@ -181,6 +181,23 @@ def test_a_file_that_we_created_is_removed() -> None:
     back = live_restore.give_back(borrowed.after, with_changes(TARGET, borrowed.changes))
     assert back
     assert (back.after.config, back.job.variables["afterwards"]) == (None, f"- {DAEMON_JSON}")
+    changes = merge_changes(borrowed.changes, back.changes)
+    assert of_kind(changes, DirectoryCreated)
+    assert live_restore.without_settled(back.after, with_changes(TARGET, changes), changes) == ()
+
+
+def test_a_file_that_was_there_stays_on_record_with_its_backup() -> None:
+    borrowed = live_restore.borrow(used(b"{}"), TARGET)
+    assert borrowed
+    back = live_restore.give_back(borrowed.after, with_changes(TARGET, borrowed.changes))
+    assert back
+    changes = merge_changes(borrowed.changes, back.changes)
+    left = live_restore.without_settled(back.after, with_changes(TARGET, changes), changes)
+    # The next restart must not take our write for somebody else's.
+    assert [change.done for change in left if not isinstance(change, DirectoryCreated)] == [
+        f"created the file {DAEMON_JSON}.before-machinectl",
+        f"rewrote {DAEMON_JSON}",
+    ]
 
 
 def test_an_engine_that_would_start_without_it_gets_it() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from machinectl.engine import EngineError, Probe
     from machinectl.hosts.lifecycle.host_run import HostRun
     from machinectl.machines.record import Machine
+    from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed, Target
 
 # Seconds. A running engine answers at once; a firewall that drops packets shows only as a timeout.
@@ -51,22 +52,30 @@ def check_provisioned(machine: Machine) -> None:
 
 
 @contextmanager
-def restarting(run: HostRun, target: Target, allowed: Allowed) -> Iterator[None]:
+def restarting(
+    run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None] = lambda _: None
+) -> Iterator[None]:
     """Call `ready_to_restart`, and restore live-restore afterwards."""
     with live_restore_borrowed(run):
-        ready_to_restart(run, target, allowed)
+        ready_to_restart(run, target, allowed, check)
         yield
     if live_restore.is_on_record(run.machine.changes):
         restore_live_restore(run)
 
 
-def ready_to_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
-    """Turn live-restore on, so that containers survive. A Swarm node cannot have it: drain it or allow the harm."""
+def ready_to_restart(
+    run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None] = lambda _: None
+) -> None:
+    """Turn live-restore on, so that containers survive. A Swarm node cannot have it: drain it or allow the harm.
+
+    `check` raises MachineError to refuse the host before its engine is touched.
+    """
     run.look()
     run.catch_up()
     check_restart(run, target, draining.allow_swarm_restart(run.store, run.machine, run.host, allowed))
     with ExitStack() as drains:
         run.take(lambda host, _: engine_config.recover(host, target), drains)
+        check(run.host)
         run.take(lambda host, changes: live_restore.borrow(host, with_changes(target, changes)), drains)
 
 

@@ -85,8 +85,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
     target = target_of(machine, new)
     with logged_in_as_root(held, console, access) as root:
         run = RealRun(held, console, root)
-        with restarting(run, target, renewal.allowed):
-            check_certificates_in_use(machine, run.host, target)
+        with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
             title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
             new_ones = certificate_change(title, run.host, new, target.port)
             with drained_for_restart(run, renewal.allowed):
@@ -119,9 +118,8 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
     with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
-        with restarting(run, target, renewal.allowed):
+        with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
             found = (login_summary(session, root), *host_summary(run.host, target.port))
-            check_certificates_in_use(machine, run.host, target)
             new_ones = certificate_change(
                 "Giving the engine new certificates, and restarting it", run.host, new, target.port
             )
@@ -191,7 +189,7 @@ def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> 
     if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
         raise MachineError(
             f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
-            f"Set it up: machinectl provision {machine.name}",
+            f"Set it up first: machinectl provision {machine.name}",
         )
     preflight.check_room(host, target)
     preflight.check_clock(host, target)

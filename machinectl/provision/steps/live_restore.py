@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import ConfigMerged, FileCreated, LiveRestoreChanged, of_kind
+from machinectl.host_changes import ConfigMerged, DirectoryCreated, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.provision import daemon_json
 from machinectl.provision.daemon_json import read_config
 from machinectl.provision.decision import Decision, not_applied
@@ -232,8 +232,24 @@ def without_settled(facts: Facts, target: Target, changes: Sequence[Change]) -> 
     value = owners_value(facts, target)
     if wanted_value(facts, target) != value or not is_settled(facts, value):
         return tuple(changes)
-    return tuple(
+    left = tuple(
         replace(change, ours=without_live_restore(change.ours)) if isinstance(change, ConfigMerged) else change
         for change in changes
         if not isinstance(change, LiveRestoreChanged)
+    )
+    return left if facts.config else without_own_file(facts, left)
+
+
+def without_own_file(facts: Facts, changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """Return the changes without a daemon.json made for live-restore alone, which is gone, and its directories."""
+    merges = of_kind(changes, ConfigMerged)
+    if not any(merge.path == facts.config_path and merge.before is None and not merge.ours for merge in merges):
+        return changes
+    gone = set(missing_directories(facts))
+    gone -= {each for each in gone for file in of_kind(changes, FileCreated) if file.path.startswith(f"{each}/")}
+    return tuple(
+        change
+        for change in changes
+        if not (isinstance(change, ConfigMerged) and change.path == facts.config_path)
+        and not (isinstance(change, DirectoryCreated) and change.path in gone)
     )
