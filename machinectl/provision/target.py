@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 INSTALL_URL = "https://get.docker.com"
 PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}
+# Hint for a Swarm node that we cannot drain before a restart.
+DRAIN_BY_HAND = (
+    "No machine here can drain it first, or there is no node to drain it to (machinectl swarm status); "
+    "allow it all the same: --restart-swarm"
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Allowed:
     """Permissions for one run.
 
     `force`: replace another CA, hide or stop containers; `forcible`: --force is available. `yes`: skip questions.
-    `in_use`: restart engines with running containers now, not in turn.
+    `in_use`: restart engines with running containers now, not in turn. `undrained`: the hint for a Swarm node that
+    cannot be drained.
     """
 
     force: bool = False
@@ -31,6 +37,7 @@ class Allowed:
     open_firewall: bool = False
     yes: bool = False
     in_use: bool = True
+    undrained: str = DRAIN_BY_HAND
 
     @property
     def or_force(self) -> str:
@@ -38,11 +45,6 @@ class Allowed:
 
 
 NOTHING_SPECIAL = Allowed()
-# Hint for a Swarm node that we cannot drain before a restart.
-DRAIN_BY_HAND = (
-    "No machine here can drain it first, or there is no node to drain it to (machinectl swarm status); "
-    "allow it all the same: --restart-swarm"
-)
 
 
 @dataclass(frozen=True)

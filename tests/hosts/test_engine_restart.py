@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,7 +33,7 @@ def machine(store: Store) -> Machine:
     return added(store, machine)
 
 
-def ready(store: Store, machine: Machine, host: RecordedHost, console: Quiet | None = None, **once: bool) -> list[str]:
+def ready(store: Store, machine: Machine, host: RecordedHost, console: Quiet | None = None, **once: Any) -> list[str]:
     """The titles of what was done on the host."""
     console = console or Quiet()
     with store.writing(machine.name) as held:

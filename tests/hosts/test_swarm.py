@@ -18,6 +18,7 @@ from machinectl.engine import swarm_api as api
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.connection.machine_driver import endpoint_of
+from machinectl.hosts.lifecycle.removal import warn_of_swarm
 from machinectl.hosts.swarm import draining, leaving, membership
 from machinectl.hosts.swarm import managers as swarm
 from machinectl.hosts.swarm.managers import Quorum, no_manager_error
@@ -29,6 +30,7 @@ from machinectl.machines.record import Machine
 from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
 from machinectl.provision.facts.host_facts import Facts, parse_facts
 from machinectl.provision.target import NOTHING_SPECIAL
+from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.runner import FACTS
 from tests.support.swarm_engines import Swarms, engines
@@ -468,6 +470,43 @@ def test_a_node_that_was_joined_by_hand_is_drained_too(store: Store, whole: Swar
         with draining.drained_node(held, Quiet(), "node-w1"):
             assert whole.availability("w1") == "drain"
     assert (recorded(store, "w1").swarm, recorded(store, "w1").role) == ("m1", "worker")
+
+
+@pytest.mark.usefixtures("whole")
+@pytest.mark.parametrize(("name", "manages"), [("m1", True), ("w1", False)])
+def test_a_node_of_a_swarm_made_by_hand_may_restart_once_a_manager_is_named(
+    store: Store, name: str, *, manages: bool
+) -> None:
+    for each in NAMES:
+        with store.writing(each) as held:
+            membership.save_node(held, None)
+    host = node_host(f"node-{name}")
+    host = replace(host, info={**host.info, "SwarmManager": manages})
+    allowed = draining.allow_swarm_restart(store, store.read(name), host, NOTHING_SPECIAL)
+    assert not allowed.restart_swarm
+    assert f"Name a manager of it: machinectl swarm status {'m1' if manages else '<MANAGER>'}; or" in allowed.undrained
+    assert "--restart-swarm" in allowed.undrained
+    done = machinectl("swarm", "status", "m1", store=store.root)
+    assert done.returncode == 0
+    assert draining.allow_swarm_restart(store, store.read(name), host, NOTHING_SPECIAL).restart_swarm
+
+
+def test_rm_warns_of_a_node_only_while_a_swarm_lists_it(store: Store, whole: Swarms) -> None:
+    def warning(name: str) -> str:
+        console = Quiet()
+        warn_of_swarm(store, console, name)
+        return "".join(console.warnings)
+
+    assert '"w1" is a worker of the swarm "m1"' in warning("w1")
+    whole["w1"].cluster = ""
+    assert '"w1" was a worker of the swarm "m1" and stays in its list of nodes' in warning("w1")
+    del whole.nodes["cluster-m1"]["node-w1"]
+    assert warning("w1") == ""
+    assert leave(store, "m2", "m3") == {}
+    whole["m1"].cluster = ""
+    assert warning("m1") == ""
+    whole["m1"].answers = False
+    assert '"m1" is a manager' in warning("m1")
 
 
 class Waits(Exception):

@@ -107,6 +107,13 @@ def test_what_the_engine_says_of_an_odd_kind_is_not_said(odd: str) -> None:
     assert hidden_containers.moves(facts, {}, {}, []) is not None
 
 
+def test_the_engine_says_which_node_of_a_swarm_it_is() -> None:
+    said = {"Swarm": {"LocalNodeState": "active", "NodeID": "n1", "ControlAvailable": True, "Nodes": 2}}
+    facts = parse_facts(with_info(json.dumps(said).encode()))
+    assert facts.swarm
+    assert facts.info == {"Swarm": "active", "SwarmNode": "n1", "SwarmManager": True}
+
+
 @pytest.mark.parametrize("os", [b"", b"|ID=\n", b'|ID\n|=\n|"\n'])
 def test_a_host_that_does_not_say_what_system_it_is_is_told_to_be_given_one(os: bytes) -> None:
     odd = re.sub(rb"@os\n(\|.*\n)*", lambda _: b"@os\n" + os, recorded("bare"))

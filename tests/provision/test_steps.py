@@ -110,7 +110,7 @@ def configured(facts: Facts, asked: Target | None = None, allowed: Allowed = NOT
     return decision
 
 
-def undo(facts: Facts, changes: Sequence[Change], *, purge_engine: bool, **once: bool) -> list[Decision]:
+def undo(facts: Facts, changes: Sequence[Change], *, purge_engine: bool, **once: Any) -> list[Decision]:
     """Decide each step of undoing on the host as the steps before it leave it."""
     decisions = []
     for step in undo_steps.undo_steps(purge_engine=purge_engine, allowed=Allowed(**once)):

@@ -19,7 +19,7 @@ from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
 from machinectl.provision.steps import engine_config, hidden_containers, live_restore, restart_risks
 from machinectl.provision.steps.installation import download_script
-from machinectl.provision.target import DRAIN_BY_HAND, with_changes
+from machinectl.provision.target import with_changes
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
     if host.swarm and not allowed.restart_swarm:
         raise CheckFailed(
             f'The host of "{name}" is a Swarm node: a restart of its engine stops the tasks on it',
-            DRAIN_BY_HAND,
+            allowed.undrained,
         )
     moves = engine_config.pending_moves(host)
     if moves and not allowed.force:

@@ -21,7 +21,7 @@ from machinectl.machines.selection import waiting
 from machinectl.machines.store.held_removed import HeldRemoved, read_removed
 from machinectl.machines.store.removed_machines import is_known
 from machinectl.machines.store.store_directory import sweep
-from machinectl.machines.swarm_node import node_of
+from machinectl.machines.swarm_node import MEMBER, node_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
+    from machinectl.machines.swarm_node import SwarmNode
     from machinectl.provision.target import Allowed
+
+# Seconds for an engine to say whether it is still a node.
+ANSWERS_WITHIN = 2.0
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,29 @@ def confirm_removal(
 def warn_of_swarm(store: Store, console: Console, name: str) -> None:
     node = None
     with suppress(MachineError):
-        node = node_of(store.read(name))
+        node = current_node(store, store.read(name))
     if node:
+        verb = "is" if node.membership == MEMBER else "was"
         console.warn(
-            f'"{name}" is a {node.role} of the swarm "{node.swarm}" and stays in its list of nodes\n'
+            f'"{name}" {verb} a {node.role} of the swarm "{node.swarm}" and stays in its list of nodes\n'
             f"Let it leave first: machinectl swarm leave {name}"
         )
+
+
+def current_node(store: Store, machine: Machine) -> SwarmNode | None:
+    """Return the recorded member, unless its engine says that it has left and no manager lists it."""
+    node = node_of(machine)
+    if node is None:
+        return None
+    from machinectl.engine import swarm_api
+    from machinectl.hosts.connection.machine_driver import endpoint_of
+    from machinectl.hosts.swarm.membership import TrustedSwarms
+
+    try:
+        found = swarm_api.membership(endpoint_of(machine), timeout=ANSWERS_WITHIN)
+    except MachineError:
+        return node
+    return TrustedSwarms(store).node_to_record(machine, found) if found.is_out else node
 
 
 def known_machine(store: Store, name: str, *, removed: bool) -> Machine:

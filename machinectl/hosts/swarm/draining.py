@@ -83,10 +83,21 @@ def node_id_of(host: Facts) -> str:
 
 
 def allow_swarm_restart(store: Store, machine: Machine, host: Facts, given: Allowed) -> Allowed:
-    """Allow a node's engine to restart if it can be drained."""
+    """Allow a node's engine to restart if it can be drained.
+
+    Only the user can vouch for a swarm that was made by hand, so the hint names the command for that.
+    """
     if not host.swarm or given.restart_swarm:
         return given
-    return replace(given, restart_swarm=find_drain_manager(store, machine, node_id_of(host)) is not None)
+    drainer, known = find_manager_of_node(store, machine, node_id_of(host)), on_record(machine)
+    if drainer is None and (known is None or known.node != node_id_of(host)):
+        manager = machine.name if host.info.get("SwarmManager") else "<MANAGER>"
+        return replace(
+            given,
+            undrained=f"machinectl does not know its swarm. Name a manager of it: machinectl swarm status {manager}; "
+            "or restart the engine without draining the node: --restart-swarm",
+        )
+    return replace(given, restart_swarm=drainer is not None and drainer.has_other_nodes)
 
 
 def draining_title(name: str) -> str:

@@ -29,6 +29,7 @@ INFO: dict[str, type] = {
     "LiveRestoreEnabled": bool,
     "Swarm": str,
     "SwarmNode": str,
+    "SwarmManager": bool,
     "SecurityOptions": list,
     "DockerRootDir": str,
     "Driver": str,
@@ -341,7 +342,7 @@ def parse_clock(text: str) -> int:
 def engine_info(text: str) -> dict[str, Any]:
     """Parse GET /info, without values of wrong types. Raises MachineError.
 
-    `Swarm` is the node's state, `SwarmNode` its ID.
+    `Swarm` is the node's state, `SwarmNode` its ID, `SwarmManager` whether it is a manager.
     """
     try:
         said = json.loads(text or "{}")
@@ -353,6 +354,7 @@ def engine_info(text: str) -> dict[str, Any]:
         )
     if isinstance(said.get("Swarm"), dict):
         said["SwarmNode"] = said["Swarm"].get("NodeID", "")
+        said["SwarmManager"] = said["Swarm"].get("ControlAvailable")
         said["Swarm"] = said["Swarm"].get("LocalNodeState", "")
     return {key: value for key, value in said.items() if isinstance(value, INFO.get(key, object))}
 

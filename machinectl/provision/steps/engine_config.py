@@ -26,7 +26,7 @@ from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY, HostFile
 from machinectl.provision.job import Activation, Job, NewFile, apply_job
 from machinectl.provision.steps import hidden_containers, restart_risks
-from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL
+from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -296,7 +296,8 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     preflight.check_writable(facts, [*(file.path for file in files), *enabling])
     if facts.swarm and not allowed.restart_swarm:
         raise CheckFailed(
-            "The host is a Swarm node: configuring its engine restarts it, which stops the tasks on it", DRAIN_BY_HAND
+            "The host is a Swarm node: configuring its engine restarts it, which stops the tasks on it",
+            allowed.undrained,
         )
     moves = hidden_containers.moves(
         facts, read_config(facts), daemon_json.parse_config(wanted.config, facts.config_path), wanted.flags

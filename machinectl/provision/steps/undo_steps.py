@@ -50,7 +50,7 @@ from machinectl.provision.steps.engine_config import (
     without_live_restore,
 )
 from machinectl.provision.steps.installation import package_errors
-from machinectl.provision.target import DRAIN_BY_HAND, NOTHING_SPECIAL, Allowed, Target, with_changes
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 
 Undoing = Callable[[Facts, Sequence[Change]], Decision | None]
 NO_TARGET = Target("")
@@ -81,7 +81,7 @@ def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) ->
     if facts.swarm and facts.running and not allowed.restart_swarm:
         raise CheckFailed(
             "The host is a Swarm node: restoring its engine's configuration restarts it, which stops its tasks",
-            DRAIN_BY_HAND,
+            allowed.undrained,
         )
     if facts.containers and facts.dockerd and not facts.running:
         start = "systemctl start docker.service" if facts.init == "systemd" else "rc-service docker start"
