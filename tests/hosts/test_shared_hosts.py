@@ -14,6 +14,7 @@ from machinectl.errors import CheckFailed
 from machinectl.host_changes import CaTrusted, FileCreated, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.engine_restart import World
+from machinectl.hosts.lifecycle.host_owner import SERVER
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.engine_options import EngineOptions
@@ -123,6 +124,49 @@ def test_a_dry_run_tells_of_it_and_writes_nothing(store: Store, host: RecordedHo
     plan = SETUP.carry_out(DryRun(store, machine, Quiet(), host))
     assert any(ALICE in outcome.title and outcome.changed for outcome in plan.outcomes)
     assert machine.dump() == store.read("orion").dump() == before
+
+
+GIVEN = {"options": ["debug=false"], "env": ["A=2"], "insecure_registries": ["new:5000"], "tls_sans": ["new.lan"]}
+REMAINING = {"env": ["A=1"], "insecure_registries": ["old:5000"], "registry_mirrors": ["https://mirror"]}
+
+
+def given_to_create(phase: Phase) -> Machine:
+    new = Machine("orion", "generic", url="tcp://192.168.0.29:2376", tls=True)
+    new.phase, new.labels, new.engine = phase, {"role": "db"}, EngineOptions.load(GIVEN)
+    return new
+
+
+@pytest.mark.parametrize("phase", [Phase.PROVISIONING, Phase.READY])
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_what_create_was_given_wins_over_what_the_host_remembers(
+    store: Store, host: RecordedHost, phase: Phase, is_removed: bool
+) -> None:
+    """After `rm` and after an adoption; READY is what --no-provision registered."""
+    identity = Identity.read(store.directory("orion"))
+    changes = [change.dump() for change in store.read("orion").changes]
+    state = {"engine": {**OPTIONS, **REMAINING}, "labels": {"role": "web", "floor": "2"}, "changes": changes}
+    changed_by_alice(store, host, 4, state)
+    served = hashlib.sha256(identity.server + identity.server_key).hexdigest()
+    host.facts = host.facts.replace(b"@end", f"@sum 644 0 0 {served} {SERVER}\n@end".encode())
+    with store.writing("orion") as held:
+        if is_removed:
+            held.set_aside()
+        else:
+            held.remove()
+    added(store, given_to_create(phase), {} if is_removed else identity.present)
+
+    machine = store.read("orion")
+    dry = DryRun(store, machine, Quiet(), host)
+    SETUP.carry_out(dry)
+    console = carry_out(store, host)
+
+    expected = ({**GIVEN, "registry_mirrors": ["https://mirror"]}, {"role": "db", "floor": "2"})
+    assert asked(store) == expected == (dry.machine.engine.dump(), dry.machine.labels)
+    [warning] = [line for line in console.warnings if ALICE in line]
+    assert warning.endswith("; taken over: engine-registry-mirror, label floor")
+    state = json.loads(host.sent[str(len(host.sent["manifest"].splitlines()))].partition(b"\n")[2])
+    assert (state["engine"], state["labels"]) == expected
+    assert "new.lan" in certs.describe(Identity.read(store.directory("orion")).server).sans
 
 
 @pytest.mark.parametrize(

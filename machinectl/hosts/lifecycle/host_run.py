@@ -49,6 +49,8 @@ class HostRun(ABC):
         self.store = store
         # A copy in a dry run.
         self.machine = machine
+        # Asked before the run takes anything over.
+        self.is_new = shared_hosts.is_never_set_up(machine)
         self.console = console
         self.remote = remote
         self.outcomes: list[Outcome] = []
@@ -178,7 +180,7 @@ class RealRun(HostRun):
             self.held.write()
 
     def catch_up(self) -> News | None:
-        return shared_hosts.catch_up(self.held, self.console, self.remote, self.host)
+        return shared_hosts.catch_up(self.held, self.console, self.remote, self.host, is_new=self.is_new)
 
     def take_over(self, removed: Machine) -> None:
         take_over_history(self.held, self.console, removed)
@@ -220,7 +222,7 @@ class DryRun(HostRun):
         self.machine.changes = changes
 
     def catch_up(self) -> News | None:
-        news = shared_hosts.take_over_news(self.machine, self.remote, self.host)
+        news = shared_hosts.take_over_news(self.machine, self.remote, self.host, is_new=self.is_new)
         if news:
             self.outcomes.append(Outcome(news.summary(self.machine.name), changed=True))
         return news

@@ -18,12 +18,13 @@ from machinectl.hosts.connection import host_lock
 from machinectl.hosts.lifecycle.host_owner import CA, SERVER
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.record import Phase
 from machinectl.provision import daemon_json
 from machinectl.provision.job import apply_job
 from machinectl.provision.revision import MODE, PATH, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
@@ -56,8 +57,8 @@ class News(NamedTuple):
         return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
 
 
-def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News | None:
-    news = take_over_news(held.machine, remote, host)
+def catch_up(held: Held, console: Console, remote: Remote, host: Facts, *, is_new: bool = False) -> News | None:
+    news = take_over_news(held.machine, remote, host, is_new=is_new)
     if news:
         console.warn(news.summary(held.name))
         if news.server:
@@ -66,8 +67,17 @@ def catch_up(held: Held, console: Console, remote: Remote, host: Facts) -> News 
     return news
 
 
-def take_over_news(machine: Machine, remote: Remote, host: Facts) -> News | None:
-    """Update a machine, unwritten, to its host's newest revision. Settings that only changed here stay."""
+def is_never_set_up(machine: Machine) -> bool:
+    """Return whether all settings in a record were given here, and none was taken over."""
+    is_set_up = machine.phase is Phase.READY and of_kind(machine.changes, CaTrusted)
+    return not (is_set_up or machine.revision)
+
+
+def take_over_news(machine: Machine, remote: Remote, host: Facts, *, is_new: bool = False) -> News | None:
+    """Update a machine, unwritten, to its host's newest revision.
+
+    Settings that only changed here stay. If the machine `is_new`, what `create` was given stays.
+    """
     revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
     if not (revision.is_news_to(known) and trusts_our_ca(machine, host)):
         return None
@@ -81,8 +91,11 @@ def take_over_news(machine: Machine, remote: Remote, host: Facts) -> News | None
     signed = with_server(own, server) if is_there else own
     if sans := [*signed_for(theirs[ENGINE].pop(SANS, None), signed.server, machine)]:
         theirs[ENGINE][SANS] = sans
-    before = machine.revision or (recorded_settings(machine) if machine.changes else {})
     engine, labels = machine.engine.dump(), dict(machine.labels)
+    if is_new:
+        before = {ENGINE: values_for(engine, theirs[ENGINE]), LABELS: values_for(labels, theirs[LABELS])}
+    else:
+        before = machine.revision or recorded_settings(machine)
     settings = [
         *(FLAGS.get(key, key) for key in take_over_settings(engine, before.get(ENGINE), theirs[ENGINE])),
         *(f"label {key}" for key in take_over_settings(labels, before.get(LABELS), theirs[LABELS])),
@@ -125,6 +138,10 @@ def take_over_settings(mine: dict[str, Any], before: object, theirs: Mapping[str
         else:
             del mine[key]
         yield key
+
+
+def values_for(keys: Container[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key in keys}
 
 
 def signed_for(sans: object, server: bytes, machine: Machine) -> Iterator[str]:
