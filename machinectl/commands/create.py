@@ -24,4 +24,9 @@ def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome,
         if creation.spec.engine.given:
             console.warn("the --engine-… and --tls-san options are noted only: no engine was set up")
         advise(console, made.machine)
+    elif creation.spare.certificate or creation.spare.key:
+        console.warn(
+            f'--tls-client-cert and --tls-client-key before create were not used: "{creation.name}" has a client '
+            "certificate of its own CA"
+        )
     return made.outcomes

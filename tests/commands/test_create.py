@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.commands.create import create
+from machinectl.driver.installed_drivers import load
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle.creation import CreatedMachine, Creation, Onboarding
+from machinectl.machines.record import Machine
+from machinectl.machines.spec import CertificateFiles, MachineSpec
+from machinectl.provision.target import NOTHING_SPECIAL
 from tests.support.program import machinectl
+from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
+
+    from machinectl.machines.store import Store
 
 SOMEBODY_ELSES = """
 import json, os
@@ -237,3 +247,16 @@ def test_what_excludes_a_set_up_is_refused_before_a_host_is_made(tmp_path: Path)
     assert "--no-provision" in refused.stderr
     assert not (store / "machines/box").exists()
     assert created("--no-tls", "--no-provision", store=store).returncode == 0
+
+
+@pytest.mark.parametrize(("set_up", "warned"), [(True, True), (False, False)])
+def test_a_clients_certificate_that_a_set_up_does_not_use_is_named(
+    store: Store, monkeypatch: pytest.MonkeyPatch, set_up: bool, warned: bool
+) -> None:
+    made = CreatedMachine(Machine("orion", "generic", url="ssh://orion"), set_up, ())
+    monkeypatch.setattr(Creation, "carry_out", lambda *_: made)
+    onboarding = Onboarding(Access(), NOTHING_SPECIAL)
+    spare = CertificateFiles(certificate="cert.pem", key="key.pem")
+    console = Quiet()
+    create(store, console, Creation("orion", MachineSpec("generic"), load("generic"), onboarding, spare=spare))
+    assert any("--tls-client-key before create were not used" in line for line in console.warnings) is warned
