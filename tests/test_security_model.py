@@ -614,7 +614,8 @@ def test_on_a_real_host_in_use(fresh_host: FreshHost, cli: Cli, tmp_path: Path) 
     docker = ["docker", f"-H=tcp://{host.ip}:2376", "--tlsverify", trusted, *shown]
     refused = subprocess.run([*docker, "version"], capture_output=True, text=True, check=False)
     assert refused.returncode != 0
-    assert "certificate" in refused.stderr
+    # With TLS 1.3 a client may still be writing when the engine has refused its certificate and closed (RFC 8446, 4.4).
+    assert re.search("certificate|connection reset by peer", refused.stderr)
     cli.ok("rm", "-y", "--purge", "--sudo-password-file", password, "orion")
     assert {path: what for path, what in host.snapshot().items() if path.startswith("/etc")} == etc
     assert host.output("docker inspect -f '{{.State.Pid}}' c1") == running

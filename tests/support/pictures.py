@@ -35,7 +35,7 @@ QUESTION = "(y/n):"
 # Readers may be offline, and GitHub shows no picture that loads a font.
 FONT = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 # What differs from one session to the next: addresses, times, versions, fingerprints, identifiers.
-VARYING = re.compile(r"SHA256:\S+|[0-9a-f]{64}|\d[\w.:+~-]*|─+|…")
+VARYING = re.compile(r"SHA256:\S+|[0-9a-f]{64}|(?:less than a second|\d+ seconds?) ago|\d[\w.:+~-]*|─+|…")
 
 
 class Session:
