@@ -67,6 +67,12 @@ def dump(config: Mapping[str, Any], like: bytes | None) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
+def without_tls(config: Mapping[str, Any]) -> bytes:
+    """Return daemon.json for a check by dockerd that reads no certificate."""
+    # Since version 27, dockerd refuses TCP without TLS unless `tls` is false.
+    return dump({**{key: value for key, value in config.items() if key not in TLS_FLAGS}, "tls": False}, None)
+
+
 def put_back(now: Mapping[str, Any], before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
     """Restore the keys of `ours` from `before`, except those changed since."""
     result = dict(now)

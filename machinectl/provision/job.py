@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 ENGINE = ("engine.sh", "container.sh")
+# A configuration for dockerd to check, in the job's directory.
+DRAFT = "daemon.json"
 
 
 class RemoteResult(Protocol):
@@ -112,13 +114,14 @@ class Activation:
     """How the engine applies files: `action` is restart, reload or none.
 
     It must then listen on `port` (0: not checked). `socket` is polled if it does not notify. `validate` checks the
-    files first. `live_restore` is expected after a reload.
+    files first, or `draft`, which is daemon.json in the job's directory. `live_restore` is expected after a reload.
     """
 
     action: str = "none"
     port: int = 0
     socket: str = ""
     validate: str = ""
+    draft: bytes = field(default=b"", repr=False)
     live_restore: str = ""
     enable: bool = False
 
@@ -141,6 +144,8 @@ def apply_job(
     contents = {str(number): file.content or b"" for number, file in enumerate(files, 1)}
     if afterwards:
         contents["afterwards"] = afterwards.content or b""
+    if activation.draft:
+        contents[DRAFT] = activation.draft
     variables = {
         "init": init,
         "action": activation.action,

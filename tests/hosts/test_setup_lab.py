@@ -14,10 +14,13 @@ from machinectl import certs
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import PackageInstalled
+from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.purging import undo_changes
 from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts.upkeep import certificate_renewal
+from machinectl.hosts.upkeep.certificate_renewal import Renewal, renew
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
@@ -380,6 +383,31 @@ def test_what_dockerd_refuses_costs_no_restart_and_is_foretold_by_a_dry_run(
     with pytest.raises(CheckFailed, match="nosuchoption"):
         bench.provision(dry_run=True, options=["nosuchoption=1"])
     assert (bench.started(), bench.engine_began()) == (running, began)
+
+
+def test_lost_certificates_of_a_host_in_use_are_made_again(
+    fresh_host: FreshHost, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    running = bench.container()
+    bench.provision()
+    bench.host.run("rm /etc/docker/machinectl/server.pem")
+    steps = ["Keeping 1 container running: live-restore, by a reload", "Configuring the engine and restarting it"]
+    assert changed(bench.provision(dry_run=True))[:2] == steps
+    assert changed(bench.provision())[:2] == steps
+    assert bench.is_up
+    bench.host.run(": >/etc/docker/machinectl/server.pem; : >/etc/docker/machinectl/ca.pem")
+    monkeypatch.setattr(certificate_renewal, "logged_in_as_root", lambda *_: bench.root())
+    with store.writing("orion") as held:
+        there = {"IPAddress": bench.host.ip, "SSHUser": "root", "SSHPort": bench.host.port, "EnginePort": 2376}
+        held.machine.driver_state = json.dumps(there)
+        renew(held, bench.log, Access(), Renewal())
+    assert bench.is_up
+    bench.host.run("rm /etc/docker/machinectl/server.pem")
+    bench.purge()
+    assert bench.started() == running
+    assert bench.live_restore == "false"
+    assert not bench.host.output("ls /etc/docker/machinectl 2>/dev/null || :")
 
 
 def test_a_read_only_etc_and_a_full_disk_are_refused(fresh_host: FreshHost, store: Store) -> None:

@@ -220,6 +220,21 @@ def test_it_is_turned_off_before_an_engine_becomes_a_node_and_nothing_else_is_ch
     assert live_restore.turn_off_for_swarm(replace(there, info={**there.info, "LiveRestoreEnabled": False}), TARGET)
 
 
+def test_certificates_that_are_lost_do_not_stop_a_reload() -> None:
+    there = host("provisioned", containers=frozenset("c"))
+    config = {key: value for key, value in daemon_json.read_config(there).items() if key != "live-restore"}
+    flagged = there.unit.replace("ExecStart=/usr/sbin/dockerd", "ExecStart=/usr/sbin/dockerd --tlscacert=/ca.pem")
+    assert flagged != there.unit
+    decision = live_restore.borrow(replace(with_config(there, **config), unit=flagged), TARGET)
+    assert decision
+    assert told(decision)["tlscert"] == "/etc/docker/machinectl/server.pem"
+    assert "--config-file=daemon.json" in decision.job.variables["validate"]
+    assert "tlscacert" not in decision.job.variables["validate"]
+    draft = json.loads(decision.job.files["daemon.json"])
+    assert {key: value for key, value in draft.items() if key.startswith("tls")} == {"tls": False}
+    assert draft["hosts"] == config["hosts"]
+
+
 def test_a_command_line_flag_cannot_be_reloaded() -> None:
     there = with_config(host("docker"), **{"live-restore": True})
     unit = there.unit.replace("ExecStart=/usr/sbin/dockerd", "ExecStart=/usr/sbin/dockerd --live-restore")

@@ -18,9 +18,9 @@ from machinectl.hosts.lifecycle.host_plan import Outcome, config_diff
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
-from machinectl.provision.daemon_json import TLS_FLAGS
 from machinectl.provision.decision import EngineDown, tail
 from machinectl.provision.facts import host_facts
+from machinectl.provision.job import DRAFT
 from machinectl.provision.steps.installation import lock_holders
 
 if TYPE_CHECKING:
@@ -249,11 +249,10 @@ class DryRun(HostRun):
         command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
         if not (command and new):
             return
-        config = {key: value for key, value in daemon_json.parse_config(new, path).items() if key not in TLS_FLAGS}
-        # Since version 27, dockerd refuses TCP without TLS unless `tls` is false.
-        judged = daemon_json.dump({**config, "tls": False}, None)
-        command = command.replace(f"--config-file={path}", "--config-file=/dev/stdin")
-        result = self.remote.run(command, input=judged, check=False)
+        for checked in (path, DRAFT):
+            command = command.replace(f"--config-file={checked}", "--config-file=/dev/stdin")
+        draft = daemon_json.without_tls(daemon_json.parse_config(new, path))
+        result = self.remote.run(command, input=draft, check=False)
         said = tail(result).replace("/dev/stdin", path)
         if result.status and "unknown flag: --validate" not in said:
             raise CheckFailed(

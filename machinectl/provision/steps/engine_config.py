@@ -385,12 +385,12 @@ def changed_keys(facts: Facts, wanted: Goal) -> dict[str, Any]:
     return {key: value for key, value in after.items() if before.get(key) != value} | gone
 
 
-def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> str:
-    """Return dockerd's check (Docker 23 and later). It may miss errors, but needs no restart."""
+def validate_command(facts: Facts, flags: list[docker_unit.DockerdFlag], path: str = "") -> str:
+    """Return dockerd's check (Docker 23 and later) of daemon.json, or `path`. It may miss errors; needs no restart."""
     if not facts.dockerd:
         return ""
     words = [f"--{flag.name}={flag.value}" for flag in flags if flag.name != "config-file"]
-    return shlex.join([facts.dockerd, "--validate", f"--config-file={facts.config_path}", *words])
+    return shlex.join([facts.dockerd, "--validate", f"--config-file={path or facts.config_path}", *words])
 
 
 def readiness_socket(facts: Facts, config: bytes | None, flags: Sequence[docker_unit.DockerdFlag]) -> str:

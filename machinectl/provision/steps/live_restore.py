@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import ConfigMerged, DirectoryCreated, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.provision import daemon_json
-from machinectl.provision.daemon_json import read_config
+from machinectl.provision.daemon_json import TLS_FLAGS, read_config
 from machinectl.provision.decision import Decision, not_applied
-from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, apply_job
+from machinectl.provision.job import DRAFT, INSTALL_ONLY, Activation, NewFile, apply_job
 from machinectl.provision.steps.engine_config import (
     LIVE_RESTORE,
     backup,
@@ -129,7 +129,8 @@ def set_by_reload(
 ) -> Decision:
     """Write `left` as daemon.json, and reload if the value differs.
 
-    Without a value, the file says false until the reload.
+    Without a value, the file says false until the reload. The check reads no certificates, as a reload: they may be
+    lost.
     """
     path, permissions = facts.config_path, permissions or facts.config_mode
     config = daemon_json.parse_config(left, path)
@@ -145,7 +146,8 @@ def set_by_reload(
         activation = Activation(
             "reload",
             socket=readiness_socket(facts, facts.config_content, flags),
-            validate=validate_command(facts, flags),
+            validate=validate_command(facts, [flag for flag in flags if flag.name not in TLS_FLAGS], DRAFT),
+            draft=daemon_json.without_tls(config),
             live_restore=str(bool(value)).lower(),
         )
     what = "removed" if value is None else str(value).lower()
