@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Machine
+from machinectl.provision.decision import EngineDown
 from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.provision.target import Allowed
 from tests.support.quiet import Quiet
@@ -81,6 +84,31 @@ def test_live_restore_is_recorded_until_it_is_restored(
     # The file that was made for it is gone again.
     assert bool(changes) == left
     assert ["machinectl provision orion" in warning for warning in console.warnings] == [True] * left
+
+
+def test_live_restore_stays_while_the_engine_is_down_because_its_start_would_end_the_containers(
+    store: Store, machine: Machine
+) -> None:
+    host = RecordedHost("docker-with-a-container")
+
+    def fail() -> None:
+        on = base64.b64encode(b'{"live-restore": true}')
+        facts = host.facts.replace(b"ActiveState=active", b"ActiveState=failed")
+        facts = re.sub(rb"\n@info\n(\|.*\n)+", b"\n", facts)
+        host.facts = facts.replace(b"\n@end", b"\n@file 644 0 0 /etc/docker/daemon.json\n|" + on + b"\n\n@end")
+        raise EngineDown("it starts neither so nor so", "Look on the host: journalctl")
+
+    with store.writing(machine.name) as held:
+        run = RealRun(held, Quiet(), host)
+        with pytest.raises(EngineDown) as raised, restarting(run, target_of(machine), Allowed()):
+            fail()
+    assert len(host.jobs) == 1
+    assert of_kind(store.read("orion").changes, LiveRestoreChanged)
+    look, keep, back = raised.value.hint.splitlines()
+    assert look == "Look on the host: journalctl"
+    assert "live-restore stays on in /etc/docker/daemon.json" in keep
+    assert keep.endswith("then: systemctl reset-failed docker; systemctl start docker")
+    assert back.endswith("machinectl provision orion")
 
 
 def test_a_swarm_node_is_not_restarted_without_leave_and_gets_no_live_restore(store: Store, machine: Machine) -> None:

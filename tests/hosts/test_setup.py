@@ -283,6 +283,18 @@ def test_what_is_not_undone_stays_on_record(store: Store) -> None:
     assert store.read("orion").changes == strange
 
 
+def test_an_undoing_tells_of_an_engine_that_failed_before(store: Store) -> None:
+    host, console = RecordedHost("docker"), Quiet()
+    with store.writing("orion") as held:
+        undo_changes(RealRun(held, console, host))
+        assert console.warnings == []
+        host.facts = host.facts.replace(b"ActiveState=active", b"ActiveState=failed")
+        undo_changes(RealRun(held, console, host))
+    [warning] = console.warnings
+    assert 'The engine of "orion" failed before, and does not run' in warning
+    assert "systemctl reset-failed docker; systemctl start docker" in warning
+
+
 @pytest.mark.parametrize("ports", [1, 3])
 def test_an_engine_that_warns_before_it_listens_is_waited_for(monkeypatch: pytest.MonkeyPatch, ports: int) -> None:
     """17 s go by for each port without TLS, as Docker's dockerd has it; this one is none, and its clock runs fast."""

@@ -410,6 +410,30 @@ def test_lost_certificates_of_a_host_in_use_are_made_again(
     assert not bench.host.output("ls /etc/docker/machinectl 2>/dev/null || :")
 
 
+def test_containers_survive_an_engine_that_does_not_start_any_more(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    running = bench.container()
+    bench.provision()
+    # No address of the host's: dockerd checks that only when it starts.
+    wrong = "tcp://203.0.113.9:2399"
+    bench.host.run(f'sed -i \'s|"tcp://|"{wrong}", &|\' /etc/docker/daemon.json')
+    with pytest.raises(EngineDown, match="neither with the new configuration nor with the old one") as raised:
+        bench.provision(labels={"rack": "7"})
+    assert any("was changed since the engine was started" in warning for warning in bench.log.warnings)
+    assert "live-restore stays on in /etc/docker/daemon.json" in raised.value.hint
+    assert bench.json()["live-restore"] is True
+    with pytest.raises(CheckFailed, match="its start ends them"):
+        bench.purge()
+    assert bench.json()["live-restore"] is True
+    bench.host.run(f"sed -i 's|\"{wrong}\",||' /etc/docker/daemon.json")
+    bench.host.run("systemctl reset-failed docker; systemctl start docker")
+    assert bench.started() == running
+    bench.provision()
+    assert bench.started() == running
+    assert bench.live_restore == "false"
+    assert "live-restore" not in bench.json()
+
+
 def test_a_read_only_etc_and_a_full_disk_are_refused(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     bench.host.readonly_etc()

@@ -13,8 +13,8 @@ from machinectl.errors import CheckFailed
 from machinectl.host_changes import ConfigMerged, DirectoryCreated, LiveRestoreChanged, merge_changes, of_kind
 from machinectl.provision import daemon_json
 from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse_facts
-from machinectl.provision.steps import engine_config, live_restore, undo_steps
-from machinectl.provision.target import Target, with_changes
+from machinectl.provision.steps import engine_config, live_restore, restart_risks, undo_steps
+from machinectl.provision.target import Allowed, Target, with_changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -233,6 +233,38 @@ def test_certificates_that_are_lost_do_not_stop_a_reload() -> None:
     draft = json.loads(decision.job.files["daemon.json"])
     assert {key: value for key, value in draft.items() if key.startswith("tls")} == {"tls": False}
     assert draft["hosts"] == config["hosts"]
+
+
+def test_what_somebody_wrote_is_told_before_the_restart_even_after_a_reload_of_ours() -> None:
+    (borrowed, configured, given_back), after, changes = carried_out(used(b'{"debug":true}', edited=True), TARGET)
+    assert borrowed.warnings == given_back.warnings == ()
+    assert ["was changed since the engine was started" in warning for warning in configured.warnings] == [True]
+    # Our last write is newer than the engine, too.
+    assert not restart_risks.is_config_edited(replace(after, edited=True), with_changes(TARGET, changes))
+
+
+def test_what_somebody_wrote_after_a_set_up_is_told_before_an_undoing() -> None:
+    _, there, changes = carried_out(used(b'{"debug":true}'), TARGET)
+    edited = replace(with_config(there, **daemon_json.read_config(there), mtu=1400), edited=True)
+    borrowed = live_restore.borrow(edited, with_changes(TARGET, changes))
+    assert borrowed
+    undoing = undo_steps.remove_config(borrowed.after, merge_changes(changes, borrowed.changes))
+    assert undoing
+    assert "was changed since the engine was started" in undoing.warnings[0]
+
+
+def test_it_stays_on_while_a_stopped_engine_has_containers_and_undoing_refuses_them() -> None:
+    borrowed = live_restore.borrow(used(b'{"debug":true}'), TARGET)
+    assert borrowed
+    down = replace(borrowed.after, service=ServiceState(loaded=True, failed=True), info={})
+    target = with_changes(TARGET, borrowed.changes)
+    assert live_restore.give_back(down, target) is None
+    assert live_restore.without_settled(down, target, borrowed.changes) == borrowed.changes
+    with pytest.raises(CheckFailed, match="stopped but has 1 container: without live-restore, its start ends them"):
+        undo_steps.check_undoable(down, borrowed.changes, Allowed())
+    empty = replace(down, containers=frozenset())
+    assert live_restore.give_back(empty, target)
+    undo_steps.check_undoable(empty, borrowed.changes, Allowed())
 
 
 def test_a_command_line_flag_cannot_be_reloaded() -> None:

@@ -114,13 +114,16 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
 
 @contextmanager
 def live_restore_borrowed(run: HostRun) -> Iterator[None]:
-    """Restore live-restore if the body fails; after success, the caller does."""
+    """Restore live-restore if the body fails; after success, the caller does.
+
+    If the engine is down, live-restore stays, so that its next start keeps the containers.
+    """
     try:
         yield
-    except MachineError:
-        if of_kind(run.machine.changes, LiveRestoreChanged):
-            # The record may still contain the settings that just failed.
-            restore_live_restore(run, numbered=False)
+    except MachineError as exc:
+        # The record may still contain the settings that just failed.
+        if of_kind(run.machine.changes, LiveRestoreChanged) and restore_live_restore(run, numbered=False):
+            exc.hint = "\n".join(filter(None, (exc.hint, start_with_containers(run))))
         raise
     except KeyboardInterrupt:
         if of_kind(run.machine.changes, LiveRestoreChanged) and not isinstance(run, DryRun):
@@ -128,8 +131,11 @@ def live_restore_borrowed(run: HostRun) -> Iterator[None]:
         raise
 
 
-def restore_live_restore(run: HostRun, *, numbered: bool = True) -> None:
-    """Set live-restore to --engine-opt's value, else the host's. A failure is a warning."""
+def restore_live_restore(run: HostRun, *, numbered: bool = True) -> bool:
+    """Set live-restore to --engine-opt's value, else the host's. A failure is a warning.
+
+    Returns whether it stays on because the engine is down and has containers.
+    """
     machine = run.machine
     try:
         if live_restore.is_on_record(machine.changes):
@@ -140,8 +146,23 @@ def restore_live_restore(run: HostRun, *, numbered: bool = True) -> None:
             run.make(decision, numbered=numbered)
         changes = live_restore.without_settled(run.host, with_changes(target, machine.changes), machine.changes)
         run.keep(changes)
+        return live_restore.is_needed(run.host)
     except MachineError as exc:
         run.console.warn(not_restored(machine, exc.cause))
+        return False
+
+
+def start_with_containers(run: HostRun) -> str:
+    """Return how to start an engine that is down and keep its containers."""
+    host, path = run.host, run.host.config_path
+    start = "rc-service docker start"
+    if host.init == "systemd":
+        start = "systemctl reset-failed docker; systemctl start docker"
+    return (
+        f"live-restore stays on in {path} on the host, so that {engine_config.container_count(host)} survive the "
+        f"engine's start: correct {path}, then: {start}\n"
+        f"Then set live-restore back: machinectl provision {run.machine.name}"
+    )
 
 
 def not_restored(machine: Machine, cause: str = "") -> str:

@@ -15,6 +15,7 @@ from machinectl.hosts.lifecycle.host_plan import Outcome
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.swarm import draining
 from machinectl.provision import firewall
+from machinectl.provision.decision import log_command
 from machinectl.provision.steps import undo_steps
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.ssh.ssh_errors import SSHError
@@ -43,6 +44,12 @@ def undo_changes(run: HostRun, *, purge_engine: bool = False, allowed: Allowed =
                 if run.take(step, drains, numbered=False):
                     # A container may have been started meanwhile.
                     run.refresh()
+    if host.service.failed and run.host.dockerd and not run.host.running:
+        run.console.warn(
+            f'The engine of "{machine.name}" failed before, and does not run\n'
+            f"Look on the host: {log_command(host.init)}; then start it: systemctl reset-failed docker; "
+            "systemctl start docker"
+        )
     for remark in undo_steps.remarks_after(run.host, machine.changes, purge_engine=purge_engine):
         run.console.note(remark)
     run.keep(staying(machine.changes, purge_engine=purge_engine))

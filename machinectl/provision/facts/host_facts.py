@@ -97,6 +97,7 @@ class ServiceState:
     active: bool = False
     enabled: bool = False
     cgroup: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,7 @@ def facts(found: Sections) -> Facts:
             unit.get("ActiveState") in {"active", "reloading"},
             unit.get("UnitFileState", "").startswith("enabled"),
             unit.get("ControlGroup", ""),
+            unit.get("ActiveState") == "failed",
         )
     info = engine_info(text("info"))
     return Facts(

@@ -425,6 +425,7 @@ def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
 
 def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
     after = with_files(facts, [file for file in files if file.path.startswith(facts.config_path)])
+    after = replace(after, edited=False)
     if not facts.info or any(flag.name == LIVE_RESTORE for flag in wanted.flags):
         return after
     return replace(after, info={**facts.info, "LiveRestoreEnabled": bool(read_config(after).get(LIVE_RESTORE))})

@@ -16,6 +16,7 @@ from machinectl.provision import daemon_json
 from machinectl.provision.daemon_json import TLS_FLAGS, read_config
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.job import DRAFT, INSTALL_ONLY, Activation, NewFile, apply_job
+from machinectl.provision.steps import restart_risks
 from machinectl.provision.steps.engine_config import (
     LIVE_RESTORE,
     backup,
@@ -68,7 +69,7 @@ def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decisi
             *directories_created(facts),
             *(FileCreated(file.path) for file in backup(facts)),
             held_value(facts, target),
-            config_change(facts, {}, new),
+            reloaded_config(facts, target, {}, new),
         ),
     )
 
@@ -79,7 +80,7 @@ def give_back(facts: Facts, target: Target) -> Decision | None:
     # Also an earlier version of machinectl may have changed it.
     earlier = [each for each in (target.borrowed, target.earlier) if each and each.path == facts.config_path]
     ours = is_on_record(earlier) or value != owners_value(facts, target)
-    if not ours or is_settled(facts, value):
+    if not ours or is_settled(facts, value) or is_needed(facts):
         return None
     as_before = "" if is_requested(target) else " (as before)"
     return set_wanted(facts, target, f"Turning live-restore {'on' if value else 'off'}{as_before}")
@@ -111,9 +112,17 @@ def set_wanted(facts: Facts, target: Target, title: str) -> Decision:
         changes=(
             *directories_created(facts),
             *(() if value == own else (held_value(facts, target),)),
-            config_change(facts, ours, left or b""),
+            reloaded_config(facts, target, ours, left or b""),
         ),
     )
+
+
+def reloaded_config(facts: Facts, target: Target, ours: dict[str, Any], new: bytes) -> ConfigMerged:
+    """Return the record of a write; somebody's edit stays foreign until the engine restarts with it."""
+    change = config_change(facts, ours, new)
+    if not restart_risks.is_config_edited(facts, target):
+        return change
+    return replace(change, written=target.earlier.written if target.earlier else "")
 
 
 def set_by_reload(
@@ -174,6 +183,11 @@ def set_by_reload(
 def is_on(facts: Facts) -> bool:
     """Return the engine's value, or the file's if it does not answer."""
     return bool(facts.info.get("LiveRestoreEnabled") if facts.info else read_config(facts).get(LIVE_RESTORE))
+
+
+def is_needed(facts: Facts) -> bool:
+    """Return whether the start of a stopped engine would end containers without it."""
+    return bool(facts.dockerd) and not facts.running and holds_containers(facts) and is_on(facts)
 
 
 def flag_value(facts: Facts) -> str:

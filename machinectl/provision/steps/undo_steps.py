@@ -76,18 +76,21 @@ def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) ->
     preflight.check_root(facts, NO_TARGET)
     preflight.check_files(facts, NO_TARGET)
     preflight.check_writable(facts, [file.path for file in files_made(facts, changes)])
-    if not restarts(facts, changes):
+    restarted = restarts(facts, changes)
+    # Only live-restore may be left of our configuration.
+    ends_containers = restarted or (live_restore.is_on(facts) and original_live_restore(facts, changes) is not True)
+    if ends_containers and facts.containers and facts.dockerd and not facts.running:
+        start = "systemctl start docker.service" if facts.init == "systemd" else "rc-service docker start"
+        raise CheckFailed(
+            f"The host's engine is stopped but has {container_count(facts)}: without live-restore, its start ends them",
+            f"Start it first, on the host: {start}",
+        )
+    if not restarted:
         return
     if facts.swarm and facts.running and not allowed.restart_swarm:
         raise CheckFailed(
             "The host is a Swarm node: restoring its engine's configuration restarts it, which stops its tasks",
             allowed.undrained,
-        )
-    if facts.containers and facts.dockerd and not facts.running:
-        start = "systemctl start docker.service" if facts.init == "systemd" else "rc-service docker start"
-        raise CheckFailed(
-            f"The host's engine is stopped but has {container_count(facts)}: without live-restore, its start ends them",
-            f"Start it first, on the host: {start}",
         )
     moves = hidden_containers.moves(
         facts, read_config(facts), original_config(facts, changes), own_flags(facts, changes)
@@ -151,7 +154,10 @@ def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         with_files(facts, files),
         partial(not_taken_out, facts, changes),
         held_original(facts, changes) if last != original else (),
-        warnings=(*(restart_risks.warnings(facts) if facts.running else ()), *live_restore_lost(facts, changes)),
+        warnings=(
+            *(restart_risks.warnings(facts, with_changes(NO_TARGET, changes)) if facts.running else ()),
+            *live_restore_lost(facts, changes),
+        ),
         undone=(*undone_by(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
         remark=partial(still_refused, facts, changes),
     )
