@@ -847,6 +847,21 @@ def test_undoing_takes_out_what_is_ours_and_leaves_what_others_added_since() -> 
     assert json.loads(put(taken_out.job, DAEMON_JSON)) == {"log-driver": "local", "added": "since"}
 
 
+@pytest.mark.parametrize("own", [[], ["tcp://10.0.0.1:2375"]])
+def test_undoing_leaves_no_address_of_ours_without_tls_in_hosts_that_somebody_edited(own: list[str]) -> None:
+    facts = with_config("docker", {"hosts": ["unix:///run/docker.sock", *own]} if own else {})
+    decision = configured(facts)
+    config = json.loads(put(decision.job, DAEMON_JSON))
+    ours = [address for address in config["hosts"] if ":2376" in address]
+    assert ours
+    config["hosts"] = [*config["hosts"], "unix:///run/other.sock"]
+    edited = replace(facts, files={DAEMON_JSON: HostFile("644", 0, 0, json.dumps(config).encode())})
+    left = json.loads(undo_steps.config_before(edited, decision.changes) or b"")
+    assert left["hosts"] == [address for address in config["hosts"] if address not in ours]
+    assert set(own) <= set(left["hosts"])
+    assert not any(key.startswith("tls") for key in left)
+
+
 def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_there() -> None:
     first = with_config("docker", {"log-driver": "local"})
     written = json.loads(put(configured(first).job, DAEMON_JSON))

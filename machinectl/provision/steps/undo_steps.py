@@ -26,7 +26,7 @@ from machinectl.host_changes import (
     of_kind,
 )
 from machinectl.provision import daemon_json, firewall, preflight, revision
-from machinectl.provision.daemon_json import TLS_FLAGS, read_config
+from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
 from machinectl.provision.decision import (
     Decision,
     EngineDown,
@@ -300,7 +300,9 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     before_bytes = change.bytes_before if change else None
     before = daemon_json.parse_config(before_bytes, facts.config_path)
     now = read_config(facts)
-    result = daemon_json.put_back(now, before, change.ours) if change else dict(now)
+    result = dict(now)
+    if change:
+        result = without_our_addresses(daemon_json.put_back(now, before, change.ours), before, change)
     if borrowed is not None:
         result = with_live_restore(result, borrowed.before)
     result = without_earlier(result)
@@ -312,6 +314,18 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     if result == now:
         return facts.config_content
     return daemon_json.dump(result, facts.config_content)
+
+
+def without_our_addresses(config: dict[str, Any], before: dict[str, Any], change: ConfigMerged) -> dict[str, Any]:
+    """Remove our TCP addresses from a `hosts` that somebody edited: without our certificates, they have no TLS."""
+    hosts = listed(config, "hosts")
+    ours = {host for host in map(str, listed(change.ours, "hosts")) if engine_config.port_of(host)}
+    ours -= set(map(str, listed(before, "hosts")))
+    left = [host for host in hosts if str(host) not in ours]
+    if left == hosts:
+        return config
+    rest = {key: value for key, value in config.items() if key != "hosts"}
+    return {**config, "hosts": left} if left else rest
 
 
 def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
