@@ -42,13 +42,19 @@ def configuration_check(host: Facts, target: Target, changes: Sequence[Change], 
         return broken(TITLE, f"{how}: {'; '.join(found)}", f"{read} it up again: machinectl provision {shell.machine}")
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
     if restart_risks.is_config_edited(host, target):
-        again = shell.service("restart", host.init)
+        stops = "" if host.info.get("LiveRestoreEnabled") else restart_victims(host)
         return unknown(
             TITLE,
             f"as recorded{beside}; {host.config_path} was changed after the engine was started",
-            f"Apply all of it: {again}",
+            f"Apply all of it{stops}: {shell.service('restart', host.init)}",
         )
     return ok(TITLE, f"as recorded{beside}")
+
+
+def restart_victims(host: Facts) -> str:
+    """Say how many containers a restart without live-restore stops."""
+    count = len(host.containers)
+    return f", which stops {count} {'container' if count == 1 else 'containers'}" if count else ""
 
 
 def differences_from(host: Facts, target: Target) -> Iterator[str]:

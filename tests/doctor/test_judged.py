@@ -143,9 +143,15 @@ def test_a_daemon_json_that_is_none_is_told_as_it_is() -> None:
 
 def test_what_was_changed_after_the_engine_was_started_may_not_be_in_effect() -> None:
     facts, change = left()
-    found = against_record(replace(facts, edited=True), change)
-    assert found.verdict is UNKNOWN
-    assert found.hint.endswith(": machinectl ssh orion sudo systemctl restart docker")
+    in_use = replace(facts, edited=True, containers=frozenset({"a", "b"}))
+    restart = "machinectl ssh orion sudo systemctl restart docker"
+    for host, hint in (
+        (replace(in_use, info={**facts.info, "LiveRestoreEnabled": False}), f", which stops 2 containers: {restart}"),
+        (replace(in_use, info={**facts.info, "LiveRestoreEnabled": True}), f": {restart}"),
+        (replace(in_use, containers=frozenset()), f": {restart}"),
+    ):
+        found = against_record(host, change)
+        assert (found.verdict, found.hint) == (UNKNOWN, f"Apply all of it{hint}")
 
 
 def test_a_unit_that_systemd_has_not_read_is_read_before_it_is_set_up_again() -> None:

@@ -100,7 +100,8 @@ def print_fleet_plan(
     if not as_json:
         for line in planned.advice:
             here.console.note(line)
-        names = [step.name for step in planned.steps if step.name not in planned.seconds]
+        # A refresh looks at hosts of the file only.
+        names = [step.name for step in planned.steps if step.host and step.name not in planned.seconds]
         if by_record := {name: date for name in names if (date := planned.last_look(name))}:
             here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {refresh}")
         if has_changes(planned, prune=prune) and not planned.failed:
