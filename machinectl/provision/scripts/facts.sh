@@ -27,7 +27,7 @@ text_lines() {
 file() {
     [ -f "$1" ] && say file "$(stat -Lc '%a %u %g' "$1")" "$1" && text_lines "$(head -c 1048577 <"$1" | base64)"
 }
-# The sums of the files that are there, by one program for all. sha256sum marks a name with a line break, which is left out.
+# The sums of files, by one program for all. Missing files are left out, and names with control characters.
 sums() {
     for path; do
         shift
