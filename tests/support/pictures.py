@@ -8,6 +8,7 @@ import json
 import os
 import re
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -165,9 +166,11 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
     session.run("machinectl plan")
     yield "plan", session.picture("plan")
     session.clear()
-    boards: dict[str, str] = {}
-    session.run("machinectl apply", lambda: boards.update({"\n".join(session.person.lines): session.picture("apply")}))
-    yield "apply", max(boards.items(), key=lambda board: _busy(board[0]))[1]
+    boards: list[tuple[list[str], str]] = []
+    session.run("machinectl apply", lambda: boards.append((_steps(session.person.lines), session.picture("apply"))))
+    looks = Counter(step for steps, _ in boards for step in steps)
+    # Steps that take long: another run shows them, too.
+    yield "apply", max(boards, key=lambda board: (len(board[0]), min(map(looks.__getitem__, board[0]), default=0)))[1]
     hosts["vega"].run("systemctl stop docker.socket docker")
     session.clear()
     session.run("machinectl ls")
@@ -178,11 +181,12 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
     yield "doctor", session.picture("doctor")
 
 
-def _busy(board: str) -> int:
-    """Return how much a board shows: machines that are at a step, and different steps."""
-    machines = [line.split()[1:] for line in board.splitlines() if not line.startswith(PROMPT)]
-    steps = [step for words in machines if (step := steady([" ".join(words)])) not in {"", "0"}]
-    return 0 if "Apply:" in board else len(steps) + len(set(steps))
+def _steps(board: list[str]) -> list[str]:
+    """Return the steps that machines are at on a board; none once its total is shown."""
+    if any(line.startswith("Apply:") for line in board):
+        return []
+    machines = [line.split()[1:] for line in board if line and not line.startswith(PROMPT)]
+    return [step for words in machines if (step := steady([" ".join(words)])) not in {"", "0", "0s"}]
 
 
 def main() -> None:
