@@ -7,9 +7,9 @@ import os
 import sys
 
 from machinectl.cli.invocation import AS_PLUGIN, NAME, THIS, is_on
-from machinectl.cli.output.colours import coloured, is_drawn_on
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
+from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, is_drawn_on
 from machinectl.errors import MachineError
 from machinectl.files.atomic import replace_file
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BUG = 3
-# ECMA-48's SGR.
-RED, BOLD = "31", "1"
 # The shell defines this verb as a function.
 USE = "use"
 # Causes that begin so get no `Error: ` in front; `Usage:` is the help of an empty command line.
@@ -121,7 +119,7 @@ def user_text(text: str, program: str) -> str:
 
 
 def warning(text: str) -> str:
-    return f"{coloured('Warning:', '33', sys.stderr)} {text}"
+    return f"{coloured('Warning:', YELLOW, sys.stderr)} {text}"
 
 
 def program_with(root: str) -> str:

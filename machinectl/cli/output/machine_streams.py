@@ -10,9 +10,9 @@ from abc import ABC, abstractmethod
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from machinectl.cli.output.colours import coloured
 from machinectl.cli.output.exit_status import warning
 from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.style import BOLD, coloured
 from machinectl.hosts.parallel.output_streams import OutputPiece
 from machinectl.process_streams import spool_failure, temporary_file, write_at
 
@@ -37,7 +37,6 @@ PIECE = struct.Struct("?I")
 FOLDING_SECONDS = 3.0
 # ECMA-48 SGR codes, by machine in turn.
 COLOURS = ("36", "33", "32", "35", "34", "31")
-BOLD = "1"
 
 
 class OutputPrinter(ABC):

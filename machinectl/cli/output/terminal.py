@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.colours import cut, is_drawn_on
 from machinectl.cli.output.exit_status import debugging, user_text, warning
 from machinectl.cli.output.plain_board import PlainBoard, timed
 from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.style import columns, is_drawn_on, shorten
 from machinectl.console import Unanswered
 
 if TYPE_CHECKING:
@@ -145,7 +144,9 @@ class Spinner:
         while True:
             with self.lock:
                 if step is self.steps[-1]:
-                    sys.stderr.write(CLEAR_LINE + cut(as_encoded(step.line()), stderr_columns() - ECHO))
+                    sys.stderr.write(
+                        CLEAR_LINE + shorten(as_encoded(step.line()), columns(sys.stderr) - ECHO, sys.stderr)
+                    )
                     sys.stderr.flush()
             if step.over.wait(SPINNER_SECONDS):
                 return
@@ -165,10 +166,3 @@ class Step:
 def as_encoded(text: str) -> str:
     """Encode text as stderr does: its escapes take more columns."""
     return text.encode(sys.stderr.encoding, sys.stderr.errors or "strict").decode(sys.stderr.encoding)
-
-
-def stderr_columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except OSError:
-        return 80

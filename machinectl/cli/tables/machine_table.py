@@ -7,9 +7,9 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.colours import coloured, cut, is_drawn_on
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import draw, print_json, print_lines, write_out
+from machinectl.cli.output.style import GREEN, RED, YELLOW, coloured, is_drawn_on, shorten
 from machinectl.cli.tables.text_table import RowFormat, cell_text, table_text, unbroken
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
@@ -44,9 +44,7 @@ COLUMNS = ("Name", "Active", "DriverName", "State", "URL", "Swarm", "DockerVersi
 # Fields that a template can print without querying hosts.
 RECORDED_FIELDS = HEADINGS.keys() - {"State", "Error", "DockerVersion", "ResponseTime"}
 
-COLOURS = {State.RUNNING: "32", State.TIMEOUT: "33", State.STOPPED: "33", State.ERROR: "31"}
-# The widest character, in columns.
-WIDEST = 2
+COLOURS = {State.RUNNING: GREEN, State.TIMEOUT: YELLOW, State.STOPPED: YELLOW, State.ERROR: RED}
 # ECMA-48: move up, then clear to the end of the screen.
 BACK = "\x1b[{lines}A\x1b[J"
 
@@ -128,7 +126,7 @@ def machine_table_lines(listed: Sequence[MachineRow], width: int = sys.maxsize) 
     plain = align(
         ["\t".join(HEADINGS[column] for column in COLUMNS), *("\t".join(machine_cells(row)) for row in listed)]
     )
-    fitting = [(cut(line, width) if width < len(line) * WIDEST else line).rstrip() for line in plain]
+    fitting = [shorten(line.rstrip(), width, sys.stdout) for line in plain]
     start = plain[0].index(HEADINGS["State"])
     return [fitting[0], *(with_colour(line, row.state, start) for line, row in zip(fitting[1:], listed, strict=True))]
 

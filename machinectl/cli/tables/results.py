@@ -74,7 +74,7 @@ def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
         by_date.setdefault(date, []).append(name)
     groups: dict[str, list[str]] = {}
     for seconds, date in sorted((age(date, now), date) for date in by_date):
-        groups.setdefault(duration(seconds), []).extend(by_date[date])
+        groups.setdefault(ago(seconds), []).extend(by_date[date])
     ages = list(groups)
     newer = ages[: 1 - AGES] if len(ages) > AGES else []
     told = (
@@ -86,7 +86,7 @@ def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
     return "; ".join(told)
 
 
-def duration(seconds: float) -> str:
+def ago(seconds: float) -> str:
     return human_duration(seconds).lower() if seconds < FOREVER else ""
 
 

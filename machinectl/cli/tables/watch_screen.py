@@ -13,10 +13,10 @@ from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.colours import cut, is_drawn_on
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.screen import Screen
 from machinectl.cli.output.stdout import draw
+from machinectl.cli.output.style import is_drawn_on, shorten
 from machinectl.cli.tables.machine_table import formatted, machine_table_lines, parse_row_format
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
@@ -141,7 +141,7 @@ def keep_drawing(screen: Screen, watched: Watched, layout: RowFormat | None) -> 
 def drawn_lines(listed: Sequence[MachineRow], layout: RowFormat | None, width: int) -> list[str]:
     if layout is None:
         return machine_table_lines(listed, width)
-    return [cut(harmless(line), width) for line in formatted(layout, listed).splitlines()]
+    return [shorten(harmless(line), width, sys.stdout) for line in formatted(layout, listed).splitlines()]
 
 
 def fitting(listed: Sequence[MachineRow], drawn: Sequence[str], width: int, height: int) -> Sequence[str]:
@@ -151,7 +151,7 @@ def fitting(listed: Sequence[MachineRow], drawn: Sequence[str], width: int, heig
     hidden = len(drawn) - (height - 1)
     states = Counter(str(row.state) or "not asked yet" for row in listed[-hidden:])
     counted = ", ".join(f"{count} {state}" for state, count in states.items())
-    return [*drawn[: height - 1], cut(f"… {hidden} more: {counted}", width)]
+    return [*drawn[: height - 1], shorten(f"… {hidden} more: {counted}", width, sys.stdout)]
 
 
 @contextmanager

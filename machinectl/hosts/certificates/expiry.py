@@ -11,6 +11,7 @@ from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.go.value_format import go_names
 from machinectl.machines.tls_warnings import renewing
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +54,7 @@ def remaining_time(row: CertificateRow) -> str:
         return f"{row.file}: {row.warning}"
     if row.days_left < 0:
         return f"{row.file} has expired"
-    return f"{row.file} has {row.days_left} day{'' if row.days_left == 1 else 's'} left"
+    return f"{row.file} has {plural(row.days_left, 'day')} left"
 
 
 def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) -> str:

@@ -11,6 +11,7 @@ from machinectl.host_changes import CaTrusted, of_kind
 from machinectl.masking import without_secret
 from machinectl.provision import firewall
 from machinectl.provision.target import INSTALL_URL, Target, with_changes
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from machinectl.hosts.certificates.identity import Identity
@@ -49,7 +50,7 @@ def host_summary(host: Facts, port: int) -> tuple[str, ...]:
     rule = firewall.blocking(host, port)
     return (
         f"System: {host.os_name}, {host.arch}, {host.init or 'unknown service manager'}",
-        f"{engine}, {running}, {containers} container{'' if containers == 1 else 's'}" if host.dockerd else "No engine",
+        f"{engine}, {running}, {plural(containers, 'container')}" if host.dockerd else "No engine",
         f"Firewall: {rule.firewall} blocks port {port}; open it: {rule.allow} (or --open-firewall)"
         if rule
         else f"Firewall: nothing is seen in the way of port {port}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.engine.swarm_api import Node
 from machinectl.hosts.swarm.managers import Manager, Quorum, no_manager_error
 from machinectl.machines.swarm_node import MEMBER
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,14 +93,10 @@ class SwarmReport:
     def heading(self) -> str:
         quorum = self.quorum
         workers = len(self.rows) - quorum.managers
-        counts = f"{counted_noun(quorum.managers, 'manager')}, {counted_noun(workers, 'worker')}"
+        counts = f"{plural(quorum.managers, 'manager')}, {plural(workers, 'worker')}"
         if self.asked and quorum.reachable < quorum.managers:
-            counts += f"; {counted_noun(quorum.managers - quorum.reachable, 'manager')} cannot be reached"
+            counts += f"; {plural(quorum.managers - quorum.reachable, 'manager')} cannot be reached"
         return f"Swarm {self.name or self.cluster}: {counts}"
-
-
-def counted_noun(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def swarm_report(swarms: TrustedSwarms, known: Sequence[tuple[Machine, SwarmNode]]) -> SwarmReport:

@@ -27,6 +27,7 @@ from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY, HostF
 from machinectl.provision.job import Activation, Job, NewFile, apply_job
 from machinectl.provision.steps import hidden_containers, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -65,8 +66,7 @@ def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision 
 
 
 def container_count(facts: Facts) -> str:
-    number = len(facts.containers)
-    return f"{number} container{'s' if number != 1 else ''}"
+    return plural(len(facts.containers), "container")
 
 
 class Goal(NamedTuple):

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import CheckFailed
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,8 +102,7 @@ def container_total(facts: Facts) -> int:
 
 
 def would_hide(facts: Facts, found: Sequence[Move], allowed: Allowed) -> CheckFailed:
-    number = container_total(facts)
-    what = f"{number} container{'s' if number != 1 else ''}"
+    what = plural(container_total(facts), "container")
     return CheckFailed(
         f"A restart of the host's engine would hide its {what}: {'; '.join(map(str, found))}",
         f"Undo the change of {found[0].setting}, in {facts.config_path} or docker.service on the host, or here"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import paramiko
 
 from machinectl.errors import one_line
+from machinectl.quantities import plural
 from machinectl.ssh.client.denials import instead_of_login
 from machinectl.ssh.client.handshake import LONGEST_SAID
 from machinectl.ssh.ssh_errors import ANOTHER_KEY, LoginRefused
@@ -82,7 +83,7 @@ class LoginAttempt:
         explained = instead_of_login(self.settings, banner)
         if explained is not None:
             return explained
-        attempts = "1 attempt" if len(self.tried) == 1 else f"{len(self.tried)} attempts"
+        attempts = plural(len(self.tried), "attempt")
         advice = "It allows a few attempts: "
         if banner.strip() and len(self.tried) == 1:
             # pam_nologin(8) shows the admin's text.

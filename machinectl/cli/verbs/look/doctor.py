@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.store_followers import is_switched_off
-from machinectl.cli.output.colours import coloured
-from machinectl.cli.output.exit_status import BOLD, RED, report, user_text
+from machinectl.cli.output.exit_status import report, user_text
 from machinectl.cli.output.stdout import draw, print_json
+from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, mark
 from machinectl.errors import MachineError
 from machinectl.go.tabwriter import align
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from machinectl.doctor.check import Check
     from machinectl.hosts.connection.login import Access
 
-GREEN, YELLOW = "32", "33"
-# By verdict: the mark, its ASCII fallback and its colour.
-MARKS = {"ok": ("✓", "v", GREEN), "broken": ("✗", "x", RED), "unknown": ("?", "?", YELLOW)}
+SIGNS = {"ok": OK, "broken": FAILED, "unknown": UNKNOWN}
 HERE = "This computer"
 
 
@@ -55,23 +53,10 @@ def print_report(found: DoctorReport, heading: str, program: str) -> None:
     rows = align([f"{check.title}\t{text}" for check, text in zip(found.checks, seen, strict=True)], padding=2)
     lines = [coloured(heading, BOLD, sys.stdout)]
     for check, row in zip(found.checks, rows, strict=True):
-        lines.append(f"  {mark(check.verdict)} {row}")
+        lines.append(f"  {mark(SIGNS[check.verdict], sys.stdout)} {row}")
         lines += [f"      {user_text(line, program)}" for line in check.hint.split("\n") if line]
     lines.append(f"  {verdict_summary(found.checks)}")
     draw("".join(f"{line}\n" for line in lines))
-
-
-def mark(verdict: str) -> str:
-    sign, plain, colour = MARKS[verdict]
-    return coloured(sign if can_be_printed(sign) else plain, colour, sys.stdout)
-
-
-def can_be_printed(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def verdict_summary(checks: Iterable[Check]) -> str:

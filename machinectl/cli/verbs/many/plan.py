@@ -9,10 +9,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.login_options import given_authority
-from machinectl.cli.output.colours import coloured
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json
+from machinectl.cli.output.style import GREEN, RED, YELLOW, coloured
 from machinectl.cli.tables.results import last_looks, with_machine_name
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import Phase
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 # --detailed-exitcode's exit code if there is work; 2 is a usage error.
 TO_DO = 4
-# The mark before a machine's name, and its colour (ECMA-48 SGR).
+# The mark before a machine's name, and its colour.
 MARKS = {
-    Action.CREATE: ("+", "32"),
-    Action.RESUME: ("~", "33"),
-    Action.CHANGE: ("~", "33"),
-    Action.REMOVE: ("-", "31"),
-    Action.FAIL: ("!", "31"),
+    Action.CREATE: ("+", GREEN),
+    Action.RESUME: ("~", YELLOW),
+    Action.CHANGE: ("~", YELLOW),
+    Action.REMOVE: ("-", RED),
+    Action.FAIL: ("!", RED),
 }
 DIFFERS = ("!", "35")
 INDENT = " " * 6

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.options.ending_signals import exiting_on_signals
-from machinectl.cli.output.colours import is_drawn_on
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.style import is_drawn_on
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:

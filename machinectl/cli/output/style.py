@@ -1,0 +1,89 @@
+"""Colours, signs and widths: how each screen looks. Light to import.
+
+`stream` is where the text goes, sys.stdout or sys.stderr.
+"""
+
+from __future__ import annotations
+
+import os
+
+# ECMA-48's SGR.
+BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
+OK, FAILED, ATTENTION, UNKNOWN, MORE = "✓", "✗", "!", "?", "…"
+COLOURS = {OK: GREEN, FAILED: RED, ATTENTION: YELLOW, UNKNOWN: YELLOW}
+IN_ASCII = {OK: "v", FAILED: "x", MORE: "..."}
+# The width if nothing says which. Columns.
+USUAL_WIDTH = 80
+
+
+def is_drawn_on(stream: object) -> bool:
+    """Return whether a stream is a terminal with cursor control."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def is_terminal(stream: object) -> bool:
+    return getattr(stream, "isatty", lambda: False)() is True
+
+
+def coloured(text: str, colour: str, stream: object) -> str:
+    """Colour text on a terminal (ECMA-48), unless NO_COLOR is set (no-color.org)."""
+    if not (text and colour) or not is_drawn_on(stream) or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{colour}m{text}\x1b[0m"
+
+
+def mark(sign: str, stream: object) -> str:
+    """Return a sign in its colour, or in ASCII where the stream shows no other characters."""
+    return coloured(printed_sign(sign, stream), COLOURS.get(sign, ""), stream)
+
+
+def printed_sign(sign: str, stream: object) -> str:
+    return sign if shows_unicode(stream) else IN_ASCII.get(sign, sign)
+
+
+def shows_unicode(stream: object) -> bool:
+    # LC_CTYPE last: where LANG is C, Python sets it to C.UTF-8 (PEP 538).
+    locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LANG", "LC_CTYPE"))), "")
+    if locale in {"C", "POSIX"} or (is_terminal(stream) and not is_drawn_on(stream)):
+        return False
+    try:
+        "".join(IN_ASCII).encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def columns(stream: object) -> int:
+    """Return the width of the terminal; COLUMNS can narrow it, and is the width of what is no terminal."""
+    wanted = os.environ.get("COLUMNS", "")
+    narrowed = int(wanted) if wanted.isascii() and wanted.isdigit() else 0
+    real = real_columns(stream)
+    return min(filter(None, (narrowed, real)), default=USUAL_WIDTH)
+
+
+def real_columns(stream: object) -> int:
+    """Return 0 without a terminal, or if it does not know its width."""
+    if not is_terminal(stream):
+        return 0
+    try:
+        return os.get_terminal_size(stream.fileno()).columns  # type: ignore[attr-defined]
+    except OSError:
+        return 0
+
+
+def shorten(text: str, width: int, stream: object) -> str:
+    """Cut a line to `width` columns, with an ellipsis at its end; characters may take two."""
+    # Imported late: the light path cuts nothing.
+    from machinectl.go.tabwriter import letter_width, text_width
+
+    if text_width(text) <= width:
+        return text
+    end = printed_sign(MORE, stream)[: max(width, 0)]
+    left = width - len(end)
+    kept = []
+    for letter in text:
+        left -= letter_width(letter)
+        if left < 0:
+            break
+        kept.append(letter)
+    return "".join(kept).rstrip() + end

@@ -1,0 +1,116 @@
+"""Colours, signs and widths, on terminals, in pipes and in locales without ✓."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.cli.output.style import BOLD, FAILED, OK, coloured, columns, mark, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TextIO
+
+PIPE = io.StringIO()
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("COLUMNS", "NO_COLOR", "LC_ALL", "LC_CTYPE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("LANG", "en_US.UTF-8")
+    return monkeypatch
+
+
+@contextmanager
+def terminal(width: int = 100) -> Iterator[TextIO]:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    with open(theirs, "w", encoding="utf-8") as stream:
+        yield stream
+    os.close(ours)
+
+
+def test_a_terminal_shows_colours_and_signs(environment: pytest.MonkeyPatch) -> None:
+    with terminal() as stream:
+        assert coloured("text", BOLD, stream) == "\x1b[1mtext\x1b[0m"
+        assert mark(OK, stream) == "\x1b[32m✓\x1b[0m"
+        environment.setenv("NO_COLOR", "1")
+        assert (coloured("text", BOLD, stream), mark(FAILED, stream)) == ("text", "✗")
+
+
+@pytest.mark.parametrize("variable", ["LC_ALL=C", "LANG=C", "LANG=POSIX", "TERM=dumb"])
+def test_signs_are_ascii_where_the_locale_or_the_terminal_lacks_them(
+    environment: pytest.MonkeyPatch, variable: str
+) -> None:
+    environment.setenv("NO_COLOR", "1")
+    environment.setenv(*variable.split("="))
+    with terminal() as stream:
+        assert (mark(OK, stream), mark(FAILED, stream)) == ("v", "x")
+        assert shorten("a long line", 8, stream) == "a lon..."
+
+
+def test_python_makes_lang_c_utf_8_and_signs_are_ascii_all_the_same() -> None:
+    script = (
+        "import sys; from machinectl.cli.output.style import OK, mark; print(sys.stdout.encoding, mark(OK, sys.stdout))"
+    )
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONIO"))}
+    run = subprocess.run(
+        [sys.executable, "-c", script], env={**variables, "LANG": "C"}, capture_output=True, check=True
+    )
+    assert run.stdout.split() == [b"utf-8", b"v"]
+
+
+def test_an_encoding_without_signs_gets_ascii(environment: pytest.MonkeyPatch) -> None:
+    assert mark(OK, io.TextIOWrapper(io.BytesIO(), encoding="latin-1")) == "v"
+    assert mark(OK, io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) == "✓"
+    # What a pipe's reader sees does not depend on a terminal.
+    environment.setenv("TERM", "dumb")
+    assert mark(OK, io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) == "✓"
+
+
+@pytest.mark.parametrize(("variable", "expected"), [("", 100), ("40", 40), ("200", 100), ("wide", 100), ("0", 100)])
+def test_columns_can_narrow_a_terminal_but_not_widen_it(
+    environment: pytest.MonkeyPatch, variable: str, expected: int
+) -> None:
+    environment.setenv("COLUMNS", variable)
+    with terminal(100) as stream:
+        assert columns(stream) == expected
+
+
+@pytest.mark.parametrize(("variable", "expected"), [("", 80), ("200", 200)])
+def test_a_pipe_is_as_wide_as_columns_says(environment: pytest.MonkeyPatch, variable: str, expected: int) -> None:
+    environment.setenv("COLUMNS", variable)
+    assert columns(PIPE) == expected
+    with terminal(0) as stream:
+        assert columns(stream) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        ("as it is", 8, "as it is"),
+        ("as it was", 8, "as it w…"),
+        ("cut at a blank", 9, "cut at a…"),
+        ("引擎安装", 8, "引擎安装"),
+        ("引擎安装", 7, "引擎安…"),
+        ("引擎安装", 6, "引擎…"),
+        ("text", 1, "…"),
+        ("text", 0, ""),
+        ("text", -1, ""),
+    ],
+)
+@pytest.mark.usefixtures("environment")
+def test_a_line_is_cut_to_columns_of_the_terminal(text: str, width: int, expected: str) -> None:
+    assert shorten(text, width, PIPE) == expected
