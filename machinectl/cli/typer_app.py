@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from machinectl.cli.catalogue import ABOUT, ALL, GROUPS, VERBS
+from machinectl.cli.catalogue import ABOUT, ALL, GROUPS, VERBS, flags_of_verb
 from machinectl.cli.declarations.driver_option import IN_DRIVER
 from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.invocation import NAME, THIS, own_version
+from machinectl.cli.options.typer_errors import usage_text
 from machinectl.cli.options.typer_verbs import add_verb, module_of, new_app, signature
 from machinectl.cli.options.verb_session import GivenTLS, Session
 from machinectl.cli.output.exit_status import guarded
@@ -97,21 +98,34 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
         raise KeyboardInterrupt from exc
     except TYPERS_USAGE_ERROR as exc:
         raise usage_error(exc, arguments) from exc
+    except UsageError as exc:
+        exc.hint = exc.hint or f"{command_path(arguments)} --help"
+        raise
     return result if isinstance(result, int) else 0
+
+
+def verb_of(arguments: Sequence[str]) -> str:
+    _, rest = split_at_verb(arguments)
+    return " ".join(rest[: 2 if rest and rest[0] in GROUPS else 1])
+
+
+def command_path(arguments: Sequence[str]) -> str:
+    """Return the command whose --help fits a command line."""
+    driver = named_driver(arguments)
+    return " ".join(filter(None, [THIS.name, verb_of(arguments), f"-d {driver}" if driver else ""]))
 
 
 def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
     _, rest = split_at_verb(arguments)
-    path = error.ctx.command_path if error.ctx else " ".join([THIS.name, *rest[:1]])
+    path = error.ctx.command_path if error.ctx else command_path(arguments)
     if error.ctx and error.format_message() == error.ctx.get_help():
         return UsageError(error.format_message())
     if path == f"{THIS.name} create":
-        driver = named_driver(arguments)
-        path = f"{path} -d {driver}" if driver else path
+        path = command_path(arguments)
     help_of_it = f"{path} --help"
     unknown = getattr(error, "option_name", "")
     if not hasattr(error, "possibilities"):
-        return UsageError(f"Error: {error.format_message()}", help_of_it)
+        return UsageError(usage_text(error, path, flags_of_verb(verb_of(arguments))), help_of_it)
     options = [name for parameter in error.ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
     if unknown.removeprefix("--") in flags_of(""):
         return UsageError(f"Error: {error.message}", f"It goes before the verb: {THIS.name} {unknown} {rest[0]}")

@@ -107,8 +107,8 @@ def test_nothing_found_is_no_error(store: Store) -> None:
         (["192.168.0.0/33"], "is neither a network"),
         (["127.0.0.1", "--ports", "ssh"], "is not a port"),
         (["::/0"], "more than 16,777,216 addresses"),
-        (["127.0.0.1", "-t", "nan"], "not a number"),
-        (["127.0.0.1", "-t", "0"], "not in the range"),
+        (["127.0.0.1", "-t", "nan"], "takes seconds from 0.05 to 600, not 'nan'"),
+        (["127.0.0.1", "-t", "0"], "takes seconds from 0.05 to 600, not '0'"),
     ],
     ids=str,
 )

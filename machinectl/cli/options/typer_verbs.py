@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from machinectl.cli.options.help_format import HelpedCommand, HelpedGroup
 from machinectl.cli.options.run_verb import run_verb
 from machinectl.cli.options.verb_session import Session
 from machinectl.cli.output.help_overview import width
+from machinectl.cli.parsing.flag_values import read_number
 from machinectl.cli.parsing.go_flags import values_of_variable
 
 if TYPE_CHECKING:
@@ -93,7 +93,6 @@ def argument_parameter(declared: Argument) -> inspect.Parameter:
 
 
 def flag_parameter(flag: Flag) -> inspect.Parameter:
-    low, high = flag.limits
     option = typer.Option(
         *(f"{name}/{flag.off}" if flag.off and name == flag.flag else name for name in flag.names),
         metavar=flag.metavar or None,
@@ -101,9 +100,8 @@ def flag_parameter(flag: Flag) -> inspect.Parameter:
         hidden=flag.hidden,
         # A secret's variable holds the secret, not a file name.
         envvar=None if flag.secret else flag.variable or None,
-        min=low,
-        max=high,
-        callback=callback_of(flag),
+        parser=number_parser(flag) if flag.metavar and flag.kind in {int, float} else None,
+        callback=parted_by_commas if flag.many and flag.variable else None,
         rich_help_panel=flag.section or None,
         show_default=flag.show_default,
     )
@@ -120,17 +118,11 @@ def flag_help(flag: Flag) -> str:
     return flag.help
 
 
-def callback_of(flag: Flag) -> Callable[..., Any] | None:
-    if flag.many and flag.variable:
-        return parted_by_commas
-    return a_number if flag.kind is float else None
+def number_parser(flag: Flag) -> Callable[[str], Any]:
+    def parse(given: str) -> Any:
+        return read_number(flag, given)
 
-
-def a_number(given: float | None) -> float | None:
-    """Reject NaN: it passes Typer's range check."""
-    if given is not None and math.isnan(given):
-        raise typer.BadParameter("nan is not a number of seconds.")
-    return given
+    return parse
 
 
 def parted_by_commas(ctx: typer.Context, param: typer.CallbackParam, value: list[str] | None) -> list[str] | None:

@@ -1,0 +1,37 @@
+"""Word Typer's errors about a command line."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from machinectl.cli.parsing.flag_values import valid_values, without_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from machinectl.machines.flags import Flag
+
+EXTRA = re.compile(r"unexpected extra argument(?:\(s\)|s)? \((.*)\)", re.DOTALL)
+
+
+def usage_text(error: Any, path: str, flags: Iterable[Flag]) -> str:
+    """Return a sentence without Typer's notation. `path` is the command, such as `machinectl certs create`."""
+    option = getattr(error, "option_name", "")
+    if parameter := getattr(error, "param", None):
+        return missing_parameter(parameter, error.ctx.command.params, path)
+    if option and "requires" in error.message:
+        wanted = next((valid_values(flag) for flag in flags if option in flag.all_names), "")
+        return f"{option} requires an argument{f': {wanted}' if wanted else ''}"
+    if option:
+        return f"{option} takes no value"
+    if extra := EXTRA.search(error.message):
+        return f"Invalid command line. Found extra arguments [{extra[1]}]"
+    return str(error.format_message())
+
+
+def missing_parameter(parameter: Any, declared: list[Any], path: str) -> str:
+    if parameter.param_type_name == "option":
+        return f"{path} needs {max(parameter.opts, key=len)} {parameter.metavar}"
+    words = [without_options(each.metavar) for each in declared if each.param_type_name == "argument" and each.required]
+    return f"{without_options(parameter.metavar).split()[-1]} is missing: {path} {' '.join(words)}"

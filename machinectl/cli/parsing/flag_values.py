@@ -1,0 +1,48 @@
+"""Read the values of flags, and say which ones are valid. Light path."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from machinectl.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machinectl.machines.flags import Flag
+
+# By metavar.
+UNITS = {"SECONDS": "seconds", "PORT": "a port number"}
+
+
+def read_number(flag: Flag, given: str | float) -> int | float:
+    """Return the value of a flag of kind int or float. Raises UsageError for an invalid one."""
+    low, high = flag.limits
+    try:
+        number: int | float = flag.kind(given)
+    except ValueError:
+        number = math.nan
+    if math.isfinite(number) and (low is None or number >= low) and (high is None or number <= high):
+        return number
+    typed = flag.variable if flag.variable and os.environ.get(flag.variable) == given else flag.flag
+    raise UsageError(f"{typed} takes {valid_values(flag)}, not {given!r}")
+
+
+def without_options(metavar: str) -> str:
+    """Remove the parts in brackets, which may be left out."""
+    import re
+
+    while (shorter := re.sub(r"\[[^\[\]]*\]", "", metavar)) != metavar:
+        metavar = shorter
+    return metavar.strip()
+
+
+def valid_values(flag: Flag) -> str:
+    """Return what a flag takes, in words; else its metavar."""
+    low, high = flag.limits
+    if flag.kind not in {int, float}:
+        return without_options(flag.metavar)
+    number = UNITS.get(flag.metavar, "a whole number" if flag.kind is int else "a number")
+    if low is None:
+        return number
+    return f"{number} from {low} to {high}" if high is not None else f"{number}, {low} or more"

@@ -1,0 +1,101 @@
+"""What is said of a wrong value or a missing word: for every verb and flag that is declared."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.cli.catalogue import ALL
+from machinectl.cli.declarations.driver_option import driver_flag
+from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
+from machinectl.cli.main import run_command_line
+from machinectl.driver.installed_drivers import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.machines.flags import Flag
+
+VERBS = {name: verb for name, verb in ALL.items() if verb.runs}
+GENERIC = [driver_flag("generic", option) for option in load("generic").options()]
+NOTATION = re.compile(r"<=|x<|range|not a valid|\[|\.\.\.|'-\w' /|Invalid value|Missing ")
+
+
+def flags_to_try() -> Iterator[tuple[str, Flag]]:
+    """Each flag that takes a value, once, with the words that stand before it."""
+    declared = {id(flag): (name, flag) for name, verb in VERBS.items() if not verb.passes_on for flag in verb.flags}
+    yield from (("", flag) for flag in BEFORE_THE_VERB if flag.metavar)
+    yield from ((name, flag) for name, flag in declared.values() if flag.metavar)
+    yield from (("create -d generic", flag) for flag in GENERIC if flag.metavar)
+
+
+FLAGS = list(flags_to_try())
+NUMBERS = [(words, flag) for words, flag in FLAGS if flag.kind in {int, float}]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[str, str]:
+    """Return the error and the hint of a command line that is wrong."""
+    assert run_command_line(list(words)) == 2, words
+    cause, hint = capsys.readouterr().err.splitlines()
+    assert not NOTATION.search(cause.partition("Found extra arguments")[0]), cause
+    return cause, hint.strip()
+
+
+@pytest.mark.parametrize(("words", "flag"), NUMBERS, ids=lambda each: getattr(each, "flag", each))
+def test_a_wrong_number_names_the_flag_and_what_it_takes(
+    words: str, flag: Flag, capsys: pytest.CaptureFixture[str]
+) -> None:
+    low, high = flag.limits
+    unit = {"SECONDS": "seconds", "PORT": "a port number"}.get(flag.metavar, "a whole number")
+    limits = "" if low is None else f", {low} or more" if high is None else f" from {low} to {high}"
+    beyond = [str(bound + step) for bound, step in ((low, -1), (high, 1)) if bound is not None]
+    for value in ("x", "", "nan", "inf", "1.5.2", *beyond):
+        cause, hint = refused(capsys, *words.split(), f"{flag.flag}={value}")
+        assert cause == f"Error: {flag.flag} takes {unit}{limits}, not {value!r}"
+        assert hint == f"machinectl {words} --help"
+
+
+@pytest.mark.parametrize(("words", "flag"), FLAGS, ids=lambda each: getattr(each, "flag", each))
+def test_a_flag_without_its_value_says_what_is_missing(
+    words: str, flag: Flag, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cause, hint = refused(capsys, *words.split(), flag.flag)
+    assert cause.startswith(f"Error: {flag.flag} requires an argument")
+    assert hint == f"machinectl {words} --help".replace("  ", " ")
+
+
+def test_a_switch_with_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, verb in VERBS.items():
+        for flag in (flag for flag in verb.flags if not flag.metavar and not verb.passes_on):
+            assert refused(capsys, *name.split(), f"{flag.flag}=maybe") == (
+                f"Error: {flag.flag} takes no value",
+                f"machinectl {name} --help",
+            )
+
+
+def needs_words(verb: Verb) -> bool:
+    return any(argument.required for argument in verb.arguments) or any(flag.required for flag in verb.flags)
+
+
+@pytest.mark.parametrize("name", [name for name, verb in VERBS.items() if needs_words(verb)])
+def test_a_missing_word_is_named_without_the_brackets_of_the_usage_line(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cause, hint = refused(capsys, *name.split())
+    assert re.search(rf"Error: (\S+ is missing: machinectl {name} \S+|machinectl {name} needs --\S+ \S+)", cause)
+    assert hint == f"machinectl {name} --help"
+
+
+def test_words_that_are_too_much_are_named_as_docker_machine_does(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ("context ls x", "drivers x", "rename a b x", "certs import web1 dir x", "import dir x"):
+        cause, _ = refused(capsys, *words.split())
+        assert cause == "Invalid command line. Found extra arguments [x]"
+
+
+def test_a_wrong_variable_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENERIC_SSH_PORT", "x")
+    cause, _ = refused(capsys, "create", "-d", "generic", "--generic-ip-address", "192.168.0.29", "web1")
+    assert cause == "Error: GENERIC_SSH_PORT takes a port number, not 'x'"
