@@ -58,7 +58,14 @@ class GenericDriver:
 
     def options(self) -> Sequence[Option]:
         return [
-            option("ip-address", "The server's address or name.", required=True, check=check_address, identity=True),
+            option(
+                "ip-address",
+                "The server: [USER@]HOST[:PORT].",
+                required=True,
+                check=check_address,
+                identity=True,
+                locates=split_login,
+            ),
             option("ssh-user", "The user to log in as (default: from your SSH configuration, else root)."),
             option(
                 "ssh-key",
@@ -269,6 +276,26 @@ def kept_key(instance: Instance, name: str) -> str:
 
 def tcp_url(host: str, port: int) -> str:
     return str(EngineURL("tcp", host=host, port=port))
+
+
+def split_login(text: str) -> dict[str, OptionValue] | None:
+    """Return the options in [USER@]HOST[:PORT]; None for a URL or a path. Raises UsageError."""
+    user, at, address = text.strip().rpartition("@")
+    if "/" in text:
+        return None
+    if ":" in user:
+        raise UsageError("An address holds no password", "Leave it out, and you are asked: or --ssh-password-file FILE")
+    if address.count(":") > 1 and not address.startswith("["):
+        address = f"[{address}]"
+    try:
+        found = parse_url(f"ssh://{user}{at}{address}")
+    except UsageError as exc:
+        raise UsageError(
+            f"{text!r} is not [USER@]HOST[:PORT]",
+            "Write ops@192.168.0.29, ops@orion.local:22 or ops@[fd00::1d]",
+        ) from exc
+    named: dict[str, OptionValue] = {"generic-ssh-user": found.user, "generic-ssh-port": found.port}
+    return {"generic-ip-address": found.host, **{name: value for name, value in named.items() if value}}
 
 
 def check_address(value: OptionValue) -> str:

@@ -35,6 +35,7 @@ class NoneDriver:
                 required=True,
                 check=lambda value: parse_url(str(value)),
                 identity=True,
+                locates=lambda text: {"url": text} if "://" in text else None,
             )
         ]
 

@@ -19,6 +19,7 @@ from machinectl.cli.options.verb_session import GivenTLS, Session
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.help_overview import overview
 from machinectl.cli.output.stdout import write_out
+from machinectl.cli.parsing.create_forms import create_in_full
 from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.cli.parsing.lookahead import SYSTEMDS_VERBS, named_driver, named_machine, named_store, split_at_verb
 from machinectl.errors import MachineError, UsageError, closest_match
@@ -50,7 +51,8 @@ def dispatch(arguments: list[str]) -> int:
         write_out(overview())
         return 0
     check_verb(rest)
-    arguments = canonical(arguments, driver_flag_kinds(canonical(arguments)))
+    arguments = create_in_full(arguments) if rest[:1] == ["create"] else canonical(arguments)
+    arguments = canonical(arguments, driver_flag_kinds(arguments))
     code = run_typer(build(arguments), arguments)
     sys.stdout.flush()
     return code

@@ -44,6 +44,10 @@ class Option:
 
     A `path` is local, may begin with ~, and is stored as absolute; in fleet.yaml it is relative to that file. `check`
     looks only at the value and raises UsageError. Machines with equal `identity` options are the same host.
+
+    `locates` is for the option that says where the host is: `create` also takes its value as a word, before the
+    machine's name. It returns the options that a text gives (ops@orion:22 gives three), or None for a text of another
+    form, and raises UsageError.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Option:
     path: bool = False
     check: Callable[[OptionValue], object] | None = field(default=None, compare=False)
     identity: bool = False
+    locates: Callable[[str], Mapping[str, OptionValue] | None] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from machinectl.driver.contract import DriverError
 from machinectl.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from machinectl.driver.contract import Option, OptionValue
+
+Result = TypeVar("Result")
 
 
 def option_flag(option: Option) -> str:
@@ -22,10 +24,38 @@ def complete_options(
     driver: str, options: Sequence[Option], given: Mapping[str, OptionValue]
 ) -> dict[str, OptionValue]:
     """Return all options by name, with defaults. Raises UsageError for a missing option or a wrong choice."""
-    values = {option.name: given.get(option.name, option.default) for option in options}
+    values = {option.name: option.default for option in options} | split_location(driver, options, given)
     for option in options:
         check_option(driver, option, values[option.name])
     return values
+
+
+def split_location(driver: str, options: Sequence[Option], given: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """Replace a location by the options that it gives: ops@orion by user and address.
+
+    Raises UsageError if another value was typed for one of them.
+    """
+    values = dict(given)
+    for option in options:
+        text = given.get(option.name)
+        parts = read_location(driver, option, text) if text and isinstance(text, str) else None
+        for other in options if parts else ():
+            typed, part = given.get(other.name, other.default), (parts or {}).get(other.name)
+            if other is option or part is None or typed in {other.default, part}:
+                continue
+            # What is typed wins over the environment.
+            if str(typed) != os.environ.get(other.variable):
+                raise UsageError(
+                    f"Error: {text} and {option_flag(other)} {typed} contradict each other",
+                    f"Omit {option_flag(other)}, or say the same in both",
+                )
+        values.update(parts or {})
+    return values
+
+
+def read_location(driver: str, option: Option, text: str) -> Mapping[str, OptionValue] | None:
+    """Return the options that a location gives, None if it is not one for this option. Raises UsageError."""
+    return call_of_driver(driver, option, option.locates, text) if option.locates else None
 
 
 def check_option(driver: str, option: Option, value: OptionValue) -> None:
@@ -55,13 +85,17 @@ def absolute(value: OptionValue) -> OptionValue:
 
 def run_check(driver: str, option: Option, value: OptionValue) -> None:
     """Call an option's check. Raises UsageError, or DriverError if the check fails."""
+    if option.check:
+        call_of_driver(driver, option, option.check, value)
+
+
+def call_of_driver(driver: str, option: Option, function: Callable[[Any], Result], value: OptionValue) -> Result:
+    """Call third-party code. Raises MachineError."""
     try:
-        if option.check:
-            option.check(value)
+        return function(value)
     except MachineError:
         raise
     except Exception as exc:
-        # The check is third-party code.
         raise DriverError(
             f'Driver "{driver}" fails in its check of {option_flag(option)}: {type(exc).__name__}',
             "See where it comes from, and tell them: machinectl drivers",

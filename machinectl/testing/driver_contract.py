@@ -132,6 +132,13 @@ class DriverContract:
                 if option.check and request.options[option.name] != option.default:
                     option.check(request.options[option.name])
 
+    def test_a_location_gives_options_of_the_driver(self, driver: Driver, requests: list[Request]) -> None:
+        names = {option.name for option in driver.options()}
+        for option in driver.options():
+            for request in requests if option.locates else ():
+                found = option.locates(str(request.options[option.name])) if option.locates else None
+                assert found is None or names.issuperset(found)
+
     def test_no_secret_is_in_its_state(
         self, driver: Driver, requests: list[Request], instances: list[Instance]
     ) -> None:

@@ -86,7 +86,7 @@ def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: P
             "Found extra arguments [extra]",
         ),
         (("create", "-d", "none", "a"), 2, "Error: Driver none needs --url"),
-        (("create", "--url", URL, "a"), 2, "Error: No driver specified (installed: "),
+        (("create", "a"), 2, 'Error: No host specified for "a"'),
         (("create", "-d", "bogus", "a"), 1, 'Driver "bogus" not found.'),
         (("create", "-d", "none", "--url", "http://a", "a"), 2, "its scheme is 'http'"),
         (

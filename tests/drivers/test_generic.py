@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.driver import CheckFailed, DriverError, Instance, Request, SSHEndpoint, UsageError, Where
+from machinectl.driver.options import complete_options
 from machinectl.testing import DriverContract
 from machinectl_generic import GenericDriver
 
@@ -25,11 +26,12 @@ class TestGenericDriver(DriverContract):
         {"generic-ip-address": HERE},
         {"generic-ip-address": "::1", "generic-engine-port": 4243, "generic-ssh-port": 2222},
         {"generic-ip-address": "localhost", "generic-ssh-user": "ops", "generic-mac": "52:54:00:12:34:56"},
+        {"generic-ip-address": "ops@localhost:2222"},
     )
     refused = (
         {"generic-ip-address": ""},
-        {"generic-ip-address": "ops@192.168.0.29"},
-        {"generic-ip-address": "192.168.0.29:22"},
+        {"generic-ip-address": "ops@192.168.0.29", "generic-ssh-user": "root"},
+        {"generic-ip-address": "192.168.0.29:ssh"},
         {"generic-ip-address": "no.such.host.invalid"},
         {"generic-ip-address": HERE, "generic-ssh-port": 65536},
         {"generic-ip-address": HERE, "generic-engine-port": 0},
@@ -37,6 +39,41 @@ class TestGenericDriver(DriverContract):
         {"generic-ip-address": HERE, "generic-ssh-key": "/"},
         {"generic-ip-address": HERE, "generic-ssh-key": "/no/such/key"},
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "user", "port"),
+    [
+        ("192.168.0.29", "192.168.0.29", "", 0),
+        ("ops@192.168.0.29", "192.168.0.29", "ops", 0),
+        ("ops@orion.lan:2222", "orion.lan", "ops", 2222),
+        ("my_alias", "my_alias", "", 0),
+        ("fd00::1", "fd00::1", "", 0),
+        ("ops@fd00::1", "fd00::1", "ops", 0),
+        ("ops@[fd00::1]:22", "fd00::1", "ops", 22),
+    ],
+)
+def test_an_address_may_hold_the_user_and_the_port(text: str, host: str, user: str, port: int) -> None:
+    given = {"generic-ip-address": text}
+    found = complete_options("generic", GenericDriver().options(), given)
+    assert (found["generic-ip-address"], found["generic-ssh-user"], found["generic-ssh-port"]) == (host, user, port)
+
+
+def test_what_is_typed_with_an_address_wins_over_the_environment_and_contradicts_nothing_else_typed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = {"generic-ip-address": "ops@orion", "generic-ssh-user": "root"}
+    with pytest.raises(UsageError, match="ops@orion and --generic-ssh-user root contradict each other"):
+        complete_options("generic", GenericDriver().options(), given)
+    monkeypatch.setenv("GENERIC_SSH_USER", "root")
+    assert complete_options("generic", GenericDriver().options(), given)["generic-ssh-user"] == "ops"
+
+
+@pytest.mark.parametrize("text", ["ops@", "@orion", "orion:", "orion:0", "a b", "ops@orion:22:22x"])
+def test_what_is_no_login_says_how_to_write_one(text: str) -> None:
+    with pytest.raises(UsageError, match=r"is not \[USER@\]HOST\[:PORT\]") as raised:
+        complete_options("generic", GenericDriver().options(), {"generic-ip-address": text})
+    assert "ops@192.168.0.29" in raised.value.hint
 
 
 def request_for(directory: Path, **options: Any) -> Request:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.cli.declarations.driver_option import parameter_of
 from machinectl.cli.declarations.make_machines import OLD_SWARM
 from machinectl.cli.options.login_options import read_login_secret
-from machinectl.driver.options import check_option, complete_options, option_flag
+from machinectl.driver.options import check_option, complete_options, option_flag, split_location
 from machinectl.errors import UsageError
 from machinectl.files.secret_files import is_exposed
 from machinectl.machines.create_options import ENGINE_FLAGS, ENV_FILE
@@ -79,11 +79,14 @@ def parse_labels(given: Sequence[str], option: str) -> dict[str, str]:
 
 def changed_driver_values(driver_name: str, options: Sequence[Option], given: dict[str, Any]) -> dict[str, OptionValue]:
     """Take typed driver options out of `given`. Raises UsageError for an invalid choice."""
-    found: dict[str, OptionValue] = {}
+    typed: dict[str, OptionValue] = {}
     for option in options:
         value = given.pop(parameter_of(option), None)
         if value is not None and value != []:
-            found[option.name] = tuple(value) if isinstance(value, list) else value
+            typed[option.name] = tuple(value) if isinstance(value, list) else value
+    found = split_location(driver_name, options, typed)
+    for option in options:
+        if option.name in found:
             check_option(driver_name, option, found[option.name])
     return found
 

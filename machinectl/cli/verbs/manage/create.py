@@ -8,7 +8,8 @@ from machinectl.cli.catalogue import ALL
 from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.cli.options import login_options, machine_options
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.parsing.lookahead import named_driver
+from machinectl.cli.parsing.create_forms import no_name
+from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.tables.results import print_plan
 from machinectl.driver.installed_drivers import installed, load
 from machinectl.errors import UsageError
@@ -36,9 +37,7 @@ def flags_with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Fl
             flag.with_changes(hidden=True) if flag.flag in FOR_HOSTS or flag.section in {IN_ENGINE, IN_SSH} else flag
             for flag in flags
         ]
-    # Without a driver, report the missing driver instead of its unknown options.
-    lenient = {} if name else {"context_settings": {"ignore_unknown_options": True}}
-    return flags, {**create_help(name), **lenient}
+    return flags, create_help(name)
 
 
 def create(
@@ -69,9 +68,9 @@ def create(
     from machinectl.provision.target import Allowed
 
     name = named_driver(here.arguments)
-    if not name and names:
-        raise no_driver()
-    machine = only_name(names)
+    machine = only_name(names, here.arguments)
+    if not name:
+        raise no_host(machine)
     if driver_name != name:
         raise UsageError(f"Error: Is the driver {name!r} or {driver_name!r}?", "Name it once: --driver DRIVER")
     driver = load(name)
@@ -119,17 +118,17 @@ def create_help(driver_name: str) -> dict[str, str]:
     return {"help": f"Make a machine with driver {driver_name}.", "epilog": "\n".join(examples)}
 
 
-def no_driver() -> UsageError:
-    found = [each.name for each in installed()]
+def no_host(name: str) -> UsageError:
     return UsageError(
-        f"Error: No driver specified (installed: {', '.join(found)})",
-        "\n".join(f"See what one takes: machinectl create -d {name} --help" for name in found[:2]),
+        f'Error: No host specified for "{name}"',
+        f"Put it before the name: machinectl create <USER>@<HOST> {name}\n"
+        f"If the host is called {name}, too: machinectl create {name} {name}",
     )
 
 
-def only_name(names: Sequence[str] | None) -> str:
+def only_name(names: Sequence[str], arguments: Sequence[str]) -> str:
     if not names:
-        raise UsageError("Error: No machine name specified", "Give it one, as the last word: machinectl create --help")
+        raise no_name(split_at_verb(arguments)[1])
     name, *extra = names
     if extra:
         raise UsageError(

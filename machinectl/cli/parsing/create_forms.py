@@ -1,0 +1,156 @@
+"""Write the short forms of `create` in full: `create ops@orion` is `create --driver=… --…=ops@orion orion`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from machinectl.cli.declarations.driver_option import driver_flag
+from machinectl.cli.parsing.go_flags import canonical, flags_of
+from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
+from machinectl.driver.installed_drivers import installed, load
+from machinectl.driver.options import read_location
+from machinectl.errors import MachineError, UsageError
+from machinectl.machines.record import is_name
+from machinectl.url import is_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from machinectl.driver import Option
+    from machinectl.machines.flags import Flag
+
+FORMS = (
+    "Set up a server over SSH: machinectl create <USER>@<HOST> <NAME>\n"
+    "Register an engine that runs: machinectl create tcp://<HOST>:2376 <NAME>"
+)
+# A location and the machine's name.
+BOTH = 2
+
+
+def create_in_full(arguments: Sequence[str]) -> list[str]:
+    """Return a command line of `create`, canonical, with the driver that its options or its location tell.
+
+    Raises UsageError.
+    """
+    words = canonical(arguments)
+    named = named_driver(words)
+    driver = named or driver_of_flags(unknown_flags(words, ()))
+    options = load(driver).options() if driver else ()
+    own = [driver_flag(driver, option) for option in options]
+    before, rest = split_at_verb(canonical(arguments, {flag.name: bool(flag.metavar) for flag in own}))
+    flags, names = part_words(rest[1:])
+    location = location_in(names)
+    # Report an unknown flag first: its value may look like a location.
+    is_other = "--help" in flags or is_located(options, flags) or unknown_flags(rest, own)
+    if location and not is_other and (found := located_driver(location, driver)):
+        driver, flag = found
+        names.remove(location)
+        rest = ["create", f"{flag}={location}", *flags, "--", *(names or [name_of_host(location, rest)])]
+    if driver and not named:
+        rest.insert(1, f"--driver={driver}")
+    return [*before, *rest]
+
+
+def part_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the flags and the names of a canonical command line."""
+    end = words.index("--") if "--" in words else len(words)
+    flags = [word for word in words[:end] if word.startswith("-")]
+    return flags, [word for word in words[:end] if not word.startswith("-")] + list(words[end + 1 :])
+
+
+def flag_name(word: str) -> str:
+    return word.partition("=")[0]
+
+
+def unknown_flags(words: Sequence[str], own: Iterable[Flag]) -> set[str]:
+    """Return the flags that belong neither to `create` nor to a driver with its `own`."""
+    flags, _ = part_words(split_at_verb(words)[1])
+    known = {f"--{name}" for name in flags_of("create")}.union(flag.flag for flag in own)
+    return {flag_name(word) for word in flags if word.startswith("--")} - known
+
+
+def driver_of_flags(typed: set[str]) -> str:
+    """Return the driver that declares these flags, else the one whose name a flag begins with, or "".
+
+    Raises UsageError if they belong to two drivers.
+    """
+    if not typed:
+        return ""
+    names = [each.name for each in installed()]
+    alike = [name for name in names if any(flag.startswith(f"--{name}-") for flag in typed)]
+    declared: dict[str, set[str]] = {}
+    # A driver's options usually begin with its name: load the others only if they do not.
+    for name in dict.fromkeys([*alike, *names]):
+        found = typed.intersection(f"--{flag}" for flag in flags_of_driver(name))
+        if found == typed:
+            return name
+        if found:
+            declared[name] = found
+    if len(declared) > 1:
+        each = "; ".join(f"{', '.join(sorted(flags))} of driver {name}" for name, flags in declared.items())
+        raise UsageError(f"Error: These options belong to several drivers: {each}", "Give those of one driver")
+    return next(iter([*declared, *alike]), "")
+
+
+def flags_of_driver(name: str) -> Iterable[str]:
+    return [driver_flag(name, option).name for option in options_of(name)]
+
+
+def options_of(name: str) -> Sequence[Option]:
+    """Return a driver's options, none if it is broken."""
+    with suppress(MachineError):
+        return load(name).options()
+    return ()
+
+
+def is_located(options: Sequence[Option], flags: Sequence[str]) -> bool:
+    """Return whether an option or its variable says where the host is."""
+    typed = set(map(flag_name, flags))
+    return any(f"--{each.name}" in typed or os.environ.get(each.variable) for each in options if each.locates)
+
+
+def location_in(words: Sequence[str]) -> str:
+    """Return the word that says where the host is, or "": one that is no name, an address, or the first of two."""
+    if not 0 < len(words) <= BOTH:
+        return ""
+    found = [word for word in words if not is_name(word) or is_address(word)]
+    return next(iter(found), words[0] if len(words) == BOTH else "")
+
+
+def located_driver(location: str, driver: str) -> tuple[str, str] | None:
+    """Return the driver for a location, with its flag; None if the chosen driver takes the word as a name.
+
+    Raises UsageError.
+    """
+    found = [
+        (name, f"--{option.name}")
+        for name in ([driver] if driver else [each.name for each in installed()])
+        for option in options_of(name)
+        if read_location(name, option, location) is not None
+    ]
+    if len(found) > 1:
+        names = ", ".join(name for name, _ in found)
+        raise UsageError(f"Error: Several drivers take {location!r}: {names}", "Name one: --driver DRIVER")
+    if not driver and not found:
+        raise UsageError(f"Error: {location!r} is neither a host nor a name", FORMS)
+    if not found and not is_name(location) and any(option.locates for option in options_of(driver)):
+        raise UsageError(f"Error: Driver {driver} does not take {location!r}", f"machinectl create -d {driver} --help")
+    return found[0] if found else None
+
+
+def name_of_host(location: str, typed: Sequence[str]) -> str:
+    """Return the host in [SCHEME://][USER@]HOST[:PORT] as the machine's name. Raises UsageError."""
+    address = location.rpartition("://")[2].rpartition("@")[2].removesuffix("/")
+    host = address.partition(":")[0] if address.count(":") == 1 else address
+    if is_name(host) and not is_address(host):
+        return host
+    raise no_name(typed)
+
+
+def no_name(typed: Sequence[str]) -> UsageError:
+    """`typed` begins with the verb."""
+    hint = f"Put it at the end: machinectl {shlex.join(typed)} <NAME>" if typed[1:] else FORMS
+    return UsageError("Error: No machine name specified", hint)
