@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """docker-machine's words."""
+    """docker-machine's words, and UNKNOWN for a host that was not asked."""
 
     RUNNING = "Running"
     PAUSED = "Paused"
@@ -16,4 +16,5 @@ class State(StrEnum):
     STARTING = "Starting"
     ERROR = "Error"
     TIMEOUT = "Timeout"
+    UNKNOWN = "Unknown"
     NONE = ""

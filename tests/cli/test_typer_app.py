@@ -452,7 +452,7 @@ def test_version_tells_this_program_from_systemds() -> None:
 
 
 def test_a_driver_is_looked_for_only_where_it_is_named(store: Store) -> None:
-    options = ("--label", "-d", "--tls-san=-dx")
+    options = ("--label", "-d=", "--tls-san=-dx")
     made = machinectl("-Ds", store.root, "create", "-d", "none", "--url", "unix:///x", *options, "box")
     assert made.returncode == 0, made.stderr
     assert store.read("box").driver == "none"
@@ -742,3 +742,18 @@ def test_set_moves_a_machine_that_is_reached_by_ssh_alone_with_its_way(store: St
     assert machinectl(*create, "orion", store=store.root).returncode == 0
     machinectl("set", "--generic-ssh-port", "2222", "--generic-ssh-user", "ops", "orion", store=store.root)
     assert store.read("orion").url == "ssh://ops@127.0.0.1:2222"
+
+
+def test_a_label_without_a_value_changes_none(orionbox: Store) -> None:
+    machinectl("set", "--label", "role=web", "orionbox", store=orionbox.root)
+    done = machinectl("set", "--label", "role", "orionbox", store=orionbox.root)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        [
+            "Error: --label role has no value",
+            "  Set one: --label role=VALUE, or an empty one: --label role=",
+            "  Remove it: machinectl set orionbox --unlabel role",
+        ],
+    )
+    assert orionbox.read("orionbox").labels["role"] == "web"
+    assert machinectl("set", "orionbox", "--unlabel", "role", store=orionbox.root).returncode == 0

@@ -39,3 +39,40 @@ def test_a_host_that_somebody_else_set_up_is_listed_with_how_to_take_it_over(sto
     assert "from another CA" in none
     assert "provision" not in none
     assert "or take its host over: machinectl provision --force generic" in said
+
+
+def test_with_no_seconds_no_host_is_asked_and_what_is_on_record_is_listed(store: Store) -> None:
+    asked: list[servers.Connection] = []
+
+    def count(connection: servers.Connection) -> None:
+        asked.append(connection)
+        servers.engine(connection)
+
+    with servers.serving(count) as port:
+        url = f"tcp://127.0.0.1:{port}"
+        added(store, Machine("web1", "none", url=url, driver_state=json.dumps({"URL": url})))
+        [row] = json.loads(machinectl("ls", "-t", "0", "--json", store=store.root).stdout)
+        status = machinectl("status", "-t", "0", "web1", store=store.root)
+        version = machinectl("version", "-t", "0", "web1", store=store.root)
+        named = machinectl("ls", "-t", "0", "-q", "--filter", "state=unknown", store=store.root)
+        assert not asked
+        assert machinectl("status", "web1", store=store.root).stdout == "Running\n"
+    assert asked
+    assert (row["State"], row["URL"], row["DockerVersion"], row["Error"]) == ("Unknown", url, "Unknown", "")
+    assert (status.stdout, status.stderr) == ("Unknown\n", "")
+    assert (version.returncode, named.stdout) == (1, "web1\n")
+    assert version.stderr == 'Error: The engine of "web1" was not asked\n  machinectl version web1\n'
+
+
+def test_names_and_globs_list_those_machines_and_an_unknown_name_is_a_note(store: Store) -> None:
+    for name in ("web1", "web2", "db"):
+        added(store, Machine(name, "none", url="tcp://127.0.0.1:1", driver_state="{}"))
+    for words, listed, note in (
+        (["web1"], "web1\n", ""),
+        (["web*"], "web1\nweb2\n", ""),
+        (["db", "web[1:2]"], "db\nweb1\nweb2\n", ""),
+        (["ghost", "db"], "db\n", 'Docker machine "ghost" does not exist\n'),
+        (["ghost"], "", 'Docker machine "ghost" does not exist\n'),
+    ):
+        done = machinectl("ls", *words, "-t", "0", "-f", "{{.Name}}", store=store.root)
+        assert (done.returncode, done.stdout, done.stderr) == (0, listed, note)

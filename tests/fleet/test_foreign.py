@@ -432,6 +432,26 @@ def test_a_file_is_known_by_what_is_in_it(text: str, kind: str) -> None:
     assert kind_of(text) == kind
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dear team,\nHost names stay, the servers move.\n",
+        "Host names stay the same on all of our servers.\nThey are listed in the wiki.\n",
+        "Note: this is a text\nand more of it: yes\n",
+        "some words\n",
+        '{"a": 1}',
+    ],
+)
+def test_what_is_no_list_of_hosts_is_refused_with_how_to_see_why(text: str, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "README"
+    path.write_text(text)
+    done = machinectl("fleet", "import", path, store=store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    cause, hint = done.stderr.splitlines()
+    assert cause == f"Error: {path}: this is neither an inventory nor an ssh_config"
+    assert hint.endswith(f": machinectl fleet import --from ansible {path}")
+
+
 def test_what_a_file_is_can_be_said(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "hosts"
     path.write_text("Host a\n")

@@ -66,13 +66,18 @@ def asks_for_swarm(given: dict[str, Any]) -> bool:
     return any(given[flag.parameter] for flag in OLD_SWARM)
 
 
-def parse_labels(given: Sequence[str], option: str) -> dict[str, str]:
-    """Parse KEY=VALUE labels. Raises UsageError without a key."""
+def parse_labels(given: Sequence[str], remove: str = "") -> dict[str, str]:
+    """Parse KEY=VALUE labels. `remove` is the command that removes one. Raises UsageError without a key or value."""
     found = {}
     for label in given:
-        key, _, value = label.partition("=")
+        key, equals, value = label.partition("=")
         if not key.strip():
-            raise UsageError(f"{option} {label!r} has no key", f"{option} KEY=VALUE")
+            raise UsageError(f"--label {label!r} has no key", "--label KEY=VALUE")
+        if not equals:
+            removal = f"\nRemove it: {remove} {shlex.quote(key)}" if remove else ""
+            raise UsageError(
+                f"--label {key} has no value", f"Set one: --label {key}=VALUE, or an empty one: --label {key}={removal}"
+            )
         found[key] = value
     return found
 

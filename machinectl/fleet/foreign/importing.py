@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
+from machinectl.files.atomic import quote_path
 from machinectl.fleet.foreign import ansible_ini, ansible_yaml, openssh_config
 from machinectl.fleet.foreign.sources import ImportedHost, Notes, Spot, WrongSource, contents
 from machinectl.fleet.reading.key_values import CONTROLS
@@ -27,25 +28,36 @@ SECTION = re.compile(r"^[^\S\n]*\[[^\]\n]+\][^\S\n]*(?:[#;].*)?$", re.MULTILINE)
 OF_SSH = re.compile(
     r"^[^\S\n]*(?:Host|Match|Include)(?:[^\S\n]*=[^\S\n]*|[^\S\n]+)(?!ansible_)\S", re.MULTILINE | re.IGNORECASE
 )
+# Lines of ssh_config(5) with the options that most files have.
+OF_SSH_OPTION = re.compile(
+    r"^[^\S\n]*(?:Host(?:Name|Key\w+)?|Match|Include|User(?:KnownHosts\w+)?|Port|Identit(?:y\w+|iesOnly)|Proxy\w+"
+    r"|\w+Forward|Forward\w+|Server\w+|Control\w+|\w+Algorithms|\w+Authentications?|\w+KeyTypes|StrictHost\w+"
+    r"|CertificateFile|Ciphers|MACs|Compression|Connect\w+|TCPKeepAlive|AddKeysToAgent|UseKeychain|SendEnv|SetEnv"
+    r"|RequestTTY|BatchMode|AddressFamily|LogLevel|IgnoreUnknown|Tag)\b",
+    re.MULTILINE | re.IGNORECASE,
+)
+LINE = re.compile(r"^[^\S\n]*[^\s#]", re.MULTILINE)
+# What an inventory has, besides bare names.
+OF_INVENTORY = re.compile(r"""ansible_|^\s*["']?(?:all|hosts|children|plugin|_meta)["']?\s*:""", re.MULTILINE)
 OF_YAML = re.compile(r"""---|\{|["']?[\w.-]+["']?\s*:(?:\s|$)""")
 SSH_PORT = "22"
 
 
-def import_file(path: str, kind: str, machines: Sequence[str], notes: Notes) -> str:
+def import_file(path: str, given: str, machines: Sequence[str], notes: Notes) -> str:
     """Return a fleet file, and note skipped parts.
 
-    `kind` is one of KINDS, "" to detect it. `machines` may be jump hosts. Raises MachineError for an unreadable file or
-    another kind.
+    `given` is one of KINDS, "" to detect it. `machines` may be jump hosts. Raises MachineError for an unreadable
+    file or another kind.
     """
-    if kind and kind not in KINDS:
-        raise UsageError(f"Error: --from {kind!r} is not known", f"One of: {' '.join(KINDS)}")
+    if given and given not in KINDS:
+        raise UsageError(f"Error: --from {given!r} is not known", f"One of: {' '.join(KINDS)}")
     if os.path.isdir(path):
         raise MachineError(f"{path} is a directory", ansible_yaml.BY_ANSIBLE)
     text = contents(path)
-    kind = kind or kind_of(text)
+    kind = given or kind_of(text)
     if text.startswith("#!"):
         raise WrongSource(Spot(path), "this is a program, which machinectl does not run", ansible_yaml.BY_ANSIBLE)
-    found = hosts_in(text, path, kind, notes)
+    found = hosts_in(text, path, kind, notes) if given or is_inventory(text, kind) else guess_hosts(text, path, notes)
     if not found:
         patterns = "Host lines with patterns do not count. " if kind == SSH_CONFIG else ""
         raise MachineError(f"{path} has no hosts with SSH", f"{patterns}Or name its kind: --from")
@@ -70,7 +82,28 @@ def without_values(line: str, values: Iterable[Value]) -> str:
 def kind_of(text: str) -> str:
     if is_yaml(text) or SECTION.search(text):
         return ANSIBLE
-    return SSH_CONFIG if OF_SSH.search(text) else ANSIBLE
+    return SSH_CONFIG if OF_SSH.search(text) and has_ssh_options(text) else ANSIBLE
+
+
+def has_ssh_options(text: str) -> bool:
+    """Return whether most lines are options of ssh: prose may have a line that begins with `Host`."""
+    return len(OF_SSH_OPTION.findall(text)) * 2 > len(LINE.findall(text))
+
+
+def is_inventory(text: str, kind: str) -> bool:
+    """Return whether a file is surely of its kind, so that its errors help."""
+    return kind == SSH_CONFIG or bool(SECTION.search(text) or OF_INVENTORY.search(text))
+
+
+def guess_hosts(text: str, path: str, notes: Notes) -> list[ImportedHost]:
+    """Read names of hosts, one on a line. Raises MachineError for other text."""
+    try:
+        return hosts_in(text, path, ANSIBLE, notes)
+    except WrongSource as exc:
+        raise MachineError(
+            f"{path}: this is neither an inventory nor an ssh_config",
+            f"If it is one, see what is wrong in it: machinectl fleet import --from ansible {quote_path(path)}",
+        ) from exc
 
 
 def is_yaml(text: str) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
 from machinectl.machines.docker_machine.old_store import is_shared
@@ -17,6 +18,9 @@ from machinectl.machines.spec import NO_CERTIFICATES
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
+
+# Entries of a directory to look at for a hint.
+MOST_SEEN = 1000
 
 
 def read_named_certificates(files: CertificateFiles) -> Identity | None:
@@ -90,22 +94,40 @@ def present_files(directory: str) -> frozenset[str]:
     quoted = shlex.quote(directory)
     try:
         found = frozenset(os.listdir(directory))
-    except FileNotFoundError as exc:
-        raise MachineError(
-            f"{directory} does not exist",
-            f"Make certificates there: machinectl certs create --out {quoted} --san <HOST>",
-        ) from exc
-    except NotADirectoryError as exc:
-        raise MachineError(f"{directory} is not a directory", "Give the directory that holds ca.pem.") from exc
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        problem = "does not exist" if isinstance(exc, FileNotFoundError) else "is not a directory"
+        raise MachineError(f"{directory} {problem}", hint_at_certificates(directory)) from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise MachineError(f"{directory} cannot be read: {reason}", f"See: ls -ld {quoted}") from exc
     missing = [file for file in CLIENT_FILES if file not in found]
     if missing:
-        raise MachineError(
-            f"{directory} lacks {' and '.join(missing)}", f"A client needs {', '.join(CLIENT_FILES)}; see: ls {quoted}"
-        )
+        raise MachineError(f"{directory} lacks {' and '.join(missing)}", hint_at_certificates(directory))
     return found
+
+
+def hint_at_certificates(given: str) -> str:
+    """Name the directory nearby that a mistyped one may mean."""
+    directory = given.rstrip("/")
+    beside = os.path.dirname(directory)
+    around = [directory, *subdirectories(directory), beside or os.curdir, *subdirectories(beside)]
+    there = {path: os.path.basename(path) for path in around if path and has_client_files(path)}
+    wanted = closest_match(os.path.basename(directory), there.values())
+    nearest = next((path for path, name in there.items() if name == wanted), next(iter(there), ""))
+    files = f"{', '.join(CLIENT_FILES[:-1])} and {CLIENT_FILES[-1]}"
+    return f"Did you mean {shlex.quote(nearest)}? It has {files}" if nearest else f"Give the directory that has {files}"
+
+
+def has_client_files(directory: str) -> bool:
+    return all(os.path.isfile(os.path.join(directory, file)) for file in CLIENT_FILES)
+
+
+def subdirectories(directory: str) -> list[str]:
+    try:
+        with os.scandir(directory or os.curdir) as entries:
+            return sorted(os.path.join(directory, each.name) for each in islice(entries, MOST_SEEN) if each.is_dir())
+    except OSError:
+        return []
 
 
 def files_of_other_ca(old: Identity, new: Identity) -> list[str]:

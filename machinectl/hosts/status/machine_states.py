@@ -43,8 +43,13 @@ def state_of(machine: Machine, timeout: float) -> Probe:
 def states_of(
     machines: Iterable[Machine], timeout: float, question: EngineQuery | None = None
 ) -> Iterator[tuple[str, Probe]]:
-    """Yield each state when known, within `timeout` seconds each, and the answer to `question`. Never raises."""
+    """Yield each state when known, within `timeout` seconds each, and the answer to `question`. Never raises.
+
+    With 0 seconds, ask nobody.
+    """
     by_name = {machine.name: machine for machine in machines}
+    if not timeout:
+        return ((name, engine.Probe(State.UNKNOWN)) for name in by_name)
     # Load drivers before starting threads: threads that import block each other.
     drivers = {machine.driver: driver_or_none(machine) for machine in by_name.values()}
     courses = {

@@ -43,6 +43,8 @@ class MachineStatus:
             return None
         if self.error:
             return MachineError(self.error if f'"{name}"' in self.error else f'"{name}": {self.error}', self.hint)
+        if self.state is State.UNKNOWN:
+            return MachineError(f'"{name}" was not asked', "Give it time to answer: --timeout 10")
         start = f"machinectl start {name}" if self.state in ASLEEP else f"machinectl status {name}"
         return MachineError(f'"{name}": its host is {str(self.state).lower() or "silent"}', start)
 

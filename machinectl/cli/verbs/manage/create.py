@@ -81,7 +81,7 @@ def create(
             driver=name,
             options=machine_options.driver_values(name, driver.options(), others, here.console),
             tls=False if no_tls else None,
-            labels=machine_options.parse_labels(label, "--label"),
+            labels=machine_options.parse_labels(label),
             engine=machine_options.parse_engine_options(others),
             provision=not no_provision,
             context=not no_context,
