@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import typer.main
-
-from machinectl.cli.catalogue import GROUPS, OPTIONS, VERBS, group_verbs
+from machinectl.cli.catalogue import GROUPS, VERBS, group_verbs
+from machinectl.cli.declarations.option_help import option_help
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.parsing.shell_snippets import ENDINGS, QUOTED
-from machinectl.cli.typer_app import build
 from machinectl.machines.flags import SHELL
 
 if TYPE_CHECKING:
@@ -20,8 +17,6 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "completion"
 # The line of a template that the table replaces.
 TABLE = "# TABLE\n"
-# Where a driver must be named for create to show all flags that are not a driver's.
-SHOWING_ALL = "--driver=generic"
 
 
 class Entry(NamedTuple):
@@ -52,9 +47,8 @@ def entries() -> Iterator[Entry]:
 
 
 def flags(path: str) -> dict[str, str]:
-    about = told(path)
     return {
-        name + (f"={value(flag.offers)}" if flag.offers else ""): about.get(name, "Show help.")
+        name + (f"={value(flag.offers)}" if flag.offers else ""): option_help(flag)
         for flag in completion_candidates.flags_for(path)
         for name in flag.all_names
     }
@@ -64,24 +58,6 @@ def value(kind: str | tuple[str, ...]) -> str:
     if kind == SHELL:
         kind = completion_candidates.SHELLS
     return kind.upper() if isinstance(kind, str) else "|".join(kind)
-
-
-def told(path: str) -> dict[str, str]:
-    """What each flag is for, as --help says it."""
-    if not path:
-        return {name: about for names, about in OPTIONS for name in re.findall(r"--?[a-z-]+", names)}
-    if path == "help" or path in GROUPS:
-        return {}
-    words = path.split()
-    found: Any = typer.main.get_command(build([*words, *([SHOWING_ALL] if path == "create" else [])]))
-    for word in words:
-        found = found.commands[word]
-    return {
-        name: " ".join((each.help or "").split())
-        for each in found.params
-        if each.param_type_name == "option"
-        for name in (*each.opts, *each.secondary_opts)
-    }
 
 
 def in_bash(found: Iterable[Entry]) -> str:

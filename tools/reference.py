@@ -7,14 +7,16 @@ import operator
 import re
 from typing import TYPE_CHECKING, Any
 
-import typer.main
-
 from machinectl import __version__
-from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, VERBS
-from machinectl.cli.typer_app import build
+from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, VERBS, section_verbs
+from machinectl.cli.declarations.option_help import option_rows, usage_lines
+from machinectl.cli.options.help_request import help_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.machines.flags import Flag
 
     # What a piece of the reference is ("section", "verb", "option", "text", "example"), and its texts.
     Piece = tuple[str, ...]
@@ -43,9 +45,8 @@ def pieces() -> Iterator[Piece]:
     yield from listed(OPTIONS)
     for section in SECTIONS:
         yield ("section", section)
-        for name, verb in VERBS.items():
-            if verb.section == section:
-                yield from command(name)
+        for name, _ in section_verbs(section):
+            yield from command(name)
     yield ("section", "Environment")
     yield from listed(ENVIRONMENT)
     yield ("section", "Exit status")
@@ -54,26 +55,26 @@ def pieces() -> Iterator[Piece]:
 
 def command(name: str) -> Iterator[Piece]:
     """A verb with its options, or those of its own verbs."""
+    declared = VERBS[name]
     if name in GROUPS:
         for own, verb in GROUPS[name].items():
-            yield from described(f"{name} {own}", verb.examples, [name, own])
+            yield from described(f"{name} {own}", verb, verb.flags, verb.examples)
     elif name == "create":
         for driver in DRIVERS:
-            examples = tuple(each for each in VERBS[name].examples if f"-d {driver} " in each)
-            yield from described(f"create -d {driver}", examples, [name, f"--driver={driver}"])
+            examples = [each for each in declared.examples if f"-d {driver} " in each]
+            flags = help_flags(name, [name, f"--driver={driver}"])
+            yield from described(f"create -d {driver}", declared, flags, examples)
     else:
-        yield from described(name, VERBS[name].examples, [name])
+        yield from described(name, declared, declared.flags, declared.examples)
 
 
-def described(title: str, examples: Sequence[str], words: list[str]) -> Iterator[Piece]:
-    found: Any = typer.main.get_command(build(words))
-    for word in words:
-        found = found.commands[word] if not word.startswith("-") else found
-    context = typer.Context(found)
-    usage = " ".join(piece for each in found.params for piece in each.get_usage_pieces(context))
-    yield ("verb", title, usage)
-    yield ("text", found.help or "")
-    yield from listed(record for each in found.params if (record := each.get_help_record(context)) and record[1])
+def described(title: str, declared: Verb, flags: Sequence[Flag], examples: Sequence[str]) -> Iterator[Piece]:
+    first, *more = usage_lines(title, declared)
+    yield ("verb", title, first.removeprefix(title).strip())
+    yield from (("usage", form) for form in more)
+    yield ("text", f"{declared.summary} {declared.more}".strip())
+    arguments = [(one.metavar, one.help) for one in declared.arguments if one.help]
+    yield from listed([*arguments, *option_rows(flags)])
     yield from (("example", example) for example in examples)
 
 

@@ -15,14 +15,22 @@ if TYPE_CHECKING:
     from machinectl.machines.flags import Flag
 
 ABOUT = "Make servers Docker hosts, and point the docker CLI at one of them."
-# In the order of `--help`, each with the module of cli.declarations that declares its verbs.
-SECTIONS = {
+# Sections of `--help` by the module of cli.declarations that declares their verbs.
+DECLARED = {
     "Use a machine": "use_a_machine",
     "Make and change machines": "make_machines",
     "Look after their hosts": "look_after_hosts",
     "Look closer": "look_closer",
     "Many machines at once": "many_machines",
 }
+COMMON, PLUMBING = "Common commands", "For shells, scripts and other tools"
+# Verbs that `--help` lists in another section than their module's, in order.
+PICKED = {
+    COMMON: ("create", "ls", "use", "ssh", "ps", "doctor", "rm"),
+    PLUMBING: ("config", "api", "inventory", "ssh-config", "shell-init", "completion", "docker-plugin"),
+}
+SECTION_OF = {name: section for section, names in PICKED.items() for name in names}
+SECTIONS = (COMMON, *DECLARED, PLUMBING)
 
 # Built at first use, because that imports all declarations.
 ALL: dict[str, Verb]
@@ -34,7 +42,7 @@ def __getattr__(name: str) -> Any:
     """Build ALL (with keys like `certs ls`), VERBS (only top-level verbs) and GROUPS."""
     if name not in {"ALL", "VERBS", "GROUPS"}:
         raise AttributeError(name)
-    everything = {verb: declared for section in SECTIONS for verb, declared in declared_in(section).items()}
+    everything = {verb: declared for section in DECLARED for verb, declared in declared_in(section).items()}
     groups: dict[str, dict[str, Verb]] = {}
     for verb, declared in everything.items():
         group, _, last = verb.rpartition(" ")
@@ -46,20 +54,23 @@ def __getattr__(name: str) -> Any:
 
 
 def declared_in(section: str) -> dict[str, Verb]:
-    path = f"machinectl.cli.declarations.{SECTIONS[section]}"
+    path = f"machinectl.cli.declarations.{DECLARED[section]}"
     __import__(path)
     verbs: dict[str, Verb] = sys.modules[path].VERBS
-    for declared in verbs.values():
-        declared.section = "" if declared.hidden else section
+    for name, declared in verbs.items():
+        declared.section = "" if declared.hidden else SECTION_OF.get(name, section)
     return verbs
 
 
 def find_verb(verb: str) -> Verb | None:
-    return next((verbs[verb] for verbs in map(declared_in, SECTIONS) if verb in verbs), None)
+    return next((verbs[verb] for verbs in map(declared_in, DECLARED) if verb in verbs), None)
 
 
 def section_verbs(section: str) -> Iterable[tuple[str, str]]:
-    return ((name, verb.summary) for name, verb in declared_in(section).items() if verb.section and " " not in name)
+    """Return the verbs of a section of `--help` with their summaries, in order."""
+    verbs: dict[str, Verb] = sys.modules[__name__].VERBS
+    names = PICKED.get(section) or [name for name, declared in verbs.items() if declared.section == section]
+    return ((name, verbs[name].summary) for name in names)
 
 
 def group_verbs() -> Iterable[tuple[str, str]]:

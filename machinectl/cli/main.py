@@ -13,9 +13,9 @@ import sys
 from machinectl.cli.catalogue import find_verb
 from machinectl.cli.declarations.declared_verb import RELAYS
 from machinectl.cli.invocation import AS_PLUGIN, BY_DOCKER, THIS
+from machinectl.cli.options.help_request import help_work
 from machinectl.cli.output.exit_status import guarded, program_with
 from machinectl.cli.output.stdio import open_streams
-from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.go_flags import canonical, is_group
 
 TYPE_CHECKING = False
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from machinectl.cli.declarations.declared_verb import Verb
 
-# Command lines that print the overview.
-HELP: tuple[list[str], ...] = ([], ["--help"], ["help"], ["h"])
 STORAGE = "--storage-path="
 
 
@@ -89,8 +87,8 @@ def light_work(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]
     """Return the named store, and the work or None if Typer must parse the command line."""
     rest = canonical(arguments)
     typed = list(rest)
-    if rest in HELP:
-        return "", help_of_all
+    if work := help_work(rest):
+        return "", work
     root = take_storage(rest)
     if root is None or not rest:
         return "", None
@@ -104,20 +102,13 @@ def light_work(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]
     if given is None:
         return root, None
 
-    def work() -> int:
+    def run() -> int:
         from machinectl.cli.options.run_verb import run_verb
         from machinectl.cli.options.verb_session import Session
 
         return run_verb(Session(root, typed), declared, given)
 
-    return root, work
-
-
-def help_of_all() -> int:
-    from machinectl.cli.output.help_overview import overview
-
-    write_out(overview())
-    return 0
+    return root, run
 
 
 def take_storage(words: list[str]) -> str | None:

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from machinectl.cli.catalogue import ABOUT, ALL, GROUPS, VERBS, flags_of_verb
+from machinectl.cli.catalogue import ALL, GROUPS, VERBS, flags_of_verb
 from machinectl.cli.declarations.driver_option import IN_DRIVER
 from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.invocation import NAME, THIS, own_version
+from machinectl.cli.options.help_request import HELP_VERBS
 from machinectl.cli.options.typer_errors import usage_text
 from machinectl.cli.options.typer_verbs import add_verb, module_of, new_app, signature
 from machinectl.cli.options.verb_session import GivenTLS, Session
 from machinectl.cli.output.exit_status import guarded
-from machinectl.cli.output.help_overview import overview
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.parsing.create_forms import create_in_full
 from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.cli.parsing.lookahead import SYSTEMDS_VERBS, named_driver, named_machine, named_store, split_at_verb
 from machinectl.errors import MachineError, UsageError, closest_match
@@ -41,21 +40,21 @@ def run_with_typer(arguments: list[str]) -> int:
 
 
 def dispatch(arguments: list[str]) -> int:
-    before, rest = split_at_verb(canonical(arguments))
-    if rest[:1] in (["help"], ["h"]):
-        arguments = [*before, *(word for word in rest if word not in {"help", "h"}), "--help"]
-        before, rest = split_at_verb(canonical(arguments))
-    if len(rest) == 1 and rest[0] in GROUPS:
-        arguments = [*before, *rest, "--help"]
-    if not rest and "--help" in before:
-        write_out(overview())
-        return 0
-    check_verb(rest)
-    arguments = create_in_full(arguments) if rest[:1] == ["create"] else canonical(arguments)
+    _, rest = split_at_verb(canonical(arguments))
+    # Help for an unknown verb: the others have printed theirs.
+    check_verb([word for word in rest if word not in HELP_VERBS])
+    arguments = in_full(arguments) if rest[:1] == ["create"] else canonical(arguments)
     arguments = canonical(arguments, driver_flag_kinds(arguments))
     code = run_typer(build(arguments), arguments)
     sys.stdout.flush()
     return code
+
+
+def in_full(arguments: Sequence[str]) -> list[str]:
+    # Imported late: it loads drivers.
+    from machinectl.cli.parsing.create_forms import create_in_full
+
+    return create_in_full(arguments)
 
 
 def driver_flag_kinds(arguments: Sequence[str]) -> dict[str, bool]:
@@ -120,8 +119,6 @@ def command_path(arguments: Sequence[str]) -> str:
 def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
     _, rest = split_at_verb(arguments)
     path = error.ctx.command_path if error.ctx else command_path(arguments)
-    if error.ctx and error.format_message() == error.ctx.get_help():
-        return UsageError(error.format_message())
     if path == f"{THIS.name} create":
         path = command_path(arguments)
     help_of_it = f"{path} --help"
@@ -150,15 +147,12 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
 
 def build(arguments: Sequence[str]) -> typer.Typer:
     """Add only the called verb: the others take time to load."""
-    app = new_app(help=ABOUT, invoke_without_command=True)
+    app = new_app(invoke_without_command=True)
 
     def before_the_verb(ctx: typer.Context, **given: Any) -> None:
         if given["show_version"]:
             write_out(f"{own_version()}\n")
             raise typer.Exit
-        if ctx.invoked_subcommand is None:
-            write_out(overview())
-            return
         if given["debug"]:
             os.environ["MACHINE_DEBUG"] = "1"
         tls = GivenTLS(given["tls_ca_cert"], given["tls_ca_key"], given["tls_client_cert"], given["tls_client_key"])

@@ -14,8 +14,15 @@ def engine_flag(flag: str, key: str, metavar: str, help: str, **more: Any) -> Fl
 
 
 def secret_file(flag: str, what: str, variable: str = "") -> Flag:
-    text = f"A file with the {what}"
-    return Flag(flag, metavar="FILE", help=text, value=FILE, secret=True, variable=variable, section=IN_SSH)
+    return Flag(
+        flag,
+        metavar="FILE",
+        help=f"A file with the {what}.",
+        value=FILE,
+        secret=True,
+        variable=variable,
+        section=IN_SSH,
+    )
 
 
 def certificate_path(flag: str, metavar: str, help: str, value: str = FILE) -> Flag:  # noqa: A002 (as in Flag)
@@ -42,7 +49,7 @@ CERTIFICATES = (
     certificate_path("--tls-client-key", "FILE", "The client's key."),
 )
 
-PASSPHRASE_FILE = secret_file("--ssh-passphrase-file", "passphrase of the SSH key.")
+PASSPHRASE_FILE = secret_file("--ssh-passphrase-file", "passphrase of the SSH key")
 PASSWORD_FILE = secret_file("--ssh-password-file", "password to log in with", "MACHINECTL_SSH_PASSWORD")
 SUDO_PASSWORD_FILE = secret_file("--sudo-password-file", "password for sudo", "MACHINECTL_SUDO_PASSWORD")
 LOGIN_SECRETS = (PASSPHRASE_FILE, PASSWORD_FILE, SUDO_PASSWORD_FILE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer.main
 
-from machinectl.cli.catalogue import GROUPS, VERBS, group_verbs
+from machinectl.cli.catalogue import GROUPS, VERBS, flags_of_verb, group_verbs
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.typer_app import build
 from machinectl.machines.flags import FILE, TEXT
@@ -34,11 +34,13 @@ HELP = {"-h": False, "--help": False}
 @pytest.mark.parametrize("verb", ["", *VERBS_OF_ALL])
 def test_what_is_offered_for_a_verb_is_what_its_help_shows_and_it_takes(verb: str) -> None:
     found = parameters(verb)
+    hidden = {name for flag in flags_of_verb(verb) if flag.hidden for name in flag.all_names}
     shown = {
         name: not each.is_flag
         for each in found
-        if each.param_type_name == "option" and not each.hidden
+        if each.param_type_name == "option"
         for name in (*each.opts, *each.secondary_opts)
+        if name not in hidden
     }
     of_driver = {name for each in completion_candidates.driver_flags(DRIVERS.get(verb, "")) for name in each.all_names}
     offered = {name: bool(each.offers) for each in completion_candidates.flags_for(verb) for name in each.all_names}

@@ -56,7 +56,9 @@ class Verb:
         more: str = "",
         examples: Sequence[str] = (),
         arguments: Sequence[Argument] = (),
+        forms: Sequence[str] = (),
         flags: Sequence[Flag] = (),
+        driver_flags: Sequence[Flag] = (),
         output: str = WORKS,
         hidden: bool = False,
         keeps_selector: bool = False,
@@ -71,7 +73,11 @@ class Verb:
         self.more = more
         self.examples = examples
         self.arguments = arguments
+        # How --help writes the arguments, if there is more than one way.
+        self.forms = forms
         self.flags = flags
+        # Options of drivers that --help shows until a driver is named.
+        self.driver_flags = driver_flags
         self.output = output
         self.hidden = hidden
         self.keeps_selector = keeps_selector

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machinectl.cli.declarations.option_help import with_note
 from machinectl.machines.flags import FILE, TEXT, Flag
 
 TYPE_CHECKING = False
@@ -48,7 +49,7 @@ def driver_option_help(option: Option) -> str:
     text = option.help
     if option.secret:
         text += f" In a file{f', else in ${option.variable}' if option.variable else ''}."
-    return f"{text} [required]" if option.required else text
+    return with_note(text, "required") if option.required else text
 
 
 def parameter_of(option: Option) -> str:

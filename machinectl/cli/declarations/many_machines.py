@@ -37,7 +37,7 @@ RUN_TIMEOUT = Flag(
 RUN_PARALLEL = Flag(
     "--parallel",
     metavar="N",
-    help="How many machines to work on at once.  [default: 50]",
+    help="How many machines to work on at once (default 50, at most 1000).",
     kind=int,
     limits=(1, 1000),
     default=None,

@@ -37,7 +37,7 @@ LS_FLAGS = (
     Flag(
         "--interval",
         metavar="SECONDS",
-        help="With --watch: the pause between refreshes.  [default: 2]",
+        help="With --watch: the pause between refreshes (default 2).",
         kind=float,
         limits=(0.1, 86400),
         default=None,

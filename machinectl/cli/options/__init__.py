@@ -1,1 +1,1 @@
-"""Options that verbs share, the layout of --help, and how verbs run."""
+"""Options that verbs share, requests for help, and how verbs run."""

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from machinectl.cli.catalogue import ALL, GROUPS
-from machinectl.cli.options.help_format import HelpedCommand, HelpedGroup
 from machinectl.cli.options.run_verb import run_verb
 from machinectl.cli.options.verb_session import Session
-from machinectl.cli.output.help_overview import width
 from machinectl.cli.parsing.flag_values import read_number
 from machinectl.cli.parsing.go_flags import values_of_variable
 
@@ -28,8 +26,8 @@ def new_app(**settings: Any) -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": width()},
-        cls=HelpedGroup,
+        # `help_request` answers what asks for help.
+        context_settings={"help_option_names": []},
         **settings,
     )
 
@@ -38,7 +36,7 @@ def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add a verb, or a group with its verbs. `arguments` are canonical."""
     declared = ALL[name]
     if name in GROUPS:
-        group = new_app(help=declared.summary, no_args_is_help=True)
+        group = new_app()
         for own in GROUPS[name]:
             add_verb(group, f"{name} {own}", arguments)
         app.add_typer(group, name=name)
@@ -58,17 +56,7 @@ def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
         raise typer.Exit(run_verb(ctx.obj, declared, given))
 
     run.__signature__ = signature(declared.arguments, flags)  # type: ignore[attr-defined]
-    app.command(
-        name.rpartition(" ")[2],
-        cls=HelpedCommand,
-        **{
-            "help": f"{declared.summary} {declared.more}".strip(),
-            "short_help": declared.summary,
-            "epilog": "\n".join(declared.examples),
-            "hidden": declared.hidden,
-            **settings,
-        },
-    )(run)
+    app.command(name.rpartition(" ")[2], **settings)(run)
 
 
 def module_of(declared: Verb) -> Any:
@@ -87,7 +75,7 @@ def keyword(name: str, kind: Any, option: Any, default: Any) -> inspect.Paramete
 
 
 def argument_parameter(declared: Argument) -> inspect.Parameter:
-    option = typer.Argument(metavar=declared.metavar, show_default=False, help=declared.help or None)
+    option = typer.Argument(metavar=declared.metavar)
     default = inspect.Parameter.empty if declared.required else None if declared.many else ""
     return keyword(declared.parameter, list[str] if declared.many else str, option, default)
 
@@ -96,26 +84,16 @@ def flag_parameter(flag: Flag) -> inspect.Parameter:
     option = typer.Option(
         *(f"{name}/{flag.off}" if flag.off and name == flag.flag else name for name in flag.names),
         metavar=flag.metavar or None,
-        help=flag_help(flag),
-        hidden=flag.hidden,
         # A secret's variable holds the secret, not a file name.
         envvar=None if flag.secret else flag.variable or None,
         parser=number_parser(flag) if flag.metavar and flag.kind in {int, float} else None,
         callback=parted_by_commas if flag.many and flag.variable else None,
-        rich_help_panel=flag.section or None,
-        show_default=flag.show_default,
     )
     kind: Any = list[str] if flag.many else flag.kind if flag.metavar else bool
     default = inspect.Parameter.empty if flag.required else flag.default
     if flag.many and not flag.required:
         default = flag.default or None
     return keyword(flag.parameter, kind, option, default)
-
-
-def flag_help(flag: Flag) -> str:
-    if flag.secret and flag.variable:
-        return f"{flag.help} (else ${flag.variable}, else you are asked)."
-    return flag.help
 
 
 def number_parser(flag: Flag) -> Callable[[str], Any]:

@@ -15,7 +15,7 @@ from machinectl.machines.flags import MACHINE, VERB, Flag
 from machinectl.machines.store import Store
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
-HELP = Flag("-h", "--help")
+HELP = Flag("-h", "--help", help="Show help.")
 # A word that no shell changes.
 UNQUOTED = r"[A-Za-z0-9][A-Za-z0-9=._/-]*"
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from machinectl.cli.catalogue import ALL
 from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.cli.options import login_options, machine_options
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.create_forms import no_name
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.tables.results import print_plan
-from machinectl.driver.installed_drivers import installed, load
+from machinectl.driver.installed_drivers import load
 from machinectl.errors import UsageError
 from machinectl.machines.create_options import WITHOUT_HOST
 from machinectl.machines.flags import IN_ENGINE, IN_SSH
@@ -37,7 +36,7 @@ def flags_with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Fl
             flag.with_changes(hidden=True) if flag.flag in FOR_HOSTS or flag.section in {IN_ENGINE, IN_SSH} else flag
             for flag in flags
         ]
-    return flags, create_help(name)
+    return flags, {}
 
 
 def create(
@@ -107,15 +106,6 @@ def connection_hint(machine: str, program: str, *, is_up: bool) -> str:
     connect = "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run:"
     up = "Docker is up and running!\n" if is_up else ""
     return f"{up}{connect} {program} env {machine}\n"
-
-
-def create_help(driver_name: str) -> dict[str, str]:
-    if not driver_name:
-        names = ", ".join(found.name for found in installed())
-        own = f"A driver's own options: machinectl create -d <DRIVER> --help. Drivers: {names}."
-        return {"help": f"{ALL['create'].summary} {own}"}
-    examples = [each for each in ALL["create"].examples if f"-d {driver_name} " in each]
-    return {"help": f"Make a machine with driver {driver_name}.", "epilog": "\n".join(examples)}
 
 
 def no_host(name: str) -> UsageError:

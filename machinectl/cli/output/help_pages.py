@@ -1,0 +1,162 @@
+"""Lay out `--help`, from the declarations: the overview, groups, verbs and topics. Light path."""
+
+from __future__ import annotations
+
+import sys
+
+from machinectl.cli.catalogue import ABOUT, ALL, GROUPS, OPTIONS, SECTIONS, VERBS, section_verbs
+from machinectl.cli.declarations.driver_option import IN_DRIVER
+from machinectl.cli.declarations.option_help import option_rows, usage_lines
+from machinectl.cli.declarations.shared_flags import LOGIN
+from machinectl.cli.invocation import THIS
+from machinectl.cli.output.exit_status import as_called
+from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.style import BOLD, coloured
+from machinectl.cli.output.style import columns as screen_columns
+from machinectl.machines.flags import IN_CERTIFICATES, IN_ENGINE, IN_SSH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from machinectl.machines.flags import Flag
+
+    Rows = Sequence[tuple[str, str]]
+
+# The widest readable line. Columns.
+WIDEST = 120
+# A narrower terminal gets each text below its name.
+NARROW = 56
+# Columns before a name, and between a name and its text.
+INDENT, GAP = 2, 2
+# Room for `-x, ` before a long name.
+LETTER = "    "
+# `machinectl help ssh-options`.
+SSH_OPTIONS = "ssh-options"
+TOPICS = (SSH_OPTIONS,)
+COMMON_OPTIONS = "Options"
+# These sections come last, in this order.
+LAST = (IN_CERTIFICATES, IN_ENGINE, IN_SSH)
+
+
+def overview_page() -> str:
+    return joined(
+        [
+            *usage([f"{THIS.name} [OPTIONS] COMMAND [ARGUMENT]…"]),
+            "",
+            *wrapped(ABOUT),
+            *(line for title in SECTIONS for line in section(title, list(section_verbs(title)))),
+            *section(COMMON_OPTIONS, OPTIONS),
+            *examples([VERBS["create"].examples[0], VERBS["env"].examples[0]]),
+            "",
+            *wrapped(f"Run {THIS.name} COMMAND --help for more on a command."),
+        ]
+    )
+
+
+def topic_page(_topic: str) -> str:
+    """Return the page of the only topic."""
+    verbs = ", ".join(name for name, declared in ALL.items() if LOGIN[0] in declared.flags)
+    return joined(
+        [
+            heading("SSH options"),
+            "",
+            *wrapped(f"Commands that log in to hosts take these options: {verbs}."),
+            *section(COMMON_OPTIONS, option_rows(LOGIN)),
+            *examples(["machinectl provision --sudo-password-file sudo.txt orionbox"]),
+        ]
+    )
+
+
+def verb_page(name: str, flags: Sequence[Flag]) -> str:
+    """Return the page of a verb, or of a group; `flags` include those of its driver."""
+    declared = ALL[name]
+    lines = [
+        *usage([f"{THIS.name} {line}" for line in usage_lines(name, declared)]),
+        "",
+        *wrapped(as_called(f"{declared.summary} {declared.more}", THIS.name)),
+    ]
+    if name in GROUPS:
+        lines += section("Commands", [(own, verb.summary) for own, verb in GROUPS[name].items()])
+    lines += section("Arguments", [(one.metavar, one.help) for one in declared.arguments if one.help])
+    for title, rows in flag_sections(flags):
+        lines += section(title, rows)
+    if any(flag in LOGIN for flag in flags):
+        lines += ["", f"{heading('SSH options')} {THIS.name} help {SSH_OPTIONS}"]
+    lines += examples(declared.examples)
+    if name in GROUPS:
+        lines += ["", *wrapped(f"Run {THIS.name} {name} COMMAND --help for more on a command.")]
+    return joined(lines)
+
+
+def flag_sections(flags: Sequence[Flag]) -> Iterator[tuple[str, Rows]]:
+    """Return the sections in order, without the options of the topic."""
+    found: dict[str, list[Flag]] = {}
+    for flag in flags:
+        if flag not in LOGIN and not flag.hidden:
+            found.setdefault(flag.section or COMMON_OPTIONS, []).append(flag)
+    found.setdefault(COMMON_OPTIONS, [])
+    for title in sorted(found, key=rank):
+        help_row = [("-h, --help", "Show this help.")] if title == COMMON_OPTIONS else []
+        yield title, [*option_rows(found[title]), *help_row]
+
+
+def rank(title: str) -> int:
+    if title.startswith(IN_DRIVER):
+        return 0
+    return LAST.index(title) + 2 if title in LAST else 1
+
+
+def joined(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def heading(title: str) -> str:
+    return coloured(f"{title}:", BOLD, sys.stdout)
+
+
+def usage(lines: Sequence[str]) -> Iterator[str]:
+    title = "Usage:"
+    for number, line in enumerate(lines):
+        first, *more = wrapped(line, len(title) + 1)
+        yield (coloured(title, BOLD, sys.stdout) if number == 0 else " " * len(title)) + f" {first}"
+        yield from (" " * (len(title) + 3) + rest for rest in more)
+
+
+def section(title: str, rows: Rows) -> list[str]:
+    return ["", heading(title), *definition_lines(rows)] if rows else []
+
+
+def examples(commands: Sequence[str]) -> list[str]:
+    """Return commands without line breaks, so that users can copy them."""
+    return ["", heading("Examples"), *(f"{' ' * INDENT}{as_called(command, THIS.name)}" for command in commands)]
+
+
+def definition_lines(rows: Rows) -> Iterator[str]:
+    """Return names with their texts beside them; below a name that is too long, or on a narrow terminal."""
+    if any(name.startswith("-") and not name.startswith("--") for name, _ in rows):
+        rows = [(f"{LETTER}{name}" if name.startswith("--") else name, text) for name, text in rows]
+    columns = width()
+    longest = columns * 2 // 5 if columns >= NARROW else 0
+    start = INDENT + GAP + max((len(name) for name, _ in rows if len(name) <= longest), default=len(LETTER))
+    for name, text in rows:
+        lines = wrapped(harmless(text), start)
+        beside = len(name) <= longest
+        yield f"{' ' * INDENT}{name}".ljust(start if beside else 0) + (lines.pop(0) if beside and lines else "")
+        yield from (" " * start + line for line in lines)
+
+
+def wrapped(text: str, indent: int = 0) -> list[str]:
+    """Break a text into lines that fit beside the indent. Longer words stay whole."""
+    room = width() - indent
+    lines: list[str] = []
+    for word in text.split():
+        if lines and len(lines[-1]) + 1 + len(word) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def width() -> int:
+    return min(screen_columns(sys.stdout), WIDEST)
