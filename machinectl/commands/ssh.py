@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import close_all
@@ -18,7 +19,7 @@ from machinectl.hosts.connection.openssh_programs import checked_known_hosts, ra
 from machinectl.machines.selection import chosen_one, waiting
 from machinectl.ssh.openssh import foreground
 from machinectl.ssh.openssh.ssh_options import openssh_command
-from machinectl.ssh.ssh_settings import read_settings
+from machinectl.ssh.ssh_settings import check_ssh_user, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,17 +39,21 @@ SSH_FAILED = 255
 def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *, native: bool = False) -> int:
     """Return the remote exit status; pin a new host's key.
 
-    `words` are the machine (or none) and ssh's arguments. Our own client is for `native`, login options that ssh lacks,
-    and computers without ssh.
+    `words` are the machine (NAME or USER@NAME) or none, and ssh's arguments. Our own client is for `native`, login
+    options that ssh lacks, and computers without ssh.
     """
     if words and words[0].startswith("-"):
         raise UsageError(
             f"{words[0]} is not an option of machinectl ssh; put options of ssh after the machine's name",
-            f"machinectl ssh <NAME> {shlex.quote(words[0])}",
+            with_name_first(words),
         )
-    machine = store.read(chosen_one(store, words[:1]))
+    user, _, name = "".join(words[:1]).rpartition("@")
+    if user:
+        check_ssh_user(user)
+    machine = store.read(chosen_one(store, [name] if words else []))
     arguments = list(words[1:])
     endpoint = ssh_endpoint(machine)
+    endpoint = replace(endpoint, user=user or endpoint.user)
     options = bool(arguments) and arguments[0].startswith("-")
     installed = shutil.which("ssh")
     if installed and (options or not (native or access.needs_own_ssh)):
@@ -72,6 +77,18 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     with logged_in(machine, console, access, ssh=endpoint, quietly=True) as session:
         pin_accepted_key(store, console, machine, session)
         return run_shell(session, arguments)
+
+
+def with_name_first(words: Sequence[str]) -> str:
+    """Return the command line with ssh's options after the machine's name, as far as that can be told."""
+    given = ["-l" if word == "--user" else word.replace("--user=", "-l") for word in words]
+    try:
+        options, [name, *command] = getopt.getopt(given, LETTERS)
+    except (getopt.GetoptError, ValueError):
+        return "machinectl ssh --help"
+    users = [value for option, value in options if option == "-l"]
+    others = [word for option, value in options if option != "-l" for word in (option, value) if word]
+    return shlex.join(["machinectl", "ssh", "@".join([*users[-1:], name]), *others, *command])
 
 
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, access: Access) -> int:

@@ -752,7 +752,7 @@ def test_a_label_without_a_value_changes_none(orionbox: Store) -> None:
         [
             "Error: --label role has no value",
             "  Set one: --label role=VALUE, or an empty one: --label role=",
-            "  Remove it: machinectl set orionbox --unlabel role",
+            "  Remove it: machinectl set --unlabel role orionbox",
         ],
     )
     assert orionbox.read("orionbox").labels["role"] == "web"

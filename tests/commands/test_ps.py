@@ -350,7 +350,7 @@ class TestManyMachines:
             (("--format", "{{.ID"), "is not closed"),
             (("--format", "{{lower}}"), "lower takes one argument"),
             (("--json", "-q"), "exclude each other"),
-            (("-n", "x"), "Invalid value"),
+            (("-n", "x"), "--last takes a whole number, not 'x'"),
         ],
     )
     def test_what_cannot_be_meant_is_refused_before_anybody_is_asked(
@@ -482,3 +482,14 @@ def test_a_size_is_told_in_dockers_words(size: float, said: str) -> None:
 )
 def test_a_line_is_cut_by_the_columns_that_it_takes(line: str, cut: str) -> None:
     assert ellipsis(line, 4) == cut
+
+
+def test_l_is_dockers_and_a_selector_after_it_names_the_flag_that_takes_it(store: Store) -> None:
+    added(store, Machine("web1", "none", url="unix:///x", labels={"role": "web"}, driver_state="{}"))
+    for selector, quoted in (("role=web", "role=web"), ("role in (web)", "'role in (web)'"), ("!spare", "'!spare'")):
+        done = machinectl("ps", "-l", selector, store=store.root)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines() == [
+            f"Error: -l is --latest, as in docker ps, and takes no selector {selector!r}",
+            f"  machinectl ps --selector {quoted}",
+        ]

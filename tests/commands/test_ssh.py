@@ -169,6 +169,36 @@ def test_a_computer_without_an_ssh_says_what_takes_its_options(orion: Store, no_
     assert done.stderr.splitlines()[-1] == "  Install the OpenSSH client"
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_user_before_the_name_logs_in_as_that_user(orion: Store, sshd: Sshd, way: tuple[str, ...]) -> None:
+    done = machinectl(*way, "ssh", f"{sshd.user}@orion", "echo in; exit 9", store=orion.root)
+    assert (done.returncode, done.stdout) == (9, "in\n")
+    other = machinectl(*way, "ssh", "nobody-here@orion", "true", store=orion.root)
+    assert (other.returncode, other.stdout) == (255, "")
+    assert "nobody-here@" in other.stderr
+    wrong = machinectl(*way, "ssh", "-oProxyCommand=x@orion", "true", store=orion.root)
+    assert wrong.returncode == 255
+    quoted = machinectl(*way, "ssh", "a b@orion", "true", store=orion.root)
+    assert quoted.stderr.splitlines()[0] == "Error: 'a b' is not a user's name"
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("--user", "root", "orion"), "machinectl ssh root@orion"),
+        (("--user=root", "orion", "uname", "-a"), "machinectl ssh root@orion uname -a"),
+        (("-l", "root", "orion", "echo a b"), "machinectl ssh root@orion 'echo a b'"),
+        (("-A", "-L", "80:localhost:80", "orion"), "machinectl ssh orion -A -L 80:localhost:80"),
+        (("-A",), "machinectl ssh --help"),
+        (("--port", "22", "orion"), "machinectl ssh --help"),
+    ],
+)
+def test_options_before_the_name_are_put_behind_it_by_the_hint(orion: Store, words: tuple[str, ...], hint: str) -> None:
+    done = machinectl("ssh", *words, store=orion.root)
+    assert done.returncode == 255
+    assert done.stderr.splitlines()[1] == f"  {hint}"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -66,15 +66,15 @@ def asks_for_swarm(given: dict[str, Any]) -> bool:
     return any(given[flag.parameter] for flag in OLD_SWARM)
 
 
-def parse_labels(given: Sequence[str], remove: str = "") -> dict[str, str]:
-    """Parse KEY=VALUE labels. `remove` is the command that removes one. Raises UsageError without a key or value."""
+def parse_labels(given: Sequence[str], machine: str = "") -> dict[str, str]:
+    """Parse KEY=VALUE labels. Of `machine`, a label can be removed. Raises UsageError without a key or value."""
     found = {}
     for label in given:
         key, equals, value = label.partition("=")
         if not key.strip():
             raise UsageError(f"--label {label!r} has no key", "--label KEY=VALUE")
         if not equals:
-            removal = f"\nRemove it: {remove} {shlex.quote(key)}" if remove else ""
+            removal = f"\nRemove it: machinectl set --unlabel {shlex.quote(key)} {machine}" if machine else ""
             raise UsageError(
                 f"--label {key} has no value", f"Set one: --label {key}=VALUE, or an empty one: --label {key}={removal}"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,12 @@ from machinectl.cli.tables.results import report_all
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.cli.options.verb_session import Session
+
+# Characters of selectors that no name, glob or range has.
+SELECTS = frozenset("=!(")
 
 
 def ps(
@@ -32,6 +38,7 @@ def ps(
     from machinectl.commands.ps import ContainerQuery
     from machinectl.commands.ps import ps as command
 
+    check_latest(names, latest=latest)
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
     printed = parse_format("{{.ID}}" if quiet else template, size=size)
@@ -45,6 +52,16 @@ def ps(
         write_out(containers_text(printed, found.rows(whole=no_trunc)))
     first_steps_where_none(here)
     return report_all(here, found.failures)
+
+
+def check_latest(names: Sequence[str], *, latest: bool) -> None:
+    """Refuse -l with a selector, which it takes for the other verbs."""
+    selector = next((name for name in names if latest and SELECTS.intersection(name)), "")
+    if selector:
+        raise UsageError(
+            f"-l is --latest, as in docker ps, and takes no selector {selector!r}",
+            f"machinectl ps --selector {shlex.quote(selector)}",
+        )
 
 
 def first_steps_where_none(here: Session) -> None:

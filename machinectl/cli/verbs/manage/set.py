@@ -48,7 +48,7 @@ def set_machine(
         tls=tls,
         context=context,
         jump=login_options.parse_jump(ssh_jump),
-        labels=machine_options.parse_labels(label, f"machinectl set {name} --unlabel"),
+        labels=machine_options.parse_labels(label, name),
         unlabel=tuple(unlabel),
         options=machine_options.changed_driver_values(driver, options, others),
         engine=machine_options.changed_engine_options(others),
