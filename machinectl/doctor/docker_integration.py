@@ -12,7 +12,7 @@ from machinectl.docker_cli import plugin as docker_plugin
 from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Contexts
 from machinectl.doctor import store_files
-from machinectl.doctor.check import Check, broken, failed, ok, unknown
+from machinectl.doctor.check import OK, Check, broken, failed, ok, unknown
 from machinectl.files.atomic import quote_path, read_file
 from machinectl.hosts.exports.docker_contexts import ContextStatus, SyncStep, context_status
 
@@ -41,7 +41,7 @@ def docker_checks(
     if following:
         yield from context_checks([context_status(docker, store, machine) for machine in machines])
     else:
-        yield unknown(CONTEXTS, "switched off by MACHINECTL_CONTEXTS", "Switch them on: unset MACHINECTL_CONTEXTS")
+        yield Check(CONTEXTS, OK, "switched off by MACHINECTL_CONTEXTS", "Switch them on: unset MACHINECTL_CONTEXTS")
     yield from current_context_check(docker, environment)
 
 
@@ -66,9 +66,9 @@ def config_checks(path: str) -> Iterator[Check]:
 def plugin_check(path: str) -> Check:
     if there := docker_plugin.foreign_file(path):
         away = f"mv {quote_path(path)} {quote_path(f'{path}.old')}"
-        return unknown(PLUGIN, f"{path} is {there}", f"Replace it: {away}; {INSTALL}")
+        return unknown(PLUGIN, f"{path} is {there}", f"Replace it: {away} && {INSTALL}")
     if not docker_plugin.is_ours(path):
-        return unknown(PLUGIN, "`docker machine` is not installed", f"Install it: {INSTALL}")
+        return Check(PLUGIN, OK, "`docker machine` is not installed (optional)", f"Install it: {INSTALL}")
     if not os.access(path, os.X_OK):
         return broken(PLUGIN, f"{path} is not executable", f"Install it again: {INSTALL}")
     program = started_by(path)

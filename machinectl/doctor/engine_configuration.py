@@ -8,38 +8,48 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.doctor.check import Check, broken, failed, ok, unknown
 from machinectl.errors import MachineError
-from machinectl.host_changes import Change, ConfigMerged, of_kind
+from machinectl.host_changes import Change, ConfigMerged, FileCreated, of_kind
 from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json
+from machinectl.provision.facts import docker_unit
 from machinectl.provision.steps import engine_config, restart_risks
+from machinectl.provision.steps.engine_config import LIVE_RESTORE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from machinectl.doctor.host_condition import Shell
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.job import NewFile
     from machinectl.provision.target import Target
 
 TITLE = "Configuration"
 
 
-def configuration_check(host: Facts, target: Target, changes: Sequence[Change], shell: Shell) -> Check:
-    """Compare with the record; lists keys that others set."""
+def configuration_check(
+    host: Facts, target: Target, changes: Sequence[Change], shell: Shell, *, is_unfinished: bool = False
+) -> Check:
+    """Compare with the record; list keys that others set. `is_unfinished`: our last run was cut short."""
     if not host.dockerd:
         return unknown(TITLE, "not looked at: there is no engine")
     missing = [name for name in engine_config.CERTIFICATES if name not in target.certificates]
     if missing:
         return unknown(TITLE, f"not looked at: the record has no {missing[0]} to compare with the host's")
     try:
-        found = list(differences_from(host, target))
+        found = list(differences_from(host, target, changes))
         theirs = changed_by_others(host, changes)
     except MachineError as exc:
         return failed(TITLE, exc)
     if found:
-        # Units changed on disk are not loaded: a restart would apply them, so provision refuses.
-        read = f"Reload the unit: {shell.command('systemctl daemon-reload')}\nThen set" if host.unread else "Set"
+        set_up = f"machinectl provision {shell.machine}"
+        if is_unfinished:
+            return broken(TITLE, f"not all of it has reached the host: {'; '.join(found)}", f"Continue: {set_up}")
+        again = f"Set it up again: {set_up}"
+        if host.unread:
+            # Units changed on disk are not loaded: a restart would apply them, so provision refuses.
+            again = f"Reload the unit: {shell.command('systemctl daemon-reload')}\nThen set it up again: {set_up}"
         how = "changed by hand since" if is_edited(host, changes) else "different from the record"
-        return broken(TITLE, f"{how}: {'; '.join(found)}", f"{read} it up again: machinectl provision {shell.machine}")
+        return broken(TITLE, f"{how}: {'; '.join(found)}", again)
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
     if restart_risks.is_config_edited(host, target):
         stops = "" if host.info.get("LiveRestoreEnabled") else restart_victims(host)
@@ -57,18 +67,32 @@ def restart_victims(host: Facts) -> str:
     return f", which stops {count} {'container' if count == 1 else 'containers'}" if count else ""
 
 
-def differences_from(host: Facts, target: Target) -> Iterator[str]:
+def differences_from(host: Facts, target: Target, changes: Sequence[Change]) -> Iterator[str]:
     wanted = engine_config.goal(host, target)
     there = daemon_json.read_config(host)
     if host.config is None:
-        yield f"{host.config_path} is gone"
+        yield f"{host.config_path} is missing"
     else:
         news = engine_config.changed_keys(host, wanted)
-        yield from (key_difference(name, news, there) for name in news)
+        # A restart borrows live-restore; another check looks at it.
+        yield from (key_difference(name, news, there) for name in news if name != LIVE_RESTORE or name in wanted.ours)
+    told = {host.config_path, f"{host.config_path}.before-machinectl"}
+    drop_ins = [path for path in host.files if docker_unit.is_our_drop_in(path)]
+    if wanted.drop_in and drop_ins and wanted.drop_in_path not in drop_ins:
+        yield f"{docker_unit.others_drop_ins(host.drop_ins)[-1]} overrides {drop_ins[0]}"
+        told |= {wanted.drop_in_path, *drop_ins}
+    made = {change.path for change in of_kind(changes, FileCreated)}
     for file in engine_config.changed_files(host, target, wanted):
-        if file.path not in {host.config_path, f"{host.config_path}.before-machinectl"}:
-            known = "another one" if file.path in {*host.sums, *host.files} else "gone"
-            yield f"{file.path} is {'there' if file.content is None else known}"
+        if file.path not in told:
+            yield f"{file.path} is {file_state(file, host, made)}"
+
+
+def file_state(file: NewFile, host: Facts, made: Container[str]) -> str:
+    if file.content is None:
+        return "still there"
+    if file.path in {*host.sums, *host.files}:
+        return "another one"
+    return "missing" if file.path in made else "not there yet"
 
 
 def key_difference(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:

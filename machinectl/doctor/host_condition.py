@@ -48,11 +48,12 @@ def clock_check(off: timedelta, shell: Shell | None) -> Check:
     if abs(off) <= preflight.NOTICEABLE:
         seconds = abs(off.total_seconds())
         return ok(CLOCK, f"{seconds:.0f} s from the clock here" if seconds >= 1 else "as the clock here")
-    set_it = shell.command("timedatectl set-ntp true") if shell else "timedatectl set-ntp true, typed on the host"
+    set_it = "timedatectl set-ntp true"
+    there = f"Set the host's: {shell.command(set_it)}" if shell else f"Set the host's, there: {set_it}"
     return broken(
         CLOCK,
         f"the host's is {preflight.clock_skew(off)} here",
-        f"See which one is right: date -u; the host's is set by {set_it}",
+        f"See which one is right: date -u\n{there}",
     )
 
 
@@ -69,7 +70,7 @@ def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
     masks = f"{' and '.join(masked)}: masked, so that systemd refuses to start the engine"
     unmask = f"Unmask it: {shell.command('systemctl unmask ' + ' '.join(masked))}"
     start = again if ours else shell.service("start", host.init)
-    journal = f"; see why it ended: {shell.command('journalctl -eu docker')}" if host.init == "systemd" else ""
+    journal = f"\nSee why it ended: {shell.command('journalctl -eu docker')}" if host.init == "systemd" else ""
     read = shell.command("systemctl daemon-reload")
     enable = shell.command("rc-update add docker" if host.init == "openrc" else "systemctl enable docker")
     at_boot = host.service.enabled

@@ -157,7 +157,8 @@ def record_comparison(machine: Machine, directory: str, found: Facts, shell: She
         target = target_of(machine, value_or(Identity(), lambda: Identity.read(directory)))
     except MachineError as exc:
         return failed(engine_configuration.TITLE, exc)
-    return engine_configuration.configuration_check(found, target, machine.changes, shell)
+    is_unfinished = machine.phase is not Phase.READY or bool(machine.pending) or found.transaction == "applying"
+    return engine_configuration.configuration_check(found, target, machine.changes, shell, is_unfinished=is_unfinished)
 
 
 def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
@@ -183,8 +184,8 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
     except MachineError as exc:
         return Inside((failed(SSH, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
     if ssh is None:
-        known = f'not looked at: driver "{machine.driver}" gives no SSH address for it, so its host was not checked'
-        return Inside((unknown(SSH, known),), shell)
+        unused = f'not used: driver "{machine.driver}" gives no SSH address for it, so its host is not checked'
+        return Inside((ok(SSH, unused),), shell)
     from machinectl.ssh.ssh_errors import HostKeyRefused
 
     # Neither pin nor trust unknown keys.

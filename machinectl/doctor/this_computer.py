@@ -59,6 +59,12 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[C
 
 def store_checks(store: Store) -> Iterator[Check]:
     yield directory_check(store)
+    if os.path.isdir(store.root):
+        yield from content_checks(store)
+    yield from docker_machine_check(store)
+
+
+def content_checks(store: Store) -> Iterator[Check]:
     machines: list[Machine] = []
     try:
         yield from record_checks(store, machines)
@@ -66,7 +72,6 @@ def store_checks(store: Store) -> Iterator[Check]:
         yield failed(RECORDS, exc)
     yield from certificate_checks(store, machines)
     yield from removed_check(store)
-    yield from docker_machine_check(store)
 
 
 def readable_machines(store: Store, names: Sequence[str]) -> list[Machine]:
@@ -104,11 +109,30 @@ def to_be_made(root: str) -> Check:
     parent = os.path.dirname(root)
     while not os.path.lexists(parent):
         parent = os.path.dirname(parent)
-    if os.path.isdir(parent) and os.access(parent, os.W_OK | os.X_OK):
+    if not (why := why_not_creatable(parent, root)):
         return ok(STORE, f"{root} does not exist yet: there are no machines")
-    why = "is not writable" if os.path.isdir(parent) else "is not a directory"
     other = "or choose another store: machinectl --storage-path <DIR> ls"
     return broken(STORE, f"{root} cannot be created: {parent} {why}", f"See: ls -ld {quote_path(parent)}; {other}")
+
+
+def why_not_creatable(parent: str, root: str) -> str:
+    """Say why a directory cannot be created below `parent`, "" if it can."""
+    if not os.path.isdir(parent):
+        return "is not a directory"
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return "is not writable"
+    try:
+        total, _, free = shutil.disk_usage(parent)
+        longest = os.pathconf(parent, "PC_NAME_MAX")
+    except OSError as exc:
+        return f"cannot be looked at: {exc.strerror}"
+    if not total:
+        # As /proc and /sys, where root may write.
+        return "is not on a disk"
+    if free >> 10 < ROOM:
+        return "is on a full disk"
+    too_long = any(len(os.fsencode(name)) > longest for name in root.split(os.sep))
+    return f"takes no names of more than {longest} bytes" if too_long else ""
 
 
 def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
@@ -161,7 +185,9 @@ def docker_machine_check(store: Store) -> Iterator[Check]:
     theirs = old_store.default_root()
     if os.path.abspath(theirs) == store.root:
         return
-    names = [name for name in old_store.machine_directories(theirs) if old_store.is_its_own(theirs, name)]
+    imported = value_or(list[str](), store.names)
+    found = [name for name in old_store.machine_directories(theirs) if old_store.is_its_own(theirs, name)]
+    names = [name for name in found if name not in imported]
     if names:
         count = f"{len(names)} machine{'' if len(names) == 1 else 's'} of docker-machine's in {theirs}"
         again = "Import them, which changes nothing there: machinectl import --from-docker-machine"

@@ -50,9 +50,9 @@ def machine(store: Store, cli: DockerCli, name: str = "orion") -> Machine:
 def test_what_is_missing_is_not_needed(store: Store, cli: DockerCli) -> None:
     added(store, Machine("orion", "none", url="tcp://192.0.2.7:2375"))
     found = looked_at(store, cli)
-    assert {each.verdict for each in found.values()} == {UNKNOWN}
+    assert found["docker plugin"].verdict is OK
     assert found["docker plugin"].hint == "Install it: machinectl docker-plugin install"
-    assert found["docker contexts"].seen == "orion: it is missing"
+    assert (found["docker contexts"].verdict, found["docker contexts"].seen) == (UNKNOWN, "orion: it is missing")
     assert found["docker contexts"].hint == "Update it: machinectl context sync"
 
 
@@ -111,7 +111,7 @@ def test_many_that_are_missing_are_one_line(store: Store, cli: DockerCli) -> Non
 
 def test_contexts_that_are_switched_off_are_no_fault(store: Store, cli: DockerCli) -> None:
     found = looked_at(store, cli, following=False)["docker contexts"]
-    assert (found.verdict, found.hint) == (UNKNOWN, "Switch them on: unset MACHINECTL_CONTEXTS")
+    assert (found.verdict, found.hint) == (OK, "Switch them on: unset MACHINECTL_CONTEXTS")
 
 
 def test_a_context_that_is_chosen_and_gone_is_what_docker_fails_on(store: Store, cli: DockerCli) -> None:
@@ -149,7 +149,7 @@ def test_the_plugin(store: Store, cli: DockerCli, tmp_path: Path) -> None:
     path.write_text("#!/bin/sh\n")
     found = looked_at(store, cli)["docker plugin"]
     assert found.verdict is UNKNOWN
-    assert found.hint.startswith(f"Replace it: mv {path} {path}.old; ")
+    assert found.hint.startswith(f"Replace it: mv {path} {path}.old && ")
 
 
 def test_a_docker_directory_that_is_a_file_is_told(store: Store, cli: DockerCli) -> None:

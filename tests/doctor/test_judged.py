@@ -17,13 +17,24 @@ from machinectl import certs
 from machinectl.doctor import engine_configuration, host_condition, served_certificate
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.host_condition import Shell
+from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.provision.facts.health import FileSystem, Health, Memory
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, ServiceState, Sum, parse_facts
+from machinectl.provision.facts.host_facts import (
+    DROP_INS,
+    OWN_DIRECTORY,
+    Facts,
+    HostFile,
+    ServiceState,
+    Sum,
+    parse_facts,
+)
 from machinectl.provision.steps.engine_config import CERTIFICATES, config_change, goal
 from machinectl.provision.target import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.doctor.check import Check
     from machinectl.host_changes import ConfigMerged
 
@@ -72,8 +83,18 @@ def edited(facts: Facts, **keys: Any) -> Facts:
     return replace(facts, files={**facts.files, DAEMON_JSON: HostFile("644", 0, 0, text)})
 
 
-def against_record(facts: Facts, change: ConfigMerged, asked: Target | None = None) -> Check:
-    return engine_configuration.configuration_check(facts, asked or target(), [change], SUDO)
+def against_record(
+    facts: Facts,
+    change: ConfigMerged,
+    asked: Target | None = None,
+    *,
+    made: Sequence[str] = (),
+    is_unfinished: bool = False,
+) -> Check:
+    changes = [change, *map(FileCreated, made)]
+    return engine_configuration.configuration_check(
+        facts, asked or target(), changes, SUDO, is_unfinished=is_unfinished
+    )
 
 
 def test_a_configuration_that_is_as_it_was_left_is_well() -> None:
@@ -119,7 +140,7 @@ def test_a_secret_in_a_key_is_masked() -> None:
     assert "geheim" not in found.seen
 
 
-def test_files_that_are_gone_or_others_are_told() -> None:
+def test_files_that_are_missing_or_others_are_told() -> None:
     facts, change = left()
     own = f"{OWN_DIRECTORY}/server.pem"
     drop_in = next(path for path in facts.files if path != DAEMON_JSON)
@@ -128,9 +149,34 @@ def test_files_that_are_gone_or_others_are_told() -> None:
         sums={**facts.sums, own: Sum("600", 0, 0, "0" * 64)},
         files={DAEMON_JSON: facts.files[DAEMON_JSON]},
     )
-    assert against_record(wrong, change).seen == f"different from the record: {own} is another one; {drop_in} is gone"
+    assert against_record(wrong, change, made=[drop_in]).seen == (
+        f"different from the record: {own} is another one; {drop_in} is missing"
+    )
     gone = replace(facts, files={drop_in: facts.files[drop_in]})
-    assert against_record(gone, change).seen == f"changed by hand since: {DAEMON_JSON} is gone"
+    assert against_record(gone, change).seen == f"changed by hand since: {DAEMON_JSON} is missing"
+
+
+def test_a_file_that_was_never_there_is_not_called_missing() -> None:
+    facts, change = left()
+    drop_in = next(path for path in facts.files if path != DAEMON_JSON)
+    config_alone = replace(facts, files={DAEMON_JSON: facts.files[DAEMON_JSON]})
+    assert against_record(config_alone, change).seen == f"different from the record: {drop_in} is not there yet"
+    later = f"{DROP_INS}/zzz-other.conf"
+    overridden = replace(facts, drop_ins=(*facts.drop_ins, later))
+    assert against_record(overridden, change).seen == f"different from the record: {later} overrides {drop_in}"
+
+
+def test_a_run_that_was_cut_short_is_not_somebody_s_edit() -> None:
+    facts, change = left()
+    found = against_record(edited(facts, tlsverify=None), change, is_unfinished=True)
+    assert (found.verdict, found.seen) == (BROKEN, 'not all of it has reached the host: "tlsverify" is not set')
+    assert found.hint == "Continue: machinectl provision orion"
+
+
+def test_live_restore_that_a_restart_would_borrow_is_no_difference() -> None:
+    facts, change = left()
+    in_use = replace(edited(facts, tlsverify=None), containers=frozenset({"a"}))
+    assert against_record(in_use, change).seen == 'changed by hand since: "tlsverify" is not set'
 
 
 def test_a_daemon_json_that_is_none_is_told_as_it_is() -> None:
@@ -235,7 +281,7 @@ def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
         assert found.verdict is BROKEN
         assert seen in found.seen
         assert "machinectl ssh orion sudo timedatectl set-ntp true" in found.hint
-    assert "typed on the host" in host_condition.clock_check(timedelta(days=9), None).hint
+    assert "Set the host's, there: " in host_condition.clock_check(timedelta(days=9), None).hint
 
 
 @pytest.mark.parametrize(

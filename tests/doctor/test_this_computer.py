@@ -88,9 +88,8 @@ def test_records_that_cannot_be_used_are_told_each_with_what_to_type(store: Stor
     assert done.returncode == 1
     said = done.stdout.splitlines()
     assert [line.split()[0] for line in said if " Records " in line] == ["✗", "✗"]
-    for hint in ("machinectl rm -f broken", "machinectl provision half"):
-        assert any(hint in line and line.startswith("      ") for line in said)
-    assert said[-1].startswith("  2 broken, ")
+    assert {"      machinectl rm -f broken", "      machinectl provision half"} <= {*said}
+    assert said[0].startswith("✗ This computer: 2 broken, ")
 
 
 def test_a_store_that_others_can_read_is_closed_by_what_it_says(store: Store) -> None:
@@ -128,6 +127,8 @@ def test_what_was_removed_and_what_is_docker_machines_is_worth_a_look(store: Sto
     found = report(store)
     assert "machinectl rm --purge gone" in found["Removed"]["Hint"]
     assert "machinectl import --from-docker-machine" in found["docker-machine"]["Hint"]
+    certified(store, "old")
+    assert "docker-machine" not in report(store)
 
 
 def test_a_store_that_is_a_file_or_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -136,9 +137,26 @@ def test_a_store_that_is_a_file_or_cannot_be_read_is_told(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "is not a directory" in done.stdout
     assert "Traceback" not in done.stderr
-    below = machinectl("doctor", store=tmp_path / "file" / "store")
-    assert below.returncode == 1
-    assert f"file/store cannot be created: {tmp_path}/file is not a directory" in below.stdout
+    below = tmp_path / "file" / "store"
+    found = report_at(below)
+    assert found["Seen"] == f"{below} cannot be created: {tmp_path}/file is not a directory"
+
+
+@pytest.mark.parametrize("store", [Path("/proc/store"), Path("/tmp", "a" * 256)])
+def test_a_store_that_cannot_be_created_is_broken(store: Path) -> None:
+    found = report_at(store)
+    assert found["Verdict"] == "broken"
+    assert found["Seen"].startswith(f"{store} cannot be created: ")
+
+
+def report_at(store: Path) -> dict[str, Any]:
+    """The check of a store that is not there."""
+    done = machinectl("doctor", "--json", store=store)
+    assert done.returncode == 1
+    [found] = json.loads(done.stdout)
+    checks = {check["Title"]: check for check in found["Checks"]}
+    assert "Records" not in checks
+    return dict(checks["Store"])
 
 
 def test_a_docker_that_is_not_dockers(tmp_path: Path) -> None:

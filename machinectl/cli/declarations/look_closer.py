@@ -17,6 +17,7 @@ VERBS = {
         arguments=(shared.NAMES,),
         flags=(
             shared.TIMEOUT.with_changes(help="Timeout for each step.", limits=(0.1, 86400), default=5),
+            Flag("-v", "--verbose", help="Print the checks that passed, too."),
             shared.JSON,
             *shared.LOGIN,
             shared.SELECTOR,

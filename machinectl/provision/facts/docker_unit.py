@@ -12,7 +12,7 @@ from machinectl.errors import MachineError
 from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from machinectl.provision.facts.host_facts import Facts
@@ -66,7 +66,11 @@ def unit_files(cat: str, *, ours: bool = False) -> list[tuple[str, str]]:
 
 def is_our_drop_in(path: str) -> bool:
     # The directory may differ: systemd resolves links.
-    return bool(OUR_DROP_IN.fullmatch(path.rpartition("/")[2]))
+    return bool(OUR_DROP_IN.fullmatch(file_name(path)))
+
+
+def file_name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def unit_settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
@@ -264,15 +268,20 @@ def drop_in(words: list[str] | None, *, environment: bool) -> bytes:
     return (HEADER + "\n".join(lines) + "\n").encode()
 
 
-def drop_in_path(drop_ins: tuple[str, ...]) -> str:
+def drop_in_path(drop_ins: Iterable[str]) -> str:
     """Return a path that sorts last."""
-    names = [path.rpartition("/")[2] for path in drop_ins if not is_our_drop_in(path)]
+    names = [file_name(path) for path in others_drop_ins(drop_ins)]
     name = "zz-machinectl.conf"
     while any(other >= name for other in names):
         name = "z" + name
         if len(name) > 64:  # noqa: PLR2004 - another name sorts after any number of z
             return f"{DROP_INS}/zz-machinectl.conf"
     return f"{DROP_INS}/{name}"
+
+
+def others_drop_ins(drop_ins: Iterable[str]) -> list[str]:
+    """Return the drop-ins that are not ours, the last one to be read at the end."""
+    return sorted((path for path in drop_ins if not is_our_drop_in(path)), key=file_name)
 
 
 def environment_file(variables: Mapping[str, str]) -> bytes:

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import sys
+import textwrap
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.store_followers import is_switched_off
 from machinectl.cli.output.exit_status import report, user_text
 from machinectl.cli.output.stdout import draw, print_json
-from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, mark
+from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, is_terminal, mark
+from machinectl.doctor.check import Verdict
 from machinectl.errors import MachineError
-from machinectl.go.tabwriter import align
+from machinectl.go.tabwriter import text_width
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.commands.doctor import DoctorReport
     from machinectl.doctor.check import Check
     from machinectl.hosts.connection.login import Access
 
-SIGNS = {"ok": OK, "broken": FAILED, "unknown": UNKNOWN}
+# By verdict, the worst first.
+SIGNS = {Verdict.BROKEN: FAILED, Verdict.UNKNOWN: UNKNOWN, Verdict.OK: OK}
+# Columns: before a hint, between a title and its text; the least for a text beside its title, the most of a line.
+INDENT, GAP, NARROWEST, MOST_COLUMNS = 4, 2, 30, 1 << 20
 HERE = "This computer"
 
 
-def doctor(here: Session, *, names: list[str], access: Access, timeout: float, as_json: bool) -> int:
+def doctor(here: Session, *, names: list[str], access: Access, timeout: float, verbose: bool, as_json: bool) -> int:
     from machinectl.commands.doctor import examine_here, examine_machines
 
     computer = examine_here(here.store, names, sys.argv[0], following=not is_switched_off())
@@ -37,30 +44,66 @@ def doctor(here: Session, *, names: list[str], access: Access, timeout: float, a
             continue
         reports.append(found)
         if not as_json:
-            print_report(found, name, here.program)
+            print_report(found, name, here.program, verbose=verbose)
     if (reports or not failed) and (own := computer.found()):
         reports.append(own)
         if not as_json:
-            print_report(reports[-1], HERE, here.program)
+            print_report(reports[-1], HERE, here.program, verbose=verbose)
     if as_json and reports:
         print_json([each.fields() for each in reports])
     return int(failed or not all(each.is_well for each in reports))
 
 
-def print_report(found: DoctorReport, heading: str, program: str) -> None:
-    # On one line, so that no line of it passes for one of ours.
-    seen = (user_text(check.seen, program).replace("\n", " ").replace("\t", " ") for check in found.checks)
-    rows = align([f"{check.title}\t{text}" for check, text in zip(found.checks, seen, strict=True)], padding=2)
-    lines = [coloured(heading, BOLD, sys.stdout)]
-    for check, row in zip(found.checks, rows, strict=True):
-        lines.append(f"  {mark(SIGNS[check.verdict], sys.stdout)} {row}")
-        lines += [f"      {user_text(line, program)}" for line in check.hint.split("\n") if line]
-    lines.append(f"  {verdict_summary(found.checks)}")
+def print_report(found: DoctorReport, heading: str, program: str, *, verbose: bool) -> None:
+    """Print the verdict and the problems; with `verbose`, all checks."""
+    # A pipe's lines are not wrapped: they are for grep.
+    width = columns(sys.stdout) if is_terminal(sys.stdout) else MOST_COLUMNS
+    shown = [check for check in found.checks if verbose or check.verdict != "ok"]
+    column = max((text_width(check.title) for check in shown), default=0)
+    verdicts = {check.verdict for check in found.checks}
+    sign = next((sign for verdict, sign in SIGNS.items() if verdict in verdicts), OK)
+    first, *more = wrap(f"{heading}: {verdict_summary(found.checks)}", width - GAP)
+    lines = [f"{mark(sign, sys.stdout)} {coloured(heading, BOLD, sys.stdout)}{first.removeprefix(heading)}"]
+    lines += [" " * GAP + line for line in more]
+    for check in shown:
+        lines += check_lines(check, column, width, program)
     draw("".join(f"{line}\n" for line in lines))
 
 
+def check_lines(check: Check, column: int, width: int, program: str) -> Iterator[str]:
+    # On one line first, so that no line of it passes for one of ours.
+    seen = user_text(check.seen, program).replace("\n", " ").replace("\t", " ")
+    sign = mark(SIGNS[check.verdict], sys.stdout)
+    start = INDENT + column + GAP
+    if width - start < NARROWEST:
+        yield f"  {sign} {check.title}"
+        start = INDENT
+        yield from (" " * start + line for line in wrap(seen, width - start))
+    else:
+        title = check.title + " " * (column - text_width(check.title))
+        first, *more = wrap(seen, width - start) or [""]
+        yield f"  {sign} {title}{' ' * GAP}{first}".rstrip()
+        yield from (" " * start + line for line in more)
+    for words, command in fixes(user_text(check.hint, program)):
+        yield from (" " * INDENT + line for line in wrap(words, width - INDENT))
+        # Never wrapped: it runs as it stands.
+        if command:
+            yield " " * (INDENT + GAP) + coloured(command, BOLD, sys.stdout)
+
+
+def fixes(hint: str) -> Iterator[tuple[str, str]]:
+    """Split a hint into words and the command to type, "" if there is none."""
+    for line in hint.replace("; or ", "\nOr ").replace("; see: ", "\nSee: ").splitlines():
+        words, colon, command = line.partition(": ")
+        yield words + colon.rstrip(), command
+
+
+def wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
 def verdict_summary(checks: Iterable[Check]) -> str:
-    verdicts = [str(check.verdict) for check in checks]
-    broken, unknown = verdicts.count("broken"), verdicts.count("unknown")
-    parts = [f"{broken} broken" if broken else "", f"{unknown} to look at" if unknown else ""]
-    return ", ".join([part for part in parts if part] or ["All is well"])
+    count = Counter(check.verdict for check in checks)
+    passed = plural(count[Verdict.OK], "check passed", "checks passed")
+    parts = [f"{count[Verdict.BROKEN]} broken", f"{count[Verdict.UNKNOWN]} to look at", passed]
+    return ", ".join(part for part in parts if not part.startswith("0 "))

@@ -1,0 +1,83 @@
+"""How doctor's findings look: what passed in one line, problems indented, and what to type on a line of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.cli.verbs.look.doctor import check_lines, print_report
+from machinectl.commands.doctor import DoctorReport
+from machinectl.doctor.check import broken, ok, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.doctor.check import Check
+
+FINE = ok("Record", "whole")
+BAD = broken(
+    "Configuration",
+    'changed by hand since: "tlsverify" is false, and "hosts" is ["fd://"]',
+    "Set it up again: machinectl provision orionbox; or forget it: machinectl rm orionbox",
+)
+ODD = unknown("Memory", "1GiB of 24GiB available", "See what uses it: machinectl ssh orionbox ps axo pid,rss")
+
+
+@pytest.fixture(autouse=True)
+def utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [
+        ([FINE], "✓ orionbox: 1 check passed"),
+        ([FINE, FINE], "✓ orionbox: 2 checks passed"),
+        ([FINE, ODD], "? orionbox: 1 to look at, 1 check passed"),
+        ([FINE, ODD, BAD, BAD], "✗ orionbox: 2 broken, 1 to look at, 1 check passed"),
+    ],
+)
+def test_the_first_line_is_the_verdict(
+    checks: Sequence[Check], said: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    print_report(DoctorReport("orionbox", tuple(checks)), "orionbox", "machinectl", verbose=False)
+    first, *problems = capfdbinary.readouterr().out.decode().splitlines()
+    assert first == said
+    assert not [line for line in problems if "whole" in line]
+
+
+def test_what_passed_is_printed_if_asked(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    print_report(DoctorReport("orionbox", (FINE, ODD)), "orionbox", "machinectl", verbose=True)
+    assert capfdbinary.readouterr().out.decode().splitlines() == [
+        "? orionbox: 1 to look at, 1 check passed",
+        "  ✓ Record  whole",
+        "  ? Memory  1GiB of 24GiB available",
+        "    See what uses it:",
+        "      machinectl ssh orionbox ps axo pid,rss",
+    ]
+
+
+def test_long_text_is_indented_below_itself_and_a_command_is_never_wrapped() -> None:
+    assert list(check_lines(BAD, len(BAD.title), 52, "machinectl")) == [
+        "  ✗ Configuration  changed by hand since:",
+        '                   "tlsverify" is false, and "hosts"',
+        '                   is ["fd://"]',
+        "    Set it up again:",
+        "      machinectl provision orionbox",
+        "    Or forget it:",
+        "      machinectl rm orionbox",
+    ]
+
+
+def test_a_narrow_terminal_has_the_text_below_its_title() -> None:
+    assert list(check_lines(ODD, len(BAD.title), 40, "machinectl"))[:2] == [
+        "  ? Memory",
+        "    1GiB of 24GiB available",
+    ]
+    assert list(check_lines(BAD, len(BAD.title), 40, "docker machine"))[-4:] == [
+        "    Set it up again:",
+        "      docker machine provision orionbox",
+        "    Or forget it:",
+        "      docker machine rm orionbox",
+    ]
