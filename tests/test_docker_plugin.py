@@ -114,7 +114,7 @@ def test_exit_codes_are_passed_on_and_hints_are_for_what_is_typed(
 
 def test_the_store_may_be_named(machine: PluggedDocker, tmp_path: Path) -> None:
     done = machine("machine", "-s", str(tmp_path), "url", "ghost")
-    assert done.stderr.endswith(f"List the machines there are: docker machine -s {tmp_path} ls\n")
+    assert done.stderr.endswith(f"docker machine -s {tmp_path} create tcp://<HOST>:2376 ghost\n")
 
 
 def test_what_docker_was_told_before_counts_as_its_variables_do(machine: PluggedDocker) -> None:

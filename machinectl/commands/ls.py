@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from machinectl.go.value_format import go_duration
 from machinectl.hosts.status import query_engines
 from machinectl.hosts.status.query_engines import MachineStatus
-from machinectl.machines.docker_machine import old_store
 from machinectl.machines.docker_machine.config_json import SWARM_OPTIONS, engine_options
 from machinectl.machines.swarm_node import JOINING, MEMBER, WORKER, on_record
 
@@ -57,20 +56,6 @@ class MachineRow(MachineStatus):
             return "(not on record)"
         what = node.role if state in {"active", ""} else state
         return node.swarm if node.swarm and what == WORKER else f"{node.swarm} ({what})".strip()
-
-
-def first_steps() -> str:
-    lines = [
-        "There is no machine yet. Make one of a server that you can SSH into, or register an engine that is set up:",
-        "  machinectl create -d generic --generic-ip-address <ADDRESS> --generic-ssh-user <USER> <NAME>",
-        "  machinectl create -d none --url tcp://<ADDRESS>:2376 --tls-dir <DIRECTORY> <NAME>",
-    ]
-    if old_store.is_store(old_store.usual_root()):
-        lines += [
-            f"docker-machine has machines in {old_store.usual_root()}. Have them here, too:",
-            "  machinectl import --from-docker-machine",
-        ]
-    return "\n".join(lines)
 
 
 def machine_rows(store: Store, environment: Mapping[str, str]) -> list[MachineRow]:

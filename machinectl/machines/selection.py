@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import GLOB
+from machinectl.machines.store.first_machine import first_step_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
         return [DEFAULT]
     raise MachineError(
         f'Error: No machine name(s) specified and no "{DEFAULT}" machine exists',
-        "Name one of those that machinectl ls lists",
+        "Name one of those that machinectl ls lists" if store.names() else first_step_hint(),
     )
 
 
@@ -91,7 +92,8 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
     if not found:
         there = sorted({f"{key}={value}" for own in labels.values() for key, value in own.items()})
         more = f" and {len(there) - MOST_TOLD} more" if len(there) > MOST_TOLD else ""
-        hint = "No machine has a label. Give it one: machinectl set --label role=web <NAME>"
+        label = "No machine has a label. Give it one: machinectl set --label role=web <NAME>"
+        hint = label if store.names() else first_step_hint()
         if there:
             hint = f"There are: {', '.join(there[:MOST_TOLD])}{more}"
         raise MachineError(f"--selector {selector!r} selects no machine", hint)

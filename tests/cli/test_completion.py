@@ -79,6 +79,9 @@ LEFT = [
 OF_DRIVERS = [
     ("create -d gen", "create -d generic"),
     ("create --driver=gen", "create --driver=generic"),
+    ("create --generic-ip", "create --generic-ip-address"),
+    ("create --generic-ssh-key a-k", "create --generic-ssh-key a-key"),
+    ("create -d none --ur", "create -d none --url"),
     ("create -d generic --generic-ssh-k", "create -d generic --generic-ssh-key"),
     ("create -d generic --generic-ssh-key a-k", "create -d generic --generic-ssh-key a-key"),
     ("set plain --generic-ma", "set plain --generic-mac"),

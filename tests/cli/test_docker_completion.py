@@ -108,6 +108,9 @@ def test_flags_and_what_follows_them() -> None:
 def test_drivers_and_their_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"generic", "none"} <= set(offered("create", "-d", "")[0])
     assert offered("create", "-d", "generic", "--generic-ip") == (["--generic-ip-address"], NOTHING_ELSE)
+    assert offered("create", "--generic-ip") == (["--generic-ip-address"], NOTHING_ELSE)
+    assert offered("create", "--generic-ssh-key", "x", "--ur") == (["--url"], NOTHING_ELSE)
+    assert offered("create", "--driver=none", "--generic") == ([], NOTHING_ELSE)
     assert offered("create", "--driver=none", "--ur") == (["--url"], NOTHING_ELSE)
     assert offered("create", "-d", "bogus", "--dri") == (["--driver"], NOTHING_ELSE)
     monkeypatch.setenv("MACHINE_DRIVER", "generic")

@@ -117,9 +117,12 @@ def test_ls_of_no_machines_says_how_to_make_one_and_that_docker_machine_has_some
     with on_a_terminal(store, "-s", store.root, "ls") as (_, terminal):
         headings, *told = everything(terminal).splitlines()
     assert headings.split()[:2] == ["NAME", "ACTIVE"]
-    assert any(line.startswith(f"  machinectl -s {store.root} create -d generic ") for line in told)
-    assert f"docker-machine has machines in {tmp_path}/home/.docker/machine" in "".join(told)
-    assert told[-1] == f"  machinectl -s {store.root} import --from-docker-machine"
+    assert told[-4:] == [
+        "There is no machine yet",
+        f"  Import docker-machine's machines: machinectl -s {store.root} import --from-docker-machine",
+        f"  Set up a server over SSH: machinectl -s {store.root} create <USER>@<HOST> <NAME>",
+        f"  Register an engine that runs: machinectl -s {store.root} create tcp://<HOST>:2376 <NAME>",
+    ]
 
 
 def test_ls_of_no_machines_is_what_was_asked_for_alone_where_a_program_reads_it(store: Store) -> None:
@@ -269,7 +272,8 @@ def test_an_error_is_red_on_a_terminal_and_its_commands_stand_apart(store: Store
     with on_a_terminal(store, "-s", store.root, "url", "ghost") as (_, terminal):
         assert everything(terminal).splitlines() == [
             '\x1b[31mError: Docker machine "ghost" does not exist\x1b[0m',
-            f"  List the machines there are: \x1b[1mmachinectl -s {store.root} ls\x1b[0m",
+            f"  Set up a server over SSH: \x1b[1mmachinectl -s {store.root} create <USER>@<HOST> ghost\x1b[0m",
+            f"  Register an engine that runs: \x1b[1mmachinectl -s {store.root} create tcp://<HOST>:2376 ghost\x1b[0m",
         ]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
+import select
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -45,6 +48,21 @@ def machinectl(
         timeout=seconds,
         cwd=cwd,
     )
+
+
+def typed_at_terminal(*arguments: str | Path, store: str | Path, environment: Mapping[str, str] | None = None) -> str:
+    """Run a command line at a terminal without colours, to its end, and return all that stands there."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        variables = {**os.environ, "NO_COLOR": "1", "MACHINE_STORAGE_PATH": str(store), **(environment or {})}
+        os.execve(COMMAND[0], [*COMMAND, *map(str, arguments)], variables)
+    said = b""
+    with contextlib.suppress(OSError):  # EIO: the program has ended
+        while select.select([terminal], [], [], SECONDS)[0] and (data := os.read(terminal, 1 << 16)):
+            said += data
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return decoded(said)
 
 
 def limited(limit: str, command: Sequence[str]) -> list[str]:

@@ -211,17 +211,17 @@ __machinectl_machines() {
     ))
 }
 
-# Add the options of the driver that is named to those of `create`, and those of all drivers to those of `set`.
+# Add the options of the named driver to those of `create`; without one, and for `set`, those of all drivers.
 __machinectl_add_driver() {
     \local of='' option='' value='' about=''
-    case "$verb:$driver" in
-        set:* | create:?*) ;;
+    case "$verb" in
+        set | create) ;;
         *) \return 0 ;;
     esac
     __machinectl_ask
     while \read -r of option value about; do
         case "$option" in --*) ;; *) \continue ;; esac
-        if [[ $verb == set || $of == "$driver" ]]; then
+        if [[ $verb == set || -z $driver || $of == "$driver" ]]; then
             case "$value" in
                 -) flags+=" $option" ;;
                 *) flags+=" $option=$value" ;;

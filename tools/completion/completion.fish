@@ -125,19 +125,13 @@ function __machinectl_machines --argument-names root
     string join \n -- $found
 end
 
-# The options of the driver that is named for `create`, and those of all drivers for `set`.
+# The options of the named driver for `create`; without one, and for `set`, those of all drivers.
 function __machinectl_flags_of_driver --argument-names verb driver
-    switch "$verb:$driver"
-        case create:
-            return
-        case 'set:*' 'create:*'
-            __machinectl_ask
-        case '*'
-            return
-    end
+    contains -- "$verb" set create || return
+    __machinectl_ask
     for row in $__machinectl_options
         string match -rq -- '^(?<of>\S+) +(?<option>--\S+) +(?<value>\S+) +(?<about>.*)$' $row || continue
-        test "$verb" = set || test "$of" = "$driver" || continue
+        test "$verb" = set || test -z "$driver" || test "$of" = "$driver" || continue
         test "$value" = - && set value '' || set value "=$value"
         printf '%s%s\t%s\n' $option "$value" "$about"
     end

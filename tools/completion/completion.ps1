@@ -26,6 +26,13 @@ function __machinectl_options {
     }
 }
 
+# The options of the named driver for `create`; without one, and for `set`, those of all drivers.
+function __machinectl_flags_of_driver($verb, $driver) {
+    if ($verb -cin 'set', 'create') {
+        (__machinectl_options | Where-Object { $verb -ceq 'set' -or -not $driver -or $_.Driver -ceq $driver }).Flag
+    }
+}
+
 Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
@@ -40,6 +47,9 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
             $flag = $Matches[1]; $value = $Matches[2]
         } elseif ($word -clike '-*') {
             $flag = $word
+            if (-not ($flags | Where-Object { $_ -ceq $flag -or $_ -clike "$flag=*" })) {
+                $flags += @(__machinectl_flags_of_driver $verb $driver)
+            }
             $found = @($flags | Where-Object { $_ -clike "$flag=*" })
             $kind = if ($found) { ($found[0] -split '=', 2)[1] } else { '' }
             continue
@@ -51,13 +61,11 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
             if (-not $__machinectl_table.ContainsKey($verb)) { return }
             $verbs, $flags, $arguments = $__machinectl_table[$verb]
             $flags = @($flags)
-            if ($verb -eq 'set') { $flags += (__machinectl_options).Flag }
             continue
         }
         if (-not $verb -and $flag -cin '-s', '--storage-path') { $root = $value }
         if ($verb -eq 'create' -and $flag -cin '-d', '--driver') {
             $driver = $value
-            $flags += (__machinectl_options | Where-Object Driver -EQ $driver).Flag
         }
     }
     $candidates = if ($kind) {
@@ -75,7 +83,8 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
             default { $kind -split '\|' }
         }
     } elseif ($wordToComplete -clike '-*') {
-        $flags | ForEach-Object { ($_ -split '=', 2)[0] }
+        $flags + @(__machinectl_flags_of_driver $verb $driver) | ForEach-Object { ($_ -split '=', 2)[0] } |
+            Select-Object -Unique
     } elseif ($verbs) {
         $verbs
     } else {

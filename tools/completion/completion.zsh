@@ -137,14 +137,14 @@ __machinectl_machines() {
     _wanted machines expl machine compadd "$@" -a found
 }
 
-# Add the options of the driver that is named to those of `create`, and those of all drivers to those of `set`.
+# Add the options of the named driver to those of `create`; without one, and for `set`, those of all drivers.
 __machinectl_add_driver() {
     \local row of option value about
-    if [[ "$verb" != set && "$verb:$driver" != create:?* ]]; then \return 0; fi
+    if [[ "$verb" != (set|create) ]]; then \return 0; fi
     __machinectl_ask
     for row in "${(@f)__machinectl_options}"; do
         IFS=' ' \read -r of option value about <<<"$row"
-        if [[ "$option" == --* && ( "$verb" == set || "$of" == "$driver" ) ]]; then
+        if [[ "$option" == --* && ( "$verb" == set || -z "$driver" || "$of" == "$driver" ) ]]; then
             flags+=("$option${${value/#%-/}:+=$value}"$'\t'"$about")
         fi
     done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from machinectl.cli.invocation import THIS, is_on
 from machinectl.cli.options.store_followers import StoreFollowers
@@ -55,3 +56,10 @@ class Session:
 
             self._console = Terminal(self.program)
         return self._console
+
+    def note_empty_store(self) -> None:
+        """Say how to create the first machine, at a terminal: scripts may capture both streams."""
+        if sys.stderr.isatty() and not self.store.names():
+            from machinectl.machines.store.first_machine import first_steps
+
+            self.console.note("\n  ".join(["There is no machine yet", *first_steps()]))

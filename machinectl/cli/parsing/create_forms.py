@@ -14,6 +14,7 @@ from machinectl.driver.installed_drivers import installed, load
 from machinectl.driver.options import read_location
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import is_name
+from machinectl.machines.store.first_machine import ways_to_create
 from machinectl.url import is_address
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from machinectl.driver import Option
     from machinectl.machines.flags import Flag
 
-FORMS = (
-    "Set up a server over SSH: machinectl create <USER>@<HOST> <NAME>\n"
-    "Register an engine that runs: machinectl create tcp://<HOST>:2376 <NAME>"
-)
 # A location and the machine's name.
 BOTH = 2
 
@@ -135,7 +132,7 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
         names = ", ".join(name for name, _ in found)
         raise UsageError(f"Error: Several drivers take {location!r}: {names}", "Name one: --driver DRIVER")
     if not driver and not found:
-        raise UsageError(f"Error: {location!r} is neither a host nor a name", FORMS)
+        raise UsageError(f"Error: {location!r} is neither a host nor a name", ways_to_create())
     if not found and not is_name(location) and any(option.locates for option in options_of(driver)):
         raise UsageError(f"Error: Driver {driver} does not take {location!r}", f"machinectl create -d {driver} --help")
     return found[0] if found else None
@@ -152,5 +149,5 @@ def name_of_host(location: str, typed: Sequence[str]) -> str:
 
 def no_name(typed: Sequence[str]) -> UsageError:
     """`typed` begins with the verb."""
-    hint = f"Put it at the end: machinectl {shlex.join(typed)} <NAME>" if typed[1:] else FORMS
+    hint = f"Put it at the end: machinectl {shlex.join(typed)} <NAME>" if typed[1:] else ways_to_create()
     return UsageError("Error: No machine name specified", hint)

@@ -67,9 +67,15 @@ class TypedWords:
         return self.values.get("--storage-path", "")
 
     def flags(self) -> list[Flag]:
-        driver = self.values.get("--driver") or os.environ.get("MACHINE_DRIVER", "") if self.verb == "create" else ""
-        own = completion_candidates.driver_flags(driver) if driver else []
-        return [*own, *completion_candidates.flags_for(self.verb)]
+        return [*self.flags_of_drivers(), *completion_candidates.flags_for(self.verb)]
+
+    def flags_of_drivers(self) -> list[Flag]:
+        """Return those of the driver for `create`: of all drivers, if none is named."""
+        if self.verb != "create":
+            return []
+        named = self.values.get("--driver") or os.environ.get("MACHINE_DRIVER", "")
+        drivers = [named] if named else completion_candidates.driver_names()
+        return [flag for driver in drivers for flag in completion_candidates.driver_flags(driver)]
 
     def flag(self, name: str) -> Flag | None:
         """Return a flag; like Go, accept one dash for two."""

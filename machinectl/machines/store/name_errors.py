@@ -7,13 +7,14 @@ import os
 from machinectl.errors import MachineError, closest_match
 from machinectl.files.atomic import quote_path
 from machinectl.machines import record
+from machinectl.machines.store.first_machine import first_step_hint
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, NoSuchMachine, StorePaths, into_own_store
 
 
 def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
     if record.GLOB.intersection(name):
-        return NoSuchMachine(f'"{name}" matches no machine', "List the machines there are: machinectl ls")
+        return NoSuchMachine(f'"{name}" matches no machine', list_or_first_steps(store))
     if any(machine.name == name for machine in removed_machines(store)):
         return NoSuchMachine(
             f'Docker machine "{name}" does not exist: it was removed, but its host still has the changes made on it',
@@ -28,8 +29,12 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
     near = closest_match(name, store.names())
     return NoSuchMachine(
         f'Docker machine "{name}" does not exist',
-        f'Did you mean "{near}"?' if near else "List the machines there are: machinectl ls",
+        f'Did you mean "{near}"?' if near else list_or_first_steps(store, name if record.is_name(name) else "<NAME>"),
     )
+
+
+def list_or_first_steps(store: StorePaths, name: str = "<NAME>") -> str:
+    return "List the machines there are: machinectl ls" if store.names() else first_step_hint(name)
 
 
 def without_record(store: StorePaths, name: str) -> MachineError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from machinectl.cli.output.stdout import print_lines
 from machinectl.errors import UsageError
 
@@ -51,10 +49,8 @@ def ls(
         here.store, quiet=quiet, filters=filters, only=only, timeout=timeout, template=template, as_json=as_json
     )
     # docker-machine's scripts may capture both streams: give them only the headings.
-    if not (quiet or template or as_json) and sys.stderr.isatty() and not here.store.names():
-        from machinectl.commands.ls import first_steps
-
-        here.console.note(first_steps())
+    if not (quiet or template or as_json):
+        here.note_empty_store()
 
 
 def listed_only(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_json, write_out
@@ -50,7 +49,8 @@ def ps(
         print_json([{"Machine": machine, **fields, **unasked} for machine, fields in found.rows(whole=True)])
     else:
         write_out(containers_text(printed, found.rows(whole=no_trunc)))
-    first_steps_where_none(here)
+    if not names:
+        here.note_empty_store()
     return report_all(here, found.failures)
 
 
@@ -62,10 +62,3 @@ def check_latest(names: Sequence[str], *, latest: bool) -> None:
             f"-l is --latest, as in docker ps, and takes no selector {selector!r}",
             f"machinectl ps --selector {shlex.quote(selector)}",
         )
-
-
-def first_steps_where_none(here: Session) -> None:
-    if sys.stderr.isatty() and not here.store.names():
-        from machinectl.commands.ls import first_steps
-
-        here.console.note(first_steps())

@@ -43,4 +43,5 @@ def certs_ls(here: Session, *, names: list[str], fail_under: int | None, as_json
 
     rows = certs_ls(here.store, names)
     print_rows(HEADINGS, rows, as_json=as_json)
+    here.note_empty_store()
     return report_all(here, [] if fail_under is None else expiry_errors(here.store, rows, fail_under))

@@ -18,6 +18,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
 from machinectl.machines.record import natural
 from machinectl.machines.selection import chosen, selected
+from machinectl.machines.store.first_machine import first_step_hint
 from machinectl.ssh.signals import status_text
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def target_names(here: Session, names: Sequence[str], selector: str | None, *, e
         if names or selector is not None:
             raise UsageError("--all, and names or --selector, exclude each other", "Leave one of them out")
         if not (found := here.store.names()):
-            raise MachineError("There is no machine yet", "Make one: machinectl create --help")
+            raise MachineError("There is no machine yet", first_step_hint())
     elif selector is not None:
         found = selected(here.store, here.console, names, selector)
     else:

@@ -23,6 +23,7 @@ def context_ls(here: Session, *, as_json: bool) -> None:
     print_rows(["NAME", "CONTEXT", "CURRENT", "STATE"], rows, as_json=as_json)
     if as_json:
         return
+    here.note_empty_store()
     for hint in dict.fromkeys(row.standing.hint for row in rows if not row.standing.is_in_sync):
         here.console.note(hint)
     if is_switched_off():
