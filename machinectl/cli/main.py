@@ -1,7 +1,7 @@
-"""Answer the verbs of shell start-up, prompts and scripts without Typer.
+"""Run a command line: read it from the declarations, and call the verb.
 
-Typer gets all other command lines and runs the same functions. Import nothing heavy here: tests/cli/test_light_path.py
-has the list.
+Typer gets the command lines that the small parser does not read, and runs the same functions. Import nothing heavy
+here: tests/cli/test_light_path.py has the list.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ import os
 import sys
 
 from machinectl.cli.catalogue import find_verb
-from machinectl.cli.declarations.declared_verb import RELAYS
-from machinectl.cli.invocation import AS_PLUGIN, BY_DOCKER, THIS
+from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
+from machinectl.cli.invocation import AS_PLUGIN, BY_DOCKER, THIS, own_version
 from machinectl.cli.options.help_request import help_work
-from machinectl.cli.output.exit_status import guarded, program_with
+from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import open_streams
-from machinectl.cli.parsing.go_flags import canonical, is_group
+from machinectl.cli.output.stdout import write_out
+from machinectl.cli.parsing.command_line import NotReadError, read_values
+from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, canonical, is_group
+from machinectl.cli.parsing.lookahead import split_at_verb
+from machinectl.errors import MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
-
-    from machinectl.cli.declarations.declared_verb import Verb
-
-STORAGE = "--storage-path="
 
 
 # Collect garbage only after this many new objects: more than importing one verb makes.
@@ -69,92 +68,72 @@ def run_command_line(arguments: list[str]) -> int:
         if answer := docker_plugin_call.docker_request(arguments[1:]):
             return guarded(answer)
         arguments = docker_plugin_call.own_command_line(arguments[1:])
-    root, work = light_work(arguments)
-    return guarded(work, program=program_with(root)) if work else guarded(lambda: run_heavy(arguments))
+    return guarded(light_work(arguments) or (lambda: run_heavy(arguments)))
 
 
 def run_heavy(arguments: list[str]) -> int:
-    if THIS.name == AS_PLUGIN:
-        from machinectl.cli.parsing.docker_hangup import end_with_docker
-
-        end_with_docker(os.environ)
+    watch_docker()
     from machinectl.cli.typer_app import run_with_typer
 
     return run_with_typer(arguments)
 
 
-def light_work(arguments: Sequence[str]) -> tuple[str, Callable[[], int] | None]:
-    """Return the named store, and the work or None if Typer must parse the command line."""
-    rest = canonical(arguments)
-    typed = list(rest)
-    if work := help_work(rest):
-        return "", work
-    root = take_storage(rest)
-    if root is None or not rest:
-        return "", None
-    verb = rest.pop(0)
-    if rest and is_group(verb):
-        verb = f"{verb} {rest.pop(0)}"
-    declared = find_verb(verb)
-    if declared is None or declared.light is None or (declared.output == RELAYS and needs_more()):
-        return root, None
-    given = take_values(rest, declared)
-    if given is None:
-        return root, None
+def watch_docker() -> None:
+    if THIS.name == AS_PLUGIN:
+        from machinectl.cli.parsing.docker_hangup import end_with_docker
+
+        end_with_docker(os.environ)
+
+
+def light_work(arguments: Sequence[str]) -> Callable[[], int] | None:
+    """Return the work of a command line, or None if Typer must read it."""
+    words = canonical(arguments)
+    if work := help_work(words):
+        return work
+    try:
+        return read_work(arguments, words)
+    except (NotReadError, MachineError):
+        # Typer's way raises it again.
+        return None
+
+
+def read_work(arguments: Sequence[str], words: list[str]) -> Callable[[], int]:
+    """Raises NotReadError."""
+    before, rest = split_at_verb(words)
+    options = read_values(before, BEFORE_THE_VERB)
+    if options["show_version"] and not rest:
+        return version_of_all
+    name, rest = take_verb(rest)
+    declared = find_verb(name)
+    if declared is None or not declared.runs or options["show_version"]:
+        raise NotReadError
+    flags = declared.flags
+    if name in WITH_DRIVER_OPTIONS:
+        from machinectl.cli.options.driver_flags import canonical_with_driver, command_flags
+
+        words = canonical_with_driver(arguments)
+        _, rest = take_verb(split_at_verb(words)[1])
+        flags, _ = command_flags(name, declared, words)
+    given = read_values(rest, flags, declared.arguments, passes_on=declared.passes_on)
 
     def run() -> int:
         from machinectl.cli.options.run_verb import run_verb
-        from machinectl.cli.options.verb_session import Session
+        from machinectl.cli.options.verb_session import session_of
 
-        return run_verb(Session(root, typed), declared, given)
+        # Verbs of shell start-up end before docker can.
+        if declared.follows or not given.get("quiet", True):
+            watch_docker()
+        return run_verb(session_of(options, words), declared, given)
 
-    return root, run
-
-
-def take_storage(words: list[str]) -> str | None:
-    """Remove --storage-path from the front; return "" without it, None if another flag comes first."""
-    root = ""
-    while words and words[0].startswith("-"):
-        if not words[0].startswith(STORAGE):
-            return None
-        root = words.pop(0).removeprefix(STORAGE)
-    return root
+    return run
 
 
-def needs_more() -> bool:
-    """Return whether a relaying verb needs Typer: for passwords, native SSH, --debug or docker's plugin."""
-    return THIS.name == AS_PLUGIN or bool(THIS.passwords or any(os.environ.get(name) for name in SLOW_PATH_VARIABLES))
+def take_verb(words: list[str]) -> tuple[str, list[str]]:
+    """Return a verb with its group's name, and the words after it."""
+    name, rest = " ".join(words[:1]), words[1:]
+    return (f"{name} {rest[0]}", rest[1:]) if rest and is_group(name) else (name, rest)
 
 
-def take_values(words: Sequence[str], declared: Verb) -> dict[str, Any] | None:
-    """Return values by parameter, or None if Typer must parse them."""
-    given: dict[str, Any] = {flag.parameter: None if flag.many else flag.default for flag in declared.flags}
-    quick = {flag.name: flag for flag in declared.light or ()}
-    left: list[str] = []
-    for at, word in enumerate(words):
-        if word == "--" and declared.output == RELAYS:
-            # The words after the dashes belong to another program.
-            left += words[at + 1 :]
-            break
-        if not word.startswith("-"):
-            left.append(word)
-            continue
-        name, equals, value = word.removeprefix("--").partition("=")
-        flag = quick.get(name)
-        if flag is None or bool(flag.metavar) != bool(equals):
-            return None
-        given[flag.parameter] = value if equals else True
-    if declared.light_needs and not given[declared.light_needs.parameter]:
-        return None
-    for argument in declared.arguments:
-        if argument.many:
-            given[argument.parameter], left = left, []
-        elif left or not argument.required:
-            given[argument.parameter] = left.pop(0) if left else ""
-        else:
-            return None
-    return None if left else given
-
-
-# If one is set, a verb that relays another program's output needs Typer's path.
-SLOW_PATH_VARIABLES = ("MACHINE_DEBUG", "MACHINE_NATIVE_SSH")
+def version_of_all() -> int:
+    write_out(f"{own_version()}\n")
+    return 0

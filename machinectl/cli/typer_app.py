@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from machinectl.cli.catalogue import ALL, GROUPS, VERBS, flags_of_verb
-from machinectl.cli.declarations.driver_option import IN_DRIVER
+from machinectl.cli.catalogue import GROUPS, VERBS, flags_of_verb
 from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.invocation import NAME, THIS, own_version
+from machinectl.cli.options.driver_flags import canonical_with_driver
 from machinectl.cli.options.help_request import HELP_VERBS
 from machinectl.cli.options.typer_errors import usage_text
-from machinectl.cli.options.typer_verbs import add_verb, module_of, new_app, signature
-from machinectl.cli.options.verb_session import GivenTLS, Session
+from machinectl.cli.options.typer_verbs import add_verb, new_app, signature
+from machinectl.cli.options.verb_session import session_of
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.go_flags import canonical, flags_of
@@ -43,28 +42,10 @@ def dispatch(arguments: list[str]) -> int:
     _, rest = split_at_verb(canonical(arguments))
     # Help for an unknown verb: the others have printed theirs.
     check_verb([word for word in rest if word not in HELP_VERBS])
-    arguments = in_full(arguments) if rest[:1] == ["create"] else canonical(arguments)
-    arguments = canonical(arguments, driver_flag_kinds(arguments))
+    arguments = canonical_with_driver(arguments)
     code = run_typer(build(arguments), arguments)
     sys.stdout.flush()
     return code
-
-
-def in_full(arguments: Sequence[str]) -> list[str]:
-    # Imported late: it loads drivers.
-    from machinectl.cli.parsing.create_forms import create_in_full
-
-    return create_in_full(arguments)
-
-
-def driver_flag_kinds(arguments: Sequence[str]) -> dict[str, bool]:
-    """Return the driver's flags, and whether each takes a value."""
-    _, rest = split_at_verb(arguments)
-    if not rest or rest[0] not in ("create", "set"):
-        return {}
-    declared = ALL[rest[0]]
-    flags, _ = module_of(declared).flags_with_driver(arguments, declared)
-    return {flag.name: bool(flag.metavar) for flag in flags if flag.section.startswith(IN_DRIVER)}
 
 
 def check_verb(words: Sequence[str]) -> None:
@@ -153,10 +134,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         if given["show_version"]:
             write_out(f"{own_version()}\n")
             raise typer.Exit
-        if given["debug"]:
-            os.environ["MACHINE_DEBUG"] = "1"
-        tls = GivenTLS(given["tls_ca_cert"], given["tls_ca_key"], given["tls_client_cert"], given["tls_client_key"])
-        ctx.obj = Session(given["storage_path"], arguments, tls=tls, native_ssh=given["native_ssh"])
+        ctx.obj = session_of(given, arguments)
 
     before_the_verb.__signature__ = signature((), BEFORE_THE_VERB)  # type: ignore[attr-defined]
     app.callback()(before_the_verb)

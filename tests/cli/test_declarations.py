@@ -38,7 +38,7 @@ LOUD = Flag("-L", "--loud", help="Frob loudly.")
 PACE = Flag("--pace", metavar="PACE", value=("fast", "slow"), help="How fast to frob.", default="slow")
 look_closer.VERBS["frob"] = Verb(
     "frob:frob", "Frob machines.", examples=("machinectl frob orionbox",), arguments=(shared_flags.NAMES,),
-    flags=(LOUD, PACE), output=PRINTS, light=(LOUD,),
+    flags=(LOUD, PACE), output=PRINTS,
 )
 look_closer.VERBS["status"].flags += (Flag("--frobbed", help="Say whether it was frobbed."),)
 create_options.ENGINE_FLAGS += (Flag("--engine-frob", key="frob", metavar="N", help="Frob the engine."),)
@@ -57,7 +57,7 @@ json.dump({
     "verbs": cobra_lines(["fr"]),
     "flags": cobra_lines(["frob", "--"]),
     "values": cobra_lines(["frob", "--pace", ""]),
-    "light": [light_work(words)[1] is not None for words in (["frob", "-L"], ["frob", "--pace", "fast"])],
+    "light": [light_work(words) is not None for words in (["frob", "-L", "--pace", "fast"], ["frob", "--pac", "fast"])],
     "status": cobra_lines(["status", "--fr"]),
     "create": cobra_lines(["create", "--engine-f"]),
     "fleet": COMMON["engine-frob"].help,

@@ -41,8 +41,7 @@ class Verb:
     """A verb, or a group if `runs` is empty.
 
     `runs` is MODULE:FUNCTION below cli.verbs, called with the Session and a keyword per argument and flag: `access` for
-    the login flags, `names` with --selector's machines unless it `keeps_selector`. With only `light` flags, and
-    `light_needs` among them, it runs without Typer; None means never.
+    the login flags, `names` with --selector's machines unless it `keeps_selector`.
     """
 
     # Its section in --help, "" if hidden; set by the catalogue.
@@ -63,8 +62,6 @@ class Verb:
         hidden: bool = False,
         keeps_selector: bool = False,
         passes_on: bool = False,
-        light: Sequence[Flag] | None = None,
-        light_needs: Flag | None = None,
         follows: bool = True,
         failure_status: int = 0,
     ) -> None:
@@ -83,8 +80,6 @@ class Verb:
         self.keeps_selector = keeps_selector
         # Whether all words after the first one go to another program.
         self.passes_on = passes_on
-        self.light = light
-        self.light_needs = light_needs
         # Whether to update STORE/ssh_config first. Verbs of shell start-up skip it to be fast.
         self.follows = follows
         # The exit status of its failures, 0 for each error's own.

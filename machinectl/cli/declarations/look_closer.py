@@ -31,7 +31,6 @@ VERBS = {
         arguments=(shared.ONE_NAME,),
         flags=(shared.TIMEOUT, shared.JSON),
         output=PRINTS,
-        light=(),
     ),
     "version": Verb(
         "look.status:version",
@@ -67,7 +66,6 @@ VERBS = {
         arguments=(shared.ONE_NAME,),
         flags=(GO_TEMPLATE, Flag("--json", help="Print machinectl's own record as JSON.", parameter="as_json")),
         output=PRINTS,
-        light=(),
     ),
     "changes": Verb(
         "look.inspect:changes",

@@ -193,6 +193,5 @@ VERBS = {
             shared.SELECTOR,
         ),
         output=PRINTS,
-        light=(),
     ),
 }

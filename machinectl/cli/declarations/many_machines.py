@@ -249,7 +249,6 @@ VERBS = {
         ),
         output=RELAYS,
         keeps_selector=True,
-        light=(shared.SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_SUDO, RUN_NO_PERSIST),
     ),
     "docker": Verb(
         "remote.run:docker",
@@ -260,6 +259,5 @@ VERBS = {
         flags=(shared.SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),
         output=RELAYS,
         keeps_selector=True,
-        light=(shared.SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES),
     ),
 }

@@ -65,7 +65,6 @@ VERBS = {
             Flag("--json", help="The same as --format json.", parameter="as_json"),
         ),
         output=PRINTS,
-        light=(ENV_SHELL, ENV_UNSET, ENV_NO_PROXY, SWARM_MANAGER),
         follows=False,
     ),
     "use": Verb(
@@ -114,7 +113,6 @@ VERBS = {
         examples=("machinectl active",),
         flags=(shared.TIMEOUT, shared.JSON),
         output=PRINTS,
-        light=(),
         follows=False,
     ),
     "ls": Verb(
@@ -129,8 +127,6 @@ VERBS = {
         flags=LS_FLAGS,
         output=PRINTS,
         keeps_selector=True,
-        light=(LS_QUIET, shared.SELECTOR),
-        light_needs=LS_QUIET,
         follows=False,
     ),
     "list": Verb(
@@ -254,7 +250,6 @@ VERBS = {
         arguments=(shared.ONE_NAME,),
         flags=(shared.JSON,),
         output=PRINTS,
-        light=(),
         follows=False,
     ),
     "ip": Verb(
@@ -264,7 +259,6 @@ VERBS = {
         arguments=(shared.NAMES,),
         flags=(shared.JSON, shared.SELECTOR),
         output=PRINTS,
-        light=(),
         follows=False,
     ),
     "shell-init": Verb(
@@ -275,7 +269,6 @@ VERBS = {
         arguments=(Argument("shell", "SHELL", SHELL),),
         flags=(PROMPT,),
         output=PRINTS,
-        light=(PROMPT,),
         follows=False,
     ),
     "completion": Verb(
@@ -284,7 +277,6 @@ VERBS = {
         examples=("machinectl completion zsh > ~/.zfunc/_machinectl",),
         arguments=(Argument("shell", "SHELL", SHELL),),
         output=PRINTS,
-        light=(),
         follows=False,
     ),
     "docker-plugin": Verb("", "Install or remove `docker machine …`.", examples=("machinectl docker-plugin install",)),

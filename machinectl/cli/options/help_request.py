@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from machinectl.cli.catalogue import find_verb
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.parsing.go_flags import flags_of, is_group
@@ -77,7 +75,6 @@ def help_flags(name: str, words: Sequence[str]) -> Sequence[Flag]:
 
     if name == "create" and not named_driver(words):
         return [*declared.driver_flags, *declared.flags]
-    from machinectl.cli.options.run_verb import function_of
+    from machinectl.cli.options.driver_flags import command_flags
 
-    flags: Sequence[Flag] = sys.modules[function_of(declared).__module__].flags_with_driver(words, declared)[0]
-    return flags
+    return command_flags(name, declared, words)[0]

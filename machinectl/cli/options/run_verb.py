@@ -54,11 +54,14 @@ def selected_names(here: Session, names: list[str], selector: str | None) -> lis
 
 
 def function_of(declared: Verb) -> Callable[..., int | None]:
-    module, _, name = declared.runs.partition(":")
-    path = f"machinectl.cli.verbs.{module}"
-    __import__(path)
-    found: Callable[..., int | None] = getattr(sys.modules[path], name)
+    found: Callable[..., int | None] = getattr(module_of(declared), declared.runs.partition(":")[2])
     return found
+
+
+def module_of(declared: Verb) -> Any:
+    path = f"machinectl.cli.verbs.{declared.runs.partition(':')[0]}"
+    __import__(path)
+    return sys.modules[path]
 
 
 def output_kind(declared: Verb, given: dict[str, Any]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from machinectl.cli.catalogue import ALL, GROUPS
+from machinectl.cli.options.driver_flags import command_flags
 from machinectl.cli.options.run_verb import run_verb
 from machinectl.cli.options.verb_session import Session
 from machinectl.cli.parsing.flag_values import read_number
@@ -17,7 +17,7 @@ from machinectl.cli.parsing.go_flags import values_of_variable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from machinectl.cli.declarations.declared_verb import Argument, Verb
+    from machinectl.cli.declarations.declared_verb import Argument
     from machinectl.machines.flags import Flag
 
 
@@ -41,14 +41,10 @@ def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
             add_verb(group, f"{name} {own}", arguments)
         app.add_typer(group, name=name)
         return
-    flags: Sequence[Flag] = declared.flags
-    settings: dict[str, Any] = {}
+    flags, settings = command_flags(name, declared, arguments)
     if declared.passes_on:
         # Words after the name pass through unchanged; the command rejects unknown options before it.
         settings = {"context_settings": {"allow_interspersed_args": False, "ignore_unknown_options": True}}
-    if name in ("create", "set"):
-        # Their options depend on the machine's driver.
-        flags, settings = module_of(declared).flags_with_driver(arguments, declared)
 
     def run(ctx: typer.Context, **given: Any) -> None:
         if not isinstance(ctx.obj, Session):
@@ -57,10 +53,6 @@ def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
 
     run.__signature__ = signature(declared.arguments, flags)  # type: ignore[attr-defined]
     app.command(name.rpartition(" ")[2], **settings)(run)
-
-
-def module_of(declared: Verb) -> Any:
-    return importlib.import_module(f"machinectl.cli.verbs.{declared.runs.partition(':')[0]}")
 
 
 def signature(arguments: Sequence[Argument], flags: Sequence[Flag]) -> inspect.Signature:

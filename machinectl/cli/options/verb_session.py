@@ -12,7 +12,8 @@ from machinectl.machines.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from machinectl.cli.output.terminal import Terminal
 
@@ -63,3 +64,11 @@ class Session:
             from machinectl.machines.store.first_machine import first_steps
 
             self.console.note("\n  ".join(["There is no machine yet", *first_steps()]))
+
+
+def session_of(given: Mapping[str, Any], arguments: Sequence[str]) -> Session:
+    """Return the session for the values of the flags before the verb."""
+    if given["debug"]:
+        os.environ["MACHINE_DEBUG"] = "1"
+    tls = GivenTLS(given["tls_ca_cert"], given["tls_ca_key"], given["tls_client_cert"], given["tls_client_key"])
+    return Session(given["storage_path"], arguments, tls=tls, native_ssh=given["native_ssh"])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     # Maps each short or long name to its long name and whether it takes a value.
     Flags = Mapping[str, tuple[str, bool]]
 
+# These take the options of a machine's driver, too.
+WITH_DRIVER_OPTIONS = ("create", "set")
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}  # strconv.ParseBool
 
 
@@ -37,7 +39,7 @@ def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = N
         found.append(words.pop(0))
         if catalogue.find_verb(verb):
             flags = flags_of(verb)
-            if verb in {"create", "set"}:
+            if verb in WITH_DRIVER_OPTIONS:
                 flags.update({option: (option, takes_value) for option, takes_value in (of_driver or {}).items()})
             found += take_flags(words, verb, flags)
     return [*found, *words]

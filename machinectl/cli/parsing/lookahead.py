@@ -1,13 +1,13 @@
-"""Find verb, store, machine and driver before Typer parses the command line."""
+"""Find verb, store, machine and driver before the command line is parsed. Light path."""
 
 from __future__ import annotations
 
 import os
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from machinectl.cli.parsing.go_flags import flags_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
