@@ -18,18 +18,21 @@ from machinectl.commands.create import create
 from machinectl.driver.installed_drivers import load
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.creation import Creation, Onboarding
+from machinectl.machines.record import Machine
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 from tests.support import puppets, servers
 from tests.support.program import COMMAND
 from tests.support.quiet import Quiet
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
 
 
 @pytest.fixture
@@ -44,11 +47,11 @@ def machines(store: Store) -> Iterator[Store]:
 
 @contextmanager
 def on_a_terminal(
-    store: Store, *arguments: str, environment: Mapping[str, str] | None = None, lines: int = 24
+    store: Store, *arguments: str, environment: Mapping[str, str] | None = None, lines: int = 24, columns: int = 120
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A command with a terminal of 120 columns; yields its process and our end of the terminal."""
+    """A command with a terminal; yields its process and our end of the terminal."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 120, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     plain = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
     variables = {**plain, "TERM": "xterm", "MACHINE_STORAGE_PATH": store.root, **(environment or {})}
     process = subprocess.Popen([*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=variables)
@@ -87,6 +90,27 @@ def test_rows_fill_in_as_hosts_answer_and_the_state_is_coloured(machines: Store)
     assert "\x1b[33mTimeout\x1b[0m" in last
     assert "v99.1.2" in last
     assert "…" not in last
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_ls_fits_the_terminal_and_an_error_stands_below_its_row(store: Store, columns: int) -> None:
+    added(store, Machine("orion", "none", url="tcp://127.0.0.1:1"))
+    with on_a_terminal(store, "ls", columns=columns, environment={"TERM": "dumb"}) as (_, terminal):
+        headings, orion, *errors = everything(terminal).splitlines()
+    assert headings.split() == (
+        ["NAME", "STATE", "URL"] if columns == 40 else ["NAME", "DRIVER", "STATE", "URL", "DOCKER"]
+    )
+    assert "Stopped" in orion
+    assert " ".join(line.strip() for line in errors) == "127.0.0.1:1 refuses the connection: nothing listens there"
+    assert all(line.startswith("  ") and len(line) <= columns for line in errors)
+
+
+def test_discover_shortens_fingerprints_on_a_terminal_unless_verbose(store: Store, sshd: Sshd) -> None:
+    words = ("discover", "127.0.0.1", "--ports", str(sshd.port))
+    with on_a_terminal(store, *words) as (_, terminal):
+        assert f"ED25519 {sshd.fingerprint()[:15]}… " in everything(terminal)
+    with on_a_terminal(store, *words, "-v") as (_, terminal):
+        assert f"ED25519 {sshd.fingerprint()}" in everything(terminal)
 
 
 def test_no_colour_where_it_is_not_wanted(machines: Store) -> None:

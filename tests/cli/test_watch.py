@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 FRAME = "\x1b[?2026h"
 QUICK = ("--interval", "0.1")
+HEADING = re.compile(r"\d\d:\d\d:\d\d   every ([\d.]+ s, q quits)?")
 
 
 class Engine:
@@ -86,6 +87,11 @@ def resize(terminal: int, columns: int, rows: int) -> None:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
+def table(terminal: OnTerminal) -> list[str]:
+    """What is on the screen below the heading."""
+    return [line for line in terminal.lines if not HEADING.match(line)]
+
+
 def frames(terminal: OnTerminal) -> list[str]:
     return terminal.raw.decode().split(FRAME)[1:]
 
@@ -97,10 +103,10 @@ def test_what_changes_is_seen_and_what_stays_is_not_cleared(store: Store, engine
         terminal.until_text("v2.0.0")
         added(store, Machine("rigel", "none", url="tcp://127.0.0.1:1"))
         terminal.until(lambda: any(line.startswith("rigel ") and "Stopped" in line for line in terminal.lines))
-        assert [line.split()[0] for line in terminal.lines] == ["NAME", "orion", "rigel"]
+        assert [line.split()[0] for line in table(terminal) if line[0] != " "] == ["NAME", "orion", "rigel"]
         with store.writing("orion") as held:
             held.remove()
-        terminal.until(lambda: [line.split()[0] for line in terminal.lines] == ["NAME", "rigel"])
+        terminal.until(lambda: [line.split()[0] for line in table(terminal) if line[0] != " "] == ["NAME", "rigel"])
         terminal.type("\x03")
         assert terminal.end() == 0
     found = frames(terminal)
@@ -147,23 +153,36 @@ def test_it_fits_the_width(store: Store, columns: int) -> None:
         added(store, Machine(f"a-machine-with-a-long-name-{number}", "none", url="tcp://127.0.0.1:1"))
     with watching(store, *QUICK, columns=columns) as terminal:
         # Any of them may be the last one to be asked.
+        terminal.until(lambda: "".join(terminal.lines).replace(" ", "").count("nothinglistensthere") == 3)
+        names = [line for line in table(terminal) if line[0] != " "]
+        assert names[0].startswith("NAME")
+        assert all(line.startswith("a-machine") for line in names[1:])
+        assert ("tcp://127.0.0.1:1" in names[1]) == (columns > 20)
+        assert all(len(line) < columns for line in terminal.lines)
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_heading_counts_states_and_says_when_and_how_to_leave(store: Store) -> None:
+    added(store, Machine("rigel", "none", url="tcp://127.0.0.1:1"))
+    with watching(store, "--interval", "3600") as terminal:
         terminal.until(
-            lambda: (
-                len(terminal.lines) == 4 and (columns == 20 or all("Stopped" in line for line in terminal.lines[1:]))
-            )
+            lambda: bool(terminal.lines) and HEADING.sub("", terminal.lines[0]) == "   2 machines: 1 Running, 1 Stopped"
         )
-        assert terminal.lines[0].startswith("NAME")
-        assert all(line.startswith("a-machine-with-a") for line in terminal.lines[1:])
-        assert ("nothing listens there" in terminal.lines[1]) == (columns == 200)
+        assert terminal.screen.display[1].strip() == ""
+        assert terminal.screen.display[2].startswith("NAME")
+        terminal.type("q")
+        assert terminal.end() == 0
+    _, _, left = terminal.raw.decode().partition("\x1b[?1049l")
+    assert [line.split()[0] for line in left.splitlines() if line[0] != " "] == ["NAME", "orion", "rigel"]
 
 
 def test_it_fits_the_height_and_counts_what_is_not_seen(store: Store) -> None:
     for number in range(30):
         added(store, Machine(f"m{number}", "none", url="tcp://127.0.0.1:1"))
-    with watching(store, *QUICK, rows=10) as terminal:
-        terminal.until_text("… 22 more: 22 Stopped")
-        assert len(terminal.lines) == 10
-        assert terminal.lines[8].startswith("m7 ")
+    with watching(store, *QUICK, rows=12) as terminal:
+        terminal.until_text("… 26 more: 26 Stopped")
+        # Each with its error below it.
+        assert [line.split()[0] for line in terminal.lines[1:-1] if line[0] != " "] == ["NAME", "m0", "m1", "m2", "m3"]
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(20, 5), (200, 50), (1, 1), (40, 2)])
@@ -172,13 +191,14 @@ def test_when_the_terminal_is_resized_it_is_drawn_anew_at_once(store: Store, col
         added(store, Machine(f"machine{number}", "none", url="tcp://127.0.0.1:1"))
     # It is not the next round that draws.
     with watching(store, "--interval", "3600") as terminal:
-        terminal.until(lambda: sum("Stopped" in line for line in terminal.lines) == 6)
+        terminal.until(lambda: sum("Stopped" in line for line in table(terminal)) == 6)
         before = len(frames(terminal))
         terminal.screen.resize(rows, columns)
         resize(terminal.terminal, columns, rows)
         terminal.until(lambda: len(frames(terminal)) > before and frames(terminal)[-1].endswith("\x1b[?2026l"))
         drawn = [line.split("\x1b[K")[0] for line in frames(terminal)[-1].removeprefix("\x1b[H").split("\r\n")]
-        assert len(drawn) == min(7, rows)
+        # A heading and a blank line, the headings, two lines for each machine if the terminal is wide.
+        assert len(drawn) == (15 if rows == 50 else 4 if rows == 5 else rows)
         assert all(len(line) <= max(columns - 1, 1) for line in drawn)
         terminal.type("\x03")
         assert terminal.end() == 0
@@ -187,10 +207,10 @@ def test_when_the_terminal_is_resized_it_is_drawn_anew_at_once(store: Store, col
 def test_filters_and_a_template_work_as_without(store: Store, engine: Engine) -> None:
     added(store, Machine("rigel", "none", url="tcp://127.0.0.1:1"))
     with watching(store, *QUICK, "--filter", "state=Running", "-f", "table {{.Name}}\\t{{.DockerVersion}}") as terminal:
-        terminal.until(lambda: terminal.lines == ["NAME    DOCKER", f"orion   v{engine.version}"])
+        terminal.until(lambda: table(terminal) == ["NAME    DOCKER", f"orion   v{engine.version}"])
     with watching(store, *QUICK, "--filter", "name=rig") as terminal:
         terminal.until_text("Stopped")
-        assert [line.split()[0] for line in terminal.lines] == ["NAME", "rigel"]
+        assert [line.split()[0] for line in table(terminal) if line[0] != " "] == ["NAME", "rigel"]
 
 
 def test_a_host_that_says_nothing_keeps_no_other_from_being_seen(store: Store, engine: Engine) -> None:
@@ -237,7 +257,7 @@ def test_a_store_that_goes_bad_ends_it_with_its_error(store: Store, engine: Engi
         (("--watch", "--json"), "exclude each other"),
         (("--watch", "--removed"), "exclude each other"),
         (("--interval", "5"), "--interval says how often --watch draws"),
-        (("--watch", "--interval", "0"), "Invalid value"),
+        (("--watch", "--interval", "0"), "--interval takes seconds from 0.1"),
         (("--watch", "--interval", "nan"), "nan"),
         (("-watch=true", "-interval=5"), "--watch draws on a terminal"),
         (("--watch", "-f", "{{.Bogus}}"), "--watch draws on a terminal"),
@@ -298,7 +318,7 @@ def test_in_a_real_terminal_what_was_there_before_stays_and_it_can_be_suspended(
         tmux.type("C-z")
         tmux.until("before")
         tmux.type("fg", "Enter")
-        tmux.until("NAME    ACTIVE")
+        tmux.until("NAME    DRIVER")
         tmux.type("C-c")
         tmux.until("before")
         tmux.type("stty -a | grep -o ' echo '", "Enter")

@@ -33,7 +33,7 @@ LS_FLAGS = (
     Flag("-f", "--format", metavar="TEMPLATE", help="A Go template; `table …` adds headings.", parameter="template"),
     shared.JSON,
     Flag("--removed", help="List removed machines whose records are kept."),
-    Flag("--watch", help="Refresh the table until ^C."),
+    Flag("--watch", help="Refresh the table until q or ^C."),
     Flag(
         "--interval",
         metavar="SECONDS",

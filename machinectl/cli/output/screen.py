@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -22,22 +23,34 @@ LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 BEGIN, END = "\x1b[?2026h\x1b[H", "\x1b[?2026l"
 # ECMA-48: clear the rest of the line, of the screen.
 CLEAR_LINE, CLEAR_BELOW = "\x1b[K", "\x1b[J"
+# More than anybody types at once.
+MANY = 4096
 
 
 class Screen:
-    """Stdout's screen while entered; typed text is discarded."""
+    """Stdout's screen while entered; the shell does not get what is typed meanwhile."""
 
     def __init__(self) -> None:
         self._modes: list[Any] | None = None
 
     def __enter__(self) -> Self:
-        self._modes = without_echo()
+        self._modes = without_lines()
         draw(ENTER)
         return self
 
     def __exit__(self, *_: object) -> None:
         draw(LEAVE)
-        with_echo(self._modes)
+        with_lines(self._modes)
+
+    def typed(self) -> bytes:
+        """Return the keys that were pressed since the last call."""
+        if self._modes is None or not select.select([sys.stdin], [], [], 0)[0]:
+            return b""
+        try:
+            return os.read(sys.stdin.fileno(), MANY)
+        except OSError:
+            # The terminal is gone.
+            return b""
 
     def size(self) -> tuple[int, int]:
         """Return columns and lines; the last column is for the cursor."""
@@ -58,20 +71,21 @@ class Screen:
         self.__enter__()
 
 
-def without_echo() -> list[Any] | None:
-    """Turn echo off; return the earlier modes, None without a terminal."""
+def without_lines() -> list[Any] | None:
+    """Turn echo off, and read keys without Enter; return the earlier modes, None without a terminal."""
     if not sys.stdin.isatty():
         return None
     import termios
 
     before = termios.tcgetattr(sys.stdin)
     now = termios.tcgetattr(sys.stdin)
-    now[3] &= ~termios.ECHO
+    now[3] &= ~(termios.ECHO | termios.ICANON)
+    now[6][termios.VMIN], now[6][termios.VTIME] = 1, 0
     termios.tcsetattr(sys.stdin, termios.TCSADRAIN, now)
     return before
 
 
-def with_echo(modes: list[Any] | None) -> None:
+def with_lines(modes: list[Any] | None) -> None:
     if modes is not None:
         import termios
 

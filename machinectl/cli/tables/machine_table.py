@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import draw, print_json, print_lines, write_out
-from machinectl.cli.output.style import GREEN, RED, YELLOW, coloured, is_drawn_on, shorten
+from machinectl.cli.output.style import GREEN, MORE, RED, YELLOW, columns, is_drawn_on, printed_sign
+from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
 from machinectl.cli.tables.text_table import RowFormat, cell_text, table_text, unbroken
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
-from machinectl.go.tabwriter import align
 from machinectl.hosts.status.query_engines import skipped_engines_error
 from machinectl.machines.ls_filters import parse_filters
 from machinectl.machines.store.removed_machines import removed_machines
@@ -45,6 +45,11 @@ COLUMNS = ("Name", "Active", "DriverName", "State", "URL", "Swarm", "DockerVersi
 RECORDED_FIELDS = HEADINGS.keys() - {"State", "Error", "DockerVersion", "ResponseTime"}
 
 COLOURS = {State.RUNNING: GREEN, State.TIMEOUT: YELLOW, State.STOPPED: YELLOW, State.ERROR: RED}
+FITTING = Fitting(
+    below=HEADINGS["Error"],
+    spare=(HEADINGS["DriverName"], HEADINGS["DockerVersion"]),
+    colours={(HEADINGS["State"], str(state)): colour for state, colour in COLOURS.items()},
+)
 # ECMA-48: move up, then clear to the end of the screen.
 BACK = "\x1b[{lines}A\x1b[J"
 
@@ -82,7 +87,7 @@ def print_machines(
     elif layout:
         write_out(formatted(layout, listed))
     else:
-        draw("".join(f"{line}\n" for line in machine_table_lines(listed)))
+        draw(table_text(headings(), map(machine_cells, listed), FITTING))
 
 
 def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: bool, as_json: bool) -> None:
@@ -108,8 +113,8 @@ def query_hosts(listed: Sequence[MachineRow], store: Store, timeout: float, *, l
 
 
 def draw_table(listed: Sequence[MachineRow]) -> int:
-    width = shutil.get_terminal_size().columns
-    drawn = machine_table_lines(listed, width)
+    # The screen's last line is for the cursor: what has scrolled away cannot be cleared.
+    drawn = machine_lines(listed, columns(sys.stdout))[: shutil.get_terminal_size().lines - 1]
     draw("".join(f"{line}\n" for line in drawn))
     return len(drawn)
 
@@ -122,27 +127,25 @@ def fits_the_screen(listed: Sequence[MachineRow]) -> bool:
     return is_drawn_on(sys.stdout) and len(listed) + 2 < shutil.get_terminal_size().lines
 
 
-def machine_table_lines(listed: Sequence[MachineRow], width: int = sys.maxsize) -> list[str]:
-    plain = align(
-        ["\t".join(HEADINGS[column] for column in COLUMNS), *("\t".join(machine_cells(row)) for row in listed)]
-    )
-    fitting = [shorten(line.rstrip(), width, sys.stdout) for line in plain]
-    start = plain[0].index(HEADINGS["State"])
-    return [fitting[0], *(with_colour(line, row.state, start) for line, row in zip(fitting[1:], listed, strict=True))]
+def machine_lines(listed: Sequence[MachineRow], width: int) -> list[str]:
+    return [line for row in fitted_machines(listed, width) for line in row]
+
+
+def fitted_machines(listed: Sequence[MachineRow], width: int) -> list[list[str]]:
+    """Return the lines of the headings, and those of each machine."""
+    return fitted_rows(headings(), [machine_cells(row) for row in listed], width, FITTING)
+
+
+def headings() -> list[str]:
+    return [HEADINGS[column] for column in COLUMNS]
 
 
 def machine_cells(row: MachineRow) -> list[str]:
     fields = row.fields()
     if row.settled:
         return [cell_text(fields[column]) for column in COLUMNS]
-    return ["…" if column in {"State", "DockerVersion"} else cell_text(fields[column]) for column in COLUMNS]
-
-
-def with_colour(line: str, state: State, start: int) -> str:
-    end = start + len(state)
-    if state not in COLOURS or line[start:end] != state:
-        return line
-    return line[:start] + coloured(state, COLOURS[state], sys.stdout) + line[end:]
+    unknown = printed_sign(MORE, sys.stdout)
+    return [unknown if column in {"State", "DockerVersion"} else cell_text(fields[column]) for column in COLUMNS]
 
 
 def parse_row_format(text: str) -> RowFormat:

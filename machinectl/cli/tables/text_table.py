@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.style import columns, is_terminal
+from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
 from machinectl.go.tabwriter import align, aligned_table
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
         def fields(self) -> Mapping[str, Any]: ...
 
 
+UNCOLOURED = Fitting()
 # Replace characters that end a line or a cell in a terminal, a shell or Python.
 BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
 
@@ -40,15 +44,22 @@ class RowFormat(NamedTuple):
         return "".join(f"{text}\n" for text in texts)
 
 
-def print_rows(headings: Sequence[str], rows: Iterable[TableRow], *, as_json: bool) -> None:
+def print_rows(
+    headings: Sequence[str], rows: Iterable[TableRow], fitting: Fitting = UNCOLOURED, *, as_json: bool
+) -> None:
     if as_json:
         print_json([row.fields() for row in rows])
     else:
-        write_out(table_text(headings, (row.cells() for row in rows)))
+        write_out(table_text(headings, (row.cells() for row in rows), fitting))
 
 
-def table_text(headings: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    return aligned_table(headings, ([cell_text(cell) for cell in row] for row in rows))
+def table_text(headings: Sequence[str], rows: Iterable[Iterable[object]], fitting: Fitting | None = UNCOLOURED) -> str:
+    """Return a table that fits the terminal; the whole one for a pipe, or without a fitting."""
+    cells = [[cell_text(cell) for cell in row] for row in rows]
+    if fitting is None or not is_terminal(sys.stdout):
+        return aligned_table(headings, cells)
+    found = fitted_rows(headings, cells, columns(sys.stdout), fitting)
+    return "".join(f"{line}\n" for row in found for line in row)
 
 
 def cell_text(value: object) -> str:

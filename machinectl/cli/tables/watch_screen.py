@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.screen import Screen
 from machinectl.cli.output.stdout import draw
-from machinectl.cli.output.style import is_drawn_on, shorten
-from machinectl.cli.tables.machine_table import formatted, machine_table_lines, parse_row_format
+from machinectl.cli.output.style import DIM, coloured, columns, is_drawn_on, shorten
+from machinectl.cli.tables.machine_table import fitted_machines, formatted, parse_row_format
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
 from machinectl.machines.ls_filters import parse_filters
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -29,14 +31,18 @@ if TYPE_CHECKING:
     from machinectl.machines.ls_filters import Filters
     from machinectl.machines.store import Store
 
-# Signals that arrive just before a wait do not end it: this limits the delay. Seconds.
+# Signals that arrive just before a wait do not end it, nor do keys: this limits the delay. Seconds.
 HEARD_SECONDS = 0.2
+QUIT_KEYS = set(b"qQ")
+# On so few lines, machines are more important.
+LEAST_FOR_HEADING = 3
 
 
 class Event(Enum):
     CHANGED = auto()
     SUSPEND = auto()
     TERMINATE = auto()
+    QUIT = auto()
 
 
 # Signals from the terminal, or from a program that ends this one; not all systems have all of them.
@@ -57,6 +63,8 @@ class Watched:
     events: SimpleQueue[Event | Exception] = field(default_factory=SimpleQueue)
     over: threading.Event = field(default_factory=threading.Event)
     shown: Sequence[MachineRow] = ()
+    # When `shown` was found.
+    at: float = 0.0
 
     def keep_asking(self) -> None:
         try:
@@ -79,16 +87,18 @@ class Watched:
         return known
 
     def publish(self, known: dict[str, MachineRow]) -> None:
-        self.shown = [row for row in known.values() if self.passes(row)]
+        self.shown, self.at = [row for row in known.values() if self.passes(row)], time.time()
         self.events.put(Event.CHANGED)
 
     def passes(self, row: MachineRow) -> bool:
         return self.filters.after_asking(row.state) if row.settled else not self.filters.needs_state
 
-    def next_events(self) -> set[Event]:
+    def next_events(self, screen: Screen) -> set[Event]:
         """Wait; return all queued events. Raises the querying thread's exception."""
         found: set[Event] = set()
         while not (found and self.events.empty()):
+            if QUIT_KEYS & set(screen.typed()):
+                return {Event.QUIT}
             try:
                 event = self.events.get(timeout=HEARD_SECONDS)
             except Empty:
@@ -108,7 +118,7 @@ def watch_machines(
     template: str,
     interval: float,
 ) -> None:
-    """Draw the table until ^C, then print its last state. Times are in seconds.
+    """Draw the table until q or ^C, then print its last state. Times are in seconds.
 
     Raises UsageError if stdout is not a terminal with cursor control.
     """
@@ -124,34 +134,56 @@ def watch_machines(
         pass
     finally:
         watched.over.set()
-    draw("".join(f"{line}\n" for line in drawn_lines(watched.shown, layout, sys.maxsize)))
+    last = drawn_rows(watched.shown, layout, columns(sys.stdout))
+    draw("".join(f"{line}\n" for row in last for line in row))
 
 
 def keep_drawing(screen: Screen, watched: Watched, layout: RowFormat | None) -> None:
     while True:
-        events = watched.next_events()
+        events = watched.next_events(screen)
+        if Event.QUIT in events:
+            return
         if Event.TERMINATE in events:
             raise SystemExit(128 + signal.SIGTERM)
         if Event.SUSPEND in events:
             screen.suspend()
         width, height = screen.size()
-        screen.show(fitting(watched.shown, drawn_lines(watched.shown, layout, width), width, height))
+        listed, at = watched.shown, watched.at
+        heading = heading_lines(listed, at, watched.interval, width) if height > LEAST_FOR_HEADING else []
+        rows = drawn_rows(listed, layout, width)
+        screen.show([*heading, *fitting_lines(listed, rows, width, height - len(heading))])
 
 
-def drawn_lines(listed: Sequence[MachineRow], layout: RowFormat | None, width: int) -> list[str]:
+def drawn_rows(listed: Sequence[MachineRow], layout: RowFormat | None, width: int) -> list[list[str]]:
     if layout is None:
-        return machine_table_lines(listed, width)
-    return [shorten(harmless(line), width, sys.stdout) for line in formatted(layout, listed).splitlines()]
+        return fitted_machines(listed, width)
+    return [[shorten(harmless(line), width, sys.stdout)] for line in formatted(layout, listed).splitlines()]
 
 
-def fitting(listed: Sequence[MachineRow], drawn: Sequence[str], width: int, height: int) -> Sequence[str]:
-    """Return lines that fit; if some do not, the last one counts them."""
-    if len(drawn) <= height:
-        return drawn
-    hidden = len(drawn) - (height - 1)
-    states = Counter(str(row.state) or "not asked yet" for row in listed[-hidden:])
-    counted = ", ".join(f"{count} {state}" for state, count in states.items())
-    return [*drawn[: height - 1], shorten(f"… {hidden} more: {counted}", width, sys.stdout)]
+def heading_lines(listed: Sequence[MachineRow], at: float, interval: float, width: int) -> list[str]:
+    """Return when the hosts were asked, how to leave, and how many are in which state."""
+    clock = time.strftime("%H:%M:%S", time.localtime(at))
+    text = f"{clock}   every {interval:g} s, q quits   {plural(len(listed), 'machine')}"
+    text += f": {counted_states(listed)}" if listed else ""
+    return [coloured(shorten(text, width, sys.stdout), DIM, sys.stdout), ""]
+
+
+def counted_states(listed: Sequence[MachineRow]) -> str:
+    states = Counter(str(row.state) or "not asked yet" for row in listed)
+    return ", ".join(f"{count} {state}" for state, count in states.items())
+
+
+def fitting_lines(listed: Sequence[MachineRow], rows: Sequence[Sequence[str]], width: int, height: int) -> list[str]:
+    """Return the lines of rows that fit; if some do not, the last line counts them."""
+    if sum(map(len, rows)) > height:
+        shown = list(rows)
+        while sum(map(len, shown)) > height - 1:
+            shown.pop()
+        # The headings are no machine.
+        hidden = min(len(rows) - len(shown), len(listed))
+        more = f"… {hidden} more: {counted_states(listed[-hidden:])}"
+        rows = [*shown, [shorten(more, width, sys.stdout)]]
+    return [line for row in rows for line in row]
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import INTERRUPTED
 from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.style import is_terminal, shorten
+from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.text_table import table_text
 from machinectl.files.atomic import quote_path
 
@@ -19,12 +22,21 @@ if TYPE_CHECKING:
 
 HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
 SSH_PORT, GREETING = 22, "SSH-"
+SHORT_KEY = len("ED25519 SHA256:12345678…")
 # How many names or hosts to list.
 FEW = 2
 
 
 def discover(
-    here: Session, *, networks: list[str], ports: str, timeout: float, as_json: bool, write: str, yes: bool
+    here: Session,
+    *,
+    networks: list[str],
+    ports: str,
+    timeout: float,
+    verbose: bool,
+    as_json: bool,
+    write: str,
+    yes: bool,
 ) -> int:
     from machinectl.commands.discover import check_not_there
     from machinectl.commands.discover import discover as command
@@ -42,7 +54,9 @@ def discover(
     if as_json:
         print_json([host.fields() for host in hosts])
     elif hosts:
-        write_out(table_text(HEADINGS, ([cell or "-" for cell in host_cells(host)] for host in hosts)))
+        whole = verbose or not is_terminal(sys.stdout)
+        rows = ([cell or "-" for cell in host_cells(host, whole=whole)] for host in hosts)
+        write_out(table_text(HEADINGS, rows, None if whole else Fitting(spare=("OTHER", "NAME"))))
     print_notes(here.console, discovery, networks, ports)
     if write and not code:
         write_fleet_file(here, write, hosts)
@@ -63,7 +77,7 @@ def write_fleet_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> No
     )
 
 
-def host_cells(host: FoundHost) -> list[str]:
+def host_cells(host: FoundHost, *, whole: bool) -> list[str]:
     services = host.in_order()
     ssh = [each for each in services if each.speaks == "ssh"]
     engines = [each for each in services if each.is_engine]
@@ -72,17 +86,21 @@ def host_cells(host: FoundHost) -> list[str]:
         host.address,
         host.name,
         ", ".join(host.machines),
-        "; ".join(map(ssh_text, ssh)),
+        "; ".join(ssh_text(each, whole=whole) for each in ssh),
         "; ".join(map(engine_text, engines)),
         "; ".join(map(service_text, others)),
     ]
 
 
-def ssh_text(service: FoundService) -> str:
+def ssh_text(service: FoundService, *, whole: bool) -> str:
     port = "" if service.port == SSH_PORT else f"{service.port}: "
     if not service.said.startswith(GREETING):
         return f"{port}rejects this address for now"
-    return f"{port}{first(service.said.removeprefix('SSH-2.0-'))} {service.key or '(no key)'}"
+    server = first(service.said.removeprefix("SSH-2.0-"))
+    if whole or not service.key:
+        return f"{port}{server} {service.key or '(no key)'}"
+    # The server last: a narrow terminal may cut it.
+    return f"{port}{shorten(str(service.key), SHORT_KEY, sys.stdout)} {server}"
 
 
 def engine_text(service: FoundService) -> str:
