@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.errors import UsageError
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.connection.remote_command import run_remote_script
 from machinectl.hosts.parallel.output_streams import LIMIT, stream_output
+from machinectl.machines.store.machine_store import read_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.connection.remote_command import RemoteScript
     from machinectl.hosts.parallel.output_streams import Events
+    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.process_streams import StopEvent, WriteOutput
 
@@ -36,6 +39,18 @@ def run(
         return run_remote_script(store, own, name, access.for_one_host(), order, say, over)
 
     return stream_output(console, names, one, limit=parallel, timeout=timeout, input=order.input)
+
+
+def without_ssh(store: Store, names: Iterable[str]) -> list[str]:
+    """Return the machines whose driver gives no SSH address; others' errors come when the command runs."""
+    return [name for name in names if (machine := read_or_none(store.read, name)) and not may_have_ssh(machine)]
+
+
+def may_have_ssh(machine: Machine) -> bool:
+    try:
+        return endpoints_of(machine).ssh is not None
+    except MachineError:
+        return True
 
 
 def remote_command_line(words: Sequence[str]) -> str:

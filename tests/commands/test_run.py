@@ -159,6 +159,16 @@ def test_a_selector_or_all_stand_in_the_place_of_names(fleet: Store) -> None:
     assert (nobody.returncode, nobody.stdout) == (1, "")
 
 
+def test_all_are_those_with_ssh(fleet: Store) -> None:
+    url = "tcp://192.0.2.7:2376"
+    added(fleet, Machine("beta", "none", url=url, driver_state=json.dumps({"URL": url})))
+    done = machinectl("run", "--all", "--", "true", store=fleet.root)
+    assert (done.returncode, done.stderr) == (0, "Skipping beta: no SSH address\n")
+    named = machinectl("run", "beta", "--", "true", store=fleet.root)
+    assert named.returncode == 255
+    assert '"beta" has no SSH' in named.stderr
+
+
 def test_what_is_to_be_run_follows_two_dashes_and_nothing_is_guessed(fleet: Store) -> None:
     for words in (
         ["vega", "uptime"],

@@ -62,6 +62,8 @@ def run(
     connections = Multiplexing(enabled=not no_persist and not is_switched_off(PERSIST))
     line = remote_command_line(typed)
     targets = target_names(here, names, selector, everything=everything)
+    if everything:
+        targets = those_with_ssh(here, targets)
     with stdin_for(targets) as given:
         order = RemoteScript(line, sudo=sudo, native=here.native_ssh, connections=connections, input=given)
         limit = parallel or LIMIT
@@ -133,6 +135,17 @@ def target_names(here: Session, names: Sequence[str], selector: str | None, *, e
             exc.hint += ", or take --all, or those that -l role=web selects"
             raise
     return sorted(set(found), key=lambda name: (natural(name), name))
+
+
+def those_with_ssh(here: Session, names: list[str]) -> list[str]:
+    """Skip the others with a note; if nothing is left, skip none: each says what it lacks."""
+    from machinectl.commands.run import without_ssh
+
+    skipped = without_ssh(here.store, names)
+    if not skipped or len(skipped) == len(names):
+        return names
+    here.console.note(f"Skipping {', '.join(skipped)}: no SSH address")
+    return [name for name in names if name not in skipped]
 
 
 def stdin_for(names: Sequence[str]) -> AbstractContextManager[Input | None]:
