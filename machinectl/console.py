@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from machinectl.errors import MachineError
+from machinectl.errors import Declined, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
+
+
+Answer = TypeVar("Answer")
 
 
 class Unanswered(MachineError):
@@ -18,12 +21,46 @@ class Unanswered(MachineError):
         super().__init__("No answer was given", hint)
 
 
-def confirm_or_hint(console: Console, question: str, unasked: str) -> bool:
-    """Ask yes or no. Raises Unanswered with `unasked`, the command to type."""
+def confirm(console: Console, question: str, unasked: str = "") -> bool:
+    """Ask yes or no; `unasked` is the command that does not ask.
+
+    At a terminal, no is the default, and ^D is no. From a pipe, as in docker-machine, an answer that begins with y is
+    yes, any other is no, and none raises Unanswered.
+    """
+    if console.interactive:
+        return ask_until(console, f"{question} [y/N] ", f"Type y or n. {question} [y/N] ", yes_or_no, no=False)
     try:
-        return console.confirm(question)
+        return console.ask(f"{question} (y/n): ").strip().lower().startswith("y")
     except Unanswered as exc:
-        raise Unanswered(f"To do it without being asked: {unasked}") from exc
+        if unasked:
+            raise Unanswered(f"To do it without being asked: {unasked}") from exc
+        raise
+
+
+def ask_until(
+    console: Console, prompt: str, again: str, meaning: Callable[[str], Answer | None], *, no: Answer
+) -> Answer:
+    """Ask at a terminal, with `again` from the second time on, until the answer has a meaning; ^D means `no`."""
+    found = None
+    while found is None:
+        try:
+            found = meaning(console.ask(prompt).strip())
+        except Unanswered:
+            return no
+        prompt = again
+    return found
+
+
+def yes_or_no(answer: str) -> bool | None:
+    """Return None for any other answer."""
+    return {"y": True, "yes": True, "n": False, "no": False, "": False}.get(answer.lower())
+
+
+def decline(console: Console, outcome: str) -> None:
+    """Say what a no led to. At a terminal that raises Declined; docker-machine's scripts expect exit status 0."""
+    if console.interactive:
+        raise Declined(outcome)
+    console.note(outcome)
 
 
 class Console(Protocol):
@@ -38,15 +75,12 @@ class Console(Protocol):
     # Show a long step, and at the end its duration or failure.
     def step(self, title: str) -> AbstractContextManager[None]: ...
 
-    # Whether a person can answer. If not, do not call `ask` and `confirm`.
+    # Whether a person can answer. If not, a pipe may.
     @property
     def interactive(self) -> bool: ...
 
-    # Ask for a line of text. Secrets are not echoed.
-    def ask(self, question: str, *, secret: bool = False) -> str: ...
-
-    # Ask yes or no. Any other answer is no. Raises Unanswered if nobody answers.
-    def confirm(self, question: str) -> bool: ...
+    # Print a prompt, and return the line that is typed. Secrets are not echoed. Raises Unanswered at the end of input.
+    def ask(self, prompt: str, *, secret: bool = False) -> str: ...
 
     # Wait some seconds. ^C ends the wait.
     def pause(self, seconds: float) -> None: ...
@@ -96,11 +130,8 @@ class SilentConsole:
     def step(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 - required by Console
         return nullcontext()
 
-    def ask(self, question: str, *, secret: bool = False) -> str:  # noqa: ARG002 - required by Console
-        raise RuntimeError(question)
-
-    def confirm(self, question: str) -> bool:
-        raise RuntimeError(question)
+    def ask(self, prompt: str, *, secret: bool = False) -> str:  # noqa: ARG002 - required by Console
+        raise RuntimeError(prompt)
 
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -127,11 +158,8 @@ class RewritingConsole:
     def step(self, title: str) -> AbstractContextManager[None]:
         return self._console.step(self._rewrite(title))
 
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        return self._console.ask(self._rewrite(question), secret=secret)
-
-    def confirm(self, question: str) -> bool:
-        return self._console.confirm(self._rewrite(question))
+    def ask(self, prompt: str, *, secret: bool = False) -> str:
+        return self._console.ask(self._rewrite(prompt), secret=secret)
 
     def pause(self, seconds: float) -> None:
         self._console.pause(seconds)

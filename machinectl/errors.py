@@ -36,6 +36,12 @@ class CheckFailed(MachineError):
     exit_code = 3
 
 
+class Declined(CheckFailed):
+    """The user said no, and nothing changed."""
+
+    exit_code = 1
+
+
 def closest_match(word: str, known: Iterable[str]) -> str:
     """Return the closest known word, or ""."""
     import difflib

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.console import confirm_or_hint
-from machinectl.errors import MachineError, UsageError
+from machinectl.console import confirm
+from machinectl.errors import Declined, MachineError, UsageError
 from machinectl.hosts.discovery.address_ranges import own_network, parse_ports, parse_ranges
 from machinectl.hosts.discovery.port_sweep import SweepTarget
 from machinectl.hosts.discovery.scan import ADDRESSES, SOCKETS, NetworkScan
 from machinectl.hosts.discovery.services import SpokenProtocol
 from machinectl.machines.record import is_name
 from machinectl.name_resolution import NameLookups, addresses_of
+from machinectl.quantities import plural
 from machinectl.ssh.ssh_settings import SSH_PORT
 
 if TYPE_CHECKING:
@@ -50,11 +51,9 @@ def discover(
         raise UsageError(f"That is more than {MOST:,} addresses", f"machinectl discover {own_network()}")
     if count > UNASKED and not yes:
         minutes = max(1, round(count * len(wanted) / sockets * timeout / 60))
-        question = (
-            f"That is {count:,} addresses, which takes up to {minutes} minute{'s' if minutes > 1 else ''}. Go on?"
-        )
-        if not confirm_or_hint(console, question, f"machinectl discover --yes {' '.join(networks)}"):
-            raise MachineError("No address was scanned", f"machinectl discover {own_network()}")
+        question = f"That is {count:,} addresses, which takes up to {plural(minutes, 'minute')}. Go on?"
+        if not confirm(console, question, f"machinectl discover --yes {' '.join(networks)}"):
+            raise Declined("No address was scanned", f"machinectl discover {own_network()}")
     # All ports of an address before the next, to have few in progress.
     targets = (SweepTarget(str(address), port) for network in found for address in network for port in wanted)
     return NetworkScan(store, targets, timeout, sockets)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from machinectl.console import confirm_or_hint
+from machinectl.console import confirm, decline
 from machinectl.errors import MachineError
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.parallel.workers import plan_each, work_on_each
@@ -45,6 +45,7 @@ def regenerate_certs(
             check_provisioned(store.read(name))
             able.append(name)
     if able and not unasked and not confirm_renewal(console, able, renewal):
+        decline(console, "No certificate was changed")
         return
     yield from work_on_each(
         store, console, wanted, access, lambda held, console, own: renew(held, console, own, renewal)
@@ -52,11 +53,8 @@ def regenerate_certs(
 
 
 def confirm_renewal(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
-    console.note(
-        f"About to make new certificates for {', '.join(names)}: the engine restarts, containers keep running."
-    )
+    restarts = "the engine restarts" if len(names) == 1 else "their engines restart"
+    console.note(f"About to make new certificates for {', '.join(names)}: {restarts}, containers keep running.")
     if renewal.new_ca:
         console.note("They are a new CA's: every other client that was given a certificate is locked out.")
-    return confirm_or_hint(
-        console, "Are you sure?", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names])
-    )
+    return confirm(console, "Are you sure?", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names]))

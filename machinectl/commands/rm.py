@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machinectl.console import decline
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.lifecycle.removal import (
     check_not_jump_host,
@@ -49,6 +50,7 @@ def rm(
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
         unasked = " ".join(["machinectl rm -y", *options, *known])
         if not confirm_removal(store, console, known, purge, unasked, forget=forget):
+            decline(console, "Nothing was removed")
             return
 
     def one(name: str, console: Console) -> None:

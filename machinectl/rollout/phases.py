@@ -7,6 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from machinectl.console import confirm
 from machinectl.errors import MachineError
 from machinectl.hosts.parallel.rollout_order import RolloutOrder
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
@@ -79,7 +80,7 @@ def ask_about_takeover(run: ApplyRun, console: Console) -> Iterator[Result]:
         hint = f"Take them over: {run.options.command} --take-over; or remove them from the file"
         raise MachineError(cause, hint)
     console.note(cause)
-    if console.confirm("Take them over?"):
+    if confirm(console, "Take them over?"):
         return
     for name, fleet in others.items():
         del run.steps[name]
@@ -155,6 +156,8 @@ def ask_about_removal(run: ApplyRun, console: Console) -> Sequence[Result]:
         warn_of_swarm(run.store, console, name)
     if options.yes or confirm_removal(run.store, console, gone, options.purge, f"{options.command} --yes"):
         run.to_remove = gone
+    else:
+        console.note(f"Not removed: {', '.join(gone)}")
     return ()
 
 

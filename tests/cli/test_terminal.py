@@ -158,11 +158,38 @@ def test_ls_of_no_machines_is_what_was_asked_for_alone_where_a_program_reads_it(
 def test_rm_asks_on_the_terminal(machines: Store) -> None:
     with on_a_terminal(machines, "rm", "awake") as (_, terminal):
         asked = b""
-        while b"(y/n)" not in asked:
+        while b"Are you sure? [y/N] " not in asked:
             asked += os.read(terminal, 4096)
         os.write(terminal, b"y\n")
         assert "Successfully removed awake" in everything(terminal)
     assert machines.names() == ["asleep"]
+
+
+@pytest.mark.parametrize("typed", [b"n\n", b"\n", b"\x04"], ids=str)
+def test_a_no_on_the_terminal_says_that_nothing_was_done_and_fails(machines: Store, typed: bytes) -> None:
+    with on_a_terminal(machines, "rm", "awake", "asleep") as (process, terminal):
+        asked = b""
+        while b"[y/N]" not in asked:
+            asked += os.read(terminal, 4096)
+        os.write(terminal, typed)
+        assert everything(terminal).splitlines()[-1] == "Nothing was removed"
+        assert process.wait() == 1
+    assert machines.names() == ["asleep", "awake"]
+
+
+def test_anything_else_than_yes_or_no_is_asked_again_on_the_terminal() -> None:
+    with puppets.on_terminal("web1") as terminal:
+        terminal.until_obeyed("web1", "begin alone")
+        terminal.tell("web1", "confirm", "Sure?")
+        terminal.until_text("Sure? [y/N]")
+        terminal.type("sure\n")
+        terminal.until_text("Type y or n. Sure? [y/N]")
+        terminal.type("yikes\n")
+        terminal.until(lambda: sum(line.startswith("Type y or n.") for line in terminal.lines) == 2)
+        terminal.type("YES\n")
+        terminal.until_text("the answer is True")
+        terminal.tell("web1", "end")
+        assert terminal.end() == 0
 
 
 def test_one_machine_has_a_spinner_and_a_line_a_step_and_no_board() -> None:
@@ -281,13 +308,17 @@ def test_a_prompt_that_is_not_answered_has_its_line_ended(verb: str, typed: str)
     with puppets.on_terminal("web1") as terminal:
         terminal.until_obeyed("web1", "begin alone")
         terminal.tell("web1", verb, "Password of ops" if verb == "secret" else "Sure?")
-        terminal.until(lambda: any(line.endswith(":") for line in terminal.lines))
+        terminal.until(lambda: any(line.endswith((":", "[y/N]")) for line in terminal.lines))
         terminal.type(typed)
+        if (verb, typed) == ("confirm", "\x04"):
+            terminal.tell("web1", "end")
         terminal.end()
     prompt, *rest = terminal.lines
-    assert prompt.removesuffix("^C").rstrip() == {"secret": "Password of ops:", "confirm": "Sure? (y/n):"}[verb]
+    assert prompt.removesuffix("^C").rstrip() == {"secret": "Password of ops:", "confirm": "Sure? [y/N]"}[verb]
     if typed == "\x03":
         assert rest == ["exit code 130, without rich"]
+    elif verb == "confirm":
+        assert rest[0] == "the answer is False"
     else:
         assert rest[0] == "Error: No answer was given"
 

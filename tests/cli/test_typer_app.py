@@ -270,6 +270,7 @@ def test_rm_asks_and_takes_the_answer_from_a_pipe(orionbox: Store) -> None:
     for answer in ("n\n", "maybe\n", "\n"):
         declined = machinectl("rm", "orionbox", store=orionbox.root, stdin=answer)
         assert (declined.returncode, declined.stdout) == (0, "")
+        assert declined.stderr.endswith("Are you sure? (y/n): Nothing was removed\n")
     assert orionbox.names() == ["orionbox"]
     removed = machinectl("rm", "orionbox", store=orionbox.root, stdin="y\n")
     assert (removed.returncode, removed.stdout) == (0, "Successfully removed orionbox\n")

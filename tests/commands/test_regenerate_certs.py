@@ -212,7 +212,7 @@ def test_a_question_that_is_not_answered_with_yes_changes_nothing(store: Store, 
     register(store, "orion", sshd)
     console = Quiet(answer, interactive=False)
     assert run(store, console, "orion") == {}
-    assert console.said[-1] == "Are you sure?"
+    assert console.said[-2:] == ["Are you sure?", "No certificate was changed"]
     assert sshd.log == ""
 
 
@@ -220,7 +220,8 @@ def test_a_declined_question_is_exit_code_0(store: Store, sshd: Sshd) -> None:
     register(store, "orion", sshd)
     declined = machinectl("regenerate-certs", "orion", store=store.root, stdin="n\n")
     assert (declined.returncode, declined.stdout) == (0, "")
-    assert "containers keep running" in declined.stderr
+    assert "for orion: the engine restarts, containers keep running.\n" in declined.stderr
+    assert declined.stderr.endswith("Are you sure? (y/n): No certificate was changed\n")
 
 
 def test_nobody_is_asked_about_machines_that_it_cannot_be_done_for(store: Store) -> None:

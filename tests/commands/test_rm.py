@@ -176,3 +176,25 @@ def test_nobody_is_asked_about_what_is_not_to_be_removed_and_the_hint_for_it_wor
     assert "machinectl rm -f empty\n" in machinectl(*create, "empty", store=store.root).stderr
     assert machinectl("rm", "-f", "empty", store=store.root).returncode == 0
     assert machinectl(*create, "empty", store=store.root).returncode == 0
+
+
+def test_the_question_reads_right_for_one_machine_and_for_several(store: Store) -> None:
+    orion(store, *CHANGES)
+    for name in ("z1", "z2"):
+        added(store, Machine(name, "none", url="unix:///x.sock"))
+    engines = "their engines are removed, which stops the containers"
+    kept = "set up, and a record is kept to undo that later"
+    for words, fate in (
+        (["z1"], "it from here; the host is not changed"),
+        (["z1", "z2"], "them from here; their hosts are not changed"),
+        (["orion"], f"it from here; the host stays {kept}"),
+        (["z1", "orion"], f"them from here; the host of orion stays {kept}"),
+        (["--purge", "orion"], "it from here; the set-up of the host is undone; its containers and images stay"),
+        (
+            ["--purge-engine", "z1", "z2"],
+            f"them from here; the set-up of their hosts is undone; their containers and images stay; {engines}",
+        ),
+    ):
+        names = ", ".join(word for word in words if not word.startswith("-"))
+        asked = machinectl("rm", *words, store=store.root, stdin="n\n").stderr
+        assert f"About to remove {names}: docker no longer reaches {fate}.\n" in asked

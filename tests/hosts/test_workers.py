@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.main import run_command_line
+from machinectl.console import confirm
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.parallel.workers import LIMIT, run_at_once, work_on_each
@@ -174,11 +175,11 @@ def test_questions_are_asked_one_at_a_time_in_the_callers_thread() -> None:
 
     def work(name: str, own: Console) -> None:
         both.wait()
-        answers[name] = own.confirm("Are you sure? ")
+        answers[name] = confirm(own, "Are you sure?")
 
     assert dict(run_at_once(console, ["m1", "m2"], work)) == {"m1": None, "m2": None}
     assert answers == {"m1": True, "m2": True}
-    assert sorted(console.asked) == ["m1: Are you sure? ", "m2: Are you sure? "]
+    assert sorted(console.asked) == ["m1: Are you sure?", "m2: Are you sure?"]
     assert threads == {threading.current_thread()}
 
 
@@ -186,12 +187,12 @@ def test_a_failed_question_is_that_machines_failure() -> None:
     error = MachineError("No answer was given")
 
     class Gone(Quiet):
-        def confirm(self, question: str) -> bool:
+        def ask(self, prompt: str, *, secret: bool = False) -> str:
             raise error
 
     def work(name: str, own: Console) -> None:
         if name == "m1":
-            own.confirm("Are you sure? ")
+            confirm(own, "Are you sure?")
 
     assert dict(run_at_once(Gone(), ["m1", "m2"], work)) == {"m1": error, "m2": None}
 
@@ -254,7 +255,7 @@ def test_ctrl_c_finishes_steps_starts_none_and_is_noted_once() -> None:
 def test_no_question_is_asked_after_ctrl_c() -> None:
     class Asking(Interrupted):
         def go_on(self, own: Console) -> None:
-            own.confirm("Are you sure? ")
+            confirm(own, "Are you sure?")
 
     interrupted = Asking()
     assert interrupted.run() == [("m1", None)]

@@ -158,6 +158,18 @@ def test_an_unknown_key_is_shown_and_pinned_when_the_person_says_yes(tmp_path: P
     assert KEY.fingerprint in console.asked[0]
 
 
+def test_the_pasted_fingerprint_is_a_yes_and_another_one_refuses_the_host(tmp_path: Path) -> None:
+    for answer in (KEY.fingerprint, f" {KEY.fingerprint}=", "YES"):
+        assert judge(tmp_path, console=Quiet(answer)).pinned == PINNED
+    console = Quiet("sure", "SHA256:short", "yes")
+    assert judge(tmp_path, console=console).pinned == PINNED
+    assert console.asked[1:] == ["Type yes, no or the fingerprint of 192.168.0.29"] * 2
+    with pytest.raises(HostKeyRefused, match=f"not the one demanded, {OTHER.fingerprint}"):
+        judge(tmp_path, console=Quiet(OTHER.fingerprint))
+    with pytest.raises(HostKeyRefused, match="nothing was sent to it"):
+        judge(tmp_path, console=Quiet(""))
+
+
 def test_an_unknown_key_is_refused_when_the_person_says_no(tmp_path: Path) -> None:
     with pytest.raises(HostKeyRefused, match="not accepted"):
         judge(tmp_path, console=Quiet(False))

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 IMAGES = DOCS / "images"
 PROMPT = "$"
-QUESTION = "(y/n):"
+# How questions end.
+QUESTIONS = ("[y/N]", "(yes/no/[fingerprint])")
 # Readers may be offline, and GitHub shows no picture that loads a font.
 FONT = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 # What differs from one session to the next: addresses, times, versions, fingerprints, identifiers.
@@ -70,9 +71,9 @@ class Session:
         def asks() -> bool:
             # The terminal may have wrapped the question.
             text = "".join(self.person.lines)
-            return text.endswith(QUESTION) and text.count(QUESTION) > answered
+            return text.endswith(QUESTIONS) and sum(map(text.count, QUESTIONS)) > answered
 
-        answered = "".join(lines).count(QUESTION)
+        answered = sum(map("".join(lines).count, QUESTIONS))
         self.person.type(f"{command}\r")
         self._until(stopped)
         while self.person.lines[-1] != PROMPT:

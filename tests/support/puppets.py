@@ -23,6 +23,7 @@ import pyte
 
 from machinectl.cli.output.exit_status import guarded, report
 from machinectl.cli.output.terminal import Terminal
+from machinectl.console import confirm
 from machinectl.errors import MachineError
 from machinectl.hosts.parallel.workers import run_at_once
 
@@ -207,9 +208,9 @@ class Machines:
             elif verb == "warn":
                 console.warn(text)
             elif verb == "confirm":
-                console.note(f"the answer is {console.confirm(text)}")
+                console.note(f"the answer is {confirm(console, text)}")
             elif verb == "secret":
-                console.note(f"the answer has {len(console.ask(text, secret=True))} letters")
+                console.note(f"the answer has {len(console.ask(f'{text}: ', secret=True))} letters")
             elif verb == "pause":
                 self.obeyed(name, "pausing")
                 console.pause(float(text))

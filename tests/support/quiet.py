@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from machinectl.console import Board, Console
+
+
+# How prompts end, which `asked` leaves out.
+PROMPT_END = re.compile(r"(?: \[y/N\] | \(yes/no/\[fingerprint\]\) | \(y/n\): |: )$")
 
 
 class Quiet:
@@ -48,18 +53,11 @@ class Quiet:
         self._keep(self.steps, title)
         yield
 
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        assert self.interactive, question
-        assert secret, f"what is typed would be shown: {question}"
-        self._keep(self.asked, question)
+    def ask(self, prompt: str, *, secret: bool = False) -> str:
+        assert self.answers, prompt
+        self._keep(self.asked, PROMPT_END.sub("", prompt))
         answer = self.answers.pop(0)
-        assert isinstance(answer, str), question
-        return answer
-
-    def confirm(self, question: str) -> bool:
-        assert self.interactive or self.answers, question
-        self._keep(self.asked, question)
-        return self.answers.pop(0) in {True, "y", "yes"}
+        return answer if isinstance(answer, str) else "yes" if answer else "no"
 
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -105,8 +103,5 @@ class OneOf(Quiet):
         with self._whole.step(f"{self._name}: {title}"):
             yield
 
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        return self._whole.ask(f"{self._name}: {question}", secret=secret)
-
-    def confirm(self, question: str) -> bool:
-        return self._whole.confirm(f"{self._name}: {question}")
+    def ask(self, prompt: str, *, secret: bool = False) -> str:
+        return self._whole.ask(f"{self._name}: {prompt}", secret=secret)

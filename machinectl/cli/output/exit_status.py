@@ -10,7 +10,7 @@ from machinectl.cli.invocation import AS_PLUGIN, NAME, THIS, is_on
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
 from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, is_drawn_on
-from machinectl.errors import MachineError
+from machinectl.errors import Declined, MachineError
 from machinectl.files.atomic import replace_file
 
 TYPE_CHECKING = False
@@ -74,9 +74,11 @@ def missing_package_error(package: str) -> MachineError:
 
 def report(error: MachineError, program: str = "") -> None:
     program = program or THIS.name
-    first, *more = with_error_prefix(error.cause, at_terminal=is_drawn_on(sys.stderr)).split("\n")
+    is_said = isinstance(error, Declined)
+    cause = error.cause if is_said else with_error_prefix(error.cause, at_terminal=is_drawn_on(sys.stderr))
+    first, *more = cause.split("\n")
     hints = [f"  {emphasised(harmless(line), program)}" for line in as_called(error.hint, program).split("\n") if line]
-    lines = [coloured(harmless(first), RED, sys.stderr), *map(harmless, more), *hints]
+    lines = [coloured(harmless(first), "" if is_said else RED, sys.stderr), *map(harmless, more), *hints]
     sys.stderr.write("".join(f"{line}\n" for line in lines if line))
 
 

@@ -106,13 +106,9 @@ class OneOf:
     def step(self, title: str) -> AbstractContextManager[None]:
         return self._board.step(self._name, user_text(title, self._board.program))
 
-    def ask(self, question: str, *, secret: bool = False) -> str:
+    def ask(self, prompt: str, *, secret: bool = False) -> str:
         with self._board.aside():
-            return self._board.person.ask(f"{self._name}: {question}", secret=secret)
-
-    def confirm(self, question: str) -> bool:
-        with self._board.aside():
-            return self._board.person.confirm(f"{self._name}: {question}")
+            return self._board.person.ask(f"{self._name}: {prompt}", secret=secret)
 
     def pause(self, seconds: float) -> None:
         self._board.person.pause(seconds)

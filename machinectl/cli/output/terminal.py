@@ -16,7 +16,7 @@ from machinectl.cli.output.style import columns, is_drawn_on, shorten
 from machinectl.console import Unanswered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from machinectl.console import Board
@@ -58,19 +58,11 @@ class Terminal:
         with timed(title, self.note), self.spinner.spinning(user_text(title, self.program)):
             yield
 
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        prompt = f"{harmless(question)}: "
-        return self.answer(lambda: read_hidden(prompt) if secret else read_line(prompt))
-
-    def confirm(self, question: str) -> bool:
-        """Ask yes or no, also from a pipe. As in docker-machine, an answer that begins with y is yes."""
-        return self.answer(lambda: read_line(f"{harmless(question)} (y/n): ")).strip().lower().startswith("y")
-
-    def answer(self, ask: Callable[[], str]) -> str:
-        """Return the answer; end the question's line at ^C or end of input."""
+    def ask(self, prompt: str, *, secret: bool = False) -> str:
+        """Return the answer; end the prompt's line at ^C or end of input."""
         with self.spinner.aside():
             try:
-                return ask()
+                return read_hidden(harmless(prompt)) if secret else read_line(harmless(prompt))
             except (EOFError, KeyboardInterrupt) as exc:
                 print(file=sys.stderr, flush=True)
                 if isinstance(exc, EOFError):
@@ -98,9 +90,9 @@ def read_hidden(prompt: str) -> str:
     return getpass.getpass(prompt, sys.stderr)
 
 
-def read_line(question: str) -> str:
+def read_line(prompt: str) -> str:
     """Read a line of stdin. Raises EOFError at its end."""
-    print(question, end="", file=sys.stderr, flush=True)
+    print(prompt, end="", file=sys.stderr, flush=True)
     answer = sys.stdin.buffer.readline()
     if not answer:
         raise EOFError

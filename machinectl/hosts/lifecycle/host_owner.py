@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from machinectl.console import Unanswered, confirm_or_hint
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.console import Unanswered, confirm
+from machinectl.errors import CheckFailed, Declined, MachineError
 from machinectl.host_changes import CaTrusted, KeyAuthorized, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import pending_sets
@@ -122,18 +122,18 @@ def agree_to_side_effects(console: Console, machine: Machine, host: Facts, allow
 def ask_or_refuse(
     console: Console, machine: Machine, allowed: Allowed, question: str, stays: str, otherwise: str
 ) -> None:
-    """Ask unless --yes or --force is given. Raises CheckFailed for a no."""
+    """Ask unless --yes or --force is given. Raises Declined for a no, CheckFailed if nobody answers."""
     if allowed.force or allowed.yes:
         return
     # A failed creation leaves no machine to provision.
     there = machine.phase is Phase.READY
     unasked = f"machinectl provision --yes {machine.name}" if there else "add --yes to the same command"
     try:
-        is_meant = confirm_or_hint(console, question, unasked)
+        is_meant = confirm(console, question, unasked)
     except Unanswered as exc:
         raise CheckFailed(exc.cause, exc.hint) from exc
     if not is_meant:
-        raise CheckFailed(stays, f"{otherwise}: {unasked}")
+        raise Declined(stays, f"{otherwise}: {unasked}")
 
 
 def take_over_history(held: Held, console: Console, removed: Machine) -> None:

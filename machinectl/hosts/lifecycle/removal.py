@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.console import confirm_or_hint
+from machinectl.console import confirm
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.machine_driver import driver_instance
@@ -49,6 +49,11 @@ class Purge:
         purge = "--purge-engine" if self.engine else "--purge"
         return [purge, "--restart-swarm"] if self.allowed.restart_swarm else [purge]
 
+    def effects(self, hosts: int) -> str:
+        host, its, engine = ("the host", "its", "engine is") if hosts == 1 else ("their hosts", "their", "engines are")
+        text = f"the set-up of {host} is undone; {its} containers and images stay"
+        return f"{text}; {its} {engine} removed, which stops the containers" if self.engine else text
+
     def carry_out(self, held: Held, console: Console, *, force: bool) -> None:
         from machinectl.hosts.lifecycle.purging import purge_host
 
@@ -66,24 +71,34 @@ def confirm_removal(
     store: Store, console: Console, names: Sequence[str], purge: Purge | None, unasked: str, *, forget: bool = False
 ) -> bool:
     """Explain the removal, and ask; `unasked` is the command that does not ask."""
-    host = "the host is not changed"
     machines = []
     for name in names:
         with suppress(MachineError):
             machines.append(known_machine(store, name, removed=True))
-    if any(map(is_changed, machines)):
-        host = "the host stays set up"
-        host += ", and nothing is kept to undo that" if forget else ", and a record is kept to undo that later"
-    if purge:
-        host = "the set-up of the host is undone; its containers and images stay"
-        if purge.engine:
-            host += "; its engine is removed, which stops the containers"
+    effects = [purge.effects(len(names)) if purge else effects_on_hosts(names, machines, forget=forget)]
     if made := [machine.name for machine in machines if machine.made]:
-        host += f"; the driver deletes the hosts that it made, with all their data: {', '.join(made)}"
+        effects.append(f"the driver deletes the hosts that it made, with all their data: {', '.join(made)}")
     if theirs := [f"{each.name} (by {driver})" for each in machines if (driver := maker(each.origin))]:
-        host += f"; hosts that docker-machine made keep running, and are yours to delete: {', '.join(theirs)}"
-    console.note(f"About to remove {', '.join(names)}: docker no longer reaches it from here; {host}.")
-    return confirm_or_hint(console, "Are you sure?", unasked)
+        effects.append(f"hosts that docker-machine made keep running, and are yours to delete: {', '.join(theirs)}")
+    them = "it" if len(names) == 1 else "them"
+    console.note(
+        f"About to remove {', '.join(names)}: docker no longer reaches {them} from here; {'; '.join(effects)}."
+    )
+    return confirm(console, "Are you sure?", unasked)
+
+
+def effects_on_hosts(names: Sequence[str], machines: Sequence[Machine], *, forget: bool) -> str:
+    """Say what becomes of the hosts without --purge."""
+    changed = [machine.name for machine in machines if is_changed(machine)]
+    if not changed:
+        return "the host is not changed" if len(names) == 1 else "their hosts are not changed"
+    undo = "nothing is kept to undo that" if forget else "a record is kept to undo that later"
+    if len(names) == 1:
+        return f"the host stays set up, and {undo}"
+    if len(changed) == len(names):
+        return f"their hosts stay set up, and {undo}"
+    stays = "the host of {} stays" if len(changed) == 1 else "the hosts of {} stay"
+    return f"{stays.format(', '.join(changed))} set up, and {undo}"
 
 
 def warn_of_swarm(store: Store, console: Console, name: str) -> None:

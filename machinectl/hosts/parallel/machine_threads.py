@@ -106,8 +106,5 @@ class MachineConsole:
     def interactive(self) -> bool:
         return self._own.interactive
 
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        return self._threads.ask(lambda: self._own.ask(question, secret=secret))
-
-    def confirm(self, question: str) -> bool:
-        return self._threads.ask(lambda: self._own.confirm(question))
+    def ask(self, prompt: str, *, secret: bool = False) -> str:
+        return self._threads.ask(lambda: self._own.ask(prompt, secret=secret))

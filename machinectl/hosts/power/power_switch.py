@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import engine
+from machinectl.console import confirm
 from machinectl.engine import swarm_api
-from machinectl.errors import MachineError
+from machinectl.errors import Declined, MachineError
 from machinectl.hosts.connection.machine_driver import (
     driver_instance,
     driver_of,
@@ -165,9 +166,9 @@ class PowerSwitch:
             self._ask(machine, console, verb)
 
     def _ask(self, machine: Machine, console: Console, verb: str) -> None:
-        """Ask at a terminal. Raises MachineError if the user declines."""
-        if not (self.yes or not console.interactive or console.confirm(f"{verb.capitalize()} it?")):
-            raise MachineError(
+        """Ask at a terminal. Raises Declined."""
+        if not (self.yes or not console.interactive or confirm(console, f"{verb.capitalize()} it?")):
+            raise Declined(
                 f'"{machine.name}" was left running',
                 f"{verb.capitalize()} it anyway: machinectl {verb} -y {machine.name}",
             )

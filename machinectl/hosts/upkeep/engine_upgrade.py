@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.console import confirm_or_hint
-from machinectl.errors import MachineError
+from machinectl.console import confirm
+from machinectl.errors import Declined, MachineError
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.engine_restart import (
@@ -112,14 +112,14 @@ def package_of(run: HostRun) -> tuple[str, PackageManager]:
 def ask_before_upgrade(
     console: Console, machine: Machine, package: str, versions: tuple[str, str], dependents: Sequence[str] = ()
 ) -> None:
-    """Ask about more than a patch release. Raises MachineError if the user declines."""
+    """Ask about more than a patch release. Raises Declined."""
     before, after = versions
     reasons = upgrade_risks(before, after, machine.engine.version, dependents)
     if not reasons:
         return
     console.note(f'"{machine.name}": {package} {before} would become {after}. {" ".join(reasons)}')
-    if not confirm_or_hint(console, "Upgrade it?", f"machinectl upgrade -y {machine.name}"):
-        raise MachineError(
+    if not confirm(console, "Upgrade it?", f"machinectl upgrade -y {machine.name}"):
+        raise Declined(
             f'"{machine.name}" was not upgraded, it stays at {package} {before}',
             f"Upgrade it all the same: machinectl upgrade --yes {machine.name}",
         )

@@ -30,4 +30,4 @@ class Credentials:
 
 def ask_secret(console: Console, question: str) -> str | None:
     """Return None without a terminal or an answer."""
-    return (console.ask(question, secret=True) or None) if console.interactive else None
+    return (console.ask(f"{question}: ", secret=True) or None) if console.interactive else None

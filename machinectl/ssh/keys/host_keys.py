@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from machinectl.console import ask_until, yes_or_no
 from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
 from machinectl.files.ownership import temporary_directory
@@ -30,6 +31,7 @@ PIN = "machinectl"
 # In bytes, about 50,000 keys: a user's file may list the hosts of a company.
 LONGEST_KNOWN_HOSTS = 16 << 20
 
+COMPARE = "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host"
 # The first bytes of a key revocation list (PROTOCOL.krl).
 REVOCATION_LIST = b"SSHKRL\n\0"
 
@@ -123,10 +125,7 @@ class HostKeys:
         pins = self._pins(settings, jump=jump)
         if demanded:
             if key.fingerprint != demanded:
-                raise HostKeyRefused(
-                    f"{settings.address} shows the key {key}, not the one demanded, {demanded}",
-                    "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host",
-                )
+                raise not_demanded(settings, key, demanded)
         elif pins and not (jump and without_marker(known)):
             self._must_be_in(pins, settings, key, self._accept_command(key, jump=jump))
             return
@@ -171,11 +170,17 @@ class HostKeys:
         if not self._console.interactive or settings.strict_host_key_checking in {"accept-new", "no"}:
             self._console.note(f"The key of {settings.address} was not known; {key} is trusted {how_long}")
             return
-        if not self._console.confirm(f"{settings.address} is not known. Its key is {key}. Trust it {how_long}?"):
-            raise HostKeyRefused(
-                f"The key of {settings.address} was not accepted",
-                "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host",
-            )
+        given = ask_until(
+            self._console,
+            f"{settings.address} is not known. Its key is {key}. Trust it {how_long}? (yes/no/[fingerprint]) ",
+            f"Type yes, no or the fingerprint of {settings.address}: ",
+            key_or_no,
+            no="no",
+        )
+        if given == "no":
+            raise HostKeyRefused(f"The key of {settings.address} was not accepted: nothing was sent to it", COMPARE)
+        if given not in {"yes", key.fingerprint}:
+            raise not_demanded(settings, key, given)
 
     def _pins(self, settings: Settings, *, jump: bool) -> list[KnownHost]:
         return known_hosts.find_keys(known_hosts.parse_known_hosts(self.pinned), [pin_name(settings, jump=jump)])
@@ -184,6 +189,18 @@ class HostKeys:
         name = pin_name(settings, jump=jump)
         lines = [line for line in self.pinned.splitlines(keepends=True) if not line.startswith(name.encode() + b" ")]
         self.pinned = b"".join([*lines, f"{name} {key.line}\n".encode()])
+
+
+def key_or_no(answer: str) -> str | None:
+    """Return "yes", "no" or the pasted fingerprint; None for other text."""
+    agreed = yes_or_no(answer)
+    if agreed is not None:
+        return "yes" if agreed else "no"
+    return answer.rstrip("=") if known_hosts.is_fingerprint(answer) else None
+
+
+def not_demanded(settings: Settings, key: HostKey, demanded: str) -> HostKeyRefused:
+    return HostKeyRefused(f"{settings.address} shows the key {key}, not the one demanded, {demanded}", COMPARE)
 
 
 def pin_name(settings: Settings, *, jump: bool) -> str:
