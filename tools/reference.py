@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import __version__
 from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, VERBS, section_verbs
-from machinectl.cli.declarations.option_help import option_rows, usage_lines
-from machinectl.cli.options.help_request import help_flags
+from machinectl.cli.declarations.driver_option import IN_DRIVER
+from machinectl.cli.declarations.option_help import arguments_of, examples_with, option_rows, usage_lines
+from machinectl.cli.options.help_request import flags_and_driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +36,7 @@ EXITS = (
     ("3", "A check before create failed and nothing was changed, or machinectl has a bug, and says so."),
     ("130", "^C."),
 )
-# Beside what is the same for all, the help of create is a driver's.
+# Those that come with machinectl. Each adds options to create.
 DRIVERS = ("generic", "none")
 
 
@@ -60,18 +61,20 @@ def command(name: str) -> Iterator[Piece]:
         for own, verb in GROUPS[name].items():
             yield from described(f"{name} {own}", verb, verb.flags, verb.examples)
     elif name == "create":
+        yield from described(name, declared, declared.flags, declared.examples)
         for driver in DRIVERS:
-            examples = [each for each in declared.examples if f"-d {driver} " in each]
-            flags = help_flags(name, [name, f"--driver={driver}"])
-            yield from described(f"create -d {driver}", declared, flags, examples)
+            flags, _ = flags_and_driver(name, [name, f"--driver={driver}"])
+            title = f"create -d {driver}"
+            yield ("verb", title, f"{title} [OPTIONS] {arguments_of(declared)}")
+            yield ("text", f"The options of driver {driver}, beside those of create.")
+            yield from listed(option_rows(flag for flag in flags if flag.section.startswith(IN_DRIVER)))
+            yield from (("example", example) for example in examples_with(declared, driver))
     else:
         yield from described(name, declared, declared.flags, declared.examples)
 
 
 def described(title: str, declared: Verb, flags: Sequence[Flag], examples: Sequence[str]) -> Iterator[Piece]:
-    first, *more = usage_lines(title, declared)
-    yield ("verb", title, first.removeprefix(title).strip())
-    yield from (("usage", form) for form in more)
+    yield ("verb", title, *usage_lines(title, declared))
     yield ("text", f"{declared.summary} {declared.more}".strip())
     arguments = [(one.metavar, one.help) for one in declared.arguments if one.help]
     yield from listed([*arguments, *option_rows(flags)])
@@ -101,7 +104,8 @@ def roff(kind: str, *texts: str) -> tuple[str, ...]:
         case "section":
             return (f".SH {first.upper()}",)
         case "verb":
-            return (" ".join((".SS", first, *rest)).rstrip(),)
+            form, *more = rest
+            return (f".SS {form}", *(line for other in more for line in (".PP", f".B {other}")))
         case "option":
             return (".TP", f".B {first}", *rest)
         case "example":
@@ -129,7 +133,7 @@ def marked(kind: str, first: str, *rest: str) -> str:
         case "section":
             return f"## {first}"
         case "verb":
-            return f"### {first}\n\n`{' '.join(('machinectl', first, *rest)).rstrip()}`"
+            return "\n\n".join((f"### {first}", *(f"`machinectl {form}`" for form in rest)))
         case "option":
             return f"- `{first}`: {in_markdown(*rest)}"
         case "example":
@@ -139,4 +143,4 @@ def marked(kind: str, first: str, *rest: str) -> str:
 
 def in_markdown(text: str) -> str:
     """A text of which Markdown takes nothing for its own but what is between backquotes."""
-    return re.sub(r"[\\*_<]", r"\\\g<0>", text)
+    return re.sub(r"`[^`]*`|[\\*_<]", lambda found: found[0] if found[0].startswith("`") else f"\\{found[0]}", text)

@@ -18,9 +18,9 @@ ABOUT = "Make servers Docker hosts, and point the docker CLI at one of them."
 # Sections of `--help` by the module of cli.declarations that declares their verbs.
 DECLARED = {
     "Use a machine": "use_a_machine",
-    "Make and change machines": "make_machines",
-    "Look after their hosts": "look_after_hosts",
-    "Look closer": "look_closer",
+    "Manage machines": "make_machines",
+    "Maintain hosts": "look_after_hosts",
+    "Inspect machines": "look_closer",
     "Many machines at once": "many_machines",
 }
 COMMON, PLUMBING = "Common commands", "For shells, scripts and other tools"

@@ -37,8 +37,8 @@ NO_PROVISION = Flag("--no-provision", help="Register the host only; change nothi
 NO_CONTEXT = Flag("--no-context", help="Create no docker context for the machine.")
 JUMP = Flag(
     "--ssh-jump",
-    metavar="NAME|[USER@]HOST[:PORT]",
-    help="Jump host for SSH: a machine, else a host as in ssh -J. Use machine:NAME or host:HOST to say which.",
+    metavar="HOST",
+    help="The jump host: a machine, or [USER@]HOST[:PORT] as for ssh -J; machine:NAME or host:HOST says which it is.",
     value=MACHINE,
     section=IN_SSH,
 )
@@ -60,7 +60,7 @@ STRICT = Flag("--ssh-strict", help="Refuse a host with an unknown SSH key.", sec
 
 ENGINE_INSTALL_WAYS = ("auto", "docker", "distro", "none")
 ENGINE_FLAGS = (
-    engine_flag("--engine-opt", "options", "FLAG=VALUE", "A flag of dockerd.", many=True),
+    engine_flag("--engine-opt", "options", "FLAG=VALUE", "A flag of dockerd, such as log-level=warn.", many=True),
     engine_flag("--engine-insecure-registry", "insecure_registries", "REGISTRY", "A registry without TLS.", many=True),
     engine_flag(
         "--engine-registry-mirror",
@@ -74,7 +74,7 @@ ENGINE_FLAGS = (
         "--engine-env",
         "env",
         "NAME=VALUE",
-        "A variable for the engine's environment; the installation uses proxies, too.",
+        "A variable of the engine's environment; proxies also serve the installation.",
         many=True,
     ),
     engine_flag("--tls-san", "tls_sans", "NAME|ADDRESS", "An additional name in the server certificate.", many=True),
@@ -82,20 +82,20 @@ ENGINE_FLAGS = (
         "--engine-install",
         "install",
         "WAY",
-        "auto (default), docker (Docker's script), distro (the package) or none.",
+        "How to install the engine: auto (default), docker (Docker's script), distro (its package) or none.",
         value=ENGINE_INSTALL_WAYS,
     ),
     engine_flag(
         "--engine-install-url",
         "install_url",
         "URL",
-        "Docker's script, for --engine-install docker.",
+        "The script of --engine-install docker.",
         variable="MACHINE_DOCKER_INSTALL_URL",
     ),
-    engine_flag("--engine-version", "version", "VERSION", "The version to install."),
+    engine_flag("--engine-version", "version", "VERSION", "The engine's version to install."),
     engine_flag("--engine-storage-driver", "storage_driver", "NAME", "The engine's storage driver."),
     engine_flag("--engine-bind", "bind", "ADDRESS", "The address that the engine listens on (default: all)."),
-    engine_flag("--os", "os", "ID", "Treat an unknown system as this one: debian, fedora …"),
+    engine_flag("--os", "os", "ID", "Treat an unknown system as this one, such as debian or fedora."),
 )
 ENV_FILE = engine_flag(
     "--engine-env-file",

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.catalogue import GROUPS, OPTIONS, SECTIONS, VERBS, group_verbs
+from machinectl.cli.catalogue import ALL as ALL_VERBS
+from machinectl.cli.catalogue import GROUPS, OPTIONS, PICKED, SECTIONS, VERBS, group_verbs
+from machinectl.cli.declarations.option_help import option_help
+from machinectl.cli.declarations.shared_flags import LOGIN
+from machinectl.cli.options.help_request import help_work
+from machinectl.cli.parsing.completion_candidates import driver_flags
+from machinectl.cli.parsing.go_flags import canonical
+from machinectl.machines.flags import Flag
+from machinectl.machines.record import Machine
+from tests.cli.test_terminal import everything, on_a_terminal
 from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
 
 ALL = [*((name,) for name in VERBS), *group_verbs()]
 
@@ -22,11 +36,8 @@ def helped(*words: str, columns: int = 80) -> str:
 def test_the_help_of_all_has_every_verb_in_its_section_and_fits_the_terminal(columns: int) -> None:
     text = helped(columns=columns)
     told = text.partition("Examples:")[0]
-    assert [line.rstrip(":") for line in text.splitlines() if re.match(r"\w.*:$", line)] == [
-        *SECTIONS,
-        "Options",
-        "Examples",
-    ]
+    assert sections(text) == [*SECTIONS, "Options", "Examples", "More help"]
+    assert sum(map(len, PICKED.values())) == sum(verb.section in PICKED for verb in VERBS.values())
     for name, verb in VERBS.items():
         assert bool(re.search(rf"^  {name}(  |$)", told, re.MULTILINE)) is bool(verb.section)
     # A name is not broken, and neither is a word or how it is all used.
@@ -66,7 +77,7 @@ def test_the_help_of_a_verb_is_as_wide_as_the_terminal(columns: int) -> None:
 
 
 def sections(text: str) -> list[str]:
-    return [line.rstrip(":") for line in text.splitlines() if re.fullmatch(r"\w[\w ]*:", line)]
+    return [line.rstrip(":") for line in text.splitlines() if re.fullmatch(r"\w[\w, ]*:", line)]
 
 
 def test_a_drivers_own_options_come_first_and_the_rest_is_in_sections() -> None:
@@ -81,6 +92,126 @@ def test_what_does_not_matter_to_a_host_that_is_never_set_up_is_taken_and_not_sh
     assert not re.search(r"--(engine-opt|sudo-password-file|force|open-firewall|no-provision)\b", text)
     refused = machinectl("create", "-d", "none", "--url", "x://", "--force", "--engine-opt", "debug", "box")
     assert "No such option" not in refused.stderr
+
+
+def test_create_shows_its_short_forms_and_an_option_of_each_driver_before_one_is_named() -> None:
+    text = helped("create")
+    assert text.splitlines()[:3] == [
+        "Usage: machinectl create [OPTIONS] [USER@]HOST[:PORT] [NAME]",
+        "       machinectl create [OPTIONS] tcp://HOST[:PORT] [NAME]",
+        "       machinectl create [OPTIONS] NAME",
+    ]
+    assert sections(text)[:2] == ["The host", "Options"]
+    assert {"--generic-ip-address", "--url"} <= set(re.findall(r"^  (--[\w-]+)", text, re.MULTILINE))
+    for option in ALL_VERBS["create"].driver_flags:
+        driver = option.help.partition("(driver ")[2].partition(")")[0]
+        assert option.flag in {flag.flag for flag in driver_flags(driver)}
+
+
+def test_options_to_log_in_are_on_a_page_of_their_own() -> None:
+    logging_in = {name for name, verb in ALL_VERBS.items() if LOGIN[0] in verb.flags}
+    for name in logging_in:
+        text = helped(*name.split())
+        assert "\nSSH options: machinectl help ssh-options\n" in text
+        assert LOGIN[0].flag not in text
+    page = machinectl("help", "ssh-options").stdout
+    listed = " ".join(page.split()).partition("take these options: ")[2].partition(".")[0]
+    assert set(listed.split(", ")) == logging_in
+    assert all(flag.flag in page for flag in LOGIN)
+    assert machinectl("-s", "x", "help", "ssh-options").stdout == page
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        (Flag("-t", "--timeout", metavar="S", help="How long.", kind=float, default=5), "How long (default 5)."),
+        (Flag("--pace", metavar="N", help="How fast.", kind=float, default=1.5), "How fast (default 1.5)."),
+        (Flag("--out", metavar="DIR", help="Where to.", required=True), "Where to (required)."),
+        (Flag("--san", metavar="NAME", help="A name.", many=True, required=True), "A name (required, repeatable)."),
+        (Flag("--port", metavar="PORT", help="A port.", default=22, variable="PORT"), "A port (default 22). [$PORT]"),
+        (Flag("--size", metavar="N", help="A size.", kind=int, default=-1, show_default=False), "A size."),
+        (Flag("--retries", metavar="N", help="How often.", kind=int, limits=(0, None), default=0), "How often."),
+        (
+            Flag("--pw-file", metavar="FILE", help="A password.", secret=True, variable="PW"),
+            "A password (else $PW, else you are asked).",
+        ),
+    ],
+    ids=lambda value: value.flag if isinstance(value, Flag) else "",
+)
+def test_an_option_shows_its_default_and_its_variable(option: Flag, text: str) -> None:
+    assert option_help(option) == text
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_no_line_of_any_help_is_wider_than_the_terminal_but_a_command_to_copy(columns: int) -> None:
+    for name in ["", *ALL_VERBS]:
+        text, _, commands = helped(*name.split(), columns=columns).partition("\nExamples:\n")
+        after = commands.partition("\n\n")[2]
+        assert [line for line in (text + after).splitlines() if len(line) > columns] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "bold"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+    ids=["terminal", "NO_COLOR", "dumb"],
+)
+def test_headings_are_bold_on_a_terminal(variables: dict[str, str], bold: bool, store: Store) -> None:
+    for words in ((), ("run", "--help"), ("certs",), ("help", "ssh-options")):
+        with on_a_terminal(store, *words, environment=variables) as (_, terminal):
+            text = everything(terminal)
+        headings = re.findall(r"\x1b\[1m(.+?)\x1b\[0m", text)
+        assert ("Examples:" in headings) is bold
+        assert ("\x1b" in text) is bold
+        assert (
+            re.sub(r"\x1b\[\d*m", "", text).replace("…", "...").replace("\r", "")
+            == machinectl(*words, environment={"COLUMNS": "120", "LC_ALL": "C"}).stdout
+        )
+
+
+def test_a_locale_without_an_ellipsis_gets_dots() -> None:
+    text = machinectl("ls", "--help", environment={"LC_ALL": "C"}).stdout
+    assert text.isascii()
+    assert text.startswith("Usage: machinectl ls [OPTIONS] [NAME]...\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("ls --help", "ls"),
+        ("ls -h", "ls"),
+        ("ls --zzz web1 --help", "ls"),
+        ("--help ls", "ls"),
+        ("help ls", "ls"),
+        ("-s x certs", "certs"),
+        ("certs -h", "certs"),
+        ("certs ls -h", "certs ls"),
+        ("h help certs ls", "certs ls"),
+        ("ssh --help", "ssh"),
+        ("ssh web1 ls --help", None),
+        ("run web1 -- ls --help", None),
+        ("run web1 --help", "run"),
+        ("ls --format --help", None),
+        ("certs lst --help", None),
+        ("frobnicate --help", None),
+        ("help frobnicate", None),
+        ("ssh-options", None),
+        ("ls", None),
+    ],
+)
+def test_help_is_for_the_verb_that_is_typed_and_not_for_another_program(line: str, name: str | None) -> None:
+    work = help_work(canonical(line.split()))
+    assert (work is None) is (name is None)
+    if name:
+        assert machinectl(*line.split()).stdout == machinectl("help", *name.split()).stdout
+
+
+def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store) -> None:
+    added(store, Machine("web1", "generic", url="tcp://192.0.2.1:2376"))
+    for words in (("set", "web1", "--help"), ("help", "set", "web1"), ("create", "-h", "-d=generic")):
+        text = machinectl(*words, store=store.root).stdout
+        assert sections(text)[0] == "Options of driver generic"
+        assert "--generic-ssh-user USER" in text
+    assert machinectl("help", "create", "-d", "generic").stdout == helped("create", "-d", "generic")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ VERBS = {
     "provision": Verb(
         "manage.provision:provision",
         "Apply each machine's settings to its host.",
-        more="It does not change what is right.",
+        more="You can run it again at any time: it changes only what differs.",
         examples=("machinectl provision orionbox",),
         arguments=(shared.NAMES,),
         flags=(

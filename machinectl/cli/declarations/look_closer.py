@@ -12,7 +12,7 @@ VERBS = {
     "doctor": Verb(
         "look.doctor:doctor",
         "Check machines, or this computer, and say how to fix problems.",
-        more="Without a name: this computer. It changes nothing, and exits with 1 if something is broken.",
+        more="Without a name, it checks this computer. It changes nothing. The exit status is 1 if a check fails.",
         examples=("machinectl doctor orionbox", "machinectl doctor"),
         arguments=(shared.NAMES,),
         flags=(

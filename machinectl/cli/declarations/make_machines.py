@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.declarations.driver_option import IN_DRIVERS
 from machinectl.machines.create_options import (
     CERTIFICATES,
     ENGINE_FLAGS,
@@ -35,10 +36,26 @@ DRY_RUN_HERE = Flag("--dry-run", help="Print the changes; make none.")
 VERBS = {
     "create": Verb(
         "manage.create:create",
-        "Create a machine: register an engine, or set up a server over SSH.",
+        "Create a machine: set up a server over SSH, or register an engine.",
+        more=(
+            "Without NAME, the machine has the host's name. `machinectl create -d <DRIVER> --help` lists all options "
+            "of a driver, `machinectl drivers` the drivers."
+        ),
         examples=(
-            "machinectl create -d none --url tcp://192.168.0.29:2376 --tls-dir certs orionbox",
+            "machinectl create ops@192.168.0.29 orionbox",
             "machinectl create -d generic --generic-ip-address 192.168.0.29 orionbox",
+            "machinectl create tcp://192.168.0.29:2376 --tls-dir certs orionbox",
+            "machinectl create -d none --url tcp://192.168.0.29:2376 --tls-dir certs orionbox",
+        ),
+        forms=("[USER@]HOST[:PORT] [NAME]", "tcp://HOST[:PORT] [NAME]", "NAME"),
+        driver_flags=(
+            Flag(
+                "--generic-ip-address",
+                metavar="HOST",
+                help="Set up this server over SSH: [USER@]HOST[:PORT] (driver generic).",
+                section=IN_DRIVERS,
+            ),
+            Flag("--url", metavar="URL", help="Register the engine at this URL (driver none).", section=IN_DRIVERS),
         ),
         arguments=(Argument("names", "NAME", TEXT, many=True),),
         flags=(
@@ -46,7 +63,7 @@ VERBS = {
                 "-d",
                 "--driver",
                 metavar="DRIVER",
-                help="The driver that provides the host.",
+                help="The driver (default: the one that takes the host or the options).",
                 parameter="driver_name",
                 value=DRIVER,
                 variable="MACHINE_DRIVER",
@@ -115,7 +132,7 @@ VERBS = {
         "manage.set:set_machine",
         "Change a machine's settings; `provision` applies them to its host.",
         more=(
-            "`set NAME --help` also lists the options of the machine's driver. "
+            "`machinectl set <NAME> --help` also lists the options of its driver. "
             "An option replaces its earlier value; '' clears it."
         ),
         examples=(
@@ -129,7 +146,7 @@ VERBS = {
             Flag("--unlabel", many=True, metavar="KEY", help="Remove a label."),
             Flag("--tls", off="--no-tls", help="Speak to the engine over TLS.", default=None),
             Flag("--context", off="--no-context", help="Keep a docker context for the machine.", default=None),
-            JUMP.with_changes(help=f"{JUMP.help.rstrip('.')}; none removes it.", default=None),
+            JUMP.with_changes(help=f"{JUMP.help} `none` removes it.", default=None),
             *(flag.for_change() for flag in ENGINE_FLAGS),
             ENV_FILE,
         ),
@@ -141,7 +158,15 @@ VERBS = {
         flags=(shared.JSON, Flag("--options", help="List the options that each adds to `create`.")),
         output=PRINTS,
     ),
-    "certs": Verb("", "Create, import and list certificates.", examples=("machinectl certs ls",)),
+    "certs": Verb(
+        "",
+        "Create, import and list certificates.",
+        examples=(
+            "machinectl certs ls",
+            "machinectl certs create --out certs --san 192.168.0.29",
+            "machinectl certs import orionbox certs",
+        ),
+    ),
     "certs create": Verb(
         "manage.certs:certs_create",
         "Create a CA, a server certificate and a client certificate.",

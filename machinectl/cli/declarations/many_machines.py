@@ -80,13 +80,13 @@ VERBS = {
             Flag(
                 "--batch",
                 metavar="N",
-                help="How many engines in use restart at once: 2, 25%, or 1,5,20 (the last repeats).",
+                help="How many engines in use restart at once: 2, 25% or 1,5,20, of which the last repeats.",
                 default="1",
             ),
             Flag(
                 "--max-failures",
                 metavar="N",
-                help="Stop restarting engines after more than N failures.",
+                help="Stop restarting engines after more than N failures (default 0: at the first).",
                 kind=int,
                 limits=(0, None),
                 default=0,
@@ -105,7 +105,15 @@ VERBS = {
         ),
         keeps_selector=True,
     ),
-    "fleet": Verb("", "Create a fleet file, and its schema for editors.", examples=("machinectl fleet init",)),
+    "fleet": Verb(
+        "",
+        "Create a fleet file, and its schema for editors.",
+        examples=(
+            "machinectl fleet init -o fleet.yaml",
+            "machinectl fleet import inventory.ini -o fleet.yaml",
+            "machinectl fleet schema > fleet.schema.json",
+        ),
+    ),
     "fleet import": Verb(
         "many.fleet:fleet_import",
         "Create a fleet file from an Ansible inventory or an ssh_config.",
@@ -180,7 +188,11 @@ VERBS = {
         ),
         output=PRINTS,
     ),
-    "swarm": Verb("", "Create and manage a Docker Swarm of machines.", examples=("machinectl swarm status",)),
+    "swarm": Verb(
+        "",
+        "Create and manage a Docker Swarm of machines.",
+        examples=("machinectl swarm init orionbox", "machinectl swarm join orionbox rigel", "machinectl swarm status"),
+    ),
     "swarm init": Verb(
         "many.swarm:swarm_init",
         "Create a swarm with a machine as its first manager.",

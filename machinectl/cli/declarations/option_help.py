@@ -15,8 +15,15 @@ def usage_lines(name: str, declared: Verb) -> list[str]:
     """Return each form of a verb's command line, without the program's name."""
     if not declared.runs:
         return [f"{name} COMMAND"]
-    words = declared.forms or [" ".join(argument.metavar for argument in declared.arguments)]
-    return [f"{name} [OPTIONS] {form}".rstrip() for form in words]
+    return [f"{name} [OPTIONS] {form}".rstrip() for form in declared.forms or [arguments_of(declared)]]
+
+
+def arguments_of(declared: Verb) -> str:
+    return " ".join(argument.metavar for argument in declared.arguments)
+
+
+def examples_with(declared: Verb, driver: str) -> list[str]:
+    return [example for example in declared.examples if f"-d {driver} " in example]
 
 
 def option_rows(flags: Iterable[Flag]) -> list[tuple[str, str]]:
@@ -29,7 +36,7 @@ def option_names(flag: Flag) -> str:
 
 
 def option_help(flag: Flag) -> str:
-    notes = ["required"] if flag.required else []
+    notes = [note for note, is_so in (("required", flag.required), ("repeatable", flag.many)) if is_so]
     if flag.secret and flag.variable:
         notes.append(f"else ${flag.variable}, else you are asked")
     if flag.show_default and flag.metavar and flag.default:

@@ -38,7 +38,7 @@ SELECTOR = Flag(
     "-l",
     "--selector",
     metavar="SELECTOR",
-    help="Select machines by label: role=web, role!=web, 'role in (a,b)'.",
+    help="Select machines by label: role=web, 'role in (a,b)'.",
     value=LABEL,
     default=None,
 )

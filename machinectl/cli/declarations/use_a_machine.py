@@ -9,7 +9,7 @@ from machinectl.machines.flags import DIRECTORY, LABEL, MACHINE, PLACE, REMOTE, 
 ENV_SHELL = Flag(
     "--shell",
     metavar="SHELL",
-    help="bash, zsh, sh, fish, tcsh, powershell, cmd or emacs.",
+    help="bash, zsh, sh, fish, tcsh, powershell, cmd or emacs (default: detect it).",
     value=("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
     default=None,
 )
@@ -47,7 +47,7 @@ LS_FLAGS = (
 VERBS = {
     "env": Verb(
         "shells.env:env",
-        "Print the commands that point a shell's docker at a machine.",
+        "Print the commands that point this shell's docker at a machine.",
         examples=("eval $(machinectl env orionbox)", "eval $(machinectl env -u)"),
         arguments=(shared.ONE_NAME,),
         flags=(
@@ -70,7 +70,7 @@ VERBS = {
     "use": Verb(
         "shells.use:use",
         "Point this shell's docker at a machine.",
-        more="`use -` returns to the previous machine. It is a shell function: see shell-init.",
+        more="`use -` returns to the previous machine. `use` is a shell function that `machinectl shell-init` prints.",
         examples=("machinectl use orionbox", "machinectl use -", "machinectl use --unset"),
         arguments=(shared.ONE_NAME,),
         flags=(Flag("-u", "--unset", help="Point at no machine."),),
@@ -78,13 +78,17 @@ VERBS = {
     ),
     "config": Verb(
         "shells.env:config",
-        "Print docker's flags for a machine.",
+        "Print the docker flags that point at a machine.",
         examples=("docker $(machinectl config orionbox) ps",),
         arguments=(shared.ONE_NAME,),
         flags=(SWARM_MANAGER, shared.JSON),
         output=PRINTS,
     ),
-    "context": Verb("", "List, repair and import docker contexts.", examples=("machinectl context ls",)),
+    "context": Verb(
+        "",
+        "List, repair and import docker contexts.",
+        examples=("machinectl context ls", "machinectl context sync", "machinectl context import theirs orionbox"),
+    ),
     "context import": Verb(
         "shells.context:context_import",
         "Create a machine from a docker context.",
@@ -142,7 +146,7 @@ VERBS = {
     "ps": Verb(
         "look.ps:ps",
         "List machines' containers, as docker ps does.",
-        more="Without a name, it lists those of all machines.",
+        more="Without a name, it asks all machines.",
         examples=(
             "machinectl ps",
             "machinectl ps -a --filter status=exited orionbox",
@@ -183,7 +187,7 @@ VERBS = {
             Flag(
                 "--selector",
                 metavar="SELECTOR",
-                help="Select machines by label: role=web, role!=web, 'role in (a,b)'.",
+                help="Select machines by label: role=web, 'role in (a,b)'.",
                 value=LABEL,
                 default=None,
             ),
@@ -193,7 +197,7 @@ VERBS = {
     "ssh": Verb(
         "remote.ssh:ssh",
         "Log in to a machine's host, or run a command there.",
-        more="All words after the name go to ssh: options, a command.",
+        more="The words after the name go to ssh: its options, and a command.",
         examples=("machinectl ssh orionbox", "machinectl ssh orionbox uname -a", "machinectl ssh root@orionbox"),
         arguments=(Argument("words", "[[USER@]NAME] [ARGUMENT]…", MACHINE, TEXT, many=True),),
         flags=(*shared.LOGIN,),
@@ -218,7 +222,7 @@ VERBS = {
         "remote.scp:scp",
         "Copy files to and from machines' hosts, or between two.",
         more=(
-            "A path without NAME: is on this computer, as are ./a:b and localhost:PATH. The last path is the target."
+            "The last path is the target. A path without NAME: is on this computer, as are ./a:b and localhost:PATH."
         ),
         examples=("machinectl scp notes.txt orionbox:", "machinectl scp -r orionbox:www rigel:"),
         arguments=(
@@ -235,7 +239,7 @@ VERBS = {
     "mount": Verb(
         "remote.scp:mount",
         "Mount a directory of a machine's host, or unmount it (-u).",
-        more="It uses sshfs. Without DIR, it mounts on the same path here. With -u, DIR is enough.",
+        more="It needs sshfs. Without DIR, it mounts on the same path here. To unmount, DIR is enough.",
         examples=("machinectl mount orionbox:www www", "machinectl mount -u www"),
         arguments=(
             Argument("source", "[USER@]NAME:PATH", REMOTE, required=True),
@@ -263,7 +267,7 @@ VERBS = {
     ),
     "shell-init": Verb(
         "shells.use:shell_init",
-        "Print the code for a shell's start-up file.",
+        "Print code for a shell's start-up file.",
         more="It defines `use`, completion, and machinectl_prompt for your own prompt.",
         examples=('eval "$(machinectl shell-init bash)"', "machinectl shell-init fish | source"),
         arguments=(Argument("shell", "SHELL", SHELL),),
@@ -279,7 +283,11 @@ VERBS = {
         output=PRINTS,
         follows=False,
     ),
-    "docker-plugin": Verb("", "Install or remove `docker machine …`.", examples=("machinectl docker-plugin install",)),
+    "docker-plugin": Verb(
+        "",
+        "Install or remove `docker machine`, a plugin of docker.",
+        examples=("machinectl docker-plugin install", "machinectl docker-plugin uninstall"),
+    ),
     "docker-plugin install": Verb(
         "shells.docker_plugin:docker_plugin_install",
         "Install `docker machine`, and hints when docker commands fail on a machine.",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from machinectl.cli.catalogue import find_verb
 from machinectl.cli.output.stdout import draw
-from machinectl.cli.parsing.go_flags import flags_of, is_group
+from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, canonical, flags_of, is_group
+from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,21 +19,19 @@ HELP_OPTION = "--help"
 
 def help_work(words: Sequence[str]) -> Callable[[], int] | None:
     """Return the work of a canonical command line that asks for help, else None."""
-    name = helped_verb(words)
-    return None if name is None else lambda: print_help(name, words)
-
-
-def helped_verb(words: Sequence[str]) -> str | None:
-    """Return the verb or topic that a canonical command line asks help for, "" for the overview; None if for none."""
-    start = next((at for at, word in enumerate(words) if not word.startswith("-")), len(words))
-    before, rest = words[:start], list(words[start:])
+    before, rest = split_at_verb(words)
     asks = HELP_OPTION in before
     while rest and rest[0] in HELP_VERBS:
-        asks = True
-        del rest[0]
+        asks, rest = True, canonical(rest[1:])
     if not rest:
-        return "" if asks or all(map(is_before_the_verb, before)) else None
-    name, *rest = rest
+        return (lambda: print_help("")) if asks or all(map(is_before_the_verb, before)) else None
+    name = helped_verb(rest, asks=asks)
+    return None if name is None else lambda: print_help(name, [*before, *rest])
+
+
+def helped_verb(words: Sequence[str], *, asks: bool) -> str | None:
+    """Return the verb or topic of a command line if it asks for its help; `asks` if that is known."""
+    name, *rest = words
     if is_group(name):
         asks = asks or not rest
         if rest and not rest[0].startswith("-"):
@@ -53,28 +52,32 @@ def is_before_the_verb(word: str) -> bool:
     return name in known and known[name][1] == bool(equals) and name != "version"
 
 
-def print_help(name: str, words: Sequence[str]) -> int:
+def print_help(name: str, words: Sequence[str] = ()) -> int:
+    """Print the help of a verb, a group or a topic, "" for the overview. `words` may name a driver or a machine."""
     from machinectl.cli.output import help_pages
 
     if not name:
         page = help_pages.overview_page()
     elif name in help_pages.TOPICS:
         page = help_pages.topic_page(name)
+    elif is_group(name):
+        page = help_pages.group_page(name)
     else:
-        page = help_pages.verb_page(name, help_flags(name, words))
+        page = help_pages.verb_page(name, *flags_and_driver(name, words))
     draw(page)
     return 0
 
 
-def help_flags(name: str, words: Sequence[str]) -> Sequence[Flag]:
-    """Return a verb's flags; with a named driver or machine, also those of the driver."""
+def flags_and_driver(name: str, words: Sequence[str]) -> tuple[Sequence[Flag], str]:
+    """Return a verb's flags with those of the named driver, or of the named machine's, and the named driver."""
     declared = find_verb(name)
-    if declared is None or name not in ("create", "set"):
-        return declared.flags if declared else ()
-    from machinectl.cli.parsing.lookahead import named_driver
-
-    if name == "create" and not named_driver(words):
-        return [*declared.driver_flags, *declared.flags]
+    if declared is None:
+        return (), ""
+    if name not in WITH_DRIVER_OPTIONS:
+        return declared.flags, ""
+    driver = named_driver(words)
+    if name == "create" and not driver:
+        return [*declared.driver_flags, *declared.flags], ""
     from machinectl.cli.options.driver_flags import command_flags
 
-    return command_flags(name, declared, words)[0]
+    return command_flags(name, declared, words)[0], driver

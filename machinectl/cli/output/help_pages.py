@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 
 from machinectl.cli.catalogue import ABOUT, ALL, GROUPS, OPTIONS, SECTIONS, VERBS, section_verbs
-from machinectl.cli.declarations.driver_option import IN_DRIVER
-from machinectl.cli.declarations.option_help import option_rows, usage_lines
+from machinectl.cli.declarations.driver_option import IN_DRIVER, IN_DRIVERS
+from machinectl.cli.declarations.option_help import arguments_of, examples_with, option_rows, usage_lines
 from machinectl.cli.declarations.shared_flags import LOGIN
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.output.style import BOLD, coloured
+from machinectl.cli.output.style import BOLD, MORE, coloured, printed_sign
 from machinectl.cli.output.style import columns as screen_columns
 from machinectl.machines.flags import IN_CERTIFICATES, IN_ENGINE, IN_SSH
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # The widest readable line. Columns.
 WIDEST = 120
-# A narrower terminal gets each text below its name.
-NARROW = 56
+# The longest name with its text beside it. Columns.
+LONGEST = 32
 # Columns before a name, and between a name and its text.
 INDENT, GAP = 2, 2
 # Room for `-x, ` before a long name.
@@ -35,6 +35,7 @@ LETTER = "    "
 SSH_OPTIONS = "ssh-options"
 TOPICS = (SSH_OPTIONS,)
 COMMON_OPTIONS = "Options"
+HELP_ROW = ("-h, --help", "Show this help.")
 # These sections come last, in this order.
 LAST = (IN_CERTIFICATES, IN_ENGINE, IN_SSH)
 
@@ -48,8 +49,13 @@ def overview_page() -> str:
             *(line for title in SECTIONS for line in section(title, list(section_verbs(title)))),
             *section(COMMON_OPTIONS, OPTIONS),
             *examples([VERBS["create"].examples[0], VERBS["env"].examples[0]]),
-            "",
-            *wrapped(f"Run {THIS.name} COMMAND --help for more on a command."),
+            *section(
+                "More help",
+                [
+                    (f"{THIS.name} COMMAND --help", "A command, its options and examples."),
+                    (f"{THIS.name} help {SSH_OPTIONS}", "Options of the commands that log in to hosts."),
+                ],
+            ),
         ]
     )
 
@@ -68,25 +74,49 @@ def topic_page(_topic: str) -> str:
     )
 
 
-def verb_page(name: str, flags: Sequence[Flag]) -> str:
-    """Return the page of a verb, or of a group; `flags` include those of its driver."""
+def group_page(name: str) -> str:
     declared = ALL[name]
-    lines = [
-        *usage([f"{THIS.name} {line}" for line in usage_lines(name, declared)]),
-        "",
-        *wrapped(as_called(f"{declared.summary} {declared.more}", THIS.name)),
-    ]
-    if name in GROUPS:
-        lines += section("Commands", [(own, verb.summary) for own, verb in GROUPS[name].items()])
-    lines += section("Arguments", [(one.metavar, one.help) for one in declared.arguments if one.help])
-    for title, rows in flag_sections(flags):
-        lines += section(title, rows)
-    if any(flag in LOGIN for flag in flags):
-        lines += ["", f"{heading('SSH options')} {THIS.name} help {SSH_OPTIONS}"]
-    lines += examples(declared.examples)
-    if name in GROUPS:
-        lines += ["", *wrapped(f"Run {THIS.name} {name} COMMAND --help for more on a command.")]
-    return joined(lines)
+    return joined(
+        [
+            *usage([f"{THIS.name} {line}" for line in usage_lines(name, declared)]),
+            "",
+            *wrapped(declared.summary),
+            *section("Commands", [(own, verb.summary) for own, verb in GROUPS[name].items()]),
+            *section(COMMON_OPTIONS, [HELP_ROW]),
+            *examples(declared.examples),
+            "",
+            *wrapped(f"Run {THIS.name} {name} COMMAND --help for more on a command."),
+        ]
+    )
+
+
+def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
+    """Return the page of a verb with `flags`, those of a named driver included."""
+    declared = ALL[name]
+    if driver:
+        forms = [f"{name} -d {driver} [OPTIONS] {arguments_of(declared)}"]
+        about, commands = f"Create a machine with the driver {driver}.", examples_with(declared, driver)
+    else:
+        forms, commands = usage_lines(name, declared), list(declared.examples)
+        about = f"{declared.summary} {declared.more}"
+    arguments = [(one.metavar, one.help) for one in declared.arguments if one.help]
+    return joined(
+        [
+            *usage([f"{THIS.name} {form}" for form in forms]),
+            "",
+            *wrapped(as_called(about, THIS.name)),
+            *section("Arguments", arguments),
+            *(line for title, rows in flag_sections(flags) for line in section(title, rows)),
+            *ssh_pointer(flags),
+            *examples(commands),
+        ]
+    )
+
+
+def ssh_pointer(flags: Iterable[Flag]) -> list[str]:
+    if not any(flag in LOGIN for flag in flags):
+        return []
+    return ["", f"{heading('SSH options')} {THIS.name} help {SSH_OPTIONS}"]
 
 
 def flag_sections(flags: Sequence[Flag]) -> Iterator[tuple[str, Rows]]:
@@ -97,18 +127,17 @@ def flag_sections(flags: Sequence[Flag]) -> Iterator[tuple[str, Rows]]:
             found.setdefault(flag.section or COMMON_OPTIONS, []).append(flag)
     found.setdefault(COMMON_OPTIONS, [])
     for title in sorted(found, key=rank):
-        help_row = [("-h, --help", "Show this help.")] if title == COMMON_OPTIONS else []
-        yield title, [*option_rows(found[title]), *help_row]
+        yield title, [*option_rows(found[title]), *([HELP_ROW] if title == COMMON_OPTIONS else [])]
 
 
 def rank(title: str) -> int:
-    if title.startswith(IN_DRIVER):
+    if title.startswith((IN_DRIVER, IN_DRIVERS)):
         return 0
     return LAST.index(title) + 2 if title in LAST else 1
 
 
 def joined(lines: Iterable[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line}\n" for line in lines).replace(MORE, printed_sign(MORE, sys.stdout))
 
 
 def heading(title: str) -> str:
@@ -129,15 +158,16 @@ def section(title: str, rows: Rows) -> list[str]:
 
 def examples(commands: Sequence[str]) -> list[str]:
     """Return commands without line breaks, so that users can copy them."""
+    if not commands:
+        return []
     return ["", heading("Examples"), *(f"{' ' * INDENT}{as_called(command, THIS.name)}" for command in commands)]
 
 
 def definition_lines(rows: Rows) -> Iterator[str]:
-    """Return names with their texts beside them; below a name that is too long, or on a narrow terminal."""
+    """Return names with their texts beside them, or below a name that is long for the terminal."""
     if any(name.startswith("-") and not name.startswith("--") for name, _ in rows):
         rows = [(f"{LETTER}{name}" if name.startswith("--") else name, text) for name, text in rows]
-    columns = width()
-    longest = columns * 2 // 5 if columns >= NARROW else 0
+    longest = min(width() * 2 // 5, LONGEST)
     start = INDENT + GAP + max((len(name) for name, _ in rows if len(name) <= longest), default=len(LETTER))
     for name, text in rows:
         lines = wrapped(harmless(text), start)
