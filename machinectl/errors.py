@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 # The least similarity of a mistyped word (difflib's ratio).
 NEAR = 0.75
+# The least length of a word's beginning that stands for it.
+SHORTEST_START = 3
 LONGEST_LINE = 200
 CUT = "…"
 
@@ -15,15 +17,19 @@ CUT = "…"
 class MachineError(Exception):
     """An expected failure; `hint` is the next command.
 
+    `mistyped` is a word of the command line and what was meant: the hint is then that line, corrected.
     Library exceptions become MachineError where they occur. Other exceptions are bugs.
     """
 
     exit_code = 1
+    # The rest of docker-machine's line, for scripts. It takes the place of the hint.
+    more = ""
 
-    def __init__(self, cause: str, hint: str = "") -> None:
+    def __init__(self, cause: str, hint: str = "", *, mistyped: tuple[str, str] | None = None) -> None:
         super().__init__(cause)
         self.cause = cause
         self.hint = hint
+        self.mistyped = mistyped
 
 
 class UsageError(MachineError):
@@ -43,11 +49,14 @@ class Declined(CheckFailed):
 
 
 def closest_match(word: str, known: Iterable[str]) -> str:
-    """Return the closest known word, or ""."""
+    """Return the known word that begins with `word`, else the closest one, or ""."""
     import difflib
 
     by_lower = {other.lower(): other for other in known}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=NEAR)
+    begun = [other for other in by_lower if other.startswith(word.lower())] if len(word) >= SHORTEST_START else []
+    if len(begun) == 1:
+        return by_lower[begun[0]]
+    near = difflib.get_close_matches(word.lower(), begun or by_lower, n=1, cutoff=NEAR)
     return by_lower[near[0]] if near else ""
 
 

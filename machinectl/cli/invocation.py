@@ -28,17 +28,33 @@ def own_version() -> str:
 
 
 class Called:
-    """How this program was called: `name` as users type it, `script` as in sys.argv, `passwords` by variable."""
+    """How this program was called: `name` as users type it, `script` as in sys.argv, `passwords` by variable.
+
+    `typed` are the words after the name.
+    """
 
     def __init__(self) -> None:
         self.name = NAME
         self.script = sys.argv[0]
+        self.typed: list[str] = []
         self.passwords: dict[str, str] = {}
 
     def take_passwords(self) -> None:
         """Remove the passwords from the environment, so that child processes do not inherit them."""
         found = {variable: os.environ.pop(variable, "") for variable in PASSWORDS}
         self.passwords = {variable: value for variable, value in found.items() if value}
+
+    def corrected(self, wrong: str, right: str) -> str:
+        """Return the command line as typed, with another name or command; "" if `wrong` was not typed."""
+        import shlex
+
+        for at, word in enumerate(self.typed):
+            user, sign, place = word.rpartition("@")
+            name, colon, path = place.partition(":")
+            if name == wrong:
+                changed = f"{user}{sign}{right}{colon}{path}"
+                return f"{NAME} {shlex.join([*self.typed[:at], changed, *self.typed[at + 1 :]])}"
+        return ""
 
 
 THIS = Called()

@@ -68,6 +68,7 @@ def run_command_line(arguments: list[str]) -> int:
         if answer := docker_plugin_call.docker_request(arguments[1:]):
             return guarded(answer)
         arguments = docker_plugin_call.own_command_line(arguments[1:])
+    THIS.typed = arguments
     return guarded(light_work(arguments) or (lambda: run_heavy(arguments)))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from machinectl.cli.catalogue import GROUPS, VERBS, flags_of_verb
+from machinectl.cli.catalogue import GROUPS, flags_of_verb
 from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.invocation import NAME, THIS, own_version
 from machinectl.cli.options.driver_flags import canonical_with_driver
@@ -16,17 +16,24 @@ from machinectl.cli.options.help_request import HELP_VERBS
 from machinectl.cli.options.typer_errors import usage_text
 from machinectl.cli.options.typer_verbs import add_verb, new_app, signature
 from machinectl.cli.options.verb_session import session_of
-from machinectl.cli.output.exit_status import guarded
+from machinectl.cli.output.exit_status import guarded, program_with
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.go_flags import canonical, flags_of
-from machinectl.cli.parsing.lookahead import SYSTEMDS_VERBS, named_driver, named_machine, named_store, split_at_verb
-from machinectl.errors import MachineError, UsageError, closest_match
+from machinectl.cli.parsing.lookahead import named_driver, named_machine, named_store, split_at_verb
+from machinectl.cli.parsing.suggestions import (
+    PLACEHOLDER,
+    check_command,
+    corrected_options,
+    moved_to_the_front,
+    option_meant,
+    with_names_hint,
+)
+from machinectl.errors import MachineError, UsageError
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from machinectl.cli.declarations.declared_verb import Verb
 
 # Verbs that take two dashes and a command, each with an example command.
 ORDERS = {"run": "uptime", "docker": "ps"}
@@ -35,41 +42,17 @@ TYPERS_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def run_with_typer(arguments: list[str]) -> int:
-    return guarded(lambda: dispatch(arguments))
+    return guarded(lambda: dispatch(arguments), program=program_with(named_store(canonical(arguments))))
 
 
 def dispatch(arguments: list[str]) -> int:
-    _, rest = split_at_verb(canonical(arguments))
+    before, rest = split_at_verb(canonical(arguments))
     # Help for an unknown verb: the others have printed theirs.
-    check_verb([word for word in rest if word not in HELP_VERBS])
+    check_command([word for word in rest if word not in HELP_VERBS], Store(named_store(before)))
     arguments = canonical_with_driver(arguments)
     code = run_typer(build(arguments), arguments)
     sys.stdout.flush()
     return code
-
-
-def check_verb(words: Sequence[str]) -> None:
-    if words and words[0] in SYSTEMDS_VERBS.split() and THIS.name == NAME:
-        raise UsageError(
-            f"'{words[0]}' is a command of systemd's machinectl, not of this one", f"/usr/bin/machinectl {words[0]} …"
-        )
-    if words and words[0] not in VERBS:
-        raise no_such_command(words[0], THIS.name, visible(VERBS))
-    own = GROUPS.get(words[0]) if len(words) > 1 and not words[1].startswith("-") else None
-    if own and words[1] not in own:
-        raise no_such_command(words[1], f"{THIS.name} {words[0]}", visible(own))
-
-
-def visible(verbs: dict[str, Verb]) -> Iterable[str]:
-    return (name for name, verb in verbs.items() if verb.section)
-
-
-def no_such_command(word: str, program: str, known: Iterable[str]) -> UsageError:
-    near = closest_match(word, known)
-    return UsageError(
-        f"Error: No such command '{word}'.",
-        f"Did you mean: {program} {near}" if near else f"See those there are: {program} --help",
-    )
 
 
 def run_typer(app: typer.Typer, arguments: list[str]) -> int:
@@ -94,36 +77,46 @@ def verb_of(arguments: Sequence[str]) -> str:
 def command_path(arguments: Sequence[str]) -> str:
     """Return the command whose --help fits a command line."""
     driver = named_driver(arguments)
-    return " ".join(filter(None, [THIS.name, verb_of(arguments), f"-d {driver}" if driver else ""]))
+    return " ".join(filter(None, [NAME, verb_of(arguments), f"-d {driver}" if driver else ""]))
 
 
 def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
-    _, rest = split_at_verb(arguments)
-    path = error.ctx.command_path if error.ctx else command_path(arguments)
-    if path == f"{THIS.name} create":
-        path = command_path(arguments)
+    before, rest = split_at_verb(arguments)
+    verb = verb_of(arguments)
+    path = command_path(arguments)
     help_of_it = f"{path} --help"
     unknown = getattr(error, "option_name", "")
     if not hasattr(error, "possibilities"):
-        return UsageError(usage_text(error, path, flags_of_verb(verb_of(arguments))), help_of_it)
-    options = [name for parameter in error.ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
+        return UsageError(usage_text(error, path, flags_of_verb(verb)), help_of_it)
+    # Each option, and whether it takes a value.
+    options = {
+        name: not getattr(parameter, "is_flag", True)
+        for parameter in error.ctx.command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    }
+    if verb == "create" and not named_driver(arguments):
+        from machinectl.cli.parsing.create_forms import flags_of_drivers
+
+        options |= {flag.flag: bool(flag.metavar) for flag in flags_of_drivers()}
     if unknown.removeprefix("--") in flags_of(""):
-        return UsageError(f"Error: {error.message}", f"It goes before the verb: {THIS.name} {unknown} {rest[0]}")
+        return UsageError(
+            f"Error: {error.message}", f"It goes before the verb: {moved_to_the_front(THIS.typed, unknown)}"
+        )
     if (order := ORDERS.get("".join(rest[:1]))) and "--" not in rest:
         # The unknown option belongs to the command.
-        return UsageError(f"{path} needs a command after two dashes", f"{path} <NAME> -- {order}")
-    if rest[:1] == ["set"]:
-        store = Store(named_store(arguments))
+        return UsageError(f"{NAME} {verb} needs a command after two dashes", f"{NAME} {verb} <NAME> -- {order}")
+    store = Store(named_store(before))
+    if verb == "set":
         name = named_machine(arguments, store.exists)
         # A word after an unknown option may be its value.
         words = [word for before, word in pairwise(rest) if not word.startswith("-") and not before.startswith("--")]
         if words and not name:
             return store.no_such(words[-1])
-        help_of_it = f"{path} --help {name or '<NAME>'}"
-    # Drivers' options begin with the driver's name.
-    of_driver = [name for name in options if unknown.startswith("--") and name.endswith(unknown[1:])]
-    near = next(iter(of_driver), "") or closest_match(unknown, (name for name in options if name.startswith("--")))
-    return UsageError(f"Error: {error.message}", f"Did you mean {near}? See: {help_of_it}" if near else help_of_it)
+        help_of_it = f"{NAME} set --help {name or PLACEHOLDER}"
+        help_of_it = with_names_hint(help_of_it, store)
+    meant = option_meant(verb, unknown, options)
+    hint = help_of_it if meant is None else f"Did you mean: {corrected_options(THIS.typed, unknown, meant, options)}"
+    return UsageError(f"Error: {error.message}", hint)
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:

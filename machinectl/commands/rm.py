@@ -58,7 +58,11 @@ def rm(
             check_not_jump_host(store, console, name, others.get(name, ()), force=force)
             remove_machine(store, console, name, force=force, purge=purge, forget=forget)
         except MachineError as exc:
-            raise MachineError(f'Error removing host "{name}": {exc.cause}.', exc.hint) from exc
+            error = MachineError(
+                f'Error removing host "{name}": {exc.cause}{"" if exc.more else "."}', exc.hint, mistyped=exc.mistyped
+            )
+            error.more = exc.more
+            raise error from exc
 
     # Undoing changes on a host needs its jump host.
     for group in outermost_first(names, others):

@@ -217,25 +217,37 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (("ls", "--quite"), "Did you mean --quiet? See: machinectl ls --help"),
-        (("create", "-d", "generic", "--generic-ip-adress", "x", "box"), "Did you mean --generic-ip-address? See: "),
-        (("create", "-d", "none", "--ur", "x", "box"), "machinectl create -d none --help"),
-        (("rm", "--porge", "box"), "Did you mean --purge?"),
+        (("ls", "--quite"), "Did you mean: machinectl ls --quiet\n"),
+        (
+            ("create", "-d", "generic", "--generic-ip-adress", "x", "box"),
+            "machinectl create -d generic --generic-ip-address x box\n",
+        ),
+        (("create", "-d", "none", "--ur", "x", "box"), "Did you mean: machinectl create -d none --url x box\n"),
+        (("rm", "--porge", "box"), "Did you mean: machinectl rm --purge box\n"),
         (("ls", "--zzz"), "\n  machinectl ls --help"),
         (("env", "--shell"), "\n  machinectl env --help"),
-        (("ls", "--storage-path", "x"), "It goes before the verb: machinectl --storage-path ls"),
+        (("ls", "--storage-path", "x"), "It goes before the verb: machinectl --storage-path x ls\n"),
         (("run", "--", "uptime"), "or take --all, or those that -l role=web selects"),
         (("crate",), "Did you mean: machinectl create"),
         (("certs", "lst"), "Did you mean: machinectl certs ls"),
-        (("frobnicate", "box"), "\n  See those there are: machinectl --help"),
+        (("frobnicate", "box"), "\n  List the commands: machinectl --help"),
         (("create", "-d", "genric", "box"), "machinectl create -d generic"),
-        (("create", "-d", "generic", "--ip-address", "x", "box"), "Did you mean --generic-ip-address? See: "),
-        (("set", "--generic-ssh-port", "22", "ghost"), 'Docker machine "ghost" does not exist\n'),
-        (("set", "ghost", "--generic-ssh-port", "22"), 'Docker machine "ghost" does not exist\n'),
+        (
+            ("create", "-d", "generic", "--ip-address", "x", "box"),
+            "machinectl create -d generic --generic-ip-address x box\n",
+        ),
+        (
+            ("set", "--generic-ssh-port", "22", "ghost"),
+            'Docker machine "ghost" does not exist\n',
+        ),
+        (
+            ("set", "ghost", "--generic-ssh-port", "22"),
+            'Docker machine "ghost" does not exist\n',
+        ),
         (("run", "box", "uname", "-sm"), "needs a command after two dashes\n  machinectl run <NAME> -- uptime"),
         (("run", "-a", "--group", "-t", "9", "df"), "\n  machinectl run --all --group --timeout=9 -- df"),
         (("docker", "--all", "ps"), "needs a command after two dashes\n  machinectl docker --all -- ps"),
-        (("set", "--generic-ssh-port", "22"), "\n  machinectl set --help <NAME>"),
+        (("set", "--generic-ssh-port", "22"), "\n  Set up a server over SSH: machinectl create "),
     ],
 )
 def test_what_was_mistyped_is_told_with_what_was_meant_and_nothing_else(words: tuple[str, ...], hint: str) -> None:

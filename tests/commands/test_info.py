@@ -90,7 +90,7 @@ def test_each_is_told_and_who_does_not_answer_beneath_with_its_certificates(stor
     assert off.splitlines()[5].startswith("              cert.pem: until 20")
     assert off.endswith(" days left")
     said = [line for line in done.stderr.splitlines() if not line.startswith("  ")]
-    assert said[0] == 'Docker machine "ghost" does not exist'
+    assert said[0].startswith('Docker machine "ghost" does not exist. Use ')
     assert said[1].startswith('Error: "off": 127.0.0.1:')
 
 

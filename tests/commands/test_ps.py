@@ -330,7 +330,7 @@ class TestManyMachines:
         engine[0].containers = [{"Id": "ab" * 32}]
         done = machinectl("ps", "-q", "ghost", "orion", store=store.root)
         assert (done.returncode, done.stdout) == (1, "abababababab\n")
-        assert done.stderr.startswith('Docker machine "ghost" does not exist\n')
+        assert done.stderr.startswith('Docker machine "ghost" does not exist. Use ')
 
     def test_one_that_says_nothing_does_not_keep_the_others_from_being_listed(
         self, store: Store, engine: tuple[Engine, str]

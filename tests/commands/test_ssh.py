@@ -220,7 +220,8 @@ def test_its_own_failures_are_255_and_one_cause_with_what_to_type(
     done = machinectl("ssh", *words, store=orion.root)
     assert done.returncode == 255
     assert said in done.stderr.splitlines()[0]
-    assert len(done.stderr.splitlines()) == 2
+    assert "machinectl " in done.stderr.partition(said)[2] or "cannot be read" in said
+    assert len(done.stderr.splitlines()) <= 2
 
 
 @pytest.mark.parametrize("way", WAYS)

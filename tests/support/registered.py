@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from machinectl.machines.store import Store
+    from tests.support.dockerd import Dockerd
     from tests.support.sshd import Sshd
     from tests.support.sshds import Host
 
@@ -22,9 +23,11 @@ def added(store: Store, machine: Machine, files: Mapping[str, bytes] | None = No
     return machine
 
 
-def register(store: Store, name: str, sshd: Sshd | Host, *, pinned: bool = True) -> Machine:
+def register(
+    store: Store, name: str, sshd: Sshd | Host, *, pinned: bool = True, engine: Dockerd | None = None
+) -> Machine:
     """A machine of the generic driver with a key of its own; its host's key is pinned, or will be at first contact."""
-    machine = Machine(name, "generic", url=f"tcp://{sshd.host}:1", tls=True)
+    machine = Machine(name, "generic", url=engine.url if engine else f"tcp://{sshd.host}:1", tls=True)
     machine.driver_state = json.dumps(
         {
             "IPAddress": sshd.host,
@@ -38,6 +41,8 @@ def register(store: Store, name: str, sshd: Sshd | Host, *, pinned: bool = True)
     )
     machine.phase = Phase.READY
     files = {"id_ssh": sshd.key_path.read_bytes()}
+    if engine:
+        files |= {name: (engine.directory / name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem")}
     if pinned:
         files["known_hosts"] = f"machinectl {' '.join(sshd.known().split()[1:3])}\n".encode()
     return added(store, machine, files)

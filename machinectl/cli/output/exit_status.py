@@ -75,11 +75,19 @@ def missing_package_error(package: str) -> MachineError:
 def report(error: MachineError, program: str = "") -> None:
     program = program or THIS.name
     is_said = isinstance(error, Declined)
-    cause = error.cause if is_said else with_error_prefix(error.cause, at_terminal=is_drawn_on(sys.stderr))
-    first, *more = cause.split("\n")
-    hints = [f"  {emphasised(harmless(line), program)}" for line in as_called(error.hint, program).split("\n") if line]
-    lines = [coloured(harmless(first), "" if is_said else RED, sys.stderr), *map(harmless, more), *hints]
+    at_terminal = is_drawn_on(sys.stderr)
+    more = "" if at_terminal else error.more
+    cause = as_called(error.cause + more, program)
+    first, *others = (cause if is_said else with_error_prefix(cause, at_terminal=at_terminal)).split("\n")
+    hint = as_called(corrected_line(error) or ("" if more else error.hint), program)
+    hints = [f"  {emphasised(harmless(line), program)}" for line in hint.split("\n") if line]
+    lines = [coloured(harmless(first), "" if is_said else RED, sys.stderr), *map(harmless, others), *hints]
     sys.stderr.write("".join(f"{line}\n" for line in lines if line))
+
+
+def corrected_line(error: MachineError) -> str:
+    line = THIS.corrected(*error.mistyped) if error.mistyped else ""
+    return f"Did you mean: {line}" if line else ""
 
 
 def with_error_prefix(cause: str, *, at_terminal: bool) -> str:
@@ -107,11 +115,17 @@ def as_called(text: str, program: str) -> str:
     found, *rest = text.split("machinectl ")
     for part in rest:
         verb = part[: len(part) - len(part.lstrip(LETTERS))]
+        called = NAME
         # `machinectl` can also be a plain name in a sentence, or the end of a path.
-        is_command = verb in VERBS and not found.endswith("/")
-        # docker cannot call a shell function.
-        is_function = verb == USE and program.startswith(AS_PLUGIN)
-        found += f"{program if is_command and not is_function else NAME} {part}"
+        if found.endswith("/"):
+            pass
+        elif verb.startswith("-"):
+            # The options before the verb may name a store.
+            called = THIS.name
+        elif verb in VERBS and not (verb == USE and program.startswith(AS_PLUGIN)):
+            # docker cannot call a shell function.
+            called = program
+        found += f"{called} {part}"
     return found
 
 

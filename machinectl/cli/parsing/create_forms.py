@@ -96,6 +96,10 @@ def flags_of_driver(name: str) -> Iterable[str]:
     return [driver_flag(name, option).name for option in options_of(name)]
 
 
+def flags_of_drivers() -> Iterable[Flag]:
+    return [driver_flag(each.name, option) for each in installed() for option in options_of(each.name)]
+
+
 def options_of(name: str) -> Sequence[Option]:
     """Return a driver's options, none if it is broken."""
     with suppress(MachineError):

@@ -11,13 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# Verbs of systemd's machinectl(1), except those that we share (list, start, kill, rename).
-SYSTEMDS_VERBS = (
-    "list-images show login shell enable disable poweroff reboot terminate copy-to copy-from bind image-status "
-    "show-image clone remove set-limit clean pull-tar pull-raw import-tar import-raw import-fs export-tar export- "
-    "raw list-transfers cancel-transfer"
-)
-
 
 def split_at_verb(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Split a canonical command line (`go_flags`) before the verb."""

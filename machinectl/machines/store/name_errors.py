@@ -11,6 +11,9 @@ from machinectl.machines.store.first_machine import first_step_hint
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, NoSuchMachine, StorePaths, into_own_store
 
+# docker-machine's line goes on so (libmachine/mcnerror); scripts match it.
+MORE = '. Use "machinectl ls" to list machines. Use "machinectl create" to add a new one.'
+
 
 def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
     if record.GLOB.intersection(name):
@@ -27,10 +30,11 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
             f"docker-machine has it; import it: machinectl import --from-docker-machine {quote_path(old)}",
         )
     near = closest_match(name, store.names())
-    return NoSuchMachine(
-        f'Docker machine "{name}" does not exist',
-        f'Did you mean "{near}"?' if near else list_or_first_steps(store, name if record.is_name(name) else "<NAME>"),
-    )
+    steps = list_or_first_steps(store, name if record.is_name(name) else "<NAME>")
+    hint = f'Did you mean "{near}"?' if near else steps
+    error = NoSuchMachine(f'Docker machine "{name}" does not exist', hint, mistyped=(name, near) if near else None)
+    error.more = MORE if store.names() else ""
+    return error
 
 
 def list_or_first_steps(store: StorePaths, name: str = "<NAME>") -> str:

@@ -13,6 +13,7 @@ from machinectl.cli.options.store_followers import is_switched_off
 from machinectl.cli.output.exit_status import report, user_text
 from machinectl.cli.output.machine_streams import AsJSON, Folded, Grouped, Lines
 from machinectl.cli.parsing.lookahead import split_at_verb
+from machinectl.cli.parsing.suggestions import only_name, with_names_hint
 from machinectl.cli.tables.results import with_machine_name
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
@@ -114,7 +115,8 @@ def command_with_dashes(here: Session, words: Sequence[str], verb: str, example:
         options.remove("--all")
         order.append("-a")
     if not (names or any(word.partition("=")[0] in {"--all", "--selector"} for word in options)):
-        return f"machinectl {verb} <NAME> {DASHES} {example}"
+        name = only_name(here.store)
+        return with_names_hint(f"machinectl {verb} {name} {DASHES} {shlex.join(order)}", here.store)
     return f"machinectl {verb} {shlex.join([*options, *names, DASHES, *order])}"
 
 

@@ -1,0 +1,112 @@
+"""What other programs call our commands: docker, kubectl, ssh, vagrant, multipass, systemd. Loaded only for errors."""
+
+from __future__ import annotations
+
+# A command of another program, and ours. NAME is the machine that was typed after it; more words follow.
+COMMANDS = {
+    # Power.
+    "up": "start NAME",
+    "boot": "start NAME",
+    "poweron": "start NAME",
+    "wake": "start NAME",
+    "down": "stop NAME",
+    "halt": "stop NAME",
+    "off": "stop NAME",
+    "poweroff": "stop NAME",
+    "shutdown": "stop NAME",
+    "reboot": "restart NAME",
+    "reload": "restart NAME",
+    # Make and remove machines.
+    "add": "create",
+    "init": "create",
+    "launch": "create",
+    "new": "create",
+    "register": "create",
+    "context create": "create",
+    "delete": "rm NAME",
+    "destroy": "rm NAME",
+    "remove": "rm NAME",
+    "unregister": "rm NAME",
+    "context rm": "rm NAME",
+    "purge": "rm --purge NAME",
+    "mv": "rename NAME",
+    "edit": "set NAME --help",
+    "label": "set NAME --label",
+    # Look at machines.
+    "get": "ls",
+    "machines": "ls",
+    "nodes": "ls",
+    "describe": "inspect NAME",
+    "show": "inspect NAME",
+    "containers": "ps NAME",
+    "check": "doctor NAME",
+    "diagnose": "doctor NAME",
+    "ping": "status NAME",
+    "state": "status NAME",
+    "address": "ip NAME",
+    # Log in.
+    "connect": "ssh NAME",
+    "console": "ssh NAME",
+    "exec": "ssh NAME",
+    "login": "ssh NAME",
+    "shell": "ssh NAME",
+    "journal": "ssh NAME journalctl -u docker",
+    "logs": "ssh NAME journalctl -u docker",
+    "copy": "scp",
+    "cp": "scp",
+    "rsync": "scp -d",
+    "sftp": "scp",
+    "umount": "mount -u",
+    # Point docker at a machine.
+    "context use": "use NAME",
+    "select": "use NAME",
+    "switch": "use NAME",
+    "use-context": "use NAME",
+    "docker-env": "env NAME",
+    # Certificates.
+    "certs regenerate": "regenerate-certs NAME",
+    "certs renew": "regenerate-certs NAME",
+    "certs rotate": "regenerate-certs NAME",
+    "renew": "regenerate-certs NAME",
+    "renew-certs": "regenerate-certs NAME",
+    # Many machines.
+    "deploy": "apply",
+    "diff": "plan",
+    "scan": "discover",
+    "setup": "provision NAME",
+    "update": "upgrade NAME",
+    "node ls": "swarm status",
+    "swarm create": "swarm init NAME",
+    "swarm ls": "swarm status",
+    "swarm nodes": "swarm status",
+}
+# docker's commands that work on an engine: `docker NAME -- COMMAND`.
+DOCKERS = (
+    "attach build builder buildx commit compose container events exec history image images load logs network pause "
+    "port pull push rmi save search service stack stats system tag top unpause volume wait"
+)
+# What other programs write between the command and the name: `kubectl delete node web1`.
+NOUNS = "context contexts host hosts machine machines node nodes server servers vm vms"
+# A flag of another program by our verb, and ours; "" where we need none. "" as a verb is every verb that has ours.
+FLAGS = {
+    "": {"-o": "--json", "--output": "--json", "--format": "--json"},
+    "ls": {"-a": "", "--all": "", "--no-trunc": ""},
+    "create": {
+        "--address": "--generic-ip-address",
+        "--host": "--generic-ip-address",
+        "--ip": "--generic-ip-address",
+        "-i": "--generic-ssh-key",
+        "--identity-file": "--generic-ssh-key",
+        "-p": "--generic-ssh-port",
+        "-u": "--generic-ssh-user",
+        "--login": "--generic-ssh-user",
+    },
+    "rm": {"-v": "", "--volumes": ""},
+    "stop": {"-f": "", "--force": ""},
+}
+# Verbs of systemd's machinectl(1), except those that we share (list, start, kill, rename).
+SYSTEMDS_VERBS = (
+    "list-images show login shell enable disable poweroff reboot terminate copy-to copy-from bind image-status "
+    "show-image clone remove set-limit clean pull-tar pull-raw import-tar import-raw import-fs export-tar "
+    "export-raw list-transfers cancel-transfer"
+)

@@ -1,0 +1,172 @@
+"""Say what was meant by a command or an option that does not exist. Loaded only for errors."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from machinectl.cli.catalogue import ALL, GROUPS, VERBS
+from machinectl.cli.declarations.synonyms import COMMANDS, DOCKERS, FLAGS, NOUNS, SYSTEMDS_VERBS
+from machinectl.cli.invocation import NAME, THIS
+from machinectl.cli.parsing.go_flags import canonical, flags_of
+from machinectl.errors import UsageError, closest_match
+from machinectl.machines.store.first_machine import first_step_hint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.machines.store import Store
+
+# Where a machine's name goes in a synonym, and in a hint.
+MACHINE, PLACEHOLDER = "NAME", "<NAME>"
+# The values of other programs' `-o`.
+FORMATS = ("json", "yaml", "wide", "table", "name", "jsonl")
+# The most names that a hint lists.
+MOST_NAMES = 5
+
+
+def check_command(words: Sequence[str], store: Store) -> None:
+    """Raises UsageError if the words, canonical from the verb on, do not begin with a command."""
+    if not words:
+        return
+    if meant := command_meant(words, store):
+        typed = " ".join(words[:2]) if words[0] in VERBS else words[0]
+        raise UsageError(no_such_command(typed), with_names_hint(f"Did you mean: {NAME} {meant}", store))
+    group = GROUPS.get(words[0])
+    if words[0] not in VERBS:
+        raise unknown_command(words[0], VERBS, "")
+    if group and len(words) > 1 and not words[1].startswith("-") and words[1] not in group:
+        raise unknown_command(words[1], group, f"{words[0]} ")
+
+
+def no_such_command(word: str) -> str:
+    if word in SYSTEMDS_VERBS.split() and THIS.name == NAME:
+        return f"'{word}' is a command of systemd's {NAME}, which is another program"
+    return f"Error: No such command '{word}'."
+
+
+def unknown_command(word: str, verbs: Mapping[str, Verb], group: str) -> UsageError:
+    near = closest_match(word, (name for name, verb in verbs.items() if verb.section))
+    if not near or word in SYSTEMDS_VERBS.split():
+        return UsageError(no_such_command(word), f"List the commands: {NAME} {group}--help")
+    return UsageError(no_such_command(word), f"Did you mean: {NAME} {group}{near}", mistyped=(word, near))
+
+
+def command_meant(words: Sequence[str], store: Store) -> str:
+    """Return our command line for another program's, or ""."""
+    two = " ".join(words[:2])
+    if two in COMMANDS:
+        return filled(COMMANDS[two], words[2:], store)
+    first, *typed = words
+    if first in VERBS:
+        return ""
+    if first in DOCKERS.split() and not any(map(store.exists, typed)):
+        name = only_name(store)
+        return f"docker {name} -- {shlex.join(words)}"
+    if first in COMMANDS:
+        return filled(COMMANDS[first], typed, store)
+    if first in DOCKERS.split():
+        name = next(filter(store.exists, typed))
+        return f"docker {name} -- {shlex.join([first, *(word for word in typed if word != name)])}"
+    if store.exists(first):
+        # `web1 restart`
+        return shlex.join([typed[0], first, *typed[1:]]) if typed and typed[0] in VERBS else f"status {first}"
+    if first in NOUNS.split() and typed and typed[0] in {*VERBS, *COMMANDS}:
+        return command_meant(typed, store) or shlex.join(typed)
+    return ""
+
+
+def filled(template: str, typed: Sequence[str], store: Store) -> str:
+    """Return a synonym's command with what was typed after it, as far as our command has such flags."""
+    verb, *rest = template.split()
+    while " ".join([verb, *rest[:1]]) in ALL and rest:
+        verb = f"{verb} {rest.pop(0)}"
+    operands, flags = parted(verb, typed)
+    operands = [word for word in operands if word not in NOUNS.split() or store.exists(word)]
+    if verb == "create" and not flags and not any("@" in word or "://" in word for word in operands):
+        return "create --help"
+    if MACHINE in rest:
+        name = next(filter(store.exists, operands), next(iter(operands), ""))
+        rest[rest.index(MACHINE)] = name or only_name(store)
+        operands = [word for word in operands if word != name]
+    return " ".join(
+        word if word == PLACEHOLDER else shlex.quote(word) for word in (*verb.split(), *flags, *rest, *operands)
+    )
+
+
+def parted(verb: str, typed: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the operands, and the flags that our verb has."""
+    words = list(typed)
+    if ALL[verb].passes_on:
+        # The words after the name are another program's.
+        while words and words[0].startswith("-"):
+            del words[0]
+        return words, []
+    known = flags_of(verb)
+    words = canonical([*verb.split(), *words])[len(verb.split()) :]
+    flags = [word for word in words if word.startswith("-")]
+    kept = [flag for flag in flags if verb == "create" or flag.partition("=")[0].removeprefix("--") in known]
+    return [word for word in words if not word.startswith("-")], kept
+
+
+def only_name(store: Store) -> str:
+    names = store.names()
+    return names[0] if len(names) == 1 else PLACEHOLDER
+
+
+def with_names_hint(hint: str, store: Store) -> str:
+    """Add where to find the name that a hint leaves open. Without machines, return how to create the first one."""
+    if PLACEHOLDER not in hint:
+        return hint
+    names = store.names()
+    if not names:
+        return first_step_hint()
+    where = (
+        f"List the machines: {NAME} ls" if len(names) > MOST_NAMES else f"{PLACEHOLDER} is one of: {', '.join(names)}"
+    )
+    return f"{hint}\n{where}"
+
+
+def option_meant(verb: str, unknown: str, options: Iterable[str]) -> str | None:
+    """Return our option for another program's or a mistyped one; "" if none is needed, None if nothing is near."""
+    known = [name for name in options if name.startswith("--")]
+    for synonyms in (FLAGS.get(verb, {}), FLAGS[""]):
+        ours = synonyms.get(unknown)
+        if ours == "" or ours in known:
+            return ours
+    if not unknown.startswith("--"):
+        return None
+    # Drivers' options begin with the driver's name.
+    of_driver = [name for name in known if name.endswith(unknown[1:])]
+    return next(iter(of_driver), "") or closest_match(unknown, known) or None
+
+
+def corrected_options(typed: Sequence[str], unknown: str, ours: str, options: Mapping[str, bool]) -> str:
+    """Return the command line with our option, or none, in place of the unknown one."""
+    words = list(typed)
+    at = position(words, unknown)
+    _, equals, value = words[at].partition("=")
+    if ours and options[ours]:
+        words[at] = f"{ours}{equals}{value}"
+    else:
+        # `-o json`: a switch has no value.
+        follows = not equals and " ".join(words[at + 1 : at + 2]) in FORMATS
+        words[at : at + 1 + follows] = [ours] if ours else []
+    return f"{NAME} {shlex.join(words)}"
+
+
+def moved_to_the_front(typed: Sequence[str], unknown: str) -> str:
+    """Return the command line with an option of machinectl's own before the verb."""
+    words = list(typed)
+    at = position(words, unknown)
+    _, takes_value = flags_of("")[unknown.lstrip("-")]
+    last = at + 1 + (takes_value and "=" not in words[at])
+    return f"{NAME} {shlex.join([*words[at:last], *words[:at], *words[last:]])}"
+
+
+def position(words: Sequence[str], option: str) -> int:
+    bare = option.lstrip("-")
+    return next(
+        at for at, word in enumerate(words) if word.startswith("-") and word.lstrip("-").partition("=")[0] == bare
+    )

@@ -1,0 +1,173 @@
+"""The command lines that a newcomer types first: each wrong one names the right one, which works as it stands."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from machinectl.cli.catalogue import ALL
+from machinectl.cli.declarations.shared_flags import DRY_RUN
+from machinectl.cli.declarations.synonyms import COMMANDS, DOCKERS, FLAGS, SYSTEMDS_VERBS
+from machinectl.cli.parsing.suggestions import filled
+from machinectl.machines.record import Machine
+from machinectl.machines.store.first_machine import ways_to_create
+from tests.support.program import machinectl
+from tests.support.real import need
+from tests.support.registered import added, register
+from tests.test_hints import Hint, complaint
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+    from tests.support.dockerd import Dockerd
+    from tests.support.sshd import Sshd
+
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+NONE = "-d none --url tcp://127.0.0.1:1 --no-tls"
+GENERIC = "-d generic --no-provision"
+
+
+class Guess(NamedTuple):
+    """A wrong command line, the one that its hint names, and how that one ends."""
+
+    typed: str
+    meant: str
+    code: int = 0
+
+
+GUESSES = [
+    # vagrant, multipass, systemctl
+    Guess("up web1", "start web1"),
+    Guess("halt web1", "stop web1"),
+    Guess("shutdown web1", "stop web1"),
+    Guess("poweroff web1", "stop web1"),
+    Guess("reboot web1", "restart web1"),
+    Guess("destroy web1", "rm web1"),
+    Guess("destroy -f web1", "rm --force web1"),
+    Guess("remove web1", "rm web1"),
+    Guess("purge web1", "rm --purge web1"),
+    Guess("shell web1", "ssh web1"),
+    Guess("login web1", "ssh web1"),
+    Guess("launch", "create --help"),
+    # kubectl
+    Guess("get machines", "ls"),
+    Guess("get web1", "ls web1"),
+    Guess("describe node web1", "inspect web1"),
+    Guess("delete machine web1", "rm web1"),
+    Guess("exec web1 -- uname -s", "ssh web1 -- uname -s"),
+    Guess("exec -it web1 uname", "ssh web1 uname"),
+    Guess("label web1 role=web", "set web1 --label role=web"),
+    # No shell has loaded the function: it says how.
+    Guess("use-context web1", "use web1", code=1),
+    Guess("ls -o json", "ls --json"),
+    Guess("ps --output json web1", "ps --json web1"),
+    Guess("diff", "plan", code=1),
+    # docker and docker-machine
+    Guess("ls -a", "ls"),
+    Guess("images", "docker web1 -- images"),
+    Guess("logs nginx", "docker web1 -- logs nginx", code=1),
+    Guess("exec -it nginx sh", "docker web1 -- exec -it nginx sh", code=1),
+    Guess("docker ps", "docker web1 -- ps"),
+    Guess("run web1 uname -a", "run web1 -- uname -a"),
+    Guess("cp notes.txt web1:", "scp notes.txt web1:"),
+    Guess("machine ls", "ls"),
+    Guess("web1 status", "status web1"),
+    Guess("show web1", "inspect web1"),
+    # The tests' host is not set up: it says so.
+    Guess("certs renew web1", "regenerate-certs web1", code=1),
+    Guess("swarm ls", "swarm status"),
+    Guess("ssh --user {user} web1 uname", "ssh {user}@web1 uname"),
+    Guess("ssh {user}@wbe1 uname", "ssh {user}@web1 uname"),
+    Guess("ssh -A web1 uname", "ssh web1 -A uname"),
+    Guess(f"create {GENERIC} --generic-ip 127.0.0.1 web2", f"create {GENERIC} --generic-ip-address 127.0.0.1 web2"),
+    Guess(f"create {GENERIC} --ip=127.0.0.1 web2", f"create {GENERIC} --generic-ip-address=127.0.0.1 web2"),
+    Guess(
+        f"create {GENERIC} -generic-ip-address 127.0.0.1 -i {{key}} web2",
+        f"create {GENERIC} -generic-ip-address 127.0.0.1 --generic-ssh-key {{key}} web2",
+    ),
+    Guess("create --no-provision --ip 127.0.0.1 web2", "create --no-provision --generic-ip-address 127.0.0.1 web2"),
+    Guess("add tcp://127.0.0.1:1 web2", "create tcp://127.0.0.1:1 web2"),
+    Guess("create -d none --ur tcp://127.0.0.1:1 --no-tls web2", f"create {NONE} web2"),
+    # systemd's machinectl
+    Guess("clone web1 web2", "--help"),
+    Guess("terminate web1", "--help"),
+    # Mistyped.
+    Guess("lss -q", "ls -q"),
+    Guess("regen web1", "regenerate-certs web1", code=1),
+    Guess("url wbe1", "url web1"),
+    Guess("scp notes.txt wbe1:x", "scp notes.txt web1:x"),
+    Guess("env --shel bash web1", "env --shell bash web1"),
+    Guess("ls --storage-path {store} -q", "--storage-path {store} ls -q"),
+]
+
+
+@pytest.fixture
+def web1(store: Store, sshd: Sshd, dockerd: Dockerd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    need("docker")
+    register(store, "web1", sshd, engine=dockerd)
+    (tmp_path / "notes.txt").write_text("a note\n")
+    monkeypatch.chdir(tmp_path)
+    return store
+
+
+@pytest.mark.parametrize("guess", GUESSES, ids=lambda guess: guess.typed)
+def test_a_wrong_guess_names_the_command_that_works(web1: Store, sshd: Sshd, guess: Guess) -> None:
+    def words(line: str) -> list[str]:
+        return shlex.split(line.format(user=sshd.user, key=sshd.key_path, store=web1.root))
+
+    wrong = machinectl(*words(guess.typed), store=web1.root, cwd=Path.cwd())
+    assert (wrong.returncode != 0, wrong.stdout) == (True, "")
+    error, hint = wrong.stderr.splitlines()
+    assert not error.startswith(" ")
+    command = shlex.split(hint.partition("machinectl ")[2])
+    assert command == words(guess.meant)
+    answer = "y\n" if command[0] == "rm" else ""
+    done = machinectl(*harmless(command), store=web1.root, cwd=Path.cwd(), stdin=answer)
+    assert done.returncode == guess.code, done.stderr
+
+
+def harmless(command: list[str]) -> list[str]:
+    """The command as a dry run, if it would change the host, which is this computer."""
+    verb = ALL.get(command[0])
+    return [*command, "--dry-run"] if verb and DRY_RUN in verb.flags and command[0] != "create" else command
+
+
+@pytest.mark.parametrize("word", SYSTEMDS_VERBS.split())
+def test_a_command_of_systemds_machinectl_is_said_to_be_another_programs_and_none_of_its_is_shown(
+    store: Store, word: str
+) -> None:
+    done = machinectl(word, "web1", store=store.root)
+    error, *hints = done.stderr.splitlines()
+    assert (done.returncode, error) == (
+        2,
+        f"Error: '{word}' is a command of systemd's machinectl, which is another program",
+    )
+    assert "/usr/bin" not in done.stderr
+    assert len(hints) == 1
+
+
+def test_a_name_that_was_not_typed_is_one_of_those_that_there_are(store: Store) -> None:
+    def hints(*words: str) -> list[str]:
+        return [line.strip() for line in machinectl(*words, store=store.root).stderr.splitlines()[1:]]
+
+    command = "Did you mean: machinectl rm <NAME>"
+    assert hints("delete") == ways_to_create().splitlines()
+    for name in ("web1", "web2"):
+        added(store, Machine(name, "none", url="tcp://127.0.0.1:1", tls=False))
+    assert hints("delete") == [command, "<NAME> is one of: web1, web2"]
+    assert hints("docker", "ps") == ["machinectl docker <NAME> -- ps", "<NAME> is one of: web1, web2"]
+    for number in range(3, 7):
+        added(store, Machine(f"web{number}", "none", url="tcp://127.0.0.1:1", tls=False))
+    assert hints("delete") == [command, "List the machines: machinectl ls"]
+
+
+def test_every_synonym_is_of_a_verb_or_an_option_that_there_is(store: Store) -> None:
+    for word, command in COMMANDS.items():
+        assert word not in ALL
+        assert shlex.split(filled(command, ["web1"], store))
+        assert complaint(Hint(word, f"{command} web1")) == ""
+    assert not set(DOCKERS.split()) & set(ALL)
+    assert set(FLAGS) - {""} <= set(ALL)
