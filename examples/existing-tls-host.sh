@@ -20,7 +20,7 @@ url=$1 directory=$2 name=$3
 
 # machinectl checks the files (do they match, are they for a client, are they valid today), then copies them to where docker
 # looks for them.
-machinectl create --driver none --url "$url" --tls-dir "$directory" "$name"
+machinectl create "$url" --tls-dir "$directory" "$name"
 
 # Print the engine's version. If it does not answer or refuses this client, the script ends here with the reason.
 machinectl version "$name"

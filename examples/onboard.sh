@@ -2,7 +2,7 @@
 # Make a server on the LAN a Docker host over SSH.
 #
 #   onboard.sh ADDRESS NAME [OPTION...]
-#   onboard.sh 192.168.0.29 orionbox --generic-ssh-user ops
+#   onboard.sh ops@192.168.0.29 orionbox
 #
 # Each OPTION is one of `machinectl create -d generic --help`.
 set -eu
@@ -16,7 +16,7 @@ for word in "${1-}" "${2-}"; do
 done
 address=$1 name=$2
 shift 2
-set -- --driver generic --generic-ip-address "$address" "$@" "$name"
+set -- "$@" "$address" "$name"
 
 # Show what machinectl finds on the server and what it would do. Nothing changes yet. If the server cannot become a Docker
 # host, the script ends here.

@@ -10,12 +10,11 @@ from machinectl.machines.tls_warnings import advise
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.lifecycle.creation import Creation
-    from machinectl.hosts.lifecycle.host_plan import Outcome
+    from machinectl.hosts.lifecycle.creation import CreatedMachine, Creation
     from machinectl.machines.store import Store
 
 
-def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome, ...]:
+def create(store: Store, console: Console, creation: Creation) -> CreatedMachine:
     """Create a machine, or finish an earlier `create`."""
     keep_jump_hosts(store, console)
     made = creation.carry_out(store, console)
@@ -29,4 +28,4 @@ def create(store: Store, console: Console, creation: Creation) -> tuple[Outcome,
             f'--tls-client-cert and --tls-client-key before create were not used: "{creation.name}" has a client '
             "certificate of its own CA"
         )
-    return made.outcomes
+    return made

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.cli.options.verb_session import Session
+from machinectl.cli.verbs.manage.create import connection_hint, next_steps
 from machinectl.commands.create import create
 from machinectl.driver.installed_drivers import load
 from machinectl.hosts.connection.login import Access
@@ -16,8 +18,9 @@ from machinectl.hosts.lifecycle.creation import CreatedMachine, Creation, Onboar
 from machinectl.machines.record import Machine
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
-from tests.support.program import machinectl
+from tests.support.program import machinectl, typed_at_terminal
 from tests.support.quiet import Quiet
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     import subprocess
@@ -260,3 +263,33 @@ def test_a_clients_certificate_that_a_set_up_does_not_use_is_named(
     console = Quiet()
     create(store, console, Creation("orion", MachineSpec("generic"), load("generic"), onboarding, spare=spare))
     assert any("--tls-client-key before create were not used" in line for line in console.warnings) is warned
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "shown"),
+    [
+        (("tcp://192.0.2.1:2375", "web1"), {}, ["docker --context web1 ps", "machinectl use web1"]),
+        (("--no-context", "tcp://192.0.2.1:2375", "web1"), {}, ["eval $(machinectl env web1)"]),
+        (("ssh://ops@web1",), {"MACHINECTL_CONTEXTS": "off"}, ["eval $(machinectl env web1)"]),
+        # A warning has said how to add its certificates.
+        (("tcp://192.0.2.1:2376", "web1"), {}, []),
+    ],
+)
+def test_create_ends_with_the_next_commands_at_a_terminal(
+    store: Store, words: tuple[str, ...], variables: dict[str, str], shown: list[str]
+) -> None:
+    text = typed_at_terminal("create", *words, store=store.root, environment=variables)
+    registered, *commands = text[text.index('"web1" is registered: ') :].splitlines()
+    assert registered == f'"web1" is registered: {store.read("web1").url}'
+    assert commands == [f"  {command}" for command in shown]
+    assert "virtual machine" not in text
+    assert "up and running" not in text
+
+
+def test_only_an_engine_that_has_answered_is_up_and_running(store: Store) -> None:
+    machine = added(store, Machine("web1", "none", url="unix:///x.sock"))
+    here = Session(store.root)
+    for set_up in (True, False):
+        made = CreatedMachine(machine, set_up, ())
+        assert ("up and running" in next_steps(here, made)) == set_up
+        assert ("Docker is up and running!\n" in connection_hint(made, "machinectl")) == set_up

@@ -160,7 +160,7 @@ def test_the_job_deploys_to_the_machine_and_leaves_no_key(example: Example, dock
     assert subprocess.check_output(asked, text=True) == "example/app running\n"
     assert keys(runner.temp) == runner.strewn == []
     started = runner.started.read_text()
-    assert "create --driver none --url tcp://127.0.0.1:" in started
+    assert "create tcp://127.0.0.1:" in started
     for line in client.key.decode().splitlines():
         assert line not in started + runner.told
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.cli.options import login_options, machine_options
+from machinectl.cli.output.exit_status import user_text
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.create_forms import no_name
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from machinectl.cli.declarations.declared_verb import Verb
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.creation import CreatedMachine
     from machinectl.machines.flags import Flag
 
 # Options without meaning for machines without a host: accepted, but hidden.
@@ -97,15 +100,33 @@ def create(
     if dry_run:
         print_plan(creation.plan(here.store, here.console))
     else:
-        outcomes = command(here.store, here.console, creation)
-        write_out(connection_hint(machine, here.program, is_up=bool(outcomes)))
+        made = command(here.store, here.console, creation)
+        write_out(next_steps(here, made) if sys.stdout.isatty() else connection_hint(made, here.program))
 
 
-def connection_hint(machine: str, program: str, *, is_up: bool) -> str:
-    """Return docker-machine's last lines; `is_up` if the host's engine was checked."""
+def connection_hint(made: CreatedMachine, program: str) -> str:
+    """Return docker-machine's last lines."""
     connect = "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run:"
-    up = "Docker is up and running!\n" if is_up else ""
-    return f"{up}{connect} {program} env {machine}\n"
+    # Only the set-up asks the engine.
+    up = "Docker is up and running!\n" if made.set_up else ""
+    return f"{up}{connect} {program} env {made.machine.name}\n"
+
+
+def next_steps(here: Session, made: CreatedMachine) -> str:
+    """Return what was made, and the commands that use it; without certificates a warning has said what to do."""
+    from machinectl.docker_cli.contexts import Contexts
+    from machinectl.hosts.exports.docker_contexts import SyncStep, context_status
+
+    machine = made.machine
+    done = f"Docker is up and running on {machine.name}:" if made.set_up else f'"{machine.name}" is registered:'
+    context = context_status(Contexts(), here.store, machine)
+    if context.step is SyncStep.LEAVE:
+        commands = []
+    elif context.is_there:
+        commands = [f"docker --context {machine.name} ps", f"machinectl use {machine.name}"]
+    else:
+        commands = [f"eval $(machinectl env {machine.name})"]
+    return user_text("\n  ".join([f"{done} {machine.url}", *commands]), here.program) + "\n"
 
 
 def no_host(name: str) -> UsageError:
