@@ -12,16 +12,16 @@ def plural(count: int, noun: str, several: str = "") -> str:
     return f"{count:,} {noun if count == 1 else several or noun + 's'}"
 
 
-def duration(seconds: float) -> str:
-    """Return "0.4 s", "12 s", "2 min 5 s", "3 h 20 min"."""
-    if round(seconds, 1) < FINE:
+def duration(seconds: float, *, whole: bool = False) -> str:
+    """Return "0.4 s", "12 s", "2 min 5 s", "3 h 20 min"; without tenths if `whole`, for a clock that runs."""
+    if round(seconds, 1) < FINE and not whole:
         return f"{max(seconds, 0):.1f} s"
-    whole = round(seconds)
-    if whole < MINUTE:
-        return f"{whole} s"
-    if whole < HOUR:
-        return two_units(whole, "min", "s")
-    return two_units(round(whole / MINUTE), "h", "min")
+    passed = int(seconds) if whole else round(seconds)
+    if passed < MINUTE:
+        return f"{passed} s"
+    if passed < HOUR:
+        return two_units(passed, "min", "s")
+    return two_units(round(passed / MINUTE), "h", "min")
 
 
 def two_units(count: int, large: str, small: str) -> str:

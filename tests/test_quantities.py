@@ -39,3 +39,7 @@ def test_plural(count: int, words: list[str], expected: str) -> None:
 )
 def test_duration(seconds: float, expected: str) -> None:
     assert duration(seconds) == expected
+
+
+def test_a_clock_has_no_tenths() -> None:
+    assert [duration(seconds, whole=True) for seconds in (0, 9.96, 59.9, 60)] == ["0 s", "9 s", "59 s", "1 min"]

@@ -27,7 +27,7 @@ def all_begun(machines: Puppets, *names: str) -> None:
 
 def row(terminal: OnTerminal, name: str) -> str:
     """A machine's line on the board, as it is now."""
-    [line] = [line for line in terminal.lines if re.match(rf"{name}  ", line)]
+    [line] = [line for line in terminal.lines if re.match(rf". {name} ", line)]
     return line
 
 
@@ -88,20 +88,20 @@ def test_a_machine_is_a_line_that_is_cut_and_never_wrapped(columns: int, title: 
         all_begun(terminal, *names)
         terminal.did("web1", "step", title)
         terminal.did("web2", "step", "Short")
-        terminal.until_text(title[0], "Sho")
+        terminal.until_text(title[0], " Sh")
         assert len(terminal.lines) == 3
-        assert [line[:4] for line in terminal.lines] == ["a-ma", "web1", "web2"]
+        assert [line[2:6] for line in terminal.lines] == ["a-ma", "web1", "web2"]
         assert all(len(line) <= columns - 2 for line in terminal.lines)
-        assert re.match(rf"web1 +\d+ s  {title[:1]}", row(terminal, "web1"))
+        assert re.match(rf". web1 +\d+ s  {title[:1]}", row(terminal, "web1"))
         assert row(terminal, "web1").endswith(title[-1] if columns == 200 else "…")
         for name in ("web1", "web2", *names):
             terminal.tell(name, "end")
         assert terminal.end() == 0
-        assert all(re.search(r"\d s  done$", row(terminal, name)) for name in ("web1", "web2"))
+        assert all(re.search(r"✓ web. +[\d.]+ s$", row(terminal, name)) for name in ("web1", "web2"))
 
 
 def test_the_step_is_shown_with_the_time_that_it_has_taken() -> None:
-    with on_terminal("web1", "web2") as terminal:
+    with on_terminal("web1", "web2", environment={"NO_COLOR": "1"}) as terminal:
         terminal.did("web1", "step", "Waiting until it is back")
         terminal.until(lambda: bool(re.search(r"[1-9] s  Waiting until it is back", "".join(terminal.lines))))
         terminal.did("web1", "end")
@@ -120,17 +120,19 @@ def test_what_is_said_and_what_fails_stands_above_the_board_and_the_results_stay
         terminal.tell("web2", "end")
         terminal.until_text("web2 it is")
         terminal.tell("web3", "fail", ERROR)
-        terminal.until_text("machinectl status web3", "s  failed")
+        terminal.until_text("machinectl status web3", "✗ web3")
         assert terminal.lines[:3] == ["web2: hello", "web1: Warning: careful", "web2 it is"]
         assert "".join(terminal.lines[3:5]) == f"Error: {ERROR}"
         assert terminal.lines[5] == "  machinectl status web3"
-        assert [line[:4] for line in terminal.lines[6:]] == ["web1", "web2", "web3"]
+        assert [line[2:6] for line in terminal.lines[6:]] == ["web1", "web2", "web3"]
         terminal.tell("web1", "end")
         assert terminal.end() == 0
-        assert [re.split(r"  +", line)[-1] for line in terminal.lines[7:]] == [
-            "done",
-            "done",
-            "failed",
+        assert [re.sub(r"[\d.]+ s", "1 s", line) for line in terminal.lines[6:]] == [
+            "web1 it is",
+            "✓ web1 1 s",
+            "✓ web2 1 s",
+            "✗ web3 1 s  Installing",
+            "3 machines: 2 done, 1 failed (1 s)",
             "exit code 0, with rich",
         ]
         assert not terminal.screen.cursor.hidden
@@ -140,9 +142,9 @@ def test_a_note_that_is_longer_than_the_screen_is_wide_is_shown_whole() -> None:
     with on_terminal("web1", "web2", columns=20) as terminal:
         all_begun(terminal, "web1", "web2")
         terminal.did("web1", "note", ERROR)
-        terminal.until(lambda: bool(re.search(r"its own.*web2 ", "".join(terminal.lines))))
+        terminal.until(lambda: bool(re.search(r"its own.*. web2 ", "".join(terminal.lines))))
         assert f"web1: {ERROR}" in "".join(line.ljust(20) for line in terminal.lines)
-        assert terminal.lines[-2].startswith("web1 ")
+        assert terminal.lines[-2][1:].startswith(" web1 ")
 
 
 @pytest.mark.parametrize("rows", [2, 3, 6])
@@ -153,9 +155,9 @@ def test_more_machines_than_lines_are_counted_and_the_screen_is_never_overrun(ro
         for name in names[:10]:
             terminal.did(name, "step", "Installing")
         shown = rows - 2
-        expected = f"20 waiting, {10 - shown} at work"
+        expected = f"… and {30 - shown} more: {10 - shown} at work, 20 waiting"
         terminal.until(lambda: expected in terminal.lines and len(terminal.lines) == rows - 1)
-        assert [line.split()[0] for line in terminal.lines[:shown]] == names[:shown]
+        assert [line.split()[1] for line in terminal.lines[:shown]] == names[:shown]
         terminal.tell("m1", "fail", "it broke")
         terminal.until_obeyed("m11", "begin")
         terminal.until(lambda: any("1 failed" in line for line in terminal.lines))
@@ -165,7 +167,19 @@ def test_more_machines_than_lines_are_counted_and_the_screen_is_never_overrun(ro
             terminal.tell(name, "end")
         assert terminal.end() == 0
         assert terminal.lines[-1] == "exit code 0, with rich"
-        assert b"29 done, 1 failed\r\n" in terminal.raw
+        assert re.search(rb"30 machines: 29 done, 1 failed \([\d.]+ s\)\r\n", terminal.raw)
+
+
+def test_machines_that_wait_are_counted_if_only_those_at_work_fit() -> None:
+    names = [f"m{number}" for number in range(1, 31)]
+    with on_terminal(*names, rows=12, limit=2) as terminal:
+        all_begun(terminal, "m1", "m2")
+        terminal.until(lambda: "… and 28 more waiting" in terminal.lines)
+        terminal.did("m1", "step", "Installing")
+        terminal.tell("m1", "fail", "it broke")
+        terminal.until_text("✗ m1", "… and 27 more waiting")
+        # Above them is the error.
+        assert [line.split()[1] for line in terminal.lines[-4:-1]] == ["m1", "m2", "m3"]
 
 
 def test_questions_come_one_at_a_time_and_the_board_waits_for_the_answer() -> None:
@@ -180,11 +194,11 @@ def test_questions_come_one_at_a_time_and_the_board_waits_for_the_answer() -> No
         terminal.type("geheim\n")
         terminal.until_text("web2: Sure?", "web3: meanwhile")
         assert terminal.echoes()
-        assert not any(re.match(r"web3 ", line) for line in terminal.lines)
+        assert not any(re.match(r". web3 ", line) for line in terminal.lines)
         terminal.type("y\n")
-        terminal.until_text("web1: the answer has 6 letters", "web2: the answer is True", "web3 ")
+        terminal.until_text("web1: the answer has 6 letters", "web2: the answer is True", " web3 ")
         assert "geheim" not in "".join(terminal.lines)
-        assert [line[:5] for line in terminal.lines[-3:]] == ["web1 ", "web2 ", "web3 "]
+        assert [line[2:7] for line in terminal.lines[-3:]] == ["web1 ", "web2 ", "web3 "]
 
 
 def test_ctrl_c_is_told_and_steps_are_finished_on_the_board() -> None:
@@ -199,9 +213,10 @@ def test_ctrl_c_is_told_and_steps_are_finished_on_the_board() -> None:
         for _ in range(2):
             terminal.tell("web2", "end")
         assert terminal.end() == 130
-        assert re.search(r"s  not finished$", row(terminal, "web1"))
-        assert re.search(r"s  done$", row(terminal, "web2"))
-        assert re.search(r"web3 +not finished$", row(terminal, "web3"))
+        assert re.match(r"! web1 +[\d.]+ s  stopped after this step: Installing$", row(terminal, "web1"))
+        assert re.match(r"✓ web2 +[\d.]+ s$", row(terminal, "web2"))
+        assert re.match(r"  web3 +not begun$", row(terminal, "web3"))
+        assert re.match(r"3 machines: 1 done, 1 not finished, 1 not begun \([\d.]+ s\)$", terminal.lines[-2])
         assert "exit code 130, with rich" in terminal.lines
         assert "Another" not in terminal.raw.decode()
 
@@ -215,7 +230,7 @@ def test_a_second_ctrl_c_leaves_the_board_and_the_terminal_in_order() -> None:
         terminal.type("\x03")
         assert terminal.end() == 130
         assert not terminal.screen.cursor.hidden
-        assert re.search(r"s  not finished$", row(terminal, "web1"))
+        assert re.match(r"! web1 +[\d.]+ s  abandoned in this step: Installing$", row(terminal, "web1"))
 
 
 def test_ctrl_c_at_a_question_ends_it_and_what_is_typed_is_seen_again() -> None:
@@ -229,7 +244,7 @@ def test_ctrl_c_at_a_question_ends_it_and_what_is_typed_is_seen_again() -> None:
         terminal.tell("web2", "end")
         terminal.tell("web2", "end")
         assert terminal.end() == 130
-        assert re.search(r"s  done$", row(terminal, "web2"))
+        assert re.match(r"✓ web2 +[\d.]+ s$", row(terminal, "web2"))
         assert "the answer" not in terminal.raw.decode()
         assert "web1: Password:" in terminal.lines
 
@@ -242,7 +257,25 @@ def test_a_pause_ends_with_ctrl_c() -> None:
         machines.process.send_signal(signal.SIGINT)
         out, err = machines.end()
     assert "exit code 130" in out
-    assert err.count("\n") == 1
+    assert err.splitlines()[1:] == ["web1: stopped before its first step", "web2: stopped before its first step"]
+
+
+def test_piped_after_ctrl_c_a_line_says_what_state_each_unfinished_host_is_in() -> None:
+    names = [f"web{number}" for number in range(1, 8)]
+    with piped(*names, limit=2) as machines:
+        for name in ("web1", "web2"):
+            machines.did(name, "step", "Installing")
+        machines.process.send_signal(signal.SIGINT)
+        assert b"Finishing the steps" in machines.read()
+        machines.did("web1", "end")
+        machines.tell("web1", "step", "Another")
+        for _ in range(2):
+            machines.tell("web2", "end")
+        _, err = machines.end()
+    assert [line for line in err.splitlines() if " s)" not in line] == [
+        "web1: stopped after this step: Installing",
+        "Not begun: web3, web4, web5 and 2 more",
+    ]
 
 
 def test_a_bug_is_told_below_the_board_when_the_others_have_ended_their_steps() -> None:
@@ -254,7 +287,7 @@ def test_a_bug_is_told_below_the_board_when_the_others_have_ended_their_steps() 
         terminal.tell("web2", "end")
         terminal.tell("web2", "end")
         assert terminal.end() == 3
-        results = [index for index, line in enumerate(terminal.lines) if re.match(r"web2 +\d+ s  done", line)]
+        results = [index for index, line in enumerate(terminal.lines) if re.match(r"✓ web2 +[\d.]+ s$", line)]
         told = [index for index, line in enumerate(terminal.lines) if "This is a bug in machinectl: Value" in line]
         assert results < told
 
@@ -268,8 +301,8 @@ def test_colours_are_for_results_and_warnings_alone_and_not_where_they_are_not_w
             terminal.tell("web2", "fail", "it broke")
             assert terminal.end() == 0
             text = terminal.raw.decode()
-        assert ("\x1b[32mdone" in text) is coloured
-        assert ("\x1b[31mfailed" in text) is coloured
+        assert ("\x1b[32m✓" in text) is coloured
+        assert ("\x1b[31m✗" in text) is coloured
         assert ("\x1b[33mWarning:" in text) is coloured
         assert bool(re.search(r"\x1b\[[0-9;]*m", text)) is coloured
 

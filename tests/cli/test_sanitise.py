@@ -59,7 +59,7 @@ def test_every_way_to_the_person_is_harmless(capfd: pytest.CaptureFixture[str]) 
     terminal.warn(EVIL)
     with terminal.step(EVIL):
         pass
-    with PlainBoard(terminal, "machinectl") as board:
+    with PlainBoard(terminal, "machinectl", ["orion"]) as board:
         one = board.console("orion")
         one.note(EVIL)
         one.warn(EVIL)
@@ -98,5 +98,5 @@ def test_an_engine_that_means_harm_writes_to_no_terminal(store: Store) -> None:
         subprocess.run([*COMMAND, "-s", store.root, *words], check=True, capture_output=True)
         for words in (["ls", "-t", "2"], ["status", "evil"], ["version", "evil"], ["api", "evil", "/info"]):
             with on_a_terminal(store, *words, environment={"NO_COLOR": "1"}) as (_, terminal):
-                said = everything(terminal).replace("\r\n", "\n").replace("\x1b[2A\x1b[J", "")
+                said = re.sub(r"\x1b\[\d+A\x1b\[J", "", everything(terminal).replace("\r\n", "\n"))
             assert not CONTROL.search(said), words

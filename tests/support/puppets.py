@@ -137,7 +137,7 @@ def on_terminal(
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     variables = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
-    variables |= {"TERM": "xterm", **(environment or {})}
+    variables |= {"TERM": "xterm", "LC_ALL": "C.UTF-8", **(environment or {})}
     with started(names, limit, variables, theirs, theirs, theirs) as (process, wires):
         os.close(theirs)
         yield OnTerminal(process, wires, ours, pyte.Screen(columns, rows))

@@ -2,104 +2,68 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections import Counter
-from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import rich.console
 import rich.live
 from rich.text import Text
 
+from machinectl.cli.output.board_rows import SIGNS, RowState, hidden_rows, important_rows, total
 from machinectl.cli.output.plain_board import PlainBoard
-from machinectl.provision.decision import InUse
+from machinectl.cli.output.style import DIM, coloured, mark, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
+    from contextlib import AbstractContextManager
     from typing import Self
 
+    from machinectl.cli.output.board_rows import Row
     from machinectl.console import Console
 
 # Redraw this often so that the elapsed seconds count up.
 REFRESH_SECONDS = 0.25
 # Leave room at the end of the last line: an echoed ^C must not wrap.
 ECHO = len("^C")
+SPINNER = "|/-\\"
+# Columns of a time that is not long.
+TIME = len("59 s")
 
 
-class RowState(StrEnum):
-    WAITING = "waiting"
-    AT_WORK = "at work"
-    DONE = "done"
-    FAILED = "failed"
-    UNFINISHED = "not finished"
-
-
-STYLES = {RowState.DONE: "green", RowState.FAILED: "red", RowState.UNFINISHED: "yellow"}
-
-
-@dataclass
-class Row:
-    """A machine's row. `begun` and `since`, the step's start, are monotonic seconds, 0 before."""
-
-    name: str
-    state: RowState = RowState.WAITING
-    step: str = ""
-    begun: float = 0.0
-    since: float = 0.0
-    took: float = 0.0
-
-    def enter(self, step: str) -> None:
-        self.step = step
-        self.since = time.monotonic()
-
-    def begin(self) -> None:
-        self.state = RowState.AT_WORK
-        self.begun = time.monotonic()
-        self.enter("")
-
-    def end(self, state: RowState) -> None:
-        if self.begun:
-            self.took = time.monotonic() - self.begun
-        self.state = state
-
-    def line(self, column: int) -> Text:
-        name = Text(printable(self.name))
-        name.truncate(column, overflow="ellipsis", pad=True)
-        return Text.assemble(name, f"{self.seconds():>6}  ", (self.shown(), STYLES.get(self.state, "")))
-
-    def seconds(self) -> str:
-        if not self.begun:
-            return ""
-        return f"{time.monotonic() - self.since if self.state is RowState.AT_WORK else self.took:.0f} s"
-
-    def shown(self) -> str:
-        return printable(self.step) if self.state is RowState.AT_WORK else self.state
-
-
-def board_lines(rows: Collection[Row], width: int, height: int) -> list[Text]:
-    """Return all rows if they fit, else those at work and a count of the others."""
-    shown = list(rows)
-    if len(shown) > height:
-        shown = [row for row in shown if row.state is RowState.AT_WORK][: height - 1]
-    column = min(max(len(row.name) for row in rows), width // 3)
-    lines = [row.line(column) for row in shown]
-    if len(shown) < len(rows):
-        counted = Counter(row.state for row in rows) - Counter(row.state for row in shown)
-        lines.append(Text(", ".join(f"{counted[state]} {state}" for state in RowState if counted[state])))
-    for line in lines:
-        line.truncate(width, overflow="ellipsis")
+def board_lines(rows: Collection[Row], last: str, width: int, height: int) -> list[str]:
+    """Return a line for each row and the last one, or for rows that matter and a count of the others."""
+    fit = len(rows) + bool(last) <= height
+    shown = list(rows) if fit else important_rows(rows, height - 1)
+    names = min(max(len(row.name) for row in rows), width // 3)
+    times = max([TIME, *(len(row.time()) for row in shown)])
+    lines = [row_line(row, names, times, width) for row in shown]
+    if last or not fit:
+        lines.append(shorten(last or hidden_rows(rows, shown), width, sys.stderr))
     return lines
+
+
+def row_line(row: Row, names: int, times: int, width: int) -> str:
+    name = shorten(printable(row.name), names, sys.stderr)
+    before = f" {name:{names}} "
+    shown_time = f"{row.time():>{times}}"
+    text = shorten(printable(row.text()), width - 1 - len(before) - len(shown_time) - 2, sys.stderr)
+    return f"{row_sign(row)}{before}{coloured(shown_time, DIM, sys.stderr)}  {text}".rstrip()
+
+
+def row_sign(row: Row) -> str:
+    if row.state is RowState.AT_WORK:
+        return SPINNER[int(time.monotonic() / REFRESH_SECONDS) % len(SPINNER)]
+    return mark(SIGNS.get(row.state, " "), sys.stderr)
 
 
 class LiveBoard(PlainBoard):
     """A console.Board at the bottom of the terminal; messages scroll above it."""
 
     def __init__(self, person: Console, program: str, names: Sequence[str]) -> None:
-        super().__init__(person, program)
-        self.rows = {name: Row(name) for name in names}
+        super().__init__(person, program, names)
         self.screen = rich.console.Console(stderr=True, highlight=False)
         self.live: rich.live.Live | None = None
         self.over = threading.Event()
@@ -110,40 +74,22 @@ class LiveBoard(PlainBoard):
         threading.Thread(target=self.keep_drawing, daemon=True).start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.over.set()
         with self.lock:
-            super().__exit__()
-            for row in self.rows.values():
-                if row.state in {RowState.WAITING, RowState.AT_WORK}:
-                    row.end(RowState.UNFINISHED)
-            if self.live:
-                self.live.stop()
-                self.live = None
+            super().__exit__(kind)
+            self.stop()
 
-    def console(self, name: str) -> Console:
-        with self.lock:
-            self.rows[name].begin()
-            self.draw()
-        return super().console(name)
+    def stop(self) -> None:
+        if self.live:
+            self.live.stop()
+            self.live = None
 
-    def done(self, name: str, error: BaseException | None) -> None:
-        with self.lock:
-            self.rows[name].end(final_state(error))
-            self.draw()
+    def report_unfinished(self) -> None:
+        """The rows say so."""
 
-    @contextmanager
-    def step(self, name: str, title: str) -> Iterator[None]:
-        self.enter(name, title)
-        try:
-            yield
-        finally:
-            self.enter(name, "")
-
-    def enter(self, name: str, title: str) -> None:
-        with self.lock:
-            self.rows[name].enter(title)
-            self.draw()
+    def shown_step(self, name: str, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 (the row shows it)
+        return nullcontext()
 
     def write(self, text: str) -> None:
         self.screen.print(Text.from_ansi(text), soft_wrap=True)
@@ -151,8 +97,7 @@ class LiveBoard(PlainBoard):
     def hide(self) -> None:
         if self.live:
             self.live.transient = True
-            self.live.stop()
-            self.live = None
+            self.stop()
 
     def show(self) -> None:
         if self.closed:
@@ -173,20 +118,16 @@ class LiveBoard(PlainBoard):
             self.live.refresh()
 
     def drawn(self) -> Text:
-        width, height = self.screen.size
-        lines = board_lines(self.rows.values(), max(width - ECHO, 1), max(height - 1, 1))
-        return Text("\n", no_wrap=True, overflow="crop").join(lines)
+        columns, lines = self.screen.size
+        rows = self.rows.values()
+        last = total(rows, time.monotonic() - self.begun) if self.closed else ""
+        drawn = board_lines(rows, last, max(columns - ECHO, 1), max(lines - 1, 1))
+        return Text("\n", no_wrap=True, overflow="crop").join(map(Text.from_ansi, drawn))
 
     def keep_drawing(self) -> None:
         while not self.over.wait(REFRESH_SECONDS):
             with self.lock:
                 self.draw()
-
-
-def final_state(error: BaseException | None) -> RowState:
-    if error is None:
-        return RowState.DONE
-    return RowState.UNFINISHED if isinstance(error, KeyboardInterrupt | InUse) else RowState.FAILED
 
 
 def printable(text: str) -> str:

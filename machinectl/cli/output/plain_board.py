@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from machinectl.cli.output.board_rows import Row, RowState, not_begun
 from machinectl.cli.output.exit_status import user_text, warning
 from machinectl.console import SharedBoard
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 class PlainBoard:
     """A console.Board. `person` asks the user."""
 
-    def __init__(self, person: Console, program: str) -> None:
+    def __init__(self, person: Console, program: str, names: Sequence[str]) -> None:
         self.person = person
         self.program = program
+        self.rows = {name: Row(name) for name in names}
+        self.begun = time.monotonic()
         # Hold `floor` to ask a question; take `lock` after it, to write or draw.
         self.floor = threading.RLock()
         self.lock = threading.RLock()
@@ -35,16 +38,31 @@ class PlainBoard:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self.lock:
+            for row in self.rows.values():
+                row.abandon()
+            if kind is KeyboardInterrupt:
+                self.report_unfinished()
             self.flush()
             self.closed = True
 
+    def report_unfinished(self) -> None:
+        for row in self.rows.values():
+            if row.state is RowState.UNFINISHED:
+                self.say(row.name, row.text())
+        self.held += [text for text in [not_begun(self.rows.values())] if text]
+
     def console(self, name: str) -> Console:
+        with self.lock:
+            self.rows[name].begin()
+            self.draw()
         return OneOf(self, name)
 
     def done(self, name: str, error: BaseException | None) -> None:
-        pass
+        with self.lock:
+            self.rows[name].end(error)
+            self.draw()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -63,8 +81,22 @@ class PlainBoard:
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[None]:
-        with timed(title, lambda line: self.say(name, line)):
-            yield
+        row = self.rows[name]
+        with self.lock:
+            row.enter(title)
+            self.draw()
+        failed = True
+        try:
+            with self.shown_step(name, title):
+                yield
+            failed = False
+        finally:
+            with self.lock:
+                row.leave(failed=failed)
+                self.draw()
+
+    def shown_step(self, name: str, title: str) -> AbstractContextManager[None]:
+        return timed(title, lambda line: self.say(name, line))
 
     def say(self, name: str, text: str) -> None:
         """Print as soon as the screen is free."""
@@ -86,6 +118,9 @@ class PlainBoard:
 
     def show(self) -> None:
         """Draw again, if anything."""
+
+    def draw(self) -> None:
+        """Update the drawing, if any."""
 
 
 class OneOf:

@@ -81,7 +81,7 @@ class Terminal:
             from machinectl.cli.output.live_board import LiveBoard
 
             return LiveBoard(self, self.program, names)
-        return PlainBoard(self, self.program)
+        return PlainBoard(self, self.program, names)
 
 
 def read_hidden(prompt: str) -> str:

@@ -1,0 +1,135 @@
+"""What a board knows of each machine, and how it says so."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from machinectl.cli.output.style import ATTENTION, FAILED, OK
+from machinectl.provision.decision import InUse
+from machinectl.quantities import duration, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+
+class RowState(StrEnum):
+    """In the order of the total, in its words."""
+
+    DONE = "done"
+    FAILED = "failed"
+    LATER = "waiting for their turn"
+    UNFINISHED = "not finished"
+    AT_WORK = "at work"
+    WAITING = "waiting"
+    NOT_BEGUN = "not begun"
+
+
+SIGNS = {RowState.DONE: OK, RowState.FAILED: FAILED, RowState.UNFINISHED: ATTENTION}
+# If not all fit, these are shown.
+IMPORTANT = (RowState.AT_WORK, RowState.FAILED, RowState.UNFINISHED)
+# How many machines to name.
+NAMED = 3
+
+
+@dataclass
+class Row:
+    """A machine's row.
+
+    `step` is under way, `ended` the last one that ended, `broken` the one that failed. `begun` and `since`, the step's
+    start, are monotonic seconds, 0 before.
+    """
+
+    name: str
+    state: RowState = RowState.WAITING
+    step: str = ""
+    ended: str = ""
+    broken: str = ""
+    begun: float = 0.0
+    since: float = 0.0
+    took: float = 0.0
+
+    def begin(self) -> None:
+        self.state = RowState.AT_WORK
+        self.begun = self.since = time.monotonic()
+
+    def enter(self, step: str) -> None:
+        self.step, self.since = step, time.monotonic()
+
+    def leave(self, *, failed: bool) -> None:
+        if failed:
+            self.broken = self.broken or self.step
+        self.ended, self.step, self.since = self.step, "", time.monotonic()
+
+    def end(self, error: BaseException | None) -> None:
+        self.took = time.monotonic() - self.begun
+        if error is None:
+            self.state = RowState.DONE
+        elif isinstance(error, KeyboardInterrupt):
+            self.state = RowState.UNFINISHED
+        else:
+            self.state = RowState.LATER if isinstance(error, InUse) else RowState.FAILED
+
+    def abandon(self) -> None:
+        """The board ends before the machine does."""
+        if self.state is RowState.WAITING:
+            self.state = RowState.NOT_BEGUN
+        elif self.state is RowState.AT_WORK:
+            self.took = time.monotonic() - self.begun
+            self.state = RowState.UNFINISHED
+
+    def time(self) -> str:
+        if not self.begun:
+            return ""
+        if self.state is RowState.AT_WORK:
+            return duration(time.monotonic() - self.since, whole=True)
+        return duration(self.took)
+
+    def text(self) -> str:
+        """Say what the machine is doing, or what became of it."""
+        if self.state is RowState.UNFINISHED:
+            return self.interruption()
+        if self.state is RowState.FAILED:
+            return self.broken or self.state
+        return {RowState.DONE: "", RowState.AT_WORK: self.step, RowState.LATER: "waiting for its turn"}.get(
+            self.state, self.state
+        )
+
+    def interruption(self) -> str:
+        if self.step:
+            return f"abandoned in this step: {self.step}"
+        return f"stopped after this step: {self.ended}" if self.ended else "stopped before its first step"
+
+
+def important_rows(rows: Iterable[Row], most: int) -> list[Row]:
+    """Return those at work and those that failed, in the order of the board."""
+    important = [row for row in rows if row.state in IMPORTANT]
+    ranked = sorted(important, key=lambda row: IMPORTANT.index(row.state))
+    kept = {row.name for row in ranked[: max(most, 0)]}
+    return [row for row in important if row.name in kept]
+
+
+def hidden_rows(rows: Iterable[Row], shown: Sequence[Row]) -> str:
+    count = Counter(row.state for row in rows) - Counter(row.state for row in shown)
+    if len(count) == 1:
+        [state] = count
+        return f"… and {count[state]} more {state}"
+    return f"… and {count.total()} more: {counted(count)}" if count else ""
+
+
+def total(rows: Collection[Row], seconds: float) -> str:
+    count = Counter(row.state for row in rows)
+    return f"{plural(len(rows), 'machine')}: {counted(count)} ({duration(seconds)})"
+
+
+def counted(count: Counter[RowState]) -> str:
+    return ", ".join(f"{count[state]} {state}" for state in RowState if count[state])
+
+
+def not_begun(rows: Iterable[Row]) -> str:
+    names = [row.name for row in rows if row.state is RowState.NOT_BEGUN]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"Not begun: {', '.join(names[:NAMED])}{more}" if names else ""
