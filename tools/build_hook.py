@@ -26,7 +26,10 @@ class Generated(BuildHookInterface):  # type: ignore[type-arg] # the configurati
             installed.mkdir()
             lines = [f"{name} = {target}\n" for name, target in drivers.items()]
             (installed / "entry_points.txt").write_text("".join(["[machinectl.drivers]\n", *lines]))
+            # Under another path: pip takes off the path what an editable installation put on it.
+            Path(directory, "drivers").symlink_to(root / "drivers")
             # pip finds what the build requires by PYTHONPATH.
-            ours = [str(root), str(root / "drivers"), directory]
+            ours = [directory, f"{directory}/drivers"]
             path = os.pathsep.join([*ours, *filter(None, [os.environ.get("PYTHONPATH")])])
-            subprocess.run([sys.executable, "-m", "tools.generate"], check=True, env={**os.environ, "PYTHONPATH": path})
+            environment = {**os.environ, "PYTHONPATH": path}
+            subprocess.run([sys.executable, "-m", "tools.generate"], check=True, cwd=root, env=environment)

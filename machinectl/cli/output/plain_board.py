@@ -6,12 +6,12 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
 
 from machinectl.cli.output.board_rows import Row, RowState, not_begun
 from machinectl.cli.output.exit_status import user_text, warning
 from machinectl.console import SharedBoard
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager

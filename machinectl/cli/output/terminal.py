@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import debugging, user_text, warning
 from machinectl.cli.output.plain_board import PlainBoard, timed
@@ -15,6 +14,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.style import columns, is_drawn_on, shorten
 from machinectl.console import Unanswered
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager

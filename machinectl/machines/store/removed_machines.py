@@ -7,7 +7,6 @@ import os
 from machinectl.files.atomic import Translated, read_file, remove_tree, replace_file, sync_directory
 from machinectl.machines import record
 from machinectl.machines.store.lock import HELD
-from machinectl.machines.store.store_directory import make_directory
 from machinectl.machines.store.store_paths import LONGEST_RECORD, RECORD, StorePaths
 
 
@@ -40,6 +39,9 @@ def write_removed(store: StorePaths, machine: record.Machine) -> None:
 
 
 def forget_removed(store: StorePaths, name: str) -> None:
+    # The front door, which only reads, is to load nothing for this.
+    from machinectl.machines.store.store_directory import make_directory
+
     make_directory(store, store.staging)
     leaving = os.path.join(store.staging, f"{name}.removed")
     remove_tree(leaving)

@@ -28,7 +28,9 @@ def ls(
     watch: bool,
     interval: float | None,
 ) -> None:
-    only = listed_only(here.store, here.console, names, selector, removed=removed)
+    only = None
+    if names or selector is not None:
+        only = listed_only(here.store, here.console, names, selector, removed=removed)
     if watch or interval is not None:
         check_watch(watch=watch, with_others=quiet or as_json or removed)
         from machinectl.cli.tables.watch_screen import watch_machines
@@ -60,8 +62,6 @@ def listed_only(
 
     docker-machine's `ls` ignored names, and scripts rely on exit status 0: an unknown name is a note.
     """
-    if not names and selector is None:
-        return None
     from machinectl.machines.selection import matching, selected
     from machinectl.machines.store.removed_machines import removed_machines
 
