@@ -10,6 +10,8 @@ import machinectl
 NAME = "machinectl"
 OWN_DIRECTORY = os.path.dirname(machinectl.__file__)
 AS_PLUGIN = "docker machine"
+# The name of a link to this program, for scripts.
+DOCKER_MACHINE = "docker-machine"
 # The plugin file passes this word before docker's own arguments.
 BY_DOCKER = "docker-cli-plugin"
 # Environment variables with passwords for SSH and sudo.
@@ -34,7 +36,7 @@ class Called:
     """
 
     def __init__(self) -> None:
-        self.name = NAME
+        self.name = DOCKER_MACHINE if os.path.basename(sys.argv[0]) == DOCKER_MACHINE else NAME
         self.script = sys.argv[0]
         self.typed: list[str] = []
         self.passwords: dict[str, str] = {}

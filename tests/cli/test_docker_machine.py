@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from machinectl.machines.record import Machine
-from tests.support.program import machinectl
+from machinectl.machines.store.name_errors import MORE
+from tests.support.program import COMMAND, machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from machinectl.machines.store import Store
 
@@ -285,3 +288,61 @@ def test_a_variable_for_a_flag_that_may_be_repeated_is_parted_at_commas(store: S
 def test_a_flag_that_was_typed_is_not_parted(store: Store) -> None:
     machinectl(*NONE.split(), "-engine-registry-mirror=https://a,b", "box", store=store.root)
     assert store.read("box").engine.registry_mirrors == ("https://a,b",)
+
+
+# test/integration/cli/help.bats of docker-machine, as it stands: `lines[0] =~ "machine VERB"`.
+HELPED = "active config create env inspect ip kill ls regenerate-certs restart rm scp ssh start status stop upgrade url"
+# The lines of its other tests that hold for us: what is typed, a part of the output, the exit status.
+BATS = [
+    ("", "Usage:", 0),
+    ("-v", "version", 0),
+    ("--help", "Usage:", 0),
+    ("inspect", NO_NAME, 1),
+    ("status", NO_NAME, 1),
+    ("url", NO_NAME, 1),
+    ("inspect UNKNOWN", 'Docker machine "UNKNOWN" does not exist', 1),
+    ("create -d bogus bogus", 'Driver "bogus" not found. Do you have the plugin ', 1),
+    (f"{NONE} orionbox", 'Docker machine "orionbox" already exists', 1),
+    ("rm -y orionbox", "Successfully removed orionbox", 0),
+]
+
+
+@pytest.fixture
+def docker_machine(tmp_path: Path) -> Path:
+    """A script of this name, as it is installed for scripts that call docker-machine."""
+    program = tmp_path / "docker-machine"
+    start = "import sys; from machinectl.cli.main import main; sys.exit(main())"
+    program.write_text(f"#!{COMMAND[0]}\n{start}\n")
+    program.chmod(0o755)
+    return program
+
+
+def called(program: Path, words: str, machines: Store) -> subprocess.CompletedProcess[str]:
+    command = [str(program), "-s", machines.root, *words.split()]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_called_as_docker_machine_every_help_begins_with_that_name(machines: Store, docker_machine: Path) -> None:
+    first = [called(docker_machine, f"{verb} -h", machines).stdout.splitlines()[0] for verb in HELPED.split()]
+    assert [
+        line for verb, line in zip(HELPED.split(), first, strict=True) if f"docker-machine {verb} " not in line
+    ] == []
+
+
+@pytest.mark.parametrize(("words", "text", "code"), BATS)
+def test_called_as_docker_machine_its_own_tests_pass(
+    machines: Store, docker_machine: Path, words: str, text: str, code: int
+) -> None:
+    done = called(docker_machine, words, machines)
+    assert done.returncode == code
+    assert text in (done.stdout + done.stderr).splitlines()[0]
+
+
+def test_called_as_docker_machine_errors_and_hints_name_it(machines: Store, docker_machine: Path) -> None:
+    store = machines.root
+    unknown = called(docker_machine, "url ghost", machines).stderr
+    assert unknown == f"{GHOST}{MORE}\n".replace("machinectl", f"docker-machine -s {store}")
+    assert called(docker_machine, "destroy orionbox", machines).stderr.endswith(
+        f"Did you mean: docker-machine -s {store} rm orionbox\n"
+    )
+    assert "docker-machine ssh" in called(docker_machine, "ssh -A orionbox", machines).stderr.splitlines()[0]

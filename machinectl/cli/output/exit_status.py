@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 
-from machinectl.cli.invocation import AS_PLUGIN, NAME, THIS, is_on
+from machinectl.cli.invocation import NAME, THIS, is_on
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
 from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, is_drawn_on
@@ -77,7 +77,7 @@ def report(error: MachineError, program: str = "") -> None:
     is_said = isinstance(error, Declined)
     at_terminal = is_drawn_on(sys.stderr)
     more = "" if at_terminal else error.more
-    cause = as_called(error.cause + more, program)
+    cause = as_called(error.cause, THIS.name) + as_called(more, program)
     first, *others = (cause if is_said else with_error_prefix(cause, at_terminal=at_terminal)).split("\n")
     hint = as_called(corrected_line(error) or ("" if more else error.hint), program)
     hints = [f"  {emphasised(harmless(line), program)}" for line in hint.split("\n") if line]
@@ -122,8 +122,8 @@ def as_called(text: str, program: str) -> str:
         elif verb.startswith("-"):
             # The options before the verb may name a store.
             called = THIS.name
-        elif verb in VERBS and not (verb == USE and program.startswith(AS_PLUGIN)):
-            # docker cannot call a shell function.
+        elif verb in VERBS and not (verb == USE and not program.startswith(NAME)):
+            # Only the shell function `machinectl` has this verb.
             called = program
         found += f"{called} {part}"
     return found
