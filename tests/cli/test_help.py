@@ -17,6 +17,7 @@ from machinectl.cli.parsing.go_flags import canonical
 from machinectl.machines.flags import Flag
 from machinectl.machines.record import Machine
 from tests.cli.test_terminal import everything, on_a_terminal
+from tests.support.pictures import IMAGES, steady, text_of
 from tests.support.program import machinectl
 from tests.support.registered import added
 
@@ -44,6 +45,11 @@ def test_the_help_of_all_has_every_verb_in_its_section_and_fits_the_terminal(col
     names = {told.splitlines()[0], *VERBS, *(option for option, _ in OPTIONS)}
     fits = max(columns, 40)
     assert all(len(line) <= fits or line.strip() in names or " " not in line.strip() for line in told.splitlines())
+
+
+def test_the_picture_in_the_docs_is_the_help_of_all() -> None:
+    shown = text_of((IMAGES / "help.svg").read_text())
+    assert steady(shown) == steady(["$ machinectl --help", *helped().splitlines()]), "make pictures"
 
 
 def test_certs_alone_prints_its_verbs_and_help_of_help_is_the_help_of_all() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import itertools
 import json
 import os
 import re
+import struct
 import tempfile
+import termios
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +83,11 @@ class Session:
             answered += 1
             self.person.type("y\r")
             self._until(stopped)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Change the size of the terminal, as who drags its window does."""
+        self.person.screen.resize(rows, columns)
+        fcntl.ioctl(self.person.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def clear(self) -> None:
         self.person.type("clear\r")
@@ -180,6 +188,14 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
     session.clear()
     session.run("machinectl doctor orionbox")
     yield "doctor", session.picture("doctor")
+    yield "help", help_picture(session)
+
+
+def help_picture(session: Session) -> str:
+    session.resize(80, 100)
+    session.clear()
+    session.run("machinectl --help")
+    return session.picture("help")
 
 
 def _steps(board: list[str]) -> list[str]:
