@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 PATH = f"{OWN_DIRECTORY}/revision"
 MODE = "600"
 LONGEST_NUMBER = 18
+# More keys of a record's revision. TAKEN is what an unfinished `create` took over from the host.
+ENGINE, LABELS, TAKEN = "engine", "labels", "taken"
 
 
 class Revision(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import CaTrusted, FileCreated, of_kind
 from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.lifecycle.creation import with_taken_settings
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_owner import SERVER
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
@@ -167,6 +169,22 @@ def test_what_create_was_given_wins_over_what_the_host_remembers(
     state = json.loads(host.sent[str(len(host.sent["manifest"].splitlines()))].partition(b"\n")[2])
     assert (state["engine"], state["labels"]) == expected
     assert "new.lan" in certs.describe(Identity.read(store.directory("orion")).server).sans
+
+
+def test_what_an_unfinished_create_took_over_stays_with_the_next_one(store: Store, host: RecordedHost) -> None:
+    state = {"engine": {**OPTIONS, **REMAINING}, "labels": {"role": "web", "floor": "2"}, "changes": []}
+    changed_by_alice(store, host, 4, state)
+    with store.writing("orion") as held:
+        held.machine.phase, held.machine.revision = Phase.PROVISIONING, {}
+        held.machine.spec = given_to_create(Phase.PROVISIONING).spec
+        held.write()
+    host.status = 3
+    with pytest.raises(EngineDown):
+        carry_out(store, host)
+    again = replace(given_to_create(Phase.PROVISIONING).spec, engine=EngineOptions(), labels={"floor": "3"})
+    spec = with_taken_settings(again, store.read("orion"))
+    assert spec.engine.dump() == {"registry_mirrors": ["https://mirror"]}
+    assert spec.labels == {"floor": "3"}
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,13 @@ from machinectl.hosts.connection.machine_driver import driver_instance, jump_hos
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.machines import jump_hosts, record
 from machinectl.machines.docker_machine import old_store
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES
 from machinectl.machines.store.last_failure import record_failure
 from machinectl.provision.decision import EngineDown, InUse
+from machinectl.provision.revision import ENGINE, LABELS, TAKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +89,7 @@ class Creation:
                     pin_host_key(held, console, self.onboarding.access, ssh)
                 held.machine.phase = Phase.READY
                 held.machine.failure = {}
+                held.machine.revision.pop(TAKEN, None)
                 held.write()
             except InUse:
                 # The caller continues later: keep the accepted host key.
@@ -103,7 +106,7 @@ class Creation:
         machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
         # No command works on it yet, so no hint may name one.
         machine.phase = Phase.CREATING
-        machine.spec = settled.creation.spec
+        machine.spec = with_taken_settings(settled.creation.spec, machine)
         settled.place(machine, there)
         ssh = with_jump_host(machine, there.ssh)
         if ssh and settled.sets_up(ssh):
@@ -250,7 +253,7 @@ def record_creation(held: Held, settled: CheckedCreation) -> None:
     files = settled.given.present if settled.given else {}
     spec = recorded_spec(creation)
     if unfinished_machine(held.store, creation):
-        held.machine.spec = spec
+        held.machine.spec = with_taken_settings(spec, held.machine)
         held.machine.fleet = creation.fleet or held.machine.fleet
         held.write_files(files)
         held.write()
@@ -260,6 +263,15 @@ def record_creation(held: Held, settled: CheckedCreation) -> None:
     machine.spec = spec
     machine.fleet = creation.fleet
     held.add(machine, files)
+
+
+def with_taken_settings(spec: MachineSpec, machine: Machine) -> MachineSpec:
+    """Add what an unfinished `create` took over from the host; what this one is given wins."""
+    taken = machine.revision.get(TAKEN)
+    if not taken:
+        return spec
+    engine = EngineOptions.load({**taken[ENGINE], **spec.engine.dump()})
+    return replace(spec, engine=engine, labels={**taken[LABELS], **spec.labels})
 
 
 def make_host(held: Held, settled: CheckedCreation) -> SSHEndpoint | None:

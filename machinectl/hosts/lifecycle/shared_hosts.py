@@ -21,7 +21,7 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Phase
 from machinectl.provision import daemon_json
 from machinectl.provision.job import apply_job
-from machinectl.provision.revision import MODE, PATH, Revision
+from machinectl.provision.revision import ENGINE, LABELS, MODE, PATH, TAKEN, Revision
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Job, Remote
     from machinectl.provision.target import Allowed
 
-# Keys in the record and in the host's file.
-ENGINE, LABELS, SANS = "engine", "labels", "tls_sans"
+SANS = "tls_sans"
 # Settings for installation only.
 INSTALLING = frozenset({"install", "install_url", "version", "os"})
 FLAGS = {option.key: option.flag.removeprefix("--") for option in ENGINE_FLAGS}
@@ -96,15 +95,21 @@ def take_over_news(machine: Machine, remote: Remote, host: Facts, *, is_new: boo
         before = {ENGINE: values_for(engine, theirs[ENGINE]), LABELS: values_for(labels, theirs[LABELS])}
     else:
         before = machine.revision or recorded_settings(machine)
-    settings = [
-        *(FLAGS.get(key, key) for key in take_over_settings(engine, before.get(ENGINE), theirs[ENGINE])),
-        *(f"label {key}" for key in take_over_settings(labels, before.get(LABELS), theirs[LABELS])),
-    ]
+    taken = {
+        ENGINE: [*take_over_settings(engine, before.get(ENGINE), theirs[ENGINE])],
+        LABELS: [*take_over_settings(labels, before.get(LABELS), theirs[LABELS])],
+    }
+    settings = [*(FLAGS.get(key, key) for key in taken[ENGINE]), *(f"label {key}" for key in taken[LABELS])]
     machine.engine, machine.labels = EngineOptions.load(engine), labels
     changes = theirs.get("changes")
     found = map(load_change, changes if isinstance(changes, list) else ())
     machine.changes = merge_changes(machine.changes, list(found))
     machine.revision = {**revision._asdict(), ENGINE: theirs[ENGINE], LABELS: theirs[LABELS]}
+    if is_new:
+        machine.revision[TAKEN] = {
+            ENGINE: values_for(taken[ENGINE], engine),
+            LABELS: values_for(taken[LABELS], labels),
+        }
     return News(revision, known, tuple(settings), server if is_there else b"")
 
 
@@ -220,6 +225,7 @@ def begin_revision(machine: Machine) -> FileCreated:
     machine.revision = {
         **Revision(number, host_lock.TOKEN, now, host_lock.user_at_computer())._asdict(),
         **recorded_settings(machine),
+        **values_for([TAKEN], machine.revision),
     }
     return FileCreated(PATH)
 
