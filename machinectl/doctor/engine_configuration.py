@@ -14,6 +14,7 @@ from machinectl.provision import daemon_json
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.steps import engine_config, restart_risks
 from machinectl.provision.steps.engine_config import LIVE_RESTORE
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -64,7 +65,7 @@ def configuration_check(
 def restart_victims(host: Facts) -> str:
     """Say how many containers a restart without live-restore stops."""
     count = len(host.containers)
-    return f", which stops {count} {'container' if count == 1 else 'containers'}" if count else ""
+    return f", which stops {plural(count, 'container')}" if count else ""
 
 
 def differences_from(host: Facts, target: Target, changes: Sequence[Change]) -> Iterator[str]:

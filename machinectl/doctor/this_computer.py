@@ -20,6 +20,7 @@ from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_directory import has_own_directory
 from machinectl.machines.store.store_paths import into_own_store
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -153,7 +154,7 @@ def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
         modes = store_files.modes_check(machine.directory)
         if modes.hint:
             wrong.append(replace(modes, title=RECORDS, seen=f'"{name}": {modes.seen}'))
-    count = f"{len(machines)} machine{'' if len(machines) == 1 else 's'}"
+    count = plural(len(machines), "machine")
     yield from wrong or [ok(RECORDS, f"{count}, all complete and readable only by their owner")]
     if theirs:
         yield unknown(
@@ -169,7 +170,7 @@ def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]
     found = [(machine.name, store_files.certificates_check(store, machine, now)) for machine in tls]
     yield from (replace(check, seen=f'"{name}": {check.seen}') for name, check in found if check.hint)
     if not any(check.hint for _, check in found):
-        some = f"those of {len(tls)} machine{'' if len(tls) == 1 else 's'} are valid for a month and more"
+        some = f"those of {plural(len(tls), 'machine')} are valid for a month and more"
         yield ok(store_files.CERTIFICATES, some if tls else "no machine has any")
 
 
@@ -189,7 +190,7 @@ def docker_machine_check(store: Store) -> Iterator[Check]:
     found = [name for name in old_store.machine_directories(theirs) if old_store.is_its_own(theirs, name)]
     names = [name for name in found if name not in imported]
     if names:
-        count = f"{len(names)} machine{'' if len(names) == 1 else 's'} of docker-machine's in {theirs}"
+        count = f"{plural(len(names), 'machine')} of docker-machine's in {theirs}"
         again = "Import them, which changes nothing there: machinectl import --from-docker-machine"
         yield unknown(DOCKER_MACHINE, count, again)
 

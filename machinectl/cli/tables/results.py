@@ -11,7 +11,7 @@ from machinectl.errors import MachineError
 from machinectl.go.units import human_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.lifecycle.host_plan import HostPlan
@@ -23,11 +23,13 @@ NAMED, AGES = 3, 4
 FOREVER = float("inf")
 
 
-def report_all(here: Session, failures: Sequence[MachineError]) -> int:
+def report_all(here: Session, failures: Iterable[MachineError]) -> int:
     """Report errors; return the exit code."""
+    code = 0
     for failure in failures:
         report(failure, here.program)
-    return int(bool(failures))
+        code = 1
+    return code
 
 
 def with_machine_name(error: MachineError, name: str) -> MachineError:
@@ -38,19 +40,20 @@ def with_machine_name(error: MachineError, name: str) -> MachineError:
 
 def report_results(here: Session, results: Iterable[tuple[str, object]], names: Sequence[str]) -> int:
     """Report failures, with names if there are several; print a dry run's plans; return the exit code."""
+    return report_all(here, print_plans(results, several=len(names) > 1))
+
+
+def print_plans(results: Iterable[tuple[str, object]], *, several: bool) -> Iterator[MachineError]:
+    """Print plans and yield errors, in the order of the results."""
     from machinectl.hosts.lifecycle.host_plan import HostPlan
 
-    several = len(names) > 1
-    failed = False
     for name, result in results:
-        if isinstance(result, HostPlan):
+        if isinstance(result, MachineError):
+            yield with_machine_name(result, name) if several else result
+        elif isinstance(result, HostPlan):
             if several:
                 print(f"{name}:")
             print_plan(result)
-        elif isinstance(result, MachineError):
-            report(with_machine_name(result, name) if several else result, here.program)
-            failed = True
-    return int(failed)
 
 
 def print_plan(plan: HostPlan) -> None:

@@ -33,6 +33,7 @@ from machinectl.hosts.power.wake_on_lan import ADDRESS, PRINT_MAC_ADDRESS
 from machinectl.hosts.swarm import draining
 from machinectl.machines.docker_machine.config_json import maker
 from machinectl.machines.swarm_node import on_record
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,7 +195,7 @@ def container_count(machine: Machine) -> str:
         return ""
     if not isinstance(count, int) or not count:
         return ""
-    return f'"{machine.name}" runs {count} container{"s" if count > 1 else ""}'
+    return f'"{machine.name}" runs {plural(count, "container")}'
 
 
 def node_id(machine: Machine) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed
 from machinectl.provision.facts import docker_unit
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
@@ -62,7 +63,7 @@ def attached_units(facts: Facts) -> list[str]:
 def warnings(facts: Facts, target: Target | None = None) -> tuple[str, ...]:
     if not facts.running:
         # Somebody may have stopped it.
-        containers = f"{facts.stored} container{'s' if facts.stored > 1 else ''}"
+        containers = plural(facts.stored, "container")
         told = f"the engine does not run: it will be started, with those of its {containers} that start with it"
         return (told,) if facts.dockerd and facts.stored else ()
     found = []
