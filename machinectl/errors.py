@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 # The least similarity of a mistyped word (difflib's ratio).
 NEAR = 0.75
@@ -46,6 +46,14 @@ class Declined(CheckFailed):
     """The user said no, and nothing changed."""
 
     exit_code = 1
+
+
+def wrong_choice(flag: str, given: str, choices: Sequence[str]) -> UsageError:
+    """Return the error about a value that is none of the flag's."""
+    *first, last = choices
+    valid = f"{', '.join(first)} or {last}" if first else last
+    near = closest_match(given, choices) or choices[0]
+    return UsageError(f"{flag} takes {valid}, not {given!r}", f"For example: {flag} {near}")
 
 
 def closest_match(word: str, known: Iterable[str]) -> str:

@@ -190,7 +190,7 @@ def test_env_prints_a_file_for_tools(store: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--format", "yaml"], "unknown --format"),
+        (["--format", "yaml"], "--format takes json, dotenv or properties, not 'yaml'"),
         (["--format", "dotenv", "-u"], "unsets nothing"),
         (["--format", "json", "--shell", "fish"], "exclude each other"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from machinectl import url as engine_url
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError, UsageError, wrong_choice
 from machinectl.hosts.exports.docker_environment import VARIABLES, docker_variables, engine_name
 from machinectl.shell import detect, env_script
 
@@ -49,7 +49,7 @@ def env_file(
     from machinectl import envfile
 
     if form not in envfile.FORMS:
-        raise UsageError(f"unknown --format {form!r}", f"One of: {', '.join(envfile.FORMS)}")
+        raise wrong_choice("--format", form, tuple(envfile.FORMS))
     variables = docker_settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
     if unset and form != "json":
         raise UsageError(f"A file of {form} unsets nothing", "Delete the file; or ask for: --format json")

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from machinectl.driver.contract import DriverError
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError, UsageError, wrong_choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,10 +63,7 @@ def check_option(driver: str, option: Option, value: OptionValue) -> None:
         raise UsageError(f"Error: Driver {driver} needs {option_flag(option)}", f"machinectl create -d {driver} --help")
     for one in value if isinstance(value, tuple) else (value,):
         if option.choices and one not in (option.default, *option.choices):
-            raise UsageError(
-                f"Error: {option_flag(option)} {one!r} is none of its choices",
-                f"Choose one of: {', '.join(option.choices)}",
-            )
+            raise wrong_choice(option_flag(option), str(one), option.choices)
     if value != option.default:
         run_check(driver, option, value)
 

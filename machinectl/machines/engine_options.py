@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import UsageError
+from machinectl.errors import UsageError, wrong_choice
 from machinectl.files.atomic import LONGEST
 from machinectl.machines.create_options import ENGINE_FLAGS, ENGINE_INSTALL_WAYS, ENV_FILE
 
@@ -63,9 +63,7 @@ class EngineOptions:
     def check(self) -> None:
         """Raise UsageError for options that no engine accepts."""
         if self.install and self.install not in ENGINE_INSTALL_WAYS:
-            raise UsageError(
-                f"--engine-install {self.install!r} is not known", f"One of: {' '.join(ENGINE_INSTALL_WAYS)}"
-            )
+            raise wrong_choice("--engine-install", self.install, ENGINE_INSTALL_WAYS)
         check_variables(self.env)
         check_address(self.bind)
 

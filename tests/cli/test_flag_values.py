@@ -11,6 +11,7 @@ from machinectl.cli.catalogue import ALL
 from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.main import run_command_line
+from machinectl.cli.parsing.flag_values import UNITS
 from machinectl.driver.installed_drivers import load
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.declarations.declared_verb import Verb
     from machinectl.machines.flags import Flag
+    from machinectl.machines.store import Store
 
 VERBS = {name: verb for name, verb in ALL.items() if verb.runs}
 GENERIC = [driver_flag("generic", option) for option in load("generic").options()]
@@ -49,7 +51,7 @@ def test_a_wrong_number_names_the_flag_and_what_it_takes(
     words: str, flag: Flag, capsys: pytest.CaptureFixture[str]
 ) -> None:
     low, high = flag.limits
-    unit = {"SECONDS": "seconds", "PORT": "a port number"}.get(flag.metavar, "a whole number")
+    unit = UNITS.get(flag.metavar, "a whole number")
     limits = "" if low is None else f", {low} or more" if high is None else f" from {low} to {high}"
     beyond = [str(bound + step) for bound, step in ((low, -1), (high, 1)) if bound is not None]
     for value in ("x", "", "nan", "inf", "1.5.2", *beyond):
@@ -99,3 +101,29 @@ def test_a_wrong_variable_is_named(capsys: pytest.CaptureFixture[str], monkeypat
     monkeypatch.setenv("GENERIC_SSH_PORT", "x")
     cause, _ = refused(capsys, "create", "-d", "generic", "--generic-ip-address", "192.168.0.29", "web1")
     assert cause == "Error: GENERIC_SSH_PORT takes a port number, not 'x'"
+
+
+CHOICES = (
+    ("env --format={}", "json, dotenv or properties", "dotenv"),
+    ("fleet import --from={} x", "ansible or ssh-config", "ssh-config"),
+    ("create -d none --url unix:///x --engine-install={} box", "auto, docker, distro or none", "docker"),
+)
+
+
+@pytest.mark.parametrize(("typed", "choices", "near"), CHOICES, ids=[typed for typed, *_ in CHOICES])
+def test_a_wrong_choice_is_answered_with_the_right_ones(
+    typed: str, choices: str, near: str, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flag = next(word.partition("=")[0] for word in typed.split() if "{}" in word)
+    wrong = near[:-1]
+    assert refused(capsys, "-s", store.root, *typed.format(wrong).split()) == (
+        f"Error: {flag} takes {choices}, not {wrong!r}",
+        f"For example: {flag} {near}",
+    )
+
+
+def test_all_flags_with_choices_are_tried() -> None:
+    tried = {word.partition("=")[0] for typed, *_ in CHOICES for word in typed.split() if "{}" in word}
+    declared = {flag.flag for _, flag in FLAGS if isinstance(flag.value, tuple)}
+    # Any other shell than those that completion offers is sh.
+    assert declared == {*tried, "--shell"}

@@ -167,8 +167,8 @@ def test_a_choice_is_shown_and_anything_else_is_refused_before_anything_is_made(
     refused = created("--cloud-size", "xl", store=store)
     assert refused.returncode == 2
     assert refused.stderr.splitlines() == [
-        "Error: --cloud-size 'xl' is none of its choices",
-        "  Choose one of: s, m, l",
+        "Error: --cloud-size takes s, m or l, not 'xl'",
+        "  For example: --cloud-size s",
     ]
     assert not (store / "machines/box").exists()
     assert created("--cloud-size", "m", store=store).returncode == 0

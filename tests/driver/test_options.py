@@ -36,8 +36,7 @@ def test_what_is_not_said_has_its_default() -> None:
 def test_what_is_no_choice_is_refused_with_those_that_are(given: dict[str, str | tuple[str, ...]]) -> None:
     with pytest.raises(UsageError) as raised:
         complete_options("cloud", OPTIONS, {"cloud-token": "x", **given})
-    assert "is none of its choices" in raised.value.cause
-    assert raised.value.hint in {"Choose one of: eu, us", "Choose one of: a, b, c"}
+    assert " takes eu or us, not " in raised.value.cause or " takes a, b or c, not " in raised.value.cause
 
 
 def test_what_is_needed_is_named_as_it_is_typed() -> None:

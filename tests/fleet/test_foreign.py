@@ -461,7 +461,7 @@ def test_what_a_file_is_can_be_said(store: Store, tmp_path: Path) -> None:
     assert f"Error: {path}:1: a word after the host is not a variable: write NAME=VALUE" in wrong.stderr
     unknown = machinectl("fleet", "import", "--from", "chef", path, store=store.root)
     assert unknown.returncode == 2
-    assert "One of: ansible ssh-config" in unknown.stderr
+    assert "--from takes ansible or ssh-config, not 'chef'" in unknown.stderr
 
 
 def test_what_is_no_such_file_is_told(tmp_path: Path) -> None:

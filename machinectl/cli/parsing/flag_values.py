@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from machinectl.machines.flags import Flag
 
 # By metavar.
-UNITS = {"SECONDS": "seconds", "PORT": "a port number"}
+UNITS = {"SECONDS": "seconds", "PORT": "a port number", "DAYS": "days"}
 
 
 def read_number(flag: Flag, given: str | float) -> int | float:

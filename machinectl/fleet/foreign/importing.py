@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError, wrong_choice
 from machinectl.files.atomic import quote_path
 from machinectl.fleet.foreign import ansible_ini, ansible_yaml, openssh_config
 from machinectl.fleet.foreign.sources import ImportedHost, Notes, Spot, WrongSource, contents
@@ -50,7 +50,7 @@ def import_file(path: str, given: str, machines: Sequence[str], notes: Notes) ->
     file or another kind.
     """
     if given and given not in KINDS:
-        raise UsageError(f"Error: --from {given!r} is not known", f"One of: {' '.join(KINDS)}")
+        raise wrong_choice("--from", given, KINDS)
     if os.path.isdir(path):
         raise MachineError(f"{path} is a directory", ansible_yaml.BY_ANSIBLE)
     text = contents(path)

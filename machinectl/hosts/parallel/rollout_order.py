@@ -34,9 +34,8 @@ class BatchSizes:
             number = size.removesuffix("%")
             is_whole = number.isascii() and number.isdigit() and len(number) <= len(str(MOST))
             if not (is_whole and 0 < int(number) <= (100 if size != number else MOST)):
-                given, wrong = one_line(text), one_line(size)
                 raise UsageError(
-                    f"--batch {given!r}: {wrong!r} is not a whole number from 1 to {MOST}, or 1% to 100%",
+                    f"--batch takes whole numbers from 1 to {MOST:,}, or 1% to 100%, not {one_line(size)!r}",
                     "For example: --batch 2, --batch 25%, or --batch 1,5,20 (the last repeats)",
                 )
 
