@@ -60,6 +60,23 @@ def test_a_table_without_rows_has_all_headings_that_fit() -> None:
     assert lines(width=20) == ["NAME  ACTIVE  STATE"]
 
 
+def test_a_text_that_matters_is_wrapped_in_its_column() -> None:
+    fitting = Fitting(spare=("NAME",), wrapped=("ENGINE",))
+    rows = [["10.0.0.29", "web.example.org", "2375: PLAIN TCP, ROOT FOR ANYBODY (Docker/28.2)"]]
+    assert fitted_rows(["ADDRESS", "NAME", "ENGINE"], rows, 40, fitting) == [
+        ["ADDRESS    ENGINE"],
+        ["10.0.0.29  2375: PLAIN TCP, ROOT FOR", "           ANYBODY (Docker/28.2)"],
+    ]
+
+
+def test_the_first_column_is_whole_while_another_one_can_be_left_out() -> None:
+    rows = [["192.168.100.129", "a-machine-of-mine", "ED25519 SHA256:2I07T3AW…", "2376: TLS"]]
+    assert fitted_rows(["ADDRESS", "MACHINE", "SSH", "ENGINE"], rows, 36, Fitting()) == [
+        ["ADDRESS          MACHINE    SSH"],
+        ["192.168.100.129  a-machin…  ED25519…"],
+    ]
+
+
 @pytest.mark.parametrize("width", range(1, 130, 3))
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     found = lines(WEB, NAS, ["引擎安装" * 10, *NAS[1:-1], "引擎" * 40], width=width)

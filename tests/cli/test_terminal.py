@@ -108,7 +108,7 @@ def test_ls_fits_the_terminal_and_an_error_stands_below_its_row(store: Store, co
 def test_discover_shortens_fingerprints_on_a_terminal_unless_verbose(store: Store, sshd: Sshd) -> None:
     words = ("discover", "127.0.0.1", "--ports", str(sshd.port))
     with on_a_terminal(store, *words) as (_, terminal):
-        assert f"ED25519 {sshd.fingerprint()[:15]}… " in everything(terminal)
+        assert f"ED25519 {sshd.fingerprint()[:15]}…\r\n" in everything(terminal)
     with on_a_terminal(store, *words, "-v") as (_, terminal):
         assert f"ED25519 {sshd.fingerprint()}" in everything(terminal)
 

@@ -163,7 +163,7 @@ VERBS = {
             shared.TIMEOUT.with_changes(
                 help="Timeout for each address, and for each port to identify itself.", limits=(0.05, 600), default=1.5
             ),
-            Flag("-v", "--verbose", help="Print host keys' whole fingerprints on a terminal, too."),
+            Flag("-v", "--verbose", help="Print whole fingerprints and the SSH servers' versions on a terminal, too."),
             shared.JSON,
             Flag(
                 "--write", metavar="FILE", help="Write a fleet file of the hosts that are not machines yet.", value=FILE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.cli.output.style import coloured, shorten
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 # Columns of the terminal between two of a narrow table.
 NARROW_PADDING = 2
-# Leave out columns before another one is shorter than this; then shorten all down to the second.
-SHORT, SHORTEST = 24, 8
+# Leave out columns before another one, or a wrapped one, is shorter than this; then shorten all down to the third.
+SHORT, SHORT_TEXT, SHORTEST = 24, 40, 8
 # Before a text below its row.
 INDENT = "  "
 # Cells that say nothing.
@@ -28,13 +29,20 @@ class Fitting(NamedTuple):
     below: str = ""
     # What to leave out if there is no room, the first one first.
     spare: Sequence[str] = ()
+    # Columns whose texts are wrapped, not cut.
+    wrapped: Sequence[str] = ()
     colours: Mapping[tuple[str, str], str] = {}
+
+
+NO_FITTING = Fitting()
 
 
 class Column(NamedTuple):
     heading: str
     cells: Sequence[str]
     width: int
+    # How short it may become.
+    least: int
 
 
 class Layout(NamedTuple):
@@ -51,7 +59,12 @@ def fitted_rows(
 ) -> list[list[str]]:
     """Return the lines of the headings, then those of each row, with the text below it."""
     columns = [
-        Column(heading, cells, max(map(text_width, [heading, *cells])))
+        Column(
+            heading,
+            cells,
+            max(map(text_width, [heading, *cells])),
+            SHORT_TEXT if heading in fitting.wrapped else SHORT,
+        )
         for heading, *cells in zip(headings, *rows, strict=True)
     ]
     beside = [column for column in columns if column.heading != fitting.below]
@@ -59,10 +72,10 @@ def fitted_rows(
         [column for column in beside if not EMPTY.issuperset(column.cells)] or beside, width, fitting
     )
     below = next((column.cells for column in columns if column.heading == fitting.below), [""] * len(rows))
-    lines = [[table_line(layout, [column.heading for column in layout.columns], {})]]
+    lines = [row_lines(layout, [column.heading for column in layout.columns], NO_FITTING)]
     for at, text in enumerate(below):
         cells = [column.cells[at] for column in layout.columns]
-        lines.append([table_line(layout, cells, fitting.colours), *below_row(text, width)])
+        lines.append([*row_lines(layout, cells, fitting), *below_row(text, width)])
     return lines
 
 
@@ -70,37 +83,50 @@ def fitted_layout(columns: Sequence[Column], width: int, fitting: Fitting) -> La
     """Shorten and leave out as few columns as possible; keep the first one."""
     for heading in ("", *fitting.spare):
         columns = [column for column in columns if column.heading != heading]
-        for layout in (Layout(columns, PADDING), shortened(columns, width, SHORT)):
+        for layout in (Layout(columns, PADDING), shortened(columns, width)):
             if layout.width <= width:
                 return layout
+    # The first one names the row.
+    columns = [columns[0], *(column._replace(least=SHORTEST) for column in columns[1:])]
     for count in range(len(columns), 1, -1):
-        if (layout := shortened(columns[:count], width, SHORTEST)).width <= width:
+        if (layout := shortened(columns[:count], width)).width <= width:
             return layout
-    return shortened(columns[:1], width, 1)
+    return shortened([columns[0]._replace(least=1)], width)
 
 
-def shortened(columns: Sequence[Column], width: int, shortest: int) -> Layout:
+def shortened(columns: Sequence[Column], width: int) -> Layout:
     """Shorten the widest columns, the last of them first."""
     widths = [column.width for column in columns]
     room = width - NARROW_PADDING * (len(widths) - 1)
-    while sum(widths) > room and (widest := max(widths)) > shortest:
-        widths[len(widths) - 1 - widths[::-1].index(widest)] -= 1
+    while sum(widths) > room and (wide := [at for at, column in enumerate(columns) if widths[at] > column.least]):
+        widths[max(wide, key=lambda at: (widths[at], at))] -= 1
     return Layout([column._replace(width=each) for column, each in zip(columns, widths, strict=True)], NARROW_PADDING)
 
 
-def table_line(layout: Layout, cells: Sequence[str], colours: Mapping[tuple[str, str], str]) -> str:
-    line = ""
-    for column, cell in zip(layout.columns, cells, strict=True):
-        text = shorten(cell, column.width, sys.stdout)
-        line += coloured(text, colours.get((column.heading, cell), ""), sys.stdout)
-        line += " " * (column.width - text_width(text) + layout.padding)
-    return line.rstrip()
+def row_lines(layout: Layout, cells: Sequence[str], fitting: Fitting) -> list[str]:
+    """Return a row's lines: several only if a text is wrapped."""
+    texts = [
+        wrapped_text(cell, column.width) if column.heading in fitting.wrapped else [cell]
+        for column, cell in zip(layout.columns, cells, strict=True)
+    ]
+    lines = []
+    for parts in zip_longest(*texts, fillvalue=""):
+        line = ""
+        for column, part in zip(layout.columns, parts, strict=True):
+            text = shorten(part, column.width, sys.stdout)
+            line += coloured(text, fitting.colours.get((column.heading, part), ""), sys.stdout)
+            line += " " * (column.width - text_width(text) + layout.padding)
+        lines.append(line.rstrip())
+    return lines
 
 
 def below_row(text: str, width: int) -> list[str]:
+    return [shorten(INDENT + line, width, sys.stdout) for line in wrapped_text(text, width - len(INDENT)) if text]
+
+
+def wrapped_text(text: str, width: int) -> list[str]:
+    """Wrap a text; wide characters count as one."""
     # Imported late: most tables have no such texts.
     import textwrap
 
-    wrapped = textwrap.wrap(text, max(width - len(INDENT), 1), break_on_hyphens=False)
-    # Wide characters count as one there.
-    return [shorten(f"{INDENT}{line}".rstrip(), width, sys.stdout) for line in wrapped]
+    return textwrap.wrap(text, max(width, 1), break_on_hyphens=False) or [""]

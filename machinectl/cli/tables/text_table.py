@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import columns, is_terminal
-from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
+from machinectl.cli.tables.fitted_table import NO_FITTING, Fitting, fitted_rows
 from machinectl.go.tabwriter import align, aligned_table
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         def fields(self) -> Mapping[str, Any]: ...
 
 
-UNCOLOURED = Fitting()
 # Replace characters that end a line or a cell in a terminal, a shell or Python.
 BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
 
@@ -45,7 +44,7 @@ class RowFormat(NamedTuple):
 
 
 def print_rows(
-    headings: Sequence[str], rows: Iterable[TableRow], fitting: Fitting = UNCOLOURED, *, as_json: bool
+    headings: Sequence[str], rows: Iterable[TableRow], fitting: Fitting = NO_FITTING, *, as_json: bool
 ) -> None:
     if as_json:
         print_json([row.fields() for row in rows])
@@ -53,7 +52,7 @@ def print_rows(
         write_out(table_text(headings, (row.cells() for row in rows), fitting))
 
 
-def table_text(headings: Sequence[str], rows: Iterable[Iterable[object]], fitting: Fitting | None = UNCOLOURED) -> str:
+def table_text(headings: Sequence[str], rows: Iterable[Iterable[object]], fitting: Fitting | None = NO_FITTING) -> str:
     """Return a table that fits the terminal; the whole one for a pipe, or without a fitting."""
     cells = [[cell_text(cell) for cell in row] for row in rows]
     if fitting is None or not is_terminal(sys.stdout):

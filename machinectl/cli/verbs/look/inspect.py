@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.text_table import print_rows
 from machinectl.errors import UsageError
 from machinectl.machines.selection import chosen_one
@@ -40,7 +41,8 @@ def changes(here: Session, *, names: list[str], as_json: bool) -> None:
     from machinectl.commands.changes import changes as command
 
     name, rows = command(here.store, names)
-    print_rows(["WHEN (UTC)", "DONE", "UNDONE"], rows, as_json=as_json)
+    fitting = Fitting(spare=("UNDONE",), wrapped=("DONE", "UNDONE"))
+    print_rows(["WHEN (UTC)", "DONE", "UNDONE"], rows, fitting, as_json=as_json)
     if as_json:
         return
     undone = f"Undo it, and forget the machine: machinectl rm --purge {name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_lines
+from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.results import report_all
 from machinectl.cli.tables.text_table import print_rows
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
 
 HEADINGS = ["MACHINE", "FILE", "SUBJECT", "NAMES", "ISSUER", "EXPIRES", "DAYS", "WARNING"]
+FITTING = Fitting(below="WARNING", spare=("ISSUER", "SUBJECT", "NAMES"))
 
 
 def certs_create(
@@ -42,6 +44,6 @@ def certs_ls(here: Session, *, names: list[str], fail_under: int | None, as_json
     from machinectl.commands.certs.ls import certs_ls, expiry_errors
 
     rows = certs_ls(here.store, names)
-    print_rows(HEADINGS, rows, as_json=as_json)
+    print_rows(HEADINGS, rows, FITTING, as_json=as_json)
     here.note_empty_store()
     return report_all(here, [] if fail_under is None else expiry_errors(here.store, rows, fail_under))

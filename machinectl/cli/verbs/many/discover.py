@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.discovery.services import FoundService
 
 HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
+FITTING = Fitting(spare=("OTHER", "NAME", "MACHINE"), wrapped=("ENGINE", "OTHER"))
 SSH_PORT, GREETING = 22, "SSH-"
 SHORT_KEY = len("ED25519 SHA256:12345678…")
 # How many names or hosts to list.
@@ -56,7 +57,7 @@ def discover(
     elif hosts:
         whole = verbose or not is_terminal(sys.stdout)
         rows = ([cell or "-" for cell in host_cells(host, whole=whole)] for host in hosts)
-        write_out(table_text(HEADINGS, rows, None if whole else Fitting(spare=("OTHER", "NAME"))))
+        write_out(table_text(HEADINGS, rows, None if whole else FITTING))
     print_notes(here.console, discovery, networks, ports)
     if write and not code:
         write_fleet_file(here, write, hosts)
@@ -96,11 +97,9 @@ def ssh_text(service: FoundService, *, whole: bool) -> str:
     port = "" if service.port == SSH_PORT else f"{service.port}: "
     if not service.said.startswith(GREETING):
         return f"{port}rejects this address for now"
-    server = first(service.said.removeprefix("SSH-2.0-"))
-    if whole or not service.key:
-        return f"{port}{server} {service.key or '(no key)'}"
-    # The server last: a narrow terminal may cut it.
-    return f"{port}{shorten(str(service.key), SHORT_KEY, sys.stdout)} {server}"
+    if service.key and not whole:
+        return f"{port}{shorten(str(service.key), SHORT_KEY, sys.stdout)}"
+    return f"{port}{first(service.said.removeprefix('SSH-2.0-'))} {service.key or '(no key)'}"
 
 
 def engine_text(service: FoundService) -> str:

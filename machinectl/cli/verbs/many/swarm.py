@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.options.store_followers import is_switched_off
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.results import report_all, report_results
 from machinectl.cli.tables.text_table import table_text
 from machinectl.errors import UsageError
@@ -92,5 +93,5 @@ def swarm_text(swarm: SwarmReport) -> str:
     lines = [swarm.heading()]
     if not swarm.failure:
         lines += [quorum.outlook, *([quorum.advice] if quorum.advice else [])]
-    nodes = table_text(HEADINGS, (row.cells() for row in swarm.rows))
+    nodes = table_text(HEADINGS, (row.cells() for row in swarm.rows), Fitting(spare=("HOSTNAME", "ENGINE", "ADDRESS")))
     return "".join(f"{harmless(line)}\n" for line in lines) + nodes
