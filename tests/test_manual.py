@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
-from machinectl.cli.catalogue import VERBS, group_verbs
+from machinectl.cli.catalogue import ALL, VERBS, group_verbs
+from machinectl.cli.declarations.option_help import option_rows
+from machinectl.cli.parsing.completion_candidates import driver_flags, driver_names
 from tests.support.real import need
 from tools import reference
 from tools.generate import GENERATED, PAGE, REFERENCE, ROOT
@@ -51,6 +53,19 @@ def test_each_piece_of_it_is_in_the_markdown_as_a_person_reads_it() -> None:
     for kind, first, *rest in reference.pieces():
         said = {"option": f"{first}: {' '.join(rest)}", "verb": first, "example": f"$ {first}"}.get(kind, first)
         assert said.replace("`", "") in lines
+
+
+def test_each_option_of_each_verb_is_in_the_reference() -> None:
+    found: dict[str, set[str]] = {}
+    verb = ""
+    for kind, first, *_ in reference.pieces():
+        verb = first if kind == "verb" else verb
+        found.setdefault(verb, set()).add(first)
+    for name, declared in ALL.items():
+        if declared.runs and not declared.hidden:
+            assert {names for names, _ in option_rows(declared.flags)} <= found[name]
+    for driver in driver_names():
+        assert {names for names, _ in option_rows(driver_flags(driver))} <= found[f"create -d {driver}"]
 
 
 def read(text: str) -> set[str]:

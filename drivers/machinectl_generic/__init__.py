@@ -69,12 +69,12 @@ class GenericDriver:
             option("ssh-user", "The user to log in as (default: from your SSH configuration, else root)."),
             option(
                 "ssh-key",
-                "The private key to log in with, copied to the machine's directory (default: as ssh).",
+                "The private key to log in with, copied to the machine's directory (default: those of ssh).",
                 path=True,
             ),
             option(
                 "ssh-port",
-                "The SSH port (0: from your SSH configuration, else 22).",
+                "The SSH port (default: from your SSH configuration, else 22).",
                 default=0,
                 check=check_ssh_port,
                 identity=True,

@@ -68,7 +68,7 @@ def test_the_empty_command_line_and_the_store_alone_print_the_help_of_all() -> N
 def test_the_help_of_a_verb_says_what_it_is_for_with_examples_of_it(words: tuple[str, ...]) -> None:
     verb = (GROUPS[words[0]] if len(words) > 1 else VERBS)[words[-1]]
     text = helped(*words, columns=120)
-    assert text.startswith(f"Usage: machinectl {' '.join(words)} ")
+    assert re.match(rf"Usage: machinectl {' '.join(words)}[ \n]", text)
     assert verb.summary.endswith(".")
     assert verb.summary in " ".join(text.split())
     text = text.partition("\nRun machinectl ")[0]

@@ -15,7 +15,8 @@ def usage_lines(name: str, declared: Verb) -> list[str]:
     """Return each form of a verb's command line, without the program's name."""
     if not declared.runs:
         return [f"{name} COMMAND"]
-    return [f"{name} [OPTIONS] {form}".rstrip() for form in declared.forms or [arguments_of(declared)]]
+    start = f"{name} [OPTIONS]" if any(not flag.hidden for flag in declared.flags) else name
+    return [f"{start} {form}".rstrip() for form in declared.forms or [arguments_of(declared)]]
 
 
 def arguments_of(declared: Verb) -> str:
