@@ -264,7 +264,7 @@ def test_an_unknown_host_is_shown_before_the_login(sshd: Sshd) -> None:
     with pytest.raises(HostKeyRefused):
         log_in(sshd.endpoint, console)
     assert console.asked == [
-        f"127.0.0.1:{sshd.port} is not known. Its key is ED25519 {sshd.fingerprint()}. Trust it from now on?"
+        f"127.0.0.1:{sshd.port} is not known. Its key is ED25519 {sshd.fingerprint()}.\nTrust it from now on?"
     ]
     assert "userauth-request" not in sshd.log
 

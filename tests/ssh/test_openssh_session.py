@@ -130,7 +130,7 @@ def test_the_hosts_key_is_judged_and_pinned_as_ever(newer: Sshd, tmp_path: Path,
     with log_in(newer.endpoint, console) as session:
         pinned = session.known_hosts
     assert console.asked == [
-        f"127.0.0.1:{newer.port} is not known. Its key is ED25519 {newer.fingerprint()}. Trust it from now on?"
+        f"127.0.0.1:{newer.port} is not known. Its key is ED25519 {newer.fingerprint()}.\nTrust it from now on?"
     ]
     assert pinned == f"machinectl {' '.join(public(newer.host_keys[0]).split()[:2])}\n".encode()
     with log_in(newer.endpoint, policy=HostKeyPolicy(pinned=pinned, strict=True)) as session:

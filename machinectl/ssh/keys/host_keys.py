@@ -172,7 +172,7 @@ class HostKeys:
             return
         given = ask_until(
             self._console,
-            f"{settings.address} is not known. Its key is {key}. Trust it {how_long}? (yes/no/[fingerprint]) ",
+            f"{settings.address} is not known. Its key is {key}.\nTrust it {how_long}? (yes/no/[fingerprint]) ",
             f"Type yes, no or the fingerprint of {settings.address}: ",
             key_or_no,
             no="no",
