@@ -12,6 +12,7 @@ import shutil
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -52,10 +53,13 @@ def rsa_key(_: str) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)
 
 
+# No two CAs of a test share a key: a certificate of one would be the other's. Tests that follow each other do.
+CAS = cycle(f"CA {number}" for number in range(8))
+
+
 def pair(name: str, issuer: tuple[x509.Name, rsa.RSAPrivateKey] | None, *extensions: Any, ago: int = 1) -> Pair:
     """A certificate as libmachine/cert/cert.go makes one, `ago` days old."""
-    # No two CAs share a key: a certificate of one would be the other's.
-    key = rsa_key(name) if issuer else rsa_key.__wrapped__(name)
+    key = rsa_key(name if issuer else next(CAS))
     subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, name)])
     begin = datetime.now(UTC) - timedelta(days=ago)
     signer, signing = issuer or (subject, key)
@@ -80,7 +84,8 @@ def pair(name: str, issuer: tuple[x509.Name, rsa.RSAPrivateKey] | None, *extensi
 
 
 def signer(ca: Pair) -> tuple[x509.Name, rsa.RSAPrivateKey]:
-    key = serialization.load_pem_private_key(ca.key, None)
+    # It is one of ours: to test whether its factors are prime takes as long as to make it.
+    key = serialization.load_pem_private_key(ca.key, None, unsafe_skip_rsa_key_validation=True)
     assert isinstance(key, rsa.RSAPrivateKey)
     return x509.load_pem_x509_certificate(ca.certificate).subject, key
 
