@@ -8,7 +8,8 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
-.PHONY: demo test test-lab test-oldest check format reference docs pictures dist bench lab clean
+CHECKS = check-types check-docs check-shell check-imports check-ruff
+.PHONY: demo test test-lab test-oldest check $(CHECKS) format reference docs pictures dist bench lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -42,15 +43,23 @@ $(VENV)-oldest/installed: pyproject.toml $(SOURCES) $(VENV)/installed
 test-oldest: $(VENV)-oldest/installed
 	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not lab" tests/ssh tests/test_certs.py tests/machines
 
-# Scripts for hosts and examples run under any sh, the lab's under bash. What they source (SC1091) is the host's.
+# Two at a time, and to the end: what fails is all shown.
 check: docs/reference.md
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(CHECKS)
+
+check-ruff:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+check-types:
 	$(BIN)/mypy
+check-imports:
 	$(BIN)/lint-imports --no-logo
+# Scripts for hosts and examples run under any sh, the lab's under bash. What they source (SC1091) is the host's.
+check-shell:
 	$(BIN)/shellcheck --shell=sh machinectl/docker_cli/*.sh machinectl/provision/scripts/*.sh
 	$(BIN)/shellcheck --shell=bash --exclude=SC1091 tests/lab/*.sh .ci/run .ci/dist
 	$(BIN)/shellcheck --shell=sh $$(find examples -name '*.sh')
+check-docs:
 	$(MKDOCS) build --quiet --strict
 
 format: $(VENV)/installed
