@@ -75,6 +75,10 @@ class Console(Protocol):
     # Show a long step, and at the end its duration or failure.
     def step(self, title: str) -> AbstractContextManager[None]: ...
 
+    # Show what the running step prints, by its last line. None where nobody would see it.
+    @property
+    def progress(self) -> Callable[[str], None] | None: ...
+
     # Whether a person can answer. If not, a pipe may.
     @property
     def interactive(self) -> bool: ...
@@ -120,6 +124,7 @@ class SilentConsole:
     """For background work: prints nothing, must not be asked."""
 
     interactive = False
+    progress = None
 
     def note(self, text: str) -> None:
         pass
@@ -148,6 +153,10 @@ class RewritingConsole:
     @property
     def interactive(self) -> bool:
         return self._console.interactive
+
+    @property
+    def progress(self) -> Callable[[str], None] | None:
+        return self._console.progress
 
     def note(self, text: str) -> None:
         self._console.note(self._rewrite(text))

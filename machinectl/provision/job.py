@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
 import tarfile
 from dataclasses import dataclass, field, replace
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 from machinectl.provision import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 ENGINE = ("engine.sh", "container.sh")
 # A configuration for dockerd to check, in the job's directory.
 DRAFT = "daemon.json"
+# launch.sh's line with the last line of the job's output.
+PROGRESS = b"progress: "
+PROGRESS_LINE = re.compile(rb"^progress: .*\n?", re.MULTILINE)
 
 
 class RemoteResult(Protocol):
@@ -32,7 +36,7 @@ class Remote(Protocol):
     """A host that runs commands as root."""
 
     # Raises MachineError if the connection fails or, with `check`, the script. --debug prints `shown` instead of the
-    # script, and no `secret` output.
+    # script, and no `secret` output. `write` gets the output as it comes, too.
     def run(
         self,
         script: str,
@@ -42,6 +46,7 @@ class Remote(Protocol):
         check: bool = ...,
         shown: str = ...,
         secret: bool = ...,
+        write: Callable[[bytes, bool], None] | None = ...,
     ) -> RemoteResult: ...
 
 
@@ -91,9 +96,37 @@ class Job:
         more = {"manifest": f"{manifest}{mode} {path}\n".encode(), str(number): content}
         return replace(self, files={**self.files, **more})
 
-    def run(self, remote: Remote) -> RemoteResult:
-        launch = resource("launch.sh")
-        return remote.run(launch, input=self.archive, timeout=self.timeout, check=False, shown=self.text)
+    def run(self, remote: Remote, progress: Callable[[str], None] | None = None) -> RemoteResult:
+        """`progress` gets the last line of the job's output, about once a second."""
+        launch, write = resource("launch.sh"), None
+        if progress:
+            launch, write = f"progress=1\n{launch}", ProgressLines(progress).write
+        result = remote.run(launch, input=self.archive, timeout=self.timeout, check=False, shown=self.text, write=write)
+        return JobResult(result.status, result.stdout, PROGRESS_LINE.sub(b"", result.stderr))
+
+
+@dataclass(frozen=True)
+class JobResult:
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class ProgressLines:
+    """Finds launch.sh's progress lines in a job's stderr."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._begun = b""
+
+    def write(self, data: bytes, on_stderr: bool) -> None:
+        if on_stderr:
+            *lines, self._begun = (self._begun + data).split(b"\n")
+            for line in lines:
+                # A program that draws over its line ends or begins with a carriage return.
+                said = line.removeprefix(PROGRESS).strip().rpartition(b"\r")[2].strip()
+                if said and line.startswith(PROGRESS):
+                    self._show(said.decode(errors="replace"))
 
 
 @dataclass(frozen=True)

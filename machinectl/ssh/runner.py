@@ -28,7 +28,8 @@ class Runner(Protocol):
     """Runs commands as the login user or as root."""
 
     # Run a script of sh within `timeout` seconds. `check` raises CommandFailed if the status is not 0. The trace shows
-    # `shown` instead of the script, and no output if `secret`. Raises ConnectionLost, CommandTimeout.
+    # `shown` instead of the script, and no output if `secret`. `write` gets the output as it comes, too. Raises
+    # ConnectionLost, CommandTimeout.
     def run(
         self,
         script: str,
@@ -38,6 +39,7 @@ class Runner(Protocol):
         check: bool = True,
         shown: str = "",
         secret: bool = False,
+        write: WriteOutput | None = None,
     ) -> CommandResult: ...
 
 

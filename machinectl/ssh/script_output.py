@@ -98,8 +98,11 @@ class ScriptOutput:
 
 
 class CollectedOutput(ScriptOutput):
-    def __init__(self, mark: str) -> None:
+    """Keeps the output, and passes it to `also` as it comes."""
+
+    def __init__(self, mark: str, also: WriteOutput | None = None) -> None:
         super().__init__(mark, self._keep, numbered=False)
+        self._also = also
         self._kept = {False: bytearray(), True: bytearray()}
         self._size = 0
 
@@ -121,6 +124,8 @@ class CollectedOutput(ScriptOutput):
 
     def _keep(self, data: bytes, on_stderr: bool) -> None:
         self._kept[on_stderr].extend(data)
+        if self._also:
+            self._also(data, on_stderr)
 
 
 def final_status(output: ScriptOutput, address: str, find_loss: Callable[[], SSHError | None]) -> int | None:

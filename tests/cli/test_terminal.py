@@ -202,14 +202,47 @@ def test_one_machine_has_a_spinner_and_a_line_a_step_and_no_board() -> None:
         terminal.tell("web1", "fail", "it broke")
         assert terminal.end() == 0
         [step, *rest] = terminal.lines
-    assert re.fullmatch(r"Installing \(\d+\.\d s\)", step)
+    assert re.fullmatch(r"✓ Installing \(\d+\.\d s\)", step)
     assert rest == ["hello", "Error: it broke", "  machinectl status web1", "exit code 0, without rich"]
     assert set(re.findall(r"\x1b\[[^A-Za-z]*[A-Za-z]", terminal.raw.decode())) == {
-        "\x1b[K",
+        "\x1b[J",
         "\x1b[0m",
         "\x1b[1m",
+        "\x1b[2m",
         "\x1b[31m",
+        "\x1b[32m",
     }
+
+
+def test_a_step_that_fails_has_a_cross() -> None:
+    with puppets.on_terminal("web1", environment={"NO_COLOR": "1"}) as terminal:
+        terminal.did("web1", "step", "Installing")
+        terminal.tell("web1", "fail", "it broke")
+        assert terminal.end() == 0
+        step, *_ = terminal.lines
+    assert re.fullmatch(r"✗ Installing \(failed after \d+\.\d s\)", step)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_long_step_shows_the_last_line_of_what_it_runs_below_its_title(columns: int) -> None:
+    said = "Get:1 http://deb.debian.org/debian \x1b[2J trixie/main amd64 docker.io amd64 26.1.5+dfsg1-9 [25.2 MB]"
+    with puppets.on_terminal("web1", columns=columns) as terminal:
+        terminal.did("web1", "step", "Installing")
+        terminal.did("web1", "progress", said)
+        terminal.until(lambda: any(line.startswith("  Get:1 ") for line in terminal.lines))
+        title, detail = terminal.lines
+        assert title.endswith(" s  Installing")
+        assert detail.endswith("…")
+        assert len(detail) <= columns - len("^C")
+        assert f"  {said}".replace("\x1b", "\\x1b").startswith(detail[:-1])
+        terminal.did("web1", "note", "hello")
+        terminal.did("web1", "end")
+        terminal.tell("web1", "end")
+        assert terminal.end() == 0
+        hello, step, *rest = terminal.lines
+    assert hello == "hello"
+    assert step.startswith("✓ Installing (")
+    assert rest == ["web1 it is", "exit code 0, without rich"]
 
 
 def test_one_machine_is_interrupted_at_once() -> None:
@@ -219,7 +252,7 @@ def test_one_machine_is_interrupted_at_once() -> None:
         terminal.until_obeyed("web1", "pausing")
         terminal.type("\x03")
         assert terminal.end() == 130
-        assert re.search(r"Installing \(interrupted after \d+\.\d s\)", "".join(terminal.lines))
+        assert re.search(r"! Installing \(interrupted after \d+\.\d s\)", "".join(terminal.lines))
 
 
 TITLE = "Installing the engine from the packages of the distribution, which takes its time"
@@ -275,8 +308,8 @@ def test_what_is_said_or_asked_within_a_step_has_the_line_for_itself() -> None:
         "hello",
         "Password of ops:",
         "the answer has 6 letters",
-        "Within (1 s)",
-        "Connecting (1 s)",
+        "✓ Within (1 s)",
+        "✓ Connecting (1 s)",
         "web1 it is",
         "exit code 0, without rich",
     ]

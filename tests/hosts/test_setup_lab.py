@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.store import Store
+    from machinectl.process_streams import WriteOutput
     from machinectl.ssh.runner import CommandResult, Runner
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
@@ -492,12 +493,13 @@ class Accident:
         check: bool = True,
         shown: str = "",
         secret: bool = False,
+        write: WriteOutput | None = None,
     ) -> CommandResult:
         # It happens once, however many jobs there are until then.
         if "job.sh" in script and not self.is_watching:
             self.is_watching = True
             threading.Thread(target=self.strike, daemon=True).start()
-        return self.root.run(script, input=input, timeout=timeout, check=check, shown=shown, secret=secret)
+        return self.root.run(script, input=input, timeout=timeout, check=check, shown=shown, secret=secret, write=write)
 
     def strike(self) -> None:
         self.host.run(f"until {self.point}; do sleep 0.01; done")
@@ -592,10 +594,16 @@ class Busybox:
         check: bool = True,
         shown: str = "",
         secret: bool = False,
+        write: WriteOutput | None = None,
     ) -> CommandResult:
         # Debian's busybox takes its own programs before those of the PATH.
         return self.root.run(
-            f"busybox sh -c {shlex.quote(script)}", input=input, timeout=timeout, check=check, secret=secret
+            f"busybox sh -c {shlex.quote(script)}",
+            input=input,
+            timeout=timeout,
+            check=check,
+            secret=secret,
+            write=write,
         )
 
 

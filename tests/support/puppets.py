@@ -205,8 +205,8 @@ class Machines:
                 verb = "end"
             elif verb == "note":
                 console.note(text.replace("|", "\n"))
-            elif verb == "warn":
-                console.warn(text)
+            elif verb in {"warn", "progress"}:
+                (console.warn if verb == "warn" else seen_progress(console))(text)
             elif verb == "confirm":
                 console.note(f"the answer is {confirm(console, text)}")
             elif verb == "secret":
@@ -222,6 +222,11 @@ class Machines:
 
     def obeyed(self, name: str, verb: str) -> None:
         self.wire.sendall(f"{name} {verb}\n".encode())
+
+
+def seen_progress(console: Console) -> Callable[[str], None]:
+    assert console.progress
+    return console.progress
 
 
 def main() -> int:

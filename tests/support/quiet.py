@@ -37,6 +37,7 @@ class Quiet:
         self.begun: list[str] = []
         self.ended: dict[str, BaseException | None] = {}
         self._triggers: dict[str, Callable[[], object]] = {}
+        self.progress: Callable[[str], None] | None = None
 
     def when(self, text: str, happens: Callable[[], object]) -> None:
         """Do something as soon as a text is said."""

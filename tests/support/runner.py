@@ -13,6 +13,8 @@ from machinectl.ssh.runner import CommandResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from machinectl.process_streams import WriteOutput
+
 FACTS = Path(__file__).parents[1] / "provision" / "facts"
 
 
@@ -50,6 +52,7 @@ class RecordedHost:
         check: bool = True,
         shown: str = "",
         secret: bool = False,
+        write: WriteOutput | None = None,
     ) -> CommandResult:
         assert "PRIVATE KEY" not in script
         if secret:

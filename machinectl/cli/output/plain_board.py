@@ -9,7 +9,9 @@ from contextlib import contextmanager, nullcontext
 
 from machinectl.cli.output.board_rows import Row, RowState, not_begun
 from machinectl.cli.output.exit_status import user_text, warning
+from machinectl.cli.output.style import ATTENTION, DIM, FAILED, OK, coloured, mark
 from machinectl.console import SharedBoard
+from machinectl.quantities import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ class PlainBoard:
                 self.draw()
 
     def shown_step(self, name: str, title: str) -> AbstractContextManager[None]:
-        return timed(title, lambda line: self.say(name, line))
+        return timed(lambda end: self.say(name, end.line(title)))
 
     def say(self, name: str, text: str) -> None:
         """Print as soon as the screen is free."""
@@ -128,6 +130,9 @@ class OneOf:
         self._board = board
         self._name = name
 
+    # A board shows steps, not what they print.
+    progress = None
+
     @property
     def interactive(self) -> bool:
         return self._board.person.interactive
@@ -152,15 +157,32 @@ class OneOf:
         return nullcontext(SharedBoard(self))
 
 
+class StepEnd:
+    """`outcome` is "" if the step succeeded."""
+
+    def __init__(self, sign: str, outcome: str, seconds: float) -> None:
+        self.sign = sign
+        self.outcome = outcome
+        self.seconds = seconds
+
+    def line(self, title: str) -> str:
+        return f"{title} ({self.outcome}{self.seconds:.1f} s)"
+
+    def drawn(self, title: str, stream: object) -> str:
+        """Return the line for a terminal."""
+        took = coloured(f"({self.outcome}{duration(self.seconds)})", DIM, stream)
+        return f"{mark(self.sign, stream)} {title} {took}"
+
+
 @contextmanager
-def timed(title: str, tell: Callable[[str], None]) -> Iterator[None]:
+def timed(tell: Callable[[StepEnd], None]) -> Iterator[None]:
     started = time.monotonic()
-    outcome = "failed after "
+    sign, outcome = FAILED, "failed after "
     try:
         yield
-        outcome = ""
+        sign, outcome = OK, ""
     except KeyboardInterrupt:
-        outcome = "interrupted after "
+        sign, outcome = ATTENTION, "interrupted after "
         raise
     finally:
-        tell(f"{title} ({outcome}{time.monotonic() - started:.1f} s)")
+        tell(StepEnd(sign, outcome, time.monotonic() - started))

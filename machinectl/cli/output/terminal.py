@@ -11,22 +11,25 @@ from contextlib import contextmanager
 from machinectl.cli.output.exit_status import debugging, user_text, warning
 from machinectl.cli.output.plain_board import PlainBoard, timed
 from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.output.style import columns, is_drawn_on, shorten
+from machinectl.cli.output.style import DIM, coloured, columns, is_drawn_on, shorten
 from machinectl.console import Unanswered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from machinectl.cli.output.plain_board import StepEnd
     from machinectl.console import Board
 
-# ECMA-48: go to the first column and clear the line.
-CLEAR_LINE = "\r\x1b[K"
+# ECMA-48: go to the first column and clear the rest of the screen; go up a line.
+CLEAR, UP = "\r\x1b[J", "\x1b[A"
 SPINNER = "|/-\\"
 SPINNER_SECONDS = 0.1
 # Leave room at the end of the spinner's line: an echoed ^C must not wrap.
 ECHO = len("^C")
+# Before what a step prints.
+INDENT = "  "
 # The longest delay of ^C. Seconds.
 LONGEST_SLEEP = 0.5
 
@@ -55,8 +58,18 @@ class Terminal:
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """Print a line with the step's duration when it ends; show a spinner until then."""
-        with timed(title, self.note), self.spinner.spinning(user_text(title, self.program)):
+        title = user_text(title, self.program)
+
+        def tell(end: StepEnd) -> None:
+            self.write(end.drawn(title, sys.stderr) if is_drawn_on(sys.stderr) else end.line(title))
+
+        with timed(tell), self.spinner.spinning(title):
             yield
+
+    @property
+    def progress(self) -> Callable[[str], None] | None:
+        # --debug prints the output itself.
+        return self.spinner.show_detail if is_drawn_on(sys.stderr) and not debugging() else None
 
     def ask(self, prompt: str, *, secret: bool = False) -> str:
         """Return the answer; end the prompt's line at ^C or end of input."""
@@ -123,12 +136,18 @@ class Spinner:
             with self.aside():
                 self.steps.remove(step)
 
+    def show_detail(self, text: str) -> None:
+        """Show a line below the newest step."""
+        with self.lock:
+            if self.steps:
+                self.steps[-1].detail = " ".join(harmless(text).split())
+
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Clear the spinner while the caller prints or asks."""
         with self.lock:
             if self.steps:
-                sys.stderr.write(CLEAR_LINE)
+                sys.stderr.write(CLEAR)
                 sys.stderr.flush()
             yield
 
@@ -136,9 +155,7 @@ class Spinner:
         while True:
             with self.lock:
                 if step is self.steps[-1]:
-                    sys.stderr.write(
-                        CLEAR_LINE + shorten(as_encoded(step.line()), columns(sys.stderr) - ECHO, sys.stderr)
-                    )
+                    sys.stderr.write(CLEAR + step.drawn(columns(sys.stderr) - ECHO))
                     sys.stderr.flush()
             if step.over.wait(SPINNER_SECONDS):
                 return
@@ -150,6 +167,16 @@ class Step:
         self.begun = time.monotonic()
         self.turns = itertools.cycle(SPINNER)
         self.over = threading.Event()
+        # The last line of what the step prints.
+        self.detail = ""
+
+    def drawn(self, width: int) -> str:
+        """Return the title, with the detail below it; the cursor stays at the title's end."""
+        line = shorten(as_encoded(self.line()), width, sys.stderr)
+        if not self.detail:
+            return line
+        detail = shorten(as_encoded(f"{INDENT}{self.detail}"), width, sys.stderr)
+        return f"\n{coloured(detail, DIM, sys.stderr)}\r{UP}{line}"
 
     def line(self) -> str:
         return f"{next(self.turns)} {int(time.monotonic() - self.begun)} s  {self.title}"

@@ -160,7 +160,7 @@ class RealRun(HostRun):
                 job = shared_hosts.with_revision(self.machine, job)
             else:
                 self.held.keep_changes(changes)
-            result = job.run(self.remote)
+            result = job.run(self.remote, self.console.progress)
             if learned := decision.learned(result):
                 self.held.keep_changes(learned)
             if result.status != 0:
@@ -190,7 +190,7 @@ class RealRun(HostRun):
             self.console.note(f"The package manager is busy: waiting for {holders}")
         if rehearsal := decision.rehearsal:
             with self.console.step(rehearsal.title):
-                rehearsal.judge(rehearsal.job.run(self.remote))
+                rehearsal.judge(rehearsal.job.run(self.remote, self.console.progress))
 
     def _drain(self) -> AbstractContextManager[None]:
         return draining.drained_node(self.held, self.console, draining.node_id_of(self.host))

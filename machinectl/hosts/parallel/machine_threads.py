@@ -106,5 +106,9 @@ class MachineConsole:
     def interactive(self) -> bool:
         return self._own.interactive
 
+    @property
+    def progress(self) -> Callable[[str], None] | None:
+        return self._own.progress
+
     def ask(self, prompt: str, *, secret: bool = False) -> str:
         return self._threads.ask(lambda: self._own.ask(prompt, secret=secret))

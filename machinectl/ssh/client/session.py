@@ -84,9 +84,10 @@ class ScriptRunner(ABC):
         check: bool = True,
         shown: str = "",
         secret: bool = False,
+        write: WriteOutput | None = None,
     ) -> CommandResult:
-        lines = partial(self.frame, script)
-        output = self.session.collect(lines, f"{self.prefix}{shown or script}", input, timeout, secret=secret)
+        lines, shown = partial(self.frame, script), f"{self.prefix}{shown or script}"
+        output = self.session.collect(lines, shown, input, timeout, secret=secret, write=write)
         if not output.started:
             raise self.refusal(output.noise)
         return command_result(output, self.session.settings.address, check=check)
@@ -167,11 +168,18 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
         return output
 
     def collect(
-        self, lines: Callable[[str], str], shown: str, data: bytes, timeout: float, *, secret: bool = False
+        self,
+        lines: Callable[[str], str],
+        shown: str,
+        data: bytes,
+        timeout: float,
+        *,
+        secret: bool = False,
+        write: WriteOutput | None = None,
     ) -> CollectedOutput:
         """Run the script `lines(mark)` with `data` as input; trace it as `shown`. Raises SSHError."""
         mark = secrets.token_hex(16)
-        output = CollectedOutput(mark)
+        output = CollectedOutput(mark, write)
         self.trace_command(shown)
         stdin = Stdin(lines(mark).encode(errors="surrogateescape") + data)
         output.shell_status = self._transfer(Transfer(stdin, output, timeout=timeout))
