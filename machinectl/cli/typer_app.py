@@ -70,8 +70,8 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
 
 
 def verb_of(arguments: Sequence[str]) -> str:
-    _, rest = split_at_verb(arguments)
-    return " ".join(rest[: 2 if rest and rest[0] in GROUPS else 1])
+    words = [word for word in split_at_verb(arguments)[1] if not word.startswith("-")]
+    return " ".join(words[: 2 if words and words[0] in GROUPS else 1])
 
 
 def command_path(arguments: Sequence[str]) -> str:

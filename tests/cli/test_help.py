@@ -12,6 +12,7 @@ from machinectl.cli.catalogue import GROUPS, OPTIONS, PICKED, SECTIONS, VERBS, g
 from machinectl.cli.declarations.option_help import option_help
 from machinectl.cli.declarations.shared_flags import LOGIN
 from machinectl.cli.options.help_request import help_work
+from machinectl.cli.output.help_pages import verb_page
 from machinectl.cli.parsing.completion_candidates import driver_flags
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.machines.flags import Flag
@@ -211,6 +212,14 @@ def test_help_is_for_the_verb_that_is_typed_and_not_for_another_program(line: st
         assert machinectl(*line.split()).stdout == machinectl("help", *name.split()).stdout
 
 
+def test_what_a_driver_says_of_its_options_does_nothing_to_the_terminal() -> None:
+    text = verb_page(
+        "create", [Flag("--x", metavar="A\x1b[2J", help="Clear \x1b[2J it.", section="Options of driver x")]
+    )
+    assert "\x1b" not in text
+    assert "--x A\\x1b[2J  Clear \\x1b[2J it.\n" in text
+
+
 def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store) -> None:
     added(store, Machine("web1", "generic", url="tcp://192.0.2.1:2376"))
     for words in (("set", "web1", "--help"), ("help", "set", "web1"), ("create", "-h", "-d=generic")):
@@ -235,6 +244,7 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
         (("ls", "--storage-path", "x"), "It goes before the verb: machinectl --storage-path x ls\n"),
         (("run", "--", "uptime"), "or take --all, or those that -l role=web selects"),
         (("crate",), "Did you mean: machinectl create"),
+        (("certs", "--zzz"), "\n  machinectl certs --help"),
         (("certs", "lst"), "Did you mean: machinectl certs ls"),
         (("frobnicate", "box"), "\n  List the commands: machinectl --help"),
         (("create", "-d", "genric", "box"), "machinectl create -d generic"),

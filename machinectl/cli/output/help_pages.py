@@ -165,12 +165,14 @@ def examples(commands: Sequence[str]) -> list[str]:
 
 def definition_lines(rows: Rows) -> Iterator[str]:
     """Return names with their texts beside them, or below a name that is long for the terminal."""
+    # Drivers declare options, too.
+    rows = [(harmless(name), harmless(text)) for name, text in rows]
     if any(name.startswith("-") and not name.startswith("--") for name, _ in rows):
         rows = [(f"{LETTER}{name}" if name.startswith("--") else name, text) for name, text in rows]
     longest = min(width() * 2 // 5, LONGEST)
     start = INDENT + GAP + max((len(name) for name, _ in rows if len(name) <= longest), default=len(LETTER))
     for name, text in rows:
-        lines = wrapped(harmless(text), start)
+        lines = wrapped(text, start)
         beside = len(name) <= longest
         yield f"{' ' * INDENT}{name}".ljust(start if beside else 0) + (lines.pop(0) if beside and lines else "")
         yield from (" " * start + line for line in lines)
