@@ -22,7 +22,7 @@ def inspect_fields(machine: Machine, directory: str) -> dict[str, Any]:
         "DriverState": without_secrets(driver_state(machine)),
         "URL": without_secrets(machine.url),
         "TLS": machine.tls,
-        "Phase": str(machine.phase),
+        "Phase": machine.phase,
         "Made": machine.made,
         "Provision": machine.provision,
         "Context": machine.context,

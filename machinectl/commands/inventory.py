@@ -21,7 +21,7 @@ def ansible_inventory(store: Store, console: Console) -> dict[str, Any]:
     """Answer --list of an inventory script."""
     found, known = [], {}
     for machine in machines_to_list(store, console):
-        if machine.phase is Phase.CREATING:
+        if machine.phase == Phase.CREATING:
             console.warn(f"{machine.name} is left out: it is incomplete")
             continue
         try:

@@ -73,7 +73,7 @@ def check_machine(store: Store, console: Console, name: str, access: Access, tim
         theirs = store.is_docker_machines(name)
         return [unknown(store_files.RECORD, exc.cause, exc.hint) if theirs else failed(store_files.RECORD, exc)]
     here = list(file_checks(store, machine))
-    if machine.phase is Phase.CREATING:
+    if machine.phase == Phase.CREATING:
         return here
     # A driver that creates hosts may call a remote service.
     asleep = BackgroundTask(lambda: state_from_driver(machine, driver_or_none(machine))).found(timeout)
@@ -157,7 +157,7 @@ def record_comparison(machine: Machine, directory: str, found: Facts, shell: She
         target = target_of(machine, value_or(Identity(), lambda: Identity.read(directory)))
     except MachineError as exc:
         return failed(engine_configuration.TITLE, exc)
-    is_unfinished = machine.phase is not Phase.READY or bool(machine.pending) or found.transaction == "applying"
+    is_unfinished = machine.phase != Phase.READY or bool(machine.pending) or found.transaction == "applying"
     return engine_configuration.configuration_check(found, target, machine.changes, shell, is_unfinished=is_unfinished)
 
 

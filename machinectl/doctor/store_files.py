@@ -39,8 +39,8 @@ def record_check(store: Store, machine: Machine) -> Check:
     return first_case(
         RECORD,
         (store.is_locked(name), UNKNOWN, busy, f"When that is done: machinectl doctor {name}"),
-        (machine.phase is Phase.CREATING, BROKEN, half, f"Create it again, {forget}"),
-        (machine.phase is not Phase.READY, BROKEN, half, f"Continue: {provision}; {forget}"),
+        (machine.phase == Phase.CREATING, BROKEN, half, f"Create it again, {forget}"),
+        (machine.phase != Phase.READY, BROKEN, half, f"Continue: {provision}; {forget}"),
         (machine.pending, BROKEN, unapplied, f"Apply it: {provision}"),
         (store.is_unsettled(name), UNKNOWN, unsettled, f"Settle it: {provision}"),
         (True, OK, f"whole, in {store.directory(name)}", ""),

@@ -148,7 +148,7 @@ def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
             wrong.append(failed(RECORDS, exc))
             continue
         machines.append(machine)
-        if machine.phase is not Phase.READY or machine.pending:
+        if machine.phase != Phase.READY or machine.pending:
             found = store_files.record_check(store, machine)
             wrong.append(replace(found, title=RECORDS, seen=f'"{name}": {found.seen}'))
         modes = store_files.modes_check(machine.directory)

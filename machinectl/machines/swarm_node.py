@@ -81,7 +81,7 @@ def all_nodes(store: Store) -> list[tuple[Machine, SwarmNode]]:
 def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
     """Return members, and machines that are joining or leaving."""
     machines = (read_or_none(store.read, name) for name in store.names())
-    ready = (machine for machine in machines if machine and machine.phase is Phase.READY)
+    ready = (machine for machine in machines if machine and machine.phase == Phase.READY)
     return [(machine, node) for machine in ready if (node := on_record(machine))]
 
 

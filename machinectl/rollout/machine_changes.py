@@ -45,7 +45,7 @@ def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Out
         purge = run.options.purge
         return purge.preview(run.store, run.store.read(name), console) if purge else []
     machine = run.store.read(name) if run.store.exists(name) else None
-    if machine is None or machine.phase is not Phase.READY:
+    if machine is None or machine.phase != Phase.READY:
         found = creation_of(run, name).plan(run.store, console)
     else:
         edit = edit_of(step.host, machine, {each.key for each in step.differences})
@@ -83,7 +83,7 @@ def has_host_work(run: ApplyRun, name: str) -> bool:
     gate = machine_of(host.spec.jump)
     if not host.spec.provision or (gate and not run.store.exists(gate)):
         return False
-    return machine is None or machine.phase is not Phase.READY or bool(machine.changes) or not machine.provision
+    return machine is None or machine.phase != Phase.READY or bool(machine.changes) or not machine.provision
 
 
 def create_machine(run: ApplyRun, name: str, console: Console) -> None:

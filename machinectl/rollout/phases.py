@@ -195,7 +195,7 @@ def choose_roles(run: ApplyRun, _: Console) -> Sequence[Result]:
             name: node.role
             for name, machine in run.machines.items()
             if name not in run.steps
-            and machine.phase is Phase.READY
+            and machine.phase == Phase.READY
             and run.fleet.owns(machine.fleet)
             and (node := node_of(machine))
         }

@@ -107,7 +107,7 @@ def checked_machine(host: FleetHost, machine: Machine | None, by_lower: Mapping[
             f'Machine "{name}" exists, and its name differs from {host.name} only in case',
             f"Call the host {name} in the file, or rename the machine: machinectl rename {name} <NEW-NAME>",
         )
-    if machine and machine.driver != host.spec.driver and (machine.phase is Phase.READY or machine.driver_state):
+    if machine and machine.driver != host.spec.driver and (machine.phase == Phase.READY or machine.driver_state):
         raise MachineError(
             f'Machine "{name}" exists with the driver "{machine.driver}"; the file has the driver "{host.spec.driver}"',
             f"Rename the machine: machinectl rename {name} <NEW-NAME>; or forget it: machinectl rm {name}",
@@ -155,7 +155,7 @@ def plan_step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certif
     if not fleet.id.owns(machine.fleet) and (found or machine.fleet):
         found = (Difference("fleet", machine.fleet, fleet.id.text), *found)
     found = tuple(without_variables(host, fleet.hidden, each) for each in found)
-    if machine.phase is not Phase.READY or machine.pending == PROVISION:
+    if machine.phase != Phase.READY or machine.pending == PROVISION:
         return PlanStep(host.name, Action.RESUME, host, found)
     return PlanStep(host.name, Action.CHANGE if found else Action.LEAVE, host, found)
 

@@ -62,7 +62,7 @@ def to_change(run: ApplyRun) -> list[str]:
 def may_restart(run: ApplyRun, name: str) -> bool:
     """Return whether an engine in use may restart, also because it moved or is unfinished."""
     step, machine = run.steps[name], run.machines.get(name)
-    if machine is None or machine.phase is not Phase.READY:
+    if machine is None or machine.phase != Phase.READY:
         return False
     unknown = step.action is Action.RESUME or run.options.refresh or changes_driver_options(run, name)
     return step.restarts or (unknown and bool(machine.changes))
@@ -126,7 +126,7 @@ def work_in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
 def create_or_change(run: ApplyRun, name: str, console: Console) -> Did:
     run.touched.add(name)
     machine = run.machines.get(name)
-    if machine and machine.phase is Phase.READY:
+    if machine and machine.phase == Phase.READY:
         machine_changes.change_machine(run, name, console)
         return Did.CHANGED
     try:

@@ -86,7 +86,7 @@ def test_create_killed_anywhere_makes_a_whole_machine_or_none_and_can_be_run_aga
 
 
 def check_whole(store: Store) -> None:
-    assert store.read("orionbox").phase is Phase.READY
+    assert store.read("orionbox").phase == Phase.READY
     assert {"ca.pem", "cert.pem", "key.pem", "machine.json"} <= set(os.listdir(store.directory("orionbox")))
 
 

@@ -66,7 +66,7 @@ def files(store: Store) -> dict[str, bytes]:
 
 def test_a_machine_is_ready_when_its_engine_has_answered(store: Store) -> None:
     assert carried_out(store, RecordedHost("docker")) == ["Configuring the engine and restarting it"]
-    assert store.read("orion").phase is Phase.READY
+    assert store.read("orion").phase == Phase.READY
     assert store.read("orion").mac.startswith("02:00:0a:42")
     assert set(files(store)) == set(FILES.values())
 
@@ -86,7 +86,7 @@ def test_what_will_be_changed_is_on_record_before_it_is(store: Store) -> None:
     seen = []
     carried_out(store, RecordedHost("docker", at_work=lambda: seen.append(store.read("orion"))))
     [record] = seen
-    assert record.phase is Phase.PROVISIONING
+    assert record.phase == Phase.PROVISIONING
     assert {type(change) for change in record.changes} >= {ConfigMerged, FileCreated, CaTrusted, DirectoryCreated}
     assert all(change.when for change in record.changes)
 
@@ -96,7 +96,7 @@ def test_an_engine_that_does_not_answer_leaves_a_machine_that_can_be_resumed(sto
         carried_out(store, RecordedHost("docker"), answering(State.TIMEOUT, "it does not answer within 10 s"))
     assert "cannot be reached from here" in raised.value.cause
     assert "port 2376/tcp" in raised.value.hint
-    assert store.read("orion").phase is Phase.PROVISIONING
+    assert store.read("orion").phase == Phase.PROVISIONING
     before = files(store)
     carried_out(store, RecordedHost("docker"))
     assert files(store) == before
@@ -157,7 +157,7 @@ def test_an_engine_in_use_is_left_alone_until_its_turn(store: Store) -> None:
     assert (store.read("orion").dump(), files(store), host.jobs) == (before, {}, [])
     with store.writing("orion") as held:
         setup.carry_out(RealRun(held, Quiet(), RecordedHost("docker")))
-    assert store.read("orion").phase is Phase.READY
+    assert store.read("orion").phase == Phase.READY
 
 
 def test_a_side_effect_is_asked_about_before_anything_is_changed(store: Store) -> None:
@@ -172,7 +172,7 @@ def test_a_side_effect_is_asked_about_before_anything_is_changed(store: Store) -
     assert (store.read("orion").dump(), host.jobs) == (before, [])
     with store.writing("orion") as held:
         Setup(Allowed(yes=True), world=answering(State.RUNNING)).carry_out(RealRun(held, Quiet(), host))
-    assert store.read("orion").phase is Phase.READY
+    assert store.read("orion").phase == Phase.READY
 
 
 def test_a_port_that_is_closed_is_found_before_anything_is_changed(store: Store, machine: Machine) -> None:
@@ -197,7 +197,7 @@ def test_where_the_host_gets_its_old_configuration_back_so_does_the_machine(stor
             authority=certs.new_ca("another"),
         )
     assert files(store) == before
-    assert store.read("orion").phase is Phase.READY
+    assert store.read("orion").phase == Phase.READY
 
 
 @pytest.mark.parametrize("status", [1, 3])

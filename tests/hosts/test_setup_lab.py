@@ -141,7 +141,7 @@ def test_a_bare_server_becomes_an_engine_host_and_a_second_run_changes_nothing(
         "Configuring the engine and restarting it",
     ]
     assert bench.is_up
-    assert bench.store.read("orion").phase is Phase.READY
+    assert bench.store.read("orion").phase == Phase.READY
     assert bench.host.output("hostname") == before
     assert bench.host.output("stat -c '%a %U' /etc/docker/machinectl/server.pem") == "600 root"
     info = json.loads(bench.host.output("docker info --format '{{json .}}'"))
@@ -308,7 +308,7 @@ def test_an_engine_that_does_not_come_up_gets_its_old_configuration_back(fresh_h
     with pytest.raises(EngineDown):
         bench.provision(options=["data-root=/proc/nowhere"], force=True, authority=other_ca)
     assert bench.is_up
-    assert bench.store.read("orion").phase is Phase.READY
+    assert bench.store.read("orion").phase == Phase.READY
     bench.provision(options=[])
     bench.purge()
     assert files(bench.host) == etc
@@ -519,7 +519,7 @@ def test_a_connection_that_is_cut_while_the_engine_is_configured_harms_nothing(
     host = bench.host
     with pytest.raises(MachineError):
         bench.provision(runner=lambda root: Accident(root, host, APPLYING, lambda: host.run(CUT)))
-    assert bench.store.read("orion").phase is Phase.PROVISIONING
+    assert bench.store.read("orion").phase == Phase.PROVISIONING
     bench.provision()
     assert bench.is_up
     assert bench.started() == running

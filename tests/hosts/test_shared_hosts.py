@@ -132,7 +132,7 @@ GIVEN = {"options": ["debug=false"], "env": ["A=2"], "insecure_registries": ["ne
 REMAINING = {"env": ["A=1"], "insecure_registries": ["old:5000"], "registry_mirrors": ["https://mirror"]}
 
 
-def given_to_create(phase: Phase) -> Machine:
+def given_to_create(phase: str) -> Machine:
     new = Machine("orion", "generic", url="tcp://192.168.0.29:2376", tls=True)
     new.phase, new.labels, new.engine = phase, {"role": "db"}, EngineOptions.load(GIVEN)
     return new
@@ -141,7 +141,7 @@ def given_to_create(phase: Phase) -> Machine:
 @pytest.mark.parametrize("phase", [Phase.PROVISIONING, Phase.READY])
 @pytest.mark.parametrize("is_removed", [True, False])
 def test_what_create_was_given_wins_over_what_the_host_remembers(
-    store: Store, host: RecordedHost, phase: Phase, is_removed: bool
+    store: Store, host: RecordedHost, phase: str, is_removed: bool
 ) -> None:
     """After `rm` and after an adoption; READY is what --no-provision registered."""
     identity = Identity.read(store.directory("orion"))

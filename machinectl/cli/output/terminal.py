@@ -9,7 +9,6 @@ import time
 from contextlib import contextmanager
 
 from machinectl.cli.output.exit_status import debugging, user_text, warning
-from machinectl.cli.output.plain_board import PlainBoard, timed
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.style import DIM, coloured, columns, is_drawn_on, shorten
 from machinectl.console import Unanswered
@@ -63,6 +62,8 @@ class Terminal:
         def tell(end: StepEnd) -> None:
             self.write(end.drawn(title, sys.stderr) if is_drawn_on(sys.stderr) else end.line(title))
 
+        from machinectl.cli.output.plain_board import timed
+
         with timed(tell), self.spinner.spinning(title):
             yield
 
@@ -94,6 +95,8 @@ class Terminal:
             from machinectl.cli.output.live_board import LiveBoard
 
             return LiveBoard(self, self.program, names)
+        from machinectl.cli.output.plain_board import PlainBoard
+
         return PlainBoard(self, self.program, names)
 
 

@@ -114,7 +114,7 @@ def logged_in(
             try:
                 way = connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace)
             except SSHError as exc:
-                if machine.phase is Phase.READY:
+                if machine.phase == Phase.READY:
                     exc.hint = with_set_commands(exc.hint, machine)
                     off, hop = machine.name, ssh.jump
                     while hop:

@@ -31,7 +31,7 @@ def driver_instance(machine: Machine) -> Instance:
 
 def driver_of(machine: Machine) -> Driver:
     """Raise MachineError if creation was interrupted, DriverError if loading fails."""
-    if machine.phase is Phase.CREATING:
+    if machine.phase == Phase.CREATING:
         raise MachineError(
             f'The creation of "{machine.name}" was interrupted: nothing is known of its host',
             f"Create it again, or forget it: machinectl rm {machine.name}",

@@ -81,7 +81,7 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
     if not machine.context:
         step = SyncStep.REMOVE if ours else SyncStep.NONE
         return ContextStatus(name, step, ours, "not wanted (--no-context)", f"Add it: machinectl set --context {name}")
-    if machine.phase is not Phase.READY:
+    if machine.phase != Phase.READY:
         hint = f"See: machinectl ls --filter name={name}"
         return ContextStatus(name, SyncStep.LEAVE, ours, "the machine is incomplete", hint)
     if no_name := invalid_name_reason(name):
@@ -203,7 +203,7 @@ def update_contexts(store: Store, name: str, before: Machine | None, after: Mach
         found = sync_context(docker, store, after)
         if found.step is SyncStep.REMOVE:
             said += removed_context_notes(docker, after.name)
-        had_none = not (before and before.name == after.name and before.context and before.phase is Phase.READY)
+        had_none = not (before and before.name == after.name and before.context and before.phase == Phase.READY)
         if found.step is SyncStep.RENAME and had_none:
             said.append(f'"{after.name}" gets no docker context: {found.why}\n{found.hint}')
     return said

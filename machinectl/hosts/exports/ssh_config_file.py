@@ -156,7 +156,7 @@ def blocks_behind_jump_host(store: Store, name: str, blocks: Mapping[str, str]) 
 
 
 def has_address(machine: Machine) -> bool:
-    return machine.phase is not Phase.CREATING
+    return machine.phase != Phase.CREATING
 
 
 def parse_ssh_config(text: bytes) -> dict[str, str]:

@@ -222,7 +222,7 @@ def unfinished_machine(store: Store, creation: Creation) -> Machine | None:
     except MachineError:
         store.check_free(name)
         return None
-    if machine.phase is Phase.READY or (machine.driver != driver and machine.driver_state):
+    if machine.phase == Phase.READY or (machine.driver != driver and machine.driver_state):
         store.check_free(name)
     if machine.options and (machine.changes or machine.made):
         check_same_options(machine, creation)
@@ -300,7 +300,7 @@ def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
         return
     if isinstance(why, MachineError):
         record_failure(held, why.cause)
-    go_on = f"machinectl provision {held.name}" if machine.phase is Phase.PROVISIONING else "the same command again"
+    go_on = f"machinectl provision {held.name}" if machine.phase == Phase.PROVISIONING else "the same command again"
     back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
     console.note(f'"{held.name}" is incomplete. Continue: {go_on}; or remove it: {back}')
     if isinstance(why, EngineDown) and machine.engine.given:

@@ -46,7 +46,7 @@ class Edit:
         """Change the record, all or nothing; return whether `provision` must apply it."""
         machine = held.machine
         # `provision` applies the rest to an incomplete machine.
-        if not (self.url is None and self.tls is None and machine.phase is Phase.PROVISIONING):
+        if not (self.url is None and self.tls is None and machine.phase == Phase.PROVISIONING):
             check_ready(machine)
         self._edit(machine, held.store.exists)
         if self.options:

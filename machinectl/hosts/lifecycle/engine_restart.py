@@ -40,7 +40,7 @@ LISTENS_WITHIN = 60.0
 
 def check_provisioned(machine: Machine) -> None:
     ssh_endpoint(machine)
-    if machine.phase is Phase.PROVISIONING:
+    if machine.phase == Phase.PROVISIONING:
         raise MachineError(
             f'"{machine.name}" is half provisioned', f"Finish that first: machinectl provision {machine.name}"
         )

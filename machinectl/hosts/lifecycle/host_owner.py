@@ -126,7 +126,7 @@ def ask_or_refuse(
     if allowed.force or allowed.yes:
         return
     # A failed creation leaves no machine to provision.
-    there = machine.phase is Phase.READY
+    there = machine.phase == Phase.READY
     unasked = f"machinectl provision --yes {machine.name}" if there else "add --yes to the same command"
     try:
         is_meant = confirm(console, question, unasked)

@@ -272,7 +272,7 @@ def certificates_stored(held: Held, identity: Identity) -> Iterator[None]:
     machine = held.machine
     machine.pending = PROVISION
     before = Identity.read(held.directory)
-    if machine.phase is Phase.READY and machine.tls:
+    if machine.phase == Phase.READY and machine.tls:
         if identity != before:
             store_pending(held, identity)
         try:
@@ -283,7 +283,7 @@ def certificates_stored(held: Held, identity: Identity) -> Iterator[None]:
         return
     phase, tls = machine.phase, machine.tls
     identity.keep(held)
-    if phase is not Phase.READY:
+    if phase != Phase.READY:
         machine.phase, machine.tls = Phase.PROVISIONING, True
     try:
         yield

@@ -130,7 +130,7 @@ def preview_provisioning(
         root = root_runner(session, console, access)
         plan = setup.carry_out(DryRun(store, machine, console, root, there.url))
         outcomes = plan.outcomes
-        if machine.phase is Phase.CREATING and there.ssh and there.ssh.copy_key:
+        if machine.phase == Phase.CREATING and there.ssh and there.ssh.copy_key:
             line = public_key(there.ssh, access.credentials.passphrase)
             if change := authorized_key_change(session, line):
                 outcomes = (Outcome(authorizing_title(change), changed=True, details=(f"add {line}",)), *outcomes)

@@ -68,7 +68,7 @@ def catch_up(held: Held, console: Console, remote: Remote, host: Facts, *, is_ne
 
 def is_never_set_up(machine: Machine) -> bool:
     """Return whether all settings in a record were given here, and none was taken over."""
-    is_set_up = machine.phase is Phase.READY and of_kind(machine.changes, CaTrusted)
+    is_set_up = machine.phase == Phase.READY and of_kind(machine.changes, CaTrusted)
     return not (is_set_up or machine.revision)
 
 

@@ -66,7 +66,7 @@ class HostWatch:
 
     def engine_answers(self) -> bool:
         return (
-            self.machine.phase is Phase.READY and bool(self.machine.url) and self._ask_engine().state is State.RUNNING
+            self.machine.phase == Phase.READY and bool(self.machine.url) and self._ask_engine().state is State.RUNNING
         )
 
     def until_back(self, *, before: str = "", wake: Callable[[], None] | None = None, with_engine: bool = True) -> None:
@@ -77,7 +77,7 @@ class HostWatch:
         if self.way is not None:
             self._until_booted(before, wake)
         # A machine that was never provisioned has no engine.
-        if with_engine and self.machine.phase is Phase.READY and self.machine.url:
+        if with_engine and self.machine.phase == Phase.READY and self.machine.url:
             self._until_engine_answers()
 
     def _until_booted(self, before: str, wake: Callable[[], None] | None) -> None:

@@ -63,7 +63,7 @@ def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) ->
         take_over = f"; take it over: {into_own_store(store.root)}" if store.is_docker_machines(name) else ""
         one.state, one.error, one.hint, one.settled = State.ERROR, exc.cause + take_over, exc.hint, True
         return one
-    if one.machine.phase is not Phase.READY:
+    if one.machine.phase != Phase.READY:
         one.settled = True
         one.state, one.error = unfinished_state(store, one.machine)
     return one
@@ -89,7 +89,7 @@ def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
     """Return the state and, if no run works on the machine, the next step."""
     if store.is_locked(machine.name):
         return State.STARTING, ""
-    if machine.phase is Phase.PROVISIONING:
+    if machine.phase == Phase.PROVISIONING:
         return State.ERROR, f"Incomplete: {machine.why}; continue with machinectl provision {machine.name}"
     return State.ERROR, f"Incomplete: {machine.why}; create it again, or remove it"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from machinectl.errors import MachineError
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, StorePaths
@@ -35,6 +34,7 @@ def first_step_hint(name: str = "<NAME>") -> str:
 
 def docker_machine_is_used() -> bool:
     old = StorePaths(os.path.expanduser(DOCKER_MACHINE_ROOT))
-    with suppress(MachineError):
+    try:
         return any(map(old.is_docker_machines, old.names()))
-    return False
+    except MachineError:
+        return False

@@ -48,4 +48,4 @@ def set_failure(held: Held, there: Machine | None, failure: dict[str, str]) -> N
 
 
 def is_complete(machine: Machine) -> bool:
-    return machine.phase is Phase.READY and not machine.pending
+    return machine.phase == Phase.READY and not machine.pending

@@ -203,7 +203,7 @@ def resume_reason(machine: Machine | None) -> str:
     untold = "its host was not told all"
     if machine is None or not machine.why:
         return untold
-    return f"{untold} (what failed last: {machine.why})" if machine.phase is Phase.READY else machine.why
+    return f"{untold} (what failed last: {machine.why})" if machine.phase == Phase.READY else machine.why
 
 
 def difference_text(difference: Difference) -> str:
