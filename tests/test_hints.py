@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer.main
 
 from machinectl.cli.catalogue import GROUPS, VERBS
 from machinectl.cli.typer_app import build
+from machinectl.machines.record import Machine
 from tests.support.pages import PAGES, REFERENCE, ROOT
 from tests.support.pictures import IMAGES, text_of
+from tests.support.program import machinectl
+from tests.support.registered import added
 from tests.support.sources import modules, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from machinectl.machines.store import Store
 
 COMMAND = re.compile(r"machinectl (?!version )((?:--?[a-z]|[a-z])[^;,\n]*)")
 # A command that a page shows: at a prompt, in a text, or in another command.
@@ -56,6 +62,98 @@ def options(driver: str, *verb: str) -> dict[str, Any]:
     parameters = [each for each in command.params if each.param_type_name == "option"]
     known = {name: not each.is_flag for each in parameters for name in (*each.opts, *each.secondary_opts)}
     return {**known, "-h": False, "--help": False}
+
+
+# What a placeholder of a hint stands for here; nothing listens at this address.
+FILLED = {
+    "<ADDRESS>": "127.0.0.1",
+    "<DIR>": "certs",
+    "<DRIVER>": "generic",
+    "<FILE>": "key",
+    "<HOST>": "127.0.0.1",
+    "<MAC>": "02:00:00:00:00:01",
+    "<MANAGER>": "rigel",
+    "<NEW>": "other",
+    "<NEW-NAME>": "other",
+    "<PATH>": "key",
+    "<PORT>": "22",
+    "<URL>": "tcp://127.0.0.1:1",
+    "<USER>": "ops",
+}
+# Values of the code that are no machine's name, in the hints that they are in.
+VALUES = [
+    (r"^set (?:value|--generic-ssh-key) <(MAC|PATH|PORT|USER|FILE)> value", r"set --generic-\1 <\1> host"),
+    (r"-(MAC) ", "-mac "),
+    (r"-(PATH|FILE) ", "-ssh-key "),
+    (r"-(PORT) ", "-ssh-port "),
+    (r"-(USER) ", "-ssh-user "),
+    (r"^set value value$", "set --generic-ssh-port 22 host"),
+    (r"^(rm --purge|rm -y|swarm join value)$", r"\1 rigel"),
+    (r"^set --engine-opt value=value:9323", "set --engine-opt metrics-addr=127.0.0.1:9323"),
+    (r"^set --url value", "set --url tcp://127.0.0.1:1"),
+    (r"^set --url tcp://<(ADDRESS|HOST)>:\w+", "set --url tcp://127.0.0.1:2376"),
+    (r"^set --unlabel value", "set --unlabel role"),
+    (r"^set --ssh-jump <HOST>", "set --ssh-jump rigel"),
+    (r"--url value", "--url tcp://127.0.0.1:1"),
+    (r"-d value", "-d generic"),
+    (r"-l value|--selector value", "-l role=web"),
+    (r"(ssh-user value|value@)", "ssh-user ops"),
+    (r"--tls-dir value", "--tls-dir certs"),
+    (r"^certs create --force value", "certs create --force --out certs --san 127.0.0.1"),
+    (r"^certs import --force value value", "certs import --force value certs"),
+    (r"^(discover|fleet import --from ansible|plan -f|ls --filter name=) ?value", r"\1 inventory.ini"),
+    (r"^mount -u value", "mount -u certs"),
+    (r"^(mount <NAME>:|mount |scp )value", r"\1value:key"),
+    (r"^rename value value", "rename value other"),
+    (r"^(rm --forget|provision|swarm status) valuevalue", r"\1 value"),
+    (r"^create value value", "create 127.0.0.1 value"),
+]
+# These wait for a terminal, search a network, or are a verb in a sentence.
+NOT_TYPED = ("discover", "ls --watch", "use -", "fleet schema prints", "apply changes it", "ls lists", "plan shows")
+# What a command line that is no command line is told.
+REFUSED = re.compile(
+    r"No such (option|command)|requires an argument|takes no value|is missing|extra arguments|Too many|needs --|"
+    r"needs a command|not '|Nothing to set|no machine name|Expected (to get )?one"
+)
+
+
+def filled(text: str) -> str:
+    for pattern, value in VALUES:
+        text = re.sub(pattern, value, text)
+    for placeholder, value in FILLED.items():
+        text = text.replace(placeholder, value)
+    name = "new" if text.startswith(("create", "context import")) else "rigel"
+    return text.replace("<NAME>", name)
+
+
+def typed(text: str, store: Store) -> str:
+    """Type a hint where there are the machines that it names; return what is wrong with the command line, or ""."""
+    words = shlex.split(filled(text.partition(" | ")[0].partition(" > ")[0]))
+    done = machinectl(*words, store=store.root, cwd=Path(store.root).parent)
+    is_wrong = done.returncode and REFUSED.search(done.stderr)
+    return f"{text}: {shlex.join(words)}: {done.stderr}" if is_wrong else ""
+
+
+def is_typed(hint: Hint) -> bool:
+    # Examples of the help have tests of their own, and commands in sentences end in words.
+    return "/declarations/" not in hint.where and not hint.text.startswith(NOT_TYPED)
+
+
+def test_each_hint_is_a_command_line_where_it_is_typed(store: Store, tmp_path: Path) -> None:
+    names = ("value", "orionbox", "rigel", "orion")
+    machines = [Machine(name, "none", url="tcp://127.0.0.1:1", tls=False) for name in names]
+    host = Machine("host", "generic", url="tcp://127.0.0.1:1", tls=True)
+    host.driver_state = json.dumps({"IPAddress": "127.0.0.1", "SSHUser": "ops", "SSHPort": 1, "EnginePort": 1})
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "key").write_text("no key")
+    (tmp_path / "inventory.ini").write_text("[web]\nweb1\n")
+    found = []
+    for text in sorted({hint.text for hint in hints() if is_typed(hint)}):
+        for machine in (*machines, host):
+            if not store.exists(machine.name):
+                added(store, machine)
+        found.append(typed(text, store))
+    assert "\n".join(filter(None, found)) == ""
 
 
 def shown() -> Iterator[Hint]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.console import Console
+    from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -26,9 +27,9 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
         raise UsageError("Nothing to set", f"machinectl set --url tcp://192.168.0.30:2376 {name}")
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
-        machine = held.machine
+        machine, before = held.machine, held.machine.engine
         waits = change.carry_out(held)
-    console.note(f'"{name}" now: {", ".join(edit_summary(machine, change))}')
+    console.note(f'"{name}" now: {", ".join(edit_summary(machine, change, before))}')
     if waits:
         console.note(f"Apply it to the host: machinectl provision {name}")
     if change.jump:
@@ -37,7 +38,7 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
     return machine
 
 
-def edit_summary(machine: Machine, change: Edit) -> list[str]:
+def edit_summary(machine: Machine, change: Edit, before: EngineOptions) -> list[str]:
     where = [f"URL {without_secrets(machine.url)}"] if change.url is not None else []
     tls = [f"TLS {'on' if machine.tls else 'off'}"] if where or change.tls is not None else []
     options = [f"--{name} {masked_words(value) or 'not given'}" for name, value in change.options.items()]
@@ -45,12 +46,19 @@ def edit_summary(machine: Machine, change: Edit) -> list[str]:
     labels += [f"no label {key}" for key in change.unlabel if key not in change.labels]
     engine = [
         f"{option.flag} {masked_words(change.engine[option.key]) or 'not given'}"
+        f"{replaced_values(before.recorded.get(option.key), change.engine[option.key])}"
         for option in ENGINE_FLAGS
         if option.key in change.engine
     ]
     context = [] if change.context is None else [f"docker context {'wanted' if change.context else 'not wanted'}"]
     jump = [] if change.jump is None else [f"SSH through {machine.jump}" if machine.jump else "no jump host"]
     return [*where, *tls, *context, *jump, *options, *labels, *engine]
+
+
+def replaced_values(before: Any, now: Any) -> str:
+    """Return a list's values that are dropped, or ""."""
+    dropped = [each for each in before if each not in now] if isinstance(before, list | tuple) else []
+    return f" (replaces {masked_words(dropped)})" if dropped else ""
 
 
 def masked_words(asked: Any) -> str:

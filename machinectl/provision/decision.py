@@ -71,10 +71,8 @@ class Decision:
     remark: Callable[[RemoteResult], str] = field(default=no_container, repr=False)
 
 
-CORRECT = (
-    "Correct the option that it names, in fleet.yaml or with machinectl set --engine-opt <KEY>=<VALUE> <NAME>, "
-    "then run the same command again"
-)
+# The run that knows the machine replaces this with its commands.
+CORRECT = "Correct the option that it names, then run the same command again"
 
 
 class InUse(CheckFailed):
@@ -108,7 +106,7 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
         ),
         7: (
             "dockerd refuses the new configuration; the old one was restored, and nothing was restarted",
-            "Correct the option that it names, in /etc/docker/daemon.json or docker.service or the machine's settings",
+            CORRECT,
         ),
         8: (
             "The engine cannot create a container with the new configuration; with the old one, it runs again",

@@ -87,7 +87,7 @@ def check_impostors(facts: Facts, target: Target) -> None:
             stop = "rc-service podman stop; rc-update del podman"
         raise CheckFailed(
             "Podman answers at /run/docker.sock on the host: an engine there would take the socket from it",
-            f"Stop that on the host, and run this again: {stop}",
+            f"On the host, as root: {stop}; then run this again",
         )
     process = rootless(facts)
     if process and not facts.service.loaded:

@@ -494,6 +494,7 @@ def test_set_changes_what_is_asked_of_an_engine_and_nothing_where_it_is_wrong(st
 
     told = set_("--engine-opt", "mtu=1400", "--engine-bind", "", "--engine-label", "rack=a")
     assert "machinectl provision young" in told.stderr
+    assert "--engine-opt mtu=1400 (replaces mtu=x debug)" in told.stderr
     asked = EngineOptions(options=("mtu=1400",), env=("A=b",))
     assert (store.read("young").engine, store.read("young").pending) == (asked, "provision")
     assert store.read("young").labels == {"rack": "a"}

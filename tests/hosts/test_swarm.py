@@ -437,12 +437,12 @@ def test_an_odd_number_of_managers_is_advised() -> None:
 @pytest.mark.parametrize("url", ["tcp://127.0.0.1:2376", "tcp://[::1]:2376", "unix:///run/docker.sock"])
 def test_an_address_that_no_other_node_reaches_is_not_advertised(url: str) -> None:
     with pytest.raises(MachineError) as refused:
-        address_of(Machine("orion", "none", url=url))
+        address_of(Machine("orion", "none", url=url), "machinectl swarm init --advertise-addr <ADDRESS> orion")
     assert "--advertise-addr" in refused.value.hint
 
 
 def test_the_address_of_a_machine_is_advertised() -> None:
-    assert address_of(Machine("orion", "none", url="tcp://192.0.2.29:2376")) == "192.0.2.29"
+    assert address_of(Machine("orion", "none", url="tcp://192.0.2.29:2376"), "") == "192.0.2.29"
 
 
 def node_host(node_id: str) -> Facts:

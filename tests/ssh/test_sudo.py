@@ -193,7 +193,7 @@ def test_where_nobody_can_be_asked_the_error_names_the_option_and_the_sudoers_li
     with pytest.raises(RootRefused, match="wants the password of ops") as caught:
         become_root(stand_in(TAKES_PASSWORD), Credentials(), Quiet())
     assert "--sudo-password-file" in caught.value.hint
-    assert sudoers("ops") in caught.value.hint
+    assert f"on the host, as root: {sudoers('ops')}" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def certs_create(
     with locked_directory(out_dir):
         if given:
             check_ca_key(os.path.join(out_dir, "ca-key.pem"), given)
-        replace_together(out_dir, files, force=force, hint=how_to_replace(out_dir))
+        replace_together(out_dir, files, force=force, hint=how_to_replace(out_dir, sans, client_name))
     return [os.path.join(out_dir, name) for name in files]
 
 
@@ -76,6 +76,9 @@ def check_ca_key(path: str, ca: certs.Pair) -> None:
         ) from exc
 
 
-def how_to_replace(directory: str) -> str:
-    ca, key = (shlex.quote(os.path.join(directory, name)) for name in ("ca.pem", "ca-key.pem"))
-    return f"Renew under the same CA: --force --ca-cert {ca} --ca-key {key}; or lock out all clients: --force"
+def how_to_replace(directory: str, sans: Sequence[str], client_name: str) -> str:
+    """Return the commands that replace the certificates."""
+    words = ["--out", directory, *(word for san in sans for word in ("--san", san)), "--client-name", client_name]
+    again = f"machinectl certs create --force {shlex.join(words)}"
+    ca = shlex.join(["--ca-cert", os.path.join(directory, "ca.pem"), "--ca-key", os.path.join(directory, "ca-key.pem")])
+    return f"Renew under the same CA: {again} {ca}\nOr make a new CA, which locks out all clients: {again}"

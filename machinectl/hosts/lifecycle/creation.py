@@ -20,7 +20,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES
 from machinectl.machines.store.last_failure import record_failure
-from machinectl.provision.decision import EngineDown, InUse
+from machinectl.provision.decision import InUse
 from machinectl.provision.revision import ENGINE, LABELS, TAKEN
 
 if TYPE_CHECKING:
@@ -303,8 +303,6 @@ def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
     go_on = f"machinectl provision {held.name}" if machine.phase == Phase.PROVISIONING else "the same command again"
     back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
     console.note(f'"{held.name}" is incomplete. Continue: {go_on}; or remove it: {back}')
-    if isinstance(why, EngineDown) and machine.engine.given:
-        console.note(f"To change its engine's settings first: machinectl set {held.name} --help")
 
 
 def uses_tls_by_default(url: str, asked: bool | None, *, given: bool) -> bool:

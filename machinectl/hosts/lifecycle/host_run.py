@@ -13,12 +13,13 @@ from machinectl.host_changes import merge_changes
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
 from machinectl.hosts.lifecycle import shared_hosts
+from machinectl.hosts.lifecycle.engine_hints import correction
 from machinectl.hosts.lifecycle.host_owner import take_over_history
 from machinectl.hosts.lifecycle.host_plan import Outcome, config_diff
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
-from machinectl.provision.decision import EngineDown, tail
+from machinectl.provision.decision import CORRECT, EngineDown, tail
 from machinectl.provision.facts import host_facts
 from machinectl.provision.job import DRAFT
 from machinectl.provision.steps.installation import lock_holders
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager, ExitStack
 
     from machinectl.console import Console
+    from machinectl.errors import MachineError
     from machinectl.host_changes import Change
     from machinectl.hosts.lifecycle.shared_hosts import News
     from machinectl.machines.record import Machine
@@ -164,12 +166,18 @@ class RealRun(HostRun):
             if learned := decision.learned(result):
                 self.held.keep_changes(learned)
             if result.status != 0:
-                raise decision.failure(result)
+                raise self.with_correction(decision.failure(result))
             self.host = self.read() if decision.unforeseen else decision.after
         self.outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
         if remark := decision.remark(result):
             self.remark(remark)
         self.keep([change for change in self.machine.changes if change not in decision.undone])
+
+    def with_correction(self, error: MachineError) -> MachineError:
+        """Name the commands that change what the engine complains of."""
+        if error.hint == CORRECT:
+            error.hint = correction(self.machine, self.host, error.cause)
+        return error
 
     def refresh(self) -> None:
         self.host = self.read()
@@ -256,9 +264,7 @@ class DryRun(HostRun):
         said = tail(result).replace("/dev/stdin", path)
         if result.status and "unknown flag: --validate" not in said:
             raise CheckFailed(
-                f"dockerd would refuse its configuration:\n{said}",
-                f"Correct the option that it names: on the host in {path} or docker.service, or in the machine's "
-                "settings",
+                f"dockerd would refuse its configuration:\n{said}", correction(self.machine, self.host, said)
             )
 
 

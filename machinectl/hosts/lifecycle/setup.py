@@ -12,6 +12,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending
 from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.hosts.lifecycle import shared_hosts
+from machinectl.hosts.lifecycle.engine_hints import unread_unit
 from machinectl.hosts.lifecycle.engine_restart import (
     VERIFY_TIMEOUT,
     World,
@@ -103,6 +104,7 @@ class Setup:
         """Take over others' changes. Raises CheckFailed if the host is theirs, InUse if the engine must wait."""
         host, machine = run.look(), run.machine
         warnings = [preflight.wrong_clock(host, host_facts.now()), preflight.open_configuration(host)]
+        warnings.append(unread_unit(machine, host))
         if host.dockerd and not host.version.startswith(machine.engine.version):
             warnings.append(f"The host keeps its engine {host.version}: --engine-version is for a new installation")
         for warning in filter(None, warnings):

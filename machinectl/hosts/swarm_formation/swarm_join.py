@@ -56,7 +56,9 @@ class Joining:
             if not (begun and begun.membership == JOINING and known and known.manages):
                 raise self._taken(held, state)
         else:
-            advertised = self.advertised or address_of(machine)
+            advertised = self.advertised or address_of(
+                machine, f"machinectl swarm init --advertise-addr <ADDRESS> {machine.name}"
+            )
             if begun:
                 leave_old_swarm(held, console, begun, "")
             with prepared_for_swarm(held, console, self.access, state):
@@ -80,7 +82,9 @@ class Joining:
                 raise self._taken(held, state)
             change_role(held, console, to, known, role)
             return
-        advertised = self.advertised or address_of(machine)
+        advertised = self.advertised or address_of(
+            machine, f"machinectl swarm join --advertise-addr <ADDRESS> {to.machine.name} {machine.name}"
+        )
         for each in (to.machine, machine):
             if each.url.startswith("tcp://") and not each.tls:
                 console.warn(f'"{each.name}" is reached without TLS: others can read the token for joining the swarm')
@@ -272,8 +276,8 @@ def closed_ports(host: Facts) -> list[str]:
     return [f"{port}/{protocol}" for port, protocol in swarm_api.PORTS if blocking(host, port, protocol)]
 
 
-def address_of(machine: Machine) -> str:
-    """Return the address for other nodes. Raises MachineError if there is none."""
+def address_of(machine: Machine, command: str) -> str:
+    """Return the address for other nodes. Raises MachineError if there is none; `command` passes one."""
     host = engine_url.parse_url(machine.url).host
     try:
         found = [each[4][0] for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)] if host else []
@@ -285,5 +289,5 @@ def address_of(machine: Machine) -> str:
             return str(address)
     raise MachineError(
         f'"{machine.name}" has no address that other nodes could reach ({machine.url})',
-        "Pass one that they can reach: --advertise-addr <ADDRESS>",
+        f"Pass one that they can reach: {command}\nIts addresses: machinectl ssh {machine.name} hostname -I",
     )

@@ -160,6 +160,8 @@ def set_by_reload(
             live_restore=str(bool(value)).lower(),
         )
     what = "removed" if value is None else str(value).lower()
+    if told is not final:
+        what = "false for the reload, then removed"
     return Decision(
         title=title,
         details=(f'{path}: "{LIVE_RESTORE}": {what}', *(("reload docker.service",) if reload else ())),

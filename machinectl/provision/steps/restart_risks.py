@@ -26,7 +26,7 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
     if facts.unread:
         raise CheckFailed(
             "docker.service was changed on the host but not read by systemd: the change takes effect with a restart",
-            f"On the host: systemctl daemon-reload; then run this again{allowed.or_force}",
+            f"On the host, as root: systemctl daemon-reload; then run this again{allowed.or_force}",
         )
     if units := attached_units(facts):
         raise CheckFailed(

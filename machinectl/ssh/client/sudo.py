@@ -119,7 +119,7 @@ def with_password(session: SSHSession, credentials: Credentials, console: Consol
             return root
         raise RootRefused(
             f"sudo at {session.settings.address} does not take the password given for {session.user}",
-            f"Try it there: sudo -v; or allow {session.user} sudo without a password: {sudoers(session.user)}",
+            f"Try it there: sudo -v\n{without_password(session.user)}",
         )
     for _ in range(TRIES):
         password = ask_secret(console, f"Password of {session.user} for sudo at {session.settings.address}")
@@ -133,12 +133,11 @@ def with_password(session: SSHSession, credentials: Credentials, console: Consol
     else:
         raise RootRefused(
             f"The password for sudo at {session.settings.address} was wrong {TRIES} times",
-            f"Allow {session.user} sudo without a password: {sudoers(session.user)}",
+            without_password(session.user).replace("Or let", "Let"),
         )
     raise RootRefused(
         f"sudo at {session.settings.address} wants the password of {session.user}",
-        f"Give --sudo-password-file FILE or MACHINECTL_SUDO_PASSWORD, or allow {session.user} sudo without a "
-        f"password: {sudoers(session.user)}",
+        f"Give --sudo-password-file <FILE> or MACHINECTL_SUDO_PASSWORD\n{without_password(session.user)}",
     )
 
 
@@ -172,8 +171,9 @@ def asked_each_time(session: SSHSession, password: str, *, terminal: bool) -> Ro
         raise RootRefused(
             f"sudo at {session.settings.address} accepts the password, but runs no command after it: it is sudo-rs, "
             "and remembers no password (timestamp_timeout in its sudoers)",
-            f"Make sudo remember it: Defaults:{user} timestamp_timeout=5; or allow {user} sudo without a password: "
-            f"{sudoers(user)}",
+            "Make sudo remember it, on the host, as root: "
+            f"echo 'Defaults:{user} timestamp_timeout=5' > /etc/sudoers.d/zz-{file_name(user)}-timeout\n"
+            f"{without_password(user)}",
         ) from exc
     return root
 
@@ -212,8 +212,12 @@ def root_refused(session: SSHSession, result: CommandResult, program: str = "sud
         return RootRefused(f"{user} may not run sudo at {address}", f"On the host, as root: {sudoers(user)}")
     return RootRefused(
         f"{program} at {address} fails: {last_line(result.stderr) or 'it gives no reason'}",
-        f"Try it there: sudo -v; what it needs: {sudoers(user)}",
+        f"Try it there: sudo -v\n{without_password(user)}",
     )
+
+
+def without_password(user: str) -> str:
+    return f"Or let {user} use sudo without a password, on the host, as root: {sudoers(user)}"
 
 
 def sudoers(user: str) -> str:
