@@ -59,7 +59,7 @@ def print_help(name: str, words: Sequence[str] = ()) -> int:
     if not name:
         page = help_pages.overview_page()
     elif name in help_pages.TOPICS:
-        page = help_pages.topic_page(name)
+        page = help_pages.TOPICS[name]()
     elif is_group(name):
         page = help_pages.group_page(name)
     else:

@@ -33,7 +33,6 @@ INDENT, GAP = 2, 2
 LETTER = "    "
 # `machinectl help ssh-options`.
 SSH_OPTIONS = "ssh-options"
-TOPICS = (SSH_OPTIONS,)
 COMMON_OPTIONS = "Options"
 HELP_ROW = ("-h, --help", "Show this help.")
 # These sections come last, in this order.
@@ -60,8 +59,7 @@ def overview_page() -> str:
     )
 
 
-def topic_page(_topic: str) -> str:
-    """Return the page of the only topic."""
+def ssh_options_page() -> str:
     verbs = ", ".join(name for name, declared in ALL.items() if LOGIN[0] in declared.flags)
     return joined(
         [
@@ -147,7 +145,7 @@ def heading(title: str) -> str:
 def usage(lines: Sequence[str]) -> Iterator[str]:
     title = "Usage:"
     for number, line in enumerate(lines):
-        first, *more = wrapped(line, len(title) + 1)
+        first, *more = wrapped(line, len(title) + 3)
         yield (coloured(title, BOLD, sys.stdout) if number == 0 else " " * len(title)) + f" {first}"
         yield from (" " * (len(title) + 3) + rest for rest in more)
 
@@ -192,3 +190,7 @@ def wrapped(text: str, indent: int = 0) -> list[str]:
 
 def width() -> int:
     return min(screen_columns(sys.stdout), WIDEST)
+
+
+# Pages of `machinectl help TOPIC`.
+TOPICS = {SSH_OPTIONS: ssh_options_page}
