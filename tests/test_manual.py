@@ -46,6 +46,8 @@ def test_each_verb_is_on_the_page_as_a_person_reads_it() -> None:
     ):
         assert f"machinectl {name}" in text
     assert "--generic-ip-address ADDRESS" in text
+    # Each form of a command is a line of its own.
+    assert "\n       create [OPTIONS] NAME\n\n" in text
 
 
 def test_each_piece_of_it_is_in_the_markdown_as_a_person_reads_it() -> None:

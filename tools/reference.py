@@ -110,7 +110,7 @@ def roff(kind: str, *texts: str) -> tuple[str, ...]:
             return (".TP", f".B {first}", *rest)
         case "example":
             return (".PP", f".B {first}")
-    return (first,)
+    return (".PP", first)
 
 
 def in_roff(text: str) -> str:
