@@ -201,7 +201,7 @@ def test_a_locale_without_an_ellipsis_gets_dots() -> None:
         ("certs lst --help", None),
         ("frobnicate --help", None),
         ("help frobnicate", None),
-        ("ssh-options", None),
+        ("ssh-options", "ssh-options"),
         ("ls", None),
     ],
 )

@@ -40,7 +40,7 @@ def helped_verb(words: Sequence[str], *, asks: bool) -> str | None:
     if declared is None:
         from machinectl.cli.output.help_pages import TOPICS
 
-        return name if asks and name in TOPICS else None
+        return name if name in TOPICS else None
     end = next((at for at, word in enumerate(rest) if word == "--" or (declared.passes_on and word[:1] != "-")), None)
     return name if asks or HELP_OPTION in rest[:end] else None
 
