@@ -284,7 +284,9 @@ def split_login(text: str) -> dict[str, OptionValue] | None:
     if "/" in text:
         return None
     if ":" in user:
-        raise UsageError("An address holds no password", "Leave it out, and you are asked: or --ssh-password-file FILE")
+        raise UsageError(
+            "An address holds no password", "Leave it out: you are asked for it. Or pass --ssh-password-file FILE"
+        )
     if address.count(":") > 1 and not address.startswith("["):
         address = f"[{address}]"
     try:

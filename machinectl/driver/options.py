@@ -60,7 +60,11 @@ def read_location(driver: str, option: Option, text: str) -> Mapping[str, Option
 
 def check_option(driver: str, option: Option, value: OptionValue) -> None:
     if option.required and value in ("", ()):
-        raise UsageError(f"Error: Driver {driver} needs {option_flag(option)}", f"machinectl create -d {driver} --help")
+        short = f"machinectl create -d {driver} <{option.name.rpartition('-')[2].upper()}> <NAME>"
+        raise UsageError(
+            f"Error: Driver {driver} needs {option_flag(option)}",
+            short if option.locates else f"machinectl create -d {driver} --help",
+        )
     for one in value if isinstance(value, tuple) else (value,):
         if option.choices and one not in (option.default, *option.choices):
             raise wrong_choice(option_flag(option), str(one), option.choices)

@@ -180,7 +180,18 @@ def test_hosts_of_several_drivers_need_one_named(monkeypatch: pytest.MonkeyPatch
         (("ops:secret@orion",), 2, ["Error: An address holds no password"]),
         (("orion:port",), 2, ["'orion:port' is not [USER@]HOST[:PORT]"]),
         (("web1", "--bogus", "1.2.3.4"), 2, ["No such option: --bogus"]),
-        (("--generic-ip-address", "1.2.3.4"), 2, ["Error: No machine name specified", "1.2.3.4 <NAME>"]),
+        (
+            ("--generic-ip-address", "1.2.3.4"),
+            2,
+            ["Error: No machine name specified", "machinectl create --generic-ip-address=1.2.3.4 <NAME>"],
+        ),
+        (
+            ("-d", "generic", "a"),
+            2,
+            ["Driver generic needs --generic-ip-address", "create -d generic <ADDRESS> <NAME>"],
+        ),
+        (("--generic-ssh-user", "ops", "a"), 2, ["needs --generic-ip-address", "create -d generic <ADDRESS> <NAME>"]),
+        (("-d", "none", "ops@a"), 2, ["Error: Driver none does not take 'ops@a'", "Omit --driver"]),
         (("a", "b", "c"), 2, ["Invalid command line. Found extra arguments [b c]"]),
         (
             ("ops@localhost", "--generic-ssh-user", "root"),

@@ -39,10 +39,12 @@ def create_in_full(arguments: Sequence[str]) -> list[str]:
     own = [driver_flag(driver, option) for option in options]
     before, rest = split_at_verb(canonical(arguments, {flag.name: bool(flag.metavar) for flag in own}))
     flags, names = part_words(rest[1:])
-    location = location_in(names)
     # Report an unknown flag first: its value may look like a location.
-    is_other = "--help" in flags or is_located(options, flags) or unknown_flags(rest, own)
-    if location and not is_other and (found := located_driver(location, driver)):
+    is_other = "--help" in flags or unknown_flags(rest, own)
+    if driver and not (named or names or is_other):
+        raise no_name(rest)
+    location = "" if is_other or is_located(options, flags) else location_in(names)
+    if location and (found := located_driver(location, driver)):
         driver, flag = found
         names.remove(location)
         rest = ["create", f"{flag}={location}", *flags, "--", *(names or [name_of_host(location, rest)])]
@@ -138,7 +140,10 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
     if not driver and not found:
         raise UsageError(f"Error: {location!r} is neither a host nor a name", ways_to_create())
     if not found and not is_name(location) and any(option.locates for option in options_of(driver)):
-        raise UsageError(f"Error: Driver {driver} does not take {location!r}", f"machinectl create -d {driver} --help")
+        raise UsageError(
+            f"Error: Driver {driver} does not take {location!r}",
+            "Omit --driver, and unset MACHINE_DRIVER: the host says which driver it needs",
+        )
     return found[0] if found else None
 
 
