@@ -36,7 +36,7 @@ OLDEST = import tomllib; print(*(dependency.partition(",")[0].replace(">=", "=="
 	for dependency in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))
 $(VENV)-oldest/installed: pyproject.toml $(SOURCES) $(VENV)/installed
 	$(PYTHON) -m venv --without-pip $(VENV)-oldest
-	$(BIN)/python -m pip --python $(VENV)-oldest/bin/python install --quiet --force-reinstall . --group test \
+	$(BIN)/python -m pip --python $(VENV)-oldest/bin/python install --quiet --no-compile --force-reinstall . --group test \
 		$$($(BIN)/python -c '$(OLDEST)')
 	touch $@
 
