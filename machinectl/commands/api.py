@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.hosts.certificates.pending import settle_pending
-from machinectl.hosts.connection.machine_driver import endpoint_of
+from machinectl.hosts.status.ready_endpoint import ready_endpoint
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -16,11 +15,10 @@ def api(
     store: Store, name: str, method: str, path: str, body: bytes | None = None, timeout: float | None = 30.0
 ) -> engine.Response:
     """Return a response, which the caller must close. `timeout` covers its start, not its body."""
-    settle_pending(store, name)
     # The engine requires a Content-Type for JSON; tar archives need none.
     kind = "application/json" if (body or b"").lstrip()[:1] in {b"{", b"["} else "application/octet-stream"
     return engine.request(
-        endpoint_of(store.read_ready(name)),
+        ready_endpoint(store, name),
         method,
         path if path.startswith("/") else f"/{path}",
         body,

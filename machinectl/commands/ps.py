@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from machinectl.engine import EngineQuery
-from machinectl.errors import MachineError, UsageError
 from machinectl.go.docker_ps import Fields, container_fields
 from machinectl.go.value_format import plain_json
+from machinectl.hosts.status.docker_filters import docker_filters, explain_filter_error
 from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from machinectl.errors import MachineError
     from machinectl.machines.store import Store
 
 
@@ -42,19 +43,6 @@ class ContainerQuery:
         return EngineQuery(f"/containers/json?{asked}" if asked else "/containers/json", list)
 
 
-def docker_filters(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
-    """Treat equal keys as alternatives; different keys must all match."""
-    found: dict[str, dict[str, bool]] = {}
-    for given in filters:
-        key, equals, value = given.partition("=")
-        if not equals:
-            raise UsageError(
-                f"--filter {given!r} is not KEY=VALUE", "Write a filter as for docker ps: --filter status=exited"
-            )
-        found.setdefault(key.strip().lower(), {})[value.strip()] = True
-    return found
-
-
 @dataclass(frozen=True)
 class Containers:
     found: list[tuple[str, Any]]
@@ -70,14 +58,8 @@ def ps(store: Store, names: Sequence[str], wanted: ContainerQuery, timeout: floa
     machines, missing = recorded_statuses(store, names or store.names(), MachineStatus)
     for _ in query_engines(store, machines, timeout, wanted.question()):
         pass
-    why = [*missing, *(explain_filter_error(failure, wanted) for failure in engine_failures(machines))]
+    why = [
+        *missing,
+        *(explain_filter_error(failure, wanted.filters, "container/ls") for failure in engine_failures(machines)),
+    ]
     return Containers([(one.machine.name, each) for one in machines for each in one.told or ()], why)
-
-
-def explain_filter_error(failure: MachineError, wanted: ContainerQuery) -> MachineError:
-    """Drop the hint on the journal, which does not explain a bad filter."""
-    if wanted.filters and " answers 400: " in failure.cause:
-        return MachineError(
-            failure.cause, "Filters are docker's: https://docs.docker.com/reference/cli/docker/container/ls/"
-        )
-    return failure

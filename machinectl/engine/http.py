@@ -16,7 +16,7 @@ from machinectl.errors import UsageError, one_line
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -100,6 +100,33 @@ def request(
         raise
     wire.deadline = Deadline(None)
     return response
+
+
+def upload(
+    endpoint: Endpoint, path: str, pieces: Iterable[bytes], headers: Mapping[str, str], *, timeout: float
+) -> Response:
+    """POST a body of unknown length; return the answer when its headers arrive.
+
+    `timeout` (seconds) applies to connecting and each piece. The answer may take as long as the engine works. Raises
+    EngineError.
+    """
+    wire = dial(endpoint, Deadline(timeout))
+    try:
+        wire.keep_alive()
+        send_head(wire, "POST", path, {**headers, "Transfer-Encoding": "chunked"})
+        for piece in pieces:
+            wire.deadline = Deadline(timeout)
+            wire.send(b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b"")
+            if wire.broken:
+                # The engine has answered before the end, or has gone.
+                break
+        else:
+            wire.send(b"0\r\n\r\n")
+        wire.deadline = Deadline(None)
+        return receive_head(wire, "POST")
+    except BaseException:
+        wire.close()
+        raise
 
 
 def get(wire: Wire, path: str) -> Response:

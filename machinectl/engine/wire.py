@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import io
+import socket
 from typing import TYPE_CHECKING
 
 from machinectl.engine.endpoint import EngineError
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    import socket
     from types import TracebackType
     from typing import Self
 
     from _typeshed import WriteableBuffer
 
     from machinectl.engine.endpoint import Deadline, Endpoint
+
+# Probe a silent peer after this many seconds, this often, and give up after so many (tcp(7)).
+KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPALIVE": 15, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 3}
 
 
 class Wire:
@@ -30,6 +33,7 @@ class Wire:
         self.deadline = deadline
         self.answering = False  # the peer has sent a byte
         self.ended = False  # the peer has closed
+        self.broken = False  # the peer takes no more
 
     def send(self, data: bytes) -> None:
         try:
@@ -37,9 +41,19 @@ class Wire:
             self.sock.sendall(data)
         except self.closed:
             # The next read often finds the reason: a TLS alert or status 400.
-            pass
+            self.broken = True
         except OSError as exc:
             raise self.failure(exc) from exc
+
+    def keep_alive(self) -> None:
+        """Notice within about a minute that the peer's host is gone, also while it is silent."""
+        if self.sock.family == socket.AF_UNIX:
+            return
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEP_ALIVE.items():
+            # macOS has another name for TCP_KEEPIDLE.
+            if hasattr(socket, name):
+                self.sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def receive_into(self, buffer: WriteableBuffer) -> int:
         """Read at least one byte; return 0 at the end."""

@@ -44,7 +44,7 @@ LONGEST_COMMAND, LONGEST_MOUNT = 20, 15
 REFERENCE = re.compile(
     r"(?P<name>(?:(?:localhost|[\w-]+(?:\.[\w-]+)+|[\w-]+:\d+|\[[0-9a-fA-F:]+\])(?::\d+)?/)?"
     r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*)"
-    r"(?P<tag>:\w[\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?",
+    r"(?P<tag>:\w[\w.-]{0,127})?(?:@(?P<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?",
     re.ASCII,
 )
 WHOLE_ID = re.compile("[0-9a-f]{64}")

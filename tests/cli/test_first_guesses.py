@@ -67,7 +67,6 @@ GUESSES = [
     Guess("diff", "plan", code=1),
     # docker and docker-machine
     Guess("ls -a", "ls"),
-    Guess("images", "docker web1 -- images"),
     Guess("logs nginx", "docker web1 -- logs nginx", code=1),
     Guess("exec -it nginx sh", "docker web1 -- exec -it nginx sh", code=1),
     Guess("docker ps", "docker web1 -- ps"),

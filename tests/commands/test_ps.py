@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
-from machinectl.cli.tables.container_table import containers_text, parse_format
+from machinectl.cli.tables.docker_table import parse_format, rows_text
 from machinectl.commands.ps import ContainerQuery
 from machinectl.engine import Endpoint, probe_by
 from machinectl.engine.endpoint import Deadline
-from machinectl.go.docker_ps import container_fields, ellipsis
+from machinectl.go.docker_ps import COLUMNS, HEADINGS, RAW, container_fields, ellipsis
 from machinectl.go.units import human_duration, human_size
 from machinectl.machines.record import Machine, Phase
 from tests.support import servers
@@ -175,7 +175,7 @@ class TestLikeDocker:
 
         def printed(template: str, *, whole: bool = False) -> str:
             rows = (("orion", container_fields(each, whole=whole)) for each in there.containers)
-            return containers_text(parse_format(template, size=False), rows)
+            return rows_text(parse_format(template, HEADINGS, COLUMNS, RAW), rows)
 
         assert without_machine(printed("")) == docker("-H", url, "ps")
         assert printed(f"table {DOCKERS}", whole=True) == docker("-H", url, "ps", "--no-trunc")

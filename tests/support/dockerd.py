@@ -65,9 +65,19 @@ def dockerd() -> Iterator[Dockerd]:
         yield engine
 
 
+@pytest.fixture(scope="session")
+def containerd_store() -> Iterator[Dockerd]:
+    """An engine that keeps its images in containerd's store."""
+    ca = certs.new_ca("the engine's CA")
+    server = certs.issue_server(ca, ["orion.local"])
+    with running_with(ca, server, b'{"features": {"containerd-snapshotter": true}}') as engine:
+        engine.client(engine.directory, certs.issue_client(ca, "test"))
+        yield engine
+
+
 @contextmanager
-def running_with(ca: certs.Pair, server: certs.Pair) -> Iterator[Dockerd]:
-    """An engine with a certificate of the test's own, which takes the clients of a CA."""
+def running_with(ca: certs.Pair, server: certs.Pair, configuration: bytes = b"{}") -> Iterator[Dockerd]:
+    """An engine with a certificate of the test's own, that takes a CA's clients; `configuration` is daemon.json."""
     need("dockerd", "containerd", "setpriv", root=True)
     # Not pytest's directory: the path of a socket has at most 107 bytes.
     home = Path(tempfile.mkdtemp(prefix="dockerd-"))
@@ -76,7 +86,7 @@ def running_with(ca: certs.Pair, server: certs.Pair) -> Iterator[Dockerd]:
             ("ca.pem", ca.certificate),
             ("server.pem", server.certificate),
             ("server-key.pem", server.key),
-            ("daemon.json", b"{}"),
+            ("daemon.json", configuration),
         ):
             (home / name).write_bytes(data)
         engine = Dockerd(free_port(), home / "docker.sock", ca, home / "client")

@@ -4,6 +4,7 @@ What only reads is left out where it follows what only reads: who is killed ther
 
     python -m tests.support.dying N STORE ARGUMENT…, or `tests.support.program.killed_at`
     python -m tests.support.dying N:PART STORE ARGUMENT…, or `tests.support.program.killed_around_commands`
+    python -m tests.support.dying N:engine STORE ARGUMENT…, or `tests.support.program.killed_at_engine`
 
 Python's audit events (PEP 578) tell of each open, mkdir, rename and unlink before it happens.
 """
@@ -15,6 +16,8 @@ import signal
 import sys
 from typing import Any
 
+# The part that means what is sent to engines.
+ENGINE = "engine"
 TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.link", "os.symlink"}
 
 
@@ -81,6 +84,22 @@ def die_around_commands(number: int, directory: str, part: str) -> None:
     sys.addaudithook(touched)
 
 
+def die_at_engine(number: int) -> None:
+    """Be killed right before the N-th time that something is sent to an engine."""
+    from machinectl.engine.wire import Wire
+
+    left, send = number, Wire.send
+
+    def sent(wire: Wire, data: bytes) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        send(wire, data)
+
+    Wire.send = sent  # type: ignore[assignment,method-assign]
+
+
 def may_change(event: str, path: str, *more: Any) -> bool:
     """Whether what is about to happen may change something. As os.open, open says its flags last."""
     if event == "open":
@@ -94,7 +113,9 @@ def main() -> int:
     from machinectl.cli.typer_app import run_with_typer
 
     number, around_commands, part = sys.argv[1].partition(":")
-    if around_commands:
+    if part == ENGINE:
+        die_at_engine(int(number))
+    elif around_commands:
         die_around_commands(int(number), sys.argv[2], part)
     else:
         die_at(int(number), sys.argv[2])

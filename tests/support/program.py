@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import machinectl as package
+from tests.support.dying import ENGINE
 from tests.support.forked import run_forked
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def killed_around_commands(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command line that is killed right before or after a command on a host; see `dying.die_around_commands`."""
     return _dying(f"{moment}:{part}", store, arguments)
+
+
+def killed_at_engine(moment: int, store: str | Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command line that is killed right before it sends something to an engine; see `dying.die_at_engine`."""
+    return _dying(f"{moment}:{ENGINE}", store, arguments)
 
 
 def _dying(moment: str, store: str | Path, arguments: Iterable[str | Path]) -> subprocess.CompletedProcess[str]:

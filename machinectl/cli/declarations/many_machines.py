@@ -47,6 +47,12 @@ ADVERTISE_ADDR = Flag(
     "--advertise-addr", metavar="ADDRESS", help="The address for other nodes (default: the engine's)."
 )
 
+IMAGE = Argument("image", "IMAGE", TEXT, required=True, help="A name, an ID or a digest.")
+PLATFORM = Flag(
+    "--platform", metavar="PLATFORM", help="The platform, if the image has several: linux/amd64, linux/arm64, …"
+)
+NEW_NAME = Flag("--as", metavar="NAME:TAG", help="Give the image this name instead.", parameter="new_name")
+
 VERBS = {
     "plan": Verb(
         "many.plan:plan",
@@ -272,5 +278,74 @@ VERBS = {
         flags=(shared.SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),
         output=RELAYS,
         keeps_selector=True,
+    ),
+    "push": Verb(
+        "remote.push:push",
+        "Send an image to machines, without a registry.",
+        more="It comes from the engine that docker points at. Only the layers that a machine lacks are sent.",
+        examples=(
+            "machinectl push web:1.2 orionbox rigel",
+            "machinectl push web:1.2 -l role=web",
+            "machinectl push --from orionbox web:1.2 rigel --dry-run",
+            "docker save web:1.2 | machinectl push --from-file - web:1.2 orionbox",
+        ),
+        arguments=(IMAGE, shared.NAMES),
+        flags=(
+            shared.SELECTOR,
+            ALL_MACHINES,
+            Flag("--from", metavar="NAME", help="Take the image from this machine.", value=MACHINE, parameter="source"),
+            Flag(
+                "--from-file",
+                metavar="FILE",
+                help="Take it from an archive of docker save (- for stdin), or from an OCI layout.",
+                value=FILE,
+                parameter="file",
+            ),
+            PLATFORM,
+            NEW_NAME,
+            PARALLEL,
+            Flag("--dry-run", help="Print how much would be sent; send nothing."),
+            JSON_LINES,
+        ),
+        keeps_selector=True,
+    ),
+    "pull": Verb(
+        "remote.push:pull",
+        "Fetch an image from a machine, without a registry.",
+        more="It goes to the engine that docker points at. Only the layers that it lacks are fetched.",
+        examples=("machinectl pull web:1.2 orionbox",),
+        arguments=(IMAGE, shared.NAME),
+        flags=(PLATFORM, NEW_NAME, shared.JSON),
+    ),
+    "images": Verb(
+        "look.images:images",
+        "List machines' images, as docker images does.",
+        more="Without a name, it lists those of all machines.",
+        examples=("machinectl images", "machinectl images orionbox --filter dangling=true"),
+        arguments=(shared.NAMES,),
+        flags=(
+            shared.SELECTOR,
+            Flag("-a", "--all", help="List intermediate images, too.", parameter="everything"),
+            Flag(
+                "-f",
+                "--filter",
+                metavar="KEY=VALUE",
+                help="Filter as docker does: dangling, label, reference, before, since.",
+                parameter="filters",
+                many=True,
+            ),
+            Flag(
+                "--format",
+                metavar="TEMPLATE",
+                help="json or a Go template; `table …` adds headings.",
+                parameter="template",
+            ),
+            Flag("--digests", help="Show digests, too."),
+            Flag("--no-trunc", help="Do not truncate output."),
+            Flag("-q", "--quiet", help="Print IDs only."),
+            shared.TIMEOUT,
+            shared.JSON,
+        ),
+        output=PRINTS,
     ),
 }

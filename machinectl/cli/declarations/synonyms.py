@@ -82,8 +82,8 @@ COMMANDS = {
 }
 # docker's commands that work on an engine: `docker NAME -- COMMAND`.
 DOCKERS = (
-    "attach build builder buildx commit compose container events exec history image images load logs network pause "
-    "port pull push rmi save search service stack stats system tag top unpause volume wait"
+    "attach build builder buildx commit compose container events exec history image load logs network pause "
+    "port rmi save search service stack stats system tag top unpause volume wait"
 )
 # What other programs write between the command and the name: `kubectl delete node web1`.
 NOUNS = "context contexts host hosts machine machines node nodes server servers vm vms"

@@ -33,14 +33,16 @@ def ps(
     timeout: float,
     as_json: bool,
 ) -> int:
-    from machinectl.cli.tables.container_table import containers_text, parse_format
+    from machinectl.cli.tables.docker_table import parse_format, rows_text
     from machinectl.commands.ps import ContainerQuery
     from machinectl.commands.ps import ps as command
+    from machinectl.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE
 
     check_latest(names, latest=latest)
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
-    printed = parse_format("{{.ID}}" if quiet else template, size=size)
+    columns, raw = (*COLUMNS, *(["Size"] if size else [])), RAW + (RAW_SIZE if size else "")
+    printed = parse_format("{{.ID}}" if quiet else template, HEADINGS, columns, raw)
     newest = 1 if latest and last < 0 else last
     wanted = ContainerQuery(everything, newest, size or "Size" in printed.row.fields, filters)
     found = command(here.store, names, wanted, timeout)
@@ -48,7 +50,7 @@ def ps(
         unasked = {} if wanted.size else {"Size": ""}
         print_json([{"Machine": machine, **fields, **unasked} for machine, fields in found.rows(whole=True)])
     else:
-        write_out(containers_text(printed, found.rows(whole=no_trunc)))
+        write_out(rows_text(printed, found.rows(whole=no_trunc)))
     if not names:
         here.note_empty_store()
     return report_all(here, found.failures)

@@ -8,6 +8,7 @@ from contextlib import closing, nullcontext
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.options.store_followers import is_switched_off
 from machinectl.cli.output.exit_status import report, user_text
@@ -18,8 +19,6 @@ from machinectl.cli.tables.results import with_machine_name
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
 from machinectl.machines.record import natural
-from machinectl.machines.selection import chosen, selected
-from machinectl.machines.store.first_machine import first_step_hint
 from machinectl.ssh.signals import status_text
 
 if TYPE_CHECKING:
@@ -118,25 +117,6 @@ def command_with_dashes(here: Session, words: Sequence[str], verb: str, example:
         name = only_name(here.store)
         return with_names_hint(f"machinectl {verb} {name} {DASHES} {shlex.join(order)}", here.store)
     return f"machinectl {verb} {shlex.join([*options, *names, DASHES, *order])}"
-
-
-def target_names(here: Session, names: Sequence[str], selector: str | None, *, everything: bool) -> list[str]:
-    """Return the chosen machines in natural order."""
-    found: Sequence[str]
-    if everything:
-        if names or selector is not None:
-            raise UsageError("--all, and names or --selector, exclude each other", "Leave one of them out")
-        if not (found := here.store.names()):
-            raise MachineError("There is no machine yet", first_step_hint())
-    elif selector is not None:
-        found = selected(here.store, here.console, names, selector)
-    else:
-        try:
-            found = chosen(here.store, names)
-        except MachineError as exc:
-            exc.hint += ", or take --all, or those that -l role=web selects"
-            raise
-    return sorted(set(found), key=lambda name: (natural(name), name))
 
 
 def those_with_ssh(here: Session, names: list[str]) -> list[str]:

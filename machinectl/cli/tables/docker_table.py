@@ -1,4 +1,4 @@
-"""Print containers as docker's table with a machine column, or by template."""
+"""Print what machines' engines have as docker's tables do, with a machine column, or by template."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.tables.text_table import RowFormat, unbroken
 from machinectl.go import template as gotemplate
-from machinectl.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE, Fields
+from machinectl.go.docker_ps import Fields
 from machinectl.go.tabwriter import DOCKERS_NARROWEST, text_width
 from machinectl.go.template_functions import DOCKERS, OF_HEADINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
 MACHINE = "Machine"
-ALL_HEADINGS = {MACHINE: "MACHINE", **HEADINGS}
 
 
-def containers_text(layout: RowFormat, rows: Iterable[tuple[str, Fields]]) -> str:
+def rows_text(layout: RowFormat, rows: Iterable[tuple[str, Fields]]) -> str:
     cells = (one_row(machine, fields) for machine, fields in rows)
     return layout.text(cells, narrowest=DOCKERS_NARROWEST, measure=text_width)
 
 
-def parse_format(text: str, *, size: bool) -> RowFormat:
-    """Read --format as `docker ps` does: a template, table, json or raw."""
+def parse_format(text: str, headings: Mapping[str, str], columns: Sequence[str], raw: str) -> RowFormat:
+    """Read --format as docker does: a template, table, json or raw."""
     if text == "raw":
-        text = f"machine: {{{{.{MACHINE}}}}}\\n{RAW}{RAW_SIZE if size else ''}"
+        text = f"machine: {{{{.{MACHINE}}}}}\\n{raw}"
     if text in {"", "table"}:
-        text = "table " + r"\t".join(f"{{{{.{name}}}}}" for name in (MACHINE, *COLUMNS, *(["Size"] if size else [])))
+        text = "table " + r"\t".join(f"{{{{.{name}}}}}" for name in (MACHINE, *columns))
     headed = text.startswith("table")
     text = text.removeprefix("table").strip(" ")
+    headings = {MACHINE: "MACHINE", **headings}
     row = gotemplate.parse_template(
-        text, fields=[*ALL_HEADINGS, "Label"], escapes=True, functions=DOCKERS, methods={"Label": label}
+        text, fields=[*headings, "Label"], escapes=True, functions=DOCKERS, methods={"Label": label}
     )
     if not headed:
         return RowFormat(row, None)
-    headings = gotemplate.parse_template(text, escapes=True, functions=OF_HEADINGS, methods={"Label": heading_of_label})
-    return RowFormat(row, headings.render(ALL_HEADINGS))
+    above = gotemplate.parse_template(text, escapes=True, functions=OF_HEADINGS, methods={"Label": heading_of_label})
+    return RowFormat(row, above.render(headings))
 
 
 def one_row(machine: str, fields: Fields) -> Fields:
-    """Return a container's fields without characters that break a row or a cell."""
+    """Return a row's fields without characters that break a row or a cell."""
     row = Fields(unbroken({MACHINE: machine, **fields}))
     row.labels = unbroken(fields.labels)
     return row

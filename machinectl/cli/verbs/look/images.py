@@ -1,0 +1,41 @@
+"""The verb `images`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.tables.results import report_all
+from machinectl.errors import UsageError
+
+if TYPE_CHECKING:
+    from machinectl.cli.options.verb_session import Session
+
+
+def images(
+    here: Session,
+    *,
+    names: list[str],
+    everything: bool,
+    filters: list[str],
+    template: str,
+    digests: bool,
+    no_trunc: bool,
+    quiet: bool,
+    timeout: float,
+    as_json: bool,
+) -> int:
+    from machinectl.cli.tables.docker_table import parse_format, rows_text
+    from machinectl.commands.images import images as command
+    from machinectl.go.docker_images import COLUMNS, HEADINGS
+
+    if as_json and (quiet or template):
+        raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
+    columns = [*COLUMNS[:2], "Digest", *COLUMNS[2:]] if digests else COLUMNS
+    printed = parse_format("{{.ID}}" if quiet else template, HEADINGS, columns, "")
+    found = command(here.store, names, timeout, everything=everything, filters=filters)
+    if as_json:
+        print_json([{"Machine": machine, **fields} for machine, fields in found.rows(whole=True)])
+    else:
+        write_out(rows_text(printed, found.rows(whole=no_trunc)))
+    return report_all(here, found.failures)

@@ -1,0 +1,66 @@
+"""A private directory for large temporary files. What a killed process left is removed by the next one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX = "machinectl-spool-"
+# /tmp is often kept in memory, /var/tmp is not (file-hierarchy(7)).
+ON_DISK = "/var/tmp"  # noqa: S108 (mkdtemp makes a private directory in it)
+
+
+@contextmanager
+def spool_directory() -> Iterator[str]:
+    """Make a directory of mode 0700 in $TMPDIR, else /var/tmp, and remove it at the end. Raises OSError."""
+    place = ON_DISK if not os.environ.get("TMPDIR") and os.access(ON_DISK, os.W_OK) else tempfile.gettempdir()
+    remove_abandoned(place)
+    path = tempfile.mkdtemp(prefix=PREFIX, dir=place)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        is_mine(descriptor)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
+
+
+def remove_abandoned(place: str) -> None:
+    """Remove directories of ours that no process holds."""
+    with os.scandir(place) as entries:
+        mine = [each.path for each in entries if each.name.startswith(PREFIX) and is_own_directory(each)]
+    for path in mine:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            # Another process has removed it.
+            continue
+        try:
+            if is_mine(descriptor):
+                shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(descriptor)
+
+
+def is_own_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def is_mine(descriptor: int) -> bool:
+    """Lock a directory; return False if another process holds it."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

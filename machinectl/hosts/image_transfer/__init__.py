@@ -1,0 +1,1 @@
+"""Move an image from one source to many engines."""

@@ -1,0 +1,94 @@
+"""Where an image comes from: an engine, an archive, or an OCI layout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from machinectl.errors import MachineError, closest_match, one_line
+from machinectl.images.engine_images import Images, diff_ids_of, saved_image
+from machinectl.images.reference import is_image_id, parse_reference
+
+if TYPE_CHECKING:
+    from machinectl.engine import Endpoint
+    from machinectl.images.read_archive import ArchiveReader, Wanted
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """What a source says of an image before it is read; empty if only reading tells.
+
+    `size` is in bytes. `layers` are diff IDs; the classic store's blobs have the same digests.
+    """
+
+    image_id: str = ""
+    by_containerd: bool = False
+    size: int = 0
+    layers: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    # Find the image. Raises MachineError if it is not there.
+    def find(self, wanted: Wanted) -> SourceImage: ...
+
+    # Read its archive.
+    def read(self, reader: ArchiveReader, wanted: Wanted) -> None: ...
+
+
+@dataclass(frozen=True)
+class EngineSource:
+    endpoint: Endpoint
+
+    def find(self, wanted: Wanted) -> SourceImage:
+        name = wanted.name
+        if not is_image_id(name):
+            parse_reference(name)
+        with Images(self.endpoint) as images:
+            found = images.image(name)
+            if found is None:
+                raise no_such_image(name, self.endpoint, images)
+            by_containerd, _ = images.store()
+        size = found.get("Size")
+        if wanted.platform:
+            # It may be one of several in the archive.
+            return SourceImage(size=size if isinstance(size, int) else 0)
+        return SourceImage(
+            str(found.get("Id") or ""),
+            by_containerd,
+            size if isinstance(size, int) else 0,
+            tuple(diff_ids_of(found)),
+        )
+
+    def read(self, reader: ArchiveReader, wanted: Wanted) -> None:
+        with saved_image(self.endpoint, wanted.name) as stream:
+            reader.read_stream(stream, wanted._replace(name=""))
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """An archive of `docker save`, an OCI layout's archive or directory, or - for stdin."""
+
+    path: str
+
+    def find(self, wanted: Wanted) -> SourceImage:  # noqa: ARG002 (the contract's: only reading tells what is in it)
+        if self.path != STDIN and not os.path.exists(self.path):
+            raise MachineError(f"There is no file {self.path}", "Make one: docker save -o FILE NAME")
+        return SourceImage()
+
+    def read(self, reader: ArchiveReader, wanted: Wanted) -> None:
+        if self.path == STDIN:
+            reader.read_stream(sys.stdin.buffer, wanted)
+        else:
+            reader.read_file(self.path, wanted)
+
+
+def no_such_image(name: str, endpoint: Endpoint, images: Images) -> MachineError:
+    """Name the nearest image that is there."""
+    names = [tag for each in images.listed() for tag in each.get("RepoTags") or []]
+    near = closest_match(name, names)
+    hint = f"Did you mean {one_line(near)}?" if near else "See what is there: docker images"
+    return MachineError(f"There is no image {one_line(name)!r} on the engine at {endpoint.peer}", hint)

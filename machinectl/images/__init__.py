@@ -1,0 +1,1 @@
+"""Move images between engines: only the layers that a target lacks."""

@@ -1,0 +1,175 @@
+"""Images over the Engine API: https://docs.docker.com/reference/api/engine/ (unversioned)."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from machinectl.engine import EngineError, request
+from machinectl.engine.endpoint import Deadline
+from machinectl.engine.http import dial, get, upload
+from machinectl.engine.probe import error_answer, read_answer
+from machinectl.errors import one_line
+from machinectl.images.image import chain_ids
+from machinectl.images.write_archive import Known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Self
+
+    from _typeshed import WriteableBuffer
+
+    from machinectl.engine import Endpoint, Response
+    from machinectl.engine.wire import Wire
+    from machinectl.images.reference import Reference
+
+# Seconds for an answer, and for one that takes the engine's disk.
+TIMEOUT, PATIENCE = 30.0, 120.0
+# Bytes.
+LONGEST = 1 << 20
+NOT_FOUND, CONFLICT = 404, 409
+# uname's names of architectures, as Go has them (runtime.GOARCH).
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "armv6l": "arm/v6", "i686": "386"}
+
+
+class LoadError(EngineError):
+    """An engine does not load an archive."""
+
+
+class Images:
+    """Asks one engine over one connection."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._wire: Wire | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._wire:
+            self._wire.close()
+
+    def ask(self, path: str, kind: type) -> Any:
+        """Return the answer, or None if the engine knows no such thing."""
+        if self._wire is None:
+            self._wire = dial(self._endpoint, Deadline(TIMEOUT))
+        self._wire.deadline = Deadline(TIMEOUT)
+        answer = get(self._wire, path)
+        if answer.status == NOT_FOUND:
+            answer.read(LONGEST)
+            found = None
+        else:
+            found = read_answer(self._endpoint, answer, kind)
+        if answer.raw.will_close:
+            self._wire.close()
+            self._wire = None
+        return found
+
+    def listed(self) -> list[dict[str, Any]]:
+        found = self.ask("/images/json", list)
+        return [each for each in found or [] if isinstance(each, dict)]
+
+    def image(self, name: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.ask(f"/images/{quote(name, safe='/:@')}/json", dict)
+        return found
+
+    def store(self) -> tuple[bool, str]:
+        """Return whether containerd keeps the images, and the engine's platform."""
+        info = self.ask("/info", dict) or {}
+        status = info.get("DriverStatus")
+        kinds = [pair[1] for pair in status or [] if isinstance(pair, list) and pair[:1] == ["driver-type"]]
+        machine = str(info.get("Architecture") or "")
+        platform = f"{info.get('OSType') or 'linux'}/{ARCHITECTURES.get(machine, machine)}"
+        return kinds == ["io.containerd.snapshotter.v1"], platform
+
+    def known(self) -> Known:
+        """Return the layers and images that the engine has."""
+        by_containerd, platform = self.store()
+        identifiers = {str(each.get("Id")) for each in self.listed()}
+        chains: set[str] = set()
+        diffs: set[str] = set()
+        for identifier in identifiers:
+            layers = diff_ids_of(self.image(identifier) or {})
+            diffs.update(layers)
+            chains.update(chain_ids(layers))
+        return Known(by_containerd, platform, frozenset(chains), frozenset(diffs), frozenset(identifiers))
+
+
+def diff_ids_of(image: dict[str, Any]) -> list[str]:
+    root_fs = image.get("RootFS")
+    layers = root_fs.get("Layers") if isinstance(root_fs, dict) else None
+    return [each for each in layers if isinstance(each, str)] if isinstance(layers, list) else []
+
+
+@contextmanager
+def saved_image(endpoint: Endpoint, name: str) -> Iterator[io.BufferedReader]:
+    """Open the archive that the engine makes of an image."""
+    path = f"/images/{quote(name, safe='/:@')}/get"
+    with request(endpoint, "GET", path, timeout=None) as answer:
+        if answer.failed:
+            raise error_answer(endpoint, answer, answer.read(LONGEST))
+        yield io.BufferedReader(_Body(answer), 1 << 20)
+
+
+def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
+    """Load an archive. Raises LoadError with the engine's reason, or EngineError."""
+    headers = {"Content-Type": "application/x-tar"}
+    with upload(endpoint, "/images/load?quiet=1", archive, headers, timeout=PATIENCE) as answer:
+        said = answer.read(LONGEST)
+        if answer.failed:
+            raise LoadError(error_answer(endpoint, answer, said).cause)
+    for line in said.splitlines():
+        if why := error_of(line):
+            raise LoadError(
+                f"The engine at {endpoint.peer} does not load the image: {one_line(why)}",
+                "Look at the engine's journal on its host: journalctl -u docker",
+            )
+
+
+def error_of(line: bytes) -> str:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return ""
+    return str(found.get("error") or "") if isinstance(found, dict) else ""
+
+
+def tag_image(endpoint: Endpoint, image_id: str, reference: Reference) -> None:
+    query = urlencode({"repo": reference.repository, "tag": reference.tag})
+    change(endpoint, "POST", f"/images/{image_id}/tag?{query}")
+
+
+def remove_image(endpoint: Endpoint, image_id: str) -> None:
+    """Remove an image unless it has a name or a container."""
+    change(endpoint, "DELETE", f"/images/{image_id}", ignored=(NOT_FOUND, CONFLICT))
+
+
+def change(endpoint: Endpoint, method: str, path: str, ignored: Iterable[int] = ()) -> None:
+    with request(endpoint, method, path, timeout=PATIENCE) as answer:
+        answer.wire.deadline = Deadline(PATIENCE)
+        said = answer.read(LONGEST)
+        if answer.failed and answer.status not in ignored:
+            raise error_answer(endpoint, answer, said)
+
+
+class _Body(io.RawIOBase):
+    """An answer's body as a file."""
+
+    def __init__(self, answer: Response) -> None:
+        self._pieces = iter(answer)
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        piece = self._left or next(self._pieces, b"")
+        count = min(len(view), len(piece))
+        view[:count] = piece[:count]
+        self._left = piece[count:]
+        return count

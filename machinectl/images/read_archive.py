@@ -1,0 +1,250 @@
+"""Read `docker save`'s archives and OCI layouts.
+
+Formats: OCI image layout 1.1; moby, image/tarexport (manifest.json).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import posixpath
+import tarfile
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.images.image import (
+    CONFIG,
+    MANIFEST,
+    ArchiveError,
+    Document,
+    digest_text,
+    document,
+    manifest_of_docker,
+    members,
+    names_of,
+    parse_json,
+    read_image,
+)
+from machinectl.images.reference import is_image_id, parse_reference
+from machinectl.images.spool import LONGEST_DOCUMENT, PIECE, Blob, file_blob
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from machinectl.images.spool import Spool
+
+BLOBS = "blobs/sha256/"
+HEX = 64
+INDEX_FILE, MANIFEST_FILE = "index.json", "manifest.json"
+# Bytes at the start of formats that tarfile cannot read as a stream.
+ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+class Wanted(NamedTuple):
+    """An image by name or ID, "" for the only one, and its platform, "" for any."""
+
+    name: str = ""
+    platform: str = ""
+
+
+class ArchiveReader:
+    """Reads one archive into a spool. Layers in `skipped` (digests) are not kept."""
+
+    def __init__(self, spool: Spool, directory: str, skipped: Collection[str] = ()) -> None:
+        self._spool = spool
+        self._directory = directory
+        self._skipped = skipped
+        self._documents: dict[str, bytes] = {}
+        # Files of archives before Docker 25, which are not named by digest; and links between them.
+        self._files: dict[str, Blob] = {}
+        self._links: dict[str, str] = {}
+        self._numbers = itertools.count()
+
+    def read_stream(self, stream: IO[bytes], wanted: Wanted) -> None:
+        """Read a tar archive, compressed or not. Raises ArchiveError, or OSError if the disk is full."""
+        try:
+            with tarfile.open(fileobj=stream, mode="r|*", bufsize=PIECE) as archive:
+                for member in archive:
+                    self._take(archive, member)
+        except (tarfile.TarError, EOFError) as exc:
+            raise ArchiveError("This is not an image archive", "Make one: docker save -o FILE IMAGE") from exc
+        self._finish(wanted)
+
+    def read_file(self, path: str, wanted: Wanted) -> None:
+        """Read an archive's file or an OCI layout's directory; uncompressed layers are not copied."""
+        if os.path.isdir(path):
+            self._take_directory(path)
+            self._finish(wanted)
+            return
+        with open(path, "rb") as file:
+            start = file.read(512)
+            file.seek(0)
+            if start.startswith(ZSTD):
+                raise ArchiveError(f"{path} is compressed with zstd", f"Decompress it first: zstd -d {path}")
+            try:
+                with tarfile.open(fileobj=file, mode="r:") as archive:
+                    for member in archive:
+                        self._take(archive, member, Blob(path, member.offset_data, member.size))
+            except tarfile.TarError:
+                file.seek(0)
+                self.read_stream(file, wanted)
+                return
+        self._finish(wanted)
+
+    def _take(self, archive: tarfile.TarFile, member: tarfile.TarInfo, there: Blob | None = None) -> None:
+        name = posixpath.normpath(member.name)
+        if member.issym() or member.islnk():
+            base = posixpath.dirname(name) if member.issym() else ""
+            self._links[name] = posixpath.normpath(posixpath.join(base, member.linkname))
+        if not member.isfile():
+            return
+        content = archive.extractfile(member)
+        if content is None:
+            return
+        if name in {INDEX_FILE, MANIFEST_FILE}:
+            self._documents[name] = content.read(LONGEST_DOCUMENT)
+        elif digest := digest_in(name):
+            if digest not in self._skipped:
+                self._spool.add(digest, there or self._keep(content))
+        elif name.endswith((".json", "/layer.tar")):
+            self._files[name] = there or self._keep(content)
+
+    def _take_directory(self, path: str) -> None:
+        for name in (INDEX_FILE, MANIFEST_FILE):
+            with suppress(FileNotFoundError), open(os.path.join(path, name), "rb") as file:
+                self._documents[name] = file.read(LONGEST_DOCUMENT)
+        if INDEX_FILE not in self._documents:
+            raise ArchiveError(f"{path} is not an OCI image layout: it has no index.json", "Name its directory")
+        directory = os.path.join(path, BLOBS)
+        for name in sorted(os.listdir(directory)):
+            if digest := digest_in(BLOBS + name):
+                self._spool.add(digest, file_blob(os.path.join(directory, name)))
+
+    def _keep(self, content: IO[bytes]) -> Blob:
+        """Copy a file of the archive to a file of its own."""
+        path = os.path.join(self._directory, str(next(self._numbers)))
+        with open(path, "xb") as file:
+            while piece := content.read(PIECE):
+                file.write(piece)
+        return file_blob(path)
+
+    def _finish(self, wanted: Wanted) -> None:
+        root = self._choose(wanted.name)
+        self._spool.finish(read_image(root, self._spool.document, wanted.platform))
+
+    def _choose(self, name: str) -> Document:
+        """Return the descriptor of the image that is wanted. Raises MachineError, which names those that are there."""
+        found = list(self._candidates())
+        if not found:
+            raise ArchiveError(
+                "The archive holds no image, or is cut short", "Make it again: docker save -o FILE IMAGE"
+            )
+        matching = [root for root, names, ids in found if not name or is_called(name, names, ids)]
+        if len(matching) == 1 or (matching and name):
+            return matching[0]
+        names = [name for _, names, _ in found for name in names] or [next(iter(ids)) for _, _, ids in found]
+        there = ", ".join(one_line(each) for each in names[:10])
+        if matching:
+            raise UsageError(f"The archive holds {len(found)} images: {there}", "Name one of them")
+        raise MachineError(f"The archive holds no image {one_line(name)!r} (there: {there})", "Name one that is there")
+
+    def _candidates(self) -> Iterator[tuple[Document, list[str], list[str]]]:
+        """Yield each image's descriptor, names and IDs."""
+        listed = self._listed()
+        if INDEX_FILE not in self._documents:
+            for each in listed:
+                root, config = self._old_image(each)
+                yield root, tags_of(each), [config, digest_text(root["digest"])]
+            return
+        tags = {config_of(each): tags_of(each) for each in listed}
+        for root in members(parse_json(self._documents[INDEX_FILE], INDEX_FILE), "manifests"):
+            digest = digest_text(root.get("digest"))
+            config = config_below(root, self._spool)
+            yield root, [*names_of(root), *tags.get(config, [])], [digest, config]
+
+    def _listed(self) -> list[Document]:
+        try:
+            found = json.loads(self._documents.get(MANIFEST_FILE, b"[]"))
+        except (ValueError, RecursionError) as exc:
+            raise ArchiveError("The archive is damaged: manifest.json is not JSON") from exc
+        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+    def _old_image(self, listed: Document) -> tuple[Document, str]:
+        """Make the manifest of an archive before Docker 25; return its descriptor and the configuration's digest."""
+        config = self._file(listed.get("Config"))
+        data = b"".join(config.pieces())
+        digest = self._add_document(data)
+        layers = listed.get("Layers")
+        files = [self._file(each) for each in layers] if isinstance(layers, list) else []
+        root_fs = parse_json(data, "the configuration").get("rootfs")
+        diff_ids = root_fs.get("diff_ids") if isinstance(root_fs, dict) else None
+        if not isinstance(diff_ids, list) or len(diff_ids) != len(files):
+            raise ArchiveError("The archive is damaged: its layers are not those of its configuration")
+        for diff_id, file in zip(diff_ids, files, strict=True):
+            self._spool.add(digest_text(diff_id), file)
+        described = {"mediaType": CONFIG, "digest": digest, "size": len(data)}
+        manifest = manifest_of_docker(
+            described, [(diff_id, file.size) for diff_id, file in zip(diff_ids, files, strict=True)]
+        )
+        return {"mediaType": MANIFEST, "digest": self._add_document(manifest), "size": len(manifest)}, digest
+
+    def _add_document(self, data: bytes) -> str:
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        path = os.path.join(self._directory, digest)
+        with open(path, "wb") as file:
+            file.write(data)
+        self._spool.add(digest, file_blob(path))
+        return digest
+
+    def _file(self, name: Any) -> Blob:
+        path = posixpath.normpath(str(name))
+        blob = self._files.get(self._links.get(path, path))
+        if digest := digest_in(path):
+            blob = self._spool.get(digest)
+        if blob is None:
+            raise ArchiveError(f"The archive is damaged: {one_line(path)} is missing")
+        return blob
+
+
+def digest_in(name: str) -> str:
+    """Return the digest that a blob's path names, or ""."""
+    hexadecimal = name.removeprefix(BLOBS)
+    named = name.startswith(BLOBS) and len(hexadecimal) == HEX and set(hexadecimal) <= set("0123456789abcdef")
+    return f"sha256:{hexadecimal}" if named else ""
+
+
+def tags_of(listed: Mapping[str, Any]) -> list[str]:
+    tags = listed.get("RepoTags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
+def config_of(listed: Mapping[str, Any]) -> str:
+    return digest_in(posixpath.normpath(str(listed.get("Config"))))
+
+
+def config_below(root: Document, spool: Spool) -> str:
+    """Return the digest of a manifest's configuration, "" for an index."""
+    config = document(root, spool.document).get("config")
+    return digest_text(config.get("digest")) if isinstance(config, dict) else ""
+
+
+def is_called(wanted: str, names: Collection[str], ids: Collection[str]) -> bool:
+    """Return whether an image has a name or an ID that starts like this."""
+    start = wanted.removeprefix("sha256:")
+    if is_image_id(wanted) and any(each.removeprefix("sha256:").startswith(start) for each in ids):
+        return True
+    with suppress(UsageError):
+        reference = parse_reference(wanted)
+        if reference.digest and reference.digest in ids:
+            return True
+        return any(is_same_name(reference.name, name) for name in names)
+    return False
+
+
+def is_same_name(wanted: str, name: str) -> bool:
+    with suppress(UsageError):
+        return parse_reference(name).name == wanted
+    return False

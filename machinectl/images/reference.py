@@ -1,0 +1,39 @@
+"""Image references, such as `web:1.2`."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from machinectl.errors import UsageError, one_line
+from machinectl.go.docker_ps import FAMILIAR, REFERENCE
+
+IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{6,64}")
+# Characters of a name (distribution/reference: NameTotalLengthMax), and of a tag and a digest.
+LONGEST = 512
+
+
+class Reference(NamedTuple):
+    """`tag` is "" if only a digest was given."""
+
+    repository: str
+    tag: str
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.repository}:{self.tag}" if self.tag else ""
+
+
+def parse_reference(text: str) -> Reference:
+    """Return docker's short form of a reference, by default with the tag `latest`. Raises UsageError."""
+    found = REFERENCE.fullmatch(text) if len(text) <= LONGEST else None
+    if not found:
+        raise UsageError(f"{one_line(text)!r} is not an image name", "Write it as docker does, such as web:1.2")
+    tag = (found["tag"] or "").removeprefix(":") or ("" if found["digest"] else "latest")
+    return Reference(FAMILIAR.sub("", found["name"]), tag, found["digest"] or "")
+
+
+def is_image_id(text: str) -> bool:
+    """Return whether a text can be an image's ID or the start of one, which can be a name as well."""
+    return bool(IMAGE_ID.fullmatch(text))

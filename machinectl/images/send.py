@@ -1,0 +1,170 @@
+"""Send an image to one engine: load it untagged, check that it is whole, tag it last."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from machinectl.engine import EngineError
+from machinectl.errors import MachineError
+from machinectl.images.engine_images import Images, LoadError, load_image, remove_image, tag_image
+from machinectl.images.write_archive import archive, parcel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from machinectl.engine import Endpoint
+    from machinectl.images.reference import Reference
+    from machinectl.images.spool import Spool
+    from machinectl.images.unfinished import Unfinished
+    from machinectl.images.write_archive import Known
+
+# An engine's words, from Go's syscall.ENOSPC.
+FULL = "no space left on device"
+
+
+@dataclass(frozen=True)
+class ImageTarget:
+    endpoint: Endpoint
+    known: Known
+    unfinished: Unfinished
+
+
+@dataclass(frozen=True)
+class Early:
+    """What is known before the archive is read, if both engines use the classic store.
+
+    `layers` are the digests of layers to send as soon as they are read.
+    """
+
+    image_id: str = ""
+    layers: frozenset[str] = frozenset()
+
+
+NOTHING_EARLY = Early()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Bytes: `sent` to the engine, and the image's `size`. Layers: those sent, of all."""
+
+    sent: int
+    size: int
+    layers: int
+    of_layers: int
+
+
+def send_image(
+    target: ImageTarget, spool: Spool, reference: Reference | None, early: Early, progress: Callable[[int], None]
+) -> Sent:
+    """Send what the engine lacks; tag it. `progress` gets the bytes sent so far, and may raise to stop.
+
+    Raises MachineError, also the error of the archive's reader.
+    """
+    counter = Counter(progress)
+    image_id = early.image_id or parcel(spool.image(), target.known).image_id
+    with target.unfinished.note(image_id):
+        if image_id not in target.known.images:
+            load_whole(target, spool, image_id, early, counter)
+        if reference:
+            tag_image(target.endpoint, image_id, reference)
+    remove_abandoned(target, image_id)
+    image = spool.image()
+    layers = [layer.digest for layer in parcel(image, target.known).manifest.layers]
+    return Sent(counter.total, image.size, len(counter.blobs.intersection(layers)), len(layers))
+
+
+class Counter:
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self._progress = progress
+        self.total = 0
+        # The digests of what was sent.
+        self.blobs: set[str] = set()
+
+    def counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            yield piece
+            self.total += len(piece)
+            self._progress(self.total)
+
+
+def load_whole(target: ImageTarget, spool: Spool, image_id: str, early: Early, counter: Counter) -> None:
+    """Load the image; remove what the engine did not get whole."""
+    try:
+        if load_by_parts(target, spool, image_id, early, counter):
+            return
+        raise EngineError(
+            f"The engine at {target.endpoint.peer} took the image, but has not all of it",
+            "Look at the engine's journal on its host: journalctl -u docker",
+        )
+    except MachineError as exc:
+        with suppress(MachineError):
+            remove_untagged(target.endpoint, image_id)
+        if FULL in exc.cause:
+            raise disk_full(target.endpoint) from exc
+        raise
+    except KeyboardInterrupt:
+        with suppress(MachineError):
+            remove_untagged(target.endpoint, image_id)
+        raise
+
+
+def load_by_parts(target: ImageTarget, spool: Spool, image_id: str, early: Early, counter: Counter) -> bool:
+    """Return whether the image is whole.
+
+    An engine may lack a layer that it seemed to have: a base was removed, or containerd has it compressed otherwise.
+    Then send the layers that were left out, and in the end all.
+    """
+    failure = None
+    for known, layers in attempts(target.known, spool, early):
+        try:
+            load_image(target.endpoint, counter.counted(archive(spool, known, layers, counter.blobs)))
+        except LoadError as exc:
+            if FULL in exc.cause:
+                raise
+            failure = exc
+        else:
+            if is_whole(target.endpoint, image_id):
+                return True
+    if failure:
+        raise failure
+    return False
+
+
+def attempts(known: Known, spool: Spool, early: Early) -> Iterator[tuple[Known, Collection[str]]]:
+    """Yield what to take for known, with the layers to send early."""
+    yield known, early.layers
+    if known.by_containerd and known.diff_ids:
+        manifest = parcel(spool.image(), known).manifest
+        sent = {layer.diff_id for layer in manifest.layers} - known.diff_ids
+        yield replace(known.everything_missing(), diff_ids=frozenset(sent)), ()
+    if known.chain_ids or known.diff_ids:
+        yield known.everything_missing(), ()
+
+
+def is_whole(endpoint: Endpoint, image_id: str) -> bool:
+    """Return whether the engine lists the image: containerd's store hides one without all blobs."""
+    with Images(endpoint) as images:
+        return image_id in {each.get("Id") for each in images.listed()}
+
+
+def remove_untagged(endpoint: Endpoint, image_id: str) -> None:
+    with Images(endpoint) as images:
+        found = images.image(image_id)
+    if found is not None and not found.get("RepoTags"):
+        remove_image(endpoint, image_id)
+
+
+def remove_abandoned(target: ImageTarget, image_id: str) -> None:
+    """Remove what killed pushes left, except the image that has been sent now."""
+    for abandoned in target.unfinished.take_abandoned():
+        if abandoned != image_id:
+            remove_untagged(target.endpoint, abandoned)
+
+
+def disk_full(endpoint: Endpoint) -> MachineError:
+    return EngineError(
+        f"The disk of the engine at {endpoint.peer} is full",
+        f"See what fills it: machinectl docker {endpoint.name} -- system df",
+    )

@@ -1,0 +1,98 @@
+"""The blobs of one archive, kept on disk while it is read, for any number of senders."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.images.image import Image
+
+# Bytes.
+PIECE = 1 << 20
+# Bytes. containerd takes no larger manifest or configuration (core/content: 8 MiB).
+LONGEST_DOCUMENT = 8 << 20
+
+
+class Blob(NamedTuple):
+    """A part of a file, in bytes."""
+
+    path: str
+    offset: int
+    size: int
+
+    def pieces(self) -> Iterator[bytes]:
+        with open(self.path, "rb") as file:
+            file.seek(self.offset)
+            left = self.size
+            while left:
+                piece = file.read(min(PIECE, left))
+                if not piece:
+                    raise OSError(0, "The file is shorter than it was", self.path)
+                left -= len(piece)
+                yield piece
+
+
+class Spool:
+    """Blobs by digest. One thread adds them; others wait for them."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._blobs: dict[str, Blob] = {}
+        self._image: Image | None = None
+        self._failure: BaseException | None = None
+
+    def add(self, digest: str, blob: Blob) -> None:
+        with self._changed:
+            self._blobs[digest] = blob
+            self._changed.notify_all()
+
+    def finish(self, image: Image) -> None:
+        with self._changed:
+            self._image = image
+            self._changed.notify_all()
+
+    def fail(self, failure: BaseException) -> None:
+        with self._changed:
+            self._failure = failure
+            self._changed.notify_all()
+
+    def blobs(self) -> Iterator[tuple[str, Blob]]:
+        """Yield each blob as soon as it is complete. Raises the reader's error."""
+        seen = 0
+        while found := self._after(seen):
+            yield from found
+            seen += len(found)
+
+    def _after(self, seen: int) -> list[tuple[str, Blob]]:
+        """Wait for more than `seen` blobs; return the rest, none at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._blobs) > seen or self._image or self._failure)
+            if self._failure:
+                raise self._failure
+            return list(self._blobs.items())[seen:]
+
+    def image(self) -> Image:
+        """Wait for the end of the archive. Raises the reader's error."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._image or self._failure)
+            if self._failure:
+                raise self._failure
+            if not self._image:
+                raise RuntimeError("the archive has neither an image nor an error")
+            return self._image
+
+    def get(self, digest: str) -> Blob | None:
+        return self._blobs.get(digest)
+
+    def document(self, digest: str) -> bytes | None:
+        """Return a small blob's content, or None."""
+        blob = self._blobs.get(digest)
+        return b"".join(blob.pieces()) if blob and blob.size <= LONGEST_DOCUMENT else None
+
+
+def file_blob(path: str) -> Blob:
+    return Blob(path, 0, os.path.getsize(path))

@@ -1,0 +1,133 @@
+"""`push`, `pull` and `images` as users type them, on real engines of both image stores."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.machines.record import Machine, Phase
+from tests.support.archives import Made, saved
+from tests.support.image_engines import Engine, unique_layer
+from tests.support.program import COMMAND, killed_at_engine, machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+
+
+@pytest.fixture
+def machines(store: Store, engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
+    """Two machines, `classic` and `containerd`; docker points at the first."""
+    for name, engine in engines.items():
+        added(store, Machine(name, "none", url=engine.endpoint.url, phase=Phase.READY))
+    monkeypatch.setenv("DOCKER_HOST", engines["classic"].endpoint.url)
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
+    (tmp_path / "spool").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "spool"))
+    return store
+
+
+@pytest.mark.usefixtures("machines")
+def test_an_image_gets_to_a_machine_and_back_under_another_name(engines: dict[str, Engine]) -> None:
+    engines["classic"].load(saved({"app:1": Made([unique_layer(), unique_layer()])}))
+    pushed = machinectl("push", "app:1", "containerd")
+    assert (pushed.returncode, pushed.stdout[:36]) == (0, "containerd: sent 438kB of 430kB (2 o")
+    pulled = machinectl("pull", "app:1", "containerd", "--as", "copy:2", "--json")
+    assert pulled.returncode == 0, pulled.stderr
+    assert json.loads(pulled.stdout)["Sent"] == 0
+    assert engines["classic"].images()["copy:2"] == engines["classic"].images()["app:1"]
+    listed = machinectl("images", "--json")
+    names = {(each["Machine"], f"{each['Repository']}:{each['Tag']}") for each in json.loads(listed.stdout)}
+    assert {("classic", "app:1"), ("classic", "copy:2"), ("containerd", "app:1")} <= names
+
+
+@pytest.mark.usefixtures("machines")
+def test_a_machine_can_be_the_source(engines: dict[str, Engine]) -> None:
+    engines["containerd"].load(saved({"app:1": Made([unique_layer()])}))
+    done = machinectl("push", "--from", "containerd", "app:1", "classic")
+    assert done.returncode == 0, done.stderr
+    assert "app:1" in engines["classic"].images()
+
+
+@pytest.mark.usefixtures("machines")
+def test_an_archive_on_stdin_can_be_the_source(engines: dict[str, Engine], tmp_path: Path) -> None:
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": Made([unique_layer()]), "other:1": Made([unique_layer()])}))
+    with archive.open("rb") as file:
+        done = subprocess.run(
+            [*COMMAND, "push", "--from-file", "-", "app:1", "--all"],
+            stdin=file,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 0, done.stderr
+    assert all("app:1" in engine.images() and "other:1" not in engine.images() for engine in engines.values())
+
+
+def test_a_failure_of_one_machine_is_said_and_the_others_get_the_image(
+    machines: Store, engines: dict[str, Engine], tmp_path: Path
+) -> None:
+    added(machines, Machine("off", "none", url=f"unix://{tmp_path}/off.sock", phase=Phase.READY))
+    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
+    done = machinectl("push", "app:1", "--all", "--json")
+    results = {each["Name"]: each for each in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 1
+    assert "off.sock" in results["off"]["Error"]
+    assert results["containerd"]["Layers"] == results["containerd"]["OfLayers"] == 1
+
+
+@pytest.mark.usefixtures("machines")
+@pytest.mark.parametrize(
+    ("arguments", "status", "cause"),
+    [
+        (["push", "App", "classic"], 2, "'App' is not an image name"),
+        (["push", "nowhere:1", "classic"], 1, "There is no image 'nowhere:1'"),
+        (["push", "app:1", "--from", "classic", "--from-file", "x", "classic"], 2, "exclude each other"),
+        (["push", "app:1", "--from-file", "missing.tar", "classic"], 1, "There is no file missing.tar"),
+        (["push", "app:1", "--as", "app@sha256:" + "0" * 64, "classic"], 2, "has a digest"),
+        (["push", "\x1b[31mapp", "classic"], 2, "is not an image name"),
+        (["push", "app:1", "nobody"], 1, 'Docker machine "nobody" does not exist'),
+        (["pull", "app:1", "nobody"], 1, 'Docker machine "nobody" does not exist'),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(arguments: list[str], status: int, cause: str) -> None:
+    done = machinectl(*arguments)
+    assert done.returncode == status
+    first, *more = done.stderr.splitlines()
+    assert cause in first
+    assert len(more) <= 2
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["classic", "containerd"])
+def test_a_push_that_is_killed_at_any_moment_leaves_no_tag_on_a_half_image_and_the_next_one_completes(
+    machines: Store, engines: dict[str, Engine], name: str, tmp_path: Path
+) -> None:
+    target = engines[name]
+    low, high = unique_layer(2000), unique_layer(2000)
+    before = set(target.images())
+    target.load(saved({"base:1": Made([low], compressed=[0])}))
+    archive = tmp_path / "app.tar"
+    for moment in range(1, 200):
+        # Another image each time: what is left of it would never be completed.
+        archive.write_bytes(saved({"app:1": Made([low, high, unique_layer(1)])}))
+        done = killed_at_engine(moment, machines.root, "push", "--from-file", archive, "app:1", name)
+        if "app:1" in target.images():
+            assert len(target.saved_blobs("app:1")) >= 5
+            target.docker("rmi", "app:1")
+        if done.returncode == 0:
+            break
+        assert done.returncode == -9, done.stderr
+    else:
+        pytest.fail("the command never came to its end")
+    assert set(target.images()) == before | {"base:1"}
+    assert not [file for path in os.scandir(f"{machines.root}/images") for file in os.listdir(path)]
+    assert os.listdir(os.environ["TMPDIR"]) == []

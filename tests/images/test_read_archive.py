@@ -1,0 +1,179 @@
+"""Archives of docker and of other tools are read alike; damaged ones are refused with the reason."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl.errors import MachineError
+from machinectl.images.read_archive import ArchiveReader, Wanted
+from machinectl.images.spool import Spool
+from tests.support import archives
+from tests.support.archives import Made, digest, layer, layout, saved, saved_by_old_docker, tar_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.images.image import Image
+
+LOW, HIGH = layer("low", b"low" * 1000), layer("high", b"high" * 1000)
+APP = Made([LOW, HIGH])
+
+
+def read(data: bytes, directory: Path, name: str = "", platform: str = "") -> tuple[Image, Spool]:
+    spool = Spool()
+    ArchiveReader(spool, str(directory)).read_stream(io.BytesIO(data), Wanted(name, platform))
+    return spool.image(), spool
+
+
+def refusal(data: bytes, directory: Path, name: str = "", platform: str = "") -> str:
+    with pytest.raises(MachineError) as caught:
+        read(data, directory, name, platform)
+    return caught.value.cause
+
+
+def test_an_archive_tells_its_layers_and_ids(tmp_path: Path) -> None:
+    image, spool = read(saved({"app:1": APP}), tmp_path)
+    [manifest] = image.manifests
+    assert image.root["digest"] == APP.manifest_digest
+    assert manifest.config == APP.config
+    assert manifest.platform == "linux/amd64"
+    assert [(each.diff_id, each.size) for each in manifest.layers] == [
+        (digest(each), len(each)) for each in (LOW, HIGH)
+    ]
+    blob = spool.get(digest(HIGH))
+    assert blob
+    assert b"".join(blob.pieces()) == HIGH
+
+
+def test_compressed_layers_keep_their_blobs_and_diff_ids(tmp_path: Path) -> None:
+    made = Made([LOW, HIGH], compressed=[0])
+    image, _ = read(saved({"app:1": made}), tmp_path)
+    [manifest] = image.manifests
+    assert [each.digest for each in manifest.layers] == made.layer_digests
+    assert [each.diff_id for each in manifest.layers] == [digest(LOW), digest(HIGH)]
+
+
+def test_an_archive_before_docker_25_has_the_same_layers(tmp_path: Path) -> None:
+    twice = Made([LOW, HIGH, LOW])
+    image, spool = read(saved_by_old_docker("app:1", twice), tmp_path, "app:1")
+    [manifest] = image.manifests
+    assert manifest.config == twice.config
+    assert [each.diff_id for each in manifest.layers] == [digest(LOW), digest(HIGH), digest(LOW)]
+    assert all(spool.get(each.digest) for each in manifest.layers)
+
+
+def test_a_compressed_archive_is_read(tmp_path: Path) -> None:
+    image, _ = read(gzip.compress(saved({"app:1": APP})), tmp_path)
+    assert image.root["digest"] == APP.manifest_digest
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_oci_layout_is_read_in_place(tmp_path: Path, packed: bool) -> None:
+    source = layout(tmp_path / "layout", {"app": APP})
+    if packed:
+        files = {str(path.relative_to(source)): path.read_bytes() for path in source.rglob("*") if path.is_file()}
+        source = tmp_path / "layout.tar"
+        source.write_bytes(tar_of(files))
+    (tmp_path / "spool").mkdir()
+    spool = Spool()
+    ArchiveReader(spool, str(tmp_path / "spool")).read_file(str(source), Wanted("app"))
+    assert spool.image().root["digest"] == APP.manifest_digest
+    blob = spool.get(digest(HIGH))
+    assert blob
+    assert b"".join(blob.pieces()) == HIGH
+    assert not list((tmp_path / "spool").iterdir())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "app:1",
+        "docker.io/library/app:1",
+        APP.config,
+        APP.config[7:19],
+        APP.manifest_digest,
+        f"app@{APP.manifest_digest}",
+    ],
+)
+def test_one_of_several_images_is_picked_by_name_id_or_digest(tmp_path: Path, name: str) -> None:
+    image, _ = read(saved({"app:1": APP, "other:2": Made([LOW])}), tmp_path, name)
+    assert image.root["digest"] == APP.manifest_digest
+
+
+def test_an_image_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    data = saved({"app:1": APP, "other:2": Made([LOW])})
+    assert "there: docker.io/library/app:1" in refusal(data, tmp_path, "app:3")
+    (tmp_path / "again").mkdir()
+    assert "holds 2 images" in refusal(data, tmp_path / "again")
+
+
+def of_two_platforms(arm: Made) -> bytes:
+    index = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": archives.INDEX,
+            "manifests": [
+                {**APP.descriptor, "platform": {"os": "linux", "architecture": "amd64"}},
+                {**arm.descriptor, "platform": {"os": "linux", "architecture": "arm64", "variant": "v8"}},
+            ],
+        }
+    ).encode()
+    root = {"mediaType": archives.INDEX, "digest": digest(index), "size": len(index)}
+    blobs = {archives.path_of(each): data for each, data in {**APP.blobs, **arm.blobs, digest(index): index}.items()}
+    return tar_of({**blobs, "index.json": json.dumps({"schemaVersion": 2, "manifests": [root]}).encode()})
+
+
+def test_a_platform_is_one_manifest_of_an_index(tmp_path: Path) -> None:
+    arm = Made([LOW], platform={"os": "linux", "architecture": "arm64"})
+    data = of_two_platforms(arm)
+    whole, _ = read(data, tmp_path)
+    assert whole.platforms == ["linux/amd64", "linux/arm64/v8"]
+    (tmp_path / "again").mkdir()
+    chosen, _ = read(data, tmp_path / "again", platform="linux/arm64")
+    assert chosen.root["digest"] == arm.manifest_digest
+    (tmp_path / "never").mkdir()
+    assert "not there for linux/s390x (there: linux/amd64, linux/arm64/v8)" in refusal(
+        data, tmp_path / "never", platform="linux/s390x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (b"", "not an image archive"),
+        (b"no tar" * 1000, "not an image archive"),
+        (tar_of({"file": b"x"}), "holds no image, or is cut short"),
+        (tar_of({"index.json": b"{"}), "index.json is not JSON"),
+        (tar_of({"index.json": b"[]"}), "index.json is not what an image's is"),
+        (tar_of({"manifest.json": b"["}), "manifest.json is not JSON"),
+        (tar_of({"manifest.json": b'[{"Config":"../../etc/passwd","Layers":[]}]'}), "passwd is missing"),
+        (tar_of({"index.json": json.dumps({"manifests": [APP.descriptor]}).encode()}), "incomplete"),
+        (tar_of({"index.json": b'{"manifests":[{"digest":"sha256:../x"}]}'}), "not a SHA-256 digest"),
+        (saved({"app:1": APP})[:3000], "cut short"),
+    ],
+)
+def test_a_damaged_archive_is_refused_in_one_line(tmp_path: Path, data: bytes, cause: str) -> None:
+    found = refusal(data, tmp_path)
+    assert cause in found
+    assert "\n" not in found
+
+
+@given(st.binary(max_size=200), st.integers(0, 20000), st.integers(0, 200))
+def test_any_damage_is_refused_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, noise: bytes, at: int, gone: int
+) -> None:
+    data = saved({"app:1": APP})
+    damaged = data[:at] + noise + data[at + gone :]
+    directory = tmp_path_factory.mktemp("spool")
+    try:
+        image, _ = read(damaged, directory)
+    except MachineError:
+        return
+    assert all(each.layers for each in image.manifests)

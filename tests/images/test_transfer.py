@@ -1,0 +1,201 @@
+"""Images get from any store to any store whole, with no more than what is missing, on real engines."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.console import SilentConsole
+from machinectl.engine import Endpoint
+from machinectl.errors import MachineError
+from machinectl.hosts.image_transfer import transfer as transfer_module
+from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource
+from machinectl.hosts.image_transfer.transfer import Order, transfer
+from machinectl.images.engine_images import Images
+from machinectl.images.read_archive import ArchiveReader, Wanted
+from machinectl.images.reference import parse_reference
+from machinectl.images.send import Sent
+from tests.support.archives import Made, digest, saved
+from tests.support.image_engines import Engine, unique_layer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.hosts.image_transfer.image_sources import Source
+
+STORES = ["classic", "containerd"]
+# What is sent besides layers: manifests, configuration and tar's headers, in bytes.
+OVERHEAD = 64 << 10
+
+
+class Sender:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def send(
+        self, source: Engine | Path, targets: dict[str, Engine], name: str, *, platform: str = "", dry_run: bool = False
+    ) -> dict[str, Sent | MachineError]:
+        read: Source = FileSource(str(source)) if not isinstance(source, Engine) else EngineSource(source.endpoint)
+        order = Order(read, Wanted(name, platform), parse_reference(name), str(self.directory), dry_run=dry_run)
+        ends = {one: (lambda engine=engine: engine.endpoint) for one, engine in targets.items()}
+        return dict(transfer(SilentConsole(), order, ends))
+
+    def send_one(self, source: Engine | Path, target: Engine, name: str) -> Sent:
+        result = self.send(source, {"one": target}, name)["one"]
+        if isinstance(result, MachineError):
+            raise result
+        return result
+
+
+@pytest.fixture
+def sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
+    (tmp_path / "spool").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "spool"))
+    return Sender(tmp_path / "notes")
+
+
+BASES = ["absent", "same", "compressed otherwise"]
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("target_store", STORES)
+@pytest.mark.parametrize("source_store", STORES)
+def test_every_combination_arrives_whole_with_the_missing_layers_only(
+    engines: dict[str, Engine], sender: Sender, source_store: str, target_store: str, compressed: bool, base: str
+) -> None:
+    low, high = unique_layer(), unique_layer()
+    app = Made([low, high], compressed=[0, 1] if compressed else [])
+    source, target = engines[source_store], engines[target_store]
+    source.load(saved({"app:1": app}))
+    if base != "absent":
+        target.load(saved({"base:1": Made([low], compressed=[0] if compressed != (base != "same") else [])}))
+    sent = sender.send_one(source, target, "app:1")
+    missing = len(high) if base != "absent" else len(low) + len(high)
+    in_source = engines[source_store].saved_blobs("app:1")
+    if target_store == "containerd" and base != "absent" and not same_blob(low, app, in_source, base, compressed):
+        # containerd needs the very blob.
+        missing += len(low)
+    assert sent.sent <= missing + OVERHEAD + missing // 50
+    assert target.docker("inspect", "--format", "{{json .RootFS.Layers}}", "app:1").decode().strip() == json.dumps(
+        [digest(low), digest(high)], separators=(",", ":")
+    )
+    assert target.saved_blobs("app:1") >= (in_source if target_store == source_store == "containerd" else set())
+    again = sender.send_one(source, target, "app:1")
+    assert again.sent == 0
+    assert os.listdir(os.environ["TMPDIR"]) == []
+
+
+def same_blob(low: bytes, app: Made, in_source: set[str], base: str, compressed: bool) -> bool:
+    """Whether the base on the target has the blob that the source sends."""
+    sent = app.layer_digests[0] if app.layer_digests[0] in in_source else digest(low)
+    on_target = Made([low], compressed=[0] if compressed != (base != "same") else []).layer_digests[0]
+    return sent == on_target
+
+
+@pytest.mark.parametrize("target_store", STORES)
+def test_many_targets_cost_one_read_of_the_source(
+    engines: dict[str, Engine], sender: Sender, target_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Made([unique_layer(), unique_layer()])
+    engines["classic"].load(saved({"app:1": app}))
+    reads: list[EngineSource] = []
+    read = EngineSource.read
+
+    def counted(source: EngineSource, reader: ArchiveReader, wanted: Wanted) -> None:
+        reads.append(source)
+        read(source, reader, wanted)
+
+    monkeypatch.setattr(EngineSource, "read", counted)
+    results = sender.send(engines["classic"], dict.fromkeys(map(str, range(10)), engines[target_store]), "app:1")
+    assert len(reads) == (target_store != "classic")
+    assert len(results) == 10
+    assert all(isinstance(each, Sent) for each in results.values()), results
+
+
+def test_a_failing_target_stops_no_other(engines: dict[str, Engine], sender: Sender, tmp_path: Path) -> None:
+    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
+    off = Engine(Endpoint(f"unix://{tmp_path}/nothing.sock"))
+    results = sender.send(engines["classic"], {"off": off, "on": engines["containerd"]}, "app:1")
+    assert isinstance(results["off"], MachineError)
+    assert "nothing.sock" in results["off"].cause
+    assert isinstance(results["on"], Sent)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_base_that_disappears_meanwhile_is_sent_after_all(
+    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    low, high = unique_layer(), unique_layer()
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": Made([low, high])}))
+    target = engines[store]
+    target.load(saved({"base:1": Made([low])}))
+    known = Images.known
+
+    def removing(images: Images) -> Any:
+        found = known(images)
+        target.docker("rmi", "base:1")
+        return found
+
+    monkeypatch.setattr(Images, "known", removing)
+    sent = sender.send_one(archive, target, "app:1")
+    assert sent.sent > len(low) + len(high)
+    assert len(target.saved_blobs("app:1")) >= 4
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_dry_run_tells_what_would_be_sent_and_changes_nothing(
+    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path
+) -> None:
+    low, high = unique_layer(), unique_layer()
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": Made([low, high])}))
+    target = engines[store]
+    target.load(saved({"base:1": Made([low])}))
+    before = target.images()
+    [result] = sender.send(archive, {"one": target}, "app:1", dry_run=True).values()
+    assert result == Sent(len(high), len(low) + len(high), 1, 2)
+    assert target.images() == before
+
+
+def test_an_unknown_image_names_the_nearest(engines: dict[str, Engine], sender: Sender) -> None:
+    engines["classic"].load(saved({"website:1": Made([unique_layer()])}))
+    with pytest.raises(MachineError) as caught:
+        sender.send(engines["classic"], {"one": engines["containerd"]}, "webiste:1")
+    assert "Did you mean website:1?" in caught.value.hint
+
+
+def test_another_platform_is_refused_with_those_that_are_there(engines: dict[str, Engine], sender: Sender) -> None:
+    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
+    [result] = sender.send(engines["classic"], {"one": engines["containerd"]}, "app:1", platform="linux/s390x").values()
+    assert isinstance(result, MachineError)
+    assert result.cause == "The image is not there for linux/s390x (there: linux/amd64)"
+
+
+def test_an_image_that_does_not_fit_here_is_refused_before_it_is_read(
+    engines: dict[str, Engine], sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
+    monkeypatch.setattr(transfer_module, "SPARE", 1 << 60)
+    monkeypatch.setattr(EngineSource, "read", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(MachineError) as caught:
+        sender.send(engines["classic"], {"one": engines["containerd"]}, "app:1")
+    assert "MB free" in caught.value.cause
+    assert "TMPDIR" in caught.value.hint
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_cut_archive_leaves_nothing_on_the_target(
+    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path
+) -> None:
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": Made([unique_layer()])})[:100_000])
+    before = engines[store].images()
+    with pytest.raises(MachineError, match=r"cut short|not an image archive"):
+        sender.send_one(archive, engines[store], "app:1")
+    assert engines[store].images() == before
+    assert os.listdir(os.environ["TMPDIR"]) == []

@@ -1,0 +1,72 @@
+"""Two real engines, of both image stores."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.engine import Endpoint
+from machinectl.images.engine_images import Images, load_image
+from tests.support.archives import digest, layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.dockerd import Dockerd
+
+numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Engine:
+    endpoint: Endpoint
+
+    def docker(self, *arguments: str) -> bytes:
+        command = ["docker", "-H", self.endpoint.url, *arguments]
+        return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+
+    def load(self, archive: bytes) -> None:
+        load_image(self.endpoint, [archive])
+
+    def images(self) -> dict[str, str]:
+        """Return IDs by name."""
+        with Images(self.endpoint) as images:
+            return {tag: each["Id"] for each in images.listed() for tag in each["RepoTags"] or [each["Id"]]}
+
+    def saved_blobs(self, name: str) -> set[str]:
+        """Return the digests of what docker save gives, uncompressed layers as their diff IDs."""
+        with tarfile.open(fileobj=io.BytesIO(self.docker("save", name))) as archive:
+            files = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
+            contents = {name: file.read() for name, file in files.items() if file}
+        found = {f"sha256:{name.rpartition('/')[2]}" for name in contents if name.startswith("blobs/sha256/")}
+        for path, data in contents.items():
+            if path.startswith("blobs/sha256/"):
+                assert digest(data) == f"sha256:{path.rpartition('/')[2]}"
+        [listed] = json.loads(contents["manifest.json"])
+        assert {f"sha256:{each.rpartition('/')[2]}" for each in listed["Layers"]} <= found
+        return found
+
+
+@pytest.fixture
+def engines(dockerd: Dockerd, containerd_store: Dockerd) -> Iterator[dict[str, Engine]]:
+    found = {
+        "classic": Engine(Endpoint(f"unix://{dockerd.socket}")),
+        "containerd": Engine(Endpoint(f"unix://{containerd_store.socket}")),
+    }
+    before = {name: set(engine.images()) for name, engine in found.items()}
+    yield found
+    for name, engine in found.items():
+        for image in set(engine.images()) - before[name]:
+            engine.docker("rmi", "-f", image)
+
+
+def unique_layer(kilobytes: int = 200) -> bytes:
+    return layer(f"file{next(numbers)}", os.urandom(kilobytes << 10))
