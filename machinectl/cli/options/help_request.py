@@ -6,6 +6,7 @@ from machinectl.cli.catalogue import find_verb
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, canonical, flags_of, is_group
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
+from machinectl.errors import MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +69,19 @@ def print_help(name: str, words: Sequence[str] = ()) -> int:
     return 0
 
 
+def with_typed_driver(words: Sequence[str]) -> Sequence[str]:
+    """Return a command line of `create` with the driver that its options tell, if they tell one."""
+    own = flags_of("create")
+    if all(word[2:].partition("=")[0] in own for word in split_at_verb(words)[1] if word.startswith("--")):
+        return words
+    from machinectl.cli.parsing.create_forms import create_in_full
+
+    try:
+        return create_in_full(words)
+    except MachineError:
+        return words
+
+
 def flags_and_driver(name: str, words: Sequence[str]) -> tuple[Sequence[Flag], str]:
     """Return a verb's flags with those of the named driver, or of the named machine's, and the named driver."""
     declared = find_verb(name)
@@ -75,6 +89,7 @@ def flags_and_driver(name: str, words: Sequence[str]) -> tuple[Sequence[Flag], s
         return (), ""
     if name not in WITH_DRIVER_OPTIONS:
         return declared.flags, ""
+    words = with_typed_driver(words) if name == "create" else words
     driver = named_driver(words)
     if name == "create" and not driver:
         return [*declared.driver_flags, *declared.flags], ""
