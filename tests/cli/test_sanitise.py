@@ -15,7 +15,7 @@ from machinectl.cli.output.plain_board import PlainBoard
 from machinectl.cli.output.sanitise import harmless, harmless_json
 from machinectl.cli.output.stdout import print_json
 from machinectl.cli.output.terminal import Terminal
-from machinectl.cli.tables.results import print_plan
+from machinectl.cli.tables.dry_run import print_plan
 from machinectl.cli.tables.text_table import cell_text
 from machinectl.errors import MachineError
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome

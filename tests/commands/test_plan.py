@@ -339,8 +339,8 @@ def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
     found = FleetPlan(planned.steps, planned.fleet, planned.machines, previews={"rigel": [outcome]})
     assert has_changes(found, prune=False)
     assert list(plan_lines(found, prune=False)) == [
-        "! rigel  its host differs; to be done there:",
-        "      Configuring the engine",
+        "! rigel  its host differs:",
+        "      would configure the engine",
         '            +"debug": \\x1b[31mtrue',
         "Plan: 0 to create, 0 to change, 0 to remove, 2 as they are, 1 changed on the host",
     ]

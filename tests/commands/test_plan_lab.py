@@ -39,7 +39,7 @@ def test_what_was_changed_on_a_host_by_hand_is_seen_and_nothing_is_changed_by_lo
     bare = host.snapshot()
     foretold = cli.ok("apply", "--dry-run", "orion")
     assert foretold.stdout.startswith(f"+ orion  create (generic, {host.ip}")
-    assert "      to be done on its host:" in foretold.stdout
+    assert "      would configure the engine and restart it" in foretold.stdout
     assert '+    "tlsverify": true' in foretold.stdout
     assert (host.snapshot(), store.names()) == (bare, [])
     cli.ok(*generic(host))
@@ -65,7 +65,7 @@ def test_what_was_changed_on_a_host_by_hand_is_seen_and_nothing_is_changed_by_lo
     assert "2 as they are" in unseen.stdout
     found = cli.run("plan", "--refresh", "--detailed-exitcode", "orion")
     assert found.returncode == 4
-    assert "! orion  its host differs; to be done there:" in found.stdout
+    assert "! orion  its host differs:" in found.stdout
     assert '+    "tlsverify": true' in found.stdout
     assert found.stdout.splitlines()[-1].endswith("0 as they are, 1 changed on the host")
     assert found.stderr.splitlines()[-1].endswith("apply --refresh orion")

@@ -17,6 +17,7 @@ from machinectl.machines.record import Machine
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import host_facts
 from machinectl.provision.job import Activation, NewFile, apply_job
+from machinectl.provision.steps.engine_config import with_files
 from machinectl.provision.target import Allowed
 from tests.support.quiet import Quiet
 from tests.support.runner import RecordedHost
@@ -44,8 +45,9 @@ def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:
     text = {"proxies": "http://ann:se@cret@proxy:3128", "tlsverify": True, "log-opts": {"splunk-token": "secret"}}
     new = json.dumps(text, indent=4).encode()
     files = [NewFile("/etc/docker/machinectl/ca.pem", "644", b"CA"), NewFile(host.config_path, "644", new)]
+    after = with_files(host, files)
     told = config_diff(
-        host, Decision("t", (), apply_job(files, Activation("restart"), init="systemd"), host, not_applied)
+        host, Decision("t", (), apply_job(files, Activation("restart"), init="systemd"), after, not_applied)
     )
     assert '+    "tlsverify": true,' in told
     assert "cret" not in "".join(told)

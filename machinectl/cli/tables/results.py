@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.stdout import draw
+from machinectl.cli.tables.dry_run import NOTHING, plan_report
 from machinectl.errors import MachineError
 from machinectl.go.units import human_duration
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
-
 
 # How many machines to name per age, and how many ages to distinguish.
 NAMED, AGES = 3, 4
@@ -47,26 +46,16 @@ def print_plans(results: Iterable[tuple[str, object]], *, several: bool) -> Iter
     """Print plans and yield errors, in the order of the results."""
     from machinectl.hosts.lifecycle.host_plan import HostPlan
 
+    is_dry = False
     for name, result in results:
         if isinstance(result, MachineError):
             yield with_machine_name(result, name) if several else result
         elif isinstance(result, HostPlan):
-            if several:
-                print(f"{name}:")
-            print_plan(result)
-
-
-def print_plan(plan: HostPlan) -> None:
-    for line in plan.found:
-        print(harmless(line))
-    changes = [each for each in plan.outcomes if each.changed]
-    for change in changes:
-        print(f"Would be done: {harmless(change.title)}")
-        for detail in change.details:
-            print(f"    {harmless(detail)}")
-    if plan.outcomes and not changes:
-        print("All is as it should be: nothing would be done")
-    print("Nothing was changed")
+            lines = [f"{name}:"] if several else []
+            draw("".join(f"{line}\n" for line in [*lines, *plan_report(result)]))
+            is_dry = True
+    if is_dry:
+        print(NOTHING)
 
 
 def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:

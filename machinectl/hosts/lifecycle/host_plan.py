@@ -57,13 +57,19 @@ def host_summary(host: Facts, port: int) -> tuple[str, ...]:
     )
 
 
+def with_diff(host: Facts, decision: Decision) -> tuple[str, ...]:
+    """Return a decision's details, with daemon.json's diff instead of its keys."""
+    diff = config_diff(host, decision)
+    return (*(each for each in decision.details if not (diff and each.startswith(f'{host.config_path}: "'))), *diff)
+
+
 def config_diff(host: Facts, decision: Decision) -> tuple[str, ...]:
     """Return daemon.json's unified diff, without secrets."""
     path = host.config_path
-    new = decision.job.content_of(path)
-    if new is None:
+    if decision.job.content_of(path) is None:
         return ()
-    old = host.config.content if host.config else b""
+    # What stays: a job may write another text for a reload.
+    old, new = host.config_content or b"", decision.after.config_content or b""
     before, after = (without_secret(text.decode(errors="replace")).splitlines() for text in (old, new))
     return tuple(difflib.unified_diff(before, after, path, path, lineterm=""))
 

@@ -15,7 +15,7 @@ from machinectl.hosts.certificates.pending import settle_pending_held, store_pen
 from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.engine_hints import correction
 from machinectl.hosts.lifecycle.host_owner import take_over_history
-from machinectl.hosts.lifecycle.host_plan import Outcome, config_diff
+from machinectl.hosts.lifecycle.host_plan import Outcome, with_diff
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
@@ -217,7 +217,7 @@ class DryRun(HostRun):
         return host
 
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:  # noqa: ARG002 (nothing is written)
-        details = (*decision.details, *config_diff(self.host, decision))
+        details = with_diff(self.host, decision)
         self.outcomes.append(Outcome(decision.title, changed=True, details=details))
         self.host = decision.after
         changes = merge_changes(self.machine.changes, decision.changes)

@@ -69,7 +69,7 @@ class PowerSwitch:
         """Raise MachineError as the verb would."""
         if verb == "start":
             if self._watch(machine, console, access).is_up():
-                return HostPlan(outcomes=(Outcome(f'"{machine.name}" is running already', changed=False),))
+                return HostPlan((f'"{machine.name}" is running already',))
             wake_function(machine)
         elif verb != "kill":
             ssh_power(machine, verb)

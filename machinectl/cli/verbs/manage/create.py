@@ -11,7 +11,7 @@ from machinectl.cli.output.exit_status import user_text
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.create_forms import no_name
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
-from machinectl.cli.tables.results import print_plan
+from machinectl.cli.tables.dry_run import print_plan
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import UsageError
 from machinectl.machines.create_options import WITHOUT_HOST

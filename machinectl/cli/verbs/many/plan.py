@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.options.login_options import given_authority
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import GREEN, RED, YELLOW, coloured
+from machinectl.cli.tables.dry_run import escaped_line, outcome_lines
 from machinectl.cli.tables.results import last_looks, with_machine_name
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import Phase
@@ -167,18 +167,12 @@ def plan_lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
         if outcomes := planned.previews.get(step.name):
             if step.action is Action.LEAVE:
                 mark, colour = DIFFERS
-                yield f"{coloured(mark, colour, sys.stdout)} {step.name}  its host differs; to be done there:"
-            else:
-                yield f"{INDENT}to be done on its host:"
+                yield f"{coloured(mark, colour, sys.stdout)} {step.name}  its host differs:"
             for outcome in outcomes:
-                yield INDENT + escaped_line(outcome.title)
-                yield from (INDENT + INDENT + escaped_line(detail) for detail in outcome.details)
+                first, *details = outcome_lines(outcome)
+                yield INDENT + first
+                yield from (INDENT + INDENT + line for line in details)
     yield f"Plan: {summary(planned, prune=prune)}"
-
-
-def escaped_line(text: str) -> str:
-    """Sanitise foreign text on one line: it must not pass for a line of ours."""
-    return harmless(text).replace("\n", "\\n")
 
 
 def step_lines(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[str]:

@@ -1,0 +1,89 @@
+"""Print what a dry run found: what would be done, with diffs in colour."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.stdout import draw
+from machinectl.cli.output.style import BOLD, GREEN, RED, coloured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+
+# Titles of steps begin with one of these, and may have a second one after "and".
+INFINITIVES = {
+    "authorizing": "authorize",
+    "closing": "close",
+    "configuring": "configure",
+    "disabling": "disable",
+    "draining": "drain",
+    "forgetting": "forget",
+    "giving": "give",
+    "installing": "install",
+    "keeping": "keep",
+    "leaving": "leave",
+    "letting": "let",
+    "opening": "open",
+    "rebooting": "reboot",
+    "removing": "remove",
+    "restarting": "restart",
+    "restoring": "restore",
+    "shutting": "shut",
+    "starting": "start",
+    "stopping": "stop",
+    "switching": "switch",
+    "turning": "turn",
+    "upgrading": "upgrade",
+    "waiting": "wait",
+}
+STEP = re.compile(r"(?:^|(?<= and ))\w+ing\b")
+# By a diff line's beginning; the file names are bold.
+DIFF_COLOURS = {"--- ": BOLD, "+++ ": BOLD, "@@ ": "36", "+": GREEN, "-": RED}
+INDENT = "    "
+
+
+NOTHING = "Nothing was changed"
+
+
+def print_plan(plan: HostPlan) -> None:
+    draw("".join(f"{line}\n" for line in (*plan_report(plan), NOTHING)))
+
+
+def plan_report(plan: HostPlan) -> Iterator[str]:
+    yield from map(harmless, plan.found)
+    changes = [each for each in plan.outcomes if each.changed]
+    for change in changes:
+        first, *details = outcome_lines(change)
+        yield first[0].upper() + first[1:]
+        yield from (INDENT + line for line in details)
+    if plan.outcomes and not changes:
+        yield "All is as it should be: nothing would be done"
+
+
+def outcome_lines(outcome: Outcome) -> Iterator[str]:
+    """Return "would install Docker Engine", and the details."""
+    yield escaped_line(conditional(outcome.title))
+    yield from map(coloured_detail, outcome.details)
+
+
+def conditional(title: str) -> str:
+    """Return "would install …" for "Installing …"."""
+    first = title.partition(" ")[0].lower()
+    if first not in INFINITIVES:
+        return title
+    return "would " + STEP.sub(lambda word: INFINITIVES.get(word[0].lower(), word[0]), title)
+
+
+def coloured_detail(text: str) -> str:
+    colour = next((colour for begin, colour in DIFF_COLOURS.items() if text.startswith(begin)), "")
+    return coloured(escaped_line(text), colour, sys.stdout)
+
+
+def escaped_line(text: str) -> str:
+    """Sanitise foreign text on one line: it must not pass for a line of ours."""
+    return harmless(text).replace("\n", "\\n")

@@ -1,0 +1,69 @@
+"""What a dry run prints: what would be done, and diffs in colour."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.cli.tables.dry_run import INFINITIVES, conditional, plan_report
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+from tests.support.sources import ROOT, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DIFF = ("--- /etc/docker/daemon.json", "+++ /etc/docker/daemon.json", "@@ -1 +1 @@", "-{}", '+{"debug": true}', " }")
+
+
+@pytest.mark.parametrize(
+    ("title", "would"),
+    [
+        ("Installing Docker Engine: Debian's package", "would install Docker Engine: Debian's package"),
+        ("Configuring the engine and restarting it", "would configure the engine and restart it"),
+        ("Shutting its host down, and waiting until it is off", "would shut its host down, and wait until it is off"),
+        ('The host of "box" was changed by another computer', 'The host of "box" was changed by another computer'),
+    ],
+)
+def test_a_step_is_told_as_what_would_be_done(title: str, would: str) -> None:
+    assert conditional(title) == would
+
+
+# Shown while they run, and no changes.
+LOOKS = "Asking Beginning Checking Connecting Demoting Finishing Having Looking Making Nothing Setting"
+
+
+def test_every_step_of_a_host_has_an_infinitive() -> None:
+    assert {word.lower() for word in gerunds()} - INFINITIVES.keys() <= {*LOOKS.lower().split()}
+
+
+def gerunds() -> Iterator[str]:
+    for directory in ("provision", "hosts"):
+        for module in (ROOT / "machinectl" / directory).rglob("*.py"):
+            for _, text in texts(module):
+                if found := re.match(r"([A-Z][a-z]+ing) ", text):
+                    yield found[1]
+
+
+def test_nothing_to_do_is_said_once() -> None:
+    well = HostPlan(("No engine",), (Outcome("Open the firewall", changed=False),))
+    assert list(plan_report(well)) == ["No engine", "All is as it should be: nothing would be done"]
+
+
+def test_a_diff_is_coloured_on_a_terminal_and_what_a_host_said_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+    evil = "write /etc/\x1b[2J\nWould do nothing"
+    plan = HostPlan((), (Outcome("Starting the engine", changed=True, details=(evil, *DIFF)),))
+    plain = ["Would start the engine", "    write /etc/\\x1b[2J\\nWould do nothing", *(f"    {line}" for line in DIFF)]
+    assert list(plan_report(plan)) == plain
+    monkeypatch.setattr("machinectl.cli.output.style.is_drawn_on", lambda _: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert list(plan_report(plan)) == [
+        *plain[:2],
+        "    \x1b[1m--- /etc/docker/daemon.json\x1b[0m",
+        "    \x1b[1m+++ /etc/docker/daemon.json\x1b[0m",
+        "    \x1b[36m@@ -1 +1 @@\x1b[0m",
+        "    \x1b[31m-{}\x1b[0m",
+        '    \x1b[32m+{"debug": true}\x1b[0m',
+        "     }",
+    ]
