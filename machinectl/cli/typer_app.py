@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from machinectl.cli.catalogue import GROUPS, flags_of_verb
+from machinectl.cli.catalogue import GROUPS, find_verb, flags_of_verb
 from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.invocation import NAME, THIS, own_version
-from machinectl.cli.options.driver_flags import canonical_with_driver
+from machinectl.cli.options.driver_flags import canonical_with_driver, command_flags
 from machinectl.cli.options.help_request import HELP_VERBS
 from machinectl.cli.options.typer_errors import usage_text
 from machinectl.cli.options.typer_verbs import add_verb, new_app, signature
@@ -87,7 +87,9 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
     help_of_it = f"{path} --help"
     unknown = getattr(error, "option_name", "")
     if not hasattr(error, "possibilities"):
-        return UsageError(usage_text(error, path, flags_of_verb(verb)), help_of_it)
+        declared = find_verb(verb)
+        flags = command_flags(verb, declared, arguments)[0] if declared else flags_of_verb("")
+        return UsageError(usage_text(error, path, flags), help_of_it)
     # Each option, and whether it takes a value.
     options = {
         name: not getattr(parameter, "is_flag", True)

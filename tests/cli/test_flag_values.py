@@ -65,7 +65,7 @@ def test_a_flag_without_its_value_says_what_is_missing(
     words: str, flag: Flag, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cause, hint = refused(capsys, *words.split(), flag.flag)
-    assert cause.startswith(f"Error: {flag.flag} requires an argument")
+    assert cause.startswith(f"Error: {flag.flag} requires an argument: ")
     assert hint == f"machinectl {words} --help".replace("  ", " ")
 
 

@@ -131,7 +131,7 @@ def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: P
         (("ls", "-t", "soon"), 2, "--timeout takes seconds from 0 to 86400, not 'soon'"),
         (("inspect", "-f", "{{.Name", "orionbox"), 2, "{{"),
         (("config", "orionbox", "other"), 2, "Error: Expected one machine name as an argument"),
-        (("api", "orionbox", "GET", "/x", "y"), 2, "Too many arguments"),
+        (("api", "orionbox", "GET", "/x", "y"), 2, "Found extra arguments [y]"),
         (("version", "orionbox"), 1, "There are no certificates in "),
         (("--bogus", "ls"), 2, "No such option: --bogus"),
         (("bogus",), 2, "No such command 'bogus'"),

@@ -105,7 +105,7 @@ def test_nothing_found_is_no_error(store: Store) -> None:
     [
         ([], "The network is missing"),
         (["192.168.0.0/33"], "is neither a network"),
-        (["127.0.0.1", "--ports", "ssh"], "is not a port"),
+        (["127.0.0.1", "--ports", "ssh"], "--ports takes numbers from 1 to 65535, not 'ssh'"),
         (["::/0"], "more than 16,777,216 addresses"),
         (["127.0.0.1", "-t", "nan"], "takes seconds from 0.05 to 600, not 'nan'"),
         (["127.0.0.1", "-t", "0"], "takes seconds from 0.05 to 600, not '0'"),

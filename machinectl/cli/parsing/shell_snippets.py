@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from machinectl.cli.parsing.completion_candidates import SHELLS
-from machinectl.errors import UsageError
+from machinectl.errors import UsageError, wrong_choice
 from machinectl.shell import statement
 
 TYPE_CHECKING = False
@@ -50,8 +50,8 @@ def completion_script(shell: str) -> str:
 def ending_of(shell: str, verb: str) -> str:
     if shell in ENDINGS:
         return ENDINGS[shell]
-    cause = f"Error: There is nothing for the shell {shell!r}" if shell else "Error: For which shell?"
-    raise UsageError(cause, "\n".join(f"machinectl {verb} {name}" for name in SHELLS))
+    wrong = wrong_choice(f"machinectl {verb}", shell, SHELLS)
+    raise UsageError(wrong.cause if shell else f"SHELL is missing: machinectl {verb} SHELL", wrong.hint)
 
 
 def read_script(name: str) -> str:

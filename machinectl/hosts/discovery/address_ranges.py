@@ -120,7 +120,10 @@ def parse_ports(text: str) -> list[int]:
         if not (word.isascii() and word.isdecimal() and len(word) <= len(str(HIGHEST_PORT))) or not (
             0 < int(word) <= HIGHEST_PORT
         ):
-            raise UsageError(f"'{one_line(word)}' is not a port", "--ports 22,2375,2376")
+            wrong = one_line(word)
+            raise UsageError(
+                f"--ports takes numbers from 1 to {HIGHEST_PORT}, not {wrong!r}", "For example: --ports 22,2375,2376"
+            )
     if not words:
         raise UsageError("--ports is empty", "--ports 22,2375,2376")
     return list(dict.fromkeys(map(int, words)))

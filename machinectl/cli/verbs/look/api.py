@@ -22,7 +22,8 @@ def api(here: Session, *, name: str, request: list[str], body: str, timeout: flo
 
     *method, path = request
     if len(method) > 1:
-        raise UsageError("Too many arguments", "See what it takes: machinectl api --help")
+        extra = " ".join(request[2:])
+        raise UsageError(f"Invalid command line. Found extra arguments [{extra}]", "machinectl api --help")
     piece = b""
     with command(here.store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
         write = on_terminal() if sys.stdout.isatty() else write_bytes
