@@ -95,7 +95,7 @@ def free_port() -> int:
 
 def register(url: str, work: Path) -> None:
     """Register an engine and list it."""
-    run("machinectl", "create", "--driver", "none", "--url", url, "--tls-dir", str(work / "certs"), "orionbox")
+    run("machinectl", "create", url, "--tls-dir", str(work / "certs"), "orionbox")
     run("machinectl", "ls", "--timeout", "3")
     run("machinectl", "env", "--shell", "bash", "orionbox")
 
@@ -128,8 +128,8 @@ def set_up_a_server() -> None:
     lab = Lab.claim()
     try:
         (host,) = lab.up()
-        where = ("--generic-ip-address", host.ip, "--generic-ssh-user", "ops", "--generic-ssh-key", str(KEY))
-        run("machinectl", "create", "--driver", "generic", *where, "--engine-install", "distro", "rigel")
+        options = ("--generic-ssh-key", str(KEY), "--engine-install", "distro")
+        run("machinectl", "create", *options, f"ops@{host.ip}", "rigel")
         run("machinectl", "ls")
         run("machinectl", "rm", "-y", "--purge", "rigel")
     finally:

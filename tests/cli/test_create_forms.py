@@ -192,6 +192,8 @@ def test_hosts_of_several_drivers_need_one_named(monkeypatch: pytest.MonkeyPatch
         ),
         (("--generic-ssh-user", "ops", "a"), 2, ["needs --generic-ip-address", "create -d generic <ADDRESS> <NAME>"]),
         (("-d", "none", "ops@a"), 2, ["Error: Driver none does not take 'ops@a'", "Omit --driver"]),
+        (("--generic-ip-address",), 2, ["--generic-ip-address requires an argument"]),
+        (("ops@orion", "--label"), 2, ["--label requires an argument"]),
         (("a", "b", "c"), 2, ["Invalid command line. Found extra arguments [b c]"]),
         (
             ("ops@localhost", "--generic-ssh-user", "root"),

@@ -39,8 +39,8 @@ def create_in_full(arguments: Sequence[str]) -> list[str]:
     own = [driver_flag(driver, option) for option in options]
     before, rest = split_at_verb(canonical(arguments, {flag.name: bool(flag.metavar) for flag in own}))
     flags, names = part_words(rest[1:])
-    # Report an unknown flag first: its value may look like a location.
-    is_other = "--help" in flags or unknown_flags(rest, own)
+    # Report a wrong flag first: its value may look like a location.
+    is_other = "--help" in flags or unknown_flags(rest, own) or lacks_value(flags, own)
     if driver and not (named or names or is_other):
         raise no_name(rest)
     location = "" if is_other or is_located(options, flags) else location_in(names)
@@ -69,6 +69,11 @@ def unknown_flags(words: Sequence[str], own: Iterable[Flag]) -> set[str]:
     flags, _ = part_words(split_at_verb(words)[1])
     known = {f"--{name}" for name in flags_of("create")}.union(flag.flag for flag in own)
     return {flag_name(word) for word in flags if word.startswith("--")} - known
+
+
+def lacks_value(flags: Sequence[str], own: Iterable[Flag]) -> bool:
+    taking = {name for name, takes_value in flags_of("create").values() if takes_value}
+    return any(f"--{name}" in flags for name in taking.union(flag.name for flag in own if flag.metavar))
 
 
 def driver_of_flags(typed: set[str]) -> str:
