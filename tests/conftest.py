@@ -44,6 +44,9 @@ _MEMORY = Path("/dev/shm")
 _ROOM = 3 << 30
 _NUMBERS = itertools.count()
 
+# A file that has tests of the lab names a fixture that leads to it.
+_OF_THE_LAB = re.compile(rb"\b(?:lab|empty_lab|fresh_host|lab_driver)\b")
+
 
 def pytest_configure() -> None:
     if "TMPDIR" not in os.environ and _MEMORY.is_dir():
@@ -62,11 +65,24 @@ def pytest_collection() -> Iterator[None]:
     gc.enable()
 
 
+@pytest.hookimpl
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files without a test of the lab where only those run: to read all takes each process many seconds."""
+    only_lab = config.getoption("markexpr") == "lab" and re.fullmatch(r"test_.*\.py", collection_path.name)
+    return True if only_lab and not asks_for_the_lab(collection_path) else None
+
+
+def asks_for_the_lab(file: Path) -> bool:
+    return bool(_OF_THE_LAB.search(file.read_bytes()))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that ask for the lab, themselves or by another fixture, before `-m` chooses by marks."""
     for item in items:
         if isinstance(item, pytest.Function) and "lab" in item.fixturenames:
+            if not asks_for_the_lab(item.path):
+                raise pytest.UsageError(f"{item.nodeid}: name its fixture in _OF_THE_LAB of tests/conftest.py")
             item.add_marker("lab")
 
 
