@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.style import ATTENTION, FAILED, OK
-from machinectl.provision.decision import InUse
 from machinectl.quantities import duration, plural
 
 if TYPE_CHECKING:
@@ -71,6 +70,9 @@ class Row:
         elif isinstance(error, KeyboardInterrupt):
             self.state = RowState.UNFINISHED
         else:
+            # Imported late: boards show work that provisions nothing, too.
+            from machinectl.provision.decision import InUse
+
             self.state = RowState.LATER if isinstance(error, InUse) else RowState.FAILED
 
     def abandon(self) -> None:
