@@ -23,6 +23,7 @@ class Verdict(StrEnum):
 
 
 OK, BROKEN, UNKNOWN = Verdict
+UNSEEN = "not looked at: "
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Check:
     verdict: Verdict
     seen: str
     hint: str = ""
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether another check's failure kept this one from being done."""
+        return self.verdict is Verdict.UNKNOWN and self.seen.startswith(UNSEEN) and not self.hint
 
 
 def first_case(title: str, *cases: tuple[object, Verdict, str, str]) -> Check:
@@ -57,7 +63,7 @@ def failed(title: str, error: MachineError) -> Check:
 
 
 def unseen(titles: Iterable[str], why: str) -> list[Check]:
-    return [unknown(title, f"not looked at: {why}") for title in titles]
+    return [unknown(title, f"{UNSEEN}{why}") for title in titles]
 
 
 def value_or(

@@ -8,7 +8,7 @@ import pytest
 
 from machinectl.cli.verbs.look.doctor import check_lines, print_report
 from machinectl.commands.doctor import DoctorReport
-from machinectl.doctor.check import broken, ok, unknown
+from machinectl.doctor.check import broken, ok, unknown, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,7 @@ BAD = broken(
     'changed by hand since: "tlsverify" is false, and "hosts" is ["fd://"]',
     "Set it up again: machinectl provision orionbox; or forget it: machinectl rm orionbox",
 )
+[NEVER] = unseen(["Engine"], "TCP failed")
 ODD = unknown("Memory", "1GiB of 24GiB available", "See what uses it: machinectl ssh orionbox ps axo pid,rss")
 
 
@@ -35,6 +36,7 @@ def utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
         ([FINE], "✓ orionbox: 1 check passed"),
         ([FINE, FINE], "✓ orionbox: 2 checks passed"),
         ([FINE, ODD], "? orionbox: 1 to look at, 1 check passed"),
+        ([FINE, NEVER], "? orionbox: 1 not checked, 1 check passed"),
         ([FINE, ODD, BAD, BAD], "✗ orionbox: 2 broken, 1 to look at, 1 check passed"),
     ],
 )
@@ -45,6 +47,16 @@ def test_the_first_line_is_the_verdict(
     first, *problems = capfdbinary.readouterr().out.decode().splitlines()
     assert first == said
     assert not [line for line in problems if "whole" in line]
+
+
+def test_what_was_not_looked_at_because_something_is_broken_is_only_counted(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    for checks, lines in (((FINE, NEVER), ["  ? Engine  not looked at: TCP failed"]), ((BAD, NEVER), [])):
+        print_report(DoctorReport("orionbox", checks), "orionbox", "machinectl", verbose=False)
+        first, *more = capfdbinary.readouterr().out.decode().splitlines()
+        assert ", 1 not checked" in first or ": 1 not checked" in first
+        assert [line for line in more if "Engine" in line] == lines
 
 
 def test_what_passed_is_printed_if_asked(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

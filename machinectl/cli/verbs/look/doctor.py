@@ -58,7 +58,7 @@ def print_report(found: DoctorReport, heading: str, program: str, *, verbose: bo
     """Print the verdict and the problems; with `verbose`, all checks."""
     # A pipe's lines are not wrapped: they are for grep.
     width = columns(sys.stdout) if is_terminal(sys.stdout) else MOST_COLUMNS
-    shown = [check for check in found.checks if verbose or check.verdict != "ok"]
+    shown = [check for check in found.checks if verbose or is_worth_showing(check, found)]
     column = max((text_width(check.title) for check in shown), default=0)
     verdicts = {check.verdict for check in found.checks}
     sign = next((sign for verdict, sign in SIGNS.items() if verdict in verdicts), OK)
@@ -68,6 +68,11 @@ def print_report(found: DoctorReport, heading: str, program: str, *, verbose: bo
     for check in shown:
         lines += check_lines(check, column, width, program)
     draw("".join(f"{line}\n" for line in lines))
+
+
+def is_worth_showing(check: Check, found: DoctorReport) -> bool:
+    """Return whether it did not pass, and not just because of what is broken."""
+    return check.verdict is not Verdict.OK and (found.is_well or not check.is_unseen)
 
 
 def check_lines(check: Check, column: int, width: int, program: str) -> Iterator[str]:
@@ -103,7 +108,11 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def verdict_summary(checks: Iterable[Check]) -> str:
-    count = Counter(check.verdict for check in checks)
-    passed = plural(count[Verdict.OK], "check passed", "checks passed")
-    parts = [f"{count[Verdict.BROKEN]} broken", f"{count[Verdict.UNKNOWN]} to look at", passed]
+    count = Counter("unseen" if check.is_unseen else check.verdict for check in checks)
+    parts = [
+        f"{count[Verdict.BROKEN]} broken",
+        f"{count[Verdict.UNKNOWN]} to look at",
+        f"{count['unseen']} not checked",
+        plural(count[Verdict.OK], "check passed", "checks passed"),
+    ]
     return ", ".join(part for part in parts if not part.startswith("0 "))
