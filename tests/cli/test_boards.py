@@ -111,6 +111,18 @@ def test_the_step_is_shown_with_the_time_that_it_has_taken() -> None:
         assert len(terminal.lines) == 2
 
 
+def test_what_a_long_step_prints_is_shown_until_the_step_ends() -> None:
+    with on_terminal("web1", "web2", environment={"NO_COLOR": "1"}) as terminal:
+        terminal.did("web1", "step", "Installing")
+        terminal.did("web1", "progress", "Unpacking \x1b[31mdocker")
+        terminal.until_text("Installing: Unpacking")
+        terminal.did("web1", "end")
+        terminal.did("web1", "step", "Another")
+        terminal.until_text("s  Another")
+        assert "Unpacking" not in row(terminal, "web1")
+        assert b"\x1b[31mdocker" not in terminal.raw
+
+
 def test_what_is_said_and_what_fails_stands_above_the_board_and_the_results_stay() -> None:
     with on_terminal("web1", "web2", "web3") as terminal:
         all_begun(terminal, "web1", "web2", "web3")

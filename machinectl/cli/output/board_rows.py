@@ -38,13 +38,14 @@ NAMED = 3
 class Row:
     """A machine's row.
 
-    `step` is under way, `ended` the last one that ended, `broken` the one that failed. `begun` and `since`, the step's
-    start, are monotonic seconds, 0 before.
+    `step` is under way, and printed `detail` last; `ended` is the last one that ended, `broken` the one that failed.
+    `begun` and `since`, the step's start, are monotonic seconds, 0 before.
     """
 
     name: str
     state: RowState = RowState.WAITING
     step: str = ""
+    detail: str = ""
     ended: str = ""
     broken: str = ""
     begun: float = 0.0
@@ -56,7 +57,7 @@ class Row:
         self.begun = self.since = time.monotonic()
 
     def enter(self, step: str) -> None:
-        self.step, self.since = step, time.monotonic()
+        self.step, self.detail, self.since = step, "", time.monotonic()
 
     def leave(self, *, failed: bool) -> None:
         if failed:
@@ -96,7 +97,8 @@ class Row:
             return self.interruption()
         if self.state is RowState.FAILED:
             return self.broken or self.state
-        return {RowState.DONE: "", RowState.AT_WORK: self.step, RowState.LATER: "waiting for its turn"}.get(
+        at_work = f"{self.step}: {self.detail}" if self.detail and self.step else self.step
+        return {RowState.DONE: "", RowState.AT_WORK: at_work, RowState.LATER: "waiting for its turn"}.get(
             self.state, self.state
         )
 

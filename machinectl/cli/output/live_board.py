@@ -17,7 +17,7 @@ from machinectl.cli.output.plain_board import PlainBoard
 from machinectl.cli.output.style import DIM, coloured, mark, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
     from typing import Self
 
@@ -87,6 +87,15 @@ class LiveBoard(PlainBoard):
 
     def report_unfinished(self) -> None:
         """The rows say so."""
+
+    def progress(self, name: str) -> Callable[[str], None] | None:
+        row = self.rows[name]
+
+        def show(text: str) -> None:
+            # The next drawing shows it.
+            row.detail = text
+
+        return show
 
     def shown_step(self, name: str, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 (the row shows it)
         return nullcontext()

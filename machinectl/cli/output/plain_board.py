@@ -97,6 +97,9 @@ class PlainBoard:
                 row.leave(failed=failed)
                 self.draw()
 
+    def progress(self, name: str) -> Callable[[str], None] | None:  # noqa: ARG002 (LiveBoard shows it)
+        return None
+
     def shown_step(self, name: str, title: str) -> AbstractContextManager[None]:
         return timed(lambda end: self.say(name, end.line(title)))
 
@@ -130,8 +133,9 @@ class OneOf:
         self._board = board
         self._name = name
 
-    # A board shows steps, not what they print.
-    progress = None
+    @property
+    def progress(self) -> Callable[[str], None] | None:
+        return self._board.progress(self._name)
 
     @property
     def interactive(self) -> bool:
