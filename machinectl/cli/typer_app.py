@@ -48,7 +48,7 @@ def run_with_typer(arguments: list[str]) -> int:
 def dispatch(arguments: list[str]) -> int:
     before, rest = split_at_verb(canonical(arguments))
     # Help for an unknown verb: the others have printed theirs.
-    check_command([word for word in rest if word not in HELP_VERBS], Store(named_store(before)))
+    check_command(before, [word for word in rest if word not in HELP_VERBS], Store(named_store(before)))
     arguments = canonical_with_driver(arguments)
     code = run_typer(build(arguments), arguments)
     sys.stdout.flush()

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 # Seconds between looks at another process's lock.
 LOCK_PAUSE = 0.1
-# Labels in a hint.
-MOST_TOLD = 20
+# Labels in a hint, and names.
+MOST_TOLD, MOST_NAMES = 20, 5
 
 
 def matching(names: Sequence[str], known: Callable[[], Iterable[str]]) -> list[str]:
@@ -58,8 +58,16 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
         return [DEFAULT]
     raise MachineError(
         f'Error: No machine name(s) specified and no "{DEFAULT}" machine exists',
-        "Name one of those that machinectl ls lists" if store.names() else first_step_hint(),
+        name_one(store.names()),
     )
+
+
+def name_one(names: Sequence[str]) -> str:
+    if not names:
+        return first_step_hint()
+    if len(names) > MOST_NAMES:
+        return "Name one; list the machines: machinectl ls"
+    return f"Name one: {', '.join(names)}"
 
 
 def chosen_one(store: Store, names: Sequence[str]) -> str:

@@ -94,6 +94,8 @@ GUESSES = [
     Guess("clone web1 web2", "--help"),
     Guess("terminate web1", "--help"),
     # Mistyped.
+    Guess("--storage {store} ls -q", "--storage-path {store} ls -q"),
+    Guess("-o json ls", "--help"),
     Guess("lss -q", "ls -q"),
     Guess("regen web1", "regenerate-certs web1", code=1),
     Guess("url wbe1", "url web1"),
@@ -157,6 +159,8 @@ def test_a_name_that_was_not_typed_is_one_of_those_that_there_are(store: Store) 
     for name in ("web1", "web2"):
         added(store, Machine(name, "none", url="tcp://127.0.0.1:1", tls=False))
     assert hints("delete") == [command, "<NAME> is one of: web1, web2"]
+    assert hints("stop") == ["Name one: web1, web2"]
+    assert hints("run", "--", "uptime") == ["Name one: web1, web2; or take --all, or those that -l role=web selects"]
     assert hints("docker", "ps") == ["machinectl docker <NAME> -- ps", "<NAME> is one of: web1, web2"]
     for number in range(3, 7):
         added(store, Machine(f"web{number}", "none", url="tcp://127.0.0.1:1", tls=False))

@@ -245,7 +245,7 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
         (("ls", "--zzz"), "\n  machinectl ls --help"),
         (("env", "--shell"), "\n  machinectl env --help"),
         (("ls", "--storage-path", "x"), "It goes before the verb: machinectl --storage-path x ls\n"),
-        (("run", "--", "uptime"), "or take --all, or those that -l role=web selects"),
+        (("run", "--", "uptime"), "\n  Set up a server over SSH: machinectl create "),
         (("crate",), "Did you mean: machinectl create"),
         (("certs", "--zzz"), "\n  machinectl certs --help"),
         (("certs", "lst"), "Did you mean: machinectl certs ls"),

@@ -29,6 +29,7 @@ def target_names(here: Session, names: Sequence[str], selector: str | None, *, e
         try:
             found = chosen(here.store, names)
         except MachineError as exc:
-            exc.hint += ", or take --all, or those that -l role=web selects"
+            if here.store.names():
+                exc.hint += "; or take --all, or those that -l role=web selects"
             raise
     return sorted(set(found), key=lambda name: (natural(name), name))

@@ -10,6 +10,7 @@ from machinectl.cli.declarations.synonyms import COMMANDS, DOCKERS, FLAGS, NOUNS
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.errors import UsageError, closest_match
+from machinectl.machines.selection import MOST_NAMES
 from machinectl.machines.store.first_machine import first_step_hint
 
 if TYPE_CHECKING:
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
 MACHINE, PLACEHOLDER = "NAME", "<NAME>"
 # The values of other programs' `-o`.
 FORMATS = ("json", "yaml", "wide", "table", "name", "jsonl")
-# The most names that a hint lists.
-MOST_NAMES = 5
 
 
-def check_command(words: Sequence[str], store: Store) -> None:
-    """Raises UsageError if the words, canonical from the verb on, do not begin with a command."""
+def check_command(before: Sequence[str], words: Sequence[str], store: Store) -> None:
+    """Raises UsageError if the words, canonical from the verb on, do not begin with a command.
+
+    What follows an unknown flag `before` them is its value.
+    """
     if not words:
         return
+    if words[0] not in VERBS and (unknown := [word for word in before if bare_name(word) not in flags_of("")]):
+        raise unknown_flag(unknown[0].partition("=")[0])
     if meant := command_meant(words, store):
         typed = " ".join(words[:2]) if words[0] in VERBS else words[0]
         raise UsageError(no_such_command(typed), with_names_hint(f"Did you mean: {NAME} {meant}", store))
@@ -38,6 +42,17 @@ def check_command(words: Sequence[str], store: Store) -> None:
         raise unknown_command(words[0], VERBS, "")
     if group and len(words) > 1 and not words[1].startswith("-") and words[1] not in group:
         raise unknown_command(words[1], group, f"{words[0]} ")
+
+
+def bare_name(word: str) -> str:
+    return word.partition("=")[0].lstrip("-")
+
+
+def unknown_flag(flag: str) -> UsageError:
+    options = {f"--{long}": takes_value for long, takes_value in flags_of("").values()}
+    near = closest_match(flag, options)
+    hint = f"Did you mean: {corrected_options(THIS.typed, flag, near, options)}" if near else f"{NAME} --help"
+    return UsageError(f"Error: No such option: {flag}", hint)
 
 
 def no_such_command(word: str) -> str:
@@ -167,6 +182,4 @@ def moved_to_the_front(typed: Sequence[str], unknown: str) -> str:
 
 def position(words: Sequence[str], option: str) -> int:
     bare = option.lstrip("-")
-    return next(
-        at for at, word in enumerate(words) if word.startswith("-") and word.lstrip("-").partition("=")[0] == bare
-    )
+    return next(at for at, word in enumerate(words) if word.startswith("-") and bare_name(word) == bare)
