@@ -163,7 +163,7 @@ LINES = [
     Line("ls -format={{{{.Name}}}}:{{{{.DockerVersion}}}} -t=2 -filter=name=plain", "plain:Unknown\n"),
     Line("ls -timeout 1 --filter state=Stopped -q", "plain\n"),
     Line("ls -t 0 -q", "orionbox\nplain\n"),
-    Line("ls -t 0 -f {{{{.State}}}} -filter name=plain", "Timeout\n"),
+    Line("ls -t 0 -f {{{{.State}}}} -filter name=plain", "Unknown\n"),
     Line("ls -q -filter state=None"),
     Line("ls -q -filter swarm=", "orionbox\nplain\n"),
     Line("ls -q -filter=driver=none -filter=label=rack=7", "orionbox\n"),

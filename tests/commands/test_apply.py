@@ -706,7 +706,7 @@ def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_
     file: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The engines are on loopback, where no other node would reach them.
-    monkeypatch.setattr(swarm_join, "address_of", lambda _: "192.0.2.7")
+    monkeypatch.setattr(swarm_join, "address_of", lambda *_: "192.0.2.7")
 
     def applied(*names: str) -> dict[str, Did]:
         options = replace(OPTIONS, path=str(file))
