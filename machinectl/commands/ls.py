@@ -22,6 +22,8 @@ UNKNOWN = "Unknown"
 
 @dataclass
 class MachineRow(MachineStatus):
+    """`active`: this shell's docker points at the machine."""
+
     active: bool = False
 
     def fields(self) -> dict[str, Any]:

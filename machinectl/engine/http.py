@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from machinectl import __version__
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.engine.http_answer import Answer, CutShortError, InvalidAnswerError, NoAnswerError
 from machinectl.engine.sockets import connect_tcp, connect_unix
-from machinectl.engine.ssh_dial import connect_ssh
-from machinectl.engine.tls import connect_tls
 from machinectl.engine.wire import Wire
 from machinectl.errors import UsageError, one_line
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import Self
@@ -30,7 +27,7 @@ BAD_REQUEST = 400
 class Response:
     """An engine's answer. Iterate for body chunks; close after use."""
 
-    def __init__(self, wire: Wire, raw: http.client.HTTPResponse) -> None:
+    def __init__(self, wire: Wire, raw: Answer) -> None:
         self.status = raw.status
         self.reason = one_line(raw.reason)
         self.headers = raw.headers
@@ -43,12 +40,10 @@ class Response:
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            while piece := self.raw.read1(PIECE):
+            while piece := self.raw.read_piece(PIECE):
                 yield piece
-        except http.client.HTTPException as exc:
+        except (CutShortError, InvalidAnswerError) as exc:
             raise cut_short(self.wire.endpoint) from exc
-        if self.raw.length:
-            raise cut_short(self.wire.endpoint)
 
     def read(self, limit: int) -> bytes:
         """Return the body. Raises EngineError above `limit` bytes."""
@@ -140,9 +135,14 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
     url = engine_url.parse_url(endpoint.url)
     if url.scheme == "unix":
         return Wire(connect_unix(endpoint, url.path, deadline), endpoint, deadline)
+    # Imported late: `ls` of machines that refuse connections, or have a socket, needs neither.
     if url.scheme == "ssh":
+        from machinectl.engine.ssh_dial import connect_ssh
+
         return connect_ssh(endpoint, url, deadline)
     if endpoint.tls:
+        from machinectl.engine.tls import connect_tls
+
         return connect_tls(endpoint, url, deadline)
     return Wire(connect_tcp(endpoint, url, deadline), endpoint, deadline)
 
@@ -165,29 +165,27 @@ def send_head(wire: Wire, method: str, path: str, headers: Mapping[str, str]) ->
 
 
 def receive_head(wire: Wire, method: str) -> Response:
-    raw = http.client.HTTPResponse(cast("socket.socket", wire), method=method.upper())
     try:
-        raw.begin()
-    except http.client.RemoteDisconnected as exc:
+        raw = Answer(wire.reader(), method.upper())
+    except NoAnswerError as exc:
         raise wire.silence() from exc
-    except http.client.BadStatusLine as exc:
-        raise not_http(wire.endpoint, exc.args[0]) from exc
-    except http.client.HTTPException as exc:
-        raise not_docker(wire.endpoint, f"its answer is not HTTP ({exc})") from exc
-    if wire.ended:
-        raise cut_short(wire.endpoint)
+    except CutShortError as exc:
+        raise cut_short(wire.endpoint) from exc
+    except InvalidAnswerError as exc:
+        raise not_http(wire.endpoint, exc) from exc
     if raw.status == BAD_REQUEST and not raw.headers.keys():
         raise wants_tls(wire.endpoint)
     return Response(wire, raw)
 
 
-def not_http(endpoint: Endpoint, line: str) -> EngineError:
+def not_http(endpoint: Endpoint, exc: InvalidAnswerError) -> EngineError:
+    line = exc.line
     # A TLS alert: content type 21, version 3.x (RFC 8446 5.1).
     if line.startswith("\x15\x03"):
         return wants_tls(endpoint)
     if line.startswith("SSH-"):
         return not_docker(endpoint, "an SSH server answers there")
-    return not_docker(endpoint, f"its answer is not HTTP ({line[:40]!r})")
+    return not_docker(endpoint, f"its answer is not HTTP ({exc})")
 
 
 def not_docker(endpoint: Endpoint, found: str) -> EngineError:

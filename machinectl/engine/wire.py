@@ -32,7 +32,6 @@ class Wire:
         self.endpoint = endpoint
         self.deadline = deadline
         self.answering = False  # the peer has sent a byte
-        self.ended = False  # the peer has closed
         self.broken = False  # the peer takes no more
 
     def send(self, data: bytes) -> None:
@@ -63,13 +62,12 @@ class Wire:
         except OSError as exc:
             raise self.failure(exc) from exc
         self.answering = self.answering or count > 0
-        self.ended = count == 0
         if not self.answering:
             raise self.silence()
         return count
 
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return a file for http.client; closing it keeps the connection open."""
+    def reader(self) -> io.BufferedReader:
+        """Return a file of what arrives; closing it keeps the connection open."""
         return io.BufferedReader(_Reader(self))
 
     def failure(self, exc: OSError) -> EngineError:

@@ -209,12 +209,12 @@ PAYS_FOR: list[tuple[tuple[str, ...], set[str]]] = [
     (("rename", "plain", "other"), {"machinectl.commands", "machinectl.hosts"}),
     (("context", "ls"), {"machinectl.commands", "machinectl.hosts"}),
     (("certs", "ls"), {"machinectl.commands", "machinectl.hosts", "machinectl.certs", "cryptography"}),
-    (("status", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"}),
+    (("status", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
     (
         ("ls", "--filter", "name=ghost"),
-        {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"},
+        {"machinectl.commands", "machinectl.driver", "machinectl.hosts"},
     ),
-    (("ps", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"}),
+    (("ps", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
     (
         ("info", "-f", "{{.Bogus}}", "plain"),
         {
@@ -236,7 +236,7 @@ PAYS_FOR: list[tuple[tuple[str, ...], set[str]]] = [
     # Neither paramiko nor cryptography nor yaml where nothing answers that they are for.
     (
         ("discover", "127.0.7.1", "--ports", "1"),
-        {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "http.client", "ssl"},
+        {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "ssl"},
     ),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
     (("fleet", "init"), {"machinectl.commands", "machinectl.driver", "yaml"}),

@@ -14,10 +14,11 @@ TRIES = 3
 
 @dataclass(eq=False, repr=False)
 class Credentials:
+    """Secrets to log in with; `passphrases` are typed ones, by key path."""
+
     password: str | None = None
     passphrase: str | None = None
     sudo_password: str | None = None
-    # Typed passphrases, by key path.
     passphrases: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
