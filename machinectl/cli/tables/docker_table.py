@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from machinectl.cli.tables.text_table import RowFormat, unbroken
+from machinectl.cli.tables.fitted_table import Fitting
+from machinectl.cli.tables.text_table import RowFormat, table_text, unbroken
 from machinectl.go import template as gotemplate
 from machinectl.go.docker_ps import Fields
 from machinectl.go.tabwriter import DOCKERS_NARROWEST, text_width
@@ -19,6 +20,15 @@ MACHINE = "Machine"
 def rows_text(layout: RowFormat, rows: Iterable[tuple[str, Fields]]) -> str:
     cells = (one_row(machine, fields) for machine, fields in rows)
     return layout.text(cells, narrowest=DOCKERS_NARROWEST, measure=text_width)
+
+
+def fitted_text(
+    rows: Iterable[tuple[str, Fields]], headings: Mapping[str, str], columns: Sequence[str], spare: Sequence[str]
+) -> str:
+    """Return a table that fits the terminal. `spare` are the columns to leave out first."""
+    shown = {MACHINE: "MACHINE", **{name: headings[name] for name in columns}}
+    cells = ([fields.get(name, machine) for name in shown] for machine, fields in rows)
+    return table_text(list(shown.values()), cells, Fitting(spare=[headings[name] for name in spare]))
 
 
 def parse_format(text: str, headings: Mapping[str, str], columns: Sequence[str], raw: str) -> RowFormat:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.style import is_terminal
 from machinectl.cli.tables.results import report_all
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
+
+# What a narrow terminal leaves out first.
+SPARE = ("CreatedSince", "ID")
 
 
 def images(
@@ -25,7 +30,7 @@ def images(
     timeout: float,
     as_json: bool,
 ) -> int:
-    from machinectl.cli.tables.docker_table import parse_format, rows_text
+    from machinectl.cli.tables.docker_table import fitted_text, parse_format, rows_text
     from machinectl.commands.images import images as command
     from machinectl.go.docker_images import COLUMNS, HEADINGS
 
@@ -36,6 +41,8 @@ def images(
     found = command(here.store, names, timeout, everything=everything, filters=filters)
     if as_json:
         print_json([{"Machine": machine, **fields} for machine, fields in found.rows(whole=True)])
+    elif is_terminal(sys.stdout) and not (quiet or template or no_trunc):
+        write_out(fitted_text(found.rows(whole=False), HEADINGS, columns, SPARE))
     else:
         write_out(rows_text(printed, found.rows(whole=no_trunc)))
     return report_all(here, found.failures)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.style import is_terminal
 from machinectl.cli.tables.results import report_all
 from machinectl.errors import UsageError
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 # Characters of selectors that no name, glob or range has.
 SELECTS = frozenset("=!(")
+# What a narrow terminal leaves out first.
+SPARE = ("RunningFor", "Command", "Ports", "Image")
 
 
 def ps(
@@ -33,7 +37,7 @@ def ps(
     timeout: float,
     as_json: bool,
 ) -> int:
-    from machinectl.cli.tables.docker_table import parse_format, rows_text
+    from machinectl.cli.tables.docker_table import fitted_text, parse_format, rows_text
     from machinectl.commands.ps import ContainerQuery
     from machinectl.commands.ps import ps as command
     from machinectl.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE
@@ -49,6 +53,8 @@ def ps(
     if as_json:
         unasked = {} if wanted.size else {"Size": ""}
         print_json([{"Machine": machine, **fields, **unasked} for machine, fields in found.rows(whole=True)])
+    elif is_terminal(sys.stdout) and not (quiet or template or no_trunc):
+        write_out(fitted_text(found.rows(whole=False), HEADINGS, columns, SPARE))
     else:
         write_out(rows_text(printed, found.rows(whole=no_trunc)))
     if not names:
