@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.style import ATTENTION, FAILED, OK
+from machinectl.cli.output.style import ATTENTION, FAILED, MORE, OK, printed_sign
 from machinectl.quantities import duration, plural
 
 if TYPE_CHECKING:
@@ -118,10 +119,10 @@ def important_rows(rows: Iterable[Row], most: int) -> list[Row]:
 
 def hidden_rows(rows: Iterable[Row], shown: Sequence[Row]) -> str:
     count = Counter(row.state for row in rows) - Counter(row.state for row in shown)
+    more = f"{printed_sign(MORE, sys.stderr)} and {count.total()} more"
     if len(count) == 1:
-        [state] = count
-        return f"… and {count[state]} more {state}"
-    return f"… and {count.total()} more: {counted(count)}" if count else ""
+        return f"{more} {next(iter(count))}"
+    return f"{more}: {counted(count)}"
 
 
 def total(rows: Collection[Row], seconds: float) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.screen import Screen
 from machinectl.cli.output.stdout import draw
-from machinectl.cli.output.style import DIM, coloured, columns, is_drawn_on, shorten
+from machinectl.cli.output.style import DIM, MORE, coloured, columns, is_drawn_on, printed_sign, shorten
 from machinectl.cli.tables.machine_table import fitted_machines, formatted, parse_row_format
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
@@ -181,7 +181,7 @@ def fitting_lines(listed: Sequence[MachineRow], rows: Sequence[Sequence[str]], w
             shown.pop()
         # The headings are no machine.
         hidden = min(len(rows) - len(shown), len(listed))
-        more = f"… {hidden} more: {counted_states(listed[-hidden:])}"
+        more = f"{printed_sign(MORE, sys.stdout)} {hidden} more: {counted_states(listed[-hidden:])}"
         rows = [*shown, [shorten(more, width, sys.stdout)]]
     return [line for row in rows for line in row]
 
