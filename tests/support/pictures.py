@@ -39,6 +39,12 @@ PROMPT = "$"
 QUESTIONS = ("[y/N]", "(yes/no/[fingerprint])")
 # Readers may be offline, and GitHub shows no picture that loads a font.
 FONT = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
+# The usual width of a terminal. Columns.
+NARROW = 80
+# Lines, for the longest screen.
+HIGHEST = 100
+# A machine on the board: its sign, name, time and step.
+BOARD_LINE = re.compile(r"\W\s+\S+\s+(?:[\d.]+ (?:min|s)\s*)+(.*)")
 # What differs from one session to the next: addresses, times, versions, fingerprints, identifiers.
 VARYING = re.compile(r"SHA256:\S+|[0-9a-f]{64}|(?:less than a second|\d+ seconds?) ago|\d[\w.:+~-]*|─+|…")
 
@@ -88,6 +94,13 @@ class Session:
         """Change the size of the terminal, as who drags its window does."""
         self.person.screen.resize(rows, columns)
         fcntl.ioctl(self.person.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def take(self, name: str, command: str, columns: int = NARROW) -> tuple[str, str]:
+        """Run a command on an empty screen of some width, and return its picture with its name."""
+        self.resize(columns, HIGHEST)
+        self.clear()
+        self.run(command)
+        return name, self.picture(name)
 
     def clear(self) -> None:
         self.person.type("clear\r")
@@ -162,7 +175,7 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
     yield "session", session.picture("session")
 
     hosts = {"orionbox": bare, "rigel": others[0], "vega": others[1]}
-    session.run(f"machinectl create -d generic --generic-ip-address {bare.ip} --generic-ssh-user ops orionbox")
+    yield session.take("create", f"machinectl create ops@{bare.ip} orionbox")
     (home / "fleet.yaml").write_text(
         json.dumps(
             {
@@ -171,39 +184,38 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
             }
         )
     )
-    session.clear()
-    session.run("machinectl plan")
-    yield "plan", session.picture("plan")
+    yield session.take("plan", "machinectl plan")
     session.clear()
     boards: list[tuple[list[str], str]] = []
     session.run("machinectl apply", lambda: boards.append((_steps(session.person.lines), session.picture("apply"))))
     looks = Counter(step for steps, _ in boards for step in steps)
     # Steps that take long: another run shows them, too.
     yield "apply", max(boards, key=lambda board: (len(board[0]), min(map(looks.__getitem__, board[0]), default=0)))[1]
+    yield "applied", session.picture("applied")
     hosts["vega"].run("systemctl stop docker.socket docker")
-    session.clear()
-    session.run("machinectl ls")
-    yield "ls", session.picture("ls")
+    yield session.take("ls", "machinectl ls")
+    yield session.take("ls-40", "machinectl ls", 40)
     bare.run("sed -i '/tlsverify/s/true/false/' /etc/docker/daemon.json")
-    session.clear()
-    session.run("machinectl doctor orionbox")
-    yield "doctor", session.picture("doctor")
+    yield session.take("doctor", "machinectl doctor orionbox")
+    yield session.take("help-120", "machinectl --help", 120)
     yield "help", help_picture(session)
 
 
 def help_picture(session: Session) -> str:
-    session.resize(80, 100)
-    session.clear()
-    session.run("machinectl --help")
-    return session.picture("help")
+    return session.take("help", "machinectl --help")[1]
+
+
+def step_of(line: str) -> str:
+    """Return the step in a line of the board, or ""."""
+    found = BOARD_LINE.match(line)
+    return steady([found[1]]) if found else ""
 
 
 def _steps(board: list[str]) -> list[str]:
     """Return the steps that machines are at on a board; none once its total is shown."""
     if any(line.startswith("Apply:") for line in board):
         return []
-    machines = [line.split()[1:] for line in board if line and not line.startswith(PROMPT)]
-    return [step for words in machines if (step := steady([" ".join(words)])) not in {"", "0", "0s"}]
+    return [step for line in board if (step := step_of(line))]
 
 
 def main() -> None:
