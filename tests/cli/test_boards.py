@@ -36,6 +36,7 @@ def test_piped_each_line_says_whose_it_is() -> None:
         machines.did("web2", "step", "Installing")
         machines.did("web1", "step", "Looking")
         machines.did("web2", "note", "one|two")
+        machines.did("web2", "note", '"web2" is running already')
         machines.did("web1", "warn", "careful")
         machines.did("web2", "end")
         machines.tell("web1", "fail", "it broke")
@@ -44,6 +45,7 @@ def test_piped_each_line_says_whose_it_is() -> None:
     assert re.sub(r"\d+\.\d s", "1.0 s", err).splitlines() == [
         "web2: one",
         "web2: two",
+        "web2: is running already",
         "web1: Warning: careful",
         "web2: Installing (1.0 s)",
         "web1: Looking (failed after 1.0 s)",

@@ -142,7 +142,8 @@ class OneOf:
         return self._board.person.interactive
 
     def note(self, text: str) -> None:
-        self._board.say(self._name, user_text(text, self._board.program))
+        # The line begins with the name.
+        self._board.say(self._name, user_text(text.removeprefix(f'"{self._name}" '), self._board.program))
 
     def warn(self, text: str) -> None:
         self._board.say(self._name, warning(user_text(text, self._board.program)))
