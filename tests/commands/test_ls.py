@@ -54,12 +54,14 @@ def test_with_no_seconds_no_host_is_asked_and_what_is_on_record_is_listed(store:
         [row] = json.loads(machinectl("ls", "-t", "0", "--json", store=store.root).stdout)
         status = machinectl("status", "-t", "0", "web1", store=store.root)
         version = machinectl("version", "-t", "0", "web1", store=store.root)
+        containers = machinectl("ps", "-t", "0", "web1", store=store.root)
         named = machinectl("ls", "-t", "0", "-q", "--filter", "state=unknown", store=store.root)
         assert not asked
         assert machinectl("status", "web1", store=store.root).stdout == "Running\n"
     assert asked
     assert (row["State"], row["URL"], row["DockerVersion"], row["Error"]) == ("Unknown", url, "Unknown", "")
     assert (status.stdout, status.stderr) == ("Unknown\n", "")
+    assert containers.stderr == 'Error: "web1" was not asked\n  machinectl status web1\n'
     assert (version.returncode, named.stdout) == (1, "web1\n")
     assert version.stderr == 'Error: The engine of "web1" was not asked\n  machinectl version web1\n'
 

@@ -44,7 +44,7 @@ class MachineStatus:
         if self.error:
             return MachineError(self.error if f'"{name}"' in self.error else f'"{name}": {self.error}', self.hint)
         if self.state is State.UNKNOWN:
-            return MachineError(f'"{name}" was not asked', "Give it time to answer: --timeout 10")
+            return MachineError(f'"{name}" was not asked', f"machinectl status {name}")
         start = f"machinectl start {name}" if self.state in ASLEEP else f"machinectl status {name}"
         return MachineError(f'"{name}": its host is {str(self.state).lower() or "silent"}', start)
 
