@@ -98,7 +98,7 @@ def _layer(below: str, script: str) -> Callable[[Path], None]:
         for directory in (new, work, root):
             directory.mkdir()
         overlay = f"mount -t overlay overlay -o lowerdir={below},upperdir={new},workdir={work} {root}\n"
-        _chroot(root, script, {}, overlay)
+        _chroot(root, script, {"APT_CONFIG": "/var/cache/lab/apt.conf"}, overlay)
         shutil.rmtree(work)
         root.rmdir()
 
