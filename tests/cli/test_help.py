@@ -48,9 +48,10 @@ def test_the_help_of_all_has_every_verb_in_its_section_and_fits_the_terminal(col
     assert all(len(line) <= fits or line.strip() in names or " " not in line.strip() for line in told.splitlines())
 
 
-def test_the_picture_in_the_docs_is_the_help_of_all() -> None:
-    shown = text_of((IMAGES / "help.svg").read_text())
-    assert steady(shown) == steady(["$ machinectl --help", *helped().splitlines()]), "make pictures"
+@pytest.mark.parametrize(("picture", "columns"), [("help", 80), ("help-120", 120)])
+def test_a_picture_in_the_docs_is_the_help_of_all(picture: str, columns: int) -> None:
+    shown = text_of((IMAGES / f"{picture}.svg").read_text())
+    assert steady(shown) == steady(["$ machinectl --help", *helped(columns=columns).splitlines()]), "make pictures"
 
 
 def test_certs_alone_prints_its_verbs_and_help_of_help_is_the_help_of_all() -> None:
