@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.cli.tables.dry_run import INFINITIVES, conditional, plan_report
+from machinectl.cli.tables.results import print_plans
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from tests.support.sources import ROOT, texts
 
@@ -31,7 +33,7 @@ def test_a_step_is_told_as_what_would_be_done(title: str, would: str) -> None:
 
 
 # Shown while they run, and no changes.
-LOOKS = "Asking Beginning Checking Connecting Demoting Finishing Having Looking Making Nothing Setting"
+LOOKS = "Asking Beginning Checking Connecting Demoting Finishing Having Looking Making Nothing Sending Setting"
 
 
 def test_every_step_of_a_host_has_an_infinitive() -> None:
@@ -67,3 +69,11 @@ def test_a_diff_is_coloured_on_a_terminal_and_what_a_host_said_is_harmless(monke
         '    \x1b[32m+{"debug": true}\x1b[0m',
         "     }",
     ]
+
+
+def test_all_of_a_dry_run_is_written_before_the_program_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BufferedWriter(written), encoding="utf-8"))
+    plan = HostPlan(("No engine",))
+    assert list(print_plans([("a", plan), ("b", plan)], several=True)) == []
+    assert written.getvalue() == b"a:\nNo engine\nb:\nNo engine\nNothing was changed\n"

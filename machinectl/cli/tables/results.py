@@ -55,7 +55,8 @@ def print_plans(results: Iterable[tuple[str, object]], *, several: bool) -> Iter
             draw("".join(f"{line}\n" for line in [*lines, *plan_report(result)]))
             is_dry = True
     if is_dry:
-        print(NOTHING)
+        # Written now: at the end of the program, a closed pipe would be a traceback.
+        draw(f"{NOTHING}\n")
 
 
 def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
