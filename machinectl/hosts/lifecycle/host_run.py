@@ -175,7 +175,7 @@ class RealRun(HostRun):
 
     def with_correction(self, error: MachineError) -> MachineError:
         """Name the commands that change what the engine complains of."""
-        if error.hint == CORRECT:
+        if error.hint == CORRECT or (isinstance(error, EngineDown) and self.host.unread):
             error.hint = correction(self.machine, self.host, error.cause)
         return error
 

@@ -84,6 +84,10 @@ class Setup:
 
             for step in setup_steps(self.world.script):
                 take(step)
+            # A changed configuration is read with it, or refused.
+            unread = unread_unit(run.machine, run.host)
+            if unread and not any(outcome.changed for outcome in run.outcomes):
+                run.console.warn(unread)
             if isinstance(run, RealRun):
                 identity.keep(run.held)
                 discard_pending(run.held)
@@ -104,7 +108,6 @@ class Setup:
         """Take over others' changes. Raises CheckFailed if the host is theirs, InUse if the engine must wait."""
         host, machine = run.look(), run.machine
         warnings = [preflight.wrong_clock(host, host_facts.now()), preflight.open_configuration(host)]
-        warnings.append(unread_unit(machine, host))
         if host.dockerd and not host.version.startswith(machine.engine.version):
             warnings.append(f"The host keeps its engine {host.version}: --engine-version is for a new installation")
         for warning in filter(None, warnings):
