@@ -134,7 +134,9 @@ def counted(count: Counter[RowState]) -> str:
     return ", ".join(f"{count[state]} {state}" for state in RowState if count[state])
 
 
-def not_begun(rows: Iterable[Row]) -> str:
+def unfinished_lines(rows: Collection[Row]) -> list[str]:
+    """Return a line for each machine that was interrupted, and one for all that have not begun."""
+    lines = [f"{row.name}: {row.text()}" for row in rows if row.state is RowState.UNFINISHED]
     names = [row.name for row in rows if row.state is RowState.NOT_BEGUN]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"Not begun: {', '.join(names[:NAMED])}{more}" if names else ""
+    return [*lines, *([f"Not begun: {', '.join(names[:NAMED])}{more}"] if names else [])]

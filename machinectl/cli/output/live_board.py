@@ -14,7 +14,7 @@ from rich.text import Text
 
 from machinectl.cli.output.board_rows import SIGNS, RowState, hidden_rows, important_rows, total
 from machinectl.cli.output.plain_board import PlainBoard
-from machinectl.cli.output.style import DIM, coloured, mark, shorten
+from machinectl.cli.output.style import DIM, SPINNER, coloured, mark, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 0.25
 # Leave room at the end of the last line: an echoed ^C must not wrap.
 ECHO = len("^C")
-SPINNER = "|/-\\"
 # Columns of a time that is not long.
 TIME = len("59 s")
 
@@ -74,19 +73,17 @@ class LiveBoard(PlainBoard):
         threading.Thread(target=self.keep_drawing, daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.over.set()
         with self.lock:
-            super().__exit__(kind)
+            # The rows say what is unfinished.
+            super().__exit__(None)
             self.stop()
 
     def stop(self) -> None:
         if self.live:
             self.live.stop()
             self.live = None
-
-    def report_unfinished(self) -> None:
-        """The rows say so."""
 
     def progress(self, name: str) -> Callable[[str], None] | None:
         row = self.rows[name]

@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import contextmanager, nullcontext
 
-from machinectl.cli.output.board_rows import Row, RowState, not_begun
+from machinectl.cli.output.board_rows import Row, unfinished_lines
 from machinectl.cli.output.exit_status import user_text, warning
 from machinectl.cli.output.style import ATTENTION, DIM, FAILED, OK, coloured, mark
 from machinectl.console import SharedBoard
@@ -45,15 +45,9 @@ class PlainBoard:
             for row in self.rows.values():
                 row.abandon()
             if kind is KeyboardInterrupt:
-                self.report_unfinished()
+                self.held += unfinished_lines(self.rows.values())
             self.flush()
             self.closed = True
-
-    def report_unfinished(self) -> None:
-        for row in self.rows.values():
-            if row.state is RowState.UNFINISHED:
-                self.say(row.name, row.text())
-        self.held += [text for text in [not_begun(self.rows.values())] if text]
 
     def console(self, name: str) -> Console:
         with self.lock:

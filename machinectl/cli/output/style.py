@@ -12,6 +12,8 @@ BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 OK, FAILED, ATTENTION, UNKNOWN, MORE = "✓", "✗", "!", "?", "…"
 COLOURS = {OK: GREEN, FAILED: RED, ATTENTION: YELLOW, UNKNOWN: YELLOW}
 IN_ASCII = {OK: "v", FAILED: "x", MORE: "..."}
+# The signs of work, one after the other.
+SPINNER = "|/-\\"
 # The width if nothing says which. Columns.
 USUAL_WIDTH = 80
 

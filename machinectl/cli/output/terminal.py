@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 from machinectl.cli.output.exit_status import debugging, user_text, warning
 from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.output.style import DIM, coloured, columns, is_drawn_on, shorten
+from machinectl.cli.output.style import DIM, SPINNER, coloured, columns, is_drawn_on, shorten
 from machinectl.console import Unanswered
+from machinectl.quantities import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 # ECMA-48: go to the first column and clear the rest of the screen; go up a line.
 CLEAR, UP = "\r\x1b[J", "\x1b[A"
-SPINNER = "|/-\\"
 SPINNER_SECONDS = 0.1
 # Leave room at the end of the spinner's line: an echoed ^C must not wrap.
 ECHO = len("^C")
@@ -182,7 +182,7 @@ class Step:
         return f"\n{coloured(detail, DIM, sys.stderr)}\r{UP}{line}"
 
     def line(self) -> str:
-        return f"{next(self.turns)} {int(time.monotonic() - self.begun)} s  {self.title}"
+        return f"{next(self.turns)} {duration(time.monotonic() - self.begun, whole=True)}  {self.title}"
 
 
 def as_encoded(text: str) -> str:
