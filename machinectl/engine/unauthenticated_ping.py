@@ -24,7 +24,7 @@ LONGEST_FIRST = 256
 
 
 @dataclass(frozen=True)
-class Answer:
+class PingAnswer:
     """The server on a port.
 
     `welcome`: it answers without a certificate. `names`: in its certificate. `asks`: it wants a client certificate.
@@ -54,7 +54,7 @@ def first_words(sock: socket.socket, seconds: float) -> bytes | None:
         return b""
 
 
-def ping_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
+def ping_plain(sock: socket.socket, address: str, port: int, deadline: Deadline) -> PingAnswer | None:
     """Ping in plain HTTP; None if the server speaks something else. Closes the connection."""
     with Wire(sock, Endpoint(tcp_url(address, port)), deadline) as wire:
         try:
@@ -63,14 +63,14 @@ def ping_plain(sock: socket.socket, address: str, port: int, deadline: Deadline)
             return None
 
 
-def ping_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Answer | None:
+def ping_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -> PingAnswer | None:
     """Ping in TLS; None if the server speaks something else. Closes the connection."""
     endpoint = Endpoint(tcp_url(address, port), tls=True)
     try:
         wire = secured_by(strangers_context(), sock, endpoint, engine_url.parse_url(endpoint.url), deadline)
     except ssl.SSLError as exc:
         # Up to TLS 1.2, the handshake itself fails.
-        return Answer(tls=True, asks=True) if wants_certificate(exc) else None
+        return PingAnswer(tls=True, asks=True) if wants_certificate(exc) else None
     except (OSError, MachineError):
         return None
     with wire:
@@ -79,20 +79,24 @@ def ping_tls(sock: socket.socket, address: str, port: int, deadline: Deadline) -
             found = ping(wire)
         except EngineError as exc:
             asks = isinstance(exc.__cause__, ssl.SSLError) and wants_certificate(exc.__cause__)
-            return Answer(tls=True, names=names, asks=asks)
+            return PingAnswer(tls=True, names=names, asks=asks)
         except MachineError:
-            return Answer(tls=True, names=names)
-    return Answer(True, found.server, found.engine, found.welcome, names) if found else Answer(tls=True, names=names)
+            return PingAnswer(tls=True, names=names)
+    return (
+        PingAnswer(True, found.server, found.engine, found.welcome, names)
+        if found
+        else PingAnswer(tls=True, names=names)
+    )
 
 
-def ping(wire: Wire) -> Answer | None:
+def ping(wire: Wire) -> PingAnswer | None:
     """Ping; None for a bare "bad request". Raises EngineError."""
     answer = get(wire, "/_ping")
     engine = "Api-Version" in answer.headers
     if answer.status == BAD_REQUEST and not engine:
         return None
     server = one_line(str(answer.headers.get("Server", "")), LONGEST_SAID)
-    return Answer(server=server or f"HTTP {answer.status}", engine=engine, welcome=answer.status == OK)
+    return PingAnswer(server=server or f"HTTP {answer.status}", engine=engine, welcome=answer.status == OK)
 
 
 def certificate_names(certificate: bytes) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 WHITESPACE = " \t\n\r"
 
 
-class Settings:
+class ScannerSettings:
     """What CPython's scanner asks of a JSONDecoder."""
 
     strict = True
@@ -25,7 +25,7 @@ def parse_json(text: bytes) -> Any:
         from _json import make_scanner
 
         decoded = text.decode("utf-8").strip(WHITESPACE)
-        value, end = make_scanner(Settings)(decoded, 0)  # type: ignore[arg-type]  # typeshed has only its result
+        value, end = make_scanner(ScannerSettings)(decoded, 0)  # type: ignore[arg-type]  # typeshed has only its result
         if end == len(decoded):
             return value
     except (ImportError, ValueError, StopIteration):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from machinectl.engine.endpoint import Deadline
-from machinectl.engine.unauthenticated_ping import Answer, first_words, ping_plain, ping_tls
+from machinectl.engine.unauthenticated_ping import PingAnswer, first_words, ping_plain, ping_tls
 from machinectl.errors import one_line
 from machinectl.hosts.discovery.port_sweep import connect_again
 from machinectl.ssh.ssh_errors import REJECTING_GREETINGS
@@ -118,7 +118,7 @@ def service_from_requests(target: SweepTarget, sock: socket.socket, deadline: De
         return service_from_greeting(target, another, words or b"", deadline)
 
 
-def service_from_answer(port: int, answer: Answer) -> FoundService:
+def service_from_answer(port: int, answer: PingAnswer) -> FoundService:
     other = SpokenProtocol.HTTP if answer.server else SpokenProtocol.TLS
     return FoundService(
         port,
