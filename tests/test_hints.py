@@ -71,6 +71,7 @@ FILLED = {
     "<DRIVER>": "generic",
     "<FILE>": "key",
     "<HOST>": "127.0.0.1",
+    "<IMAGE>": "web:1.2",
     "<MAC>": "02:00:00:00:00:01",
     "<MANAGER>": "rigel",
     "<NEW>": "other",

@@ -28,8 +28,8 @@ def parse_json(text: bytes) -> Any:
         value, end = make_scanner(ScannerSettings)(decoded, 0)  # type: ignore[arg-type]  # typeshed has only its result
         if end == len(decoded):
             return value
-    except (ImportError, ValueError, StopIteration):
-        # Another interpreter, another encoding, or no JSON: json words the error.
+    except (ImportError, ValueError, StopIteration, SystemError):
+        # Another interpreter, another encoding, or no JSON (SystemError in CPython 3.11): json words it.
         pass
     import json
 
