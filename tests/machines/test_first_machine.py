@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from machinectl.machines.store import Store
 
-# Verbs that need more than a name.
+# Verbs that need another word before the name, and those that need more after it.
+BEFORE = {"pull": ("web:1.2",), "push": ("web:1.2",)}
 NEEDED = {
     "api": ("/v1.41/info",),
     "certs import": ("certs",),
@@ -37,7 +38,7 @@ VERBS = sorted(
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_name_in_an_empty_store_is_answered_with_how_to_create_it(store: Store, verb: str) -> None:
-    done = machinectl(*verb.split(), "web1", *NEEDED.get(verb, ()), store=store.root)
+    done = machinectl(*verb.split(), *BEFORE.get(verb, ()), "web1", *NEEDED.get(verb, ()), store=store.root)
     assert done.returncode
     assert "machinectl create <USER>@<HOST> web1" in done.stderr
     assert "machinectl create tcp://<HOST>:2376 web1" in done.stderr
