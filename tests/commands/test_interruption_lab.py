@@ -66,17 +66,35 @@ def is_ready(cli: Cli) -> bool:
     return path.exists() and json.loads(path.read_text())["phase"] == "ready"
 
 
-def test_create_killed_at_every_step_is_finished_by_the_next_and_no_container_notices(host: Host, cli: Cli) -> None:
-    began = container(host)
-    for moment in killed_at_every_step(cli, *generic(host)):
+def etc(host: Host) -> Snapshot:
+    """What the host's configuration is."""
+    return {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
+
+
+def test_create_and_purge_killed_at_every_step_are_finished_by_the_next_and_no_container_notices(
+    host: Host, cli: Cli
+) -> None:
+    began, before = container(host), etc(host)
+    # Each needs what the other leaves behind: they take turns, to the end of both.
+    creating = killed_at_every_step(cli, *generic(host))
+    purging = killed_at_every_step(cli, "rm", "-y", "--purge", "orion")
+    created: int | None = 0
+    purged: int | None = 0
+    while (created, purged) != (None, None):
+        created = next(creating, None)
         if not is_ready(cli):
             cli.ok(*generic(host))
-        assert cli.is_running(), moment
-        assert container(host) == began, moment
-        assert live_restore(host) == "false\n0", moment
-        cli.ok("rm", "-y", "--purge", "orion")
-        assert container(host) == began, moment
-    assert cli.is_running()
+        assert cli.is_running(), created
+        assert container(host) == began, created
+        assert live_restore(host) == "false\n0", created
+
+        purged = next(purging, None)
+        assert container(host) == began, purged
+        if cli.machines:
+            cli.ok("rm", "-y", "--purge", "orion")
+        assert container(host) == began, purged
+        assert etc(host) == before, (created, purged)
+        assert host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "false", purged
 
 
 def test_provision_killed_at_every_step_is_finished_by_the_next_and_no_container_notices(host: Host, cli: Cli) -> None:
@@ -108,29 +126,6 @@ def test_new_certificates_killed_at_every_step_lock_nobody_out_and_no_container_
     assert container(host) == began
     assert live_restore(host) == "false\n0"
     assert not (cli.store / "machines/orion/pending").exists()
-
-
-def etc(host: Host) -> Snapshot:
-    """What the host's configuration is."""
-    return {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
-
-
-def test_purge_killed_at_every_step_is_finished_by_the_next_and_no_container_notices(host: Host, cli: Cli) -> None:
-    began, before = container(host), etc(host)
-
-    def check(moment: int) -> None:
-        assert container(host) == began, moment
-        assert etc(host) == before, moment
-        assert host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "false", moment
-
-    cli.ok(*generic(host))
-    for moment in killed_at_every_step(cli, "rm", "-y", "--purge", "orion"):
-        assert container(host) == began, moment
-        if cli.machines:
-            cli.ok("rm", "-y", "--purge", "orion")
-        check(moment)
-        cli.ok(*generic(host))
-    check(0)
 
 
 def test_new_certificates_that_are_cut_on_their_host_lock_nobody_out(host: Host, cli: Cli) -> None:
