@@ -5,6 +5,7 @@ Run as a module: python -m tests.bench. Nothing here asserts a time; the promise
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -42,6 +43,7 @@ PYTHON = [sys.executable, "-c", "pass"]
 RUNS = 20
 # What prompts and scripts call, and other verbs with the promise of how long they take to start.
 QUICK = (["env", "orionbox"], ["ls", "-q"], ["url", "orionbox"], ["ip", "orionbox"], ["--help"])
+HOST_KEY = b"machinectl ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + b"A" * 43 + b"\n"
 STARTING = (
     (["create", "--help"], "4 x"),
     (["create", "-d", "generic", "--help"], "6 x"),
@@ -63,6 +65,7 @@ def main() -> None:
             *light(work),
             *bench_docker.as_plugin(work),
             *bench_shells.shells(work),
+            *logging_in(work),
             *creating(work),
             *contexts(work),
             *bench_fleet.fleets(work),
@@ -102,6 +105,21 @@ def light(work: Path) -> Iterator[Sequence[str]]:
     for words, promise in STARTING:
         cost, base = paired([*MACHINECTL, "-s", known.root, *words], PYTHON)
         yield row(f"{' '.join(words)}, CPU", cost.cpu, "python -c pass", base.cpu, promise)
+
+
+def logging_in(work: Path) -> Iterator[Sequence[str]]:
+    """What `ssh` does before OpenSSH starts: here, a program that does nothing."""
+    programs = work / "programs"
+    programs.mkdir()
+    (programs / "ssh").symlink_to("/bin/true")
+    store = Store(str(work / "by-ssh"))
+    machine = Machine("orionbox", "generic", url="tcp://192.168.0.29:2376", tls=True)
+    host = {"IPAddress": "192.168.0.29", "SSHHost": "192.168.0.29", "SSHUser": "ops", "SSHPort": 22, "EnginePort": 2376}
+    machine.driver_state = json.dumps({**host, "SSHKeyPath": "", "MAC": ""})
+    added(store, machine, {"known_hosts": HOST_KEY})
+    found_first = ["/usr/bin/env", f"PATH={programs}:{os.environ['PATH']}"]
+    cost, base = paired([*found_first, *MACHINECTL, "-s", store.root, "ssh", "orionbox", "true"], PYTHON)
+    yield row("ssh orionbox, CPU", cost.cpu, "python -c pass", base.cpu, "4 x")
 
 
 def creating(work: Path) -> Iterator[Sequence[str]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.output.exit_status import as_called, report
+from machinectl.cli.output.exit_status import PLAIN_IN_SHELLS, as_called, report
 from machinectl.cli.tables.results import with_machine_name
 from machinectl.errors import MachineError
 from tests.support.program import machinectl
@@ -77,3 +78,8 @@ def test_the_interpreter_is_not_taken_away_beneath_threads_that_nobody_waits_for
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == end
+
+
+def test_what_is_plain_in_shells_is_what_shlex_leaves_as_it_is() -> None:
+    plain = {character for character in map(chr, range(128)) if shlex.quote(character) == character}
+    assert plain == PLAIN_IN_SHELLS

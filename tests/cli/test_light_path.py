@@ -159,7 +159,14 @@ def test_the_verbs_of_shell_start_up_import_nothing_heavy(machines: Store) -> No
 
 
 def test_what_a_prompt_calls_parses_a_record_without_the_modules_of_json(machines: Store) -> None:
-    quick = [("env", "orionbox"), ("ls", "-q"), ("url", "orionbox"), ("ip", "plain"), ("--help",)]
+    quick = [
+        ("-s", machines.root, "env", "orionbox"),
+        ("env", "orionbox"),
+        ("ls", "-q"),
+        ("url", "orionbox"),
+        ("ip", "plain"),
+        ("--help",),
+    ]
     assert costly_ones(loaded_by(machines, *quick), HEAVY | {"contextlib", "enum", "json", "re"}) == {}
 
 

@@ -24,6 +24,8 @@ USE = "use"
 BEGUN = ("Error", "Usage:")
 # Lines that docker-machine's scripts search for, besides those that begin with Error.
 DOCKER_MACHINES = ('Docker machine "', 'Driver "', "Invalid command line. ", "No active host found")
+# What shlex.quote leaves as it is: without it, the light path does not load re.
+PLAIN_IN_SHELLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 # What verbs consist of.
 LETTERS = "abcdefghijklmnopqrstuvwxyz-"
 # These end a command inside a hint.
@@ -141,6 +143,8 @@ def warning(text: str) -> str:
 def program_with(root: str) -> str:
     if not root:
         return THIS.name
+    if PLAIN_IN_SHELLS.issuperset(root):
+        return f"{THIS.name} -s {root}"
     import shlex
 
     return f"{THIS.name} -s {shlex.quote(root)}"
