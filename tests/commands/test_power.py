@@ -355,7 +355,7 @@ def test_of_several_machines_each_error_says_whose_it_is(store: Store) -> None:
     failed = machinectl("stop", "a", "nowhere", "b", store=store.root)
     assert failed.returncode == 1
     assert all(f'"{name}"' in failed.stderr for name in ("a", "nowhere", "b"))
-    assert len(failed.stderr.splitlines()) == 6
+    assert len(failed.stderr.splitlines()) == 5
 
 
 def with_containers(connection: servers.Connection) -> None:
