@@ -728,7 +728,7 @@ def test_what_is_said_of_a_configuration_that_was_not_applied_is_true() -> None:
     assert "was interrupted" in killed.cause
     assert "Run the same command again" in killed.hint
     refused = not_applied(CommandResult(7, b"no such directive\n", b""))
-    assert "in /etc/docker/daemon.json or docker.service" in refused.hint
+    assert "Correct the option that it names" in refused.hint
 
 
 def test_engine_options_that_are_not_asked_any_more_go_and_what_others_wrote_stays() -> None:
