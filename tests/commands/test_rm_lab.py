@@ -96,13 +96,12 @@ def test_a_key_that_was_let_in_is_foretold_and_taken_out_again(
         assert on_disk(host) == before
         assert cli.machines == []
         return
-    title = "Authorizing your key: /home/ops/.ssh/authorized_keys"
-    assert title in cli.ok(*create[:-1], "--dry-run", "orion").stdout
+    file = "/home/ops/.ssh/authorized_keys"
+    assert f"Would authorize your key: {file}\n" in cli.ok(*create[:-1], "--dry-run", "orion").stdout
     assert on_disk(host) == before
-    assert title in cli.ok(*create).stderr
-    undoing = "Removing your key: /home/ops/.ssh/authorized_keys"
-    assert undoing in cli.ok("rm", "--dry-run", "--purge", *sudo, "orion").stdout
-    assert undoing in cli.ok("rm", "-y", "--purge", *sudo, "orion").stderr
+    assert f"Authorizing your key: {file}" in cli.ok(*create).stderr
+    assert f"Would remove your key: {file}\n" in cli.ok("rm", "--dry-run", "--purge", *sudo, "orion").stdout
+    assert f"Removing your key: {file}" in cli.ok("rm", "-y", "--purge", *sudo, "orion").stderr
     assert on_disk(host) == before
 
 

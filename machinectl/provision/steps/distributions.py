@@ -100,11 +100,12 @@ class Apt(Distribution):
     keep: ClassVar[str] = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
     pinned = "{}={}*"
     installing = f"{apt} {keep} install PACKAGE"
-    # apt would write these caches.
-    simulating = "apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= install PACKAGE"
+    # A simulation and a question must not write these.
+    no_caches = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
+    simulating = f"apt-get -s -q -y {no_caches} install PACKAGE"
     removing = f"{apt} remove PACKAGE"
     upgrading = f"{apt} {keep} install --only-upgrade PACKAGE"
-    newest = "apt-cache policy PACKAGE | sed -n 's/^ *Candidate: //p'"
+    newest = f"apt-cache {no_caches} policy PACKAGE | sed -n 's/^ *Candidate: //p'"
 
     def losses(self, said: str) -> list[Loss]:
         found = [Loss(name, version) for name, version in re.findall(r"^Remv (\S+) \[(\S+)\]", said, re.MULTILINE)]
