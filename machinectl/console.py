@@ -57,7 +57,7 @@ def yes_or_no(answer: str) -> bool | None:
 
 
 def decline(console: Console, outcome: str) -> None:
-    """Say what a no led to. At a terminal that raises Declined; docker-machine's scripts expect exit status 0."""
+    """Report what a no means. At a terminal it raises Declined; docker-machine's scripts expect exit status 0."""
     if console.interactive:
         raise Declined(outcome)
     console.note(outcome)
@@ -75,7 +75,7 @@ class Console(Protocol):
     # Show a long step, and at the end its duration or failure.
     def step(self, title: str) -> AbstractContextManager[None]: ...
 
-    # Show what the running step prints, by its last line. None where nobody would see it.
+    # Show what the running step prints, by its last line. None if nobody can see it.
     @property
     def progress(self) -> Callable[[str], None] | None: ...
 

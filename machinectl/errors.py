@@ -49,7 +49,7 @@ class Declined(CheckFailed):
 
 
 def wrong_choice(flag: str, given: str, choices: Sequence[str]) -> UsageError:
-    """Return the error about a value that is none of the flag's."""
+    """Return the error for a value that the flag does not take."""
     *first, last = choices
     valid = f"{', '.join(first)} or {last}" if first else last
     near = closest_match(given, choices) or choices[0]

@@ -1,4 +1,4 @@
-"""Import modules when something first uses them, which most runs never do. Light path."""
+"""Import modules when they are first used; most runs never use them. Light path."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What dataclasses and our own modules import, and few runs use. inspect alone takes as long to load as Python itself;
+# Modules that dataclasses and our own modules import, and few runs use. inspect takes as long to load as Python itself;
 # dataclasses asks it about classes without a docstring.
 SELDOM_USED = ("getopt", "getpass", "glob", "hashlib", "hmac", "inspect", "shutil", "subprocess", "tempfile")
 LOCK = allocate_lock()

@@ -51,7 +51,7 @@ def discover(
         raise UsageError(f"That is more than {MOST:,} addresses", f"machinectl discover {own_network()}")
     if count > UNASKED and not yes:
         minutes = max(1, round(count * len(wanted) / sockets * timeout / 60))
-        question = f"That is {count:,} addresses, which takes up to {plural(minutes, 'minute')}. Go on?"
+        question = f"That is {count:,} addresses, which takes up to {plural(minutes, 'minute')}. Scan them?"
         if not confirm(console, question, f"machinectl discover --yes {' '.join(networks)}"):
             raise Declined("No address was scanned", f"machinectl discover {own_network()}")
     # All ports of an address before the next, to have few in progress.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def push(
     store: Store, console: Console, names: Sequence[str], order: Order
 ) -> Iterator[tuple[str, Sent | MachineError]]:
-    """Yield what each machine got, or why not. Raises MachineError before anything is sent if one does not exist."""
+    """Yield each machine's result or error. Raises MachineError before anything is sent if a machine does not exist."""
     for name in names:
         store.check_exists(name)
     return transfer(console, order, {name: partial(ready_endpoint, store, name) for name in names})

@@ -80,7 +80,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
 
 
 def with_name_first(words: Sequence[str]) -> str:
-    """Return the command line with ssh's options after the machine's name, as far as that can be told."""
+    """Return the command line with ssh's options after the name, or the help of ssh if they cannot be parsed."""
     given = ["-l" if word == "--user" else word.replace("--user=", "-l") for word in words]
     try:
         options, [name, *command] = getopt.getopt(given, LETTERS)

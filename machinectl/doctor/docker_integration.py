@@ -41,7 +41,7 @@ def docker_checks(
     if following:
         yield from context_checks([context_status(docker, store, machine) for machine in machines])
     else:
-        yield Check(CONTEXTS, OK, "switched off by MACHINECTL_CONTEXTS", "Switch them on: unset MACHINECTL_CONTEXTS")
+        yield Check(CONTEXTS, OK, "turned off by MACHINECTL_CONTEXTS", "Turn them on: unset MACHINECTL_CONTEXTS")
     yield from current_context_check(docker, environment)
 
 

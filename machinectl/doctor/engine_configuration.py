@@ -30,7 +30,7 @@ TITLE = "Configuration"
 def configuration_check(
     host: Facts, target: Target, changes: Sequence[Change], shell: Shell, *, is_unfinished: bool = False
 ) -> Check:
-    """Compare with the record; list keys that others set. `is_unfinished`: our last run was cut short."""
+    """Compare with the record; list keys that others set. `is_unfinished`: our last run did not finish."""
     if not host.dockerd:
         return unknown(TITLE, "not looked at: there is no engine")
     missing = [name for name in engine_config.CERTIFICATES if name not in target.certificates]
@@ -44,7 +44,7 @@ def configuration_check(
     if found:
         set_up = f"machinectl provision {shell.machine}"
         if is_unfinished:
-            return broken(TITLE, f"not all of it has reached the host: {'; '.join(found)}", f"Continue: {set_up}")
+            return broken(TITLE, f"not all changes reached the host: {'; '.join(found)}", f"Continue: {set_up}")
         again = f"Set it up again: {set_up}"
         if host.unread:
             # Units changed on disk are not loaded: a restart would apply them, so provision refuses.

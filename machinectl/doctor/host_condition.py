@@ -49,11 +49,11 @@ def clock_check(off: timedelta, shell: Shell | None) -> Check:
         seconds = abs(off.total_seconds())
         return ok(CLOCK, f"{seconds:.0f} s from the clock here" if seconds >= 1 else "as the clock here")
     set_it = "timedatectl set-ntp true"
-    there = f"Set the host's: {shell.command(set_it)}" if shell else f"Set the host's, there: {set_it}"
+    there = f"Set the host's clock: {shell.command(set_it)}" if shell else f"Set the clock, on the host: {set_it}"
     return broken(
         CLOCK,
         f"the host's is {preflight.clock_skew(off)} here",
-        f"See which one is right: date -u\n{there}",
+        f"See which clock is right: date -u\n{there}",
     )
 
 

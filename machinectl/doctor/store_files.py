@@ -53,7 +53,7 @@ def modes_check(directory: str) -> Check:
             found = [directory, *sorted(entry.path for entry in entries)]
         return privacy_check(directory, list(map(entry_of, found)))
     except OSError as exc:
-        seen = f"{exc.filename} cannot be looked at: {exc.strerror}"
+        seen = f"{exc.filename} cannot be read: {exc.strerror}"
         return unknown(MODES, seen, f"See: ls -ld {quote_path(directory)}")
 
 

@@ -92,7 +92,7 @@ def directory_check(store: Store) -> Check:
         replaceable = exposed(root)
         left = shutil.disk_usage(root).free >> 10
     except OSError as exc:
-        return broken(STORE, f"{exc.filename} cannot be looked at: {exc.strerror}", f"See: ls -ld {quote_path(root)}")
+        return broken(STORE, f"{exc.filename} cannot be read: {exc.strerror}", f"See: ls -ld {quote_path(root)}")
     for private in looked:
         if private.hint:
             return broken(STORE, private.seen, private.hint)
@@ -126,9 +126,9 @@ def why_not_creatable(parent: str, root: str) -> str:
         total, _, free = shutil.disk_usage(parent)
         longest = os.pathconf(parent, "PC_NAME_MAX")
     except OSError as exc:
-        return f"cannot be looked at: {exc.strerror}"
+        return f"cannot be read: {exc.strerror}"
     if not total:
-        # As /proc and /sys, where root may write.
+        # Like /proc and /sys, which root may write to.
         return "is not on a disk"
     if free >> 10 < ROOM:
         return "is on a full disk"
@@ -170,7 +170,7 @@ def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]
     found = [(machine.name, store_files.certificates_check(store, machine, now)) for machine in tls]
     yield from (replace(check, seen=f'"{name}": {check.seen}') for name, check in found if check.hint)
     if not any(check.hint for _, check in found):
-        some = f"those of {plural(len(tls), 'machine')} are valid for a month and more"
+        some = f"{plural(len(tls), 'machine')}: valid for a month or more"
         yield ok(store_files.CERTIFICATES, some if tls else "no machine has any")
 
 
@@ -190,7 +190,7 @@ def docker_machine_check(store: Store) -> Iterator[Check]:
     found = [name for name in old_store.machine_directories(theirs) if old_store.is_its_own(theirs, name)]
     names = [name for name in found if name not in imported]
     if names:
-        count = f"{plural(len(names), 'machine')} of docker-machine's in {theirs}"
+        count = f"{theirs} has {plural(len(names), 'machine')} that docker-machine created"
         again = "Import them, which changes nothing there: machinectl import --from-docker-machine"
         yield unknown(DOCKER_MACHINE, count, again)
 

@@ -137,7 +137,7 @@ def read_headers(file: io.BufferedReader) -> Headers:
         if len(lines) == MOST_HEADERS:
             raise InvalidAnswerError(f"it has more than {MOST_HEADERS} headers")
         lines.append(line)
-    # A line that begins with a blank continues another one, which engines do not send.
+    # Skip lines that begin with a blank: they continue a header, and engines send none.
     parts = (line.partition(":") for line in lines if not line[0].isspace())
     return Headers((name.strip(), value.strip()) for name, colon, value in parts if colon)
 

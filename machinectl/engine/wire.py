@@ -32,7 +32,7 @@ class Wire:
         self.endpoint = endpoint
         self.deadline = deadline
         self.answering = False  # the peer has sent a byte
-        self.broken = False  # the peer takes no more
+        self.broken = False  # the peer accepts no more data
 
     def send(self, data: bytes) -> None:
         try:

@@ -10,7 +10,7 @@ WHITESPACE = " \t\n\r"
 
 
 class ScannerSettings:
-    """What CPython's scanner asks of a JSONDecoder."""
+    """The attributes of a JSONDecoder that CPython's scanner reads."""
 
     strict = True
     object_hook = object_pairs_hook = None
@@ -29,7 +29,7 @@ def parse_json(text: bytes) -> Any:
         if end == len(decoded):
             return value
     except (ImportError, ValueError, StopIteration, SystemError):
-        # Another interpreter, another encoding, or no JSON (SystemError in CPython 3.11): json words it.
+        # Another interpreter, another encoding, or no JSON (SystemError in CPython 3.11): json raises the error.
         pass
     import json
 

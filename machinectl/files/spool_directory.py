@@ -1,4 +1,4 @@
-"""A private directory for large temporary files. What a killed process left is removed by the next one."""
+"""A private directory for large temporary files. The next process removes the directory of a killed one."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "arm
 
 
 class LoadError(EngineError):
-    """An engine does not load an archive."""
+    """The engine refused to load the archive."""
 
 
 class Images:

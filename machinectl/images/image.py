@@ -134,7 +134,7 @@ def check_platform(platform: str, manifests: Sequence[Manifest]) -> Manifest:
     found = next((each for each in known if not platform or is_platform(each.platform, platform)), None)
     if found is None:
         there = ", ".join(each.platform for each in known) or "none"
-        raise MachineError(f"The image is not there for {platform} (there: {there})", "Choose one with --platform")
+        raise MachineError(f"The image has no variant for {platform} (it has: {there})", "Choose one with --platform")
     return found
 
 
@@ -175,7 +175,7 @@ def parse_json(data: bytes, what: str) -> Document:
     except (ValueError, RecursionError) as exc:
         raise ArchiveError(f"The archive is damaged: {what} is not JSON") from exc
     if not isinstance(found, dict):
-        raise ArchiveError(f"The archive is damaged: {what} is not what an image's is")
+        raise ArchiveError(f"The archive is damaged: {what} is not an image's")
     return found
 
 

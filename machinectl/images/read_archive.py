@@ -136,11 +136,11 @@ class ArchiveReader:
         self._spool.finish(read_image(root, self._spool.document, wanted.platform))
 
     def _choose(self, name: str) -> Document:
-        """Return the descriptor of the image that is wanted. Raises MachineError, which names those that are there."""
+        """Return the descriptor of the wanted image. Raises MachineError, which lists the images of the archive."""
         found = list(self._candidates())
         if not found:
             raise ArchiveError(
-                "The archive holds no image, or is cut short", "Make it again: docker save -o FILE IMAGE"
+                "The archive holds no image, or is cut short", "Save it again: docker save -o FILE IMAGE"
             )
         matching = [root for root, names, ids in found if not name or is_called(name, names, ids)]
         if len(matching) == 1 or (matching and name):
@@ -149,7 +149,7 @@ class ArchiveReader:
         there = ", ".join(one_line(each) for each in names[:10])
         if matching:
             raise UsageError(f"The archive holds {len(found)} images: {there}", "Name one of them")
-        raise MachineError(f"The archive holds no image {one_line(name)!r} (there: {there})", "Name one that is there")
+        raise MachineError(f"The archive holds no image {one_line(name)!r} (it has: {there})", "Name one of these")
 
     def _candidates(self) -> Iterator[tuple[Document, list[str], list[str]]]:
         """Yield each image's descriptor, names and IDs."""
@@ -173,7 +173,7 @@ class ArchiveReader:
         return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
     def _old_image(self, listed: Document) -> tuple[Document, str]:
-        """Make the manifest of an archive before Docker 25; return its descriptor and the configuration's digest."""
+        """Make the manifest of an archive from before Docker 25; return its descriptor and the config's digest."""
         config = self._file(listed.get("Config"))
         data = b"".join(config.pieces())
         digest = self._add_document(data)

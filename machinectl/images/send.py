@@ -95,7 +95,7 @@ def load_whole(target: ImageTarget, spool: Spool, image_id: str, early: Early, c
         if load_by_parts(target, spool, image_id, early, counter):
             return
         raise EngineError(
-            f"The engine at {target.endpoint.peer} took the image, but has not all of it",
+            f"The engine at {target.endpoint.peer} accepted the image, but lacks a part of it",
             "Look at the engine's journal on its host: journalctl -u docker",
         )
     except MachineError as exc:
@@ -114,7 +114,7 @@ def load_by_parts(target: ImageTarget, spool: Spool, image_id: str, early: Early
     """Return whether the image is whole.
 
     An engine may lack a layer that it seemed to have: a base was removed, or containerd has it compressed otherwise.
-    Then send the layers that were left out, and in the end all.
+    Then send the layers that were left out, and if that is not enough, all layers.
     """
     failure = None
     for known, layers in attempts(target.known, spool, early):
@@ -157,7 +157,7 @@ def remove_untagged(endpoint: Endpoint, image_id: str) -> None:
 
 
 def remove_abandoned(target: ImageTarget, image_id: str) -> None:
-    """Remove what killed pushes left, except the image that has been sent now."""
+    """Remove the images that killed pushes left, except the one that this push sent."""
     for abandoned in target.unfinished.take_abandoned():
         if abandoned != image_id:
             remove_untagged(target.endpoint, abandoned)

@@ -31,7 +31,7 @@ class Blob(NamedTuple):
             while left:
                 piece = file.read(min(PIECE, left))
                 if not piece:
-                    raise OSError(0, "The file is shorter than it was", self.path)
+                    raise OSError(0, "The file became shorter while it was read", self.path)
                 left -= len(piece)
                 yield piece
 

@@ -1,4 +1,4 @@
-"""Note untagged images that are on their way to an engine, so that the next push removes what a killed one left."""
+"""Note the untagged images that are being sent to an engine: the next push removes those of a killed push."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST = 200
 
 
 class Unfinished:
-    """Images on their way to one engine. A note is locked while its process lives."""
+    """Images that are being sent to one engine. A note is locked while its process lives."""
 
     def __init__(self, directory: str, url: str) -> None:
         self._directory = os.path.join(directory, hashlib.sha256(url.encode()).hexdigest()[:16])

@@ -23,9 +23,9 @@ END = bytes(2 * BLOCK)
 
 @dataclass(frozen=True)
 class Known:
-    """What an engine has: chain IDs of layers in the classic store, diff IDs of layers in containerd's.
+    """The layers of an engine: chain IDs of layers in the classic store, diff IDs of layers in containerd's.
 
-    containerd has a layer under the digest of its blob, which may be compressed otherwise: look afterwards.
+    containerd has a layer under the digest of its blob, which may be compressed otherwise: check after the load.
     """
 
     by_containerd: bool

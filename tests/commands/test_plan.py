@@ -122,9 +122,9 @@ def test_a_machine_that_is_half_made_says_why(store: Store) -> None:
         held.machine.pending = "provision"
         held.write()
     assert shown(store) == [
-        "~ orionbox  go on: its host was not told all",
-        "~ rigel  go on: No route to host",
-        "Plan: 0 to create, 2 to go on with, 0 to change, 0 to remove, 1 as they are",
+        "~ orionbox  unfinished: not all changes reached the host",
+        "~ rigel  unfinished: No route to host",
+        "Plan: 0 to create, 2 to finish, 0 to change, 0 to remove, 1 as they are",
     ]
 
 
@@ -134,7 +134,10 @@ def test_what_failed_once_is_not_the_reason_to_go_on_with_a_machine_that_is_whol
         held.machine.pending = "provision"
         held.write()
         record_failure(held, "No route to host")
-    assert shown(store, "rigel")[0] == "~ rigel  go on: its host was not told all (what failed last: No route to host)"
+    assert (
+        shown(store, "rigel")[0]
+        == "~ rigel  unfinished: not all changes reached the host (last failure: No route to host)"
+    )
 
 
 def test_globs_and_ranges_choose_hosts_of_the_file_and_machines_that_are_in_it_no_more(

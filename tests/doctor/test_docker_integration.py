@@ -111,7 +111,7 @@ def test_many_that_are_missing_are_one_line(store: Store, cli: DockerCli) -> Non
 
 def test_contexts_that_are_switched_off_are_no_fault(store: Store, cli: DockerCli) -> None:
     found = looked_at(store, cli, following=False)["docker contexts"]
-    assert (found.verdict, found.hint) == (OK, "Switch them on: unset MACHINECTL_CONTEXTS")
+    assert (found.verdict, found.hint) == (OK, "Turn them on: unset MACHINECTL_CONTEXTS")
 
 
 def test_a_context_that_is_chosen_and_gone_is_what_docker_fails_on(store: Store, cli: DockerCli) -> None:

@@ -169,7 +169,7 @@ def test_a_file_that_was_never_there_is_not_called_missing() -> None:
 def test_a_run_that_was_cut_short_is_not_somebody_s_edit() -> None:
     facts, change = left()
     found = against_record(edited(facts, tlsverify=None), change, is_unfinished=True)
-    assert (found.verdict, found.seen) == (BROKEN, 'not all of it has reached the host: "tlsverify" is not set')
+    assert (found.verdict, found.seen) == (BROKEN, 'not all changes reached the host: "tlsverify" is not set')
     assert found.hint == "Continue: machinectl provision orion"
 
 
@@ -281,7 +281,7 @@ def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
         assert found.verdict is BROKEN
         assert seen in found.seen
         assert "machinectl ssh orion sudo timedatectl set-ntp true" in found.hint
-    assert "Set the host's, there: " in host_condition.clock_check(timedelta(days=9), None).hint
+    assert "Set the clock, on the host: " in host_condition.clock_check(timedelta(days=9), None).hint
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_one_of_several_images_is_picked_by_name_id_or_digest(tmp_path: Path, na
 
 def test_an_image_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
     data = saved({"app:1": APP, "other:2": Made([LOW])})
-    assert "there: docker.io/library/app:1" in refusal(data, tmp_path, "app:3")
+    assert "it has: docker.io/library/app:1" in refusal(data, tmp_path, "app:3")
     (tmp_path / "again").mkdir()
     assert "holds 2 images" in refusal(data, tmp_path / "again")
 
@@ -139,7 +139,7 @@ def test_a_platform_is_one_manifest_of_an_index(tmp_path: Path) -> None:
     chosen, _ = read(data, tmp_path / "again", platform="linux/arm64")
     assert chosen.root["digest"] == arm.manifest_digest
     (tmp_path / "never").mkdir()
-    assert "not there for linux/s390x (there: linux/amd64, linux/arm64/v8)" in refusal(
+    assert "no variant for linux/s390x (it has: linux/amd64, linux/arm64/v8)" in refusal(
         data, tmp_path / "never", platform="linux/s390x"
     )
 
@@ -151,7 +151,7 @@ def test_a_platform_is_one_manifest_of_an_index(tmp_path: Path) -> None:
         (b"no tar" * 1000, "not an image archive"),
         (tar_of({"file": b"x"}), "holds no image, or is cut short"),
         (tar_of({"index.json": b"{"}), "index.json is not JSON"),
-        (tar_of({"index.json": b"[]"}), "index.json is not what an image's is"),
+        (tar_of({"index.json": b"[]"}), "index.json is not an image's"),
         (tar_of({"manifest.json": b"["}), "manifest.json is not JSON"),
         (tar_of({"manifest.json": b'[{"Config":"../../etc/passwd","Layers":[]}]'}), "passwd is missing"),
         (tar_of({"index.json": json.dumps({"manifests": [APP.descriptor]}).encode()}), "incomplete"),

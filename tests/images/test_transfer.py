@@ -173,7 +173,7 @@ def test_another_platform_is_refused_with_those_that_are_there(engines: dict[str
     engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
     [result] = sender.send(engines["classic"], {"one": engines["containerd"]}, "app:1", platform="linux/s390x").values()
     assert isinstance(result, MachineError)
-    assert result.cause == "The image is not there for linux/s390x (there: linux/amd64)"
+    assert result.cause == "The image has no variant for linux/s390x (it has: linux/amd64)"
 
 
 def test_an_image_that_does_not_fit_here_is_refused_before_it_is_read(

@@ -164,7 +164,7 @@ def test_the_pasted_fingerprint_is_a_yes_and_another_one_refuses_the_host(tmp_pa
     console = Quiet("sure", "SHA256:short", "yes")
     assert judge(tmp_path, console=console).pinned == PINNED
     assert console.asked[1:] == ["Type yes, no or the fingerprint of 192.168.0.29"] * 2
-    with pytest.raises(HostKeyRefused, match=f"not the one demanded, {OTHER.fingerprint}"):
+    with pytest.raises(HostKeyRefused, match=f"but {OTHER.fingerprint} is required"):
         judge(tmp_path, console=Quiet(OTHER.fingerprint))
     with pytest.raises(HostKeyRefused, match="nothing was sent to it"):
         judge(tmp_path, console=Quiet(""))

@@ -63,7 +63,7 @@ VERBS = {
                 "-d",
                 "--driver",
                 metavar="DRIVER",
-                help="The driver (default: the one that takes the host or the options).",
+                help="The driver (default: chosen by the host or the options).",
                 parameter="driver_name",
                 value=DRIVER,
                 variable="MACHINE_DRIVER",

@@ -1,4 +1,4 @@
-"""What other programs call our commands: docker, kubectl, ssh, vagrant, multipass, systemd. Loaded only for errors."""
+"""Other programs' names for our commands: docker, kubectl, ssh, vagrant, multipass, systemd. Loaded only for errors."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ DOCKERS = (
     "attach build builder buildx commit compose container events exec history image load logs network pause "
     "port rmi save search service stack stats system tag top unpause volume wait"
 )
-# What other programs write between the command and the name: `kubectl delete node web1`.
+# Words that other programs take between the command and the name: `kubectl delete node web1`.
 NOUNS = "context contexts host hosts machine machines node nodes server servers vm vms"
 # A flag of another program by our verb, and ours; "" where we need none. "" as a verb is every verb that has ours.
 FLAGS = {

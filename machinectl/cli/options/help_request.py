@@ -47,7 +47,7 @@ def helped_verb(words: Sequence[str], *, asks: bool) -> str | None:
 
 
 def is_before_the_verb(word: str) -> bool:
-    """Return whether a word is an option that may stand alone without a verb."""
+    """Return whether a word is an option that goes before the verb."""
     name, equals, _ = word.removeprefix("--").partition("=")
     known = flags_of("")
     return name in known and known[name][1] == bool(equals) and name != "version"

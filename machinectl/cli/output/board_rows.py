@@ -1,4 +1,4 @@
-"""What a board knows of each machine, and how it says so."""
+"""The state of each machine on a board, and the text of its line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NAMED = 3
 class Row:
     """A machine's row.
 
-    `step` is under way, and printed `detail` last; `ended` is the last one that ended, `broken` the one that failed.
+    `step` runs now, `detail` is its last line of output; `ended` is the last step that ended, `broken` the failed one.
     `begun` and `since`, the step's start, are monotonic seconds, 0 before.
     """
 
@@ -72,7 +72,7 @@ class Row:
         elif isinstance(error, KeyboardInterrupt):
             self.state = RowState.UNFINISHED
         else:
-            # Imported late: boards show work that provisions nothing, too.
+            # Imported late: many boards show no provisioning.
             from machinectl.provision.decision import InUse
 
             self.state = RowState.LATER if isinstance(error, InUse) else RowState.FAILED
@@ -93,7 +93,7 @@ class Row:
         return duration(self.took)
 
     def text(self) -> str:
-        """Say what the machine is doing, or what became of it."""
+        """Return what the machine is doing, or how it ended."""
         if self.state is RowState.UNFINISHED:
             return self.interruption()
         if self.state is RowState.FAILED:

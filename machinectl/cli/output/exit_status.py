@@ -24,9 +24,9 @@ USE = "use"
 BEGUN = ("Error", "Usage:")
 # Lines that docker-machine's scripts search for, besides those that begin with Error.
 DOCKER_MACHINES = ('Docker machine "', 'Driver "', "Invalid command line. ", "No active host found")
-# What shlex.quote leaves as it is: without it, the light path does not load re.
+# The characters that shlex.quote does not quote. shlex would load re on the light path.
 PLAIN_IN_SHELLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
-# What verbs consist of.
+# The characters of verbs.
 LETTERS = "abcdefghijklmnopqrstuvwxyz-"
 # These end a command inside a hint.
 ENDS = ("; ", ", or", " (", ")")

@@ -1,4 +1,4 @@
-"""Say what was meant by a command or an option that does not exist. Loaded only for errors."""
+"""Suggest a command or an option for one that does not exist. Loaded only for errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORMATS = ("json", "yaml", "wide", "table", "name", "jsonl")
 def check_command(before: Sequence[str], words: Sequence[str], store: Store) -> None:
     """Raises UsageError if the words, canonical from the verb on, do not begin with a command.
 
-    What follows an unknown flag `before` them is its value.
+    `before` is unknown flags and their values.
     """
     if not words:
         return

@@ -37,7 +37,7 @@ OF_SSH_OPTION = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 LINE = re.compile(r"^[^\S\n]*[^\s#]", re.MULTILINE)
-# What an inventory has, besides bare names.
+# Lines that only an inventory has.
 OF_INVENTORY = re.compile(r"""ansible_|^\s*["']?(?:all|hosts|children|plugin|_meta)["']?\s*:""", re.MULTILINE)
 OF_YAML = re.compile(r"""---|\{|["']?[\w.-]+["']?\s*:(?:\s|$)""")
 SSH_PORT = "22"

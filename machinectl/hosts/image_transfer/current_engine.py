@@ -37,7 +37,7 @@ def current_engine(environment: Mapping[str, str], contexts: Contexts) -> Endpoi
     if context.skips_verification:
         raise MachineError(
             f"docker's context \"{chosen.name}\" does not verify its engine's certificate",
-            "Take another source: machinectl push --from <NAME> <IMAGE>; see the names: machinectl ls",
+            "Choose another source: machinectl push --from <NAME> <IMAGE>; list the machines: machinectl ls",
         )
     directory = os.path.join(contexts.place("tls", chosen.name), ENDPOINT)
     tls = bool(context.files)

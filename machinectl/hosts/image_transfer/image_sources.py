@@ -20,7 +20,7 @@ STDIN = "-"
 
 @dataclass(frozen=True)
 class SourceImage:
-    """What a source says of an image before it is read; empty if only reading tells.
+    """An image as its source describes it before the read; empty if the source must be read first.
 
     `size` is in bytes. `layers` are diff IDs; the classic store's blobs have the same digests.
     """
@@ -32,7 +32,7 @@ class SourceImage:
 
 
 class Source(Protocol):
-    # Find the image. Raises MachineError if it is not there.
+    # Find the image. Raises MachineError if the source does not have it.
     def find(self, wanted: Wanted) -> SourceImage: ...
 
     # Read its archive.
@@ -74,7 +74,7 @@ class FileSource:
 
     path: str
 
-    def find(self, wanted: Wanted) -> SourceImage:  # noqa: ARG002 (the contract's: only reading tells what is in it)
+    def find(self, wanted: Wanted) -> SourceImage:  # noqa: ARG002 (the contract's: an archive must be read first)
         if self.path != STDIN and not os.path.exists(self.path):
             raise MachineError(f"There is no file {self.path}", "Make one: docker save -o FILE NAME")
         return SourceImage()
@@ -87,8 +87,8 @@ class FileSource:
 
 
 def no_such_image(name: str, endpoint: Endpoint, images: Images) -> MachineError:
-    """Name the nearest image that is there."""
+    """Suggest the engine's image with the most similar name."""
     names = [tag for each in images.listed() for tag in each.get("RepoTags") or []]
     near = closest_match(name, names)
-    hint = f"Did you mean {one_line(near)}?" if near else "See what is there: docker images"
+    hint = f"Did you mean {one_line(near)}?" if near else "List the images: docker images"
     return MachineError(f"There is no image {one_line(name)!r} on the engine at {endpoint.peer}", hint)

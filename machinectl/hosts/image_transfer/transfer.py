@@ -38,7 +38,7 @@ SPARE = 64 << 20
 class Order:
     """Send the image `wanted` from `source`; give it the name `reference`, None for none.
 
-    `notes` is the directory that keeps what is under way.
+    `notes` is the directory that notes images while they are sent.
     """
 
     source: Source
@@ -52,7 +52,7 @@ class Order:
 def transfer(
     console: Console, order: Order, endpoints: Mapping[str, Callable[[], Endpoint]]
 ) -> Iterator[tuple[str, Sent | MachineError]]:
-    """Yield each engine's result, failures of looking first. Raises MachineError if the source has no such image."""
+    """Yield each engine's result, the unreachable first. Raises MachineError if the source lacks the image."""
     found = order.source.find(order.wanted)
 
     def look(name: str, _: Console) -> ImageTarget:
@@ -77,7 +77,7 @@ def transfer(
 
 
 def has_image(target: ImageTarget, found: SourceImage) -> bool:
-    """Return whether the engine has the image, as far as one can tell before it is read."""
+    """Return whether the engine has the image, as far as that is known before the read."""
     return found.by_containerd == target.known.by_containerd and found.image_id in target.known.images
 
 

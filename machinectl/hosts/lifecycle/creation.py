@@ -266,7 +266,7 @@ def record_creation(held: Held, settled: CheckedCreation) -> None:
 
 
 def with_taken_settings(spec: MachineSpec, machine: Machine) -> MachineSpec:
-    """Add what an unfinished `create` took over from the host; what this one is given wins."""
+    """Add the settings that an unfinished `create` took over from the host. Settings of this `create` win."""
     taken = machine.revision.get(TAKEN)
     if not taken:
         return spec

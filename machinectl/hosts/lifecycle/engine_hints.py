@@ -1,4 +1,4 @@
-"""What to type when an engine does not take its configuration."""
+"""Hints for an engine that refuses its configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a host should become, what was found there, and what each step does."""
+"""The target of a host, the facts found there, and the decision of each step."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def confirm_removal(
 
 
 def effects_on_hosts(names: Sequence[str], machines: Sequence[Machine], *, forget: bool) -> str:
-    """Say what becomes of the hosts without --purge."""
+    """Describe the hosts after a removal without --purge."""
     changed = [machine.name for machine in machines if is_changed(machine)]
     if not changed:
         return "the host is not changed" if len(names) == 1 else "their hosts are not changed"

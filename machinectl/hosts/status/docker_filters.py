@@ -24,9 +24,9 @@ def docker_filters(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
 
 
 def explain_filter_error(failure: MachineError, filters: Sequence[str], page: str) -> MachineError:
-    """Name docker's page on filters instead of the journal, which does not explain a bad filter."""
+    """Hint at docker's page on filters: the engine's journal does not explain a bad filter."""
     if filters and " answers 400: " in failure.cause:
         return MachineError(
-            failure.cause, f"Filters are docker's: https://docs.docker.com/reference/cli/docker/{page}/"
+            failure.cause, f"See docker's filters: https://docs.docker.com/reference/cli/docker/{page}/"
         )
     return failure

@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 
 def ready_endpoint(store: Store, name: str) -> Endpoint:
-    """Return the engine of a finished machine, after a killed renewal of its certificates is finished."""
+    """Return the engine of a finished machine; first finish a renewal of its certificates that was killed."""
     settle_pending(store, name)
     return endpoint_of(store.read_ready(name))

@@ -38,7 +38,7 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
 
 
 def list_or_first_steps(store: StorePaths, name: str = "<NAME>") -> str:
-    return "List the machines there are: machinectl ls" if store.names() else first_step_hint(name)
+    return "List the machines: machinectl ls" if store.names() else first_step_hint(name)
 
 
 def without_record(store: StorePaths, name: str) -> MachineError:

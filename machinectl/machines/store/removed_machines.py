@@ -39,7 +39,7 @@ def write_removed(store: StorePaths, machine: record.Machine) -> None:
 
 
 def forget_removed(store: StorePaths, name: str) -> None:
-    # The front door, which only reads, is to load nothing for this.
+    # Imported late: machinectl.machines only reads the store.
     from machinectl.machines.store.store_directory import make_directory
 
     make_directory(store, store.staging)

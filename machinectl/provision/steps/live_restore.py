@@ -259,7 +259,7 @@ def without_settled(facts: Facts, target: Target, changes: Sequence[Change]) -> 
 
 
 def without_own_file(facts: Facts, changes: tuple[Change, ...]) -> tuple[Change, ...]:
-    """Return the changes without a daemon.json made for live-restore alone, which is gone, and its directories."""
+    """Return the changes without a daemon.json made only for live-restore, which is gone, and its directories."""
     merges = of_kind(changes, ConfigMerged)
     if not any(merge.path == facts.config_path and merge.before is None and not merge.ours for merge in merges):
         return changes

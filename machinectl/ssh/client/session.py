@@ -60,7 +60,7 @@ class Transfer:
 class ScriptRunner(ABC):
     """Run scripts over a session; see Runner and StreamingRunner."""
 
-    # What the trace shows before a script.
+    # The prefix of a script in the trace.
     prefix = ""
 
     @property

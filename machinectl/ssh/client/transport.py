@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # Without a handler, logging prints paramiko's tracebacks to stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
-# What paramiko raises when a connection ends.
+# The exceptions that paramiko raises when a connection ends.
 CONNECTION_ERRORS = (EOFError, OSError, paramiko.SSHException)
 # RFC 8731's name; paramiko knows only libssh's.
 CURVE25519 = "curve25519-sha256"

@@ -200,7 +200,7 @@ def key_or_no(answer: str) -> str | None:
 
 
 def not_demanded(settings: Settings, key: HostKey, demanded: str) -> HostKeyRefused:
-    return HostKeyRefused(f"{settings.address} shows the key {key}, not the one demanded, {demanded}", COMPARE)
+    return HostKeyRefused(f"{settings.address} shows the key {key}, but {demanded} is required", COMPARE)
 
 
 def pin_name(settings: Settings, *, jump: bool) -> str:

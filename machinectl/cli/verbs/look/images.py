@@ -13,7 +13,7 @@ from machinectl.errors import UsageError
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
 
-# What a narrow terminal leaves out first.
+# The columns that a narrow terminal leaves out first.
 SPARE = ("CreatedSince", "ID")
 
 

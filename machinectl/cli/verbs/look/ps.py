@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Characters of selectors that no name, glob or range has.
 SELECTS = frozenset("=!(")
-# What a narrow terminal leaves out first.
+# The columns that a narrow terminal leaves out first.
 SPARE = ("RunningFor", "Command", "Ports", "Image")
 
 

@@ -43,7 +43,7 @@ DIFFERENT, FAILED = "changed on the host", "failed"
 # In the summary's order.
 COUNTED = {
     Action.CREATE: "to create",
-    Action.RESUME: "to go on with",
+    Action.RESUME: "to finish",
     Action.CHANGE: "to change",
     Action.REMOVE: "to remove",
     Action.LEAVE: "as they are",
@@ -186,7 +186,7 @@ def step_lines(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[
         return ["remove" if prune else "remove (with --prune)"]
     differences = [difference_text(each) for each in step.differences]
     if step.action is Action.RESUME:
-        return [f"go on: {resume_reason(machine)}", *differences]
+        return [f"unfinished: {resume_reason(machine)}", *differences]
     if len(differences) == 1:
         return [f"change: {differences[0]}"]
     return ["change:", *differences]
@@ -194,10 +194,10 @@ def step_lines(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[
 
 def resume_reason(machine: Machine | None) -> str:
     """Return why to resume. A ready machine's last failure may be repaired by now."""
-    untold = "its host was not told all"
+    default = "not all changes reached the host"
     if machine is None or not machine.why:
-        return untold
-    return f"{untold} (what failed last: {machine.why})" if machine.phase == Phase.READY else machine.why
+        return default
+    return f"{default} (last failure: {machine.why})" if machine.phase == Phase.READY else machine.why
 
 
 def difference_text(difference: Difference) -> str:

@@ -102,7 +102,7 @@ def source_of(here: Session, machine: str, file: str) -> Source:
 
 
 def notes_of(here: Session) -> str:
-    """Return the directory that keeps which images are under way."""
+    """Return the directory that notes images while they are sent."""
     return os.path.join(here.store.root, NOTES)
 
 
