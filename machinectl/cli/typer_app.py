@@ -26,13 +26,14 @@ from machinectl.cli.parsing.suggestions import (
     corrected_options,
     moved_to_the_front,
     option_meant,
+    with_name_at_the_end,
     with_names_hint,
 )
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 # Verbs that take two dashes and a command, each with an example command.
@@ -116,9 +117,18 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
             return store.no_such(words[-1])
         help_of_it = f"{NAME} set --help {name or PLACEHOLDER}"
         help_of_it = with_names_hint(help_of_it, store)
+    return UsageError(f"Error: {error.message}", hint_for_option(verb, unknown, options) or help_of_it)
+
+
+def hint_for_option(verb: str, unknown: str, options: Mapping[str, bool]) -> str:
+    if (verb, unknown) == ("create", "--name"):
+        return f"Did you mean: {with_name_at_the_end(THIS.typed, unknown)}"
     meant = option_meant(verb, unknown, options)
-    hint = help_of_it if meant is None else f"Did you mean: {corrected_options(THIS.typed, unknown, meant, options)}"
-    return UsageError(f"Error: {error.message}", hint)
+    if meant is None:
+        return ""
+    lists_all = verb == "ls" and unknown in {"-a", "--all"}
+    why = "ls lists all machines" if lists_all else "Did you mean"
+    return f"{why}: {corrected_options(THIS.typed, unknown, meant, options)}"
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:

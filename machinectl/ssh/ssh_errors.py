@@ -23,10 +23,10 @@ REJECTING_GREETINGS = ("Not allowed at this time", "Exceeded MaxStartups")
 
 
 class SSHError(MachineError):
-    """Keeps cause and hint on one line: a quoted server must not imitate our messages."""
+    """Keeps the cause on one line: a quoted server must not imitate our messages. A hint may have several."""
 
     def __init__(self, cause: str, hint: str = "") -> None:
-        super().__init__(one_line(cause, LONGEST), one_line(hint, LONGEST))
+        super().__init__(one_line(cause, LONGEST), "\n".join(one_line(line, LONGEST) for line in hint.split("\n")))
 
 
 class Unreachable(SSHError):

@@ -87,6 +87,16 @@ GUESSES = [
         f"create {GENERIC} -generic-ip-address 127.0.0.1 -i {{key}} web2",
         f"create {GENERIC} -generic-ip-address 127.0.0.1 --generic-ssh-key {{key}} web2",
     ),
+    Guess(
+        "create --no-provision -i {key} {user}@127.0.0.1",
+        "create --no-provision --generic-ssh-key {key} {user}@127.0.0.1",
+        code=2,
+    ),
+    Guess("create --name web2 tcp://127.0.0.1:1", "create tcp://127.0.0.1:1 web2"),
+    Guess("create --name=web2 tcp://127.0.0.1:1", "create tcp://127.0.0.1:1 web2"),
+    Guess("create tcp://127.0.0.1:1 web 2", "create tcp://127.0.0.1:1 web2"),
+    Guess("add tcp://127.0.0.1:1", "create tcp://127.0.0.1:1 <NAME>", code=1),
+    Guess("unuse", "use --unset", code=1),
     Guess("create --no-provision --ip 127.0.0.1 web2", "create --no-provision --generic-ip-address 127.0.0.1 web2"),
     Guess("add tcp://127.0.0.1:1 web2", "create tcp://127.0.0.1:1 web2"),
     Guess("create -d none --ur tcp://127.0.0.1:1 --no-tls web2", f"create {NONE} web2"),
@@ -174,3 +184,16 @@ def test_every_synonym_is_of_a_verb_or_an_option_that_there_is(store: Store) -> 
         assert complaint(Hint(word, f"{command} web1")) == ""
     assert not set(DOCKERS.split()) & set(ALL)
     assert set(FLAGS) - {""} <= set(ALL)
+
+
+@pytest.mark.parametrize("verb", ["rm", "stop", "restart", "provision", "url"])
+def test_a_machine_with_another_number_is_another_server(web1: Store, verb: str) -> None:
+    done = machinectl(verb, "web3", store=web1.root)
+    assert done.returncode == 1
+    assert "web1" not in done.stderr
+    assert "does not exist" in done.stderr
+
+
+def test_ls_says_that_it_lists_all(web1: Store) -> None:
+    done = machinectl("ls", "-a", store=web1.root)
+    assert done.stderr.splitlines()[1] == "  ls lists all machines: machinectl ls"

@@ -61,6 +61,7 @@ COMMANDS = {
     "context use": "use NAME",
     "select": "use NAME",
     "switch": "use NAME",
+    "unuse": "use --unset",
     "use-context": "use NAME",
     "docker-env": "env NAME",
     # Certificates.

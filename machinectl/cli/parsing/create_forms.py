@@ -40,7 +40,7 @@ def create_in_full(arguments: Sequence[str]) -> list[str]:
     before, rest = split_at_verb(canonical(arguments, {flag.name: bool(flag.metavar) for flag in own}))
     flags, names = part_words(rest[1:])
     # Report a wrong flag first: its value may look like a location.
-    is_other = "--help" in flags or unknown_flags(rest, own) or lacks_value(flags, own)
+    is_other = "--help" in flags or unknown_flags(rest, own) or unknown_letters(flags) or lacks_value(flags, own)
     if driver and not (named or names or is_other):
         raise no_name(rest)
     location = "" if is_other or is_located(options, flags) else location_in(names)
@@ -69,6 +69,11 @@ def unknown_flags(words: Sequence[str], own: Iterable[Flag]) -> set[str]:
     flags, _ = part_words(split_at_verb(words)[1])
     known = {f"--{name}" for name in flags_of("create")}.union(flag.flag for flag in own)
     return {flag_name(word) for word in flags if word.startswith("--")} - known
+
+
+def unknown_letters(flags: Iterable[str]) -> bool:
+    """Return whether a flag is one letter: `canonical` has written the known ones in full."""
+    return any(not flag.startswith("--") and flag != "-" for flag in flags)
 
 
 def lacks_value(flags: Sequence[str], own: Iterable[Flag]) -> bool:
@@ -152,10 +157,14 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
     return found[0] if found else None
 
 
+def host_of(location: str) -> str:
+    address = location.rpartition("://")[2].rpartition("@")[2].removesuffix("/")
+    return address.partition(":")[0] if address.count(":") == 1 else address
+
+
 def name_of_host(location: str, typed: Sequence[str]) -> str:
     """Return the host in [SCHEME://][USER@]HOST[:PORT] as the machine's name. Raises UsageError."""
-    address = location.rpartition("://")[2].rpartition("@")[2].removesuffix("/")
-    host = address.partition(":")[0] if address.count(":") == 1 else address
+    host = host_of(location)
     if is_name(host) and not is_address(host):
         return host
     raise no_name(typed)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from machinectl.cli.catalogue import ALL, GROUPS, VERBS
 from machinectl.cli.declarations.synonyms import COMMANDS, DOCKERS, FLAGS, NOUNS, SYSTEMDS_VERBS
 from machinectl.cli.invocation import NAME, THIS
+from machinectl.cli.parsing.create_forms import host_of
 from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.errors import UsageError, closest_match
 from machinectl.machines.selection import MOST_NAMES
 from machinectl.machines.store.first_machine import first_step_hint
+from machinectl.url import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -105,6 +107,8 @@ def filled(template: str, typed: Sequence[str], store: Store) -> str:
         name = next(filter(store.exists, operands), next(iter(operands), ""))
         rest[rest.index(MACHINE)] = name or only_name(store)
         operands = [word for word in operands if word != name]
+    if verb == "create" and len(operands) == 1 and is_address(host_of(operands[0])):
+        operands.append(PLACEHOLDER)
     return " ".join(
         word if word == PLACEHOLDER else shlex.quote(word) for word in (*verb.split(), *flags, *rest, *operands)
     )
@@ -132,7 +136,7 @@ def only_name(store: Store) -> str:
 
 def with_names_hint(hint: str, store: Store) -> str:
     """Add where to find the name that a hint leaves open. Without machines, return how to create the first one."""
-    if PLACEHOLDER not in hint:
+    if PLACEHOLDER not in hint or f"{NAME} create " in hint:
         return hint
     names = store.names()
     if not names:
@@ -169,6 +173,16 @@ def corrected_options(typed: Sequence[str], unknown: str, ours: str, options: Ma
         follows = not equals and " ".join(words[at + 1 : at + 2]) in FORMATS
         words[at : at + 1 + follows] = [ours] if ours else []
     return f"{NAME} {shlex.join(words)}"
+
+
+def with_name_at_the_end(typed: Sequence[str], unknown: str) -> str:
+    """Return the command line of `create` with the value of `--name` as its last word."""
+    words = list(typed)
+    at = position(words, unknown)
+    _, equals, value = words[at].partition("=")
+    name = [value] if equals else words[at + 1 : at + 2]
+    del words[at : at + 1 + (not equals)]
+    return f"{NAME} {shlex.join([*words, *(name or [PLACEHOLDER])])}"
 
 
 def moved_to_the_front(typed: Sequence[str], unknown: str) -> str:

@@ -29,12 +29,17 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
             f'Docker machine "{name}" does not exist',
             f"docker-machine has it; import it: machinectl import --from-docker-machine {quote_path(old)}",
         )
-    near = closest_match(name, store.names())
+    # web3 is another server than web2, not a mistyped one.
+    near = closest_match(name, (other for other in store.names() if digits(other) == digits(name)))
     steps = list_or_first_steps(store, name if record.is_name(name) else "<NAME>")
     hint = f'Did you mean "{near}"?' if near else steps
     error = NoSuchMachine(f'Docker machine "{name}" does not exist', hint, mistyped=(name, near) if near else None)
     error.more = MORE if store.names() else ""
     return error
+
+
+def digits(name: str) -> str:
+    return "".join(filter(str.isdigit, name))
 
 
 def list_or_first_steps(store: StorePaths, name: str = "<NAME>") -> str:

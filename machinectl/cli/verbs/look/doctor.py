@@ -98,7 +98,9 @@ def check_lines(check: Check, column: int, width: int, program: str) -> Iterator
 
 def fixes(hint: str) -> Iterator[tuple[str, str]]:
     """Split a hint into words and the command to type, "" if there is none."""
-    for line in hint.replace("; or ", "\nOr ").replace("; see: ", "\nSee: ").splitlines():
+    for start in ("or ", "if ", "see: ", "on the host: "):
+        hint = hint.replace(f"; {start}", f"\n{start.capitalize()}")
+    for line in hint.splitlines():
         words, colon, command = line.partition(": ")
         yield words + colon.rstrip(), command
 

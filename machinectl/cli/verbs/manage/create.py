@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.declarations.driver_option import driver_flag
+from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.options import login_options, machine_options
 from machinectl.cli.output.exit_status import user_text
 from machinectl.cli.output.stdout import write_out
@@ -16,6 +18,8 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import UsageError
 from machinectl.machines.create_options import WITHOUT_HOST
 from machinectl.machines.flags import IN_ENGINE, IN_SSH
+from machinectl.machines.record import is_name
+from machinectl.url import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,12 +141,25 @@ def no_host(name: str) -> UsageError:
     )
 
 
+def name_in_one_word(names: Sequence[str]) -> str:
+    """Return the command line with the words after the host as one name, "" if they stand apart."""
+    start = 0 if is_name(names[0]) and not is_address(names[0]) else 1
+    typed, count = THIS.typed, len(names)
+    found = [at for at in range(len(typed)) if list(typed[at : at + count]) == list(names)]
+    name = "".join(names[start:])
+    if not (found and is_name(name)):
+        return ""
+    at = found[0]
+    return f": {NAME} {shlex.join([*typed[: at + start], name, *typed[at + count :]])}"
+
+
 def only_name(names: Sequence[str], arguments: Sequence[str]) -> str:
     if not names:
         raise no_name(split_at_verb(arguments)[1])
     name, *extra = names
     if extra:
         raise UsageError(
-            f"Invalid command line. Found extra arguments [{' '.join(extra)}]", "Quote what belongs together"
+            f"Invalid command line. Found extra arguments [{' '.join(extra)}]",
+            f"A name has no spaces{name_in_one_word(names)}",
         )
     return name
