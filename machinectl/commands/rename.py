@@ -25,15 +25,15 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
         others, removed, held = held_with_those_behind(store, console, stack, old, new)
         store.read(old)
         store.check_free(new, besides=old)
+        for machine in removed_machines(store) if new != old else ():
+            if machine.name in removed:
+                machine.jump = f"{MACHINE}{new}"
+                write_removed(store, machine)
         held[old].rename(new)
         for other in others if new != old else ():
             held[other].machine.jump = f"{MACHINE}{new}"
             held[other].write()
             console.note(f'"{other}" goes through "{new}" now')
-        for machine in removed_machines(store):
-            if machine.name in removed:
-                machine.jump = f"{MACHINE}{new}"
-                write_removed(store, machine)
     if new != old:
         console.note(f'"{old}" is "{new}" now. Where a shell points at it: eval $(machinectl env {new})')
 

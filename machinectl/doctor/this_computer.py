@@ -177,9 +177,13 @@ def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]
 def removed_check(store: Store) -> Iterator[Check]:
     names = [machine.name for machine in removed_machines(store)]
     if names:
-        name = names[0]
+        host = "its host keeps" if len(names) == 1 else "their hosts keep"
+        name = next((name for name in names if not store.exists(name)), "")
         put_back = f"Undo the changes: machinectl rm --purge {name}; or forget it: machinectl rm --forget {name}"
-        yield unknown(REMOVED, f"{', '.join(names)}: removed here, but their hosts keep the changes", put_back)
+        if not name:
+            # Earlier versions left the name to a new machine and to the record.
+            put_back = f"Another machine has the name: machinectl rename {names[0]} <NEW-NAME>"
+        yield unknown(REMOVED, f"{', '.join(names)}: removed here, but {host} the changes", put_back)
 
 
 def docker_machine_check(store: Store) -> Iterator[Check]:

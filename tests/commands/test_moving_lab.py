@@ -187,7 +187,7 @@ def test_one_that_was_forgotten_and_taken_over_again_goes_on_where_it_was(
     cli.ok("provision", "--yes", "web")
     cli.ok("rm", "-y", "web")
     assert cli.ok("import", "--from-docker-machine", machine.store.root).stdout.startswith("web: taken over")
-    assert 'set up here before, as "web"' in cli.ok("provision", "web").stderr
+    assert 'set up here before, as "web-2"' in cli.ok("provision", "web").stderr
     assert cli.is_running("web")
     cli.ok("rm", "--purge", "-y", "web")
     assert host.output(ETC) == etc

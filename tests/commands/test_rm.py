@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.host_changes import CaTrusted, FileCreated, PackageInstalled
 from machinectl.machines.record import Machine
-from machinectl.machines.store.removed_machines import removed_machines
+from machinectl.machines.store.removed_machines import removed_machines, write_removed
 from tests.support import servers
 from tests.support.program import COMMAND, machinectl
 from tests.support.registered import added
@@ -66,7 +66,7 @@ def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_reques
     foretold = machinectl("rm", "--dry-run", "orion", store=store.root).stdout
     assert "what undoes the set-up of the host is kept" in foretold
     again = machinectl("rm", "-y", "orion", store=store.root)
-    assert "rm --purge orion-2; forget it: machinectl rm --forget orion-2; " in again.stderr
+    assert "rm --purge orion; forget it: machinectl rm --forget orion; " in again.stderr
     assert removed(store) == "orion\norion-2\n"
     later = machinectl("rm", "--dry-run", "--forget", "orion-2", store=store.root)
     assert (later.returncode, "Would forget orion-2" in later.stdout) == (0, True)
@@ -79,10 +79,34 @@ def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_reques
     assert os.listdir(directory.parent) == []
 
 
+def test_a_record_that_is_kept_leaves_its_name_to_a_new_machine(store: Store) -> None:
+    created, url = orion(store, *CHANGES), "tcp://192.0.2.2:2376"
+    machinectl("rm", "-y", "orion", store=store.root)
+    create = ("create", "-d", "none", "--url", url)
+    assert machinectl(*create, "orion-2", store=store.root).returncode == 0
+    told = machinectl(*create, "orion", store=store.root).stderr
+    assert 'The removed machine "orion" is kept as "orion-3" now: machinectl ls --removed\n' in told
+    assert removed(store) == "orion-3\n"
+    assert machinectl("rename", "orion", "vega", store=store.root).returncode == 0
+    # A jump host that gets the name of a removed machine behind it.
+    (kept,) = removed_machines(store)
+    with store.writing("orion-3"):
+        kept.jump = "machine:vega"
+        write_removed(store, kept)
+    assert machinectl("rename", "vega", "orion-3", store=store.root).returncode == 0
+    (kept,) = removed_machines(store)
+    assert (kept.name, kept.url, kept.changes) == ("orion-3-2", created.url, created.changes)
+    assert kept.jump == "machine:orion-3"
+    asked = machinectl("rm", "--forget", kept.name, "orion-2", store=store.root, stdin="n\n").stderr
+    assert f"About to remove {kept.name}, orion-2: docker no longer reaches orion-2 from here; " in asked
+    asked = machinectl("rm", "--purge", kept.name, store=store.root, stdin="n\n").stderr
+    assert f"About to remove {kept.name}: the set-up of the host is undone; " in asked
+
+
 def test_what_removes_an_engine_that_was_installed_is_kept_also_where_nothing_else_is_left(store: Store) -> None:
     orion(store, PackageInstalled("docker.io"))
     told = machinectl("rm", "-y", "orion", store=store.root).stderr
-    assert "stays set up: docker.io\n" in told
+    assert 'The engine stays on the host of "orion": machinectl installed docker.io\n' in told
     assert "Undo it: machinectl rm --purge-engine orion; forget it: machinectl rm --forget orion\n" in told
     assert removed(store) == "orion\n"
 
@@ -184,15 +208,19 @@ def test_the_question_reads_right_for_one_machine_and_for_several(store: Store) 
         added(store, Machine(name, "none", url="unix:///x.sock"))
     engines = "their engines are removed, which stops the containers"
     kept = "set up, and a record is kept to undo that later"
+    stay = "containers and images stay"
     for words, fate in (
         (["z1"], "it from here; the host is not changed"),
         (["z1", "z2"], "them from here; their hosts are not changed"),
         (["orion"], f"it from here; the host stays {kept}"),
         (["z1", "orion"], f"them from here; the host of orion stays {kept}"),
-        (["--purge", "orion"], "it from here; the set-up of the host is undone; its containers and images stay"),
+        (
+            ["--purge", "orion"],
+            "it from here; the set-up of the host is undone; its engine, containers and images stay",
+        ),
         (
             ["--purge-engine", "z1", "z2"],
-            f"them from here; the set-up of their hosts is undone; their containers and images stay; {engines}",
+            f"them from here; the set-up of their hosts is undone; their {stay}; {engines}",
         ),
     ):
         names = ", ".join(word for word in words if not word.startswith("-"))

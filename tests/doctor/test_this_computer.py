@@ -125,10 +125,14 @@ def test_what_was_removed_and_what_is_docker_machines_is_worth_a_look(store: Sto
     with store.writing(certified(store, "gone").name) as held:
         held.set_aside()
     found = report(store)
+    assert found["Removed"]["Seen"] == "gone: removed here, but its host keeps the changes"
     assert "machinectl rm --purge gone" in found["Removed"]["Hint"]
     assert "machinectl import --from-docker-machine" in found["docker-machine"]["Hint"]
     certified(store, "old")
     assert "docker-machine" not in report(store)
+    # No hint acts on a machine that has the name now.
+    Path(store.directory("gone")).mkdir()
+    assert "machinectl rename gone <NEW-NAME>" in report(store, status=1)["Removed"]["Hint"]
 
 
 def test_a_store_that_is_a_file_or_cannot_be_read_is_told(tmp_path: Path) -> None:

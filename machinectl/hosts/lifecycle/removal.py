@@ -50,9 +50,12 @@ class Purge:
         return [purge, "--restart-swarm"] if self.allowed.restart_swarm else [purge]
 
     def effects(self, hosts: int) -> str:
-        host, its, engine = ("the host", "its", "engine is") if hosts == 1 else ("their hosts", "their", "engines are")
-        text = f"the set-up of {host} is undone; {its} containers and images stay"
-        return f"{text}; {its} {engine} removed, which stops the containers" if self.engine else text
+        host, its, engine = ("the host", "its", "engine") if hosts == 1 else ("their hosts", "their", "engines")
+        undone = f"the set-up of {host} is undone"
+        if not self.engine:
+            return f"{undone}; {its} {engine}, containers and images stay"
+        are = "is" if hosts == 1 else "are"
+        return f"{undone}; {its} containers and images stay; {its} {engine} {are} removed, which stops the containers"
 
     def carry_out(self, held: Held, console: Console, *, force: bool) -> None:
         from machinectl.hosts.lifecycle.purging import purge_host
@@ -80,10 +83,10 @@ def confirm_removal(
         effects.append(f"the driver deletes the hosts that it made, with all their data: {', '.join(made)}")
     if theirs := [f"{each.name} (by {driver})" for each in machines if (driver := maker(each.origin))]:
         effects.append(f"hosts that docker-machine made keep running, and are yours to delete: {', '.join(theirs)}")
-    them = "it" if len(names) == 1 else "them"
-    console.note(
-        f"About to remove {', '.join(names)}: docker no longer reaches {them} from here; {'; '.join(effects)}."
-    )
+    if live := [name for name in names if store.exists(name)]:
+        them = ", ".join(live) if len(live) < len(names) else "it" if len(names) == 1 else "them"
+        effects.insert(0, f"docker no longer reaches {them} from here")
+    console.note(f"About to remove {', '.join(names)}: {'; '.join(effects)}.")
     return confirm(console, "Are you sure?", unasked)
 
 
@@ -177,9 +180,11 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
     kept = held.set_aside()
     # --purge leaves the package.
     engine_alone = all(isinstance(change, PackageInstalled) for change in machine.changes)
+    stays = f'The host of "{name}" stays set up: {change_summary(machine)}'
+    if engine_alone:
+        stays = f'The engine stays on the host of "{name}": machinectl installed {change_summary(machine)}'
     console.note(
-        f'The host of "{name}" stays set up: {change_summary(machine)}\n'
-        f"Undo it: machinectl rm {'--purge-engine' if engine_alone else '--purge'} {kept}; "
+        f"{stays}\nUndo it: machinectl rm {'--purge-engine' if engine_alone else '--purge'} {kept}; "
         f"forget it: machinectl rm --forget {kept}{'' if engine_alone else '; or set the host up again with create'}"
     )
 

@@ -181,6 +181,7 @@ class Held:
         try:
             for filename, data in {**files, RECORD: machine.dump()}.items():
                 replace_file(os.path.join(staged, filename), data)
+            free_name_of_removed(store, self.name)
             with Translated(self.directory):
                 os.rename(staged, self.directory)
                 sync_directory(store.machines)
@@ -242,8 +243,7 @@ class Held:
         store = self.store
         self.touch()
         make_directory(store, store.removed)
-        names = (self.name if not number else f"{self.name}-{number + 1}" for number in itertools.count())
-        path = next(path for name in names if not os.path.lexists(path := os.path.join(store.removed, name)))
+        path = free_removed_path(store, self.name)
         with Translated(path):
             os.rename(self.directory, path)
             sync_directory(store.removed)
@@ -257,10 +257,30 @@ class Held:
             raise RuntimeError(f"{new} is not held")
         self.touch()
         target = self.store.directory(new)
+        free_name_of_removed(self.store, new)
         with Translated(target):
             os.rename(self.directory, target)
             sync_directory(self.store.machines)
         self._machine, self._now = None, new
+
+
+def free_removed_path(store: Store, name: str) -> str:
+    """Return where to keep a removed machine: under its name, or NAME-2, … if a machine or another record has that."""
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    live = {other.lower() for other in store.names()} - {name.lower()}
+    free = (each for each in names if each.lower() not in live)
+    return next(path for each in free if not os.path.lexists(path := os.path.join(store.removed, each)))
+
+
+def free_name_of_removed(store: Store, name: str) -> None:
+    """Give a removed machine another name before a new one takes it: commands by that name act on the new one."""
+    path = os.path.join(store.removed, name)
+    if os.path.isdir(path):
+        free = free_removed_path(store, name)
+        with Translated(path):
+            os.rename(path, free)
+            sync_directory(store.removed)
+        store.warn(f'The removed machine "{name}" is kept as "{os.path.basename(free)}" now: machinectl ls --removed')
 
 
 def read_or_none(read: Callable[[str], record.Machine], name: str) -> record.Machine | None:
