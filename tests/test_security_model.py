@@ -461,7 +461,7 @@ def test_registering_a_plain_port_warns(store: Store, tmp_path: Path) -> None:
 def test_ssh_endpoints_go_by_the_users_ssh(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
     url = f"ssh://{sshd.user}@127.0.0.1:{sshd.port}"
     assert machinectl("create", "-d", "none", "--url", url, "orion", store=store.root).returncode == 0
-    assert "Host key verification failed" in machinectl("status", "orion", store=store.root).stderr
+    assert "Host key verification failed" in machinectl("status", "orion", "--json", store=store.root).stdout
     ssh_config.write(f"Host 127.0.0.1\n  IdentityFile {sshd.key_path}\n")
     ssh_config.known_hosts.write_text(sshd.known())
     machinectl("status", "orion", store=store.root)

@@ -25,8 +25,12 @@ def is_on(text: str) -> bool:
 
 
 def own_version() -> str:
-    """Return the version line; systemd's machinectl starts its own with `systemd`."""
-    return f"machinectl version {machinectl.__version__} (Docker hosts; {OWN_DIRECTORY})"
+    """Return the version line; systemd's machinectl starts its own with `systemd`.
+
+    Scripts take its third word, or look for `docker-machine version`.
+    """
+    name = DOCKER_MACHINE if THIS.name == DOCKER_MACHINE else NAME
+    return f"{name} version {machinectl.__version__} (Docker hosts; {OWN_DIRECTORY})"
 
 
 class Called:

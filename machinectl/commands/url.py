@@ -8,7 +8,7 @@ from machinectl.machines.selection import chosen, chosen_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from machinectl.machines.store import Store
 
@@ -17,12 +17,17 @@ def url(store: Store, names: Sequence[str]) -> str:
     return store.read_ready(chosen_one(store, names)).url
 
 
-def ip(store: Store, names: Sequence[str]) -> list[str]:
-    """Raise MachineError for a URL without a host."""
-    return [engine_host(store, name) for name in chosen(store, names)]
+def ip(store: Store, names: Sequence[str]) -> Iterator[tuple[str, str | MachineError]]:
+    """Yield each machine's address, or why it has none."""
+    for name in chosen(store, names):
+        try:
+            yield name, engine_host(store, name)
+        except MachineError as exc:
+            yield name, exc
 
 
 def engine_host(store: Store, name: str) -> str:
+    """Raise MachineError for a URL without a host."""
     machine = store.read_ready(name)
     host = engine_url.parse_url(machine.url).host
     if not host:

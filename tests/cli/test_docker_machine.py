@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from machinectl.cli.invocation import THIS
+from machinectl.cli.verbs.manage.power import printed
+from machinectl.host_changes import FileCreated
 from machinectl.machines.record import Machine
 from machinectl.machines.store.name_errors import MORE
 from tests.support.program import COMMAND, machinectl
@@ -208,7 +211,7 @@ DEFAULT_LINES = [
     Line("env -shell=sh", '…export DOCKER_MACHINE_NAME="default"'),
     Line("inspect -f={{{{.Driver.URL}}}}", "tcp://127.0.0.3:1\n"),
     Line("ip", "127.0.0.3\n"),
-    Line("status", "Stopped\n", stderr="refuses the connection"),
+    Line("status", "Stopped\n"),
     Line("url", "tcp://127.0.0.3:1\n"),
     Line("version", "…machinectl version "),
     Line("ps", "…MACHINE   CONTAINER ID ", stderr='"default": 127.0.0.3:1 refuses the connection', code=1),
@@ -222,7 +225,7 @@ DEFAULT_LINES = [
     Line("version default plain", stderr=ONE_NAME, code=2),
     # Those for many: each is told, whatever becomes of the others.
     Line("ip plain default server", "127.0.0.2\n127.0.0.3\n127.0.0.1\n"),
-    Line("ip plain ghost", stderr=GHOST, code=1),
+    Line("ip plain ghost server", "127.0.0.2\n127.0.0.1\n", stderr=GHOST, code=1),
     *(
         Line(f"{verb} plain ghost server", stderr=told, code=1)
         for verb in ("start", "stop", "restart", "kill")
@@ -295,7 +298,8 @@ HELPED = "active config create env inspect ip kill ls regenerate-certs restart r
 # The lines of its other tests that hold for us: what is typed, a part of the output, the exit status.
 BATS = [
     ("", "Usage:", 0),
-    ("-v", "version", 0),
+    ("-v", "docker-machine version ", 0),
+    ("version", "docker-machine version ", 0),
     ("--help", "Usage:", 0),
     ("inspect", NO_NAME, 1),
     ("status", NO_NAME, 1),
@@ -346,3 +350,66 @@ def test_called_as_docker_machine_errors_and_hints_name_it(machines: Store, dock
         f"Did you mean: docker-machine -s {store} rm orionbox\n"
     )
     assert "docker-machine ssh" in called(docker_machine, "ssh -A orionbox", machines).stderr.splitlines()[0]
+
+
+def test_status_prints_one_line_when_a_script_reads_both_streams(machines: Store) -> None:
+    done = machinectl("status", "plain", store=machines.root)
+    assert (done.stdout, done.stderr) == ("Stopped\n", "")
+
+
+def test_the_addresses_of_machines_that_exist_are_in_the_json_of_ip(machines: Store) -> None:
+    done = machinectl("ip", "--json", "ghost", "plain", store=machines.root)
+    assert (json.loads(done.stdout), done.returncode) == ([{"Name": "plain", "IPAddress": "127.0.0.2"}], 1)
+    assert GHOST in done.stderr
+
+
+@pytest.mark.parametrize(("name", "program"), [("machinectl", "machinectl"), ("docker-machine", "docker-machine")])
+def test_restart_names_the_program_as_docker_machine_does(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str, program: str
+) -> None:
+    monkeypatch.setattr(THIS, "name", name)
+    assert list(printed("restart", [("web", True)])) == [("web", True)]
+    assert capfd.readouterr().out == (
+        'Machine "web" was restarted.\nRestarted machines may have new IP addresses. '
+        f"You may need to re-run the `{program} env` command.\n"
+    )
+
+
+def test_called_as_docker_machine_ls_names_it_in_a_store_of_docker_machines(
+    tmp_path: Path, docker_machine: Path
+) -> None:
+    record = tmp_path / "old" / "machines" / "web" / "config.json"
+    record.parent.mkdir(parents=True)
+    record.write_text('{"ConfigVersion": 3}')
+    listed = subprocess.run(
+        [docker_machine, "-s", tmp_path / "old", "ls"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "docker-machine -s " in listed
+    assert "machinectl -s" not in listed
+
+
+def test_an_unknown_machine_is_named_by_docker_machines_whole_line_in_an_empty_store(store: Store) -> None:
+    line, *steps = machinectl("url", "ghost", store=store.root).stderr.splitlines()
+    assert line == GHOST + MORE
+    assert [step.partition(":")[0] for step in steps] == [
+        "  Set up a server over SSH",
+        "  Register an engine that runs",
+    ]
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_a_removed_machine_is_named_by_docker_machines_whole_line(store: Store, *, others: bool) -> None:
+    machine = Machine("web", "none", url=URL)
+    machine.driver_state = '{"URL": "tcp://127.0.0.1:1"}'
+    machine.changes = (FileCreated("/etc/docker/daemon.json"),)
+    added(store, machine)
+    if others:
+        plain = Machine("plain", "none", url=URL)
+        added(store, plain)
+    machinectl("rm", "-y", "web", store=store.root)
+    line, *steps = machinectl("url", "web", store=store.root).stderr.splitlines()
+    assert line == f'Docker machine "web" does not exist{MORE}'
+    assert steps[0] == "  It was removed, but its host still has the changes made on it"
+    again = machinectl("rm", "-f", "web", store=store.root)
+    assert again.stderr.splitlines()[0] == f'Error removing host "web": {line}'
+    assert again.returncode == 0

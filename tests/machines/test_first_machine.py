@@ -42,7 +42,7 @@ def test_a_name_in_an_empty_store_is_answered_with_how_to_create_it(store: Store
     assert done.returncode
     assert "machinectl create <USER>@<HOST> web1" in done.stderr
     assert "machinectl create tcp://<HOST>:2376 web1" in done.stderr
-    assert "machinectl ls" not in done.stderr
+    assert "List the machines" not in done.stderr
 
 
 @pytest.mark.parametrize(

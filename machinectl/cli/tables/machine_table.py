@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from machinectl.cli.output.exit_status import report
+from machinectl.cli.invocation import THIS
+from machinectl.cli.output.exit_status import as_called, report
 from machinectl.cli.output.stdout import draw, print_json, print_lines, write_out
 from machinectl.cli.output.style import GREEN, MORE, RED, YELLOW, columns, is_drawn_on, printed_sign
 from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
@@ -141,7 +142,7 @@ def headings() -> list[str]:
 
 
 def machine_cells(row: MachineRow) -> list[str]:
-    fields = row.fields()
+    fields = printed_fields(row)
     if row.settled:
         return [cell_text(fields[column]) for column in COLUMNS]
     unknown = printed_sign(MORE, sys.stdout)
@@ -157,4 +158,9 @@ def parse_row_format(text: str) -> RowFormat:
 
 
 def formatted(layout: RowFormat, listed: Sequence[MachineRow]) -> str:
-    return layout.text(unbroken(row.fields()) for row in listed)
+    return layout.text(unbroken(printed_fields(row)) for row in listed)
+
+
+def printed_fields(row: MachineRow) -> dict[str, Any]:
+    """Name the program in the suggested commands as it was called."""
+    return {**row.fields(), "Error": as_called(row.error, THIS.name)}

@@ -19,22 +19,31 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
     if record.GLOB.intersection(name):
         return NoSuchMachine(f'"{name}" matches no machine', list_or_first_steps(store))
     if any(machine.name == name for machine in removed_machines(store)):
-        return NoSuchMachine(
-            f'Docker machine "{name}" does not exist: it was removed, but its host still has the changes made on it',
+        return missing(
+            name,
+            "It was removed, but its host still has the changes made on it\n"
             f"Undo them: machinectl rm --purge {name}; or forget them: machinectl rm --forget {name}",
         )
     old = os.path.expanduser(DOCKER_MACHINE_ROOT)
     if record.is_name(name) and StorePaths(old).is_docker_machines(name):
-        return NoSuchMachine(
-            f'Docker machine "{name}" does not exist',
-            f"docker-machine has it; import it: machinectl import --from-docker-machine {quote_path(old)}",
+        return missing(
+            name, f"docker-machine has it; import it: machinectl import --from-docker-machine {quote_path(old)}"
         )
     # web3 is another server than web2, not a mistyped one.
     near = closest_match(name, (other for other in store.names() if digits(other) == digits(name)))
-    steps = list_or_first_steps(store, name if record.is_name(name) else "<NAME>")
-    hint = f'Did you mean "{near}"?' if near else steps
-    error = NoSuchMachine(f'Docker machine "{name}" does not exist', hint, mistyped=(name, near) if near else None)
-    error.more = MORE if store.names() else ""
+    if not store.names():
+        return missing(name, first_step_hint(name if record.is_name(name) else "<NAME>"))
+    error = missing(name, f'Did you mean "{near}"?' if near else list_or_first_steps(store))
+    error.mistyped = (name, near) if near else None
+    # A list is what docker-machine's line says, and what was meant is a line of its own.
+    error.more = MORE
+    return error
+
+
+def missing(name: str, hint: str) -> NoSuchMachine:
+    """Return an error whose hint follows docker-machine's line, too."""
+    error = NoSuchMachine(f'Docker machine "{name}" does not exist', hint)
+    error.more = MORE + "".join(f"\n  {line}" for line in hint.splitlines())
     return error
 
 

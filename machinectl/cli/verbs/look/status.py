@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from machinectl import __version__
 from machinectl.cli.invocation import OWN_DIRECTORY, own_version
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_value
+from machinectl.cli.output.style import is_terminal
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ def status(here: Session, *, names: list[str], timeout: float, as_json: bool) ->
 
     name, found = command(here.store, names, timeout)
     print_value(found.state, status_fields(name, found), as_json=as_json)
-    if found.error and not as_json:
-        # Why the engine does not answer.
+    if found.error and not as_json and is_terminal(sys.stderr):
+        # Why the engine does not answer; scripts read `$(machinectl status NAME 2>&1)`.
         report(MachineError(found.error, found.hint), here.program)
 
 

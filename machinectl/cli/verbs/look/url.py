@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
+from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, print_lines, print_value
-from machinectl.machines.selection import chosen, chosen_one
+from machinectl.errors import MachineError
+from machinectl.machines.selection import chosen_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,12 +29,16 @@ def url(here: Session, *, names: list[str], as_json: bool) -> None:
     print_value(found, {"Name": name, "URL": found}, as_json=as_json)
 
 
-def ip(here: Session, *, names: list[str], as_json: bool) -> None:
+def ip(here: Session, *, names: list[str], as_json: bool) -> int:
     from machinectl.commands.url import ip as command
 
-    names = chosen(here.store, names)
-    addresses = command(here.store, names)
+    found = list(command(here.store, names))
+    addresses = {name: address for name, address in found if isinstance(address, str)}
     if as_json:
-        print_json([{"Name": name, "IPAddress": address} for name, address in zip(names, addresses, strict=True)])
+        print_json([{"Name": name, "IPAddress": address} for name, address in addresses.items()])
     else:
-        print_lines(addresses)
+        print_lines(addresses.values())
+    failures = [error for _, error in found if isinstance(error, MachineError)]
+    for error in failures:
+        report(error, here.program)
+    return int(bool(failures))

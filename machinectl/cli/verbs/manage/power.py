@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from machinectl.cli.invocation import THIS
+from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.results import report_results
 
@@ -30,10 +32,11 @@ def printed(verb: str, results: Iterable[Result]) -> Iterator[Result]:
             write_out(f'Machine "{name}" was {DONE[verb]}.\n')
         yield name, changed
     if done and verb in {"start", "restart"}:
-        write_out(
+        may_have_moved = (
             f"{DONE[verb].capitalize()} machines may have new IP addresses. "
             "You may need to re-run the `machinectl env` command.\n"
         )
+        write_out(as_called(may_have_moved, THIS.name))
 
 
 def change_power(
