@@ -72,9 +72,11 @@ def check_machine(store: Store, console: Console, name: str, access: Access, tim
     except MachineError as exc:
         theirs = store.is_docker_machines(name)
         return [unknown(store_files.RECORD, exc.cause, exc.hint) if theirs else failed(store_files.RECORD, exc)]
+    if machine.phase == Phase.CREATING or (machine.phase == Phase.PROVISIONING and not machine.changes):
+        # Nothing was changed on the host: there is no engine of ours to examine.
+        rest = [store_files.MODES, store_files.CERTIFICATES, "Engine", SSH, HOST]
+        return [store_files.record_check(store, machine), *unseen(rest, "it is incomplete")]
     here = list(file_checks(store, machine))
-    if machine.phase == Phase.CREATING:
-        return here
     # A driver that creates hosts may call a remote service.
     asleep = BackgroundTask(lambda: state_from_driver(machine, driver_or_none(machine))).found(timeout)
     if asleep in ASLEEP:

@@ -52,7 +52,9 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[C
     # Another check reports a store that cannot be read.
     every = value_or(list[str](), store.names)
     machines = readable_machines(store, names or every)
-    yield from docker_integration.docker_checks(store, machines, seat.environment, following=seat.following)
+    # `create` makes the context at its end.
+    whole = [machine for machine in machines if machine.phase == Phase.READY or machine.changes]
+    yield from docker_integration.docker_checks(store, whole, seat.environment, following=seat.following)
     at_host = readable_machines(store, every) if seat.environment.get("DOCKER_HOST") else []
     yield from docker_client.shell_checks(seat.environment, at_host)
     yield program_check(path, seat.program)

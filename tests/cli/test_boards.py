@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pyte
 import pytest
+import rich.console
 
-from tests.support.puppets import on_terminal, piped
+from machinectl.cli.output.live_board import LiveBoard
+from machinectl.cli.output.terminal import Terminal
+from tests.support.puppets import lines_of, on_terminal, piped
 
 if TYPE_CHECKING:
     from tests.support.puppets import OnTerminal, Puppets
@@ -341,3 +346,23 @@ def test_the_command_line_is_loaded_without_what_draws() -> None:
     code = f"import sys, machinectl.cli.typer_app, machinectl.cli.output.terminal; print({loaded})"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed == "True False\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "total", "left"),
+    [(True, True, ["web1", "web2", "2 machines"]), (True, False, ["web1", "web2"]), (False, True, [])],
+)
+def test_a_board_leaves_only_what_its_verb_does_not_print(rows: bool, total: bool, left: list[str]) -> None:
+    drawn = io.StringIO()
+    board = LiveBoard(Terminal("machinectl"), "machinectl", ["web1", "web2"])
+    board.screen = rich.console.Console(file=drawn, force_terminal=True, width=80, height=24)
+    board.leaves_rows, board.leaves_total = rows, total
+    with board:
+        for name in ("web1", "web2"):
+            board.console(name)
+            board.done(name, None)
+    screen = pyte.Screen(80, 24)
+    pyte.Stream(screen).feed(drawn.getvalue().replace("\n", "\r\n"))
+    seen = lines_of(screen)
+    assert len(seen) == len(left)
+    assert all(piece in line for piece, line in zip(left, seen, strict=True))

@@ -275,3 +275,8 @@ def test_what_was_mistyped_is_told_with_what_was_meant_and_nothing_else(words: t
     assert done.returncode in {1, 2}
     assert hint in done.stderr
     assert len(done.stderr.splitlines()) <= 3
+
+
+def test_the_help_of_create_has_what_a_login_needs(store: Store) -> None:
+    page = machinectl("create", "--help", store=store.root).stdout
+    assert all(f"--generic-ssh-{name}" in page for name in ("key", "user", "port"))

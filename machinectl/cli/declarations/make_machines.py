@@ -55,6 +55,16 @@ VERBS = {
                 help="Set up this server over SSH: [USER@]HOST[:PORT] (driver generic).",
                 section=IN_DRIVERS,
             ),
+            Flag(
+                "--generic-ssh-key",
+                metavar="PATH",
+                help="The private key to log in with (driver generic).",
+                section=IN_DRIVERS,
+            ),
+            Flag(
+                "--generic-ssh-user", metavar="USER", help="The user to log in as (driver generic).", section=IN_DRIVERS
+            ),
+            Flag("--generic-ssh-port", metavar="PORT", help="The SSH port (driver generic).", section=IN_DRIVERS),
             Flag("--url", metavar="URL", help="Register the engine at this URL (driver none).", section=IN_DRIVERS),
         ),
         arguments=(Argument("names", "NAME", TEXT, many=True),),

@@ -66,6 +66,8 @@ class LiveBoard(PlainBoard):
         self.screen = rich.console.Console(stderr=True, highlight=False)
         self.live: rich.live.Live | None = None
         self.over = threading.Event()
+        # What stays on the screen at the end.
+        self.leaves_rows = self.leaves_total = True
 
     def __enter__(self) -> Self:
         with self.lock:
@@ -73,11 +75,13 @@ class LiveBoard(PlainBoard):
         threading.Thread(target=self.keep_drawing, daemon=True).start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.over.set()
         with self.lock:
             # The rows say what is unfinished.
             super().__exit__(None)
+            if kind is None and not self.leaves_rows:
+                self.hide()
             self.stop()
 
     def stop(self) -> None:
@@ -126,7 +130,7 @@ class LiveBoard(PlainBoard):
     def drawn(self) -> Text:
         columns, lines = self.screen.size
         rows = self.rows.values()
-        last = total(rows, time.monotonic() - self.begun) if self.closed else ""
+        last = total(rows, time.monotonic() - self.begun) if self.closed and self.leaves_total else ""
         drawn = board_lines(rows, last, max(columns - ECHO, 1), max(lines - 1, 1))
         return Text("\n", no_wrap=True, overflow="crop").join(map(Text.from_ansi, drawn))
 

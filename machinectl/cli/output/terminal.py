@@ -39,6 +39,10 @@ class Terminal:
     def __init__(self, program: str) -> None:
         self.program = program
         self.spinner = Spinner()
+        # Whether the verb prints a result for each machine: a board leaves no rows then.
+        self.prints_results = False
+        # Whether the verb counts the results itself: a board leaves no total then.
+        self.prints_total = False
 
     @property
     def interactive(self) -> bool:
@@ -94,7 +98,9 @@ class Terminal:
         if is_drawn_on(sys.stderr) and not debugging():
             from machinectl.cli.output.live_board import LiveBoard
 
-            return LiveBoard(self, self.program, names)
+            board = LiveBoard(self, self.program, names)
+            board.leaves_rows, board.leaves_total = not self.prints_results, not self.prints_total
+            return board
         from machinectl.cli.output.plain_board import PlainBoard
 
         return PlainBoard(self, self.program, names)

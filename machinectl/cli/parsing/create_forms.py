@@ -157,14 +157,14 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
     return found[0] if found else None
 
 
-def host_of(location: str) -> str:
+def located_host(location: str) -> str:
     address = location.rpartition("://")[2].rpartition("@")[2].removesuffix("/")
     return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def name_of_host(location: str, typed: Sequence[str]) -> str:
     """Return the host in [SCHEME://][USER@]HOST[:PORT] as the machine's name. Raises UsageError."""
-    host = host_of(location)
+    host = located_host(location)
     if is_name(host) and not is_address(host):
         return host
     raise no_name(typed)

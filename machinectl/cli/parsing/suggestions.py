@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.catalogue import ALL, GROUPS, VERBS
 from machinectl.cli.declarations.synonyms import COMMANDS, DOCKERS, FLAGS, NOUNS, SYSTEMDS_VERBS
 from machinectl.cli.invocation import NAME, THIS
-from machinectl.cli.parsing.create_forms import host_of
+from machinectl.cli.parsing.create_forms import located_host
 from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.errors import UsageError, closest_match
 from machinectl.machines.selection import MOST_NAMES
@@ -107,7 +107,7 @@ def filled(template: str, typed: Sequence[str], store: Store) -> str:
         name = next(filter(store.exists, operands), next(iter(operands), ""))
         rest[rest.index(MACHINE)] = name or only_name(store)
         operands = [word for word in operands if word != name]
-    if verb == "create" and len(operands) == 1 and is_address(host_of(operands[0])):
+    if verb == "create" and len(operands) == 1 and is_address(located_host(operands[0])):
         operands.append(PLACEHOLDER)
     return " ".join(
         word if word == PLACEHOLDER else shlex.quote(word) for word in (*verb.split(), *flags, *rest, *operands)

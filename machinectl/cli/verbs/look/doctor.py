@@ -34,6 +34,7 @@ HERE = "This computer"
 def doctor(here: Session, *, names: list[str], access: Access, timeout: float, verbose: bool, as_json: bool) -> int:
     from machinectl.commands.doctor import examine_here, examine_machines
 
+    here.console.prints_results = not as_json
     computer = examine_here(here.store, names, sys.argv[0], following=not is_switched_off())
     reports: list[DoctorReport] = []
     failed = False

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.login_options import given_authority
+from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.results import report_results
+from machinectl.cli.verbs.manage.create import next_steps
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -24,12 +27,29 @@ def provision(
     open_firewall: bool,
 ) -> int:
     from machinectl.commands.provision import provision as command
+    from machinectl.hosts.lifecycle.creation import CreatedMachine
     from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.provision.target import Allowed
 
     allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes)
     setup = Setup(allowed, given_authority(here))
-    return report_results(here, command(here.store, here.console, names, access, setup, dry_run=dry_run), names)
+    begun = [] if dry_run else incomplete(here, names)
+    code = report_results(here, command(here.store, here.console, names, access, setup, dry_run=dry_run), names)
+    left = incomplete(here, begun)
+    for name in begun:
+        if name not in left and sys.stdout.isatty():
+            write_out(next_steps(here, CreatedMachine(here.store.read(name), True, ())))
+    return code
+
+
+def incomplete(here: Session, names: list[str]) -> list[str]:
+    """Return the machines whose `create` was interrupted."""
+    from machinectl.machines.record import Phase
+    from machinectl.machines.selection import matching
+    from machinectl.machines.store.machine_store import read_or_none
+
+    found = {name: read_or_none(here.store.read, name) for name in matching(names, here.store.names)}
+    return [name for name, machine in found.items() if machine and machine.phase != Phase.READY]
 
 
 def regenerate_certs(

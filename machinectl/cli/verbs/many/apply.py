@@ -92,6 +92,7 @@ def apply(
         again = " ".join(word for word in options.command.split(" ") if word != "--dry-run")
         again = with_flags(again, *needed_flags(planned))
         return print_fleet_plan(here, planned, again, options.command, prune=prune, as_json=as_json)
+    here.console.prints_total = True
     code = report_rollout(here, command(here.store, here.console, make_plan, options), options.command, as_json=as_json)
     for line in advice:
         here.console.note(line)
