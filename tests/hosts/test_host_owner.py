@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import CaTrusted, Change, FileCreated, KeyAuthorized
+from machinectl.host_changes import CaTrusted, Change, FileCreated, KeyAuthorized, PackageInstalled
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import store_pending
 from machinectl.hosts.lifecycle.host_owner import (
     check_no_other_machine,
     check_not_lost,
+    engine_installer,
     is_host_of,
     predecessor,
     take_over_history,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 CA = b"a CA that several hosts share"
 GIVEN = CaTrusted(hashlib.sha256(CA).hexdigest())
 CHANGES = (FileCreated("/etc/docker/daemon.json"), GIVEN)
+ENGINE = PackageInstalled("docker.io")
+PIN = b"machinectl ssh-ed25519 AAAA\n"
 KEY = KeyAuthorized("/root/.ssh/authorized_keys", f"ssh-ed25519 {'A' * 68}", "line")
 
 
@@ -123,6 +126,38 @@ def test_a_new_machine_goes_on_with_the_removed_one_whatever_it_was_cut_at(
         assert held.machine.changes == (*CHANGES, *(change for change in own if change is KEY))
         assert Identity.read(held.directory).server == b"orion"
     assert kept(store) == ["altair"]
+
+
+@pytest.mark.parametrize(
+    ("address", "pin", "dockerd", "left", "continued"),
+    [
+        ("192.0.2.1", PIN, "/usr/bin/dockerd", (ENGINE,), True),
+        ("192.0.2.2", PIN, "/usr/bin/dockerd", (ENGINE,), False),
+        ("192.0.2.1", b"machinectl ssh-ed25519 BBBB\n", "/usr/bin/dockerd", (ENGINE,), False),
+        ("192.0.2.1", b"", "/usr/bin/dockerd", (ENGINE,), False),
+        ("192.0.2.1", PIN, "", (ENGINE,), False),
+        ("192.0.2.1", PIN, "/usr/bin/dockerd", (ENGINE, *CHANGES), False),
+    ],
+)
+def test_a_new_machine_of_a_host_that_was_undone_knows_who_installed_its_engine(
+    store: Store, address: str, pin: bytes, dockerd: str, left: tuple[Change, ...], *, continued: bool
+) -> None:
+    purged = Machine("orion", "generic", url=f"tcp://{address}:2376")
+    purged.changes = left
+    added(store, purged, {"known_hosts": PIN, "ca.pem": b"its CA"})
+    remove(store, "orion")
+    rigel = Machine("rigel", "generic", url="tcp://192.0.2.1:2376")
+    rigel.changes = CHANGES
+    added(store, rigel, {"known_hosts": pin, "ca.pem": CA})
+    host = replace(HOST, dockerd=dockerd)
+    found = engine_installer(store, rigel, rigel.url, host)
+    assert bool(found) is continued
+    if found:
+        with store.writing("rigel") as held:
+            take_over_history(held, Quiet(), found)
+            assert held.machine.changes == (ENGINE, *CHANGES)
+            assert Identity.read(held.directory).ca == CA
+        assert kept(store) == []
 
 
 def test_a_machine_with_a_history_of_its_own_goes_on_with_none(store: Store) -> None:

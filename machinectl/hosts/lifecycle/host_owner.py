@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import Unanswered, confirm
 from machinectl.errors import CheckFailed, Declined, MachineError
-from machinectl.host_changes import CaTrusted, KeyAuthorized, merge_changes, of_kind
+from machinectl.host_changes import CaTrusted, KeyAuthorized, PackageInstalled, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import pending_sets
+from machinectl.hosts.connection.login import pinned_known_hosts
 from machinectl.machines.record import Phase
 from machinectl.machines.store.removed_machines import forget_removed, removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.steps.setup_steps import side_effects
+from machinectl.url import parse_url
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -80,6 +82,23 @@ def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
     return None
 
 
+def engine_installer(store: Store, machine: Machine, url: str, host: Facts) -> Machine | None:
+    """Return the removed machine, undone but for the engine that it installed, of the same address and SSH host key."""
+    pinned, address = pinned_known_hosts(machine), parse_url(url).host
+    if not (pinned.strip() and host.dockerd):
+        return None
+    for removed in removed_machines(store):
+        alone = is_engine_alone(removed) and pinned_known_hosts(removed) == pinned
+        if alone and removed.url and parse_url(removed.url).host == address:
+            return removed
+    return None
+
+
+def is_engine_alone(machine: Machine) -> bool:
+    """Return whether only the engine's package is left of its changes, as after `rm --purge`."""
+    return bool(machine.changes) and all(isinstance(change, PackageInstalled) for change in machine.changes)
+
+
 def is_host_of(machine: Machine, host: Facts) -> bool:
     """Return whether a machine has changes, and the host has its server certificate."""
     there = host.sums.get(SERVER)
@@ -140,5 +159,6 @@ def take_over_history(held: Held, console: Console, removed: Machine) -> None:
     console.note(f'The host was set up here before, as "{removed.name}": continuing with that')
     held.machine.changes = merge_changes(removed.changes, held.machine.changes)
     held.write()
-    Identity.read(removed.directory).keep(held)
+    if not is_engine_alone(removed):
+        Identity.read(removed.directory).keep(held)
     forget_removed(held.store, removed.name)

@@ -14,7 +14,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
 from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.engine_hints import correction
-from machinectl.hosts.lifecycle.host_owner import take_over_history
+from machinectl.hosts.lifecycle.host_owner import is_engine_alone, take_over_history
 from machinectl.hosts.lifecycle.host_plan import Outcome, with_diff
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
@@ -236,7 +236,9 @@ class DryRun(HostRun):
         return news
 
     def take_over(self, removed: Machine) -> None:
-        self.machine.changes, self.machine.directory = removed.changes, removed.directory
+        self.machine.changes = merge_changes(removed.changes, self.machine.changes)
+        if not is_engine_alone(removed):
+            self.machine.directory = removed.directory
 
     def rehearse(self, decision: Decision) -> None:
         if self._has_engine:

@@ -175,11 +175,9 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
     if forget or not is_changed(machine):
         held.remove()
         return
-    from machinectl.host_changes import PackageInstalled
+    from machinectl.hosts.lifecycle.host_owner import is_engine_alone
 
-    kept = held.set_aside()
-    # --purge leaves the package.
-    engine_alone = all(isinstance(change, PackageInstalled) for change in machine.changes)
+    kept, engine_alone = held.set_aside(), is_engine_alone(machine)
     stays = f'The host of "{name}" stays set up: {change_summary(machine)}'
     if engine_alone:
         stays = f'The engine stays on the host of "{name}": machinectl installed {change_summary(machine)}'

@@ -24,6 +24,7 @@ from machinectl.hosts.lifecycle.host_owner import (
     agree_to_side_effects,
     agree_to_takeover,
     check_no_other_machine,
+    engine_installer,
     predecessor,
 )
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, target_of
@@ -119,7 +120,8 @@ class Setup:
             run.host = replace(host, no_way=error.cause, refused=error.state is State.STOPPED)
         if not self.allowed.force:
             check_no_other_machine(run.store, machine, host)
-        if removed := predecessor(run.store, machine, host):
+        removed = predecessor(run.store, machine, host) or engine_installer(run.store, machine, run.url, host)
+        if removed:
             run.take_over(removed)
         news = run.catch_up()
         shared_hosts.check_known(machine, host, self.allowed)

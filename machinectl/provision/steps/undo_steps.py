@@ -448,7 +448,7 @@ def remarks_after(facts: Facts, changes: Sequence[Change], *, purge_engine: bool
     """Return what is not undone; `changes` are the remaining ones."""
     found = []
     if purge_engine and facts.dockerd:
-        found.append("The engine stays on the host: it was there before")
+        found.append("The engine stays on the host: it was there before this machine")
     if of_kind(changes, ServiceStarted) and facts.running and facts.containers:
         found.append(f"The engine, which did not run before, keeps running with {container_count(facts)}")
     return found
