@@ -1,7 +1,7 @@
 """The part of Go's text/template for `--format`: https://pkg.go.dev/text/template.
 
-Fields, strings, numbers, pipelines, json, prettyjson, index, if, range, trim markers, comments. The rest is refused by
-name.
+Fields, strings, numbers, pipelines, json, prettyjson, index, eq, ne, not, len, if, range, trim markers, comments. The
+rest is refused by name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Expression = Callable[[Scope], Any]
 TemplateNode = Callable[[Scope], str]
 
 SUPPORTED = (
-    "Write fields as in {{.Name}}, and json, prettyjson, index, if, else, range, end; "
+    "Write fields as in {{.Name}}, and json, prettyjson, index, eq, ne, not, len, if, else, range, end; "
     "for anything else take --json and a program that reads it"
 )
 UNSUPPORTED_ACTIONS = frozenset({"block", "break", "continue", "define", "template", "with"})
@@ -285,7 +285,7 @@ class TemplateParser:
         function, least, most = self.functions[name]
         if not least <= len(arguments) <= most:
             wanted = "one argument" if most == 1 else f"{most} arguments"
-            wanted = wanted if least == most else "a list or a map, and where to look in it"
+            wanted = wanted if least == most else OPEN_ENDED[name]
             raise invalid_template(f"the function {name} takes {wanted}; arguments here: {len(arguments)}")
         return called(function, arguments)
 
@@ -425,12 +425,38 @@ def is_true(value: Any) -> bool:
     return value is not MISSING and bool(value)
 
 
-# docker-machine's functions.
-FUNCTIONS: Functions = {
-    "json": (go_json, 1, 1),
-    "prettyjson": (pretty_json, 1, 1),
+def go_equal(value: Any, *others: Any) -> bool:
+    """Return whether the value equals any of the others."""
+    return any(equal(value, other) for other in others)
+
+
+def equal(one: Any, other: Any) -> bool:
+    if one is not None and other is not None and kind(one) != kind(other):
+        raise invalid_template(f"a {kind(one)} cannot be compared with a {kind(other)}")
+    return bool(one == other)
+
+
+def go_length(value: Any) -> int:
+    """Return the length of a list or a map, or a string's in bytes."""
+    if isinstance(value, str):
+        return len(value.encode(errors="surrogatepass"))
+    if isinstance(value, list | dict):
+        return len(value)
+    raise invalid_template(f"len takes a string, a list or a map, not a {kind(value)}")
+
+
+# Go's own functions.
+BUILT_IN: Functions = {
     "index": (go_index, 2, sys.maxsize),
+    "eq": (go_equal, 2, sys.maxsize),
+    "ne": (lambda one, other: not equal(one, other), 2, 2),
+    "not": (lambda value: not is_true(value), 1, 1),
+    "len": (go_length, 1, 1),
 }
+# What functions with any number of arguments take.
+OPEN_ENDED = {"index": "a list or a map, and where to look in it", "eq": "a value, and those to compare it with"}
+# With docker-machine's.
+FUNCTIONS: Functions = {**BUILT_IN, "json": (go_json, 1, 1), "prettyjson": (pretty_json, 1, 1)}
 
 
 def excerpt(text: str) -> str:

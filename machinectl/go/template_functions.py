@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import UsageError
-from machinectl.go.template import go_index
+from machinectl.go.template import BUILT_IN
 from machinectl.go.value_format import go_json, go_text, kind, plain_json
 
 if TYPE_CHECKING:
@@ -60,8 +59,8 @@ def as_it_is(value: Any, *_: Any) -> Any:
 
 # The format is that of machinectl.go.template.FUNCTIONS.
 DOCKERS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
+    **BUILT_IN,
     "json": (json, 1, 1),
-    "index": (go_index, 2, sys.maxsize),
     "join": (go_join, 2, 2),
     "lower": (lambda value: as_string(value).lower(), 1, 1),
     "pad": (pad, 3, 3),
@@ -70,7 +69,8 @@ DOCKERS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
     "truncate": (lambda value, length: as_string(value)[: max(as_count(length), 0)], 2, 2),
     "upper": (lambda value: as_string(value).upper(), 1, 1),
 }
-# For table headings (docker/cli's HeaderFunctions).
+# For table headings (docker/cli's HeaderFunctions): conditions work on the headings, too.
 OF_HEADINGS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
-    name: ((lambda value, *_: value), least, most) for name, (_, least, most) in DOCKERS.items()
+    name: (BUILT_IN[name][0] if name in {"eq", "ne", "not", "len"} else (lambda value, *_: value), least, most)
+    for name, (_, least, most) in DOCKERS.items()
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from machinectl.errors import UsageError
-from machinectl.go.template import parse_template
+from machinectl.go.template import FUNCTIONS, parse_template
+from machinectl.go.template_functions import DOCKERS
 from machinectl.go.value_format import go_duration, go_float, go_json, pretty_json
 
 INSPECTED = {
@@ -145,12 +147,42 @@ def test_a_root_that_is_null_has_no_values() -> None:
     )
 
 
+@pytest.mark.parametrize("functions", [FUNCTIONS, DOCKERS])
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ('{{if eq .State "Running"}}up{{else}}down{{end}}', "up"),
+        ('{{if eq .State "Paused" "Running"}}up{{end}}', "up"),
+        ('{{if ne .State "Running"}}down{{else}}up{{end}}', "up"),
+        ('{{if eq .Missing "x"}}x{{else}}no{{end}}', "no"),
+        ("{{if not .Empty}}none{{end}}", "none"),
+        ("{{len .State}} {{.L | len}} {{len .M}}", "7 2 1"),
+        ("{{eq .N 2}}", "true"),
+    ],
+)
+def test_gos_comparisons_and_len_work(template: str, text: str, functions: Any) -> None:
+    data = {"State": "Running", "Empty": [], "L": [1, 2], "M": {"a": 1}, "N": 2}
+    assert parse_template(template, functions=functions).render(data) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("{{eq .N .State}}", "a number cannot be compared with a string"),
+        ("{{len .N}}", "len takes a string, a list or a map, not a number"),
+        ("{{eq .N}}", "the function eq takes a value, and those to compare it with; arguments here: 1"),
+    ],
+)
+def test_a_comparison_that_go_refuses_is_an_error(template: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(problem)):
+        parse_template(template).render({"State": "Running", "N": 2})
+
+
 @pytest.mark.parametrize(
     ("template", "named"),
     [
         ("{{upper .Name}}", 'the function "upper"'),
-        ('{{if eq .Name "a"}}x{{end}}', 'the function "eq"'),
-        ("{{.Name | len}}", 'the function "len"'),
+        ('{{and .Name "a"}}', 'the function "and"'),
         ('{{printf "%s" .Name}}', 'the function "printf"'),
         ('{{template "x"}}', "the action {{template}}"),
         ("{{with .Driver}}{{.IPAddress}}{{end}}", "the action {{with}}"),
