@@ -94,6 +94,8 @@ def with_name_first(words: Sequence[str]) -> str:
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, access: Access) -> int:
     """Raise SSHError if ssh does not connect."""
     command = openssh_command(endpoint, known_hosts=checked_known_hosts(machine, endpoint), arguments=arguments)
+    if access.trace:
+        access.trace(shlex.join(command))
     close_all()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -703,3 +703,10 @@ def test_an_interrupt_that_is_ignored_stays_ignored(is_ignored: bool) -> None:
             interruption.check()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_missing_local_file_is_named_as_it_was_typed(orion: Store, tmp_path: Path) -> None:
+    done = machinectl("scp", "nofile", "orion:", store=orion.root, cwd=tmp_path)
+    assert done.returncode
+    assert "nofile" in done.stderr
+    assert "./nofile" not in done.stderr

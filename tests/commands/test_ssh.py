@@ -57,6 +57,12 @@ def test_words_that_look_like_options_of_ours_belong_to_the_command(orion: Store
     assert done.stdout == "--help -s --debug\n"
 
 
+def test_debug_shows_the_ssh_command(orion: Store) -> None:
+    done = machinectl("-D", "ssh", "orion", "echo", "hello", store=orion.root)
+    assert done.stdout == "hello\n"
+    assert re.search(r"(?m)^\S*ssh .* 'echo hello'$|^\S*ssh .* echo hello$", done.stderr)
+
+
 def test_options_after_the_name_are_sshs(orion: Store) -> None:
     done = machinectl("ssh", "orion", "-C", "-o", "LogLevel=DEBUG1", "true", store=orion.root)
     assert done.returncode == 0

@@ -45,7 +45,9 @@ class CopyPath:
         """The argument for scp and rsync. A local path never looks like HOST:PATH or an option."""
         if self.host:
             return f"{self.user}@{self.host}:{self.path}" if self.user else f"{self.host}:{self.path}"
-        return self.path if self.path.startswith("/") else f"./{self.path}"
+        # As it was typed where it can: scp and rsync name it in their errors.
+        is_plain = self.path and not self.path.startswith("-") and ":" not in self.path
+        return self.path if is_plain or self.path.startswith("/") else f"./{self.path}"
 
 
 def scp_command(config: str, sources: Sequence[CopyPath], target: CopyPath, wishes: CopyOptions) -> list[str]:
