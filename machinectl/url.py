@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.errors import UsageError
+from machinectl.errors import CUT, UsageError
 
 # Docker's registered ports (IANA): 2376 with TLS, 2375 without.
 TLS_PORT = 2376
@@ -47,8 +47,9 @@ def parse_url(text: str) -> EngineURL:
         raise invalid_url(text, "it holds a character that cannot be printed")
     scheme, separator, rest = text.partition("://")
     if not separator:
-        form = f"tcp://{text}" if text else f"for example {EXAMPLES}"
-        raise UsageError(f"The URL {text!r} has no scheme", f"Write {form}")
+        shown = without_password(text)
+        form = f"tcp://{shown}" if text else f"for example {EXAMPLES}"
+        raise UsageError(f"The URL {shown!r} has no scheme", f"Write {form}")
     if scheme not in {"tcp", "unix", "ssh"}:
         raise invalid_url(text, f"its scheme is {scheme!r}; tcp, unix and ssh are what docker knows")
     return parse_socket(text, rest) if scheme == "unix" else parse_remote(text, scheme, rest)
@@ -155,4 +156,11 @@ def parse_port(text: str, port: str) -> int:
 
 
 def invalid_url(text: str, why: str) -> UsageError:
-    return UsageError(f"The URL {text!r} cannot be used: {why}", f"Write for example {EXAMPLES}")
+    return UsageError(f"The URL {without_password(text)!r} cannot be used: {why}", f"Write for example {EXAMPLES}")
+
+
+def without_password(text: str) -> str:
+    """Hide the user and the password, which may hold a slash and an @."""
+    scheme, separator, rest = text.partition("://") if "://" in text else ("", "", text)
+    user, at, address = rest.rpartition("@")
+    return f"{scheme}{separator}{CUT}@{address}" if at and ":" in user else text

@@ -52,14 +52,14 @@ class Called:
 
     def corrected(self, wrong: str, right: str) -> str:
         """Return the command line as typed, with another name or command; "" if `wrong` was not typed."""
-        import shlex
+        from machinectl.cli.parsing.typed_words import typed_line
 
         for at, word in enumerate(self.typed):
             user, sign, place = word.rpartition("@")
             name, colon, path = place.partition(":")
             if name == wrong:
                 changed = f"{user}{sign}{right}{colon}{path}"
-                return f"{NAME} {shlex.join([*self.typed[:at], changed, *self.typed[at + 1 :]])}"
+                return f"{NAME} {typed_line([*self.typed[:at], changed, *self.typed[at + 1 :]])}"
         return ""
 
 

@@ -79,7 +79,7 @@ GUESSES = [
     Guess("certs renew web1", "regenerate-certs web1", code=1),
     Guess("swarm ls", "swarm status"),
     Guess("ssh --user {user} web1 uname", "ssh {user}@web1 uname"),
-    Guess("ssh {user}@wbe1 uname", "ssh {user}@web1 uname"),
+    Guess("ssh {user}@wbe1", "ssh {user}@web1"),
     Guess("ssh -A web1 uname", "ssh web1 -A uname"),
     Guess(f"create {GENERIC} --generic-ip 127.0.0.1 web2", f"create {GENERIC} --generic-ip-address 127.0.0.1 web2"),
     Guess(f"create {GENERIC} --ip=127.0.0.1 web2", f"create {GENERIC} --generic-ip-address=127.0.0.1 web2"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
+from machinectl.cli.parsing.typed_words import shown_value, typed_line
 from machinectl.driver.installed_drivers import installed, load
 from machinectl.driver.options import read_location
 from machinectl.errors import MachineError, UsageError
@@ -138,6 +138,7 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
 
     Raises UsageError.
     """
+    shown = shown_value("", location)
     found = [
         (name, f"--{option.name}")
         for name in ([driver] if driver else [each.name for each in installed()])
@@ -146,12 +147,12 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
     ]
     if len(found) > 1:
         names = ", ".join(name for name, _ in found)
-        raise UsageError(f"Error: Several drivers take {location!r}: {names}", "Name one: --driver DRIVER")
+        raise UsageError(f"Error: Several drivers take {shown!r}: {names}", "Name one: --driver DRIVER")
     if not driver and not found:
-        raise UsageError(f"Error: {location!r} is neither a host nor a name", ways_to_create())
+        raise UsageError(f"Error: {shown!r} is neither a host nor a name", ways_to_create())
     if not found and not is_name(location) and any(option.locates for option in options_of(driver)):
         raise UsageError(
-            f"Error: Driver {driver} does not take {location!r}",
+            f"Error: Driver {driver} does not take {shown!r}",
             "Omit --driver, and unset MACHINE_DRIVER: the host says which driver it needs",
         )
     return found[0] if found else None
@@ -172,5 +173,5 @@ def name_of_host(location: str, typed: Sequence[str]) -> str:
 
 def no_name(typed: Sequence[str]) -> UsageError:
     """`typed` begins with the verb."""
-    hint = f"Put it at the end: machinectl {shlex.join(typed)} <NAME>" if typed[1:] else ways_to_create()
+    hint = f"Put it at the end: machinectl {typed_line(typed)} <NAME>" if typed[1:] else ways_to_create()
     return UsageError("Error: No machine name specified", hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.cli.catalogue import ALL, GROUPS, VERBS
@@ -10,6 +9,7 @@ from machinectl.cli.declarations.synonyms import COMMANDS, DOCKERS, FLAGS, NOUNS
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.parsing.create_forms import located_host
 from machinectl.cli.parsing.go_flags import canonical, flags_of
+from machinectl.cli.parsing.typed_words import hidden_values, quoted, typed_line, typed_order, words_without_secrets
 from machinectl.errors import UsageError, closest_match
 from machinectl.machines.selection import MOST_NAMES
 from machinectl.machines.store.first_machine import first_step_hint
@@ -80,17 +80,17 @@ def command_meant(words: Sequence[str], store: Store) -> str:
         return ""
     if first in DOCKERS.split() and not any(map(store.exists, typed)):
         name = only_name(store)
-        return f"docker {name} -- {shlex.join(words)}"
+        return f"docker {name} -- {typed_order(words)}"
     if first in COMMANDS:
         return filled(COMMANDS[first], typed, store)
     if first in DOCKERS.split():
         name = next(filter(store.exists, typed))
-        return f"docker {name} -- {shlex.join([first, *(word for word in typed if word != name)])}"
+        return f"docker {name} -- {typed_order([first, *(word for word in typed if word != name)])}"
     if store.exists(first):
         # `web1 restart`
-        return shlex.join([typed[0], first, *typed[1:]]) if typed and typed[0] in VERBS else f"status {first}"
+        return typed_line([typed[0], first, *typed[1:]]) if typed and typed[0] in VERBS else f"status {first}"
     if first in NOUNS.split() and typed and typed[0] in {*VERBS, *COMMANDS}:
-        return command_meant(typed, store) or shlex.join(typed)
+        return command_meant(typed, store) or typed_line(typed)
     return ""
 
 
@@ -109,9 +109,8 @@ def filled(template: str, typed: Sequence[str], store: Store) -> str:
         operands = [word for word in operands if word != name]
     if verb == "create" and len(operands) == 1 and is_address(located_host(operands[0])):
         operands.append(PLACEHOLDER)
-    return " ".join(
-        word if word == PLACEHOLDER else shlex.quote(word) for word in (*verb.split(), *flags, *rest, *operands)
-    )
+    shown = hidden_values([*verb.split(), *flags, *rest, *operands])
+    return " ".join(word if word == PLACEHOLDER else typed_order([word]) for word in shown)
 
 
 def parted(verb: str, typed: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -166,13 +165,18 @@ def corrected_options(typed: Sequence[str], unknown: str, ours: str, options: Ma
     words = list(typed)
     at = position(words, unknown)
     _, equals, value = words[at].partition("=")
+    # Hide the value of a mistyped --sudo-password, too.
+    meant = ours if unknown.endswith("-file") else ours.removesuffix("-file")
+    words[at] = f"{meant or unknown}{equals}{value}"
+    words = words_without_secrets(words)
+    value = words[at].partition("=")[2]
     if ours and options[ours]:
         words[at] = f"{ours}{equals}{value}"
     else:
         # `-o json`: a switch has no value.
         follows = not equals and " ".join(words[at + 1 : at + 2]) in FORMATS
         words[at : at + 1 + follows] = [ours] if ours else []
-    return f"{NAME} {shlex.join(words)}"
+    return f"{NAME} {quoted(words)}"
 
 
 def with_name_at_the_end(typed: Sequence[str], unknown: str) -> str:
@@ -182,7 +186,7 @@ def with_name_at_the_end(typed: Sequence[str], unknown: str) -> str:
     _, equals, value = words[at].partition("=")
     name = [value] if equals else words[at + 1 : at + 2]
     del words[at : at + 1 + (not equals)]
-    return f"{NAME} {shlex.join([*words, *(name or [PLACEHOLDER])])}"
+    return f"{NAME} {typed_line(words)} {typed_line(name) or PLACEHOLDER}"
 
 
 def moved_to_the_front(typed: Sequence[str], unknown: str) -> str:
@@ -191,7 +195,7 @@ def moved_to_the_front(typed: Sequence[str], unknown: str) -> str:
     at = position(words, unknown)
     _, takes_value = flags_of("")[unknown.lstrip("-")]
     last = at + 1 + (takes_value and "=" not in words[at])
-    return f"{NAME} {shlex.join([*words[at:last], *words[:at], *words[last:]])}"
+    return f"{NAME} {typed_line([*words[at:last], *words[:at], *words[last:]])}"
 
 
 def position(words: Sequence[str], option: str) -> int:

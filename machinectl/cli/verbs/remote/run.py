@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from contextlib import closing, nullcontext
 from itertools import takewhile
@@ -15,6 +14,7 @@ from machinectl.cli.output.exit_status import report, user_text
 from machinectl.cli.output.machine_streams import AsJSON, Folded, Grouped, Lines
 from machinectl.cli.parsing.lookahead import split_at_verb
 from machinectl.cli.parsing.suggestions import only_name, with_names_hint
+from machinectl.cli.parsing.typed_words import typed_line, typed_order
 from machinectl.cli.tables.results import with_machine_name
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
@@ -115,8 +115,8 @@ def command_with_dashes(here: Session, words: Sequence[str], verb: str, example:
         order.append("-a")
     if not (names or any(word.partition("=")[0] in {"--all", "--selector"} for word in options)):
         name = only_name(here.store)
-        return with_names_hint(f"machinectl {verb} {name} {DASHES} {shlex.join(order)}", here.store)
-    return f"machinectl {verb} {shlex.join([*options, *names, DASHES, *order])}"
+        return with_names_hint(f"machinectl {verb} {name} {DASHES} {typed_order(order)}", here.store)
+    return f"machinectl {verb} {typed_line([*options, *names])} {DASHES} {typed_order(order)}"
 
 
 def those_with_ssh(here: Session, names: list[str]) -> list[str]:

@@ -1,0 +1,44 @@
+"""Hints repeat what was typed without its secrets: a CI job's log keeps them."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.machines.record import Machine
+from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("create --sudo-password=SECRET --bogus x", "create --sudo-password-file=… --bogus x"),
+        ("create --sudo-pasword SECRET x", "create --sudo-password-file … x"),
+        ("--github-api-token=SECRET lss", "--github-api-token=… ls"),
+        ("--github-api-token SECRET lss", "--github-api-token … ls"),
+        (
+            "create --engine-env HTTP_PROXY=SECRET --engine-labell a=b x",
+            "create --engine-env HTTP_PROXY=… --engine-label a=b x",
+        ),
+        ("create --engine-envv TOKEN=SECRET x", "create --engine-env TOKEN=… x"),
+        ("create --url tcp://u:SECRET@h:1", "create --url=tcp://…@h:1 <NAME>"),
+        ("run wbe1 -- mysql -pSECRET", "run web1 -- …"),
+        ("docker wbe1 -- login -p SECRET", "docker web1 -- …"),
+        ("ssh wbe1 mysql -pSECRET", "ssh web1 …"),
+        ("run --paralel 3 web1 -- mysql -pSECRET", "run --parallel 3 web1 -- …"),
+        ("exec app mysql -pSECRET", "docker web1 -- exec app mysql -p…"),
+        ("create -d none --url tcp://u:SECRET@h:1 x", "tcp://…@h:1"),
+        ("create -d none --url u:SECRET@h x", "tcp://…@h"),
+    ],
+)
+def test_a_hint_leaves_typed_secrets_out(store: Store, typed: str, hint: str) -> None:
+    added(store, Machine("web1", "generic", url="tcp://127.0.0.1:1", tls=True))
+    ended = machinectl(*shlex.split(typed), store=store.root)
+    assert hint in ended.stderr
+    assert "SECRET" not in ended.stdout + ended.stderr
