@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 LONGEST_LINE, MOST_HEADERS = 65536, 100
 # Digits.
 LONGEST_NUMBER = 16
-CONTINUE, FIRST_FINAL, NO_CONTENT, NOT_MODIFIED = 100, 200, 204, 304
+# Answers before the final one.
+MOST_INTERIM = 100
+INTERIM = range(100, 200)
+SWITCHING_PROTOCOLS, NO_CONTENT, NOT_MODIFIED = 101, 204, 304
 HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
@@ -61,15 +64,12 @@ class Answer:
 
     def __init__(self, file: io.BufferedReader, method: str) -> None:
         self._file = file
-        self.version, self.status, self.reason = read_status(file)
-        while self.status == CONTINUE:
-            read_headers(file)
-            self.version, self.status, self.reason = read_status(file)
+        self.version, self.status, self.reason = read_final_status(file)
         self.headers = read_headers(file)
-        self._is_chunked = self.headers.get("Transfer-Encoding").lower() == "chunked"
+        self._is_chunked = is_chunked(self.headers)
         # Bytes left of the body, or of its chunk; None: until the connection ends.
         self._left = 0 if self._is_chunked else body_length(self.headers)
-        has_no_body = self.status < FIRST_FINAL or self.status in {NO_CONTENT, NOT_MODIFIED}
+        has_no_body = self.status in {SWITCHING_PROTOCOLS, NO_CONTENT, NOT_MODIFIED}
         self._is_over = method == "HEAD" or has_no_body
         connection = self.headers.get("Connection").lower()
         keeps = "close" not in connection and (self.version != "HTTP/1.0" or "keep-alive" in connection)
@@ -112,8 +112,20 @@ def read_line(file: io.BufferedReader) -> str:
 
 
 def skip_trailer(file: io.BufferedReader) -> None:
-    while file.readline(LONGEST_LINE + 1) not in {b"\r\n", b"\n", b""}:
-        continue
+    for _ in range(MOST_HEADERS + 1):
+        if file.readline(LONGEST_LINE + 1) in {b"\r\n", b"\n", b""}:
+            return
+    raise InvalidAnswerError(f"its trailer has more than {MOST_HEADERS} lines")
+
+
+def read_final_status(file: io.BufferedReader) -> tuple[str, int, str]:
+    """Skip interim answers (RFC 9110, 15.2). After 101, the other protocol follows."""
+    for _ in range(MOST_INTERIM + 1):
+        version, status, reason = read_status(file)
+        if status not in INTERIM or status == SWITCHING_PROTOCOLS:
+            return version, status, reason
+        read_headers(file)
+    raise InvalidAnswerError(f"it has more than {MOST_INTERIM} interim answers")
 
 
 def read_status(file: io.BufferedReader) -> tuple[str, int, str]:
@@ -140,6 +152,14 @@ def read_headers(file: io.BufferedReader) -> Headers:
     # Skip lines that begin with a blank: they continue a header, and engines send none.
     parts = (line.partition(":") for line in lines if not line[0].isspace())
     return Headers((name.strip(), value.strip()) for name, colon, value in parts if colon)
+
+
+def is_chunked(headers: Headers) -> bool:
+    """Raises InvalidAnswerError for another encoding, which was not asked for."""
+    encoding = headers.get("Transfer-Encoding")
+    if encoding.lower() not in {"", "identity", "chunked"}:
+        raise InvalidAnswerError(f"it has the transfer encoding {encoding[:40]!r}")
+    return encoding.lower() == "chunked"
 
 
 def body_length(headers: Headers) -> int | None:
