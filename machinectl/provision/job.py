@@ -20,6 +20,8 @@ ENGINE = ("engine.sh", "container.sh")
 DRAFT = "daemon.json"
 # launch.sh's line with the last line of the job's output.
 PROGRESS = b"progress: "
+# Bytes kept of a line without an end.
+LONGEST_LINE = 65536
 PROGRESS_LINE = re.compile(rb"^progress: .*\n?", re.MULTILINE)
 
 
@@ -122,6 +124,7 @@ class ProgressLines:
     def write(self, data: bytes, on_stderr: bool) -> None:
         if on_stderr:
             *lines, self._begun = (self._begun + data).split(b"\n")
+            self._begun = self._begun[-LONGEST_LINE:]
             for line in lines:
                 # A program that draws over its line ends or begins with a carriage return.
                 said = line.removeprefix(PROGRESS).strip().rpartition(b"\r")[2].strip()
