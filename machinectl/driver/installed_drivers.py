@@ -37,7 +37,7 @@ class Installed:
             return cast("Driver", Guarded(self.name, self.make()))
         except MachineError:
             raise
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             raise DriverError(
                 f'Driver "{self.name}" ({self.origin}) cannot be loaded: {first_line(exc)}',
                 "Reinstall or remove its package: machinectl drivers",
@@ -77,7 +77,7 @@ def search() -> tuple[dict[str, Installed], list[DriverError]]:
         try:
             for driver in finder():
                 found.setdefault(driver.name, driver)
-        except Exception as exc:  # noqa: BLE001 - third-party code
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - third-party code
             failed.append(
                 DriverError(
                     f"Drivers cannot be looked for in {finder.__module__}: {first_line(exc)}",
@@ -186,7 +186,7 @@ class Guarded:
                 return getattr(self.driver, member)(*given)
             except MachineError:
                 raise
-            except Exception as exc:
+            except (Exception, SystemExit) as exc:
                 raise DriverError(
                     f'Driver "{self.name}" fails in {member}: {first_line(exc)}',
                     "See where it comes from, and tell them: machinectl drivers",
@@ -195,5 +195,5 @@ class Guarded:
         return call
 
 
-def first_line(exc: Exception) -> str:
+def first_line(exc: BaseException) -> str:
     return f"{type(exc).__name__}: {str(exc).partition(chr(10))[0]}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from machinectl.driver.contract import DriverError
 from machinectl.errors import MachineError, UsageError, wrong_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from machinectl.driver.contract import Option, OptionValue
 
@@ -54,8 +55,14 @@ def split_location(driver: str, options: Sequence[Option], given: Mapping[str, O
 
 
 def read_location(driver: str, option: Option, text: str) -> Mapping[str, OptionValue] | None:
-    """Return the options that a location gives, None if it is not one for this option. Raises UsageError."""
-    return call_of_driver(driver, option, option.locates, text) if option.locates else None
+    """Return the options that a location gives, None if it is not one for this option.
+
+    Raises UsageError, or DriverError if the driver fails.
+    """
+    found = call_of_driver(driver, option, option.locates, text) if option.locates else None
+    if found is not None and not isinstance(found, Mapping):
+        raise driver_failed(driver, option, type(found).__name__)
+    return found
 
 
 def check_option(driver: str, option: Option, value: OptionValue) -> None:
@@ -96,8 +103,12 @@ def call_of_driver(driver: str, option: Option, function: Callable[[Any], Result
         return function(value)
     except MachineError:
         raise
-    except Exception as exc:
-        raise DriverError(
-            f'Driver "{driver}" fails in its check of {option_flag(option)}: {type(exc).__name__}',
-            "See where it comes from, and tell them: machinectl drivers",
-        ) from exc
+    except (Exception, SystemExit) as exc:
+        raise driver_failed(driver, option, type(exc).__name__) from exc
+
+
+def driver_failed(driver: str, option: Option, why: str) -> DriverError:
+    return DriverError(
+        f'Driver "{driver}" fails in its check of {option_flag(option)}: {why}',
+        "See where it comes from, and tell them: machinectl drivers",
+    )

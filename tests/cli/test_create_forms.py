@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from machinectl.cli.parsing.create_forms import create_in_full
-from machinectl.driver import Option, UsageError, installed_drivers
+from machinectl.driver import DriverError, Option, UsageError, installed_drivers
 from machinectl.driver.installed_drivers import Installed
 from tests.support.program import machinectl
 
@@ -215,3 +215,19 @@ def test_an_engine_is_registered_without_naming_a_driver(store: Store) -> None:
         assert machinectl("create", *words, store=store.root).returncode == 0
     found = [(store.read(name).driver, store.read(name).url) for name in ("orion.lan", "web1", "web2")]
     assert found == [("none", "tcp://orion.lan:2375"), ("none", URL), ("none", URL)]
+
+
+@pytest.mark.parametrize("end", [KeyError("x"), SystemExit(0)])
+def test_a_driver_that_fails_to_read_a_location_is_named_and_skipped(
+    end: BaseException, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def locates(_: str) -> dict[str, str]:
+        raise end
+
+    monkeypatch.setattr(Cloud, "own", [Option("acme-host", "Which.", locates=locates)])
+    monkeypatch.setattr(installed_drivers, "in_use", {})
+    assert full(URL, "web1") == [*ENGINE, "web1"]
+    said = capfd.readouterr().err
+    assert said == f'Warning: Driver "acme" fails in its check of --acme-host: {type(end).__name__}: skipped\n'
+    with pytest.raises(DriverError, match='Driver "acme" fails'):
+        full("-d", "acme", URL, "web1")

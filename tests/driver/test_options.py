@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.driver import Option, UsageError
+from machinectl.driver import DriverError, Option, UsageError
 from machinectl.driver.options import absolute_paths, complete_options, option_flag
 
 if TYPE_CHECKING:
@@ -72,3 +72,18 @@ def test_a_path_is_kept_as_one_from_wherever_it_is_read_again(tmp_path: Path, mo
         "name": "id",
     }
     assert absolute_paths(options, {"key": "", "lists": ()}) == {"key": "", "lists": ()}
+
+
+@pytest.mark.parametrize("end", [KeyError("x"), SystemExit(0)])
+def test_a_drivers_code_that_fails_or_ends_the_program_is_named(end: BaseException) -> None:
+    def locates(_: str) -> dict[str, str]:
+        raise end
+
+    with pytest.raises(DriverError, match=f'Driver "cloud" fails in its check of --cloud-host: {type(end).__name__}'):
+        complete_options("cloud", [Option("cloud-host", "Which.", locates=locates)], {"cloud-host": "x"})
+
+
+def test_a_location_that_is_no_mapping_is_the_drivers_fault() -> None:
+    option = Option("cloud-host", "Which.", locates=lambda text: [text])  # type: ignore[arg-type, return-value]
+    with pytest.raises(DriverError, match='Driver "cloud" fails in its check of --cloud-host: list'):
+        complete_options("cloud", [option], {"cloud-host": "x"})

@@ -7,9 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.cli.declarations.driver_option import driver_flag
+from machinectl.cli.output.machine_streams import warn
 from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.parsing.typed_words import shown_value, typed_line
+from machinectl.driver import DriverError
 from machinectl.driver.installed_drivers import installed, load
 from machinectl.driver.options import read_location
 from machinectl.errors import MachineError, UsageError
@@ -139,12 +141,13 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
     Raises UsageError.
     """
     shown = shown_value("", location)
-    found = [
-        (name, f"--{option.name}")
-        for name in ([driver] if driver else [each.name for each in installed()])
-        for option in options_of(name)
-        if read_location(name, option, location) is not None
-    ]
+    found = locating_options(driver, location) if driver else []
+    for each in () if driver else installed():
+        try:
+            found += locating_options(each.name, location)
+        except DriverError as error:
+            # A broken driver must not stand in the way of the others.
+            warn(f"{error.cause}: skipped")
     if len(found) > 1:
         names = ", ".join(name for name, _ in found)
         raise UsageError(f"Error: Several drivers take {shown!r}: {names}", "Name one: --driver DRIVER")
@@ -156,6 +159,15 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
             "Omit --driver, and unset MACHINE_DRIVER: the host says which driver it needs",
         )
     return found[0] if found else None
+
+
+def locating_options(driver: str, location: str) -> list[tuple[str, str]]:
+    """Raises DriverError if the driver fails."""
+    return [
+        (driver, f"--{option.name}")
+        for option in options_of(driver)
+        if read_location(driver, option, location) is not None
+    ]
 
 
 def located_host(location: str) -> str:
