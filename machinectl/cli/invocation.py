@@ -52,7 +52,7 @@ class Called:
 
     def corrected(self, wrong: str, right: str) -> str:
         """Return the command line as typed, with another name or command; "" if `wrong` was not typed."""
-        from machinectl.cli.parsing.typed_words import typed_line
+        from machinectl.cli.typed_words import typed_line
 
         for at, word in enumerate(self.typed):
             user, sign, place = word.rpartition("@")

@@ -10,7 +10,7 @@ from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.cli.output.machine_streams import warn
 from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
-from machinectl.cli.parsing.typed_words import shown_value, typed_line
+from machinectl.cli.typed_words import shown_value, typed_line
 from machinectl.driver import DriverError
 from machinectl.driver.installed_drivers import installed, load
 from machinectl.driver.options import read_location

@@ -9,7 +9,7 @@ from machinectl.cli.declarations.synonyms import COMMANDS, DOCKERS, FLAGS, NOUNS
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.parsing.create_forms import located_host
 from machinectl.cli.parsing.go_flags import canonical, flags_of
-from machinectl.cli.parsing.typed_words import hidden_values, quoted, typed_line, typed_order, words_without_secrets
+from machinectl.cli.typed_words import hidden_values, quoted, typed_line, typed_order, words_without_secrets
 from machinectl.errors import UsageError, closest_match
 from machinectl.machines.selection import MOST_NAMES
 from machinectl.machines.store.first_machine import first_step_hint

@@ -14,8 +14,8 @@ from machinectl.cli.output.exit_status import report, user_text
 from machinectl.cli.output.machine_streams import AsJSON, Folded, Grouped, Lines
 from machinectl.cli.parsing.lookahead import split_at_verb
 from machinectl.cli.parsing.suggestions import only_name, with_names_hint
-from machinectl.cli.parsing.typed_words import typed_line, typed_order
 from machinectl.cli.tables.results import with_machine_name
+from machinectl.cli.typed_words import typed_line, typed_order
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
 from machinectl.machines.record import natural
