@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.output.style import BOLD, FAILED, OK, coloured, columns, mark, shorten
+from machinectl.cli.output.style import BOLD, FAILED, OK, coloured, columns, mark, shorten, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,3 +114,31 @@ def test_a_pipe_is_as_wide_as_columns_says(environment: pytest.MonkeyPatch, vari
 @pytest.mark.usefixtures("environment")
 def test_a_line_is_cut_to_columns_of_the_terminal(text: str, width: int, expected: str) -> None:
     assert shorten(text, width, PIPE) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "hint", "lines"),
+    [
+        ("Docker is up and running on orion", False, ["Docker is up and", "running on orion"]),
+        (
+            "Go on: machinectl provision --force orion; or wait",
+            False,
+            ["Go on:", "machinectl provision --force orion;", "or wait"],
+        ),
+        ("On the host: echo 'ops ALL=(ALL) ALL' > /etc/x", True, ["On the host:", "echo 'ops ALL=(ALL) ALL' > /etc/x"]),
+        ("    indented words that are long", False, ["    indented words", "    that are long"]),
+        ("short", False, ["short"]),
+    ],
+)
+def test_prose_breaks_at_words_and_commands_stay_whole(
+    monkeypatch: pytest.MonkeyPatch, text: str, hint: bool, lines: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("TERM", "xterm")
+    assert wrapped(text, AtTerminal(), "machinectl", hint=hint).splitlines() == lines
+    assert wrapped(text, io.StringIO(), "machinectl", hint=hint) == text
+
+
+class AtTerminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True

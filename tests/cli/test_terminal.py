@@ -141,11 +141,14 @@ def test_ls_of_no_machines_says_how_to_make_one_and_that_docker_machine_has_some
     with on_a_terminal(store, "-s", store.root, "ls") as (_, terminal):
         headings, *told = everything(terminal).splitlines()
     assert headings.split()[:2] == ["NAME", "ACTIVE"]
-    assert told[-4:] == [
+    assert told[-7:] == [
         "There is no machine yet",
-        f"  Import docker-machine's machines: machinectl -s {store.root} import --from-docker-machine",
-        f"  Set up a server over SSH: machinectl -s {store.root} create <USER>@<HOST> <NAME>",
-        f"  Register an engine that runs: machinectl -s {store.root} create tcp://<HOST>:2376 <NAME>",
+        "  Import docker-machine's machines:",
+        f"  machinectl -s {store.root} import --from-docker-machine",
+        "  Set up a server over SSH:",
+        f"  machinectl -s {store.root} create <USER>@<HOST> <NAME>",
+        "  Register an engine that runs:",
+        f"  machinectl -s {store.root} create tcp://<HOST>:2376 <NAME>",
     ]
 
 
@@ -360,8 +363,10 @@ def test_an_error_is_red_on_a_terminal_and_its_commands_stand_apart(store: Store
     with on_a_terminal(store, "-s", store.root, "url", "ghost") as (_, terminal):
         assert everything(terminal).splitlines() == [
             '\x1b[31mError: Docker machine "ghost" does not exist\x1b[0m',
-            f"  Set up a server over SSH: \x1b[1mmachinectl -s {store.root} create <USER>@<HOST> ghost\x1b[0m",
-            f"  Register an engine that runs: \x1b[1mmachinectl -s {store.root} create tcp://<HOST>:2376 ghost\x1b[0m",
+            "  Set up a server over SSH:",
+            f"  \x1b[1mmachinectl -s {store.root} create <USER>@<HOST> ghost\x1b[0m",
+            "  Register an engine that runs:",
+            f"  \x1b[1mmachinectl -s {store.root} create tcp://<HOST>:2376 ghost\x1b[0m",
         ]
 
 

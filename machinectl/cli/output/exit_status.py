@@ -9,7 +9,7 @@ import sys
 from machinectl.cli.invocation import NAME, THIS, is_on
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
-from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, is_drawn_on
+from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, is_drawn_on, wrapped
 from machinectl.errors import Declined, MachineError
 from machinectl.files.atomic import replace_file
 
@@ -82,8 +82,10 @@ def report(error: MachineError, program: str = "") -> None:
     cause = as_called(error.cause, THIS.name) + as_called(more, program)
     first, *others = (cause if is_said else with_error_prefix(cause, at_terminal=at_terminal)).split("\n")
     hint = as_called(corrected_line(error) or ("" if more else error.hint), program)
-    hints = [f"  {emphasised(harmless(line), program)}" for line in hint.split("\n") if line]
-    lines = [coloured(harmless(first), "" if is_said else RED, sys.stderr), *map(harmless, others), *hints]
+    fitted = wrapped(harmless(hint), sys.stderr, program, indent=2, hint=True)
+    hints = [f"  {emphasised(line, program)}" for line in fitted.split("\n") if line]
+    first, *others = [wrapped(harmless(line), sys.stderr, program) for line in (first, *others)]
+    lines = [coloured(first, "" if is_said else RED, sys.stderr), *others, *hints]
     sys.stderr.write("".join(f"{line}\n" for line in lines if line))
 
 
@@ -138,6 +140,12 @@ def user_text(text: str, program: str) -> str:
 
 def warning(text: str) -> str:
     return f"{coloured('Warning:', YELLOW, sys.stderr)} {text}"
+
+
+def fitted_warning(text: str, program: str) -> str:
+    """Return a warning, wrapped for a terminal."""
+    begin = "Warning:"
+    return warning(wrapped(f"{begin} {text}", sys.stderr, program).removeprefix(begin).lstrip(" "))
 
 
 def program_with(root: str) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from machinectl.cli.output.board_rows import SIGNS, RowState, hidden_rows, important_rows, total
 from machinectl.cli.output.plain_board import PlainBoard
-from machinectl.cli.output.style import DIM, SPINNER, coloured, mark, shorten
+from machinectl.cli.output.style import DIM, SPINNER, coloured, mark, shorten, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -102,7 +102,7 @@ class LiveBoard(PlainBoard):
         return nullcontext()
 
     def write(self, text: str) -> None:
-        self.screen.print(Text.from_ansi(text), soft_wrap=True)
+        self.screen.print(Text.from_ansi(wrapped(text, sys.stderr, self.program)), soft_wrap=True)
 
     def hide(self) -> None:
         if self.live:

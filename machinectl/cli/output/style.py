@@ -89,3 +89,42 @@ def shorten(text: str, width: int, stream: object) -> str:
             break
         kept.append(letter)
     return "".join(kept).rstrip() + end
+
+
+def wrapped(text: str, stream: object, program: str = "", *, indent: int = 0, hint: bool = False) -> str:
+    """Break prose at words for a terminal. Commands stay whole: they are pasted.
+
+    A command begins with `program`; in a hint, also after a colon.
+    """
+    if not is_drawn_on(stream):
+        return text
+    room = max(columns(stream) - indent, 1)
+    return "\n".join(line for each in text.split("\n") for line in lines_of_prose(each, room, program, hint=hint))
+
+
+def lines_of_prose(text: str, room: int, program: str, *, hint: bool) -> list[str]:
+    if len(text) <= room:
+        return [text]
+    indent = text[: len(text) - len(text.lstrip())]
+    lines = [indent]
+    start = True
+    for word in words_and_commands(text.strip(), program, hint=hint):
+        if start or len(lines[-1]) + 1 + len(word) <= room:
+            lines[-1] += word if start else f" {word}"
+        else:
+            lines.append(indent + word)
+        start = False
+    return lines
+
+
+def words_and_commands(text: str, program: str, *, hint: bool) -> list[str]:
+    """Split prose into words, and commands that are one piece."""
+    begins = [at for sign in ([f"{program} "] if program else []) if (at := text.find(sign)) >= 0]
+    begins += [at + 2 for sign in ([": "] if hint else []) if (at := text.find(sign)) >= 0]
+    if not begins:
+        return text.split()
+    begin = min(begins)
+    ends = [at + 1 for sign in ("; ", ", or ") if (at := text.find(sign, begin)) >= 0]
+    end = min(ends, default=len(text))
+    rest = words_and_commands(text[end:].strip(), program, hint=hint) if end < len(text) else []
+    return [*text[:begin].split(), text[begin:end].strip(), *rest]

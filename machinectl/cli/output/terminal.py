@@ -8,9 +8,9 @@ import threading
 import time
 from contextlib import contextmanager
 
-from machinectl.cli.output.exit_status import debugging, user_text, warning
+from machinectl.cli.output.exit_status import debugging, fitted_warning, user_text
 from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.output.style import DIM, SPINNER, coloured, columns, is_drawn_on, shorten
+from machinectl.cli.output.style import DIM, SPINNER, coloured, columns, is_drawn_on, shorten, wrapped
 from machinectl.console import Unanswered
 from machinectl.quantities import duration
 
@@ -49,10 +49,10 @@ class Terminal:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def note(self, text: str) -> None:
-        self.write(user_text(text, self.program))
+        self.write(wrapped(user_text(text, self.program), sys.stderr, self.program, hint=True))
 
     def warn(self, text: str) -> None:
-        self.write(warning(user_text(text, self.program)))
+        self.write(fitted_warning(user_text(text, self.program), self.program))
 
     def write(self, text: str) -> None:
         with self.spinner.aside():
@@ -78,9 +78,12 @@ class Terminal:
 
     def ask(self, prompt: str, *, secret: bool = False) -> str:
         """Return the answer; end the prompt's line at ^C or end of input."""
+        question = harmless(prompt)
+        # The space after it stays.
+        question = wrapped(question.rstrip(" "), sys.stderr, self.program) + " " * question.endswith(" ")
         with self.spinner.aside():
             try:
-                return read_hidden(harmless(prompt)) if secret else read_line(harmless(prompt))
+                return read_hidden(question) if secret else read_line(question)
             except (EOFError, KeyboardInterrupt) as exc:
                 print(file=sys.stderr, flush=True)
                 if isinstance(exc, EOFError):

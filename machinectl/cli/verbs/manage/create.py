@@ -11,6 +11,7 @@ from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.options import login_options, machine_options
 from machinectl.cli.output.exit_status import user_text
 from machinectl.cli.output.stdout import write_out
+from machinectl.cli.output.style import wrapped
 from machinectl.cli.parsing.create_forms import no_name
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.tables.dry_run import print_plan
@@ -130,7 +131,8 @@ def next_steps(here: Session, made: CreatedMachine) -> str:
         commands = [f"docker --context {machine.name} ps", f"machinectl use {machine.name}"]
     else:
         commands = [f"eval $(machinectl env {machine.name})"]
-    return user_text("\n  ".join([f"{done} {machine.url}", *commands]), here.program) + "\n"
+    said = wrapped(f"{done} {machine.url}", sys.stdout)
+    return user_text("\n  ".join([said, *commands]), here.program) + "\n"
 
 
 def no_host(name: str) -> UsageError:
