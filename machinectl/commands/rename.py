@@ -29,7 +29,8 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
             if machine.name in removed:
                 machine.jump = f"{MACHINE}{new}"
                 write_removed(store, machine)
-        held[old].rename(new)
+        if note := held[old].rename(new):
+            console.note(note)
         for other in others if new != old else ():
             held[other].machine.jump = f"{MACHINE}{new}"
             held[other].write()

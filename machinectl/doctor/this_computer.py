@@ -177,14 +177,18 @@ def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]
 
 
 def removed_check(store: Store) -> Iterator[Check]:
-    names = [machine.name for machine in removed_machines(store)]
-    if names:
+    from machinectl.hosts.lifecycle.host_owner import is_engine_alone
+
+    machines = removed_machines(store)
+    if machines:
+        names = [machine.name for machine in machines]
         host = "its host keeps" if len(names) == 1 else "their hosts keep"
-        name = next((name for name in names if not store.exists(name)), "")
-        put_back = f"Undo the changes: machinectl rm --purge {name}; or forget it: machinectl rm --forget {name}"
-        if not name:
-            # Earlier versions left the name to a new machine and to the record.
-            put_back = f"Another machine has the name: machinectl rename {names[0]} <NEW-NAME>"
+        # Earlier versions left a name to both a new machine and a record.
+        put_back = f"Another machine has the name: machinectl rename {names[0]} <NEW-NAME>"
+        for machine in [machine for machine in machines if not store.exists(machine.name)][:1]:
+            purge = "--purge-engine" if is_engine_alone(machine) else "--purge"
+            undo, forget = (f"machinectl rm {option} {machine.name}" for option in (purge, "--forget"))
+            put_back = f"Undo the changes: {undo}; or forget it: {forget}"
         yield unknown(REMOVED, f"{', '.join(names)}: removed here, but {host} the changes", put_back)
 
 

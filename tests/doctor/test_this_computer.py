@@ -17,7 +17,9 @@ from machinectl import certs
 from machinectl.commands.certs.create import certs_create
 from machinectl.doctor import docker_client, store_files, this_computer
 from machinectl.doctor.check import Verdict
+from machinectl.host_changes import PackageInstalled
 from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store.removed_machines import removed_machines, write_removed
 from tests.support.program import COMMAND, machinectl
 from tests.support.real import need
 from tests.support.registered import added
@@ -130,6 +132,11 @@ def test_what_was_removed_and_what_is_docker_machines_is_worth_a_look(store: Sto
     assert "machinectl import --from-docker-machine" in found["docker-machine"]["Hint"]
     certified(store, "old")
     assert "docker-machine" not in report(store)
+    (gone,) = removed_machines(store)
+    gone.changes = (PackageInstalled("docker.io"),)
+    with store.writing("gone"):
+        write_removed(store, gone)
+    assert "machinectl rm --purge-engine gone; or" in report(store)["Removed"]["Hint"]
     # No hint acts on a machine that has the name now.
     Path(store.directory("gone")).mkdir()
     assert "machinectl rename gone <NEW-NAME>" in report(store, status=1)["Removed"]["Hint"]

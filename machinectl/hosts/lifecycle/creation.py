@@ -74,7 +74,8 @@ class Creation:
         """
         settled = check_creation(store, self)
         with store.writing(self.name, waiting(console, self.name)) as held:
-            record_creation(held, settled)
+            if note := record_creation(held, settled):
+                console.note(note)
             outcomes: list[Outcome] = []
             try:
                 ssh = make_host(held, settled)
@@ -248,7 +249,8 @@ def recorded_spec(creation: Creation) -> MachineSpec:
     return replace(kept, options=absolute_paths(options, kept.options))
 
 
-def record_creation(held: Held, settled: CheckedCreation) -> None:
+def record_creation(held: Held, settled: CheckedCreation) -> str:
+    """Add the machine, or update an unfinished one. Return `Held.add`'s note."""
     creation = settled.creation
     files = settled.given.present if settled.given else {}
     spec = recorded_spec(creation)
@@ -257,12 +259,12 @@ def record_creation(held: Held, settled: CheckedCreation) -> None:
         held.machine.fleet = creation.fleet or held.machine.fleet
         held.write_files(files)
         held.write()
-        return
+        return ""
     machine = Machine(creation.name, spec.driver)
     machine.phase = Phase.CREATING
     machine.spec = spec
     machine.fleet = creation.fleet
-    held.add(machine, files)
+    return held.add(machine, files)
 
 
 def with_taken_settings(spec: MachineSpec, machine: Machine) -> MachineSpec:

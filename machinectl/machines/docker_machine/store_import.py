@@ -86,8 +86,8 @@ class StoreImport:
         else:
             with self.store.writing(name, waiting(self.console, name)) as held:
                 there = self.same_machine(new.machine)
-                if there is None:
-                    held.add(new.machine, new.files)
+                if there is None and (note := held.add(new.machine, new.files)):
+                    self.console.note(note)
         if there:
             return ImportedMachine(there)
         if warning := unprotected(new.machine):

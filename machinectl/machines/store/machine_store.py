@@ -166,8 +166,8 @@ class Held:
             self._touched = True
             self._before = read_or_none(self.read, self.name)
 
-    def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> None:
-        """Add atomically; the name must be free."""
+    def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> str:
+        """Add atomically; the name must be free. Return a note on a removed machine of that name."""
         from machinectl.machines.store.store_directory import make_directory
 
         store = self.store
@@ -181,7 +181,7 @@ class Held:
         try:
             for filename, data in {**files, RECORD: machine.dump()}.items():
                 replace_file(os.path.join(staged, filename), data)
-            free_name_of_removed(store, self.name)
+            note = free_name_of_removed(store, self.name)
             with Translated(self.directory):
                 os.rename(staged, self.directory)
                 sync_directory(store.machines)
@@ -190,6 +190,7 @@ class Held:
             raise
         machine.directory = self.directory
         self._machine, self._now = machine, self.name
+        return note
 
     def write(self) -> None:
         self.touch()
@@ -251,17 +252,18 @@ class Held:
         self._machine, self._now = None, ""
         return os.path.basename(path)
 
-    def rename(self, new: str) -> None:
-        """Rename the directory; the new name must be locked, too."""
+    def rename(self, new: str) -> str:
+        """Rename the directory; the new name must be locked, too. Return a note as `add` does."""
         if self.store.lock_path(new) not in HELD:
             raise RuntimeError(f"{new} is not held")
         self.touch()
         target = self.store.directory(new)
-        free_name_of_removed(self.store, new)
+        note = free_name_of_removed(self.store, new)
         with Translated(target):
             os.rename(self.directory, target)
             sync_directory(self.store.machines)
         self._machine, self._now = None, new
+        return note
 
 
 def free_removed_path(store: Store, name: str) -> str:
@@ -272,15 +274,19 @@ def free_removed_path(store: Store, name: str) -> str:
     return next(path for each in free if not os.path.lexists(path := os.path.join(store.removed, each)))
 
 
-def free_name_of_removed(store: Store, name: str) -> None:
-    """Give a removed machine another name before a new one takes it: commands by that name act on the new one."""
+def free_name_of_removed(store: Store, name: str) -> str:
+    """Give a removed machine another name before a new one takes it: commands by that name act on the new one.
+
+    Return what to tell the user, "" for a free name.
+    """
     path = os.path.join(store.removed, name)
-    if os.path.isdir(path):
-        free = free_removed_path(store, name)
-        with Translated(path):
-            os.rename(path, free)
-            sync_directory(store.removed)
-        store.warn(f'The removed machine "{name}" is kept as "{os.path.basename(free)}" now: machinectl ls --removed')
+    if not os.path.isdir(path):
+        return ""
+    free = free_removed_path(store, name)
+    with Translated(path):
+        os.rename(path, free)
+        sync_directory(store.removed)
+    return f'The removed machine "{name}" is kept as "{os.path.basename(free)}" now: machinectl ls --removed'
 
 
 def read_or_none(read: Callable[[str], record.Machine], name: str) -> record.Machine | None:
