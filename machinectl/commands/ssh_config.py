@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.errors import UsageError
+from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import read_file
 from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.hosts.exports.ssh_config_file import all_blocks, ssh_config_path, write_ssh_config
 from machinectl.ssh.openssh.config_block import quote_include
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.machines.store import Store
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 USERS_OWN = "~/.ssh/config"
 
 
-def ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
-    """Raise MachineError for a named machine without SSH; without names, only warn."""
-    if names:
-        return "".join(machine_host_block(store.read(name)) for name in dict.fromkeys(names))
-    return "".join(all_blocks(store, console.warn).values())
+def ssh_config(store: Store, console: Console, names: Sequence[str]) -> Iterator[tuple[str, str | MachineError]]:
+    """Yield each machine's block, or why it has none; without names, only warn."""
+    if not names:
+        yield from all_blocks(store, console.warn).items()
+    for name in dict.fromkeys(names):
+        try:
+            yield name, machine_host_block(store.read(name))
+        except MachineError as exc:
+            yield name, exc
 
 
 def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:

@@ -413,3 +413,12 @@ def test_a_removed_machine_is_named_by_docker_machines_whole_line(store: Store, 
     again = machinectl("rm", "-f", "web", store=store.root)
     assert again.stderr.splitlines()[0] == f'Error removing host "web": {line}'
     assert again.returncode == 0
+
+
+def test_ssh_config_prints_the_machines_that_exist(store: Store) -> None:
+    machine = Machine("server", "generic", url=URL)
+    machine.driver_state = json.dumps({"IPAddress": "127.0.0.1", "SSHUser": "root", "SSHPort": 1, "EnginePort": 1})
+    added(store, machine)
+    done = machinectl("ssh-config", "ghost", "server", store=store.root)
+    assert (done.stdout.splitlines()[0], done.returncode) == ("Host server", 1)
+    assert GHOST in done.stderr

@@ -15,7 +15,7 @@ from machinectl.files.atomic import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 BUG = 3
 # The shell defines this verb as a function.
@@ -87,6 +87,14 @@ def report(error: MachineError, program: str = "") -> None:
     first, *others = [wrapped(harmless(line), sys.stderr, program) for line in (first, *others)]
     lines = [coloured(first, "" if is_said else RED, sys.stderr), *others, *hints]
     sys.stderr.write("".join(f"{line}\n" for line in lines if line))
+
+
+def report_failures(results: Iterable[object], program: str) -> int:
+    """Report the errors among the results; return the exit code."""
+    failures = [each for each in results if isinstance(each, MachineError)]
+    for failure in failures:
+        report(failure, program)
+    return int(bool(failures))
 
 
 def corrected_line(error: MachineError) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.exit_status import report_failures
 from machinectl.cli.output.stdout import print_json, print_lines, print_value
-from machinectl.errors import MachineError
 from machinectl.machines.selection import chosen_one
 
 TYPE_CHECKING = False
@@ -38,7 +37,4 @@ def ip(here: Session, *, names: list[str], as_json: bool) -> int:
         print_json([{"Name": name, "IPAddress": address} for name, address in addresses.items()])
     else:
         print_lines(addresses.values())
-    failures = [error for _, error in found if isinstance(error, MachineError)]
-    for error in failures:
-        report(error, here.program)
-    return int(bool(failures))
+    return report_failures((address for _, address in found), here.program)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machinectl.cli.output.exit_status import report_failures
 from machinectl.cli.output.stdout import write_out
 
 if TYPE_CHECKING:
@@ -17,10 +18,12 @@ def ssh(here: Session, *, words: list[str], access: Access) -> int:
     return command(here.store, here.console, words, access, native=here.native_ssh)
 
 
-def ssh_config(here: Session, *, names: list[str], write: bool) -> None:
+def ssh_config(here: Session, *, names: list[str], write: bool) -> int:
     from machinectl.commands import ssh_config as commands
 
     if write:
         write_out(commands.keep_ssh_config(here.store, here.console, names) + "\n")
-    else:
-        write_out(commands.ssh_config(here.store, here.console, names))
+        return 0
+    found = list(commands.ssh_config(here.store, here.console, names))
+    write_out("".join(block for _, block in found if isinstance(block, str)))
+    return report_failures((block for _, block in found), here.program)
