@@ -367,3 +367,14 @@ def test_a_board_leaves_only_what_its_verb_does_not_print(rows: bool, total: boo
     seen = lines_of(screen)
     assert len(seen) == len(left)
     assert all(piece in line for piece, line in zip(left, seen, strict=True))
+
+
+def test_what_a_machine_is_stands_in_its_row_once() -> None:
+    with on_terminal("web1", "web2") as terminal:
+        all_begun(terminal, "web1", "web2")
+        terminal.did("web1", "note", '"web1" is running already')
+        terminal.tell("web1", "end")
+        terminal.tell("web2", "end")
+        terminal.until_text("2 machines")
+        assert re.search(r"^✓ web1 .* is running already$", row(terminal, "web1"))
+        assert sum("is running already" in line for line in terminal.lines) == 1

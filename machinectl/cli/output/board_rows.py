@@ -40,6 +40,7 @@ class Row:
     """A machine's row.
 
     `step` runs now, `detail` is its last line of output; `ended` is the last step that ended, `broken` the failed one.
+    `outcome` is what a machine that is done is now, if the verb says so.
     `begun` and `since`, the step's start, are monotonic seconds, 0 before.
     """
 
@@ -49,6 +50,7 @@ class Row:
     detail: str = ""
     ended: str = ""
     broken: str = ""
+    outcome: str = ""
     begun: float = 0.0
     since: float = 0.0
     took: float = 0.0
@@ -99,7 +101,7 @@ class Row:
         if self.state is RowState.FAILED:
             return self.broken or self.state
         at_work = f"{self.step}: {self.detail}" if self.detail and self.step else self.step
-        return {RowState.DONE: "", RowState.AT_WORK: at_work, RowState.LATER: "waiting for its turn"}.get(
+        return {RowState.DONE: self.outcome, RowState.AT_WORK: at_work, RowState.LATER: "waiting for its turn"}.get(
             self.state, self.state
         )
 

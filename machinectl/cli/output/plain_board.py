@@ -104,6 +104,10 @@ class PlainBoard:
             if not self.asides:
                 self.flush()
 
+    def tell_state(self, name: str, text: str) -> None:
+        """Print what a machine is. LiveBoard shows it in the machine's row."""
+        self.say(name, text)
+
     def flush(self) -> None:
         lines, self.held = self.held, []
         if lines and not self.closed:
@@ -137,7 +141,11 @@ class OneOf:
 
     def note(self, text: str) -> None:
         # The line begins with the name.
-        self._board.say(self._name, user_text(text.removeprefix(f'"{self._name}" '), self._board.program))
+        own = user_text(text.removeprefix(f'"{self._name}" '), self._board.program)
+        if text.startswith(f'"{self._name}" is '):
+            self._board.tell_state(self._name, own)
+        else:
+            self._board.say(self._name, own)
 
     def warn(self, text: str) -> None:
         self._board.say(self._name, warning(user_text(text, self._board.program)))
