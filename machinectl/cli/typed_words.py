@@ -57,7 +57,9 @@ def hidden_values(words: Sequence[str]) -> list[str]:
 
 def hidden_value(word: str, before: str) -> str:
     """Hide a flag's secret value: `word` holds it, or is it if the word `before` is the flag."""
-    if word.startswith("-"):
+    takes_it = "=" not in before and before.startswith("-") and is_secret(before)
+    # A value may begin with a dash.
+    if word.startswith("--") or (word.startswith("-") and not takes_it):
         flag, equals, value = word.partition("=")
         return f"{flag}{equals}{shown_value(flag, value)}"
     return shown_value("" if "=" in before else before, word)

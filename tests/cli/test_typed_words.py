@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     [
         ("create --sudo-password=SECRET --bogus x", "create --sudo-password-file=… --bogus x"),
         ("create --sudo-pasword SECRET x", "create --sudo-password-file … x"),
+        ("create x --sudo-password -SECRET", "create x --sudo-password-file …"),
         ("--github-api-token=SECRET lss", "--github-api-token=… ls"),
         ("--github-api-token SECRET lss", "--github-api-token … ls"),
         (
