@@ -81,6 +81,8 @@ def request(
     """
     check_request(method, path)
     wire = dial(endpoint, Deadline(timeout))
+    if timeout is None:
+        wire.keep_alive()
     try:
         length = {} if body is None else {"Content-Length": str(len(body))}
         send_head(wire, method, path, {**(headers or {}), **length})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,14 +21,23 @@ def spool_directory() -> Iterator[str]:
     """Make a directory of mode 0700 in $TMPDIR, else /var/tmp, and remove it at the end. Raises OSError."""
     place = ON_DISK if not os.environ.get("TMPDIR") and os.access(ON_DISK, os.W_OK) else tempfile.gettempdir()
     remove_abandoned(place)
-    path = tempfile.mkdtemp(prefix=PREFIX, dir=place)
-    descriptor = os.open(path, os.O_RDONLY)
+    path, descriptor = new_directory(place)
     try:
-        is_mine(descriptor)
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
         os.close(descriptor)
+
+
+def new_directory(place: str) -> tuple[str, int]:
+    """Return a locked directory and its descriptor. Another process may remove one before it is locked."""
+    while True:
+        path = tempfile.mkdtemp(prefix=PREFIX, dir=place)
+        with suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY)
+            if is_mine(descriptor) and os.path.lexists(path):
+                return path, descriptor
+            os.close(descriptor)
 
 
 def remove_abandoned(place: str) -> None:

@@ -13,6 +13,7 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get, upload
 from machinectl.engine.probe import error_answer, read_answer
 from machinectl.errors import one_line
+from machinectl.go.docker_ps import as_list
 from machinectl.images.image import chain_ids
 from machinectl.images.write_archive import Known
 
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from machinectl.engine.wire import Wire
     from machinectl.images.reference import Reference
 
-# Seconds for an answer, and for one that takes the engine's disk.
-TIMEOUT, PATIENCE = 30.0, 120.0
+# Seconds for all questions, or for one change.
+PATIENCE = 120.0
 # Bytes.
 LONGEST = 1 << 20
 NOT_FOUND, CONFLICT = 404, 409
+SUCCESS = range(200, 300)
 # uname's names of architectures, as Go has them (runtime.GOARCH).
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "armv6l": "arm/v6", "i686": "386"}
 
@@ -45,6 +47,8 @@ class Images:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._wire: Wire | None = None
+        # Of all questions together.
+        self._deadline = Deadline(PATIENCE)
 
     def __enter__(self) -> Self:
         return self
@@ -56,8 +60,8 @@ class Images:
     def ask(self, path: str, kind: type) -> Any:
         """Return the answer, or None if the engine knows no such thing."""
         if self._wire is None:
-            self._wire = dial(self._endpoint, Deadline(TIMEOUT))
-        self._wire.deadline = Deadline(TIMEOUT)
+            self._wire = dial(self._endpoint, self._deadline)
+        self._wire.deadline = self._deadline
         answer = get(self._wire, path)
         if answer.status == NOT_FOUND:
             answer.read(LONGEST)
@@ -73,6 +77,13 @@ class Images:
         found = self.ask("/images/json", list)
         return [each for each in found or [] if isinstance(each, dict)]
 
+    def identifiers(self) -> frozenset[str]:
+        return frozenset(each["Id"] for each in self.listed() if isinstance(each.get("Id"), str))
+
+    def names(self) -> list[str]:
+        tags = (tag for each in self.listed() for tag in as_list(each.get("RepoTags")))
+        return [tag for tag in tags if isinstance(tag, str)]
+
     def image(self, name: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = self.ask(f"/images/{quote(name, safe='/:@')}/json", dict)
         return found
@@ -80,29 +91,28 @@ class Images:
     def store(self) -> tuple[bool, str]:
         """Return whether containerd keeps the images, and the engine's platform."""
         info = self.ask("/info", dict) or {}
-        status = info.get("DriverStatus")
-        kinds = [pair[1] for pair in status or [] if isinstance(pair, list) and pair[:1] == ["driver-type"]]
+        by_containerd = ["driver-type", "io.containerd.snapshotter.v1"] in as_list(info.get("DriverStatus"))
         machine = str(info.get("Architecture") or "")
         platform = f"{info.get('OSType') or 'linux'}/{ARCHITECTURES.get(machine, machine)}"
-        return kinds == ["io.containerd.snapshotter.v1"], platform
+        return by_containerd, platform
 
     def known(self) -> Known:
         """Return the layers and images that the engine has."""
         by_containerd, platform = self.store()
-        identifiers = {str(each.get("Id")) for each in self.listed()}
+        identifiers = self.identifiers()
         chains: set[str] = set()
         diffs: set[str] = set()
         for identifier in identifiers:
             layers = diff_ids_of(self.image(identifier) or {})
             diffs.update(layers)
             chains.update(chain_ids(layers))
-        return Known(by_containerd, platform, frozenset(chains), frozenset(diffs), frozenset(identifiers))
+        return Known(by_containerd, platform, frozenset(chains), frozenset(diffs), identifiers)
 
 
 def diff_ids_of(image: dict[str, Any]) -> list[str]:
     root_fs = image.get("RootFS")
     layers = root_fs.get("Layers") if isinstance(root_fs, dict) else None
-    return [each for each in layers if isinstance(each, str)] if isinstance(layers, list) else []
+    return [each for each in as_list(layers) if isinstance(each, str)]
 
 
 @contextmanager
@@ -110,7 +120,7 @@ def saved_image(endpoint: Endpoint, name: str) -> Iterator[io.BufferedReader]:
     """Open the archive that the engine makes of an image."""
     path = f"/images/{quote(name, safe='/:@')}/get"
     with request(endpoint, "GET", path, timeout=None) as answer:
-        if answer.failed:
+        if answer.status not in SUCCESS:
             raise error_answer(endpoint, answer, answer.read(LONGEST))
         yield io.BufferedReader(_Body(answer), 1 << 20)
 
@@ -120,7 +130,7 @@ def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
     headers = {"Content-Type": "application/x-tar"}
     with upload(endpoint, "/images/load?quiet=1", archive, headers, timeout=PATIENCE) as answer:
         said = answer.read(LONGEST)
-        if answer.failed:
+        if answer.status not in SUCCESS:
             raise LoadError(error_answer(endpoint, answer, said).cause)
     for line in said.splitlines():
         if why := error_of(line):
@@ -152,7 +162,7 @@ def change(endpoint: Endpoint, method: str, path: str, ignored: Iterable[int] = 
     with request(endpoint, method, path, timeout=PATIENCE) as answer:
         answer.wire.deadline = Deadline(PATIENCE)
         said = answer.read(LONGEST)
-        if answer.failed and answer.status not in ignored:
+        if answer.status not in (*SUCCESS, *ignored):
             raise error_answer(endpoint, answer, said)
 
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +25,10 @@ NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 UNKNOWN = "unknown/unknown"
 
 Document = dict[str, Any]
+# Bytes of a layer: Go's int64.
+LARGEST = 2**63 - 1
+# Manifests of an index. Those of docker have a few platforms.
+MOST_MANIFESTS = 1000
 
 
 class ArchiveError(MachineError):
@@ -145,7 +149,7 @@ def is_platform(platform: str, wanted: str) -> bool:
 
 def platform_of(found: Any) -> str:
     parts = [found.get(key) for key in ("os", "architecture", "variant")] if isinstance(found, dict) else []
-    return "/".join(part for part in parts if isinstance(part, str) and part)
+    return "/".join(one_line(part) for part in parts if isinstance(part, str) and part)
 
 
 def manifest_of_docker(config: Document, layers: Sequence[tuple[str, int]]) -> bytes:
@@ -181,6 +185,8 @@ def parse_json(data: bytes, what: str) -> Document:
 
 def members(found: Mapping[str, Any], key: str) -> list[Document]:
     value = found.get(key)
+    if isinstance(value, list) and len(value) > MOST_MANIFESTS:
+        raise ArchiveError(f"The archive lists more than {MOST_MANIFESTS:,} {key}")
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
@@ -196,7 +202,7 @@ def digest_text(found: Any) -> str:
 
 def size_of(descriptor: Document) -> int:
     size = descriptor.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= LARGEST:
         raise ArchiveError("The archive is damaged: a layer has no size")
     return size
 

@@ -5,16 +5,19 @@ Formats: OCI image layout 1.1; moby, image/tarexport (manifest.json).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
 import os
 import posixpath
+import shutil
 import tarfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.files.atomic import quote_path, read_file
 from machinectl.images.image import (
     CONFIG,
     MANIFEST,
@@ -39,6 +42,17 @@ if TYPE_CHECKING:
 BLOBS = "blobs/sha256/"
 HEX = 64
 INDEX_FILE, MANIFEST_FILE = "index.json", "manifest.json"
+# Room to leave on the disk, in bytes.
+SPARE = 64 << 20
+# Members of a tar archive that describe the next one, and how long they may be, in bytes.
+HEADERS = {
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+}
+LONGEST_HEADER = 1 << 20
 # Bytes at the start of formats that tarfile cannot read as a stream.
 ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -63,10 +77,11 @@ class ArchiveReader:
         self._links: dict[str, str] = {}
         self._numbers = itertools.count()
 
-    def read_stream(self, stream: IO[bytes], wanted: Wanted) -> None:
-        """Read a tar archive, compressed or not. Raises ArchiveError, or OSError if the disk is full."""
+    def read_stream(self, stream: IO[bytes], wanted: Wanted, *, compressed: bool = True) -> None:
+        """Read a tar archive, `compressed` or not. Raises MachineError."""
+        mode: Any = "r|*" if compressed else "r|"
         try:
-            with tarfile.open(fileobj=stream, mode="r|*", bufsize=PIECE) as archive:
+            with tarfile.open(fileobj=stream, mode=mode, bufsize=PIECE, tarinfo=ShortHeader) as archive:
                 for member in archive:
                     self._take(archive, member)
         except (tarfile.TarError, EOFError) as exc:
@@ -83,9 +98,11 @@ class ArchiveReader:
             start = file.read(512)
             file.seek(0)
             if start.startswith(ZSTD):
-                raise ArchiveError(f"{path} is compressed with zstd", f"Decompress it first: zstd -d {path}")
+                raise ArchiveError(
+                    f"{path} is compressed with zstd", f"Decompress it first: zstd -d {quote_path(path)}"
+                )
             try:
-                with tarfile.open(fileobj=file, mode="r:") as archive:
+                with tarfile.open(fileobj=file, mode="r:", tarinfo=ShortHeader) as archive:
                     for member in archive:
                         self._take(archive, member, Blob(path, member.offset_data, member.size))
             except tarfile.TarError:
@@ -99,6 +116,9 @@ class ArchiveReader:
         if member.issym() or member.islnk():
             base = posixpath.dirname(name) if member.issym() else ""
             self._links[name] = posixpath.normpath(posixpath.join(base, member.linkname))
+        if member.issparse():
+            # It would be as large as its header says.
+            raise ArchiveError("The archive has a sparse file, which an image's archive has not")
         if not member.isfile():
             return
         content = archive.extractfile(member)
@@ -114,21 +134,30 @@ class ArchiveReader:
 
     def _take_directory(self, path: str) -> None:
         for name in (INDEX_FILE, MANIFEST_FILE):
-            with suppress(FileNotFoundError), open(os.path.join(path, name), "rb") as file:
-                self._documents[name] = file.read(LONGEST_DOCUMENT)
-        if INDEX_FILE not in self._documents:
-            raise ArchiveError(f"{path} is not an OCI image layout: it has no index.json", "Name its directory")
+            with suppress(FileNotFoundError):
+                self._documents[name] = read_file(os.path.join(path, name), LONGEST_DOCUMENT)
         directory = os.path.join(path, BLOBS)
-        for name in sorted(os.listdir(directory)):
+        if INDEX_FILE not in self._documents or not os.path.isdir(directory):
+            raise ArchiveError(f"{path} is not an OCI image layout: it has no index.json, or no {BLOBS}")
+        with os.scandir(directory) as entries:
+            # A link could lead to any file of this computer.
+            files = sorted(each.name for each in entries if each.is_file(follow_symlinks=False))
+        for name in files:
             if digest := digest_in(BLOBS + name):
                 self._spool.add(digest, file_blob(os.path.join(directory, name)))
 
     def _keep(self, content: IO[bytes]) -> Blob:
         """Copy a file of the archive to a file of its own."""
         path = os.path.join(self._directory, str(next(self._numbers)))
-        with open(path, "xb") as file:
+        with spool_errors(self._directory):
+            file = open(path, "xb", buffering=0)  # noqa: SIM115 (errors of reading are others)
+        with file:
             while piece := content.read(PIECE):
-                file.write(piece)
+                with spool_errors(self._directory):
+                    if shutil.disk_usage(self._directory).free < SPARE:
+                        # A source can claim any size: leave other programs some room.
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    file.write(piece)
         return file_blob(path)
 
     def _finish(self, wanted: Wanted) -> None:
@@ -175,6 +204,8 @@ class ArchiveReader:
     def _old_image(self, listed: Document) -> tuple[Document, str]:
         """Make the manifest of an archive from before Docker 25; return its descriptor and the config's digest."""
         config = self._file(listed.get("Config"))
+        if config.size > LONGEST_DOCUMENT:
+            raise ArchiveError("The archive is damaged: its configuration is too long")
         data = b"".join(config.pieces())
         digest = self._add_document(data)
         layers = listed.get("Layers")
@@ -207,6 +238,27 @@ class ArchiveReader:
         if blob is None:
             raise ArchiveError(f"The archive is damaged: {one_line(path)} is missing")
         return blob
+
+
+class ShortHeader(tarfile.TarInfo):
+    """Refuses headers that are longer than any path: tarfile keeps them in memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in HEADERS and self.size > LONGEST_HEADER:
+            raise tarfile.ReadError("a header is too long")
+        found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]  # typeshed leaves it out
+        return found
+
+
+@contextmanager
+def spool_errors(directory: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise MachineError(
+            f"Cannot copy the image to {os.path.dirname(directory)}: {exc.strerror or exc}",
+            "Make room there, or use another directory: export TMPDIR=<DIRECTORY>",
+        ) from exc
 
 
 def digest_in(name: str) -> str:

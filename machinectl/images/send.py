@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.engine import EngineError
 from machinectl.errors import MachineError
 from machinectl.images.engine_images import Images, LoadError, load_image, remove_image, tag_image
+from machinectl.images.image import DIGEST
 from machinectl.images.write_archive import archive, parcel
 
 if TYPE_CHECKING:
@@ -64,15 +65,22 @@ def send_image(
     """
     counter = Counter(progress)
     image_id = early.image_id or parcel(spool.image(), target.known).image_id
-    with target.unfinished.note(image_id):
-        if image_id not in target.known.images:
+    if image_id in target.known.images:
+        # It may be the user's own: leave no note that would let the next push remove it.
+        give_name(target, image_id, reference)
+    else:
+        with target.unfinished.note(image_id):
             load_whole(target, spool, image_id, early, counter)
-        if reference:
-            tag_image(target.endpoint, image_id, reference)
+            give_name(target, image_id, reference)
     remove_abandoned(target, image_id)
     image = spool.image()
     layers = [layer.digest for layer in parcel(image, target.known).manifest.layers]
     return Sent(counter.total, image.size, len(counter.blobs.intersection(layers)), len(layers))
+
+
+def give_name(target: ImageTarget, image_id: str, reference: Reference | None) -> None:
+    if reference:
+        tag_image(target.endpoint, image_id, reference)
 
 
 class Counter:
@@ -146,13 +154,17 @@ def attempts(known: Known, spool: Spool, early: Early) -> Iterator[tuple[Known, 
 def is_whole(endpoint: Endpoint, image_id: str) -> bool:
     """Return whether the engine lists the image: containerd's store hides one without all blobs."""
     with Images(endpoint) as images:
-        return image_id in {each.get("Id") for each in images.listed()}
+        return image_id in images.identifiers()
 
 
 def remove_untagged(endpoint: Endpoint, image_id: str) -> None:
+    """Remove an image that has no name; one that was pulled by its digest has one."""
+    if not DIGEST.fullmatch(image_id):
+        # An engine takes the start of an ID for one.
+        return
     with Images(endpoint) as images:
         found = images.image(image_id)
-    if found is not None and not found.get("RepoTags"):
+    if found and not found.get("RepoTags") and not found.get("RepoDigests"):
         remove_image(endpoint, image_id)
 
 

@@ -6,6 +6,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from machinectl.errors import MachineError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,15 +27,23 @@ class Blob(NamedTuple):
     size: int
 
     def pieces(self) -> Iterator[bytes]:
-        with open(self.path, "rb") as file:
-            file.seek(self.offset)
-            left = self.size
-            while left:
-                piece = file.read(min(PIECE, left))
-                if not piece:
-                    raise OSError(0, "The file became shorter while it was read", self.path)
-                left -= len(piece)
-                yield piece
+        """Raise MachineError if the file cannot be read, or is shorter than it was."""
+        try:
+            with open(self.path, "rb", opener=open_no_link) as file:
+                file.seek(self.offset)
+                left = self.size
+                while left and (piece := file.read(min(PIECE, left))):
+                    left -= len(piece)
+                    yield piece
+        except OSError as exc:
+            raise MachineError(f"Cannot read {self.path}: {exc.strerror or exc}") from exc
+        if left:
+            raise MachineError(f"{self.path} is shorter than it was", "Run the same command again")
+
+
+def open_no_link(path: str, flags: int) -> int:
+    """Open a file, but follow no link and wait for no pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 class Spool:

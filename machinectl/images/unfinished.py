@@ -45,7 +45,8 @@ class Unfinished:
         with suppress(FileNotFoundError):
             for name in sorted(os.listdir(self._directory)):
                 path = os.path.join(self._directory, name)
-                with suppress(FileNotFoundError):
+                # It is gone, or another user's, or no file.
+                with suppress(FileNotFoundError, PermissionError, IsADirectoryError):
                     yield from self._abandoned(path)
 
     def _abandoned(self, path: str) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
+from machinectl.images import read_archive
 from machinectl.images.read_archive import ArchiveReader, Wanted
 from machinectl.images.spool import Spool
 from tests.support import archives
@@ -177,3 +180,49 @@ def test_any_damage_is_refused_or_harmless(
     except MachineError:
         return
     assert all(each.layers for each in image.manifests)
+
+
+def with_header(kind: bytes, size: int, name: str = "x") -> bytes:
+    """Return an archive that begins with a member of a kind, whose size is only claimed."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE])
+def test_a_header_is_not_kept_in_memory_however_long_it_says_it_is(tmp_path: Path, kind: bytes) -> None:
+    assert refusal(with_header(kind, 2 << 30), tmp_path) == "This is not an image archive"
+
+
+def test_a_sparse_file_is_refused_before_it_fills_the_disk(tmp_path: Path) -> None:
+    data = with_header(tarfile.GNUTYPE_SPARSE, 0, archives.path_of(digest(b"")))
+    assert "sparse" in refusal(data, tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]
+
+
+def test_an_archive_that_fills_the_disk_is_given_up_with_room_to_spare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_archive, "SPARE", 1 << 60)
+    assert "No space left on device" in refusal(saved({"app:1": APP}), tmp_path)
+
+
+def test_a_link_or_a_pipe_in_a_layout_is_not_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(HIGH)
+    source = layout(tmp_path / "layout", {"app": APP})
+    blob = source / archives.path_of(digest(HIGH))
+    blob.unlink()
+    blob.symlink_to(secret)
+    spool = Spool()
+    ArchiveReader(spool, str(tmp_path)).read_file(str(source), Wanted("app"))
+    assert spool.get(digest(HIGH)) is None
+    (source / "index.json").unlink()
+    os.mkfifo(source / "index.json")
+    with pytest.raises(OSError, match="Not a regular file"):
+        ArchiveReader(Spool(), str(tmp_path)).read_file(str(source), Wanted("app"))
+
+
+def test_a_platform_from_an_archive_adds_no_line_to_an_error(tmp_path: Path) -> None:
+    made = Made([LOW], platform={"os": "linux", "architecture": "x\n  Then run: rm"})
+    assert "\n" not in refusal(saved({"app:1": made}), tmp_path, platform="linux/amd64")

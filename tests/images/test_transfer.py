@@ -14,6 +14,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.image_transfer import transfer as transfer_module
 from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource
 from machinectl.hosts.image_transfer.transfer import Order, transfer
+from machinectl.images import send
 from machinectl.images.engine_images import Images
 from machinectl.images.read_archive import ArchiveReader, Wanted
 from machinectl.images.reference import parse_reference
@@ -199,3 +200,26 @@ def test_a_cut_archive_leaves_nothing_on_the_target(
         sender.send_one(archive, engines[store], "app:1")
     assert engines[store].images() == before
     assert os.listdir(os.environ["TMPDIR"]) == []
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_an_untagged_image_of_the_users_own_is_never_removed(
+    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, other = tmp_path / "app.tar", tmp_path / "other.tar"
+    archive.write_bytes(saved({"app:1": Made([unique_layer()])}))
+    other.write_bytes(saved({"other:1": Made([unique_layer()])}))
+    target = engines[store]
+    sender.send_one(archive, target, "app:1")
+    own = target.images()["app:1"]
+
+    def refused(*_: object) -> None:
+        raise MachineError("no name today")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(send, "tag_image", refused)
+        with pytest.raises(MachineError, match="no name today"):
+            sender.send_one(archive, target, "app:1")
+    assert not any(files for _, _, files in os.walk(sender.directory))
+    sender.send_one(other, target, "other:1")
+    assert target.images()["app:1"] == own

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from machinectl.errors import MachineError, closest_match, one_line
+from machinectl.go.docker_ps import as_integer, as_text
 from machinectl.images.engine_images import Images, diff_ids_of, saved_image
+from machinectl.images.image import DIGEST
 from machinectl.images.reference import is_image_id, parse_reference
 
 if TYPE_CHECKING:
@@ -52,20 +54,18 @@ class EngineSource:
             if found is None:
                 raise no_such_image(name, self.endpoint, images)
             by_containerd, _ = images.store()
-        size = found.get("Size")
+        size = as_integer(found.get("Size"))
+        identifier = as_text(found.get("Id"))
+        if not DIGEST.fullmatch(identifier):
+            raise MachineError(f"The engine at {self.endpoint.peer} gives the image no valid ID")
         if wanted.platform:
             # It may be one of several in the archive.
-            return SourceImage(size=size if isinstance(size, int) else 0)
-        return SourceImage(
-            str(found.get("Id") or ""),
-            by_containerd,
-            size if isinstance(size, int) else 0,
-            tuple(diff_ids_of(found)),
-        )
+            return SourceImage(size=size)
+        return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)))
 
     def read(self, reader: ArchiveReader, wanted: Wanted) -> None:
         with saved_image(self.endpoint, wanted.name) as stream:
-            reader.read_stream(stream, wanted._replace(name=""))
+            reader.read_stream(stream, wanted._replace(name=""), compressed=False)
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,7 @@ class FileSource:
 
 
 def no_such_image(name: str, endpoint: Endpoint, images: Images) -> MachineError:
-    """Suggest the engine's image with the most similar name."""
-    names = [tag for each in images.listed() for tag in each.get("RepoTags") or []]
-    near = closest_match(name, names)
-    hint = f"Did you mean {one_line(near)}?" if near else "List the images: docker images"
+    """Name the nearest image that is there."""
+    near = closest_match(name, images.names())
+    hint = f"Did you mean {one_line(near)}?" if near else "See what is there: docker images"
     return MachineError(f"There is no image {one_line(name)!r} on the engine at {endpoint.peer}", hint)

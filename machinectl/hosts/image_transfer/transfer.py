@@ -16,7 +16,7 @@ from machinectl.go.units import human_size
 from machinectl.hosts.parallel.workers import LIMIT, run_at_once
 from machinectl.images.engine_images import Images, tag_image
 from machinectl.images.image import chain_ids
-from machinectl.images.read_archive import ArchiveReader, Wanted
+from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
 from machinectl.images.send import NOTHING_EARLY, Early, ImageTarget, Sent, send_image
 from machinectl.images.spool import Spool
 from machinectl.images.unfinished import Unfinished
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from machinectl.engine import Endpoint
     from machinectl.hosts.image_transfer.image_sources import Source, SourceImage
     from machinectl.images.reference import Reference
-
-# Room to leave on the disk, in bytes.
-SPARE = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -154,12 +151,7 @@ def read_in_background(order: Order, spool: Spool, directory: str, skipped: froz
         try:
             order.source.read(reader, order.wanted)
         except OSError as exc:
-            spool.fail(
-                MachineError(
-                    f"Cannot copy the image to {os.path.dirname(directory)}: {exc.strerror or exc}",
-                    "Make room there, or use another directory: export TMPDIR=<DIRECTORY>",
-                )
-            )
+            spool.fail(MachineError(f"Cannot read {exc.filename or 'the image'}: {exc.strerror or exc}"))
         except BaseException as exc:  # noqa: BLE001 (raised again by those who wait)
             spool.fail(exc)
 

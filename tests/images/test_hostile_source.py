@@ -1,0 +1,63 @@
+"""What a hostile engine answers ends in one line, and nothing is removed by its word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from machinectl.engine import Endpoint
+from machinectl.errors import MachineError
+from machinectl.hosts.image_transfer.image_sources import EngineSource
+from machinectl.images.engine_images import Images, tag_image
+from machinectl.images.read_archive import Wanted
+from machinectl.images.reference import Reference
+from machinectl.images.send import remove_untagged
+from tests.support import servers
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Answers by path; the fake stands for an engine that no real one can be made to be."""
+    found: dict[str, Any] = {}
+    monkeypatch.setattr(Images, "ask", lambda _, path, kind: found.get(path.partition("?")[0], kind()))
+    return found
+
+
+HERE = Endpoint("unix:///nothing.sock")
+
+
+@pytest.mark.parametrize("status", [5, ["driver-type"], [["driver-type"]], [[{}, 1]], None])
+def test_any_driver_status_is_read(answers: dict[str, Any], status: object) -> None:
+    answers["/info"] = {"DriverStatus": status}
+    with Images(HERE) as images:
+        assert images.store()[0] is False
+
+
+@pytest.mark.parametrize("listed", [{"Id": ["x"]}, {"Id": 5, "RepoTags": 5}, {"RepoTags": [5, None, "app:1"]}])
+def test_any_list_of_images_is_read(answers: dict[str, Any], listed: object) -> None:
+    answers["/images/json"] = [listed]
+    with Images(HERE) as images:
+        assert images.identifiers() == frozenset()
+        assert set(images.names()) <= {"app:1"}
+
+
+@pytest.mark.parametrize("identifier", ["ab", "", 5, "sha256:../x"])
+def test_an_id_that_is_none_is_refused(answers: dict[str, Any], identifier: object) -> None:
+    answers["/images/app:1/json"] = {"Id": identifier}
+    with pytest.raises(MachineError, match="no valid ID"):
+        EngineSource(HERE).find(Wanted("app:1"))
+
+
+def test_nothing_is_removed_by_the_start_of_an_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Images, "ask", lambda *_: pytest.fail("the engine was asked"))
+    remove_untagged(HERE, "ab")
+
+
+def test_a_redirection_is_no_success() -> None:
+    def moved(connection: servers.Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n")
+
+    with servers.serving(moved) as port, pytest.raises(MachineError, match="301"):
+        tag_image(Endpoint(f"tcp://127.0.0.1:{port}"), "sha256:" + "0" * 64, Reference("app", "1"))
