@@ -120,7 +120,12 @@ def upload(
         else:
             wire.send(b"0\r\n\r\n")
         wire.deadline = Deadline(None)
-        return receive_head(wire, "POST")
+        try:
+            return receive_head(wire, "POST")
+        except EngineError as exc:
+            raise EngineError(
+                f"The connection to {endpoint.peer} broke before the engine had all", "Run the same command again"
+            ) from exc
     except BaseException:
         wire.close()
         raise

@@ -80,9 +80,10 @@ class Images:
     def identifiers(self) -> frozenset[str]:
         return frozenset(each["Id"] for each in self.listed() if isinstance(each.get("Id"), str))
 
-    def names(self) -> list[str]:
-        tags = (tag for each in self.listed() for tag in as_list(each.get("RepoTags")))
-        return [tag for tag in tags if isinstance(tag, str)]
+    def names(self) -> dict[str, str]:
+        """Return IDs by name."""
+        named = ((tag, each.get("Id")) for each in self.listed() for tag in as_list(each.get("RepoTags")))
+        return {tag: identifier for tag, identifier in named if isinstance(tag, str) and isinstance(identifier, str)}
 
     def image(self, name: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = self.ask(f"/images/{quote(name, safe='/:@')}/json", dict)
@@ -106,7 +107,7 @@ class Images:
             layers = diff_ids_of(self.image(identifier) or {})
             diffs.update(layers)
             chains.update(chain_ids(layers))
-        return Known(by_containerd, platform, frozenset(chains), frozenset(diffs), identifiers)
+        return Known(by_containerd, platform, frozenset(chains), frozenset(diffs), identifiers, self.names())
 
 
 def diff_ids_of(image: dict[str, Any]) -> list[str]:

@@ -85,7 +85,9 @@ class ArchiveReader:
                 for member in archive:
                     self._take(archive, member)
         except (tarfile.TarError, EOFError) as exc:
-            raise ArchiveError("This is not an image archive", "Make one: docker save -o FILE IMAGE") from exc
+            raise ArchiveError(
+                "This is not an image archive, or it is cut short", "Make one: docker save -o FILE NAME"
+            ) from exc
         self._finish(wanted)
 
     def read_file(self, path: str, wanted: Wanted) -> None:
@@ -174,7 +176,8 @@ class ArchiveReader:
         matching = [root for root, names, ids in found if not name or is_called(name, names, ids)]
         if len(matching) == 1 or (matching and name):
             return matching[0]
-        names = [name for _, names, _ in found for name in names] or [next(iter(ids)) for _, _, ids in found]
+        names = list(dict.fromkeys(short_name(name) for _, names, _ in found for name in names if ":" in name))
+        names = names or [next(iter(ids)) for _, _, ids in found]
         there = ", ".join(one_line(each) for each in names[:10])
         if matching:
             raise UsageError(f"The archive holds {len(found)} images: {there}", "Name one of them")
@@ -292,11 +295,12 @@ def is_called(wanted: str, names: Collection[str], ids: Collection[str]) -> bool
         reference = parse_reference(wanted)
         if reference.digest and reference.digest in ids:
             return True
-        return any(is_same_name(reference.name, name) for name in names)
+        return any(short_name(name) == reference.name for name in names)
     return False
 
 
-def is_same_name(wanted: str, name: str) -> bool:
+def short_name(name: str) -> str:
+    """Return a name as docker shows it."""
     with suppress(UsageError):
-        return parse_reference(name).name == wanted
-    return False
+        return parse_reference(name).name
+    return name

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from machinectl.errors import UsageError, one_line
 from machinectl.go.docker_ps import FAMILIAR, REFERENCE
 
-IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{6,64}")
+IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{1,64}")
 # Characters of a name (distribution/reference: NameTotalLengthMax), and of a tag and a digest.
 LONGEST = 512
 

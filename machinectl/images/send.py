@@ -54,6 +54,10 @@ class Sent:
     size: int
     layers: int
     of_layers: int
+    # The engine had the image before.
+    present: bool = False
+    # The ID of the image that had the name before.
+    replaced: str = ""
 
 
 def send_image(
@@ -75,7 +79,19 @@ def send_image(
     remove_abandoned(target, image_id)
     image = spool.image()
     layers = [layer.digest for layer in parcel(image, target.known).manifest.layers]
-    return Sent(counter.total, image.size, len(counter.blobs.intersection(layers)), len(layers))
+    return Sent(
+        counter.total,
+        image.size,
+        len(counter.blobs.intersection(layers)),
+        len(layers),
+        present=image_id in target.known.images,
+        replaced=replaced_image(target.known, image_id, reference),
+    )
+
+
+def replaced_image(known: Known, image_id: str, reference: Reference | None) -> str:
+    before = known.names.get(reference.name, "") if reference else ""
+    return before if before != image_id else ""
 
 
 def give_name(target: ImageTarget, image_id: str, reference: Reference | None) -> None:
@@ -132,9 +148,9 @@ def load_by_parts(target: ImageTarget, spool: Spool, image_id: str, early: Early
             if FULL in exc.cause:
                 raise
             failure = exc
-        else:
-            if is_whole(target.endpoint, image_id):
-                return True
+        # It may be whole in spite of an error: another push loads the same image at this moment.
+        if is_whole(target.endpoint, image_id):
+            return True
     if failure:
         raise failure
     return False

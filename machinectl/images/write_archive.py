@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
 from machinectl.images.image import check_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from machinectl.images.image import Image, Manifest
     from machinectl.images.spool import Blob, Spool
@@ -33,6 +33,8 @@ class Known:
     chain_ids: frozenset[str] = frozenset()
     diff_ids: frozenset[str] = frozenset()
     images: frozenset[str] = frozenset()
+    # IDs by name.
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def everything_missing(self) -> Known:
         return Known(self.by_containerd, self.platform)

@@ -40,7 +40,10 @@ def test_an_image_gets_to_a_machine_and_back_under_another_name(engines: dict[st
     assert (pushed.returncode, pushed.stdout[:36]) == (0, "containerd: sent 438kB of 430kB (2 o")
     pulled = machinectl("pull", "app:1", "containerd", "--as", "copy:2", "--json")
     assert pulled.returncode == 0, pulled.stderr
-    assert json.loads(pulled.stdout)["Sent"] == 0
+    told = json.loads(pulled.stdout)
+    assert (told["Sent"], told["Present"], told["Replaced"]) == (0, True, "")
+    again = machinectl("push", "--dry-run", "app:1", "containerd")
+    assert again.stdout == "containerd: it has the image already\n"
     assert engines["classic"].images()["copy:2"] == engines["classic"].images()["app:1"]
     listed = machinectl("images", "--json")
     names = {(each["Machine"], f"{each['Repository']}:{each['Tag']}") for each in json.loads(listed.stdout)}
@@ -90,6 +93,7 @@ def test_a_failure_of_one_machine_is_said_and_the_others_get_the_image(
     [
         (["push", "App", "classic"], 2, "'App' is not an image name"),
         (["push", "nowhere:1", "classic"], 1, "There is no image 'nowhere:1'"),
+        (["pull", "nowhere:1", "containerd"], 1, "There is no image 'nowhere:1'"),
         (["push", "app:1", "--from", "classic", "--from-file", "x", "classic"], 2, "exclude each other"),
         (["push", "app:1", "--from-file", "missing.tar", "classic"], 1, "There is no file missing.tar"),
         (["push", "app:1", "--as", "app@sha256:" + "0" * 64, "classic"], 2, "has a digest"),

@@ -9,7 +9,7 @@ import pytest
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.image_transfer.image_sources import EngineSource
-from machinectl.images.engine_images import Images, tag_image
+from machinectl.images.engine_images import Images, load_image, tag_image
 from machinectl.images.read_archive import Wanted
 from machinectl.images.reference import Reference
 from machinectl.images.send import remove_untagged
@@ -61,3 +61,13 @@ def test_a_redirection_is_no_success() -> None:
 
     with servers.serving(moved) as port, pytest.raises(MachineError, match="301"):
         tag_image(Endpoint(f"tcp://127.0.0.1:{port}"), "sha256:" + "0" * 64, Reference("app", "1"))
+
+
+def test_an_engine_that_dies_during_a_push_is_no_matter_of_certificates() -> None:
+    def dying(connection: servers.Connection) -> None:
+        connection.request()
+
+    with servers.serving(dying) as port, pytest.raises(MachineError) as caught:
+        load_image(Endpoint(f"tcp://127.0.0.1:{port}"), iter([bytes(1 << 20)] * 50))
+    assert "broke before the engine had all" in caught.value.cause
+    assert caught.value.hint == "Run the same command again"

@@ -112,7 +112,7 @@ def test_one_of_several_images_is_picked_by_name_id_or_digest(tmp_path: Path, na
 
 def test_an_image_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
     data = saved({"app:1": APP, "other:2": Made([LOW])})
-    assert "it has: docker.io/library/app:1" in refusal(data, tmp_path, "app:3")
+    assert "it has: app:1" in refusal(data, tmp_path, "app:3")
     (tmp_path / "again").mkdir()
     assert "holds 2 images" in refusal(data, tmp_path / "again")
 
@@ -191,7 +191,7 @@ def with_header(kind: bytes, size: int, name: str = "x") -> bytes:
 
 @pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE])
 def test_a_header_is_not_kept_in_memory_however_long_it_says_it_is(tmp_path: Path, kind: bytes) -> None:
-    assert refusal(with_header(kind, 2 << 30), tmp_path) == "This is not an image archive"
+    assert refusal(with_header(kind, 2 << 30), tmp_path) == "This is not an image archive, or it is cut short"
 
 
 def test_a_sparse_file_is_refused_before_it_fills_the_disk(tmp_path: Path) -> None:

@@ -223,3 +223,24 @@ def test_an_untagged_image_of_the_users_own_is_never_removed(
     assert not any(files for _, _, files in os.walk(sender.directory))
     sender.send_one(other, target, "other:1")
     assert target.images()["app:1"] == own
+
+
+def test_a_name_that_moves_from_another_image_is_told(
+    engines: dict[str, Engine], sender: Sender, tmp_path: Path
+) -> None:
+    target = engines["classic"]
+    target.load(saved({"app:1": Made([unique_layer()])}))
+    before = target.images()["app:1"]
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": Made([unique_layer()])}))
+    assert sender.send_one(archive, target, "app:1").replaced == before
+    assert sender.send_one(archive, target, "app:1").replaced == ""
+
+
+def test_an_image_that_is_given_by_its_id_gets_no_name(engines: dict[str, Engine], sender: Sender) -> None:
+    app = Made([unique_layer()])
+    engines["classic"].load(saved({"app:1": app}))
+    before = engines["containerd"].images()
+    sender.send_one(engines["classic"], engines["containerd"], app.config.removeprefix("sha256:")[:5])
+    [(name, image)] = set(engines["containerd"].images().items()) - set(before.items())
+    assert name == image

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from machinectl.errors import MachineError, closest_match, one_line
-from machinectl.go.docker_ps import as_integer, as_text
+from machinectl.go.docker_ps import as_integer, as_list, as_text
 from machinectl.images.engine_images import Images, diff_ids_of, saved_image
 from machinectl.images.image import DIGEST
 from machinectl.images.reference import is_image_id, parse_reference
@@ -31,6 +31,8 @@ class SourceImage:
     by_containerd: bool = False
     size: int = 0
     layers: tuple[str, ...] = ()
+    # Whether it was given by its ID.
+    by_id: bool = False
 
 
 class Source(Protocol):
@@ -44,6 +46,8 @@ class Source(Protocol):
 @dataclass(frozen=True)
 class EngineSource:
     endpoint: Endpoint
+    # The command that lists its images.
+    listing: str = "docker images"
 
     def find(self, wanted: Wanted) -> SourceImage:
         name = wanted.name
@@ -52,16 +56,17 @@ class EngineSource:
         with Images(self.endpoint) as images:
             found = images.image(name)
             if found is None:
-                raise no_such_image(name, self.endpoint, images)
+                raise no_such_image(name, self, images)
             by_containerd, _ = images.store()
         size = as_integer(found.get("Size"))
         identifier = as_text(found.get("Id"))
         if not DIGEST.fullmatch(identifier):
             raise MachineError(f"The engine at {self.endpoint.peer} gives the image no valid ID")
+        by_id = is_image_id(name) and parse_reference(name).name not in as_list(found.get("RepoTags"))
         if wanted.platform:
             # It may be one of several in the archive.
-            return SourceImage(size=size)
-        return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)))
+            return SourceImage(size=size, by_id=by_id)
+        return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)), by_id)
 
     def read(self, reader: ArchiveReader, wanted: Wanted) -> None:
         with saved_image(self.endpoint, wanted.name) as stream:
@@ -74,10 +79,10 @@ class FileSource:
 
     path: str
 
-    def find(self, wanted: Wanted) -> SourceImage:  # noqa: ARG002 (the contract's: an archive must be read first)
+    def find(self, wanted: Wanted) -> SourceImage:
         if self.path != STDIN and not os.path.exists(self.path):
             raise MachineError(f"There is no file {self.path}", "Make one: docker save -o FILE NAME")
-        return SourceImage()
+        return SourceImage(by_id=is_image_id(wanted.name))
 
     def read(self, reader: ArchiveReader, wanted: Wanted) -> None:
         if self.path == STDIN:
@@ -86,8 +91,8 @@ class FileSource:
             reader.read_file(self.path, wanted)
 
 
-def no_such_image(name: str, endpoint: Endpoint, images: Images) -> MachineError:
+def no_such_image(name: str, source: EngineSource, images: Images) -> MachineError:
     """Name the nearest image that is there."""
     near = closest_match(name, images.names())
-    hint = f"Did you mean {one_line(near)}?" if near else "See what is there: docker images"
-    return MachineError(f"There is no image {one_line(name)!r} on the engine at {endpoint.peer}", hint)
+    hint = f"Did you mean {one_line(near)}?" if near else f"List its images: {source.listing}"
+    return MachineError(f"There is no image {one_line(name)!r} on the engine at {source.endpoint.peer}", hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.console import SilentConsole
@@ -17,7 +17,7 @@ from machinectl.hosts.parallel.workers import LIMIT, run_at_once
 from machinectl.images.engine_images import Images, tag_image
 from machinectl.images.image import chain_ids
 from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
-from machinectl.images.send import NOTHING_EARLY, Early, ImageTarget, Sent, send_image
+from machinectl.images.send import NOTHING_EARLY, Early, ImageTarget, Sent, replaced_image, send_image
 from machinectl.images.spool import Spool
 from machinectl.images.unfinished import Unfinished
 from machinectl.images.write_archive import parcel
@@ -33,15 +33,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Order:
-    """Send the image `wanted` from `source`; give it the name `reference`, None for none.
+    """Send the image `wanted` from `source`, and give it the name `reference`, None for none.
 
-    `notes` is the directory that notes images while they are sent.
+    An image that was given by its ID gets a name only if that is `renamed`. `notes` is the directory that notes images
+    while they are sent.
     """
 
     source: Source
     wanted: Wanted
     reference: Reference | None
     notes: str
+    renamed: bool = False
     parallel: int = LIMIT
     dry_run: bool = False
 
@@ -51,6 +53,8 @@ def transfer(
 ) -> Iterator[tuple[str, Sent | MachineError]]:
     """Yield each engine's result, the unreachable first. Raises MachineError if the source lacks the image."""
     found = order.source.find(order.wanted)
+    if found.by_id and not order.renamed:
+        order = replace(order, reference=None)
 
     def look(name: str, _: Console) -> ImageTarget:
         endpoint = endpoints[name]()
@@ -68,7 +72,8 @@ def transfer(
         target = targets.pop(name)
         if order.reference and not order.dry_run:
             tag_image(target.endpoint, found.image_id, order.reference)
-        yield name, Sent(0, found.size, 0, len(found.layers))
+        before = replaced_image(target.known, found.image_id, order.reference)
+        yield name, Sent(0, found.size, 0, len(found.layers), present=True, replaced=before)
     if targets:
         yield from read_and_send(console, order, found, targets)
 
@@ -89,7 +94,7 @@ def read_and_send(
 
         def send(name: str, console: Console) -> Sent:
             if order.dry_run:
-                return estimate(targets[name], spool)
+                return estimate(targets[name], spool, order.reference)
             with console.step(f"Sending {order.wanted.name}"):
                 return send_image(targets[name], spool, order.reference, early[name], Progress(console, found.size))
 
@@ -127,10 +132,17 @@ def unneeded_layers(found: SourceImage, early: Collection[Early]) -> frozenset[s
     return frozenset(found.layers).difference(*(each.layers for each in early))
 
 
-def estimate(target: ImageTarget, spool: Spool) -> Sent:
+def estimate(target: ImageTarget, spool: Spool, reference: Reference | None) -> Sent:
     image = spool.image()
     found = parcel(image, target.known)
-    return Sent(found.size, image.size, len(found.layers), len(found.manifest.layers))
+    return Sent(
+        found.size,
+        image.size,
+        len(found.layers),
+        len(found.manifest.layers),
+        present=found.image_id in target.known.images,
+        replaced=replaced_image(target.known, found.image_id, reference),
+    )
 
 
 def check_room(directory: str, found: SourceImage) -> None:

@@ -7,19 +7,21 @@ import time
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.chosen_names import target_names
+from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.results import with_machine_name
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import MachineError, UsageError
+from machinectl.go.docker_ps import short_id
 from machinectl.go.units import human_size
 from machinectl.hosts.image_transfer.current_engine import current_engine
 from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource
 from machinectl.hosts.image_transfer.transfer import Order
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
 from machinectl.images.read_archive import Wanted
-from machinectl.images.reference import is_image_id, parse_reference
+from machinectl.images.reference import parse_reference
 from machinectl.images.send import Sent
 from machinectl.quantities import duration, plural
 
@@ -58,21 +60,24 @@ def push(
         Wanted(image, platform),
         new_reference(image, new_name),
         notes_of(here),
+        renamed=bool(new_name),
         parallel=parallel,
         dry_run=dry_run,
     )
     failed = 0
     begun = time.monotonic()
-    for name, result in command(here.store, here.console, targets, order):
-        seconds = time.monotonic() - begun
-        if as_json:
-            print_json(as_fields(name, result, seconds), indent=None)
-        if isinstance(result, MachineError):
-            failed += 1
-            if not as_json:
-                report(with_machine_name(result, name) if len(targets) > 1 else result, here.program)
-        elif not as_json:
-            write_out(f"{name}: {sentence(result, seconds, dry_run=dry_run)}\n")
+    # A signal, too, ends with the spool removed.
+    with exiting_on_signals():
+        for name, result in command(here.store, here.console, targets, order):
+            seconds = time.monotonic() - begun
+            if as_json:
+                print_json(as_fields(name, result, seconds), indent=None)
+            if isinstance(result, MachineError):
+                failed += 1
+                if not as_json:
+                    report(with_machine_name(result, name) if len(targets) > 1 else result, here.program)
+            elif not as_json:
+                write_out(f"{name}: {sentence(result, seconds, dry_run=dry_run)}\n")
     return int(failed > 0)
 
 
@@ -80,10 +85,11 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
     from machinectl.commands.pull import pull as command
 
     order = Order(
-        EngineSource(ready_endpoint(here.store, name)),
+        source_of(here, name, ""),
         Wanted(image, platform),
         new_reference(image, new_name),
         notes_of(here),
+        renamed=bool(new_name),
     )
     begun = time.monotonic()
     result = command(here.console, current_engine(os.environ, Contexts()), order)
@@ -91,14 +97,16 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
     if as_json:
         print_json(as_fields(name, result, seconds))
     else:
-        write_out(f"{name}: {sentence(result, seconds)}\n".replace("sent", "fetched"))
+        write_out(f"{name}: {sentence(result, seconds, fetched=True)}\n")
     return 0
 
 
 def source_of(here: Session, machine: str, file: str) -> Source:
     if file:
         return FileSource(file)
-    return EngineSource(ready_endpoint(here.store, machine) if machine else current_engine(os.environ, Contexts()))
+    if machine:
+        return EngineSource(ready_endpoint(here.store, machine), f"machinectl images {machine}")
+    return EngineSource(current_engine(os.environ, Contexts()))
 
 
 def notes_of(here: Session) -> str:
@@ -107,25 +115,26 @@ def notes_of(here: Session) -> str:
 
 
 def new_reference(image: str, new_name: str) -> Reference | None:
-    """Return the name to give; None for an image that was given by its ID or digest. Raises UsageError."""
-    if new_name:
-        found = parse_reference(new_name)
-        if not found.tag:
-            raise UsageError(f"--as {harmless(new_name)!r} has a digest", "Give a name and a tag: --as web:1.2")
-        return found
-    if is_image_id(image):
-        return None
-    found = parse_reference(image)
-    return found if found.tag else None
+    """Return the name to give, None for a digest's image. Raises UsageError."""
+    found = parse_reference(new_name or image) if new_name or not image.startswith("sha256:") else None
+    if new_name and found and not found.tag:
+        raise UsageError(f"--as {harmless(new_name)!r} has a digest", "Give a name and a tag: --as web:1.2")
+    return found if found and found.tag else None
 
 
-def sentence(sent: Sent, seconds: float, *, dry_run: bool = False) -> str:
-    if not sent.layers and not sent.sent:
-        return "nothing to send: it has the image" if not dry_run else "nothing would be sent: it has the image"
+def sentence(sent: Sent, seconds: float, *, dry_run: bool = False, fetched: bool = False) -> str:
+    done = "fetched" if fetched else "sent"
+    amount = f"{human_size(sent.sent)} of {human_size(sent.size)}"
     layers = f"{sent.layers} of {plural(sent.of_layers, 'layer')}"
-    if dry_run:
-        return f"would be sent {human_size(sent.sent)} of {human_size(sent.size)} ({layers})"
-    return f"sent {human_size(sent.sent)} of {human_size(sent.size)} ({layers}) in {duration(seconds)}"
+    if sent.present:
+        text = "the image is here already" if fetched else "it has the image already"
+    elif dry_run:
+        text = f"would be {done} {amount} ({layers})"
+    else:
+        text = f"{done} {amount} ({layers}) in {duration(seconds)}"
+    if sent.replaced:
+        text += f"; the name {'would move' if dry_run else 'moved'} from image {short_id(sent.replaced)}"
+    return text
 
 
 def as_fields(name: str, result: Sent | MachineError, seconds: float) -> dict[str, Any]:
@@ -137,6 +146,8 @@ def as_fields(name: str, result: Sent | MachineError, seconds: float) -> dict[st
         "Size": sent.size,
         "Layers": sent.layers,
         "OfLayers": sent.of_layers,
+        "Present": sent.present,
+        "Replaced": sent.replaced,
         "Seconds": round(seconds, 3),
         "Error": result.cause if isinstance(result, MachineError) else "",
     }
