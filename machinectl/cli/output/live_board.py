@@ -101,13 +101,13 @@ class LiveBoard(PlainBoard):
     def shown_step(self, name: str, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 (the row shows it)
         return nullcontext()
 
-    def tell_state(self, name: str, text: str) -> None:
+    def say(self, name: str, text: str, *, is_state: bool = False) -> None:
         columns, lines = self.screen.size
         room = columns - ECHO - TIME - min(max(map(len, self.rows)), columns // 3) - len("✓   ") - 2
-        if self.leaves_rows and len(self.rows) + 1 < lines and len(text) <= room:
+        if is_state and self.leaves_rows and len(self.rows) + 1 < lines and len(text) <= room:
             self.rows[name].outcome = text
         else:
-            self.say(name, text)
+            super().say(name, text)
 
     def write(self, text: str) -> None:
         self.screen.print(Text.from_ansi(wrapped(text, sys.stderr, self.program)), soft_wrap=True)

@@ -97,16 +97,12 @@ class PlainBoard:
     def shown_step(self, name: str, title: str) -> AbstractContextManager[None]:
         return timed(lambda end: self.say(name, end.line(title)))
 
-    def say(self, name: str, text: str) -> None:
-        """Print as soon as the screen is free."""
+    def say(self, name: str, text: str, *, is_state: bool = False) -> None:  # noqa: ARG002 (LiveBoard's rows show it)
+        """Print as soon as the screen is free. `is_state`: it says what the machine is."""
         with self.lock:
             self.held += [f"{name}: {line}" for line in text.split("\n")]
             if not self.asides:
                 self.flush()
-
-    def tell_state(self, name: str, text: str) -> None:
-        """Print what a machine is. LiveBoard shows it in the machine's row."""
-        self.say(name, text)
 
     def flush(self) -> None:
         lines, self.held = self.held, []
@@ -142,10 +138,7 @@ class OneOf:
     def note(self, text: str) -> None:
         # The line begins with the name.
         own = user_text(text.removeprefix(f'"{self._name}" '), self._board.program)
-        if text.startswith(f'"{self._name}" is '):
-            self._board.tell_state(self._name, own)
-        else:
-            self._board.say(self._name, own)
+        self._board.say(self._name, own, is_state=text.startswith(f'"{self._name}" is '))
 
     def warn(self, text: str) -> None:
         self._board.say(self._name, warning(user_text(text, self._board.program)))
