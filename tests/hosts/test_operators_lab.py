@@ -94,6 +94,7 @@ def test_a_second_computer_adopts_a_host_and_neither_puts_old_settings_back(
     assert ended[0].result().returncode == 0
     assert sorted(settings(host)["labels"]) == ["floor=2", "role=db"]
 
-    # What the first one did is undone by the second.
+    # What the first one did is undone by the second, once that knows of it.
+    bob.ok("provision", "orion")
     bob.ok("rm", "-y", "--purge", "orion")
     assert {path: what for path, what in host.snapshot().items() if path.startswith("/etc")} == etc

@@ -197,7 +197,7 @@ def test_snapshots_are_equal_where_nothing_was_done_but_logging_in(fresh_host: F
     run_container(host, "web")
     before = host.snapshot()
     assert ssh(host, "sudo id; docker ps; ls /etc; systemctl status docker; cat /etc/shadow", "ops").stdout
-    assert ssh(host, "docker version; iptables-save; apt-cache policy docker.io; journalctl -n 5").stdout
+    assert ssh(host, "docker version; iptables-save; dpkg -l docker.io; journalctl -n 5").stdout
     assert host.snapshot() == before
 
 
