@@ -46,7 +46,7 @@ def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Out
         return purge.preview(run.store, run.store.read(name), console) if purge else []
     machine = run.store.read(name) if run.store.exists(name) else None
     if machine is None or machine.phase != Phase.READY:
-        found = creation_of(run, name).plan(run.store, console)
+        found = creation_of(run, name, in_use=True).plan(run.store, console)
     else:
         edit = edit_of(step.host, machine, {each.key for each in step.differences})
         there = edit.preview(machine, run.store.exists)
@@ -92,7 +92,7 @@ def create_machine(run: ApplyRun, name: str, console: Console) -> None:
     from machinectl.rollout.container_restart import wait_for_containers
 
     host = run.host(name)
-    made = creation_of(run, name).carry_out(run.store, console)
+    made = creation_of(run, name, in_use=name in run.in_use).carry_out(run.store, console)
     if not made.set_up:
         if host.spec.engine.given:
             console.warn("the engine's options are recorded only: no engine was set up")
@@ -143,11 +143,12 @@ def remove_from_fleet(run: ApplyRun, name: str, console: Console) -> Did:
     return Did.REMOVED
 
 
-def creation_of(run: ApplyRun, name: str) -> Creation:
+def creation_of(run: ApplyRun, name: str, *, in_use: bool) -> Creation:
+    """With `in_use`, the engine may restart under containers: its turn has come, or nothing is changed."""
     from machinectl.hosts.lifecycle.creation import Creation, Onboarding
 
     host, options = run.host(name), run.options
-    allowed = replace(options.allowed, in_use=name in run.in_use)
+    allowed = replace(options.allowed, in_use=in_use)
     onboarding = Onboarding(run.access(name), allowed, options.authority, lambda: run.changed_hosts.add(name))
     driver = load(host.spec.driver)
     return Creation(name, host.spec, driver, onboarding, host.certificates, options.spare, fleet=run.fleet.text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.machines.store import Store
+from tests.lab.container import run_container
 from tests.lab.place import KEY
 from tests.support.lab_cli import generic
 
@@ -31,6 +32,8 @@ def test_what_was_changed_on_a_host_by_hand_is_seen_and_nothing_is_changed_by_lo
     fresh_host: FreshHost, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = fresh_host("docker")
+    # An engine in use waits for its turn only where it restarts.
+    run_container(host, "web")
     monkeypatch.chdir(tmp_path)
     shared = f"driver: generic, generic-ip-address: {host.ip}, generic-ssh-user: ops, generic-ssh-key: {KEY}"
     Path("fleet.yaml").write_text(f"hosts:\n  orion: {{{shared}}}\n  rigel: {{{shared}, generic-ssh-port: 1}}\n")
