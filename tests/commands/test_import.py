@@ -585,7 +585,7 @@ def test_a_machine_that_only_docker_machine_has_yet_is_told_with_what_takes_it_o
     done = machinectl("env", "web")
     assert (done.returncode, done.stdout) == (1, "")
     missing, hint = done.stderr.splitlines()
-    assert missing == 'Docker machine "web" does not exist'
+    assert missing.startswith('Docker machine "web" does not exist. Use "machinectl ls"')
     assert machinectl(*hint.partition("machinectl ")[2].split()).stdout.startswith("web: taken over")
     assert machinectl("url", "web").stdout == "tcp://192.0.2.7:2376\n"
     assert "docker-machine has it" not in machinectl("env", "other").stderr

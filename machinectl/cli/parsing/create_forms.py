@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.cli.declarations.driver_option import driver_flag
-from machinectl.cli.output.machine_streams import warn
+from machinectl.cli.invocation import THIS
+from machinectl.cli.output.exit_status import user_text, warning
 from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.typed_words import shown_value, typed_line
@@ -147,7 +149,7 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
             found += locating_options(each.name, location)
         except DriverError as error:
             # A broken driver must not stand in the way of the others.
-            warn(f"{error.cause}: skipped")
+            print(warning(user_text(f"{error.cause}: skipped", THIS.name)), file=sys.stderr)
     if len(found) > 1:
         names = ", ".join(name for name, _ in found)
         raise UsageError(f"Error: Several drivers take {shown!r}: {names}", "Name one: --driver DRIVER")
