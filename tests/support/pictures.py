@@ -45,8 +45,9 @@ NARROW = 80
 HIGHEST = 100
 # A machine on the board: its sign, name, time and step.
 BOARD_LINE = re.compile(r"\W\s+\S+\s+(?:[\d.]+ (?:min|s)\s*)+(.*)")
-# What differs from one session to the next: addresses, times, versions, fingerprints, identifiers.
-VARYING = re.compile(r"SHA256:\S+|[0-9a-f]{64}|(?:less than a second|\d+ seconds?) ago|\d[\w.:+~-]*|─+|…")
+# What differs from one session to the next: fingerprints, addresses, times, versions, identifiers.
+FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+VARYING = re.compile(r"[0-9a-f]{64}|(?:less than a second|\d+ seconds?) ago|\d[\w.:+~-]*|─+|…")
 
 
 class Session:
@@ -146,7 +147,7 @@ def text_of(svg: str) -> list[str]:
 
 def steady(lines: Iterable[str]) -> str:
     """Return lines as one text, without wraps, blanks and what differs from one session to the next."""
-    return "".join(VARYING.sub("0", "".join(lines)).split())
+    return "".join(VARYING.sub("0", FINGERPRINT.sub("0", "".join(lines))).split())
 
 
 def record(lab: Lab) -> tuple[dict[str, str], set[str]]:
@@ -173,6 +174,8 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
             bare.run(f"tar -C /usr -c bin/busybox | docker import -c '{serve}' - nginx")
         session.run(line.removeprefix("$ ").replace("192.168.0.29", bare.ip))
     yield "session", session.picture("session")
+    # As if the host were new.
+    session.run("machinectl rm --forget -y orionbox")
 
     hosts = {"orionbox": bare, "rigel": others[0], "vega": others[1]}
     yield session.take("create", f"machinectl create ops@{bare.ip} orionbox")
