@@ -258,11 +258,11 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
         ),
         (
             ("set", "--generic-ssh-port", "22", "ghost"),
-            'Docker machine "ghost" does not exist\n',
+            'Docker machine "ghost" does not exist. Use "machinectl ls"',
         ),
         (
             ("set", "ghost", "--generic-ssh-port", "22"),
-            'Docker machine "ghost" does not exist\n',
+            'Docker machine "ghost" does not exist. Use "machinectl ls"',
         ),
         (("run", "box", "uname", "-sm"), "needs a command after two dashes\n  machinectl run <NAME> -- uptime"),
         (("run", "-a", "--group", "-t", "9", "df"), "\n  machinectl run --all --group --timeout=9 -- df"),

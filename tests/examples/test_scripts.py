@@ -54,7 +54,7 @@ def test_each_script_says_how_it_is_called(script: Path) -> None:
 def test_no_project_starts_on_this_computer_where_there_is_no_such_machine(example: Example) -> None:
     done = example.end("compose/up.sh", "nosuch")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith('Docker machine "nosuch" does not exist\n')
+    assert done.stderr.startswith('Docker machine "nosuch" does not exist. Use "machinectl ls"')
 
 
 def text(name: str) -> str:

@@ -94,4 +94,4 @@ def test_a_missing_machine_is_one_error(store: Store, verb: str) -> None:
     words = [verb, "-f", "orion"] if verb == "regenerate-certs" else [verb, "orion"]
     done = machinectl(*words, store=store.root)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[0] == 'Docker machine "orion" does not exist'
+    assert done.stderr.startswith('Docker machine "orion" does not exist. Use "machinectl ls"')

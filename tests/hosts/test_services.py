@@ -42,7 +42,7 @@ ENDLESS: dict[str, Behaviour] = {
         name: hostile_ssh.ENDLESS[name]
         for name in ("a line now and then", "a greeting, byte by byte", "half a version", "lines", "ignore", "agrees")
     },
-    **{name: hostile_engine.ENDLESS[name] for name in ("byte by byte", "headers", "to be continued")},
+    **{name: hostile_engine.ENDLESS[name] for name in ("byte by byte", "headers", "to be continued now and then")},
 }
 
 

@@ -32,9 +32,9 @@ def ip(here: Session, *, names: list[str], as_json: bool) -> int:
     from machinectl.commands.url import ip as command
 
     found = list(command(here.store, names))
-    addresses = {name: address for name, address in found if isinstance(address, str)}
-    if as_json:
-        print_json([{"Name": name, "IPAddress": address} for name, address in addresses.items()])
-    else:
-        print_lines(addresses.values())
+    addresses = [(name, address) for name, address in found if isinstance(address, str)]
+    if not as_json:
+        print_lines(address for _, address in addresses)
+    elif addresses:
+        print_json([{"Name": name, "IPAddress": address} for name, address in addresses])
     return report_failures((address for _, address in found), here.program)
