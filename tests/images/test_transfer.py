@@ -111,9 +111,12 @@ def test_many_targets_cost_one_read_of_the_source(
         read(source, reader, wanted)
 
     monkeypatch.setattr(EngineSource, "read", counted)
-    results = sender.send(engines["classic"], dict.fromkeys(map(str, range(10)), engines[target_store]), "app:1")
+    # containerd is slow where one image is loaded by many at once.
+    count = 10 if target_store == "classic" else 3
+    targets = dict.fromkeys(map(str, range(count)), engines[target_store])
+    results = sender.send(engines["classic"], targets, "app:1")
     assert len(reads) == (target_store != "classic")
-    assert len(results) == 10
+    assert len(results) == count
     assert all(isinstance(each, Sent) for each in results.values()), results
 
 
