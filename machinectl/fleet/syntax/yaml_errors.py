@@ -14,11 +14,12 @@ LONGEST_FILE = 8 << 20
 NOT_YAML = "This is not YAML"
 NEEDS_QUOTES = "needs quotes"
 # The text before a [ and from it on.
-BEFORE_BRACKET = re.compile(r"[^\s,{}\[\]\"']+$")
-FROM_BRACKET = re.compile(r"\[[^\s,{}\[\]]*\][^\s,{}\[\]]*")
+# Compiled where they are used: only errors need them, and one takes some milliseconds.
+BEFORE_BRACKET = r"[^\s,{}\[\]\"']+$"
+FROM_BRACKET = r"\[[^\s,{}\[\]]*\][^\s,{}\[\]]*"
 # See https://yaml.org/spec/1.1/#c-printable.
-FORBIDDEN = re.compile(r"[^\t\n\r -~\x85\xa0-\ufffd\U00010000-\U0010ffff]")
-ALIAS = re.compile(r"\*([\w-]+)")
+FORBIDDEN = r"[^\t\n\r -~\x85\xa0-\ufffd\U00010000-\U0010ffff]"
+ALIAS = r"\*([\w-]+)"
 
 
 class NotADocument(Exception):
@@ -59,13 +60,13 @@ def translated(exc: Exception, text: str) -> NotADocument:
         place = place_of(mark) if mark else START
         if exc.problem == "but found another document":
             return NotADocument(place, "Here begins another document: a fleet file has only one")
-        if (exc.problem or "").startswith("found undefined alias") and (alias := ALIAS.match(text_at(mark, text))):
+        if (exc.problem or "").startswith("found undefined alias") and (alias := re.match(ALIAS, text_at(mark, text))):
             return NotADocument(place, f"There is no &{alias[1]} before this *{alias[1]}", NOT_YAML)
         why = why_not_yaml(exc, text)
         return NotADocument(place, why, why.partition(': "')[0] if NEEDS_QUOTES in why else NOT_YAML)
     if isinstance(exc, yaml.YAMLError):
         # A forbidden character: PyYAML's two parsers report different positions.
-        forbidden = FORBIDDEN.search(text)
+        forbidden = re.search(FORBIDDEN, text)
         position = forbidden.start() if forbidden else 0
         letter = text[position : position + 1]
         return NotADocument(place_after(text[:position]), f"YAML does not allow the character {letter!r}")
@@ -78,7 +79,7 @@ def why_not_yaml(exc: yaml.MarkedYAMLError, text: str) -> str:
     before = text.splitlines()[mark.line][: mark.column] if rest else ""
     if f"{before}{rest[:1]}".endswith("${"):
         return f'{NOT_YAML}: within {{ }} and [ ] a text with ${{…}} in it {NEEDS_QUOTES}: "${{…}}"'
-    start, end = BEFORE_BRACKET.search(before), FROM_BRACKET.match(rest)
+    start, end = re.search(BEFORE_BRACKET, before), re.match(FROM_BRACKET, rest)
     if start and end:
         bracketed = f"{start[0]}{end[0]}".removesuffix(":")
         return f'{NOT_YAML}: within {{ }} and [ ] a text with [ in it {NEEDS_QUOTES}: "{bracketed}"'
