@@ -228,7 +228,7 @@ def test_a_step_that_fails_has_a_cross() -> None:
 
 @pytest.mark.parametrize("columns", [40, 80])
 def test_a_long_step_shows_the_last_line_of_what_it_runs_below_its_title(columns: int) -> None:
-    said = "Get:1 http://deb.debian.org/debian \x1b[2J trixie/main amd64 docker.io amd64 26.1.5+dfsg1-9 [25.2 MB]"
+    said = "Get:1 http://archive.example/debian \x1b[2J trixie/main amd64 docker.io amd64 26.1.5+dfsg1-9 [25.2 MB]"
     with puppets.on_terminal("web1", columns=columns) as terminal:
         terminal.did("web1", "step", "Installing")
         terminal.did("web1", "progress", said)

@@ -94,7 +94,10 @@ def test_a_second_computer_adopts_a_host_and_neither_puts_old_settings_back(
     assert ended[0].result().returncode == 0
     assert sorted(settings(host)["labels"]) == ["floor=2", "role=db"]
 
-    # What the first one did is undone by the second, once that knows of it.
-    bob.ok("provision", "orion")
+    # What the first one does last, unknown to the second, is undone by the second.
+    alice.ok("set", "--label", "row=9", "orion")
+    alice.ok("provision", "orion")
+    assert "row=9" in settings(host)["labels"]
+    assert "row=9" not in (tmp_path / "bob" / "machines" / "orion" / "machine.json").read_text()
     bob.ok("rm", "-y", "--purge", "orion")
     assert {path: what for path, what in host.snapshot().items() if path.startswith("/etc")} == etc
