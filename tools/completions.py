@@ -22,6 +22,8 @@ TABLE = "# TABLE\n"
 class Entry(NamedTuple):
     """One place of a command line: which verbs may follow, which flags, each with what it is for, and arguments.
 
+    Where both verbs and arguments may follow, another word than a verb is an argument.
+
     A flag is NAME, or NAME=VALUE where it takes one: a kind (`FILE`), or `a|b` for one of these words. An argument that
     may be repeated ends with `...`.
     """
@@ -34,16 +36,11 @@ class Entry(NamedTuple):
 
 def entries() -> Iterator[Entry]:
     yield Entry("", {**completion_candidates.verb_summaries(), "help": "Show what a command is for."}, flags(""), ())
-    for group in GROUPS:
-        yield Entry(group, completion_candidates.verb_summaries(group), flags(group), ())
-    for path in (
-        "help",
-        *(name for name in VERBS if name not in GROUPS),
-        *(" ".join(words) for words in group_verbs()),
-    ):
+    for path in ("help", *VERBS, *(" ".join(words) for words in group_verbs())):
+        own = completion_candidates.verb_summaries(path) if path in GROUPS else {}
         words, many = completion_candidates.argument_kinds(path)
         kinds = [value(word) for word in words]
-        yield Entry(path, {}, flags(path), (*kinds[:-1], f"{kinds[-1]}...") if many else tuple(kinds))
+        yield Entry(path, own, flags(path), (*kinds[:-1], f"{kinds[-1]}...") if many else tuple(kinds))
 
 
 def flags(path: str) -> dict[str, str]:

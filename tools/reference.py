@@ -57,6 +57,8 @@ def pieces() -> Iterator[Piece]:
 def command(name: str) -> Iterator[Piece]:
     """A verb with its options, or those of its own verbs."""
     declared = VERBS[name]
+    if declared.runs and name in GROUPS:
+        yield from described(name, declared, declared.flags, declared.examples)
     if name in GROUPS:
         for own, verb in GROUPS[name].items():
             yield from described(f"{name} {own}", verb, verb.flags, verb.examples)

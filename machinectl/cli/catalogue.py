@@ -59,6 +59,9 @@ def declared_in(section: str) -> dict[str, Verb]:
     verbs: dict[str, Verb] = sys.modules[path].VERBS
     for name, declared in verbs.items():
         declared.section = "" if declared.hidden else SECTION_OF.get(name, section)
+        group, _, own = name.rpartition(" ")
+        if group:
+            verbs[group].verbs.add(own)
     return verbs
 
 

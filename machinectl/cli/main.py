@@ -134,7 +134,7 @@ def read_work(arguments: Sequence[str], words: list[str]) -> Callable[[], int]:
 def take_verb(words: list[str]) -> tuple[str, list[str]]:
     """Return a verb with its group's name, and the words after it."""
     name, rest = " ".join(words[:1]), words[1:]
-    return (f"{name} {rest[0]}", rest[1:]) if rest and is_group(name) else (name, rest)
+    return (f"{name} {rest[0]}", rest[1:]) if rest and is_group(name, rest[0]) else (name, rest)
 
 
 def version_of_all() -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from machinectl.cli.catalogue import GROUPS, find_verb, flags_of_verb
+from machinectl.cli.catalogue import find_verb, flags_of_verb
 from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.invocation import NAME, THIS, own_version
 from machinectl.cli.options.driver_flags import canonical_with_driver, command_flags
@@ -18,7 +18,7 @@ from machinectl.cli.options.typer_verbs import add_verb, new_app, signature
 from machinectl.cli.options.verb_session import session_of
 from machinectl.cli.output.exit_status import guarded, program_with
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.parsing.go_flags import canonical, flags_of
+from machinectl.cli.parsing.go_flags import canonical, flags_of, is_group
 from machinectl.cli.parsing.lookahead import named_driver, named_machine, named_store, split_at_verb
 from machinectl.cli.parsing.suggestions import (
     PLACEHOLDER,
@@ -72,7 +72,7 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
 
 def verb_of(arguments: Sequence[str]) -> str:
     words = [word for word in split_at_verb(arguments)[1] if not word.startswith("-")]
-    return " ".join(words[: 2 if words and words[0] in GROUPS else 1])
+    return " ".join(words[: 2 if words and is_group(words[0], " ".join(words[1:2])) else 1])
 
 
 def command_path(arguments: Sequence[str]) -> str:

@@ -23,6 +23,9 @@ from machinectl.cli.output.stdout import write_out
 
 def frob(here, *, names, loud, pace):
     write_out(f"{here.store.root} {names} {loud} {pace}\\n")
+
+def frob_ls(here, *, quiet):
+    write_out(f"list {quiet}\\n")
 """
 # Its declaration, and that of a flag of another verb, and of an engine option.
 DECLARED = """
@@ -40,12 +43,14 @@ look_closer.VERBS["frob"] = Verb(
     "frob:frob", "Frob machines.", examples=("machinectl frob orionbox",), arguments=(shared_flags.NAMES,),
     flags=(LOUD, PACE), output=PRINTS,
 )
+QUIET = Flag("--quiet", help="Be quiet.")
+look_closer.VERBS["frob ls"] = Verb("frob:frob_ls", "List them.", flags=(QUIET,), output=PRINTS)
 look_closer.VERBS["status"].flags += (Flag("--frobbed", help="Say whether it was frobbed."),)
 create_options.ENGINE_FLAGS += (Flag("--engine-frob", key="frob", metavar="N", help="Frob the engine."),)
 """
 SEEN = """
 from machinectl.cli.main import light_work, run_command_line
-from machinectl.cli.output.help_pages import overview_page
+from machinectl.cli.output.help_pages import overview_page, verb_page
 from machinectl.cli.parsing.docker_completion import cobra_lines
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.cli.typer_app import build
@@ -57,13 +62,22 @@ json.dump({
     "verbs": cobra_lines(["fr"]),
     "flags": cobra_lines(["frob", "--"]),
     "values": cobra_lines(["frob", "--pace", ""]),
+    "group": cobra_lines(["frob", ""]),
+    "own": [cobra_lines(["frob", *before, "--q"]) for before in (["ls"], ["a"], ["a", "ls"])],
+    "page": verb_page("frob", []),
     "light": [light_work(words) is not None for words in (["frob", "-L", "--pace", "fast"], ["frob", "--pac", "fast"])],
     "status": cobra_lines(["status", "--fr"]),
     "create": cobra_lines(["create", "--engine-f"]),
     "fleet": COMMON["engine-frob"].help,
 }, sys.stderr)
-for words in (["-s", "/x", "frob", "-L", "a", "b"], ["-s", "/x", "frob", "a", "-pace", "fast"], ["frob", "--help"]):
+for words in (
+    ["-s", "/x", "frob", "-L", "a", "b"], ["-s", "/x", "frob", "a", "-pace", "fast"],
+    ["frob", "ls", "-quiet"], ["-s", "/x", "frob", "-L", "ls"],
+    ["frob", "--help"], ["frob", "ls", "--help"],
+):
     run_command_line(words)
+build(["frob", "ls"])(["frob", "ls", "--quiet"], standalone_mode=False)
+build(["frob", "a"])(["-s", "/x", "frob", "a"], standalone_mode=False)
 """
 
 
@@ -78,7 +92,13 @@ def test_a_new_verb_takes_one_declaration_and_one_command_module(tmp_path: Path)
     assert {"--loud\tFrob loudly.", "--pace\tHow fast to frob."} <= set(seen["flags"].splitlines())
     assert seen["values"].splitlines()[:2] == ["fast", "slow"]
     assert seen["light"] == [True, False]
-    by_light_path, by_typer, *shown = done.stdout.splitlines()
+    assert seen["group"].splitlines() == ["ls\tList them.", ":4"]
+    assert [each.splitlines()[0] for each in seen["own"]] == ["--quiet\tBe quiet.", ":4", ":4"]
+    assert "Commands:\n  ls  List them.\n" in seen["page"]
+    by_light_path, by_typer, of_group, of_all, *shown = done.stdout.splitlines()
+    # `ls` is its verb only right after it.
+    assert (of_group, of_all) == ("list True", "/x ['ls'] True slow")
+    assert shown[-2:] == ["list True", "/x ['a'] False slow"]
     assert by_light_path == "/x ['a', 'b'] True slow"
     assert by_typer == "/x ['a'] False fast"
     assert any("-L, --loud" in line and "Frob loudly." in line for line in shown)

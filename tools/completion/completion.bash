@@ -46,7 +46,9 @@ _machinectl() {
                     if [[ -z $verbs ]]; then
                         given[${#given[@]}]="$word"
                     elif ! __machinectl_table "${verb:+$verb }$word"; then
-                        \return 0
+                        if [[ -z $arguments ]]; then \return 0; fi
+                        verbs=''
+                        given[${#given[@]}]="$word"
                     else
                         verb="${verb:+$verb }$word"
                     fi
@@ -77,17 +79,14 @@ _machinectl() {
             done
             ;;
         :*)
-            if [[ -n $verbs ]]; then
-                __machinectl_offer "${verbs// /|}" "$cur" ''
-            else
-                at=0
-                for word in $arguments; do
-                    if [[ $at -eq ${#given[@]} || ($at -lt ${#given[@]} && $word == *...) ]]; then
-                        __machinectl_offer "${word%...}" "$cur" ''
-                    fi
-                    at=$((at + 1))
-                done
-            fi
+            if [[ -n $verbs ]]; then __machinectl_offer "${verbs// /|}" "$cur" ''; fi
+            at=0
+            for word in $arguments; do
+                if [[ $at -eq ${#given[@]} || ($at -lt ${#given[@]} && $word == *...) ]]; then
+                    __machinectl_offer "${word%...}" "$cur" ''
+                fi
+                at=$((at + 1))
+            done
             ;;
         *) __machinectl_offer "$kind" "$cur" '' ;;
     esac

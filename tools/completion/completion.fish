@@ -30,10 +30,15 @@ function __machinectl_complete
         else if not set -q __machinectl_verbs[1]
             set -a given $word
             continue
-        else
+        else if __machinectl_table (string trim -- "$verb $word")
             set verb (string trim -- "$verb $word")
-            __machinectl_table $verb || return
             continue
+        else if set -q __machinectl_arguments[1]
+            set -e __machinectl_verbs
+            set -a given $word
+            continue
+        else
+            return
         end
         switch "$verb $flag"
             case ' -s' ' --storage-path'
@@ -48,9 +53,8 @@ function __machinectl_complete
         __machinectl_offer (__machinectl_kind "$verb" "$driver[1]" $name | string collect -a) "$rest" "$name=" "$root"
     else if string match -q -- '-*' "$cur"
         string replace -r -- '^([^=\t]*)=[^\t]*' '$1' $__machinectl_flags (__machinectl_flags_of_driver "$verb" "$driver[1]")
-    else if set -q __machinectl_verbs[1]
-        printf '%s\n' $__machinectl_verbs
     else
+        set -q __machinectl_verbs[1] && printf '%s\n' $__machinectl_verbs
         set -l at (math (count $given) + 1)
         set -l argument $__machinectl_arguments[$at]
         if test -z "$argument" && string match -q -- '*...' "$__machinectl_arguments[-1]"

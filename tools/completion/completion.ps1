@@ -57,10 +57,17 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
             $given += $word
             continue
         } else {
-            $verb = "$verb $word".Trim()
-            if (-not $__machinectl_table.ContainsKey($verb)) { return }
-            $verbs, $flags, $arguments = $__machinectl_table[$verb]
-            $flags = @($flags)
+            $longer = "$verb $word".Trim()
+            if ($__machinectl_table.ContainsKey($longer)) {
+                $verb = $longer
+                $verbs, $flags, $arguments = $__machinectl_table[$verb]
+                $flags = @($flags)
+            } elseif (-not $arguments) {
+                return
+            } else {
+                $verbs = @()
+                $given += $word
+            }
             continue
         }
         if (-not $verb -and $flag -cin '-s', '--storage-path') { $root = $value }
@@ -85,9 +92,8 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
     } elseif ($wordToComplete -clike '-*') {
         $flags + @(__machinectl_flags_of_driver $verb $driver) | ForEach-Object { ($_ -split '=', 2)[0] } |
             Select-Object -Unique
-    } elseif ($verbs) {
-        $verbs
     } else {
+        $verbs
         $argument = @($arguments)[[Math]::Min($given.Count, [Math]::Max(@($arguments).Count - 1, 0))]
         if ($given.Count -lt @($arguments).Count -or $argument -clike '*...') {
             switch -Wildcard -CaseSensitive ($argument) {

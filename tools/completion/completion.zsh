@@ -25,8 +25,14 @@ _machinectl() {
             given+=("$word")
             \continue
         else
-            __machinectl_table "${verb:+$verb }$word" || \return 1
-            verb="${verb:+$verb }$word"
+            if __machinectl_table "${verb:+$verb }$word"; then
+                verb="${verb:+$verb }$word"
+            elif (( ! ${#arguments} )); then
+                \return 1
+            else
+                verbs=()
+                given+=("$word")
+            fi
             \continue
         fi
         case "$verb $flag" in
@@ -46,6 +52,7 @@ _machinectl() {
         __machinectl_describe options -o option "${flags[@]}"
     elif (( ${#verbs} )); then
         __machinectl_describe commands command "${verbs[@]}"
+        if (( ${#arguments} )); then __machinectl_offer "${arguments[1]%...}"; fi
     elif (( ${#given} < ${#arguments} )); then
         __machinectl_offer "${arguments[${#given} + 1]%...}"
     elif [[ "${arguments[-1]-}" == *... ]]; then

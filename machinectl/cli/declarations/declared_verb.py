@@ -38,7 +38,7 @@ class Argument:
 
 
 class Verb:
-    """A verb, or a group if `runs` is empty.
+    """A verb, or a group if `runs` is empty, or both: `socket ls` is not about a machine named ls.
 
     `runs` is MODULE:FUNCTION below cli.verbs, called with the Session and a keyword per argument and flag: `access` for
     the login flags, `names` with --selector's machines unless it `keeps_selector`.
@@ -66,6 +66,8 @@ class Verb:
         failure_status: int = 0,
     ) -> None:
         self.runs = runs
+        # The verbs of the group; set by the catalogue.
+        self.verbs: set[str] = set()
         self.summary = summary
         self.more = more
         self.examples = examples

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from machinectl.cli.catalogue import ALL, GROUPS
+from machinectl.cli.catalogue import ALL
 from machinectl.cli.options.driver_flags import command_flags
 from machinectl.cli.options.run_verb import run_verb
 from machinectl.cli.options.verb_session import Session
 from machinectl.cli.parsing.flag_values import read_number
-from machinectl.cli.parsing.go_flags import values_of_variable
+from machinectl.cli.parsing.go_flags import is_group, values_of_variable
+from machinectl.cli.parsing.lookahead import split_at_verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,9 +36,9 @@ def new_app(**settings: Any) -> typer.Typer:
 def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
     """Add a verb, or a group with its verbs. `arguments` are canonical."""
     declared = ALL[name]
-    if name in GROUPS:
+    if is_group(name, following(name, arguments)):
         group = new_app()
-        for own in GROUPS[name]:
+        for own in declared.verbs:
             add_verb(group, f"{name} {own}", arguments)
         app.add_typer(group, name=name)
         return
@@ -53,6 +54,12 @@ def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
 
     run.__signature__ = signature(declared.arguments, flags)  # type: ignore[attr-defined]
     app.command(name.rpartition(" ")[2], **settings)(run)
+
+
+def following(verb: str, arguments: Sequence[str]) -> str:
+    """Return the word after a verb, or ""."""
+    _, words = split_at_verb(arguments)
+    return " ".join(words[1:2]) if words[:1] == [verb] else ""
 
 
 def signature(arguments: Sequence[Argument], flags: Sequence[Flag]) -> inspect.Signature:

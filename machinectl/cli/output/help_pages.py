@@ -79,7 +79,7 @@ def group_page(name: str) -> str:
             *usage([f"{THIS.name} {line}" for line in usage_lines(name, declared)]),
             "",
             *wrapped(declared.summary),
-            *section("Commands", [(own, verb.summary) for own, verb in GROUPS[name].items()]),
+            *section("Commands", group_rows(name)),
             *section(COMMON_OPTIONS, [HELP_ROW]),
             *examples(declared.examples),
             "",
@@ -104,11 +104,16 @@ def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
             "",
             *wrapped(as_called(about, THIS.name)),
             *section("Arguments", arguments),
+            *section("Commands", group_rows(name)),
             *(line for title, rows in flag_sections(flags) for line in section(title, rows)),
             *ssh_pointer(flags),
             *examples(commands),
         ]
     )
+
+
+def group_rows(name: str) -> Rows:
+    return [(own, verb.summary) for own, verb in GROUPS.get(name, {}).items()]
 
 
 def ssh_pointer(flags: Iterable[Flag]) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from machinectl.cli.catalogue import GROUPS
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.parsing.completion_candidates import SHELLS
 from machinectl.cli.parsing.go_flags import is_group
@@ -57,7 +58,7 @@ class TypedWords:
                 self.values[flag.names[-1]] = value
             elif flag and flag.offers:
                 self.open = flag
-        elif is_group(self.verb):
+        elif not self.words and is_group(self.verb, word):
             self.verb = f"{self.verb} {word}".strip()
         else:
             self.words.append(word)
@@ -102,9 +103,16 @@ def candidates(typed: TypedWords, word: str) -> Offer:
         return {name: flag.help for flag in typed.flags() for name in flag.all_names}, NOTHING_ELSE
     if is_group(typed.verb):
         return completion_candidates.verb_summaries(typed.verb), NOTHING_ELSE
+    if not typed.words and not typed.only_words and typed.verb in GROUPS:
+        own = completion_candidates.verb_summaries(typed.verb)
+        return {**own, **argument_candidates(typed, word)[0]}, NOTHING_ELSE
     if typed.only_words and typed.verb in ORDERS:
         # The command's own arguments are unknown here.
         return {}, FILES
+    return argument_candidates(typed, word)
+
+
+def argument_candidates(typed: TypedWords, word: str) -> Offer:
     kinds, many = completion_candidates.argument_kinds(typed.verb)
     place = len(typed.words)
     if place < len(kinds):

@@ -34,10 +34,11 @@ def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = N
     words = list(arguments)
     found = take_flags(words, "", flags_of(""))
     verb = ""
-    while words and is_group(verb):
+    while words and is_group(verb, words[0]):
         verb = f"{verb} {words[0]}".strip()
         found.append(words.pop(0))
-        if catalogue.find_verb(verb):
+        declared = catalogue.find_verb(verb)
+        if declared and not declared.verbs.intersection(words[:1]):
             flags = flags_of(verb)
             if verb in WITH_DRIVER_OPTIONS:
                 flags.update({option: (option, takes_value) for option, takes_value in (of_driver or {}).items()})
@@ -45,10 +46,10 @@ def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = N
     return [*found, *words]
 
 
-def is_group(verb: str) -> bool:
-    """Return whether another verb follows; "" is the start of the command line."""
+def is_group(verb: str, following: str = "") -> bool:
+    """Return whether the word that follows is another verb; "" is the start of the command line."""
     declared = catalogue.find_verb(verb) if verb else None
-    return not verb or bool(declared and not declared.runs)
+    return not verb or bool(declared and (not declared.runs or following in declared.verbs))
 
 
 def values_of_variable(variable: str) -> list[str]:

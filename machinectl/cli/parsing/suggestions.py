@@ -42,7 +42,7 @@ def check_command(before: Sequence[str], words: Sequence[str], store: Store) -> 
     group = GROUPS.get(words[0])
     if words[0] not in VERBS:
         raise unknown_command(words[0], VERBS, "")
-    if group and len(words) > 1 and not words[1].startswith("-") and words[1] not in group:
+    if group and not VERBS[words[0]].runs and len(words) > 1 and not words[1].startswith("-") and words[1] not in group:
         raise unknown_command(words[1], group, f"{words[0]} ")
 
 
