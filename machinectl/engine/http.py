@@ -144,9 +144,9 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
         return Wire(connect_unix(endpoint, url.path, deadline), endpoint, deadline)
     # Imported late: `ls` of machines that refuse connections, or have a socket, needs neither.
     if url.scheme == "ssh":
-        from machinectl.engine.ssh_dial import connect_ssh
+        from machinectl.engine.ssh_socket import connect_kept
 
-        return connect_ssh(endpoint, url, deadline)
+        return connect_kept(endpoint, url, deadline)
     if endpoint.tls:
         from machinectl.engine.tls import connect_tls
 

@@ -53,11 +53,7 @@ class SSHWire(Wire):
         self.errors = errors
 
     def late(self) -> EngineError:
-        return EngineError(
-            f"{self.endpoint.peer}: no engine has answered through ssh within {self.deadline}",
-            f"Try it by hand: {ssh_by_hand(self.endpoint)} {REMOTE_COMMAND}",
-            State.TIMEOUT,
-        )
+        return late_error(self.endpoint, self.deadline)
 
     def silence(self) -> EngineError:
         try:
@@ -99,27 +95,50 @@ def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWi
 
 
 def dial_command(url: EngineURL, options: Sequence[str], timeout: float | None) -> list[str]:
+    return login_command(url, options, timeout, REMOTE_COMMAND)
+
+
+def login_command(url: EngineURL, options: Sequence[str], timeout: float | None, remote: str) -> list[str]:
     """Return docker's ssh command, without prompts: ssh shares the terminal."""
     limit = ["-o", f"ConnectTimeout={math.ceil(timeout)}"] if timeout else []
     words = ["-o", "BatchMode=yes", *options, *limit, "-T"]
-    return ssh_command(url.host, words, user=url.user, port=url.port, arguments=[REMOTE_COMMAND])
+    return ssh_command(url.host, words, user=url.user, port=url.port, arguments=[remote])
 
 
 def explain_errors(endpoint: Endpoint, status: int | None, errors: str) -> EngineError:
-    lines = [line for line in errors.splitlines() if line.strip()]
-    said = one_line(lines[-1]) if lines else f"ssh ended with status {status}"
+    if error := explain_known(endpoint, errors):
+        return error
+    said = last_line(errors) or f"ssh ended with status {status}"
+    if status == NOT_FOUND:
+        return EngineError(
+            f"{endpoint.peer}: there is no docker command ({said})", "Install the docker CLI on the host"
+        )
+    return EngineError(f"{endpoint.peer}: {said}", f"Try it by hand: {ssh_by_hand(endpoint)} {REMOTE_COMMAND}")
+
+
+def explain_known(endpoint: Endpoint, errors: str) -> EngineError | None:
+    """Return None for an error that SAYINGS lacks."""
     text = errors.lower()
     for mark, state, hint in SAYINGS:
         if mark in text:
             advice = hint.format(
                 target=ssh_target(endpoint), ssh=ssh_by_hand(endpoint), accept=acceptance(endpoint, errors)
             )
-            return EngineError(f"{endpoint.peer}: {said}", advice, state)
-    if status == NOT_FOUND:
-        return EngineError(
-            f"{endpoint.peer}: there is no docker command ({said})", "Install the docker CLI on the host"
-        )
-    return EngineError(f"{endpoint.peer}: {said}", f"Try it by hand: {ssh_by_hand(endpoint)} {REMOTE_COMMAND}")
+            return EngineError(f"{endpoint.peer}: {last_line(errors)}", advice, state)
+    return None
+
+
+def last_line(errors: str) -> str:
+    lines = [line for line in errors.splitlines() if line.strip()]
+    return one_line(lines[-1]) if lines else ""
+
+
+def late_error(endpoint: Endpoint, deadline: Deadline) -> EngineError:
+    return EngineError(
+        f"{endpoint.peer}: no engine has answered through ssh within {deadline}",
+        f"Try it by hand: {ssh_by_hand(endpoint)} {REMOTE_COMMAND}",
+        State.TIMEOUT,
+    )
 
 
 def ssh_by_hand(endpoint: Endpoint) -> str:

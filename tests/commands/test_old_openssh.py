@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.engine import ssh_socket
 from machinectl.ssh.client.connect import connect
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -55,7 +56,7 @@ def old_openssh(tmp_path: Path) -> str:
 
 def test_each_option_that_we_write_is_one_of_7_4_or_has_its_version() -> None:
     written = {*ssh_options.COMMANDS_ONLY, *ssh_options.MEETING, *ssh_options.WITH_INPUT, *batch.OPTIONS}
-    written |= {*multiplexing.socket_options("/socket")}
+    written |= {*multiplexing.socket_options("/socket"), *ssh_socket.OPTIONS}
     written |= {name for name, _ in ssh_options.identity_options("/key", "/known_hosts")}
     assert {name for name in written if name.lower() not in KEYWORDS} == set(ssh_options.NEWER)
 
@@ -79,7 +80,7 @@ def test_everything_over_ssh_works_with_openssh_7_4(store: Store, sshd: Sshd, tm
     for words in (("status", "far"), ("ls", "--filter", "name=far")):
         logins = sshd.log.count("Accepted publickey")
         machinectl(*words, store=store.root)
-        assert sshd.log.count("Accepted publickey") == logins + 1
+        assert sshd.log.count("Accepted publickey") > logins
     assert machinectl("ssh-config", "--write", store=store.root).returncode == 0
     assert ssh("-F", f"{store.root}/ssh_config", "-G", "elsewhere").returncode == 0
     done = ssh("-F", f"{store.root}/ssh_config", "-o", "IdentityFile=none", "orion", "echo in")

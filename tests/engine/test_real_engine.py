@@ -16,9 +16,9 @@ import pytest
 from machinectl import certs, engine
 from machinectl.engine import Endpoint, Probe
 from machinectl.engine.endpoint import Deadline
-from machinectl.engine.http import dial
-from machinectl.engine.ssh_dial import SSHWire
+from machinectl.engine.ssh_dial import connect_ssh
 from machinectl.state import State
+from machinectl.url import parse_url
 from tests.support import servers
 from tests.support.real import need
 from tests.support.servers import free_port, serving
@@ -205,8 +205,8 @@ class TestOverSSH:
         assert probe.version == engine.probe(endpoint(dockerd), PLENTY).version
 
     def test_gives_raw_answers_and_leaves_no_process(self, sshd: Sshd) -> None:
-        wire = dial(sshd.endpoint("good"), Deadline(PLENTY))
-        assert isinstance(wire, SSHWire)
+        endpoint = sshd.endpoint("good")
+        wire = connect_ssh(endpoint, parse_url(endpoint.url), Deadline(PLENTY))
         wire.close()
         assert wire.process.returncode is not None
         with engine.request(sshd.endpoint("good"), "GET", "/info") as response:

@@ -20,9 +20,8 @@ SWITCH = "MACHINECTL_CONTEXTS"
 OFF = {"off", "no", "false", "f", "0"}
 
 
-def is_switched_off(variable: str = SWITCH) -> bool:
-    """Return whether a variable disables a feature; by default, docker's contexts."""
-    return os.environ.get(variable, "").lower() in OFF
+def is_switched_off() -> bool:
+    return os.environ.get(SWITCH, "").lower() in OFF
 
 
 # The SSH config file inside a store (hosts.ssh_config); it exists only after `ssh-config --write`.

@@ -22,10 +22,13 @@ from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, openssh_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from machinectl.ssh.destination import SSHEndpoint
 
+# The variable that turns it off, and how: kept apart from cli's, because engines are asked below that floor.
+PERSIST = "MACHINECTL_PERSIST"
+OFF = {"off", "no", "false", "f", "0"}
 # How long a connection waits for the next command, in seconds.
 PERSIST_SECONDS = 60
 # macOS has the shortest socket paths, 103 bytes (sun_path without NUL). ssh appends a dot and 16 letters while it
@@ -40,7 +43,8 @@ class Multiplexing:
     """Needs a private directory with a short path, else keeps nothing."""
 
     def __init__(self, *, enabled: bool = True) -> None:
-        self._directory = socket_directory() if enabled else ""
+        is_wanted = enabled and os.environ.get(PERSIST, "").lower() not in OFF
+        self._directory = socket_directory() if is_wanted else ""
         self._config = [file_contents(os.path.expanduser(own)) for own in USERS_OWN] if self._directory else []
 
     def path(self, owner: str, endpoint: SSHEndpoint, known_hosts: str) -> str:
@@ -48,10 +52,16 @@ class Multiplexing:
         if not self._directory:
             return ""
         try:
-            parts = [owner, *self._config, *connection_identity(endpoint, known_hosts)]
+            identity = [owner, *connection_identity(endpoint, known_hosts)]
         except OSError:
             return ""
-        digest = hashlib.sha256(repr(parts).encode(errors="surrogateescape")).hexdigest()
+        return self.named(identity, endpoint)
+
+    def named(self, identity: Iterable[object], endpoint: SSHEndpoint) -> str:
+        """Return the path for an identity, or "" as `path` does."""
+        if not self._directory:
+            return ""
+        digest = hashlib.sha256(repr([*self._config, *identity]).encode(errors="surrogateescape")).hexdigest()
         path = os.path.join(self._directory, digest[:DIGEST_LETTERS])
         # Skip the slow query if our socket exists: the user's ssh had none of its own when we created ours.
         return path if os.path.lexists(path) or not has_own(endpoint) else ""
@@ -140,7 +150,13 @@ def is_open(path: str) -> bool:
 
 
 def close_connection(path: str, host: str) -> None:
-    words = option_words({"ControlPath": quote_config_path(path)})
-    query_program(ssh_command(host, ["-F", os.devnull, *words, "-O", "exit"]), EXIT_SECONDS)
+    control(path, host, "exit")
     with contextlib.suppress(OSError):
         os.unlink(path)
+
+
+def control(path: str, host: str, *words: str) -> bool:
+    """Give an order to the background ssh (ssh -O); return whether it obeyed."""
+    options = option_words({"ControlPath": quote_config_path(path)})
+    done = query_program(ssh_command(host, ["-F", os.devnull, *options, "-O", *words]), EXIT_SECONDS)
+    return done is not None and done.returncode == 0

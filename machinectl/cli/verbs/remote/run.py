@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.options.ending_signals import exiting_on_signals
-from machinectl.cli.options.store_followers import is_switched_off
 from machinectl.cli.output.exit_status import report, user_text
 from machinectl.cli.output.machine_streams import AsJSON, Folded, Grouped, Lines
 from machinectl.cli.parsing.lookahead import split_at_verb
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 SSH_FAILED, DOCKER_FAILED = 255, 1
 # Separates names from the command.
 DASHES = "--"
-# If off, SSH connections do not stay open for the next `run`.
-PERSIST = "MACHINECTL_PERSIST"
 
 
 def run(
@@ -59,7 +56,7 @@ def run(
     from machinectl.ssh.openssh.multiplexing import Multiplexing
 
     names, typed = split_at_dashes(here, words, "run", "uptime")
-    connections = Multiplexing(enabled=not no_persist and not is_switched_off(PERSIST))
+    connections = Multiplexing(enabled=not no_persist)
     line = remote_command_line(typed)
     targets = target_names(here, names, selector, everything=everything)
     if everything:

@@ -1,0 +1,253 @@
+"""Reach ssh:// engines through one kept SSH connection, which forwards a local socket to the engine's.
+
+A request starts no program on the host and is no session for sshd: MaxSessions and MaxStartups do not count it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.engine.endpoint import Deadline
+from machinectl.engine.ssh_dial import NOT_FOUND, connect_ssh, explain_known, late_error, login_command
+from machinectl.engine.wire import Wire
+from machinectl.ssh.destination import SSHEndpoint
+from machinectl.ssh.openssh import multiplexing
+from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, option_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.engine.endpoint import Endpoint
+    from machinectl.url import EngineURL
+
+# What `docker system dial-stdio` would connect to: DOCKER_HOST or the current context of the user there.
+REMOTE_COMMAND = "docker context inspect --format '{{.Endpoints.docker.Host}}'"
+DEFAULT_SOCKET = "/var/run/docker.sock"
+# Paths that ssh -L takes as they are.
+PLAIN_PATH = re.compile(r"/[\w./@+,=-]+", re.ASCII)
+# Files that decide which host is trusted, and who we are there.
+NAMED_FILE = re.compile(r'(?:UserKnownHostsFile|IdentityFile)="?([^"]+)"?')
+OPTIONS = {
+    **COMMANDS_ONLY,
+    "LogLevel": "ERROR",
+    "StdinNull": "no",
+    "SessionType": "default",
+    "ServerAliveInterval": "15",
+    "ServerAliveCountMax": "3",
+    "StreamLocalBindMask": "0177",
+    "StreamLocalBindUnlink": "yes",
+}
+PING = b"HEAD /_ping HTTP/1.1\r\nHost: docker\r\n\r\n"
+END_OF_HEAD = b"\r\n\r\n"
+LONGEST_HEAD = 1 << 16
+# How long an engine may take to answer the ping, in seconds: ssh notices a lost host only after 45 s.
+PATIENCE = 5.0
+# Seconds between attempts while another process logs in.
+PAUSE = 0.02
+
+
+def connect_kept(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> Wire:
+    """Connect through the kept connection if possible, else like docker. Raises EngineError."""
+    try:
+        kept = kept_connection(endpoint, url)
+        sock = kept and kept.connect(deadline)
+    except TimeoutError as exc:
+        raise late_error(endpoint, deadline) from exc
+    return Wire(sock, endpoint, deadline) if sock else connect_ssh(endpoint, url, deadline)
+
+
+def engine_socket(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> str:
+    """Return the path of a local socket that leads to the engine now; "" if only `connect_ssh` reaches it.
+
+    Raises EngineError. The socket ends with its SSH connection: one that refuses connections is asked for again.
+    """
+    with connect_kept(endpoint, url, deadline) as wire:
+        return wire.sock.getpeername() if type(wire) is Wire else ""
+
+
+def kept_connection(endpoint: Endpoint, url: EngineURL) -> KeptConnection | None:
+    """Return None if there is no private place for it, or if the user's ssh keeps its own."""
+    named = [path for word in endpoint.ssh_options for path in NAMED_FILE.findall(word)]
+    try:
+        contents = [multiplexing.file_contents(path) for path in named]
+    except OSError:
+        return None
+    identity = ["engine", str(url), endpoint.ssh_options, contents]
+    control = multiplexing.Multiplexing().named(identity, SSHEndpoint(url.host, url.user, url.port))
+    return KeptConnection(endpoint, url, control) if PLAIN_PATH.fullmatch(control) else None
+
+
+@dataclass(frozen=True)
+class KeptConnection:
+    endpoint: Endpoint
+    url: EngineURL
+    # The background ssh's socket.
+    control: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.control}.engine"
+
+    def connect(self, deadline: Deadline) -> socket.socket | None:
+        """Return a connection on which the engine has answered, None if sshd does not forward to it.
+
+        Nothing but a ping was sent, so that a request is never repeated. Raises EngineError or TimeoutError.
+        """
+        if sock := self.try_connection(deadline):
+            return sock
+        with self.locked(deadline):
+            if sock := self.try_connection(deadline):
+                return sock
+            if self.lacks_forwarding() or not self.log_in(deadline):
+                return None
+            return self.try_connection(deadline, is_new=True)
+
+    def try_connection(self, deadline: Deadline, *, is_new: bool = False) -> socket.socket | None:
+        if (sock := open_socket(self.path, deadline.remaining())) is None:
+            return None
+        left = deadline.remaining()
+        # Leave time to log in again, unless the engine itself is slow.
+        patience = left if is_new else min(PATIENCE, left / 2) if left else PATIENCE
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(sock)
+            try:
+                if answers(sock, patience):
+                    stack.pop_all()
+                    return sock
+                # Do not try again for each request.
+                self.remove_socket()
+            except TimeoutError:
+                if is_new:
+                    raise
+                self.retire()
+        return None
+
+    def lacks_forwarding(self) -> bool:
+        """Return whether a recent login has found that out: it has left no socket."""
+        try:
+            since = os.stat(self.control).st_mtime
+        except OSError:
+            return False
+        return time.time() < since + multiplexing.PERSIST_SECONDS and multiplexing.is_open(self.control)
+
+    def log_in(self, deadline: Deadline) -> bool:
+        """Return whether the socket exists now. Raises EngineError if the login failed."""
+        self.retire()
+        status, output, errors = self.run_master(deadline.remaining())
+        if not multiplexing.is_open(self.control):
+            if error := explain_known(self.endpoint, errors):
+                raise error
+            return False
+        # An engine needs no docker command on its host.
+        last = DEFAULT_SOCKET if status == NOT_FOUND else "".join(output.splitlines()[-1:])
+        remote = last.removeprefix("unix://")
+        if not PLAIN_PATH.fullmatch(remote):
+            return False
+        return multiplexing.control(self.control, self.url.host, "forward", "-L", f"{self.path}:{remote}")
+
+    def run_master(self, timeout: float | None) -> tuple[int, str, str]:
+        """Log in and stay in the background; return the remote command's status, output and errors."""
+        options = option_words({**OPTIONS, **multiplexing.socket_options(self.control)})
+        command = login_command(self.url, [*self.endpoint.ssh_options, *options], timeout, REMOTE_COMMAND)
+        # Files, not pipes: old versions keep stderr open in the background.
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            try:
+                # A session of its own: ^C and the terminal's end must not reach it later.
+                done = subprocess.run(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=errors,
+                    timeout=timeout,
+                    start_new_session=True,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as exc:
+                raise TimeoutError from exc
+            except OSError:
+                # connect_ssh says it.
+                return NOT_FOUND, "", ""
+            said = []
+            for file in (output, errors):
+                file.seek(0)
+                said.append(file.read(LONGEST_HEAD).decode(errors="replace"))
+        return done.returncode, said[0], said[1]
+
+    def retire(self) -> None:
+        """Let it end with its last request: others may be in use."""
+        if os.path.lexists(self.control):
+            multiplexing.control(self.control, self.url.host, "stop")
+        self.remove_socket()
+        with contextlib.suppress(OSError):
+            os.unlink(self.control)
+
+    def remove_socket(self) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self.path)
+
+    @contextlib.contextmanager
+    def locked(self, deadline: Deadline) -> Iterator[None]:
+        """Let one process or thread log in. Raises TimeoutError."""
+        descriptor = os.open(f"{self.control}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    deadline.remaining()
+                    time.sleep(PAUSE)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def open_socket(path: str, timeout: float | None) -> socket.socket | None:
+    """Return None if nobody listens there. Raises TimeoutError."""
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+        try:
+            # While the queue is full, connect waits with the kernel's timeout, and fails at once with Python's.
+            limit_sending(sock, timeout or 0)
+            sock.connect(path)
+            limit_sending(sock, 0)
+        except BlockingIOError as exc:
+            raise TimeoutError from exc
+        except OSError:
+            return None
+        stack.pop_all()
+    return sock
+
+
+def limit_sending(sock: socket.socket, seconds: float) -> None:
+    """Zero is no limit."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(seconds), int(seconds % 1 * 1e6)))
+
+
+def answers(sock: socket.socket, timeout: float | None) -> bool:
+    """Return whether an engine answers a ping. Raises TimeoutError."""
+    deadline = Deadline(timeout)
+    head = b""
+    try:
+        sock.sendall(PING)
+        while not head.endswith(END_OF_HEAD) and len(head) < LONGEST_HEAD:
+            sock.settimeout(deadline.remaining())
+            piece = sock.recv(LONGEST_HEAD)
+            if not piece:
+                return False
+            head += piece
+    except TimeoutError:
+        raise
+    except OSError:
+        return False
+    return head.startswith(b"HTTP/1.1 ") and b"\r\nConnection: close\r\n" not in head
