@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
 CHECKS = check-types check-docs check-shell check-imports check-ruff
-.PHONY: demo test test-lab test-oldest check $(CHECKS) format reference docs pictures dist bench lab clean
+.PHONY: demo test test-lab test-oldest check $(CHECKS) format reference docs pictures dist bench soak lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -95,6 +95,11 @@ $(VENV)-plain/installed: pyproject.toml $(SOURCES)
 
 bench: $(VENV)-plain/installed
 	$(VENV)-plain/bin/python -m tests.bench
+
+# Kill `push` and `pull` 500 times, as root: about half an hour. `make soak KILLS=20`.
+KILLS ?= 500
+soak: $(VENV)/installed
+	$(BIN)/python -m tests.soak_push $(KILLS)
 
 # Real servers on this machine to play with, as root: `make lab`, `make lab LAB="up 2 docker"`, `make lab LAB=down`.
 LAB ?= up 3

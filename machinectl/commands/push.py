@@ -9,7 +9,7 @@ from machinectl.hosts.image_transfer.transfer import transfer
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from machinectl.console import Console
     from machinectl.errors import MachineError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def push(
     store: Store, console: Console, names: Sequence[str], order: Order
-) -> Iterator[tuple[str, Sent | MachineError]]:
+) -> Generator[tuple[str, Sent | MachineError], None, None]:
     """Yield each machine's result or error. Raises MachineError before anything is sent if a machine does not exist."""
     for name in names:
         store.check_exists(name)

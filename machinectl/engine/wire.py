@@ -41,6 +41,12 @@ class Wire:
         except self.closed:
             # The next read often finds the reason: a TLS alert or status 400.
             self.broken = True
+        except TimeoutError as exc:
+            raise EngineError(
+                f"{self.endpoint.peer} has taken no more data within {self.deadline}",
+                "Check that its host is up: machinectl ls; then run the same command again",
+                State.TIMEOUT,
+            ) from exc
         except OSError as exc:
             raise self.failure(exc) from exc
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX = "machinectl-spool-"
+ENDED = "-ended"
 # /tmp is often kept in memory, /var/tmp is not (file-hierarchy(7)).
 ON_DISK = "/var/tmp"  # noqa: S108 (mkdtemp makes a private directory in it)
 
@@ -25,6 +26,9 @@ def spool_directory() -> Iterator[str]:
     try:
         yield path
     finally:
+        # A thread that still writes finds no place for more files.
+        with suppress(OSError):
+            os.rename(path, path := f"{path}{ENDED}")
         shutil.rmtree(path, ignore_errors=True)
         os.close(descriptor)
 

@@ -18,7 +18,7 @@ from machinectl.images.image import chain_ids
 from machinectl.images.write_archive import Known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Self
 
     from _typeshed import WriteableBuffer
@@ -149,28 +149,32 @@ def error_of(line: bytes) -> str:
     return str(found.get("error") or "") if isinstance(found, dict) else ""
 
 
-def tag_image(endpoint: Endpoint, image_id: str, reference: Reference) -> None:
+def tag_image(endpoint: Endpoint, image_id: str, reference: Reference) -> bool:
+    """Return False if the engine has no such image."""
     query = urlencode({"repo": reference.repository, "tag": reference.tag})
-    change(endpoint, "POST", f"/images/{image_id}/tag?{query}")
+    return change(endpoint, "POST", f"/images/{image_id}/tag?{query}", ignored=[NOT_FOUND]) != NOT_FOUND
 
 
 def remove_image(endpoint: Endpoint, image_id: str) -> None:
     """Remove an image unless it has a name or a container."""
-    change(endpoint, "DELETE", f"/images/{image_id}", ignored=(NOT_FOUND, CONFLICT))
+    change(endpoint, "DELETE", f"/images/{image_id}?noprune=1", ignored=(NOT_FOUND, CONFLICT))
 
 
-def change(endpoint: Endpoint, method: str, path: str, ignored: Iterable[int] = ()) -> None:
+def change(endpoint: Endpoint, method: str, path: str, ignored: Collection[int] = ()) -> int:
+    """Return the status. Raises EngineError for a failure that is not `ignored`."""
     with request(endpoint, method, path, timeout=PATIENCE) as answer:
         answer.wire.deadline = Deadline(PATIENCE)
         said = answer.read(LONGEST)
         if answer.status not in (*SUCCESS, *ignored):
             raise error_answer(endpoint, answer, said)
+        return answer.status
 
 
 class _Body(io.RawIOBase):
     """An answer's body as a file."""
 
     def __init__(self, answer: Response) -> None:
+        self._answer = answer
         self._pieces = iter(answer)
         self._left = b""
 
@@ -179,6 +183,7 @@ class _Body(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
+        self._answer.wire.deadline = Deadline(PATIENCE)
         piece = self._left or next(self._pieces, b"")
         count = min(len(view), len(piece))
         view[:count] = piece[:count]

@@ -69,14 +69,9 @@ def send_image(
     """
     counter = Counter(progress)
     image_id = early.image_id or parcel(spool.image(), target.known).image_id
-    if image_id in target.known.images:
-        # It may be the user's own: leave no note that would let the next push remove it.
-        give_name(target, image_id, reference)
-    else:
-        with target.unfinished.note(image_id):
-            load_whole(target, spool, image_id, early, counter)
-            give_name(target, image_id, reference)
-    remove_abandoned(target, image_id)
+    # It may be the user's own: leave no note that would let the next push remove it.
+    if image_id not in target.known.images or not finish_image(target, image_id, reference):
+        load_and_name(target, spool, image_id, reference, early, counter)
     image = spool.image()
     layers = [layer.digest for layer in parcel(image, target.known).manifest.layers]
     return Sent(
@@ -94,9 +89,12 @@ def replaced_image(known: Known, image_id: str, reference: Reference | None) -> 
     return before if before != image_id else ""
 
 
-def give_name(target: ImageTarget, image_id: str, reference: Reference | None) -> None:
-    if reference:
-        tag_image(target.endpoint, image_id, reference)
+def finish_image(target: ImageTarget, image_id: str, reference: Reference | None) -> bool:
+    """Give a whole image its name; return False if the engine no longer has it."""
+    if reference and not tag_image(target.endpoint, image_id, reference):
+        return False
+    remove_abandoned(target, kept=image_id)
+    return True
 
 
 class Counter:
@@ -113,34 +111,31 @@ class Counter:
             self._progress(self.total)
 
 
-def load_whole(target: ImageTarget, spool: Spool, image_id: str, early: Early, counter: Counter) -> None:
-    """Load the image; remove what the engine did not get whole."""
+def load_and_name(
+    target: ImageTarget, spool: Spool, image_id: str, reference: Reference | None, early: Early, counter: Counter
+) -> None:
     try:
-        if load_by_parts(target, spool, image_id, early, counter):
-            return
-        raise EngineError(
-            f"The engine at {target.endpoint.peer} accepted the image, but lacks a part of it",
-            "Look at the engine's journal on its host: journalctl -u docker",
-        )
+        with target.unfinished.note(image_id):
+            load_by_parts(target, spool, image_id, reference, early, counter)
     except MachineError as exc:
-        with suppress(MachineError):
-            remove_untagged(target.endpoint, image_id)
+        remove_abandoned(target)
         if FULL in exc.cause:
             raise disk_full(target.endpoint) from exc
         raise
-    except KeyboardInterrupt:
-        with suppress(MachineError):
-            remove_untagged(target.endpoint, image_id)
-        raise
 
 
-def load_by_parts(target: ImageTarget, spool: Spool, image_id: str, early: Early, counter: Counter) -> bool:
-    """Return whether the image is whole.
+def load_by_parts(
+    target: ImageTarget, spool: Spool, image_id: str, reference: Reference | None, early: Early, counter: Counter
+) -> None:
+    """Load the image and name it when it is whole.
 
     An engine may lack a layer that it seemed to have: a base was removed, or containerd has it compressed otherwise.
     Then send the layers that were left out, and if that is not enough, all layers.
     """
-    failure = None
+    failure: MachineError = EngineError(
+        f"The engine at {target.endpoint.peer} accepted the image, but lacks a part of it, or has removed it",
+        "Run the same command again; if it stays so, look at the engine's journal on its host: journalctl -u docker",
+    )
     for known, layers in attempts(target.known, spool, early):
         try:
             load_image(target.endpoint, counter.counted(archive(spool, known, layers, counter.blobs)))
@@ -148,12 +143,11 @@ def load_by_parts(target: ImageTarget, spool: Spool, image_id: str, early: Early
             if FULL in exc.cause:
                 raise
             failure = exc
-        # It may be whole in spite of an error: another push loads the same image at this moment.
-        if is_whole(target.endpoint, image_id):
-            return True
-    if failure:
-        raise failure
-    return False
+        # It may be whole in spite of an error: another push loads the same image at this moment. A whole one may be
+        # gone before it has its name: `docker image prune` removes it.
+        if is_whole(target.endpoint, image_id) and finish_image(target, image_id, reference):
+            return
+    raise failure
 
 
 def attempts(known: Known, spool: Spool, early: Early) -> Iterator[tuple[Known, Collection[str]]]:
@@ -184,11 +178,12 @@ def remove_untagged(endpoint: Endpoint, image_id: str) -> None:
         remove_image(endpoint, image_id)
 
 
-def remove_abandoned(target: ImageTarget, image_id: str) -> None:
-    """Remove the images that killed pushes left, except the one that this push sent."""
-    for abandoned in target.unfinished.take_abandoned():
-        if abandoned != image_id:
-            remove_untagged(target.endpoint, abandoned)
+def remove_abandoned(target: ImageTarget, kept: str = "") -> None:
+    """Remove the images that killed pushes left. What cannot be removed now is left to the next push."""
+    with suppress(MachineError):
+        for abandoned in target.unfinished.take_abandoned():
+            if abandoned != kept:
+                remove_untagged(target.endpoint, abandoned)
 
 
 def disk_full(endpoint: Endpoint) -> MachineError:

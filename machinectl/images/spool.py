@@ -19,6 +19,10 @@ PIECE = 1 << 20
 LONGEST_DOCUMENT = 8 << 20
 
 
+class SourceError(MachineError):
+    """The image cannot be read: no target is the reason."""
+
+
 class Blob(NamedTuple):
     """A part of a file, in bytes. While the file is being written, `growth` knows how much there is."""
 

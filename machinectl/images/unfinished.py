@@ -6,14 +6,14 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import PRIVATE_DIRECTORY, Translated
 from machinectl.images.image import DIGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 # Bytes.
 LONGEST = 200
@@ -27,39 +27,59 @@ class Unfinished:
 
     @contextmanager
     def note(self, image_id: str) -> Iterator[None]:
-        """Keep a note of the image; a killed process leaves it."""
+        """Keep a note of the image; a killed or failed process leaves it."""
+        path, descriptor = self._new_note(image_id)
+        try:
+            yield
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+        finally:
+            os.close(descriptor)
+
+    def _new_note(self, image_id: str) -> tuple[str, int]:
+        """Return a locked note and its descriptor. Another process may take one before it is locked."""
         with Translated(self._directory):
             os.makedirs(self._directory, PRIVATE_DIRECTORY, exist_ok=True)
-            descriptor, path = tempfile.mkstemp(dir=self._directory)
-        try:
-            with Translated(path):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            while True:
+                descriptor, path = tempfile.mkstemp(dir=self._directory)
                 os.write(descriptor, image_id.encode())
-            yield
-            os.unlink(path)
-        finally:
-            os.close(descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if os.fstat(descriptor).st_nlink:
+                    return path, descriptor
+                os.close(descriptor)
 
-    def take_abandoned(self) -> Iterator[str]:
-        """Yield the images of ended processes; forget each after it has been dealt with."""
-        with suppress(FileNotFoundError):
-            for name in sorted(os.listdir(self._directory)):
-                path = os.path.join(self._directory, name)
+    def take_abandoned(self) -> Generator[str, None, None]:
+        """Yield the images of ended processes that no other process sends; forget each after it has been dealt with."""
+        with ExitStack() as stack:
+            abandoned: dict[str, str] = {}
+            living: set[str] = set()
+            for path in self._paths():
                 # It is gone, or another user's, or no file.
                 with suppress(FileNotFoundError, PermissionError, IsADirectoryError):
-                    yield from self._abandoned(path)
+                    descriptor = os.open(path, os.O_RDWR)
+                    stack.callback(os.close, descriptor)
+                    image_id = os.read(descriptor, LONGEST).decode(errors="replace")
+                    if is_locked(descriptor):
+                        living.add(image_id)
+                    else:
+                        abandoned[path] = image_id
+            for path, image_id in abandoned.items():
+                if DIGEST.fullmatch(image_id) and image_id not in living:
+                    yield image_id
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
 
-    def _abandoned(self, path: str) -> Iterator[str]:
-        descriptor = os.open(path, os.O_RDWR)
+    def _paths(self) -> list[str]:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            # Its process lives.
-            return
-        else:
-            image_id = os.read(descriptor, LONGEST).decode(errors="replace")
-            if DIGEST.fullmatch(image_id):
-                yield image_id
-            os.unlink(path)
-        finally:
-            os.close(descriptor)
+            return sorted(os.path.join(self._directory, name) for name in os.listdir(self._directory))
+        except FileNotFoundError:
+            return []
+
+
+def is_locked(descriptor: int) -> bool:
+    """Lock a note; return whether another process has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import pytest
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import Made, saved
 from tests.support.image_engines import Engine, unique_layer
-from tests.support.program import COMMAND, killed_at_engine, machinectl
+from tests.support.program import COMMAND, machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -109,29 +108,3 @@ def test_what_is_wrong_is_said_in_one_line(arguments: list[str], status: int, ca
     assert cause in first
     assert len(more) <= 2
     assert "\x1b" not in done.stderr
-
-
-@pytest.mark.parametrize("name", ["classic", "containerd"])
-def test_a_push_that_is_killed_at_any_moment_leaves_no_tag_on_a_half_image_and_the_next_one_completes(
-    machines: Store, engines: dict[str, Engine], name: str, tmp_path: Path
-) -> None:
-    target = engines[name]
-    low, high = unique_layer(2000), unique_layer(2000)
-    before = set(target.images())
-    target.load(saved({"base:1": Made([low], compressed=[0])}))
-    archive = tmp_path / "app.tar"
-    for moment in range(1, 200):
-        # Another image each time: what is left of it would never be completed.
-        archive.write_bytes(saved({"app:1": Made([low, high, unique_layer(1)])}))
-        done = killed_at_engine(moment, machines.root, "push", "--from-file", archive, "app:1", name)
-        if "app:1" in target.images():
-            assert len(target.saved_blobs("app:1")) >= 5
-            target.docker("rmi", "app:1")
-        if done.returncode == 0:
-            break
-        assert done.returncode == -9, done.stderr
-    else:
-        pytest.fail("the command never came to its end")
-    assert set(target.images()) == before | {"base:1"}
-    assert not [file for path in os.scandir(f"{machines.root}/images") for file in os.listdir(path)]
-    assert os.listdir(os.environ["TMPDIR"]) == []

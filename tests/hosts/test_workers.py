@@ -283,6 +283,23 @@ def test_a_second_ctrl_c_raises_at_once() -> None:
     end_of_test.set()
 
 
+def test_work_that_may_be_abandoned_ends_at_the_first_ctrl_c() -> None:
+    end_of_test = threading.Event()
+    both = threading.Barrier(2)
+
+    def work(name: str, _: Console) -> None:
+        both.wait()
+        if name == "m2":
+            ctrl_c()
+        assert end_of_test.wait(FOREVER)
+
+    console = Quiet()
+    with pytest.raises(KeyboardInterrupt):
+        list(run_at_once(console, ["m1", "m2"], work, abandons=True))
+    assert console.notes == []
+    end_of_test.set()
+
+
 def test_ctrl_c_is_not_lost_while_the_caller_has_a_result() -> None:
     gates = Gates()
     results = run_at_once(Quiet(), ["m1", "m2", "m3"], gates.work, limit=2)

@@ -14,13 +14,16 @@ from machinectl.errors import MachineError
 from machinectl.hosts.image_transfer import transfer as transfer_module
 from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource
 from machinectl.hosts.image_transfer.transfer import Order, transfer
-from machinectl.images import send
+from machinectl.images import engine_images, send
 from machinectl.images.engine_images import Images
 from machinectl.images.read_archive import ArchiveReader, Wanted
 from machinectl.images.reference import parse_reference
 from machinectl.images.send import Sent
+from machinectl.images.spool import SourceError
 from tests.support.archives import Made, digest, saved
 from tests.support.image_engines import Engine, unique_layer
+from tests.support.relay import goes_silent, relay
+from tests.support.servers import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,8 +189,8 @@ def test_an_image_that_does_not_fit_here_is_refused_before_it_is_read(
     engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
     monkeypatch.setattr(transfer_module, "SPARE", 1 << 60)
     monkeypatch.setattr(EngineSource, "read", lambda *_: pytest.fail("it was read"))
-    with pytest.raises(MachineError) as caught:
-        sender.send(engines["classic"], {"one": engines["containerd"]}, "app:1")
+    with pytest.raises(SourceError) as caught:
+        sender.send_one(engines["classic"], engines["containerd"], "app:1")
     assert "MB free" in caught.value.cause
     assert "TMPDIR" in caught.value.hint
 
@@ -247,3 +250,63 @@ def test_an_image_that_is_given_by_its_id_gets_no_name(engines: dict[str, Engine
     sender.send_one(engines["classic"], engines["containerd"], app.config.removeprefix("sha256:")[:5])
     [(name, image)] = set(engines["containerd"].images().items()) - set(before.items())
     assert name == image
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_an_image_that_is_pruned_before_it_has_its_name_is_sent_again(
+    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": Made([unique_layer()])}))
+    target = engines[store]
+    target.load(saved({"other:1": Made([unique_layer()])}))
+    is_whole = send.is_whole
+    pruned: list[bytes] = []
+
+    def pruning(*arguments: Any) -> bool:
+        found = is_whole(*arguments)
+        if not pruned:
+            pruned.append(target.docker("image", "prune", "--force"))
+        return found
+
+    monkeypatch.setattr(send, "is_whole", pruning)
+    sender.send_one(archive, target, "app:1")
+    assert pruned
+    assert len(target.saved_blobs("app:1")) >= 3
+
+
+def test_an_image_that_cannot_get_its_name_on_one_engine_gets_it_on_the_others(
+    engines: dict[str, Engine], sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
+    refused = Endpoint(engines["classic"].endpoint.url, name="refused")
+
+    def tag(endpoint: Endpoint, *more: Any) -> bool:
+        if endpoint == refused:
+            raise MachineError("no name today")
+        return engine_images.tag_image(endpoint, *more)
+
+    monkeypatch.setattr(send, "tag_image", tag)
+    targets = {"bad": Engine(refused), "good": engines["containerd"], "gone": engines["classic"]}
+    results = sender.send(engines["classic"], targets, "app:1")
+    assert isinstance(results["bad"], MachineError)
+    assert isinstance(results["good"], Sent)
+    assert isinstance(results["gone"], Sent)
+
+
+def test_an_engine_that_takes_no_more_data_is_given_up(
+    engines: dict[str, Engine], sender: Sender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": Made([unique_layer(8000)])}))
+    monkeypatch.setattr(engine_images, "PATIENCE", 0.5)
+    path = engines["classic"].endpoint.url.removeprefix("unix://")
+    with serving(relay(path, 100_000, goes_silent)) as port:
+        with pytest.raises(MachineError) as caught:
+            sender.send_one(archive, Engine(Endpoint(f"tcp://127.0.0.1:{port}")), "app:1")
+        assert "has taken no more data within 0.5 s" in caught.value.cause
+        engines["classic"].load(archive.read_bytes())
+        with pytest.raises(MachineError) as caught:
+            sender.send_one(Engine(Endpoint(f"tcp://127.0.0.1:{port}")), engines["containerd"], "app:1")
+        assert "Cannot read the image" in caught.value.cause
+    assert os.listdir(os.environ["TMPDIR"]) == []

@@ -5,6 +5,7 @@ What only reads is left out where it follows what only reads: who is killed ther
     python -m tests.support.dying N STORE ARGUMENT…, or `tests.support.program.killed_at`
     python -m tests.support.dying N:PART STORE ARGUMENT…, or `tests.support.program.killed_around_commands`
     python -m tests.support.dying N:engine STORE ARGUMENT…, or `tests.support.program.killed_at_engine`
+    python -m tests.support.dying N:microseconds STORE ARGUMENT…, or `tests.support.program.killed_after`
 
 Python's audit events (PEP 578) tell of each open, mkdir, rename and unlink before it happens.
 """
@@ -18,6 +19,8 @@ from typing import Any
 
 # The part that means what is sent to engines.
 ENGINE = "engine"
+# The part that means a time after the start.
+TIME = "microseconds"
 TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.link", "os.symlink"}
 
 
@@ -115,6 +118,9 @@ def main() -> int:
     number, around_commands, part = sys.argv[1].partition(":")
     if part == ENGINE:
         die_at_engine(int(number))
+    elif part == TIME:
+        # SIGALRM ends a process that does not handle it as SIGKILL does.
+        signal.setitimer(signal.ITIMER_REAL, int(number) / 1e6)
     elif around_commands:
         die_around_commands(int(number), sys.argv[2], part)
     else:

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import machinectl as package
-from tests.support.dying import ENGINE
+from tests.support.dying import ENGINE, TIME
 from tests.support.forked import run_forked
 
 if TYPE_CHECKING:
@@ -86,6 +86,11 @@ def killed_around_commands(
 def killed_at_engine(moment: int, store: str | Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command line that is killed right before it sends something to an engine; see `dying.die_at_engine`."""
     return _dying(f"{moment}:{ENGINE}", store, arguments)
+
+
+def killed_after(seconds: float, store: str | Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command line that is killed by SIGALRM after some time, wherever it is."""
+    return _dying(f"{max(1, int(seconds * 1e6))}:{TIME}", store, arguments)
 
 
 def _dying(moment: str, store: str | Path, arguments: Iterable[str | Path]) -> subprocess.CompletedProcess[str]:

@@ -181,7 +181,7 @@ def timed(tell: Callable[[StepEnd], None]) -> Iterator[None]:
     try:
         yield
         sign, outcome = OK, ""
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         sign, outcome = ATTENTION, "interrupted after "
         raise
     finally:

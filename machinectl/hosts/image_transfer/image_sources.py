@@ -7,10 +7,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from machinectl.engine import EngineError
 from machinectl.errors import MachineError, closest_match, one_line
 from machinectl.go.docker_ps import as_integer, as_list, as_text
 from machinectl.images.engine_images import Images, diff_ids_of, saved_image
-from machinectl.images.image import DIGEST
+from machinectl.images.image import DIGEST, ArchiveError
 from machinectl.images.reference import is_image_id, parse_reference
 
 if TYPE_CHECKING:
@@ -69,8 +70,13 @@ class EngineSource:
         return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)), by_id)
 
     def read(self, reader: ArchiveReader, wanted: Wanted) -> None:
-        with saved_image(self.endpoint, wanted.name) as stream:
-            reader.read_stream(stream, wanted._replace(name=""), compressed=False)
+        try:
+            with saved_image(self.endpoint, wanted.name) as stream:
+                reader.read_stream(stream, wanted._replace(name=""), compressed=False)
+        except (EngineError, ArchiveError) as exc:
+            # The engine has stopped, or the image has been removed.
+            peer = self.endpoint.peer
+            raise MachineError(f"Cannot read the image from {peer}: {exc.cause}", "Run the same command again") from exc
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ from machinectl.files.atomic import quote_path
 from machinectl.files.spool_directory import spool_directory
 from machinectl.go.units import human_size
 from machinectl.hosts.parallel.workers import LIMIT, run_at_once
-from machinectl.images.engine_images import Images, tag_image
+from machinectl.images.engine_images import Images
 from machinectl.images.image import chain_ids
 from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
-from machinectl.images.send import NOTHING_EARLY, Early, ImageTarget, Sent, replaced_image, send_image
-from machinectl.images.spool import Spool
+from machinectl.images.send import NOTHING_EARLY, Early, ImageTarget, Sent, finish_image, replaced_image, send_image
+from machinectl.images.spool import SourceError, Spool
 from machinectl.images.unfinished import Unfinished
 from machinectl.images.write_archive import parcel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
@@ -50,7 +50,7 @@ class Order:
 
 def transfer(
     console: Console, order: Order, endpoints: Mapping[str, Callable[[], Endpoint]]
-) -> Iterator[tuple[str, Sent | MachineError]]:
+) -> Generator[tuple[str, Sent | MachineError], None, None]:
     """Yield each engine's result, the unreachable first. Raises MachineError if the source lacks the image."""
     found = order.source.find(order.wanted)
     if found.by_id and not order.renamed:
@@ -62,20 +62,34 @@ def transfer(
             return ImageTarget(endpoint, images.known(), Unfinished(order.notes, endpoint.url))
 
     targets: dict[str, ImageTarget] = {}
-    for name, result in run_at_once(SilentConsole(), endpoints, look, limit=order.parallel):
+    for name, result in run_at_once(SilentConsole(), endpoints, look, limit=order.parallel, abandons=True):
         if isinstance(result, MachineError):
             yield name, result
         else:
             targets[name] = result
-    there = [name for name, target in targets.items() if has_image(target, found)]
-    for name in there:
-        target = targets.pop(name)
-        if order.reference and not order.dry_run:
-            tag_image(target.endpoint, found.image_id, order.reference)
-        before = replaced_image(target.known, found.image_id, order.reference)
-        yield name, Sent(0, found.size, 0, len(found.layers), present=True, replaced=before)
     if targets:
-        yield from read_and_send(console, order, found, targets)
+        yield from send_to_all(console, order, found, targets)
+
+
+def send_to_all(
+    console: Console, order: Order, found: SourceImage, targets: Mapping[str, ImageTarget]
+) -> Iterator[tuple[str, Sent | MachineError]]:
+    with spool_directory() as directory:
+        spool = Spool()
+        early = {name: early_layers(found, each) for name, each in targets.items() if not has_image(each, found)}
+        if early:
+            read_in_background(order, found, spool, directory, unneeded_layers(found, early.values()))
+
+        def send(name: str, console: Console) -> Sent:
+            target = targets[name]
+            if name not in early:
+                return keep_image(target, found, order)
+            if order.dry_run:
+                return estimate(target, spool, order.reference)
+            with console.step(f"Sending {order.wanted.name}"):
+                return send_image(target, spool, order.reference, early[name], shown_progress(console, found.size))
+
+        yield from run_at_once(console, targets, send, limit=order.parallel, abandons=True)
 
 
 def has_image(target: ImageTarget, found: SourceImage) -> bool:
@@ -83,39 +97,27 @@ def has_image(target: ImageTarget, found: SourceImage) -> bool:
     return found.by_containerd == target.known.by_containerd and found.image_id in target.known.images
 
 
-def read_and_send(
-    console: Console, order: Order, found: SourceImage, targets: Mapping[str, ImageTarget]
-) -> Iterator[tuple[str, Sent | MachineError]]:
-    with spool_directory() as directory:
-        check_room(directory, found)
-        spool = Spool()
-        early = {name: early_layers(found, target) for name, target in targets.items()}
-        read_in_background(order, spool, directory, unneeded_layers(found, early.values()))
-
-        def send(name: str, console: Console) -> Sent:
-            if order.dry_run:
-                return estimate(targets[name], spool, order.reference)
-            with console.step(f"Sending {order.wanted.name}"):
-                return send_image(targets[name], spool, order.reference, early[name], Progress(console, found.size))
-
-        yield from run_at_once(console, targets, send, limit=order.parallel)
+def keep_image(target: ImageTarget, found: SourceImage, order: Order) -> Sent:
+    """Name the image that the engine has. Raises MachineError."""
+    if not (order.dry_run or finish_image(target, found.image_id, order.reference)):
+        raise MachineError("The image was removed from the engine meanwhile", "Run the same command again")
+    before = replaced_image(target.known, found.image_id, order.reference)
+    return Sent(0, found.size, 0, len(found.layers), present=True, replaced=before)
 
 
-class Progress:
-    """Shows how much has been sent, and ends the work after ^C."""
+def shown_progress(console: Console, size: int) -> Callable[[int], None]:
+    """Return a function that shows how many bytes of `size` have been sent."""
+    of = f" of {human_size(size)}" if size else ""
+    shown = ""
 
-    def __init__(self, console: Console, size: int) -> None:
-        self._console = console
-        self._of = f" of {human_size(size)}" if size else ""
-        self._shown = ""
+    def show(sent: int) -> None:
+        nonlocal shown
+        text = f"{human_size(sent)}{of}"
+        if console.progress and text != shown:
+            shown = text
+            console.progress(text)
 
-    def __call__(self, sent: int) -> None:
-        # A pause of no seconds raises KeyboardInterrupt after ^C.
-        self._console.pause(0)
-        text = f"{human_size(sent)}{self._of}"
-        if self._console.progress and text != self._shown:
-            self._shown = text
-            self._console.progress(text)
+    return show
 
 
 def early_layers(found: SourceImage, target: ImageTarget) -> Early:
@@ -156,14 +158,17 @@ def check_room(directory: str, found: SourceImage) -> None:
         )
 
 
-def read_in_background(order: Order, spool: Spool, directory: str, skipped: frozenset[str]) -> None:
+def read_in_background(order: Order, found: SourceImage, spool: Spool, directory: str, skipped: frozenset[str]) -> None:
     reader = ArchiveReader(spool, directory, skipped)
 
     def read() -> None:
         try:
+            check_room(directory, found)
             order.source.read(reader, order.wanted)
         except OSError as exc:
-            spool.fail(MachineError(f"Cannot read {exc.filename or 'the image'}: {exc.strerror or exc}"))
+            spool.fail(SourceError(f"Cannot read {exc.filename or 'the image'}: {exc.strerror or exc}"))
+        except MachineError as exc:
+            spool.fail(SourceError(exc.cause, exc.hint))
         except BaseException as exc:  # noqa: BLE001 (raised again by those who wait)
             spool.fail(exc)
 

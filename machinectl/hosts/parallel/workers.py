@@ -100,6 +100,7 @@ def run_at_once(
     *,
     limit: int = LIMIT,
     order: StartOrder | None = None,
+    abandons: bool = False,
 ) -> Generator[tuple[str, T | MachineError], None, None]:
     """Run `work(name, console)` in threads; yield each name with its result or error.
 
@@ -108,13 +109,14 @@ def run_at_once(
 
     ^C starts no more machines; running ones finish their step, then get KeyboardInterrupt. Finished machines are
     yielded before it is raised. A second ^C raises at once. Steps also finish if the caller leaves or a thread crashes.
+    With `abandons`, the first ^C and a caller that leaves end the work at once.
     """
     wanted = sorted(set(names), key=lambda name: (natural(name), name))
     if len(wanted) <= 1:
         for name in wanted:
             yield name, run_and_catch(work, name, console)
         return
-    threads = WorkerThreads(console, work)
+    threads = WorkerThreads(console, work, abandons=abandons)
     with threads.handling_sigint(), console.board(wanted) as threads.board:
         yield from threads.results(order or SimpleOrder(wanted), fitting_jobs(min(limit, len(wanted)), DESCRIPTORS))
 
@@ -131,10 +133,11 @@ class WorkerThreads(MachineThreads["T | MachineError", "Callable[[], None]"], Ge
 
     board: Board
 
-    def __init__(self, console: Console, work: Callable[[str, Console], T]) -> None:
+    def __init__(self, console: Console, work: Callable[[str, Console], T], *, abandons: bool = False) -> None:
         super().__init__()
         self.console = console
         self.work = work
+        self.abandons = abandons
         # Set when no further step may begin.
         self.over = threading.Event()
         # How often ^C came, and how often it may come before interrupting the caller's thread.
@@ -180,6 +183,8 @@ class WorkerThreads(MachineThreads["T | MachineError", "Callable[[], None]"], Ge
         return event
 
     def finish(self) -> None:
+        if self.abandons:
+            return
         if self.running and not self.interrupts:
             self.stop()
         while self.running and self.interrupts == 1:
@@ -201,7 +206,7 @@ class WorkerThreads(MachineThreads["T | MachineError", "Callable[[], None]"], Ge
 
     def interrupted(self, *_: object) -> None:
         """A signal handler must touch no lock except SimpleQueue's."""
-        self.interrupts += 1
+        self.interrupts += 2 if self.abandons else 1
         if self.interrupts > self.tolerated:
             raise KeyboardInterrupt
         self.events.put(self.stop)

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from machinectl.cli.invocation import THIS
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.results import with_machine_name
+from machinectl.cli.typed_words import typed_line
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import MachineError, UsageError
 from machinectl.go.docker_ps import short_id
 from machinectl.go.units import human_size
 from machinectl.hosts.image_transfer.current_engine import current_engine
-from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource
+from machinectl.hosts.image_transfer.image_sources import STDIN, EngineSource, FileSource
 from machinectl.hosts.image_transfer.transfer import Order
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
 from machinectl.images.read_archive import Wanted
 from machinectl.images.reference import parse_reference
 from machinectl.images.send import Sent
+from machinectl.images.spool import SourceError
 from machinectl.quantities import duration, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from machinectl.cli.options.verb_session import Session
@@ -64,21 +69,28 @@ def push(
         parallel=parallel,
         dry_run=dry_run,
     )
-    failed = 0
+    failures: list[MachineError] = []
+    done: list[str] = []
     begun = time.monotonic()
-    # A signal, too, ends with the spool removed.
-    with exiting_on_signals():
-        for name, result in command(here.store, here.console, targets, order):
+    with (
+        telling_interruption(here, image, done, targets),
+        closing(command(here.store, here.console, targets, order)) as results,
+    ):
+        for name, result in results:
             seconds = time.monotonic() - begun
             if as_json:
                 print_json(as_fields(name, result, seconds), indent=None)
-            if isinstance(result, MachineError):
-                failed += 1
+            if not isinstance(result, MachineError):
+                done.append(name)
                 if not as_json:
-                    report(with_machine_name(result, name) if len(targets) > 1 else result, here.program)
-            elif not as_json:
-                write_out(f"{name}: {sentence(result, seconds, dry_run=dry_run)}\n")
-    return int(failed > 0)
+                    write_out(f"{name}: {sentence(result, seconds, dry_run=dry_run)}\n")
+                continue
+            # All machines that wait for a broken source have the same error.
+            if not as_json and result not in failures:
+                alone = len(targets) == 1 or isinstance(result, SourceError)
+                report(result if alone else with_machine_name(result, name), here.program)
+            failures.append(result)
+    return int(bool(failures))
 
 
 def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, as_json: bool) -> int:
@@ -92,13 +104,30 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
         renamed=bool(new_name),
     )
     begun = time.monotonic()
-    result = command(here.console, current_engine(os.environ, Contexts()), order)
+    with telling_interruption(here, image, [], ["here"]):
+        result = command(here.console, current_engine(os.environ, Contexts()), order)
     seconds = time.monotonic() - begun
     if as_json:
         print_json(as_fields(name, result, seconds))
     else:
         write_out(f"{name}: {sentence(result, seconds, fetched=True)}\n")
     return 0
+
+
+@contextmanager
+def telling_interruption(here: Session, image: str, done: Sequence[str], targets: Sequence[str]) -> Iterator[None]:
+    """At ^C, SIGTERM or SIGHUP, print how far the work got and how to go on."""
+    try:
+        with exiting_on_signals():
+            yield
+    except (KeyboardInterrupt, SystemExit):
+        have = f"{len(done)} of {plural(len(targets), 'machine')} {'has' if len(done) == 1 else 'have'} {image}"
+        again = "Run the same command again" if STDIN in THIS.typed else f"Go on: machinectl {typed_line(THIS.typed)}"
+        here.console.note(
+            f"Interrupted: {have if len(targets) > 1 else f'{image} has not arrived'} (no incomplete image has a name)"
+            f"\n  {again}"
+        )
+        raise
 
 
 def source_of(here: Session, machine: str, file: str) -> Source:
