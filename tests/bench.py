@@ -28,7 +28,6 @@ from tests import (
     bench_engines,
     bench_fleet,
     bench_hosts,
-    bench_push,
     bench_run,
     bench_scp,
     bench_shells,
@@ -75,7 +74,6 @@ def main() -> None:
             *bench_engines.fleets(work / "engines"),
             *bench_run.many(work),
             *bench_scp.copies(work),
-            *bench_push.pushes(work),
         ]
         reason = why_not()
         if not reason:

@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.lab.fixtures",
     "tests.lab_driver.fixtures",
     "tests.support.docker_plugged",
+    "tests.support.dockerd",
     "tests.support.image_engines",
     "tests.support.driver",
     "tests.support.example",

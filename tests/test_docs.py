@@ -21,11 +21,11 @@ SOURCES = "https://github.com/machinectl/machinectl/blob/main/"
 RAW = "https://raw.githubusercontent.com/machinectl/machinectl/main/"
 # Letters that make a text of the source known again.
 SHORTEST = 10
-# Paths, what hosts and files say, and counts, which are composed.
+# Paths, what hosts and files say, counts and addresses, which are composed.
 OTHERS = re.compile(
     r"/home/me/\S*\"?$|^orionbox \| |^\w+: sent \S+ of "
     r"|^(fleet|driver|url|labels|tls-san|generic-[a-z-]+): |^labels \+"
-    r"|^(Plan|Apply|Swarm)\b.*: \d+ "
+    r"|^(Plan|Apply|Swarm)\b.*: \d+ |^[\d.]+:\d+ -> "
 )
 WRITTEN = [page for page in PAGES if page not in {README, REFERENCE}]
 

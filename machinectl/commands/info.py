@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,7 @@ def info(
     for _ in query_engines(store, found, timeout, INFO):
         pass
     if access:
-        read_hosts(found, console, access)
+        read_hosts(found, console, replace(access, lasting=False))
     return found, [*missing, *engine_failures(found), *(one.unseen for one in found if one.unseen)]
 
 

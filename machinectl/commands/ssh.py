@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.login import logged_in, pin_host_key, pin_in_store
+from machinectl.hosts.connection.login import logged_in, pin_accepted_key, pin_first_key
 from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
-from machinectl.machines.selection import chosen_one, waiting
+from machinectl.machines.selection import chosen_one
 from machinectl.ssh.openssh import foreground
 from machinectl.ssh.openssh.ssh_options import openssh_command
 from machinectl.ssh.ssh_settings import check_ssh_user, read_settings
@@ -60,12 +60,10 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         if not arguments and not sys.stdin.isatty():
             # Without -T, ssh warns that stdin is not a terminal.
             arguments = ["-T"]
-        if not os.path.lexists(known_hosts_path(machine)):
-            with store.writing(machine.name, waiting(console, machine.name)) as held:
-                pin_host_key(held, console, access, endpoint)
-            if not options and not os.path.lexists(known_hosts_path(machine)):
-                # Without this, ssh would wait forever for a silent host.
-                arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
+        pin_first_key(store, console, machine, access, endpoint)
+        if not options and not os.path.lexists(known_hosts_path(machine)):
+            # Without this, ssh would wait forever for a silent host.
+            arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
         return run_ssh(machine, endpoint, arguments, console, access)
     if options:
         raise UsageError(
@@ -74,8 +72,8 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         )
     from machinectl.ssh.client.interactive_shell import run_shell
 
-    pin = pin_in_store(store, console, machine)
-    with logged_in(machine, console, access, ssh=endpoint, quietly=True, pin=pin) as session:
+    with logged_in(machine, console, access, ssh=endpoint, quietly=True) as session:
+        pin_accepted_key(store, console, machine, session)
         return run_shell(session, arguments)
 
 

@@ -1,4 +1,4 @@
-"""A private directory for large temporary files. The next process removes the directory of a killed one."""
+"""A private directory for temporary files. The next process removes the directory of a killed one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PREFIX = "machinectl-spool-"
 ENDED = "-ended"
@@ -19,10 +19,20 @@ ON_DISK = "/var/tmp"  # noqa: S108 (mkdtemp makes a private directory in it)
 
 @contextmanager
 def spool_directory() -> Iterator[str]:
-    """Make a directory of mode 0700 in $TMPDIR, else /var/tmp, and remove it at the end. Raises OSError."""
+    """Make a directory for large files in $TMPDIR, else /var/tmp, and remove it at the end. Raises OSError."""
     place = ON_DISK if not os.environ.get("TMPDIR") and os.access(ON_DISK, os.W_OK) else tempfile.gettempdir()
-    remove_abandoned(place)
-    path, descriptor = new_directory(place)
+    with own_directory(place, PREFIX) as path:
+        yield path
+
+
+@contextmanager
+def own_directory(place: str, prefix: str, abandon: Callable[[str], object] | None = None) -> Iterator[str]:
+    """Make a directory of mode 0700, and remove it at the end. Raises OSError.
+
+    `abandon` gets the path of a killed process's directory before its removal.
+    """
+    remove_abandoned(place, prefix, abandon)
+    path, descriptor = new_directory(place, prefix)
     try:
         yield path
     finally:
@@ -33,10 +43,10 @@ def spool_directory() -> Iterator[str]:
         os.close(descriptor)
 
 
-def new_directory(place: str) -> tuple[str, int]:
+def new_directory(place: str, prefix: str) -> tuple[str, int]:
     """Return a locked directory and its descriptor. Another process may remove one before it is locked."""
     while True:
-        path = tempfile.mkdtemp(prefix=PREFIX, dir=place)
+        path = tempfile.mkdtemp(prefix=prefix, dir=place)
         with suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY)
             if is_mine(descriptor) and os.path.lexists(path):
@@ -44,10 +54,10 @@ def new_directory(place: str) -> tuple[str, int]:
             os.close(descriptor)
 
 
-def remove_abandoned(place: str) -> None:
+def remove_abandoned(place: str, prefix: str, abandon: Callable[[str], object] | None) -> None:
     """Remove directories of ours that no process holds."""
     with os.scandir(place) as entries:
-        mine = [each.path for each in entries if each.name.startswith(PREFIX) and is_own_directory(each)]
+        mine = [each.path for each in entries if each.name.startswith(prefix) and is_own_directory(each)]
     for path in mine:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -56,6 +66,8 @@ def remove_abandoned(place: str) -> None:
             continue
         try:
             if is_mine(descriptor):
+                if abandon:
+                    abandon(path)
                 shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(descriptor)

@@ -122,7 +122,7 @@ def test_work_ends_the_same_if_its_output_cannot_be_written(
 def test_each_verb_either_works_or_prints() -> None:
     known = {name for name, verb in ALL.items() if verb.runs and verb.output == WORKS}
     # Tested elsewhere, or impossible without a host.
-    elsewhere = {"certs issue", "context import", "docker-plugin uninstall", "kill", "mount", "pull", "push"}
+    elsewhere = {"certs issue", "context import", "docker-plugin uninstall", "forward", "kill", "mount", "pull", "push"}
     elsewhere |= {"restart", "scp", "start"}
     elsewhere |= {"swarm init", "swarm join", "swarm leave"}
     assert {*WORK, *elsewhere} >= known

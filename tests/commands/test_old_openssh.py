@@ -14,7 +14,7 @@ from machinectl.engine import ssh_socket
 from machinectl.ssh.client.connect import connect
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
-from machinectl.ssh.openssh import batch, multiplexing, ssh_options
+from machinectl.ssh.openssh import batch, forwarding, multiplexing, ssh_options
 from tests.support.openssh_7_4 import KEYWORDS, install
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
@@ -55,7 +55,13 @@ def old_openssh(tmp_path: Path) -> str:
 
 
 def test_each_option_that_we_write_is_one_of_7_4_or_has_its_version() -> None:
-    written = {*ssh_options.COMMANDS_ONLY, *ssh_options.MEETING, *ssh_options.WITH_INPUT, *batch.OPTIONS}
+    written = {
+        *ssh_options.COMMANDS_ONLY,
+        *ssh_options.MEETING,
+        *ssh_options.WITH_INPUT,
+        *batch.OPTIONS,
+        *forwarding.OPTIONS,
+    }
     written |= {*multiplexing.socket_options("/socket"), *ssh_socket.OPTIONS}
     written |= {name for name, _ in ssh_options.identity_options("/key", "/known_hosts")}
     assert {name for name in written if name.lower() not in KEYWORDS} == set(ssh_options.NEWER)

@@ -247,6 +247,28 @@ VERBS = {
         ),
         flags=(Flag("-u", "--unmount", help="Unmount."),),
     ),
+    "forward": Verb(
+        "remote.forward:forward",
+        "Reach ports of a machine's host and containers on this computer.",
+        more=(
+            "It forwards TCP over SSH until ^C. PORT is a port of the host; CONTAINER, what a container publishes "
+            "while it runs. LOCAL is the number here (default: the same); 0 is a free one."
+        ),
+        examples=(
+            "machinectl forward orionbox 8080:80 5432",
+            "machinectl forward orionbox web",
+            "machinectl forward --auto orionbox",
+        ),
+        arguments=(
+            shared.NAME,
+            Argument("words", "[[LOCAL:]PORT|CONTAINER]…", TEXT, many=True, repeats=True),
+        ),
+        flags=(
+            Flag("--auto", help="Forward what containers publish, and follow their starts and ends."),
+            Flag("--bind", metavar="ADDRESS", help="Listen on this address, not on 127.0.0.1 and ::1."),
+            Flag("--json", help="Print one JSON object per line, when a port opens or closes.", parameter="as_json"),
+        ),
+    ),
     "url": Verb(
         "look.url:url",
         "Print the URL of a machine's engine.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import KeyAuthorized, merge_changes, without_rolled_back
+from machinectl.host_changes import merge_changes
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
 from machinectl.hosts.lifecycle import shared_hosts
@@ -136,22 +136,6 @@ class HostRun(ABC):
     def rehearse(self, decision: Decision) -> None:
         """Raise MachineError if a decision cannot work; change nothing."""
 
-    def check_configuration(self, decision: Decision) -> None:
-        """Let dockerd check daemon.json, without TLS: its files do not exist yet."""
-        path = self.host.config_path
-        command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
-        if not (command and new):
-            return
-        for checked in (path, DRAFT):
-            command = command.replace(f"--config-file={checked}", "--config-file=/dev/stdin")
-        draft = daemon_json.without_tls(daemon_json.parse_config(new, path))
-        result = self.remote.run(command, input=draft, check=False)
-        said = tail(result).replace("/dev/stdin", path)
-        if result.status and "unknown flag: --validate" not in said:
-            raise CheckFailed(
-                f"dockerd would refuse its configuration:\n{said}", correction(self.machine, self.host, said)
-            )
-
     @abstractmethod
     def _drain(self) -> AbstractContextManager[None]: ...
 
@@ -171,7 +155,6 @@ class RealRun(HostRun):
 
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
         changes, job = decision.changes, decision.job
-        before = self.machine.changes
         with self.console.step(decision.title), certificates_stored(self.held, identity) if identity else nullcontext():
             if numbered and shared_hosts.is_numbered(self.machine, decision):
                 changes = (*changes, shared_hosts.begin_revision(self.machine))
@@ -183,10 +166,7 @@ class RealRun(HostRun):
             if learned := decision.learned(result):
                 self.held.keep_changes(learned)
             if result.status != 0:
-                error = decision.failure(result)
-                if isinstance(error, EngineDown):
-                    self.keep(without_rolled_back(before, self.machine.changes))
-                raise self.with_correction(error)
+                raise self.with_correction(decision.failure(result))
             self.host = self.read() if decision.unforeseen else decision.after
         self.outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
         if remark := decision.remark(result):
@@ -214,9 +194,6 @@ class RealRun(HostRun):
         take_over_history(self.held, self.console, removed)
 
     def rehearse(self, decision: Decision) -> None:
-        begun = [change for change in self.machine.changes if not isinstance(change, KeyAuthorized)]
-        if self.host.dockerd and not begun:
-            self.check_configuration(decision)
         if decision.job.script == "install.sh" and (holders := lock_holders(self.host)):
             self.console.note(f"The package manager is busy: waiting for {holders}")
         if rehearsal := decision.rehearsal:
@@ -265,7 +242,7 @@ class DryRun(HostRun):
 
     def rehearse(self, decision: Decision) -> None:
         if self._has_engine:
-            self.check_configuration(decision)
+            self._validate(decision)
         if rehearsal := decision.rehearsal:
             rehearsal.judge(self.remote.run(rehearsal.command, check=False))
 
@@ -275,6 +252,22 @@ class DryRun(HostRun):
         if by:
             self.outcomes.append(Outcome(draining.draining_title(self.machine.name), changed=True, details=(by,)))
         yield
+
+    def _validate(self, decision: Decision) -> None:
+        """Let dockerd check daemon.json, without TLS: its files do not exist yet."""
+        path = self.host.config_path
+        command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
+        if not (command and new):
+            return
+        for checked in (path, DRAFT):
+            command = command.replace(f"--config-file={checked}", "--config-file=/dev/stdin")
+        draft = daemon_json.without_tls(daemon_json.parse_config(new, path))
+        result = self.remote.run(command, input=draft, check=False)
+        said = tail(result).replace("/dev/stdin", path)
+        if result.status and "unknown flag: --validate" not in said:
+            raise CheckFailed(
+                f"dockerd would refuse its configuration:\n{said}", correction(self.machine, self.host, said)
+            )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl import engine
@@ -46,7 +47,7 @@ JOURNALS = {
 
 def plan_upgrade(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> HostPlan:
     """Use the package lists that the host has."""
-    with logged_in(machine, console, access) as session:
+    with logged_in(machine, console, replace(access, lasting=False)) as session:
         root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
         host = run.look()

@@ -29,6 +29,7 @@ NEWER = {
     "RemoteCommand": ("7.6", "none"),
     "KnownHostsCommand": ("8.5", "none"),
     "StdinNull": ("8.7", "no"),
+    "ForkAfterAuthentication": ("8.7", "no"),
     "SessionType": ("8.7", "default"),
 }
 # This option stops the user's KnownHostsCommand from accepting an unpinned key. A block with a pin has the line PINNED.

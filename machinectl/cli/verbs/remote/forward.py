@@ -1,0 +1,56 @@
+"""The verb `forward`."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from machinectl.cli.options.ending_signals import exiting_on_signals
+from machinectl.cli.output.exit_status import debugging
+from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.errors import UsageError
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.port_forwarding.local_ports import LOOPBACK
+from machinectl.hosts.port_forwarding.open_ports import OpenPorts
+
+if TYPE_CHECKING:
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.hosts.port_forwarding.open_ports import OpenPort
+
+
+def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str, as_json: bool) -> int:
+    from machinectl.commands.forward import forward as command
+
+    def report(port: OpenPort, opened: bool) -> None:
+        wish = port.wish
+        if as_json:
+            print_json(
+                {
+                    "Event": "open" if opened else "close",
+                    "Address": port.address,
+                    "Local": port.local,
+                    "Port": wish.port,
+                    "Target": wish.target,
+                    "Container": wish.container,
+                },
+                indent=None,
+            )
+        elif opened:
+            write_out(f"{port.here} -> {wish.port}{wish.container and f' ({wish.container})'}\n")
+        else:
+            here.console.note(f"{port.here} is closed{wish.container and f' ({wish.container})'}")
+
+    access = Access(trace=here.console.note if debugging() else None)
+    ports = OpenPorts(name, here.console, report, [address_of(bind)] if bind else LOOPBACK)
+    with exiting_on_signals():
+        command(here.store, here.console, name, words, access, ports, auto=auto)
+    return 0
+
+
+def address_of(given: str) -> str:
+    try:
+        return str(ipaddress.ip_address(given.removeprefix("[").removesuffix("]")))
+    except ValueError as exc:
+        raise UsageError(
+            f"--bind {given!r} is not an address", "Give an address of this computer, or 0.0.0.0 for all of them"
+        ) from exc

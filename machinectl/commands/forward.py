@@ -1,0 +1,83 @@
+"""`forward`: reach ports of a host and its containers on this computer."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.connection.login import pin_first_key
+from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.port_forwarding.container_events import list_containers
+from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
+from machinectl.hosts.port_forwarding.port_words import parse_word
+from machinectl.hosts.port_forwarding.published_ports import find_container
+from machinectl.hosts.status.ready_endpoint import ready_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from machinectl.console import Console
+    from machinectl.engine import Endpoint
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.port_forwarding.open_ports import OpenPorts
+    from machinectl.machines.store import Store
+
+
+def forward(
+    store: Store,
+    console: Console,
+    name: str,
+    words: Sequence[str],
+    access: Access,
+    ports: OpenPorts,
+    *,
+    auto: bool = False,
+) -> None:
+    """Forward until it fails or is interrupted. `words` are ports and containers. Raises MachineError."""
+    machine = store.read(name)
+    parsed = [parse_word(word) for word in words]
+    containers = [word for word in parsed if isinstance(word, str)]
+    if not parsed and not auto:
+        raise UsageError(
+            "No port or container is given",
+            f"Forward what all containers publish: machinectl forward --auto {name}",
+        )
+    if containers and auto:
+        raise UsageError("--auto forwards what all containers publish", f"machinectl forward --auto {name}")
+    pin_first_key(store, console, machine, access, ssh_endpoint(machine))
+    endpoint = partial(ready_endpoint, store, name)
+    followed = None
+    if auto:
+        followed = FollowedContainers(endpoint)
+    elif containers:
+        followed = FollowedContainers(endpoint, container_names(endpoint, name, containers))
+    forwarder = PortForwarder(machine, console, access, ports, followed)
+    try:
+        forwarder.start([word for word in parsed if not isinstance(word, str)])
+        forwarder.wait()
+    finally:
+        forwarder.close()
+
+
+def container_names(endpoint: Callable[[], Endpoint], machine: str, words: Sequence[str]) -> frozenset[str]:
+    """Return the names of running containers that publish ports. Raises MachineError."""
+    listed = list_containers(endpoint(), stopped=True)
+    names = set()
+    for word in words:
+        found = find_container(listed, word)
+        if found is None:
+            raise MachineError(f'"{machine}" has no container {word!r}', f"List them: machinectl ps -a {machine}")
+        if not found.running:
+            raise MachineError(
+                f"The container {found.name} is not running",
+                f"Start it: machinectl docker {machine} -- start {found.name}",
+            )
+        if not found.ports:
+            others = f" over TCP, only {', '.join(sorted(found.others))}" if found.others else ""
+            raise MachineError(
+                f"The container {found.name} publishes no port{others}",
+                "Publish one (docker run -p), or forward a port of the host by its number",
+            )
+        names.add(found.name)
+    return frozenset(names)

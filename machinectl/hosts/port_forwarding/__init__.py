@@ -1,0 +1,1 @@
+"""Forward ports of hosts and their containers to this computer."""

@@ -1,0 +1,250 @@
+"""Forward a machine's ports until the end, whatever becomes of the connection or the engine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from machinectl.descriptors import fitting_jobs
+from machinectl.errors import MachineError, one_line
+from machinectl.files.spool_directory import own_directory
+from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
+from machinectl.hosts.port_forwarding.container_events import ContainerEvents, list_containers
+from machinectl.ssh.openssh.forwarding import HOST, ForwardingConnection, forwarding_command
+from machinectl.ssh.openssh.multiplexing import control, socket_directory
+from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused, SSHError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.engine import Endpoint
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.port_forwarding.open_ports import OpenPorts
+    from machinectl.hosts.port_forwarding.port_words import Wish
+    from machinectl.hosts.port_forwarding.published_ports import Container
+    from machinectl.machines.record import Machine
+
+# Below the directory for ssh's sockets: a directory of each process that forwards, and its socket.
+PREFIX, SOCKET = "f-", "s"
+# Seconds before each attempt to connect again.
+PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
+# Descriptors of ssh, one for each connection. OpenSSH before 8.9 takes no more (select(2)).
+MOST_FILES = 1024
+# ssh asks to touch a security key.
+TOUCH = "Confirm user presence"
+# ssh's message when the host refuses a forwarded connection.
+REFUSED = re.compile(r"channel \d+: open failed: (.+)")
+PROHIBITED = "administratively prohibited"
+
+
+@dataclass(frozen=True)
+class FollowedContainers:
+    """Running containers with these names, or all."""
+
+    endpoint: Callable[[], Endpoint]
+    names: frozenset[str] | None = None
+
+    def look(self) -> list[Container]:
+        """Raises MachineError."""
+        listed = list_containers(self.endpoint())
+        return [one for one in listed if one.running and (self.names is None or one.name in self.names)]
+
+
+class PortForwarder:
+    """Forwards ports over one SSH connection, and connects again after a loss. Call `start`, then `wait` or `close`."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        console: Console,
+        access: Access,
+        ports: OpenPorts,
+        containers: FollowedContainers | None = None,
+    ) -> None:
+        self._machine = machine
+        self._console = console
+        self._access = access
+        self._ports = ports
+        self._containers = containers
+        self._events: ContainerEvents | None = None
+        self._connection: ForwardingConnection | None = None
+        # Warnings that need no second one.
+        self._said: set[str] = set()
+        self._is_silent = False
+        # Work for the thread; None ends it.
+        self._work: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._has_news = False
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._failure: BaseException | None = None
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._files = ExitStack()
+        self._control = ""
+
+    def start(self, fixed: Sequence[Wish] = ()) -> None:
+        """Return when all ports are open. Raises MachineError."""
+        try:
+            self._control = os.path.join(self._files.enter_context(control_directory()), SOCKET)
+            self._connect()
+            for wish in fixed:
+                self._ports.open(wish)
+            if self._containers:
+                self._look(self._containers)
+                self._events = ContainerEvents(self._containers.endpoint, self._note_news, self._note_silence)
+                self._events.start()
+            self._thread.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def wait(self) -> None:
+        """Wait until it fails, and raise why."""
+        self._ended.wait()
+        if self._failure:
+            raise self._failure
+
+    def close(self) -> None:
+        """End the connections; idempotent."""
+        with self._lock:
+            self._stop.set()
+        self._work.put(None)
+        if self._events:
+            self._events.close()
+        if self._connection:
+            self._connection.end()
+        if self._thread.ident:
+            self._thread.join()
+        self._files.close()
+        self._ended.set()
+
+    def _run(self) -> None:
+        try:
+            while work := self._work.get():
+                work()
+        except BaseException as exc:  # noqa: BLE001 - `wait` raises it
+            self._failure = exc
+            self._ended.set()
+
+    def _connect(self) -> None:
+        """Raises MachineError."""
+        machine = self._machine
+        endpoint = ssh_endpoint(machine)
+        known_hosts = checked_known_hosts(machine, endpoint)
+        command = forwarding_command(endpoint, known_hosts, self._control, asks=self._console.interactive)
+        if self._access.trace:
+            self._access.trace(shlex.join(command))
+        # ssh inherits the limit.
+        fitting_jobs(MOST_FILES, besides=0)
+        with self._lock:
+            if self._stop.is_set():
+                return
+            connection = self._connection = ForwardingConnection(command, self._control, self._hear)
+        if not connection.wait_until_ready():
+            raise_ssh_failure("\n".join(connection.said), machine, self._console, self._access)
+            reason = one_line(connection.said[-1]) if connection.said else "it gives no reason"
+            raise SSHError(f'ssh to "{machine.name}" ended: {reason}', f"See why: machinectl doctor {machine.name}")
+        threading.Thread(target=self._watch, args=(connection,), daemon=True).start()
+        self._ports.use(connection)
+
+    def _watch(self, connection: ForwardingConnection) -> None:
+        connection.wait()
+        self._work.put(self._reconnect)
+
+    def _reconnect(self) -> None:
+        """Try until it works. Raises HostKeyRefused."""
+        if self._stop.is_set():
+            return
+        name = self._machine.name
+        self._console.warn(f'The connection to "{name}" was lost; connecting again')
+        pauses = iter(PAUSES)
+        while not self._stop.wait(next(pauses, PAUSES[-1])):
+            try:
+                self._connect()
+            except HostKeyRefused:
+                raise
+            except MachineError as exc:
+                if not self._stop.is_set():
+                    self._warn_once(f"{exc.cause}; trying again")
+            else:
+                self._console.note(f'Connected to "{name}" again')
+                self._note_news()
+                return
+
+    def _look(self, containers: FollowedContainers) -> None:
+        """Raises MachineError."""
+        # Before asking: a later event needs another look.
+        self._has_news = False
+        found = containers.look()
+        self._ports.match({wish for one in found for wish in one.ports})
+        for one in found:
+            for other in sorted(one.others):
+                self._warn_once(f"{other} of {one.name} is not forwarded: SSH carries only TCP")
+
+    def _look_again(self, containers: FollowedContainers) -> None:
+        try:
+            self._look(containers)
+        except ConnectionLost:
+            # It is opened again soon, and then we look again.
+            return
+        except MachineError as exc:
+            self._note_silence(exc)
+            return
+        if self._is_silent:
+            self._is_silent = False
+            self._console.note(f'The engine of "{self._machine.name}" answers again')
+
+    def _note_news(self) -> None:
+        if self._containers and not self._has_news:
+            self._has_news = True
+            self._work.put(partial(self._look_again, self._containers))
+
+    def _note_silence(self, error: MachineError) -> None:
+        if not self._is_silent:
+            self._is_silent = True
+            self._console.warn(f"{error.cause}; trying again")
+
+    def _hear(self, line: str) -> None:
+        """Say what ssh says while it runs. Its other messages explain a failure to connect."""
+        if line.startswith(TOUCH):
+            self._console.note(one_line(line))
+        elif found := REFUSED.search(line):
+            name = self._machine.name
+            if found[1].startswith(PROHIBITED):
+                allow = "allow it in its sshd_config: AllowTcpForwarding local"
+                text = f'The SSH server of "{name}" forbids forwarding; {allow}'
+            else:
+                text = f'"{name}" refused a forwarded connection: {one_line(found[1])}'
+            self._work.put(partial(self._warn_once, text))
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._console.warn(text)
+
+
+@contextmanager
+def control_directory() -> Iterator[str]:
+    """Make a directory for ssh's socket; end what killed processes left. Raises MachineError."""
+    place = socket_directory()
+    if not place:
+        raise MachineError(
+            "There is no private directory with a short path for ssh's socket",
+            "Name one that only you can write to: export XDG_RUNTIME_DIR=<DIRECTORY>",
+        )
+    with own_directory(place, PREFIX, end_abandoned) as path:
+        yield path
+
+
+def end_abandoned(directory: str) -> None:
+    """End the ssh of a killed process, if its guard was killed, too."""
+    control(os.path.join(directory, SOCKET), HOST, "exit")

@@ -1,0 +1,71 @@
+"""What containers publish, from GET /containers/json. Unexpected values are skipped."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from machinectl.go.docker_ps import as_list, as_text
+from machinectl.hosts.port_forwarding.port_words import HIGHEST, LOCALHOST, Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+# Published on all addresses.
+ANYWHERE = (None, "", "0.0.0.0", "::")  # noqa: S104 - only compared
+TCP = "tcp"
+
+
+class Container(NamedTuple):
+    """`ports` are those that TCP reaches, `others` the rest as docker writes them: 53/udp."""
+
+    identifier: str
+    name: str
+    running: bool
+    ports: frozenset[Wish]
+    others: frozenset[str]
+
+
+def read_containers(listed: Iterable[Any]) -> list[Container]:
+    return [read_container(each) for each in listed if isinstance(each, dict)]
+
+
+def read_container(told: dict[str, Any]) -> Container:
+    identifier = as_text(told.get("Id"))
+    names = [name.removeprefix("/") for name in as_list(told.get("Names")) if isinstance(name, str)]
+    # A link's name has a slash inside.
+    name = next((name for name in names if "/" not in name), identifier[:12])
+    published = [
+        each for each in as_list(told.get("Ports")) if isinstance(each, dict) and is_port(each.get("PublicPort"))
+    ]
+    targets = ((target_of(each.get("IP")), each["PublicPort"]) for each in published if each.get("Type") == TCP)
+    return Container(
+        identifier,
+        name,
+        as_text(told.get("State")) in {"running", "paused"},
+        frozenset(Wish(target, port, container=name) for target, port in targets if target),
+        frozenset(f"{each['PublicPort']}/{each.get('Type')}" for each in published if each.get("Type") != TCP),
+    )
+
+
+def is_port(value: Any) -> bool:
+    return type(value) is int and 0 < value <= HIGHEST
+
+
+def target_of(address: Any) -> str:
+    """Return where the host reaches it, "" if that is no address."""
+    if address in ANYWHERE:
+        return LOCALHOST
+    try:
+        return str(ipaddress.ip_address(as_text(address)))
+    except ValueError:
+        return ""
+
+
+def find_container(containers: Sequence[Container], word: str) -> Container | None:
+    """Find it by ID, name or unique beginning of an ID, as docker does."""
+    for one in containers:
+        if word in {one.identifier, one.name}:
+            return one
+    begun = [one for one in containers if one.identifier.startswith(word)]
+    return begun[0] if len(begun) == 1 else None

@@ -1,0 +1,151 @@
+"""Forward local ports over a connection of the system's ssh. Must not import paramiko.
+
+The connection ends with this process, even after kill -9: a shell that ssh starts reads a pipe of ours, and ends ssh
+when the pipe closes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.errors import MachineError
+from machinectl.ssh.openssh import multiplexing
+from machinectl.ssh.openssh.foreground import error_stream
+from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, openssh_command, option_words, quote_config_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from machinectl.ssh.destination import SSHEndpoint
+
+# ssh runs it after the login. `$PPID` is ssh.
+READY = b"ready\n"
+GUARD = "exec sh -c 'exec 3<&0; { read end <&3; kill $PPID; } 2>/dev/null & echo ready'"
+# A lost host is noticed after 15 to 20 seconds.
+OPTIONS = {
+    **COMMANDS_ONLY,
+    "PermitLocalCommand": "yes",
+    "LocalCommand": GUARD,
+    "StdinNull": "no",
+    "ForkAfterAuthentication": "no",
+    "ControlMaster": "yes",
+    "ControlPersist": "no",
+    "GatewayPorts": "no",
+    "LogLevel": "INFO",
+    "ConnectTimeout": "15",
+    "ServerAliveInterval": "5",
+    "ServerAliveCountMax": "3",
+}
+# ssh wants a host's name with a request, and does not use it.
+HOST = "host"
+# Seconds for the end of ssh.
+END_SECONDS = 2.0
+# Lines of ssh's messages to keep, and bytes of a line.
+MOST_KEPT, LONGEST_LINE = 20, 1 << 12
+
+
+class ForwardedPort(NamedTuple):
+    """`target` is an address as the host sees it."""
+
+    address: str
+    port: int
+    target: str
+    target_port: int
+
+    def rule(self) -> str:
+        """Return the argument of ssh's -L."""
+        return f"{bracketed(self.address)}:{self.port}:{bracketed(self.target)}:{self.target_port}"
+
+
+def bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def forwarding_command(endpoint: SSHEndpoint, known_hosts: str, control: str, *, asks: bool) -> list[str]:
+    """`control` is the path of its socket. ssh prompts on the terminal if it `asks`."""
+    options = {**OPTIONS, "ControlPath": quote_config_path(control), "BatchMode": "no" if asks else "yes"}
+    return openssh_command(endpoint, known_hosts=known_hosts, arguments=[*option_words(options), "-N", "-T"])
+
+
+class ForwardingConnection:
+    """A running ssh. `notice` gets each line of its messages."""
+
+    def __init__(self, command: Sequence[str], control: str, notice: Callable[[str], None]) -> None:
+        """Start ssh. Raises MachineError."""
+        self.said: deque[str] = deque(maxlen=MOST_KEPT)
+        self._control = control
+        self._notice = notice
+        # With a socket there, ssh would keep none.
+        with suppress(FileNotFoundError):
+            os.unlink(control)
+        ours, theirs = error_stream()
+        # ^C at a terminal signals the whole group: we end ssh ourselves.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs)
+        except OSError as exc:
+            os.close(ours)
+            raise MachineError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.close(theirs)
+        self._listener = threading.Thread(target=self._listen, args=(ours,), daemon=True)
+        self._listener.start()
+
+    def wait_until_ready(self) -> bool:
+        """Return False if ssh ends without a login."""
+        for line in self._process.stdout or ():
+            if line == READY:
+                return True
+        self.wait()
+        return False
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait(self) -> None:
+        """Wait until ssh has ended."""
+        self._process.wait()
+        # This ends the guard.
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                stream.close()
+        self._listener.join(END_SECONDS)
+
+    def end(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self.wait()
+
+    def add(self, ports: Sequence[ForwardedPort]) -> bool:
+        """Return False if ssh cannot listen on one of them; then none is added."""
+        if self._request("forward", ports):
+            return True
+        self.remove(ports)
+        return False
+
+    def remove(self, ports: Sequence[ForwardedPort]) -> None:
+        for port in ports:
+            self._request("cancel", [port])
+
+    def _request(self, request: str, ports: Sequence[ForwardedPort]) -> bool:
+        rules = [word for port in ports for word in ("-L", port.rule())]
+        return multiplexing.control(self._control, HOST, request, *rules)
+
+    def _listen(self, descriptor: int) -> None:
+        # At the end, a pseudo-terminal fails with EIO.
+        with open(descriptor, "rb") as stream, suppress(OSError):
+            while raw := stream.readline(LONGEST_LINE):
+                line = raw.decode(errors="replace").rstrip("\r\n")
+                self.said.append(line)
+                self._notice(line)

@@ -1,0 +1,263 @@
+"""`machinectl forward` as its user runs it: what it prints, and what is left when it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.program import COMMAND, machinectl
+from tests.support.published import publishing
+from tests.support.registered import register
+from tests.support.servers import saying, serving
+from tests.support.sshd import keygen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.published import PublishingEngine
+    from tests.support.sshd import Sshd
+
+# The configuration of whoever runs the tests is not read.
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+PATIENCE = 20
+
+
+@pytest.fixture
+def orion(store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Store:
+    register(store, "orion", sshd)
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
+    return store
+
+
+@pytest.fixture
+def service() -> Iterator[int]:
+    """A port of the host."""
+    with serving(lambda connection: connection.send(b"hello\n")) as port:
+        yield port
+
+
+@pytest.fixture
+def engine(orion: Store) -> Iterator[PublishingEngine]:
+    """The machine's engine."""
+    with publishing() as engine:
+        with orion.writing("orion") as held:
+            held.machine.url, held.machine.tls = engine.url, False
+            held.write()
+        yield engine
+
+
+@contextmanager
+def forwarding(*words: str) -> Iterator[subprocess.Popen[str]]:
+    command = [*COMMAND, "forward", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    """Wait for the next line on stdout."""
+    assert process.stdout
+    assert select.select([process.stdout], [], [], PATIENCE)[0]
+    return process.stdout.readline()
+
+
+def received(port: int, address: str = "127.0.0.1") -> bytes:
+    with socket.create_connection((address, port), PATIENCE) as connection:
+        return connection.recv(6)
+
+
+def ssh_of(directory: Path) -> list[int]:
+    """The processes whose control sockets are below a directory."""
+    found = []
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{process}/cmdline", "rb") as file:
+                words = file.read()
+        except OSError:
+            continue
+        if os.fsencode(directory) in words and b"ControlMaster=yes" in words:
+            found.append(int(process))
+    return found
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_leaves_nothing(
+    orion: Store, service: int, runtime: Path, number: signal.Signals, status: int
+) -> None:
+    del orion
+    with forwarding("orion", f"0:{service}") as process:
+        here, arrow, port = line_of(process).split()
+        assert (arrow, port) == ("->", str(service))
+        assert received(int(here.rpartition(":")[2])) == b"hello\n"
+        assert len(ssh_of(runtime)) == 1
+        process.send_signal(number)
+        _, said = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, said) == (status, "")
+    assert ssh_of(runtime) == []
+    assert [entry for entry in os.listdir(runtime / f"machinectl-{os.getuid()}") if entry.startswith("f-")] == []
+
+
+def test_a_kill_ends_the_connection_and_the_next_start_removes_the_rest(
+    orion: Store, service: int, runtime: Path
+) -> None:
+    del orion
+    directory = runtime / f"machinectl-{os.getuid()}"
+    with forwarding("orion", f"0:{service}") as process:
+        line_of(process)
+        [ssh] = map(os.pidfd_open, ssh_of(runtime))
+        process.kill()
+        assert select.select([ssh], [], [], PATIENCE)[0]
+        os.close(ssh)
+    assert len([entry for entry in os.listdir(directory) if entry.startswith("f-")]) == 1
+    with forwarding("orion", f"0:{service}") as process:
+        line_of(process)
+        assert len([entry for entry in os.listdir(directory) if entry.startswith("f-")]) == 1
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE)
+    assert [entry for entry in os.listdir(directory) if entry.startswith("f-")] == []
+
+
+@pytest.mark.usefixtures("runtime")
+def test_json_has_a_line_for_each_port_that_opens_or_closes(engine: PublishingEngine, service: int) -> None:
+    engine.run("web", service)
+    with forwarding("--auto", "--json", "orion") as process:
+        opened: dict[str, Any] = json.loads(line_of(process))
+        local = opened["Local"]
+        assert opened == {
+            "Event": "open",
+            "Address": "127.0.0.1",
+            "Local": local,
+            "Port": service,
+            "Target": "127.0.0.1",
+            "Container": "web",
+        }
+        engine.remove("web")
+        assert json.loads(line_of(process)) == {**opened, "Event": "close"}
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_container_and_a_port_can_be_forwarded_together(engine: PublishingEngine, service: int) -> None:
+    engine.run("web", service)
+    with serving(saying(b"")) as other, forwarding("orion", "web", f"0:{other}") as process:
+        assert line_of(process).split()[1:] == ["->", str(other)]
+        assert line_of(process).split()[1:] == ["->", str(service), "(web)"]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_only_the_bound_address_is_listened_on(orion: Store, service: int) -> None:
+    del orion
+    with forwarding("--bind", "127.0.0.3", "orion", f"0:{service}") as process:
+        here = line_of(process).split()[0]
+        address, _, port = here.rpartition(":")
+        assert address == "127.0.0.3"
+        assert received(int(port), address) == b"hello\n"
+        with pytest.raises(ConnectionRefusedError):
+            received(int(port))
+
+
+def refused(*words: str) -> tuple[int, list[str]]:
+    done = machinectl("forward", *words)
+    assert done.stdout == ""
+    return done.returncode, done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "lines"),
+    [
+        (
+            ["orion"],
+            2,
+            [
+                "Error: No port or container is given",
+                "  Forward what all containers publish: machinectl forward --auto orion",
+            ],
+        ),
+        (
+            ["--auto", "orion", "web"],
+            2,
+            ["Error: --auto forwards what all containers publish", "  machinectl forward --auto orion"],
+        ),
+        (
+            ["--bind", "here", "orion", "80"],
+            2,
+            [
+                "Error: --bind 'here' is not an address",
+                "  Give an address of this computer, or 0.0.0.0 for all of them",
+            ],
+        ),
+        (
+            ["--bind", "192.0.2.1", "orion", "80"],
+            1,
+            [
+                "Error: 192.0.2.1 is not an address of this computer",
+                "  Leave out --bind, or see the addresses: ip addr",
+            ],
+        ),
+        (
+            ["orion", "nix"],
+            1,
+            ["Error: \"orion\" has no container 'nix'", "  List them: machinectl ps -a orion"],
+        ),
+        (
+            ["orion", "off"],
+            1,
+            ["Error: The container off is not running", "  Start it: machinectl docker orion -- start off"],
+        ),
+        (
+            ["orion", "dns"],
+            1,
+            [
+                "Error: The container dns publishes no port over TCP, only 53/udp",
+                "  Publish one (docker run -p), or forward a port of the host by its number",
+            ],
+        ),
+    ],
+)
+@pytest.mark.usefixtures("runtime")
+def test_what_cannot_be_forwarded_is_refused_with_the_reason(
+    engine: PublishingEngine, words: list[str], status: int, lines: list[str]
+) -> None:
+    engine.run("off", 80, state="exited")
+    engine.run("dns", 53, kind="udp")
+    assert refused(*words) == (status, lines)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_an_engine_that_is_off_is_one_line(orion: Store) -> None:
+    with orion.writing("orion") as held:
+        held.machine.url, held.machine.tls = "tcp://127.0.0.1:1", False
+        held.write()
+    status, lines = refused("--auto", "orion")
+    assert (status, len(lines)) == (1, 2)
+    assert "refuses the connection: nothing listens there" in lines[0]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_changed_host_key_is_refused(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
+    del orion
+    sshd.host_keys = [keygen(tmp_path / "another_host_key")]
+    status, lines = refused("orion", "80")
+    assert status == 1
+    assert "machinectl provision orion --ssh-host-key" in "\n".join(lines)
+    assert "@@@" not in "\n".join(lines)
+
+
+def test_a_machine_without_ssh_is_refused(orion: Store) -> None:
+    del orion
+    assert machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "--no-tls", "far").returncode == 0
+    status, lines = refused("far", "80")
+    assert status == 1
+    assert lines[0] == 'Error: "far" has no SSH: driver "none" gives no SSH address for it'

@@ -1,0 +1,288 @@
+"""Ports of a real sshd's host, forwarded by the real ssh; containers of an engine that a test changes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import socket
+import threading
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.descriptors import fitting_jobs
+from machinectl.engine import Endpoint
+from machinectl.errors import MachineError
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.port_forwarding import local_ports
+from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, bound_socket
+from machinectl.hosts.port_forwarding.open_ports import OpenPort, OpenPorts
+from machinectl.hosts.port_forwarding.port_forwarder import PREFIX, FollowedContainers, PortForwarder
+from machinectl.hosts.port_forwarding.port_words import Wish
+from machinectl.ssh.openssh.multiplexing import socket_directory
+from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
+from tests.support.published import publishing
+from tests.support.quiet import Quiet
+from tests.support.registered import register
+from tests.support.servers import serving
+from tests.support.sshd import keygen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+    from tests.support.published import PublishingEngine
+    from tests.support.servers import Connection
+    from tests.support.sshd import Sshd
+
+# The configuration of whoever runs the tests is not read.
+pytestmark = pytest.mark.usefixtures("ssh_config", "runtime")
+
+# What a test waits for at most, in seconds.
+PATIENCE = 20
+MANY = 1000
+
+
+def echo(connection: Connection) -> None:
+    """Say hello, then what was sent."""
+    connection.send(b"hello\n")
+    while data := connection.sock.recv(1 << 16):
+        connection.send(data)
+
+
+def received(port: int, address: str = "127.0.0.1") -> bytes:
+    with socket.create_connection((address, port), PATIENCE) as connection:
+        return connection.recv(6)
+
+
+class Forwarding:
+    """A forwarder, and what it reports, in order."""
+
+    def __init__(self, machine: Machine, engine: PublishingEngine | None = None, names: tuple[str, ...] = ()) -> None:
+        self.console = Quiet()
+        self.reports: queue.SimpleQueue[tuple[OpenPort, bool]] = queue.SimpleQueue()
+        ports = OpenPorts(machine.name, self.console, lambda port, opened: self.reports.put((port, opened)))
+        containers = None
+        if engine:
+            containers = FollowedContainers(partial(Endpoint, engine.url), frozenset(names) or None)
+        self.forwarder = PortForwarder(machine, self.console, Access(), ports, containers)
+
+    def said(self, text: str) -> threading.Event:
+        """An event that is set when a text is said."""
+        event = threading.Event()
+        self.console.when(text, event.set)
+        return event
+
+    def next(self) -> tuple[int, str, bool]:
+        """Wait for the next report: the number here, the container, and whether it opened."""
+        port, opened = self.reports.get(timeout=PATIENCE)
+        return port.local, port.wish.container, opened
+
+
+@pytest.fixture
+def machine(store: Store, sshd: Sshd) -> Machine:
+    return register(store, "orion", sshd)
+
+
+@pytest.fixture
+def service() -> Iterator[int]:
+    with serving(echo) as port:
+        yield port
+
+
+@contextmanager
+def started(forwarding: Forwarding, *wishes: Wish) -> Iterator[Forwarding]:
+    try:
+        forwarding.forwarder.start(wishes)
+        yield forwarding
+    finally:
+        forwarding.forwarder.close()
+    assert leftovers() == []
+
+
+def leftovers() -> list[str]:
+    return [entry for entry in os.listdir(socket_directory()) if entry.startswith(PREFIX)]
+
+
+def free(port: int = 0) -> Wish:
+    return Wish("localhost", port, 0)
+
+
+def test_a_port_is_reached_on_both_loopback_addresses_until_it_ends(machine: Machine, service: int) -> None:
+    with started(Forwarding(machine), free(service)) as forwarding:
+        local, _, _ = forwarding.next()
+        assert {received(local, address) for address in local_ports.usable_addresses(LOOPBACK)} == {b"hello\n"}
+    with pytest.raises(ConnectionRefusedError):
+        received(local)
+
+
+def test_each_end_can_close_its_half(machine: Machine, service: int) -> None:
+    with started(Forwarding(machine), free(service)) as forwarding:
+        local, _, _ = forwarding.next()
+        with socket.create_connection(("127.0.0.1", local), PATIENCE) as connection, connection.makefile("rb") as file:
+            connection.sendall(b"x" * 100_000)
+            connection.shutdown(socket.SHUT_WR)
+            assert file.read() == b"hello\n" + b"x" * 100_000
+
+
+def test_a_given_port_that_is_in_use_is_an_error(machine: Machine, service: int) -> None:
+    with bound_socket("127.0.0.1", 0) as taken:
+        number = taken.getsockname()[1]
+        with pytest.raises(MachineError) as caught, started(Forwarding(machine), Wish("localhost", service, number)):
+            pass
+    assert caught.value.cause == f"Port {number} of this computer is in use"
+    assert caught.value.hint == f"Use a free one: machinectl forward orion 0:{service}"
+    assert leftovers() == []
+
+
+def test_another_number_is_used_once_said_if_the_same_one_is_taken(machine: Machine, service: int) -> None:
+    # The service itself listens on the same number: this computer is the host.
+    with started(Forwarding(machine), Wish("localhost", service)) as forwarding:
+        local, _, _ = forwarding.next()
+        assert local != service
+        assert received(local) == b"hello\n"
+        assert forwarding.console.warnings == [f"Port {service} of this computer is in use: using {local} instead"]
+
+
+@pytest.mark.parametrize(
+    ("port", "first"), [(80, [8080, 10080, 20080]), (443, [8443, 10443]), (5432, [15432, 25432]), (65000, [0])]
+)
+def test_other_numbers_resemble_the_port(port: int, first: list[int]) -> None:
+    assert list(local_ports.other_ports(port))[: len(first)] == first
+
+
+def test_a_port_below_1024_without_rights_gets_another_number(
+    machine: Machine, service: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: str, port: int) -> int:
+        return errno.EACCES if 0 < port <= service else 0
+
+    monkeypatch.setattr(local_ports, "listening_error", refused)
+    with started(Forwarding(machine), Wish("localhost", service)) as forwarding:
+        local, _, _ = forwarding.next()
+        assert forwarding.console.warnings == [f"Port {service} of this computer needs root: using {local} instead"]
+
+
+def test_containers_ports_come_and_go_with_them(machine: Machine, service: int) -> None:
+    with publishing() as engine, serving(echo) as second, started(Forwarding(machine, engine)) as forwarding:
+        engine.run("web", service)
+        local, *rest = forwarding.next()
+        assert rest == ["web", True]
+        assert received(local) == b"hello\n"
+        engine.run("db", second)
+        other, *rest = forwarding.next()
+        assert rest == ["db", True]
+        engine.remove("web")
+        assert forwarding.next() == (local, "web", False)
+        with pytest.raises(ConnectionRefusedError):
+            received(local)
+        assert received(other) == b"hello\n"
+
+
+def test_what_an_engine_did_while_it_was_not_followed_is_noticed(machine: Machine, service: int) -> None:
+    with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
+        engine.run("web", service)
+        local, _, _ = forwarding.next()
+        engine.disconnect()
+        engine.remove("web")
+        assert forwarding.next() == (local, "web", False)
+
+
+def test_only_the_containers_that_were_named_are_forwarded(machine: Machine, service: int) -> None:
+    with publishing() as engine, started(Forwarding(machine, engine, ("web",))) as forwarding:
+        engine.run("other", service)
+        engine.run("web", service)
+        assert forwarding.next()[1] == "web"
+        assert forwarding.reports.empty()
+
+
+def test_udp_is_mentioned_once_with_the_reason(machine: Machine) -> None:
+    with publishing() as engine:
+        forwarding = Forwarding(machine, engine)
+        said = forwarding.said("SSH carries only TCP")
+        with started(forwarding):
+            engine.run("dns", 53, kind="udp")
+            assert said.wait(PATIENCE)
+            engine.disconnect()
+            engine.run("web", 8)
+            forwarding.next()
+    assert forwarding.console.warnings.count("53/udp of dns is not forwarded: SSH carries only TCP") == 1
+
+
+def test_a_lost_connection_is_said_and_opened_again(machine: Machine, sshd: Sshd, service: int) -> None:
+    forwarding = Forwarding(machine)
+    again = forwarding.said("Connected to")
+    with started(forwarding, free(service)):
+        local, _, _ = forwarding.next()
+        sshd.disconnect()
+        assert again.wait(PATIENCE)
+        assert received(local) == b"hello\n"
+    assert forwarding.console.said == [
+        'The connection to "orion" was lost; connecting again',
+        'Connected to "orion" again',
+    ]
+
+
+def test_a_key_that_changes_meanwhile_ends_it(machine: Machine, sshd: Sshd, service: int, tmp_path: Path) -> None:
+    with started(Forwarding(machine), free(service)) as forwarding:
+        sshd.host_keys = [keygen(tmp_path / "another_host_key")]
+        sshd.disconnect()
+        with pytest.raises(HostKeyRefused):
+            forwarding.forwarder.wait()
+
+
+def test_a_server_that_forbids_forwarding_is_named(machine: Machine, sshd: Sshd, service: int) -> None:
+    sshd.configure("AllowTcpForwarding no")
+    forwarding = Forwarding(machine)
+    said = forwarding.said("AllowTcpForwarding local")
+    with started(forwarding, free(service)):
+        assert received(forwarding.next()[0]) == b""
+        assert said.wait(PATIENCE)
+
+
+def test_a_port_where_nobody_listens_is_said_once(machine: Machine, service: int) -> None:
+    with bound_socket("127.0.0.1", 0) as unused:
+        number = unused.getsockname()[1]
+    forwarding = Forwarding(machine)
+    said = forwarding.said("refused a forwarded connection: connect failed: Connection refused")
+    with started(forwarding, free(number), free(service)):
+        first, second = forwarding.next()[0], forwarding.next()[0]
+        assert {received(first) for _ in range(3)} == {b""}
+        assert said.wait(PATIENCE)
+        assert received(second) == b"hello\n"
+    assert len(forwarding.console.warnings) == 1
+
+
+def test_an_unreachable_host_leaves_nothing(machine: Machine, sshd: Sshd) -> None:
+    sshd.close()
+    with pytest.raises(SSHError) as caught, started(Forwarding(machine)):
+        pass
+    assert caught.value.cause == f"{sshd.host} port {sshd.port} refuses the connection: no SSH server listens there"
+    assert leftovers() == []
+
+
+def test_a_thousand_connections_work_at_once(machine: Machine, service: int) -> None:
+    # For both ends, which are here.
+    assert fitting_jobs(MANY, 3) == MANY
+    with started(Forwarding(machine), free(service)) as forwarding:
+        local, _, _ = forwarding.next()
+        with ExitStack() as stack:
+            connections = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", local), 3 * PATIENCE)) for _ in range(MANY)
+            ]
+            for number, connection in enumerate(connections):
+                connection.sendall(b"%06d" % number)
+            for number, connection in enumerate(connections):
+                with connection.makefile("rb") as file:
+                    assert file.read(12) == b"hello\n%06d" % number
+
+
+@pytest.mark.usefixtures("old_ssh")
+def test_openssh_7_4_can_forward(machine: Machine, service: int) -> None:
+    with started(Forwarding(machine), free(service)) as forwarding:
+        assert received(forwarding.next()[0]) == b"hello\n"
