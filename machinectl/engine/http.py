@@ -51,7 +51,7 @@ class Response:
         for piece in self:
             body += piece
             if len(body) > limit:
-                raise not_docker(self.wire.endpoint, f"its answer has more than {limit} bytes")
+                raise not_docker(self.wire.endpoint, f"its answer has more than {limit:,} bytes")
         return bytes(body)
 
     def close(self) -> None:

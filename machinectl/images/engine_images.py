@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -13,7 +14,7 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get, upload
 from machinectl.engine.probe import error_answer, read_answer
 from machinectl.errors import one_line
-from machinectl.go.docker_ps import as_list
+from machinectl.go.docker_ps import as_integer, as_list
 from machinectl.images.image import chain_ids
 from machinectl.images.write_archive import Known
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # Seconds for all questions, or for one change.
 PATIENCE = 120.0
+# Seconds to ask for the layers of images: an engine may have thousands. What is not known by then is sent.
+LOOKING = 5.0
 # Bytes.
 LONGEST = 1 << 20
 NOT_FOUND, CONFLICT = 404, 409
@@ -73,17 +76,9 @@ class Images:
             self._wire = None
         return found
 
-    def listed(self) -> list[dict[str, Any]]:
-        found = self.ask("/images/json", list)
+    def listed(self, query: str = "") -> list[dict[str, Any]]:
+        found = self.ask(f"/images/json{query}", list)
         return [each for each in found or [] if isinstance(each, dict)]
-
-    def identifiers(self) -> frozenset[str]:
-        return frozenset(each["Id"] for each in self.listed() if isinstance(each.get("Id"), str))
-
-    def names(self) -> dict[str, str]:
-        """Return IDs by name."""
-        named = ((tag, each.get("Id")) for each in self.listed() for tag in as_list(each.get("RepoTags")))
-        return {tag: identifier for tag, identifier in named if isinstance(tag, str) and isinstance(identifier, str)}
 
     def image(self, name: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = self.ask(f"/images/{quote(name, safe='/:@')}/json", dict)
@@ -97,17 +92,48 @@ class Images:
         platform = f"{info.get('OSType') or 'linux'}/{ARCHITECTURES.get(machine, machine)}"
         return by_containerd, platform
 
-    def known(self) -> Known:
-        """Return the layers and images that the engine has."""
+    def is_whole(self, image_id: str, *, by_containerd: bool) -> bool:
+        """Return whether the engine lists the image: containerd's store hides one without all blobs."""
+        if not by_containerd:
+            return self.image(image_id) is not None
+        # containerd takes long to list many images. This one has no name unless somebody gave it one meanwhile.
+        untagged = quote('{"dangling":["true"]}')
+        return any(image_id in ids_of(self.listed(query)) for query in (f"?filters={untagged}", ""))
+
+    def known(self, likely: str = "") -> Known:
+        """Return the images that the engine has, and the layers of as many as it tells in time, of `likely` first."""
         by_containerd, platform = self.store()
-        identifiers = self.identifiers()
+        listed = self.listed()
         chains: set[str] = set()
         diffs: set[str] = set()
-        for identifier in identifiers:
+        end = time.monotonic() + LOOKING
+        for identifier in by_likelihood(listed, likely):
+            if time.monotonic() > end:
+                break
             layers = diff_ids_of(self.image(identifier) or {})
             diffs.update(layers)
             chains.update(chain_ids(layers))
-        return Known(by_containerd, platform, frozenset(chains), frozenset(diffs), identifiers, self.names())
+        return Known(by_containerd, platform, frozenset(chains), frozenset(diffs), ids_of(listed), ids_by_name(listed))
+
+
+def ids_of(listed: Iterable[dict[str, Any]]) -> frozenset[str]:
+    return frozenset(each["Id"] for each in listed if isinstance(each.get("Id"), str))
+
+
+def ids_by_name(listed: Iterable[dict[str, Any]]) -> dict[str, str]:
+    named = ((tag, each.get("Id")) for each in listed for tag in as_list(each.get("RepoTags")))
+    return {tag: identifier for tag, identifier in named if isinstance(tag, str) and isinstance(identifier, str)}
+
+
+def by_likelihood(listed: Iterable[dict[str, Any]], likely: str) -> list[str]:
+    """Return images' IDs: those of the repository `likely` first, then the newest."""
+
+    def rank(image: dict[str, Any]) -> tuple[bool, int]:
+        tags = as_list(image.get("RepoTags"))
+        return not any(str(tag).rpartition(":")[0] == likely for tag in tags), -as_integer(image.get("Created"))
+
+    ordered = sorted((each for each in listed if isinstance(each.get("Id"), str)), key=rank)
+    return list(dict.fromkeys(each["Id"] for each in ordered))
 
 
 def diff_ids_of(image: dict[str, Any]) -> list[str]:

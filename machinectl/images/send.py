@@ -145,7 +145,7 @@ def load_by_parts(
             failure = exc
         # It may be whole in spite of an error: another push loads the same image at this moment. A whole one may be
         # gone before it has its name: `docker image prune` removes it.
-        if is_whole(target.endpoint, image_id) and finish_image(target, image_id, reference):
+        if is_whole(target, image_id) and finish_image(target, image_id, reference):
             return
     raise failure
 
@@ -161,10 +161,9 @@ def attempts(known: Known, spool: Spool, early: Early) -> Iterator[tuple[Known, 
         yield known.everything_missing(), ()
 
 
-def is_whole(endpoint: Endpoint, image_id: str) -> bool:
-    """Return whether the engine lists the image: containerd's store hides one without all blobs."""
-    with Images(endpoint) as images:
-        return image_id in images.identifiers()
+def is_whole(target: ImageTarget, image_id: str) -> bool:
+    with Images(target.endpoint) as images:
+        return images.is_whole(image_id, by_containerd=target.known.by_containerd)
 
 
 def remove_untagged(endpoint: Endpoint, image_id: str) -> None:

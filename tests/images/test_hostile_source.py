@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.image_transfer.image_sources import EngineSource
+from machinectl.images import engine_images
 from machinectl.images.engine_images import Images, load_image, tag_image
 from machinectl.images.read_archive import Wanted
 from machinectl.images.reference import Reference
@@ -38,8 +40,42 @@ def test_any_driver_status_is_read(answers: dict[str, Any], status: object) -> N
 def test_any_list_of_images_is_read(answers: dict[str, Any], listed: object) -> None:
     answers["/images/json"] = [listed]
     with Images(HERE) as images:
-        assert images.identifiers() == frozenset()
-        assert set(images.names()) <= {"app:1"}
+        known = images.known()
+    assert known.images == frozenset()
+    assert set(known.names) <= {"app:1"}
+
+
+def test_an_engine_of_thousands_of_images_is_asked_for_likely_ones_only_as_long_as_it_may_take(
+    answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {"old": ["app:1"], "new": ["app:2"], "other": ["127.0.0.1:5000/app:1", "other:1"], "untagged": None}
+    answers["/images/json"] = [
+        {"Id": name, "Created": created, "RepoTags": tags} for created, (name, tags) in enumerate(named.items())
+    ]
+    asked: list[str] = []
+    times = iter(range(100))
+    monkeypatch.setattr(Images, "image", lambda _, name: asked.append(name))
+    monkeypatch.setattr("machinectl.images.engine_images.time", SimpleNamespace(monotonic=lambda: next(times)))
+    monkeypatch.setattr(engine_images, "LOOKING", 3)
+    with Images(HERE) as images:
+        known = images.known("app")
+    assert asked == ["new", "old", "untagged"]
+    assert known.images == set(named)
+
+
+def test_a_list_of_images_that_never_ends_is_given_up() -> None:
+    def endless(connection: servers.Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            connection.send(b"100000\r\n" + bytes(1 << 20) + b"\r\n")
+
+    with (
+        servers.serving(endless) as port,
+        Images(Endpoint(f"tcp://127.0.0.1:{port}")) as images,
+        pytest.raises(MachineError, match="more than 67,108,864 bytes"),
+    ):
+        images.listed()
 
 
 @pytest.mark.parametrize("identifier", ["ab", "", 5, "sha256:../x"])

@@ -143,8 +143,8 @@ def test_a_base_that_disappears_meanwhile_is_sent_after_all(
     target.load(saved({"base:1": Made([low])}))
     known = Images.known
 
-    def removing(images: Images) -> Any:
-        found = known(images)
+    def removing(images: Images, likely: str) -> Any:
+        found = known(images, likely)
         target.docker("rmi", "base:1")
         return found
 
@@ -152,6 +152,19 @@ def test_a_base_that_disappears_meanwhile_is_sent_after_all(
     sent = sender.send_one(archive, target, "app:1")
     assert sent.sent > len(low) + len(high)
     assert len(target.saved_blobs("app:1")) >= 4
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_an_engine_that_is_too_slow_to_tell_its_layers_gets_all_of_them(
+    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    low, high = unique_layer(), unique_layer()
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": Made([low, high])}))
+    engines[store].load(saved({"base:1": Made([low])}))
+    monkeypatch.setattr(engine_images, "LOOKING", -1)
+    assert sender.send_one(archive, engines[store], "app:1").layers == 2
+    assert len(engines[store].saved_blobs("app:1")) >= 4
 
 
 @pytest.mark.parametrize("store", STORES)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from machinectl.engine import EngineError
 from machinectl.errors import MachineError, closest_match, one_line
 from machinectl.go.docker_ps import as_integer, as_list, as_text
-from machinectl.images.engine_images import Images, diff_ids_of, saved_image
+from machinectl.images.engine_images import Images, diff_ids_of, ids_by_name, saved_image
 from machinectl.images.image import DIGEST, ArchiveError
 from machinectl.images.reference import is_image_id, parse_reference
 
@@ -99,6 +99,6 @@ class FileSource:
 
 def no_such_image(name: str, source: EngineSource, images: Images) -> MachineError:
     """Name the nearest image that is there."""
-    near = closest_match(name, images.names())
+    near = closest_match(name, ids_by_name(images.listed()))
     hint = f"Did you mean {one_line(near)}?" if near else f"List its images: {source.listing}"
     return MachineError(f"There is no image {one_line(name)!r} on the engine at {source.endpoint.peer}", hint)

@@ -56,10 +56,12 @@ def transfer(
     if found.by_id and not order.renamed:
         order = replace(order, reference=None)
 
+    likely = order.reference.repository if order.reference else ""
+
     def look(name: str, _: Console) -> ImageTarget:
         endpoint = endpoints[name]()
         with Images(endpoint) as images:
-            return ImageTarget(endpoint, images.known(), Unfinished(order.notes, endpoint.url))
+            return ImageTarget(endpoint, images.known(likely), Unfinished(order.notes, endpoint.url))
 
     targets: dict[str, ImageTarget] = {}
     for name, result in run_at_once(SilentConsole(), endpoints, look, limit=order.parallel, abandons=True):
