@@ -232,12 +232,16 @@ def env_script(shell: str, variables: Mapping[str, str | None], typed: Sequence[
 
     An unknown shell gets sh's syntax. Raises MachineError if the shell cannot hold a value.
     """
+    return statements(shell, variables) + "".join(f"{line}\n" for line in hint(plain_name(shell), typed, path))
+
+
+def statements(shell: str, variables: Mapping[str, str | None]) -> str:
     shell = plain_name(shell)
     syntax = SHELLS.get(shell, POSIX)
     mixed = len({value is None for value in variables.values()}) > 1
     end = syntax.mixed_end if mixed else ""
     lines = [statement(shell, name, value) + end for name, value in variables.items()]
-    return "".join(f"{line}\n" for line in [*lines, *hint(shell, typed, path)])
+    return "".join(f"{line}\n" for line in lines)
 
 
 def statement(shell: str, name: str, value: str | None) -> str:

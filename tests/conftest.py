@@ -27,6 +27,7 @@ pytest_plugins = [
     "tests.lab_driver.fixtures",
     "tests.support.docker_plugged",
     "tests.support.dockerd",
+    "tests.support.engine_sockets",
     "tests.support.image_engines",
     "tests.support.driver",
     "tests.support.example",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # Verbs that run a command on the host. What follows the dashes is not machinectl's, and may hold any secret.
-RUNNING = frozenset({"run", "docker", "ssh"})
+RUNNING = frozenset({"run", "docker", "socket", "ssh"})
 DASHES = "--"
 USER_IN_URL = re.compile(r"""(?<=://)[^/\s"]*:[^/\s"]*@|(?<=http://)[^/\s"]+@|(?<=https://)[^/\s"]+@""")
 # `mysql -pPASSWORD`

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
+from machinectl.foreground_program import end_alike
 from machinectl.hosts.connection.login import logged_in, pin_accepted_key, pin_first_key
 from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
@@ -101,14 +102,14 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
         # It uses stderr later.
         os.execvp(command[0], command)  # noqa: S606 - needs no shell
     try:
-        ended = foreground.run_foreground(command)
+        ended = foreground.run_ssh_in_foreground(command)
     except OSError as exc:
         raise MachineError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
     if os.WIFEXITED(ended.status) and os.WEXITSTATUS(ended.status) == SSH_FAILED:
         raise_ssh_failure(ended.held.decode(errors="replace"), machine, console, access)
     with suppress(OSError):
         foreground.write_stderr(ended.held)
-    return foreground.end_alike(ended.status)
+    return end_alike(ended.status)
 
 
 def runs_in_background(arguments: Sequence[str]) -> bool:

@@ -28,6 +28,7 @@ NOT_YET_VALID, EXPIRED, INVALID_PURPOSE = 9, 10, 26
 OTHER_NAMES = {62, 64}
 # No issuer, wrong signature, self-signed, issuer with another key.
 OTHER_CA = {2, 7, 18, 19, 20, 21, 30}
+CLOSED_IN_HANDSHAKE: tuple[type[OSError], ...] = (*Wire.closed, ssl.SSLEOFError)
 
 
 class TLSWire(Wire):
@@ -45,10 +46,14 @@ class TLSWire(Wire):
         return tls_error(self.endpoint, exc)
 
     def silence(self) -> EngineError:
-        return EngineError(
-            f"{self.endpoint.peer} closes the connection after the TLS handshake: it may refuse the client certificate",
-            import_hint(self.endpoint, "Use one that the engine's CA issued"),
-        )
+        return closed_after_handshake(self.endpoint)
+
+
+def closed_after_handshake(endpoint: Endpoint) -> EngineError:
+    return EngineError(
+        f"{endpoint.peer} closes the connection after the TLS handshake: it may refuse the client certificate",
+        import_hint(endpoint, "Use one that the engine's CA issued"),
+    )
 
 
 def connect_tls(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWire:
@@ -87,18 +92,26 @@ def secured_by(
     except BaseException as exc:
         wire.close()
         if isinstance(exc, TimeoutError) or late.is_set():
-            raise EngineError(
-                f"{endpoint.peer} takes the connection, but has not answered in TLS within {deadline}",
-                "Look at the engine's journal on its host: journalctl -u docker",
-                State.TIMEOUT,
-            ) from exc
-        if isinstance(exc, (*Wire.closed, ssl.SSLEOFError)):
-            raise EngineError(
-                f"{endpoint.peer} closes the connection in the TLS handshake: it may not speak TLS",
-                f"Check that an engine is at that address: machinectl url {endpoint.name}",
-            ) from exc
+            raise silent_in_handshake(endpoint, deadline) from exc
+        if isinstance(exc, CLOSED_IN_HANDSHAKE):
+            raise closed_in_handshake(endpoint) from exc
         raise
     return wire
+
+
+def silent_in_handshake(endpoint: Endpoint, deadline: Deadline) -> EngineError:
+    return EngineError(
+        f"{endpoint.peer} takes the connection, but has not answered in TLS within {deadline}",
+        "Look at the engine's journal on its host: journalctl -u docker",
+        State.TIMEOUT,
+    )
+
+
+def closed_in_handshake(endpoint: Endpoint) -> EngineError:
+    return EngineError(
+        f"{endpoint.peer} closes the connection in the TLS handshake: it may not speak TLS",
+        f"Check that an engine is at that address: machinectl url {endpoint.name}",
+    )
 
 
 def client_context(endpoint: Endpoint) -> ssl.SSLContext:

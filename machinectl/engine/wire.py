@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPALIVE": 15, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 3}
 
 
+def keep_alive(sock: socket.socket) -> None:
+    """Notice within about a minute that the peer's host is gone, also while it is silent."""
+    if sock.family == socket.AF_UNIX:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEP_ALIVE.items():
+        # macOS has another name for TCP_KEEPIDLE.
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 class Wire:
     """A connected socket. Calls raise EngineError after the deadline; callers may replace it."""
 
@@ -51,14 +62,7 @@ class Wire:
             raise self.failure(exc) from exc
 
     def keep_alive(self) -> None:
-        """Notice within about a minute that the peer's host is gone, also while it is silent."""
-        if self.sock.family == socket.AF_UNIX:
-            return
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in KEEP_ALIVE.items():
-            # macOS has another name for TCP_KEEPIDLE.
-            if hasattr(socket, name):
-                self.sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        keep_alive(self.sock)
 
     def receive_into(self, buffer: WriteableBuffer) -> int:
         """Read at least one byte; return 0 at the end."""

@@ -54,6 +54,7 @@ def test_what_is_offered_for_a_verb_is_what_its_help_shows_and_it_takes(verb: st
         "[NAME]…",
         "[NAME]… -- COMMAND…",
         "[NAME]… -- ARGUMENT…",
+        "NAME|FILE…",
         "NETWORK…",
         "[[USER@]NAME:]PATH… [[USER@]NAME:]PATH",
     }

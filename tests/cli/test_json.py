@@ -46,6 +46,7 @@ def printed(store: Store, *arguments: str, docker_host: str = "") -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.usefixtures("runtime")
 @pytest.mark.parametrize("line", PROMISED)
 def test_a_verb_prints_the_keys_that_the_docs_promise(
     store: Store, url: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -59,7 +60,12 @@ def test_a_verb_prints_the_keys_that_the_docs_promise(
     if line == "changes":
         with store.writing("orion") as held:
             held.keep_changes([FileCreated("/x")])
+    if line == "socket ls":
+        machinectl("socket", "orion", "--background", store=store.root)
     found = printed(store, *line.split(), *(["orion"] if row[2] else []), docker_host=url)
+    if line == "socket ls":
+        machinectl("socket", "rm", "orion", store=store.root)
+        assert found
     assert isinstance(found, list) is (row[3] == "list of objects")
     for each in found if isinstance(found, list) else [found]:
         assert list(each) == re.findall(r"`([A-Za-z]+)`", row[4])

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 # A stand-in for ssh: a shell script, whose signals and streams each test sets.
 RUN = """
 import os, sys
+from machinectl.foreground_program import end_alike
 from machinectl.ssh.openssh import foreground
-ended = foreground.run_foreground(["sh", "-c", sys.argv[1]])
+ended = foreground.run_ssh_in_foreground(["sh", "-c", sys.argv[1]])
 sys.stdout.write(f"held {ended.held}\\n")
 sys.stdout.flush()
-sys.exit(foreground.end_alike(ended.status))
+sys.exit(end_alike(ended.status))
 """
 
 

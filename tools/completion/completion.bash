@@ -27,7 +27,7 @@ _machinectl() {
         if [[ -n $kind ]]; then
             value="$word"
             kind=''
-        elif [[ $word == -- && ($verb == run || $verb == docker) ]]; then
+        elif [[ $word == -- && ($verb == run || $verb == docker || $verb == socket) ]]; then
             # What is to be run is another program's, and files are what it may be about.
             __machinectl_offer FILE "$cur" ''
             \return 0

@@ -16,7 +16,7 @@ function __machinectl_complete
         if test -n "$kind"
             set value $word
             set kind ''
-        else if test "$word" = -- && contains -- "$verb" run docker
+        else if test "$word" = -- && contains -- "$verb" run docker socket
             # What is to be run is another program's, and files are what it may be about.
             __fish_complete_path "$cur" ''
             return

@@ -10,7 +10,7 @@ _machinectl() {
         if [[ -n "$kind" ]]; then
             value="$word"
             kind=
-        elif [[ "$word" == -- && ( "$verb" == run || "$verb" == docker ) ]]; then
+        elif [[ "$word" == -- && "$verb" == (run|docker|socket) ]]; then
             # What is to be run is another program's, and files are what it may be about.
             _files
             \return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, RELAYS, Argument, Verb
-from machinectl.machines.flags import DIRECTORY, LABEL, MACHINE, PLACE, REMOTE, SHELL, TEXT, Flag
+from machinectl.machines.flags import DIRECTORY, FILE, LABEL, MACHINE, PLACE, REMOTE, SHELL, TEXT, Flag
 
 ENV_SHELL = Flag(
     "--shell",
@@ -193,6 +193,43 @@ VERBS = {
             ),
         ),
         output=PRINTS,
+    ),
+    "socket": Verb(
+        "shells.socket:socket",
+        "Open a local socket that is a machine's engine.",
+        more=(
+            "With a command, it runs that, and ends with it. Without one, it prints the shell commands that point "
+            "docker at the socket, and serves it until ^C."
+        ),
+        examples=(
+            "machinectl socket orionbox -- pytest tests",
+            "eval $(machinectl socket orionbox --background)",
+            "machinectl socket rm orionbox",
+        ),
+        arguments=(Argument("words", "[NAME] [-- COMMAND…]", MACHINE, many=True),),
+        flags=(
+            Flag("--path", metavar="FILE", help="The socket's path (default: in a private directory).", value=FILE),
+            Flag("--background", help="Serve it until `socket rm`, logout or the machine's removal."),
+            ENV_SHELL,
+            Flag("--log", metavar="FILE", help="The log of --background.", value=FILE, hidden=True),
+        ),
+        follows=False,
+    ),
+    "socket ls": Verb(
+        "shells.socket:socket_ls",
+        "List open sockets.",
+        examples=("machinectl socket ls",),
+        flags=(shared.JSON,),
+        output=PRINTS,
+        follows=False,
+    ),
+    "socket rm": Verb(
+        "shells.socket:socket_rm",
+        "Close sockets.",
+        more="The socket of a running command stays: it ends with its command.",
+        examples=("machinectl socket rm orionbox", "machinectl socket rm /run/user/1000/engine.sock"),
+        arguments=(Argument("names", "NAME|FILE…", MACHINE, many=True, required=True, repeats=True),),
+        follows=False,
     ),
     "ssh": Verb(
         "remote.ssh:ssh",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # cobra's ShellCompDirective: files if there are no candidates, no files, only directories; no space after.
 FILES, NOTHING_ELSE, DIRECTORIES = 0, 4, 16
 # After two dashes they take another program's command line.
-ORDERS = ("run", "docker")
+ORDERS = ("run", "docker", "socket")
 NO_BLANK = 2
 
 

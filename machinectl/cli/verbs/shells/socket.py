@@ -1,0 +1,86 @@
+"""The verbs `socket`, `socket ls` and `socket rm`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from machinectl.cli.options.ending_signals import exiting_on_signals
+from machinectl.cli.output.stdout import print_lines, write_out
+from machinectl.cli.tables.text_table import print_rows
+from machinectl.errors import UsageError
+from machinectl.machines.selection import chosen_one
+from machinectl.shell import detect, env_script, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from machinectl.cli.options.verb_session import Session
+
+# Separates the name from the command.
+DASHES = "--"
+
+
+def socket(here: Session, *, words: list[str], path: str, background: bool, shell: str | None, log: str) -> int:
+    from machinectl.commands.socket import serve
+
+    names, command = name_and_command(here, words)
+    name = chosen_one(here.store, names)
+    if command:
+        if background:
+            raise UsageError("A command and --background exclude each other", f"machinectl socket {name} --background")
+        from machinectl.foreground_program import end_alike
+
+        with exiting_on_signals():
+            status = serve.run_with_socket(here.store, here.console, name, path, command, os.environ)
+        return end_alike(status)
+    own_shell = shell or detect(os.environ, os.getppid())
+    if background:
+        from machinectl.commands.socket.background import open_in_background
+
+        variables = open_in_background(here.store, name, path)
+        write_out(env_script(own_shell, variables, sys.argv, os.environ.get("PATH", "")))
+        return 0
+
+    def announce(variables: Mapping[str, str | None]) -> None:
+        write_out(statements(own_shell, variables))
+        if sys.stderr.isatty():
+            here.console.note(f"{name}'s engine is at this socket until ^C")
+
+    try:
+        with exiting_on_signals():
+            serve.serve_socket(here.store, here.console, name, path, announce, log=log)
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str], list[str]]:
+    """Return the names and the command after the dashes, which `words` lack. Raises UsageError for several names."""
+    has_dashes = DASHES in here.arguments
+    command = here.arguments[here.arguments.index(DASHES) + 1 :] if has_dashes else []
+    names = words[: len(words) - len(command)]
+    if has_dashes and not command:
+        raise UsageError(
+            "The command after the dashes is missing", "For example: machinectl socket <NAME> -- docker ps"
+        )
+    if len(names) > 1:
+        from machinectl.cli.typed_words import typed_order
+
+        line = f"machinectl socket {names[0]} {DASHES} {typed_order([*names[1:], *command])}"
+        raise UsageError("The socket is of one machine; a command goes after two dashes", line)
+    return names, command
+
+
+def socket_ls(here: Session, *, as_json: bool) -> None:
+    from machinectl.commands.socket.ls import socket_ls as command
+
+    print_rows(["NAME", "SOCKET", "PID", "COMMAND"], command(here.store), as_json=as_json)
+
+
+def socket_rm(here: Session, *, names: list[str]) -> None:
+    from machinectl.commands.socket.rm import socket_rm as command
+
+    for what in names:
+        print_lines(note.path for note in command(here.store, what))

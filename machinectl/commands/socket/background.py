@@ -1,0 +1,56 @@
+"""`socket --background`: open a socket that outlives this command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError, one_line
+from machinectl.files.atomic import remove_if_present
+from machinectl.hosts.engine_socket.command_environment import socket_variables
+from machinectl.hosts.engine_socket.machine_engine import answering_endpoint
+from machinectl.hosts.engine_socket.socket_file import check_same, checked_path, default_path
+from machinectl.hosts.engine_socket.socket_notes import log_file, socket_at
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+
+def open_in_background(store: Store, name: str, path: str) -> dict[str, str | None]:
+    """Return docker's variables once the socket is open. Raises MachineError."""
+    endpoint = answering_endpoint(store, name)
+    path = checked_path(path or default_path(store, name))
+    variables = socket_variables(path, name, endpoint.url)
+    if note := socket_at(path):
+        check_same(note, store, name)
+        return variables
+    log = log_file(path)
+    remove_if_present(log)
+    command = [sys.executable, "-P", "-m", "machinectl", "-s", store.root, "socket", name, "--path", path, "--log", log]
+    with open(log, "a+b", opener=private) as errors:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            # It holds no directory, and no terminal ends it.
+            cwd="/",
+            start_new_session=True,
+        )
+        with process.stdout as said:  # type: ignore[union-attr]  # it is a pipe
+            is_open = bool(said.readline())
+        if is_open:
+            # It lives on.
+            process.returncode = 0
+            return variables
+        process.wait()
+        errors.seek(0)
+        cause, *hint = errors.read().decode(errors="replace").splitlines() or ["The socket's process died"]
+        remove_if_present(log)
+    raise MachineError(one_line(cause.removeprefix("Error: ")), "\n".join(map(str.strip, hint)))
+
+
+def private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,78 @@
+"""`socket`: a local unix socket that is a machine's engine."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from machinectl.console import RewritingConsole
+from machinectl.errors import MachineError
+from machinectl.foreground_program import run_foreground
+from machinectl.hosts.engine_socket.command_environment import socket_variables, with_variables
+from machinectl.hosts.engine_socket.machine_engine import answering_endpoint
+from machinectl.hosts.engine_socket.relay_thread import relayed
+from machinectl.hosts.engine_socket.socket_file import (
+    AlreadyOpen,
+    check_same,
+    checked_path,
+    default_path,
+    opened_socket,
+)
+from machinectl.hosts.engine_socket.socket_notes import SocketNote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from machinectl.console import Console
+    from machinectl.machines.store import Store
+
+    # Called with docker's variables once the socket is open; None unsets one.
+    Announce = Callable[[Mapping[str, str | None]], object]
+
+# POSIX sh, env(1): a command that is not there, and one that cannot be run.
+NOT_FOUND, NOT_STARTED = 127, 126
+
+
+class CommandError(MachineError):
+    def __init__(self, command: Sequence[str], exc: OSError) -> None:
+        super().__init__(f"{command[0]} cannot be started: {exc.strerror}", "Check its spelling, and $PATH")
+        self.exit_code = NOT_FOUND if isinstance(exc, FileNotFoundError) else NOT_STARTED
+
+
+def serve_socket(store: Store, console: Console, name: str, path: str, announce: Announce, *, log: str = "") -> None:
+    """Serve until the machine or the socket is removed. If it is open already, only announce it.
+
+    `log` is the file that the console writes to in the background.
+    """
+    endpoint = answering_endpoint(store, name)
+    note = SocketNote(name, store.root, checked_path(path or default_path(store, name)), os.getpid(), log=log)
+    console = RewritingConsole(console, with_time) if log else console
+    variables = socket_variables(note.path, name, endpoint.url)
+    try:
+        with opened_socket(note) as listener, relayed(store, console, note, listener) as relay:
+            announce(variables)
+            relay.wait()
+    except AlreadyOpen as exc:
+        check_same(exc.note, store, name)
+        announce(variables)
+        console.note(f"{note.path} is open already, by process {exc.note.pid}")
+
+
+def run_with_socket(
+    store: Store, console: Console, name: str, path: str, command: list[str], environment: Mapping[str, str]
+) -> int:
+    """Run a command with a socket of its own; return its wait status. Raises MachineError."""
+    endpoint = answering_endpoint(store, name)
+    where = checked_path(path or default_path(store, name, str(os.getpid())))
+    note = SocketNote(name, store.root, where, os.getpid(), command=os.path.basename(command[0]))
+    with opened_socket(note) as listener, relayed(store, console, note, listener):
+        variables = socket_variables(note.path, name, endpoint.url)
+        try:
+            return run_foreground(command, with_variables(environment, variables))
+        except OSError as exc:
+            raise CommandError(command, exc) from exc
+
+
+def with_time(text: str) -> str:
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}"

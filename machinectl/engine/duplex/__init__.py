@@ -1,0 +1,1 @@
+"""Connections to an engine for asyncio, whose two directions end apart."""

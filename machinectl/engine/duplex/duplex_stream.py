@@ -1,0 +1,148 @@
+"""Connections to an engine whose two directions work, and end, apart. For asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from contextlib import suppress
+from typing import Protocol
+
+# Bytes of encrypted data to read at once.
+MOST_ENCRYPTED = 1 << 18
+
+
+class DuplexStream(Protocol):
+    # Wait for data, and return how much of the buffer it fills; 0 at the peer's end. Raises OSError.
+    async def receive_into(self, buffer: memoryview) -> int: ...
+
+    # Raises OSError.
+    async def send(self, data: memoryview) -> None: ...
+
+    # Tell the peer that no more data follows. It may go on sending.
+    async def end_sending(self) -> None: ...
+
+    # No other call may wait.
+    def close(self) -> None: ...
+
+
+class PlainStream:
+    """A connected socket of any family."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        return await self._loop.sock_recv_into(self._sock, buffer)
+
+    async def send(self, data: memoryview) -> None:
+        await self._loop.sock_sendall(self._sock, data)
+
+    async def end_sending(self) -> None:
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class TLSStream:
+    """TLS over memory buffers: unlike a TLS socket, it can read on after it has ended its own direction."""
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        # Names in certificates never have the trailing dot.
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host.rstrip("."))
+        # Both directions send: reading answers key updates.
+        self._sending = asyncio.Lock()
+        # Decrypted before its time, by `end_sending`.
+        self._early = bytearray()
+
+    async def shake_hands(self) -> None:
+        """Raises OSError, of which ssl.SSLError is one."""
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                await self._fill(MOST_ENCRYPTED)
+            except ssl.SSLError:
+                # The alert tells the peer why.
+                with suppress(OSError):
+                    await self._flush()
+                raise
+            else:
+                await self._flush()
+                return
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        if self._early:
+            count = min(len(buffer), len(self._early))
+            buffer[:count] = self._early[:count]
+            del self._early[:count]
+            return count
+        while True:
+            count, is_over = self._decrypt(buffer)
+            if self._outgoing.pending:
+                await self._flush()
+            if count or is_over:
+                return count
+            await self._fill(len(buffer))
+
+    async def send(self, data: memoryview) -> None:
+        async with self._sending:
+            while data:
+                data = data[self._tls.write(data) :]
+            await self._send_encrypted()
+
+    async def end_sending(self) -> None:
+        # unwrap() fails if there is something to read.
+        piece = memoryview(bytearray(MOST_ENCRYPTED))
+        with suppress(OSError):
+            while count := self._decrypt(piece)[0]:
+                self._early += piece[:count]
+        with suppress(ssl.SSLError):
+            self._tls.unwrap()
+        with suppress(OSError):
+            await self._flush()
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def _decrypt(self, buffer: memoryview) -> tuple[int, bool]:
+        """Return how much of what has arrived fills the buffer, and whether the peer has ended. Raises OSError."""
+        count = 0
+        try:
+            while count < len(buffer):
+                size = self._tls.read(len(buffer) - count, buffer[count:])
+                if not size:
+                    return count, True
+                count += int(size)
+        except ssl.SSLWantReadError:
+            return count, False
+        except ssl.SSLZeroReturnError:
+            return count, True
+        except ssl.SSLError:
+            # What was whole comes first. The next call fails again.
+            if not count:
+                raise
+        return count, False
+
+    async def _fill(self, most: int) -> None:
+        if data := await self._loop.sock_recv(self._sock, most):
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+    async def _flush(self) -> None:
+        async with self._sending:
+            await self._send_encrypted()
+
+    async def _send_encrypted(self) -> None:
+        if data := self._outgoing.read():
+            await self._loop.sock_sendall(self._sock, data)

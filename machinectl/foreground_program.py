@@ -1,0 +1,132 @@
+"""Run a program in the foreground: it has our terminal, job control is the shell's, and its end is ours."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import FrameType
+
+    Handler = Callable[[int, FrameType | None], None]
+
+# A terminal sends these to the whole foreground process group: the program decides, and we follow.
+LEFT_TO_PROGRAM = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
+STDERR = 2
+CHUNK = 1 << 16
+
+
+class WatchedStream(Protocol):
+    """A stream that is read while the program runs."""
+
+    descriptor: int
+    is_open: bool
+
+    # Return seconds until `attend` has to be called; None means no limit.
+    def patience(self) -> float | None: ...
+
+    def attend(self, *, is_ready: bool) -> None: ...
+
+    # Read what is there at the end.
+    def drain(self) -> None: ...
+
+
+def run_foreground(
+    command: list[str], environment: Mapping[str, str], errors: tuple[int, WatchedStream] | None = None
+) -> int:
+    """Return a wait status. Raises OSError if the program does not start.
+
+    `errors` are the program's stderr, which is closed here, and the stream at its other end.
+    """
+    program = 0
+    # Signals during the start are for the program, whose process ID is not known yet.
+    early: list[int] = []
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        if not program:
+            early.append(number)
+            return
+        with suppress(ProcessLookupError):
+            os.kill(program, number)
+
+    with handled(pass_on) as changed:
+        try:
+            program = os.posix_spawnp(
+                command[0],
+                command,
+                environment,
+                file_actions=[(os.POSIX_SPAWN_DUP2, errors[0], STDERR)] if errors else [],
+                setsigdef=[signal.SIGPIPE],
+            )
+        finally:
+            if errors:
+                os.close(errors[0])
+        for number in early:
+            pass_on(number, None)
+        return wait_for(program, changed, errors[1] if errors else None)
+
+
+def wait_for(program: int, changed: int, stream: WatchedStream | None) -> int:
+    """Stop when the program stops. `changed` is readable after a signal."""
+    while True:
+        sources = [changed, stream.descriptor] if stream and stream.is_open else [changed]
+        ready, _, _ = select.select(sources, [], [], stream.patience() if stream else None)
+        if stream:
+            stream.attend(is_ready=stream.descriptor in ready)
+        if changed in ready:
+            os.read(changed, CHUNK)
+            pid, status = os.waitpid(program, os.WNOHANG | os.WUNTRACED)
+            if pid and os.WIFSTOPPED(status):
+                # The shell watches only this process. `fg` continues the whole job, the program too.
+                os.kill(os.getpid(), signal.SIGSTOP)
+            elif pid:
+                if stream:
+                    stream.drain()
+                return status
+
+
+@contextmanager
+def handled(pass_on: Handler) -> Iterator[int]:
+    """Yields a descriptor that is readable after a signal. Ignored signals (nohup) stay ignored."""
+    changed, wake = os.pipe()
+    os.set_blocking(wake, False)
+    before = {}
+    try:
+        for number in (*LEFT_TO_PROGRAM, *PASSED_ON, signal.SIGCHLD):
+            if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGCHLD:
+                # The program does not inherit handlers.
+                before[number] = signal.signal(number, pass_on if number in PASSED_ON else leave_to_program)
+        waker = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        try:
+            yield changed
+        finally:
+            signal.set_wakeup_fd(waker)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(changed)
+        os.close(wake)
+
+
+def leave_to_program(_number: int, _frame: FrameType | None) -> None:
+    """Leave a signal to the program."""
+
+
+def end_alike(status: int) -> int:
+    """End by the same signal as the program."""
+    if os.WIFSIGNALED(status):
+        end_by(os.WTERMSIG(status))
+    return os.WEXITSTATUS(status)
+
+
+def end_by(number: int) -> NoReturn:
+    with suppress(OSError):  # SIGKILL has no handler
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    # The signal is blocked, or does not end a process.
+    os._exit(128 + number)

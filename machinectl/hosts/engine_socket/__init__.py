@@ -1,0 +1,1 @@
+"""A unix socket on this computer that is a machine's engine."""

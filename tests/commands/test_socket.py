@@ -1,0 +1,251 @@
+"""`machinectl socket`: as its user runs it, against a stand-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.machines.record import Machine
+from tests.support.engine_sockets import left_open, socket_process
+from tests.support.program import COMMAND, machinectl
+from tests.support.registered import added
+from tests.support.servers import engine, free_port, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.machines.store import Store
+
+
+@pytest.fixture
+def machine(store: Store, runtime: Path) -> Iterator[Path]:
+    """A machine `orionbox` whose engine answers. Nothing may be left of its sockets."""
+    with serving(engine) as port:
+        added(store, Machine("orionbox", "none", url=f"tcp://127.0.0.1:{port}", tls=False))
+        yield runtime
+        for each in json.loads(machinectl("socket", "ls", "--json", store=store.root).stdout):
+            os.kill(each["PID"], signal.SIGKILL)
+
+
+def answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        client.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n")
+        return client.recv(100).startswith(b"HTTP/1.1 200 OK")
+
+
+def listed(store: Store) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(machinectl("socket", "ls", "--json", store=store.root).stdout)
+    return found
+
+
+def test_a_command_gets_the_socket_and_its_status_is_ours(machine: Path, store: Store) -> None:
+    script = """
+import os, socket
+names = [name for name in os.environ if name.startswith(("DOCKER_", "TESTCONTAINERS_"))]
+print(sorted(names))
+s = socket.socket(socket.AF_UNIX)
+s.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+s.sendall(b"GET /_ping HTTP/1.1\\r\\n\\r\\n")
+print(s.recv(15).decode())
+raise SystemExit(7)
+"""
+    leading_elsewhere = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/x", "DOCKER_CONTEXT": "x", "DOCKER_TLS": "1"}
+    command = ["socket", "orionbox", "--", COMMAND[0], "-c", script]
+    done = machinectl(*command, store=store.root, environment=leading_elsewhere)
+    variables = (
+        "'DOCKER_HOST', 'DOCKER_MACHINE_NAME', 'TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE', 'TESTCONTAINERS_HOST_OVERRIDE'"
+    )
+    assert (done.stdout, done.stderr, done.returncode) == (f"[{variables}]\nHTTP/1.1 200 OK\n", "", 7)
+    assert left_open(machine) == []
+
+
+def test_a_command_that_cannot_start_fails_as_in_a_shell(machine: Path, store: Store) -> None:
+    done = machinectl("socket", "orionbox", "--", "nonesuch", store=store.root)
+    assert done.returncode == 127
+    assert done.stderr == (
+        "Error: nonesuch cannot be started: No such file or directory\n  Check its spelling, and $PATH\n"
+    )
+    assert machinectl("socket", "orionbox", "--", "/", store=store.root).returncode == 126
+    assert left_open(machine) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_goes_to_the_command_and_ends_both(number: int, machine: Path, store: Store) -> None:
+    command = [*COMMAND, "-s", store.root, "socket", "orionbox", "--", "sh", "-c", "echo $$; exec sleep 1000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        pid = int(process.stdout.readline())
+        process.send_signal(number)
+        assert process.wait(30) == -number
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert left_open(machine) == []
+
+
+def test_the_command_decides_what_an_interrupt_does(machine: Path, store: Store) -> None:
+    # A terminal sends it to the whole group.
+    script = "trap 'echo caught; exit 5' INT; echo ready; while :; do read x; done"
+    command = [*COMMAND, "-s", store.root, "socket", "orionbox", "--", "sh", "-c", script]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        os.killpg(process.pid, signal.SIGINT)
+        process.stdin.close()
+        assert process.stdout.read() == "caught\n"
+        assert process.wait(30) == 5
+    assert left_open(machine) == []
+
+
+def test_it_serves_until_an_interrupt(machine: Path, store: Store) -> None:
+    with socket_process(store, "orionbox") as (process, path):
+        assert answers(path)
+        assert [each["Socket"] for each in listed(store)] == [path]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert left_open(machine) == []
+
+
+def test_in_the_background_it_is_one_socket_until_it_is_removed(machine: Path, store: Store) -> None:
+    first = machinectl("socket", "orionbox", "--background", store=store.root)
+    assert first.returncode == 0, first.stderr
+    path = first.stdout.splitlines()[0].split('"')[1].removeprefix("unix://")
+    assert "unset DOCKER_CONTEXT;\n" in first.stdout
+    again = machinectl("socket", "orionbox", "--background", store=store.root)
+    assert again.stdout == first.stdout
+    [found] = listed(store)
+    assert (found["Name"], found["Socket"], found["Command"]) == ("orionbox", path, "")
+    assert machinectl("socket", "orionbox", store=store.root).stderr == (
+        f"{path} is open already, by process {found['PID']}\n"
+    )
+    assert answers(path)
+    assert machinectl("socket", "rm", "orionbox", store=store.root).stdout == f"{path}\n"
+    assert listed(store) == []
+    assert left_open(machine) == []
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_shell_takes_what_it_prints(store: Store) -> None:
+    line = f"eval $({' '.join(COMMAND)} -s {store.root} socket orionbox --background) && echo $DOCKER_HOST"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, timeout=60)
+    assert answers(done.stdout.strip().removeprefix("unix://"))
+
+
+def test_it_ends_with_its_machine(machine: Path, store: Store) -> None:
+    with socket_process(store, "orionbox") as (process, path):
+        assert machinectl("rm", "-f", "orionbox", store=store.root).returncode == 0
+        _, said = process.communicate(timeout=30)
+    assert said == f'Warning: {path} is closed: "orionbox" does not exist any more\n'
+    assert left_open(machine) == []
+
+
+def test_it_ends_when_its_file_is_removed(machine: Path, store: Store) -> None:
+    with socket_process(store, "orionbox", "--path", str(machine / "own.sock")) as (process, path):
+        Path(path).unlink()
+        process.communicate(timeout=30)
+    assert left_open(machine) == []
+
+
+def test_what_a_killed_process_leaves_is_swept(machine: Path, store: Store) -> None:
+    own = machine / "own.sock"
+    for again in (["ls"], ["orionbox", "--background"], ["orionbox", "--", "true"]):
+        for where in ([], ["--path", str(own)]):
+            with socket_process(store, "orionbox", *where) as (process, _):
+                process.kill()
+        assert len(left_open(machine)) == 3
+        assert machinectl("socket", *again, store=store.root).returncode == 0
+        machinectl("socket", "ls", store=store.root)
+        assert not own.exists()
+        machinectl("socket", "rm", "orionbox", store=store.root)
+    assert left_open(machine) == []
+
+
+def test_a_command_keeps_its_own_socket(machine: Path, store: Store) -> None:
+    command = [*COMMAND, "-s", store.root, "socket", "orionbox", "--", "cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin
+        while not (found := listed(store)):
+            assert process.poll() is None
+        assert [each["Command"] for each in found] == ["cat"]
+        done = machinectl("socket", "rm", "orionbox", store=store.root)
+        assert done.stderr == (
+            f"Error: {found[0]['Socket']} is in use by cat, and ends with it\n  To end both: kill {process.pid}\n"
+        )
+        process.stdin.close()
+        assert process.wait(30) == 0
+    assert left_open(machine) == []
+
+
+@pytest.mark.parametrize("mode", [[], ["--background"], ["--", "true"]], ids=["served", "background", "command"])
+def test_an_engine_that_is_off_is_one_line_and_leaves_nothing(mode: list[str], store: Store, runtime: Path) -> None:
+    port = free_port()
+    added(store, Machine("off", "none", url=f"tcp://127.0.0.1:{port}", tls=False))
+    done = machinectl("socket", "off", *mode, store=store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: 127.0.0.1:{port} refuses the connection: nothing listens there\n")
+    assert left_open(runtime) == []
+
+
+def test_a_path_that_cannot_be_used_is_refused(machine: Path, store: Store) -> None:
+    foreign, shared = machine / "notes.txt", machine / "shared"
+    foreign.write_text("mine")
+    shared.mkdir()
+    shared.chmod(0o777)
+    in_use = machine / "engine.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(in_use))
+        other.listen()
+        for path, said in (
+            (foreign, f"{foreign} exists, and is not a socket of machinectl's"),
+            (in_use, f"{in_use} exists, and is not a socket of machinectl's"),
+            (shared / "x.sock", f"{shared} is not safe for a socket: everybody may write to it"),
+            (machine / "none" / "x.sock", f"There is no directory {machine}/none"),
+            (machine / ("x" * 100), "The path of a socket has at most 100 bytes, and this one has"),
+        ):
+            for mode in ([], ["--background"], ["--", "true"]):
+                done = machinectl("socket", "orionbox", "--path", path, *mode, store=store.root)
+                assert done.stderr.startswith(f"Error: {said}")
+                assert done.returncode in {1, 2}
+    assert foreign.read_text() == "mine"
+    assert left_open(machine) == []
+
+
+def test_a_wrong_command_line_is_corrected(machine: Path, store: Store) -> None:
+    for words, hint in (
+        (["orionbox", "docker", "ps"], "machinectl socket orionbox -- docker ps"),
+        (["orionbox", "--"], "For example: machinectl socket <NAME> -- docker ps"),
+        (["orionbox", "--background", "--", "true"], "machinectl socket orionbox --background"),
+    ):
+        done = machinectl("socket", *words, store=store.root)
+        assert (done.returncode, done.stderr.splitlines()[-1].strip()) == (2, hint)
+    assert "does not exist" in machinectl("socket", "nonesuch", store=store.root).stderr
+    assert "does not exist" in machinectl("socket", "rm", "nonesuch", store=store.root).stderr
+    done = machinectl("socket", "rm", "orionbox", store=store.root)
+    assert done.stderr == "Error: orionbox has no open socket\n  List the open ones: machinectl socket ls\n"
+    assert left_open(machine) == []
+
+
+def test_what_it_says_breaks_nothing(machine: Path, store: Store) -> None:
+    command = [*COMMAND, "-s", store.root, "socket", "orionbox"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        process.stderr.close()
+        [found] = listed(store)
+        assert answers(found["Socket"])
+        process.terminate()
+        assert select.select([os.pidfd_open(process.pid)], [], [], 30)[0]
+    assert left_open(machine) == []

@@ -1,0 +1,222 @@
+"""A machine's socket on this computer, with engines that do what a real one can't be made to do."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.errors import MachineError
+from machinectl.hosts.engine_socket.command_environment import socket_variables
+from machinectl.hosts.engine_socket.relay_thread import relayed
+from machinectl.hosts.engine_socket.socket_file import default_path, opened_socket
+from machinectl.hosts.engine_socket.socket_notes import SocketNote, open_sockets
+from machinectl.machines.record import Machine
+from tests.support.quiet import Quiet
+from tests.support.registered import added
+from tests.support.servers import closing, engine, free_port, saying, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.servers import Behaviour, Connection
+
+SIZE = 3 << 20
+PING = b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n"
+
+
+def register(store: Store, port: int) -> None:
+    added(store, Machine("orionbox", "none", url=f"tcp://127.0.0.1:{port}", tls=False))
+
+
+@contextmanager
+def opened(store: Store, console: Quiet | None = None) -> Iterator[str]:
+    """Yield the path of the socket of `orionbox`."""
+    path = default_path(store, "orionbox")
+    note = SocketNote("orionbox", store.root, path, 1)
+    with opened_socket(note) as listener, relayed(store, console or Quiet(), note, listener):
+        yield path
+
+
+@contextmanager
+def connected(path: str) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+        client.connect(path)
+        yield client
+
+
+def read_all(sock: socket.socket) -> bytes:
+    found = b""
+    while piece := sock.recv(1 << 16):
+        found += piece
+    return found
+
+
+@contextmanager
+def socket_to(store: Store, behaviour: Behaviour, console: Quiet | None = None) -> Iterator[socket.socket]:
+    with serving(behaviour) as port:
+        register(store, port)
+        with opened(store, console) as path, connected(path) as client:
+            yield client
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_client_ends_its_direction_and_reads_on(store: Store) -> None:
+    def count(connection: Connection) -> None:
+        connection.send(f"{len(read_all(connection.sock))}".encode() * 1000)
+
+    with socket_to(store, count) as client:
+        client.sendall(b"x" * SIZE)
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client) == str(SIZE).encode() * 1000
+
+
+@pytest.mark.usefixtures("runtime")
+def test_an_engine_ends_its_direction_and_reads_on(store: Store) -> None:
+    received = threading.Event()
+
+    def end_first(connection: Connection) -> None:
+        connection.send(b"hello")
+        connection.sock.shutdown(socket.SHUT_WR)
+        if len(read_all(connection.sock)) == SIZE:
+            received.set()
+
+    with socket_to(store, end_first) as client:
+        assert read_all(client) == b"hello"
+        client.sendall(b"x" * SIZE)
+        client.shutdown(socket.SHUT_WR)
+        assert received.wait(30)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_both_directions_are_held_back_and_lose_nothing(store: Store) -> None:
+    def echo(connection: Connection) -> None:
+        while piece := connection.sock.recv(1000):
+            connection.send(piece)
+
+    sent = bytes(range(256)) * (SIZE >> 8)
+    with socket_to(store, echo) as client:
+
+        def write() -> None:
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert read_all(client) == sent
+        writer.join()
+
+
+@pytest.mark.usefixtures("runtime")
+def test_an_engine_learns_that_a_client_is_gone(store: Store) -> None:
+    gone = threading.Event()
+
+    def wait(connection: Connection) -> None:
+        connection.send(b"logs")
+        read_all(connection.sock)
+        gone.set()
+
+    with socket_to(store, wait) as client:
+        assert client.recv(4) == b"logs"
+        client.close()
+        assert gone.wait(30)
+
+
+def refused(path: str, request: bytes = PING) -> bytes:
+    with connected(path) as client:
+        client.sendall(request)
+        head, _, body = read_all(client).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 502 ")
+    return body
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_client_is_told_in_one_line_why_the_engine_is_not_reached(store: Store) -> None:
+    console = Quiet()
+    port = free_port()
+    register(store, port)
+    with opened(store, console) as path:
+        said = json.loads(refused(path))["message"]
+        assert said.startswith(f"127.0.0.1:{port} refuses the connection: nothing listens there. Start the engine")
+        assert "\n" not in said
+        # The answer to HEAD has no body, and a client that only looks gets none.
+        assert refused(path, PING.replace(b"GET", b"HEAD")) == b""
+        with connected(path) as client:
+            client.shutdown(socket.SHUT_WR)
+            assert client.recv(1) == b""
+    # Each failure is said once.
+    assert console.warnings == [said]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_an_engine_that_closes_without_an_answer_is_a_failure(store: Store) -> None:
+    console = Quiet()
+    with socket_to(store, saying(b""), console) as client:
+        client.sendall(PING)
+        assert b"closes the connection without an answer" in read_all(client)
+    assert len(console.warnings) == 1
+
+
+@pytest.mark.usefixtures("runtime")
+def test_the_log_says_when_the_engine_answers_again_and_where_it_is_now(store: Store) -> None:
+    console = Quiet()
+    register(store, free_port())
+    with serving(engine) as port, opened(store, console) as path:
+        refused(path)
+        with store.writing("orionbox") as held:
+            held.machine.url = f"tcp://127.0.0.1:{port}"
+            held.write()
+        with connected(path) as client:
+            client.sendall(PING)
+            assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
+            assert len(console.warnings) == 1
+            assert console.notes == ["The engine answers again"]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_it_ends_with_its_machine(store: Store) -> None:
+    with serving(closing) as port:
+        register(store, port)
+        console = Quiet()
+        note = SocketNote("orionbox", store.root, default_path(store, "orionbox"), 1)
+        with opened_socket(note) as listener, relayed(store, console, note, listener) as relay:
+            with store.writing("orionbox") as held:
+                held.remove()
+            relay.wait()
+    assert console.warnings == [f'{note.path} is closed: "orionbox" does not exist any more']
+    assert open_sockets() == []
+
+
+def test_only_the_user_can_use_it(store: Store, runtime: Path) -> None:
+    register(store, 1)
+    with opened(store) as path:
+        found = next(runtime.glob("machinectl-*"))
+        assert path == f"{found}/orionbox-{path.rpartition('-')[2]}"
+        assert found.stat().st_mode & 0o777 == 0o700
+        assert (found / path).stat().st_mode & 0o777 == 0o600
+        # Others wait for the end of this one.
+        with pytest.raises(MachineError, match="is in use already"), opened(store):
+            pass
+    assert list(found.glob("*.sock")) == []
+
+
+def test_the_environment_leads_nowhere_else() -> None:
+    found = socket_variables("/run/o.sock", "orionbox", "tcp://[fd00::1]:2376")
+    assert {name for name, value in found.items() if value is None} == {
+        "DOCKER_TLS_VERIFY",
+        "DOCKER_TLS",
+        "DOCKER_CERT_PATH",
+        "DOCKER_CONTEXT",
+    }
+    assert found["DOCKER_HOST"] == "unix:///run/o.sock"
+    assert found["TESTCONTAINERS_HOST_OVERRIDE"] == "fd00::1"
+    assert found["TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"] == "/var/run/docker.sock"
+    local = socket_variables("/run/o.sock", "orionbox", "unix:///run/docker.sock")
+    assert local["TESTCONTAINERS_HOST_OVERRIDE"] == "localhost"

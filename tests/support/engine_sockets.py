@@ -1,0 +1,61 @@
+"""Machines' sockets on this computer, as `machinectl socket` opens them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.machines.record import Machine
+from tests.support.program import COMMAND
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.machines.store import Store
+    from tests.support.dockerd import Dockerd
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """XDG_RUNTIME_DIR with a path that is short enough for sockets."""
+    directory = Path(tempfile.mkdtemp(prefix="run-", dir="/tmp"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
+    yield directory
+    shutil.rmtree(directory)
+
+
+def left_open(runtime: Path) -> list[str]:
+    """Return the sockets, notes and logs that are there."""
+    return sorted(path.name for path in runtime.glob("machinectl-*/*") if path.suffix != ".lock")
+
+
+def register_engine(store: Store, name: str, engine: Dockerd) -> Machine:
+    """A machine of the driver none that speaks TLS to an engine."""
+    files = {name: (engine.directory / name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem")}
+    return added(store, Machine(name, "none", url=engine.url, tls=True), files)
+
+
+@contextmanager
+def socket_process(store: Store, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`machinectl socket …` without a command, once it serves. Yields its process and the socket's path."""
+    with subprocess.Popen(
+        [*COMMAND, "-s", store.root, "socket", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        try:
+            first = process.stdout.readline()
+            assert first.startswith('export DOCKER_HOST="unix://'), process.stderr and process.stderr.read()
+            yield process, first.split('"')[1].removeprefix("unix://")
+        finally:
+            process.terminate()
