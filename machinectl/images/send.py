@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from machinectl.images.image import DIGEST
 from machinectl.images.write_archive import archive, parcel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from machinectl.engine import Endpoint
     from machinectl.images.reference import Reference
@@ -32,18 +32,25 @@ class ImageTarget:
     unfinished: Unfinished
 
 
+class Everything(frozenset[str]):
+    """Has any member."""
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
 @dataclass(frozen=True)
 class Early:
-    """What is known before the archive is read, if both engines use the classic store.
+    """What is known before the archive is read: the image's ID on the engine, and what to send as soon as it is read.
 
-    `layers` are the digests of layers to send as soon as they are read.
+    `blobs` are digests.
     """
 
     image_id: str = ""
-    layers: frozenset[str] = frozenset()
-
-
-NOTHING_EARLY = Early()
+    blobs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -68,19 +75,19 @@ def send_image(
     Raises MachineError, also the error of the archive's reader.
     """
     counter = Counter(progress)
-    image_id = early.image_id or parcel(spool.image(), target.known).image_id
-    # It may be the user's own: leave no note that would let the next push remove it.
+    image_id = early.image_id or ("" if early.blobs else parcel(spool.image(), target.known).image_id)
     if image_id not in target.known.images or not finish_image(target, image_id, reference):
-        load_and_name(target, spool, image_id, reference, early, counter)
+        load_and_name(target, spool, reference, early, counter)
     image = spool.image()
-    layers = [layer.digest for layer in parcel(image, target.known).manifest.layers]
+    found = parcel(image, target.known)
+    layers = [layer.digest for layer in found.manifest.layers]
     return Sent(
         counter.total,
         image.size,
         len(counter.blobs.intersection(layers)),
         len(layers),
-        present=image_id in target.known.images,
-        replaced=replaced_image(target.known, image_id, reference),
+        present=found.image_id in target.known.images,
+        replaced=replaced_image(target.known, found.image_id, reference),
     )
 
 
@@ -112,11 +119,19 @@ class Counter:
 
 
 def load_and_name(
-    target: ImageTarget, spool: Spool, image_id: str, reference: Reference | None, early: Early, counter: Counter
+    target: ImageTarget, spool: Spool, reference: Reference | None, early: Early, counter: Counter
 ) -> None:
+    noted: set[str] = set()
     try:
-        with target.unfinished.note(image_id):
-            load_by_parts(target, spool, image_id, reference, early, counter)
+        with ExitStack() as stack:
+
+            def note(image_id: str) -> None:
+                # It may be the user's own: leave no note that would let the next push remove it.
+                if image_id not in noted.union(target.known.images):
+                    noted.add(image_id)
+                    stack.enter_context(target.unfinished.note(image_id))
+
+            load_by_parts(target, spool, reference, early, counter, note)
     except MachineError as exc:
         remove_abandoned(target)
         if FULL in exc.cause:
@@ -125,7 +140,12 @@ def load_and_name(
 
 
 def load_by_parts(
-    target: ImageTarget, spool: Spool, image_id: str, reference: Reference | None, early: Early, counter: Counter
+    target: ImageTarget,
+    spool: Spool,
+    reference: Reference | None,
+    early: Early,
+    counter: Counter,
+    note: Callable[[str], None],
 ) -> None:
     """Load the image and name it when it is whole.
 
@@ -136,13 +156,15 @@ def load_by_parts(
         f"The engine at {target.endpoint.peer} accepted the image, but lacks a part of it, or has removed it",
         "Run the same command again; if it stays so, look at the engine's journal on its host: journalctl -u docker",
     )
-    for known, layers in attempts(target.known, spool, early):
+    for known, blobs in attempts(target.known, spool, early):
+        pieces = archive(spool, known, blobs, counter.blobs, note)
         try:
-            load_image(target.endpoint, counter.counted(archive(spool, known, layers, counter.blobs)))
+            load_image(target.endpoint, counter.counted(pieces))
         except LoadError as exc:
             if FULL in exc.cause:
                 raise
             failure = exc
+        image_id = parcel(spool.image(), target.known).image_id
         # It may be whole in spite of an error: another push loads the same image at this moment. A whole one may be
         # gone before it has its name: `docker image prune` removes it.
         if is_whole(target, image_id) and finish_image(target, image_id, reference):
@@ -150,9 +172,9 @@ def load_by_parts(
     raise failure
 
 
-def attempts(known: Known, spool: Spool, early: Early) -> Iterator[tuple[Known, Collection[str]]]:
-    """Yield what to take for known, with the layers to send early."""
-    yield known, early.layers
+def attempts(known: Known, spool: Spool, early: Early) -> Iterator[tuple[Known, Container[str]]]:
+    """Yield what to take for known, with the blobs to send early."""
+    yield known, early.blobs
     if known.by_containerd and known.diff_ids:
         manifest = parcel(spool.image(), known).manifest
         sent = {layer.diff_id for layer in manifest.layers} - known.diff_ids

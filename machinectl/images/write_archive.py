@@ -11,7 +11,7 @@ from machinectl.errors import MachineError
 from machinectl.images.image import check_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from machinectl.images.image import Image, Manifest
     from machinectl.images.spool import Blob, Spool
@@ -79,10 +79,13 @@ def manifest_for(image: Image, platform: str) -> Manifest:
     return image.manifests[0] if len(image.platforms) <= 1 else check_platform(platform, image.manifests)
 
 
-def archive(spool: Spool, known: Known, early: Collection[str], sent: set[str]) -> Iterator[bytes]:
+def archive(
+    spool: Spool, known: Known, early: Container[str], sent: set[str], begin: Callable[[str], None]
+) -> Iterator[bytes]:
     """Yield a tar archive, and add the digests of its blobs to `sent`.
 
-    Layers in `early` (digests) come as soon as they are read.
+    Blobs in `early` (digests) come as soon as they are read. `begin` gets the image's ID before the part without which
+    the engine makes no image.
     """
     for digest, blob in spool.blobs():
         if digest in early:
@@ -93,6 +96,7 @@ def archive(spool: Spool, known: Known, early: Collection[str], sent: set[str]) 
         if digest not in early:
             yield from entry(path_of(digest), blob_of(spool, digest))
             sent.add(digest)
+    begin(found.image_id)
     for name, document in documents(found):
         yield from file_entry(name, document)
     yield END

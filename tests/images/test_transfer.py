@@ -12,14 +12,17 @@ from machinectl.console import SilentConsole
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.image_transfer import transfer as transfer_module
-from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource
-from machinectl.hosts.image_transfer.transfer import Order, transfer
+from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource, SourceImage
+from machinectl.hosts.image_transfer.transfer import Order, early_blobs, transfer
 from machinectl.images import engine_images, send
 from machinectl.images.engine_images import Images
+from machinectl.images.image import chain_ids
 from machinectl.images.read_archive import ArchiveReader, Wanted
 from machinectl.images.reference import parse_reference
-from machinectl.images.send import Sent
+from machinectl.images.send import Early, Everything, ImageTarget, Sent
 from machinectl.images.spool import SourceError
+from machinectl.images.unfinished import Unfinished
+from machinectl.images.write_archive import Known
 from tests.support.archives import Made, digest, saved
 from tests.support.image_engines import Engine, unique_layer
 from tests.support.relay import goes_silent, relay
@@ -105,7 +108,8 @@ def test_many_targets_cost_one_read_of_the_source(
     engines: dict[str, Engine], sender: Sender, target_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = Made([unique_layer(), unique_layer()])
-    engines["classic"].load(saved({"app:1": app}))
+    source = engines[next(store for store in STORES if store != target_store)]
+    source.load(saved({"app:1": app}))
     reads: list[EngineSource] = []
     read = EngineSource.read
 
@@ -117,10 +121,36 @@ def test_many_targets_cost_one_read_of_the_source(
     # containerd is slow where one image is loaded by many at once.
     count = 10 if target_store == "classic" else 3
     targets = dict.fromkeys(map(str, range(count)), engines[target_store])
-    results = sender.send(engines["classic"], targets, "app:1")
-    assert len(reads) == (target_store != "classic")
+    results = sender.send(source, targets, "app:1")
+    assert len(reads) == 1
     assert len(results) == count
     assert all(isinstance(each, Sent) for each in results.values()), results
+
+
+LOW, HIGH = digest(b"low"), digest(b"high")
+CHAIN = next(chain_ids([LOW]))
+
+
+@pytest.mark.parametrize(
+    ("by_containerd", "known", "expected"),
+    [
+        (False, Known(False, "linux/amd64"), Early("sha256:id", frozenset([LOW, HIGH]))),
+        (False, Known(False, "linux/amd64", chain_ids=frozenset([CHAIN])), Early("sha256:id", frozenset([HIGH]))),
+        (False, Known(True, "linux/amd64", diff_ids=frozenset([LOW])), Early("", frozenset([HIGH]))),
+        (True, Known(True, "linux/amd64"), Early("", Everything())),
+        # Its blobs' digests are in the archive's last files.
+        (True, Known(True, "linux/amd64", diff_ids=frozenset([LOW])), Early()),
+        (True, Known(False, "linux/amd64"), Early()),
+    ],
+)
+def test_layers_that_are_certainly_missing_are_sent_before_the_source_has_been_read(
+    by_containerd: bool, known: Known, expected: Early, tmp_path: Path
+) -> None:
+    found = SourceImage("sha256:id", by_containerd, 9, (LOW, HIGH))
+    target = ImageTarget(Endpoint("unix:///x"), known, Unfinished(str(tmp_path), ""))
+    early = early_blobs(found, target)
+    assert early == expected
+    assert type(early.blobs) is type(expected.blobs)
 
 
 def test_a_failing_target_stops_no_other(engines: dict[str, Engine], sender: Sender, tmp_path: Path) -> None:

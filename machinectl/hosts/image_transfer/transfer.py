@@ -17,7 +17,7 @@ from machinectl.hosts.parallel.workers import LIMIT, run_at_once
 from machinectl.images.engine_images import Images
 from machinectl.images.image import chain_ids
 from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
-from machinectl.images.send import NOTHING_EARLY, Early, ImageTarget, Sent, finish_image, replaced_image, send_image
+from machinectl.images.send import Early, Everything, ImageTarget, Sent, finish_image, replaced_image, send_image
 from machinectl.images.spool import SourceError, Spool
 from machinectl.images.unfinished import Unfinished
 from machinectl.images.write_archive import parcel
@@ -78,7 +78,7 @@ def send_to_all(
 ) -> Iterator[tuple[str, Sent | MachineError]]:
     with spool_directory() as directory:
         spool = Spool()
-        early = {name: early_layers(found, each) for name, each in targets.items() if not has_image(each, found)}
+        early = {name: early_blobs(found, each) for name, each in targets.items() if not has_image(each, found)}
         if early:
             read_in_background(order, found, spool, directory, unneeded_layers(found, early.values()))
 
@@ -122,18 +122,26 @@ def shown_progress(console: Console, size: int) -> Callable[[int], None]:
     return show
 
 
-def early_layers(found: SourceImage, target: ImageTarget) -> Early:
-    if found.by_containerd or target.known.by_containerd or not found.layers:
-        return NOTHING_EARLY
+def early_blobs(found: SourceImage, target: ImageTarget) -> Early:
+    """Return what to send before the archive's end, which tells what is in it."""
+    known = target.known
+    if not found.layers:
+        return Early()
+    if found.by_containerd:
+        # The digests of its blobs are not known. containerd's store takes all of them if it has none.
+        wants_all = known.by_containerd and known.diff_ids.isdisjoint(found.layers)
+        return Early("", Everything()) if wants_all else Early()
+    if known.by_containerd:
+        return Early("", frozenset(found.layers).difference(known.diff_ids))
     chains = zip(found.layers, chain_ids(found.layers), strict=True)
-    return Early(found.image_id, frozenset(layer for layer, chain in chains if chain not in target.known.chain_ids))
+    return Early(found.image_id, frozenset(layer for layer, chain in chains if chain not in known.chain_ids))
 
 
 def unneeded_layers(found: SourceImage, early: Collection[Early]) -> frozenset[str]:
     """Return the layers that all engines have; none if that is not certain."""
-    if NOTHING_EARLY in early:
+    if not all(each.image_id for each in early):
         return frozenset()
-    return frozenset(found.layers).difference(*(each.layers for each in early))
+    return frozenset(found.layers).difference(*(each.blobs for each in early))
 
 
 def estimate(target: ImageTarget, spool: Spool, reference: Reference | None) -> Sent:
