@@ -61,7 +61,8 @@ def command(name: str) -> Iterator[Piece]:
         yield from described(name, declared, declared.flags, declared.examples)
     if name in GROUPS:
         for own, verb in GROUPS[name].items():
-            yield from described(f"{name} {own}", verb, verb.flags, verb.examples)
+            if not verb.hidden:
+                yield from described(f"{name} {own}", verb, verb.flags, verb.examples)
     elif name == "create":
         yield from described(name, declared, declared.flags, declared.examples)
         for driver in DRIVERS:

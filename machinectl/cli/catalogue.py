@@ -77,7 +77,8 @@ def section_verbs(section: str) -> Iterable[tuple[str, str]]:
 
 
 def group_verbs() -> Iterable[tuple[str, str]]:
-    return ((group, name) for group, verbs in __getattr__("GROUPS").items() for name in verbs)
+    groups = __getattr__("GROUPS").items()
+    return ((group, name) for group, verbs in groups for name, verb in verbs.items() if not verb.hidden)
 
 
 def flags_of_verb(verb: str) -> Sequence[Flag]:

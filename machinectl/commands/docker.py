@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from typing import TYPE_CHECKING
 
+from machinectl.docker_cli.program import docker_program
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.exports.docker_environment import docker_variables
 from machinectl.hosts.parallel.output_streams import LIMIT, stream_output
@@ -38,11 +38,7 @@ def docker(
     """
     if not words:
         raise UsageError("The docker command is missing", "Put it after two dashes: machinectl docker <NAME> -- ps")
-    program = shutil.which("docker")
-    if not program:
-        raise MachineError(
-            "There is no docker on this computer", "Install the docker CLI: docs.docker.com/engine/install"
-        )
+    program = docker_program()
 
     def one(name: str, _: Console, say: WriteOutput, over: StopEvent) -> int | None:
         environment = docker_environment(os.environ, docker_variables(store, name))

@@ -9,11 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli import plugin as docker_plugin
+from machinectl.docker_cli.buildx import Buildx
 from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Contexts
 from machinectl.doctor import store_files
 from machinectl.doctor.check import OK, Check, broken, failed, ok, unknown
+from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_path, read_file
+from machinectl.hosts.exports.builders import builder_statuses
 from machinectl.hosts.exports.docker_contexts import ContextStatus, SyncStep, context_status
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 PLUGIN, CONTEXTS, CURRENT = "docker plugin", "docker contexts", "Current context"
+BUILDERS = "docker builders"
 CONFIG = "docker config"
 INSTALL = "machinectl docker-plugin install"
 
@@ -43,6 +47,7 @@ def docker_checks(
     else:
         yield Check(CONTEXTS, OK, "turned off by MACHINECTL_CONTEXTS", "Turn them on: unset MACHINECTL_CONTEXTS")
     yield from current_context_check(docker, environment)
+    yield from builder_checks(store, environment)
 
 
 def config_checks(path: str) -> Iterator[Check]:
@@ -105,6 +110,20 @@ def out_of_step(found: ContextStatus) -> Check:
         return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
     judge = broken if found.is_there and found.needs_sync else unknown
     return judge(CONTEXTS, found.why, found.hint)
+
+
+def builder_checks(store: Store, environment: Mapping[str, str]) -> Iterator[Check]:
+    try:
+        found = builder_statuses(store, Buildx(environment))
+    except MachineError as exc:
+        yield failed(BUILDERS, exc)
+        return
+    for status in found:
+        name = status.builder.name
+        if why := "; ".join(status.reasons):
+            yield unknown(BUILDERS, f"{name}: {why}", *status.hints[:1])
+        else:
+            yield ok(BUILDERS, f"{name} is in step with {', '.join(status.builder.machines)}")
 
 
 def current_context_check(docker: Contexts, environment: Mapping[str, str]) -> Iterator[Check]:

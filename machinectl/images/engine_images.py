@@ -88,9 +88,7 @@ class Images:
         """Return whether containerd keeps the images, and the engine's platform."""
         info = self.ask("/info", dict) or {}
         by_containerd = ["driver-type", "io.containerd.snapshotter.v1"] in as_list(info.get("DriverStatus"))
-        machine = str(info.get("Architecture") or "")
-        platform = f"{info.get('OSType') or 'linux'}/{ARCHITECTURES.get(machine, machine)}"
-        return by_containerd, platform
+        return by_containerd, engine_platform(info)
 
     def is_whole(self, image_id: str, *, by_containerd: bool) -> bool:
         """Return whether the engine lists the image: containerd's store hides one without all blobs."""
@@ -134,6 +132,12 @@ def by_likelihood(listed: Iterable[dict[str, Any]], likely: str) -> list[str]:
 
     ordered = sorted((each for each in listed if isinstance(each.get("Id"), str)), key=rank)
     return list(dict.fromkeys(each["Id"] for each in ordered))
+
+
+def engine_platform(info: dict[str, Any]) -> str:
+    """Return the platform of an engine from its /info."""
+    machine = str(info.get("Architecture") or "")
+    return f"{info.get('OSType') or 'linux'}/{ARCHITECTURES.get(machine, machine)}"
 
 
 def diff_ids_of(image: dict[str, Any]) -> list[str]:

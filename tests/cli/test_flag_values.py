@@ -106,6 +106,7 @@ def test_a_wrong_variable_is_named(capsys: pytest.CaptureFixture[str], monkeypat
 CHOICES = (
     ("env --format={}", "json, dotenv or properties", "dotenv"),
     ("fleet import --from={} x", "ansible or ssh-config", "ssh-config"),
+    ("builder --driver={} box", "docker-container or remote", "docker-container"),
     ("create -d none --url unix:///x --engine-install={} box", "auto, docker, distro or none", "docker"),
 )
 

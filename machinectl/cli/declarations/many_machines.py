@@ -53,6 +53,38 @@ PLATFORM = Flag(
 )
 NEW_NAME = Flag("--as", metavar="NAME:TAG", help="Give the image this name instead.", parameter="new_name")
 
+BUILDER_FLAGS = (
+    shared.SELECTOR,
+    ALL_MACHINES,
+    Flag("--name", metavar="BUILDER", help="The builder's name.", default="machinectl", parameter="builder_name"),
+    Flag("--append", help="Add the machines to the builder."),
+    Flag("--use", help="Make it docker's current builder."),
+    Flag("--bootstrap", help="Start buildkitd on the machines now, not at the first build."),
+    Flag(
+        "--driver",
+        metavar="DRIVER",
+        help="docker-container, or remote for a buildkitd that runs on the hosts.",
+        value=("docker-container", "remote"),
+        default="docker-container",
+    ),
+    Flag(
+        "--driver-opt",
+        metavar="KEY=VALUE",
+        help="An option for buildx's driver: image, network, memory, env.KEY, …",
+        parameter="driver_options",
+        many=True,
+    ),
+    Flag(
+        "--port",
+        metavar="PORT",
+        help="With --driver remote: buildkitd's port (default 1234).",
+        kind=int,
+        limits=(1, 65535),
+        default=None,
+    ),
+    shared.TIMEOUT,
+)
+
 VERBS = {
     "plan": Verb(
         "many.plan:plan",
@@ -347,5 +379,48 @@ VERBS = {
             shared.JSON,
         ),
         output=PRINTS,
+    ),
+    "builder": Verb(
+        "shells.builder:builder",
+        "Make a builder of docker buildx from machines.",
+        more="Each machine is a node, for its own platform. Builders follow their machines.",
+        examples=(
+            "machinectl builder orionbox rigel",
+            "machinectl builder --name arm --use -l arch=arm64",
+            "machinectl builder --append vega",
+        ),
+        arguments=(shared.NAMES,),
+        flags=BUILDER_FLAGS,
+        keeps_selector=True,
+    ),
+    "builder create": Verb(
+        "shells.builder:builder",
+        "Make a builder of docker buildx from machines.",
+        examples=("machinectl builder create orionbox rigel",),
+        arguments=(shared.NAMES,),
+        flags=BUILDER_FLAGS,
+        keeps_selector=True,
+        hidden=True,
+    ),
+    "builder ls": Verb(
+        "shells.builder:builder_ls",
+        "List the builders that machinectl made, and whether they fit their machines.",
+        examples=("machinectl builder ls",),
+        flags=(Flag("-q", "--quiet", help="Print names only."), shared.JSON),
+        output=PRINTS,
+    ),
+    "builder rm": Verb(
+        "shells.builder:builder_rm",
+        "Remove builders, with buildkitd and its cache on the machines.",
+        more="It does not touch builders that machinectl did not make.",
+        examples=("machinectl builder rm machinectl",),
+        arguments=(Argument("builders", "BUILDER…", TEXT, many=True, repeats=True, required=True),),
+        flags=(Flag("--keep-state", help="Keep buildkitd's cache."),),
+    ),
+    "builder sync": Verb(
+        "shells.builder:builder_sync",
+        "Repair builders after their machines have changed.",
+        more="Changes that machinectl makes itself need no sync, unless a machine did not answer.",
+        examples=("machinectl builder sync",),
     ),
 }

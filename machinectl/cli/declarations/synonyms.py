@@ -83,7 +83,7 @@ COMMANDS = {
 }
 # docker's commands that work on an engine: `docker NAME -- COMMAND`.
 DOCKERS = (
-    "attach build builder buildx commit compose container events exec history image load logs network pause "
+    "attach build buildx commit compose container events exec history image load logs network pause "
     "port rmi save search service stack stats system tag top unpause volume wait"
 )
 # Words that other programs take between the command and the name: `kubectl delete node web1`.

@@ -113,7 +113,7 @@ def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
 
 
 def group_rows(name: str) -> Rows:
-    return [(own, verb.summary) for own, verb in GROUPS.get(name, {}).items()]
+    return [(own, verb.summary) for own, verb in GROUPS.get(name, {}).items() if not verb.hidden]
 
 
 def ssh_pointer(flags: Iterable[Flag]) -> list[str]:

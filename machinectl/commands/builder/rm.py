@@ -1,0 +1,50 @@
+"""`builder rm`: remove a builder that machinectl made."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from machinectl.docker_cli.buildx import CONTAINER, Buildx
+from machinectl.errors import MachineError, closest_match
+from machinectl.hosts.exports.builder_records import writing_builders
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.hosts.exports.builder_records import Builder
+    from machinectl.machines.store import Store
+
+
+def builder_rm(store: Store, console: Console, name: str, *, keep_state: bool = False) -> None:
+    """Remove a builder, with buildkitd and its cache on the machines. Raises MachineError."""
+    buildx = Buildx(os.environ)
+    with writing_builders(store) as builders:
+        builder = builders.get(name)
+        if builder is None:
+            raise no_such_builder(buildx, name, list(builders))
+        if builder.directory == buildx.directory and buildx.nodes(name) is not None:
+            remove(buildx, console, builder, keep_state=keep_state)
+        del builders[name]
+
+
+def remove(buildx: Buildx, console: Console, builder: Builder, *, keep_state: bool) -> None:
+    buildx.check()
+    try:
+        buildx.run("rm", *(["--keep-state"] if keep_state else []), builder.name)
+    except MachineError as exc:
+        # buildx removes the builder also if an engine does not answer.
+        if buildx.nodes(builder.name) is not None:
+            raise
+        containers = " ".join(f"{CONTAINER}{node.name}" for node in builder.nodes)
+        console.warn(f"{exc.cause}\nMachines may keep buildkitd's containers and caches: {containers}")
+
+
+def no_such_builder(buildx: Buildx, name: str, known: list[str]) -> MachineError:
+    if "/" not in name and buildx.nodes(name) is not None:
+        return MachineError(
+            f'machinectl did not make the builder "{name}"', f"Remove it: docker buildx rm {shlex.quote(name)}"
+        )
+    near = closest_match(name, known)
+    hint = f"Did you mean: machinectl builder rm {near}" if near else "List the builders: machinectl builder ls"
+    return MachineError(f'There is no builder "{name}"', hint)

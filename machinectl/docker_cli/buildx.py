@@ -1,0 +1,179 @@
+"""docker buildx: read its builders, and change them by its commands.
+
+Format: docker/buildx, store/nodegroup.go; CONFIG/instances/NAME is JSON.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from machinectl.docker_cli.contexts import Contexts, json_object
+from machinectl.docker_cli.program import docker_program
+from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.files.atomic import read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# store/util.go: namePattern.
+NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]*")
+# They point docker at an engine, or buildx at a builder.
+POINTING = (
+    *("DOCKER_HOST", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"),
+    *("BUILDKIT_HOST", "BUILDX_BUILDER"),
+)
+# Seconds. buildx itself waits 20 for engines.
+PATIENCE = 60.0
+# Seconds to pull and start buildkitd on all nodes.
+BOOT = 600.0
+# The container of a node: driver.BuilderName.
+CONTAINER = "buildx_buildkit_"
+
+
+@dataclass(frozen=True)
+class BuildxNode:
+    """`endpoint` is a docker context, or a URL. `platforms` are those that the node was created for."""
+
+    name: str
+    endpoint: str
+    platforms: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Buildx:
+    """The builders of one DOCKER_CONFIG."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        # util/confutil/config.go: ConfigDir
+        config = Contexts(environment.get("DOCKER_CONFIG", "")).config
+        self.directory = os.path.abspath(environment.get("BUILDX_CONFIG") or os.path.join(config, "buildx"))
+
+    def nodes(self, builder: str) -> dict[str, BuildxNode] | None:
+        """Return a builder's nodes by name, None if there is no such builder. Raises MachineError."""
+        path = os.path.join(self.directory, "instances", builder)
+        try:
+            document = json.loads(read_file(path))
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise MachineError(f"{path} cannot be read: {exc.strerror}", "See: docker buildx ls") from exc
+        except (ValueError, RecursionError) as exc:
+            raise MachineError(f"{path} is not a builder of buildx", "See: docker buildx ls") from exc
+        found = document.get("Nodes") if isinstance(document, dict) else None
+        nodes = [parse_node(each) for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+        return {node.name: node for node in nodes}
+
+    def check(self) -> None:
+        """Raise MachineError without docker or buildx."""
+        docker_program()
+        if self._start("version").returncode:
+            raise MachineError(
+                "docker has no buildx here", "Install the package docker-buildx-plugin (of Debian: docker-buildx)"
+            )
+
+    def set_node(self, builder: str, node: BuildxNode, *, driver: str = "", append: bool = False) -> None:
+        """Create or change a node, and the builder for its first one. Raises MachineError."""
+        words = ["create", "--name", builder, "--node", node.name]
+        words += ["--driver", driver] if driver else []
+        words += ["--append"] if append else []
+        for platform in node.platforms:
+            words += ["--platform", platform]
+        for key, value in node.options.items():
+            words += ["--driver-opt", csv_field(f"{key}={value}")]
+        self.run(*words, node.endpoint)
+
+    def statuses(self, builder: str) -> dict[str, str]:
+        """Ask a builder's nodes for their status: running, inactive, … Raises MachineError."""
+        found: dict[str, str] = {}
+        name = ""
+        for line in self.run("inspect", builder).splitlines():
+            key, _, value = line.partition(":")
+            if key == "Name":
+                name = value.strip()
+            elif key == "Status":
+                found[name] = value.strip()
+        return found
+
+    def run(self, *words: str, patience: float = PATIENCE, pointed: bool = False) -> str:
+        """Run `docker buildx WORDS…`, `pointed` at the engine that docker points at. Raises MachineError."""
+        done = self._start(*words, patience=patience, pointed=pointed)
+        if done.returncode:
+            said = [line for line in done.stderr.splitlines() if line.strip()] or ["it does not say why"]
+            cause = f"docker buildx {words[0]}: {one_line(said[-1].removeprefix('ERROR: '))}"
+            raise MachineError(cause, "Look for a machine that does not answer: machinectl ls")
+        return done.stdout
+
+    def _start(
+        self, *words: str, patience: float = PATIENCE, pointed: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        environment = dict(self.environment)
+        if not pointed:
+            # The current context may not exist.
+            environment = {key: value for key, value in environment.items() if key not in POINTING}
+            environment["DOCKER_CONTEXT"] = "default"
+        command = [docker_program(), "buildx", *words]
+        try:
+            return subprocess.run(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=patience,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as exc:
+            raise MachineError(f"docker buildx {words[0]} took more than {patience:.0f} s", "Try: docker ps") from exc
+        except OSError as exc:
+            raise MachineError(f"docker cannot be started: {exc.strerror}", "Try: docker --version") from exc
+
+
+def parse_node(document: Mapping[str, Any]) -> BuildxNode:
+    platforms = document.get("Platforms")
+    found = [platform_name(each) for each in platforms if isinstance(each, dict)] if isinstance(platforms, list) else []
+    options = {str(key): str(value) for key, value in json_object(document, "DriverOpts").items()}
+    return BuildxNode(str(document.get("Name") or ""), str(document.get("Endpoint") or ""), tuple(found), options)
+
+
+def platform_name(document: Mapping[str, Any]) -> str:
+    parts = (document.get(key) for key in ("os", "architecture", "variant"))
+    return "/".join(str(part) for part in parts if part)
+
+
+def csv_field(text: str) -> str:
+    """Quote a text that buildx reads as a line of CSV."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([text])
+    return line.getvalue()
+
+
+def parse_options(given: Sequence[str]) -> dict[str, str]:
+    """Read `--driver-opt`s as buildx does: KEY=VALUE,… in CSV. Raises UsageError."""
+    found = {}
+    for line in given:
+        for each in next(csv.reader([line]), []):
+            key, equals, value = each.partition("=")
+            if not equals or not key:
+                raise UsageError(
+                    f"--driver-opt takes KEY=VALUE, not {each!r}", "For example: --driver-opt network=host"
+                )
+            found[key] = value
+    return found
+
+
+def check_name(builder: str) -> str:
+    """Return the name as buildx writes it. Raises UsageError."""
+    if not NAME.fullmatch(builder) or builder == "default":
+        raise UsageError(
+            f"buildx does not take {builder!r} as a builder's name", "Begin with a letter, and use 0-9a-zA-Z . _ -"
+        )
+    return builder.lower()
