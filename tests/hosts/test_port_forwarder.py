@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import queue
+import shutil
 import socket
 import threading
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,7 @@ from machinectl.ssh.openssh.multiplexing import socket_directory
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 from tests.support.published import publishing
 from tests.support.quiet import Quiet
+from tests.support.real import need
 from tests.support.registered import register
 from tests.support.servers import serving
 from tests.support.sshd import keygen
@@ -284,5 +286,49 @@ def test_a_thousand_connections_work_at_once(machine: Machine, service: int) -> 
 
 @pytest.mark.usefixtures("old_ssh")
 def test_openssh_7_4_can_forward(machine: Machine, service: int) -> None:
+    with started(Forwarding(machine), free(service)) as forwarding:
+        assert received(forwarding.next()[0]) == b"hello\n"
+
+
+def test_two_containers_with_one_number_get_two_numbers_here(machine: Machine, service: int) -> None:
+    with publishing() as engine, serving(echo, host="127.0.0.2") as other:
+        engine.run("a", service)
+        engine.run("b", service, address="127.0.0.2")
+        engine.run("c", other, address="127.0.0.2")
+        with started(Forwarding(machine, engine)) as forwarding:
+            opened = {container: local for local, container, _ in (forwarding.next() for _ in range(3))}
+            assert opened.keys() == {"a", "b", "c"}
+            assert len(set(opened.values())) == 3
+            assert received(opened["a"]) == received(opened["c"]) == b"hello\n"
+
+
+def test_many_ports_open_and_close_together(machine: Machine) -> None:
+    with ExitStack() as listening:
+        numbers = {listening.enter_context(bound_socket("127.0.0.3", 0)).getsockname()[1] for _ in range(50)}
+        with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
+            engine.run("many", *numbers, address="127.0.0.3")
+            assert {forwarding.next() for _ in numbers} == {(number, "many", True) for number in numbers}
+            engine.remove("many")
+            assert {forwarding.next() for _ in numbers} == {(number, "many", False) for number in numbers}
+
+
+def test_a_machine_behind_a_jump_host_can_be_forwarded(
+    store: Store, machine: Machine, another_sshd: Sshd, service: int
+) -> None:
+    register(store, "gate", another_sshd)
+    with store.writing(machine.name) as held:
+        held.machine.jump = "machine:gate"
+        held.write()
+    with started(Forwarding(store.read(machine.name)), free(service)) as forwarding:
+        assert received(forwarding.next()[0]) == b"hello\n"
+    assert "Accepted publickey" in another_sshd.log
+
+
+@pytest.mark.parametrize("shell", ["fish", "tcsh", "zsh"])
+def test_the_users_shell_does_not_matter(
+    machine: Machine, service: int, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    need(shell)
+    monkeypatch.setenv("SHELL", str(shutil.which(shell)))
     with started(Forwarding(machine), free(service)) as forwarding:
         assert received(forwarding.next()[0]) == b"hello\n"

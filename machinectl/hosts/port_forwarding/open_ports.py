@@ -52,27 +52,41 @@ class OpenPorts:
         self._open: dict[Wish, OpenPort] = {}
 
     def use(self, connection: ForwardingConnection) -> None:
-        """Forward over this connection from now on, and open again what was open."""
+        """Forward over this connection from now on, and open again what was open. Raises ConnectionLost."""
         self._connection = connection
-        for port in list(self._open.values()):
-            if self._listen(port.wish, port.local):
+        before = list(self._open.values())
+        if self._listen(before):
+            return
+        for port in before:
+            if self._listen([port]):
                 continue
-            del self._open[port.wish]
             self._report(port, False)
             try:
                 self.open(port.wish)
+            except ConnectionLost:
+                raise
             except MachineError as exc:
+                del self._open[port.wish]
                 self._console.warn(f"{exc.cause}: it is no longer forwarded")
 
     def match(self, wishes: set[Wish]) -> None:
         """Open and close ports of containers, so that these are open. Raises ConnectionLost."""
-        for wish in [wish for wish in self._open if wish.container and wish not in wishes]:
-            port = self._open.pop(wish)
-            if self._connection:
-                self._connection.remove(self._rules(wish, port.local))
+        gone = [self._open.pop(wish) for wish in [*self._open] if wish.container and wish not in wishes]
+        if self._connection and gone:
+            self._connection.remove(self._rules(gone))
+        for port in gone:
             self._report(port, False)
-        for wish in sorted(wishes - self._open.keys(), key=lambda each: (each.port, each.target, each.container)):
-            self.open(wish)
+        fresh = sorted(wishes - self._open.keys(), key=lambda each: (each.port, each.target, each.container))
+        if not self._open_at_once(fresh):
+            for wish in fresh:
+                self.open(wish)
+
+    def _open_at_once(self, wishes: Sequence[Wish]) -> bool:
+        """Open all in one request, with their own numbers; return False if one cannot be used."""
+        numbers = [wish.port for wish in wishes]
+        if len(set(numbers)) < len(numbers) or any(why_not(self._addresses, number) for number in numbers):
+            return False
+        return self._try([self._port(wish, wish.port) for wish in wishes])
 
     def open(self, wish: Wish) -> None:
         """Open a port. Raises ConnectionLost, or MachineError if its number here was given and cannot be used."""
@@ -82,7 +96,7 @@ class OpenPorts:
         for number in numbers:
             local = number or free_port(self._addresses)
             reason_now = why_not(self._addresses, local)
-            if not reason_now and self._listen(wish, local):
+            if not reason_now and self._try([self._port(wish, local)]):
                 break
             if self._connection is None or not self._connection.is_running:
                 raise ConnectionLost("The SSH connection was lost")
@@ -96,11 +110,26 @@ class OpenPorts:
         if reason and wanted:
             whose = f" for {wish.container}" if wish.container else ""
             self._console.warn(f"Port {wanted} of this computer {reason}: using {local} instead{whose}")
-        port = self._open[wish] = OpenPort(self._addresses[0], local, wish)
-        self._report(port, True)
 
-    def _listen(self, wish: Wish, local: int) -> bool:
-        return self._connection is not None and self._connection.add(self._rules(wish, local))
+    def _port(self, wish: Wish, local: int) -> OpenPort:
+        return OpenPort(self._addresses[0], local, wish)
 
-    def _rules(self, wish: Wish, local: int) -> list[ForwardedPort]:
-        return [ForwardedPort(address, local, wish.target, wish.port) for address in self._addresses]
+    def _try(self, ports: Sequence[OpenPort]) -> bool:
+        """Open them, and report it; return False if one cannot be opened."""
+        if not self._listen(ports):
+            return False
+        for port in ports:
+            self._open[port.wish] = port
+            self._report(port, True)
+        return True
+
+    def _listen(self, ports: Sequence[OpenPort]) -> bool:
+        """Return False if ssh cannot listen on one; then it listens on none."""
+        return not ports or (self._connection is not None and self._connection.add(self._rules(ports)))
+
+    def _rules(self, ports: Sequence[OpenPort]) -> list[ForwardedPort]:
+        return [
+            ForwardedPort(address, port.local, port.wish.target, port.wish.port)
+            for port in ports
+            for address in self._addresses
+        ]

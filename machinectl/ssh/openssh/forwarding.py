@@ -135,8 +135,7 @@ class ForwardingConnection:
         return False
 
     def remove(self, ports: Sequence[ForwardedPort]) -> None:
-        for port in ports:
-            self._request("cancel", [port])
+        self._request("cancel", ports)
 
     def _request(self, request: str, ports: Sequence[ForwardedPort]) -> bool:
         rules = [word for port in ports for word in ("-L", port.rule())]
