@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from machinectl.errors import Declined, MachineError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
+    from typing import Protocol, TypeVar
 
-
-Answer = TypeVar("Answer")
+    Answer = TypeVar("Answer")
+else:
+    Protocol = object
 
 
 class Unanswered(MachineError):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SECRET_NAME = re.compile(
     r"pass(wor|phrase|wd)|(^|[-_])pass($|[-_])|[-_]pwd$|secret|token|credential|(api|access|private)[-_]?key",

@@ -10,22 +10,23 @@ import selectors
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.errors import MachineError
+from machinectl.value_classes import Frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import IO
+    from typing import IO, TypeVar
+
+    Answer = TypeVar("Answer")
 
     # Takes output and whether it came on stderr.
     WriteOutput = Callable[[bytes, bool], None]
     # Like WriteOutput, but returns True to end the output.
     HandleOutput = Callable[[bytes, bool], bool]
 
-Answer = TypeVar("Answer")
 
 # Bytes per read: the capacity of a Linux pipe (pipe(7)).
 CHUNK = 1 << 16
@@ -237,8 +238,7 @@ def write_at(descriptor: int, data: bytes | memoryview, at: int) -> None:
         left, at = left[written:], at + written
 
 
-@dataclass(frozen=True)
-class Stdin:
+class Stdin(Frozen):
     """`first` is sent at once, `data` and `input` once `is_ready`.
 
     A program not ready after `ready_within` seconds is stopped.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,6 @@ LOOK = 30.0
 LARGEST = 2**63 - 1
 
 
-@dataclass
 class Info(MachineStatus):
     """Unknown values are empty. `unseen` is why `host` is None."""
 

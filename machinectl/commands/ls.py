@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
 from machinectl.go.value_format import go_duration
 from machinectl.hosts.status import query_engines
 from machinectl.hosts.status.query_engines import MachineStatus
 from machinectl.machines.docker_machine.config_json import SWARM_OPTIONS, engine_options
 from machinectl.machines.swarm_node import JOINING, MEMBER, WORKER, on_record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
     from machinectl.machines.store import Store
     from machinectl.machines.swarm_node import SwarmNode
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 UNKNOWN = "Unknown"
 
 
-@dataclass
 class MachineRow(MachineStatus):
     """`active`: this shell's docker points at the machine."""
 

@@ -9,7 +9,6 @@ import shutil
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
@@ -22,6 +21,7 @@ from machinectl.ssh.openssh import foreground
 from machinectl.ssh.openssh.ssh_options import openssh_command
 from machinectl.ssh.ssh_settings import check_ssh_user, read_settings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

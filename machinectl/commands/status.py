@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import settle_pending
 from machinectl.hosts.status.machine_states import state_of
 from machinectl.machines.selection import chosen_one
 from machinectl.state import State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from machinectl.engine import Probe
     from machinectl.machines.store import Store

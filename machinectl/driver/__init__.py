@@ -6,8 +6,6 @@ uses `installed_drivers`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from machinectl.driver.contract import (
     Driver,
     DriverError,
@@ -31,6 +29,7 @@ from machinectl.state import State
 from machinectl.url import TLS_PORT, EngineURL, parse_url
 from machinectl.url import with_port as url_with_port
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.ssh.ssh_settings import Settings as SSHSettings
 

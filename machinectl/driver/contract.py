@@ -5,16 +5,18 @@ A driver creates or registers hosts, locates engine and SSH, and switches power.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
-
 from machinectl.errors import MachineError
+from machinectl.value_classes import Frozen, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol
 
     from machinectl.ssh.destination import SSHEndpoint
     from machinectl.state import State
+else:
+    Protocol = object
 
 OptionValue = str | int | bool | tuple[str, ...] | None
 
@@ -34,8 +36,7 @@ class NoPowerSwitch(DriverError):
         self.mac = mac
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(Frozen):
     """An option of `create` and a key of fleet.yaml.
 
     The default's type is the option's: str, int, bool (a flag) or tuple (repeatable). `name` has no leading dashes;
@@ -63,8 +64,7 @@ class Option:
     locates: Callable[[str], Mapping[str, OptionValue] | None] | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Frozen):
     """A machine to create.
 
     `directory` is absolute, and does not exist yet in `check` and `preview`. `options` has all options. `tls` None: the
@@ -78,8 +78,7 @@ class Request:
     state: str = ""
 
 
-@dataclass(frozen=True)
-class Instance:
+class Instance(Frozen):
     """A created machine; `state` is the driver's last state, byte for byte."""
 
     name: str
@@ -87,8 +86,7 @@ class Instance:
     state: str
 
 
-@dataclass(frozen=True)
-class Where:
+class Where(Frozen):
     """A machine's engine URL, "" if unknown, and its SSH. Without SSH, it is never provisioned."""
 
     url: str = ""

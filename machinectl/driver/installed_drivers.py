@@ -8,21 +8,21 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
 
 from machinectl.driver.contract import Driver, DriverError
 from machinectl.errors import MachineError, closest_match
+from machinectl.value_classes import Frozen, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
 GROUP = "machinectl.drivers"
 
 
-@dataclass(frozen=True)
-class Installed:
+class Installed(Frozen):
     """`origin` names the driver's object, for messages. `make` runs third-party code."""
 
     name: str
@@ -34,7 +34,8 @@ class Installed:
     def load(self) -> Driver:
         """Return a new driver; the caller closes it. Raises DriverError."""
         try:
-            return cast("Driver", Guarded(self.name, self.make()))
+            # It passes each call on.
+            return Guarded(self.name, self.make())  # type: ignore[return-value]
         except MachineError:
             raise
         except (Exception, SystemExit) as exc:

@@ -6,9 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
 from machinectl.descriptors import fitting_jobs
@@ -17,7 +15,9 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import Probe, failed_probe, probe_by
 from machinectl.engine.sockets import resolve_endpoint
 from machinectl.state import State
+from machinectl.value_classes import Frozen, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
@@ -52,7 +52,7 @@ NOT_ASKED = Probe(
 )
 
 
-class Wait(NamedTuple):
+class Wait(Frozen):
     """Resume when connecting ends, or after `seconds`."""
 
     connecting: Connecting

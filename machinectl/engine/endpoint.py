@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError, one_line
 from machinectl.state import State
+from machinectl.value_classes import Frozen, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
@@ -46,8 +46,7 @@ def is_silence(exc: OSError) -> bool:
     return isinstance(exc, TimeoutError) or exc.errno in NOBODY_THERE
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(Frozen):
     """How to connect to an engine.
 
     `cert_dir` is absolute. `takeover` is the command that replaces a foreign CA, or "", for hints. The first request

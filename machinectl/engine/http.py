@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from machinectl import __version__
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import Deadline, EngineError
@@ -12,6 +10,7 @@ from machinectl.engine.sockets import connect_tcp, connect_unix
 from machinectl.engine.wire import Wire
 from machinectl.errors import UsageError, one_line
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType

@@ -5,8 +5,7 @@ http.client would load the modules for mail, which take longer than the answer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, KeysView

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get, not_docker
 from machinectl.engine.sockets import connect_tcp
 from machinectl.errors import MachineError, one_line
+from machinectl.files.light_json import parse_json
 from machinectl.state import State
+from machinectl.value_classes import Frozen, field, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from machinectl.engine.endpoint import Endpoint
     from machinectl.engine.http import Response
 
@@ -26,15 +28,14 @@ LONGEST_TOLD = 64 << 20
 OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
 
 
-class EngineQuery(NamedTuple):
+class EngineQuery(Frozen):
     """A further API path to ask, and the JSON type of its answer."""
 
     path: str
     kind: type[list[Any] | dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(Frozen):
     """The result of a probe.
 
     `silent`: nobody answered at the address. `told`: the answer to the query. `swarm`: inactive, active/manager,
@@ -125,7 +126,7 @@ def read_answer(endpoint: Endpoint, response: Response, kind: type) -> Any:
 def json_answer(endpoint: Endpoint, body: bytes, kind: type) -> Any:
     """Parse an answer's body. Raises EngineError if it is not JSON of this `kind`."""
     try:
-        value = json.loads(body)
+        value = parse_json(body)
     except (ValueError, RecursionError) as exc:
         raise not_docker(endpoint, "its answer is not JSON") from exc
     if not isinstance(value, kind):
@@ -159,7 +160,7 @@ def error_message(body: bytes) -> str:
 def parse_object(body: bytes) -> dict[str, Any]:
     """Return a JSON object; {} for anything else."""
     try:
-        value = json.loads(body)
+        value = parse_json(body)
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import TYPE_CHECKING, Any
 
 from machinectl.engine.endpoint import NOBODY_THERE, EngineError, is_silence
 from machinectl.name_resolution import resolve
 from machinectl.state import State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from machinectl.engine.endpoint import Deadline, Endpoint
     from machinectl.url import EngineURL
 
-# getaddrinfo's family, and the argument for connect.
-Address = tuple[socket.AddressFamily, Any]
+    # getaddrinfo's family, and the argument for connect.
+    Address = tuple[socket.AddressFamily, Any]
 
 NO_WAY = NOBODY_THERE | {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 

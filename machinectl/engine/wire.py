@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import socket
-from typing import TYPE_CHECKING
 
 from machinectl.engine.endpoint import EngineError
 from machinectl.state import State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self

@@ -6,7 +6,6 @@ import os
 import shlex
 import stat
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import (
@@ -20,6 +19,7 @@ from machinectl.files.atomic import (
     write_new,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_path
+from machinectl.value_classes import Frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,7 +25,7 @@ LINKS = 40
 ALL_USERS = [b"0", b"0", b"4294967295"]
 
 
-class Exposed(NamedTuple):
+class Exposed(Frozen):
     path: str
     why: str
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 

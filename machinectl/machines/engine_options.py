@@ -6,19 +6,19 @@ import functools
 import ipaddress
 import os
 import shlex
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import UsageError, wrong_choice
 from machinectl.files.atomic import LONGEST
 from machinectl.machines.create_options import ENGINE_FLAGS, ENGINE_INSTALL_WAYS, ENV_FILE
+from machinectl.value_classes import Frozen, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 
-@dataclass(frozen=True)
-class EngineOptions:
+class EngineOptions(Frozen):
     """`others` are unreadable keys, preserved."""
 
     options: tuple[str, ...] = ()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
 from machinectl.machines.swarm_node import node_of
 from machinectl.state import State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 

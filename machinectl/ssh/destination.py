@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from machinectl.value_classes import Frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# The host's name in the machine's known_hosts and for ssh (HostKeyAlias). It differs from the address and the machine's
+# name, so that the pin survives a change of these.
+PIN = "machinectl"
 
-@dataclass(frozen=True)
-class SSHEndpoint:
+
+class SSHEndpoint(Frozen):
     """Empty and zero values come from the user's SSH configuration.
 
     `key` is a path. `copy_key` authorizes its public half at the first login. `jump` replaces the configured jump
@@ -25,8 +28,7 @@ class SSHEndpoint:
     jump: Jump | None = None
 
 
-@dataclass(frozen=True)
-class Jump:
+class Jump(Frozen):
     """If `machine` is set, only its file `known_hosts` decides about its key.
 
     Else the user's known_hosts decide, then `known_hosts`: the file of the machine behind it, or "".

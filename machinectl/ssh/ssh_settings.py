@@ -11,13 +11,13 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
 from machinectl.ssh.destination import Jump, SSHEndpoint, ssh_command
 from machinectl.ssh.ssh_errors import SSHError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.output.exit_status import debugging
 from machinectl.files.secret_files import is_exposed, read_secret
 from machinectl.machines.create_options import HOST_KEY, LOGIN_SECRETS, STRICT
 from machinectl.ssh.keys.credentials import Credentials
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from machinectl.certs import Pair
     from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from itertools import zip_longest
-from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.cli.output.style import coloured, shorten
 from machinectl.go.tabwriter import PADDING, text_width
+from machinectl.value_classes import Frozen, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -22,7 +23,7 @@ INDENT = "  "
 EMPTY = {"", "-"}
 
 
-class Fitting(NamedTuple):
+class Fitting(Frozen):
     """How a table becomes narrower, by headings; and the colours of cells, by heading and text."""
 
     # The column whose texts go below their rows.
@@ -37,7 +38,7 @@ class Fitting(NamedTuple):
 NO_FITTING = Fitting()
 
 
-class Column(NamedTuple):
+class Column(Frozen):
     heading: str
     cells: Sequence[str]
     width: int
@@ -45,7 +46,7 @@ class Column(NamedTuple):
     least: int
 
 
-class Layout(NamedTuple):
+class Layout(Frozen):
     columns: Sequence[Column]
     padding: int
 
@@ -87,11 +88,11 @@ def fitted_layout(columns: Sequence[Column], width: int, fitting: Fitting) -> La
             if layout.width <= width:
                 return layout
     # The first one names the row.
-    columns = [columns[0], *(column._replace(least=SHORTEST) for column in columns[1:])]
+    columns = [columns[0], *(replace(column, least=SHORTEST) for column in columns[1:])]
     for count in range(len(columns), 1, -1):
         if (layout := shortened(columns[:count], width)).width <= width:
             return layout
-    return shortened([columns[0]._replace(least=1)], width)
+    return shortened([replace(columns[0], least=1)], width)
 
 
 def shortened(columns: Sequence[Column], width: int) -> Layout:
@@ -100,7 +101,7 @@ def shortened(columns: Sequence[Column], width: int) -> Layout:
     room = width - NARROW_PADDING * (len(widths) - 1)
     while sum(widths) > room and (wide := [at for at, column in enumerate(columns) if widths[at] > column.least]):
         widths[max(wide, key=lambda at: (widths[at], at))] -= 1
-    return Layout([column._replace(width=each) for column, each in zip(columns, widths, strict=True)], NARROW_PADDING)
+    return Layout([replace(column, width=each) for column, each in zip(columns, widths, strict=True)], NARROW_PADDING)
 
 
 def row_lines(layout: Layout, cells: Sequence[str], fitting: Fitting) -> list[str]:

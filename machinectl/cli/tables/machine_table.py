@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import as_called, report
@@ -20,8 +19,10 @@ from machinectl.machines.ls_filters import parse_filters
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.state import State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from typing import Any
 
     from machinectl.machines.store import Store
 

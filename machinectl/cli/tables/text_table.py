@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import columns, is_terminal
 from machinectl.cli.tables.fitted_table import NO_FITTING, Fitting, fitted_rows
 from machinectl.go.tabwriter import align, aligned_table
+from machinectl.value_classes import Frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from machinectl.go.template import Template
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
 
 
-class RowFormat(NamedTuple):
+class RowFormat(Frozen):
     """A template for rows, and its headings or None."""
 
     row: Template

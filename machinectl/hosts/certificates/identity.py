@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from machinectl.files.fileset import read_regular_file
+from machinectl.value_classes import Frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.machines.store import Held
 
@@ -27,9 +27,7 @@ FILES = {
 }
 
 
-# No repr: it would show the keys.
-@dataclass(frozen=True, repr=False)
-class Identity:
+class Identity(Frozen):
     """A machine's CA, server and client as PEM, b"" if missing: the CA's key may be elsewhere."""
 
     ca: bytes = b""
@@ -38,6 +36,9 @@ class Identity:
     ca_key: bytes = b""
     server: bytes = b""
     server_key: bytes = b""
+
+    # Frozen's would show the keys.
+    __repr__ = object.__repr__
 
     @classmethod
     def of_files(cls, files: dict[str, bytes]) -> Identity:

@@ -10,7 +10,6 @@ import hashlib
 import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
 
 from machinectl import engine
 from machinectl.engine import Wait
@@ -22,7 +21,10 @@ from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.store.store_paths import PENDING
 from machinectl.state import State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from machinectl.engine import Asker, EngineQuery, Probe
     from machinectl.engine.ask_engines import Course
     from machinectl.engine.endpoint import Opened

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
@@ -14,7 +12,9 @@ from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, flag_of_set,
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
 from machinectl.ssh.keys.credentials import Credentials
+from machinectl.value_classes import Frozen, field, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.runner import StreamingRunner
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(Frozen):
     """Login options.
 
     `host_key` is a SHA256 fingerprint; `strict` refuses unknown keys; `lasting` pins accepted ones. Errors about a

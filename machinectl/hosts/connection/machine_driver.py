@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
@@ -15,6 +14,7 @@ from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.destination import Jump
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.driver import Driver, SSHEndpoint, Where
     from machinectl.engine import Endpoint

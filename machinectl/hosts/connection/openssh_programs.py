@@ -10,7 +10,6 @@ import subprocess
 import threading
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
@@ -19,7 +18,9 @@ from machinectl.files.ownership import temporary_directory
 from machinectl.hosts.connection.login import pinned_known_hosts
 from machinectl.hosts.connection.machine_driver import flag_of_set, known_hosts_path, ssh_endpoint
 from machinectl.ssh.openssh.config_block import USERS_OWN, host_block, with_user_files
+from machinectl.value_classes import Frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import IO
@@ -47,7 +48,7 @@ MOST_KEPT, LONGEST_LINE = 100, 1 << 16
 LINGER = 1.0
 
 
-class ProgramResult(NamedTuple):
+class ProgramResult(Frozen):
     """A shell's exit status, and the last lines."""
 
     status: int

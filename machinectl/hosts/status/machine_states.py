@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.engine import Wait
@@ -14,6 +13,7 @@ from machinectl.hosts.certificates.pending import probe_any_set
 from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoint_of, with_jump_host
 from machinectl.state import State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

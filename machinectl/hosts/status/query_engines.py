@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
-
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import settle_pending
 from machinectl.hosts.connection.machine_driver import takeover_command
@@ -12,16 +9,20 @@ from machinectl.hosts.status.machine_states import ASLEEP, states_of
 from machinectl.machines.record import Machine, Phase, natural
 from machinectl.machines.store.store_paths import NoSuchMachine, into_own_store
 from machinectl.state import State
+from machinectl.value_classes import Mutable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any, TypeVar
 
     from machinectl.engine import EngineQuery
     from machinectl.machines.store import Store
 
+    Each = TypeVar("Each", bound="MachineStatus")
 
-@dataclass
-class MachineStatus:
+
+class MachineStatus(Mutable):
     """`error` is one line, `seconds` the engine's time, `told` its answer; `swarm` and `unasked` as in `Probe`."""
 
     machine: Machine
@@ -47,9 +48,6 @@ class MachineStatus:
             return MachineError(f'"{name}" was not asked', f"machinectl status {name}")
         start = f"machinectl start {name}" if self.state in ASLEEP else f"machinectl status {name}"
         return MachineError(f'"{name}": its host is {str(self.state).lower() or "silent"}', start)
-
-
-Each = TypeVar("Each", bound=MachineStatus)
 
 
 def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
 from machinectl.masking import without_secrets
+from machinectl.value_classes import Frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from machinectl.machines.record import Machine
 
@@ -53,8 +54,7 @@ SWARM_OPTIONS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(Frozen):
     """The docker-machine machine that a machine was imported from: its store's path, name and driver."""
 
     store: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from machinectl.value_classes import Mutable, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.console import Console
 
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 TRIES = 3
 
 
-@dataclass(eq=False, repr=False)
-class Credentials:
+class Credentials(Mutable):
     """Secrets to log in with; `passphrases` are typed ones, by key path."""
 
     password: str | None = None

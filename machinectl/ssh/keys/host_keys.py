@@ -8,16 +8,17 @@ import shlex
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from machinectl.console import ask_until, yes_or_no
 from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
 from machinectl.files.ownership import temporary_directory
+from machinectl.ssh.destination import PIN
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.ssh_errors import HostKeyRefused
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, config_tokens, replace_tokens
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from machinectl.ssh.keys.known_hosts import HostKey, KnownHost
     from machinectl.ssh.ssh_settings import Settings
 
-# The host's name in the machine's known_hosts and for ssh (HostKeyAlias). It differs from the address and the machine's
-# name, so that the pin survives a change of these.
-PIN = "machinectl"
 # In bytes, about 50,000 keys: a user's file may list the hosts of a company.
 LONGEST_KNOWN_HOSTS = 16 << 20
 

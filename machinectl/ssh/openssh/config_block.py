@@ -9,7 +9,6 @@ import glob
 import os
 import re
 import shutil
-from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
@@ -17,6 +16,7 @@ from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh.ssh_options import identity_options, jump_options
 from machinectl.ssh.ssh_settings import cached_options, check_endpoint
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 

@@ -8,13 +8,12 @@ import shlex
 import shutil
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from machinectl.process_streams import query_program
-from machinectl.ssh.destination import ssh_command
-from machinectl.ssh.keys.host_keys import PIN, find_known, without_marker
+from machinectl.ssh.destination import PIN, ssh_command
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, check_endpoint, read_settings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -131,6 +130,8 @@ def jump_identity_options(jump: Jump) -> list[tuple[str, str]]:
     """Use the machine's pin; else the user's known_hosts, then `jump.known_hosts`."""
     if jump.machine:
         return identity_options(jump.endpoint.key, jump.known_hosts)
+    from machinectl.ssh.keys.host_keys import find_known, without_marker
+
     options = identity_options(jump.endpoint.key, "")
     chosen = read_settings(jump.endpoint)
     if jump.known_hosts and not without_marker(find_known(chosen)):

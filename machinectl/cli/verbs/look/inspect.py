@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.text_table import print_rows
 from machinectl.errors import UsageError
 from machinectl.machines.selection import chosen_one
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
 

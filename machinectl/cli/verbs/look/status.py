@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from machinectl import __version__
 from machinectl.cli.invocation import OWN_DIRECTORY, own_version
@@ -12,6 +11,7 @@ from machinectl.cli.output.stdout import print_value
 from machinectl.cli.output.style import is_terminal
 from machinectl.errors import MachineError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from machinectl.cli.output.exit_status import report_failures
 from machinectl.cli.output.stdout import write_out
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
