@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import json
 import os
-import re
-import shlex
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from machinectl.driver import (
     TLS_PORT,
@@ -23,6 +18,7 @@ from machinectl.driver import (
     Where,
     nothing_to_close,
     nothing_to_give_back,
+    parse_json,
     parse_url,
     read_file,
     ssh_settings,
@@ -30,8 +26,10 @@ from machinectl.driver import (
     write_private_file,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, NoReturn
 
     from machinectl.driver import OptionValue
 
@@ -43,8 +41,8 @@ KINDS: dict[str, type] = {
     **dict.fromkeys(("SSHPort", "EnginePort"), int),
 }
 START_AGAIN = "Restore it from a backup, or register the server again: machinectl create -d generic --help"
-IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}", re.ASCII)
-MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
+IPV4 = r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}"
+MAC = r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}"
 HIGHEST_PORT = 65535
 
 
@@ -113,7 +111,7 @@ class GenericDriver:
         way = self._address(request)
         copy_key(request)
         self._named[request.directory] = wanted_key(request)
-        return json.dumps(
+        return state_text(
             {
                 # The first five are docker-machine's.
                 "IPAddress": way.address,
@@ -146,6 +144,8 @@ class GenericDriver:
     def move(self, instance: Instance, url: str) -> str:
         parsed = parse_url(url)
         if parsed.scheme != "tcp":
+            import shlex
+
             raise DriverError(
                 f'Machine "{instance.name}" has a server\'s engine, which {url} is not',
                 f"Register it as a separate machine: machinectl create -d none --url {shlex.quote(url)} <NAME>",
@@ -154,7 +154,7 @@ class GenericDriver:
         moved = {"IPAddress": parsed.host, "EnginePort": parsed.port or TLS_PORT}
         if state.get("SSHHost") == state["IPAddress"]:
             moved["SSHHost"] = parsed.host
-        return json.dumps({**state, **moved})
+        return state_text({**state, **moved})
 
     def change(self, instance: Instance, options: Mapping[str, OptionValue]) -> str:
         state = parse_state(instance)
@@ -167,11 +167,11 @@ class GenericDriver:
             )
         request = Request(instance.name, instance.directory, {**recorded_options(state), **options})
         self.check(request)
-        new = json.loads(self.create(request, keep=lambda _: None))
+        new = parse_json(self.create(request, keep=lambda _: None))
         kept = {} if options.get("generic-ssh-key") else {"SSHKeyPath": state.get("SSHKeyPath", "")}
         # The name may resolve to another address now: keep the recorded one.
         kept |= {} if "generic-ip-address" in options else {"IPAddress": state["IPAddress"]}
-        return json.dumps({**state, **new, **kept})
+        return state_text({**state, **new, **kept})
 
     def no_power(self, instance: Instance, verb: str = "") -> NoPowerSwitch:  # noqa: ARG002 (the contract's)
         return NoPowerSwitch(
@@ -204,14 +204,15 @@ def option(name: str, text: str, **more: Any) -> Option:
     return Option(f"generic-{name}", text, variable=f"GENERIC_{name.upper().replace('-', '_')}", **more)
 
 
-class ServerAddress(NamedTuple):
-    # The name for ssh, so that the user's SSH configuration applies.
-    host: str
-    # The address for docker.
-    address: str
-    user: str
-    port: int
-    resolves: bool
+class ServerAddress:
+    """`host` is the name for ssh, so that the user's SSH configuration applies; `address` is for docker."""
+
+    def __init__(self, host: str, address: str, user: str, port: int) -> None:
+        self.host = host
+        self.address = address or host
+        self.user = user
+        self.port = port
+        self.resolves = bool(address)
 
 
 def look_up(host: str, user: str, ssh_port: int) -> ServerAddress:
@@ -219,10 +220,12 @@ def look_up(host: str, user: str, ssh_port: int) -> ServerAddress:
 
     `ssh -G` always names a user: the local one means none is configured.
     """
+    import getpass
+
     found = ssh_settings(SSHEndpoint(host, user, ssh_port))
     written_down = found.user if found.user != getpass.getuser() else ""
     address = next((name for name in (host, found.hostname) if resolves(name)), "")
-    return ServerAddress(host, address or host, user or written_down or "root", found.port, bool(address))
+    return ServerAddress(host, address, user or written_down or "root", found.port)
 
 
 def resolves(name: str) -> bool:
@@ -235,10 +238,16 @@ def resolves(name: str) -> bool:
     return True
 
 
+def state_text(state: Mapping[str, Any]) -> str:
+    import json
+
+    return json.dumps(state)
+
+
 def parse_state(instance: Instance) -> dict[str, Any]:
     """Raises DriverError for an invalid state."""
     try:
-        state = json.loads(instance.state)
+        state = parse_json(instance.state)
     except (ValueError, RecursionError):
         state = None
     if not isinstance(state, dict) or not all(isinstance(state.get(key, kind()), kind) for key, kind in KINDS.items()):
@@ -302,9 +311,11 @@ def split_login(text: str) -> dict[str, OptionValue] | None:
 
 def check_address(value: OptionValue) -> str:
     """Return an address without brackets. Raises UsageError."""
+    import re
+
     address = str(value).strip()
     bare = address.removeprefix("[").removesuffix("]")
-    if IPV4.fullmatch(bare):
+    if re.fullmatch(IPV4, bare, re.ASCII):
         return bare
     try:
         parse_url(tcp_url(bare, TLS_PORT))
@@ -332,8 +343,10 @@ def check_port_number(name: str, number: OptionValue, *, least: int) -> int:
 
 def check_mac(value: OptionValue) -> str:
     """Return the MAC address with colons. Raises UsageError."""
+    import re
+
     mac = str(value)
-    if mac and not MAC.fullmatch(mac):
+    if mac and not re.fullmatch(MAC, mac):
         raise UsageError(f"--generic-mac {mac!r} is not a MAC address", "Give it as 52:54:00:12:34:56")
     return mac.lower().replace("-", ":")
 

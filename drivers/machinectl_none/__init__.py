@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from functools import partialmethod
-from typing import TYPE_CHECKING, NoReturn
 
 from machinectl.driver import (
     DriverError,
@@ -15,13 +13,16 @@ from machinectl.driver import (
     nothing_to_close,
     nothing_to_give_back,
     options_stay,
+    parse_json,
     parse_url,
     state_unknown,
     url_with_port,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import NoReturn
 
 
 class NoneDriver:
@@ -51,7 +52,7 @@ class NoneDriver:
     remove = nothing_to_give_back
 
     def where(self, instance: Instance) -> Where:
-        return Where(str(json.loads(instance.state)["URL"]))
+        return Where(str(parse_json(instance.state)["URL"]))
 
     state = state_unknown
 
@@ -81,4 +82,6 @@ def wanted_url(request: Request) -> str:
 
 
 def make_state(url: str) -> str:
+    import json
+
     return json.dumps({"URL": url})

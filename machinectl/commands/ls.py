@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from machinectl.go.value_format import go_duration
 from machinectl.hosts.status import query_engines
 from machinectl.hosts.status.query_engines import MachineStatus
-from machinectl.machines.docker_machine.config_json import SWARM_OPTIONS, engine_options
 from machinectl.machines.swarm_node import JOINING, MEMBER, WORKER, on_record
 
 TYPE_CHECKING = False
@@ -24,8 +22,8 @@ class MachineRow(MachineStatus):
 
     active: bool = False
 
-    def fields(self) -> dict[str, Any]:
-        """Use docker-machine's template names."""
+    def plain_fields(self) -> dict[str, Any]:
+        """Return what a table shows, by docker-machine's template names."""
         return {
             "Name": self.machine.name,
             "Active": "*" if self.active else "-",
@@ -34,12 +32,20 @@ class MachineRow(MachineStatus):
             "DriverName": self.machine.driver,
             "State": str(self.state),
             "URL": self.machine.url,
-            "SwarmOptions": SWARM_OPTIONS,
             "Swarm": self.in_swarm,
-            "EngineOptions": engine_options(self.machine),
             "Labels": self.machine.labels,
             "Error": self.error,
             "DockerVersion": f"v{self.version}" if self.version else UNKNOWN,
+        }
+
+    def fields(self) -> dict[str, Any]:
+        from machinectl.go.value_format import go_duration
+        from machinectl.machines.docker_machine.config_json import SWARM_OPTIONS, engine_options
+
+        return {
+            **self.plain_fields(),
+            "SwarmOptions": SWARM_OPTIONS,
+            "EngineOptions": engine_options(self.machine),
             "ResponseTime": go_duration(self.seconds),
         }
 

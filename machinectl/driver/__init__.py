@@ -24,6 +24,7 @@ from machinectl.driver.contract import (
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.files.atomic import read_file
 from machinectl.files.atomic import replace_file as write_private_file
+from machinectl.files.light_json import parse_json
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.state import State
 from machinectl.url import TLS_PORT, EngineURL, parse_url
@@ -52,6 +53,7 @@ __all__ = [
     "nothing_to_close",
     "nothing_to_give_back",
     "options_stay",
+    "parse_json",
     "parse_url",
     "power_at_hand",
     "read_file",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from contextlib import contextmanager, suppress
 
@@ -13,6 +12,7 @@ from machinectl.files.atomic import (
     PRIVATE_DIRECTORY,
     PRIVATE_FILE,
     full_disk_hint,
+    quote_path,
     read_file,
     remove_tree,
     sync_directory,
@@ -36,16 +36,16 @@ def read_regular_file(path: str) -> bytes:
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {shlex.quote(path)}")
+            raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {quote_path(path)}")
         if not stat.S_ISREG(mode):
             raise MachineError(
-                f"{path} is not a regular file", f"Name or restore the file itself; see: ls -l {shlex.quote(path)}"
+                f"{path} is not a regular file", f"Name or restore the file itself; see: ls -l {quote_path(path)}"
             )
         return read_file(path)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         directory = os.path.dirname(path) or "."
-        raise MachineError(f"{path} cannot be read: {reason}", f"See: ls -l {shlex.quote(directory)}") from exc
+        raise MachineError(f"{path} cannot be read: {reason}", f"See: ls -l {quote_path(directory)}") from exc
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def differs(path: str, data: bytes) -> bool:
     if not os.path.lexists(path):
         return bool(data)
     if os.path.isdir(path):
-        raise MachineError(f"{path} is a directory", f"Move it away: mv {shlex.quote(path)} …")
+        raise MachineError(f"{path} is a directory", f"Move it away: mv {quote_path(path)} …")
     try:
         return not data or read_regular_file(path) != data
     except MachineError:
@@ -130,7 +130,7 @@ def check_leftover(path: str) -> None:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise MachineError(
             f"{path} is in the way: it is another user's, or not machinectl's",
-            f"Run this as its owner, or remove it; see: ls -ld {shlex.quote(path)}",
+            f"Run this as its owner, or remove it; see: ls -ld {quote_path(path)}",
         )
 
 

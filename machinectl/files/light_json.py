@@ -19,12 +19,12 @@ class ScannerSettings:
     parse_constant = {"-Infinity": float("-inf"), "Infinity": float("inf"), "NaN": float("nan")}.__getitem__
 
 
-def parse_json(text: bytes) -> Any:
+def parse_json(text: bytes | str) -> Any:
     """Return the value, as json.loads does. Raises ValueError, or RecursionError."""
     try:
         from _json import make_scanner
 
-        decoded = text.decode("utf-8").strip(WHITESPACE)
+        decoded = (text.decode("utf-8") if isinstance(text, bytes) else text).strip(WHITESPACE)
         value, end = make_scanner(ScannerSettings)(decoded, 0)  # type: ignore[arg-type]  # typeshed has only its result
         if end == len(decoded):
             return value

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import warnings
-
 from machinectl.errors import UsageError
 from machinectl.machines.swarm_node import node_of
 from machinectl.state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Collection, Iterable, Sequence
 
     from machinectl.machines.record import Machine
@@ -70,6 +68,9 @@ def parse_filters(given: Sequence[str], only: Collection[str] | None = None) -> 
 
 
 def pattern(text: str) -> re.Pattern[str]:
+    import re
+    import warnings
+
     try:
         with warnings.catch_warnings():
             # Python warns about sets like [[a]; users cannot change that.

@@ -143,7 +143,7 @@ def headings() -> list[str]:
 
 
 def machine_cells(row: MachineRow) -> list[str]:
-    fields = printed_fields(row)
+    fields = printed_fields(row, row.plain_fields())
     if row.settled:
         return [cell_text(fields[column]) for column in COLUMNS]
     unknown = printed_sign(MORE, sys.stdout)
@@ -159,9 +159,9 @@ def parse_row_format(text: str) -> RowFormat:
 
 
 def formatted(layout: RowFormat, listed: Sequence[MachineRow]) -> str:
-    return layout.text(unbroken(printed_fields(row)) for row in listed)
+    return layout.text(unbroken(printed_fields(row, row.fields())) for row in listed)
 
 
-def printed_fields(row: MachineRow) -> dict[str, Any]:
+def printed_fields(row: MachineRow, fields: dict[str, Any]) -> dict[str, Any]:
     """Name the program in the suggested commands as it was called."""
-    return {**row.fields(), "Error": as_called(row.error, THIS.name)}
+    return {**fields, "Error": as_called(row.error, THIS.name)}

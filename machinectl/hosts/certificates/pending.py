@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from dataclasses import replace
 
 from machinectl import engine
 from machinectl.engine import Wait
@@ -20,6 +19,7 @@ from machinectl.hosts.certificates.identity import CLIENT_FILES, Identity
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.store.store_paths import PENDING
 from machinectl.state import State
+from machinectl.value_classes import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

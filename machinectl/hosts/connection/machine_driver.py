@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
@@ -13,6 +12,7 @@ from machinectl.machines.record import Phase
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.destination import Jump
+from machinectl.value_classes import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

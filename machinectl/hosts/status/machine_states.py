@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
 from functools import partial
 
 from machinectl import engine
@@ -12,6 +11,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import probe_any_set
 from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoint_of, with_jump_host
 from machinectl.state import State
+from machinectl.value_classes import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
