@@ -6,13 +6,16 @@ import os
 import select
 import signal
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn, Protocol
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
+    from typing import NoReturn, Protocol
 
     Handler = Callable[[int, FrameType | None], None]
+else:
+    Protocol = object
 
 # A terminal sends these to the whole foreground process group: the program decides, and we follow.
 LEFT_TO_PROGRAM = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)

@@ -303,6 +303,12 @@ def run_streamed(
             stream.close()  # type: ignore[union-attr]  # each is a pipe
 
 
+def find_program(name: str) -> str | None:
+    """As shutil.which, which loads compressors."""
+    places = (os.path.join(place, name) for place in os.get_exec_path())
+    return next((path for path in places if os.path.isfile(path) and os.access(path, os.X_OK)), None)
+
+
 def query_program(
     command: Sequence[str], timeout: float, data: bytes = b""
 ) -> subprocess.CompletedProcess[bytes] | None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import getopt
 import os
 import shlex
-import shutil
 import sys
 from contextlib import suppress
-from dataclasses import replace
 
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
@@ -17,9 +14,11 @@ from machinectl.hosts.connection.login import logged_in, pin_accepted_key, pin_f
 from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.machines.selection import chosen_one
+from machinectl.process_streams import find_program
 from machinectl.ssh.openssh import foreground
 from machinectl.ssh.openssh.ssh_options import openssh_command
 from machinectl.ssh.ssh_settings import check_ssh_user, read_settings
+from machinectl.value_classes import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     endpoint = ssh_endpoint(machine)
     endpoint = replace(endpoint, user=user or endpoint.user)
     options = bool(arguments) and arguments[0].startswith("-")
-    installed = shutil.which("ssh")
+    installed = find_program("ssh")
     if installed and (options or not (native or access.needs_own_ssh)):
         if not arguments and not sys.stdin.isatty():
             # Without -T, ssh warns that stdin is not a terminal.
@@ -80,6 +79,8 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
 
 def with_name_first(words: Sequence[str]) -> str:
     """Return the command line with ssh's options after the name, or the help of ssh if they cannot be parsed."""
+    import getopt
+
     given = ["-l" if word == "--user" else word.replace("--user=", "-l") for word in words]
     try:
         options, [name, *command] = getopt.getopt(given, LETTERS)
@@ -114,6 +115,10 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
 
 def runs_in_background(arguments: Sequence[str]) -> bool:
     """Return True for invalid arguments, too."""
+    if not (arguments and arguments[0].startswith("-")):
+        return False
+    import getopt
+
     try:
         options, _ = getopt.getopt(list(arguments), LETTERS)
     except getopt.GetoptError:

@@ -6,19 +6,19 @@ import getpass
 import io
 import os
 import re
-import shutil
-import socket
 import subprocess
 import time
-from dataclasses import dataclass
 
 from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
+from machinectl.process_streams import find_program
 from machinectl.ssh.destination import Jump, SSHEndpoint, ssh_command
 from machinectl.ssh.ssh_errors import SSHError
+from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping, Sequence
     from typing import Any
 
@@ -36,8 +36,7 @@ ALIVE_COUNT = 3
 QUERY_TIMEOUT = 30.0
 
 # OpenSSH's valid_hostname and valid_ruser (ssh.c) refuse the same characters.
-NAME = re.compile(r"[^-\s\\'\"`$<>|&;(){}\x00-\x1f\x7f][^\s\\'\"`$<>|&;(){}\x00-\x1f\x7f]*")
-FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+NAME = r"[^-\s\\'\"`$<>|&;(){}\x00-\x1f\x7f][^\s\\'\"`$<>|&;(){}\x00-\x1f\x7f]*"
 # OpenSSH's default order for IdentityFile. Without sk keys, which need their token and an agent.
 DEFAULT_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 STRICTNESS = {"yes": ("true",), "accept-new": (), "no": ("false", "off"), "ask": ()}
@@ -50,8 +49,7 @@ ANSWERS: dict[tuple[str, str, str, int], tuple[float, Options]] = {}
 ANSWER_HOLDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Frozen):
     """Named as in ssh_config(5); paths are expanded, "" means none."""
 
     host: str
@@ -117,7 +115,7 @@ class Settings:
 def read_settings(endpoint: SSHEndpoint) -> Settings:
     """Query ssh; if missing, read its files with paramiko. Raises UsageError or SSHError."""
     check_endpoint(endpoint)
-    program = shutil.which("ssh")
+    program = find_program("ssh")
     if program:
         return choose_settings(endpoint, cached_options(program, endpoint))
     try:
@@ -132,7 +130,7 @@ def read_settings(endpoint: SSHEndpoint) -> Settings:
 
 def check_endpoint(endpoint: SSHEndpoint) -> None:
     """Refuse names that ssh or a ProxyCommand's shell would misread."""
-    if not NAME.fullmatch(endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
+    if not re.fullmatch(NAME, endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
         raise UsageError(f"{endpoint.host!r} is not a host's name or address", "Give it as ssh takes it")
     if endpoint.user:
         check_ssh_user(endpoint.user)
@@ -140,7 +138,7 @@ def check_endpoint(endpoint: SSHEndpoint) -> None:
 
 def check_ssh_user(user: str) -> None:
     """Refuse a name that ssh or a shell would misread."""
-    if not NAME.fullmatch(user):
+    if not re.fullmatch(NAME, user):
         raise UsageError(f"{user!r} is not a user's name", "Give it as ssh takes it")
 
 
@@ -272,7 +270,7 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
         host_key_alias=option("hostkeyalias"),
         strict_host_key_checking=strictness(option("stricthostkeychecking")),
         revoked_host_keys=expand_path(option("revokedhostkeys"), tokens),
-        family=FAMILIES.get(option("addressfamily"), socket.AF_UNSPEC),
+        family=address_family(option("addressfamily")),
         connect_timeout=float(option("connecttimeout") or CONNECT_TIMEOUT),
         alive_interval=interval or ALIVE_INTERVAL,
         alive_count=int(option("serveralivecountmax", str(ALIVE_COUNT))) if interval else ALIVE_COUNT,
@@ -281,8 +279,16 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
     )
 
 
+def address_family(name: str) -> socket.AddressFamily:
+    import socket
+
+    return {"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(name, socket.AF_UNSPEC)
+
+
 def config_tokens(host: str, hostname: str, user: str, port: int, alias: str) -> dict[str, str]:
     """Return tokens that several keywords accept."""
+    import socket
+
     return {
         "%": "%",
         "d": os.path.expanduser("~"),

@@ -34,14 +34,12 @@ if TYPE_CHECKING:
 BANNER = "@@@@@@@@@@"
 CHANGED = "IDENTIFICATION HAS CHANGED"
 # ssh's messages about a failed connection.
-UNCONNECTED = re.compile(
-    r"^ssh: (?P<line>connect to host (?P<host>\S+) port (?P<port>\d+): (?P<why>.*)|Could not .*)", re.MULTILINE
-)
+UNCONNECTED = r"(?m)^ssh: (?P<line>connect to host (?P<host>\S+) port (?P<port>\d+): (?P<why>.*)|Could not .*)"
 # ssh's messages about a refused login and an unknown host key.
-DENIED = re.compile(r"^(?P<login>\S+@(?P<host>\S+)): Permission denied \((?P<methods>\S+)\)", re.MULTILINE)
+DENIED = r"(?m)^(?P<login>\S+@(?P<host>\S+)): Permission denied \((?P<methods>\S+)\)"
 UNVERIFIED = "Host key verification failed."
 # A name or address without ssh_config(5) pattern characters.
-PLAIN = re.compile(r"[\w.:-]+", re.ASCII)
+PLAIN = r"[\w.:-]+"
 # Lines of output to keep, and bytes per line: a host may print anything.
 MOST_KEPT, LONGEST_LINE = 100, 1 << 16
 # Seconds to keep reading output after a program ends.
@@ -62,7 +60,9 @@ def machine_host_block(machine: Machine) -> str:
     # Docker's ssh needs the host of an ssh:// URL behind a jump host as an alias.
     is_over_jump = machine.jump and machine.url.startswith("ssh://")
     alias = engine_url.parse_url(machine.url).host if is_over_jump else ""
-    return host_block(machine.name, endpoint, known_hosts=known_hosts, also=alias if PLAIN.fullmatch(alias) else "")
+    return host_block(
+        machine.name, endpoint, known_hosts=known_hosts, also=alias if re.fullmatch(PLAIN, alias, re.ASCII) else ""
+    )
 
 
 def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
@@ -143,14 +143,14 @@ def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Acc
 
     if CHANGED in said:
         raise_changed_host_key([machine], console, access)
-    elif found := UNCONNECTED.search(said):
+    elif found := re.search(UNCONNECTED, said):
         refused = (found["why"] or "").startswith("Connection refused")
         cause = f"{found['host']} port {found['port']} refuses the connection: no SSH server listens there"
         hint = f"See why: machinectl doctor {machine.name}"
         if refused and (option := flag_of_set(machine, "ssh-port")):
             hint = f"{hint}; if SSH listens on another port: machinectl set {option} <PORT> {machine.name}"
         raise SSHError(cause if refused else found["line"], hint)
-    elif found := DENIED.search(said):
+    elif found := re.search(DENIED, said):
         hint = f"See why: machinectl doctor {machine.name}"
         if found["host"] == ssh_endpoint(machine).host and (option := flag_of_set(machine, "ssh-user")):
             hint = f"{hint}; to log in as another user: machinectl set {option} <USER> {machine.name}"

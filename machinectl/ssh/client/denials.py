@@ -54,7 +54,7 @@ def instead_of_commands(settings: Settings, said: str) -> NoShell:
     words = one_line(said.strip()[-LONGEST_SAID:], LONGEST_SAID)
     another = ANOTHER_USER.search(said)
     # A person types this name as part of a command: allow only safe characters.
-    if another and NAME.fullmatch(another[1]):
+    if another and re.fullmatch(NAME, another[1]):
         return NoShell(
             f"{settings.user} may not log in at {settings.address}: it says {words!r}",
             f"Log in as that user: --generic-ssh-user {another[1]}",

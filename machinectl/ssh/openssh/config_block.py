@@ -8,10 +8,10 @@ from __future__ import annotations
 import glob
 import os
 import re
-import shutil
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
+from machinectl.process_streams import find_program
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh.ssh_options import identity_options, jump_options
 from machinectl.ssh.ssh_settings import cached_options, check_endpoint
@@ -37,9 +37,9 @@ OLD_NAMES = {"PubkeyAcceptedAlgorithms": "PubkeyAcceptedKeyTypes"}
 
 # OpenSSH's files, in its order (ssh_config(5)).
 USERS_OWN = ("~/.ssh/config", "/etc/ssh/ssh_config")
-LINE = re.compile(r"^\s*(include|ignoreunknown)(?:\s*=\s*|\s+)(.*)$", re.IGNORECASE | re.MULTILINE)
-WORD = re.compile(r'"([^"]*)"|([^\s"]+)')
-PATTERN = re.compile(r"!?[\w*?]+", re.ASCII)
+LINE = r"(?im)^\s*(include|ignoreunknown)(?:\s*=\s*|\s+)(.*)$"
+WORD = r'"([^"]*)"|([^\s"]+)'
+PATTERN = r"!?[\w*?]+"
 # OpenSSH's READCONF_MAX_DEPTH (readconf.c).
 DEEPEST = 16
 
@@ -71,7 +71,7 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
 
 def user_settings(endpoint: SSHEndpoint, *, pinned: bool) -> list[tuple[str, str]]:
     """Return the user's settings for this host only."""
-    program = shutil.which("ssh")
+    program = find_program("ssh")
     if not program:
         return [("HostName", endpoint.host)]
     of_it, of_any = cached_options(program, endpoint), cached_options(program, SSHEndpoint(NO_HOST))
@@ -108,7 +108,7 @@ def ignored_options(but: str) -> list[str]:
     for own in USERS_OWN:
         path = os.path.expanduser(own)
         for value in ignore_unknown_values(path, os.path.dirname(path), os.path.realpath(but), DEEPEST):
-            found += [pattern for pattern in value.split(",") if PATTERN.fullmatch(pattern)]
+            found += [pattern for pattern in value.split(",") if re.fullmatch(PATTERN, pattern, re.ASCII)]
     return list(dict.fromkeys(found))
 
 
@@ -118,8 +118,8 @@ def ignore_unknown_values(path: str, directory: str, but: str, deepest: int) -> 
         text = read_file(path).decode(errors="replace")
     except OSError:
         return
-    for keyword, rest in LINE.findall(text):
-        words = [quoted or plain for quoted, plain in WORD.findall(rest)]
+    for keyword, rest in re.findall(LINE, text):
+        words = [quoted or plain for quoted, plain in re.findall(WORD, rest)]
         if keyword.lower() == "ignoreunknown":
             yield from words[:1]
         elif deepest:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import os
-import pty
-import re
 import select
 import time
-import tty
-from typing import NamedTuple
 
 from machinectl.foreground_program import STDERR, run_foreground
+from machinectl.value_classes import Frozen
 
 # Start of ssh's messages about a host key, a failed connection or a refused login. ssh ends right after them.
-LAST_WORDS = re.compile(
-    rb"^(?:@{10}|ssh: (?:connect to host|Could not resolve hostname) |Host key verification failed\.|"
-    rb"[^\s@]+@\S+: Permission denied \()",
-    re.MULTILINE,
+LAST_WORDS = (
+    rb"(?m)^(?:@{10}|ssh: (?:connect to host|Could not resolve hostname) |Host key verification failed\.|"
+    rb"[^\s@]+@\S+: Permission denied \()"
 )
 # A remote command may print the same text. Pass it on after this time, in seconds.
 HOLD_SECONDS = 0.5
 CHUNK = 1 << 16
 
 
-class ForegroundExit(NamedTuple):
+class ForegroundExit(Frozen):
     """`status` is a wait status; `held` is the unprinted last error."""
 
     status: int
@@ -67,7 +63,9 @@ class ErrorStream:
         elif self.held:
             self.held += data
         else:
-            found = LAST_WORDS.search(data) if self._holds else None
+            import re
+
+            found = re.search(LAST_WORDS, data) if self._holds else None
             at = found.start() if found and (found.start() or self._at_line_start) else len(data)
             self._pass_on(data[:at])
             self._at_line_start = data.endswith(b"\n")
@@ -115,6 +113,8 @@ def error_stream() -> tuple[int, int]:
     """Return our end first. It is a terminal if our stderr is: ssh asks to touch a security key only there."""
     if not os.isatty(STDERR):
         return os.pipe()
-    ours, theirs = pty.openpty()
+    import tty
+
+    ours, theirs = os.openpty()
     tty.setraw(theirs)
     return ours, theirs

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import threading
 from collections.abc import Mapping
 
-from machinectl.process_streams import query_program
+from machinectl.process_streams import find_program, query_program
 from machinectl.ssh.destination import PIN, ssh_command
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, check_endpoint, read_settings
 
@@ -34,7 +33,7 @@ NEWER = {
 # This option stops the user's KnownHostsCommand from accepting an unpinned key. A block with a pin has the line PINNED.
 GUARD = "KnownHostsCommand"
 PINNED = f"HostKeyAlias {PIN}"
-UNKNOWN = re.compile(r"Bad configuration option: (\S+)")
+UNKNOWN = r"Bad configuration option: (\S+)"
 # Query ssh only once for all threads.
 _asking = threading.Lock()
 _unknown: dict[str, frozenset[str]] = {}
@@ -80,7 +79,7 @@ def unknown_options(program: str) -> frozenset[str]:
             command = [program, "-F", "/dev/stdin", "-T", "-G", "localhost"]
             answer = query_program(command, QUERY_TIMEOUT, lines.encode())
             said = answer.stderr.decode(errors="replace") if answer else ""
-            refused = {name.lower() for name in UNKNOWN.findall(said)}
+            refused = {name.lower() for name in re.findall(UNKNOWN, said)}
             _unknown[program] = frozenset(name for name in NEWER if name.lower() in refused)
         return _unknown[program]
 
@@ -89,7 +88,7 @@ def supports_option(option: str) -> bool:
     """Return True if there is no ssh."""
     if option not in NEWER:
         return True
-    program = shutil.which("ssh")
+    program = find_program("ssh")
     return program is None or option not in unknown_options(program)
 
 
