@@ -17,9 +17,8 @@ from machinectl.cli.parsing.completion_candidates import driver_flags
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.machines.flags import Flag
 from machinectl.machines.record import Machine
-from tests.cli.test_terminal import everything, on_a_terminal
 from tests.support.pictures import IMAGES, steady, text_of
-from tests.support.program import machinectl
+from tests.support.program import at_terminal, everything, machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -165,7 +164,7 @@ def test_no_line_of_any_help_is_wider_than_the_terminal_but_a_command_to_copy(co
 )
 def test_headings_are_bold_on_a_terminal(variables: dict[str, str], bold: bool, store: Store) -> None:
     for words in ((), ("run", "--help"), ("certs",), ("help", "ssh-options")):
-        with on_a_terminal(store, *words, environment=variables) as (_, terminal):
+        with at_terminal(*words, store=store.root, environment=variables) as (_, terminal):
             text = everything(terminal)
         headings = re.findall(r"\x1b\[1m(.+?)\x1b\[0m", text)
         assert ("Examples:" in headings) is bold

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -20,9 +19,8 @@ from machinectl.cli.tables.text_table import cell_text
 from machinectl.errors import MachineError
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.ssh.ssh_errors import LoginRefused
-from tests.cli.test_terminal import everything, on_a_terminal
 from tests.support import servers
-from tests.support.program import COMMAND
+from tests.support.program import at_terminal, everything, machinectl
 
 if TYPE_CHECKING:
     import pytest
@@ -95,8 +93,8 @@ def evil_engine(connection: Connection) -> None:
 def test_an_engine_that_means_harm_writes_to_no_terminal(store: Store) -> None:
     with servers.serving(evil_engine) as port:
         words = ["create", "-d", "none", "--url", f"tcp://127.0.0.1:{port}", "evil"]
-        subprocess.run([*COMMAND, "-s", store.root, *words], check=True, capture_output=True)
+        assert machinectl(*words, store=store.root).returncode == 0
         for words in (["ls", "-t", "2"], ["status", "evil"], ["version", "evil"], ["api", "evil", "/info"]):
-            with on_a_terminal(store, *words, environment={"NO_COLOR": "1"}) as (_, terminal):
+            with at_terminal(*words, store=store.root, environment={"NO_COLOR": "1"}) as (_, terminal):
                 said = re.sub(r"\x1b\[\d+A\x1b\[J", "", everything(terminal).replace("\r\n", "\n"))
             assert not CONTROL.search(said), words

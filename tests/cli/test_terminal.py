@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import struct
-import subprocess
-import termios
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,12 +17,12 @@ from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 from tests.support import puppets, servers
-from tests.support.program import COMMAND
+from tests.support.program import at_terminal, everything
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from machinectl.machines.store import Store
@@ -45,40 +39,8 @@ def machines(store: Store) -> Iterator[Store]:
         yield store
 
 
-@contextmanager
-def on_a_terminal(
-    store: Store, *arguments: str, environment: Mapping[str, str] | None = None, lines: int = 24, columns: int = 120
-) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A command with a terminal; yields its process and our end of the terminal."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    plain = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
-    variables = {**plain, "TERM": "xterm", "MACHINE_STORAGE_PATH": store.root, **(environment or {})}
-    process = subprocess.Popen([*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=variables)
-    os.close(theirs)
-    try:
-        yield process, ours
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-
-
-def everything(terminal: int) -> str:
-    """All that is written until the process has closed its end."""
-    text = b""
-    while True:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:  # EIO: the other end is closed
-            return text.decode()
-        if not piece:
-            return text.decode()
-        text += piece
-
-
 def test_rows_fill_in_as_hosts_answer_and_the_state_is_coloured(machines: Store) -> None:
-    with on_a_terminal(machines, "ls", "-t", "1") as (_, terminal):
+    with at_terminal("ls", "-t", "1", store=machines.root) as (_, terminal):
         text = everything(terminal)
     drafts = text.split("\x1b[J")
     assert len(drafts) > 2
@@ -95,7 +57,7 @@ def test_rows_fill_in_as_hosts_answer_and_the_state_is_coloured(machines: Store)
 @pytest.mark.parametrize("columns", [40, 80])
 def test_ls_fits_the_terminal_and_an_error_stands_below_its_row(store: Store, columns: int) -> None:
     added(store, Machine("orion", "none", url="tcp://127.0.0.1:1"))
-    with on_a_terminal(store, "ls", columns=columns, environment={"TERM": "dumb"}) as (_, terminal):
+    with at_terminal("ls", store=store.root, columns=columns, environment={"TERM": "dumb"}) as (_, terminal):
         headings, orion, *errors = everything(terminal).splitlines()
     assert headings.split() == (
         ["NAME", "STATE", "URL"] if columns == 40 else ["NAME", "DRIVER", "STATE", "URL", "DOCKER"]
@@ -107,28 +69,28 @@ def test_ls_fits_the_terminal_and_an_error_stands_below_its_row(store: Store, co
 
 def test_discover_shortens_fingerprints_on_a_terminal_unless_verbose(store: Store, sshd: Sshd) -> None:
     words = ("discover", "127.0.0.1", "--ports", str(sshd.port))
-    with on_a_terminal(store, *words) as (_, terminal):
-        assert f"ED25519 {sshd.fingerprint()[:15]}…\r\n" in everything(terminal)
-    with on_a_terminal(store, *words, "-v") as (_, terminal):
+    with at_terminal(*words, store=store.root) as (_, terminal):
+        assert f"ED25519 {sshd.fingerprint()[:15]}…\n" in everything(terminal)
+    with at_terminal(*words, "-v", store=store.root) as (_, terminal):
         assert f"ED25519 {sshd.fingerprint()}" in everything(terminal)
 
 
 def test_no_colour_where_it_is_not_wanted(machines: Store) -> None:
-    with on_a_terminal(machines, "ls", "-t", "1", environment={"NO_COLOR": "1"}) as (_, terminal):
+    with at_terminal("ls", "-t", "1", store=machines.root, environment={"NO_COLOR": "1"}) as (_, terminal):
         text = everything(terminal)
     assert "Running" in text
     assert "\x1b[32m" not in text
 
 
 def test_a_table_higher_than_the_screen_is_drawn_once(machines: Store) -> None:
-    with on_a_terminal(machines, "ls", "-t", "1", lines=3) as (_, terminal):
+    with at_terminal("ls", "-t", "1", store=machines.root, lines=3) as (_, terminal):
         text = everything(terminal)
     assert "\x1b[J" not in text
     assert text.count("awake") == 1
 
 
 def test_a_dumb_terminal_gets_plain_lines(machines: Store) -> None:
-    with on_a_terminal(machines, "ls", "-t", "1", environment={"TERM": "dumb"}) as (_, terminal):
+    with at_terminal("ls", "-t", "1", store=machines.root, environment={"TERM": "dumb"}) as (_, terminal):
         text = everything(terminal)
     assert "\x1b" not in text
     assert str(State.RUNNING) in text
@@ -138,7 +100,7 @@ def test_ls_of_no_machines_says_how_to_make_one_and_that_docker_machine_has_some
     old = tmp_path / "home/.docker/machine/machines/old1"
     old.mkdir(parents=True)
     (old / "config.json").touch()
-    with on_a_terminal(store, "-s", store.root, "ls") as (_, terminal):
+    with at_terminal("-s", store.root, "ls", store=store.root) as (_, terminal):
         headings, *told = everything(terminal).splitlines()
     assert headings.split()[:2] == ["NAME", "ACTIVE"]
     assert told[-7:] == [
@@ -154,12 +116,12 @@ def test_ls_of_no_machines_says_how_to_make_one_and_that_docker_machine_has_some
 
 def test_ls_of_no_machines_is_what_was_asked_for_alone_where_a_program_reads_it(store: Store) -> None:
     for flag in ("-q", "--json"):
-        with on_a_terminal(store, "ls", flag) as (_, terminal):
+        with at_terminal("ls", flag, store=store.root) as (_, terminal):
             assert everything(terminal).split() in ([], ["[]"])
 
 
 def test_rm_asks_on_the_terminal(machines: Store) -> None:
-    with on_a_terminal(machines, "rm", "awake") as (_, terminal):
+    with at_terminal("rm", "awake", store=machines.root) as (_, terminal):
         asked = b""
         while b"Are you sure? [y/N] " not in asked:
             asked += os.read(terminal, 4096)
@@ -170,7 +132,7 @@ def test_rm_asks_on_the_terminal(machines: Store) -> None:
 
 @pytest.mark.parametrize("typed", [b"n\n", b"\n", b"\x04"], ids=str)
 def test_a_no_on_the_terminal_says_that_nothing_was_done_and_fails(machines: Store, typed: bytes) -> None:
-    with on_a_terminal(machines, "rm", "awake", "asleep") as (process, terminal):
+    with at_terminal("rm", "awake", "asleep", store=machines.root) as (process, terminal):
         asked = b""
         while b"[y/N]" not in asked:
             asked += os.read(terminal, 4096)
@@ -360,7 +322,7 @@ def test_a_prompt_that_is_not_answered_has_its_line_ended(verb: str, typed: str)
 
 
 def test_an_error_is_red_on_a_terminal_and_its_commands_stand_apart(store: Store) -> None:
-    with on_a_terminal(store, "-s", store.root, "url", "ghost") as (_, terminal):
+    with at_terminal("-s", store.root, "url", "ghost", store=store.root) as (_, terminal):
         assert everything(terminal).splitlines() == [
             '\x1b[31mError: Docker machine "ghost" does not exist\x1b[0m',
             "  Set up a server over SSH:",
@@ -372,7 +334,7 @@ def test_an_error_is_red_on_a_terminal_and_its_commands_stand_apart(store: Store
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
 def test_an_error_has_no_colour_where_none_is_wanted(store: Store, variables: dict[str, str]) -> None:
-    with on_a_terminal(store, "set", "ghost", environment=variables) as (_, terminal):
+    with at_terminal("set", "ghost", store=store.root, environment=variables) as (_, terminal):
         assert everything(terminal).splitlines() == [
             "Error: Nothing to set",
             "  machinectl set --url tcp://192.168.0.30:2376 ghost",

@@ -17,7 +17,7 @@ from machinectl.host_changes import FileCreated
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import SCHEMA, Machine, Phase
 from machinectl.machines.store import Store
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import COMMAND, machinectl, started
 from tests.support.registered import added, register
 
 if TYPE_CHECKING:
@@ -579,16 +579,19 @@ def test_help_is_a_verb_too() -> None:
     "arguments", [("url", "orionbox"), ("inspect", "orionbox"), ("ls",), ("version",)], ids=" ".join
 )
 def test_output_that_cannot_be_written_is_said_and_no_bug(orionbox: Store, arguments: tuple[str, ...]) -> None:
-    command = ["sh", "-c", '"$@" >/dev/full', "sh", *COMMAND, "-s", orionbox.root, *arguments]
-    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    with (
+        open("/dev/full", "wb") as full,
+        started(*arguments, store=orionbox.root, stdout=full, stderr=subprocess.PIPE) as process,
+    ):
+        assert b"Cannot write the output: No space left on device" in process.communicate()[1]
     assert process.returncode == 1
-    assert "Cannot write the output: No space left on device" in process.stderr
 
 
 def test_without_its_dependencies_it_says_what_to_install(store: Store, tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("raise ModuleNotFoundError(\"No module named 'typer'\", name='typer')\n")
+    environment = {**os.environ, "MACHINE_STORAGE_PATH": store.root, "PYTHONPATH": str(tmp_path)}
     for words in (("ls", "--bogus"), ("rm", "--bogus")):
-        done = machinectl(*words, store=store.root, environment={"PYTHONPATH": str(tmp_path)})
+        done = subprocess.run([*COMMAND, *words], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert done.stderr.splitlines()[0] == (
             "Error: The Python package typer is missing: this is not a whole installation"
@@ -636,16 +639,14 @@ def test_a_reader_that_leaves_early_is_no_error(orionbox: Store) -> None:
 
 
 def test_control_c_exits_130_without_a_traceback(orionbox: Store) -> None:
-    process = subprocess.Popen(
-        [*COMMAND, "-s", orionbox.root, "rm", "orionbox"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = started("rm", "orionbox", store=orionbox.root, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stderr
-    while "Are you sure" not in process.stderr.readline() + process.stderr.read(12):
+    while b"Are you sure" not in process.stderr.readline() + process.stderr.read(12):
         pass
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "Traceback" not in error
+    assert b"Traceback" not in error
     assert orionbox.names() == ["orionbox"]
 
 

@@ -6,7 +6,6 @@ import fcntl
 import io
 import json
 import os
-import pty
 import re
 import shutil
 import signal
@@ -22,7 +21,7 @@ import pytest
 
 from machinectl.machines.record import Machine
 from tests.support import servers
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import COMMAND, at_terminal, machinectl
 from tests.support.puppets import OnTerminal
 from tests.support.real import need
 from tests.support.registered import added
@@ -62,25 +61,11 @@ def engine(store: Store) -> Iterator[Engine]:
 def watching(
     store: Store, *flags: str, columns: int = 80, rows: int = 24, colours: bool = False
 ) -> Iterator[OnTerminal]:
-    ours, theirs = pty.openpty()
-    resize(theirs, columns, rows)
-    plain = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
-    variables = {**plain, "TERM": "xterm", "MACHINE_STORAGE_PATH": store.root, **({} if colours else {"NO_COLOR": "1"})}
-    process = subprocess.Popen(
-        # A session whose terminal this is: its ^C and ^Z are heard.
-        ["setsid", "--ctty", *COMMAND, "ls", "--watch", *flags],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=variables,
-    )
-    os.close(theirs)
-    try:
+    environment = {} if colours else {"NO_COLOR": "1"}
+    with at_terminal(
+        "ls", "--watch", *flags, store=store.root, environment=environment, lines=rows, columns=columns
+    ) as (process, ours):
         yield OnTerminal(process, io.StringIO(), ours, pyte.Screen(columns, rows))
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
 
 
 def resize(terminal: int, columns: int, rows: int) -> None:

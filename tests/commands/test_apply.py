@@ -38,7 +38,7 @@ from machinectl.rollout import machine_changes, phases, restarts
 from machinectl.rollout.apply_run import ApplyOptions, ApplyRun, apply_locked
 from machinectl.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
-from tests.support.program import COMMAND, killed_at, machinectl
+from tests.support.program import killed_at, machinectl, started
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
@@ -178,9 +178,7 @@ def test_purging_is_for_what_is_pruned(store: Store) -> None:
 @pytest.mark.usefixtures("file")
 def test_another_apply_is_waited_for_and_named(store: Store) -> None:
     with apply_locked(store, Quiet()):
-        waiting = subprocess.Popen(
-            [*COMMAND, "-s", store.root, "apply"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        waiting = started("apply", store=store.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert waiting.stderr
         said = waiting.stderr.readline()
         # What the first one has done in the meantime is not done again.
@@ -188,8 +186,8 @@ def test_another_apply_is_waited_for_and_named(store: Store) -> None:
         nas.labels = {"role": "store"}
         added(store, nas)
     stdout, _ = waiting.communicate(timeout=60)
-    assert said == f"Waiting for another apply (process {os.getpid()}) …\n"
-    assert stdout == "Apply: 1 created, 1 as they were\n"
+    assert said.decode() == f"Waiting for another apply (process {os.getpid()}) …\n"
+    assert stdout == b"Apply: 1 created, 1 as they were\n"
 
 
 @pytest.mark.parametrize("moment", [3, 6, 9, 12, 15, 18])

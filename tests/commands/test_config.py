@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.machines.record import Machine
-from tests.support.program import COMMAND
+from tests.support.program import COMMAND, machinectl
 from tests.support.real import need
 from tests.support.registered import added
 
@@ -69,7 +69,5 @@ def test_a_docker_that_takes_no_quotes_finds_the_files(store: Store, tmp_path: P
 @pytest.mark.parametrize("url", ["tcp://[::1]:2376", "tcp://127.0.0.1:2376"])
 def test_only_a_url_with_brackets_is_warned_of(store: Store, url: str) -> None:
     added(store, Machine("orionbox", "none", url=url, tls=True))
-    answer = subprocess.run(
-        [*COMMAND, "-s", store.root, "config", "orionbox"], capture_output=True, text=True, check=True, timeout=60
-    )
+    answer = machinectl("-s", store.root, "config", "orionbox")
     assert ("eval $(machinectl -s" in answer.stderr) is ("[" in url)

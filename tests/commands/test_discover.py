@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import threading
@@ -18,7 +17,7 @@ from machinectl.hosts.discovery.scan import FoundHost, NetworkScan
 from machinectl.hosts.discovery.services import FoundService, SpokenProtocol
 from machinectl.machines.record import Machine
 from tests.support.hostile_ssh import ENDLESS, ESCAPES, saying
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import machinectl, started
 from tests.support.registered import added, register
 from tests.support.servers import engine, full, serving, silent
 
@@ -152,13 +151,12 @@ def test_interrupted_it_prints_what_was_found_so_far(store: Store) -> None:
 
     with serving(mail, host="127.0.7.3") as port, full("127.0.7.4") as dead:
         words = ["discover", "127.0.7.3-4", "--ports", f"{port},{dead}", "-t", "60"]
-        variables = {**os.environ, "MACHINE_STORAGE_PATH": store.root}
-        with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, env=variables, text=True) as process:
+        with started(*words, store=store.root, stdout=subprocess.PIPE) as process:
             assert found.wait(20)
             process.send_signal(signal.SIGINT)
             printed, _ = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "220 ready" in printed
+    assert b"220 ready" in printed
 
 
 def test_tarpits_delay_nobody_for_ever(store: Store) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import resource
 import subprocess
 from typing import TYPE_CHECKING
 
 from tests.support import servers
-from tests.support.program import COMMAND, limited
+from tests.support.program import decoded, started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,14 +18,13 @@ MANY = 300
 
 
 def with_few_files(store: Store, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        limited("-n 256", [*COMMAND, *map(str, arguments)]),
-        env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    pipe = subprocess.PIPE
+    limits = {resource.RLIMIT_NOFILE: 256}
+    with started(
+        *arguments, store=store.root, limits=limits, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe
+    ) as process:
+        said = map(decoded, process.communicate())
+    return subprocess.CompletedProcess(arguments, process.returncode, *said)
 
 
 def test_hundreds_are_made_and_asked_at_once(store: Store, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +15,7 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.commands.ls import machine_rows
 from machinectl.machines.record import Phase
 from machinectl.state import State
-from tests.support.program import killed_at, machinectl
+from tests.support.program import killed_at, machinectl, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,16 +133,11 @@ def test_certs_import_killed_anywhere_leaves_no_mix_of_certificates(
 
 def test_of_two_creates_of_one_name_at_once_exactly_one_wins(store: Store) -> None:
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "machinectl", *CREATE[:-1], f"tcp://127.0.0.1:{port}", "orionbox"],
-            env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        started(*CREATE[:-1], f"tcp://127.0.0.1:{port}", "orionbox", store=store.root, stderr=subprocess.PIPE)
         for port in range(1, 7)
     ]
     errors = [process.communicate(timeout=60)[1] for process in processes]
     assert sorted(process.returncode for process in processes) == [0, 1, 1, 1, 1, 1]
-    assert sum('Docker machine "orionbox" already exists' in error for error in errors) == 5
+    assert sum(b'Docker machine "orionbox" already exists' in error for error in errors) == 5
     winner = next(port for port, process in enumerate(processes, 1) if process.returncode == 0)
     assert store.read("orionbox").url == f"tcp://127.0.0.1:{winner}"

@@ -22,10 +22,9 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.go.docker_ps import COLUMNS, HEADINGS, RAW, container_fields, ellipsis
 from machinectl.go.units import human_duration, human_size
 from machinectl.machines.record import Machine, Phase
-from tests.cli.test_terminal import everything, on_a_terminal
 from tests.support import servers
 from tests.support.hostile_engine import ENDING, ENDLESS, IN_JSON
-from tests.support.program import machinectl
+from tests.support.program import at_terminal, everything, machinectl
 from tests.support.real import need
 from tests.support.registered import added
 
@@ -295,12 +294,12 @@ class TestManyMachines:
         engine[0].containers = [
             {"Id": "ab" * 32, "Names": ["/web"], "Image": "registry.example.org/shop/frontend:2024.11", "Status": "Up"}
         ]
-        with on_a_terminal(store, "ps", columns=columns) as (_, terminal):
+        with at_terminal("ps", store=store.root, columns=columns) as (_, terminal):
             headings, web = everything(terminal).splitlines()
         assert max(len(headings), len(web)) <= columns
         assert web.split()[:2] == ["orion", "ab" * 6]
         assert web.split()[-1] == "web"
-        with on_a_terminal(store, "ps", "--no-trunc", columns=columns) as (_, terminal):
+        with at_terminal("ps", "--no-trunc", store=store.root, columns=columns) as (_, terminal):
             assert "ab" * 32 in everything(terminal)
 
     def test_without_a_container_there_are_headings_and_without_a_machine_too(

@@ -15,7 +15,7 @@ from machinectl.host_changes import CaTrusted, FileCreated, PackageInstalled
 from machinectl.machines.record import Machine
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
 from tests.support import servers
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import machinectl, started
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -167,13 +167,12 @@ def test_an_interrupted_purge_leaves_a_removed_machine_removed(store: Store, tmp
         added(store, machine)
         with store.writing("orion") as held:
             held.set_aside()
-        command = [*COMMAND, "-s", store.root, "rm", "-y", "--purge", "orion"]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        with started("rm", "-y", "--purge", "orion", store=store.root, stderr=subprocess.PIPE) as process:
             connection, _ = silent.accept()
             assert store.names() == []
             process.send_signal(signal.SIGINT)
             assert process.stderr
-            assert "Traceback" not in process.stderr.read()
+            assert b"Traceback" not in process.stderr.read()
         connection.close()
     assert process.returncode == 130
     assert store.names() == []

@@ -6,9 +6,8 @@ import contextlib
 import itertools
 import json
 import os
-import pty
 import re
-import select
+import resource
 import shlex
 import shutil
 import signal
@@ -22,12 +21,12 @@ from hypothesis import strategies as st
 
 from machinectl.commands.run import remote_command_line
 from machinectl.machines.record import Machine
-from tests.support import servers
-from tests.support.program import COMMAND, limited, machinectl
+from tests.support import program, servers
+from tests.support.program import COMMAND, machinectl, typed_at_terminal
 from tests.support.registered import added, register
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
@@ -115,13 +114,11 @@ LARGE = b"a line of an input\n" * (1 << 18)
 
 def given_large(store: Store, directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run a command line with a large input, and room for a part of it in TMPDIR."""
-    return subprocess.run(
-        limited("-f 2048", [*COMMAND, *arguments]),
-        env={**os.environ, "MACHINE_STORAGE_PATH": store.root, "TMPDIR": str(directory)},
-        input=LARGE,
-        capture_output=True,
-        check=False,
-    )
+    with started(
+        store, *arguments, stdin=subprocess.PIPE, limits={resource.RLIMIT_FSIZE: 1 << 20}, TMPDIR=str(directory)
+    ) as process:
+        said = process.communicate(LARGE)
+    return subprocess.CompletedProcess(arguments, process.returncode, *said)
 
 
 def test_an_input_that_does_not_block_is_waited_for(fleet: Store) -> None:
@@ -226,22 +223,19 @@ def test_a_thousand_hosts_fit_into_the_open_file_limit_of_macos(fleet: Store, tm
         record.write_text(record.read_text().replace('"vega"', f'"host{number}"'))
     for name in NAMES:
         shutil.rmtree(fleet.directory(name))
-    program = tmp_path / "bin" / "ssh"
-    program.parent.mkdir()
-    program.write_text('#!/bin/sh\nfor last; do :; done; exec sh -c "$last"\n')
-    program.chmod(0o755)
+    ssh = tmp_path / "bin" / "ssh"
+    ssh.parent.mkdir()
+    ssh.write_text('#!/bin/sh\nfor last; do :; done; exec sh -c "$last"\n')
+    ssh.chmod(0o755)
     reading, writing = os.pipe()
-    done = subprocess.run(
-        limited("-n 256", [*COMMAND, "run", "--all", "--", "echo hi"]),
-        env={**os.environ, "MACHINE_STORAGE_PATH": fleet.root, "PATH": f"{program.parent}:{os.environ['PATH']}"},
-        stdin=reading,
-        capture_output=True,
-        check=False,
-    )
-    os.close(reading)
+    path = f"{ssh.parent}:{os.environ['PATH']}"
+    limits = {resource.RLIMIT_NOFILE: 256}
+    with started(fleet, "run", "--all", "--", "echo hi", stdin=reading, limits=limits, PATH=path) as process:
+        os.close(reading)
+        stdout, stderr = process.communicate()
     os.close(writing)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert sorted(line.split(b" ")[0] for line in done.stdout.splitlines()) == sorted(
+    assert (process.returncode, stderr) == (0, b"")
+    assert sorted(line.split(b" ")[0] for line in stdout.splitlines()) == sorted(
         b"host%d" % number for number in range(1000)
     )
 
@@ -293,15 +287,16 @@ def test_a_users_own_environment_reaches_the_command(fleet: Store, sshd: Sshd) -
 
 @contextlib.contextmanager
 def started(
-    store: Store, *arguments: str, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.PIPE
+    store: Store,
+    *arguments: str,
+    stdin: int = subprocess.DEVNULL,
+    limits: Mapping[int, int] | None = None,
+    **environment: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A command line that runs."""
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdin=stdin,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
+    pipe = subprocess.PIPE
+    process = program.started(
+        *arguments, store=store.root, environment=environment, limits=limits, stdin=stdin, stdout=pipe, stderr=pipe
     )
     try:
         yield process
@@ -446,15 +441,12 @@ def test_a_connection_that_is_lost_is_told(fleet: Store, sshd: Sshd) -> None:
 
 
 def test_megabytes_and_bytes_of_any_kind_go_through_as_they_are(fleet: Store) -> None:
-    done = subprocess.run(
-        [*COMMAND, "run", "orionbox", "vega", "--", "seq 400000; printf 'a\\000\\377\\033[2J\\r\\n'"],
-        env={**os.environ, "MACHINE_STORAGE_PATH": fleet.root},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=True,
-    )
+    command = "seq 400000; printf 'a\\000\\377\\033[2J\\r\\n'"
+    with started(fleet, "run", "orionbox", "vega", "--", command) as process:
+        stdout, _ = process.communicate()
+    assert process.returncode == 0
     for name in (b"orionbox", b"vega    "):
-        said = [line.partition(b" | ")[2] for line in done.stdout.split(b"\n") if line.startswith(name)]
+        said = [line.partition(b" | ")[2] for line in stdout.split(b"\n") if line.startswith(name)]
         assert said == [*(b"%d" % number for number in range(1, 400_001)), b"a\0\xff\033[2J\r"]
 
 
@@ -474,20 +466,6 @@ def test_a_line_without_an_end_takes_no_more_memory_than_it_may(fleet: Store) ->
     assert int(done.stderr) < 60 * 1024
 
 
-def on_a_terminal(store: Store, *arguments: str) -> str:
-    """What stands on a terminal on which a command line was typed."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(COMMAND[0], [*COMMAND, *arguments], {**os.environ, "MACHINE_STORAGE_PATH": store.root})
-    said = b""
-    with contextlib.suppress(OSError):
-        while select.select([terminal], [], [], 60)[0] and (data := os.read(terminal, 1 << 16)):
-            said += data
-    os.waitpid(pid, 0)
-    os.close(terminal)
-    return said.decode().replace("\r\n", "\n")
-
-
 def plain(text: str) -> str:
     return re.sub(r"\x1b\[\d*m", "", text)
 
@@ -496,14 +474,15 @@ def test_on_a_terminal_equal_outputs_are_shown_once(fleet: Store, sshd: Sshd) ->
     directory = shlex.quote(str(sshd.directory))
     # The first one says something else.
     command = f"mkdir {directory}/first 2>/dev/null && echo first || echo same"
-    said = plain(on_a_terminal(fleet, "run", "--all", "--", command))
+    said = plain(typed_at_terminal("run", "--all", "--", command, store=fleet.root))
     assert said.count("same\n") == said.count("first\n") == 1
     assert re.search(r"^2 hosts: \w+, \w+\nsame\n", said, re.MULTILINE)
     assert re.search(r"^\w+:\nfirst\n", said, re.MULTILINE)
 
 
 def test_a_terminal_sees_nothing_that_it_would_obey(fleet: Store) -> None:
-    said = on_a_terminal(fleet, "run", "vega", "--", "printf '\\033]0;x\\007\\033[2J\\r\\n'; printf '\\377' >&2")
+    command = "printf '\\033]0;x\\007\\033[2J\\r\\n'; printf '\\377' >&2"
+    said = typed_at_terminal("run", "vega", "--", command, store=fleet.root)
     assert "\\x1b]0;x\\x07\\x1b[2J\n" in said
     assert "\\xff\n" in said
     assert "\x1b]" not in said

@@ -28,7 +28,7 @@ from machinectl.ssh.openssh.copy_commands import CopyOptions, no_progress
 from machinectl.ssh.sftp.sftp_copying import Copier, LocalSide
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support.hostile_ssh import MEASURED
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import COMMAND, machinectl, started
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added, register
@@ -589,10 +589,17 @@ class OnTerminal:
     """A machinectl on a terminal, of which all that is shown is kept."""
 
     def __init__(self, *words: str | Path, store: Store) -> None:
-        self.pid, self._terminal = pty.fork()
-        if self.pid == 0:
-            os.environ.update(MACHINE_STORAGE_PATH=store.root, TERM="xterm")
-            os.execv(COMMAND[0], [*COMMAND, *map(str, words)])
+        self._terminal, theirs = pty.openpty()
+        self.process = started(
+            *words,
+            store=store.root,
+            environment={"TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
         self.shown = ""
 
     def until(self, text: str) -> None:
@@ -608,7 +615,7 @@ class OnTerminal:
             while piece := os.read(self._terminal, 1 << 16):
                 self.shown += piece.decode(errors="replace")
         os.close(self._terminal)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.process.wait()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -627,7 +634,7 @@ def test_progress_is_shown_on_a_terminal_and_a_signal_ends_it_with_nothing_left_
     if number == signal.SIGINT:
         terminal.type("\x03")
     else:
-        os.kill(terminal.pid, number)
+        terminal.process.send_signal(number)
     assert terminal.end() == 128 + number, terminal.shown
     assert "Traceback" not in terminal.shown
     assert list(temporary.iterdir()) == []

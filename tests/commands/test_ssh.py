@@ -6,7 +6,6 @@ import os
 import pty
 import re
 import socket
-import subprocess
 import termios
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import pytest
 
 from machinectl.commands.ssh import runs_in_background
 from machinectl.machines.record import Machine, Phase
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import machinectl, started
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
 
@@ -78,12 +77,8 @@ def test_without_a_name_the_machine_called_default_is_meant(store: Store, sshd: 
 def test_a_shell_has_the_size_of_the_window_it_was_started_in(orion: Store, way: tuple[str, ...]) -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (33, 101))
-    shell = subprocess.Popen(
-        [*COMMAND, "-s", orion.root, *way, "ssh", "orion"],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
+    shell = started(
+        *way, "ssh", "orion", store=orion.root, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     )
     os.close(theirs)
     said = b""

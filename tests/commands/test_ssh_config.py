@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import string
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +19,7 @@ from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh.config_block import host_block, quote_include
-from tests.support.program import machinectl
+from tests.support.program import machinectl, started
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
 
@@ -234,11 +232,7 @@ def test_two_machines_that_change_at_once_are_both_in_the_file(store: Store) -> 
     for name in names:
         server(store, name)
     machinectl("ssh-config", "--write", store=store.root)
-    environment = {**os.environ, "MACHINE_STORAGE_PATH": store.root}
-    both = [
-        subprocess.Popen([sys.executable, "-m", "machinectl", "rename", name, f"new-{name}"], env=environment)
-        for name in names
-    ]
+    both = [started("rename", name, f"new-{name}", store=store.root) for name in names]
     assert [process.wait() for process in both] == [0] * 4
     text = Path(store.root, "ssh_config").read_text()
     assert all(f"Host new-{name}\n" in text and f"Host {name}\n" not in text for name in names)

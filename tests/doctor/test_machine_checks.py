@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
 import ssl
@@ -40,7 +39,7 @@ from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.state import State
 from tests.support import hostile_engine, hostile_ssh, servers
 from tests.support.driver import StandIn
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import machinectl, started, typed_at_terminal
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added, register
@@ -398,19 +397,18 @@ def test_an_interrupt_ends_it_at_once(store: Store, dockerd: Dockerd) -> None:
 
     with serving(behaviour) as port:
         machine_at(store, f"tcp://127.0.0.1:{port}", directory=dockerd.directory)
-        with subprocess.Popen(
-            [*COMMAND, "doctor", "-t", "3600", "orion"],
-            env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
+        with started(
+            *("doctor", "-t", "3600", "orion"),
+            store=store.root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         ) as process:
             assert asked.wait(30)
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 130
             assert process.stderr
-            assert "Traceback" not in process.stderr.read()
+            assert b"Traceback" not in process.stderr.read()
 
 
 def test_a_machine_is_json_for_programs(store: Store) -> None:
@@ -432,24 +430,9 @@ def test_a_terminal_shows_ticks_in_colour_and_an_encoding_without_them_letters(s
     assert plain.stdout.startswith("x orion: 1 broken, ")
     assert "\n  x TCP " in plain.stdout
     assert "\n  v Record " in machinectl("doctor", "-v", "orion", store=store.root, environment=ascii_only).stdout
-    main, side = pty.openpty()
-    with subprocess.Popen(
-        [*COMMAND, "doctor", "-v", "orion"],
-        env={**os.environ, "MACHINE_STORAGE_PATH": store.root, "TERM": "xterm"},
-        stdin=subprocess.DEVNULL,
-        stdout=side,
-        stderr=subprocess.DEVNULL,
-    ):
-        os.close(side)
-        shown = b""
-        with open(main, "rb", buffering=0) as screen:
-            try:
-                while piece := screen.read(4096):
-                    shown += piece
-            except OSError:  # the end of a terminal, on Linux
-                pass
-    assert "\x1b[32m✓\x1b[0m Record".encode() in shown
-    assert "\x1b[31m✗\x1b[0m TCP".encode() in shown
+    shown = typed_at_terminal("doctor", "-v", "orion", store=store.root, environment={"NO_COLOR": ""})
+    assert "\x1b[32m✓\x1b[0m Record" in shown
+    assert "\x1b[31m✗\x1b[0m TCP" in shown
 
 
 EVIL = "\x1b[2J\x1b]0;pwned\x07\r\x9b2J\u202e\n  \u2713 Record  whole"

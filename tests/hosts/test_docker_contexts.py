@@ -20,7 +20,7 @@ from machinectl.hosts.exports.docker_contexts import update_contexts
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.docker_cli import DockerCli
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import machinectl, started
 from tests.support.real import need
 from tests.support.registered import added
 
@@ -360,10 +360,7 @@ def test_a_machine_s_context_is_written_within_its_creation_by_two_processes_at_
 ) -> None:
     names = [f"m{number}" for number in range(8)]
     command = [*CREATE, "ssh://orion"]
-    processes = [
-        subprocess.Popen([*COMMAND, *command, name], env={**os.environ, "MACHINE_STORAGE_PATH": store.root})
-        for name in names
-    ]
+    processes = [started(*command, name, store=store.root) for name in names]
     assert [process.wait(60) for process in processes] == [0] * len(names)
     assert docker.contexts() == set(names)
 

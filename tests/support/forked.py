@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import array
 import atexit
+import fcntl
 import functools
 import gc
 import importlib
+import itertools
 import json
 import os
 import pkgutil
+import resource
 import secrets
+import select
 import selectors
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -42,15 +46,20 @@ LIBRARIES = (
     *("tempfile", "urllib.parse"),
     *("cryptography.x509", "cryptography.hazmat.primitives.serialization", "paramiko", "platformdirs", "rich.live"),
     *("typer", "typer.core", "yaml", "tests.support.by_typer", "tests.support.dying"),
+    "tests.support.puppets",
     *("machinectl_generic", "machinectl_none"),
 )
 # Of machinectl's own modules: pytest, and the program itself.
 NOT_LOADED = ("machinectl.testing", "machinectl.__main__")
 SERVE = "from tests.support.forked import serve; serve()"
-# Variables that an interpreter reads when it starts: if they differ, a new one is started.
-AT_START = ("PYTHON", "LANG", "LC_")
+# Locales in which an interpreter is the same.
+PLAIN = ("", "C", "POSIX", "C.UTF-8")
+MAIN = "machinectl.cli.main"
 LONGEST = 1 << 20
+MOST_STREAMS = 16
 MOST_DESCRIPTORS = 1 << 20
+# Above all numbers that a run's streams are to have.
+HIGH = 500
 # A test may have changed the current directory or the environment before the first run.
 CHECKOUT = Path(__file__).parents[2]
 ENVIRONMENT = dict(os.environ)
@@ -79,8 +88,65 @@ class Forks:
 
 
 @functools.cache
-def started() -> Forks:
+def forks() -> Forks:
     return Forks()
+
+
+class Forked(subprocess.Popen[bytes]):
+    """A run of `main` of a module with `words` as sys.argv. `limits` are of setrlimit, by the resource's number.
+
+    Its environment has to be like this process's own as far as an interpreter reads it when it starts; see `can_run`.
+    As leader of a new session it has its stdin as its terminal, if that is one.
+    """
+
+    def __init__(
+        self, words: Sequence[str], *, module: str = MAIN, limits: Mapping[int, int] | None = None, **options: Any
+    ) -> None:
+        self._module = module
+        self._limits = list((limits or {}).items())
+        super().__init__(words, **options)
+
+    def _execute_child(self, args: Any, *rest: Any) -> None:
+        _, _, _, keep, directory, environment, _, _, _, *pipes = rest[:15]
+        streams = [number if own == -1 else own for number, own in enumerate((pipes[0], pipes[3], pipes[5]))]
+        request = {
+            "command": list(args),
+            "environment": dict(os.environ if environment is None else environment),
+            "directory": str(directory or os.getcwd()),
+            "module": self._module,
+            "limits": self._limits,
+            "session": rest[-2],
+            "keep": list(keep),
+        }
+        try:
+            self._told = forks().run(request, [*streams, *keep])
+        finally:
+            self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # typeshed leaves it out
+        self._answers = self._told.makefile()
+        self.pid = int(self._answers.readline())
+        self._child_created = True
+
+    def _internal_poll(self, _deadstate: object = None) -> int | None:
+        return self._ended(0)
+
+    def _wait(self, timeout: float | None) -> int:
+        status = self._ended(timeout)
+        if status is None:
+            assert timeout is not None
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return status
+
+    def _ended(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
+            self.returncode = int(self._answers.readline())
+            self._answers.close()
+            self._told.close()
+        return self.returncode
+
+
+def can_run(environment: Mapping[str, str]) -> bool:
+    """Whether an interpreter with this environment would be as that which forks."""
+    return forks().at_start == at_start(environment)
 
 
 def run_forked(
@@ -90,43 +156,31 @@ def run_forked(
     directory: str,
     timeout: float,
     *,
-    module: str = "machinectl.cli.main",
+    module: str = MAIN,
 ) -> subprocess.CompletedProcess[bytes] | None:
     """Run `main` of a module with `command` as sys.argv; None if an interpreter has to be started."""
-    forks = started()
-    if forks.at_start != at_start(environment):
+    if not can_run(environment):
         return None
-    pipes = [os.pipe() for _ in range(3)]
-    (theirs_in, to_it), (from_it, theirs_out), (of_it, theirs_err) = pipes
-    request = {"command": list(command), "environment": dict(environment), "directory": directory, "module": module}
-    streams = (theirs_in, theirs_out, theirs_err)
-    with forks.run(request, streams) as told, told.makefile() as answers, ThreadPoolExecutor(3) as pool:
-        for stream in streams:
-            os.close(stream)
-        process = int(answers.readline())
-        said = [pool.submit(read_all, stream) for stream in (from_it, of_it)]
-        pool.submit(write_all, to_it, stdin)
-        told.settimeout(timeout)
+    pipe = subprocess.PIPE
+    with Forked(
+        command, module=module, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd=directory
+    ) as process:
         try:
-            status = int(answers.readline())
-        except TimeoutError as exc:
-            os.kill(process, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(list(command), timeout) from exc
-        return subprocess.CompletedProcess(list(command), status, said[0].result(), said[1].result())
-
-
-def read_all(descriptor: int) -> bytes:
-    with open(descriptor, "rb") as stream:
-        return stream.read()
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    with suppress(BrokenPipeError), open(descriptor, "wb") as stream:
-        stream.write(data)
+            said = process.communicate(stdin, timeout)
+        except BaseException:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(list(command), process.wait(), *said)
 
 
 def at_start(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith(AT_START)}
+    """Return what an interpreter reads when it starts; it takes all that are in PLAIN for C.UTF-8 (PEP 538).
+
+    A run has what PYTHONPATH leads to, but no other one of what is loaded.
+    """
+    found = {name: value for name, value in environment.items() if name.startswith("PYTHON") and name != "PYTHONPATH"}
+    locale = next(filter(None, map(environment.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+    return found if locale in PLAIN else {**found, "LC_CTYPE": locale}
 
 
 def serve() -> NoReturn:
@@ -152,13 +206,15 @@ def serve() -> NoReturn:
 
 def answer(channel: socket.socket, events: selectors.BaseSelector) -> None:
     """Fork for a request, and say to whom it belongs which process runs it."""
-    message, descriptors, _, _ = socket.recv_fds(channel, LONGEST, 4)
+    message, descriptors, _, _ = socket.recv_fds(channel, LONGEST, MOST_STREAMS)
     if not message:
         os._exit(0)
     *streams, told = descriptors
     child = os.fork()
     if child == 0:
-        become(json.loads(message), streams)
+        request = json.loads(message)
+        take(streams, [0, 1, 2, *request["keep"]])
+        become(request)
     for stream in streams:
         os.close(stream)
     tell = socket.socket(fileno=told)
@@ -176,14 +232,27 @@ def report(child: int, ended: int, tell: socket.socket) -> None:
         tell.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
-def become(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
+def take(streams: Sequence[int], numbers: Sequence[int]) -> None:
+    """Have these streams under those numbers, and no other ones: the rest is the server's, and other runs'."""
+    clear = [fcntl.fcntl(stream, fcntl.F_DUPFD, HIGH) for stream in streams]
+    for stream, number in zip(clear, numbers, strict=True):
+        os.dup2(stream, number)
+    for before, number in itertools.pairwise([*sorted(numbers), MOST_DESCRIPTORS]):
+        os.closerange(before + 1, number)
+
+
+def become(request: Mapping[str, Any]) -> NoReturn:
     """Run the program as in a new interpreter."""
-    for number, given in enumerate(streams):
-        os.dup2(given, number)
-    # Those of the server, and of other runs.
-    os.closerange(3, MOST_DESCRIPTORS)
+    if request["session"]:
+        os.setsid()
+        if os.isatty(0):
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for limit, value in request["limits"]:
+        resource.setrlimit(limit, (value, value))
     os.environ.clear()
     os.environ.update(request["environment"])
+    more = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:0] = [entry for entry in more if entry and entry not in sys.path]
     os.chdir(request["directory"])
     sys.argv = request["command"]
     THIS.script = sys.argv[0]

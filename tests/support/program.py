@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import termios
+from typing import TYPE_CHECKING, Any
 
 import machinectl as package
 from tests.support.dying import ENGINE, TIME
-from tests.support.forked import run_forked
+from tests.support.forked import Forked, can_run, run_forked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "machinectl"]
@@ -51,24 +54,62 @@ def machinectl(
     )
 
 
+def started(
+    *arguments: str | Path,
+    store: str | Path = "",
+    environment: Mapping[str, str] | None = None,
+    limits: Mapping[int, int] | None = None,
+    **options: Any,
+) -> subprocess.Popen[bytes]:
+    """Start a command line; `options` are those of Popen, `limits` those of setrlimit."""
+    variables = {**os.environ, **({"MACHINE_STORAGE_PATH": str(store)} if store else {}), **(environment or {})}
+    words = [*map(str, arguments)]
+    if can_run(variables):
+        return Forked([PROGRAM, *words], env=variables, limits=limits, **options)
+    assert not limits
+    return subprocess.Popen([*COMMAND, *words], env=variables, **options)
+
+
+@contextlib.contextmanager
+def at_terminal(
+    *arguments: str | Path,
+    store: str | Path,
+    environment: Mapping[str, str] | None = None,
+    lines: int = 24,
+    columns: int = 120,
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Start a command line in a session with a terminal; yields its process and our end of the terminal."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    variables = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
+    variables |= {"TERM": "xterm", "MACHINE_STORAGE_PATH": str(store), **(environment or {})}
+    words = [PROGRAM, *map(str, arguments)]
+    process = Forked(words, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, start_new_session=True)
+    os.close(theirs)
+    try:
+        yield process, ours
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
 def typed_at_terminal(*arguments: str | Path, store: str | Path, environment: Mapping[str, str] | None = None) -> str:
     """Run a command line at a terminal without colours, to its end, and return all that stands there."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        variables = {**os.environ, "NO_COLOR": "1", "MACHINE_STORAGE_PATH": str(store), **(environment or {})}
-        os.execve(COMMAND[0], [*COMMAND, *map(str, arguments)], variables)
+    variables = {"NO_COLOR": "1", **(environment or {})}
+    with at_terminal(*arguments, store=store, environment=variables, columns=80) as (process, ours):
+        said = everything(ours)
+        process.wait(SECONDS)
+    return said
+
+
+def everything(terminal: int) -> str:
+    """Return all that is written to a terminal until nobody has its other end any more."""
     said = b""
-    with contextlib.suppress(OSError):  # EIO: the program has ended
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
         while select.select([terminal], [], [], SECONDS)[0] and (data := os.read(terminal, 1 << 16)):
             said += data
-    os.waitpid(pid, 0)
-    os.close(terminal)
     return decoded(said)
-
-
-def limited(limit: str, command: Sequence[str]) -> list[str]:
-    """A command under a limit of sh's `ulimit`: `-n 256` open files, or `-f 2048` times 512 bytes in a file."""
-    return ["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", *command]
 
 
 def killed_at(moment: int, store: str | Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

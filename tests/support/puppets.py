@@ -15,7 +15,6 @@ import sys
 import termios
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +25,16 @@ from machinectl.cli.output.terminal import Terminal
 from machinectl.console import confirm
 from machinectl.errors import MachineError
 from machinectl.hosts.parallel.workers import run_at_once
+from tests.support.forked import Forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import IO
 
     from machinectl.console import Console
+
+# What draws with rich, and is imported only for that.
+BOARD = "machinectl.cli.output.live_board"
 
 
 class Puppets:
@@ -156,15 +159,15 @@ def started(
     names: Sequence[str], limit: int, environment: Mapping[str, str], *streams: int
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[str]]]:
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "tests.support.puppets", str(theirs.fileno()), str(limit), *names]
+    words = ["puppets", str(theirs.fileno()), str(limit), *names]
     with ours, theirs, ours.makefile("rw") as wires:
-        process = subprocess.Popen(
-            command,
+        process = Forked(
+            words,
+            module="tests.support.puppets",
             stdin=streams[0],
             stdout=streams[1],
             stderr=streams[2],
             env=environment,
-            cwd=Path(__file__).parents[2],
             pass_fds=[theirs.fileno()],
             start_new_session=True,
         )
@@ -231,9 +234,8 @@ def seen_progress(console: Console) -> Callable[[str], None]:
 
 def main() -> int:
     descriptor, limit, *names = sys.argv[1:]
-    if sys.stderr.isatty():
-        # A session's first terminal becomes its own: the one whose ^C it hears.
-        os.close(os.open(os.ttyname(2), os.O_RDWR))
+    # To be seen to be imported, or not.
+    sys.modules.pop(BOARD, None)
     machines = Machines(names, socket.socket(fileno=int(descriptor)))
     threading.Thread(target=machines.listen, daemon=True).start()
 
@@ -245,9 +247,5 @@ def main() -> int:
                 print(f"{name} it is", flush=True)
 
     code = guarded(all_of_them)
-    print(f"exit code {code}, {'with' if 'rich.live' in sys.modules else 'without'} rich", flush=True)
+    print(f"exit code {code}, {'with' if BOARD in sys.modules else 'without'} rich", flush=True)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())
