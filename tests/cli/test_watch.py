@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import struct
@@ -127,6 +128,8 @@ def test_what_was_typed_meanwhile_is_no_command_of_the_shell(store: Store, engin
         tmux.until(f"v{engine.version}")
         tmux.type("echo oh", "Enter")
         tmux.type("C-c")
+        # What is typed before that is discarded, too.
+        tmux.until_prompt()
         tmux.type("echo do''ne $?", "Enter")
         tmux.until("done 0")
         assert "oh" not in tmux.seen()
@@ -275,10 +278,15 @@ class Tmux:
         while text not in self.seen():
             time.sleep(0.02)
 
+    def until_prompt(self) -> None:
+        while not self.seen().rstrip().endswith("\n$"):
+            time.sleep(0.02)
+
 
 @contextmanager
 def in_tmux(store: Store) -> Iterator[Tmux]:
-    tmux = Tmux(f"watch-{os.getpid()}")
+    # A server that is told to end may still be there.
+    tmux = Tmux(f"watch-{secrets.token_hex(4)}")
     environment = {**os.environ, "MACHINE_STORAGE_PATH": store.root, "NO_COLOR": "1"}
     start = ["tmux", "-L", tmux.socket, "-f", os.devnull, "new-session", "-d", "-x", "100", "-y", "20", "sh"]
     subprocess.run(start, env=environment, check=True)
