@@ -365,5 +365,18 @@ def merge_changes(recorded: Sequence[Change], new: Iterable[Change], when: str =
     return tuple(result)
 
 
+def without_rolled_back(before: Iterable[Change], now: Iterable[Change]) -> list[Change]:
+    """Return the changes after a failed job whose files were restored.
+
+    Otherwise a later undo would restore an old daemon.json over what its owner has changed since.
+    """
+    known = {(type(change), change.about): change for change in before}
+    return [
+        known.get((type(change), change.about), change)
+        for change in now
+        if (type(change), change.about) in known or not isinstance(change, ConfigMerged | FileCreated | CaTrusted)
+    ]
+
+
 def of_kind(changes: Iterable[Change], kind: type[Kind]) -> list[Kind]:
     return [change for change in changes if isinstance(change, kind)]

@@ -200,6 +200,22 @@ def test_where_the_host_gets_its_old_configuration_back_so_does_the_machine(stor
     assert store.read("orion").phase == Phase.READY
 
 
+@pytest.mark.parametrize("status", [3, 4, 7, 8])
+def test_what_a_host_rolled_back_is_not_on_record(store: Store, status: int) -> None:
+    with pytest.raises(EngineDown):
+        carried_out(store, RecordedHost("docker", status=status, said=("journal: it does not start",)))
+    left = store.read("orion").changes
+    # A later undo would restore the daemon.json of that time.
+    assert not [change for change in left if isinstance(change, ConfigMerged | FileCreated | CaTrusted)]
+    carried_out(store, RecordedHost("docker"))
+    ready = store.read("orion").changes
+    with store.writing("orion") as held:
+        held.machine.engine = EngineOptions(options=("log-level=wrong",))
+    with pytest.raises(EngineDown):
+        carried_out(store, RecordedHost("docker", status=status), authority=certs.new_ca("another"))
+    assert store.read("orion").changes == ready
+
+
 @pytest.mark.parametrize("status", [1, 3])
 def test_a_machine_in_use_stays_so_whatever_becomes_of_its_provisioning(store: Store, status: int) -> None:
     carried_out(store, RecordedHost("docker"))

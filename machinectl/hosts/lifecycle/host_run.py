@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import merge_changes
+from machinectl.host_changes import merge_changes, without_rolled_back
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
 from machinectl.hosts.lifecycle import shared_hosts
@@ -155,6 +155,7 @@ class RealRun(HostRun):
 
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
         changes, job = decision.changes, decision.job
+        before = self.machine.changes
         with self.console.step(decision.title), certificates_stored(self.held, identity) if identity else nullcontext():
             if numbered and shared_hosts.is_numbered(self.machine, decision):
                 changes = (*changes, shared_hosts.begin_revision(self.machine))
@@ -166,7 +167,10 @@ class RealRun(HostRun):
             if learned := decision.learned(result):
                 self.held.keep_changes(learned)
             if result.status != 0:
-                raise self.with_correction(decision.failure(result))
+                error = decision.failure(result)
+                if isinstance(error, EngineDown):
+                    self.keep(without_rolled_back(before, self.machine.changes))
+                raise self.with_correction(error)
             self.host = self.read() if decision.unforeseen else decision.after
         self.outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
         if remark := decision.remark(result):
