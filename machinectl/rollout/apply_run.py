@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
 from machinectl.fleet.reading.fleet_file import DEFAULT_FILE
@@ -146,9 +147,17 @@ class ApplyRun:
         """Return one host's login. Raises MachineError if a secret's file holds none."""
         if name not in self._accesses:
             own = self.options.access.with_files(**asdict(self.host(name).login))
-            # `provision` would use the recorded address; the file's may differ.
-            self._accesses[name] = replace(own, again=self.options.apply_one(name))
+            # `apply` contacts only hosts with work; `provision` uses the recorded address, and the file's may differ.
+            again = "" if self._is_at_recorded_address(name) else self.options.apply_one(name)
+            self._accesses[name] = replace(own, again=again)
         return self._accesses[name]
+
+    def _is_at_recorded_address(self, name: str) -> bool:
+        step = self.steps[name]
+        located = {option.name for option in load(self.host(name).spec.driver).options()}
+        return step.action in {Action.LEAVE, Action.CHANGE} and located.isdisjoint(
+            each.key for each in step.differences
+        )
 
     def setup(self, name: str) -> Setup:
         # Import it only if a host is read or changed.

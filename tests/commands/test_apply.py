@@ -333,10 +333,18 @@ def test_a_host_with_another_key_is_accepted_by_the_command_that_knows_its_addre
     password = "--sudo-password-file=pw "
     for path, file in (("/srv/my fleet.yaml", "-f '/srv/my fleet.yaml' "), (os.path.abspath("fleet.yaml"), "")):
         options = replace(OPTIONS, path=path, flags=(password.strip(),))
-        run = ApplyRun(store, FleetPlan([step("orion", Action.CHANGE)], FleetId(""), {"orion": machine}), options)
-        with pytest.raises(HostKeyRefused) as raised, logged_in(machine, Quiet(), run.access("orion")):
-            pass
-        assert raised.value.hint.endswith(f"machinectl apply {file}{password}orion --ssh-host-key {sshd.fingerprint()}")
+        moved = replace(step("orion", Action.CHANGE), differences=(Difference("url", "", "tcp://192.0.2.1:2376"),))
+        for work, command in (
+            (step("orion", Action.RESUME), f"apply {file}{password}orion"),
+            (moved, f"apply {file}{password}orion"),
+            # These would not, or not always, contact the host.
+            (step("orion", Action.CHANGE), "provision orion"),
+            (step("orion", Action.LEAVE), "provision orion"),
+        ):
+            run = ApplyRun(store, FleetPlan([work], FleetId(""), {"orion": machine}), options)
+            with pytest.raises(HostKeyRefused) as raised, logged_in(machine, Quiet(), run.access("orion")):
+                pass
+            assert raised.value.hint.endswith(f"machinectl {command} --ssh-host-key {sshd.fingerprint()}")
 
 
 class Scripted(ApplyRun):
