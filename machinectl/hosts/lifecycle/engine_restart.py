@@ -17,6 +17,7 @@ from machinectl.hosts.lifecycle.host_run import DryRun
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
+from machinectl.provision.daemon_json import read_config
 from machinectl.provision.steps import engine_config, hidden_containers, live_restore, restart_risks
 from machinectl.provision.steps.installation import download_script
 from machinectl.provision.target import with_changes
@@ -108,7 +109,7 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
     if moves and not allowed.force:
         raise hidden_containers.would_hide(host, moves, allowed)
     restart_risks.refuse_harm(host, allowed)
-    for warning in restart_risks.warnings(host, target):
+    for warning in restart_risks.warnings(host, target, read_config(host)):
         run.console.warn(warning)
 
 

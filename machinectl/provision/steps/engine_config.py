@@ -333,7 +333,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         changes=changes_made(facts, wanted, files),
         warnings=(
             *(f"{host} has no TLS now, and only accepts TLS from now on" for host in wanted.secured),
-            *restart_risks.warnings(facts, target),
+            *restart_risks.warnings(facts, target, daemon_json.parse_config(wanted.config, facts.config_path)),
         ),
     )
 
