@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 def record_check(store: Store, machine: Machine) -> Check:
     name = machine.name
     provision, forget = f"machinectl {PROVISION} {name}", f"or forget it: machinectl rm {name}"
-    half, unapplied = f"incomplete: {machine.why}", "not all changes reached its host"
+    half = f"incomplete: {machine.why}"
     unsettled = "certificates were made for it that its engine may be serving by now"
     busy = "another run of machinectl is working on it now"
     return first_case(
@@ -41,7 +41,7 @@ def record_check(store: Store, machine: Machine) -> Check:
         (store.is_locked(name), UNKNOWN, busy, f"When that is done: machinectl doctor {name}"),
         (machine.phase == Phase.CREATING, BROKEN, half, f"Create it again, {forget}"),
         (machine.phase != Phase.READY, BROKEN, half, f"Continue: {provision}; {forget}"),
-        (machine.pending, BROKEN, unapplied, f"Apply it: {provision}"),
+        (machine.pending, BROKEN, machine.why_unfinished, f"Apply it: {provision}"),
         (store.is_unsettled(name), UNKNOWN, unsettled, f"Settle it: {provision}"),
         (True, OK, f"whole, in {store.directory(name)}", ""),
     )

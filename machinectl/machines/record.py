@@ -191,6 +191,14 @@ class Machine:
         cause = str(self.failure.get("cause", "")).strip().partition("\n")[0].rstrip(":")
         return cause or ("its creation was interrupted" if self.phase != Phase.READY else "")
 
+    @property
+    def why_unfinished(self) -> str:
+        """A ready machine's last failure may be repaired by now."""
+        if self.phase != Phase.READY:
+            return self.why
+        last = f" (last failure: {self.why})" if self.why else ""
+        return f"not all changes reached the host{last}"
+
     def dump(self) -> bytes:
         """Return UTF-8 JSON with keys in fixed order."""
         import json

@@ -20,6 +20,7 @@ from machinectl.fleet.syntax.faults import WrongFile
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.host_plan import Outcome
+from machinectl.hosts.parallel.workers import locked_machine
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.last_failure import record_failure
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -138,6 +139,19 @@ def test_what_failed_once_is_not_the_reason_to_go_on_with_a_machine_that_is_whol
         shown(store, "rigel")[0]
         == "~ rigel  unfinished: not all changes reached the host (last failure: No route to host)"
     )
+
+
+@pytest.mark.parametrize(("phase", "pending"), [(Phase.PROVISIONING, ""), (Phase.READY, "provision")])
+def test_after_ctrl_c_an_earlier_failure_is_not_the_reason(store: Store, phase: str, pending: str) -> None:
+    applied(store, "rigel")
+    with store.writing("rigel") as held:
+        held.machine.phase, held.machine.pending = phase, pending
+        held.write()
+        record_failure(held, "No route to host")
+    with pytest.raises(KeyboardInterrupt), locked_machine(store, Quiet(), "rigel"):
+        raise KeyboardInterrupt
+    reason = "not all changes reached the host" if pending else "its creation was interrupted"
+    assert shown(store, "rigel")[0] == f"~ rigel  unfinished: {reason}"
 
 
 def test_globs_and_ranges_choose_hosts_of_the_file_and_machines_that_are_in_it_no_more(

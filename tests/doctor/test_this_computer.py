@@ -268,6 +268,12 @@ def test_a_machine_without_the_certificates_that_it_needs_is_told(store: Store) 
     assert store_files.certificates_check(store, bare).verdict is BROKEN
 
 
+def test_a_machine_whose_changes_did_not_reach_its_host_says_why(store: Store) -> None:
+    machine = added(store, Machine("orion", "none", url="unix:///x.sock"))
+    machine.pending, machine.failure = "provision", {"cause": "No route to host"}
+    assert store_files.record_check(store, machine).seen.endswith("(last failure: No route to host)")
+
+
 def test_what_a_record_says_is_pending_is_typed_by_nobody(store: Store) -> None:
     machine = added(store, Machine("orion", "none", url="unix:///x.sock"))
     machine.pending = "provision x; rm -rf ~;"

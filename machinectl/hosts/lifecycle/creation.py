@@ -19,7 +19,7 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES
-from machinectl.machines.store.last_failure import record_failure
+from machinectl.machines.store.last_failure import record_failure, record_interruption
 from machinectl.provision.decision import InUse
 from machinectl.provision.revision import ENGINE, LABELS, TAKEN
 
@@ -302,6 +302,8 @@ def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
         return
     if isinstance(why, MachineError):
         record_failure(held, why.cause)
+    else:
+        record_interruption(held)
     go_on = f"machinectl provision {held.name}" if machine.phase == Phase.PROVISIONING else "the same command again"
     back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
     console.note(f'"{held.name}" is incomplete. Continue: {go_on}; or remove it: {back}')

@@ -16,7 +16,7 @@ from machinectl.hosts.parallel.machine_threads import Finished, MachineConsole, 
 from machinectl.hosts.parallel.rollout_order import SimpleOrder
 from machinectl.machines.record import natural
 from machinectl.machines.selection import chosen, waiting
-from machinectl.machines.store.last_failure import clear_failure, record_failure
+from machinectl.machines.store.last_failure import clear_failure, record_failure, record_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -86,6 +86,9 @@ def locked_machine(store: Store, console: Console, name: str) -> Iterator[Held]:
             yield held
         except MachineError as exc:
             record_failure(held, exc.cause)
+            raise
+        except KeyboardInterrupt:
+            record_interruption(held)
             raise
         clear_failure(held)
 

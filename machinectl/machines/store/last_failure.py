@@ -31,6 +31,14 @@ def clear_failure(held: Held) -> None:
         set_failure(held, there, {})
 
 
+def record_interruption(held: Held) -> None:
+    """Remove an earlier failure: it is not why the machine is unfinished now."""
+    there = read_or_none(held.read, held.name)
+    if there and there.failure and not is_complete(there):
+        with suppress(StoreError):
+            set_failure(held, there, {})
+
+
 def record_look(held: Held) -> None:
     """Record that the host matches now. Followers are not called."""
     machine = held.machine

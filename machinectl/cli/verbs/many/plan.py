@@ -15,7 +15,6 @@ from machinectl.cli.output.style import GREEN, RED, YELLOW, coloured
 from machinectl.cli.tables.dry_run import escaped_line, outcome_lines
 from machinectl.cli.tables.results import last_looks, with_machine_name
 from machinectl.errors import MachineError, UsageError
-from machinectl.machines.record import Phase
 from machinectl.rollout.plan_steps import Action
 
 if TYPE_CHECKING:
@@ -193,11 +192,7 @@ def step_lines(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[
 
 
 def resume_reason(machine: Machine | None) -> str:
-    """Return why to resume. A ready machine's last failure may be repaired by now."""
-    default = "not all changes reached the host"
-    if machine is None or not machine.why:
-        return default
-    return f"{default} (last failure: {machine.why})" if machine.phase == Phase.READY else machine.why
+    return machine.why_unfinished if machine else ""
 
 
 def difference_text(difference: Difference) -> str:
