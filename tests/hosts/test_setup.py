@@ -203,7 +203,7 @@ def test_where_the_host_gets_its_old_configuration_back_so_does_the_machine(stor
 @pytest.mark.parametrize("status", [3, 4, 7, 8])
 def test_what_a_host_rolled_back_is_not_on_record(store: Store, status: int) -> None:
     with pytest.raises(EngineDown):
-        carried_out(store, RecordedHost("docker", status=status, said=("journal: it does not start",)))
+        carried_out(store, RecordedHost("docker", status=status, valid=True))
     left = store.read("orion").changes
     # A later undo would restore the daemon.json of that time.
     assert not [change for change in left if isinstance(change, ConfigMerged | FileCreated | CaTrusted)]
@@ -214,6 +214,14 @@ def test_what_a_host_rolled_back_is_not_on_record(store: Store, status: int) -> 
     with pytest.raises(EngineDown):
         carried_out(store, RecordedHost("docker", status=status), authority=certs.new_ca("another"))
     assert store.read("orion").changes == ready
+
+
+def test_a_configuration_that_dockerd_refuses_is_found_before_anything_is_begun(store: Store) -> None:
+    host = RecordedHost("docker", valid=False, said=("daemon.json: unknown key debgu",))
+    with pytest.raises(CheckFailed, match="unknown key debgu") as raised:
+        carried_out(store, host)
+    assert raised.value.hint.endswith("in /etc/docker/daemon.json or docker.service, then run the same command again")
+    assert (host.jobs, store.read("orion").changes) == ([], ())
 
 
 @pytest.mark.parametrize("status", [1, 3])

@@ -377,9 +377,10 @@ def test_what_dockerd_refuses_costs_no_restart_and_is_foretold_by_a_dry_run(
             bench.provision(dry_run=True)
         assert bench.host.snapshot() == before
         assert bench.store.read("orion").dump() == record
-        with pytest.raises(EngineDown, match="dockerd refuses the new configuration"):
+        with pytest.raises(CheckFailed, match="dockerd would refuse its configuration"):
             bench.provision()
         assert bench.host.snapshot() == before
+        assert bench.store.read("orion").changes == ()
     bench.host.run("echo '{}' >/etc/docker/daemon.json")
     with pytest.raises(CheckFailed, match="nosuchoption"):
         bench.provision(dry_run=True, options=["nosuchoption=1"])

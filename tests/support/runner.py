@@ -21,8 +21,9 @@ FACTS = Path(__file__).parents[1] / "provision" / "facts"
 class RecordedHost:
     """A host that answers with recorded facts (`name`), its clock set right, and ends each job with `status`.
 
-    `said` are the lines that a job prints, `at_work` is called while it runs; `jobs` are the scripts that were run, and
-    `sent` is what lay beside the last one. `revision` is what the host keeps of who changed it last.
+    `valid` is whether dockerd's own check passes (default: if `status` is 0). `said` are the lines that a job prints,
+    `at_work` is called while it runs; `jobs` are the scripts that were run, and `sent` is what lay beside the last one.
+    `revision` is what the host keeps of who changed it last.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class RecordedHost:
         name: str = "bare",
         *,
         status: int = 0,
+        valid: bool | None = None,
         said: tuple[str, ...] = (),
         at_work: Callable[[], None] = lambda: None,
     ) -> None:
@@ -37,6 +39,7 @@ class RecordedHost:
         lines = (FACTS / name).read_bytes().split(b"\n")
         self.facts = b"\n".join(now if line.startswith(b"@clock") else line for line in lines)
         self.status = status
+        self.valid = valid if valid is not None else status == 0
         self.said = said
         self.at_work = at_work
         self.jobs: list[str] = []
@@ -64,7 +67,7 @@ class RecordedHost:
             return CommandResult(0, self.facts, b"")
         if "--config-file=/dev/stdin" in script:
             # dockerd judges what is to become of its configuration.
-            return CommandResult(self.status, said, b"")
+            return CommandResult(0 if self.valid else self.status or 1, said, b"")
         with tarfile.open(fileobj=io.BytesIO(input)) as archive:
             job = archive.extractfile("job.sh")
             assert job is not None

@@ -32,13 +32,16 @@ def correction(machine: Machine, host: Facts, said: str) -> str:
             f"docker.service was changed on the host, look at it: machinectl ssh {name} systemctl cat docker.service\n"
             f"When it is right: machinectl provision {name}"
         )
+    is_new = machine.phase is not Phase.READY and not machine.changes
+    if is_new and not named:
+        return f"Correct it on the host, in {host.config_path} or docker.service, then run the same command again"
     if not named:
         return (
             f"Correct it on the host, in {host.config_path} or docker.service\n"
             f"Or in its settings: machinectl set {name} --help; then machinectl provision {name}"
         )
     key = named[0].lstrip("-").partition("=")[0]
-    if machine.phase is not Phase.READY and not machine.changes:
+    if is_new:
         return f"Run the same command with another --engine-opt {key}, or without it"
     kept = [option for option in options if option not in named]
     words = shlex.join([word for option in kept or [""] for word in ("--engine-opt", option)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import merge_changes, without_rolled_back
+from machinectl.host_changes import KeyAuthorized, merge_changes, without_rolled_back
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
 from machinectl.hosts.lifecycle import shared_hosts
@@ -136,6 +136,22 @@ class HostRun(ABC):
     def rehearse(self, decision: Decision) -> None:
         """Raise MachineError if a decision cannot work; change nothing."""
 
+    def check_configuration(self, decision: Decision) -> None:
+        """Let dockerd check daemon.json, without TLS: its files do not exist yet."""
+        path = self.host.config_path
+        command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
+        if not (command and new):
+            return
+        for checked in (path, DRAFT):
+            command = command.replace(f"--config-file={checked}", "--config-file=/dev/stdin")
+        draft = daemon_json.without_tls(daemon_json.parse_config(new, path))
+        result = self.remote.run(command, input=draft, check=False)
+        said = tail(result).replace("/dev/stdin", path)
+        if result.status and "unknown flag: --validate" not in said:
+            raise CheckFailed(
+                f"dockerd would refuse its configuration:\n{said}", correction(self.machine, self.host, said)
+            )
+
     @abstractmethod
     def _drain(self) -> AbstractContextManager[None]: ...
 
@@ -198,6 +214,9 @@ class RealRun(HostRun):
         take_over_history(self.held, self.console, removed)
 
     def rehearse(self, decision: Decision) -> None:
+        begun = [change for change in self.machine.changes if not isinstance(change, KeyAuthorized)]
+        if self.host.dockerd and not begun:
+            self.check_configuration(decision)
         if decision.job.script == "install.sh" and (holders := lock_holders(self.host)):
             self.console.note(f"The package manager is busy: waiting for {holders}")
         if rehearsal := decision.rehearsal:
@@ -246,7 +265,7 @@ class DryRun(HostRun):
 
     def rehearse(self, decision: Decision) -> None:
         if self._has_engine:
-            self._validate(decision)
+            self.check_configuration(decision)
         if rehearsal := decision.rehearsal:
             rehearsal.judge(self.remote.run(rehearsal.command, check=False))
 
@@ -256,22 +275,6 @@ class DryRun(HostRun):
         if by:
             self.outcomes.append(Outcome(draining.draining_title(self.machine.name), changed=True, details=(by,)))
         yield
-
-    def _validate(self, decision: Decision) -> None:
-        """Let dockerd check daemon.json, without TLS: its files do not exist yet."""
-        path = self.host.config_path
-        command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
-        if not (command and new):
-            return
-        for checked in (path, DRAFT):
-            command = command.replace(f"--config-file={checked}", "--config-file=/dev/stdin")
-        draft = daemon_json.without_tls(daemon_json.parse_config(new, path))
-        result = self.remote.run(command, input=draft, check=False)
-        said = tail(result).replace("/dev/stdin", path)
-        if result.status and "unknown flag: --validate" not in said:
-            raise CheckFailed(
-                f"dockerd would refuse its configuration:\n{said}", correction(self.machine, self.host, said)
-            )
 
 
 @contextmanager
