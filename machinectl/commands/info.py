@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +108,7 @@ def info(
     for _ in query_engines(store, found, timeout, INFO):
         pass
     if access:
-        read_hosts(found, console, replace(access, lasting=False))
+        read_hosts(found, console, access)
     return found, [*missing, *engine_failures(found), *(one.unseen for one in found if one.unseen)]
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
 from machinectl.foreground_program import end_alike
-from machinectl.hosts.connection.login import logged_in, pin_accepted_key, pin_first_key
+from machinectl.hosts.connection.login import logged_in, pin_first_key, pin_in_store
 from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.machines.selection import chosen_one
@@ -72,8 +72,8 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         )
     from machinectl.ssh.client.interactive_shell import run_shell
 
-    with logged_in(machine, console, access, ssh=endpoint, quietly=True) as session:
-        pin_accepted_key(store, console, machine, session)
+    pin = pin_in_store(store, console, machine)
+    with logged_in(machine, console, access, ssh=endpoint, quietly=True, pin=pin) as session:
         return run_shell(session, arguments)
 
 

@@ -191,7 +191,7 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
     from machinectl.ssh.ssh_errors import HostKeyRefused
 
     # Neither pin nor trust unknown keys.
-    cautious = replace(access, strict=True, lasting=False)
+    cautious = replace(access, strict=True)
     try:
         with logged_in(machine, console, cautious, ssh=ssh, timeout=timeout, quietly=True) as session:
             return logged_in_inside(machine, session, console, access, ssh, timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -43,12 +44,13 @@ def log_in_before_restarts(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def try_login(run: ApplyRun, name: str, console: Console) -> None:
-    from machinectl.hosts.connection.login import logged_in, pin_session_key, root_runner
+    from machinectl.hosts.connection.login import logged_in, pin_known_hosts, root_runner
 
     access = run.access(name)
-    with locked_machine(run.store, console, name) as held, logged_in(held.machine, console, access) as session:
-        pin_session_key(held, session)
-        root_runner(session, console, access)
+    with locked_machine(run.store, console, name) as held:
+        pin = partial(pin_known_hosts, held)
+        with logged_in(held.machine, console, access, pin=pin) as session:
+            root_runner(session, console, access)
 
 
 def create_and_change(run: ApplyRun, console: Console) -> Iterator[Result]:

@@ -318,5 +318,5 @@ def test_new_hosts_in_use_are_set_up_one_after_the_other_and_the_others_at_once(
     # The first has its containers back before the second is touched.
     said = done.stderr
     assert said.index(f"{ends[0]}: Waiting for the engine") < said.index(f"{ends[1]}: Configuring the engine")
-    assert said.count("is trusted from now on") == len(hosts)
+    assert said.count("is trusted") == len(hosts)
     assert [host.snapshot()[scope] for host, scope in scopes.items()] == began

@@ -413,7 +413,7 @@ def test_whatever_moment_it_is_ended_at_the_host_works_and_create_goes_on_or_is_
 
     # Killed before and after each step: test_interruption_lab.
     moments: list[tuple[Callable[[Command], object], signal.Signals]] = [
-        (lambda running: running.until("is trusted from now on"), signal.SIGINT),
+        (lambda running: running.until("is trusted"), signal.SIGINT),
         (applying, signal.SIGINT),
         (applying, signal.SIGKILL),
         (lambda running: running.until("Configuring the engine"), signal.SIGINT),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.cli.options.login_options import read_login_secret
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Access, logged_in
+from machinectl.hosts.connection.login import Access, logged_in, pin_known_hosts, pinned_known_hosts
+from machinectl.machines.record import Phase
 from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.ssh_errors import LoginRefused
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import register
@@ -47,6 +50,41 @@ def test_settings_of_one_host_override_the_common_ones(tmp_path: Path) -> None:
     assert access.with_files(password_file=str(tmp_path / "ssh")).credentials.password == "of one"
     with pytest.raises(MachineError, match="ssh-passphrase-file"):
         access.with_files(passphrase_file=str(tmp_path / "none"))
+
+
+def test_a_key_that_was_accepted_is_pinned_although_the_login_fails(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd, pinned=False)
+    with store.writing("orion") as held:
+        held.machine.driver_state = held.machine.driver_state.replace(f'"{sshd.user}"', '"nobody-here"')
+        held.write()
+        console = Quiet("yes", "wrong", "wrong", "wrong")
+        pin = partial(pin_known_hosts, held)
+        with pytest.raises(LoginRefused), logged_in(held.machine, console, Access(), pin=pin):
+            pass
+        assert console.asked[0].endswith("Trust it from now on?")
+        assert sshd.known().split()[2].encode() in pinned_known_hosts(held.machine)
+
+
+@pytest.mark.parametrize(
+    ("phase", "pins", "asked"),
+    [
+        # A machine that is not created yet may be forgotten, with the key.
+        (Phase.PROVISIONING, True, "Trust it?"),
+        (Phase.READY, False, "Trust it this once?"),
+    ],
+)
+def test_a_key_is_trusted_for_as_long_as_the_prompt_says(
+    store: Store, sshd: Sshd, *, phase: str, pins: bool, asked: str
+) -> None:
+    register(store, "orion", sshd, pinned=False)
+    with store.writing("orion") as held:
+        held.machine.phase = phase
+        console = Quiet("yes")
+        pin = partial(pin_known_hosts, held) if pins else None
+        with logged_in(held.machine, console, Access(), pin=pin):
+            pass
+        assert console.asked[0].endswith(asked)
+        assert bool(pinned_known_hosts(held.machine)) is pins
 
 
 def test_connecting_is_a_step_that_ends_with_the_login(store: Store, sshd: Sshd) -> None:

@@ -43,7 +43,7 @@ def test_a_create_that_was_killed_is_gone_on_with_or_given_back(lab_driver: Lab,
     for end in (("rm", "-y", "box"), CREATE):
         killed = cli.start(*CREATE)
         if host_is_there:
-            killed.until("is trusted from now on")
+            killed.until("is trusted")
         else:
             while not lab_driver.owners():
                 assert killed.runs

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MINUTES = 600
 Done = subprocess.CompletedProcess[str]
 # What comes before an error: a step with its time, a key that is new, a warning.
-_NOTE = re.compile(r".* \(((failed|interrupted) after )?[0-9.]+ s\)|The key of .* is trusted from now on|Warning: .*")
+_NOTE = re.compile(r".* \(((failed|interrupted) after )?[0-9.]+ s\)|The key of .* is trusted|Warning: .*")
 
 
 class Command:

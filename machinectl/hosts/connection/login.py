@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
@@ -29,14 +30,13 @@ if TYPE_CHECKING:
 class Access(Frozen):
     """Login options.
 
-    `host_key` is a SHA256 fingerprint; `strict` refuses unknown keys; `lasting` pins accepted ones. Errors about a
-    changed host key suggest `again`. `trace` gets commands and output.
+    `host_key` is a SHA256 fingerprint; `strict` refuses unknown keys. Errors about a changed host key suggest `again`.
+    `trace` gets commands and output.
     """
 
     credentials: Credentials = field(default_factory=Credentials)
     host_key: str = ""
     strict: bool = False
-    lasting: bool = True
     again: str = ""
     trace: Callable[[str], None] | None = field(default=None, compare=False)
 
@@ -94,8 +94,9 @@ def logged_in(
     ssh: SSHEndpoint | None = None,
     timeout: float | None = None,
     quietly: bool = False,
+    pin: Callable[[bytes], None] | None = None,
 ) -> Iterator[SSHSession]:
-    """Connect to a host; callers pin its key.
+    """Connect to a host, and `pin` its key if it is new. Without `pin`, it is trusted only once.
 
     `timeout` (seconds) covers TCP and handshake. `quietly` hides the step. Raises SSHError, or MachineError without
     SSH.
@@ -106,8 +107,11 @@ def logged_in(
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
     from machinectl.ssh.ssh_errors import SSHError, Unreachable
 
+    # A machine that is not created yet may be forgotten after a failure, with its key.
+    how_long = "this once" if pin is None else "from now on" if machine.phase == Phase.READY else ""
+    keep = pin or (lambda _: None)
     policy = HostKeyPolicy(
-        pinned_known_hosts(machine), access.host_key, access.strict, machine.name, access.lasting, access.again
+        pinned_known_hosts(machine), access.host_key, access.strict, machine.name, how_long, access.again, keep
     )
     with ExitStack() as connection:
         with nullcontext() if quietly else console.step(f"Connecting to {ssh.host}"):
@@ -124,6 +128,8 @@ def logged_in(
                         exc.hint += f"\nIf it is off: machinectl start {off}"
                 raise
             session = connection.enter_context(way)
+        if session.known_hosts != policy.pinned:
+            keep(session.known_hosts)
         yield session
 
 
@@ -139,15 +145,14 @@ def with_set_commands(hint: str, machine: Machine) -> str:
     return hint
 
 
-def pin_accepted_key(store: Store, console: Console, machine: Machine, session: SSHSession) -> None:
-    """Lock the machine only to pin a new key: a `provision` may hold it for minutes."""
-    if session.known_hosts != pinned_known_hosts(machine):
+def pin_in_store(store: Store, console: Console, machine: Machine) -> Callable[[bytes], None]:
+    """Return what pins a key. It locks the machine only then: a `provision` may hold it for minutes."""
+
+    def pin(known_hosts: bytes) -> None:
         with store.writing(machine.name, waiting(console, machine.name)) as held:
-            pin_session_key(held, session)
+            pin_known_hosts(held, known_hosts)
 
-
-def pin_session_key(held: Held, session: SSHSession) -> None:
-    pin_known_hosts(held, session.known_hosts)
+    return pin
 
 
 def pin_known_hosts(held: Held, known_hosts: bytes) -> None:
@@ -187,13 +192,12 @@ def logged_in_as_root(
     held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None
 ) -> Iterator[StreamingRunner]:
     """Log in, and see `lock_as_root`. Raises SSHError."""
-    with logged_in(held.machine, console, access, ssh=ssh) as session:
+    with logged_in(held.machine, console, access, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
         yield lock_as_root(held, console, access, session)
 
 
 def lock_as_root(held: Held, console: Console, access: Access, session: SSHSession) -> StreamingRunner:
-    """Pin the host's key, become root, lock the host. Raises RootRefused, MachineError if it is locked."""
-    pin_session_key(held, session)
+    """Become root, and lock the host. Raises RootRefused, MachineError if it is locked."""
     root = root_runner(session, console, access)
     # Imported here: it imports `secrets`, which few verbs need.
     from machinectl.hosts.connection.host_lock import lock_host

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.connection.login import logged_in, pin_accepted_key, root_runner
+from machinectl.hosts.connection.login import logged_in, pin_in_store, root_runner
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts
 from machinectl.ssh.openssh.batch import CONNECT_SECONDS, NotStarted
@@ -55,8 +55,8 @@ def run_remote_script(
 
     def begin() -> tuple[StreamingRunner, ExitStack]:
         with ExitStack() as stack:
-            session = stack.enter_context(logged_in(machine, console, access, ssh=endpoint, quietly=True))
-            pin_accepted_key(store, console, machine, session)
+            pin = pin_in_store(store, console, machine)
+            session = stack.enter_context(logged_in(machine, console, access, ssh=endpoint, quietly=True, pin=pin))
             runner = root_runner(session, console, access) if order.sudo else session
             return runner, stack.pop_all()
 

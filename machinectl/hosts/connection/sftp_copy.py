@@ -10,7 +10,7 @@ import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.connection.login import logged_in, pin_accepted_key
+from machinectl.hosts.connection.login import logged_in, pin_in_store
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.ssh.openssh.copy_commands import no_progress
 from machinectl.ssh.ssh_errors import SSHError
@@ -137,9 +137,9 @@ def open_copy_side(
     endpoint = ssh_endpoint(place.machine)
     if place.user:
         endpoint = dataclasses.replace(endpoint, user=place.user)
-    way = logged_in(place.machine, console, access.for_one_host(), ssh=endpoint, quietly=True)
+    pin = pin_in_store(store, console, place.machine)
+    way = logged_in(place.machine, console, access.for_one_host(), ssh=endpoint, quietly=True, pin=pin)
     session = connections.enter_context(way)
-    pin_accepted_key(store, console, place.machine, session)
     return RemoteSide(session, interruption.check)
 
 

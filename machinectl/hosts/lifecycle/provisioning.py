@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, MachineError, UsageError
@@ -54,7 +55,7 @@ def provision_new_host(held: Held, console: Console, access: Access, setup: Setu
     # Recorded first, so that the next run can resume.
     machine.phase = Phase.PROVISIONING
     held.write()
-    with logged_in(machine, console, access, ssh=ssh) as session:
+    with logged_in(machine, console, access, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
         run = RealRun(held, console, lock_as_root(held, console, access, session), touching=setup.touching)
         if ssh.copy_key:
             authorize_login_key(held, console, session, public_key(ssh, access.credentials.passphrase))
@@ -126,7 +127,7 @@ def preview_provisioning(
     """Return what `provision` would do; `there` is the new location, if it changes."""
     there = there or endpoints_of(machine)
     machine.engine.check()
-    with logged_in(machine, console, replace(access, lasting=False), ssh=there.ssh) as session:
+    with logged_in(machine, console, access, ssh=there.ssh) as session:
         root = root_runner(session, console, access)
         plan = setup.carry_out(DryRun(store, machine, console, root, there.url))
         outcomes = plan.outcomes

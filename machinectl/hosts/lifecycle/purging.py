@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.host_changes import KeyAuthorized, PackageInstalled, PortOpened, UnknownChange, of_kind
 from machinectl.hosts.connection.authorized_keys import remove_authorized_keys, unauthorizing_title
-from machinectl.hosts.connection.login import lock_as_root, logged_in, pin_session_key, root_runner
+from machinectl.hosts.connection.login import lock_as_root, logged_in, pin_known_hosts, root_runner
 from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed
 from machinectl.hosts.lifecycle.host_owner import check_not_lost
 from machinectl.hosts.lifecycle.host_plan import Outcome
@@ -70,8 +71,7 @@ def purge_host(
 ) -> None:
     """With `force`, skip an unreachable host."""
     try:
-        with logged_in(held.machine, console, access) as session:
-            pin_session_key(held, session)
+        with logged_in(held.machine, console, access, pin=partial(pin_known_hosts, held)) as session:
             if needs_root(held.machine):
                 root = lock_as_root(held, console, access, session)
                 undo_changes(RealRun(held, console, root), purge_engine=purge_engine, allowed=allowed)

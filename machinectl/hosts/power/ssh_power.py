@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.driver import NoPowerSwitch
 from machinectl.driver.options import option_flag
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import logged_in, pin_session_key, root_runner
+from machinectl.hosts.connection.login import logged_in, pin_known_hosts, root_runner
 from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of
 from machinectl.hosts.power.boot_watch import BOOT_ID
 from machinectl.hosts.power.wake_on_lan import send_wake_packet
@@ -52,8 +53,7 @@ def end_boot(
     """Call `before`, run a root command that ends the boot, and return the boot's ID."""
     from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, RootRefused, SSHError
 
-    with logged_in(held.machine, console, access, ssh=ssh) as session:
-        pin_session_key(held, session)
+    with logged_in(held.machine, console, access, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
         root = root_runner(session, console, access)
         boot = session.run(BOOT_ID).text
         before(session)

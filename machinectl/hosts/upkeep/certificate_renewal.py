@@ -115,7 +115,7 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
     check_provisioned(machine)
     new = new_identity(machine, Identity.read(machine.directory), renewal)
     target = target_of(machine, new)
-    with logged_in(machine, console, replace(access, lasting=False)) as session:
+    with logged_in(machine, console, access) as session:
         root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
         with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):

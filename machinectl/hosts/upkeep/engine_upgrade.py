@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl import engine
@@ -47,7 +46,7 @@ JOURNALS = {
 
 def plan_upgrade(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> HostPlan:
     """Use the package lists that the host has."""
-    with logged_in(machine, console, replace(access, lasting=False)) as session:
+    with logged_in(machine, console, access) as session:
         root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
         host = run.look()

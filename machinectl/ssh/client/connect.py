@@ -67,6 +67,8 @@ def connect(
         )
     except BaseException:
         stack.close()
+        # As ssh does, remember the key although the login failed.
+        journey.host_keys.keep_accepted()
         raise
     return OwnSession(
         transport=transport, settings=chosen, stack=stack, known_hosts=journey.host_keys.pinned, trace=trace

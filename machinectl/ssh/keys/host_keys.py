@@ -6,7 +6,7 @@ import base64
 import os
 import shlex
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from machinectl.console import ask_until, yes_or_no
@@ -20,7 +20,7 @@ from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, config_tokens, replace_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from machinectl.console import Console
     from machinectl.ssh.keys.known_hosts import HostKey, KnownHost
@@ -39,15 +39,16 @@ class HostKeyPolicy:
     """`pinned` is the machine's known_hosts, empty on first contact.
 
     `demanded` is a SHA256 fingerprint; it overrides the pin. `strict` refuses unknown keys. Hints name `machine`, or
-    the command `again`. Unless `lasting`, a key is trusted only once.
+    the command `again`. Prompts say `how_long` a key is trusted; `keep` gets accepted ones even if the login fails.
     """
 
     pinned: bytes = b""
     demanded: str = ""
     strict: bool = False
     machine: str = ""
-    lasting: bool = True
+    how_long: str = "from now on"
     again: str = ""
+    keep: Callable[[bytes], None] = field(default=lambda _: None, compare=False)
 
     def __post_init__(self) -> None:
         if self.demanded and not known_hosts.is_fingerprint(self.demanded):
@@ -78,6 +79,10 @@ class HostKeys:
         known = without_marker(self._known(settings, None, jump=jump))
         entries = known or pins if jump else pins or known
         return list(dict.fromkeys(entry.key.type for entry in entries))
+
+    def keep_accepted(self) -> None:
+        if self.pinned != self._policy.pinned:
+            self._policy.keep(self.pinned)
 
     def demanded(self, *, jump: bool = False) -> str:
         """Return the required fingerprint, or ""."""
@@ -164,13 +169,13 @@ class HostKeys:
                 f"{settings.address} is not known, and {refusal}; it shows {key}",
                 f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}",
             )
-        how_long = "from now on" if self._policy.lasting else "this once"
+        how_long = f" {self._policy.how_long}".rstrip()
         if not self._console.interactive or settings.strict_host_key_checking in {"accept-new", "no"}:
-            self._console.note(f"The key of {settings.address} was not known; {key} is trusted {how_long}")
+            self._console.note(f"The key of {settings.address} was not known; {key} is trusted{how_long}")
             return
         given = ask_until(
             self._console,
-            f"{settings.address} is not known. Its key is {key}.\nTrust it {how_long}? (yes/no/[fingerprint]) ",
+            f"{settings.address} is not known. Its key is {key}.\nTrust it{how_long}? (yes/no/[fingerprint]) ",
             f"Type yes, no or the fingerprint of {settings.address}: ",
             key_or_no,
             no="no",
