@@ -1,7 +1,7 @@
 """The part of Go's text/template for `--format`: https://pkg.go.dev/text/template.
 
-Fields, strings, numbers, pipelines, json, prettyjson, index, eq, ne, not, len, if, range, trim markers, comments. The
-rest is refused by name.
+Fields, strings, numbers, pipelines, parentheses, Go's functions for values and text, json, prettyjson, if, range, trim
+markers, comments. The rest is refused by name.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import UsageError
+from machinectl.go.printf import printf
 from machinectl.go.value_format import go_json, go_text, kind, pretty_json
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ Expression = Callable[[Scope], Any]
 TemplateNode = Callable[[Scope], str]
 
 SUPPORTED = (
-    "Write fields as in {{.Name}}, and json, prettyjson, index, eq, ne, not, len, if, else, range, end; "
-    "for anything else take --json and a program that reads it"
+    "Write fields as in {{.Name}}, and json, prettyjson, index, len, print, printf, println, eq, ne, lt, le, gt, ge, "
+    "and, or, not, if, else, range, end; for anything else take --json and a program that reads it"
 )
 UNSUPPORTED_ACTIONS = frozenset({"block", "break", "continue", "define", "template", "with"})
 
@@ -49,6 +50,7 @@ TOKEN = re.compile(
   | (?P<path>   \$\w*(?:\.[^\W\d]\w*)* | (?:\.[^\W\d]\w*)+ | \.)
   | (?P<word>   [^\W\d]\w*)
   | (?P<mark>   :=|[|,])
+  | (?P<paren>  [()])
     """,
     re.VERBOSE,
 )
@@ -98,8 +100,11 @@ def parse_template(
 
 
 class Token(NamedTuple):
+    """`inside` is what a pair of parentheses holds; `text` are the fields after it, as in (index .List 0).Name."""
+
     kind: str
     text: str
+    inside: tuple[Token, ...] = ()
 
 
 def template_pieces(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
@@ -144,13 +149,15 @@ def tokenize(text: str, position: int) -> tuple[list[Token], int]:
             character = text[position]
             if character in '"`':
                 raise invalid_template(f"a string is not closed with {character}: {excerpt(text[position:])}")
-            raise unsupported("a pipeline in parentheses" if character in "()" else excerpt(character))
+            raise unsupported(excerpt(character))
         group = match.lastgroup or ""
+        if group == "path" and not apart and found[-1].text == ")" and match[0].startswith("."):
+            group = "field"
         if group != "blank":
-            if group != "mark" and not apart:
+            if not (apart or group in {"mark", "field"} or match[0] == ")"):
                 raise invalid_template(f"a blank is missing between {excerpt(found[-1].text)} and {excerpt(match[0])}")
             found.append(Token(group, match[0]))
-        apart = group in {"blank", "mark"}
+        apart = group in {"blank", "mark"} or match[0] == "("
         position = match.end()
     return found, position
 
@@ -246,12 +253,12 @@ class TemplateParser:
     def pipeline(self, action: list[Token], where: str) -> Expression:
         """Parse a pipeline: a result is the next function's last argument."""
         commands: list[list[Token]] = [[]]
-        for token in action:
+        for token in grouped(action):
             if token.text == ":=":
                 raise unsupported("a variable that is not declared by a range")
             if token.text == ",":
                 raise unsupported(excerpt(","))
-            if token == ("mark", "|"):
+            if (token.kind, token.text) == ("mark", "|"):
                 commands.append([])
             else:
                 commands[-1].append(token)
@@ -291,6 +298,10 @@ class TemplateParser:
 
     def operand(self, token: Token) -> Expression:
         match token.kind:
+            case "group":
+                value = self.pipeline([*token.inside], "a pair of parentheses")
+                names = [*filter(None, token.text.split("."))]
+                return lambda scope: field_of(value(scope), names, token.text)
             case "path":
                 return self.path(token.text)
             case "quoted":
@@ -312,17 +323,7 @@ class TemplateParser:
         if start == "$" or (not start and not self.ranges):
             self.note(names[0] if names else "")
 
-        def evaluate(scope: Scope) -> Any:
-            value = scope[start]
-            for name in names:
-                if value is MISSING:
-                    break
-                if not isinstance(value, dict):
-                    raise invalid_template(f"{excerpt(text)} asks a {kind(value)} for its field {excerpt(name)}")
-                value = value.get(name, MISSING)
-            return value
-
-        return evaluate
+        return lambda scope: field_of(scope[start], names, text)
 
     def note(self, field: str) -> None:
         if field and self.known is not None and field not in self.known:
@@ -331,6 +332,16 @@ class TemplateParser:
                 f"The fields are {', '.join(self.known)}",
             )
         self.used.add(field)
+
+
+def field_of(value: Any, names: Sequence[str], text: str) -> Any:
+    for name in names:
+        if value is MISSING:
+            break
+        if not isinstance(value, dict):
+            raise invalid_template(f"{excerpt(text)} asks a {kind(value)} for its field {excerpt(name)}")
+        value = value.get(name, MISSING)
+    return value
 
 
 def constant(value: Any) -> Callable[[Scope], Any]:
@@ -347,10 +358,34 @@ def output(expression: Expression) -> TemplateNode:
 
 def called(function: Callable[..., Any], arguments: Sequence[Expression]) -> Expression:
     def evaluate(scope: Scope) -> Any:
-        values = [argument(scope) for argument in arguments]
-        return function(*(None if value is MISSING else value for value in values))
+        values = (argument(scope) for argument in arguments)
+        known = (None if value is MISSING else value for value in values)
+        # Go evaluates the arguments of these only until one decides.
+        return function(known) if function in {first_false, first_true} else function(*known)
 
     return evaluate
+
+
+def grouped(tokens: Iterable[Token]) -> list[Token]:
+    """Return tokens with each pair of parentheses as one."""
+    levels: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.kind == "field":
+            levels[-1][-1] = levels[-1][-1]._replace(text=token.text)
+        elif token.kind != "paren":
+            levels[-1].append(token)
+        elif token.text == "(":
+            if len(levels) > DEEPEST:
+                raise invalid_template(f"it is nested more than {DEEPEST} deep")
+            levels.append([])
+        elif len(levels) > 1:
+            inside = tuple(levels.pop())
+            levels[-1].append(Token("group", "", inside))
+        else:
+            raise invalid_template("a ) has no ( before it")
+    if len(levels) > 1:
+        raise invalid_template("a ( is not closed with )")
+    return levels[0]
 
 
 def pairs(value: Any) -> list[tuple[Any, Any]]:
@@ -436,6 +471,44 @@ def equal(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def compared(one: Any, other: Any) -> int:
+    """Return a number below, equal to or above 0."""
+    if isinstance(one, str) and isinstance(other, str):
+        one, other = one.encode(errors="surrogatepass"), other.encode(errors="surrogatepass")
+    elif kind(one) != kind(other):
+        raise invalid_template(f"a {kind(one)} cannot be compared with a {kind(other)}")
+    elif kind(one) != "number":
+        raise invalid_template(f"a {kind(one)} is not less or greater than another")
+    return int(one > other) - int(one < other)
+
+
+def first_false(values: Iterator[Any]) -> Any:
+    """Return Go's `and`: the first value that is not true, else the last."""
+    return first(values, lambda value: not is_true(value))
+
+
+def first_true(values: Iterator[Any]) -> Any:
+    """Return Go's `or`: the first value that is true, else the last."""
+    return first(values, is_true)
+
+
+def first(values: Iterator[Any], decides: Callable[[Any], bool]) -> Any:
+    found = None
+    for found in values:
+        if decides(found):
+            break
+    return found
+
+
+def go_print(*values: Any) -> str:
+    """Return Go's `print`: a blank between two values of which neither is a string."""
+    text = ""
+    for at, value in enumerate(values):
+        is_apart = at > 0 and not isinstance(value, str) and not isinstance(values[at - 1], str)
+        text += " " * is_apart + go_text(value)
+    return text
+
+
 def go_length(value: Any) -> int:
     """Return the length of a list or a map, or a string's in bytes."""
     if isinstance(value, str):
@@ -450,11 +523,26 @@ BUILT_IN: Functions = {
     "index": (go_index, 2, sys.maxsize),
     "eq": (go_equal, 2, sys.maxsize),
     "ne": (lambda one, other: not equal(one, other), 2, 2),
+    "lt": (lambda one, other: compared(one, other) < 0, 2, 2),
+    "le": (lambda one, other: compared(one, other) <= 0, 2, 2),
+    "gt": (lambda one, other: compared(one, other) > 0, 2, 2),
+    "ge": (lambda one, other: compared(one, other) >= 0, 2, 2),
+    "and": (first_false, 1, sys.maxsize),
+    "or": (first_true, 1, sys.maxsize),
     "not": (lambda value: not is_true(value), 1, 1),
     "len": (go_length, 1, 1),
+    "print": (go_print, 0, sys.maxsize),
+    "printf": (printf, 1, sys.maxsize),
+    "println": (lambda *values: " ".join(map(go_text, values)) + "\n", 0, sys.maxsize),
 }
 # What functions with any number of arguments take.
-OPEN_ENDED = {"index": "a list or a map, and where to look in it", "eq": "a value, and those to compare it with"}
+OPEN_ENDED = {
+    "index": "a list or a map, and where to look in it",
+    "eq": "a value, and those to compare it with",
+    "and": "at least one value",
+    "or": "at least one value",
+    "printf": "a format, and the values for it",
+}
 # With docker-machine's.
 FUNCTIONS: Functions = {**BUILT_IN, "json": (go_json, 1, 1), "prettyjson": (pretty_json, 1, 1)}
 
