@@ -107,9 +107,11 @@ def closed_socket(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> Engin
     path = endpoint.peer
     start = "Start the engine: sudo systemctl start docker"
     if isinstance(exc, FileNotFoundError):
-        return EngineError(f"There is no socket {path}", start)
+        return EngineError(f"There is no socket {path} on this computer", start)
     if isinstance(exc, ConnectionRefusedError):
-        return EngineError(f"Nobody listens at {path}: the engine that made it is gone", start, State.STOPPED)
+        return EngineError(
+            f"Nobody listens at {path} on this computer: the engine that made it is gone", start, State.STOPPED
+        )
     if isinstance(exc, PermissionError):
         return EngineError(f"You may not use {path}", "Join its group, and log in again: sudo usermod -aG docker $USER")
     # A unix socket with a full queue fails with EAGAIN (connect(2)).

@@ -346,7 +346,9 @@ def stuck_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 class TestAUnixSocket:
     def test_that_is_missing_is_an_error(self, tmp_path: Path) -> None:
         probe = engine.probe(Endpoint(f"unix://{tmp_path}/docker.sock"), PLENTY)
-        found(probe, State.ERROR, f"There is no socket {tmp_path}/docker.sock", "systemctl start docker")
+        found(
+            probe, State.ERROR, f"There is no socket {tmp_path}/docker.sock on this computer", "systemctl start docker"
+        )
 
     def test_that_nobody_listens_at_is_a_stopped_engine(self, tmp_path: Path) -> None:
         path = tmp_path / "docker.sock"
