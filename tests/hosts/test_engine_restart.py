@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
+from machinectl.host_changes import ConfigMerged, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.hosts.lifecycle.engine_restart import drained_for_restart, ready_to_restart, restarting
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
+from machinectl.hosts.lifecycle.purging import undo_changes
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown
@@ -84,6 +85,28 @@ def test_live_restore_is_recorded_until_it_is_restored(
     # The file that was made for it is gone again.
     assert bool(changes) == left
     assert ["machinectl provision orion" in warning for warning in console.warnings] == [True] * left
+
+
+@pytest.mark.parametrize(("engine", "command"), [(False, "rm --purge orion"), (True, "rm --purge-engine orion")])
+def test_an_undoing_that_was_interrupted_is_finished_by_the_same_command(
+    store: Store, machine: Machine, *, engine: bool, command: str
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    host, console = RecordedHost("docker-with-a-container", at_work=interrupt), Quiet()
+    with store.writing(machine.name) as held:
+        held.machine.changes = [
+            FileCreated("/etc/docker/machinectl/ca.pem"),
+            LiveRestoreChanged("/etc/docker/daemon.json", before=None),
+            ConfigMerged("/etc/docker/daemon.json", None, "644", {"tlsverify": True}, ""),
+        ]
+        # The engine uses our configuration.
+        there = base64.b64encode(b'{"tlsverify": true}')
+        host.facts = host.facts.replace(b"\n@end", b"\n@file 644 0 0 /etc/docker/daemon.json\n|" + there + b"\n\n@end")
+        with pytest.raises(KeyboardInterrupt):
+            undo_changes(RealRun(held, console, host), purge_engine=engine)
+    assert console.warnings[-1].endswith(f"Restore it: machinectl {command}")
 
 
 def test_live_restore_stays_while_the_engine_is_down_because_its_start_would_end_the_containers(

@@ -128,7 +128,7 @@ def live_restore_borrowed(run: HostRun) -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         if of_kind(run.machine.changes, LiveRestoreChanged) and not isinstance(run, DryRun):
-            run.console.warn(not_restored(run.machine))
+            run.console.warn(not_restored(run.machine, command=run.again))
         raise
 
 
@@ -149,7 +149,7 @@ def restore_live_restore(run: HostRun, *, numbered: bool = True) -> bool:
         run.keep(changes)
         return live_restore.is_needed(run.host)
     except MachineError as exc:
-        run.console.warn(not_restored(machine, exc.cause))
+        run.console.warn(not_restored(machine, exc.cause, run.again))
         return False
 
 
@@ -162,15 +162,16 @@ def start_with_containers(run: HostRun) -> str:
     return (
         f"live-restore stays on in {path} on the host, so that {engine_config.container_count(host)} survive the "
         f"engine's start: correct {path}, then: {start}\n"
-        f"Then set live-restore back: machinectl provision {run.machine.name}"
+        f"Then set live-restore back: {run.again}"
     )
 
 
-def not_restored(machine: Machine, cause: str = "") -> str:
+def not_restored(machine: Machine, cause: str = "", command: str = "") -> str:
+    """Return a warning; `command` finishes the run (default: provision)."""
     why = f": {cause}" if cause else ""
     return (
         f'The previous value of live-restore was not restored on the host of "{machine.name}"{why}\n'
-        f"Restore it: machinectl provision {machine.name}"
+        f"Restore it: {command or f'machinectl provision {machine.name}'}"
     )
 
 

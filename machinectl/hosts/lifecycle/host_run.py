@@ -58,6 +58,8 @@ class HostRun(ABC):
         self.outcomes: list[Outcome] = []
         self.url = url or machine.url
         self.port = engine_url.parse_url(self.url).port or engine_url.TLS_PORT
+        # The command that finishes an interrupted run.
+        self.again = f"machinectl provision {machine.name}"
         # Prints what a job reports about its result.
         self.remark: Callable[[str], None] = console.warn
         # Called before each change.

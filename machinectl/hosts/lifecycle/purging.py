@@ -41,6 +41,7 @@ def undo_changes(run: HostRun, *, purge_engine: bool = False, allowed: Allowed =
     run.catch_up()
     allowed = draining.allow_swarm_restart(run.store, machine, host, allowed)
     run.remark = run.console.note
+    run.again = f"machinectl rm {'--purge-engine' if purge_engine else '--purge'} {machine.name}"
     with live_restore_borrowed(run):
         for step in undo_steps.undo_steps(purge_engine=purge_engine, allowed=allowed, os=machine.engine.os):
             with ExitStack() as drains:
