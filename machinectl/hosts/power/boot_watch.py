@@ -96,9 +96,12 @@ class HostWatch:
                 why = exc.cause
             now = time.monotonic()
             if now > begun + self.timeout:
+                look = "Look at the host's own screen"
+                if wake is not None:
+                    look = "Check that Wake-on-LAN is on in the host's firmware, or switch it on by hand"
                 raise MachineError(
                     f'"{self.machine.name}" is not back after {self.timeout:.0f} s: {why}',
-                    "Look at the host's own screen; when it is up: machinectl status " + self.machine.name,
+                    f"{look}; when it is up: machinectl status {self.machine.name}",
                 )
             if wake is not None and now > woken + WAKE_AGAIN:
                 wake()

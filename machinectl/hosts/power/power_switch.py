@@ -19,7 +19,7 @@ from machinectl.hosts.connection.machine_driver import (
     save_driver_state,
 )
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
-from machinectl.hosts.power.boot_watch import LOOK, HostWatch
+from machinectl.hosts.power.boot_watch import LOOK, WAKE_AGAIN, HostWatch
 from machinectl.hosts.power.ssh_power import (
     POWER_OFF,
     REBOOT,
@@ -33,7 +33,7 @@ from machinectl.hosts.power.wake_on_lan import ADDRESS, PRINT_MAC_ADDRESS
 from machinectl.hosts.swarm import draining
 from machinectl.machines.docker_machine.config_json import maker
 from machinectl.machines.swarm_node import on_record
-from machinectl.quantities import plural
+from machinectl.quantities import duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +96,9 @@ class PowerSwitch:
             watch = self._watch(machine, console, access)
         else:
             wake()
+            # Without a terminal, the next line has the limit.
+            most = f" for {duration(self.timeout, whole=True)} at most" if console.interactive else ""
+            console.note(f'Waking "{machine.name}": a Wake-on-LAN packet to {wake.mac} every {WAKE_AGAIN:.0f} s{most}')
         with self._waiting(console, f'Waiting until "{machine.name}" has booted, and its SSH and its engine answer'):
             watch.until_back(wake=wake)
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,18 @@ def end_boot(
     return boot
 
 
-def wake_function(machine: Machine) -> Callable[[], None] | None:
+@dataclass(frozen=True)
+class WakeUp:
+    """Sends a Wake-on-LAN packet."""
+
+    mac: str
+    host: str
+
+    def __call__(self) -> None:
+        send_wake_packet(self.mac, self.host)
+
+
+def wake_function(machine: Machine) -> WakeUp | None:
     """Return None if the driver has a power switch. Raises MachineError without a MAC address."""
     asked = ssh_power(machine, "start")
     if asked is None:
@@ -79,7 +91,7 @@ def wake_function(machine: Machine) -> Callable[[], None] | None:
             f'"{machine.name}" cannot be woken: the address of its network card (MAC) is not known',
             how_to_wake(machine, way),
         )
-    return lambda: send_wake_packet(mac, way.host)
+    return WakeUp(mac, way.host)
 
 
 def check_not_made_elsewhere(machine: Machine, verb: str) -> None:
