@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.program import machinectl
+from tests.support.program import COMMAND, machinectl
 from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
@@ -32,3 +36,26 @@ def test_a_key_that_does_not_let_in_is_named_as_it_was_typed(
     assert "id_ssh" not in done.stderr
     assert str(store) not in done.stderr
     assert machinectl("ls", "-q", store=store).stdout == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_terminal_that_is_closed_at_the_question_about_the_key_leaves_no_machine(
+    sshd: Sshd, tmp_path: Path, number: int
+) -> None:
+    way = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(sshd.port), "--generic-ssh-user", sshd.user]
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "create", "-d", "generic", *way, "box"],
+        env={**os.environ, "MACHINE_STORAGE_PATH": str(tmp_path / "store")},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    said = b""
+    while b"Trust it?" not in said:
+        said += os.read(ours, 1 << 16)
+    process.send_signal(number)
+    os.close(ours)
+    assert process.wait() == 128 + number
+    assert machinectl("ls", "-q", store=tmp_path / "store").stdout == ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.options import login_options, machine_options
+from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.exit_status import user_text
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import wrapped
@@ -105,7 +106,9 @@ def create(
     if dry_run:
         print_plan(creation.plan(here.store, here.console))
     else:
-        made = command(here.store, here.console, creation)
+        # A closed terminal, too, leaves no machine behind of which nothing is made.
+        with exiting_on_signals():
+            made = command(here.store, here.console, creation)
         write_out(next_steps(here, made) if sys.stdout.isatty() else connection_hint(made, here.program))
 
 
