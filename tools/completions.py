@@ -38,6 +38,8 @@ def entries() -> Iterator[Entry]:
     yield Entry("", {**completion_candidates.verb_summaries(), "help": "Show what a command is for."}, flags(""), ())
     for path in ("help", *VERBS, *(" ".join(words) for words in group_verbs())):
         own = completion_candidates.verb_summaries(path) if path in GROUPS else {}
+        if path == "help":
+            own = completion_candidates.helped()
         words, many = completion_candidates.argument_kinds(path)
         kinds = [value(word) for word in words]
         yield Entry(path, own, flags(path), (*kinds[:-1], f"{kinds[-1]}...") if many else tuple(kinds))

@@ -89,6 +89,8 @@ def flags_of_verb(verb: str) -> Sequence[Flag]:
     return declared.flags if declared else ()
 
 
+# What `help` explains besides commands.
+TOPICS = {"ssh-options": "Options of the commands that log in to hosts."}
 OPTIONS = (
     *((f"{', '.join(flag.names)} {flag.metavar}".strip(), flag.help) for flag in BEFORE_THE_VERB if not flag.hidden),
     ("-h, --help", "Show this help, or that of a command."),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # Kinds of values, for completion. REMOTE is MACHINE:PATH, PLACE that or a local file, LABEL a selector, TEXT anything.
 # A tuple lists the possible words.
-MACHINE, LABEL, DRIVER, SHELL, DIRECTORY, FILE, PLACE, REMOTE, VERB, TEXT = (
+MACHINE, LABEL, DRIVER, SHELL, DIRECTORY, FILE, PLACE, REMOTE, TEXT = (
     "machine",
     "label",
     "driver",
@@ -20,7 +20,6 @@ MACHINE, LABEL, DRIVER, SHELL, DIRECTORY, FILE, PLACE, REMOTE, VERB, TEXT = (
     "file",
     "place",
     "remote",
-    "verb",
     "text",
 )
 # The last sections of --help, in order.

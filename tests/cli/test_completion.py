@@ -36,6 +36,7 @@ COMPLETED = [
     ("certs ls ori", "certs ls orionbox"),
     ("certs import plain oth", "certs import plain other/"),
     ("help regen", "help regenerate-certs"),
+    ("help ssh-o", "help ssh-options"),
     ("completion f", "completion fish"),
     ("ls --fil", "ls --filter"),
     ("env --sh", "env --shell"),

@@ -43,6 +43,8 @@ def test_verbs_and_those_of_groups() -> None:
     assert offered("reg") == (["regenerate-certs"], NOTHING_ELSE)
     assert offered("-D", "certs", "") == (list(completion_candidates.verb_summaries("certs")), NOTHING_ELSE)
     assert offered("help", "cre") == (["create"], NOTHING_ELSE)
+    assert offered("help", "ssh-o") == (["ssh-options"], NOTHING_ELSE)
+    assert offered("help", "create", "") == ([], NOTHING_ELSE)
     assert offered("nonsense", "certs", "x") == ([], NOTHING_ELSE)
 
 

@@ -62,6 +62,8 @@ GUESSES = [
     Guess("label web1 role=web", "set web1 --label role=web"),
     # No shell has loaded the function: it says how.
     Guess("use-context web1", "use web1", code=1),
+    Guess("config use-context web1", "use web1", code=1),
+    Guess("config get-contexts", "context ls"),
     Guess("ls -o json", "ls --json"),
     Guess("ps --output json web1", "ps --json web1"),
     Guess("diff", "plan", code=1),

@@ -170,6 +170,15 @@ def test_unset_takes_the_machines_host_alone_out_of_no_proxy(
     assert [line for line in lines[4:] if not line.startswith("#")] == statements
 
 
+def test_of_an_unknown_shell_the_known_ones_are_told_and_the_lines_are_for_sh(machines: Store) -> None:
+    done = machinectl("env", "orionbox", "--shell", "foo\x1b", store=machines.root)
+    assert done.returncode == 0
+    assert done.stdout.startswith('export DOCKER_TLS_VERIFY="1"\n')
+    assert done.stderr.startswith("Unknown shell 'foo\\x1b': these lines are for sh. Known shells: sh, bash, zsh, ")
+    for known in ("--shell=/bin/zsh", "--shell=-fish", "--shell=pwsh.exe", "--shell=sh"):
+        assert machinectl("env", "orionbox", known, store=machines.root).stderr == ""
+
+
 def test_the_shell_is_found_where_none_is_named(machines: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     # Whoever runs the tests may do so from a shell.
     monkeypatch.setattr(shells, "process_names", lambda _: ())

@@ -113,10 +113,6 @@ __machinectl_offer() {
         MACHINE) __machinectl_machines ;;
         LABEL) __machinectl_labels ;;
         PLACE | REMOTE) __machinectl_places ;;
-        VERB)
-            __machinectl_table ''
-            __machinectl_offer "${verbs// /|}" "$cur" ''
-            ;;
         DIRECTORY | FILE)
             kind="${kind/DIRECTORY/-d}"
             while IFS= \read -r word; do

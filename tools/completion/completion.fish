@@ -91,9 +91,6 @@ function __machinectl_offer --argument-names kind cur beginning root
             string replace -r -- '^' "$beginning" (__fish_complete_directories "$cur" '')
         case FILE
             string replace -r -- '^' "$beginning" (__fish_complete_path "$cur" '')
-        case VERB
-            __machinectl_table ''
-            printf '%s\n' $__machinectl_verbs
         case DRIVER
             __machinectl_ask
             for name in (string replace -rf -- '^(?!DRIVER )(\S+) .*' '$1' $__machinectl_options | sort -u)

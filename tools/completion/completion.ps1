@@ -104,7 +104,6 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
                     }
                 }
                 'MACHINE*' { __machinectl_machines $root | Where-Object { $_ -notin $given } }
-                'VERB' { $__machinectl_table[''][0] }
                 '*|*' { $argument -split '\|' }
             }
         }

@@ -103,7 +103,6 @@ __machinectl_offer() {
         (PLACE|REMOTE) __machinectl_places "$1" ;;
         (DIRECTORY) _files -/ ;;
         (FILE) _files ;;
-        (VERB) __machinectl_table '' && __machinectl_describe commands command "${verbs[@]}" ;;
         (DRIVER)
             __machinectl_ask
             for row in "${(@f)__machinectl_options}"; do

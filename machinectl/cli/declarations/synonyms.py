@@ -58,6 +58,9 @@ COMMANDS = {
     "sftp": "scp",
     "umount": "mount -u",
     # Point docker at a machine.
+    "config current-context": "active",
+    "config get-contexts": "context ls",
+    "config use-context": "use NAME",
     "context use": "use NAME",
     "select": "use NAME",
     "switch": "use NAME",

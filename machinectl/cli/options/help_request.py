@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.catalogue import find_verb
+from machinectl.cli.catalogue import TOPICS, find_verb
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, canonical, flags_of, is_group
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
@@ -39,8 +39,6 @@ def helped_verb(words: Sequence[str], *, asks: bool) -> str | None:
             name = f"{name} {rest.pop(0)}"
     declared = find_verb(name)
     if declared is None:
-        from machinectl.cli.output.help_pages import TOPICS
-
         return name if name in TOPICS else None
     end = next((at for at, word in enumerate(rest) if word == "--" or (declared.passes_on and word[:1] != "-")), None)
     return name if asks or HELP_OPTION in rest[:end] else None
@@ -59,8 +57,8 @@ def print_help(name: str, words: Sequence[str] = ()) -> int:
 
     if not name:
         page = help_pages.overview_page()
-    elif name in help_pages.TOPICS:
-        page = help_pages.TOPICS[name]()
+    elif name in help_pages.PAGES:
+        page = help_pages.PAGES[name]()
     elif is_group(name):
         page = help_pages.group_page(name)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.catalogue import ABOUT, ALL, GROUPS, OPTIONS, SECTIONS, VERBS, section_verbs
+from machinectl.cli.catalogue import ABOUT, ALL, GROUPS, OPTIONS, SECTIONS, TOPICS, VERBS, section_verbs
 from machinectl.cli.declarations.driver_option import IN_DRIVER, IN_DRIVERS
 from machinectl.cli.declarations.option_help import arguments_of, examples_with, option_rows, usage_lines
 from machinectl.cli.declarations.shared_flags import LOGIN
@@ -31,8 +31,6 @@ LONGEST = 32
 INDENT, GAP = 2, 2
 # Room for `-x, ` before a long name.
 LETTER = "    "
-# `machinectl help ssh-options`.
-SSH_OPTIONS = "ssh-options"
 COMMON_OPTIONS = "Options"
 HELP_ROW = ("-h, --help", "Show this help.")
 # These sections come last, in this order.
@@ -52,7 +50,7 @@ def overview_page() -> str:
                 "More help",
                 [
                     (f"{THIS.name} COMMAND --help", "A command, its options and examples."),
-                    (f"{THIS.name} help {SSH_OPTIONS}", "Options of the commands that log in to hosts."),
+                    *((f"{THIS.name} help {topic}", about) for topic, about in TOPICS.items()),
                 ],
             ),
         ]
@@ -119,7 +117,7 @@ def group_rows(name: str) -> Rows:
 def ssh_pointer(flags: Iterable[Flag]) -> list[str]:
     if not any(flag in LOGIN for flag in flags):
         return []
-    return ["", f"{heading('SSH options')} {THIS.name} help {SSH_OPTIONS}"]
+    return ["", f"{heading('SSH options')} {THIS.name} help ssh-options"]
 
 
 def flag_sections(flags: Sequence[Flag]) -> Iterator[tuple[str, Rows]]:
@@ -198,4 +196,4 @@ def width() -> int:
 
 
 # Pages of `machinectl help TOPIC`.
-TOPICS = {SSH_OPTIONS: ssh_options_page}
+PAGES = {"ssh-options": ssh_options_page}

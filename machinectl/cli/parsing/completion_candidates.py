@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
-from machinectl.cli.catalogue import ALL, GROUPS, VERBS, flags_of_verb
+from machinectl.cli.catalogue import ALL, GROUPS, TOPICS, VERBS, flags_of_verb
 from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.errors import MachineError
-from machinectl.machines.flags import MACHINE, VERB, Flag
+from machinectl.machines.flags import MACHINE, Flag
 from machinectl.machines.store import Store
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
@@ -24,10 +24,15 @@ def verb_summaries(group: str = "") -> dict[str, str]:
     return {name: verb.summary for name, verb in (GROUPS[group] if group else VERBS).items() if verb.section}
 
 
+def helped() -> dict[str, str]:
+    """Return what `help` explains: verbs and topics."""
+    return {**verb_summaries(), **TOPICS}
+
+
 def argument_kinds(verb: str) -> tuple[tuple[str, ...], bool]:
     """Return a verb's argument kinds, and whether the last one repeats. `verb` may be `certs ls`."""
     if verb == "help":
-        return (VERB,), False
+        return (), False
     if verb not in ALL:
         return (MACHINE,), True
     declared = ALL[verb].arguments

@@ -11,7 +11,7 @@ from machinectl.cli.catalogue import GROUPS
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.parsing.completion_candidates import SHELLS
 from machinectl.cli.parsing.go_flags import is_group
-from machinectl.machines.flags import DIRECTORY, DRIVER, FILE, LABEL, MACHINE, PLACE, REMOTE, SHELL, VERB
+from machinectl.machines.flags import DIRECTORY, DRIVER, FILE, LABEL, MACHINE, PLACE, REMOTE, SHELL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ def candidates(typed: TypedWords, word: str) -> Offer:
     # Words after the machine's name go to the host.
     if word.startswith("-") and not typed.only_words and not (typed.verb == "ssh" and typed.words):
         return {name: flag.help for flag in typed.flags() for name in flag.all_names}, NOTHING_ELSE
+    if typed.verb == "help":
+        return ({} if typed.words else completion_candidates.helped()), NOTHING_ELSE
     if is_group(typed.verb):
         return completion_candidates.verb_summaries(typed.verb), NOTHING_ELSE
     if not typed.words and not typed.only_words and typed.verb in GROUPS:
@@ -131,8 +133,6 @@ def value_candidates(typed: TypedWords, kind: str | tuple[str, ...], word: str) 
         return selector_candidates(typed, word)
     if kind == DRIVER:
         return plain_candidates(completion_candidates.driver_names()), NOTHING_ELSE
-    if kind == VERB:
-        return completion_candidates.verb_summaries(), NOTHING_ELSE
     return plain_candidates(SHELLS if kind == SHELL else kind if isinstance(kind, tuple) else ()), NOTHING_ELSE
 
 

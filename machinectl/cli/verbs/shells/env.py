@@ -28,12 +28,16 @@ def env(
         raise UsageError("--shell, --format and --json exclude each other", "Leave all but one out")
     from machinectl.commands.env import env as command
     from machinectl.commands.env import env_file
+    from machinectl.shell import SHELLS, plain_name
 
     if form := "json" if as_json else form:
         write_file(
             env_file(here.store, names, form, unset=unset, no_proxy=no_proxy, environment=os.environ, swarm=swarm)
         )
         return
+    if shell and plain_name(shell) not in SHELLS:
+        # docker-machine, too, prints sh's lines.
+        here.console.note(f"Unknown shell {shell!r}: these lines are for sh. Known shells: {', '.join(SHELLS)}")
     write_out(
         command(
             here.store,
@@ -52,6 +56,11 @@ def config(here: Session, *, names: list[str], swarm: bool, as_json: bool) -> No
     from machinectl.commands.config import config as command
     from machinectl.machines.selection import chosen_one
 
+    if names and not here.store.exists(names[0]):
+        from machinectl.cli.parsing.suggestions import check_command
+
+        # kubectl's `config use-context NAME`.
+        check_command((), ["config", *names], here.store)
     name = chosen_one(here.store, names)
     flags = command(here.store, here.console, [name], os.environ, swarm=swarm)
     if as_json:
