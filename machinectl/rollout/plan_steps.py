@@ -94,8 +94,8 @@ class Did(StrEnum):
     FAILED = "failed"
     NOT_BEGUN = "not begun"
     UNFINISHED = "not finished"
-    LEFT = "as they were"
-    GONE = "in the file no more"
+    LEFT = "unchanged"
+    GONE = "no longer in the file"
 
 
 DONE = frozenset({Did.CREATED, Did.CHANGED})

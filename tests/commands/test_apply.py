@@ -89,7 +89,7 @@ def test_machines_are_made_and_a_second_run_touches_nothing(file: Path, store: S
     ]
     before = state(store)
     again = run(store)
-    assert (again.returncode, again.stdout) == (0, "Apply: 2 as they were\n")
+    assert (again.returncode, again.stdout) == (0, "Apply: 2 unchanged\n")
     assert again.stderr == "All is as the file says: nothing to do\n"
     assert state(store) == before
 
@@ -98,14 +98,14 @@ def test_what_the_file_says_otherwise_is_changed_and_nothing_else(file: Path, st
     run(store)
     before = state(store)
     file.write_text(TWO.replace("role: store", "role: db").replace("nas.sock", "big.sock"))
-    assert run(store).stdout == "Apply: 1 changed, 1 as they were\n"
+    assert run(store).stdout == "Apply: 1 changed, 1 unchanged\n"
     nas = store.read("nas")
     assert (nas.labels, nas.url, nas.pending) == ({"role": "db"}, "unix:///run/big.sock", "")
     assert {path for path, what in state(store).items() if before.get(path) != what} == {
         f"{store.directory('nas')}/machine.json",
         f"{store.locks}/.apply",
     }
-    assert run(store).stdout == "Apply: 2 as they were\n"
+    assert run(store).stdout == "Apply: 2 unchanged\n"
 
 
 @pytest.mark.usefixtures("file")
@@ -138,12 +138,12 @@ def test_a_broken_record_fails_its_own_machine_with_the_cause(file: Path, store:
     assert "machinectl rm -f nas" in done.stderr
     assert store.read("orion").url == "unix:///run/big.sock"
     alone = run(store, "orion")
-    assert (alone.returncode, alone.stdout) == (0, "Apply: 1 as they were\n"), alone.stderr
+    assert (alone.returncode, alone.stdout) == (0, "Apply: 1 unchanged\n"), alone.stderr
 
 
 def test_a_machine_that_was_there_before_is_of_the_file_from_then_on(file: Path, store: Store) -> None:
     machinectl("create", "-d", "none", "--url", "unix:///run/orion.sock", "orion", store=store.root)
-    assert run(store, "orion").stdout == "Apply: 1 as they were\n"
+    assert run(store, "orion").stdout == "Apply: 1 unchanged\n"
     assert store.read("orion").fleet == str(file)
     before = state(store)
     run(store, "orion")
@@ -155,15 +155,15 @@ def test_what_the_file_has_no_more_goes_when_that_is_asked_and_agreed(file: Path
     added(store, Machine("mine", "none", url="unix:///run/mine.sock"))
     file.write_text(TWO.partition("  orion")[0])
     told = run(store)
-    assert told.stdout == "Apply: 1 as they were, 1 in the file no more\n"
-    assert "In the file no more: orion; remove them: machinectl apply --prune" in told.stderr
+    assert told.stdout == "Apply: 1 unchanged, 1 no longer in the file\n"
+    assert "No longer in the file: orion; remove them: machinectl apply --prune" in told.stderr
     silent = run(store, "--prune")
     assert (silent.returncode, silent.stdout) == (1, "")
     assert "machinectl apply --prune --yes" in silent.stderr
-    assert run(store, "--prune", stdin="n\n").stdout == "Apply: 1 as they were, 1 in the file no more\n"
+    assert run(store, "--prune", stdin="n\n").stdout == "Apply: 1 unchanged, 1 no longer in the file\n"
     assert store.names() == ["mine", "nas", "orion"]
     asked = run(store, "--prune", stdin="y\n")
-    assert asked.stdout == "Apply: 1 removed, 1 as they were\n"
+    assert asked.stdout == "Apply: 1 removed, 1 unchanged\n"
     assert "About to remove orion" in asked.stderr
     assert store.names() == ["mine", "nas"]
 
@@ -187,7 +187,7 @@ def test_another_apply_is_waited_for_and_named(store: Store) -> None:
         added(store, nas)
     stdout, _ = waiting.communicate(timeout=60)
     assert said.decode() == f"Waiting for another apply (process {os.getpid()}) …\n"
-    assert stdout == b"Apply: 1 created, 1 as they were\n"
+    assert stdout == b"Apply: 1 created, 1 unchanged\n"
 
 
 @pytest.mark.parametrize("moment", [3, 6, 9, 12, 15, 18])
@@ -199,7 +199,7 @@ def test_killed_at_any_touch_of_the_store_the_next_run_ends_it(file: Path, store
     assert [(store.read(name).phase, store.read(name).fleet) for name in ("nas", "orion")] == [
         (Phase.READY, str(file))
     ] * 2
-    assert run(store).stdout == "Apply: 2 as they were\n"
+    assert run(store).stdout == "Apply: 2 unchanged\n"
 
 
 def test_a_machine_of_another_fleet_is_taken_over_only_with_the_option_or_a_yes(file: Path, store: Store) -> None:
@@ -227,7 +227,7 @@ def test_a_machine_of_another_fleet_is_taken_over_only_with_the_option_or_a_yes(
     taken = as_planned(store, other, Quiet(True, interactive=True))
     assert [result.did for result in taken] == [Did.CHANGED] * 2
     assert {store.read(name).fleet for name in store.names()} == {str(other)}
-    assert run(store, "-f", str(other), "--refresh").stdout == "Apply: 2 as they were\n"
+    assert run(store, "-f", str(other), "--refresh").stdout == "Apply: 2 unchanged\n"
     assert run(store, "--refresh", "--take-over").stdout == "Apply: 2 changed\n"
 
 
@@ -248,17 +248,17 @@ def test_a_fleet_that_gets_a_name_keeps_its_machines_wherever_its_file_is_from_t
         # As earlier versions have it, which did not follow links.
         held.machine.fleet = str(link)
         held.write()
-    assert run(store, "-f", str(link)).stdout == "Apply: 2 as they were\n"
+    assert run(store, "-f", str(link)).stdout == "Apply: 2 unchanged\n"
     assert store.read("nas").fleet == str(file)
     file.write_text("fleet: lab" + TWO.partition("  orion")[0])
-    assert run(store).stdout == "Apply: 1 as they were, 1 in the file no more\n"
+    assert run(store).stdout == "Apply: 1 unchanged, 1 no longer in the file\n"
     assert {name: store.read(name).fleet for name in store.names()} == {"nas": "lab", "orion": "lab"}
     elsewhere = tmp_path / "clone" / "fleet.yaml"
     elsewhere.parent.mkdir()
     file.rename(elsewhere)
     moved = run(store, "-f", str(elsewhere))
-    assert (moved.returncode, moved.stdout) == (0, "Apply: 1 as they were, 1 in the file no more\n")
-    assert run(store, "-f", str(elsewhere), "--prune", "--yes").stdout == "Apply: 1 removed, 1 as they were\n"
+    assert (moved.returncode, moved.stdout) == (0, "Apply: 1 unchanged, 1 no longer in the file\n")
+    assert run(store, "-f", str(elsewhere), "--prune", "--yes").stdout == "Apply: 1 removed, 1 unchanged\n"
     file.write_text(TWO)
     unnamed = run(store)
     assert (unnamed.returncode, "Machines of other fleets: nas (lab)\n" in unnamed.stderr) == (1, True)
@@ -600,7 +600,7 @@ def test_programs_get_what_became_of_each_machine_on_a_line(file: Path, store: S
     assert done.returncode == 1
     found = {each["Name"]: each for each in map(json.loads, done.stdout.splitlines())}
     assert {name: each["Result"] for name, each in found.items()} == {
-        "nas": "as they were",
+        "nas": "unchanged",
         "orion": "created",
         "gate": "failed",
         "web": "not begun",
@@ -608,7 +608,7 @@ def test_programs_get_what_became_of_each_machine_on_a_line(file: Path, store: S
     assert found["gate"]["Reason"].startswith("127.0.0.1 port 1 refuses the connection")
     assert found["web"]["Reason"] == '"web" is reached through "gate", which failed'
     assert list(found["gate"]) == ["Name", "Result", "Reason", "Hint", "Seconds", "LookedAt"]
-    assert "Apply: 1 created, 1 failed, 1 not begun, 1 as they were" in done.stderr
+    assert "Apply: 1 created, 1 failed, 1 not begun, 1 unchanged" in done.stderr
     assert "refuses" not in done.stderr
 
 
@@ -620,7 +620,7 @@ def test_a_fleet_comes_from_stdin_under_its_name(store: Store) -> None:
     assert planned.stderr == "Do it: machinectl apply -f -\n"
     assert run(store, "-f", "-", stdin=text).stdout == "Apply: 2 created\n"
     assert {store.read(name).fleet for name in store.names()} == {"lan"}
-    assert run(store, "-f", "-", stdin=text).stdout == "Apply: 2 as they were\n"
+    assert run(store, "-f", "-", stdin=text).stdout == "Apply: 2 unchanged\n"
     wrong = run(store, "-f", "-", stdin=TWO + "  web: {}\n")
     assert wrong.returncode == 1
     assert "stdin:5:" in wrong.stderr
@@ -632,7 +632,7 @@ def test_a_dry_run_makes_nothing_and_names_the_command_that_does_with_its_flags(
     told = run(store, "--dry-run", "--batch", "2", "orion")
     assert (told.returncode, told.stdout.splitlines()[-1]) == (
         0,
-        "Plan: 1 to create, 0 to change, 0 to remove, 0 as they are",
+        "Plan: 1 to create, 0 to change, 0 to remove, 0 unchanged",
     )
     assert told.stderr.endswith("Do it: machinectl apply --batch=2 orion\n")
     [found] = map(json.loads, run(store, "--dry-run", "--json", "orion").stdout.splitlines())

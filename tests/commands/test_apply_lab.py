@@ -124,7 +124,7 @@ class Fleet:
         try:
             summary, said = self.apply()
             looked, nothing = said.splitlines()
-            assert (summary, nothing) == (f"Apply: {HOSTS} as they were\n", "All is as the file says: nothing to do")
+            assert (summary, nothing) == (f"Apply: {HOSTS} unchanged\n", "All is as the file says: nothing to do")
             assert looked.startswith("Last looked at: ")
         finally:
             for host in self.hosts:
@@ -217,7 +217,7 @@ def test_ten_servers_become_machines_whatever_befalls_them_and_us(servers: Fleet
         when(unplugged, APPLYING, lambda: unplugged.link(up=False)),
     ]
     summary, said = servers.apply(code=1)
-    created, as_they_were = map(int, re.findall(r"(\d+) (?:created|as they were)", f"{summary}, 0 as they were")[:2])
+    created, as_they_were = map(int, re.findall(r"(\d+) (?:created|unchanged)", f"{summary}, 0 unchanged")[:2])
     assert (created + as_they_were, "3 failed" in summary) == (HOSTS - 3, True), summary
     assert re.search(rf'Error: "{full.name}": .*disk is full', said), said
     assert f"Fix that, then continue: machinectl apply -f {servers.file}" in said
@@ -227,7 +227,7 @@ def test_ten_servers_become_machines_whatever_befalls_them_and_us(servers: Fleet
     unplugged.link(up=True)
     full.free_disk()
     rebooted.wait_booted()
-    assert servers.apply()[0] == f"Apply: 3 created, {HOSTS - 3} as they were\n"
+    assert servers.apply()[0] == f"Apply: 3 created, {HOSTS - 3} unchanged\n"
     assert [servers.store.read(host.name).fleet for host in servers.hosts] == [str(servers.file)] * HOSTS
     assert servers.on(servers.hosts, "dpkg --audit") == [""] * HOSTS
     servers.check()
@@ -241,7 +241,7 @@ def test_an_option_is_rolled_over_hosts_whose_service_answers_on_and_one_that_re
         fleet.write("log-level=warn", own={fleet.hosts[2]: {"engine-opt": ["log-level=warn", "log-driver=nonsense"]}})
         assert fleet.plan().count("(the engine restarts)") == SERVING
         summary, said = fleet.apply("--batch", "2", code=1)
-        assert summary == "Apply: 3 changed, 1 failed, 2 not begun, 4 as they were\n"
+        assert summary == "Apply: 3 changed, 1 failed, 2 not begun, 4 unchanged\n"
         assert (
             f'Error: "{names[2]}": The engine cannot create a container with the new configuration; with the old one'
             in said
@@ -254,7 +254,7 @@ def test_an_option_is_rolled_over_hosts_whose_service_answers_on_and_one_that_re
 
         fleet.write(own={fleet.hosts[2]: {}})
         summary, said = fleet.apply()
-        assert summary == f"Apply: 3 changed, {HOSTS - 3} as they were\n"
+        assert summary == f"Apply: 3 changed, {HOSTS - 3} unchanged\n"
         turns = [line.partition(":")[0] for line in said.splitlines() if "Connecting to" in line or RESTARTED in line]
         rolled = [names[2], *names[4:]]
         # All are logged in at before the first restarts.
@@ -271,20 +271,20 @@ def test_an_option_is_rolled_over_hosts_whose_service_answers_on_and_one_that_re
 def test_what_was_changed_by_hand_is_mended_when_that_is_asked(fleet: Fleet) -> None:
     last = fleet.hosts[-1]
     last.run('sed -i \'s/"tlsverify": true/"tlsverify": false/\' /etc/docker/daemon.json')
-    assert fleet.apply()[0] == f"Apply: {HOSTS} as they were\n"
-    assert fleet.apply("--refresh")[0] == f"Apply: 1 changed, {HOSTS - 1} as they were\n"
-    assert fleet.apply("--refresh")[0] == f"Apply: {HOSTS} as they were\n"
+    assert fleet.apply()[0] == f"Apply: {HOSTS} unchanged\n"
+    assert fleet.apply("--refresh")[0] == f"Apply: 1 changed, {HOSTS - 1} unchanged\n"
+    assert fleet.apply("--refresh")[0] == f"Apply: {HOSTS} unchanged\n"
     fleet.check()
 
 
 def test_an_engine_listens_where_the_file_says_from_then_on(fleet: Fleet) -> None:
     last = fleet.hosts[-1]
     fleet.write(own={last: {"generic-engine-port": 2399}})
-    assert fleet.apply()[0] == f"Apply: 1 changed, {HOSTS - 1} as they were\n"
+    assert fleet.apply()[0] == f"Apply: 1 changed, {HOSTS - 1} unchanged\n"
     assert fleet.store.read(last.name).url == f"tcp://{last.ip}:2399"
     # One that it does not come up with leaves it where it was.
     fleet.write(own={last: {"generic-engine-port": 2398, "engine-opt": ["pidfile=/proc/no/pid"]}})
-    assert fleet.apply(code=1)[0] == f"Apply: 1 failed, {HOSTS - 1} as they were\n"
+    assert fleet.apply(code=1)[0] == f"Apply: 1 failed, {HOSTS - 1} unchanged\n"
     fleet.write(own={last: {"generic-engine-port": 2399}})
     fleet.check()
 
@@ -292,7 +292,7 @@ def test_an_engine_listens_where_the_file_says_from_then_on(fleet: Fleet) -> Non
 def test_machines_are_in_the_swarm_in_their_roles_and_stay_when_the_file_says_none(fleet: Fleet) -> None:
     first, *others = fleet.hosts[SERVING : SERVING + 3]
     fleet.write(own={first: {"swarm": "manager"}, **{other: {"swarm": "worker"} for other in others}})
-    assert fleet.apply()[0] == f"Apply: 3 changed, {HOSTS - 3} as they were\n"
+    assert fleet.apply()[0] == f"Apply: 3 changed, {HOSTS - 3} unchanged\n"
     nodes = first.output("docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'").split("\n")
     assert sorted(nodes) == sorted([f"{first.name} Leader", *(f"{other.name} " for other in others)])
     fleet.check()

@@ -89,11 +89,11 @@ def test_each_machine_that_there_is_work_for_has_a_block_and_the_others_are_coun
         "+ orionbox  create (generic, 192.168.0.29)",
         "~ rigel  change: engine-opt log-driver=local -> log-driver=json-file (the engine restarts)",
         "- old  remove (with --prune)",
-        "Plan: 1 to create, 1 to change, 1 to remove with --prune, 1 as they are",
+        "Plan: 1 to create, 1 to change, 1 to remove with --prune, 1 unchanged",
     ]
     assert shown(store, prune=True)[-2:] == [
         "- old  remove",
-        "Plan: 1 to create, 1 to change, 1 to remove, 1 as they are",
+        "Plan: 1 to create, 1 to change, 1 to remove, 1 unchanged",
     ]
     assert old.name in plan(store, "", ["old"], None).machines
 
@@ -109,7 +109,7 @@ def test_several_differences_stand_on_lines_of_their_own(store: Store) -> None:
         "      taken over by this file",
         "      labels - spare= (the engine restarts)",
         "      labels + role=web (the engine restarts)",
-        "Plan: 0 to create, 1 to change, 0 to remove, 0 as they are",
+        "Plan: 0 to create, 1 to change, 0 to remove, 0 unchanged",
     ]
 
 
@@ -125,7 +125,7 @@ def test_a_machine_that_is_half_made_says_why(store: Store) -> None:
     assert shown(store) == [
         "~ orionbox  unfinished: not all changes reached the host",
         "~ rigel  unfinished: No route to host",
-        "Plan: 0 to create, 2 to finish, 0 to change, 0 to remove, 1 as they are",
+        "Plan: 0 to create, 2 to finish, 0 to change, 0 to remove, 1 unchanged",
     ]
 
 
@@ -278,7 +278,7 @@ def test_certificates_are_looked_at_where_the_file_names_some(store: Store, file
     own.mkdir()
     assert shown(store)[-2:] == [
         "! nas  its record cannot be read",
-        "Plan: 2 to create, 0 to change, 0 to remove, 0 as they are, 1 unreadable",
+        "Plan: 2 to create, 0 to change, 0 to remove, 0 unchanged, 1 unreadable",
     ]
 
 
@@ -316,7 +316,7 @@ def test_a_record_that_cannot_be_read_is_told_and_the_others_are_planned(store: 
         "! orionbox  its record cannot be read",
         "! rigel  its record cannot be read",
         "+ nas  create (none, tcp://192.168.0.40:2376)",
-        "Plan: 1 to create, 0 to change, 0 to remove, 0 as they are, 2 unreadable",
+        "Plan: 1 to create, 0 to change, 0 to remove, 0 unchanged, 2 unreadable",
     ]
     done = machinectl("plan", "orionbox", "rigel", "--detailed-exitcode", store=store.root)
     assert done.returncode == 1
@@ -359,7 +359,7 @@ def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
         "! rigel  its host differs:",
         "      would configure the engine",
         '            +"debug": \\x1b[31mtrue',
-        "Plan: 0 to create, 0 to change, 0 to remove, 2 as they are, 1 changed on the host",
+        "Plan: 0 to create, 0 to change, 0 to remove, 2 unchanged, 1 changed on the host",
     ]
 
 
@@ -377,7 +377,7 @@ def test_on_the_command_line_machines_that_were_made_as_the_file_says_are_left(s
     again = machinectl("plan", "-f", "fleet.yaml", "--detailed-exitcode", "--refresh", "nas", store=store.root)
     assert (again.returncode, again.stdout, again.stderr) == (
         0,
-        "Plan: 0 to create, 0 to change, 0 to remove, 1 as they are\n",
+        "Plan: 0 to create, 0 to change, 0 to remove, 1 unchanged\n",
         "",
     )
 
@@ -409,7 +409,7 @@ def test_programs_get_each_machine_of_the_fleet(store: Store) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     rigel, nas = map(json.loads, done.stdout.splitlines())
     assert (rigel["Name"], rigel["Action"], rigel["Address"]) == ("rigel", "create", "192.168.0.30:2222")
-    assert (rigel["Result"], nas["Result"], nas["Reason"], nas["Seconds"]) == ("to create", "as they are", "", 0.0)
+    assert (rigel["Result"], nas["Result"], nas["Reason"], nas["Seconds"]) == ("to create", "unchanged", "", 0.0)
     assert (nas["Name"], nas["Action"], nas["Differences"], nas["Host"]) == ("nas", "leave", [], [])
 
 

@@ -52,7 +52,7 @@ def test_what_was_changed_on_a_host_by_hand_is_seen_and_nothing_is_changed_by_lo
     Path(store.directory("rigel")).mkdir()
     Path(store.directory("rigel"), "machine.json").write_text(json.dumps(off_record))
     well = cli.ok("plan", "--refresh", "--detailed-exitcode", "orion")
-    assert well.stdout.splitlines() == ["Plan: 0 to create, 0 to change, 0 to remove, 1 as they are"]
+    assert well.stdout.splitlines() == ["Plan: 0 to create, 0 to change, 0 to remove, 1 unchanged"]
     right = Path("fleet.yaml").read_text()
     Path("fleet.yaml").write_text(right.replace("driver: generic", "engine-opt: [log-level=warn], driver: generic"))
     before, kept = host.snapshot(), content(cli.store)
@@ -65,12 +65,12 @@ def test_what_was_changed_on_a_host_by_hand_is_seen_and_nothing_is_changed_by_lo
     host.run(BY_HAND)
     before, kept = host.snapshot(), content(cli.store)
     unseen = cli.ok("plan", "--detailed-exitcode")
-    assert "2 as they are" in unseen.stdout
+    assert "2 unchanged" in unseen.stdout
     found = cli.run("plan", "--refresh", "--detailed-exitcode", "orion")
     assert found.returncode == 4
     assert "! orion  its host differs:" in found.stdout
     assert '+    "tlsverify": true' in found.stdout
-    assert found.stdout.splitlines()[-1].endswith("0 as they are, 1 changed on the host")
+    assert found.stdout.splitlines()[-1].endswith("0 unchanged, 1 changed on the host")
     assert found.stderr.splitlines()[-1].endswith("apply --refresh orion")
     both = cli.run("plan", "--refresh")
     assert both.returncode == 1

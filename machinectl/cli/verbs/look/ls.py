@@ -71,7 +71,9 @@ def listed_only(
     found = matching(names, lambda: there)
     for name in found:
         if name not in there:
-            console.note(store.no_such(name).cause if not removed else f'"{name}" was not removed')
+            error = store.no_such(name)
+            listing = "List the removed machines: machinectl ls --removed"
+            console.note(f'"{name}" was not removed\n{listing}' if removed else f"{error.cause}\n{error.hint}")
     return found or None
 
 

@@ -191,4 +191,4 @@ def print_next_step(here: Session, found: Sequence[Result], again: str, *, inter
     elif set(count) == {Did.LEFT}:
         here.console.note("All is as the file says: nothing to do")
     if gone := [result.name for result in found if result.did is Did.GONE]:
-        here.console.note(f"In the file no more: {', '.join(gone)}; remove them: {with_flags(again, '--prune')}")
+        here.console.note(f"No longer in the file: {', '.join(gone)}; remove them: {with_flags(again, '--prune')}")

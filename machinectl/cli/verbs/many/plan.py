@@ -45,7 +45,7 @@ COUNTED = {
     Action.RESUME: "to finish",
     Action.CHANGE: "to change",
     Action.REMOVE: "to remove",
-    Action.LEAVE: "as they are",
+    Action.LEAVE: "unchanged",
     Action.FAIL: "unreadable",
 }
 
