@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ from machinectl.host_changes import CaTrusted, FileCreated, PackageInstalled
 from machinectl.machines.record import Machine
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
 from tests.support import servers
-from tests.support.program import machinectl, started
+from tests.support.program import machinectl, started, typed_at_terminal
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -199,6 +200,16 @@ def test_nobody_is_asked_about_what_is_not_to_be_removed_and_the_hint_for_it_wor
     assert "machinectl rm -f empty\n" in machinectl(*create, "empty", store=store.root).stderr
     assert machinectl("rm", "-f", "empty", store=store.root).returncode == 0
     assert machinectl(*create, "empty", store=store.root).returncode == 0
+
+
+def test_at_a_terminal_each_of_several_is_told_once(store: Store) -> None:
+    for name in ("web1", "web2", "web3"):
+        added(store, Machine(name, "none", url="unix:///x.sock"))
+    said = typed_at_terminal("rm", "-y", "web1", "web2", store=store.root)
+    assert re.findall(r"✓ (web\d) .*removed", said)[-2:] == ["web1", "web2"]
+    assert "Successfully" not in said
+    # One alone has no board, and a pipe has docker-machine's lines.
+    assert "Successfully removed web3" in typed_at_terminal("rm", "-y", "web3", store=store.root)
 
 
 def test_the_question_reads_right_for_one_machine_and_for_several(store: Store) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 
 from machinectl.cli.output.board_rows import Row, unfinished_lines
 from machinectl.cli.output.exit_status import user_text, warning
-from machinectl.cli.output.style import ATTENTION, DIM, FAILED, OK, coloured, mark
+from machinectl.cli.output.style import ATTENTION, DIM, FAILED, OK, coloured, mark, wrapped
 from machinectl.console import SharedBoard
 from machinectl.quantities import duration
 
@@ -36,6 +36,8 @@ class PlainBoard:
         self.asides = 0
         self.held: list[str] = []
         self.closed = False
+        # What a machine is when it is done, if it has not said so itself.
+        self.outcome = ""
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +59,9 @@ class PlainBoard:
 
     def done(self, name: str, error: BaseException | None) -> None:
         with self.lock:
-            self.rows[name].end(error)
+            row = self.rows[name]
+            row.end(error)
+            row.outcome = row.outcome or self.outcome
             self.draw()
 
     @contextmanager
@@ -157,6 +161,10 @@ class OneOf:
         return nullcontext(SharedBoard(self))
 
 
+# Stands for a blank that is no end of a line. Columns of a step's sign and the blank after it.
+NO_BREAK, INDENT = "\0", 2
+
+
 class StepEnd:
     """`outcome` is "" if the step succeeded."""
 
@@ -168,10 +176,12 @@ class StepEnd:
     def line(self, title: str) -> str:
         return f"{title} ({self.outcome}{self.seconds:.1f} s)"
 
-    def drawn(self, title: str, stream: object) -> str:
-        """Return the line for a terminal."""
-        took = coloured(f"({self.outcome}{duration(self.seconds)})", DIM, stream)
-        return f"{mark(self.sign, stream)} {title} {took}"
+    def drawn(self, title: str, stream: object, program: str = "") -> str:
+        """Return the line for a terminal; a long one is broken at words, and the time stays whole."""
+        took = f"({self.outcome}{duration(self.seconds)})"
+        words = wrapped(f"{title} {took.replace(' ', NO_BREAK)}", stream, program, indent=INDENT)
+        text = words.replace("\n", "\n" + " " * INDENT).removesuffix(took.replace(" ", NO_BREAK))
+        return f"{mark(self.sign, stream)} {text}{coloured(took, DIM, stream)}"
 
 
 @contextmanager

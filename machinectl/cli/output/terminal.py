@@ -43,6 +43,10 @@ class Terminal:
         self.prints_results = False
         # Whether the verb counts the results itself: a board leaves no total then.
         self.prints_total = False
+        # What a machine on a board is when it is done.
+        self.done = ""
+        # Whether a live board has shown how each machine ended.
+        self.has_drawn = False
 
     @property
     def interactive(self) -> bool:
@@ -64,7 +68,7 @@ class Terminal:
         title = user_text(title, self.program)
 
         def tell(end: StepEnd) -> None:
-            self.write(end.drawn(title, sys.stderr) if is_drawn_on(sys.stderr) else end.line(title))
+            self.write(end.drawn(title, sys.stderr, self.program) if is_drawn_on(sys.stderr) else end.line(title))
 
         from machinectl.cli.output.plain_board import timed
 
@@ -103,6 +107,7 @@ class Terminal:
 
             board = LiveBoard(self, self.program, names)
             board.leaves_rows, board.leaves_total = not self.prints_results, not self.prints_total
+            board.outcome, self.has_drawn = self.done, board.leaves_rows
             return board
         from machinectl.cli.output.plain_board import PlainBoard
 

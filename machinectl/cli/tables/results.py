@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import draw
+from machinectl.cli.output.style import is_terminal
 from machinectl.cli.tables.dry_run import NOTHING, plan_report
 from machinectl.errors import MachineError
 from machinectl.go.units import human_duration
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 NAMED, AGES = 3, 4
 # The age of an unknown date.
 FOREVER = float("inf")
+
+
+def is_on_board(here: Session) -> bool:
+    """Return whether the user has seen each machine's result on a board, so that it need not be printed."""
+    return here.console.has_drawn and is_terminal(sys.stdout)
 
 
 def report_all(here: Session, failures: Iterable[MachineError]) -> int:

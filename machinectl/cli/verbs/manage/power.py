@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.tables.results import report_results
+from machinectl.cli.tables.results import is_on_board, report_results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.errors import MachineError
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "kill": "killed"}
 
 
-def printed(verb: str, results: Iterable[Result]) -> Iterator[Result]:
-    """Pass results on, with docker-machine's line for each changed machine."""
+def printed(verb: str, results: Iterable[Result], is_on_board: Callable[[], bool] = lambda: False) -> Iterator[Result]:
+    """Pass results on, with docker-machine's line for each changed machine, unless a board shows it."""
     done = False
     for name, changed in results:
         if changed is True:
             done = True
-            write_out(f'Machine "{name}" was {DONE[verb]}.\n')
+            if not is_on_board():
+                write_out(f'Machine "{name}" was {DONE[verb]}.\n')
         yield name, changed
     if done and verb in {"start", "restart"}:
         may_have_moved = (
@@ -45,9 +46,10 @@ def change_power(
     from machinectl.commands.power import switch_power
     from machinectl.hosts.power.power_switch import PowerSwitch
 
+    here.console.done = DONE[verb]
     power = PowerSwitch(timeout, yes)
     results = switch_power(here.store, here.console, verb, names, access, power, dry_run=dry_run)
-    return report_results(here, printed(verb, results), names)
+    return report_results(here, printed(verb, results, partial(is_on_board, here)), names)
 
 
 start, stop, restart, kill = (partial(change_power, verb) for verb in DONE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.tables.results import report_results
+from machinectl.cli.tables.results import is_on_board, report_results
 from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def rm(
         wanted = Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm), engine=purge_engine)
     if dry_run:
         return report_results(here, plan_removal(here.store, here.console, names, purge=wanted, forget=forget), names)
+    here.console.done = "removed"
     results = command(here.store, here.console, names, force=force, yes=yes, purge=wanted, forget=forget)
     for name, error in results:
         if error:
@@ -47,7 +48,8 @@ def rm(
             # With --force, an unknown machine is not a failure.
             failed = failed or not (force and isinstance(error.__cause__, NoSuchMachine))
         else:
-            write_out(f"Successfully removed {name}\n")
+            if not is_on_board(here):
+                write_out(f"Successfully removed {name}\n")
             if os.environ.get("DOCKER_HOST") and os.environ.get("DOCKER_MACHINE_NAME") == name:
                 here.console.note(f'This shell points at "{name}", which is gone: eval $(machinectl env -u)')
     return int(failed)
