@@ -32,10 +32,11 @@ from machinectl.images.image import (
     read_image,
 )
 from machinectl.images.reference import is_image_id, parse_reference
-from machinectl.images.spool import LONGEST_DOCUMENT, PIECE, Blob, file_blob
+from machinectl.images.spool import LONGEST_DOCUMENT, PIECE, Blob, Growth, file_blob
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from io import FileIO
 
     from machinectl.images.spool import Spool
 
@@ -129,10 +130,15 @@ class ArchiveReader:
         if name in {INDEX_FILE, MANIFEST_FILE}:
             self._documents[name] = content.read(LONGEST_DOCUMENT)
         elif digest := digest_in(name):
-            if digest not in self._skipped:
-                self._spool.add(digest, there or self._keep(content))
+            if digest in self._skipped:
+                return
+            if there:
+                self._spool.add(digest, there)
+            else:
+                # Senders follow while it is written.
+                self._keep(content, member.size, lambda blob: self._spool.add(digest, blob))
         elif name.endswith((".json", "/layer.tar")):
-            self._files[name] = there or self._keep(content)
+            self._files[name] = there or self._keep(content, member.size)
 
     def _take_directory(self, path: str) -> None:
         for name in (INDEX_FILE, MANIFEST_FILE):
@@ -148,19 +154,23 @@ class ArchiveReader:
             if digest := digest_in(BLOBS + name):
                 self._spool.add(digest, file_blob(os.path.join(directory, name)))
 
-    def _keep(self, content: IO[bytes]) -> Blob:
+    def _keep(self, content: IO[bytes], size: int, begun: Callable[[Blob], None] = lambda _: None) -> Blob:
         """Copy a file of the archive to a file of its own."""
         path = os.path.join(self._directory, str(next(self._numbers)))
         with spool_errors(self._directory):
             file = open(path, "xb", buffering=0)  # noqa: SIM115 (errors of reading are others)
+        growth = Growth(self._spool)
+        blob = Blob(path, 0, size, growth)
+        begun(blob)
         with file:
             while piece := content.read(PIECE):
                 with spool_errors(self._directory):
                     if shutil.disk_usage(self._directory).free < SPARE:
                         # A source can claim any size: leave other programs some room.
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                    file.write(piece)
-        return file_blob(path)
+                    write_all(file, piece)
+                growth.add(len(piece))
+        return blob
 
     def _finish(self, wanted: Wanted) -> None:
         root = self._choose(wanted.name)
@@ -262,6 +272,13 @@ def spool_errors(directory: str) -> Iterator[None]:
             f"Cannot copy the image to {os.path.dirname(directory)}: {exc.strerror or exc}",
             "Make room there, or use another directory: export TMPDIR=<DIRECTORY>",
         ) from exc
+
+
+def write_all(file: FileIO, data: bytes) -> None:
+    """Write all; a nearly full disk takes a part first."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
 
 
 def digest_in(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from machinectl.images.image import Image
 
@@ -24,19 +24,24 @@ class SourceError(MachineError):
 
 
 class Blob(NamedTuple):
-    """A part of a file, in bytes."""
+    """A part of a file, in bytes. While the file is being written, `growth` knows how much there is."""
 
     path: str
     offset: int
     size: int
+    growth: Growth | None = None
 
     def pieces(self) -> Iterator[bytes]:
-        """Raise MachineError if the file cannot be read, or is shorter than it was."""
+        """Raise MachineError if the file cannot be read, or is shorter than it was; also the archive reader's error."""
         try:
             with open(self.path, "rb", opener=open_no_link) as file:
                 file.seek(self.offset)
                 left = self.size
-                while left and (piece := file.read(min(PIECE, left))):
+                while left:
+                    there = self.growth.wait_beyond(self.size - left) if self.growth else left
+                    piece = file.read(min(PIECE, left, there))
+                    if not piece:
+                        break
                     left -= len(piece)
                     yield piece
         except OSError as exc:
@@ -59,6 +64,17 @@ class Spool:
         self._image: Image | None = None
         self._failure: BaseException | None = None
 
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        """Raises the reader's error."""
+        with self._changed:
+            self._changed.wait_for(lambda: condition() or self._failure)
+            if self._failure:
+                raise self._failure
+
+    def notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
     def add(self, digest: str, blob: Blob) -> None:
         with self._changed:
             self._blobs[digest] = blob
@@ -75,7 +91,7 @@ class Spool:
             self._changed.notify_all()
 
     def blobs(self) -> Iterator[tuple[str, Blob]]:
-        """Yield each blob as soon as it is complete. Raises the reader's error."""
+        """Yield each blob as soon as the archive comes to it. Raises the reader's error."""
         seen = 0
         while found := self._after(seen):
             yield from found
@@ -83,21 +99,16 @@ class Spool:
 
     def _after(self, seen: int) -> list[tuple[str, Blob]]:
         """Wait for more than `seen` blobs; return the rest, none at the end."""
+        self.wait_for(lambda: len(self._blobs) > seen or self._image)
         with self._changed:
-            self._changed.wait_for(lambda: len(self._blobs) > seen or self._image or self._failure)
-            if self._failure:
-                raise self._failure
             return list(self._blobs.items())[seen:]
 
     def image(self) -> Image:
         """Wait for the end of the archive. Raises the reader's error."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._image or self._failure)
-            if self._failure:
-                raise self._failure
-            if not self._image:
-                raise RuntimeError("the archive has neither an image nor an error")
-            return self._image
+        self.wait_for(lambda: self._image)
+        if not self._image:
+            raise RuntimeError("the archive has neither an image nor an error")
+        return self._image
 
     def get(self, digest: str) -> Blob | None:
         return self._blobs.get(digest)
@@ -106,6 +117,23 @@ class Spool:
         """Return a small blob's content, or None."""
         blob = self._blobs.get(digest)
         return b"".join(blob.pieces()) if blob and blob.size <= LONGEST_DOCUMENT else None
+
+
+class Growth:
+    """How many bytes of a file the archive's reader has written."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._written = 0
+
+    def add(self, count: int) -> None:
+        self._written += count
+        self._spool.notify()
+
+    def wait_beyond(self, position: int) -> int:
+        """Return how many bytes there are after a position, at least one. Raises the reader's error."""
+        self._spool.wait_for(lambda: self._written > position)
+        return self._written - position
 
 
 def file_blob(path: str) -> Blob:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,6 +54,34 @@ def test_an_archive_tells_its_layers_and_ids(tmp_path: Path) -> None:
     blob = spool.get(digest(HIGH))
     assert blob
     assert b"".join(blob.pieces()) == HIGH
+
+
+def test_a_layer_can_be_sent_while_it_is_read(tmp_path: Path) -> None:
+    large = layer("large", os.urandom(4 << 20))
+    archive, spool = saved({"app:1": Made([large])}), Spool()
+    half = len(archive) // 2
+    incoming, outgoing = os.pipe()
+    with open(incoming, "rb") as stream, ThreadPoolExecutor() as threads:
+        reading = threads.submit(ArchiveReader(spool, str(tmp_path)).read_stream, stream, Wanted())
+        with open(outgoing, "wb", buffering=0) as source:
+            source.write(archive[:half])
+            pieces = next(blob for name, blob in spool.blobs() if name == digest(large)).pieces()
+            sent = next(pieces)
+            source.write(archive[half:])
+        reading.result()
+    assert sent + b"".join(pieces) == large
+
+
+def test_a_sender_of_a_layer_that_is_cut_short_gets_the_readers_error(tmp_path: Path) -> None:
+    large = layer("large", bytes(4 << 20))
+    archive, spool = saved({"app:1": Made([large])}), Spool()
+    with pytest.raises(MachineError, match="cut short") as caught:
+        ArchiveReader(spool, str(tmp_path)).read_stream(io.BytesIO(archive[: 2 << 20]), Wanted())
+    spool.fail(caught.value)
+    blob = spool.get(digest(large))
+    assert blob
+    with pytest.raises(MachineError, match="cut short"):
+        list(blob.pieces())
 
 
 def test_compressed_layers_keep_their_blobs_and_diff_ids(tmp_path: Path) -> None:
