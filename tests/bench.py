@@ -28,6 +28,7 @@ from tests import (
     bench_engines,
     bench_fleet,
     bench_hosts,
+    bench_push,
     bench_run,
     bench_scp,
     bench_shells,
@@ -74,6 +75,7 @@ def main() -> None:
             *bench_engines.fleets(work / "engines"),
             *bench_run.many(work),
             *bench_scp.copies(work),
+            *bench_push.pushes(work),
         ]
         reason = why_not()
         if not reason:

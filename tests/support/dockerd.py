@@ -1,6 +1,7 @@
-"""A real Docker Engine for tests: dockerd and its containerd, as root, with everything they keep in one directory.
+"""A real Docker Engine: dockerd and its containerd, as root, with everything they keep in one directory.
 
 It listens with --tlsverify on 127.0.0.1 and 127.0.0.2 (its certificate is for the first only), and on a unix socket.
+The benchmark, which has no pytest, uses it, too.
 """
 
 from __future__ import annotations
@@ -15,18 +16,16 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
-from machinectl import certs
 from tests.support.real import need
 from tests.support.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from machinectl import certs
 
 START_SECONDS = 30
 STOP_SECONDS = 15
@@ -53,26 +52,6 @@ class Dockerd:
             (directory / "cert.pem").write_bytes(client.certificate)
             (directory / "key.pem").write_bytes(client.key)
         return directory
-
-
-@pytest.fixture(scope="session")
-def dockerd() -> Iterator[Dockerd]:
-    """An engine for the whole session (one a worker): tests leave it as they found it."""
-    # Old enough to have signed what has expired since.
-    ca = certs.new_ca("the engine's CA", now=datetime.now(UTC) - timedelta(days=2000))
-    with running_with(ca, certs.issue_server(ca, ["orion.local"])) as engine:
-        engine.client(engine.directory, certs.issue_client(ca, "test"))
-        yield engine
-
-
-@pytest.fixture(scope="session")
-def containerd_store() -> Iterator[Dockerd]:
-    """An engine that keeps its images in containerd's store."""
-    ca = certs.new_ca("the engine's CA")
-    server = certs.issue_server(ca, ["orion.local"])
-    with running_with(ca, server, b'{"features": {"containerd-snapshotter": true}}') as engine:
-        engine.client(engine.directory, certs.issue_client(ca, "test"))
-        yield engine
 
 
 @contextmanager
@@ -167,7 +146,7 @@ def wait_until_ready(daemon: subprocess.Popen[bytes], ready: socket.socket, log:
                 break
     finally:
         os.close(ended)
-    pytest.fail(f"{daemon.args!r} did not start:\n{log.read_text()[-2000:]}")
+    raise AssertionError(f"{daemon.args!r} did not start:\n{log.read_text()[-2000:]}")
 
 
 def end(daemon: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Two real engines, of both image stores."""
+"""Real engines for tests, of both image stores."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import os
 import subprocess
 import tarfile
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl import certs
 from machinectl.engine import Endpoint
 from machinectl.images.engine_images import Images, load_image
 from tests.support.archives import digest, layer
+from tests.support.dockerd import running_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +56,26 @@ class Engine:
         [listed] = json.loads(contents["manifest.json"])
         assert {f"sha256:{each.rpartition('/')[2]}" for each in listed["Layers"]} <= found
         return found
+
+
+@pytest.fixture(scope="session")
+def dockerd() -> Iterator[Dockerd]:
+    """An engine for the whole session (one a worker): tests leave it as they found it."""
+    # Old enough to have signed what has expired since.
+    ca = certs.new_ca("the engine's CA", now=datetime.now(UTC) - timedelta(days=2000))
+    with running_with(ca, certs.issue_server(ca, ["orion.local"])) as engine:
+        engine.client(engine.directory, certs.issue_client(ca, "test"))
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def containerd_store() -> Iterator[Dockerd]:
+    """An engine that keeps its images in containerd's store."""
+    ca = certs.new_ca("the engine's CA")
+    server = certs.issue_server(ca, ["orion.local"])
+    with running_with(ca, server, b'{"features": {"containerd-snapshotter": true}}') as engine:
+        engine.client(engine.directory, certs.issue_client(ca, "test"))
+        yield engine
 
 
 @pytest.fixture

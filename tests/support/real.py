@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 
-import pytest
-
 
 def need(*programs: str, root: bool = False) -> None:
     """Require programs on the PATH (and root); MACHINECTL_REQUIRE_REAL=1 turns the skip into a failure."""
@@ -15,6 +13,9 @@ def need(*programs: str, root: bool = False) -> None:
         missing.append("root")
     if not missing:
         return
+    # The benchmark has no pytest.
+    import pytest
+
     reason = f"needs {', '.join(missing)}"
     if os.environ.get("MACHINECTL_REQUIRE_REAL") == "1":
         pytest.fail(reason)

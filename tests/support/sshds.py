@@ -35,7 +35,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin yes
 Subsystem sftp internal-sftp
 LogLevel QUIET
-SetEnv HOME={home}
+SetEnv HOME={home} {environment}
 """
 
 
@@ -54,8 +54,11 @@ class Host(NamedTuple):
 
 
 @contextmanager
-def sshds(directory: Path, count: int) -> Iterator[list[Host]]:
-    """Start so many, with their keys and configuration in a directory that is not there yet."""
+def sshds(directory: Path, count: int, environment: str = "") -> Iterator[list[Host]]:
+    """Start so many, with their keys and configuration in a directory that is not there yet.
+
+    Sessions get the `environment`, NAME=VALUE.
+    """
     program = shutil.which("sshd", path=SBIN)
     if program is None:
         sys.exit("The benchmark needs sshd: apt-get install openssh-server")
@@ -72,7 +75,8 @@ def sshds(directory: Path, count: int) -> Iterator[list[Host]]:
         for number in range(count):
             own, config = made(directory / f"host-{number}"), directory / f"config-{number}"
             host = Host(str(FIRST + number), port, getpass.getuser(), key, own.with_suffix(".pub").read_text().strip())
-            values = {"host": host.host, "port": port, "key": own, "authorized": key.with_suffix(".pub"), "home": home}
+            values = {"host": host.host, "port": port, "key": own, "authorized": key.with_suffix(".pub")}
+            values |= {"home": home, "environment": environment}
             config.write_text(CONFIG.format(**values))
             process = subprocess.Popen([program, "-D", "-f", str(config)], stdin=subprocess.DEVNULL)
             stack.callback(process.wait)
