@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from machinectl.engine import EngineError, request
+from machinectl.engine import Endpoint, EngineError, request
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get, upload
 from machinectl.engine.probe import error_answer, read_answer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from machinectl.engine import Endpoint, Response
+    from machinectl.engine import Response
     from machinectl.engine.wire import Wire
     from machinectl.images.reference import Reference
 
@@ -36,12 +36,18 @@ LOOKING = 5.0
 LONGEST = 1 << 20
 NOT_FOUND, CONFLICT = 404, 409
 SUCCESS = range(200, 300)
+# An engine's words, from Go's syscall.ENOSPC.
+FULL = b"no space left on device"
 # uname's names of architectures, as Go has them (runtime.GOARCH).
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "armv6l": "arm/v6", "i686": "386"}
 
 
 class LoadError(EngineError):
     """The engine refused to load the archive."""
+
+
+class DiskFullError(EngineError):
+    """The engine has no room for the image."""
 
 
 class Images:
@@ -157,10 +163,12 @@ def saved_image(endpoint: Endpoint, name: str) -> Iterator[io.BufferedReader]:
 
 
 def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
-    """Load an archive. Raises LoadError with the engine's reason, or EngineError."""
+    """Load an archive. Raises LoadError with the engine's reason, DiskFullError, or EngineError."""
     headers = {"Content-Type": "application/x-tar"}
     with upload(endpoint, "/images/load?quiet=1", archive, headers, timeout=PATIENCE) as answer:
         said = answer.read(LONGEST)
+        if FULL in said:
+            raise disk_full(endpoint)
         if answer.status not in SUCCESS:
             raise LoadError(error_answer(endpoint, answer, said).cause)
     for line in said.splitlines():
@@ -169,6 +177,15 @@ def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
                 f"The engine at {endpoint.peer} does not load the image: {one_line(why)}",
                 "Look at the engine's journal on its host: journalctl -u docker",
             )
+
+
+def disk_full(endpoint: Endpoint) -> DiskFullError:
+    is_machine = endpoint.name != Endpoint.name
+    docker = f"machinectl docker {endpoint.name} --" if is_machine else "docker"
+    return DiskFullError(
+        f"The disk of the engine at {endpoint.peer} is full",
+        f"See what fills it: {docker} system df; remove what is unused: {docker} image prune",
+    )
 
 
 def error_of(line: bytes) -> str:

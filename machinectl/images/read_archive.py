@@ -70,7 +70,7 @@ class ArchiveReader:
 
     def __init__(self, spool: Spool, directory: str, skipped: Collection[str] = ()) -> None:
         self._spool = spool
-        self._directory = directory
+        self.directory = directory
         self._skipped = skipped
         self._documents: dict[str, bytes] = {}
         # Files of archives before Docker 25, which are not named by digest; and links between them.
@@ -156,16 +156,16 @@ class ArchiveReader:
 
     def _keep(self, content: IO[bytes], size: int, begun: Callable[[Blob], None] = lambda _: None) -> Blob:
         """Copy a file of the archive to a file of its own."""
-        path = os.path.join(self._directory, str(next(self._numbers)))
-        with spool_errors(self._directory):
+        path = os.path.join(self.directory, str(next(self._numbers)))
+        with spool_errors(self.directory):
             file = open(path, "xb", buffering=0)  # noqa: SIM115 (errors of reading are others)
         growth = Growth(self._spool)
         blob = Blob(path, 0, size, growth)
         begun(blob)
         with file:
             while piece := content.read(PIECE):
-                with spool_errors(self._directory):
-                    if shutil.disk_usage(self._directory).free < SPARE:
+                with spool_errors(self.directory):
+                    if shutil.disk_usage(self.directory).free < SPARE:
                         # A source can claim any size: leave other programs some room.
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     write_all(file, piece)
@@ -237,7 +237,7 @@ class ArchiveReader:
 
     def _add_document(self, data: bytes) -> str:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        path = os.path.join(self._directory, digest)
+        path = os.path.join(self.directory, digest)
         with open(path, "wb") as file:
             file.write(data)
         self._spool.add(digest, file_blob(path))

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from machinectl.images.unfinished import Unfinished
     from machinectl.images.write_archive import Known
 
-# An engine's words, from Go's syscall.ENOSPC.
-FULL = "no space left on device"
-
 
 @dataclass(frozen=True)
 class ImageTarget:
@@ -132,10 +129,8 @@ def load_and_name(
                     stack.enter_context(target.unfinished.note(image_id))
 
             load_by_parts(target, spool, reference, early, counter, note)
-    except MachineError as exc:
+    except MachineError:
         remove_abandoned(target)
-        if FULL in exc.cause:
-            raise disk_full(target.endpoint) from exc
         raise
 
 
@@ -161,8 +156,6 @@ def load_by_parts(
         try:
             load_image(target.endpoint, counter.counted(pieces))
         except LoadError as exc:
-            if FULL in exc.cause:
-                raise
             failure = exc
         image_id = parcel(spool.image(), target.known).image_id
         # It may be whole in spite of an error: another push loads the same image at this moment. A whole one may be
@@ -205,10 +198,3 @@ def remove_abandoned(target: ImageTarget, kept: str = "") -> None:
         for abandoned in target.unfinished.take_abandoned():
             if abandoned != kept:
                 remove_untagged(target.endpoint, abandoned)
-
-
-def disk_full(endpoint: Endpoint) -> MachineError:
-    return EngineError(
-        f"The disk of the engine at {endpoint.peer} is full",
-        f"See what fills it: machinectl docker {endpoint.name} -- system df",
-    )

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import tempfile
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from machinectl import certs
 from machinectl.console import SilentConsole
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts.image_transfer import transfer as transfer_module
 from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource, SourceImage
 from machinectl.hosts.image_transfer.transfer import Order, early_blobs, transfer
 from machinectl.images import engine_images, send
 from machinectl.images.engine_images import Images
 from machinectl.images.image import chain_ids
-from machinectl.images.read_archive import ArchiveReader, Wanted
+from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
 from machinectl.images.reference import parse_reference
 from machinectl.images.send import Early, Everything, ImageTarget, Sent
-from machinectl.images.spool import SourceError
 from machinectl.images.unfinished import Unfinished
 from machinectl.images.write_archive import Known
 from tests.support.archives import Made, digest, saved
-from tests.support.image_engines import Engine, unique_layer
+from tests.support.dockerd import running_with
+from tests.support.image_engines import CONTAINERD_STORE, Engine, unique_layer
+from tests.support.real import need
 from tests.support.relay import goes_silent, relay
 from tests.support.servers import serving
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from machinectl.hosts.image_transfer.image_sources import Source
@@ -36,6 +41,9 @@ if TYPE_CHECKING:
 STORES = ["classic", "containerd"]
 # What is sent besides layers: manifests, configuration and tar's headers, in bytes.
 OVERHEAD = 64 << 10
+CONFIGURATIONS = {"classic": b"{}", "containerd": CONTAINERD_STORE}
+CA = certs.new_ca("the engine's CA")
+SERVER = certs.issue_server(CA, ["orion.local"])
 
 
 class Sender:
@@ -61,6 +69,8 @@ class Sender:
 def sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
     (tmp_path / "spool").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "spool"))
+    # Python keeps what $TMPDIR was.
+    monkeypatch.setattr(tempfile, "tempdir", None)
     return Sender(tmp_path / "notes")
 
 
@@ -226,16 +236,69 @@ def test_another_platform_is_refused_with_those_that_are_there(engines: dict[str
     assert result.cause == "The image has no variant for linux/s390x (it has: linux/amd64)"
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """The temporary directory, on a disk that has room for an image of 8 MB."""
+    need("mount", root=True)
+    place = tmp_path / "spool"
+    free = (SPARE >> 20) + 9
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={free}m", "tmpfs", str(place)], check=True)
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
 def test_an_image_that_does_not_fit_here_is_refused_before_it_is_read(
-    engines: dict[str, Engine], sender: Sender, monkeypatch: pytest.MonkeyPatch
+    engines: dict[str, Engine], sender: Sender, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
-    monkeypatch.setattr(transfer_module, "SPARE", 1 << 60)
+    engines["classic"].load(saved({"app:1": Made([unique_layer(10 << 10)])}))
     monkeypatch.setattr(EngineSource, "read", lambda *_: pytest.fail("it was read"))
-    with pytest.raises(SourceError) as caught:
-        sender.send_one(engines["classic"], engines["containerd"], "app:1")
-    assert "MB free" in caught.value.cause
-    assert "TMPDIR" in caught.value.hint
+    [result] = sender.send(engines["classic"], {"one": engines["containerd"]}, "app:1").values()
+    assert isinstance(result, MachineError)
+    assert result.cause == f"The image takes 10.5MB, and {small_disk} has 9.44MB free"
+    assert "TMPDIR" in result.hint
+
+
+def test_an_image_whose_missing_layers_fit_here_is_sent(
+    engines: dict[str, Engine], sender: Sender, small_disk: Path
+) -> None:
+    low = unique_layer(10 << 10)
+    engines["classic"].load(saved({"app:1": Made([low, unique_layer()])}))
+    with running_with(CA, SERVER) as other:
+        target = Engine(Endpoint(f"unix://{other.socket}"))
+        target.load(saved({"base:1": Made([low])}))
+        assert sender.send_one(engines["classic"], target, "app:1").layers == 1
+    assert os.listdir(small_disk) == []
+
+
+def test_a_stream_that_does_not_fit_here_ends_in_one_message(
+    engines: dict[str, Engine], sender: Sender, small_disk: Path
+) -> None:
+    engines["containerd"].load(saved({"app:1": Made([unique_layer(10 << 10)])}))
+    before = engines["classic"].images()
+    [result] = sender.send(engines["containerd"], {"one": engines["classic"]}, "app:1").values()
+    assert isinstance(result, MachineError)
+    assert result.cause == f"Cannot copy the image to {small_disk}: No space left on device"
+    assert "TMPDIR" in result.hint
+    assert os.listdir(small_disk) == []
+    assert engines["classic"].images() == before
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_full_disk_of_the_engine_is_told_and_nothing_stays_there(sender: Sender, store: str, tmp_path: Path) -> None:
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": Made([unique_layer(10 << 10), unique_layer(25 << 10)])}))
+    with running_with(CA, SERVER, CONFIGURATIONS[store], disk=32) as small:
+        target = Engine(Endpoint(f"unix://{small.socket}", name="orion"))
+        used = disk_usage(small.socket.parent / "disk").used
+        for _ in range(2):
+            [result] = sender.send(archive, {"orion": target}, "app:1").values()
+            assert isinstance(result, MachineError)
+            assert result.cause == f"The disk of the engine at {small.socket} is full"
+            assert "machinectl docker orion -- system df" in result.hint
+            assert target.images() == {}
+        assert disk_usage(small.socket.parent / "disk").used < used + (1 << 20)
+        archive.write_bytes(saved({"app:1": Made([unique_layer()])}))
+        assert sender.send_one(archive, target, "app:1").layers == 1
 
 
 @pytest.mark.parametrize("store", STORES)

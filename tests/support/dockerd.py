@@ -55,11 +55,16 @@ class Dockerd:
 
 
 @contextmanager
-def running_with(ca: certs.Pair, server: certs.Pair, configuration: bytes = b"{}") -> Iterator[Dockerd]:
-    """An engine with a certificate of the test's own, that takes a CA's clients; `configuration` is daemon.json."""
+def running_with(
+    ca: certs.Pair, server: certs.Pair, configuration: bytes = b"{}", *, disk: int = 0
+) -> Iterator[Dockerd]:
+    """An engine with a certificate of the test's own, that takes a CA's clients; `configuration` is daemon.json.
+
+    Its images are on a disk of so many MB, if one is given.
+    """
     need("dockerd", "containerd", "setpriv", root=True)
-    # Not pytest's directory: the path of a socket has at most 107 bytes.
-    home = Path(tempfile.mkdtemp(prefix="dockerd-"))
+    # Not pytest's directory, nor the test's $TMPDIR: the path of a socket has at most 107 bytes.
+    home = Path(tempfile.mkdtemp(prefix="dockerd-", dir="/tmp"))
     try:
         for name, data in (
             ("ca.pem", ca.certificate),
@@ -68,6 +73,8 @@ def running_with(ca: certs.Pair, server: certs.Pair, configuration: bytes = b"{}
             ("daemon.json", configuration),
         ):
             (home / name).write_bytes(data)
+        if disk:
+            mount_disk(home, disk)
         engine = Dockerd(free_port(), home / "docker.sock", ca, home / "client")
         with (
             process(containerd_command(home), home / "containerd.log"),
@@ -156,6 +163,15 @@ def end(daemon: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         daemon.kill()
         daemon.wait()
+
+
+def mount_disk(home: Path, size: int) -> None:
+    """Mount a disk of so many MB where dockerd and containerd keep their files."""
+    (home / "disk").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", f"{home}/disk"], check=True)
+    for name in ("data", "containerd"):
+        (home / "disk" / name).mkdir()
+        (home / name).symlink_to(home / "disk" / name)
 
 
 def unmount(home: Path) -> None:

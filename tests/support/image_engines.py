@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tests.support.dockerd import Dockerd
 
+# daemon.json.
+CONTAINERD_STORE = b'{"features": {"containerd-snapshotter": true}}'
 numbers = itertools.count()
 
 

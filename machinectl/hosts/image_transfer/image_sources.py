@@ -25,7 +25,8 @@ STDIN = "-"
 class SourceImage:
     """An image as its source describes it before the read; empty if the source must be read first.
 
-    `size` is in bytes. `layers` are diff IDs; the classic store's blobs have the same digests.
+    `size` is in bytes; containerd's includes the unpacked files. `layers` are diff IDs; blobs of the classic store
+    have the same digests.
     """
 
     image_id: str = ""
@@ -34,6 +35,11 @@ class SourceImage:
     layers: tuple[str, ...] = ()
     # Whether it was given by its ID.
     by_id: bool = False
+
+    @property
+    def archive_size(self) -> int:
+        """Bytes, 0 if unknown."""
+        return 0 if self.by_containerd else self.size
 
 
 class Source(Protocol):
@@ -66,7 +72,7 @@ class EngineSource:
         by_id = is_image_id(name) and parse_reference(name).name not in as_list(found.get("RepoTags"))
         if wanted.platform:
             # It may be one of several in the archive.
-            return SourceImage(size=size, by_id=by_id)
+            return SourceImage(by_containerd=by_containerd, size=size, by_id=by_id)
         return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)), by_id)
 
     def read(self, reader: ArchiveReader, wanted: Wanted) -> None:

@@ -80,7 +80,10 @@ def send_to_all(
         spool = Spool()
         early = {name: early_blobs(found, each) for name, each in targets.items() if not has_image(each, found)}
         if early:
-            read_in_background(order, found, spool, directory, unneeded_layers(found, early.values()))
+            skipped = unneeded_layers(found, early.values())
+            # Sizes of layers are not known.
+            size = 0 if skipped else found.archive_size
+            read_in_background(order, size, spool, ArchiveReader(spool, directory, skipped))
 
         def send(name: str, console: Console) -> Sent:
             target = targets[name]
@@ -89,7 +92,9 @@ def send_to_all(
             if order.dry_run:
                 return estimate(target, spool, order.reference)
             with console.step(f"Sending {order.wanted.name}"):
-                return send_image(target, spool, order.reference, early[name], shown_progress(console, found.size))
+                return send_image(
+                    target, spool, order.reference, early[name], shown_progress(console, found.archive_size)
+                )
 
         yield from run_at_once(console, targets, send, limit=order.parallel, abandons=True)
 
@@ -157,23 +162,21 @@ def estimate(target: ImageTarget, spool: Spool, reference: Reference | None) -> 
     )
 
 
-def check_room(directory: str, found: SourceImage) -> None:
-    """Raise MachineError if the image does not fit on the disk."""
+def check_room(directory: str, size: int) -> None:
+    """Raise MachineError if so many bytes do not fit on the disk, with some room for others."""
     free = shutil.disk_usage(directory).free
-    if found.size + SPARE > free:
+    if size + SPARE > free:
         place = os.path.dirname(directory)
         raise MachineError(
-            f"The image takes {found.size >> 20} MB, and {place} has {free >> 20} MB free",
+            f"The image takes {human_size(size)}, and {place} has {human_size(max(0, free - SPARE))} free",
             f"Make room there (df -h {quote_path(place)}), or use another directory: export TMPDIR=<DIRECTORY>",
         )
 
 
-def read_in_background(order: Order, found: SourceImage, spool: Spool, directory: str, skipped: frozenset[str]) -> None:
-    reader = ArchiveReader(spool, directory, skipped)
-
+def read_in_background(order: Order, size: int, spool: Spool, reader: ArchiveReader) -> None:
     def read() -> None:
         try:
-            check_room(directory, found)
+            check_room(reader.directory, size)
             order.source.read(reader, order.wanted)
         except OSError as exc:
             spool.fail(SourceError(f"Cannot read {exc.filename or 'the image'}: {exc.strerror or exc}"))
