@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PATH = r"/[^\x00-\x1f\x7f]*"
 WORD_PATH = r"/[^\s\x00-\x1f\x7f*?\[\\]*"
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+:~@-]*"
+USER = r"[A-Za-z0-9_][A-Za-z0-9_.@-]*"
 SHA256 = r"[0-9a-f]{64}"
 ZONE_FILE = r"(?:/etc/firewalld/zones/[A-Za-z0-9_-]+\.xml)?"
 MODE = r"[0-7]{1,4}"
@@ -249,6 +250,19 @@ class KeyAuthorized(Change):
 
 
 @dataclass(frozen=True)
+class GroupJoined(Change):
+    """A user became a member of the group that may use the engine."""
+
+    KIND = "group"
+    ABOUT = "{user} {group}"
+    DONE = "made {user} a member of the group {group}, which is root's power there"
+    UNDOING = "{user} leaves the group"
+
+    user: str = path_field(USER)
+    group: str = path_field(USER)
+
+
+@dataclass(frozen=True)
 class ConfigMerged(Change):
     """Keys (`ours`) merged into daemon.json.
 
@@ -334,6 +348,7 @@ KINDS: dict[str, type[Change]] = {
         PackageInstalled,
         PortOpened,
         KeyAuthorized,
+        GroupJoined,
         ConfigMerged,
         LiveRestoreChanged,
     )

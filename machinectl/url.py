@@ -63,6 +63,12 @@ def with_port(text: str, *, tls: bool | None = None) -> str:
     return str(url)
 
 
+def engine_port(text: str) -> int:
+    """Return the engine's port; docker's port for TLS if a URL names none of its own."""
+    url = parse_url(text)
+    return (url.port if url.scheme == "tcp" else 0) or TLS_PORT
+
+
 def uses_tls(text: str) -> bool:
     """Return whether TLS is the default."""
     url = parse_url(text)

@@ -16,6 +16,7 @@ from machinectl.host_changes import (
     ConfigMerged,
     DirectoryCreated,
     FileCreated,
+    GroupJoined,
     KeyAuthorized,
     LiveRestoreChanged,
     PackageInstalled,
@@ -65,6 +66,7 @@ RECORDED = [
         {"kind": "key", "path": f"/home/my ops/.ssh/authorized_keys {KEY}", "made": "file"},
         KeyAuthorized("/home/my ops/.ssh/authorized_keys", KEY, "file"),
     ),
+    ({"kind": "group", "path": "ops docker"}, GroupJoined("ops", "docker")),
     (
         {"kind": "live-restore", "path": "/etc/docker/daemon.json", "before": None},
         LiveRestoreChanged("/etc/docker/daemon.json", None),

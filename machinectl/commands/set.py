@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.machines.engine_options import EngineOptions
+    from machinectl.machines.flags import Flag
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -45,14 +46,19 @@ def edit_summary(machine: Machine, change: Edit, before: EngineOptions) -> list[
     labels = [f"label {key}={value}" for key, value in change.labels.items()]
     labels += [f"no label {key}" for key in change.unlabel if key not in change.labels]
     engine = [
-        f"{option.flag} {masked_words(change.engine[option.key]) or 'not given'}"
-        f"{replaced_values(before.recorded.get(option.key), change.engine[option.key])}"
+        engine_summary(option, before.recorded.get(option.key), change.engine[option.key])
         for option in ENGINE_FLAGS
         if option.key in change.engine
     ]
     context = [] if change.context is None else [f"docker context {'wanted' if change.context else 'not wanted'}"]
     jump = [] if change.jump is None else [f"SSH through {machine.jump}" if machine.jump else "no jump host"]
     return [*where, *tls, *context, *jump, *options, *labels, *engine]
+
+
+def engine_summary(option: Flag, before: Any, now: Any) -> str:
+    if not option.metavar:
+        return option.flag if now else option.off
+    return f"{option.flag} {masked_words(now) or 'not given'}{replaced_values(before, now)}"
 
 
 def replaced_values(before: Any, now: Any) -> str:

@@ -14,6 +14,7 @@ from machinectl.doctor.background import BackgroundTask
 from machinectl.doctor.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.host_condition import Shell
+from machinectl.doctor.ssh_only import ssh_only_checks
 from machinectl.errors import MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
@@ -138,6 +139,8 @@ def all_checks(machine: Machine, way: EngineReach, inside: Inside, client: str) 
 def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) -> Iterator[Check]:
     """Yield the host's checks. `directory` has the engine's expected certificates."""
     ours = bool(of_kind(machine.changes, ConfigMerged))
+    if machine.engine.ssh_only:
+        yield from ssh_only_checks(found, target_of(machine), inside.shell)
     shell = inside.shell
     yield host_condition.service_check(found, shell, ours=ours)
     if inside.lost_to:
@@ -175,7 +178,7 @@ def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
 
 
 def engine_port_of(machine: Machine) -> int:
-    return value_or(0, lambda: engine_url.parse_url(machine.url).port) or TLS_PORT
+    return value_or(TLS_PORT, lambda: engine_url.engine_port(machine.url))
 
 
 def look_inside(machine: Machine, console: Console, access: Access, timeout: float) -> Inside:

@@ -95,6 +95,13 @@ ENGINE_FLAGS = (
     engine_flag("--engine-version", "version", "VERSION", "The engine's version to install."),
     engine_flag("--engine-storage-driver", "storage_driver", "NAME", "The engine's storage driver."),
     engine_flag("--engine-bind", "bind", "ADDRESS", "The address that the engine listens on (default: all)."),
+    engine_flag(
+        "--ssh-only",
+        "ssh_only",
+        "",
+        "Reach the engine over SSH only: it listens on no port, and the SSH user, if not root, joins the group docker.",
+        off="--no-ssh-only",
+    ),
     engine_flag("--os", "os", "ID", "Treat an unknown system as this one, such as debian or fedora."),
 )
 ENV_FILE = engine_flag(

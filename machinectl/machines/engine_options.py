@@ -29,6 +29,7 @@ class EngineOptions(Frozen):
     version: str = ""
     storage_driver: str = ""
     bind: str = ""
+    ssh_only: bool = False
     os: str = ""
     others: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -40,7 +41,7 @@ class EngineOptions(Frozen):
             value = data.get(option.key)
             if option.many and isinstance(value, list) and all(isinstance(each, str) for each in value):
                 known[option.key] = tuple(value)
-            elif not option.many and isinstance(value, str):
+            elif not option.many and isinstance(value, str if option.metavar else bool):
                 known[option.key] = value
         return cls(**known, others={key: value for key, value in data.items() if key not in known})
 
@@ -64,6 +65,11 @@ class EngineOptions(Frozen):
             raise wrong_choice("--engine-install", self.install, ENGINE_INSTALL_WAYS)
         check_variables(self.env)
         check_address(self.bind)
+        if self.ssh_only and self.bind:
+            raise UsageError(
+                f"An engine that is reached over SSH only does not listen on {self.bind}",
+                "Omit --ssh-only or --engine-bind",
+            )
 
 
 def check_options(given: Iterable[str]) -> None:

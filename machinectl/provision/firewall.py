@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.host_changes import PortOpened
+from machinectl.host_changes import Change, PortOpened, of_kind
 from machinectl.provision.decision import Decision, failure
-from machinectl.provision.job import Job
+from machinectl.provision.job import command_job
 from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed, Target
 
@@ -97,7 +99,9 @@ def nftables(chain: str, port: int) -> Rule:
 
 
 def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
-    """Open the engine's port if it is blocked and --open-firewall is given."""
+    """Open the engine's port if it is blocked and --open-firewall is given; close ours if SSH is enough."""
+    if target.ssh_only:
+        return close_ports(facts, target.opened)
     rule = blocking(facts, target.port) if allowed.open_firewall else None
     if rule is None:
         return None
@@ -105,10 +109,27 @@ def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     return Decision(
         title=f"Opening port {target.port} in {rule.firewall}",
         details=(rule.allow,),
-        job=Job("command.sh", {"command": rule.allow}),
+        job=command_job(rule.allow),
         after=facts,
         failure=failure("The firewall could not be changed", "Open the port on the host"),
         changes=(PortOpened(rule.firewall, str(target.port), rule.undo, made),),
+    )
+
+
+def close_ports(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    opened = [change for change in of_kind(changes, PortOpened) if is_our_rule(change)]
+    if not opened:
+        return None
+    # Last: our rules must be gone from the zone.
+    zones = sorted({change.made for change in opened if change.made})
+    removals = [f"{{\n{remove_zone_file(zone)}\n}}" for zone in zones]
+    return Decision(
+        f"Closing the port in {' and '.join(change.firewall for change in opened)}",
+        (*(change.undo for change in opened), *(f"remove {zone} if it holds nothing else" for zone in zones)),
+        command_job(" && ".join([*map(close_command, opened), *removals])),
+        facts,
+        failure("The port could not be closed in the host's firewall", "Look for its rule on the host, and try again"),
+        undone=tuple(opened),
     )
 
 

@@ -107,6 +107,10 @@ class Job:
         return JobResult(result.status, result.stdout, PROGRESS_LINE.sub(b"", result.stderr))
 
 
+def command_job(command: str) -> Job:
+    return Job("command.sh", {"command": command})
+
+
 @dataclass(frozen=True)
 class JobResult:
     status: int

@@ -39,6 +39,8 @@ def check_all(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     """Raise CheckFailed if a host cannot be provisioned."""
     for test in (check_root, check_init, check_impostors, check_startable, check_files, check_room, check_config):
         test(facts, target)
+    if target.ssh_only:
+        return
     check_tls(facts, target, allowed)
     for test in (check_port, check_clock):
         test(facts, target)
@@ -277,7 +279,7 @@ def check_reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
         return
     advice = firewall.advice(facts, target.port)
     if target.jump:
-        advice += "\nIf only the jump host can reach it, let docker use SSH too: create it with --no-provision"
+        advice += "\nIf only the jump host can reach it, let docker use SSH, too: create it with --ssh-only"
     raise CheckFailed(f"The host's engine could not be reached from here: {facts.no_way}", advice)
 
 

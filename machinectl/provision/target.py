@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from machinectl.host_changes import ConfigMerged, LiveRestoreChanged, of_kind
+from machinectl.host_changes import ConfigMerged, GroupJoined, LiveRestoreChanged, PortOpened, of_kind
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
@@ -73,10 +73,16 @@ class Target:
     insecure_registries: tuple[str, ...] = ()
     registry_mirrors: tuple[str, ...] = ()
     storage_driver: str = ""
+    # The engine listens on no port.
+    ssh_only: bool = False
     # Our earlier keys in daemon.json, to remove unwanted ones.
     earlier: ConfigMerged | None = field(default=None, repr=False)
     # The host's own live-restore, while ours is set.
     borrowed: LiveRestoreChanged | None = field(default=None, repr=False)
+    # Our rules in the host's firewall.
+    opened: tuple[PortOpened, ...] = ()
+    # The user whom we let use the engine.
+    joined: GroupJoined | None = None
 
     @property
     def variables(self) -> dict[str, str]:
@@ -101,4 +107,6 @@ def with_changes(target: Target, changes: Iterable[Change]) -> Target:
         target,
         earlier=next(iter(of_kind(known, ConfigMerged)), None),
         borrowed=next(iter(of_kind(known, LiveRestoreChanged)), None),
+        opened=tuple(of_kind(known, PortOpened)),
+        joined=next(iter(of_kind(known, GroupJoined)), None),
     )

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     HasCertificates = Callable[[Machine | None, CertificateFiles], bool]
 
 # Options that need a restart; the others are for installation.
-RESTARTING = frozenset({"options", "insecure_registries", "registry_mirrors", "env", "storage_driver", "bind"})
+RESTARTING = frozenset(
+    {"options", "insecure_registries", "registry_mirrors", "env", "storage_driver", "bind", "ssh_only"}
+)
 # Added names need a restart; removed ones do not.
 NAMES = "tls_sans"
 # A reload is enough for this option.
@@ -53,7 +55,7 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
     set_up = spec.provision and not machine.provision and has_ssh(machine)
     engine_is_ours = machine.has_changes or set_up
     yield from driver_differences(host, machine)
-    if machine.url and (tls := wants_tls(host, machine)) != machine.tls:
+    if machine.url and not spec.engine.ssh_only and (tls := wants_tls(host, machine)) != machine.tls:
         yield switched("no-tls", old=not machine.tls, new=not tls)
     files = host.certificates
     if files.whole and not has_certificates(machine, files):

@@ -108,7 +108,7 @@ def test_an_engine_that_its_hosts_jump_host_does_not_lead_to_may_be_gone_to_by_s
         held.write()
     with pytest.raises(MachineError, match="cannot be reached from here") as raised:
         carried_out(store, RecordedHost("docker"), answering(State.TIMEOUT, "it does not answer within 10 s"))
-    assert "--no-provision" in raised.value.hint
+    assert "machinectl set --ssh-only orion; machinectl provision orion" in raised.value.hint
 
 
 def test_a_host_that_is_refused_changes_nothing_here(store: Store) -> None:

@@ -28,7 +28,7 @@ def test_each_option_is_declared_under_one_key_and_one_flag() -> None:
         == len({option.flag for option in ENGINE_FLAGS})
         == len(ENGINE_FLAGS)
     )
-    assert all(option.help.strip() and option.metavar for option in ENGINE_FLAGS)
+    assert all(option.help.strip() and bool(option.metavar) != bool(option.off) for option in ENGINE_FLAGS)
 
 
 def test_each_declared_option_is_one_of_create() -> None:
@@ -39,7 +39,7 @@ def test_each_declared_option_is_one_of_create() -> None:
 @given(st.dictionaries(st.sampled_from([option.key for option in ENGINE_FLAGS]) | st.text(), ANYTHING, max_size=6))
 def test_what_a_record_holds_is_read_as_far_as_it_is_understood_and_nothing_is_lost(data: dict[str, Any]) -> None:
     options = EngineOptions.load(data)
-    empty = {key for key, value in data.items() if value in ("", []) and key not in options.others}
+    empty = {key for key, value in data.items() if value in ("", [], False) and key not in options.others}
     assert options.dump() == {key: value for key, value in data.items() if key not in empty}
 
 

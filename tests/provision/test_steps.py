@@ -256,7 +256,7 @@ def test_a_refusal_is_no_closed_port_unless_the_firewall_rejects() -> None:
     with pytest.raises(CheckFailed, match="timed out") as raised:
         preflight.check_all(host("docker", no_way="timed out", firewalls=silent), target(jump=True))
     assert "iptables -I INPUT" in raised.value.hint
-    assert "--no-provision" in raised.value.hint
+    assert "--ssh-only" in raised.value.hint
 
 
 def test_an_unwritable_path_is_refused_only_if_it_is_needed() -> None:

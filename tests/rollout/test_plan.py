@@ -368,7 +368,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size
 LISTS = st.lists(WORDS.filter(bool), max_size=3).map(tuple)
 ENGINES = st.builds(
     EngineOptions,
-    **{option.key: LISTS if option.many else WORDS for option in ENGINE_FLAGS},
+    **{option.key: LISTS if option.many else WORDS if option.metavar else st.booleans() for option in ENGINE_FLAGS},
     others=st.just({}),
 )
 
@@ -404,7 +404,7 @@ def test_what_was_changed_to_what_the_file_says_differs_no_more(old: MachineSpec
     assert (before.action is Action.CHANGE) == bool(before.differences)
 
 
-SAMPLES: dict[str, list[str] | str] = {
+SAMPLES: dict[str, list[str] | str | bool] = {
     "options": ["debug=true"],
     "insecure_registries": ["registry.lan:5000"],
     "registry_mirrors": ["http://mirror.lan"],
@@ -415,6 +415,7 @@ SAMPLES: dict[str, list[str] | str] = {
     "version": "28",
     "storage_driver": "overlay2",
     "bind": ADDRESS,
+    "ssh_only": True,
     "os": "debian",
 }
 

@@ -29,6 +29,7 @@ INFINITIVES = {
     "keeping": "keep",
     "leaving": "leave",
     "letting": "let",
+    "making": "make",
     "opening": "open",
     "rebooting": "reboot",
     "removing": "remove",

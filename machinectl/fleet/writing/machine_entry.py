@@ -67,8 +67,8 @@ class EntryBuilder:
         if found:
             self.keys["labels"] = found
 
-    def of_engine(self, key: str, value: str | tuple[str, ...]) -> None:
-        if isinstance(value, str):
+    def of_engine(self, key: str, value: str | bool | tuple[str, ...]) -> None:
+        if isinstance(value, str | bool):
             if value:
                 self.set(key, value)
             return

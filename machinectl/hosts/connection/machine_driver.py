@@ -12,6 +12,7 @@ from machinectl.machines.record import Phase
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.destination import Jump
+from machinectl.url import EngineURL
 from machinectl.value_classes import replace
 
 TYPE_CHECKING = False
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 
 KNOWN_HOSTS = "known_hosts"
+# What needs SSH, in errors.
+JUMP_HOST, SSH_ONLY = "A jump host", "An engine without a listener"
 
 
 def driver_instance(machine: Machine) -> Instance:
@@ -43,6 +46,18 @@ def endpoints_of(machine: Machine) -> Where:
     """Add the record's jump host."""
     there = driver_of(machine).where(driver_instance(machine))
     return replace(there, ssh=with_jump_host(machine, there.ssh))
+
+
+def engine_url_of(machine: Machine, there: Where) -> str:
+    """Return where the engine is, or will be once the host is set up."""
+    ssh = there.ssh
+    if ssh is None or not machine.engine.ssh_only:
+        return there.url
+    return ssh_url(ssh)
+
+
+def ssh_url(ssh: SSHEndpoint) -> str:
+    return str(EngineURL("ssh", user=ssh.user, host=ssh.host, port=ssh.port))
 
 
 def with_jump_host(machine: Machine, ssh: SSHEndpoint | None) -> SSHEndpoint | None:
@@ -113,11 +128,10 @@ def ssh_or_none(machine: Machine) -> SSHEndpoint | None:
         return None
 
 
-def jump_without_ssh(machine: Machine) -> UsageError:
+def without_ssh(machine: Machine, what: str, flag: str) -> UsageError:
     return UsageError(
-        f'A jump host needs SSH, but driver "{machine.driver}" gives no SSH address for "{machine.name}"',
-        "Omit --ssh-jump, or use a driver that does: "
-        "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
+        f'{what} needs SSH, but driver "{machine.driver}" gives no SSH address for "{machine.name}"',
+        f"Omit {flag}, or use a driver that does: machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
     )
 
 
@@ -143,12 +157,13 @@ def flag_of_set(machine: Machine, what: str) -> str:
     return f"--{option}" if any(each.name == option for each in known) else ""
 
 
-def endpoint_of(machine: Machine) -> Endpoint:
-    """Raise MachineError for ssh:// if the jump host is unknown."""
-    options = ssh_options(machine) if machine.url.startswith("ssh://") else ()
+def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
+    """`url` is the engine's future one. Raise MachineError for ssh:// if the jump host is unknown."""
+    url, tls = url or machine.url, url.startswith("tcp://") if url else machine.tls
+    options = ssh_options(machine) if url.startswith("ssh://") else ()
     from machinectl.engine import Endpoint
 
-    return Endpoint(machine.url, machine.tls, machine.directory, options, machine.name, takeover_command(machine))
+    return Endpoint(url, tls, machine.directory, options, machine.name, takeover_command(machine))
 
 
 def takeover_command(machine: Machine) -> str:

@@ -57,12 +57,16 @@ def machine_host_block(machine: Machine) -> str:
     """Raise MachineError without SSH."""
     endpoint = ssh_endpoint(machine)
     known_hosts = checked_known_hosts(machine, endpoint)
-    # Docker's ssh needs the host of an ssh:// URL behind a jump host as an alias.
-    is_over_jump = machine.jump and machine.url.startswith("ssh://")
-    alias = engine_url.parse_url(machine.url).host if is_over_jump else ""
+    # docker gives its ssh only the address of an ssh:// URL.
+    alias = engine_url.parse_url(machine.url).host if docker_needs_ssh_config(machine) else ""
     return host_block(
         machine.name, endpoint, known_hosts=known_hosts, also=alias if re.fullmatch(PLAIN, alias, re.ASCII) else ""
     )
+
+
+def docker_needs_ssh_config(machine: Machine) -> bool:
+    """Return whether docker's own ssh needs the machine's jump host, key or pinned host key."""
+    return machine.url.startswith("ssh://") and bool(machine.jump or machine.engine.ssh_only)
 
 
 def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError, closest_match
 from machinectl.files.atomic import Translated, read_file, replace_file
 from machinectl.hosts.connection.machine_driver import endpoints_of
-from machinectl.hosts.connection.openssh_programs import machine_host_block
+from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config, machine_host_block
 from machinectl.machines.jump_hosts import host_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.lock import Lock
@@ -138,12 +138,18 @@ def note_jump_host(store: Store, console: Console, machine: Machine) -> None:
             f'"{host}" is not a machine: ssh looks it up as a host. If you mean the machine "{near}": '
             f"machinectl set --ssh-jump {near} {machine.name}"
         )
-    # docker gives its ssh only an address.
-    if machine.jump and machine.url.startswith("ssh://") and not os.path.exists(ssh_config_path(store)):
-        console.note(
-            f'docker reaches "{machine.name}" through your own ssh, which needs the jump host in its configuration\n'
-            "Add it there: machinectl ssh-config --write"
-        )
+    note_docker_over_ssh(store, console, machine)
+
+
+def note_docker_over_ssh(store: Store, console: Console, machine: Machine) -> None:
+    """Say how docker's own ssh gets what it needs."""
+    if not docker_needs_ssh_config(machine) or os.path.exists(ssh_config_path(store)):
+        return
+    what = "the jump host" if machine.jump else "the machine's keys"
+    console.note(
+        f'docker reaches "{machine.name}" through your own ssh, which needs {what} in its configuration\n'
+        f"Add {'it' if machine.jump else 'them'} there: machinectl ssh-config --write"
+    )
 
 
 def blocks_behind_jump_host(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,16 @@ from machinectl.driver.options import absolute_paths
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.certificates.certificate_files import read_named_certificates
 from machinectl.hosts.connection.login import pin_host_key
-from machinectl.hosts.connection.machine_driver import driver_instance, jump_host_of, jump_without_ssh, with_jump_host
+from machinectl.hosts.connection.machine_driver import (
+    JUMP_HOST,
+    SSH_ONLY,
+    driver_instance,
+    engine_url_of,
+    jump_host_of,
+    ssh_url,
+    with_jump_host,
+    without_ssh,
+)
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.machines import jump_hosts, record
 from machinectl.machines.docker_machine import old_store
@@ -139,6 +148,8 @@ class CheckedCreation:
     request: Request
 
     def check(self) -> None:
+        if self.creation.spec.engine.ssh_only:
+            self._check_ssh_only()
         if self.given and self.creation.spec.tls is False:
             raise UsageError("--no-tls and certificates exclude each other", "Omit one of them")
         self.creation.driver.check(self.request)
@@ -150,19 +161,32 @@ class CheckedCreation:
             if there.ssh or not there.url:
                 raise set_up_excluded()
 
+    def _check_ssh_only(self) -> None:
+        if self.has_no_ssh:
+            raise without_ssh(Machine(self.creation.name, self.creation.spec.driver), SSH_ONLY, "--ssh-only")
+        if self.given:
+            raise UsageError(
+                "An engine that is reached over SSH only has no certificates", "Omit --ssh-only or the --tls-… options"
+            )
+
     def _check_jump(self) -> None:
         machine = Machine(self.creation.name, self.creation.spec.driver, directory=self.request.directory)
         machine.jump = self.creation.spec.jump
         jump_host_of(machine)
+        if self.has_no_ssh:
+            raise without_ssh(machine, JUMP_HOST, "--ssh-jump")
+
+    @property
+    def has_no_ssh(self) -> bool:
         there = self.creation.driver.preview(self.request)
-        if there.url and not there.ssh:
-            raise jump_without_ssh(machine)
+        return bool(there.url) and not there.ssh
 
     @property
     def excludes_set_up(self) -> bool:
         """Whether --no-tls or certificates without their CA's key exclude the requested set-up."""
         cannot_sign = self.given is not None and not self.given.ca_key
-        return self.creation.spec.provision and (cannot_sign or self.creation.spec.tls is False)
+        spec = self.creation.spec
+        return spec.provision and not spec.engine.ssh_only and (cannot_sign or spec.tls is False)
 
     def sets_up(self, ssh: SSHEndpoint | None) -> bool:
         """Return whether the host will be set up. Raises UsageError."""
@@ -174,11 +198,11 @@ class CheckedCreation:
 
     def place(self, machine: Machine, there: Where) -> None:
         asked, given, spare = self.creation.spec.tls, bool(self.given), bool(self.spare)
-        machine.url = there.url
-        if there.ssh and not self.sets_up(there.ssh) and not (given or spare) and asked is None:
+        machine.url = engine_url_of(machine, there) if self.creation.spec.provision else there.url
+        is_chosen = given or spare or asked is not None
+        if there.ssh and not self.sets_up(there.ssh) and not is_chosen:
             # Only its SSH is known to listen on the host.
-            ssh = there.ssh
-            machine.url = str(engine_url.EngineURL("ssh", user=ssh.user, host=ssh.host, port=ssh.port))
+            machine.url = ssh_url(there.ssh)
         machine.tls = uses_tls_by_default(
             machine.url, asked, given=given or (spare and machine.url.startswith("tcp://"))
         )

@@ -10,11 +10,14 @@ from machinectl.driver import Request, Where
 from machinectl.driver.options import absolute_paths
 from machinectl.errors import UsageError
 from machinectl.hosts.connection.machine_driver import (
+    JUMP_HOST,
+    SSH_ONLY,
     driver_instance,
     driver_of,
     endpoints_of,
-    jump_without_ssh,
+    ssh_url,
     with_jump_host,
+    without_ssh,
 )
 from machinectl.machines import jump_hosts
 from machinectl.machines.record import PROVISION, Phase, check_ready
@@ -84,7 +87,7 @@ class Edit:
         if self.jump is not None:
             machine.jump = jump_hosts.with_type(self.jump, exists)
             if self.jump and endpoints_of(machine).ssh is None:
-                raise jump_without_ssh(machine)
+                raise without_ssh(machine, JUMP_HOST, "--ssh-jump")
         if self.tls is not None:
             if self.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Omit --tls")
@@ -95,6 +98,18 @@ class Edit:
         }
         machine.engine = replace(machine.engine, **self.engine)
         machine.engine.check()
+        self._check_ssh_only(machine)
+
+    def _check_ssh_only(self, machine: Machine) -> None:
+        if not machine.engine.ssh_only:
+            return
+        if "ssh_only" in self.engine and endpoints_of(machine).ssh is None:
+            raise without_ssh(machine, SSH_ONLY, "--ssh-only")
+        if self.url is not None or self.tls:
+            raise UsageError(
+                f'"{machine.name}" is reached over SSH only, so that it has no other URL and no TLS',
+                f"Let its engine listen again: machinectl set --no-ssh-only {machine.name}",
+            )
 
 
 def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:
@@ -105,7 +120,7 @@ def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None
     machine.spec = replace(machine.spec, options={**machine.spec.options, **absolute_paths(driver.options(), options)})
     now = driver.where(driver_instance(machine))
     if now.ssh and machine.url.startswith("ssh://"):
-        machine.url = str(engine_url.EngineURL("ssh", user=now.ssh.user, host=now.ssh.host, port=now.ssh.port))
+        machine.url = ssh_url(now.ssh)
     elif now.url != before.url:
         machine.url = now.url
 

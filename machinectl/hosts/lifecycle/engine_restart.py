@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.engine import Endpoint
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
-from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.connection.machine_driver import endpoint_of, ssh_endpoint
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import DryRun
 from machinectl.hosts.swarm import draining
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
-    from machinectl.engine import EngineError, Probe
+    from machinectl.engine import Endpoint, EngineError, Probe
     from machinectl.hosts.lifecycle.host_run import HostRun
     from machinectl.machines.record import Machine
     from machinectl.provision.facts.host_facts import Facts
@@ -44,6 +43,11 @@ def check_provisioned(machine: Machine) -> None:
     if machine.phase == Phase.PROVISIONING:
         raise MachineError(
             f'"{machine.name}" is half provisioned', f"Finish that first: machinectl provision {machine.name}"
+        )
+    if machine.engine.ssh_only:
+        raise MachineError(
+            f'The engine of "{machine.name}" has no certificates: it is reached over SSH only',
+            f"Let it listen with TLS: machinectl set --no-ssh-only {machine.name}; machinectl provision {machine.name}",
         )
     if not (machine.tls and machine.url.startswith("tcp://")):
         raise MachineError(
@@ -183,22 +187,24 @@ class World:
 
 
 def verify(run: HostRun, world: World) -> None:
-    """Raise MachineError unless the engine answers over TLS."""
+    """Raise MachineError unless the engine answers over TLS, or over SSH if that is its way."""
     machine, url = run.machine, run.url
-    endpoint = Endpoint(url, tls=True, cert_dir=machine.directory, name=machine.name)
+    endpoint = endpoint_of(machine, url)
     if run.host.init == "openrc":
         found = until_it_answers(endpoint, run.console, world.probe)
     else:
         found = world.probe(endpoint, VERIFY_TIMEOUT)
     if found.state is State.RUNNING:
         return
+    if url.startswith("ssh://"):
+        raise MachineError(f"The engine runs on the host, but it does not answer over SSH: {found.error}", found.hint)
     # A rejecting firewall may also show as "no route to host".
     if found.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(run.host, run.port):
         advice = firewall.advice(run.host, run.port)
         if machine.jump:
             advice += (
                 "\nIf only its jump host can reach it, let docker use SSH: "
-                f"machinectl rm {machine.name}, then create it with --no-provision"
+                f"machinectl set --ssh-only {machine.name}; machinectl provision {machine.name}"
             )
         raise MachineError(f"The engine runs on the host, but {url} cannot be reached from here: {found.error}", advice)
     raise MachineError(f"The engine at {url} does not answer as expected: {found.error}", found.hint)

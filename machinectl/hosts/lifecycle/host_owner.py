@@ -130,7 +130,7 @@ def agree_to_takeover(console: Console, machine: Machine, allowed: Allowed) -> N
 
 
 def agree_to_side_effects(console: Console, machine: Machine, host: Facts, allowed: Allowed) -> None:
-    effects = side_effects(host)
+    effects = side_effects(host, ssh_only=machine.engine.ssh_only)
     for effect in effects:
         console.warn(effect)
     if effects:

@@ -43,7 +43,7 @@ def login_summary(session: SSHSession, root: Runner) -> str:
     return f"Logged in as {session.user}" + (f", who becomes root by {root.program}" if isinstance(root, Root) else "")
 
 
-def host_summary(host: Facts, port: int) -> tuple[str, ...]:
+def host_summary(host: Facts, port: int, *, ssh_only: bool = False) -> tuple[str, ...]:
     engine = f"Docker Engine {host.version or '(unknown version)'} ({host.dockerd})"
     running = "running" if host.running else "not running"
     containers = len(host.containers) if host.running else host.stored
@@ -51,7 +51,9 @@ def host_summary(host: Facts, port: int) -> tuple[str, ...]:
     return (
         f"System: {host.os_name}, {host.arch}, {host.init or 'unknown service manager'}",
         f"{engine}, {running}, {plural(containers, 'container')}" if host.dockerd else "No engine",
-        f"Firewall: {rule.firewall} blocks port {port}; open it: {rule.allow} (or --open-firewall)"
+        "Network: the engine listens on no port; SSH leads to it"
+        if ssh_only
+        else f"Firewall: {rule.firewall} blocks port {port}; open it: {rule.allow} (or --open-firewall)"
         if rule
         else f"Firewall: nothing is seen in the way of port {port}",
     )
@@ -81,8 +83,9 @@ def target_of(machine: Machine, identity: Identity | None = None, url: str = "")
     asked.check()
     target = Target(
         address=where.host,
-        port=where.port or engine_url.TLS_PORT,
+        port=engine_url.engine_port(url or machine.url),
         bind=asked.bind,
+        ssh_only=asked.ssh_only,
         jump=bool(machine.jump),
         certificates=identity.on_host if identity else {},
         own_cas=frozenset(change.sha256 for change in of_kind(machine.changes, CaTrusted)),

@@ -7,7 +7,6 @@ from contextlib import contextmanager, nullcontext
 from copy import copy
 from typing import TYPE_CHECKING
 
-from machinectl import url as engine_url
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import KeyAuthorized, merge_changes, without_rolled_back
 from machinectl.hosts.certificates.identity import Identity
@@ -23,6 +22,7 @@ from machinectl.provision.decision import CORRECT, EngineDown, tail
 from machinectl.provision.facts import host_facts
 from machinectl.provision.job import DRAFT
 from machinectl.provision.steps.installation import lock_holders
+from machinectl.url import engine_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,7 +57,7 @@ class HostRun(ABC):
         self.remote = remote
         self.outcomes: list[Outcome] = []
         self.url = url or machine.url
-        self.port = engine_url.parse_url(self.url).port or engine_url.TLS_PORT
+        self.port = engine_port(self.url)
         # The command that finishes an interrupted run.
         self.again = f"machinectl provision {machine.name}"
         # Prints what a job reports about its result.

@@ -24,7 +24,8 @@ from machinectl.hosts.connection.login import (
     pinned_known_hosts,
     root_runner,
 )
-from machinectl.hosts.connection.machine_driver import driver_of, endpoints_of
+from machinectl.hosts.connection.machine_driver import driver_of, endpoints_of, engine_url_of
+from machinectl.hosts.exports.ssh_config_file import note_docker_over_ssh
 from machinectl.hosts.lifecycle.host_plan import Outcome, login_summary
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.machines.record import PROVISION, Phase
@@ -93,12 +94,14 @@ def change_host(held: Held, console: Console, access: Access, setup: Setup, edit
 def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Iterator[RealRun]:
     machine = held.machine
     # The URL may differ from the driver's, where the engine will be.
-    there = endpoints_of(machine)
+    there, before = endpoints_of(machine), machine.url
     machine.engine.check()
     with logged_in_as_root(held, console, access, ssh=there.ssh) as root:
-        yield RealRun(held, console, root, there.url, setup.touching)
+        yield RealRun(held, console, root, engine_url_of(machine, there), setup.touching)
     # Update contexts even if the host needed nothing.
     held.touch()
+    if machine.url != before:
+        note_docker_over_ssh(held.store, console, machine)
 
 
 def undo_edit(held: Held, edit: Edit, before: Machine, key: bytes) -> None:
@@ -129,7 +132,7 @@ def preview_provisioning(
     machine.engine.check()
     with logged_in(machine, console, access, ssh=there.ssh) as session:
         root = root_runner(session, console, access)
-        plan = setup.carry_out(DryRun(store, machine, console, root, there.url))
+        plan = setup.carry_out(DryRun(store, machine, console, root, engine_url_of(machine, there)))
         outcomes = plan.outcomes
         if machine.phase == Phase.CREATING and there.ssh and there.ssh.copy_key:
             line = public_key(there.ssh, access.credentials.passphrase)

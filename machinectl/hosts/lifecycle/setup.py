@@ -35,12 +35,13 @@ from machinectl.machines.store.last_failure import record_look
 from machinectl.provision import preflight
 from machinectl.provision.decision import InUse
 from machinectl.provision.facts import docker_unit, host_facts
+from machinectl.provision.steps import engine_config
 from machinectl.provision.steps.setup_steps import setup_steps, side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from machinectl import certs
     from machinectl.hosts.lifecycle.host_run import HostRun
@@ -68,7 +69,7 @@ class Setup:
         news = self._read_host(run)
         identity = self._identity(run, news.server if news else b"")
         target = target_of(run.machine, identity, run.url)
-        found = host_summary(run.host, run.port)
+        found = host_summary(run.host, run.port, ssh_only=target.ssh_only)
         self._agree(run, target)
         allowed = draining.allow_swarm_restart(run.store, run.machine, run.host, self.allowed)
         with live_restore_borrowed(run), ExitStack() as drains:
@@ -85,13 +86,10 @@ class Setup:
 
             for step in setup_steps(self.world.script):
                 take(step)
-            # A changed configuration is read with it, or refused.
-            unread = unread_unit(run.machine, run.host)
-            if unread and not any(outcome.changed for outcome in run.outcomes):
-                run.console.warn(unread)
+            for warning in remaining_warnings(run, target):
+                run.console.warn(warning)
             if isinstance(run, RealRun):
-                identity.keep(run.held)
-                discard_pending(run.held)
+                keep_identity(run.held, identity)
                 with run.console.step(f"Asking the engine for its version at {run.url}"):
                     verify(run, self.world)
             # Not ready until the host's own live-restore is back.
@@ -115,7 +113,8 @@ class Setup:
             run.console.warn(warning)
         if host.containers and not self.allowed.in_use:
             raise InUse(machine.name, host.containers)
-        error = self.world.reach(Endpoint(run.url, tls=True, name=machine.name), VERIFY_TIMEOUT)
+        is_tcp = run.url.startswith("tcp://")
+        error = self.world.reach(Endpoint(run.url, tls=True, name=machine.name), VERIFY_TIMEOUT) if is_tcp else None
         if error:
             run.host = replace(host, no_way=error.cause, refused=error.state is State.STOPPED)
         if not self.allowed.force:
@@ -130,17 +129,20 @@ class Setup:
     def _agree(self, run: HostRun, target: Target) -> None:
         """Ask about side effects; a dry run only lists them."""
         allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
-        is_taken_over = docker_unit.is_by_docker_machine(run.host)
-        if is_taken_over or side_effects(run.host):
+        # With SSH only, nobody else's clients are locked out.
+        is_taken_over = not target.ssh_only and docker_unit.is_by_docker_machine(run.host)
+        if is_taken_over or side_effects(run.host, ssh_only=target.ssh_only):
             # Do not ask about a set-up that cannot work.
             preflight.check_all(run.host, target, allowed)
         if is_taken_over:
             agree_to_takeover(run.console, run.machine, allowed)
         agree_to_side_effects(run.console, run.machine, run.host, allowed)
 
-    def _identity(self, run: HostRun, server: bytes) -> Identity:
+    def _identity(self, run: HostRun, server: bytes) -> Identity | None:
         """Take over another computer's `server`; replace docker-machine's: all its machines share a CA."""
         machine = run.machine
+        if machine.engine.ssh_only:
+            return None
         sans = [engine_url.parse_url(run.url).host, *machine.engine.tls_sans]
         have = shared_hosts.with_server(Identity.read(machine.directory), server)
         if not have.ca_key and (machine.origin or docker_unit.is_by_docker_machine(run.host)):
@@ -148,11 +150,26 @@ class Setup:
         return renewed_identity(machine, have, sans, self.authority)
 
 
+def remaining_warnings(run: HostRun, target: Target) -> Iterator[str]:
+    # A changed configuration is read with it, or refused.
+    unread = unread_unit(run.machine, run.host)
+    if unread and not any(outcome.changed for outcome in run.outcomes):
+        yield unread
+    if target.ssh_only and (addresses := engine_config.tcp_addresses(run.host)):
+        yield f"The host's own configuration makes the engine listen on {', '.join(addresses)}, and that stays"
+
+
+def keep_identity(held: Held, identity: Identity | None) -> None:
+    if identity:
+        identity.keep(held)
+    discard_pending(held)
+
+
 def record_ready(held: Held, mac: str, url: str) -> None:
     """Mark the machine ready; `mac` is for Wake-on-LAN."""
     machine = held.machine
     before = record_of(machine)
-    machine.phase, machine.pending, machine.tls, machine.url = Phase.READY, "", True, url
+    machine.phase, machine.pending, machine.tls, machine.url = Phase.READY, "", url.startswith("tcp://"), url
     machine.provision, machine.mac = True, mac or machine.mac
     if record_of(machine) != before:
         held.touch()

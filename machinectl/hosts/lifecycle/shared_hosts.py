@@ -213,6 +213,8 @@ def recorded_settings(machine: Machine) -> dict[str, Any]:
 
 def is_numbered(machine: Machine, decision: Decision) -> bool:
     """Return whether a decision makes a revision: it changes our engine's files."""
+    if machine.engine.ssh_only:
+        return False
     changes = (*machine.changes, *decision.changes)
     return bool(decision.job.files.get("manifest") and of_kind(changes, CaTrusted))
 

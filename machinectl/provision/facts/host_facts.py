@@ -176,6 +176,10 @@ class Facts:
     firewalls: Mapping[str, str] = field(default_factory=dict)
     # firewalld's default zone file, if our change would create it.
     zone_file: str = ""
+    # Who logged in, "" if root; the groups of that user, and the one that may use the engine's socket.
+    login: str = ""
+    login_groups: frozenset[str] = frozenset()
+    socket_group: str = "docker"
     # Why we cannot connect to the engine's port; `refused` if nothing listens.
     no_way: str = ""
     refused: bool = False
@@ -326,6 +330,9 @@ def facts(found: Sections) -> Facts:
         dpkg_interrupted="interrupted" in found,
         transaction=word("transaction"),
         revision=word("revision"),
+        login="".join(words("login")[:1]),
+        login_groups=frozenset(words("login")[1:]),
+        socket_group=word("socket-group") or "docker",
         zone_file=word("zone"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )

@@ -19,7 +19,7 @@ from machinectl.host_changes import (
     ServiceStarted,
 )
 from machinectl.masking import without_secret_of
-from machinectl.provision import daemon_json, preflight
+from machinectl.provision import daemon_json, preflight, revision
 from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import docker_unit
@@ -72,7 +72,7 @@ def container_count(facts: Facts) -> str:
 class Goal(NamedTuple):
     """The engine's next configuration, without live-restore."""
 
-    # Our keys, and daemon.json's whole text.
+    # Our keys, and daemon.json's whole text, b"" if it needs none.
     ours: dict[str, Any]
     config: bytes
     # None if no drop-in is needed.
@@ -90,12 +90,16 @@ def goal(facts: Facts, target: Target) -> Goal:
     before = without_unasked(facts, target, there)
     flags = dockerd_flags(facts)
     if facts.unit:
-        check_seen(facts, flags)
+        check_seen(facts, frozenset() if target.ssh_only else TAKEN_OVER, flags)
     elif target.env:
         raise CheckFailed("--engine-env is not supported with OpenRC", "Export it in /etc/conf.d/docker on the host")
-    kept = [flag for flag in flags if flag.name not in TAKEN_OVER]
     flagged = [flag.value for flag in flags if flag.name == "host"]
+    if target.ssh_only:
+        before = without_listener(facts, target, before, flagged)
     hosts, secured = listeners(flagged, without_ours(facts, target, before, flagged), target, flags)
+    # dockerd refuses addresses in both places.
+    taken_over = TAKEN_OVER if hosts else {"host"} if "hosts" in before else set()
+    kept = [flag for flag in flags if flag.name not in taken_over]
     ours = our_keys(facts, target, before, hosts)
     lists = merged_lists(kept, before, {**before, **ours}) if facts.unit else {}
     if lists:
@@ -107,31 +111,36 @@ def goal(facts: Facts, target: Target) -> Goal:
         ]
     flagged_values = [(daemon_json.config_key(flag.name), daemon_json.typed_value(flag.value)) for flag in kept]
     ours = {key: value for key, value in ours.items() if key in before or (key, value) not in flagged_values}
-    clashes = sorted({flag.name for flag in kept if daemon_json.config_key(flag.name) in ours})
-    if clashes:
-        service, place = "docker.service", "the unit (systemctl edit docker.service)"
-        if not facts.unit:
-            service, place = "OpenRC", "/etc/conf.d/docker"
-        raise CheckFailed(
-            f"{service} starts dockerd with --{clashes[0]}, which daemon.json must set: dockerd refuses both",
-            f"Remove --{clashes[0]} from {place}, or omit the option here",
-        )
+    check_clashes(facts, kept, ours)
     after = {**before, **ours}
     if without_live_restore(after) == without_live_restore(there):
         # live-restore needs no restart.
         after = there
     elif holds_containers(facts) and not any(flag.name == LIVE_RESTORE for flag in kept):
         after[LIVE_RESTORE] = True
-    text = facts.config_content
-    if not text or after != there:
+    text = facts.config_content or b""
+    if after != there or not (text or target.ssh_only):
         text = daemon_json.dump(daemon_json.ordered(after, there), text)
     drop_in = drop_in_without(facts, target, {flag.name for flag in flags} - {flag.name for flag in kept})
     return Goal(ours, text, docker_unit.drop_in_path(facts.drop_ins), drop_in, kept, secured)
 
 
-def check_seen(facts: Facts, flags: list[docker_unit.DockerdFlag]) -> None:
+def check_clashes(facts: Facts, kept: Sequence[docker_unit.DockerdFlag], ours: Mapping[str, Any]) -> None:
+    clashes = sorted({flag.name for flag in kept if daemon_json.config_key(flag.name) in ours})
+    if not clashes:
+        return
+    service, place = "docker.service", "the unit (systemctl edit docker.service)"
+    if not facts.unit:
+        service, place = "OpenRC", "/etc/conf.d/docker"
+    raise CheckFailed(
+        f"{service} starts dockerd with --{clashes[0]}, which daemon.json must set: dockerd refuses both",
+        f"Remove --{clashes[0]} from {place}, or omit the option here",
+    )
+
+
+def check_seen(facts: Facts, taken_over: AbstractSet[str], flags: list[docker_unit.DockerdFlag]) -> None:
     """Refuse a wrapper that adds flags: no drop-in can remove them."""
-    unseen = sorted((facts.started & TAKEN_OVER) - {flag.name for flag in flags})
+    unseen = sorted((facts.started & taken_over) - {flag.name for flag in flags})
     if unseen and (program := docker_unit.wrapper(facts.unit)):
         raise CheckFailed(
             f"docker.service starts dockerd by {program}, which adds --{unseen[0]}; daemon.json must set that, and "
@@ -151,6 +160,17 @@ def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dic
 
 def with_live_restore(config: Mapping[str, Any], value: Any) -> dict[str, Any]:
     return {**config, LIVE_RESTORE: value} if value is not None else without_live_restore(config)
+
+
+def without_listener(facts: Facts, target: Target, config: dict[str, Any], flagged: list[str]) -> dict[str, Any]:
+    """Return daemon.json without our TLS and address; the host's own stay."""
+    earlier = target.earlier
+    if earlier is None or earlier.path != facts.config_path:
+        return config
+    before = daemon_json.parse_config(earlier.bytes_before, earlier.path)
+    ours = {key: value for key, value in earlier.ours.items() if key in OURS}
+    back = without_ours(facts, target, daemon_json.put_back(config, before, ours), flagged)
+    return back if back.get("hosts") != [] else {key: value for key, value in back.items() if key != "hosts"}
 
 
 def without_live_restore(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,7 +243,9 @@ def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: 
 def listeners(
     flagged: list[str], before: dict[str, Any], target: Target, flags: list[docker_unit.DockerdFlag]
 ) -> tuple[list[str], list[str]]:
-    """Return the engine's addresses, and those that had no TLS."""
+    """Return the engine's addresses, and those that had no TLS; none if SSH is enough."""
+    if target.ssh_only:
+        return [], []
     there = [*flagged, *map(str, listed(before, "hosts"))]
     everywhere = {"", "0.0.0.0", "[::]", "::"}  # noqa: S104 - only compared
     hosts = []
@@ -250,6 +272,13 @@ def plain_sockets(facts: Facts) -> list[str]:
     return addresses if any(host.startswith("fd://") for host in hosts) and not has_tls(before, flags) else []
 
 
+def tcp_addresses(facts: Facts) -> list[str]:
+    """Return the TCP addresses that the host's configuration names for its engine."""
+    hosts = [*(flag.value for flag in dockerd_flags(facts) if flag.name == "host")]
+    hosts += [*map(str, listed(read_config(facts), "hosts")), *facts.socket_listens]
+    return list(dict.fromkeys(host for host in hosts if port_of(host)))
+
+
 def port_of(host: str) -> int:
     """Return the port of tcp://1.2.3.4:2375 or :2375; 0 if not TCP."""
     scheme, separator, rest = host.partition("://")
@@ -262,12 +291,8 @@ def port_of(host: str) -> int:
 
 def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[str]) -> dict[str, Any]:
     ours: dict[str, Any] = daemon_json.option_keys(target.options, before)
-    ours["hosts"] = hosts
-    ours["tlsverify"] = True
-    for key, name in (("tlscacert", "ca.pem"), ("tlscert", "server.pem"), ("tlskey", "server.pem")):
-        ours[key] = f"{OWN_DIRECTORY}/{name}"
-    if before.get("tls") is False:
-        ours["tls"] = True
+    if hosts:
+        ours |= tls_keys(before, hosts)
     # dockerd does not start as a Swarm node with live-restore.
     if facts.swarm and (before | ours).get(LIVE_RESTORE):
         ours[LIVE_RESTORE] = False
@@ -284,11 +309,19 @@ def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[s
     return ours
 
 
+def tls_keys(before: Mapping[str, Any], hosts: list[str]) -> dict[str, Any]:
+    ours: dict[str, Any] = {"hosts": hosts, "tlsverify": True}
+    for key, name in (("tlscacert", "ca.pem"), ("tlscert", "server.pem"), ("tlskey", "server.pem")):
+        ours[key] = f"{OWN_DIRECTORY}/{name}"
+    return {**ours, "tls": True} if before.get("tls") is False else ours
+
+
 def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
     """Write changed files and restart the engine."""
     wanted = goal(facts, target)
     files = [*changed_files(facts, target, wanted)]
-    if not files and facts.running and facts.service.enabled and facts.engine_listens:
+    is_reached = target.ssh_only or facts.engine_listens
+    if not files and facts.running and facts.service.enabled and is_reached:
         return None
     enabling = (
         [] if facts.service.enabled or facts.init != "systemd" else ["/etc/systemd/system/multi-user.target.wants"]
@@ -311,7 +344,8 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         + (f": {json.dumps(without_secret_of(key, value))}" if value is not None else " is removed")
         for key, value in changed_keys(facts, wanted).items()
     ]
-    details += [f"{host} had no TLS, and has it now" for host in (*wanted.secured, *plain_sockets(facts))]
+    secured = () if target.ssh_only else (*wanted.secured, *plain_sockets(facts))
+    details += [f"{host} had no TLS, and has it now" for host in secured]
     details += [f"containers are hidden: {move}" for move in moves]
     return Decision(
         title="Configuring the engine and restarting it" if files else "Starting the engine",
@@ -320,7 +354,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
             files,
             Activation(
                 "restart",
-                target.port,
+                0 if target.ssh_only else target.port,
                 readiness_socket(facts, wanted.config, wanted.flags),
                 validate_command(facts, wanted.flags) if files else "",
                 enable=not facts.service.enabled,
@@ -331,6 +365,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         after=started_with(facts, files, wanted),
         failure=partial(not_applied, init=facts.init),
         changes=changes_made(facts, wanted, files),
+        undone=changes_removed(target, files),
         warnings=(
             *(f"{host} has no TLS now, and only accepts TLS from now on" for host in wanted.secured),
             *restart_risks.warnings(facts, target, daemon_json.parse_config(wanted.config, facts.config_path)),
@@ -340,11 +375,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
 
 def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     """Return the files to install, ordered so that the engine can start after each."""
-    files = []
-    for name, permissions in CERTIFICATES.items():
-        path, data = f"{OWN_DIRECTORY}/{name}", target.certificates[name]
-        if not is_installed(facts, path, permissions, data):
-            files.append(NewFile(path, permissions, data))
+    files = [] if target.ssh_only else certificates_to_install(facts, target)
     environment = docker_unit.environment_file(target.variables) if target.env else None
     if environment is not None and not is_installed(facts, docker_unit.ENVIRONMENT_FILE, "600", environment):
         files.append(NewFile(docker_unit.ENVIRONMENT_FILE, "600", environment))
@@ -354,14 +385,42 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
         if there is None or (there.mode, there.content) != ("644", wanted.drop_in):
             files.append(NewFile(wanted.drop_in_path, "644", wanted.drop_in))
     files += [NewFile(path) for path in drop_ins]
-    if facts.config_content != wanted.config:
+    if (facts.config_content or b"") != wanted.config:
         files += [] if target.earlier else backup(facts)
         files.append(NewFile(facts.config_path, facts.config_mode, wanted.config))
+        if target.ssh_only:
+            # First: without our drop-in, the unit's -H and `hosts` exclude each other.
+            files.insert(0, files.pop())
     if environment is None and docker_unit.ENVIRONMENT_FILE in facts.sums:
         files.append(NewFile(docker_unit.ENVIRONMENT_FILE))
     if f"{OWN_DIRECTORY}/{KEY_OF_0_1}" in facts.sums:
         files.append(NewFile(f"{OWN_DIRECTORY}/{KEY_OF_0_1}"))
-    return files
+    return files + (certificates_to_remove(facts, target) if target.ssh_only else [])
+
+
+def certificates_to_install(facts: Facts, target: Target) -> list[NewFile]:
+    return [
+        NewFile(path, mode, target.certificates[name])
+        for name, mode in CERTIFICATES.items()
+        if not is_installed(facts, path := f"{OWN_DIRECTORY}/{name}", mode, target.certificates[name])
+    ]
+
+
+def certificates_to_remove(facts: Facts, target: Target) -> list[NewFile]:
+    """Return the files of our TLS, unless another computer's machine has replaced them."""
+    ca = facts.sums.get(f"{OWN_DIRECTORY}/ca.pem")
+    if not target.own_cas or (ca and ca.sha256 not in target.own_cas):
+        return []
+    paths = [path for name in reversed(CERTIFICATES) if (path := f"{OWN_DIRECTORY}/{name}") in facts.sums]
+    return [NewFile(path) for path in (*paths, *([revision.PATH] if facts.revision else []))]
+
+
+def changes_removed(target: Target, files: Sequence[NewFile]) -> tuple[Change, ...]:
+    """Return what leaves the record with our certificates."""
+    gone = [file.path for file in files if file.content is None]
+    if f"{OWN_DIRECTORY}/ca.pem" not in gone:
+        return ()
+    return (*(FileCreated(path) for path in gone), *(CaTrusted(sha256) for sha256 in target.own_cas))
 
 
 def certificate_files(facts: Facts, certificates: Mapping[str, bytes]) -> list[NewFile]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.provision import firewall, preflight
-from machinectl.provision.steps import engine_config, installation, live_restore
+from machinectl.provision.steps import docker_group, engine_config, installation, live_restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,11 @@ def setup_steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
         SetupStep("Restore what an interrupted run left", engine_config.recover),
         SetupStep("Check the host", check_host),
         SetupStep("Install Docker Engine", lambda facts, target, _: installation.decide(facts, target, script)),
+        SetupStep("Let the SSH user use the engine", docker_group.join),
         SetupStep("Keep running containers running", keep_containers, lasting=False),
         SetupStep("Configure the engine", engine_config.configure),
         SetupStep("Open the firewall", firewall.open_port),
+        SetupStep("End the SSH user's way to the engine, if it is not needed", docker_group.leave_unused),
     )
 
 
@@ -47,12 +49,12 @@ def keep_containers(facts: Facts, target: Target, allowed: Allowed) -> Decision 
     return live_restore.borrow(facts, target) if engine_config.configure(facts, target, allowed) else None
 
 
-def side_effects(facts: Facts) -> tuple[str, ...]:
+def side_effects(facts: Facts, *, ssh_only: bool = False) -> tuple[str, ...]:
     """Return the side effects that the user must accept."""
     found = [
         f"docker.socket makes the engine listen on {address} without TLS: from now on, only clients with the machine's "
         "certificates can connect there"
-        for address in engine_config.plain_sockets(facts)
+        for address in (() if ssh_only else engine_config.plain_sockets(facts))
     ]
     process = preflight.rootless(facts)
     if process and facts.service.loaded and not facts.running:

@@ -20,7 +20,6 @@ from machinectl.host_changes import (
     FileCreated,
     LiveRestoreChanged,
     PackageInstalled,
-    PortOpened,
     ServiceEnabled,
     ServiceStarted,
     of_kind,
@@ -38,8 +37,15 @@ from machinectl.provision.decision import (
 )
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts
-from machinectl.provision.job import Activation, Job, NewFile, RemoteResult, apply_job
-from machinectl.provision.steps import distributions, engine_config, hidden_containers, live_restore, restart_risks
+from machinectl.provision.job import Activation, Job, NewFile, RemoteResult, apply_job, command_job
+from machinectl.provision.steps import (
+    distributions,
+    docker_group,
+    engine_config,
+    hidden_containers,
+    live_restore,
+    restart_risks,
+)
 from machinectl.provision.steps.engine_config import (
     LIVE_RESTORE,
     container_count,
@@ -66,7 +72,8 @@ def undo_steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: st
         reset_live_restore,
         restore_config,
         disable_service,
-        close_ports,
+        firewall.close_ports,
+        docker_group.leave,
     )
     return (*always, lambda facts, changes: remove_packages(facts, changes, os)) if purge_engine else always
 
@@ -384,23 +391,6 @@ def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     )
 
 
-def close_ports(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    opened = [change for change in of_kind(changes, PortOpened) if firewall.is_our_rule(change)]
-    if not opened:
-        return None
-    # Last: our rules must be gone from the zone.
-    zones = sorted({change.made for change in opened if change.made})
-    removals = [f"{{\n{firewall.remove_zone_file(zone)}\n}}" for zone in zones]
-    return Decision(
-        f"Closing the port in {' and '.join(change.firewall for change in opened)}",
-        (*(change.undo for change in opened), *(f"remove {zone} if it holds nothing else" for zone in zones)),
-        command_job(" && ".join([*map(firewall.close_command, opened), *removals])),
-        facts,
-        failure("The port could not be closed in the host's firewall", "Look for its rule on the host, and try again"),
-        undone=tuple(opened),
-    )
-
-
 def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
     """Remove the engine's package and unneeded dependencies; /var/lib/docker stays."""
     # The recorded name may be virtual, so an installed engine counts too.
@@ -458,7 +448,3 @@ def remarks_after(facts: Facts, changes: Sequence[Change], *, purge_engine: bool
     if of_kind(changes, ServiceStarted) and facts.running and facts.containers:
         found.append(f"The engine, which did not run before, keeps running with {container_count(facts)}")
     return found
-
-
-def command_job(command: str) -> Job:
-    return Job("command.sh", {"command": command})

@@ -1,0 +1,38 @@
+"""Judge the host of an engine that is reached over SSH only. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, first_case
+from machinectl.provision.steps import docker_group, engine_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.doctor.host_condition import Shell
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Target
+
+GROUP, LISTENER = "Group", "Listener"
+
+
+def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Check]:
+    again = f"machinectl provision {shell.machine}"
+    user, group = found.login, found.socket_group
+    lacks = f"{user} is not in the group {group}, and may not use the engine"
+    yield first_case(
+        GROUP,
+        (not user, OK, "root logs in, who may use the engine", ""),
+        (docker_group.is_missing(found), BROKEN, lacks, f"Make it a member: {again}"),
+        (True, OK, f"{user} is in the group {group}, and may use the engine", ""),
+    )
+    addresses = ", ".join(engine_config.tcp_addresses(found))
+    own = f"the host's own configuration makes the engine listen on {addresses}"
+    still = f"the engine still listens on port {target.port}"
+    yield first_case(
+        LISTENER,
+        (found.engine_listens and target.own_cas, BROKEN, still, f"Close it: {again}"),
+        (addresses, UNKNOWN, own, f"See that configuration: {shell.command('systemctl cat docker')}"),
+        (True, OK, f"the engine does not listen on port {target.port}", ""),
+    )

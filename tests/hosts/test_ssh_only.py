@@ -1,0 +1,77 @@
+"""Machines whose engine is reached over SSH only: the record, the URL, and what excludes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of, engine_url_of
+from machinectl.hosts.lifecycle.editing import Edit
+from machinectl.hosts.lifecycle.engine_restart import check_provisioned
+from machinectl.machines.engine_options import EngineOptions
+from tests.support.program import machinectl
+from tests.support.registered import register
+
+if TYPE_CHECKING:
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+    from tests.support.sshd import Sshd
+
+
+def over_ssh(store: Store, sshd: Sshd) -> Machine:
+    register(store, "orion", sshd)
+    with store.writing("orion") as held:
+        held.machine.engine = EngineOptions(ssh_only=True)
+        held.machine.url, held.machine.tls = engine_url_of(held.machine, endpoints_of(held.machine)), False
+        held.write()
+    return store.read("orion")
+
+
+def test_the_url_is_that_of_its_ssh(store: Store, sshd: Sshd) -> None:
+    machine = over_ssh(store, sshd)
+    assert machine.url == f"ssh://{sshd.user}@{sshd.host}:{sshd.port}"
+    assert machine.engine.ssh_only
+    assert (endpoint_of(machine).url, endpoint_of(machine).tls) == (machine.url, False)
+    # Converted back, the engine is asked at its future address.
+    assert endpoint_of(machine, "tcp://192.168.0.29:2376").tls
+
+
+def test_set_converts_a_machine_and_back_in_each_spelling(store: Store, sshd: Sshd) -> None:
+    register(store, "orion", sshd)
+    for flag, now in (
+        ("--ssh-only", True),
+        ("--ssh-only=false", False),
+        ("--ssh-only=true", True),
+        ("--no-ssh-only", False),
+    ):
+        done = machinectl("set", flag, "orion", store=store.root)
+        assert (done.returncode, store.read("orion").engine.ssh_only) == (0, now), done.stderr
+        assert f'"orion" now: {"--ssh-only" if now else "--no-ssh-only"}' in done.stderr
+
+
+def test_it_has_no_other_url_and_no_tls(store: Store, sshd: Sshd) -> None:
+    over_ssh(store, sshd)
+    with store.writing("orion") as held:
+        for change in (Edit(url="tcp://192.168.0.29:2376"), Edit(engine={"bind": "192.168.0.29"})):
+            with pytest.raises(UsageError):
+                change.carry_out(held)
+    with pytest.raises(MachineError, match="has no certificates") as refused:
+        check_provisioned(store.read("orion"))
+    assert refused.value.hint.endswith("machinectl set --no-ssh-only orion; machinectl provision orion")
+
+
+def test_create_refuses_what_excludes_it(store: Store) -> None:
+    url = ("create", "--ssh-only", "-d", "none", "--url", "tcp://192.0.2.9:2376", "nas")
+    assert "An engine without a listener needs SSH" in machinectl(*url, store=store.root).stderr
+    bound = ("create", "--ssh-only", "--engine-bind", "192.0.2.9", "ops@192.0.2.9", "nas")
+    assert "Omit --ssh-only or --engine-bind" in machinectl(*bound, store=store.root).stderr
+
+
+def test_docker_is_told_how_its_ssh_finds_the_keys(store: Store, sshd: Sshd) -> None:
+    over_ssh(store, sshd)
+    done = machinectl("ssh-config", "orion", store=store.root)
+    assert done.stdout.startswith(f"Host orion {sshd.host}\n")
+    done = machinectl("env", "--shell", "sh", "orion", store=store.root)
+    assert f'DOCKER_HOST="ssh://{sshd.user}@{sshd.host}:{sshd.port}"' in done.stdout
