@@ -91,7 +91,7 @@ def socket_at(path: str) -> SocketNote | None:
 def living_note(file: str) -> SocketNote | None:
     """Return the note of a process that lives; else remove the note and its socket."""
     note = read_note(file)
-    if is_locked(file):
+    if is_held(file):
         return note
     if note:
         remove_dead_socket(note.path)
@@ -109,7 +109,7 @@ def read_note(file: str) -> SocketNote | None:
         return None
 
 
-def is_locked(file: str) -> bool:
+def is_held(file: str) -> bool:
     try:
         descriptor = os.open(file, os.O_RDWR)
     except FileNotFoundError:
@@ -174,7 +174,7 @@ def end_process(note: SocketNote) -> None:
     with suppress(ProcessLookupError):
         os.kill(note.pid, signal.SIGTERM)
     end = time.monotonic() + END_SECONDS
-    while is_locked(file):
+    while is_held(file):
         if time.monotonic() > end:
             raise MachineError(f"Process {note.pid}, which serves {note.path}, does not end", f"kill -9 {note.pid}")
         time.sleep(LOOK_SECONDS)
