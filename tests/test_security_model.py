@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 import ssl
 import subprocess
@@ -27,7 +28,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests import test_certs_docker, test_contexts, test_hostile_records, test_strange_files
 from tests.cli import test_use
-from tests.commands import test_env, test_run_persist
+from tests.commands import test_env, test_forward, test_run_persist
 from tests.commands.test_create_lab import decoded, telling_of_programs
 from tests.hosts import test_setup
 from tests.hosts.test_setup_lab import IMAGE, RUN
@@ -431,6 +432,37 @@ def test_a_dry_run_changes_nothing_here(store: Store, tmp_path: Path, words: lis
     before = tree(tmp_path)
     machinectl(*words, "--dry-run", store=store.root, cwd=tmp_path)
     assert tree(tmp_path) == before
+
+
+def listeners(port: int) -> set[str]:
+    """Return the addresses, as Linux writes them, on which anybody listens on a port."""
+    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
+    listening = [words[1].partition(":") for words in lines if words[3] == "0A"]
+    return {address for address, _, number in listening if int(number, 16) == port}
+
+
+@proves(
+    "`forward` listens on 127.0.0.1 and ::1 only, unless you pass `--bind`.",
+    "Every user of this computer can connect to these ports.",
+    "They close when `forward` ends, even if it is killed.",
+)
+@pytest.mark.usefixtures("ssh_config")
+def test_forwarded_ports_are_on_loopback_and_end_with_their_process(
+    store: Store, sshd: Sshd, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(store, "orion", sshd)
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
+    with test_forward.forwarding("orion", f"0:{sshd.port}") as process:
+        port = int(test_forward.line_of(process).split()[0].rpartition(":")[2])
+        assert {"0100007F"} <= listeners(port) <= {"0100007F", f"{'0' * 24}01000000"}
+        another = 65534 if os.geteuid() == 0 else None
+        greeting = subprocess.check_output(["bash", "-c", f"head -c 4 </dev/tcp/127.0.0.1/{port}"], user=another)
+        assert greeting == b"SSH-"
+        [ssh] = map(os.pidfd_open, test_forward.ssh_of(runtime))
+        process.kill()
+        assert select.select([ssh], [], [], test_forward.PATIENCE)[0]
+        os.close(ssh)
+        assert listeners(port) == set()
 
 
 @proves(

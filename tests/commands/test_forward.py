@@ -58,20 +58,21 @@ def engine(orion: Store) -> Iterator[PublishingEngine]:
 
 
 @contextmanager
-def forwarding(*words: str) -> Iterator[subprocess.Popen[str]]:
+def forwarding(*words: str) -> Iterator[subprocess.Popen[bytes]]:
     command = [*COMMAND, "forward", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # Without a buffer, which would hide a second line from select.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
         try:
             yield process
         finally:
             process.kill()
 
 
-def line_of(process: subprocess.Popen[str]) -> str:
+def line_of(process: subprocess.Popen[bytes]) -> str:
     """Wait for the next line on stdout."""
     assert process.stdout
     assert select.select([process.stdout], [], [], PATIENCE)[0]
-    return process.stdout.readline()
+    return process.stdout.readline().decode()
 
 
 def received(port: int, address: str = "127.0.0.1") -> bytes:
@@ -105,7 +106,7 @@ def test_a_signal_ends_it_and_leaves_nothing(
         assert len(ssh_of(runtime)) == 1
         process.send_signal(number)
         _, said = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, said) == (status, "")
+    assert (process.returncode, said) == (status, b"")
     assert ssh_of(runtime) == []
     assert [entry for entry in os.listdir(runtime / f"machinectl-{os.getuid()}") if entry.startswith("f-")] == []
 

@@ -288,8 +288,8 @@ VERBS = {
         "remote.forward:forward",
         "Reach ports of a machine's host and containers on this computer.",
         more=(
-            "It forwards TCP over SSH until ^C. PORT is a port of the host; CONTAINER, what a container publishes "
-            "while it runs. LOCAL is the number here (default: the same); 0 is a free one."
+            "It forwards TCP over SSH until ^C. PORT is a port of the host. For a CONTAINER, it forwards the ports "
+            "that it publishes, while it runs. LOCAL is the number here (default: the same); 0 is a free one."
         ),
         examples=(
             "machinectl forward orionbox 8080:80 5432",
@@ -301,7 +301,7 @@ VERBS = {
             Argument("words", "[[LOCAL:]PORT|CONTAINER]…", TEXT, many=True, repeats=True),
         ),
         flags=(
-            Flag("--auto", help="Forward what containers publish, and follow their starts and ends."),
+            Flag("--auto", help="Forward the ports of all containers, also of those that start later."),
             Flag("--bind", metavar="ADDRESS", help="Listen on this address, not on 127.0.0.1 and ::1."),
             Flag("--json", help="Print one JSON object per line, when a port opens or closes.", parameter="as_json"),
         ),
