@@ -8,6 +8,8 @@ import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from machinectl.files.descriptor_lock import take_lock
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -49,7 +51,7 @@ def new_directory(place: str, prefix: str) -> tuple[str, int]:
         path = tempfile.mkdtemp(prefix=prefix, dir=place)
         with suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY)
-            if is_mine(descriptor) and os.path.lexists(path):
+            if take_lock(descriptor) and os.path.lexists(path):
                 return path, descriptor
             os.close(descriptor)
 
@@ -65,7 +67,7 @@ def remove_abandoned(place: str, prefix: str, abandon: Callable[[str], object] |
             # Another process has removed it.
             continue
         try:
-            if is_mine(descriptor):
+            if take_lock(descriptor):
                 if abandon:
                     abandon(path)
                 shutil.rmtree(path, ignore_errors=True)
@@ -78,14 +80,3 @@ def is_own_directory(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.getuid()
     except OSError:
         return False
-
-
-def is_mine(descriptor: int) -> bool:
-    """Lock a directory; return False if another process holds it."""
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

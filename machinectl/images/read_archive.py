@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.files.atomic import quote_path, read_file
+from machinectl.images.bounded_tar import damaged, members_of
 from machinectl.images.image import (
     CONFIG,
     MANIFEST,
@@ -45,15 +46,6 @@ HEX = 64
 INDEX_FILE, MANIFEST_FILE = "index.json", "manifest.json"
 # Room to leave on the disk, in bytes.
 SPARE = 64 << 20
-# Members of a tar archive that describe the next one, and how long they may be, in bytes.
-HEADERS = {
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-}
-LONGEST_HEADER = 1 << 20
 # Bytes at the start of formats that tarfile cannot read as a stream.
 ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -80,15 +72,11 @@ class ArchiveReader:
 
     def read_stream(self, stream: IO[bytes], wanted: Wanted, *, compressed: bool = True) -> None:
         """Read a tar archive, `compressed` or not. Raises MachineError."""
-        mode: Any = "r|*" if compressed else "r|"
         try:
-            with tarfile.open(fileobj=stream, mode=mode, bufsize=PIECE, tarinfo=ShortHeader) as archive:
-                for member in archive:
-                    self._take(archive, member)
+            for member, content in members_of(stream, "r|*" if compressed else "r|"):
+                self._take(member, content)
         except (tarfile.TarError, EOFError) as exc:
-            raise ArchiveError(
-                "This is not an image archive, or it is cut short", "Make one: docker save -o FILE NAME"
-            ) from exc
+            raise damaged() from exc
         self._finish(wanted)
 
     def read_file(self, path: str, wanted: Wanted) -> None:
@@ -105,26 +93,20 @@ class ArchiveReader:
                     f"{path} is compressed with zstd", f"Decompress it first: zstd -d {quote_path(path)}"
                 )
             try:
-                with tarfile.open(fileobj=file, mode="r:", tarinfo=ShortHeader) as archive:
-                    for member in archive:
-                        self._take(archive, member, Blob(path, member.offset_data, member.size))
-            except tarfile.TarError:
+                for member, content in members_of(file, "r:"):
+                    self._take(member, content, Blob(path, member.offset_data, member.size))
+            except tarfile.ReadError:
+                # It may be compressed.
                 file.seek(0)
                 self.read_stream(file, wanted)
                 return
         self._finish(wanted)
 
-    def _take(self, archive: tarfile.TarFile, member: tarfile.TarInfo, there: Blob | None = None) -> None:
+    def _take(self, member: tarfile.TarInfo, content: IO[bytes] | None, there: Blob | None = None) -> None:
         name = posixpath.normpath(member.name)
         if member.issym() or member.islnk():
             base = posixpath.dirname(name) if member.issym() else ""
             self._links[name] = posixpath.normpath(posixpath.join(base, member.linkname))
-        if member.issparse():
-            # It would be as large as its header says.
-            raise ArchiveError("The archive has a sparse file, which an image's archive has not")
-        if not member.isfile():
-            return
-        content = archive.extractfile(member)
         if content is None:
             return
         if name in {INDEX_FILE, MANIFEST_FILE}:
@@ -212,7 +194,7 @@ class ArchiveReader:
             found = json.loads(self._documents.get(MANIFEST_FILE, b"[]"))
         except (ValueError, RecursionError) as exc:
             raise ArchiveError("The archive is damaged: manifest.json is not JSON") from exc
-        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+        return members({MANIFEST_FILE: found}, MANIFEST_FILE)
 
     def _old_image(self, listed: Document) -> tuple[Document, str]:
         """Make the manifest of an archive from before Docker 25; return its descriptor and the config's digest."""
@@ -251,16 +233,6 @@ class ArchiveReader:
         if blob is None:
             raise ArchiveError(f"The archive is damaged: {one_line(path)} is missing")
         return blob
-
-
-class ShortHeader(tarfile.TarInfo):
-    """Refuses headers that are longer than any path: tarfile keeps them in memory."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in HEADERS and self.size > LONGEST_HEADER:
-            raise tarfile.ReadError("a header is too long")
-        found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]  # typeshed leaves it out
-        return found
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import PRIVATE_DIRECTORY, Translated
+from machinectl.files.descriptor_lock import take_lock
 from machinectl.images.image import DIGEST
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ class Unfinished:
                     descriptor = os.open(path, os.O_RDWR)
                     stack.callback(os.close, descriptor)
                     image_id = os.read(descriptor, LONGEST).decode(errors="replace")
-                    if is_locked(descriptor):
-                        living.add(image_id)
-                    else:
+                    if take_lock(descriptor):
                         abandoned[path] = image_id
+                    else:
+                        living.add(image_id)
             for path, image_id in abandoned.items():
                 if DIGEST.fullmatch(image_id) and image_id not in living:
                     yield image_id
@@ -74,12 +75,3 @@ class Unfinished:
             return sorted(os.path.join(self._directory, name) for name in os.listdir(self._directory))
         except FileNotFoundError:
             return []
-
-
-def is_locked(descriptor: int) -> bool:
-    """Lock a note; return whether another process has it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    return False

@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import os
-import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -209,24 +208,6 @@ def test_any_damage_is_refused_or_harmless(
     except MachineError:
         return
     assert all(each.layers for each in image.manifests)
-
-
-def with_header(kind: bytes, size: int, name: str = "x") -> bytes:
-    """Return an archive that begins with a member of a kind, whose size is only claimed."""
-    info = tarfile.TarInfo(name)
-    info.type, info.size = kind, size
-    return info.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
-
-
-@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE])
-def test_a_header_is_not_kept_in_memory_however_long_it_says_it_is(tmp_path: Path, kind: bytes) -> None:
-    assert refusal(with_header(kind, 2 << 30), tmp_path) == "This is not an image archive, or it is cut short"
-
-
-def test_a_sparse_file_is_refused_before_it_fills_the_disk(tmp_path: Path) -> None:
-    data = with_header(tarfile.GNUTYPE_SPARSE, 0, archives.path_of(digest(b"")))
-    assert "sparse" in refusal(data, tmp_path)
-    assert not [path for path in tmp_path.iterdir() if path.is_file()]
 
 
 def test_an_archive_that_fills_the_disk_is_given_up_with_room_to_spare(

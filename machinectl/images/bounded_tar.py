@@ -1,0 +1,109 @@
+"""Read tar archives of strangers in bounded memory. tarfile keeps every member, and headers as long as they say."""
+
+from __future__ import annotations
+
+import tarfile
+from contextlib import contextmanager
+from tarfile import ReadError
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+from machinectl.errors import MachineError
+from machinectl.images.image import ArchiveError
+from machinectl.images.spool import PIECE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Members that describe the next one or the whole archive, and how long all of them may be, in bytes.
+HEADERS = {
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+}
+LONGEST_HEADERS = 16 << 20
+# An archive of 500 images has some 50,000.
+MOST_MEMBERS = 100_000
+# How often tarfile may read at the end of a stream.
+MOST_ENDS = 100
+
+
+class BoundedMember(tarfile.TarInfo):
+    def _proc_member(self, archive: BoundedArchive) -> tarfile.TarInfo:
+        if self.type in HEADERS:
+            archive.headers += self.size
+            if archive.headers > LONGEST_HEADERS:
+                raise ArchiveError("The archive has headers that are too long")
+        found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]  # typeshed leaves it out
+        return found
+
+    def _block(self, count: int) -> int:
+        if count < 0:
+            # tarfile would go back in the archive, and read it again for ever.
+            raise ReadError("a size is negative")
+        found: int = super()._block(count)  # type: ignore[misc]  # typeshed leaves it out
+        return found
+
+    def _refuse_sparse(self, *_: object) -> NoReturn:
+        # It would be as large as its header says.
+        raise ArchiveError("The archive has a sparse file, which an image's archive has not")
+
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
+
+class EndingStream:
+    """Raises EOFError where tarfile would go on to read at the end, up to any size that a header claims."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._left = MOST_ENDS
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        if not data:
+            self._left -= 1
+            if self._left < 0:
+                raise EOFError
+        return data
+
+
+class BoundedArchive(tarfile.TarFile):
+    tarinfo = BoundedMember
+    # Bytes of all headers so far.
+    headers = 0
+
+
+def members_of(file: IO[bytes], mode: Any) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+    """Yield each member, and a regular file's content, to be read before the next one.
+
+    Raises tarfile.ReadError if it is not an archive of this mode, ArchiveError, and errors of the file.
+    """
+    with refusing_damage():
+        opened: Any = EndingStream(file) if mode.startswith("r|") else file
+        archive = BoundedArchive.open(fileobj=opened, mode=mode, bufsize=PIECE)
+    with archive:
+        for _ in range(MOST_MEMBERS):
+            with refusing_damage():
+                member = archive.next()
+            if member is None:
+                return
+            # Typeshed leaves `members` out.
+            archive.members.clear()  # type: ignore[attr-defined]
+            yield member, archive.extractfile(member) if member.isfile() else None
+    raise ArchiveError(f"The archive has more than {MOST_MEMBERS:,} files")
+
+
+@contextmanager
+def refusing_damage() -> Iterator[None]:
+    """Raise ArchiveError: damaged headers make tarfile raise ValueError, RecursionError and others."""
+    try:
+        yield
+    except (MachineError, OSError, ReadError):
+        raise
+    except Exception as exc:
+        raise damaged() from exc
+
+
+def damaged() -> ArchiveError:
+    return ArchiveError("This is not an image archive, or it is cut short", "Make one: docker save -o FILE NAME")
