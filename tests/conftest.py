@@ -34,8 +34,8 @@ pytest_plugins = [
     "tests.support.sshd",
 ]
 
-# The machines that CI runs on are slow at times; a slow example is not a wrong one.
-settings.register_profile("machinectl", deadline=None, print_blob=True)
+# The machines that CI runs on are slow at times; a slow example is not a wrong one. Each run draws other examples.
+settings.register_profile("machinectl", deadline=None, print_blob=True, max_examples=50)
 settings.load_profile("machinectl")
 
 

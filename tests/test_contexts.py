@@ -7,7 +7,6 @@ import os
 import signal
 import stat
 import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from machinectl import certs
 from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import Context, Contexts, Current, Mark, invalid_name_reason
 from tests.support.docker_cli import DockerCli
+from tests.support.program import run_code
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -164,9 +164,8 @@ def test_whatever_moment_it_is_killed_at_a_context_is_whole_or_not_there(
 ) -> None:
     old = None if act == "write" else put(contexts)
     new = None if act == "remove" else pointed("tcp://new:2376", NEW, contexts)
-    command = [sys.executable, "-c", DYING, contexts.config]
     for moment in range(1, 100):
-        process = subprocess.run([*command, str(moment), act, repr(("tcp://new:2376", NEW))], check=False)
+        process = run_code(DYING, contexts.config, str(moment), act, repr(("tcp://new:2376", NEW)))
         found = contexts.read("orionbox")
         assert found in (None, old, new)
         if process.returncode == 0:

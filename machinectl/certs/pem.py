@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import warnings
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 USAGES = {ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth", ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth"}
 # cryptography raises these for an invalid certificate, in the parser or when a field is first used.
+# Digests of private keys that were found to be valid in this run.
+_VALIDATED: set[bytes] = set()
 UNREADABLE = (
     ValueError,
     # cryptography before 50, for a name of an unknown type.
@@ -150,8 +153,12 @@ def certificate_hint(pem: bytes, file: str) -> str:
 
 
 def read_private_key(pem: bytes, file: str) -> Key:
+    digest = hashlib.sha256(pem).digest()
     try:
-        key = serialization.load_pem_private_key(pem, password=None)
+        # To validate an RSA key takes 80 ms of CPU time, and docker-machine's machines share theirs.
+        key = serialization.load_pem_private_key(
+            pem, password=None, unsafe_skip_rsa_key_validation=digest in _VALIDATED
+        )
     except TypeError as exc:
         raise MachineError(
             f"{file} is encrypted with a passphrase, which docker cannot ask for",
@@ -163,6 +170,7 @@ def read_private_key(pem: bytes, file: str) -> Key:
         raise MachineError(
             f"{file} holds a kind of private key that docker does not use", "Give an RSA, ECDSA or Ed25519 key."
         )
+    _VALIDATED.add(digest)
     return key
 
 

@@ -94,7 +94,7 @@ def test_each_flag_of_a_verb_is_read_without_typer(name: str) -> None:
         for spelling in flag.all_names:
             words = typed(flag, spelling, fitting(flag))
             assert check_both([*name.split(), *words, *required(name)])
-            assert check_both([*name.split(), *words, *words, *required(name)])
+        assert check_both([*name.split(), *words, *words, *required(name)])
 
 
 def test_the_flags_before_the_verb_are_read_without_typer() -> None:

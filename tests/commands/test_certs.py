@@ -7,7 +7,6 @@ import shutil
 import ssl
 import stat
 import subprocess
-import sys
 import threading
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -27,7 +26,7 @@ from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.certificate_files import read_tls_dir, read_tls_files
 from machinectl.hosts.certificates.expiry import CertificateRow
 from machinectl.machines.record import Machine
-from tests.support.program import machinectl
+from tests.support.program import machinectl, run_code
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added
@@ -356,12 +355,8 @@ while killed:
 def killed_at_every_step(template: Path, base: Path, call: str) -> list[Path]:
     """Run `call` in copies of `template`, killed one step later each time; the last one ran to its end."""
     base.mkdir()
-    subprocess.run(
-        [sys.executable, "-c", KILLED_AT_EVERY_STEP, template, base, call],
-        check=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        cwd=Path(__file__).parents[2],
-    )
+    done = run_code(KILLED_AT_EVERY_STEP, template, base, call)
+    assert done.returncode == 0, done.stderr
     copies = sorted(base.iterdir(), key=lambda path: int(path.name))
     assert len(copies) > 20
     return copies

@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +15,11 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.machines.store import Store
 from tests.support.docker_cli import DockerCli
-from tests.support.program import machinectl
+from tests.support.program import machinectl, run_code
 
 if TYPE_CHECKING:
+    import subprocess
+
     from tests.support.dockerd import Dockerd
 
 SSH = ("create", "-d", "none", "--url", "ssh://ops@orion")
@@ -225,12 +225,8 @@ def test_killed_while_contexts_are_written_a_verb_leaves_them_whole_and_sync_men
     verb, old, new = "rename", "orionbox", "rigel"
     run(store, *SSH, old)
     for moment in range(1, 100, 2):
-        process = subprocess.run(
-            [sys.executable, "-c", DYING, str(moment), contexts.root, verb, old, new],
-            env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
-            capture_output=True,
-            check=False,
-        )
+        words = [str(moment), contexts.root, verb, old, new]
+        process = run_code(DYING, *words, environment={"MACHINE_STORAGE_PATH": store.root})
         if process.returncode == 0:
             break
         assert process.returncode == -signal.SIGKILL, process.stderr

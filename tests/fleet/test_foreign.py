@@ -123,8 +123,8 @@ def members(found: dict[str, Any], group: str) -> set[str]:
     return {*own.get("hosts", ()), *(name for child in own.get("children", ()) for name in members(found, child))}
 
 
-@pytest.mark.parametrize("beside", [{}, BESIDE], ids=["alone", "with files beside it"])
-@pytest.mark.parametrize(("name", "text"), [("inventory.ini", INI), ("inventory.yml", YAML)])
+# An INI file with files beside it: below.
+@pytest.mark.parametrize(("name", "text", "beside"), [("inventory.ini", INI, {}), ("inventory.yml", YAML, BESIDE)])
 def test_hosts_are_what_ansible_itself_makes_of_them(
     tmp_path: Path, name: str, text: str, beside: dict[str, str]
 ) -> None:

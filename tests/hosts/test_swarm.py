@@ -42,8 +42,7 @@ if TYPE_CHECKING:
     from machinectl.engine import Endpoint
     from machinectl.machines.store import Store
 
-# Three hundred took no longer than a minute.
-ROUNDS = 40
+ROUNDS = 20
 JOINING = Joining(Access(), "192.0.2.7")
 NAMES = ("m1", "m2", "m3", "w1", "w2")
 

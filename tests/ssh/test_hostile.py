@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support import hostile_ssh
 from tests.support.hostile_ssh import MEASURED, MEMORY
+from tests.support.program import run_code
 from tests.support.servers import serving
 from tests.support.sshd import log_in
 
@@ -85,17 +84,10 @@ def test_a_command_line_ends_in_two_harmless_lines_and_little_memory(
     here = {"MACHINE_STORAGE_PATH": str(tmp_path / "store"), "MACHINECTL_SSH_PASSWORD": "geheim"}
     with serving(behaviour) as port:
         way = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(port), "--generic-ssh-user", "somebody"]
-        done = subprocess.run(
-            [sys.executable, "-c", MEASURED, "create", "-d", "generic", *way, "box"],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **here},
-            cwd=tmp_path,
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
-    said = done.stderr.decode()
+        done = run_code(MEASURED, "create", "-d", "generic", *way, "box", environment=here, cwd=tmp_path)
+    said = done.stderr
     assert done.returncode == 1, said
-    assert (done.stdout + done.stderr).replace(b"\n", b"").decode().isprintable()
+    assert (done.stdout + said).replace("\n", "").isprintable()
     steps = ("The key of ", "Connecting to ")
     lines = [line for line in said.splitlines() if not line.startswith(steps)]
     assert len(lines) == 2, said

@@ -46,7 +46,7 @@ LIBRARIES = (
     *("tempfile", "urllib.parse"),
     *("cryptography.x509", "cryptography.hazmat.primitives.serialization", "paramiko", "platformdirs", "rich.live"),
     *("typer", "typer.core", "yaml", "tests.support.by_typer", "tests.support.dying"),
-    "tests.support.puppets",
+    *("tests.support.puppets", "tests.support.code"),
     *("machinectl_generic", "machinectl_none"),
 )
 # Of machinectl's own modules: pytest, and the program itself.

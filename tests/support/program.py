@@ -137,7 +137,21 @@ def killed_after(seconds: float, store: str | Path, *arguments: str | Path) -> s
 def _dying(moment: str, store: str | Path, arguments: Iterable[str | Path]) -> subprocess.CompletedProcess[str]:
     words = ["dying", moment, str(store), *map(str, arguments)]
     variables = {**os.environ, "MACHINE_STORAGE_PATH": str(store)}
-    done = run_forked(words, variables, b"", os.getcwd(), 2 * SECONDS, module="tests.support.dying")
+    return _forked(words, variables, "tests.support.dying", None)
+
+
+def run_code(
+    code: str, *arguments: str | Path, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run code as `python -c` does, in a fork that has loaded all of machinectl."""
+    words = ["-c", code, *map(str, arguments)]
+    return _forked(words, {**os.environ, **(environment or {})}, "tests.support.code", cwd)
+
+
+def _forked(
+    words: list[str], variables: Mapping[str, str], module: str, cwd: Path | None
+) -> subprocess.CompletedProcess[str]:
+    done = run_forked(words, variables, b"", str(cwd or os.getcwd()), 2 * SECONDS, module=module)
     assert done, "an interpreter has to be started for these variables"
     return subprocess.CompletedProcess(words, done.returncode, decoded(done.stdout), decoded(done.stderr))
 
