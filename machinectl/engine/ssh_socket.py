@@ -66,15 +66,6 @@ def connect_kept(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> Wire
     return Wire(sock, endpoint, deadline) if sock else connect_ssh(endpoint, url, deadline)
 
 
-def engine_socket(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> str:
-    """Return the path of a local socket that leads to the engine now; "" if only `connect_ssh` reaches it.
-
-    Raises EngineError. The socket ends with its SSH connection: one that refuses connections is asked for again.
-    """
-    with connect_kept(endpoint, url, deadline) as wire:
-        return wire.sock.getpeername() if type(wire) is Wire else ""
-
-
 def kept_connection(endpoint: Endpoint, url: EngineURL) -> KeptConnection | None:
     """Return None if there is no private place for it, or if the user's ssh keeps its own."""
     named = [path for word in endpoint.ssh_options for path in NAMED_FILE.findall(word)]
