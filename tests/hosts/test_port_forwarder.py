@@ -23,8 +23,11 @@ from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, bound_socket
 from machinectl.hosts.port_forwarding.open_ports import OpenPort, OpenPorts
 from machinectl.hosts.port_forwarding.port_forwarder import PREFIX, FollowedContainers, PortForwarder
 from machinectl.hosts.port_forwarding.port_words import Wish
+from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.openssh.multiplexing import socket_directory
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
+from tests.support.program import machinectl
 from tests.support.published import publishing
 from tests.support.quiet import Quiet
 from tests.support.real import need
@@ -68,11 +71,11 @@ class Forwarding:
     def __init__(self, machine: Machine, engine: PublishingEngine | None = None, names: tuple[str, ...] = ()) -> None:
         self.console = Quiet()
         self.reports: queue.SimpleQueue[tuple[OpenPort, bool]] = queue.SimpleQueue()
-        ports = OpenPorts(machine.name, self.console, lambda port, opened: self.reports.put((port, opened)))
+        self.ports = OpenPorts(machine.name, self.console, lambda port, opened: self.reports.put((port, opened)))
         containers = None
         if engine:
             containers = FollowedContainers(partial(Endpoint, engine.url), frozenset(names) or None)
-        self.forwarder = PortForwarder(machine, self.console, Access(), ports, containers)
+        self.forwarder = PortForwarder(machine, self.console, Access(), self.ports, containers)
 
     def said(self, text: str) -> threading.Event:
         """An event that is set when a text is said."""
@@ -193,6 +196,37 @@ def test_what_an_engine_did_while_it_was_not_followed_is_noticed(machine: Machin
         engine.disconnect()
         engine.remove("web")
         assert forwarding.next() == (local, "web", False)
+
+
+def test_a_container_that_starts_again_gets_the_same_other_number(machine: Machine) -> None:
+    with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
+        with bound_socket("127.0.0.1", 0) as taken:
+            number = taken.getsockname()[1]
+            for _ in range(2):
+                engine.run("web", number)
+                local, _, _ = forwarding.next()
+                engine.remove("web")
+                assert forwarding.next() == (local, "web", False)
+        assert forwarding.console.warnings == [
+            f"Port {number} of this computer is in use: using {local} instead for web"
+        ]
+
+
+def test_it_ends_once_its_machine_is_removed(store: Store, machine: Machine, service: int) -> None:
+    with publishing() as engine:
+        with store.writing(machine.name) as held:
+            held.machine.url, held.machine.tls = engine.url, False
+            held.write()
+        forwarding = Forwarding(machine)
+        containers = FollowedContainers(partial(ready_endpoint, store, machine.name))
+        forwarding.forwarder = PortForwarder(machine, forwarding.console, Access(), forwarding.ports, containers)
+        with started(forwarding):
+            engine.run("web", service)
+            forwarding.next()
+            assert machinectl("rm", "--forget", "-y", machine.name, store=store.root).returncode == 0
+            engine.remove("web")
+            with pytest.raises(NoSuchMachine):
+                forwarding.forwarder.wait()
 
 
 def test_only_the_containers_that_were_named_are_forwarded(machine: Machine, service: int) -> None:

@@ -50,6 +50,8 @@ class OpenPorts:
             )
         self._connection: ForwardingConnection | None = None
         self._open: dict[Wish, OpenPort] = {}
+        # A container that starts again gets the same number, without another warning.
+        self._said: set[str] = set()
 
     def use(self, connection: ForwardingConnection) -> None:
         """Forward over this connection from now on, and open again what was open. Raises ConnectionLost."""
@@ -109,7 +111,10 @@ class OpenPorts:
             )
         if reason and wanted:
             whose = f" for {wish.container}" if wish.container else ""
-            self._console.warn(f"Port {wanted} of this computer {reason}: using {local} instead{whose}")
+            text = f"Port {wanted} of this computer {reason}: using {local} instead{whose}"
+            if text not in self._said:
+                self._said.add(text)
+                self._console.warn(text)
 
     def _port(self, wish: Wish, local: int) -> OpenPort:
         return OpenPort(self._addresses[0], local, wish)

@@ -18,6 +18,7 @@ from machinectl.files.spool_directory import own_directory
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.hosts.port_forwarding.container_events import ContainerEvents, list_containers
+from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.openssh.forwarding import HOST, ForwardingConnection, forwarding_command
 from machinectl.ssh.openssh.multiplexing import control, socket_directory
 from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused, SSHError
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 # Below the directory for ssh's sockets: a directory of each process that forwards, and its socket.
 PREFIX, SOCKET = "f-", "s"
+# Seconds for the thread's end.
+END_SECONDS = 2.0
 # Seconds before each attempt to connect again.
 PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 # Descriptors of ssh, one for each connection. OpenSSH before 8.9 takes no more (select(2)).
@@ -123,7 +126,8 @@ class PortForwarder:
         if self._connection:
             self._connection.end()
         if self._thread.ident:
-            self._thread.join()
+            # It may wait for a silent engine.
+            self._thread.join(END_SECONDS)
         self._files.close()
         self._ended.set()
 
@@ -191,8 +195,11 @@ class PortForwarder:
                 self._warn_once(f"{other} of {one.name} is not forwarded: SSH carries only TCP")
 
     def _look_again(self, containers: FollowedContainers) -> None:
+        """Raises NoSuchMachine once the machine is removed."""
         try:
             self._look(containers)
+        except NoSuchMachine:
+            raise
         except ConnectionLost:
             # It is opened again soon, and then we look again.
             return
