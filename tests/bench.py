@@ -32,6 +32,7 @@ from tests import (
     bench_run,
     bench_scp,
     bench_shells,
+    bench_socket,
 )
 from tests.lab.possible import why_not
 from tests.support.measure import MACHINECTL, Cost, measured, median, peak_memory, row
@@ -76,6 +77,7 @@ def main() -> None:
             *bench_run.many(work),
             *bench_scp.copies(work),
             *bench_push.pushes(work),
+            *bench_socket.sockets(work),
         ]
         reason = why_not()
         if not reason:

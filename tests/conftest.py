@@ -26,7 +26,6 @@ pytest_plugins = [
     "tests.lab.fixtures",
     "tests.lab_driver.fixtures",
     "tests.support.docker_plugged",
-    "tests.support.engine_sockets",
     "tests.support.image_engines",
     "tests.support.driver",
     "tests.support.example",

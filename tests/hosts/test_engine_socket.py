@@ -218,5 +218,7 @@ def test_the_environment_leads_nowhere_else() -> None:
     assert found["DOCKER_HOST"] == "unix:///run/o.sock"
     assert found["TESTCONTAINERS_HOST_OVERRIDE"] == "fd00::1"
     assert found["TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"] == "/var/run/docker.sock"
+    forwarded = socket_variables("/run/o.sock", "orionbox", "tcp://[fd00::1]:2376", forward=True)
+    assert forwarded["TESTCONTAINERS_HOST_OVERRIDE"] == "localhost"
     local = socket_variables("/run/o.sock", "orionbox", "unix:///run/docker.sock")
     assert local["TESTCONTAINERS_HOST_OVERRIDE"] == "localhost"

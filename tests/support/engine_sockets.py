@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 from machinectl.machines.record import Machine
 from tests.support.program import COMMAND
@@ -17,18 +12,10 @@ from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
-
-
-@pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """XDG_RUNTIME_DIR with a path that is short enough for sockets."""
-    directory = Path(tempfile.mkdtemp(prefix="run-", dir="/tmp"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
-    yield directory
-    shutil.rmtree(directory)
 
 
 def left_open(runtime: Path) -> list[str]:

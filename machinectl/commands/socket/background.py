@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 
-def open_in_background(store: Store, name: str, path: str) -> dict[str, str | None]:
+def open_in_background(store: Store, name: str, path: str, *, forward: bool = False) -> dict[str, str | None]:
     """Return docker's variables once the socket is open. Raises MachineError."""
     endpoint = answering_endpoint(store, name)
     path = checked_path(path or default_path(store, name))
-    variables = socket_variables(path, name, endpoint.url)
+    variables = socket_variables(path, name, endpoint.url, forward=forward)
     if note := socket_at(path):
-        check_same(note, store, name)
+        check_same(note, store, name, forward=forward)
         return variables
     log = log_file(path)
     remove_if_present(log)
     command = [sys.executable, "-P", "-m", "machinectl", "-s", store.root, "socket", name, "--path", path, "--log", log]
+    command += ["--forward"] * forward
     with open(log, "a+b", opener=private) as errors:
         process = subprocess.Popen(
             command,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.console import RewritingConsole
 from machinectl.errors import MachineError
 from machinectl.foreground_program import run_foreground
 from machinectl.hosts.engine_socket.command_environment import socket_variables, with_variables
+from machinectl.hosts.engine_socket.forwarded_ports import forwarded_ports
 from machinectl.hosts.engine_socket.machine_engine import answering_endpoint
 from machinectl.hosts.engine_socket.relay_thread import relayed
 from machinectl.hosts.engine_socket.socket_file import (
@@ -22,9 +24,11 @@ from machinectl.hosts.engine_socket.socket_file import (
 from machinectl.hosts.engine_socket.socket_notes import SocketNote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    import socket
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from machinectl.console import Console
+    from machinectl.hosts.engine_socket.relay_thread import RelayThread
     from machinectl.machines.store import Store
 
     # Called with docker's variables once the socket is open; None unsets one.
@@ -40,38 +44,65 @@ class CommandError(MachineError):
         self.exit_code = NOT_FOUND if isinstance(exc, FileNotFoundError) else NOT_STARTED
 
 
-def serve_socket(store: Store, console: Console, name: str, path: str, announce: Announce, *, log: str = "") -> None:
+def serve_socket(
+    store: Store,
+    console: Console,
+    name: str,
+    path: str,
+    announce: Announce,
+    *,
+    log: str = "",
+    forward: bool = False,
+) -> None:
     """Serve until the machine or the socket is removed. If it is open already, only announce it.
 
     `log` is the file that the console writes to in the background.
     """
     endpoint = answering_endpoint(store, name)
-    note = SocketNote(name, store.root, checked_path(path or default_path(store, name)), os.getpid(), log=log)
+    note = SocketNote(
+        name, store.root, checked_path(path or default_path(store, name)), os.getpid(), log=log, forwards=forward
+    )
     console = RewritingConsole(console, with_time) if log else console
-    variables = socket_variables(note.path, name, endpoint.url)
+    variables = socket_variables(note.path, name, endpoint.url, forward=forward)
     try:
-        with opened_socket(note) as listener, relayed(store, console, note, listener) as relay:
+        with opened_socket(note) as listener, served(store, console, note, listener) as relay:
             announce(variables)
             relay.wait()
     except AlreadyOpen as exc:
-        check_same(exc.note, store, name)
+        check_same(exc.note, store, name, forward=forward)
         announce(variables)
         console.note(f"{note.path} is open already, by process {exc.note.pid}")
 
 
 def run_with_socket(
-    store: Store, console: Console, name: str, path: str, command: list[str], environment: Mapping[str, str]
+    store: Store,
+    console: Console,
+    name: str,
+    path: str,
+    command: list[str],
+    environment: Mapping[str, str],
+    *,
+    forward: bool = False,
 ) -> int:
     """Run a command with a socket of its own; return its wait status. Raises MachineError."""
     endpoint = answering_endpoint(store, name)
     where = checked_path(path or default_path(store, name, str(os.getpid())))
-    note = SocketNote(name, store.root, where, os.getpid(), command=os.path.basename(command[0]))
-    with opened_socket(note) as listener, relayed(store, console, note, listener):
-        variables = socket_variables(note.path, name, endpoint.url)
+    note = SocketNote(name, store.root, where, os.getpid(), os.path.basename(command[0]), forwards=forward)
+    with opened_socket(note) as listener, served(store, console, note, listener):
+        variables = socket_variables(note.path, name, endpoint.url, forward=forward)
         try:
             return run_foreground(command, with_variables(environment, variables))
         except OSError as exc:
             raise CommandError(command, exc) from exc
+
+
+@contextmanager
+def served(store: Store, console: Console, note: SocketNote, listener: socket.socket) -> Iterator[RelayThread]:
+    with ExitStack() as stack:
+        relay = stack.enter_context(relayed(store, console, note, listener))
+        if note.forwards:
+            stack.enter_context(forwarded_ports(store, console, note.machine))
+        yield relay
 
 
 def with_time(text: str) -> str:

@@ -15,14 +15,17 @@ UNSET = ("DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH", "DOCKER_CONTEXT"
 SOCKET_THERE = "/var/run/docker.sock"
 
 
-def socket_variables(path: str, machine: str, url: str) -> dict[str, str | None]:
-    """Return variables for the docker CLI, SDKs and Testcontainers; None unsets one."""
+def socket_variables(path: str, machine: str, url: str, *, forward: bool = False) -> dict[str, str | None]:
+    """Return variables for the docker CLI, SDKs and Testcontainers; None unsets one.
+
+    With `forward`, published ports are on this computer.
+    """
     return {
         "DOCKER_HOST": f"unix://{path}",
         **dict.fromkeys(UNSET),
         "DOCKER_MACHINE_NAME": machine,
         # Where published ports are reached, and the socket that Testcontainers mounts into its containers.
-        "TESTCONTAINERS_HOST_OVERRIDE": engine_url.parse_url(url).host or "localhost",
+        "TESTCONTAINERS_HOST_OVERRIDE": ("" if forward else engine_url.parse_url(url).host) or "localhost",
         "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": SOCKET_THERE,
     }
 

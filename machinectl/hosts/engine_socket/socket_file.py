@@ -46,9 +46,9 @@ class AlreadyOpen(MachineError):
         self.note = note
 
 
-def check_same(note: SocketNote, store: Store, name: str) -> None:
-    """Raise AlreadyOpen for another machine's socket, or one that ends with its command."""
-    if (note.machine, note.store) != (name, store.root) or note.command:
+def check_same(note: SocketNote, store: Store, name: str, *, forward: bool) -> None:
+    """Raise AlreadyOpen for another machine's socket, one without ports, or one that ends with its command."""
+    if (note.machine, note.store) != (name, store.root) or note.command or (forward and not note.forwards):
         raise AlreadyOpen(note)
 
 

@@ -42,6 +42,8 @@ class SocketNote:
     pid: int
     command: str = ""
     log: str = ""
+    # Whether published ports are forwarded, too.
+    forwards: bool = False
 
 
 def notes_directory() -> str:
@@ -103,9 +105,9 @@ def living_note(file: str) -> SocketNote | None:
 def read_note(file: str) -> SocketNote | None:
     try:
         found = json.loads(read_file(file))
-        # A newer version may have written more.
-        return SocketNote(**{each.name: found[each.name] for each in fields(SocketNote)})
-    except (OSError, ValueError, TypeError, LookupError):
+        # Another version may have written more, or less.
+        return SocketNote(**{each.name: found[each.name] for each in fields(SocketNote) if each.name in found})
+    except (OSError, ValueError, TypeError):
         return None
 
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 DASHES = "--"
 
 
-def socket(here: Session, *, words: list[str], path: str, background: bool, shell: str | None, log: str) -> int:
+def socket(
+    here: Session, *, words: list[str], path: str, background: bool, forward: bool, shell: str | None, log: str
+) -> int:
     from machinectl.commands.socket import serve
 
     names, command = name_and_command(here, words)
@@ -33,13 +35,13 @@ def socket(here: Session, *, words: list[str], path: str, background: bool, shel
         from machinectl.foreground_program import end_alike
 
         with exiting_on_signals():
-            status = serve.run_with_socket(here.store, here.console, name, path, command, os.environ)
+            status = serve.run_with_socket(here.store, here.console, name, path, command, os.environ, forward=forward)
         return end_alike(status)
     own_shell = shell or detect(os.environ, os.getppid())
     if background:
         from machinectl.commands.socket.background import open_in_background
 
-        variables = open_in_background(here.store, name, path)
+        variables = open_in_background(here.store, name, path, forward=forward)
         write_out(env_script(own_shell, variables, sys.argv, os.environ.get("PATH", "")))
         return 0
 
@@ -50,7 +52,7 @@ def socket(here: Session, *, words: list[str], path: str, background: bool, shel
 
     try:
         with exiting_on_signals():
-            serve.serve_socket(here.store, here.console, name, path, announce, log=log)
+            serve.serve_socket(here.store, here.console, name, path, announce, log=log, forward=forward)
     except KeyboardInterrupt:
         return 0
     return 0

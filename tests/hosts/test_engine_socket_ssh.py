@@ -1,0 +1,103 @@
+"""A machine's socket over SSH: a real sshd, whose host has a real engine, and forwarded ports."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.docker_cli import DockerCli
+from tests.support.engine_sockets import socket_process
+from tests.support.program import COMMAND, machinectl
+from tests.support.published import publishing
+from tests.support.registered import register
+from tests.support.servers import saying, serving
+from tests.support.sshd import keygen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.dockerd import Dockerd
+    from tests.support.sshd import Sshd
+
+pytestmark = pytest.mark.usefixtures("ssh_config", "runtime")
+
+
+@pytest.fixture
+def reached_by_ssh(store: Store, sshd: Sshd, dockerd: Dockerd) -> Sshd:
+    """The host of the machine `orion`, whose engine is reached by SSH alone."""
+    sshd.configure(f"SetEnv SHLVL=2 DOCKER_HOST=unix://{dockerd.socket}")
+    register(store, "orion", sshd)
+    with store.writing("orion") as held:
+        held.machine.url, held.machine.tls = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}", False
+        held.write()
+    return sshd
+
+
+def test_one_login_is_kept_and_made_again_after_it_was_lost(reached_by_ssh: Sshd, store: Store, tmp_path: Path) -> None:
+    docker = DockerCli(tmp_path / "docker")
+    with socket_process(store, "orion") as (process, path):
+        for _ in range(3):
+            docker("-H", f"unix://{path}", "ps")
+        assert reached_by_ssh.log.count("Accepted publickey") == 1
+        reached_by_ssh.disconnect()
+        assert process.stderr
+        assert "was lost; the next request makes another" in process.stderr.readline()
+        docker("-H", f"unix://{path}", "ps")
+        assert reached_by_ssh.log.count("Accepted publickey") == 2
+
+
+def test_a_changed_host_key_is_refused(reached_by_ssh: Sshd, store: Store, tmp_path: Path) -> None:
+    reached_by_ssh.host_keys = [keygen(tmp_path / "another_host_key")]
+    done = machinectl("socket", "orion", "--", "true", store=store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ")
+    assert "Host key verification failed" in done.stderr
+
+
+@contextmanager
+def with_published_port(store: Store, sshd: Sshd) -> Iterator[int]:
+    """Yield the port on which a container of `orion` says hello."""
+    register(store, "orion", sshd)
+    with publishing() as engine, serving(saying(b"hello\n")) as service:
+        with store.writing("orion") as held:
+            held.machine.url, held.machine.tls = engine.url, False
+            held.write()
+        engine.run("web", service)
+        yield service
+
+
+def test_published_ports_are_here_as_long_as_the_socket(sshd: Sshd, store: Store) -> None:
+    with with_published_port(store, sshd) as service, socket_process(store, "orion", "--forward") as (process, _):
+        assert process.stderr
+        # The host is this computer: the number is taken, which a warning says.
+        lines = iter(process.stderr.readline, "")
+        here = next(line for line in lines if line.endswith(f" -> {service} (web)\n")).split()[0]
+        port = int(here.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), 30) as client:
+            client.sendall(b"\r\n\r\n")
+            assert client.recv(6) == b"hello\n"
+        process.terminate()
+        process.wait(30)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 30)
+
+
+def test_a_command_with_forwarded_ports_looks_for_them_here(sshd: Sshd, store: Store) -> None:
+    command = [*COMMAND, "-s", store.root, "socket", "orion", "--forward", "--"]
+    with with_published_port(store, sshd):
+        done = subprocess.run(
+            [*command, "sh", "-c", "echo $TESTCONTAINERS_HOST_OVERRIDE"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            env=os.environ,
+        )
+    assert done.stdout == "localhost\n"
