@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from machinectl.cli.catalogue import ALL
 from tests.support.fleet_file import parsed
 from tests.support.pages import DOCS, PAGES, README, REFERENCE, ROOT, anchors, blocks, prose
 from tests.support.sources import VALUE, modules, texts
@@ -106,6 +107,14 @@ def test_each_line_that_a_page_shows_is_one_that_the_program_prints() -> None:
     assert len(shown) > 20
     # A command can be on a line of its own, below `Do it: `.
     assert [each for each in shown if not any(message.search(f"{each[1]} ") for message in known)] == []
+
+
+def test_the_page_on_json_has_a_row_for_each_verb_that_prints_it() -> None:
+    page = (DOCS / "json.md").read_text()
+    printing = {
+        name for name, verb in ALL.items() if not verb.hidden and any(flag.name == "json" for flag in verb.flags)
+    }
+    assert {name for name in printing if not re.search(rf"`{name}( [^`]*)?`", page)} == set()
 
 
 def test_the_fleet_files_that_the_docs_show_are_right() -> None:

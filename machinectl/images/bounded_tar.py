@@ -8,7 +8,7 @@ from tarfile import ReadError
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from machinectl.errors import MachineError
-from machinectl.images.image import ArchiveError
+from machinectl.images.image import SAVE, ArchiveError
 from machinectl.images.spool import PIECE
 
 if TYPE_CHECKING:
@@ -106,4 +106,4 @@ def refusing_damage() -> Iterator[None]:
 
 
 def damaged() -> ArchiveError:
-    return ArchiveError("This is not an image archive, or it is cut short", "Make one: docker save -o FILE NAME")
+    return ArchiveError("This is not an image archive, or it is cut short", f"Make one: {SAVE}")

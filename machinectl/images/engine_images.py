@@ -16,6 +16,7 @@ from machinectl.engine.probe import error_answer, read_answer
 from machinectl.errors import one_line
 from machinectl.go.docker_ps import as_integer, as_list
 from machinectl.images.image import chain_ids
+from machinectl.images.platform_name import ARCHITECTURES
 from machinectl.images.write_archive import Known
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ NOT_FOUND, CONFLICT = 404, 409
 SUCCESS = range(200, 300)
 # An engine's words, from Go's syscall.ENOSPC.
 FULL = b"no space left on device"
-# uname's names of architectures, as Go has them (runtime.GOARCH).
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "armv6l": "arm/v6", "i686": "386"}
 
 
 class LoadError(EngineError):
@@ -180,12 +179,10 @@ def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
 
 
 def disk_full(endpoint: Endpoint) -> DiskFullError:
-    is_machine = endpoint.name != Endpoint.name
-    docker = f"machinectl docker {endpoint.name} --" if is_machine else "docker"
-    return DiskFullError(
-        f"The disk of the engine at {endpoint.peer} is full",
-        f"See what fills it: {docker} system df; remove what is unused: {docker} image prune",
-    )
+    hint = "See what fills it: docker system df"
+    if endpoint.name != Endpoint.name:
+        hint = f"See what fills it: machinectl docker {endpoint.name} -- system df"
+    return DiskFullError(f"The disk of the engine at {endpoint.peer} is full", hint)
 
 
 def error_of(line: bytes) -> str:

@@ -24,6 +24,7 @@ NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 # buildx describes a build in manifests of this platform.
 UNKNOWN = "unknown/unknown"
 
+SAVE = "docker save -o <FILE> <IMAGE>"
 Document = dict[str, Any]
 # Bytes of a layer: Go's int64.
 LARGEST = 2**63 - 1
@@ -138,7 +139,10 @@ def check_platform(platform: str, manifests: Sequence[Manifest]) -> Manifest:
     found = next((each for each in known if not platform or is_platform(each.platform, platform)), None)
     if found is None:
         there = ", ".join(each.platform for each in known) or "none"
-        raise MachineError(f"The image has no variant for {platform} (it has: {there})", "Choose one with --platform")
+        raise MachineError(
+            f"The image has no variant for {platform} (it has: {there})",
+            f"Choose one: --platform {there}" if len(known) == 1 else "Choose one of these with --platform",
+        )
     return found
 
 
@@ -169,7 +173,7 @@ def document(descriptor: Any, blob: Callable[[str], bytes | None]) -> Document:
     digest = digest_of(descriptor)
     data = blob(digest)
     if data is None:
-        raise ArchiveError(f"The archive is incomplete: {digest} is missing", "Save the image again: docker save")
+        raise ArchiveError(f"The archive is incomplete: {digest} is missing", f"Save the image again: {SAVE}")
     return parse_json(data, digest)
 
 

@@ -22,6 +22,7 @@ from machinectl.images.bounded_tar import damaged, members_of
 from machinectl.images.image import (
     CONFIG,
     MANIFEST,
+    SAVE,
     ArchiveError,
     Document,
     digest_text,
@@ -32,7 +33,7 @@ from machinectl.images.image import (
     parse_json,
     read_image,
 )
-from machinectl.images.reference import is_image_id, parse_reference
+from machinectl.images.reference import is_image_id, parse_reference, several_images
 from machinectl.images.spool import LONGEST_DOCUMENT, PIECE, Blob, Growth, file_blob
 
 if TYPE_CHECKING:
@@ -162,12 +163,14 @@ class ArchiveReader:
         """Return the descriptor of the wanted image. Raises MachineError, which lists the images of the archive."""
         found = list(self._candidates())
         if not found:
-            raise ArchiveError(
-                "The archive holds no image, or is cut short", "Save it again: docker save -o FILE IMAGE"
-            )
-        matching = [root for root, names, ids in found if not name or is_called(name, names, ids)]
-        if len(matching) == 1 or (matching and name):
+            raise ArchiveError("The archive holds no image, or is cut short", f"Save it again: {SAVE}")
+        named = [root for root, names, ids in found if not name or is_called(name, names, ids)]
+        by_digest = {root["digest"]: root for root, _, ids in found if begins_id(name, ids)}
+        matching = named or list(by_digest.values())
+        if len(matching) == 1 or (named and name):
             return matching[0]
+        if name and matching:
+            raise several_images(name, "the archive", len(matching), "tar -xOf <FILE> index.json")
         names = list(dict.fromkeys(short_name(name) for _, names, _ in found for name in names if ":" in name))
         names = names or [next(iter(ids)) for _, _, ids in found]
         there = ", ".join(one_line(each) for each in names[:10])
@@ -276,16 +279,18 @@ def config_below(root: Document, spool: Spool) -> str:
 
 
 def is_called(wanted: str, names: Collection[str], ids: Collection[str]) -> bool:
-    """Return whether an image has a name or an ID that starts like this."""
-    start = wanted.removeprefix("sha256:")
-    if is_image_id(wanted) and any(each.removeprefix("sha256:").startswith(start) for each in ids):
-        return True
+    """Return whether an image has this name or digest."""
     with suppress(UsageError):
         reference = parse_reference(wanted)
         if reference.digest and reference.digest in ids:
             return True
         return any(short_name(name) == reference.name for name in names)
     return False
+
+
+def begins_id(wanted: str, ids: Collection[str]) -> bool:
+    start = wanted.removeprefix("sha256:")
+    return is_image_id(wanted) and any(each.removeprefix("sha256:").startswith(start) for each in ids)
 
 
 def short_name(name: str) -> str:

@@ -95,6 +95,7 @@ def test_a_failure_of_one_machine_is_said_and_the_others_get_the_image(
         (["pull", "nowhere:1", "containerd"], 1, "There is no image 'nowhere:1'"),
         (["push", "app:1", "--from", "classic", "--from-file", "x", "classic"], 2, "exclude each other"),
         (["push", "app:1", "--from-file", "missing.tar", "classic"], 1, "There is no file missing.tar"),
+        (["push", "app:1", "--platform", "linux/", "classic"], 2, "'linux/' is not a platform"),
         (["push", "app:1", "--as", "app@sha256:" + "0" * 64, "classic"], 2, "has a digest"),
         (["push", "\x1b[31mapp", "classic"], 2, "is not an image name"),
         (["push", "app:1", "nobody"], 1, 'Docker machine "nobody" does not exist'),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from machinectl.engine import Endpoint
-from machinectl.errors import MachineError
-from machinectl.hosts.image_transfer.image_sources import EngineSource
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource
 from machinectl.images import engine_images
 from machinectl.images.engine_images import Images, load_image, tag_image
 from machinectl.images.read_archive import Wanted
@@ -83,6 +83,25 @@ def test_an_id_that_is_none_is_refused(answers: dict[str, Any], identifier: obje
     answers["/images/app:1/json"] = {"Id": identifier}
     with pytest.raises(MachineError, match="no valid ID"):
         EngineSource(HERE).find(Wanted("app:1"))
+
+
+def test_the_start_of_an_id_that_fits_several_images_is_refused(
+    answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers["/images/json"] = [{"Id": "sha256:" + digit * 64} for digit in "aab"] + [{"Id": "sha256:ac" + "0" * 62}]
+    monkeypatch.setattr(Images, "image", lambda *_: None)
+    with pytest.raises(MachineError) as caught:
+        EngineSource(HERE).find(Wanted("a"))
+    assert caught.value.cause == "2 images of the engine at /nothing.sock have an ID that begins with a"
+    assert caught.value.hint == "Give more of the ID: docker images"
+
+
+def test_a_terminal_is_no_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    with pytest.raises(UsageError) as caught:
+        FileSource("-").find(Wanted("app:1"))
+    assert caught.value.cause == "stdin is a terminal, not an archive"
+    assert "docker save app:1 |" in caught.value.hint
 
 
 def test_nothing_is_removed_by_the_start_of_an_id(monkeypatch: pytest.MonkeyPatch) -> None:

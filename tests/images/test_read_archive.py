@@ -6,6 +6,8 @@ import gzip
 import io
 import json
 import os
+import re
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -136,6 +138,17 @@ def test_an_oci_layout_is_read_in_place(tmp_path: Path, packed: bool) -> None:
 def test_one_of_several_images_is_picked_by_name_id_or_digest(tmp_path: Path, name: str) -> None:
     image, _ = read(saved({"app:1": APP, "other:2": Made([LOW])}), tmp_path, name)
     assert image.root["digest"] == APP.manifest_digest
+
+
+def test_the_start_of_an_id_that_fits_several_images_is_refused(tmp_path: Path) -> None:
+    # Two of 17 begin with the same of 16 digits.
+    many = {f"app:{number}": Made([layer(f"file{number}", b"")]) for number in range(17)}
+    starts = Counter(made.config[7] for made in many.values())
+    start, count = starts.most_common(1)[0]
+    assert re.match(
+        rf"\d+ images of the archive have an ID that begins with {start}$", refusal(saved(many), tmp_path, start)
+    )
+    assert count > 1
 
 
 def test_an_image_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:

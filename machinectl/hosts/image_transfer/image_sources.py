@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from machinectl.engine import EngineError
-from machinectl.errors import MachineError, closest_match, one_line
+from machinectl.errors import MachineError, UsageError, closest_match, one_line
 from machinectl.go.docker_ps import as_integer, as_list, as_text
-from machinectl.images.engine_images import Images, diff_ids_of, ids_by_name, saved_image
+from machinectl.images.engine_images import Images, diff_ids_of, ids_by_name, ids_of, saved_image
 from machinectl.images.image import DIGEST, ArchiveError
-from machinectl.images.reference import is_image_id, parse_reference
+from machinectl.images.reference import is_image_id, parse_reference, several_images
 
 if TYPE_CHECKING:
     from machinectl.engine import Endpoint
@@ -93,7 +94,11 @@ class FileSource:
 
     def find(self, wanted: Wanted) -> SourceImage:
         if self.path != STDIN and not os.path.exists(self.path):
-            raise MachineError(f"There is no file {self.path}", "Make one: docker save -o FILE NAME")
+            save = shlex.join(["docker", "save", "-o", self.path, one_line(wanted.name)])
+            raise MachineError(f"There is no file {self.path}", f"Make one: {save}")
+        if self.path == STDIN and sys.stdin.isatty():
+            save = f"docker save {shlex.quote(one_line(wanted.name))}"
+            raise UsageError("stdin is a terminal, not an archive", f"Pipe an archive into the command: {save} | …")
         return SourceImage(by_id=is_image_id(wanted.name))
 
     def read(self, reader: ArchiveReader, wanted: Wanted) -> None:
@@ -104,7 +109,12 @@ class FileSource:
 
 
 def no_such_image(name: str, source: EngineSource, images: Images) -> MachineError:
-    """Name the nearest image that is there."""
-    near = closest_match(name, ids_by_name(images.listed()))
+    """Name the nearest image that is there, or say that the ID's start fits several."""
+    listed = images.listed()
+    start = name.removeprefix("sha256:")
+    alike = [each for each in ids_of(listed) if is_image_id(name) and each.removeprefix("sha256:").startswith(start)]
+    if len(alike) > 1:
+        return several_images(name, f"the engine at {source.endpoint.peer}", len(alike), source.listing)
+    near = closest_match(name, ids_by_name(listed))
     hint = f"Did you mean {one_line(near)}?" if near else f"List its images: {source.listing}"
     return MachineError(f"There is no image {one_line(name)!r} on the engine at {source.endpoint.peer}", hint)

@@ -44,6 +44,8 @@ class Order:
     reference: Reference | None
     notes: str
     renamed: bool = False
+    # What its step is called.
+    step: str = "Sending"
     parallel: int = LIMIT
     dry_run: bool = False
 
@@ -91,7 +93,7 @@ def send_to_all(
                 return keep_image(target, found, order)
             if order.dry_run:
                 return estimate(target, spool, order.reference)
-            with console.step(f"Sending {order.wanted.name}"):
+            with console.step(f"{order.step} {order.wanted.name}"):
                 return send_image(
                     target, spool, order.reference, early[name], shown_progress(console, found.archive_size)
                 )

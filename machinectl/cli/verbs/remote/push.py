@@ -23,6 +23,7 @@ from machinectl.hosts.image_transfer.current_engine import current_engine
 from machinectl.hosts.image_transfer.image_sources import STDIN, EngineSource, FileSource
 from machinectl.hosts.image_transfer.transfer import Order
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.images.platform_name import parse_platform
 from machinectl.images.read_archive import Wanted
 from machinectl.images.reference import parse_reference
 from machinectl.images.send import Sent
@@ -62,7 +63,7 @@ def push(
     targets = target_names(here, names, selector, everything=everything)
     order = Order(
         source_of(here, source, file),
-        Wanted(image, platform),
+        Wanted(image, platform and parse_platform(platform)),
         new_reference(image, new_name),
         notes_of(here),
         renamed=bool(new_name),
@@ -98,10 +99,11 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
 
     order = Order(
         source_of(here, name, ""),
-        Wanted(image, platform),
+        Wanted(image, platform and parse_platform(platform)),
         new_reference(image, new_name),
         notes_of(here),
         renamed=bool(new_name),
+        step="Fetching",
     )
     begun = time.monotonic()
     with telling_interruption(here, image, [], ["here"]):
