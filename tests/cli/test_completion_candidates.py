@@ -57,6 +57,7 @@ def test_what_is_offered_for_a_verb_is_what_its_help_shows_and_it_takes(verb: st
         "NAME|FILE…",
         "NETWORK…",
         "BUILDER…",
+        "[[LOCAL:]PORT|CONTAINER]…",
         "[[USER@]NAME:]PATH… [[USER@]NAME:]PATH",
     }
     assert many == any(each.metavar in repeated for each in taken)

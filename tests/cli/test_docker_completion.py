@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 from machinectl.cli.catalogue import GROUPS, VERBS
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.parsing.docker_completion import cobra_lines
-from machinectl.machines.record import Machine
+from machinectl.hosts.exports.builder_records import Builder, writing_builders
+from machinectl.machines.record import Machine, Phase
+from tests.support.archives import Made, saved
+from tests.support.image_engines import unique_layer
 from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from tests.support.docker_plugged import PluggedDocker
+    from tests.support.image_engines import Engine
 
 FILES, NOTHING_ELSE, DIRECTORIES = 0, 4, 16
 NO_BLANK = 2
@@ -55,6 +59,32 @@ def test_labels_that_there_are_stand_for_a_selector_and_more_may_follow(machines
     assert offered("ls", "-l", "") == (["rack", "rack=", "role", "role=web"], NO_BLANK | NOTHING_ELSE)
     assert offered("rm", "--selector=role=w") == (["role=web"], NO_BLANK | NOTHING_ELSE)
     assert offered("ps", "--selector", "role=web,ra") == (["role=web,rack", "role=web,rack="], NO_BLANK | NOTHING_ELSE)
+
+
+def test_images_containers_and_builders_are_asked_for(
+    store: Store, engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
+    for name, engine in engines.items():
+        added(store, Machine(name, "none", url=engine.endpoint.url, tls=False, phase=Phase.READY))
+    engines["classic"].load(saved({"here/app:1": Made([unique_layer()])}))
+    engines["containerd"].load(saved({"there:1": Made([unique_layer()])}))
+    monkeypatch.setenv("DOCKER_HOST", engines["classic"].endpoint.url)
+    assert "here/app:1" in offered("push", "")[0]
+    assert offered("push", "here/app:") == (["here/app:1"], NOTHING_ELSE)
+    assert offered("push", "--from", "containerd", "there") == (["there:1"], NOTHING_ELSE)
+    assert offered("push", "here/app:1", "cl") == (["classic"], NOTHING_ELSE)
+    engines["classic"].docker("create", "--name", "probed-web", "here/app:1", "x")
+    try:
+        assert offered("forward", "classic", "probed") == (["probed-web"], NOTHING_ELSE)
+        assert offered("forward", "nosuch", "") == ([], NOTHING_ELSE)
+    finally:
+        engines["classic"].docker("rm", "probed-web")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+    assert offered("push", "") == ([], NOTHING_ELSE)
+    with writing_builders(store) as builders:
+        builders.update({name: Builder(name, "/", 0, []) for name in ("arm", "fast")})
+    assert offered("builder", "rm", "fast", "") == (["arm"], NOTHING_ELSE)
 
 
 def test_behind_two_dashes_stands_another_programs_command() -> None:

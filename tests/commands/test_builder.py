@@ -154,6 +154,20 @@ def test_builders_of_others_are_left_alone(store: Store, docker: DockerCli) -> N
     assert "There is no builder" in run(store, "builder", "rm", "../instances/machinectl", code=1).stderr
 
 
+def test_a_builder_of_another_buildx_directory_is_kept(store: Store, docker: DockerCli, tmp_path: Path) -> None:
+    elsewhere = str(tmp_path / "buildx")
+    run(store, "builder", "orionbox", BUILDX_CONFIG=elsewhere)
+    assert nodes(docker) == []
+    assert state(store) == [f"buildx keeps it in {tmp_path}/buildx"]
+    for arguments in (("builder", "orionbox"), ("builder", "rm", "machinectl")):
+        assert f"buildx keeps it in {tmp_path}/buildx" in run(store, *arguments, code=1).stderr
+    run(store, "rename", "orionbox", "vega")
+    run(store, "builder", "sync", BUILDX_CONFIG=elsewhere)
+    assert '"Endpoint":"vega"' in (tmp_path / "buildx" / "instances" / "machinectl").read_text()
+    run(store, "builder", "rm", "machinectl", BUILDX_CONFIG=elsewhere)
+    assert run(store, "builder", "ls", "-q").stdout == ""
+
+
 def test_a_failure_leaves_nothing_behind(store: Store, docker: DockerCli) -> None:
     added(store, Machine("off", "none", url="tcp://127.0.0.1:1", phase=Phase.READY, context=True))
     assert 'Error: "off": ' in run(store, "builder", "-a", code=1).stderr

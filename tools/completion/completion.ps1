@@ -1,5 +1,5 @@
 # Completion of machinectl, which makes servers Docker hosts, for PowerShell 5.1 and later.
-# Nothing is asked of machinectl itself but what drivers there are, once in a shell, and which labels.
+# machinectl itself is asked only for drivers, once in a shell, and for labels, images, containers and builders.
 
 # By the words before: the words that may follow, the flags with what their values are, and what the arguments are.
 # TABLE
@@ -104,6 +104,10 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
                     }
                 }
                 'MACHINE*' { __machinectl_machines $root | Where-Object { $_ -notin $given } }
+                { $_ -cmatch '^(IMAGE|CONTAINER|BUILDER)' } {
+                    machinectl docker-cli-plugin __complete machine @words "$wordToComplete" 2>$null |
+                        Where-Object { $_ -cmatch '^[0-9A-Za-z][0-9A-Za-z@:._/-]*\z' }
+                }
                 '*|*' { $argument -split '\|' }
             }
         }

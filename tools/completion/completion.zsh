@@ -1,6 +1,6 @@
 #compdef machinectl
 # Completion of machinectl, which makes servers Docker hosts, for zsh. systemd's machinectl is another one.
-# Nothing is asked of machinectl itself but what drivers there are, once in a shell, and which labels.
+# machinectl itself is asked only for drivers, once in a shell, and for labels, images, containers and builders.
 
 _machinectl() {
     \local word verb= root= driver="${MACHINE_DRIVER-}" flag= kind= value= expl
@@ -99,6 +99,11 @@ __machinectl_offer() {
             found=("${(@f)$(machinectl docker-cli-plugin __complete machine ${root:+-s} ${root:+"${(Q)root}"} ls --selector "$PREFIX" 2>/dev/null </dev/null)}")
             found=(${(M)found:#[0-9A-Za-z][0-9A-Za-z=._/,!-]#})
             _wanted labels expl label compadd -S '' -a found
+            ;;
+        (IMAGE|CONTAINER|BUILDER)
+            found=("${(@f)$(machinectl docker-cli-plugin __complete machine "${(Q@)words[2,CURRENT-1]}" "$PREFIX" 2>/dev/null </dev/null)}")
+            found=(${(M)found:#[0-9A-Za-z][0-9A-Za-z@:._/-]#})
+            _wanted names expl "${(L)1}" compadd -a found
             ;;
         (PLACE|REMOTE) __machinectl_places "$1" ;;
         (DIRECTORY) _files -/ ;;

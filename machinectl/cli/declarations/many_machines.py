@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, RELAYS, Argument, Verb
-from machinectl.machines.flags import FILE, MACHINE, TEXT, Flag
+from machinectl.machines.flags import BUILDER, FILE, IMAGE, MACHINE, TEXT, Flag
 
 RUN_SUDO = Flag("--sudo", help="Run as root, with sudo if needed.")
 RUN_NO_PERSIST = Flag("--no-persist", help="Do not keep SSH connections for the next run.")
@@ -47,7 +47,7 @@ ADVERTISE_ADDR = Flag(
     "--advertise-addr", metavar="ADDRESS", help="The address for other nodes (default: the engine's)."
 )
 
-IMAGE = Argument("image", "IMAGE", TEXT, required=True, help="A name, an ID or a digest.")
+WHICH_IMAGE = "A name, an ID or a digest."
 PLATFORM = Flag(
     "--platform", metavar="PLATFORM", help="The platform, if the image has several: linux/amd64, linux/arm64, …"
 )
@@ -321,7 +321,7 @@ VERBS = {
             "machinectl push --from orionbox web:1.2 rigel --dry-run",
             "docker save web:1.2 | machinectl push --from-file - web:1.2 orionbox",
         ),
-        arguments=(IMAGE, shared.NAMES),
+        arguments=(Argument("image", "IMAGE", IMAGE, required=True, help=WHICH_IMAGE), shared.NAMES),
         flags=(
             shared.SELECTOR,
             ALL_MACHINES,
@@ -346,7 +346,7 @@ VERBS = {
         "Fetch an image from a machine, without a registry.",
         more="It goes to the engine that docker points at. Only the layers that it lacks are fetched.",
         examples=("machinectl pull web:1.2 orionbox",),
-        arguments=(IMAGE, shared.NAME),
+        arguments=(Argument("image", "IMAGE", TEXT, required=True, help=WHICH_IMAGE), shared.NAME),
         flags=(PLATFORM, NEW_NAME, shared.JSON),
     ),
     "images": Verb(
@@ -414,7 +414,7 @@ VERBS = {
         "Remove builders, with buildkitd and its cache on the machines.",
         more="It does not touch builders that machinectl did not make.",
         examples=("machinectl builder rm machinectl",),
-        arguments=(Argument("builders", "BUILDER…", TEXT, many=True, repeats=True, required=True),),
+        arguments=(Argument("builders", "BUILDER…", BUILDER, many=True, repeats=True, required=True),),
         flags=(Flag("--keep-state", help="Keep buildkitd's cache."),),
     ),
     "builder sync": Verb(

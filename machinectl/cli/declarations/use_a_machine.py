@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, RELAYS, Argument, Verb
-from machinectl.machines.flags import DIRECTORY, FILE, LABEL, MACHINE, PLACE, REMOTE, SHELL, TEXT, Flag
+from machinectl.machines.flags import CONTAINER, DIRECTORY, FILE, LABEL, MACHINE, PLACE, REMOTE, SHELL, TEXT, Flag
 
 ENV_SHELL = Flag(
     "--shell",
@@ -299,7 +299,7 @@ VERBS = {
         ),
         arguments=(
             shared.NAME,
-            Argument("words", "[[LOCAL:]PORT|CONTAINER]…", TEXT, many=True, repeats=True),
+            Argument("words", "[[LOCAL:]PORT|CONTAINER]…", CONTAINER, many=True, repeats=True),
         ),
         flags=(
             Flag("--auto", help="Forward the ports of all containers, also of those that start later."),

@@ -112,7 +112,7 @@ def check_builder(
     if Contexts().read(name):
         raise MachineError(f'buildx takes the docker context "{name}" for a builder of that name', other)
     if builder and builder.directory != directory:
-        raise MachineError(f'The builder "{name}" is kept in {builder.directory}', other)
+        raise MachineError(f'There is a builder "{name}" already: buildx keeps it in {builder.directory}', other)
     if there is None:
         return
     if builder is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.docker_cli.buildx import CONTAINER, Buildx
 from machinectl.errors import MachineError, closest_match
 from machinectl.hosts.exports.builder_records import writing_builders
+from machinectl.hosts.exports.builders import builder_status
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -23,7 +24,10 @@ def builder_rm(store: Store, console: Console, name: str, *, keep_state: bool = 
         builder = builders.get(name)
         if builder is None:
             raise no_such_builder(buildx, name, list(builders))
-        if builder.directory == buildx.directory and buildx.nodes(name) is not None:
+        status = builder_status(store, buildx, builder)
+        if status.is_elsewhere:
+            raise MachineError(f'The builder "{name}" is not removed: {status.why}', status.hint)
+        if buildx.nodes(name) is not None:
             remove(buildx, console, builder, keep_state=keep_state)
         del builders[name]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl.docker_cli.buildx import CONTAINER, Buildx, BuildxNode
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import MachineError
+from machinectl.files.atomic import quote_path
 from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.hosts.exports.builder_records import read_builders, writing_builders
 from machinectl.hosts.exports.docker_contexts import context_status
@@ -49,12 +50,13 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class BuilderStatus:
-    """`why` is about the whole builder."""
+    """`why` is about the whole builder. `is_elsewhere`: another DOCKER_CONFIG or BUILDX_CONFIG has it."""
 
     builder: Builder
     nodes: Sequence[NodeStatus]
     why: str = ""
     hint: str = ""
+    is_elsewhere: bool = False
 
     @property
     def reasons(self) -> list[str]:
@@ -74,8 +76,8 @@ def builder_statuses(store: Store, buildx: Buildx) -> list[BuilderStatus]:
 
 def builder_status(store: Store, buildx: Buildx, builder: Builder) -> BuilderStatus:
     if builder.directory != buildx.directory:
-        hint = "Set DOCKER_CONFIG or BUILDX_CONFIG, as when it was made"
-        return BuilderStatus(builder, (), f"buildx keeps it in {builder.directory}", hint)
+        hint = f"Let buildx look there: export BUILDX_CONFIG={quote_path(builder.directory)}"
+        return BuilderStatus(builder, (), f"buildx keeps it in {builder.directory}", hint, is_elsewhere=True)
     try:
         there = buildx.nodes(builder.name)
     except MachineError as exc:
@@ -186,8 +188,8 @@ def update_builders(store: Store, name: str, after: Machine | None) -> list[str]
             for node in (node for builder in builders.values() for node in builder.nodes if node.machine == name):
                 node.machine = now
     return [
-        f'The builder "{builder.name}" no longer has "{name}", whose engine keeps the container '
-        f"{CONTAINER}{each.node.name} and its cache"
+        f'The builder "{builder.name}" no longer has "{name}"; that engine may still have the container '
+        f"{CONTAINER}{each.node.name}"
         for builder, each in sync_builders(store, now)
         if each.step is NodeStep.LEAVE
     ]
