@@ -37,7 +37,7 @@ def env(
         return
     if shell and plain_name(shell) not in SHELLS:
         # docker-machine, too, prints sh's lines.
-        here.console.note(f"Unknown shell {shell!r}: these lines are for sh. Known shells: {', '.join(SHELLS)}")
+        here.console.note(f"Unknown shell {shell!r}, so these lines are for sh. Known shells are {', '.join(SHELLS)}")
     write_out(
         command(
             here.store,
