@@ -54,10 +54,13 @@ def configuration_check(
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
     if restart_risks.is_config_edited(host, target):
         stops = "" if host.info.get("LiveRestoreEnabled") else restart_victims(host)
+        keeping = ""
+        if stops and not host.swarm:
+            keeping = f"\nOr keep them running, with new certificates: machinectl regenerate-certs {shell.machine}"
         return unknown(
             TITLE,
             f"as recorded{beside}; {host.config_path} was changed after the engine was started",
-            f"Apply all of it{stops}: {shell.service('restart', host.init)}",
+            f"Apply all of it{stops}: {shell.service('restart', host.init)}{keeping}",
         )
     return ok(TITLE, f"as recorded{beside}")
 

@@ -191,8 +191,12 @@ def test_what_was_changed_after_the_engine_was_started_may_not_be_in_effect() ->
     facts, change = left()
     in_use = replace(facts, edited=True, containers=frozenset({"a", "b"}))
     restart = "machinectl ssh orion sudo systemctl restart docker"
+    off = replace(in_use, info={**facts.info, "LiveRestoreEnabled": False})
+    keeping = "Or keep them running, with new certificates: machinectl regenerate-certs orion"
     for host, hint in (
-        (replace(in_use, info={**facts.info, "LiveRestoreEnabled": False}), f", which stops 2 containers: {restart}"),
+        (off, f", which stops 2 containers: {restart}\n{keeping}"),
+        # A Swarm node has no live-restore.
+        (replace(off, swarm=True), f", which stops 2 containers: {restart}"),
         (replace(in_use, info={**facts.info, "LiveRestoreEnabled": True}), f": {restart}"),
         (replace(in_use, containers=frozenset()), f": {restart}"),
     ):
