@@ -174,7 +174,9 @@ def test_of_an_unknown_shell_the_known_ones_are_told_and_the_lines_are_for_sh(ma
     done = machinectl("env", "orionbox", "--shell", "foo\x1b", store=machines.root)
     assert done.returncode == 0
     assert done.stdout.startswith('export DOCKER_TLS_VERIFY="1"\n')
-    assert done.stderr.startswith("Unknown shell 'foo\\x1b', so these lines are for sh. Known shells are sh, bash, zsh, ")
+    assert done.stderr.startswith(
+        "Unknown shell 'foo\\x1b', so these lines are for sh. Known shells are sh, bash, zsh, "
+    )
     for known in ("--shell=/bin/zsh", "--shell=-fish", "--shell=pwsh.exe", "--shell=sh"):
         assert machinectl("env", "orionbox", known, store=machines.root).stderr == ""
 

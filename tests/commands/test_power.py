@@ -235,7 +235,7 @@ def test_where_nobody_sees_a_step_at_work_a_long_wait_is_said_when_it_begins(
         assert sum("has booted" in note for note in console.notes) == said
         # Whoever waits is told for what: each limit once, the packet's address, and what to check in the end.
         assert str(console.notes).count("0 s at most") == 1
-        assert console.notes[0].startswith(f'Waking "a": a Wake-on-LAN packet to {MAC} every 10 s')
+        assert console.notes[0].startswith(f'Wake-on-LAN packets go to "a" ({MAC}), every 10 s')
         assert isinstance(error, MachineError)
         assert error.hint.startswith("Check that Wake-on-LAN is on in the host's firmware")
     assert len(woken) == 2

@@ -205,6 +205,9 @@ def test_nobody_is_asked_about_what_is_not_to_be_removed_and_the_hint_for_it_wor
 def test_at_a_terminal_each_of_several_is_told_once(store: Store) -> None:
     for name in ("web1", "web2", "web3"):
         added(store, Machine(name, "none", url="unix:///x.sock"))
+    planned = typed_at_terminal("rm", "--dry-run", "web1", "web2", store=store.root)
+    assert "Would forget web1" in planned
+    assert "2 machines: 2 done" not in planned
     said = typed_at_terminal("rm", "-y", "web1", "web2", store=store.root)
     assert re.findall(r"✓ (web\d) .*removed", said)[-2:] == ["web1", "web2"]
     assert "Successfully" not in said

@@ -98,7 +98,7 @@ class PowerSwitch:
             wake()
             # Without a terminal, the next line has the limit.
             most = f" for {duration(self.timeout, whole=True)} at most" if console.interactive else ""
-            console.note(f'Waking "{machine.name}": a Wake-on-LAN packet to {wake.mac} every {WAKE_AGAIN:.0f} s{most}')
+            console.note(f'Wake-on-LAN packets go to "{machine.name}" ({wake.mac}), every {WAKE_AGAIN:.0f} s{most}')
         with self._waiting(console, f'Waiting until "{machine.name}" has booted, and its SSH and its engine answer'):
             watch.until_back(wake=wake)
         return True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.stdout import write_out
+from machinectl.cli.output.style import wrapped
 from machinectl.cli.tables.results import is_on_board, report_results
 
 if TYPE_CHECKING:
@@ -35,9 +37,9 @@ def printed(verb: str, results: Iterable[Result], is_on_board: Callable[[], bool
     if done and verb in {"start", "restart"}:
         may_have_moved = (
             f"{DONE[verb].capitalize()} machines may have new IP addresses. "
-            "You may need to re-run the `machinectl env` command.\n"
+            "You may need to re-run the `machinectl env` command."
         )
-        write_out(as_called(may_have_moved, THIS.name))
+        write_out(f"{wrapped(as_called(may_have_moved, THIS.name), sys.stdout)}\n")
 
 
 def change_power(

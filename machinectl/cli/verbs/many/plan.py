@@ -69,6 +69,7 @@ def plan(
     file, text = fleet_file("plan", files, names)
     planned = command(here.store, file, names, selector, fleet_command("plan", file), text)
     if refresh:
+        here.console.prints_results = here.console.prints_total = True
         from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
         from machinectl.provision.target import Allowed
         from machinectl.rollout.apply_run import ApplyOptions
