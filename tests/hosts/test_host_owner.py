@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import CaTrusted, Change, FileCreated, KeyAuthorized, PackageInstalled
+from machinectl.host_changes import CaTrusted, Change, FileCreated, GroupJoined, KeyAuthorized, PackageInstalled
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import store_pending
 from machinectl.hosts.lifecycle.host_owner import (
@@ -20,6 +20,7 @@ from machinectl.hosts.lifecycle.host_owner import (
     predecessor,
     take_over_history,
 )
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, Sum
@@ -158,6 +159,22 @@ def test_a_new_machine_of_a_host_that_was_undone_knows_who_installed_its_engine(
             assert held.machine.changes == (ENGINE, *CHANGES)
             assert Identity.read(held.directory).ca == CA
         assert kept(store) == []
+
+
+def test_a_new_machine_goes_on_with_the_history_of_one_that_was_reached_over_ssh_only(store: Store) -> None:
+    joined = GroupJoined("ops", "docker")
+    removed = Machine("orion", "generic", url="ssh://ops@192.0.2.1:22")
+    removed.engine, removed.changes = EngineOptions(ssh_only=True), (joined,)
+    added(store, removed, {"known_hosts": PIN})
+    remove(store, "orion")
+    rigel = Machine("rigel", "generic", url="ssh://ops@192.0.2.1:22")
+    added(store, rigel, {"known_hosts": PIN, "ca.pem": CA})
+    found = engine_installer(store, rigel, rigel.url, replace(HOST, dockerd="/usr/bin/dockerd"))
+    assert found
+    with store.writing("rigel") as held:
+        take_over_history(held, Quiet(), found)
+        assert held.machine.changes == (joined,)
+        assert Identity.read(held.directory).ca == CA
 
 
 def test_a_machine_with_a_history_of_its_own_goes_on_with_none(store: Store) -> None:

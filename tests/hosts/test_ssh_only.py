@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.commands.certs.create import certs_create
+from machinectl.commands.certs.ls import certs_ls
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of, engine_url_of
 from machinectl.hosts.lifecycle.editing import Edit
@@ -15,6 +18,8 @@ from tests.support.program import machinectl
 from tests.support.registered import register
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
@@ -60,6 +65,18 @@ def test_it_has_no_other_url_and_no_tls(store: Store, sshd: Sshd) -> None:
     with pytest.raises(MachineError, match="has no certificates") as refused:
         check_provisioned(store.read("orion"))
     assert refused.value.hint.endswith("machinectl set --no-ssh-only orion; machinectl provision orion")
+
+
+def test_certificates_of_a_former_listener_stay_here_and_are_not_used(store: Store, sshd: Sshd, tmp_path: Path) -> None:
+    over_ssh(store, sshd)
+    certs_create(str(tmp_path / "certs"), ["192.0.2.9"])
+    for path in (tmp_path / "certs").iterdir():
+        shutil.copy(path, store.directory("orion"))
+    assert certs_ls(store) == []
+    for words in (("issue", "orion", "--out", str(tmp_path / "out")), ("import", "orion", str(tmp_path / "certs"))):
+        done = machinectl("certs", *words, store=store.root)
+        assert (done.returncode, "reached over SSH only" in done.stderr) == (1, True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_create_refuses_what_excludes_it(store: Store) -> None:

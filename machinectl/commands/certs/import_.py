@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.certificate_files import files_of_other_ca, read_tls_dir
+from machinectl.hosts.certificates.certificate_files import check_has_certificates, files_of_other_ca, read_tls_dir
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.machines.docker_machine.old_store import is_shared
 from machinectl.machines.selection import waiting
@@ -26,6 +26,7 @@ def certs_import(store: Store, console: Console, name: str, directory: str, *, f
     new = read_tls_dir(directory)
     with store.writing(name, waiting(console, name)) as held:
         machine = held.machine
+        check_has_certificates(machine)
         if machine.url and not machine.url.startswith("tcp://"):
             raise MachineError(
                 f"{machine.url} does not use certificates",

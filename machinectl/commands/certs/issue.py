@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.files.fileset import locked_directory, read_regular_file, replace_together
+from machinectl.hosts.certificates.certificate_files import check_has_certificates
 
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "client", force: bool = False) -> str:
     """Write a client's files; return a description for the user."""
     machine = store.read(name)
+    check_has_certificates(machine)
     directory = store.directory(name)
     with store.writing(name) as held:
         held.finish_files()

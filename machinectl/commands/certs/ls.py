@@ -29,8 +29,17 @@ def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime 
     return [
         row
         for name in names or store.names()
+        if not has_none(store, name)
         for row in list(certificate_rows(name, store.directory(name), now)) or missing_rows(store, name)
     ]
+
+
+def has_none(store: Store, name: str) -> bool:
+    """Return whether the engine uses no certificates, whatever files a former listener has left here."""
+    try:
+        return store.read(name).engine.ssh_only
+    except MachineError:
+        return False
 
 
 def expiring(rows: Iterable[CertificateRow], days: int) -> list[CertificateRow]:

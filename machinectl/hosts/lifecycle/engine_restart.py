@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
+from machinectl.hosts.certificates.certificate_files import check_has_certificates
 from machinectl.hosts.connection.machine_driver import endpoint_of, ssh_endpoint
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import DryRun
@@ -44,11 +45,7 @@ def check_provisioned(machine: Machine) -> None:
         raise MachineError(
             f'"{machine.name}" is half provisioned', f"Finish that first: machinectl provision {machine.name}"
         )
-    if machine.engine.ssh_only:
-        raise MachineError(
-            f'The engine of "{machine.name}" has no certificates: it is reached over SSH only',
-            f"Let it listen with TLS: machinectl set --no-ssh-only {machine.name}; machinectl provision {machine.name}",
-        )
+    check_has_certificates(machine)
     if not (machine.tls and machine.url.startswith("tcp://")):
         raise MachineError(
             f'The engine of "{machine.name}" does not use TLS ({machine.url or "it has no URL"})',

@@ -83,15 +83,22 @@ def predecessor(store: Store, machine: Machine, host: Facts) -> Machine | None:
 
 
 def engine_installer(store: Store, machine: Machine, url: str, host: Facts) -> Machine | None:
-    """Return the removed machine, undone but for the engine that it installed, of the same address and SSH host key."""
+    """Return the removed machine of the same address and SSH host key that has left no certificate there.
+
+    It was undone but for the engine that it installed, or reached over SSH only.
+    """
     pinned, address = pinned_known_hosts(machine), parse_url(url).host
     if not (pinned.strip() and host.dockerd):
         return None
     for removed in removed_machines(store):
-        alone = is_engine_alone(removed) and pinned_known_hosts(removed) == pinned
+        alone = has_left_no_certificate(removed) and pinned_known_hosts(removed) == pinned
         if alone and removed.url and parse_url(removed.url).host == address:
             return removed
     return None
+
+
+def has_left_no_certificate(machine: Machine) -> bool:
+    return bool(machine.changes) and (machine.engine.ssh_only or is_engine_alone(machine))
 
 
 def is_engine_alone(machine: Machine) -> bool:
@@ -159,6 +166,6 @@ def take_over_history(held: Held, console: Console, removed: Machine) -> None:
     console.note(f'The host was set up here before, as "{removed.name}": continuing with that')
     held.machine.changes = merge_changes(removed.changes, held.machine.changes)
     held.write()
-    if not is_engine_alone(removed):
+    if not has_left_no_certificate(removed):
         Identity.read(removed.directory).keep(held)
     forget_removed(held.store, removed.name)

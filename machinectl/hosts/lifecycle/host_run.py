@@ -13,7 +13,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
 from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.engine_hints import correction
-from machinectl.hosts.lifecycle.host_owner import is_engine_alone, take_over_history
+from machinectl.hosts.lifecycle.host_owner import has_left_no_certificate, take_over_history
 from machinectl.hosts.lifecycle.host_plan import Outcome, with_diff
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
@@ -262,7 +262,7 @@ class DryRun(HostRun):
 
     def take_over(self, removed: Machine) -> None:
         self.machine.changes = merge_changes(removed.changes, self.machine.changes)
-        if not is_engine_alone(removed):
+        if not has_left_no_certificate(removed):
             self.machine.directory = removed.directory
 
     def rehearse(self, decision: Decision) -> None:
