@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import queue
-import shutil
 import socket
 import threading
 from contextlib import ExitStack, contextmanager
@@ -30,7 +29,6 @@ from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 from tests.support.program import machinectl
 from tests.support.published import publishing
 from tests.support.quiet import Quiet
-from tests.support.real import need
 from tests.support.registered import register
 from tests.support.servers import serving
 from tests.support.sshd import keygen
@@ -358,11 +356,10 @@ def test_a_machine_behind_a_jump_host_can_be_forwarded(
     assert "Accepted publickey" in another_sshd.log
 
 
-@pytest.mark.parametrize("shell", ["fish", "tcsh", "zsh"])
+@pytest.mark.parametrize("shell", ["/usr/bin/fish", "/usr/sbin/nologin", ""])
 def test_the_users_shell_does_not_matter(
     machine: Machine, service: int, monkeypatch: pytest.MonkeyPatch, shell: str
 ) -> None:
-    need(shell)
-    monkeypatch.setenv("SHELL", str(shutil.which(shell)))
+    monkeypatch.setenv("SHELL", shell)
     with started(Forwarding(machine), free(service)) as forwarding:
         assert received(forwarding.next()[0]) == b"hello\n"

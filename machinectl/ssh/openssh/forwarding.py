@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # ssh runs it after the login. `$PPID` is ssh.
 READY = b"ready\n"
 GUARD = "exec sh -c 'exec 3<&0; { read end <&3; kill $PPID; } 2>/dev/null & echo ready'"
+# ssh runs local commands in $SHELL, which is nologin for a service's user.
+SHELL = {"SHELL": "/bin/sh"}
 # A lost host is noticed after 15 to 20 seconds.
 OPTIONS = {
     **COMMANDS_ONLY,
@@ -88,7 +90,9 @@ class ForwardingConnection:
         # ^C at a terminal signals the whole group: we end ssh ourselves.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, **SHELL}
+            )
         except OSError as exc:
             os.close(ours)
             raise MachineError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
