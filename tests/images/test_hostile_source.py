@@ -9,7 +9,7 @@ import pytest
 
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource
+from machinectl.hosts.image_transfer.image_sources import MOST_COMPARED, EngineSource, FileSource, similar_names
 from machinectl.images import engine_images
 from machinectl.images.engine_images import Images, load_image, tag_image
 from machinectl.images.read_archive import Wanted
@@ -94,6 +94,20 @@ def test_the_start_of_an_id_that_fits_several_images_is_refused(
         EngineSource(HERE).find(Wanted("a"))
     assert caught.value.cause == "2 images of the engine at /nothing.sock have an ID that begins with a"
     assert caught.value.hint == "Give more of the ID: docker images"
+
+
+def test_the_nearest_of_thousands_of_names_is_found_among_those_that_begin_alike(
+    answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"registry.example.com/team{number % 50}/service-{number}:1" for number in range(20_000)]
+    answers["/images/json"] = [{"Id": "sha256:" + "0" * 64, "RepoTags": names}]
+    monkeypatch.setattr(Images, "image", lambda *_: None)
+    compared = similar_names("registry.example.com/team7/servcie-57:1", names)
+    assert len(compared) == MOST_COMPARED
+    assert names[57] in compared
+    with pytest.raises(MachineError) as caught:
+        EngineSource(HERE).find(Wanted("registry.example.com/team7/servcie-57:1"))
+    assert caught.value.hint == f"Did you mean {names[57]}?"
 
 
 def test_a_terminal_is_no_archive(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
 from machinectl.engine import EngineError
@@ -16,10 +17,13 @@ from machinectl.images.image import DIGEST, ArchiveError
 from machinectl.images.reference import is_image_id, parse_reference, several_images
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from machinectl.engine import Endpoint
     from machinectl.images.read_archive import ArchiveReader, Wanted
 
 STDIN = "-"
+MOST_COMPARED = 200
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,15 @@ class FileSource:
             reader.read_file(self.path, wanted)
 
 
+def similar_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return the names that begin most like this one: to compare all of 20,000 takes seconds."""
+
+    def shared(other: str) -> int:
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(other, name, strict=False)))
+
+    return sorted(known, key=shared, reverse=True)[:MOST_COMPARED]
+
+
 def no_such_image(name: str, source: EngineSource, images: Images) -> MachineError:
     """Name the nearest image that is there, or say that the ID's start fits several."""
     listed = images.listed()
@@ -115,6 +128,6 @@ def no_such_image(name: str, source: EngineSource, images: Images) -> MachineErr
     alike = [each for each in ids_of(listed) if is_image_id(name) and each.removeprefix("sha256:").startswith(start)]
     if len(alike) > 1:
         return several_images(name, f"the engine at {source.endpoint.peer}", len(alike), source.listing)
-    near = closest_match(name, ids_by_name(listed))
+    near = closest_match(name, similar_names(name, ids_by_name(listed)))
     hint = f"Did you mean {one_line(near)}?" if near else f"List its images: {source.listing}"
     return MachineError(f"There is no image {one_line(name)!r} on the engine at {source.endpoint.peer}", hint)
