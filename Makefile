@@ -40,8 +40,10 @@ $(VENV)-oldest/installed: pyproject.toml $(SOURCES) $(VENV)/installed
 		$$($(BIN)/python -c '$(OLDEST)')
 	touch $@
 
+LIBRARIES = tests/test_certs.py tests/fleet/test_document.py tests/cli/test_boards.py \
+	$(foreach what,authentication connect host_certificates hostile private_keys session sftp_client transport,tests/ssh/test_$(what).py)
 test-oldest: $(VENV)-oldest/installed
-	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not lab" tests/ssh tests/test_certs.py tests/machines
+	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not lab" $(LIBRARIES)
 
 # Two at a time, and to the end: what fails is all shown.
 check: docs/reference.md

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.console import decline
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError
 from machinectl.hosts.lifecycle.removal import (
     check_not_jump_host,
     confirm_removal,
@@ -16,6 +16,7 @@ from machinectl.hosts.lifecycle.removal import (
 )
 from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.machines.jump_order import behind, keep_jump_hosts, outermost_first
+from machinectl.machines.selection import require_names
 from machinectl.machines.store.removed_machines import is_known
 
 if TYPE_CHECKING:
@@ -108,11 +109,3 @@ def plan_removal(
         return HostPlan(outcomes=tuple(outcomes))
 
     yield from run_at_once(console, names, one)
-
-
-def require_names(names: Sequence[str], verb: str) -> None:
-    """Raise UsageError without any: there is no default."""
-    if not names:
-        raise UsageError(
-            "Error: Expected to get one or more machine names as arguments", f"Name them: machinectl {verb} <NAME>"
-        )

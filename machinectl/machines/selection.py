@@ -50,6 +50,14 @@ def expand_range(name: str) -> list[str]:
         raise UsageError(f"{name!r}: {exc}", "Write a range as 'web[01:20]', or a glob as 'web*'") from exc
 
 
+def require_names(names: Sequence[str], verb: str) -> None:
+    """Raise UsageError without any: there is no default."""
+    if not names:
+        raise UsageError(
+            "Error: Expected to get one or more machine names as arguments", f"Name them: machinectl {verb} <NAME>"
+        )
+
+
 def chosen(store: Store, names: Sequence[str]) -> list[str]:
     """Expand names; without names, choose `default`, like docker-machine."""
     if names:

@@ -122,7 +122,7 @@ class HostWatch:
         return engine.probe(engine_endpoint(self.machine), LOOK)
 
     def _is_silent(self, *, refused_is_up: bool) -> bool:
-        from machinectl.ssh.client.handshake import connect_tcp
+        from machinectl.ssh.client.handshake import connect_to_sshd
         from machinectl.ssh.ssh_errors import SSHError
         from machinectl.ssh.ssh_settings import read_settings
 
@@ -134,7 +134,7 @@ class HostWatch:
                 # Behind a jump host, a refused connection and silence look the same.
                 with logged_in(self.machine, SilentConsole(), self.access, ssh=self.way, timeout=LOOK):
                     return False
-            connect_tcp(dataclasses.replace(found, connect_timeout=LOOK)).close()
+            connect_to_sshd(dataclasses.replace(found, connect_timeout=LOOK)).close()
         except SSHError as exc:
             return not (refused_is_up and isinstance(exc.__cause__, ConnectionRefusedError))
         return False

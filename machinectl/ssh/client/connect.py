@@ -153,7 +153,7 @@ class Connector:
             self.stack.callback(proxy.close)
             sock = proxy.socket
         else:
-            sock = handshake.connect_tcp(chosen)
+            sock = handshake.connect_to_sshd(chosen)
         self.stack.callback(sock.close)
         transport = Transport(sock, timeout=chosen.connect_timeout)
         self.stack.callback(transport.close)

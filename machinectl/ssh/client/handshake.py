@@ -49,7 +49,7 @@ IGNORING_INTERRUPTS = 'trap "" INT; exec "$0" -c "$1"'
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 
-def connect_tcp(settings: Settings) -> socket.socket:
+def connect_to_sshd(settings: Settings) -> socket.socket:
     """Try each address in turn. Raises SSHError."""
     deadline = time.monotonic() + settings.connect_timeout
     addresses = resolve_host(settings)

@@ -11,6 +11,7 @@ from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.results import report_all, report_results
 from machinectl.cli.tables.text_table import table_text
 from machinectl.errors import UsageError
+from machinectl.machines.selection import require_names
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -36,7 +37,7 @@ def swarm_join(
 
     if advertise_addr and len(names) > 1:
         raise UsageError("--advertise-addr is for one machine only", "Join the machines one at a time")
-    names = require_names(names, "swarm join <MANAGER>")
+    require_names(names, "swarm join <MANAGER>")
     role = MANAGER if as_manager else WORKER
     joining = Joining(access, advertise_addr)
     results = command(here.store, here.console, manager, names, joining, role)
@@ -47,7 +48,7 @@ def swarm_leave(here: Session, *, names: list[str], access: Access, force: bool)
     from machinectl.commands.swarm.leave import swarm_leave as command
     from machinectl.hosts.swarm_formation.swarm_join import Leaving
 
-    names = require_names(names, "swarm leave")
+    require_names(names, "swarm leave")
     results = command(here.store, here.console, names, Leaving(access, force))
     return report_results(here, results, names)
 
@@ -65,15 +66,6 @@ def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> 
     else:
         write_out("\n".join(swarm_text(swarm) for swarm in found))
     return report_all(here, [swarm.failure for swarm in found if swarm.failure])
-
-
-def require_names(names: list[str] | None, verb: str) -> list[str]:
-    """Return the names. Raises UsageError without any: there is no default."""
-    if not names:
-        raise UsageError(
-            "Error: Expected to get one or more machine names as arguments", f"Name them: machinectl {verb} <NAME>"
-        )
-    return names
 
 
 def sync_contexts(here: Session) -> None:
