@@ -106,8 +106,7 @@ class Buildx:
         """Run `docker buildx WORDS…`, `pointed` at the engine that docker points at. Raises MachineError."""
         done = self._start(*words, patience=patience, pointed=pointed)
         if done.returncode:
-            said = [line for line in done.stderr.splitlines() if line.strip()] or ["it does not say why"]
-            cause = f"docker buildx {words[0]}: {one_line(said[-1].removeprefix('ERROR: '))}"
+            cause = f"docker buildx {words[0]}: {failure_reason(done.stderr)}"
             raise MachineError(cause, "Look for a machine that does not answer: machinectl ls")
         return done.stdout
 
@@ -135,6 +134,14 @@ class Buildx:
             raise MachineError(f"docker buildx {words[0]} took more than {patience:.0f} s", "Try: docker ps") from exc
         except OSError as exc:
             raise MachineError(f"docker cannot be started: {exc.strerror}", "Try: docker --version") from exc
+
+
+def failure_reason(said: str) -> str:
+    """Return the line of buildx's stderr that says why; of ssh's failure only what ssh says."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    # `rm` says why before its last line.
+    reasons = [line for line in lines if line.startswith("failed to remove ") and ": " in line] or lines
+    return one_line(reasons[-1].removeprefix("ERROR: ").rpartition("stderr=")[2]) if reasons else "it does not say why"
 
 
 def parse_node(document: Mapping[str, Any]) -> BuildxNode:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.docker_cli.buildx import csv_field, parse_options
+from machinectl.docker_cli.buildx import csv_field, failure_reason, parse_options
 from machinectl.hosts.exports.builders import remote_node
 from machinectl.machines.record import Machine, Phase
 from tests.support.docker_cli import DockerCli
-from tests.support.program import machinectl
+from tests.support.program import killed_at, machinectl
 from tests.support.real import need
 from tests.support.registered import added
 
@@ -108,7 +109,7 @@ def test_machines_are_added_to_a_builder_only_where_that_is_asked_for(store: Sto
     assert "machinectl builder rm fast && machinectl builder --name fast orionbox rigel" in again.stderr
 
 
-def test_what_a_killed_run_left_is_finished_by_the_same_command(store: Store, docker: DockerCli) -> None:
+def test_what_docker_buildx_removed_is_made_again_by_the_same_command(store: Store, docker: DockerCli) -> None:
     run(store, "builder", "-a")
     docker("buildx", "create", "--name", "machinectl", "--node", "machinectl-rigel", "--leave")
     assert state(store) == ["rigel: docker buildx has removed its node"]
@@ -118,6 +119,14 @@ def test_what_a_killed_run_left_is_finished_by_the_same_command(store: Store, do
     assert state(store) == ["docker buildx has removed it"]
     run(store, "builder", "-a")
     assert endpoints(docker) == {"orionbox": True, "rigel": False}
+
+
+@pytest.mark.parametrize("moment", [4, 6])
+def test_a_killed_run_is_finished_by_the_same_command(moment: int, store: Store, docker: DockerCli) -> None:
+    assert killed_at(moment, store.root, "builder", "-a").returncode == -signal.SIGKILL
+    run(store, "builder", "-a")
+    assert endpoints(docker) == {"orionbox": True, "rigel": False}
+    assert state(store) == ["in step"]
 
 
 def test_a_machine_that_does_not_answer_keeps_the_builder_out_of_step_until_sync(
@@ -198,6 +207,9 @@ def test_a_buildkitd_on_the_host_takes_the_machines_certificates(store: Store, d
     assert f"no buildkitd accepts the machine's certificates on port {engine}" in wrong.stderr
     assert nodes(docker) == []
     assert "--driver remote" in run(store, "builder", "--port", "1", "orionbox", code=2).stderr
+    added(store, Machine("vega", "none", url="ssh://ops@127.0.0.1:1", phase=Phase.READY))
+    over_ssh = run(store, "builder", "--driver", "remote", "vega", code=1)
+    assert '"vega" has no certificates for buildkitd: its engine is ssh://ops@127.0.0.1:1' in over_ssh.stderr
 
 
 def test_a_computer_without_docker_or_buildx_says_so(store: Store, docker: DockerCli, tmp_path: Path) -> None:
@@ -223,3 +235,10 @@ def test_a_record_that_cannot_be_read_is_said(store: Store) -> None:
 def test_options_are_read_and_written_as_buildx_does() -> None:
     assert parse_options(["image=a,network=host", '"env.A=1,2"']) == {"image": "a", "network": "host", "env.A": "1,2"}
     assert csv_field('cacert=/a,b/"c"') == '"cacert=/a,b/""c"""'
+
+
+def test_a_failure_of_buildx_is_one_line_with_its_reason() -> None:
+    assert failure_reason("time=… level=warning\nERROR: no such context\n") == "no such context"
+    over_ssh = "failed to remove b: error during connect: command [ssh -l ops] has exited: stderr=Permission denied\n"
+    assert failure_reason(f"{over_ssh}\nERROR: failed to remove one or more builders\n") == "Permission denied"
+    assert failure_reason("") == "it does not say why"

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 
 DEFAULT_NAME = "machinectl"
+# docker knows only the machine's address, and its ssh only ~/.ssh/config.
+SSH_HINT = "Your own ssh must know the machine: machinectl ssh-config --write"
 
 
 @dataclass(frozen=True)
@@ -152,9 +154,15 @@ def add_nodes(store: Store, buildx: Buildx, builder: Builder, order: BuilderOrde
     there = set(buildx.nodes(builder.name) or {})
     for node in builder.nodes:
         if node.name not in there:
-            wanted = wanted_node(store, docker, builder, node, store.read_ready(node.machine))
+            machine = store.read_ready(node.machine)
+            wanted = wanted_node(store, docker, builder, node, machine)
             wanted = replace(wanted, options={**wanted.options, **order.options})
-            buildx.set_node(builder.name, wanted, driver="" if there else builder.driver, append=bool(there))
+            try:
+                buildx.set_node(builder.name, wanted, driver="" if there else builder.driver, append=bool(there))
+            except MachineError as exc:
+                if machine.url.startswith("ssh://"):
+                    exc.hint = SSH_HINT
+                raise
             there.add(node.name)
     if builder.port:
         check_remote(buildx, builder)

@@ -133,9 +133,10 @@ def wanted_node(store: Store, docker: Contexts, builder: Builder, node: BuilderN
 def remote_node(machine: Machine, port: int) -> BuildxNode:
     """Return a node of a buildkitd that takes the machine's certificates."""
     url = parse_url(machine.url)
-    if not url.host:
+    if url.scheme != "tcp":
         raise MachineError(
-            f'"{machine.name}" has no address: its engine is {machine.url}', "Leave out: --driver remote"
+            f'"{machine.name}" has no certificates for buildkitd: its engine is {machine.url}',
+            "Leave out --driver remote",
         )
     options = {}
     if machine.tls:
