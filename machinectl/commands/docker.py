@@ -7,7 +7,9 @@ import signal
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.program import docker_program
+from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.exports.docker_environment import docker_variables
 from machinectl.hosts.parallel.output_streams import LIMIT, stream_output
 from machinectl.process_streams import Stdin, run_streamed
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from machinectl.hosts.parallel.output_streams import Events
     from machinectl.machines.store import Store
     from machinectl.process_streams import Input, StopEvent, WriteOutput
+
+# How long a login may take.
+LOGIN_SECONDS = 30.0
 
 
 def docker(
@@ -41,7 +46,7 @@ def docker(
     program = docker_program()
 
     def one(name: str, _: Console, say: WriteOutput, over: StopEvent) -> int | None:
-        environment = docker_environment(os.environ, docker_variables(store, name))
+        environment = docker_environment(os.environ, variables_of(store, name))
 
         def hear(data: bytes, on_stderr: bool) -> bool:
             say(data, on_stderr)
@@ -55,6 +60,17 @@ def docker(
         return status if status is None or status >= 0 else 128 - status
 
     return stream_output(console, names, one, limit=parallel, timeout=timeout, input=input)
+
+
+def variables_of(store: Store, name: str) -> dict[str, str | None]:
+    """Over SSH, prefer the kept connection: docker's own ssh is slow, and may not know the machine's keys."""
+    variables = docker_variables(store, name)
+    if not str(variables["DOCKER_HOST"]).startswith("ssh://"):
+        return variables
+    from machinectl.engine.ssh_socket import engine_socket
+
+    path = engine_socket(endpoint_of(store.read(name)), Deadline(LOGIN_SECONDS))
+    return {**variables, "DOCKER_HOST": f"unix://{path}"} if path else variables
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:

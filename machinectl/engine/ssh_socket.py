@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.engine.endpoint import Deadline
-from machinectl.engine.ssh_dial import NOT_FOUND, connect_ssh, explain_known, late_error, login_command
+from machinectl.engine.ssh_dial import NOT_FOUND, SSHWire, connect_ssh, explain_known, late_error, login_command
 from machinectl.engine.wire import Wire
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, option_words
+from machinectl.url import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,15 @@ def connect_kept(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> Wire
     except TimeoutError as exc:
         raise late_error(endpoint, deadline) from exc
     return Wire(sock, endpoint, deadline) if sock else connect_ssh(endpoint, url, deadline)
+
+
+def engine_socket(endpoint: Endpoint, deadline: Deadline) -> str:
+    """Return the path of a local socket that leads to the engine now, "" if none does. Raises EngineError.
+
+    It stays as long as it is used, and PERSIST_SECONDS longer.
+    """
+    with connect_kept(endpoint, parse_url(endpoint.url), deadline) as wire:
+        return "" if isinstance(wire, SSHWire) else wire.sock.getpeername()
 
 
 def kept_connection(endpoint: Endpoint, url: EngineURL) -> KeptConnection | None:

@@ -12,13 +12,14 @@ from machinectl.machines.record import Machine
 from tests.support import servers
 from tests.support.program import machinectl
 from tests.support.real import need
-from tests.support.registered import added
+from tests.support.registered import added, register
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
+    from tests.support.sshd import Sshd
 
 CERTIFICATES = ("ca.pem", "cert.pem", "key.pem")
 
@@ -40,6 +41,21 @@ def test_each_engine_is_asked_by_docker_itself_whatever_the_shell_points_at(engi
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(done.stdout.splitlines()) == ["local | linux", "orion | linux"]
+
+
+@pytest.mark.usefixtures("ssh_config", "runtime")
+def test_an_engine_behind_ssh_is_asked_over_the_kept_connection_with_the_machines_keys(
+    store: Store, dockerd: Dockerd, sshd: Sshd
+) -> None:
+    sshd.configure(f"SetEnv SHLVL=2 DOCKER_HOST=unix://{dockerd.socket}")
+    register(store, "far", sshd)
+    with store.writing("far") as held:
+        held.machine.url, held.machine.tls = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}", False
+        held.write()
+    for _ in range(2):
+        done = machinectl("docker", "far", "--", "version", "--format", "{{.Server.Os}}", store=store.root)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "far | linux\n", "")
+    assert sshd.log.count("Accepted publickey") == 1
 
 
 def test_what_is_piped_in_is_given_to_all_and_the_status_is_dockers(engines: Store) -> None:

@@ -48,6 +48,15 @@ def test_a_bare_server_has_no_engine() -> None:
     assert facts.free["/var"] > 1 << 20
 
 
+def test_who_logged_in_and_may_use_the_engine_is_seen() -> None:
+    facts = parse_facts(recorded("docker"))
+    assert (facts.login, facts.login_groups, facts.socket_group) == ("", frozenset(), "docker")
+    more = b"@login ops ops sudo domain users\n\n@socket-group wheel\n\n@end"
+    facts = parse_facts(recorded("docker").replace(b"@end", more))
+    assert (facts.login, facts.socket_group) == ("ops", "wheel")
+    assert facts.login_groups == {"ops", "sudo", "domain", "users"}
+
+
 def test_units_that_are_masked_and_a_containerd_that_is_not_there_are_seen() -> None:
     facts = parse_facts(recorded("docker"))
     assert (facts.masked, facts.containerd, facts.containerd_service) == (frozenset(), None, True)
