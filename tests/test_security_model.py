@@ -38,6 +38,7 @@ from tests.ssh import test_authentication, test_connect
 from tests.support import servers
 from tests.support.at_shell import at_shell
 from tests.support.docker_machine import OldStore
+from tests.support.engine_sockets import socket_process
 from tests.support.lab_cli import generic
 from tests.support.program import COMMAND, machinectl
 from tests.support.real import need
@@ -466,6 +467,32 @@ def test_forwarded_ports_are_on_loopback_and_end_with_their_process(
 
 
 @proves(
+    "Only your user can connect to the socket that `socket` opens.",
+    "It is never in a directory that others can write to, and replaces no file that is not a dead socket of yours.",
+)
+def test_a_socket_is_its_users_own(store: Store, runtime: Path) -> None:
+    with serving(servers.engine) as port:
+        added(store, Machine("orion", "none", url=f"tcp://127.0.0.1:{port}", tls=False))
+        runtime.chmod(0o755)
+        with socket_process(store, "orion") as (_, path):
+            directory = Path(path).parent
+            directory.chmod(0o755)
+            # Even where others may look at it.
+            code = f"import socket; socket.socket(socket.AF_UNIX).connect({path!r})"
+            another = 65534 if os.geteuid() == 0 else None
+            done = subprocess.run(["/usr/bin/python3", "-c", code], user=another, capture_output=True, check=False)
+            assert (b"PermissionError" in done.stderr) == bool(another)
+            directory.chmod(0o700)
+        foreign, shared = runtime / "foreign", runtime / "shared"
+        foreign.write_text("mine")
+        shared.mkdir()
+        shared.chmod(0o777)
+        for place in (foreign, shared / "x.sock"):
+            assert machinectl("socket", "orion", "--path", place, "--", "true", store=store.root).returncode == 1
+        assert foreign.read_text() == "mine"
+
+
+@proves(
     "`tcp` without TLS is for a network in which everybody may be root: if you register such an engine, you get a"
     " warning."
 )
@@ -489,8 +516,11 @@ def test_registering_a_plain_port_warns(store: Store, tmp_path: Path) -> None:
     assert {store.read(name).url for name in store.names()} == {url}
 
 
-@proves("`ssh://` runs your own `ssh`, with its keys and checks.")
-def test_ssh_endpoints_go_by_the_users_ssh(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
+@proves(
+    "`ssh://` runs your own `ssh`, with its keys and checks, and keeps its connection for a minute.",
+    "The socket that leads to the engine is in a directory that only you can enter.",
+)
+def test_ssh_endpoints_go_by_the_users_ssh(store: Store, sshd: Sshd, ssh_config: SSHConfig, runtime: Path) -> None:
     url = f"ssh://{sshd.user}@127.0.0.1:{sshd.port}"
     assert machinectl("create", "-d", "none", "--url", url, "orion", store=store.root).returncode == 0
     assert "Host key verification failed" in machinectl("status", "orion", "--json", store=store.root).stdout
@@ -499,6 +529,9 @@ def test_ssh_endpoints_go_by_the_users_ssh(store: Store, sshd: Sshd, ssh_config:
     machinectl("status", "orion", store=store.root)
     assert any("docker system dial-stdio" in call for call in ssh_config.calls)
     assert "Accepted key" in sshd.log or "Accepted publickey" in sshd.log
+    [directory] = runtime.glob("machinectl-*")
+    assert any("ControlPersist=60" in call and str(directory) in call for call in ssh_config.calls)
+    assert directory.stat().st_mode & 0o777 == 0o700
 
 
 @proves(
