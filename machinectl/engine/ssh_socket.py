@@ -83,7 +83,9 @@ def kept_connection(endpoint: Endpoint, url: EngineURL) -> KeptConnection | None
         contents = [multiplexing.file_contents(path) for path in named]
     except OSError:
         return None
-    identity = ["engine", str(url), endpoint.ssh_options, contents]
+    # Without the paths: `create` moves the key into the store.
+    words = [NAMED_FILE.sub("", word) for word in endpoint.ssh_options]
+    identity = ["engine", str(url), words, contents]
     control = multiplexing.Multiplexing().named(identity, SSHEndpoint(url.host, url.user, url.port))
     return KeptConnection(endpoint, url, control) if PLAIN_PATH.fullmatch(control) else None
 

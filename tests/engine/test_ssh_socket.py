@@ -136,6 +136,15 @@ def test_a_host_key_that_is_not_pinned_any_more_is_refused_at_once(remote: Remot
     assert "ssh-keygen" in probe.hint
 
 
+def test_a_key_that_was_moved_needs_no_login(remote: Remote, tmp_path: Path) -> None:
+    assert remote.probe().state is State.RUNNING
+    remote.key = remote.key.rename(tmp_path / "moved")
+    assert remote.probe().state is State.RUNNING
+    assert remote.logins == 1
+    remote.key.write_bytes(keygen(tmp_path / "another").read_bytes())
+    assert "Permission denied" in remote.probe().error
+
+
 def test_none_is_kept_if_it_is_turned_off_or_the_users_ssh_keeps_its_own(
     remote: Remote, runtime: Path, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
