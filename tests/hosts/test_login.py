@@ -11,9 +11,12 @@ import pytest
 from machinectl.cli.options.login_options import read_login_secret
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access, logged_in, pin_known_hosts, pinned_known_hosts
+from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.connection.remote_command import raise_if_unreachable
 from machinectl.machines.record import Phase
 from machinectl.ssh.keys.credentials import Credentials
-from machinectl.ssh.ssh_errors import LoginRefused
+from machinectl.ssh.openssh.batch import NotStarted
+from machinectl.ssh.ssh_errors import LoginRefused, Unreachable
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import register
@@ -85,6 +88,16 @@ def test_a_key_is_trusted_for_as_long_as_the_prompt_says(
             pass
         assert console.asked[0].endswith(asked)
         assert bool(pinned_known_hosts(held.machine)) is pins
+
+
+def test_a_host_that_is_silent_to_openssh_is_told_with_what_switches_it_on(store: Store, sshd: Sshd) -> None:
+    machine = register(store, "orion", sshd)
+    failure = NotStarted("ssh: connect to host: Connection timed out", "")
+    with pytest.raises(Unreachable) as raised:
+        raise_if_unreachable(machine, ssh_endpoint(machine), failure)
+    another, off = raised.value.hint.splitlines()
+    assert "machinectl set --generic-ssh-port <PORT> orion" in another
+    assert off == "If it is off: machinectl start orion"
 
 
 def test_connecting_is_a_step_that_ends_with_the_login(store: Store, sshd: Sshd) -> None:

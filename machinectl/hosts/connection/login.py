@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
     from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.runner import StreamingRunner
+    from machinectl.ssh.ssh_errors import SSHError
 
 
 class Access(Frozen):
@@ -105,7 +106,7 @@ def logged_in(
     # paramiko takes 150 ms to load.
     from machinectl.ssh.client.connect import connect
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
-    from machinectl.ssh.ssh_errors import SSHError, Unreachable
+    from machinectl.ssh.ssh_errors import SSHError
 
     # A machine that is not created yet may be forgotten after a failure, with its key.
     how_long = "this once" if pin is None else "from now on" if machine.phase == Phase.READY else ""
@@ -118,19 +119,27 @@ def logged_in(
             try:
                 way = connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace)
             except SSHError as exc:
-                if machine.phase == Phase.READY:
-                    exc.hint = with_set_commands(exc.hint, machine)
-                    off, hop = machine.name, ssh.jump
-                    while hop:
-                        # "" if the first jump host is no machine.
-                        off, hop = hop.machine, hop.endpoint.jump
-                    if off and isinstance(exc, Unreachable):
-                        exc.hint += f"\nIf it is off: machinectl start {off}"
+                add_machine_hints(exc, machine, ssh)
                 raise
             session = connection.enter_context(way)
         if session.known_hosts != policy.pinned:
             keep(session.known_hosts)
         yield session
+
+
+def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> None:
+    """Name the commands that set the machine's port and key, and that switch its host on."""
+    from machinectl.ssh.ssh_errors import Unreachable
+
+    if machine.phase != Phase.READY:
+        return
+    error.hint = with_set_commands(error.hint, machine)
+    off, hop = machine.name, ssh.jump
+    while hop:
+        # "" if the first jump host is no machine.
+        off, hop = hop.machine, hop.endpoint.jump
+    if off and isinstance(error, Unreachable):
+        error.hint += f"\nIf it is off: machinectl start {off}"
 
 
 def with_set_commands(hint: str, machine: Machine) -> str:

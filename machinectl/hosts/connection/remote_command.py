@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.connection.login import logged_in, pin_in_store, root_runner
+from machinectl.hosts.connection.login import add_machine_hints, logged_in, pin_in_store, root_runner
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts
 from machinectl.ssh.openssh.batch import CONNECT_SECONDS, NotStarted
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
     from machinectl.hosts.connection.login import Access
+    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.process_streams import Input, StopEvent, WriteOutput
     from machinectl.ssh.runner import StreamingRunner
@@ -51,7 +52,7 @@ def run_remote_script(
             return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, control=control)
         except NotStarted as exc:
             # Our own SSH can ask for a passphrase and has better error messages.
-            raise_if_unreachable(endpoint, exc)
+            raise_if_unreachable(machine, endpoint, exc)
 
     def begin() -> tuple[StreamingRunner, ExitStack]:
         with ExitStack() as stack:
@@ -69,7 +70,7 @@ def run_remote_script(
         return runner.follow(order.script, say, over, input=order.input)
 
 
-def raise_if_unreachable(endpoint: SSHEndpoint, failure: NotStarted) -> None:
+def raise_if_unreachable(machine: Machine, endpoint: SSHEndpoint, failure: NotStarted) -> None:
     """Raise Unreachable if the host did not answer, to avoid a second timeout."""
     if not any(words in failure.cause for words in SILENT):
         return
@@ -78,4 +79,6 @@ def raise_if_unreachable(endpoint: SSHEndpoint, failure: NotStarted) -> None:
 
     chosen = read_settings(endpoint)
     if chosen.connect_timeout <= CONNECT_SECONDS and not chosen.proxy_jump:
-        raise connect_error(chosen, TimeoutError()) from failure
+        error = connect_error(chosen, TimeoutError())
+        add_machine_hints(error, machine, endpoint)
+        raise error from failure

@@ -50,6 +50,8 @@ def doctor(here: Session, *, names: list[str], access: Access, timeout: float, v
         reports.append(own)
         if not as_json:
             print_report(reports[-1], HERE, here.program, verbose=verbose)
+    if not as_json:
+        here.note_empty_store()
     if as_json and reports:
         print_json([each.fields() for each in reports])
     return int(failed or not all(each.is_well for each in reports))

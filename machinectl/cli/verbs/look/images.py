@@ -45,4 +45,6 @@ def images(
         write_out(fitted_text(found.rows(whole=False), HEADINGS, columns, SPARE))
     else:
         write_out(rows_text(printed, found.rows(whole=no_trunc)))
+    if not (quiet or template or as_json):
+        here.note_empty_store()
     return report_all(here, found.failures)

@@ -62,7 +62,9 @@ def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> 
     if as_json:
         print_json([swarm.fields() for swarm in found])
     elif not found:
-        here.console.note("No machine is in a swarm: machinectl swarm init <NAME>")
+        begin = ": machinectl swarm init <NAME>" if here.store.names() else ""
+        here.console.note(f"No machine is in a swarm{begin}")
+        here.note_empty_store()
     else:
         write_out("\n".join(swarm_text(swarm) for swarm in found))
     return report_all(here, [swarm.failure for swarm in found if swarm.failure])
