@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,13 +28,12 @@ from tests.support.program import killed_after, killed_at_engine, machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
 KILLS = 500
 STORES = {"classic": b"{}", "containerd": b'{"features": {"containerd-snapshotter": true}}'}
-# A push sends this often at most; see `die_at_engine`.
-MOST_SENDS = 100
+# A push sends this often at most, and at least; see `die_at_engine`.
+MOST_SENDS, LEAST_SENDS = 100, 8
 IMAGE, OTHER, BASE = "app:1", "other:1", "base:1"
 
 
@@ -67,8 +67,9 @@ class Soak:
         self.spool = directory / "spool"
         self.chance = chance
         self.kills = 0
-        # Seconds of a whole command, by way.
+        # Seconds of a whole command, and how often it sends, by way.
         self.took = dict.fromkeys(ways(), 1.0)
+        self.sends = dict.fromkeys(ways(), MOST_SENDS)
 
     def round(self, way: Way) -> None:
         target = self.engines[way.target]
@@ -109,7 +110,10 @@ class Soak:
         command = way.command(IMAGE, self.directory)
         if self.chance.random() < 0.5:
             return killed_after(self.chance.uniform(0, self.took[way]), self.store, *command)
-        return killed_at_engine(self.chance.randint(1, MOST_SENDS), self.store, *command)
+        moment = self.chance.randint(1, self.sends[way])
+        done = killed_at_engine(moment, self.store, *command)
+        self.sends[way] = max(moment, LEAST_SENDS) if done.returncode == 0 else self.sends[way] + 1
+        return done
 
 
 def whole(engine: Engine, image: str) -> None:
@@ -137,7 +141,10 @@ def main(kills: int, seed: int) -> None:
         print(f"seed {seed}", flush=True)
         while soak.kills < kills:
             for way in ways():
-                soak.round(way)
+                try:
+                    soak.round(way)
+                except subprocess.CalledProcessError as exc:
+                    raise AssertionError(f"{way}: {exc.stderr.decode()}") from exc
             print(f"{soak.kills} kills", flush=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import Made, saved
 from tests.support.image_engines import Engine, unique_layer
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import COMMAND, machinectl, typed_at_terminal
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -84,6 +85,17 @@ def test_a_failure_of_one_machine_is_said_and_the_others_get_the_image(
     assert done.returncode == 1
     assert "off.sock" in results["off"]["Error"]
     assert results["containerd"]["Layers"] == results["containerd"]["OfLayers"] == 1
+
+
+def test_a_terminal_shows_each_result_once_and_a_summary_of_all(
+    machines: Store, engines: dict[str, Engine], tmp_path: Path
+) -> None:
+    added(machines, Machine("off", "none", url=f"unix://{tmp_path}/off.sock", phase=Phase.READY))
+    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
+    shown = typed_at_terminal("push", "app:1", "--all", store=machines.root)
+    assert re.search(r"3 machines: 2 done, 1 failed; sent \d+kB of \d+kB \(.*s\)\n$", shown)
+    assert shown.count("containerd: sent") == 1
+    assert "2 done (" not in shown
 
 
 @pytest.mark.usefixtures("machines")

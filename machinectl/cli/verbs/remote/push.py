@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.style import is_drawn_on
 from machinectl.cli.tables.results import with_machine_name
 from machinectl.cli.typed_words import typed_line
 from machinectl.docker_cli.contexts import Contexts
@@ -71,7 +73,11 @@ def push(
         dry_run=dry_run,
     )
     failures: list[MachineError] = []
-    done: list[str] = []
+    done: list[Sent] = []
+    shows_summary = len(targets) > 1 and not as_json and is_drawn_on(sys.stderr)
+    if shows_summary:
+        # The board does not know the machines that are not reached.
+        here.console.prints_results = here.console.prints_total = True
     begun = time.monotonic()
     with (
         telling_interruption(here, image, done, targets),
@@ -82,7 +88,7 @@ def push(
             if as_json:
                 print_json(as_fields(name, result, seconds), indent=None)
             if not isinstance(result, MachineError):
-                done.append(name)
+                done.append(result)
                 if not as_json:
                     write_out(f"{name}: {sentence(result, seconds, dry_run=dry_run)}\n")
                 continue
@@ -91,6 +97,8 @@ def push(
                 alone = len(targets) == 1 or isinstance(result, SourceError)
                 report(result if alone else with_machine_name(result, name), here.program)
             failures.append(result)
+    if shows_summary:
+        here.console.note(summary(done, len(failures), time.monotonic() - begun, dry_run=dry_run))
     return int(bool(failures))
 
 
@@ -117,7 +125,7 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
 
 
 @contextmanager
-def telling_interruption(here: Session, image: str, done: Sequence[str], targets: Sequence[str]) -> Iterator[None]:
+def telling_interruption(here: Session, image: str, done: Sequence[Sent], targets: Sequence[str]) -> Iterator[None]:
     """At ^C, SIGTERM or SIGHUP, print how far the work got and how to go on."""
     try:
         with exiting_on_signals():
@@ -166,6 +174,14 @@ def sentence(sent: Sent, seconds: float, *, dry_run: bool = False, fetched: bool
     if sent.replaced:
         text += f"; the name {'would move' if dry_run else 'moved'} from image {short_id(sent.replaced)}"
     return text
+
+
+def summary(done: Sequence[Sent], failed: int, seconds: float, *, dry_run: bool) -> str:
+    """Return the counts and bytes of all machines."""
+    counts = f"{len(done)} done" + (f", {failed} failed" if failed else "")
+    amount = f"{human_size(sum(each.sent for each in done))} of {human_size(sum(each.size for each in done))}"
+    what = f"would be sent {amount}" if dry_run else f"sent {amount}"
+    return f"{plural(len(done) + failed, 'machine')}: {counts}; {what} ({duration(seconds)})"
 
 
 def as_fields(name: str, result: Sent | MachineError, seconds: float) -> dict[str, Any]:
