@@ -178,6 +178,7 @@ def test_a_command_keeps_its_own_socket(machine: Path, store: Store) -> None:
         while not (found := listed(store)):
             assert process.poll() is None
         assert [each["Command"] for each in found] == ["cat"]
+        assert machinectl("socket", "ls", "-q", store=store.root).stdout == f"{found[0]['Socket']}\n"
         done = machinectl("socket", "rm", "orionbox", store=store.root)
         assert done.stderr == (
             f"Error: {found[0]['Socket']} is in use by cat, and ends with it\n  To end both: kill {process.pid}\n"

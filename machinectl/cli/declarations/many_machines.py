@@ -335,7 +335,7 @@ VERBS = {
             ),
             PLATFORM,
             NEW_NAME,
-            PARALLEL,
+            PARALLEL.with_changes(help="How many machines to work on at once."),
             Flag("--dry-run", help="Print how much would be sent; send nothing."),
             JSON_LINES,
         ),

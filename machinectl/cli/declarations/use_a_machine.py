@@ -220,7 +220,7 @@ VERBS = {
         "shells.socket:socket_ls",
         "List open sockets.",
         examples=("machinectl socket ls",),
-        flags=(shared.JSON,),
+        flags=(Flag("-q", "--quiet", help="Print paths only."), shared.JSON),
         output=PRINTS,
         follows=False,
     ),

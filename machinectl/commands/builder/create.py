@@ -175,7 +175,7 @@ def check_remote(buildx: Buildx, builder: Builder) -> None:
         if statuses.get(node.name) != "running":
             raise MachineError(
                 f'"{node.machine}": no buildkitd accepts the machine\'s certificates on port {builder.port}',
-                "Start it with the certificates of the engine: https://docs.docker.com/build/builders/drivers/remote/",
+                "Start it with the certificates of the engine, which are in /etc/docker/machinectl",
             )
 
 

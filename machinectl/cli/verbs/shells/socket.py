@@ -75,10 +75,16 @@ def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str]
     return names, command
 
 
-def socket_ls(here: Session, *, as_json: bool) -> None:
+def socket_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
     from machinectl.commands.socket.ls import socket_ls as command
 
-    print_rows(["NAME", "SOCKET", "PID", "COMMAND"], command(here.store), as_json=as_json)
+    if quiet and as_json:
+        raise UsageError("--json and --quiet exclude each other", "Leave one of them out")
+    rows = command(here.store)
+    if quiet:
+        print_lines(row.note.path for row in rows)
+    else:
+        print_rows(["NAME", "SOCKET", "PID", "COMMAND"], rows, as_json=as_json)
 
 
 def socket_rm(here: Session, *, names: list[str]) -> None:
