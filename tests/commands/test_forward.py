@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import machinectl, started
 from tests.support.published import publishing
 from tests.support.registered import register
 from tests.support.servers import saying, serving
@@ -59,9 +59,9 @@ def engine(orion: Store) -> Iterator[PublishingEngine]:
 
 @contextmanager
 def forwarding(*words: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [*COMMAND, "forward", *words]
+    pipe = subprocess.PIPE
     # Without a buffer, which would hide a second line from select.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
+    with started("forward", *words, stdout=pipe, stderr=pipe, bufsize=0) as process:
         try:
             yield process
         finally:

@@ -13,7 +13,7 @@ import pytest
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import Made, saved
 from tests.support.image_engines import unique_layer
-from tests.support.program import COMMAND, killed_at_engine, machinectl
+from tests.support.program import killed_at_engine, machinectl, started
 from tests.support.registered import added
 from tests.support.relay import closes, relay
 from tests.support.servers import serving
@@ -106,7 +106,7 @@ def test_a_signal_ends_a_push_at_once_with_the_command_that_goes_on(
     with serving(relay(socket_of(engines["containerd"]), MIDDLE, stay)) as port:
         added(machines, Machine("stuck", "none", url=f"tcp://127.0.0.1:{port}", phase=Phase.READY))
         command = ["push", "--from-file", str(archive), "app:1", "classic", "stuck"]
-        with subprocess.Popen([*COMMAND, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as push:
+        with started(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as push:
             assert push.stdout
             assert push.stdout.readline().startswith("classic: sent")
             assert stuck.wait(60)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.machines.record import Machine
-from tests.support.program import COMMAND
+from tests.support.program import started
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def register_engine(store: Store, name: str, engine: Dockerd) -> Machine:
 @contextmanager
 def socket_process(store: Store, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`machinectl socket …` without a command, once it serves. Yields its process and the socket's path."""
-    with subprocess.Popen(
-        [*COMMAND, "-s", store.root, "socket", *arguments],
+    with started(
+        *("-s", store.root, "socket", *arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -60,7 +60,7 @@ def started(
     environment: Mapping[str, str] | None = None,
     limits: Mapping[int, int] | None = None,
     **options: Any,
-) -> subprocess.Popen[bytes]:
+) -> subprocess.Popen[Any]:
     """Start a command line; `options` are those of Popen, `limits` those of setrlimit."""
     variables = {**os.environ, **({"MACHINE_STORAGE_PATH": str(store)} if store else {}), **(environment or {})}
     words = [*map(str, arguments)]
