@@ -230,7 +230,7 @@ def test_ls_lists_the_machines_named_and_exits_0_for_one_that_is_not_there(orion
     assert machinectl("list", "web", "-q", "--filter", "name=o", store=orionbox.root).stdout == ""
     ghost = machinectl("ls", "-q", "ghost", store=orionbox.root)
     assert (ghost.returncode, ghost.stdout) == (0, "")
-    assert ghost.stderr == 'Docker machine "ghost" does not exist\n'
+    assert ghost.stderr == 'Docker machine "ghost" does not exist\nList the machines: machinectl ls\n'
     both = machinectl("ls", "-l", "rack=7", "web", store=orionbox.root)
     assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
 
