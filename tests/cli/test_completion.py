@@ -38,6 +38,11 @@ COMPLETED = [
     ("-s other rm sir", "-s other rm sirius"),
     ("--storage-path=other rm sir", "--storage-path=other rm sirius"),
     ("certs imp", "certs import"),
+    ("socket r", "socket rm"),
+    ("socket ori", "socket orionbox"),
+    ("socket rm ori", "socket rm orionbox"),
+    ("socket ls --js", "socket ls --json"),
+    ("socket orionbox --backg", "socket orionbox --background"),
     ("certs ls ori", "certs ls orionbox"),
     ("certs import plain oth", "certs import plain other/"),
     ("help regen", "help regenerate-certs"),
@@ -100,6 +105,7 @@ OF_LABELS = [
     ("ps --selector role=web,ra", "ps --selector role=web,rack"),
     ("-s other rm -l pl", "-s other rm -l place"),
     ("run plain -- a-k", "run plain -- a-key"),
+    ("socket plain -- a-k", "socket plain -- a-key"),
 ]
 
 

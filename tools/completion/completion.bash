@@ -79,7 +79,6 @@ _machinectl() {
             done
             ;;
         :*)
-            if [[ -n $verbs ]]; then __machinectl_offer "${verbs// /|}" "$cur" ''; fi
             at=0
             for word in $arguments; do
                 if [[ $at -eq ${#given[@]} || ($at -lt ${#given[@]} && $word == *...) ]]; then
@@ -87,6 +86,7 @@ _machinectl() {
                 fi
                 at=$((at + 1))
             done
+            if [[ -n $verbs ]]; then __machinectl_offer "${verbs// /|}" "$cur" ''; fi
             ;;
         *) __machinectl_offer "$kind" "$cur" '' ;;
     esac
