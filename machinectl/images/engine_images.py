@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import time
@@ -37,6 +38,7 @@ LOOKING = 5.0
 LONGEST = 1 << 20
 NOT_FOUND, CONFLICT = 404, 409
 SUCCESS = range(200, 300)
+DESCRIBING = ("Architecture", "Author", "Comment", "Config", "Created", "Os", "OsVersion", "RootFS", "Variant")
 # An engine's words, from Go's syscall.ENOSPC.
 FULL = b"no space left on device"
 
@@ -109,14 +111,24 @@ class Images:
         listed = self.listed()
         chains: set[str] = set()
         diffs: set[str] = set()
+        contents: dict[str, str] = {}
         end = time.monotonic() + LOOKING
         for identifier in by_likelihood(listed, likely):
             if time.monotonic() > end:
                 break
-            layers = diff_ids_of(self.image(identifier) or {})
+            image = self.image(identifier) or {}
+            contents[content_of(image)] = identifier
+            layers = diff_ids_of(image)
             diffs.update(layers)
             chains.update(chain_ids(layers))
-        return Known(by_containerd, platform, frozenset(chains), frozenset(diffs), ids_of(listed), ids_by_name(listed))
+        images, names = ids_of(listed), ids_by_name(listed)
+        return Known(by_containerd, platform, frozenset(chains), frozenset(diffs), images, names, contents)
+
+
+def content_of(image: dict[str, Any]) -> str:
+    """Return a digest of what both image stores tell alike: an image has another ID in each."""
+    described = {key: image.get(key) for key in DESCRIBING}
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest() if diff_ids_of(image) else ""
 
 
 def ids_of(listed: Iterable[dict[str, Any]]) -> frozenset[str]:

@@ -35,6 +35,8 @@ class Known:
     images: frozenset[str] = frozenset()
     # IDs by name.
     names: Mapping[str, str] = field(default_factory=dict)
+    # IDs by content (engine_images.content_of).
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     def everything_missing(self) -> Known:
         return Known(self.by_containerd, self.platform)

@@ -82,7 +82,13 @@ BASES = ["absent", "same", "compressed otherwise"]
 @pytest.mark.parametrize("target_store", STORES)
 @pytest.mark.parametrize("source_store", STORES)
 def test_every_combination_arrives_whole_with_the_missing_layers_only(
-    engines: dict[str, Engine], sender: Sender, source_store: str, target_store: str, compressed: bool, base: str
+    engines: dict[str, Engine],
+    sender: Sender,
+    source_store: str,
+    target_store: str,
+    compressed: bool,
+    base: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     low, high = unique_layer(), unique_layer()
     app = Made([low, high], compressed=[0, 1] if compressed else [])
@@ -101,8 +107,10 @@ def test_every_combination_arrives_whole_with_the_missing_layers_only(
         [digest(low), digest(high)], separators=(",", ":")
     )
     assert target.saved_blobs("app:1") >= (in_source if target_store == source_store == "containerd" else set())
-    again = sender.send_one(source, target, "app:1")
-    assert again.sent == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(EngineSource, "read", lambda *_: pytest.fail("it was read"))
+        again = sender.send_one(source, target, "app:1")
+    assert (again.sent, again.present, again.replaced) == (0, True, "")
     assert os.listdir(os.environ["TMPDIR"]) == []
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from machinectl.engine import EngineError
 from machinectl.errors import MachineError, UsageError, closest_match, one_line
 from machinectl.go.docker_ps import as_integer, as_list, as_text
-from machinectl.images.engine_images import Images, diff_ids_of, ids_by_name, ids_of, saved_image
+from machinectl.images.engine_images import Images, content_of, diff_ids_of, ids_by_name, ids_of, saved_image
 from machinectl.images.image import DIGEST, ArchiveError
 from machinectl.images.reference import is_image_id, parse_reference, several_images
 
@@ -40,6 +40,8 @@ class SourceImage:
     layers: tuple[str, ...] = ()
     # Whether it was given by its ID.
     by_id: bool = False
+    # engine_images.content_of, or "".
+    content: str = ""
 
     @property
     def archive_size(self) -> int:
@@ -78,7 +80,7 @@ class EngineSource:
         if wanted.platform:
             # It may be one of several in the archive.
             return SourceImage(by_containerd=by_containerd, size=size, by_id=by_id)
-        return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)), by_id)
+        return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)), by_id, content_of(found))
 
     def read(self, reader: ArchiveReader, wanted: Wanted) -> None:
         try:

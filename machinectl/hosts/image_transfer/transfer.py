@@ -80,7 +80,7 @@ def send_to_all(
 ) -> Iterator[tuple[str, Sent | MachineError]]:
     with spool_directory() as directory:
         spool = Spool()
-        early = {name: early_blobs(found, each) for name, each in targets.items() if not has_image(each, found)}
+        early = {name: early_blobs(found, each) for name, each in targets.items() if not present_image(each, found)}
         if early:
             skipped = unneeded_layers(found, early.values())
             # Sizes of layers are not known.
@@ -101,16 +101,20 @@ def send_to_all(
         yield from run_at_once(console, targets, send, limit=order.parallel, abandons=True)
 
 
-def has_image(target: ImageTarget, found: SourceImage) -> bool:
-    """Return whether the engine has the image, as far as that is known before the read."""
-    return found.by_containerd == target.known.by_containerd and found.image_id in target.known.images
+def present_image(target: ImageTarget, found: SourceImage) -> str:
+    """Return the ID on the engine, "" if it lacks the image, as far as that is known before the read."""
+    known = target.known
+    if found.by_containerd != known.by_containerd:
+        return known.contents.get(found.content, "") if found.content else ""
+    return found.image_id if found.image_id in known.images else ""
 
 
 def keep_image(target: ImageTarget, found: SourceImage, order: Order) -> Sent:
     """Name the image that the engine has. Raises MachineError."""
-    if not (order.dry_run or finish_image(target, found.image_id, order.reference)):
+    image_id = present_image(target, found)
+    if not (order.dry_run or finish_image(target, image_id, order.reference)):
         raise MachineError("The image was removed from the engine meanwhile", "Run the same command again")
-    before = replaced_image(target.known, found.image_id, order.reference)
+    before = replaced_image(target.known, image_id, order.reference)
     return Sent(0, found.size, 0, len(found.layers), present=True, replaced=before)
 
 
