@@ -15,8 +15,8 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get, upload
 from machinectl.engine.probe import error_answer, read_answer
 from machinectl.errors import one_line
-from machinectl.go.docker_ps import as_integer, as_list
-from machinectl.images.image import chain_ids
+from machinectl.go.docker_ps import as_integer, as_list, as_text
+from machinectl.images.image import DIGEST, chain_ids
 from machinectl.images.platform_name import ARCHITECTURES
 from machinectl.images.write_archive import Known
 
@@ -137,7 +137,7 @@ def ids_of(listed: Iterable[dict[str, Any]]) -> frozenset[str]:
 
 def ids_by_name(listed: Iterable[dict[str, Any]]) -> dict[str, str]:
     named = ((tag, each.get("Id")) for each in listed for tag in as_list(each.get("RepoTags")))
-    return {tag: identifier for tag, identifier in named if isinstance(tag, str) and isinstance(identifier, str)}
+    return {tag: as_text(image) for tag, image in named if isinstance(tag, str) and DIGEST.fullmatch(as_text(image))}
 
 
 def by_likelihood(listed: Iterable[dict[str, Any]], likely: str) -> list[str]:

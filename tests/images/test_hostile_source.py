@@ -11,7 +11,7 @@ from machinectl.engine import Endpoint
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.image_transfer.image_sources import MOST_COMPARED, EngineSource, FileSource, similar_names
 from machinectl.images import engine_images
-from machinectl.images.engine_images import Images, load_image, tag_image
+from machinectl.images.engine_images import Images, ids_by_name, load_image, tag_image
 from machinectl.images.read_archive import Wanted
 from machinectl.images.reference import Reference
 from machinectl.images.send import remove_untagged
@@ -140,3 +140,8 @@ def test_an_engine_that_dies_during_a_push_is_no_matter_of_certificates() -> Non
         load_image(Endpoint(f"tcp://127.0.0.1:{port}"), iter([bytes(1 << 20)] * 50))
     assert "broke before the engine had all" in caught.value.cause
     assert caught.value.hint == "Run the same command again"
+
+
+def test_an_id_that_would_break_the_line_is_no_image_of_a_name() -> None:
+    good = {"Id": "sha256:" + "0" * 64, "RepoTags": ["app:2"]}
+    assert ids_by_name([{"Id": "sha256:\n\x1b[31m", "RepoTags": ["app:1"]}, good]) == {"app:2": good["Id"]}
