@@ -12,7 +12,7 @@ from machinectl.masking import HIDDEN, is_secret, without_secret
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Verbs that run a command on the host. What follows the dashes is not machinectl's, and may hold any secret.
+# Verbs that run a command on the host. The words after the dashes are not machinectl's, and may hold secrets.
 RUNNING = frozenset({"run", "docker", "socket", "ssh"})
 DASHES = "--"
 USER_IN_URL = re.compile(r"""(?<=://)[^/\s"]*:[^/\s"]*@|(?<=http://)[^/\s"]+@|(?<=https://)[^/\s"]+@""")

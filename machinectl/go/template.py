@@ -535,7 +535,7 @@ BUILT_IN: Functions = {
     "printf": (printf, 1, sys.maxsize),
     "println": (lambda *values: " ".join(map(go_text, values)) + "\n", 0, sys.maxsize),
 }
-# What functions with any number of arguments take.
+# The arguments of functions that take any number of them, for errors.
 OPEN_ENDED = {
     "index": "a list or a map, and where to look in it",
     "eq": "a value, and those to compare it with",

@@ -81,7 +81,7 @@ class Target:
     borrowed: LiveRestoreChanged | None = field(default=None, repr=False)
     # Our rules in the host's firewall.
     opened: tuple[PortOpened, ...] = ()
-    # The user whom we let use the engine.
+    # The user that we let use the engine.
     joined: GroupJoined | None = None
 
     @property

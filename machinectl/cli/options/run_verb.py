@@ -37,7 +37,7 @@ def call_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int | Non
     lists += [one.parameter for one in declared.flags if one.many]
     given.update({parameter: [] for parameter in lists if given[parameter] is None})
     if given.get("dry_run"):
-        # What would be done is printed for each machine: a board only shows the work.
+        # Print the plan of each machine: a board only shows the work.
         here.console.prints_results = here.console.prints_total = True
     if LOGIN[0] in declared.flags:
         from machinectl.cli.options.login_options import pop_access

@@ -66,7 +66,7 @@ class LiveBoard(PlainBoard):
         self.screen = rich.console.Console(stderr=True, highlight=False)
         self.live: rich.live.Live | None = None
         self.over = threading.Event()
-        # What stays on the screen at the end.
+        # Whether rows and total stay on the screen at the end.
         self.leaves_rows = self.leaves_total = True
 
     def __enter__(self) -> Self:

@@ -36,7 +36,7 @@ class PlainBoard:
         self.asides = 0
         self.held: list[str] = []
         self.closed = False
-        # What a machine is when it is done, if it has not said so itself.
+        # The outcome of a finished machine that has reported none.
         self.outcome = ""
 
     def __enter__(self) -> Self:

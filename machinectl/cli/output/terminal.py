@@ -43,7 +43,7 @@ class Terminal:
         self.prints_results = False
         # Whether the verb counts the results itself: a board leaves no total then.
         self.prints_total = False
-        # What a machine on a board is when it is done.
+        # The outcome of a finished machine on a board.
         self.done = ""
         # Whether a live board has shown how each machine ended.
         self.has_drawn = False

@@ -128,7 +128,7 @@ class TLSStream:
         except ssl.SSLZeroReturnError:
             return count, True
         except ssl.SSLError:
-            # What was whole comes first. The next call fails again.
+            # The data before the error comes first. The next call fails again.
             if not count:
                 raise
         return count, False

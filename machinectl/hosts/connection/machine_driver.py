@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 KNOWN_HOSTS = "known_hosts"
-# What needs SSH, in errors.
+# How errors name the settings that need SSH.
 JUMP_HOST, SSH_ONLY = "A jump host", "An engine without a listener"
 
 

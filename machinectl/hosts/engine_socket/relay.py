@@ -43,7 +43,7 @@ class Relay:
         self._note = note
         self._warn = warn
         self._connections: set[asyncio.Task[None]] = set()
-        # What is wrong with the engine, as it was last said.
+        # The last reported fault of the engine.
         self._fault = ""
         # How many connections fit below the limit of open files.
         self._most = FEW_CONNECTIONS

@@ -44,7 +44,7 @@ class Order:
     reference: Reference | None
     notes: str
     renamed: bool = False
-    # What its step is called.
+    # The title of its step.
     step: str = "Sending"
     parallel: int = LIMIT
     dry_run: bool = False

@@ -37,7 +37,7 @@ def undo_changes(run: HostRun, *, purge_engine: bool = False, allowed: Allowed =
     """Undo the changes, with `purge_engine` the engine's package, too. The next run can finish this."""
     host, machine = run.look(), run.machine
     check_not_lost(run.store, machine, host)
-    # What another computer has changed since is undone, too.
+    # Undo later changes from other computers, too.
     run.catch_up()
     allowed = draining.allow_swarm_restart(run.store, machine, host, allowed)
     run.remark = run.console.note

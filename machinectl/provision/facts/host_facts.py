@@ -176,7 +176,7 @@ class Facts:
     firewalls: Mapping[str, str] = field(default_factory=dict)
     # firewalld's default zone file, if our change would create it.
     zone_file: str = ""
-    # Who logged in, "" if root; the groups of that user, and the one that may use the engine's socket.
+    # The user who logged in, "" if root; their groups, and the group that may use the engine's socket.
     login: str = ""
     login_groups: frozenset[str] = frozenset()
     socket_group: str = "docker"

@@ -98,7 +98,7 @@ df -P -k / /usr /var /etc | awk 'NR > 1 { print $4 }' | { read -r root; read -r 
 device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route)
 [ "$device" ] && say mac "$(cat "/sys/class/net/$device/address")"
 
-# Who became root, and whether that user may use the engine.
+# The user who became root, and whether they may use the engine.
 login=${SUDO_USER:-${DOAS_USER:-}}
 [ "$login" ] && [ "$(id -u "$login")" != 0 ] && say login "$login" "$(id -nG "$login")"
 [ -S /var/run/docker.sock ] && say socket-group "$(stat -Lc %G /var/run/docker.sock)"

@@ -91,7 +91,7 @@ def warnings(facts: Facts, target: Target, after: Mapping[str, Any]) -> tuple[st
 def owners_edits(facts: Facts, target: Target, after: Mapping[str, Any]) -> tuple[bool, list[str]]:
     """Return whether edits of daemon.json stay, and the edited keys that do not."""
     if not (target.earlier and target.earlier.written):
-        # What the engine was started with is not known.
+        # The configuration at the engine's start is unknown.
         return True, []
     there = read_config(facts)
     before = parse_config(target.earlier.bytes_before, facts.config_path)

@@ -45,7 +45,7 @@ class CopyPath:
         """The argument for scp and rsync. A local path never looks like HOST:PATH or an option."""
         if self.host:
             return f"{self.user}@{self.host}:{self.path}" if self.user else f"{self.host}:{self.path}"
-        # As it was typed where it can: scp and rsync name it in their errors.
+        # As typed, if possible: scp and rsync name it in their errors.
         is_plain = self.path and not self.path.startswith("-") and ":" not in self.path
         return self.path if is_plain or self.path.startswith("/") else f"./{self.path}"
 
