@@ -34,6 +34,7 @@ from tests.hosts import test_setup
 from tests.hosts.test_setup_lab import IMAGE, RUN
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
+from tests.provision import test_ssh_only
 from tests.ssh import test_authentication, test_connect
 from tests.support import servers
 from tests.support.at_shell import at_shell
@@ -514,6 +515,18 @@ def test_registering_a_plain_port_warns(store: Store, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert "not protected by TLS: whoever reaches that port is root" in done.stderr + done.stdout, words
     assert {store.read(name).url for name in store.names()} == {url}
+
+
+@proves(
+    "[`--ssh-only`](remote-engine.md#machines-that-are-reached-by-ssh-alone) opens no port.",
+    "The SSH user, if it is not root, becomes a member of the group `docker` for it: whoever logs in as that user has "
+    "root's power, without a password.",
+)
+def test_an_engine_over_ssh_only_listens_nowhere_and_its_user_is_root_there() -> None:
+    test_ssh_only.test_an_engine_that_runs_is_left_as_it_is()
+    test_ssh_only.test_options_are_set_without_a_listener()
+    test_ssh_only.test_nobody_joins_a_group_for_root_or_with_tls()
+    test_ssh_only.test_the_user_joins_the_group_of_the_socket_and_leaves_it()
 
 
 @proves(
