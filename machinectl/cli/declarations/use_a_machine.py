@@ -214,7 +214,6 @@ VERBS = {
             ENV_SHELL,
             Flag("--log", metavar="FILE", help="The log of --background.", value=FILE, hidden=True),
         ),
-        follows=False,
     ),
     "socket ls": Verb(
         "shells.socket:socket_ls",
