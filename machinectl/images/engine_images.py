@@ -41,6 +41,8 @@ SUCCESS = range(200, 300)
 DESCRIBING = ("Architecture", "Author", "Comment", "Config", "Created", "Os", "OsVersion", "RootFS", "Variant")
 # An engine's words, from Go's syscall.ENOSPC.
 FULL = b"no space left on device"
+# A `docker image prune` at the same moment takes away what is being loaded.
+AGAIN = "Run the same command again; if it stays so, look at the engine's journal on its host: journalctl -u docker"
 
 
 class LoadError(EngineError):
@@ -186,7 +188,7 @@ def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
         if why := error_of(line):
             raise LoadError(
                 f"The engine at {endpoint.peer} does not load the image: {one_line(why)}",
-                "Look at the engine's journal on its host: journalctl -u docker",
+                AGAIN,
             )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine import EngineError
 from machinectl.errors import MachineError
-from machinectl.images.engine_images import Images, LoadError, load_image, remove_image, tag_image
+from machinectl.images.engine_images import AGAIN, Images, LoadError, load_image, remove_image, tag_image
 from machinectl.images.image import DIGEST
 from machinectl.images.write_archive import archive, parcel
 
@@ -149,7 +149,7 @@ def load_by_parts(
     """
     failure: MachineError = EngineError(
         f"The engine at {target.endpoint.peer} accepted the image, but lacks a part of it, or has removed it",
-        "Run the same command again; if it stays so, look at the engine's journal on its host: journalctl -u docker",
+        AGAIN,
     )
     for known, blobs in attempts(target.known, spool, early):
         pieces = archive(spool, known, blobs, counter.blobs, note)

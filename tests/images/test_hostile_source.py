@@ -145,3 +145,14 @@ def test_an_engine_that_dies_during_a_push_is_no_matter_of_certificates() -> Non
 def test_an_id_that_would_break_the_line_is_no_image_of_a_name() -> None:
     good = {"Id": "sha256:" + "0" * 64, "RepoTags": ["app:2"]}
     assert ids_by_name([{"Id": "sha256:\n\x1b[31m", "RepoTags": ["app:1"]}, good]) == {"app:2": good["Id"]}
+
+
+def test_a_load_that_fails_may_be_tried_again() -> None:
+    def failing(connection: servers.Connection) -> None:
+        connection.request()
+        connection.send(servers.answer(b'{"error": "failed to extract layer\\n\\u001b[31m"}'))
+
+    with servers.serving(failing) as port, pytest.raises(MachineError) as caught:
+        load_image(Endpoint(f"tcp://127.0.0.1:{port}"), iter([b"x"]))
+    assert caught.value.cause.endswith("does not load the image: failed to extract layer [31m")
+    assert caught.value.hint.startswith("Run the same command again")
