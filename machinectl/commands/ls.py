@@ -42,12 +42,14 @@ class MachineRow(MachineStatus):
         from machinectl.go.value_format import go_duration
         from machinectl.machines.docker_machine.config_json import SWARM_OPTIONS, engine_options
 
-        return {
-            **self.plain_fields(),
+        plain = self.plain_fields()
+        swarm = {
             "SwarmOptions": SWARM_OPTIONS,
+            "Swarm": plain.pop("Swarm"),
             "EngineOptions": engine_options(self.machine),
-            "ResponseTime": go_duration(self.seconds),
         }
+        last = {name: plain.pop(name) for name in ("Labels", "Error", "DockerVersion")}
+        return {**plain, **swarm, **last, "ResponseTime": go_duration(self.seconds)}
 
     @property
     def in_swarm(self) -> str:
