@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 VERBS = ["", *ALL]
 WORDS = st.text(st.sampled_from("-=fqsty1 xdnoae"), max_size=8)
-OPPOSITES = {name: ["--no-" + name] for name in ("tls", "context")} | {
-    "no-" + name: ["--" + name] for name in ("tls", "context")
-}
+SWITCHES = ("tls", "context", "ssh-only")
+OPPOSITES = {name: ["--no-" + name] for name in SWITCHES} | {"no-" + name: ["--" + name] for name in SWITCHES}
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -60,7 +59,7 @@ def assert_written_as_in_go(verb: str, spelling: str, name: str, takes_value: bo
         else:
             on = [*verb.split(), f"--{name}", *rest]
             assert words(flag) == words(f"{flag}=true") == words(f"{flag}=T") == words(f"{flag}=1") == on
-            opposite = OPPOSITES.get(name, []) if verb == "set" else []
+            opposite = OPPOSITES.get(name, []) if verb == "set" or name.endswith("ssh-only") else []
             off = [*verb.split(), *opposite, *rest]
             assert words(f"{flag}=false") == words(flag, f"{flag}=0") == words(f"{flag}=F") == off
             assert words(f"{flag}=false", flag) == [*verb.split(), *opposite, f"--{name}", *rest]

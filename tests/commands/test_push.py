@@ -12,6 +12,7 @@ import pytest
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import Made, saved
 from tests.support.image_engines import Engine, unique_layer
+from tests.support.pages import DOCS
 from tests.support.program import COMMAND, machinectl, typed_at_terminal
 from tests.support.registered import added
 
@@ -33,6 +34,12 @@ def machines(store: Store, engines: dict[str, Engine], monkeypatch: pytest.Monke
     return store
 
 
+def promised_keys(verb: str) -> list[str]:
+    """Return the keys that docs/json.md promises."""
+    row = re.search(rf"^\| `{verb}` \| [^|]* \| ([^|;]*)", (DOCS / "json.md").read_text(), re.MULTILINE)
+    return re.findall(r"`([A-Za-z]+)`", row[1] if row else "")
+
+
 @pytest.mark.usefixtures("machines")
 def test_an_image_gets_to_a_machine_and_back_under_another_name(engines: dict[str, Engine]) -> None:
     engines["classic"].load(saved({"app:1": Made([unique_layer(), unique_layer()])}))
@@ -42,11 +49,13 @@ def test_an_image_gets_to_a_machine_and_back_under_another_name(engines: dict[st
     assert pulled.returncode == 0, pulled.stderr
     told = json.loads(pulled.stdout)
     assert (told["Sent"], told["Present"], told["Replaced"]) == (0, True, "")
+    assert list(told) == promised_keys("push")
     again = machinectl("push", "--dry-run", "app:1", "containerd")
     assert again.stdout == "containerd: it has the image already\n"
     assert engines["classic"].images()["copy:2"] == engines["classic"].images()["app:1"]
-    listed = machinectl("images", "--json")
-    names = {(each["Machine"], f"{each['Repository']}:{each['Tag']}") for each in json.loads(listed.stdout)}
+    listed = json.loads(machinectl("images", "--json").stdout)
+    assert all(list(each) == promised_keys("images") for each in listed)
+    names = {(each["Machine"], f"{each['Repository']}:{each['Tag']}") for each in listed}
     assert {("classic", "app:1"), ("classic", "copy:2"), ("containerd", "app:1")} <= names
 
 
