@@ -24,7 +24,7 @@ RAW = "https://raw.githubusercontent.com/machinectl/machinectl/main/"
 SHORTEST = 10
 # Paths, what hosts and files say, counts and addresses, which are composed.
 OTHERS = re.compile(
-    r"/home/me/\S*\"?$|^orionbox \| |^\w+: sent \S+ of "
+    r"/(home/me|run/user)/\S*\"?$|^orionbox \| |^\w+: sent \S+ of "
     r"|^(fleet|driver|url|labels|tls-san|generic-[a-z-]+): |^labels \+"
     r"|^(Plan|Apply|Swarm)\b.*: \d+ |^[\d.]+:\d+ -> "
 )

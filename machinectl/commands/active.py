@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from machinectl.errors import MachineError
+from machinectl.hosts.engine_socket.command_environment import machine_at_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def active(store: Store, environment: Mapping[str, str]) -> str:
-    """Return the machine at $DOCKER_HOST; $DOCKER_MACHINE_NAME decides between several."""
+    """Return the machine at $DOCKER_HOST, or whose socket that is; $DOCKER_MACHINE_NAME decides between several."""
     host = environment.get("DOCKER_HOST", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
     for name in sorted(store.names(), key=lambda name: name != last) if host else ():
@@ -22,4 +23,6 @@ def active(store: Store, environment: Mapping[str, str]) -> str:
         except MachineError:
             # The record cannot be read.
             continue
+    if name := machine_at_socket(store, host):
+        return name
     raise MachineError("No active host found", "Point docker at one: eval $(machinectl env <NAME>)")

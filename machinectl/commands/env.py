@@ -6,6 +6,7 @@ import os
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError, UsageError, wrong_choice
+from machinectl.hosts.engine_socket.command_environment import left_in_shell
 from machinectl.hosts.exports.docker_environment import VARIABLES, docker_variables, engine_name
 from machinectl.shell import detect, env_script
 
@@ -32,6 +33,8 @@ def env(
     `typed` is the command line, for the usage comment. Raises MachineError if the shell cannot hold a value.
     """
     variables = docker_settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
+    # They would lead Testcontainers to the machine of the socket.
+    variables.update(dict.fromkeys(left_in_shell(environment)))
     return env_script(shell or detect(environment, os.getppid()), variables, typed, environment.get("PATH", ""))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machinectl.hosts.engine_socket.command_environment import machine_at_socket
 from machinectl.hosts.status import query_engines
 from machinectl.hosts.status.query_engines import MachineStatus
 from machinectl.machines.swarm_node import JOINING, MEMBER, WORKER, on_record
@@ -73,6 +74,9 @@ def machine_rows(store: Store, environment: Mapping[str, str]) -> list[MachineRo
     at_host = [row for row in found if host and row.machine.url == host]
     for row in sorted(at_host, key=lambda row: row.machine.name != last)[:1]:
         row.active = True
+    if not at_host and (name := machine_at_socket(store, host)):
+        for row in found:
+            row.active = row.machine.name == name
     return found
 
 

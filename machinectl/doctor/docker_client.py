@@ -96,13 +96,18 @@ def version_numbers(version: str) -> tuple[int, ...]:
     return (int(found[1]), int(found[2])) if found else ()
 
 
-def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Iterator[Check]:
-    """Check DOCKER_… in this shell, which override machinectl's settings."""
+def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine], socket_of: str = "") -> Iterator[Check]:
+    """Check DOCKER_… in this shell, which override machinectl's settings.
+
+    `socket_of` is the machine whose `machinectl socket` DOCKER_HOST is, if any.
+    """
     host, context = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_CONTEXT", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
     at_host = sorted((each for each in machines if host and each.url == host), key=lambda each: each.name != last)
     if at_host:
         yield machine_variables_check(at_host[0], environment)
+    elif socket_of:
+        yield ok(SHELL, f'docker is pointed at the socket of "{socket_of}"')
     elif host:
         there = f"DOCKER_HOST points docker at {host}, which is not a machine here, and overrides docker contexts"
         yield unknown(SHELL, there, f"Unset it: {AGAIN}")

@@ -14,6 +14,7 @@ from machinectl.doctor.check import Check, broken, failed, ok, unknown, value_or
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_path
 from machinectl.files.ownership import exposed
+from machinectl.hosts.engine_socket.command_environment import machine_at_socket
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.machine_store import read_or_none
@@ -55,8 +56,9 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[C
     # `create` makes the context at its end.
     whole = [machine for machine in machines if machine.phase == Phase.READY or machine.changes]
     yield from docker_integration.docker_checks(store, whole, seat.environment, following=seat.following)
-    at_host = readable_machines(store, every) if seat.environment.get("DOCKER_HOST") else []
-    yield from docker_client.shell_checks(seat.environment, at_host)
+    host = seat.environment.get("DOCKER_HOST", "")
+    at_host = readable_machines(store, every) if host else []
+    yield from docker_client.shell_checks(seat.environment, at_host, machine_at_socket(store, host))
     yield program_check(path, seat.program)
 
 

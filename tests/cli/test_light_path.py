@@ -16,6 +16,8 @@ import machinectl as machinectl_package
 import machinectl_generic as generic
 import machinectl_none as none
 from machinectl.cli.catalogue import ALL
+from machinectl.hosts.engine_socket.socket_file import opened_socket
+from machinectl.hosts.engine_socket.socket_notes import SocketNote
 from machinectl.machines.record import Machine
 from tests.support.forked import run_forked
 from tests.support.program import machinectl
@@ -156,6 +158,17 @@ def costly_ones(loaded: Mapping[str, set[str]], costly: set[str]) -> dict[str, s
 
 def test_the_verbs_of_shell_start_up_import_nothing_heavy(machines: Store) -> None:
     assert_light(machines, *COMMANDS)
+
+
+def test_active_at_an_open_socket_imports_nothing_heavy(
+    machines: Store, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(runtime / "plain.sock")
+    note = SocketNote("plain", machines.root, path, os.getpid())
+    with opened_socket(note):
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        assert machinectl("active", store=machines.root).stdout == "plain\n"
+        assert_light(machines, ("active",))
 
 
 def test_what_a_prompt_calls_parses_a_record_without_the_modules_of_json(machines: Store) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.files.runtime_directory import socket_directory
 from machinectl.process_streams import StopEvent, run_streamed
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh import batch, multiplexing
@@ -128,14 +129,14 @@ def test_a_connection_whose_host_has_gone_is_replaced(
 def test_no_socket_is_made_where_others_may_write_or_the_path_is_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Path
 ) -> None:
-    own = multiplexing.socket_directory()
+    own = socket_directory()
     assert os.path.dirname(own) == str(runtime)
     os.chmod(own, 0o755)
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / ("long" * 30)))
-    assert multiplexing.socket_directory() != own
+    assert socket_directory() != own
     os.rmdir(own)
     os.symlink(tmp_path, own)
-    assert multiplexing.socket_directory() != own
+    assert socket_directory() != own
 
 
 @pytest.mark.parametrize("name", ["two\nlines", "${HOME}"])
@@ -144,14 +145,14 @@ def test_no_socket_is_made_where_ssh_reads_another_path(
 ) -> None:
     (runtime / name).mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / name))
-    assert not multiplexing.socket_directory().startswith(str(runtime))
+    assert not socket_directory().startswith(str(runtime))
 
 
 def test_root_keeps_no_socket_in_the_directory_of_another_user(runtime: Path) -> None:
     """su leaves root the XDG_RUNTIME_DIR of whoever called it."""
     need(root=True)
     os.chown(runtime, 1000, 1000)
-    assert os.path.dirname(multiplexing.socket_directory()) != str(runtime)
+    assert os.path.dirname(socket_directory()) != str(runtime)
 
 
 def test_a_computer_without_a_directory_for_temporary_files_is_one_like_others(
@@ -161,7 +162,7 @@ def test_a_computer_without_a_directory_for_temporary_files_is_one_like_others(
         raise FileNotFoundError
 
     monkeypatch.setattr(tempfile, "gettempdir", none)
-    assert os.path.dirname(multiplexing.socket_directory()) == str(runtime)
+    assert os.path.dirname(socket_directory()) == str(runtime)
 
 
 def test_a_socket_that_the_user_configured_is_the_only_one(

@@ -127,12 +127,89 @@ def test_in_the_background_it_is_one_socket_until_it_is_removed(machine: Path, s
     [found] = listed(store)
     assert (found["Name"], found["Socket"], found["Command"]) == ("orionbox", path, "")
     assert machinectl("socket", "orionbox", store=store.root).stderr == (
-        f"{path} is open already, by process {found['PID']}\n"
+        f"{path} is open already, by process {found['PID']} (machinectl socket rm orionbox closes it)\n"
     )
     assert answers(path)
-    assert machinectl("socket", "rm", "orionbox", store=store.root).stdout == f"{path}\n"
+    pointed = {"DOCKER_HOST": f"unix://{path}"}
+    removed = machinectl("socket", "rm", "orionbox", store=store.root, environment=pointed)
+    assert removed.stdout == f"{path}\n"
+    assert removed.stderr == "This shell points at it: eval $(machinectl env -u)\n"
     assert listed(store) == []
     assert left_open(machine) == []
+
+
+def test_a_second_call_finds_the_socket_while_the_engine_is_off(runtime: Path, store: Store) -> None:
+    with serving(engine) as port:
+        added(store, Machine("orionbox", "none", url=f"tcp://127.0.0.1:{port}", tls=False))
+        first = machinectl("socket", "orionbox", "--background", store=store.root)
+    again = machinectl("socket", "orionbox", "--background", store=store.root)
+    assert (again.stdout, again.stderr, again.returncode) == (first.stdout, "", 0)
+    assert "is open already" in machinectl("socket", "orionbox", store=store.root).stderr
+    machinectl("socket", "rm", "orionbox", store=store.root)
+    assert left_open(runtime) == []
+
+
+def test_a_rename_closes_the_socket_and_says_so(machine: Path, store: Store) -> None:
+    with socket_process(store, "orionbox") as (process, path):
+        renamed = machinectl("rename", "orionbox", "vega", store=store.root)
+        assert renamed.stderr.splitlines()[0] == f"Closed its socket {path}"
+        process.communicate(timeout=30)
+    assert left_open(machine) == []
+
+
+@pytest.mark.parametrize("place", [[], ["--path", "own.sock"]], ids=["default", "own path"])
+def test_a_shell_at_the_socket_is_at_its_machine_until_env_unsets_it(
+    place: list[str], machine: Path, store: Store
+) -> None:
+    program = " ".join([*COMMAND, "-s", store.root])
+    script = f"""
+        eval $({program} socket orionbox {" ".join(place)} --background)
+        {program} active
+        {program} ls --format '{{{{.Name}}}} {{{{.Active}}}}'
+        {program} doctor --json | grep "the socket of"
+        {program} env other | grep TESTCONTAINERS
+        eval $({program} env -u)
+        env | grep -E 'DOCKER_(HOST|MACHINE)|TESTCONTAINERS'
+        {program} socket rm orionbox >/dev/null
+        {program} active
+    """
+    added(store, Machine("other", "none", url="tcp://127.0.0.1:1", tls=False))
+    environment = {**os.environ, "SHELL": "/bin/sh"}
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=machine, env=environment, capture_output=True, text=True, check=False
+    )
+    assert [line.strip().removesuffix(",") for line in done.stdout.splitlines()] == [
+        "orionbox",
+        "orionbox *",
+        "other -",
+        '"Seen": "docker is pointed at the socket of \\"orionbox\\""',
+        "unset TESTCONTAINERS_HOST_OVERRIDE;",
+        "unset TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE;",
+    ]
+    assert "No active host found" in done.stderr
+
+
+def test_active_ignores_a_socket_that_is_closed_or_of_another_store(
+    machine: Path, store: Store, tmp_path: Path
+) -> None:
+    with socket_process(store, "orionbox") as (process, path):
+        there = {"DOCKER_HOST": f"unix://{path}"}
+        assert machinectl("active", store=store.root, environment=there).stdout == "orionbox\n"
+        assert machinectl("active", store=str(tmp_path / "another"), environment=there).returncode == 1
+        process.kill()
+        process.wait(30)
+        assert machinectl("active", store=store.root, environment=there).returncode == 1
+    machinectl("socket", "ls", store=store.root)
+    assert left_open(machine) == []
+
+
+def test_env_unsets_nothing_of_testcontainers_that_socket_did_not_set(store: Store) -> None:
+    for own in (
+        {"DOCKER_HOST": "unix:///run/docker.sock"},
+        {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_MACHINE_NAME": "orionbox"},
+    ):
+        environment = {**own, "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": "/var/run/docker.sock"}
+        assert "TESTCONTAINERS" not in machinectl("env", "-u", store=store.root, environment=environment).stdout
 
 
 @pytest.mark.usefixtures("machine")
@@ -225,6 +302,7 @@ def test_a_path_that_cannot_be_used_is_refused(machine: Path, store: Store) -> N
 def test_a_wrong_command_line_is_corrected(machine: Path, store: Store) -> None:
     for words, hint in (
         (["orionbox", "docker", "ps"], "machinectl socket orionbox -- docker ps"),
+        (["--path", "x.sock", "rm", "orionbox"], "machinectl socket rm orionbox"),
         (["orionbox", "--"], "For example: machinectl socket <NAME> -- docker ps"),
         (["orionbox", "--background", "--", "true"], "machinectl socket orionbox --background"),
     ):
@@ -234,6 +312,9 @@ def test_a_wrong_command_line_is_corrected(machine: Path, store: Store) -> None:
     assert "does not exist" in machinectl("socket", "rm", "nonesuch", store=store.root).stderr
     done = machinectl("socket", "rm", "orionbox", store=store.root)
     assert done.stderr == "Error: orionbox has no open socket\n  List the open ones: machinectl socket ls\n"
+    assert "\n  Did you mean: machinectl socket ls\n" in machinectl("socket", "lss", store=store.root).stderr
+    done = machinectl("socket", "rm", "/nowhere/x.sock", store=store.root)
+    assert done.stderr.startswith("Error: machinectl has no open socket at /nowhere/x.sock\n")
     assert left_open(machine) == []
 
 

@@ -16,6 +16,7 @@ import pytest
 from machinectl.descriptors import fitting_jobs
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
+from machinectl.files.runtime_directory import socket_directory
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.port_forwarding import local_ports
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, bound_socket
@@ -24,7 +25,6 @@ from machinectl.hosts.port_forwarding.port_forwarder import PREFIX, FollowedCont
 from machinectl.hosts.port_forwarding.port_words import Wish
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
 from machinectl.machines.store.store_paths import NoSuchMachine
-from machinectl.ssh.openssh.multiplexing import socket_directory
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 from tests.support.program import machinectl
 from tests.support.published import publishing

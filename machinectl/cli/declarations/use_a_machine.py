@@ -196,10 +196,10 @@ VERBS = {
     ),
     "socket": Verb(
         "shells.socket:socket",
-        "Open a local socket that is a machine's engine.",
+        "Open a local socket for a machine's engine.",
         more=(
-            "With a command, it runs that, and ends with it. Without one, it prints the shell commands that point "
-            "docker at the socket, and serves it until ^C."
+            "It runs the command, and closes the socket when the command ends. Without a command, it prints the shell "
+            "commands to paste into another shell, and serves the socket until ^C. With eval, use --background."
         ),
         examples=(
             "machinectl socket orionbox -- pytest tests",
@@ -209,7 +209,7 @@ VERBS = {
         arguments=(Argument("words", "[NAME] [-- COMMAND…]", MACHINE, many=True),),
         flags=(
             Flag("--path", metavar="FILE", help="The socket's path (default: in a private directory).", value=FILE),
-            Flag("--background", help="Serve it until `socket rm`, logout or the machine's removal."),
+            Flag("--background", help="Serve it until `socket rm`, logout, or the machine's removal or rename."),
             Flag("--forward", help="Forward what containers publish, too, as `forward --auto` does."),
             ENV_SHELL,
             Flag("--log", metavar="FILE", help="The log of --background.", value=FILE, hidden=True),

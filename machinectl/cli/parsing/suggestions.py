@@ -13,6 +13,7 @@ from machinectl.cli.typed_words import hidden_values, quoted, typed_line, typed_
 from machinectl.errors import UsageError, closest_match
 from machinectl.machines.selection import MOST_NAMES
 from machinectl.machines.store.first_machine import first_step_hint
+from machinectl.machines.store.name_errors import missing
 from machinectl.url import is_address
 
 if TYPE_CHECKING:
@@ -68,6 +69,14 @@ def unknown_command(word: str, verbs: Mapping[str, Verb], group: str) -> UsageEr
     if not near or word in SYSTEMDS_VERBS.split():
         return UsageError(no_such_command(word), f"List the commands: {NAME} {group}--help")
     return UsageError(no_such_command(word), f"Did you mean: {NAME} {group}{near}", mistyped=(word, near))
+
+
+def check_group_verb(group: str, names: Sequence[str], store: Store) -> None:
+    """Raise NoSuchMachine for a mistyped verb of a group that takes names, too: `socket lss`."""
+    if len(names) != 1 or store.exists(names[0]) or store.no_such(names[0]).mistyped:
+        return
+    if near := closest_match(names[0], (verb for verb, declared in GROUPS[group].items() if declared.section)):
+        raise missing(names[0], f"Did you mean: {NAME} {group} {near}")
 
 
 def command_meant(words: Sequence[str], store: Store) -> str:

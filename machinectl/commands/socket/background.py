@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError, one_line
 from machinectl.files.atomic import remove_if_present
 from machinectl.hosts.engine_socket.command_environment import socket_variables
-from machinectl.hosts.engine_socket.machine_engine import answering_endpoint
+from machinectl.hosts.engine_socket.machine_engine import check_answer
 from machinectl.hosts.engine_socket.socket_file import check_same, checked_path, default_path
 from machinectl.hosts.engine_socket.socket_notes import log_file, socket_at
+from machinectl.hosts.status.ready_endpoint import ready_endpoint
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 
 def open_in_background(store: Store, name: str, path: str, *, forward: bool = False) -> dict[str, str | None]:
     """Return docker's variables once the socket is open. Raises MachineError."""
-    endpoint = answering_endpoint(store, name)
+    endpoint = ready_endpoint(store, name)
     path = checked_path(path or default_path(store, name))
     variables = socket_variables(path, name, endpoint.url, forward=forward)
     if note := socket_at(path):
         check_same(note, store, name, forward=forward)
         return variables
+    # The process would write the same to its log.
+    check_answer(endpoint)
     log = log_file(path)
     remove_if_present(log)
     command = [sys.executable, "-P", "-m", "machinectl", "-s", store.root, "socket", name, "--path", path, "--log", log]

@@ -23,7 +23,8 @@ def socket_rm(store: Store, what: str) -> Iterator[SocketNote]:
     if not found:
         if os.sep not in what:
             store.check_exists(what)
-        raise MachineError(f"{what} has no open socket", "List the open ones: machinectl socket ls")
+        cause = f"machinectl has no open socket at {what}" if os.sep in what else f"{what} has no open socket"
+        raise MachineError(cause, "List the open ones: machinectl socket ls")
     free = [note for note in found if not note.command]
     if not free:
         note = found[0]

@@ -1,4 +1,4 @@
-"""`socket`: a local unix socket that is a machine's engine."""
+"""`socket`: a local unix socket for a machine's engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machinectl.errors import MachineError
 from machinectl.foreground_program import run_foreground
 from machinectl.hosts.engine_socket.command_environment import socket_variables, with_variables
 from machinectl.hosts.engine_socket.forwarded_ports import forwarded_ports
-from machinectl.hosts.engine_socket.machine_engine import answering_endpoint
+from machinectl.hosts.engine_socket.machine_engine import answering_endpoint, check_answer
 from machinectl.hosts.engine_socket.relay_thread import relayed
 from machinectl.hosts.engine_socket.socket_file import (
     AlreadyOpen,
@@ -21,7 +21,8 @@ from machinectl.hosts.engine_socket.socket_file import (
     default_path,
     opened_socket,
 )
-from machinectl.hosts.engine_socket.socket_notes import SocketNote
+from machinectl.hosts.engine_socket.socket_notes import SocketNote, socket_at
+from machinectl.hosts.status.ready_endpoint import ready_endpoint
 
 if TYPE_CHECKING:
     import socket
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from machinectl.hosts.engine_socket.relay_thread import RelayThread
     from machinectl.machines.store import Store
 
-    # Called with docker's variables once the socket is open; None unsets one.
-    Announce = Callable[[Mapping[str, str | None]], object]
+    # Called with docker's variables once the socket is open, None unsets one; and the note if it was open already.
+    Announce = Callable[[Mapping[str, str | None], SocketNote | None], object]
 
 # POSIX sh, env(1): a command that is not there, and one that cannot be run.
 NOT_FOUND, NOT_STARTED = 127, 126
@@ -58,20 +59,21 @@ def serve_socket(
 
     `log` is the file that the console writes to in the background.
     """
-    endpoint = answering_endpoint(store, name)
+    endpoint = ready_endpoint(store, name)
     note = SocketNote(
         name, store.root, checked_path(path or default_path(store, name)), os.getpid(), log=log, forwards=forward
     )
     console = RewritingConsole(console, with_time) if log else console
     variables = socket_variables(note.path, name, endpoint.url, forward=forward)
     try:
+        if not socket_at(note.path):
+            check_answer(endpoint)
         with opened_socket(note) as listener, served(store, console, note, listener) as relay:
-            announce(variables)
+            announce(variables, None)
             relay.wait()
     except AlreadyOpen as exc:
         check_same(exc.note, store, name, forward=forward)
-        announce(variables)
-        console.note(f"{note.path} is open already, by process {exc.note.pid}")
+        announce(variables, exc.note)
 
 
 def run_with_socket(

@@ -1,1 +1,1 @@
-"""A unix socket on this computer that is a machine's engine."""
+"""A unix socket on this computer for a machine's engine."""

@@ -33,8 +33,13 @@ ATTEMPTS = 3
 def answering_endpoint(store: Store, name: str) -> Endpoint:
     """Return where a machine's engine answers now. Raises MachineError."""
     endpoint = ready_endpoint(store, name)
-    ask_engine(endpoint, Deadline(DIAL_SECONDS), None)
+    check_answer(endpoint)
     return endpoint
+
+
+def check_answer(endpoint: Endpoint) -> None:
+    """Raise MachineError if the engine does not answer."""
+    ask_engine(endpoint, Deadline(DIAL_SECONDS), None)
 
 
 class Reached(NamedTuple):

@@ -11,19 +11,20 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import stat
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import PRIVATE_FILE, read_file, remove_if_present
-from machinectl.ssh.openssh.multiplexing import socket_directory
+from machinectl.files.runtime_directory import socket_directory
+from machinectl.value_classes import Frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from machinectl.machines.store import Store
 
 SUFFIX, LOG_SUFFIX = ".socket.json", ".log"
 LOCK = "sockets.lock"
@@ -32,8 +33,7 @@ DIGEST_LETTERS = 16
 END_SECONDS, LOOK_SECONDS = 5.0, 0.02
 
 
-@dataclass(frozen=True)
-class SocketNote:
+class SocketNote(Frozen):
     """`command` is the program that it is for, "" for none; `log` the file of a process in the background."""
 
     machine: str
@@ -85,6 +85,23 @@ def open_sockets() -> list[SocketNote]:
         return [note for note in map(living_note, files) if note]
 
 
+def sockets_of(store: Store, name: str) -> list[SocketNote]:
+    """Return a machine's open sockets."""
+    if not socket_directory():
+        return []
+    return [note for note in open_sockets() if (note.store, note.machine) == (store.root, name)]
+
+
+def machine_of_socket(store: Store, path: str) -> str:
+    """Return the machine whose open socket is at a path, or ""."""
+    try:
+        file = note_file(path)
+    except MachineError:
+        return ""
+    note = read_note(file) if is_held(file) else None
+    return note.machine if note and note.store == store.root and store.exists(note.machine) else ""
+
+
 def socket_at(path: str) -> SocketNote | None:
     with others_waiting():
         return living_note(note_file(path))
@@ -106,7 +123,7 @@ def read_note(file: str) -> SocketNote | None:
     try:
         found = json.loads(read_file(file))
         # Another version may have written more, or less.
-        return SocketNote(**{each.name: found[each.name] for each in fields(SocketNote) if each.name in found})
+        return SocketNote(**{name: found[name] for name in SocketNote.fields_by_name if name in found})
     except (OSError, ValueError, TypeError):
         return None
 
@@ -131,7 +148,7 @@ def write_note(note: SocketNote) -> int:
     remove_if_present(file)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.write(descriptor, json.dumps(asdict(note)).encode())
+    os.write(descriptor, json.dumps(vars(note)).encode())
     return descriptor
 
 
@@ -153,6 +170,8 @@ def is_dead_socket(path: str) -> bool:
     found = os.lstat(path)
     if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
         return False
+    import socket
+
     with socket.socket(socket.AF_UNIX) as connection:
         connection.setblocking(False)
         try:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from machinectl.descriptors import fitting_jobs
 from machinectl.errors import MachineError, one_line
+from machinectl.files.runtime_directory import socket_directory
 from machinectl.files.spool_directory import own_directory
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.hosts.port_forwarding.container_events import ContainerEvents, list_containers
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.openssh.forwarding import HOST, ForwardingConnection, forwarding_command
-from machinectl.ssh.openssh.multiplexing import control, socket_directory
+from machinectl.ssh.openssh.multiplexing import control
 from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused, SSHError
 
 if TYPE_CHECKING:

@@ -9,12 +9,10 @@ import contextlib
 import hashlib
 import os
 import socket
-import stat
-import tempfile
 from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import read_file
-from machinectl.files.ownership import exposed_above
+from machinectl.files.runtime_directory import DIGEST_LETTERS, socket_directory
 from machinectl.process_streams import query_program
 from machinectl.ssh.destination import ssh_command
 from machinectl.ssh.openssh.config_block import USERS_OWN
@@ -31,10 +29,6 @@ PERSIST = "MACHINECTL_PERSIST"
 OFF = {"off", "no", "false", "f", "0"}
 # How long a connection waits for the next command, in seconds.
 PERSIST_SECONDS = 60
-# macOS has the shortest socket paths, 103 bytes (sun_path without NUL). ssh appends a dot and 16 letters while it
-# creates a socket.
-LONGEST_PATH = 103 - 17
-DIGEST_LETTERS = 24
 # How long the local background ssh may take to end, in seconds.
 EXIT_SECONDS = 2.0
 
@@ -96,37 +90,6 @@ def file_contents(path: str) -> bytes | None:
         return read_file(path) if path else None
     except FileNotFoundError:
         return None
-
-
-def socket_directory() -> str:
-    """Return "" if no place is private and short."""
-    if not hasattr(os, "geteuid"):
-        return ""
-    user = os.geteuid()
-    places = [os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp"]  # noqa: S108 - checked below
-    with contextlib.suppress(OSError):
-        # It fails if all places are full or read-only.
-        places.insert(1, tempfile.gettempdir())
-    for place in filter(os.path.isabs, places):
-        path = os.path.join(place, f"machinectl-{user}")
-        # A ControlPath ends at a line end, and ssh expands ${NAME}: the socket would be in another directory.
-        is_literal = path.isprintable() and "$" not in path
-        if is_literal and len(os.fsencode(path)) + 1 + DIGEST_LETTERS <= LONGEST_PATH and is_private(path, user):
-            return path
-    return ""
-
-
-def is_private(path: str, user: int) -> bool:
-    """Return whether only the user can write to a directory or replace it; create it if missing."""
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o700)
-        found = os.lstat(path)
-        mine = stat.S_ISDIR(found.st_mode) and found.st_uid == user and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
-        # After su, root may have another user's XDG_RUNTIME_DIR. That user could replace the directory after the check.
-        return mine and exposed_above(path, root_anywhere=False) is None
-    except OSError:
-        return False
 
 
 def socket_options(path: str, *, master: bool = True) -> dict[str, str]:

@@ -10,6 +10,7 @@ from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.stdout import print_lines, write_out
 from machinectl.cli.tables.text_table import print_rows
 from machinectl.errors import UsageError
+from machinectl.hosts.engine_socket.command_environment import UNIX
 from machinectl.machines.selection import chosen_one
 from machinectl.shell import detect, env_script, statements
 
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.cli.options.verb_session import Session
+    from machinectl.hosts.engine_socket.socket_notes import SocketNote
 
 # Separates the name from the command.
 DASHES = "--"
+VERBS = ("ls", "rm")
 
 
 def socket(
@@ -45,10 +48,15 @@ def socket(
         write_out(env_script(own_shell, variables, sys.argv, os.environ.get("PATH", "")))
         return 0
 
-    def announce(variables: Mapping[str, str | None]) -> None:
+    def announce(variables: Mapping[str, str | None], other: SocketNote | None) -> None:
         write_out(statements(own_shell, variables))
-        if sys.stderr.isatty():
+        if other:
+            closing = f"machinectl socket rm {name} closes it"
+            here.console.note(f"{other.path} is open already, by process {other.pid} ({closing})")
+        elif sys.stderr.isatty():
             here.console.note(f"{name}'s engine is at this socket until ^C")
+            if not sys.stdout.isatty():
+                here.console.note(f"With eval, use: eval $(machinectl socket {name} --background)")
 
     try:
         with exiting_on_signals():
@@ -70,8 +78,15 @@ def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str]
     if len(names) > 1:
         from machinectl.cli.typed_words import typed_order
 
+        if names[0] in VERBS:
+            line = f"machinectl socket {names[0]} {typed_order(names[1:])}"
+            raise UsageError(f"{names[0]!r} must follow the word socket, without options between them", line)
         line = f"machinectl socket {names[0]} {DASHES} {typed_order([*names[1:], *command])}"
-        raise UsageError("The socket is of one machine; a command goes after two dashes", line)
+        raise UsageError(f"socket takes one machine; put the command after {DASHES}", line)
+    if names and not here.store.exists(names[0]):
+        from machinectl.cli.parsing.suggestions import check_group_verb
+
+        check_group_verb("socket", names, here.store)
     return names, command
 
 
@@ -91,4 +106,7 @@ def socket_rm(here: Session, *, names: list[str]) -> None:
     from machinectl.commands.socket.rm import socket_rm as command
 
     for what in names:
-        print_lines(note.path for note in command(here.store, what))
+        for note in command(here.store, what):
+            print_lines([note.path])
+            if os.environ.get("DOCKER_HOST") == f"{UNIX}{note.path}":
+                here.console.note("This shell points at it: eval $(machinectl env -u)")
