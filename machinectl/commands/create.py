@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machinectl.hosts.lifecycle.creation import warn_of_unused_options
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.tls_warnings import advise
@@ -20,8 +21,7 @@ def create(store: Store, console: Console, creation: Creation) -> CreatedMachine
     made = creation.carry_out(store, console)
     sweep(store)
     if not made.set_up:
-        if creation.spec.engine.given:
-            console.warn("the --engine-… and --tls-san options are noted only: no engine was set up")
+        warn_of_unused_options(console, made.machine, creation.onboarding.allowed)
         advise(console, made.machine)
     elif creation.spare.certificate or creation.spare.key:
         console.warn(

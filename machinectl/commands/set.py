@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.errors import UsageError
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.machines.create_options import ENGINE_FLAGS
@@ -31,12 +32,20 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
         machine, before = held.machine, held.machine.engine
         waits = change.carry_out(held)
     console.note(f'"{name}" now: {", ".join(edit_summary(machine, change, before))}')
-    if waits:
+    if waits or (change.engine and has_ssh(machine)):
         console.note(f"Apply it to the host: machinectl provision {name}")
     if change.jump:
         note_jump_host(store, console, machine)
     advise(console, machine)
     return machine
+
+
+def has_ssh(machine: Machine) -> bool:
+    """Return whether `provision` can log in; False if the driver cannot be loaded."""
+    try:
+        return endpoints_of(machine).ssh is not None
+    except MachineError:
+        return False
 
 
 def edit_summary(machine: Machine, change: Edit, before: EngineOptions) -> list[str]:

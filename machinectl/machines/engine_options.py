@@ -56,8 +56,8 @@ class EngineOptions(Frozen):
         return {**texts, **self.others}
 
     @property
-    def given(self) -> bool:
-        return any(getattr(self, option.key) for option in ENGINE_FLAGS)
+    def given_flags(self) -> list[str]:
+        return [option.flag for option in ENGINE_FLAGS if getattr(self, option.key)]
 
     def check(self) -> None:
         """Raise UsageError for options that no engine accepts."""

@@ -88,14 +88,14 @@ def has_host_work(run: ApplyRun, name: str) -> bool:
 
 def create_machine(run: ApplyRun, name: str, console: Console) -> None:
     """Create or finish a machine. Raises InUse if its engine must wait."""
+    from machinectl.hosts.lifecycle.creation import warn_of_unused_options
     from machinectl.machines.tls_warnings import advise
     from machinectl.rollout.container_restart import wait_for_containers
 
     host = run.host(name)
     made = creation_of(run, name, in_use=name in run.in_use).carry_out(run.store, console)
     if not made.set_up:
-        if host.spec.engine.given:
-            console.warn("the engine's options are recorded only: no engine was set up")
+        warn_of_unused_options(console, made.machine)
         advise(console, made.machine)
     if before := run.in_use.get(name):
         wait_for_containers(made.machine, {container: container[:12] for container in before}, console)

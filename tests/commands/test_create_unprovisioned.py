@@ -75,3 +75,37 @@ def test_a_host_that_is_off_is_registered_unpinned_and_that_is_said(tmp_path: Pa
         strict = register(tmp_path, port, "--ssh-strict")
         assert strict.returncode == 1
         assert "refuses the connection" in strict.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "effect", "step"),
+    [
+        (["--ssh-only"], "--ssh-only has no effect yet", "provision box"),
+        (["--ssh-only", "--open-firewall"], "--ssh-only and --open-firewall have no effect yet", "provision box"),
+        (["--open-firewall"], "--open-firewall has no effect yet", "provision --open-firewall box"),
+        (
+            ["--engine-opt", "log-level=warn", "--tls-san", "web"],
+            "--engine-opt and --tls-san have no effect yet",
+            "provision box",
+        ),
+    ],
+)
+def test_options_that_only_a_set_up_applies_are_named_with_the_command(
+    sshd: Sshd, tmp_path: Path, options: list[str], effect: str, step: str
+) -> None:
+    done = register(tmp_path, sshd.port, *options)
+    assert done.returncode == 0, done.stderr
+    assert f"Warning: {effect}\nSet the host up: machinectl {step}\n" in done.stderr
+
+
+def test_a_driver_without_ssh_gives_engine_options_no_effect(tmp_path: Path) -> None:
+    done = machinectl("create", "--url", "tcp://127.0.0.1:1", "--engine-opt", "mtu=1400", "box", store=tmp_path)
+    assert 'Warning: --engine-opt has no effect: driver "none" does not set hosts up\n' in done.stderr
+    assert "provision" not in machinectl("set", "--engine-opt", "mtu=1300", "box", store=tmp_path).stderr
+
+
+def test_set_names_the_command_that_applies_an_engine_option(sshd: Sshd, tmp_path: Path) -> None:
+    register(tmp_path, sshd.port)
+    done = machinectl("set", "--ssh-only", "box", store=tmp_path)
+    assert done.stderr == '"box" now: --ssh-only\nApply it to the host: machinectl provision box\n'
+    assert machinectl("set", "--label", "role=web", "box", store=tmp_path).stderr == '"box" now: label role=web\n'

@@ -15,6 +15,7 @@ from machinectl.hosts.connection.machine_driver import (
     JUMP_HOST,
     SSH_ONLY,
     driver_instance,
+    endpoints_of,
     engine_url_of,
     jump_host_of,
     ssh_url,
@@ -31,6 +32,7 @@ from machinectl.machines.spec import NO_CERTIFICATES
 from machinectl.machines.store.last_failure import record_failure, record_interruption
 from machinectl.provision.decision import InUse
 from machinectl.provision.revision import ENGINE, LABELS, TAKEN
+from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,6 +137,20 @@ class CreatedMachine(NamedTuple):
     machine: Machine
     set_up: bool
     outcomes: tuple[Outcome, ...]
+
+
+def warn_of_unused_options(console: Console, machine: Machine, allowed: Allowed = NOTHING_SPECIAL) -> None:
+    """Name the options that would have had an effect if the host had been set up."""
+    flags = machine.engine.given_flags + ["--open-firewall"] * allowed.open_firewall
+    if not flags:
+        return
+    effect = f"{' and '.join(flags)} {'has' if len(flags) == 1 else 'have'} no effect"
+    if endpoints_of(machine).ssh is None:
+        console.warn(f'{effect}: driver "{machine.driver}" does not set hosts up')
+        return
+    # With --ssh-only, the engine has no port to open.
+    again = "--open-firewall " if allowed.open_firewall and not machine.engine.ssh_only else ""
+    console.warn(f"{effect} yet\nSet the host up: machinectl provision {again}{machine.name}")
 
 
 @dataclass(frozen=True)
