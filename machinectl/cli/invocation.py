@@ -51,14 +51,14 @@ class Called:
         self.passwords = {variable: value for variable, value in found.items() if value}
 
     def corrected(self, wrong: str, right: str) -> str:
-        """Return the command line as typed, with another name or command; "" if `wrong` was not typed."""
+        """Return the command line as typed, with another name, image or command; "" if `wrong` was not typed."""
         from machinectl.cli.typed_words import typed_line
 
         for at, word in enumerate(self.typed):
             user, sign, place = word.rpartition("@")
             name, colon, path = place.partition(":")
-            if name == wrong:
-                changed = f"{user}{sign}{right}{colon}{path}"
+            if wrong in {name, word}:
+                changed = right if word == wrong else f"{user}{sign}{right}{colon}{path}"
                 return f"{NAME} {typed_line([*self.typed[:at], changed, *self.typed[at + 1 :]])}"
         return ""
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FoundImages:
+    """`asked` counts the machines."""
+
+    asked: int
     found: list[tuple[str, Any]]
     failures: list[MachineError]
 
@@ -34,10 +37,12 @@ def images(
     store: Store, names: Sequence[str], timeout: float, *, everything: bool = False, filters: Sequence[str] = ()
 ) -> FoundImages:
     """Query the given machines, or all; `timeout` is per machine. `everything`: intermediate images, too."""
-    asked = {"all": "1" if everything else "", "filters": plain_json(docker_filters(filters)) if filters else ""}
+    wanted = docker_filters(filters, "dangling=true")
+    asked = {"all": "1" if everything else "", "filters": plain_json(wanted) if wanted else ""}
     query = urlencode({key: value for key, value in asked.items() if value})
     machines, missing = recorded_statuses(store, names or store.names(), MachineStatus)
     for _ in query_engines(store, machines, timeout, EngineQuery(f"/images/json?{query}".rstrip("?"), list)):
         pass
     failures = [explain_filter_error(failure, filters, "image/ls") for failure in engine_failures(machines)]
-    return FoundImages([(one.machine.name, each) for one in machines for each in one.told or ()], [*missing, *failures])
+    found = [(one.machine.name, each) for one in machines for each in one.told or ()]
+    return FoundImages(len(machines), found, [*missing, *failures])

@@ -37,7 +37,7 @@ class ContainerQuery:
             "all": "1" if self.all else "",
             "limit": str(self.last) if self.last > 0 else "",
             "size": "1" if self.size else "",
-            "filters": plain_json(docker_filters(self.filters)) if self.filters else "",
+            "filters": plain_json(docker_filters(self.filters, "status=exited")) if self.filters else "",
         }
         asked = urlencode({key: value for key, value in query.items() if value})
         return EngineQuery(f"/containers/json?{asked}" if asked else "/containers/json", list)
@@ -45,6 +45,9 @@ class ContainerQuery:
 
 @dataclass(frozen=True)
 class Containers:
+    """`asked` counts the machines."""
+
+    asked: int
     found: list[tuple[str, Any]]
     failures: list[MachineError]
 
@@ -62,4 +65,5 @@ def ps(store: Store, names: Sequence[str], wanted: ContainerQuery, timeout: floa
         *missing,
         *(explain_filter_error(failure, wanted.filters, "container/ls") for failure in engine_failures(machines)),
     ]
-    return Containers([(one.machine.name, each) for one in machines for each in one.told or ()], why)
+    found = [(one.machine.name, each) for one in machines for each in one.told or ()]
+    return Containers(len(machines), found, why)

@@ -41,8 +41,6 @@ def engine_version(store: Store, names: Sequence[str], timeout: float) -> tuple[
     """Raise MachineError if the engine does not answer."""
     name, found = status(store, names, timeout)
     if not found.version:
-        unsaid = (
-            f'The engine of "{name}" {"was not asked" if found.state is State.UNKNOWN else "does not say its version"}'
-        )
-        raise MachineError(found.error or unsaid, found.hint or f"machinectl version {name}")
+        why = "was not asked: --timeout is 0" if found.state is State.UNKNOWN else "does not say its version"
+        raise MachineError(found.error or f'The engine of "{name}" {why}', found.hint or f"machinectl version {name}")
     return name, found

@@ -12,7 +12,7 @@ from machinectl.images.image import SAVE, ArchiveError
 from machinectl.images.spool import PIECE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 # Members that describe the next one or the whole archive, and how long all of them may be, in bytes.
 HEADERS = {
@@ -74,7 +74,7 @@ class BoundedArchive(tarfile.TarFile):
     headers = 0
 
 
-def members_of(file: IO[bytes], mode: Any) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+def members_of(file: IO[bytes], mode: Any) -> Generator[tuple[tarfile.TarInfo, IO[bytes] | None], None, None]:
     """Yield each member, and a regular file's content, to be read before the next one.
 
     Raises tarfile.ReadError if it is not an archive of this mode, ArchiveError, and errors of the file.
@@ -106,4 +106,4 @@ def refusing_damage() -> Iterator[None]:
 
 
 def damaged() -> ArchiveError:
-    return ArchiveError("This is not an image archive, or it is cut short", f"Make one: {SAVE}")
+    return ArchiveError("not an image archive, or cut short", f"Make one: {SAVE}")

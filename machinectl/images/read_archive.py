@@ -13,10 +13,10 @@ import os
 import posixpath
 import shutil
 import tarfile
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.errors import MachineError, UsageError, closest_match, one_line
 from machinectl.files.atomic import quote_path, read_file
 from machinectl.images.bounded_tar import damaged, members_of
 from machinectl.images.image import (
@@ -87,12 +87,6 @@ class ArchiveReader:
             self._finish(wanted)
             return
         with open(path, "rb") as file:
-            start = file.read(512)
-            file.seek(0)
-            if start.startswith(ZSTD):
-                raise ArchiveError(
-                    f"{path} is compressed with zstd", f"Decompress it first: zstd -d {quote_path(path)}"
-                )
             try:
                 for member, content in members_of(file, "r:"):
                     self._take(member, content, Blob(path, member.offset_data, member.size))
@@ -128,8 +122,6 @@ class ArchiveReader:
             with suppress(FileNotFoundError):
                 self._documents[name] = read_file(os.path.join(path, name), LONGEST_DOCUMENT)
         directory = os.path.join(path, BLOBS)
-        if INDEX_FILE not in self._documents or not os.path.isdir(directory):
-            raise ArchiveError(f"{path} is not an OCI image layout: it has no index.json, or no {BLOBS}")
         with os.scandir(directory) as entries:
             # A link could lead to any file of this computer.
             files = sorted(each.name for each in entries if each.is_file(follow_symlinks=False))
@@ -176,7 +168,12 @@ class ArchiveReader:
         there = ", ".join(one_line(each) for each in names[:10])
         if matching:
             raise UsageError(f"The archive holds {len(found)} images: {there}", "Name one of them")
-        raise MachineError(f"The archive holds no image {one_line(name)!r} (it has: {there})", "Name one of these")
+        near = names[0] if len(names) == 1 else closest_match(name, names)
+        raise MachineError(
+            f"The archive holds no image {one_line(name)!r} (it has: {there})",
+            "Name one of these",
+            mistyped=(name, near) if near else None,
+        )
 
     def _candidates(self) -> Iterator[tuple[Document, list[str], list[str]]]:
         """Yield each image's descriptor, names and IDs."""
@@ -236,6 +233,28 @@ class ArchiveReader:
         if blob is None:
             raise ArchiveError(f"The archive is damaged: {one_line(path)} is missing")
         return blob
+
+
+def check_archive(path: str) -> None:
+    """Raise MachineError or OSError unless a file or directory begins as an image's archive or layout does."""
+    if os.path.isdir(path):
+        if not (os.path.isfile(os.path.join(path, INDEX_FILE)) and os.path.isdir(os.path.join(path, BLOBS))):
+            raise ArchiveError(
+                f"not an OCI image layout: it has no {INDEX_FILE}, or no {BLOBS}", f"Make an archive: {SAVE}"
+            )
+        return
+    with open(path, "rb") as file:
+        start = file.read(len(ZSTD))
+        file.seek(0)
+        if not start:
+            raise ArchiveError("the file is empty", f"Make an archive: {SAVE}")
+        if start == ZSTD:
+            raise ArchiveError("compressed with zstd", f"Decompress it first: zstd -d {quote_path(path)}")
+        try:
+            with closing(members_of(file, "r:*")) as found:
+                next(found, None)
+        except (tarfile.TarError, EOFError) as exc:
+            raise damaged() from exc
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
     if not found:
         there = sorted({f"{key}={value}" for own in labels.values() for key, value in own.items()})
         more = f" and {len(there) - MOST_TOLD} more" if len(there) > MOST_TOLD else ""
-        label = "No machine has a label. Give it one: machinectl set --label role=web <NAME>"
+        label = f"No machine has a label. Give it one: machinectl set --label {wanted.example_label()} <NAME>"
         hint = label if store.names() else first_step_hint()
         if there:
             hint = f"There are: {', '.join(there[:MOST_TOLD])}{more}"
@@ -117,9 +117,7 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
 
 
 def both_chosen(names: Sequence[str], selector: str) -> UsageError:
-    return UsageError(
-        "Names and --selector exclude each other", f"Leave one of them out: {' '.join(names)}; or -l {selector}"
-    )
+    return UsageError("Names and --selector exclude each other", f"Leave out {' '.join(names)}, or -l {selector}")
 
 
 def waiting(console: Console, name: str) -> Callable[[], None]:

@@ -172,7 +172,7 @@ def test_a_name_that_was_not_typed_is_one_of_those_that_there_are(store: Store) 
         added(store, Machine(name, "none", url="tcp://127.0.0.1:1", tls=False))
     assert hints("delete") == [command, "<NAME> is one of: web1, web2"]
     assert hints("stop") == ["Name one: web1, web2"]
-    assert hints("run", "--", "uptime") == ["Name one: web1, web2; or take --all, or those that -l role=web selects"]
+    assert hints("run", "--", "uptime") == ["Name one: web1, web2; or pass --all or -l <SELECTOR>"]
     assert hints("docker", "ps") == ["machinectl docker <NAME> -- ps", "<NAME> is one of: web1, web2"]
     for number in range(3, 7):
         added(store, Machine(f"web{number}", "none", url="tcp://127.0.0.1:1", tls=False))

@@ -125,13 +125,15 @@ def test_where_nobody_is_selected_the_labels_that_there_are_are_told(fleet: Stor
 
 def test_where_no_machine_has_a_label_it_is_told_how_to_give_one(store: Store) -> None:
     added(store, Machine("plain", "none", url="unix:///nowhere.sock", tls=False))
-    assert "machinectl set --label role=web <NAME>" in machinectl("ip", "-l", "role", store=store.root).stderr
+    for selector, label in (("role", "role=web"), ("a in (c,b)", "a=b"), ("a=b;c", "'a=b;c'")):
+        told = machinectl("ip", "-l", selector, store=store.root).stderr
+        assert f"Give it one: machinectl set --label {label} <NAME>\n" in told
 
 
 def test_names_beside_a_selector_are_refused(fleet: Store) -> None:
     done = machinectl("rm", "-y", "vega", "-l", "role=web", store=fleet.root)
     assert done.returncode == 2
-    assert "Names and --selector exclude each other" in done.stderr
+    assert done.stderr == "Error: Names and --selector exclude each other\n  Leave out vega, or -l role=web\n"
     assert len(fleet.names()) == len(LABELS)
 
 

@@ -181,7 +181,7 @@ def test_registering_a_host_and_forgetting_it_leave_it_untouched(fresh_host: Fre
     bare = host.snapshot()
     decisions = cli.ok(*generic(host, "--dry-run"))
     assert "/etc/docker/daemon.json" in decisions.stdout
-    assert "noted only" not in cli.ok(*generic(host, "--dry-run", *DISTRO)).stderr
+    assert "no effect" not in cli.ok(*generic(host, "--dry-run", *DISTRO)).stderr
     assert (host.snapshot(), cli.machines) == (bare, [])
     assert not (cli.store / "machines").exists() or list((cli.store / "machines").iterdir()) == []
 

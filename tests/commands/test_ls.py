@@ -61,9 +61,9 @@ def test_with_no_seconds_no_host_is_asked_and_what_is_on_record_is_listed(store:
     assert asked
     assert (row["State"], row["URL"], row["DockerVersion"], row["Error"]) == ("Unknown", url, "Unknown", "")
     assert (status.stdout, status.stderr) == ("Unknown\n", "")
-    assert containers.stderr == 'Error: "web1" was not asked\n  machinectl status web1\n'
+    assert containers.stderr == 'Error: "web1" was not asked: --timeout is 0\n  machinectl status web1\n'
     assert (version.returncode, named.stdout) == (1, "web1\n")
-    assert version.stderr == 'Error: The engine of "web1" was not asked\n  machinectl version web1\n'
+    assert version.stderr == 'Error: The engine of "web1" was not asked: --timeout is 0\n  machinectl version web1\n'
 
 
 def test_names_and_globs_list_those_machines_and_an_unknown_name_is_a_note(store: Store) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from machinectl.machines.store import Store
 
+ELSEWHERE = "the image from elsewhere: --from <NAME>, --from-file <FILE>"
+
 
 @pytest.fixture
 def machines(store: Store, engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
@@ -51,7 +53,7 @@ def test_an_image_gets_to_a_machine_and_back_under_another_name(engines: dict[st
     assert (told["Sent"], told["Present"], told["Replaced"]) == (0, True, "")
     assert list(told) == promised_keys("push")
     again = machinectl("push", "--dry-run", "app:1", "containerd")
-    assert again.stdout == "containerd: it has the image already\n"
+    assert again.stdout == "containerd: already has the image\n"
     assert engines["classic"].images()["copy:2"] == engines["classic"].images()["app:1"]
     listed = json.loads(machinectl("images", "--json").stdout)
     assert all(list(each) == promised_keys("images") for each in listed)
@@ -82,6 +84,13 @@ def test_an_archive_on_stdin_can_be_the_source(engines: dict[str, Engine], tmp_p
         )
     assert done.returncode == 0, done.stderr
     assert all("app:1" in engine.images() and "other:1" not in engine.images() for engine in engines.values())
+
+
+@pytest.mark.usefixtures("machines")
+def test_a_dry_run_says_what_would_be_sent(engines: dict[str, Engine]) -> None:
+    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
+    shown = machinectl("push", "--dry-run", "app:1", "containerd").stdout
+    assert re.fullmatch(r"containerd: would send \d+kB of \d+kB \(1 of 1 layer\)\n", shown)
 
 
 def test_a_failure_of_one_machine_is_said_and_the_others_get_the_image(
@@ -118,6 +127,7 @@ def test_a_terminal_shows_each_result_once_and_a_summary_of_all(
         (["push", "app:1", "--from-file", "missing.tar", "classic"], 1, "There is no file missing.tar"),
         (["push", "app:1", "--platform", "linux/", "classic"], 2, "'linux/' is not a platform"),
         (["push", "app:1", "--as", "app@sha256:" + "0" * 64, "classic"], 2, "has a digest"),
+        (["push"], 2, "IMAGE is missing: machinectl push IMAGE NAME…"),
         (["push", "\x1b[31mapp", "classic"], 2, "is not an image name"),
         (["push", "app:1", "nobody"], 1, 'Docker machine "nobody" does not exist'),
         (["pull", "app:1", "nobody"], 1, 'Docker machine "nobody" does not exist'),
@@ -130,3 +140,98 @@ def test_what_is_wrong_is_said_in_one_line(arguments: list[str], status: int, ca
     assert cause in first
     assert len(more) <= 2
     assert "\x1b" not in done.stderr
+
+
+@pytest.mark.usefixtures("machines")
+def test_a_file_that_is_no_archive_is_named_before_anything_begins(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_text("no archive\n" * 100)
+    (tmp_path / "packed").write_bytes(b"\x28\xb5\x2f\xfd")
+    (tmp_path / "tree").mkdir()
+    for name, cause in (
+        ("empty", "the file is empty"),
+        ("text", "not an image archive, or cut short"),
+        ("packed", "compressed with zstd"),
+        ("tree", "not an OCI image layout: it has no index.json, or no blobs/sha256/"),
+    ):
+        done = machinectl("push", "--from-file", tmp_path / name, "app:1", "classic")
+        assert (done.returncode, done.stdout) == (1, "")
+        first, hint = done.stderr.splitlines()
+        assert first == f"Error: {tmp_path / name}: {cause}"
+        assert hint.startswith("  ")
+
+
+@pytest.mark.usefixtures("machines")
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [(b"", "stdin is empty"), (b"no archive\n" * 100, "stdin: not an image archive, or cut short")],
+)
+def test_stdin_that_is_no_archive_is_named(tmp_path: Path, data: bytes, cause: str) -> None:
+    (tmp_path / "input").write_bytes(data)
+    with (tmp_path / "input").open("rb") as file:
+        done = subprocess.run(
+            [*COMMAND, "push", "--from-file", "-", "app:1", "classic"],
+            stdin=file,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert f"Error: {cause}\n" in done.stderr
+
+
+@pytest.mark.usefixtures("machines")
+def test_the_only_image_of_an_archive_is_suggested_for_another_name(tmp_path: Path) -> None:
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1.2": Made([unique_layer()])}))
+    done = machinectl("push", "--from-file", archive, "app:9", "classic")
+    assert f"Did you mean: machinectl push --from-file {archive} app:1.2 classic\n" in done.stderr
+
+
+@pytest.mark.usefixtures("machines")
+@pytest.mark.parametrize(
+    ("address", "status", "cause", "hint"),
+    [
+        (
+            "unix:///nowhere.sock",
+            1,
+            "There is no socket /nowhere.sock on this computer",
+            f"Start the engine: sudo systemctl start docker; or take {ELSEWHERE}",
+        ),
+        (
+            "tcp://127.0.0.1:1",
+            1,
+            "127.0.0.1:1 refuses the connection: nothing listens there",
+            f"Take {ELSEWHERE}",
+        ),
+        (
+            "bogus",
+            2,
+            "DOCKER_HOST: The URL 'bogus' has no scheme",
+            "Write tcp://bogus; or: unset DOCKER_HOST",
+        ),
+    ],
+)
+def test_an_engine_that_docker_points_at_in_vain_is_answered_with_another_source(
+    monkeypatch: pytest.MonkeyPatch, address: str, status: int, cause: str, hint: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    done = machinectl("push", "app:1", "classic")
+    assert (done.returncode, done.stderr) == (status, f"Error: {cause}\n  {hint}\n")
+
+
+@pytest.mark.usefixtures("machines")
+@pytest.mark.parametrize("verb", ["images", "ps"])
+def test_no_table_is_printed_if_no_named_machine_exists(verb: str) -> None:
+    for flags in ([], ["--json"]):
+        done = machinectl(verb, "nobody", *flags)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert 'Docker machine "nobody" does not exist' in done.stderr
+    assert machinectl(verb, "nobody", "classic", "--json").stdout.startswith("[")
+
+
+@pytest.mark.parametrize(("verb", "example"), [("images", "dangling=true"), ("ps", "status=exited")])
+def test_a_wrong_filter_is_answered_with_one_of_the_verb(verb: str, example: str) -> None:
+    done = machinectl(verb, "--filter", "foo")
+    assert done.stderr.endswith(f"  Write a filter as docker takes it: --filter {example}\n")

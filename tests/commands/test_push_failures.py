@@ -88,7 +88,7 @@ def test_a_push_of_an_image_that_is_there_removes_what_a_killed_push_left_here(m
         file.write("sha256:" + "0" * 64)
     os.mkdir(f"{os.environ['TMPDIR']}/machinectl-spool-killed")
     again = machinectl("push", "--from", "containerd", "app:1", "containerd")
-    assert again.stdout.startswith("containerd: it has the image")
+    assert again.stdout.startswith("containerd: already has the image")
     assert left_behind(machines) == []
 
 

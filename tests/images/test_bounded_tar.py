@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DAMAGED = "This is not an image archive, or it is cut short"
+DAMAGED = "not an image archive, or cut short"
 CUT = "The archive holds no image, or is cut short"
 END = bytes(1024)
 

@@ -336,7 +336,7 @@ VERBS = {
             PLATFORM,
             NEW_NAME,
             PARALLEL.with_changes(help="How many machines to work on at once."),
-            Flag("--dry-run", help="Print how much would be sent; send nothing."),
+            Flag("--dry-run", help="Print how much push would send; send nothing."),
             JSON_LINES,
         ),
         keeps_selector=True,

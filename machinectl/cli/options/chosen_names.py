@@ -30,6 +30,6 @@ def target_names(here: Session, names: Sequence[str], selector: str | None, *, e
             found = chosen(here.store, names)
         except MachineError as exc:
             if here.store.names():
-                exc.hint += "; or take --all, or those that -l role=web selects"
+                exc.hint += "; or pass --all or -l <SELECTOR>"
             raise
     return sorted(set(found), key=lambda name: (natural(name), name))

@@ -33,5 +33,10 @@ def usage_text(error: Any, path: str, flags: Iterable[Flag]) -> str:
 def missing_parameter(parameter: Any, declared: list[Any], path: str) -> str:
     if parameter.param_type_name == "option":
         return f"{path} needs {max(parameter.opts, key=len)} {parameter.metavar}"
-    words = [without_options(each.metavar) for each in declared if each.param_type_name == "argument" and each.required]
+    # A verb with several machines works on some, although a selector may stand for their names.
+    words = [
+        without_options(each.metavar) if each.required else "NAME…"
+        for each in declared
+        if each.param_type_name == "argument" and (each.required or each.metavar == "[NAME]…")
+    ]
     return f"{without_options(parameter.metavar).split()[-1]} is missing: {path} {' '.join(words)}"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.contexts import DEFAULT, ENDPOINT, Contexts
 from machinectl.engine import Endpoint
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
+from machinectl.url import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,10 @@ def current_engine(environment: Mapping[str, str], contexts: Contexts) -> Endpoi
     """
     chosen = contexts.current(environment)
     if chosen.by == "DOCKER_HOST":
+        try:
+            parse_url(environment["DOCKER_HOST"])
+        except UsageError as exc:
+            raise UsageError(f"DOCKER_HOST: {exc.cause}", f"{exc.hint}; or: unset DOCKER_HOST") from exc
         verifies = bool(environment.get("DOCKER_TLS_VERIFY"))
         directory = environment.get("DOCKER_CERT_PATH") or contexts.config
         return Endpoint(

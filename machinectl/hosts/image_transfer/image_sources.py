@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from machinectl.engine import EngineError
 from machinectl.errors import MachineError, UsageError, closest_match, one_line
 from machinectl.go.docker_ps import as_integer, as_list, as_text
 from machinectl.images.engine_images import Images, content_of, diff_ids_of, ids_by_name, ids_of, saved_image
 from machinectl.images.image import DIGEST, ArchiveError
+from machinectl.images.read_archive import check_archive
 from machinectl.images.reference import is_image_id, parse_reference, several_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from io import BufferedReader
 
     from machinectl.engine import Endpoint
     from machinectl.images.read_archive import ArchiveReader, Wanted
@@ -62,12 +65,14 @@ class EngineSource:
     endpoint: Endpoint
     # The command that lists its images.
     listing: str = "docker images"
+    # The flags that name another source.
+    others: str = ""
 
     def find(self, wanted: Wanted) -> SourceImage:
         name = wanted.name
         if not is_image_id(name):
             parse_reference(name)
-        with Images(self.endpoint) as images:
+        with self._naming_others(), Images(self.endpoint) as images:
             found = images.image(name)
             if found is None:
                 raise no_such_image(name, self, images)
@@ -91,6 +96,17 @@ class EngineSource:
             peer = self.endpoint.peer
             raise MachineError(f"Cannot read the image from {peer}: {exc.cause}", "Run the same command again") from exc
 
+    @contextmanager
+    def _naming_others(self) -> Iterator[None]:
+        try:
+            yield
+        except EngineError as exc:
+            if self.others:
+                # No `machinectl set` changes where docker points.
+                first = f"{exc.hint}; or take" if self.endpoint.url.startswith("unix://") else "Take"
+                exc.hint = f"{first} the image from elsewhere: {self.others}"
+            raise
+
 
 @dataclass(frozen=True)
 class FileSource:
@@ -98,20 +114,55 @@ class FileSource:
 
     path: str
 
+    @property
+    def name(self) -> str:
+        return "stdin" if self.path == STDIN else self.path
+
     def find(self, wanted: Wanted) -> SourceImage:
-        if self.path != STDIN and not os.path.exists(self.path):
-            save = shlex.join(["docker", "save", "-o", self.path, one_line(wanted.name)])
+        image = shlex.quote(one_line(wanted.name))
+        if self.path == STDIN:
+            check_stdin(image)
+        elif not os.path.exists(self.path):
+            save = f"docker save -o {shlex.quote(self.path)} {image}"
             raise MachineError(f"There is no file {self.path}", f"Make one: {save}")
-        if self.path == STDIN and sys.stdin.isatty():
-            save = f"docker save {shlex.quote(one_line(wanted.name))}"
-            raise UsageError("stdin is a terminal, not an archive", f"Pipe an archive into the command: {save} | …")
+        elif os.path.isfile(self.path) or os.path.isdir(self.path):
+            # A pipe can be read only once.
+            with self._naming_file(), refusing_unreadable(self.path):
+                check_archive(self.path)
         return SourceImage(by_id=is_image_id(wanted.name))
 
     def read(self, reader: ArchiveReader, wanted: Wanted) -> None:
-        if self.path == STDIN:
-            reader.read_stream(sys.stdin.buffer, wanted)
-        else:
-            reader.read_file(self.path, wanted)
+        with self._naming_file():
+            if self.path == STDIN:
+                reader.read_stream(sys.stdin.buffer, wanted)
+            else:
+                reader.read_file(self.path, wanted)
+
+    @contextmanager
+    def _naming_file(self) -> Iterator[None]:
+        try:
+            yield
+        except ArchiveError as exc:
+            raise ArchiveError(f"{self.name}: {exc.cause}", exc.hint) from exc
+
+
+@contextmanager
+def refusing_unreadable(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise MachineError(f"Cannot read {path}: {exc.strerror or exc}", f"See: ls -ld {shlex.quote(path)}") from exc
+
+
+def check_stdin(image: str) -> None:
+    """Raise MachineError if stdin is a terminal or empty. Waits for the first byte."""
+    if sys.stdin.isatty():
+        raise UsageError(
+            "stdin is a terminal, not an archive", f"Pipe an archive into the command: docker save {image} | …"
+        )
+    stdin = cast("BufferedReader", sys.stdin.buffer)
+    if not stdin.peek(1):
+        raise MachineError("stdin is empty", f"Check that docker save works: docker save {image} | wc -c")
 
 
 def similar_names(name: str, known: Iterable[str]) -> list[str]:

@@ -187,7 +187,7 @@ def read_in_background(order: Order, size: int, spool: Spool, reader: ArchiveRea
         except OSError as exc:
             spool.fail(SourceError(f"Cannot read {exc.filename or 'the image'}: {exc.strerror or exc}"))
         except MachineError as exc:
-            spool.fail(SourceError(exc.cause, exc.hint))
+            spool.fail(SourceError(exc.cause, exc.hint, mistyped=exc.mistyped))
         except BaseException as exc:  # noqa: BLE001 (raised again by those who wait)
             spool.fail(exc)
 

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def docker_filters(filters: Sequence[str]) -> dict[str, dict[str, bool]]:
-    """Treat equal keys as alternatives; different keys must all match."""
+def docker_filters(filters: Sequence[str], example: str) -> dict[str, dict[str, bool]]:
+    """Treat equal keys as alternatives; different keys must all match. `example` is of the verb, for errors."""
     found: dict[str, dict[str, bool]] = {}
     for given in filters:
         key, equals, value = given.partition("=")
         if not equals:
             raise UsageError(
-                f"--filter {given!r} is not KEY=VALUE", "Write a filter as for docker ps: --filter status=exited"
+                f"--filter {given!r} is not KEY=VALUE", f"Write a filter as docker takes it: --filter {example}"
             )
         found.setdefault(key.strip().lower(), {})[value.strip()] = True
     return found

@@ -45,7 +45,7 @@ class MachineStatus(Mutable):
         if self.error:
             return MachineError(self.error if f'"{name}"' in self.error else f'"{name}": {self.error}', self.hint)
         if self.state is State.UNKNOWN:
-            return MachineError(f'"{name}" was not asked', f"machinectl status {name}")
+            return MachineError(f'"{name}" was not asked: --timeout is 0', f"machinectl status {name}")
         start = f"machinectl start {name}" if self.state in ASLEEP else f"machinectl status {name}"
         return MachineError(f'"{name}": its host is {str(self.state).lower() or "silent"}', start)
 

@@ -39,6 +39,8 @@ def images(
     columns = [*COLUMNS[:2], "Digest", *COLUMNS[2:]] if digests else COLUMNS
     printed = parse_format("{{.ID}}" if quiet else template, HEADINGS, columns, "")
     found = command(here.store, names, timeout, everything=everything, filters=filters)
+    if found.failures and not found.asked:
+        return report_all(here, found.failures)
     if as_json:
         print_json([{"Machine": machine, **fields} for machine, fields in found.rows(whole=True)])
     elif is_terminal(sys.stdout) and not (quiet or template or no_trunc):

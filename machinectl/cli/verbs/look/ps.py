@@ -50,6 +50,8 @@ def ps(
     newest = 1 if latest and last < 0 else last
     wanted = ContainerQuery(everything, newest, size or "Size" in printed.row.fields, filters)
     found = command(here.store, names, wanted, timeout)
+    if found.failures and not found.asked:
+        return report_all(here, found.failures)
     if as_json:
         unasked = {} if wanted.size else {"Size": ""}
         print_json([{"Machine": machine, **fields, **unasked} for machine, fields in found.rows(whole=True)])

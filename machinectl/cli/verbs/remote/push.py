@@ -145,7 +145,7 @@ def source_of(here: Session, machine: str, file: str) -> Source:
         return FileSource(file)
     if machine:
         return EngineSource(ready_endpoint(here.store, machine), f"machinectl images {machine}")
-    return EngineSource(current_engine(os.environ, Contexts()))
+    return EngineSource(current_engine(os.environ, Contexts()), others="--from <NAME>, --from-file <FILE>")
 
 
 def notes_of(here: Session) -> str:
@@ -162,15 +162,14 @@ def new_reference(image: str, new_name: str) -> Reference | None:
 
 
 def sentence(sent: Sent, seconds: float, *, dry_run: bool = False, fetched: bool = False) -> str:
-    done = "fetched" if fetched else "sent"
     amount = f"{human_size(sent.sent)} of {human_size(sent.size)}"
     layers = f"{sent.layers} of {plural(sent.of_layers, 'layer')}"
     if sent.present:
-        text = "the image is here already" if fetched else "it has the image already"
+        text = "the image is here already" if fetched else "already has the image"
     elif dry_run:
-        text = f"would be {done} {amount} ({layers})"
+        text = f"would send {amount} ({layers})"
     else:
-        text = f"{done} {amount} ({layers}) in {duration(seconds)}"
+        text = f"{'fetched' if fetched else 'sent'} {amount} ({layers}) in {duration(seconds)}"
     if sent.replaced:
         text += f"; the name {'would move' if dry_run else 'moved'} from image {short_id(sent.replaced)}"
     return text
@@ -180,7 +179,7 @@ def summary(done: Sequence[Sent], failed: int, seconds: float, *, dry_run: bool)
     """Return the counts and bytes of all machines."""
     counts = f"{len(done)} done" + (f", {failed} failed" if failed else "")
     amount = f"{human_size(sum(each.sent for each in done))} of {human_size(sum(each.size for each in done))}"
-    what = f"would be sent {amount}" if dry_run else f"sent {amount}"
+    what = f"would send {amount}" if dry_run else f"sent {amount}"
     return f"{plural(len(done) + failed, 'machine')}: {counts}; {what} ({duration(seconds)})"
 
 
