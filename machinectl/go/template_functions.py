@@ -69,8 +69,8 @@ DOCKERS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
     "truncate": (lambda value, length: as_string(value)[: max(as_count(length), 0)], 2, 2),
     "upper": (lambda value: as_string(value).upper(), 1, 1),
 }
-# For table headings (docker/cli's HeaderFunctions): Go's own functions work on the headings, too.
+# For table headings (docker/cli's HeaderFunctions): Go's own functions and pad work on the headings, too.
 OF_HEADINGS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
-    name: (function if name in BUILT_IN and name != "index" else (lambda value, *_: value), least, most)
+    name: (function if name in {*BUILT_IN, "pad"} - {"index"} else (lambda value, *_: value), least, most)
     for name, (function, least, most) in DOCKERS.items()
 }
