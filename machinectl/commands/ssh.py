@@ -93,13 +93,16 @@ def with_name_first(words: Sequence[str]) -> str:
 
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, access: Access) -> int:
     """Raise SSHError if ssh does not connect."""
-    command = openssh_command(endpoint, known_hosts=checked_known_hosts(machine, endpoint), arguments=arguments)
+    known_hosts = checked_known_hosts(machine, endpoint)
+    options = parse_ssh_options(arguments)
+    command = openssh_command(without_named(endpoint, options or []), known_hosts=known_hosts, arguments=arguments)
     if access.trace:
         access.trace(shlex.join(command))
     close_all()
     sys.stdout.flush()
     sys.stderr.flush()
-    if runs_in_background(arguments):
+    # Invalid options are ssh's to report.
+    if options is None or ("-f", "") in options:
         # It uses stderr later.
         os.execvp(command[0], command)  # noqa: S606 - needs no shell
     try:
@@ -113,14 +116,25 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     return end_alike(ended.status)
 
 
-def runs_in_background(arguments: Sequence[str]) -> bool:
-    """Return True for invalid arguments, too."""
+def parse_ssh_options(arguments: Sequence[str]) -> list[tuple[str, str]] | None:
+    """Return ssh's options in front of the command, None if they are invalid."""
     if not (arguments and arguments[0].startswith("-")):
-        return False
+        return []
     import getopt
 
     try:
-        options, _ = getopt.getopt(list(arguments), LETTERS)
+        return getopt.getopt(list(arguments), LETTERS)[0]
     except getopt.GetoptError:
-        return True
-    return ("-f", "") in options
+        return None
+
+
+def without_named(endpoint: SSHEndpoint, options: Sequence[tuple[str, str]]) -> SSHEndpoint:
+    """Leave out the user and the port that ssh's options name: ssh takes the first of several."""
+    named = {letter for letter, _ in options}
+    # -o takes NAME=VALUE, and NAME VALUE.
+    named |= {value.replace("=", " ").strip().partition(" ")[0].lower() for letter, value in options if letter == "-o"}
+    return replace(
+        endpoint,
+        user="" if named & {"-l", "user"} else endpoint.user,
+        port=0 if named & {"-p", "port"} else endpoint.port,
+    )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.ssh import runs_in_background
+from machinectl.commands.ssh import parse_ssh_options, without_named
 from machinectl.machines.record import Machine, Phase
+from machinectl.ssh.destination import SSHEndpoint
 from tests.support.program import machinectl, started
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
@@ -66,6 +67,29 @@ def test_options_after_the_name_are_sshs(orion: Store) -> None:
     done = machinectl("ssh", "orion", "-C", "-o", "LogLevel=DEBUG1", "true", store=orion.root)
     assert done.returncode == 0
     assert "compression" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "user", "port"),
+    [
+        ("-C", "ops", 22),
+        ("-l root", "", 22),
+        ("-lroot -p 23", "", 0),
+        ("-p23", "ops", 0),
+        ("-o Port=23 -o=", "ops", 0),
+        ("-oUser=root", "", 22),
+        ("-o Username=x", "ops", 22),
+    ],
+)
+def test_a_user_and_a_port_among_sshs_options_win(options: str, user: str, port: int) -> None:
+    parsed = parse_ssh_options([*options.split(), "id", "-l", "x"])
+    assert parsed
+    assert without_named(SSHEndpoint("orion", "ops", 22), parsed) == SSHEndpoint("orion", user, port)
+
+
+def test_a_port_after_the_name_is_the_one_that_ssh_uses(orion: Store) -> None:
+    done = machinectl("ssh", "orion", "-p", "1", "true", store=orion.root)
+    assert (done.returncode, "port 1" in done.stderr) == (255, True)
 
 
 def test_without_a_name_the_machine_called_default_is_meant(store: Store, sshd: Sshd) -> None:
@@ -273,7 +297,8 @@ def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: S
     ],
 )
 def test_an_ssh_in_the_background_keeps_its_stderr(words: str, goes: bool) -> None:
-    assert runs_in_background(words.split()) is goes
+    options = parse_ssh_options(words.split())
+    assert (options is None or ("-f", "") in options) is goes
 
 
 def test_what_takes_the_connection_and_is_no_ssh_server_is_not_waited_for_for_ever(

@@ -69,10 +69,10 @@ def test_a_plan_changes_nothing_and_says_what_create_would_do(store: Store, name
     )
     assert host.jobs == []
     assert store.names() == []
-    would = [outcome.title for outcome in plan.outcomes if outcome.changed]
-    assert would[-1] == "Configuring the engine and restarting it"
+    would = [outcome for outcome in plan.outcomes if outcome.changed]
+    assert would[-1].title == "Configuring the engine and restarting it"
     assert (len(would) > 1) == (name == "bare")
-    assert any('"tlsverify": true' in line for line in plan.outcomes[-2].details)
+    assert any('"tlsverify": true' in line for line in would[-1].details)
 
 
 def test_a_dry_run_of_undoing_changes_nothing_and_shows_daemon_json(store: Store) -> None:
