@@ -36,6 +36,7 @@ def forward(
 ) -> None:
     """Forward until it fails or is interrupted. `words` are ports and containers. Raises MachineError."""
     machine = store.read(name)
+    ssh = ssh_endpoint(machine)
     parsed = [parse_word(word) for word in words]
     containers = [word for word in parsed if isinstance(word, str)]
     if not parsed and not auto:
@@ -44,8 +45,8 @@ def forward(
             f"Forward what all containers publish: machinectl forward --auto {name}",
         )
     if containers and auto:
-        raise UsageError("--auto forwards what all containers publish", f"machinectl forward --auto {name}")
-    pin_first_key(store, console, machine, access, ssh_endpoint(machine))
+        raise UsageError("--auto and a container exclude each other", f"Leave out {' '.join(containers)}")
+    unpinned = pin_first_key(store, console, machine, access, ssh)
     endpoint = partial(ready_endpoint, store, name)
     followed = None
     if auto:
@@ -55,6 +56,8 @@ def forward(
     forwarder = PortForwarder(machine, console, access, ports, followed)
     try:
         forwarder.start([word for word in parsed if not isinstance(word, str)])
+        if unpinned:
+            console.warn(unpinned)
         forwarder.wait()
     finally:
         forwarder.close()

@@ -60,7 +60,8 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         if not arguments and not sys.stdin.isatty():
             # Without -T, ssh warns that stdin is not a terminal.
             arguments = ["-T"]
-        pin_first_key(store, console, machine, access, endpoint)
+        if warning := pin_first_key(store, console, machine, access, endpoint):
+            console.warn(warning)
         if not options and not os.path.lexists(known_hosts_path(machine)):
             # Without this, ssh would wait forever for a silent host.
             arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]

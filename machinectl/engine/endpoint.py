@@ -49,8 +49,8 @@ def is_silence(exc: OSError) -> bool:
 class Endpoint(Frozen):
     """How to connect to an engine.
 
-    `cert_dir` is absolute. `takeover` is the command that replaces a foreign CA, or "", for hints. The first request
-    uses `opened`.
+    `cert_dir` is absolute. For hints: `takeover` is the command that replaces a foreign CA, `port_setter` the
+    one that sets the SSH port, or "". The first request uses `opened`.
     """
 
     url: str
@@ -59,6 +59,7 @@ class Endpoint(Frozen):
     ssh_options: tuple[str, ...] = ()
     name: str = "<NAME>"
     takeover: str = ""
+    port_setter: str = ""
     opened: Opened | None = field(default=None, compare=False, repr=False)
 
     @property

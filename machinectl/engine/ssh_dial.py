@@ -122,7 +122,10 @@ def explain_known(endpoint: Endpoint, errors: str) -> EngineError | None:
     for mark, state, hint in SAYINGS:
         if mark in text:
             advice = hint.format(
-                target=ssh_target(endpoint), ssh=ssh_by_hand(endpoint), accept=acceptance(endpoint, errors)
+                target=ssh_target(endpoint),
+                ssh=ssh_by_hand(endpoint),
+                accept=acceptance(endpoint, errors),
+                port=f"set its port: {endpoint.port_setter}" if endpoint.port_setter else "set its port in the URL",
             )
             return EngineError(f"{endpoint.peer}: {last_line(errors)}", advice, state)
     return None
@@ -172,7 +175,7 @@ SAYINGS = (
     ("connect: connection refused", State.STOPPED, START),
     ("permission denied (", State.ERROR, "Load a key that it knows (ssh-add), or send it one: ssh-copy-id {target}"),
     ("could not resolve hostname", State.ERROR, "Check the name's spelling"),
-    ("connection refused", State.STOPPED, "Start sshd on the host, or set its port in the URL"),
+    ("connection refused", State.STOPPED, "Start sshd on the host, or {port}"),
     ("timed out", State.TIMEOUT, "Check that the host is up and that its firewall lets ssh through"),
     ("no route to host", State.ERROR, "Check this computer's network and the address"),
     ("network is unreachable", State.ERROR, "Check this computer's network and the address"),

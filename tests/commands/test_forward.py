@@ -16,7 +16,7 @@ import pytest
 from tests.support.program import machinectl, started
 from tests.support.published import publishing
 from tests.support.registered import register
-from tests.support.servers import saying, serving
+from tests.support.servers import free_port, saying, serving
 from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def refused(*words: str) -> tuple[int, list[str]]:
         (
             ["--auto", "orion", "web"],
             2,
-            ["Error: --auto forwards what all containers publish", "  machinectl forward --auto orion"],
+            ["Error: --auto and a container exclude each other", "  Leave out web"],
         ),
         (
             ["--bind", "here", "orion", "80"],
@@ -247,6 +247,24 @@ def test_an_engine_that_is_off_is_one_line(orion: Store) -> None:
 
 
 @pytest.mark.usefixtures("runtime")
+@pytest.mark.parametrize("words", [["80"], ["web"]], ids=["port", "container"])
+def test_a_closed_ssh_port_is_one_error_that_names_the_command_for_another_port(
+    store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    sshd.port = free_port()
+    register(store, "orion", sshd, pinned=False)
+    with store.writing("orion") as held:
+        held.machine.url, held.machine.tls = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}", False
+        held.write()
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
+    status, lines = refused("orion", *words)
+    step, cause, hint = lines
+    assert (status, step.partition(" (")[0]) == (1, "Connecting to 127.0.0.1")
+    assert cause.startswith("Error: ")
+    assert hint.endswith("machinectl set --generic-ssh-port <PORT> orion")
+
+
+@pytest.mark.usefixtures("runtime")
 def test_a_changed_host_key_is_refused(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
     del orion
     sshd.host_keys = [keygen(tmp_path / "another_host_key")]
@@ -259,6 +277,7 @@ def test_a_changed_host_key_is_refused(orion: Store, sshd: Sshd, tmp_path: Path)
 def test_a_machine_without_ssh_is_refused(orion: Store) -> None:
     del orion
     assert machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "--no-tls", "far").returncode == 0
-    status, lines = refused("far", "80")
-    assert status == 1
-    assert lines[0] == 'Error: "far" has no SSH: driver "none" gives no SSH address for it'
+    for words in (["80"], []):
+        status, lines = refused("far", *words)
+        assert status == 1
+        assert lines[0] == 'Error: "far" has no SSH: driver "none" gives no SSH address for it'

@@ -169,8 +169,11 @@ def pin_known_hosts(held: Held, known_hosts: bytes) -> None:
         held.write_file(KNOWN_HOSTS, known_hosts)
 
 
-def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint) -> None:
-    """Pin a key before the first login; an unreachable host is an error only if a key is required."""
+def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint) -> str:
+    """Pin a key before the first login; return why it is not pinned, or "".
+
+    An unreachable host is an error only if a key is required.
+    """
     from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
@@ -184,16 +187,17 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
     except SSHError as exc:
         if access.host_key or access.strict:
             raise
-        console.warn(f'The SSH key of "{held.name}" is not pinned before the first login: {exc.cause}')
-    else:
-        pin_known_hosts(held, known_hosts)
+        return f'The SSH key of "{held.name}" is not pinned before the first login: {exc.cause}'
+    pin_known_hosts(held, known_hosts)
+    return ""
 
 
-def pin_first_key(store: Store, console: Console, machine: Machine, access: Access, ssh: SSHEndpoint) -> None:
-    """Pin the key of a host whose key is not known yet, for the system's ssh."""
-    if not os.path.lexists(known_hosts_path(machine)):
-        with store.writing(machine.name, waiting(console, machine.name)) as held:
-            pin_host_key(held, console, access, ssh)
+def pin_first_key(store: Store, console: Console, machine: Machine, access: Access, ssh: SSHEndpoint) -> str:
+    """Pin the key of a host whose key is not known yet, for the system's ssh; return what `pin_host_key` does."""
+    if os.path.lexists(known_hosts_path(machine)):
+        return ""
+    with store.writing(machine.name, waiting(console, machine.name)) as held:
+        return pin_host_key(held, console, access, ssh)
 
 
 @contextmanager

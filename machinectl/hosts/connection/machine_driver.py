@@ -160,10 +160,21 @@ def flag_of_set(machine: Machine, what: str) -> str:
 def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
     """`url` is the engine's future one. Raise MachineError for ssh:// if the jump host is unknown."""
     url, tls = url or machine.url, url.startswith("tcp://") if url else machine.tls
-    options = ssh_options(machine) if url.startswith("ssh://") else ()
+    over_ssh = url.startswith("ssh://")
+    options = ssh_options(machine) if over_ssh else ()
     from machinectl.engine import Endpoint
 
-    return Endpoint(url, tls, machine.directory, options, machine.name, takeover_command(machine))
+    port_setter = port_command(machine) if over_ssh else ""
+    return Endpoint(url, tls, machine.directory, options, machine.name, takeover_command(machine), port_setter)
+
+
+def port_command(machine: Machine) -> str:
+    """Return the command that sets the SSH port, or ""."""
+    try:
+        option = flag_of_set(machine, "ssh-port")
+    except MachineError:
+        return ""
+    return f"machinectl set {option} <PORT> {machine.name}" if option else ""
 
 
 def takeover_command(machine: Machine) -> str:

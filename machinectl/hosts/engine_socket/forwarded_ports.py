@@ -27,7 +27,7 @@ def forwarded_ports(store: Store, console: Console, name: str) -> Iterator[None]
     """Raises MachineError if SSH fails at the start. Later failures are warnings."""
     machine = store.read(name)
     access = Access()
-    pin_first_key(store, console, machine, access, ssh_endpoint(machine))
+    unpinned = pin_first_key(store, console, machine, access, ssh_endpoint(machine))
 
     def report(port: OpenPort, opened: bool) -> None:
         of_container = f" ({port.wish.container})" if port.wish.container else ""
@@ -38,6 +38,8 @@ def forwarded_ports(store: Store, console: Console, name: str) -> Iterator[None]
     ports = OpenPorts(name, console, report)
     forwarder = PortForwarder(machine, console, access, ports, FollowedContainers(partial(ready_endpoint, store, name)))
     forwarder.start()
+    if unpinned:
+        console.warn(unpinned)
 
     def watch() -> None:
         try:

@@ -97,8 +97,8 @@ class Creation:
                     outcomes = provision_new_host(held, console, self.onboarding.access, self.onboarding.setup, ssh)
                 elif settled.spare and held.machine.tls:
                     held.write_files(settled.spare.present)
-                if ssh and not set_up:
-                    pin_host_key(held, console, self.onboarding.access, ssh)
+                if ssh and not set_up and (warning := pin_host_key(held, console, self.onboarding.access, ssh)):
+                    console.warn(warning)
                 held.machine.phase = Phase.READY
                 held.machine.failure = {}
                 held.machine.revision.pop(TAKEN, None)
