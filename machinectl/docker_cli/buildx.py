@@ -179,7 +179,9 @@ def parse_options(given: Sequence[str]) -> dict[str, str]:
 
 def check_name(builder: str) -> str:
     """Return the name as buildx writes it. Raises UsageError."""
-    if not NAME.fullmatch(builder) or builder == "default":
+    if builder == "default":
+        raise UsageError('"default" is docker\'s own builder', "Choose another name: --name <NAME>")
+    if not NAME.fullmatch(builder):
         raise UsageError(
             f"buildx does not take {builder!r} as a builder's name", "Begin with a letter, and use 0-9a-zA-Z . _ -"
         )

@@ -184,6 +184,9 @@ def test_a_failure_leaves_nothing_behind(store: Store, docker: DockerCli) -> Non
     run(store, "rm", "-y", "off")
     refused = run(store, "builder", "-a", "--driver-opt", "nosuch=1", code=1)
     assert "docker buildx create: failed to initialize builder machinectl" in refused.stderr
+    assert refused.stderr.endswith("\n  Remove or correct --driver-opt nosuch\n")
+    own = run(store, "builder", "-a", "--name", "default", code=2)
+    assert own.stderr == 'Error: "default" is docker\'s own builder\n  Choose another name: --name <NAME>\n'
     assert nodes(docker) == []
     assert run(store, "builder", "ls", "-q").stdout == ""
     run(store, "set", "--no-context", "rigel")

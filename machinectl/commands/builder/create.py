@@ -160,7 +160,9 @@ def add_nodes(store: Store, buildx: Buildx, builder: Builder, order: BuilderOrde
             try:
                 buildx.set_node(builder.name, wanted, driver="" if there else builder.driver, append=bool(there))
             except MachineError as exc:
-                if machine.url.startswith("ssh://"):
+                if refused := [key for key in order.options if f"driver option {key} " in f"{exc.cause} "]:
+                    exc.hint = f"Remove or correct --driver-opt {refused[0]}"
+                elif machine.url.startswith("ssh://"):
                     exc.hint = SSH_HINT
                 raise
             there.add(node.name)
