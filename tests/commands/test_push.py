@@ -190,6 +190,13 @@ def test_the_only_image_of_an_archive_is_suggested_for_another_name(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("machines")
+def test_an_image_with_nearly_that_name_is_suggested_in_the_whole_command(engines: dict[str, Engine]) -> None:
+    engines["classic"].load(saved({"nearly:1.2": Made([unique_layer()])}))
+    done = machinectl("push", "nearly:1.3", "containerd", "--dry-run")
+    assert done.stderr.endswith("\n  Did you mean: machinectl push nearly:1.2 containerd --dry-run\n")
+
+
+@pytest.mark.usefixtures("machines")
 @pytest.mark.parametrize(
     ("address", "status", "cause", "hint"),
     [

@@ -183,4 +183,8 @@ def no_such_image(name: str, source: EngineSource, images: Images) -> MachineErr
         return several_images(name, f"the engine at {source.endpoint.peer}", len(alike), source.listing)
     near = closest_match(name, similar_names(name, ids_by_name(listed)))
     hint = f"Did you mean {one_line(near)}?" if near else f"List its images: {source.listing}"
-    return MachineError(f"There is no image {one_line(name)!r} on the engine at {source.endpoint.peer}", hint)
+    return MachineError(
+        f"There is no image {one_line(name)!r} on the engine at {source.endpoint.peer}",
+        hint,
+        mistyped=(name, near) if near else None,
+    )
