@@ -103,7 +103,7 @@ def test_sync_mends_what_was_changed_behind_our_back_and_then_has_nothing_to_do(
     assert docker.contexts() == {"changed", "missing", "secured"}
     assert all(row["InStep"] for row in rows(store).values())
     again = run(store, "context", "sync")
-    assert (again.stdout, again.stderr) == ("", "There is nothing to mend\n")
+    assert (again.stdout, again.stderr) == ("", "All contexts are in step\n")
 
 
 def test_sync_tells_of_a_clash_and_leaves_it(store: Store, docker: DockerCli) -> None:

@@ -59,7 +59,7 @@ BUILDER_FLAGS = (
     Flag("--name", metavar="BUILDER", help="The builder's name.", default="machinectl", parameter="builder_name"),
     Flag("--append", help="Add the machines to the builder."),
     Flag("--use", help="Make it docker's current builder."),
-    Flag("--bootstrap", help="Start buildkitd on the machines now, not at the first build."),
+    Flag("--bootstrap", help="Start BuildKit on the machines now, not at the first build."),
     Flag(
         "--driver",
         metavar="DRIVER",
@@ -383,7 +383,10 @@ VERBS = {
     "builder": Verb(
         "shells.builder:builder",
         "Make a builder of docker buildx from machines.",
-        more="Each machine is a node, for its own platform. Builders follow their machines.",
+        more=(
+            "Each machine is a node, for its own platform. A builder keeps up with renamed and removed machines and "
+            "new certificates."
+        ),
         examples=(
             "machinectl builder orionbox rigel",
             "machinectl builder --name arm --use -l arch=arm64",
@@ -404,18 +407,18 @@ VERBS = {
     ),
     "builder ls": Verb(
         "shells.builder:builder_ls",
-        "List the builders that machinectl made, and whether they fit their machines.",
+        "List the builders that machinectl made, and whether they are in step.",
         examples=("machinectl builder ls",),
         flags=(Flag("-q", "--quiet", help="Print names only."), shared.JSON),
         output=PRINTS,
     ),
     "builder rm": Verb(
         "shells.builder:builder_rm",
-        "Remove builders, with buildkitd and its cache on the machines.",
+        "Remove builders, with BuildKit and its cache on the machines.",
         more="It does not touch builders that machinectl did not make.",
         examples=("machinectl builder rm machinectl",),
         arguments=(Argument("builders", "BUILDER…", BUILDER, many=True, repeats=True, required=True),),
-        flags=(Flag("--keep-state", help="Keep buildkitd's cache."),),
+        flags=(Flag("--keep-state", help="Keep BuildKit's cache."),),
     ),
     "builder sync": Verb(
         "shells.builder:builder_sync",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def builder_rm(store: Store, console: Console, name: str, *, keep_state: bool = False) -> None:
-    """Remove a builder, with buildkitd and its cache on the machines. Raises MachineError."""
+    """Remove a builder, with BuildKit and its cache on the machines. Raises MachineError."""
     buildx = Buildx(os.environ)
     with writing_builders(store) as builders:
         builder = builders.get(name)
@@ -40,8 +40,11 @@ def remove(buildx: Buildx, console: Console, builder: Builder, *, keep_state: bo
         # buildx removes the builder also if an engine does not answer.
         if buildx.nodes(builder.name) is not None:
             raise
-        containers = " ".join(f"{CONTAINER}{node.name}" for node in builder.nodes)
-        console.warn(f"{exc.cause}\nMachines may keep buildkitd's containers and caches: {containers}")
+        machines, containers = " ".join(builder.machines), " ".join(f"{CONTAINER}{node.name}" for node in builder.nodes)
+        console.warn(
+            f"{exc.cause}\nBuildKit's containers and caches may be left: {containers}\n"
+            f"When all machines answer: machinectl docker {machines} -- rm -f {containers}"
+        )
 
 
 def no_such_builder(buildx: Buildx, name: str, known: list[str]) -> MachineError:

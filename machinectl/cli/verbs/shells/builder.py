@@ -10,9 +10,9 @@ from machinectl.cli.options.store_followers import SWITCH, is_switched_off
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.text_table import print_rows
-from machinectl.docker_cli.buildx import parse_options
+from machinectl.docker_cli.buildx import Buildx, parse_options
 from machinectl.errors import MachineError, UsageError, wrong_choice
-from machinectl.hosts.exports.builders import NodeStep, sync_builders
+from machinectl.hosts.exports.builders import NodeStep, builder_statuses, sync_builders
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -66,12 +66,12 @@ def builder(
 
 def explained(made: Builder, *, use: bool) -> str:
     builds = made.builds
-    text = "; ".join(f"{platform} on {machine}" for platform, machine in builds.items())
+    text = ", ".join(f"{node.machine} ({node.platform})" for node in made.nodes)
     spare = [machine for machine in made.machines if machine not in builds.values()]
     if spare:
-        text += f" (buildx builds a platform on its first machine, so not on {', '.join(spare)})"
+        text += f"; buildx builds a platform on its first machine, so not on {', '.join(spare)}"
     name = "" if use else f" --builder {made.name}"
-    return f"It builds {text}\nBuild an image: docker buildx build{name} --platform {','.join(builds)} ."
+    return f"Nodes: {text}\nBuild an image: docker buildx build{name} --platform {','.join(builds)} ."
 
 
 def builder_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
@@ -106,9 +106,12 @@ def builder_rm(here: Session, *, builders: list[str], keep_state: bool) -> int:
 
 def builder_sync(here: Session) -> None:
     done = False
-    for made, each in sync_builders(here.store):
-        what = "set" if each.step is NodeStep.SET else "removed"
-        write_out(f"{made.name}: {each.node.machine} {what} ({each.why})\n")
+    for made, node in sync_builders(here.store):
+        what = "set" if node.step is NodeStep.SET else "removed"
+        write_out(f"{made.name}: {node.node.machine} {what} ({node.why})\n")
         done = True
-    if not done:
-        here.console.note("There is nothing to mend")
+    unrepaired = [each for each in builder_statuses(here.store, Buildx(os.environ)) if each.reasons]
+    for each in unrepaired:
+        here.console.warn("\n".join([f"{each.builder.name}: {'; '.join(each.reasons)}", *each.hints]))
+    if not (done or unrepaired):
+        here.console.note("All builders are in step")

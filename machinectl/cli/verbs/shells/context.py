@@ -36,16 +36,16 @@ def context_sync(here: Session, *, selector: str | None) -> int:
     if is_switched_off():
         raise MachineError(f"Contexts are switched off: {SWITCH}={os.environ[SWITCH]}", f"unset {SWITCH}")
     only = None if selector is None else selected(here.store, here.console, [], selector)
-    mended = failed = False
+    repaired = failed = False
     for found, error in command(here.store, here.console, only):
         if error:
             report(error, here.program)
             failed = True
         else:
             write_out(f"{found.machine}: {found.outcome}\n")
-            mended = True
-    if not (mended or failed):
-        here.console.note("There is nothing to mend")
+            repaired = True
+    if not (repaired or failed):
+        here.console.note("All contexts are in step")
     return int(failed)
 
 
