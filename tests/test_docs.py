@@ -26,7 +26,7 @@ SHORTEST = 10
 OTHERS = re.compile(
     r"/(home/me|run/user)/\S*\"?$|^orionbox \| |^\w+: sent \S+ of "
     r"|^(fleet|driver|url|labels|tls-san|generic-[a-z-]+): |^labels \+"
-    r"|^(Plan|Apply|Swarm)\b.*: \d+ |^[\d.]+:\d+ -> "
+    r"|^Nodes: |^(Plan|Apply|Swarm)\b.*: \d+ |^[\d.]+:\d+ -> "
 )
 WRITTEN = [page for page in PAGES if page not in {README, REFERENCE}]
 

@@ -518,7 +518,7 @@ def test_registering_a_plain_port_warns(store: Store, tmp_path: Path) -> None:
 
 
 @proves(
-    "[`--ssh-only`](remote-engine.md#machines-that-are-reached-by-ssh-alone) opens no port.",
+    "[`--ssh-only`](remote-engine.md#machines-with-ssh-only) opens no port.",
     "The SSH user, if it is not root, becomes a member of the group `docker` for it: whoever logs in as that user has "
     "root's power, without a password.",
 )

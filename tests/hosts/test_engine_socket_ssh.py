@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("ssh_config", "runtime")
 
 @pytest.fixture
 def reached_by_ssh(store: Store, sshd: Sshd, dockerd: Dockerd) -> Sshd:
-    """The host of the machine `orion`, whose engine is reached by SSH alone."""
+    """The host of the machine `orion`, whose engine is reached over SSH only."""
     sshd.configure(f"SetEnv SHLVL=2 DOCKER_HOST=unix://{dockerd.socket}")
     register(store, "orion", sshd)
     with store.writing("orion") as held:
