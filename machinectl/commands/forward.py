@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
@@ -12,7 +11,7 @@ from machinectl.hosts.port_forwarding.container_events import list_containers
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
 from machinectl.hosts.port_forwarding.port_words import parse_word
 from machinectl.hosts.port_forwarding.published_ports import find_container
-from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.hosts.status.present_name import present_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,20 +46,20 @@ def forward(
     if containers and auto:
         raise UsageError("--auto and a container exclude each other", f"Leave out {' '.join(containers)}")
     unpinned = pin_first_key(store, console, machine, access, ssh)
-    endpoint = partial(ready_endpoint, store, name)
-    followed = None
-    if auto:
-        followed = FollowedContainers(endpoint)
-    elif containers:
-        followed = FollowedContainers(endpoint, container_names(endpoint, name, containers))
-    forwarder = PortForwarder(machine, console, access, ports, followed)
-    try:
-        forwarder.start([word for word in parsed if not isinstance(word, str)])
-        if unpinned:
-            console.warn(unpinned)
-        forwarder.wait()
-    finally:
-        forwarder.close()
+    with present_name(store, name) as present:
+        followed = None
+        if auto:
+            followed = FollowedContainers(present.endpoint)
+        elif containers:
+            followed = FollowedContainers(present.endpoint, container_names(present.endpoint, name, containers))
+        forwarder = PortForwarder(present, console, access, ports, followed)
+        try:
+            forwarder.start([word for word in parsed if not isinstance(word, str)])
+            if unpinned:
+                console.warn(unpinned)
+            forwarder.wait()
+        finally:
+            forwarder.close()
 
 
 def container_names(endpoint: Callable[[], Endpoint], machine: str, words: Sequence[str]) -> frozenset[str]:

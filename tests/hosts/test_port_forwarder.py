@@ -23,7 +23,8 @@ from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, bound_socket
 from machinectl.hosts.port_forwarding.open_ports import OpenPort, OpenPorts
 from machinectl.hosts.port_forwarding.port_forwarder import PREFIX, FollowedContainers, PortForwarder
 from machinectl.hosts.port_forwarding.port_words import Wish
-from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.hosts.status.present_name import present_name
+from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 from tests.support.program import machinectl
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Store
     from tests.support.published import PublishingEngine
     from tests.support.servers import Connection
     from tests.support.sshd import Sshd
@@ -63,6 +63,10 @@ def received(port: int, address: str = "127.0.0.1") -> bytes:
         return connection.recv(6)
 
 
+def store_of(machine: Machine) -> Store:
+    return Store(os.path.dirname(os.path.dirname(machine.directory)))
+
+
 class Forwarding:
     """A forwarder, and what it reports, in order."""
 
@@ -73,7 +77,9 @@ class Forwarding:
         containers = None
         if engine:
             containers = FollowedContainers(partial(Endpoint, engine.url), frozenset(names) or None)
-        self.forwarder = PortForwarder(machine, self.console, Access(), self.ports, containers)
+        self.files = ExitStack()
+        self.present = self.files.enter_context(present_name(store_of(machine), machine.name))
+        self.forwarder = PortForwarder(self.present, self.console, Access(), self.ports, containers)
 
     def said(self, text: str) -> threading.Event:
         """An event that is set when a text is said."""
@@ -100,11 +106,12 @@ def service() -> Iterator[int]:
 
 @contextmanager
 def started(forwarding: Forwarding, *wishes: Wish) -> Iterator[Forwarding]:
-    try:
-        forwarding.forwarder.start(wishes)
-        yield forwarding
-    finally:
-        forwarding.forwarder.close()
+    with forwarding.files:
+        try:
+            forwarding.forwarder.start(wishes)
+            yield forwarding
+        finally:
+            forwarding.forwarder.close()
     assert leftovers() == []
 
 
@@ -210,21 +217,37 @@ def test_a_container_that_starts_again_gets_the_same_other_number(machine: Machi
         ]
 
 
-def test_it_ends_once_its_machine_is_removed(store: Store, machine: Machine, service: int) -> None:
+def test_it_ends_once_its_machine_is_removed_also_without_an_event(machine: Machine, service: int) -> None:
+    with started(Forwarding(machine), free(service)) as forwarding:
+        local, _, _ = forwarding.next()
+        assert machinectl("rm", "--forget", "-y", machine.name, store=store_of(machine).root).returncode == 0
+        with pytest.raises(NoSuchMachine, match=r'^"orion" does not exist any more$'):
+            forwarding.forwarder.wait()
+    with pytest.raises(ConnectionRefusedError):
+        received(local)
+
+
+def test_it_goes_on_under_the_new_name_of_a_renamed_machine(machine: Machine, sshd: Sshd, service: int) -> None:
+    store = store_of(machine)
     with publishing() as engine:
         with store.writing(machine.name) as held:
             held.machine.url, held.machine.tls = engine.url, False
             held.write()
         forwarding = Forwarding(machine)
-        containers = FollowedContainers(partial(ready_endpoint, store, machine.name))
-        forwarding.forwarder = PortForwarder(machine, forwarding.console, Access(), forwarding.ports, containers)
+        containers = FollowedContainers(forwarding.present.endpoint)
+        forwarding.forwarder = PortForwarder(
+            forwarding.present, forwarding.console, Access(), forwarding.ports, containers
+        )
+        renamed = forwarding.said('"orion" is "vega" now: its ports stay open')
+        again = forwarding.said('Connected to "vega" again')
         with started(forwarding):
+            assert machinectl("rename", machine.name, "vega", store=store.root).returncode == 0
+            assert renamed.wait(PATIENCE)
             engine.run("web", service)
-            forwarding.next()
-            assert machinectl("rm", "--forget", "-y", machine.name, store=store.root).returncode == 0
-            engine.remove("web")
-            with pytest.raises(NoSuchMachine):
-                forwarding.forwarder.wait()
+            local, _, _ = forwarding.next()
+            sshd.disconnect()
+            assert again.wait(PATIENCE)
+            assert received(local) == b"hello\n"
 
 
 def test_only_the_containers_that_were_named_are_forwarded(machine: Machine, service: int) -> None:

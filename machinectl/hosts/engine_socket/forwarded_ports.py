@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
@@ -12,7 +11,8 @@ from machinectl.hosts.connection.login import Access, pin_first_key
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.port_forwarding.open_ports import OpenPorts
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
-from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.hosts.status.present_name import present_name
+from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,19 +36,23 @@ def forwarded_ports(store: Store, console: Console, name: str) -> Iterator[None]
         )
 
     ports = OpenPorts(name, console, report)
-    forwarder = PortForwarder(machine, console, access, ports, FollowedContainers(partial(ready_endpoint, store, name)))
-    forwarder.start()
-    if unpinned:
-        console.warn(unpinned)
+    with present_name(store, name) as present:
+        forwarder = PortForwarder(present, console, access, ports, FollowedContainers(present.endpoint))
+        forwarder.start()
+        if unpinned:
+            console.warn(unpinned)
 
-    def watch() -> None:
+        def watch() -> None:
+            try:
+                forwarder.wait()
+            except NoSuchMachine:
+                # The socket closes, and says so.
+                return
+            except MachineError as exc:
+                console.warn(f"Ports are not forwarded any more: {exc.cause}")
+
+        threading.Thread(target=watch, daemon=True).start()
         try:
-            forwarder.wait()
-        except MachineError as exc:
-            console.warn(f"Ports are not forwarded any more: {exc.cause}")
-
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        forwarder.close()
+            yield
+        finally:
+            forwarder.close()

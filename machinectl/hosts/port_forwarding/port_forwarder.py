@@ -19,6 +19,7 @@ from machinectl.files.spool_directory import own_directory
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.hosts.port_forwarding.container_events import ContainerEvents, list_containers
+from machinectl.hosts.status.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.openssh.forwarding import HOST, ForwardingConnection, forwarding_command
 from machinectl.ssh.openssh.multiplexing import control
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.port_forwarding.open_ports import OpenPorts
     from machinectl.hosts.port_forwarding.port_words import Wish
     from machinectl.hosts.port_forwarding.published_ports import Container
-    from machinectl.machines.record import Machine
+    from machinectl.hosts.status.present_name import PresentName
 
 # Below the directory for ssh's sockets: a directory of each process that forwards, and its socket.
 PREFIX, SOCKET = "f-", "s"
@@ -68,13 +69,13 @@ class PortForwarder:
 
     def __init__(
         self,
-        machine: Machine,
+        name: PresentName,
         console: Console,
         access: Access,
         ports: OpenPorts,
         containers: FollowedContainers | None = None,
     ) -> None:
-        self._machine = machine
+        self._name = name
         self._console = console
         self._access = access
         self._ports = ports
@@ -107,6 +108,7 @@ class PortForwarder:
                 self._events = ContainerEvents(self._containers.endpoint, self._note_news, self._note_silence)
                 self._events.start()
             self._thread.start()
+            threading.Thread(target=self._follow_name, daemon=True).start()
         except BaseException:
             self.close()
             raise
@@ -140,9 +142,23 @@ class PortForwarder:
             self._failure = exc
             self._ended.set()
 
+    def _follow_name(self) -> None:
+        """End with the machine."""
+        name = self._name.name
+        while not self._stop.wait(LOOK_SECONDS):
+            try:
+                now = self._name.find()
+            except MachineError as exc:
+                self._failure = exc
+                self._ended.set()
+                return
+            if now != name:
+                self._console.note(f'"{name}" is "{now}" now: its ports stay open')
+                name = now
+
     def _connect(self) -> None:
         """Raises MachineError."""
-        machine = self._machine
+        machine = self._name.read()
         endpoint = ssh_endpoint(machine)
         known_hosts = checked_known_hosts(machine, endpoint)
         command = forwarding_command(endpoint, known_hosts, self._control, asks=self._console.interactive)
@@ -169,7 +185,7 @@ class PortForwarder:
         """Try until it works. Raises HostKeyRefused."""
         if self._stop.is_set():
             return
-        name = self._machine.name
+        name = self._name.name
         self._console.warn(f'The connection to "{name}" was lost; connecting again')
         pauses = iter(PAUSES)
         while not self._stop.wait(next(pauses, PAUSES[-1])):
@@ -209,7 +225,7 @@ class PortForwarder:
             return
         if self._is_silent:
             self._is_silent = False
-            self._console.note(f'The engine of "{self._machine.name}" answers again')
+            self._console.note(f'The engine of "{self._name.name}" answers again')
 
     def _note_news(self) -> None:
         if self._containers and not self._has_news:
@@ -226,7 +242,7 @@ class PortForwarder:
         if line.startswith(TOUCH):
             self._console.note(one_line(line))
         elif found := REFUSED.search(line):
-            name = self._machine.name
+            name = self._name.name
             if found[1].startswith(PROHIBITED):
                 allow = "allow it in its sshd_config: AllowTcpForwarding local"
                 text = f'The SSH server of "{name}" forbids forwarding; {allow}'
