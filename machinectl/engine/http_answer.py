@@ -162,9 +162,13 @@ def is_chunked(headers: Headers) -> bool:
 
 
 def body_length(headers: Headers) -> int | None:
+    """Return None if the answer goes on to the end of the connection. Raises InvalidAnswerError (RFC 9112, 6.3)."""
     text = headers.get("Content-Length")
-    is_number = text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
-    return int(text) if is_number else None
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER):
+        raise InvalidAnswerError(f"it has the length {text[:40]!r}")
+    return int(text)
 
 
 def read_chunk_size(file: io.BufferedReader) -> int:

@@ -66,7 +66,7 @@ class ArchiveReader:
         self.directory = directory
         self._skipped = skipped
         self._documents: dict[str, bytes] = {}
-        # Files of archives before Docker 25, which are not named by digest; and links between them.
+        # Files of archives that do not name them by digest (Docker before 25, podman); and links between them.
         self._files: dict[str, Blob] = {}
         self._links: dict[str, str] = {}
         self._numbers = itertools.count()
@@ -114,7 +114,7 @@ class ArchiveReader:
             else:
                 # Senders follow while it is written.
                 self._keep(content, member.size, lambda blob: self._spool.add(digest, blob))
-        elif name.endswith((".json", "/layer.tar")):
+        elif name.endswith((".json", ".tar")):
             self._files[name] = there or self._keep(content, member.size)
 
     def _take_directory(self, path: str) -> None:

@@ -55,6 +55,16 @@ def test_a_request_ends_in_time_in_one_line(name: str) -> None:
                 pass
 
 
+@pytest.mark.parametrize("name", ["a length that is none", "a length below nothing", "a length of 5000 digits"])
+def test_a_length_that_is_none_is_not_taken_for_the_end_of_the_connection(name: str) -> None:
+    with (
+        serving(EVERY[name]) as port,
+        pytest.raises(EngineError, match="it has the length"),
+        engine.request(Endpoint(f"tcp://127.0.0.1:{port}"), "GET", "/info", timeout=20),
+    ):
+        pass
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_all_of_them_are_listed_in_time_with_little_memory(store: Store, tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:

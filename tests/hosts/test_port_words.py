@@ -79,10 +79,17 @@ def test_ports_that_are_not_published_or_not_tcp_are_not_forwarded() -> None:
     assert web.others == {"53/udp"}
 
 
-@pytest.mark.parametrize("address", ["$(id)", "/var/run/docker.sock", "a:b", 7, ["::"], "host"])
+@pytest.mark.parametrize("address", ["$(id)", "/var/run/docker.sock", "a:b", 7, ["::"], "host", "::1%lo\n"])
 def test_an_engine_can_only_name_addresses(address: object) -> None:
     [web] = read_containers([published(port(address, 80), port("0.0.0.0", 99999), port("0.0.0.0", "80"), None)])
     assert not web.ports
+
+
+@pytest.mark.parametrize("name", ["esc\x1b]0;x\x07", "two\nlines", "\u202eab", "-oProxyCommand=x", "a" * 300, ""])
+def test_an_engine_can_only_give_names_as_docker_does(name: str) -> None:
+    [one] = read_containers([{**published(port("", 80), port("", 53, "tcp\nx")), "Names": [f"/{name}"]}])
+    assert one.name == "0" * 12
+    assert (len(one.ports), one.others) == (1, frozenset())
 
 
 def test_a_container_is_found_as_docker_finds_it() -> None:

@@ -93,9 +93,10 @@ def test_compressed_layers_keep_their_blobs_and_diff_ids(tmp_path: Path) -> None
     assert [each.diff_id for each in manifest.layers] == [digest(LOW), digest(HIGH)]
 
 
-def test_an_archive_before_docker_25_has_the_same_layers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["/layer.tar", ".tar"])
+def test_an_archive_of_podman_or_before_docker_25_has_the_same_layers(tmp_path: Path, place: str) -> None:
     twice = Made([LOW, HIGH, LOW])
-    image, spool = read(saved_by_old_docker("app:1", twice), tmp_path, "app:1")
+    image, spool = read(saved_by_old_docker("app:1", twice, place), tmp_path, "app:1")
     [manifest] = image.manifests
     assert manifest.config == twice.config
     assert [each.diff_id for each in manifest.layers] == [digest(LOW), digest(HIGH), digest(LOW)]

@@ -110,17 +110,20 @@ def saved(images: dict[str, Made]) -> bytes:
     )
 
 
-def saved_by_old_docker(name: str, image: Made) -> bytes:
-    """Return an archive as `docker save` before Docker 25 makes it: a layer that comes twice is a link."""
+def saved_by_old_docker(name: str, image: Made, place: str = "/layer.tar") -> bytes:
+    """Return an archive as `docker save` before Docker 25 makes it: a layer that comes twice is a link.
+
+    podman puts the layers beside each other: their `place` is .tar.
+    """
     files: dict[str, bytes] = {}
     links: dict[str, str] = {}
     paths = []
     for at, each in enumerate(image.layers):
-        path = f"{at:064x}/layer.tar"
+        path = f"{at:064x}{place}"
         paths.append(path)
         first = next((other for other, data in files.items() if data == each), "")
         if first:
-            links[path] = f"../{first}"
+            links[path] = f"../{first}" if "/" in place else first
         else:
             files[path] = each
     config = f"{image.config.removeprefix('sha256:')}.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.go.docker_ps import as_list, as_text
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 # Published on all addresses.
 ANYWHERE = (None, "", "0.0.0.0", "::")  # noqa: S104 - only compared
 TCP = "tcp"
+PROTOCOLS = {TCP, "udp", "sctp"}
+# The names that engines accept (RestrictedNamePattern), and more: those of docker compose are long.
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
+ID = re.compile(r"[0-9a-zA-Z]{1,64}")
 
 
 class Container(NamedTuple):
@@ -27,16 +32,18 @@ class Container(NamedTuple):
 
 
 def read_containers(listed: Iterable[Any]) -> list[Container]:
-    return [read_container(each) for each in listed if isinstance(each, dict)]
+    return [read_container(each) for each in listed if isinstance(each, dict) and ID.fullmatch(as_text(each.get("Id")))]
 
 
 def read_container(told: dict[str, Any]) -> Container:
     identifier = as_text(told.get("Id"))
     names = [name.removeprefix("/") for name in as_list(told.get("Names")) if isinstance(name, str)]
     # A link's name has a slash inside.
-    name = next((name for name in names if "/" not in name), identifier[:12])
+    name = next(filter(NAME.fullmatch, names), identifier[:12])
     published = [
-        each for each in as_list(told.get("Ports")) if isinstance(each, dict) and is_port(each.get("PublicPort"))
+        each
+        for each in as_list(told.get("Ports"))
+        if isinstance(each, dict) and is_port(each.get("PublicPort")) and each.get("Type") in PROTOCOLS
     ]
     targets = ((target_of(each.get("IP")), each["PublicPort"]) for each in published if each.get("Type") == TCP)
     return Container(
@@ -57,7 +64,8 @@ def target_of(address: Any) -> str:
     if address in ANYWHERE:
         return LOCALHOST
     try:
-        return str(ipaddress.ip_address(as_text(address)))
+        # An address of the host with a zone (fe80::1%eth0) would be a name to ssh.
+        return "" if "%" in as_text(address) else str(ipaddress.ip_address(as_text(address)))
     except ValueError:
         return ""
 
