@@ -117,6 +117,25 @@ def test_it_serves_until_an_interrupt(machine: Path, store: Store) -> None:
     assert left_open(machine) == []
 
 
+def test_at_a_terminal_it_says_how_a_shell_reads_the_variables(machine: Path, store: Store) -> None:
+    ours, theirs = os.openpty()
+    command = [*COMMAND, "-s", store.root, "socket", "orionbox", "--shell", "fish"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs) as process:
+        said = b""
+        while b"--background)" not in said:
+            assert select.select([ours], [], [], 30)[0]
+            said += os.read(ours, 1000)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    os.close(ours)
+    os.close(theirs)
+    assert " ".join(said.decode().split()) == (
+        "orionbox's engine is at this socket until ^C To let this shell read it: "
+        f"eval (machinectl -s {store.root} socket orionbox --background)"
+    )
+    assert left_open(machine) == []
+
+
 def test_in_the_background_it_is_one_socket_until_it_is_removed(machine: Path, store: Store) -> None:
     first = machinectl("socket", "orionbox", "--background", store=store.root)
     assert first.returncode == 0, first.stderr

@@ -12,7 +12,7 @@ from machinectl.cli.tables.text_table import print_rows
 from machinectl.errors import UsageError
 from machinectl.hosts.engine_socket.command_environment import UNIX
 from machinectl.machines.selection import chosen_one
-from machinectl.shell import detect, env_script, statements
+from machinectl.shell import POSIX, SHELLS, detect, env_script, statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +56,8 @@ def socket(
         elif sys.stderr.isatty():
             here.console.note(f"{name}'s engine is at this socket until ^C")
             if not sys.stdout.isatty():
-                here.console.note(f"With eval, use: eval $(machinectl socket {name} --background)")
+                evaluated = SHELLS.get(own_shell, POSIX).evaluation(f"machinectl socket {name} --background")
+                here.console.note(f"To let this shell read it: {evaluated}")
 
     try:
         with exiting_on_signals():
