@@ -12,6 +12,8 @@ from machinectl import url as engine_url
 from machinectl.doctor import docker_client, engine_configuration, host_condition, served_certificate, store_files
 from machinectl.doctor.background import BackgroundTask
 from machinectl.doctor.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
+from machinectl.doctor.docker_ssh import TITLE as DOCKER_SSH
+from machinectl.doctor.docker_ssh import docker_ssh_check
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
@@ -20,6 +22,7 @@ from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import Access, logged_in, pinned_known_hosts, root_runner
 from machinectl.hosts.connection.machine_driver import endpoints_of
+from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, lost_to
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, state_from_driver
@@ -90,11 +93,22 @@ def check_machine(store: Store, console: Console, name: str, access: Access, tim
         inside = look_inside(machine, console, access, timeout)
         if inside.facts:
             inside = replace(inside, lost_to=lost_to(store, machine, inside.facts))
+        dockers = list(docker_ssh_checks(store, machine, inside, timeout))
         way = engine.found() or EngineReach(())
     return [
         *here,
         *(with_renewal(check, machine, here) for check in all_checks(machine, way, inside, client.found() or "")),
+        *dockers,
     ]
+
+
+def docker_ssh_checks(store: Store, machine: Machine, inside: Inside, timeout: float) -> Iterator[Check]:
+    if not docker_needs_ssh_config(machine):
+        return
+    if inside.checks[0].verdict is Verdict.OK:
+        yield docker_ssh_check(store, machine, timeout)
+    else:
+        yield from unseen([DOCKER_SSH], f"{SSH} failed")
 
 
 def with_renewal(check: Check, machine: Machine, here: Iterable[Check]) -> Check:

@@ -10,28 +10,17 @@ import pytest
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.ls import certs_ls
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of, engine_url_of
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
-from machinectl.machines.engine_options import EngineOptions
 from tests.support.program import machinectl
-from tests.support.registered import register
+from tests.support.registered import over_ssh, register
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
-
-
-def over_ssh(store: Store, sshd: Sshd) -> Machine:
-    register(store, "orion", sshd)
-    with store.writing("orion") as held:
-        held.machine.engine = EngineOptions(ssh_only=True)
-        held.machine.url, held.machine.tls = engine_url_of(held.machine, endpoints_of(held.machine)), False
-        held.write()
-    return store.read("orion")
 
 
 def test_the_url_is_that_of_its_ssh(store: Store, sshd: Sshd) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from machinectl.hosts.connection.machine_driver import endpoints_of, engine_url_of
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 
 if TYPE_CHECKING:
@@ -46,3 +48,13 @@ def register(
     if pinned:
         files["known_hosts"] = f"machinectl {' '.join(sshd.known().split()[1:3])}\n".encode()
     return added(store, machine, files)
+
+
+def over_ssh(store: Store, sshd: Sshd) -> Machine:
+    """A machine "orion" whose engine is reached over SSH only."""
+    register(store, "orion", sshd)
+    with store.writing("orion") as held:
+        held.machine.engine = EngineOptions(ssh_only=True)
+        held.machine.url, held.machine.tls = engine_url_of(held.machine, endpoints_of(held.machine)), False
+        held.write()
+    return store.read("orion")

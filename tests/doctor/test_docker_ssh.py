@@ -1,0 +1,63 @@
+"""Doctor logs in as docker does to a machine whose engine is reached over SSH only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.commands.ssh_config import keep_ssh_config
+from machinectl.doctor.check import Check, Verdict
+from machinectl.doctor.docker_ssh import TITLE
+from machinectl.doctor.machine_checks import check_machine
+from machinectl.hosts.connection.login import Access
+from tests.support.quiet import Quiet
+from tests.support.registered import over_ssh, register
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+    from tests.support.sshd import SSHConfig, Sshd
+
+pytestmark = pytest.mark.timeout(60)
+OK, BROKEN, UNKNOWN = Verdict
+
+
+def docker_ssh(store: Store) -> Check:
+    return {check.title: check for check in check_machine(store, Quiet(), "orion", Access(), 5)}[TITLE]
+
+
+def test_dockers_ssh_needs_the_machines_keys(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
+    over_ssh(store, sshd)
+    found = docker_ssh(store)
+    assert (found.verdict, found.hint) == (BROKEN, "Let your own ssh know the machine: machinectl ssh-config --write")
+    assert found.seen.startswith(f"docker uses your own ssh, which cannot log in at {sshd.host}: ")
+    assert not ssh_config.known_hosts.read_text()
+    include = keep_ssh_config(store, Quiet(), [])
+    # The file alone changes nothing.
+    assert docker_ssh(store).verdict is BROKEN
+    ssh_config.write(include)
+    found = docker_ssh(store)
+    assert (found.verdict, found.seen) == (OK, f"your own ssh, which docker uses, logs in at {sshd.host}")
+
+
+def test_a_login_that_may_ask_for_a_passphrase_is_no_fault(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
+    over_ssh(store, sshd)
+    keep_ssh_config(store, Quiet(), [])
+    ssh_config.write(f"Host {sshd.host}\n  HostKeyAlias machinectl\n  UserKnownHostsFile {known_hosts(store)}")
+    found = docker_ssh(store)
+    assert (found.verdict, found.hint) == (UNKNOWN, "See why: ssh orion true")
+    assert "Permission denied" in found.seen
+
+
+def known_hosts(store: Store) -> Path:
+    return Path(store.directory("orion"), "known_hosts")
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_nothing_is_tried_where_ssh_fails_or_docker_needs_none(store: Store, sshd: Sshd) -> None:
+    over_ssh(store, sshd)
+    sshd.close()
+    assert docker_ssh(store).is_unseen
+    register(store, "rigel", sshd)
+    assert TITLE not in {check.title for check in check_machine(store, Quiet(), "rigel", Access(), 5)}
