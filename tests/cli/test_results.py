@@ -1,10 +1,16 @@
-"""When hosts were last looked at, as people are told."""
+"""Results of many machines in order, and when hosts were last looked at, as people are told."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from machinectl.cli.tables.results import last_looks
+import pytest
+
+from machinectl.cli.tables.results import in_order, last_looks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -26,3 +32,27 @@ def test_many_ages_are_told_as_one_and_the_oldest_apart() -> None:
     assert last_looks(dates, NOW) == (
         "web2, web3, web4, web5 in the last 5 hours; web6 6 hours ago; web7 7 hours ago; nas at an unknown time"
     )
+
+
+def test_results_come_in_the_order_of_the_names_each_once_those_before_it_have_come() -> None:
+    ended = []
+
+    def results() -> Iterator[tuple[str, int]]:
+        for name in ("m10", "m1", "m3", "m2", "other"):
+            ended.append(name)
+            yield name, len(ended)
+
+    shown = [(name, number, len(ended)) for name, number in in_order(results(), ["m1", "m2", "m1", "m10", "m3"])]
+    assert shown == [("m1", 2, 2), ("m2", 4, 4), ("m10", 1, 4), ("m3", 3, 4), ("other", 5, 5)]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
+def test_an_interruption_loses_no_result(failure: type[BaseException]) -> None:
+    def results() -> Iterator[tuple[str, int]]:
+        yield "m2", 2
+        raise failure
+
+    shown: list[tuple[str, int]] = []
+    with pytest.raises(failure):
+        shown.extend(in_order(results(), ["m1", "m2"]))
+    assert shown == [("m2", 2)]

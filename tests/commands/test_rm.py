@@ -12,6 +12,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from machinectl.host_changes import CaTrusted, FileCreated, PackageInstalled
 from machinectl.machines.record import Machine
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
@@ -200,6 +202,16 @@ def test_nobody_is_asked_about_what_is_not_to_be_removed_and_the_hint_for_it_wor
     assert "machinectl rm -f empty\n" in machinectl(*create, "empty", store=store.root).stderr
     assert machinectl("rm", "-f", "empty", store=store.root).returncode == 0
     assert machinectl(*create, "empty", store=store.root).returncode == 0
+
+
+@pytest.mark.parametrize("given", [["m10", "m1", "gone", "m2"], ["m*"]])
+def test_in_a_pipe_machines_are_in_the_order_typed_or_else_in_natural_order(store: Store, given: list[str]) -> None:
+    for name in ("m1", "m2", "m10"):
+        added(store, Machine(name, "none", url="unix:///x.sock"))
+    done = machinectl("rm", "-y", *given, store=store.root)
+    order = ["m1", "m2", "m10"] if given == ["m*"] else ["m10", "m1", "m2"]
+    assert done.stdout.splitlines() == [f"Successfully removed {name}" for name in order]
+    assert ('"gone" does not exist' in done.stderr) is (given != ["m*"])
 
 
 def test_at_a_terminal_each_of_several_is_told_once(store: Store) -> None:

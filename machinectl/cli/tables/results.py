@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import draw
@@ -23,10 +23,27 @@ NAMED, AGES = 3, 4
 # The age of an unknown date.
 FOREVER = float("inf")
 
+T = TypeVar("T")
+
 
 def is_on_board(here: Session) -> bool:
     """Return whether the user has seen each machine's result on a board, so that it need not be printed."""
     return here.console.has_drawn and is_terminal(sys.stdout)
+
+
+def in_order(results: Iterable[tuple[str, T]], names: Iterable[str]) -> Iterator[tuple[str, T]]:
+    """Yield results in the order of `names`, each once those before it have come; at an interruption, the rest."""
+    held: dict[str, T] = {}
+    left = list(dict.fromkeys(names))
+    try:
+        for name, result in results:
+            held[name] = result
+            while left and left[0] in held:
+                yield left[0], held.pop(left.pop(0))
+    except (KeyboardInterrupt, Exception):
+        yield from held.items()
+        raise
+    yield from held.items()
 
 
 def report_all(here: Session, failures: Iterable[MachineError]) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.tables.results import is_on_board, report_results
+from machinectl.cli.output.style import is_terminal
+from machinectl.cli.tables.results import in_order, is_on_board, report_results
 from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def rm(
         return report_results(here, plan_removal(here.store, here.console, names, purge=wanted, forget=forget), names)
     here.console.done = "removed"
     results = command(here.store, here.console, names, force=force, yes=yes, purge=wanted, forget=forget)
-    for name, error in results:
+    for name, error in results if is_terminal(sys.stdout) else in_order(results, names):
         if error:
             report(error, here.program)
             # With --force, an unknown machine is not a failure.
