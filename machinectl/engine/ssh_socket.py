@@ -6,7 +6,6 @@ A request starts no program on the host and is no session for sshd: MaxSessions 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import socket
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.engine.endpoint import Deadline
+from machinectl.engine.kept_files import ENGINE, locked, sweep_ended
 from machinectl.engine.ssh_dial import NOT_FOUND, SSHWire, connect_ssh, explain_known, late_error, login_command
 from machinectl.engine.wire import Wire
 from machinectl.ssh.destination import SSHEndpoint
@@ -26,8 +26,6 @@ from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, option_words
 from machinectl.url import parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from machinectl.engine.endpoint import Endpoint
     from machinectl.url import EngineURL
 
@@ -53,8 +51,6 @@ END_OF_HEAD = b"\r\n\r\n"
 LONGEST_HEAD = 1 << 16
 # How long an engine may take to answer the ping, in seconds: ssh notices a lost host only after 45 s.
 PATIENCE = 5.0
-# Seconds between attempts while another process logs in.
-PAUSE = 0.02
 
 
 def connect_kept(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> Wire:
@@ -99,7 +95,7 @@ class KeptConnection:
 
     @property
     def path(self) -> str:
-        return f"{self.control}.engine"
+        return f"{self.control}{ENGINE}"
 
     def connect(self, deadline: Deadline) -> socket.socket | None:
         """Return a connection on which the engine has answered, None if sshd does not forward to it.
@@ -108,7 +104,7 @@ class KeptConnection:
         """
         if sock := self.try_connection(deadline):
             return sock
-        with self.locked(deadline):
+        with locked(self.control, deadline):
             if sock := self.try_connection(deadline):
                 return sock
             if self.lacks_forwarding() or not self.log_in(deadline):
@@ -146,6 +142,7 @@ class KeptConnection:
     def log_in(self, deadline: Deadline) -> bool:
         """Return whether the socket exists now. Raises EngineError if the login failed."""
         self.retire()
+        sweep_ended(os.path.dirname(self.control))
         status, output, errors = self.run_master(deadline.remaining())
         if not multiplexing.is_open(self.control):
             if error := explain_known(self.endpoint, errors):
@@ -197,22 +194,6 @@ class KeptConnection:
     def remove_socket(self) -> None:
         with contextlib.suppress(OSError):
             os.unlink(self.path)
-
-    @contextlib.contextmanager
-    def locked(self, deadline: Deadline) -> Iterator[None]:
-        """Let one process or thread log in. Raises TimeoutError."""
-        descriptor = os.open(f"{self.control}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    deadline.remaining()
-                    time.sleep(PAUSE)
-            yield
-        finally:
-            os.close(descriptor)
 
 
 def open_socket(path: str, timeout: float | None) -> socket.socket | None:

@@ -256,9 +256,12 @@ def test_it_ends_when_its_file_is_removed(machine: Path, store: Store) -> None:
 def test_what_a_killed_process_leaves_is_swept(machine: Path, store: Store) -> None:
     own = machine / "own.sock"
     for again in (["ls"], ["orionbox", "--background"], ["orionbox", "--", "true"]):
-        for where in ([], ["--path", str(own)]):
-            with socket_process(store, "orionbox", *where) as (process, _):
-                process.kill()
+        with (
+            socket_process(store, "orionbox") as (one, _),
+            socket_process(store, "orionbox", "--path", str(own)) as (other, _),
+        ):
+            one.kill()
+            other.kill()
         assert len(left_open(machine)) == 3
         assert machinectl("socket", *again, store=store.root).returncode == 0
         machinectl("socket", "ls", store=store.root)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from contextlib import contextmanager
+from glob import glob
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.engine_socket.command_environment import socket_variables
 from machinectl.hosts.engine_socket.relay_thread import relayed
 from machinectl.hosts.engine_socket.socket_file import default_path, opened_socket
-from machinectl.hosts.engine_socket.socket_notes import SocketNote, open_sockets
+from machinectl.hosts.engine_socket.socket_notes import SocketNote, open_sockets, write_note
 from machinectl.machines.record import Machine
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -205,6 +207,18 @@ def test_only_the_user_can_use_it(store: Store, runtime: Path) -> None:
         with pytest.raises(MachineError, match="is in use already"), opened(store):
             pass
     assert list(found.glob("*.sock")) == []
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_new_socket_removes_those_of_killed_processes(store: Store) -> None:
+    register(store, 1)
+    dead = default_path(store, "orionbox", "1")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(dead)
+    os.close(write_note(SocketNote("orionbox", store.root, dead, 1)))
+    with opened(store) as path:
+        assert sorted(glob(f"{os.path.dirname(path)}/*.sock")) == [path]
+        assert [note.path for note in open_sockets()] == [path]
 
 
 def test_the_environment_leads_nowhere_else() -> None:

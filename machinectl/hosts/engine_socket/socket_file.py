@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import quote_path
+from machinectl.files.dead_sockets import is_dead_socket
 from machinectl.files.ownership import exposed
 from machinectl.hosts.engine_socket.socket_notes import (
-    is_dead_socket,
-    living_note,
-    note_file,
+    living_notes,
     notes_directory,
     others_waiting,
     remove_note,
@@ -92,8 +91,9 @@ def opened_socket(note: SocketNote) -> Iterator[socket.socket]:
     """Listen at a note's path, and remove both at the end. Raises AlreadyOpen, or MachineError for a foreign file."""
     path = checked_path(note.path)
     with others_waiting():
-        if other := living_note(note_file(path)):
-            raise AlreadyOpen(other)
+        for other in living_notes():
+            if other.path == path:
+                raise AlreadyOpen(other)
         check_free(path)
         listener = listening_socket(path)
         own = os.lstat(path)

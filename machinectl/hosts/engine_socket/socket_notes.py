@@ -11,12 +11,12 @@ import hashlib
 import json
 import os
 import signal
-import stat
 import time
 from contextlib import contextmanager, suppress
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import PRIVATE_FILE, read_file, remove_if_present
+from machinectl.files.dead_sockets import remove_dead_socket
 from machinectl.files.runtime_directory import socket_directory
 from machinectl.value_classes import Frozen
 
@@ -79,10 +79,15 @@ def others_waiting() -> Iterator[None]:
 
 def open_sockets() -> list[SocketNote]:
     """Return the user's open sockets. Remove what killed processes left."""
-    directory = notes_directory()
     with others_waiting():
-        files = [os.path.join(directory, name) for name in os.listdir(directory) if name.endswith(SUFFIX)]
-        return [note for note in map(living_note, files) if note]
+        return living_notes()
+
+
+def living_notes() -> list[SocketNote]:
+    """As `open_sockets`; call with others waiting."""
+    directory = notes_directory()
+    files = [os.path.join(directory, name) for name in os.listdir(directory) if name.endswith(SUFFIX)]
+    return [note for note in map(living_note, files) if note]
 
 
 def sockets_of(store: Store, name: str) -> list[SocketNote]:
@@ -163,30 +168,6 @@ def remove_log(note: SocketNote) -> None:
     if note.log:
         with suppress(OSError):
             os.unlink(note.log)
-
-
-def is_dead_socket(path: str) -> bool:
-    """Return whether it is a socket of the user's at which nobody listens."""
-    found = os.lstat(path)
-    if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
-        return False
-    import socket
-
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.setblocking(False)
-        try:
-            connection.connect(path)
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return False
-    return False
-
-
-def remove_dead_socket(path: str) -> None:
-    with suppress(OSError):
-        if is_dead_socket(path):
-            os.unlink(path)
 
 
 def end_process(note: SocketNote) -> None:
