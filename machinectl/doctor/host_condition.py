@@ -10,6 +10,7 @@ from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_ca
 from machinectl.files.atomic import quote_path
 from machinectl.go.units import memory_size
 from machinectl.provision import preflight
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.health import FileSystem, Health, Memory
     from machinectl.provision.facts.host_facts import Facts
 
-CLOCK, SERVICE, LIVE = "Clock", "Service", "Live-restore"
+CLOCK, SERVICE, LIVE, CONTAINERS = "Clock", "Service", "Live-restore", "Containers"
 DISK, MEMORY, RESTART = "Disk", "Memory", "Pending restart"
 # Disk limits in KiB and as shares: below the first two it is broken, below the last worth a look.
 FULL_KIB, FULL, FILLING = 200 << 10, 0.01, 0.1
@@ -83,6 +84,16 @@ def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
         (at_boot, OK, f"{unit} runs, and is enabled at boot", ""),
         (not ours and host.socket.active, OK, f"{unit} runs", ""),
         (True, BROKEN, f"{unit} runs, but is not enabled at boot", f"Enable it: {again if ours else enable}"),
+    )
+
+
+def forgotten_containers_check(host: Facts, shell: Shell) -> Check:
+    """Return the finding that containers run without the engine's knowledge."""
+    return broken(
+        CONTAINERS,
+        f"the engine does not know {plural(host.forgotten, 'running container')}, as after its start on a full disk",
+        f"See what the engine knows: {shell.command('docker ps -a')}\nWith room on its disk, restart it, which ends or "
+        f"restarts them: {shell.service('restart', host.init)}",
     )
 
 

@@ -167,6 +167,8 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
         owed = value_or(False, lambda: live_restore.give_back(found, target_of(machine)) is not None)
         configured = value_or(False, lambda: bool(read_configuration(found).get(LIVE_RESTORE)))
         yield host_condition.live_restore_check(found, shell, owed=owed, configured=configured)
+    if found.forgotten:
+        yield host_condition.forgotten_containers_check(found, shell)
     if inside.health:
         yield from host_condition.health_checks(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
 

@@ -112,15 +112,33 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
             "The engine cannot create a container with the new configuration; with the old one, it runs again",
             CORRECT,
         ),
+        9: (
+            "The host's disk is full, and a restart of the engine would lose its containers; nothing was restarted",
+            "Make room on the host: docker system prune (see: df -h); then run the same command again",
+        ),
     }
     if result.status in causes:
         cause, hint = causes[result.status]
         return EngineDown(f"{cause}:\n{said}", hint)
     if result.status == 5:  # noqa: PLR2004 - apply.sh
         return not_written(said)
+    if result.status == 10:  # noqa: PLR2004 - apply.sh
+        return containers_lost(said, init)
     return job_not_started(result) or MachineError(
         f"The work on the host was interrupted: {said}",
         "Run the same command again: it first restores what was left half done",
+    )
+
+
+def containers_lost(said: str, init: str) -> MachineError:
+    """Explain what apply.sh says about the containers that the engine's restart ended."""
+    *names, count = said.splitlines()
+    restart = "rc-service docker restart" if init == "openrc" else "systemctl restart docker"
+    hint = f"Look on the host: docker ps -a; {log_command(init)}"
+    if any("forgotten" in name for name in names):
+        hint += f"\nIf its disk is full (df -h), make room; then restart the engine, which finds them again: {restart}"
+    return MachineError(
+        f"The engine was restarted, but {count} containers did not keep running: {', '.join(sorted(names))}", hint
     )
 
 

@@ -155,6 +155,7 @@ class Activation:
 
     It must then listen on `port` (0: not checked). `socket` is polled if it does not notify. `validate` checks the
     files first, or `draft`, which is daemon.json in the job's directory. `live_restore` is expected after a reload.
+    `containers`: keep (refuse to restart if the disk is full), check (only report the lost ones), or "".
     """
 
     action: str = "none"
@@ -163,6 +164,7 @@ class Activation:
     validate: str = ""
     draft: bytes = field(default=b"", repr=False)
     live_restore: str = ""
+    containers: str = ""
     enable: bool = False
 
 
@@ -193,6 +195,7 @@ def apply_job(
         "socket": activation.socket,
         "validate": activation.validate,
         "live_restore": activation.live_restore,
+        "containers": activation.containers,
         "enable": "yes" if activation.enable else "",
         "directories": " ".join(directories),
         "afterwards": afterwards.line if afterwards else "",

@@ -35,7 +35,7 @@ def test_a_dry_run_foretells_what_is_undone_and_does_nothing(fresh_host: FreshHo
 
     assert [line for line in foretold.stdout.splitlines() if line.startswith("Would ")] == [
         "Would keep 1 container running: live-restore, by a reload",
-        "Would remove our configuration from the engine; 1 container kept running",
+        "Would remove our configuration from the engine, keeping 1 container running",
         "Would turn live-restore off (as before)",
         "Would forget orion",
     ]

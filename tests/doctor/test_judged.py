@@ -277,6 +277,15 @@ def test_a_swarm_node_has_no_live_restore_and_is_not_broken_by_that() -> None:
     )
 
 
+def test_containers_that_the_engine_does_not_know_are_broken() -> None:
+    found = host_condition.forgotten_containers_check(
+        replace(recorded("docker"), containers=frozenset({"a", "b"}), info={"ContainersRunning": 0}), SUDO
+    )
+    assert found.verdict is Verdict.BROKEN
+    assert "does not know 2 running containers" in found.seen
+    assert "systemctl restart docker" in found.hint
+
+
 def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
     assert host_condition.clock_check(timedelta(seconds=0.4), SUDO).seen == "as the clock here"
     assert host_condition.clock_check(timedelta(seconds=-100), SUDO).verdict is OK

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(300)
 
 RELOAD = "systemctl reload docker; until docker info -f '{{.LiveRestoreEnabled}}' | grep -q %s; do sleep 0.1; done"
-TAKING_OUT = "Removing our configuration from the engine; 1 container kept running"
+TAKING_OUT = "Removing our configuration from the engine, keeping 1 container running"
 KEEPING = "Keeping 1 container running: live-restore, by a reload"
 OFF = "Turning live-restore off (as before)"
 BACK = "Restoring /etc/docker/daemon.json"

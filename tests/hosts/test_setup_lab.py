@@ -341,6 +341,31 @@ def test_an_engine_that_can_make_no_container_gets_its_old_configuration_back(
     assert bench.json()["log-level"] == "warn"
 
 
+def test_an_engine_on_a_full_disk_is_not_restarted_until_there_is_room(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    stop, mount = "systemctl stop docker.socket docker", "mount -t tmpfs -o size=64m disk /var/lib/docker"
+    bench.host.run(f"{stop}; {mount} && systemctl start docker")
+    running, began = bench.container(), bench.engine_began()
+    fill = "dd if=/dev/zero of=/var/lib/docker/filler bs=4k 2>/dev/null || :"
+    bench.host.run(fill)
+    etc = files(bench.host)
+    for dry_run in (True, False):
+        with pytest.raises(CheckFailed, match=r"/var/lib/docker has 0 KB left.*lose 1 running container"):
+            bench.provision(dry_run=dry_run)
+    assert (bench.started(), bench.engine_began(), files(bench.host)) == (running, began, etc)
+    bench.host.run("rm /var/lib/docker/filler")
+    bench.provision()
+    assert bench.started() == running
+    bench.host.run(fill)
+    with pytest.raises(CheckFailed, match="disk is full"):
+        bench.purge()
+    with pytest.raises(MachineError, match=r"1 of 1 containers did not keep running: c1 \(forgotten by the engine\)"):
+        bench.provision(options=["log-level=warn"], force=True)
+    # As the hint says.
+    bench.host.run("rm /var/lib/docker/filler; systemctl restart docker")
+    assert bench.host.output("docker ps --format '{{.Names}}'") == "c1"
+
+
 def test_a_swarm_node_is_not_restarted_unasked_and_gets_no_live_restore(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     bench.host.run("docker swarm init --advertise-addr eth0")

@@ -37,6 +37,7 @@ from machinectl.provision.facts.host_facts import (
     PackageLock,
     PortListener,
     Process,
+    Room,
     ServiceState,
     Sum,
     os_release,
@@ -307,6 +308,50 @@ def test_a_full_disk_is_told_in_one_line_without_the_shells_own_words() -> None:
         "its files are unchanged: /etc/docker/machinectl cannot be written: No space left on device"
     )
     assert told.hint == "Look on the host: df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
+
+
+@pytest.mark.parametrize(
+    ("room", "words"),
+    [
+        (Room("/srv/docker", 0, None), "/srv/docker has 0 KB left"),
+        (Room("/run", 90 << 10, 3), "/run has 3 inodes left"),
+    ],
+)
+def test_an_engine_with_containers_is_not_restarted_on_a_full_disk(room: Room, words: str) -> None:
+    full = host("docker-with-a-container", room=(Room("/var/lib/docker", 5 << 20, 1 << 20), room))
+    with pytest.raises(CheckFailed) as raised:
+        configured(full)
+    assert words in raised.value.cause
+    assert raised.value.cause.endswith("would lose 1 running container")
+    assert f"df -{'h' if 'KB' in words else 'i'} {room.directory}" in raised.value.hint
+    assert raised.value.hint.endswith("--force")
+    assert configured(full, allowed=Allowed(force=True)).job.variables["containers"] == "check"
+    # Nothing is lost where nothing runs, or if there is room.
+    assert configured(host("docker", room=(room,))).job.variables["containers"] == ""
+    assert configured(host("docker-with-a-container")).job.variables["containers"] == "keep"
+
+
+def test_a_restart_that_lost_containers_names_them_and_how_the_engine_finds_them_again() -> None:
+    said = b"web (restarted)\ndb (forgotten by the engine)\n2 of 3\n"
+    told = not_applied(CommandResult(10, said, b""))
+    assert told.cause == (
+        "The engine was restarted, but 2 of 3 containers did not keep running: "
+        "db (forgotten by the engine), web (restarted)"
+    )
+    assert "make room; then restart the engine, which finds them again: systemctl restart docker" in told.hint
+    assert "make room" not in not_applied(CommandResult(10, b"web (restarted)\n1 of 1\n", b"")).hint
+    refused = not_applied(CommandResult(9, b"write /var/lib/docker/tmp: no space left on device\n", b""))
+    assert "nothing was restarted:\nwrite /var/lib/docker/tmp: no space left" in refused.cause
+
+
+def test_containers_that_the_engine_has_forgotten_are_not_said_to_keep_running() -> None:
+    facts = host("docker-with-a-container")
+    facts = replace(facts, info={**facts.info, "ContainersRunning": 0, "ContainersPaused": 0})
+    assert facts.forgotten == 1
+    assert undo_steps.outcome_for_containers(facts) == ""
+    assert any("does not know 1 running container on the host" in each for each in configured(facts).warnings)
+    assert replace(facts, info={**facts.info, "ContainersPaused": 1}).forgotten == 0
+    assert replace(facts, info={}).forgotten == 0
 
 
 def test_without_an_engine_and_without_leave_to_install_one_there_is_nothing_to_do() -> None:
@@ -835,7 +880,7 @@ def test_undoing_names_the_units_whose_containers_do_not_run_on() -> None:
     assert "--force" not in raised.value.hint
     taken_out = undo_steps.remove_config(after, decision.changes)
     assert taken_out
-    assert taken_out.title.endswith("kept running, but for those of web.service")
+    assert taken_out.title.endswith("running, but for those of web.service")
 
 
 def test_undoing_takes_out_what_is_ours_and_leaves_what_others_added_since() -> None:

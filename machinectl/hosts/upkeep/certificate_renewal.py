@@ -32,7 +32,7 @@ from machinectl.provision import daemon_json, preflight
 from machinectl.provision.decision import Decision, EngineDown, not_applied
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.job import Activation, apply_job
-from machinectl.provision.steps import engine_config
+from machinectl.provision.steps import engine_config, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 
@@ -87,7 +87,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
         run = RealRun(held, console, root)
         with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
             title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
-            new_ones = certificate_change(title, run.host, new, target.port)
+            new_ones = certificate_change(title, run.host, new, target.port, renewal.allowed)
             with drained_for_restart(run, renewal.allowed):
                 there = store_pending(held, new)
                 try:
@@ -121,7 +121,7 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
         with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
             found = (login_summary(session, root), *host_summary(run.host, target.port))
             new_ones = certificate_change(
-                "Giving the engine new certificates, and restarting it", run.host, new, target.port
+                "Giving the engine new certificates, and restarting it", run.host, new, target.port, renewal.allowed
             )
             if renewal.new_ca:
                 locked_out = "every other client that was given a certificate is locked out"
@@ -195,7 +195,9 @@ def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> 
     preflight.check_clock(host, target)
 
 
-def certificate_change(title: str, host: Facts, identity: Identity, port: int) -> Decision:
+def certificate_change(
+    title: str, host: Facts, identity: Identity, port: int, allowed: Allowed = NOTHING_SPECIAL
+) -> Decision:
     """Return the change that restarts the engine with new certificates, or restores the old ones if it fails."""
     there = engine_config.certificate_files(host, identity.on_host)
     socket = engine_config.readiness_socket(host, host.config_content, engine_config.dockerd_flags(host, ours=True))
@@ -204,7 +206,7 @@ def certificate_change(title: str, host: Facts, identity: Identity, port: int) -
         details=tuple(f"write {file.path}" for file in there),
         job=apply_job(
             there,
-            Activation("restart", port, socket),
+            Activation("restart", port, socket, containers=restart_risks.care_for_containers(host, allowed)),
             init=host.init,
         ),
         after=host,

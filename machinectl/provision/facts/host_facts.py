@@ -35,6 +35,8 @@ INFO: dict[str, type] = {
     "Driver": str,
     "DriverStatus": list,
     "Containers": int,
+    "ContainersRunning": int,
+    "ContainersPaused": int,
 }
 # Seconds to wait for an earlier job, such as an installation.
 PATIENCE = 120
@@ -67,6 +69,14 @@ class PackageLock(NamedTuple):
     pid: int
     process: str
     path: str
+
+
+class Room(NamedTuple):
+    """Free KiB and inodes (None if unlimited) of a directory that a starting engine writes to."""
+
+    directory: str
+    kib: int
+    inodes: int | None
 
 
 class PortListener(NamedTuple):
@@ -123,6 +133,7 @@ class Facts:
     free: Mapping[str, int] = field(default_factory=dict)
     # Free inodes by directory, on file systems that limit them.
     inodes: Mapping[str, int] = field(default_factory=dict)
+    room: tuple[Room, ...] = ()
     # Paths that root cannot write: read-only or immutable.
     unwritable: Mapping[str, str] = field(default_factory=dict)
     mac: str = ""
@@ -201,6 +212,12 @@ class Facts:
         return self.service.active
 
     @property
+    def forgotten(self) -> int:
+        """Number of containers that run without being known to the engine, as after its start on a full disk."""
+        known = self.info.get("ContainersRunning")
+        return 0 if known is None else max(0, len(self.containers) - known - self.info.get("ContainersPaused", 0))
+
+    @property
     def engines(self) -> frozenset[int]:
         """PIDs of root's dockerd outside containers; on systemd, only docker.service's."""
         mine = self.in_service if self.init == "systemd" else lambda it: not cgroups.in_container(it.cgroup)
@@ -277,6 +294,7 @@ def facts(found: Sections) -> Facts:
             for directory, count in zip(("/usr", "/var", "/etc"), words("inodes"), strict=False)
             if count.isdecimal()
         },
+        room=tuple(Room(" ".join(w[2:]), int(w[0]), int(w[1]) if w[1].isdecimal() else None) for w in each("room")),
         unwritable={" ".join(w[1:]): w[0] for w in each("unwritable") if w[1:]},
         mac=word("mac") if MAC.fullmatch(word("mac")[:64]) else "",
         dockerd=word("dockerd"),

@@ -4,17 +4,21 @@
 # after a power cut at any point; $there keeps the old files until the engine has come up.
 # $init: systemd or openrc. $action: restart, reload or none. $port: the engine must listen on it (hexadecimal, or empty).
 # $socket: poll it for an engine that does not notify when it is ready (or empty). $validate: a command that checks the new
-# files. $live_restore: its value after the reload (true, false, or empty). $enable: enable the service (or empty).
+# files. $containers: what happens to running containers at a restart: keep (do not restart if the disk is full), check
+# (report those that do not keep running), or empty. $live_restore: its value after the reload (true, false, or empty). $enable: enable the service (or empty).
 # $directories: removed at the end if they are empty. $afterwards: "MODE PATH" of a file that replaces one of the others,
 # without another reload, once the engine has come up (or empty).
 # Exit status: 0; 3: restored, the engine runs again; 4: restored, it does not run; 5: the files could not be written;
 # 6: restored, the engine did not apply the reload; 7: restored, dockerd refuses the new files (6 and 7 restart nothing);
 # 8: restored, it runs again: it could not create a container. If it could not before either, the last line says so.
+# 9: restored, nothing was restarted: the engine has no disk space, and would lose its containers. 10: the new files are in
+# place and the engine runs, but containers did not keep running: the last line says how many, those before it name
+# them.
 umask 077
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
 : "${init?}" "${action?}" "${port?}" "${socket?}" "${validate?}" "${live_restore?}" "${enable?}" "${directories?}"
-: "${afterwards?}"
+: "${afterwards?}" "${containers?}"
 own=/etc/docker/machinectl
 there=$own/transaction
 openrc_log=/var/log/docker.log
@@ -116,6 +120,29 @@ makes_containers() {
     fi
 }
 
+# Print the containers that ran before the restart (in the file `running`) and did not keep running. An engine that starts on
+# a full disk forgets its containers, whose processes go on.
+lost_containers() {
+    grep -qs '^name ' running || return 0
+    tries=0
+    until engine_containers >running-now && [ -s running-now ] || [ $tries -ge 20 ]; do
+        tries=$((tries + 1))
+        sleep 0.5
+    done
+    awk '
+        FILENAME == "running" && $1 == "shim" { ran[$2 " " $3] = had[$2] = 1 }
+        FILENAME == "running" && $1 == "name" { names[$2] = $3; count++ }
+        FILENAME == "running-now" && $1 == "shim" && ($2 " " $3) in ran { kept[$2] = 1 }
+        FILENAME == "running-now" && $1 == "name" { known[$2] = 1 }
+        END {
+            for (id in names) if (id in had && !(id in kept && id in known)) {
+                lost++
+                print names[id], id in known ? "(restarted)" : id in kept ? "(forgotten by the engine)" : "(stopped)"
+            }
+            if (lost) print lost " of " count
+        }' running running-now
+}
+
 # The value of live-restore after the last reload; dockerd lists it only if it is on.
 told_by_journal() {
     reloaded=$(journal | grep 'Reloaded configuration: ' | tail -n 1)
@@ -204,6 +231,7 @@ take_back() {
     put_back
     case $1 in
     validate) forget; exit 7 ;;
+    full) forget; exit 9 ;;
     reload) act reload ;;
     *)
         begin_log
@@ -277,12 +305,18 @@ if ! wait $! && ! grep -q 'unknown flag: --validate' validated; then
     # An engine that is not restarted does not read the files.
     [ "$action" = none ] || take_back validate
 fi
+if [ "$containers" = keep ]; then
+    case $no_container in *'no space left on device'*) echo "$no_container"; take_back full ;; esac
+fi
+[ -z "$containers" ] || [ "$action" != restart ] || engine_containers >running
 if [ "$action" = none ] || { act "$action" && came_up && keeps_containers && makes_containers && place_afterwards; }; then
     [ -z "$enable" ] || case $init in
     systemd) systemctl -q enable docker.service ;;
     *) rc-update -q add docker default ;;
     esac
     forget
+    lost=$(lost_containers)
+    [ -z "$lost" ] || { echo "$lost"; exit 10; }
     [ -z "$no_container" ] || echo "no container: $no_container"
     exit 0
 fi

@@ -1,4 +1,5 @@
-# Functions that check whether the engine can create a container. They need engine.sh, and write to the working directory.
+# Functions that check whether the engine can create a container, and list those that run. They need engine.sh, and write
+# to the working directory.
 
 : "${engine_program=}" "${engine_socket=}" "${info=}"
 
@@ -57,3 +58,20 @@ can_make_containers() (
     printf '%s\n' "${reason:-${said:-the engine does not answer}}" | sed -e 's/"[},].*//' -e 's/\\"/"/g'
     exit 1
 )
+
+# The containers that run according to the engine ("name ID NAME"), and their processes ("shim ID PROCESS").
+engine_containers() {
+    engine_info >/dev/null || return
+    if [ "$engine_program" = docker ]; then
+        engine_client ps --no-trunc --format '{{.ID}} {{.Names}}'
+    else
+        "engine_by_$engine_program" "$engine_socket" GET /containers/json '' |
+            grep -o '"Id":"[0-9a-f]*","Names":\["/[^"]*"' | sed 's|"Id":"\(.*\)","Names":\["/\(.*\)"|\1 \2|'
+    fi | sed 's/^/name /'
+    for process in /proc/[0-9]*; do
+        read -r name <"$process/comm" || continue
+        case $name in containerd-shim*) ;; *) continue ;; esac
+        { tr '\0\n' '  ' <"$process/cmdline"; echo; } |
+            sed -n "s|.*-namespace moby .*-id \([0-9a-f]*\).*|shim \1 ${process#/proc/}|p"
+    done
+} 2>/dev/null

@@ -233,6 +233,12 @@ for root in $roots; do
         done
 done
 [ "$engine" ] || say stored "$stored"
+# What the engine needs room in when it starts.
+for directory in /run /var/lib/containerd $roots; do
+    kib=$(df -P -k "$directory" | awk 'NR > 1 { print $4 }')
+    inodes=$(df -P -i "$directory" | awk 'NR > 1 { print ($2 > 0 ? $4 : "-") }')
+    [ "$kib" ] && say room "$kib" "${inodes:--}" "$directory"
+done
 read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"
 
 # The process that holds a socket. `ls` only gives candidates: anybody can name a file like a socket.

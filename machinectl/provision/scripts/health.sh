@@ -13,7 +13,8 @@ say() {
 
 say begin health
 for directory in / /usr /etc /var /tmp "$root"; do
-    kib=$(df -P -k "$directory" | awk 'NR > 1 { print $1, $2, $4 }')
+    # Without a device of its own (tmpfs, overlay), a file system is told by where it is mounted.
+    kib=$(df -P -k "$directory" | awk 'NR > 1 { print ($1 ~ "^/" ? $1 : $1 ":" $6), $2, $4 }')
     # btrfs reports 0 inodes.
     inodes=$(df -P -i "$directory" | awk 'NR > 1 { print $2 + 0, $4 + 0 }')
     [ "$kib" ] && say disk "${kib#* }" "${inodes:-0 0}" "${kib%% *}" "$directory"

@@ -357,6 +357,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
                 0 if target.ssh_only else target.port,
                 readiness_socket(facts, wanted.config, wanted.flags),
                 validate_command(facts, wanted.flags) if files else "",
+                containers=restart_risks.care_for_containers(facts, allowed),
                 enable=not facts.service.enabled,
             ),
             init=facts.init,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed
+from machinectl.provision import preflight
 from machinectl.provision.daemon_json import parse_config, read_config
 from machinectl.provision.facts import docker_unit
+from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.facts.host_facts import Facts, Room
     from machinectl.provision.target import Allowed, Target
 
 # Docker commands that stay attached to containers; their unit restarts the containers.
@@ -23,9 +26,17 @@ RUNNERS = frozenset({"run", "start", "up", "compose", "attach"})
 BUILDERS = frozenset({"build", "buildx"})
 
 
+# KiB and files. The engine and containerd write a few files for each container, and their databases grow by pages.
+ROOM_TO_START = 4 << 10
+FILES_TO_START = 64
+
+
 def refuse_harm(facts: Facts, allowed: Allowed) -> None:
     """Refuse a restart that stops something despite live-restore."""
-    if allowed.force or not facts.running:
+    if allowed.force:
+        return
+    refuse_full_disk(facts, allowed)
+    if not facts.running:
         return
     if facts.unread:
         raise CheckFailed(
@@ -59,6 +70,31 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
         )
 
 
+def refuse_full_disk(facts: Facts, allowed: Allowed) -> None:
+    """Refuse a start of the engine on a full disk: it forgets each container that it cannot write about."""
+    full = next((each for each in facts.room if is_full(each)), None)
+    if not (full and facts.containers):
+        return
+    left = preflight.format_kib(full.kib) if full.kib < ROOM_TO_START else f"{full.inodes} inodes"
+    look = f"df -{'h' if full.kib < ROOM_TO_START else 'i'} {shlex.quote(full.directory)}"
+    raise CheckFailed(
+        f"The host's disk is full: {full.directory} has {left} left. "
+        f"A restart of the engine would lose {plural(len(facts.containers), 'running container')}",
+        f"Make room on the host: docker system prune (see: {look}); then run this again{allowed.or_force}",
+    )
+
+
+def is_full(room: Room) -> bool:
+    return room.kib < ROOM_TO_START or (room.inodes is not None and room.inodes < FILES_TO_START)
+
+
+def care_for_containers(facts: Facts, allowed: Allowed = NOTHING_SPECIAL) -> str:
+    """Return what apply.sh does for running containers (`Activation.containers`); "" if a restart stops them anyway."""
+    if facts.swarm or not facts.containers or attached_units(facts):
+        return ""
+    return "check" if allowed.force else "keep"
+
+
 def attached_units(facts: Facts) -> list[str]:
     """Return units of attached docker commands, whose containers restart."""
     return sorted({client.unit for client in facts.clients if client.unit and client.verb in RUNNERS})
@@ -72,6 +108,9 @@ def warnings(facts: Facts, target: Target, after: Mapping[str, Any]) -> tuple[st
         told = f"the engine does not run: it will be started, with those of its {containers} that start with it"
         return (told,) if facts.dockerd and facts.stored else ()
     found = []
+    if facts.forgotten:
+        containers = plural(facts.forgotten, "running container")
+        found.append(f"the engine does not know {containers} on the host: its restart ends or restarts them")
     if units := attached_units(facts):
         found.append(
             f"the engine's restart ends the docker commands of {' and '.join(units)}: their containers restart"

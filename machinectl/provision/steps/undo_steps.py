@@ -57,6 +57,7 @@ from machinectl.provision.steps.engine_config import (
 )
 from machinectl.provision.steps.installation import package_errors
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
+from machinectl.quantities import plural
 
 Undoing = Callable[[Facts, Sequence[Change]], Decision | None]
 NO_TARGET = Target("")
@@ -154,6 +155,7 @@ def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
                 "restart" if facts.running else "none",
                 socket=readiness_socket(facts, original, own_flags(facts, changes)),
                 validate=engine_config.validate_command(facts, own_flags(facts, changes)) if last is not None else "",
+                containers=restart_risks.care_for_containers(facts),
             ),
             init=facts.init,
             directories=deepest_first(changes),
@@ -262,13 +264,14 @@ def keeps_containers(facts: Facts, changes: Sequence[Change]) -> bool:
 
 
 def outcome_for_containers(facts: Facts) -> str:
-    """Return the end of a title: "; 3 containers kept running"."""
-    if not (facts.containers and facts.running):
+    """Return the end of a title: ", keeping 3 containers running"."""
+    known = len(facts.containers) - facts.forgotten
+    if known <= 0 or not facts.running:
         return ""
     if facts.swarm:
         return f"; {container_count(facts)} stopped, as on every Swarm node"
     units = " and ".join(restart_risks.attached_units(facts))
-    return f"; {container_count(facts)} kept running{units and f', but for those of {units}'}"
+    return f", keeping {plural(known, 'container')} running{units and f', but for those of {units}'}"
 
 
 def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
