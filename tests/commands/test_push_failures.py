@@ -114,7 +114,7 @@ def test_a_signal_ends_a_push_at_once_with_the_command_that_goes_on(
             _, said = push.communicate(timeout=60)
     assert push.returncode == status
     assert said.splitlines()[-2:] == [
-        "Interrupted: 1 of 2 machines has app:1 (no incomplete image has a name)",
+        "Interrupted: 1 of 2 machines has app:1 (an unnamed image may stay until the next push uses or removes it)",
         f"  Go on: machinectl {' '.join(command)}",
     ]
     assert os.listdir(os.environ["TMPDIR"]) == []

@@ -125,7 +125,7 @@ def shown_progress(console: Console, size: int) -> Callable[[int], None]:
 
     def show(sent: int) -> None:
         nonlocal shown
-        text = f"{human_size(sent)}{of}"
+        text = f"{human_size(min(sent, size) if size else sent)}{of}"
         if console.progress and text != shown:
             shown = text
             console.progress(text)

@@ -80,7 +80,7 @@ def push(
         here.console.prints_results = here.console.prints_total = True
     begun = time.monotonic()
     with (
-        telling_interruption(here, image, done, targets),
+        telling_interruption(here, "push", image, done, targets),
         closing(command(here.store, here.console, targets, order)) as results,
     ):
         for name, result in results:
@@ -114,7 +114,7 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
         step="Fetching",
     )
     begun = time.monotonic()
-    with telling_interruption(here, image, [], ["here"]):
+    with telling_interruption(here, "pull", image, [], ["here"]):
         result = command(here.console, current_engine(os.environ, Contexts()), order)
     seconds = time.monotonic() - begun
     if as_json:
@@ -125,7 +125,9 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
 
 
 @contextmanager
-def telling_interruption(here: Session, image: str, done: Sequence[Sent], targets: Sequence[str]) -> Iterator[None]:
+def telling_interruption(
+    here: Session, verb: str, image: str, done: Sequence[Sent], targets: Sequence[str]
+) -> Iterator[None]:
     """At ^C, SIGTERM or SIGHUP, print how far the work got and how to go on."""
     try:
         with exiting_on_signals():
@@ -133,10 +135,9 @@ def telling_interruption(here: Session, image: str, done: Sequence[Sent], target
     except (KeyboardInterrupt, SystemExit):
         have = f"{len(done)} of {plural(len(targets), 'machine')} {'has' if len(done) == 1 else 'have'} {image}"
         again = "Run the same command again" if STDIN in THIS.typed else f"Go on: machinectl {typed_line(THIS.typed)}"
-        here.console.note(
-            f"Interrupted: {have if len(targets) > 1 else f'{image} has not arrived'} (no incomplete image has a name)"
-            f"\n  {again}"
-        )
+        have = have if len(targets) > 1 else f"{image} has not arrived"
+        stays = f"an unnamed image may stay until the next {verb} uses or removes it"
+        here.console.note(f"Interrupted: {have} ({stays})\n  {again}")
         raise
 
 
@@ -162,7 +163,7 @@ def new_reference(image: str, new_name: str) -> Reference | None:
 
 
 def sentence(sent: Sent, seconds: float, *, dry_run: bool = False, fetched: bool = False) -> str:
-    amount = f"{human_size(sent.sent)} of {human_size(sent.size)}"
+    amount = amount_of([sent])
     layers = f"{sent.layers} of {plural(sent.of_layers, 'layer')}"
     if sent.present:
         text = "the image is here already" if fetched else "already has the image"
@@ -175,10 +176,16 @@ def sentence(sent: Sent, seconds: float, *, dry_run: bool = False, fetched: bool
     return text
 
 
+def amount_of(done: Sequence[Sent]) -> str:
+    """Leave out what a whole archive has besides the image: its headers and manifests."""
+    sent = sum(min(each.sent, each.size) for each in done)
+    return f"{human_size(sent)} of {human_size(sum(each.size for each in done))}"
+
+
 def summary(done: Sequence[Sent], failed: int, seconds: float, *, dry_run: bool) -> str:
     """Return the counts and bytes of all machines."""
     counts = f"{len(done)} done" + (f", {failed} failed" if failed else "")
-    amount = f"{human_size(sum(each.sent for each in done))} of {human_size(sum(each.size for each in done))}"
+    amount = amount_of(done)
     what = f"would send {amount}" if dry_run else f"sent {amount}"
     return f"{plural(len(done) + failed, 'machine')}: {counts}; {what} ({duration(seconds)})"
 
