@@ -85,8 +85,10 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
     before, rest = split_at_verb(arguments)
     verb = verb_of(arguments)
     path = command_path(arguments)
-    help_of_it = f"{path} --help"
     unknown = getattr(error, "option_name", "")
+    # The verb's own option before it is in the verb's help, another in that of all.
+    is_before = unknown in {word.partition("=")[0] for word in before} and unknown.lstrip("-") not in flags_of(verb)
+    help_of_it = f"{NAME if is_before else path} --help"
     if not hasattr(error, "possibilities"):
         declared = find_verb(verb)
         flags = command_flags(verb, declared, arguments)[0] if declared else flags_of_verb("")

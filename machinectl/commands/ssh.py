@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # ssh's options in getopt's form (ssh.c).
 LETTERS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy"
+# What users of other programs write for them. getopt would read -verbose as -v and -e rbose.
+LONG = {"--user": "-l", "--verbose": "-v", "-verbose": "-v", "--quiet": "-q", "-quiet": "-q"}
 # From ssh(1), EXIT STATUS.
 SSH_FAILED = 255
 
@@ -82,7 +84,7 @@ def with_name_first(words: Sequence[str]) -> str:
     """Return the command line with ssh's options after the name, or the help of ssh if they cannot be parsed."""
     import getopt
 
-    given = ["-l" if word == "--user" else word.replace("--user=", "-l") for word in words]
+    given = [LONG.get(word, word.replace("--user=", "-l")) for word in words]
     try:
         options, [name, *command] = getopt.getopt(given, LETTERS)
     except (getopt.GetoptError, ValueError):

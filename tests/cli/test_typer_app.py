@@ -148,6 +148,21 @@ def test_what_a_user_does_wrong_is_one_clear_error(
     assert orionbox.names() == ["orionbox"]
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("-bogus ls", "machinectl --help"),
+        ("--bogus=3 ls", "machinectl --help"),
+        ("-x socket ls", "machinectl --help"),
+        # ls has it.
+        ("--json ls", "machinectl ls --help"),
+        ("ls -bogus", "machinectl ls --help"),
+    ],
+)
+def test_the_help_for_an_unknown_option_is_that_of_its_place(store: Store, words: str, hint: str) -> None:
+    assert lines(machinectl(*words.split(), store=store.root).stderr)[1:] == [f"  {hint}"]
+
+
 def test_a_machine_called_default_is_meant_where_none_is_named(store: Store) -> None:
     machinectl("create", "-d", "none", "--url", URL, "--no-tls", "default", store=store.root)
     assert machinectl("url", store=store.root).stdout == f"{URL}\n"

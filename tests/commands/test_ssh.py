@@ -212,6 +212,8 @@ def test_a_user_before_the_name_logs_in_as_that_user(orion: Store, sshd: Sshd, w
     ("words", "hint"),
     [
         (("--user", "root", "orion"), "machinectl ssh root@orion"),
+        (("-verbose", "orion"), "machinectl ssh orion -v"),
+        (("--quiet", "orion", "uptime"), "machinectl ssh orion -q uptime"),
         (("--user=root", "orion", "uname", "-a"), "machinectl ssh root@orion uname -a"),
         (("-l", "root", "orion", "echo a b"), "machinectl ssh root@orion 'echo a b'"),
         (("-A", "-L", "80:localhost:80", "orion"), "machinectl ssh orion -A -L 80:localhost:80"),

@@ -14,6 +14,7 @@ import pytest
 
 from machinectl.errors import MachineError
 from machinectl.hosts.engine_socket.command_environment import socket_variables
+from machinectl.hosts.engine_socket.relay import error_text
 from machinectl.hosts.engine_socket.relay_thread import relayed
 from machinectl.hosts.engine_socket.socket_file import default_path, opened_socket
 from machinectl.hosts.engine_socket.socket_notes import SocketNote, open_sockets, write_note
@@ -194,6 +195,11 @@ def test_it_ends_with_its_machine(store: Store) -> None:
             relay.wait()
     assert console.warnings == [f'{note.path} is closed: "orionbox" does not exist any more']
     assert open_sockets() == []
+
+
+@pytest.mark.parametrize("cause", ["Host key verification failed.", "Host key verification failed"])
+def test_an_error_in_one_line_has_one_dot_between_cause_and_hint(cause: str) -> None:
+    assert error_text(MachineError(cause, "See the new key")) == "Host key verification failed. See the new key"
 
 
 def test_only_the_user_can_use_it(store: Store, runtime: Path) -> None:

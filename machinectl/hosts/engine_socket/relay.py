@@ -230,7 +230,8 @@ def has_hung_up(sock: socket.socket) -> bool:
 
 
 def error_text(error: MachineError) -> str:
-    return one_line(f"{error.cause}. {error.hint}" if error.hint else error.cause)
+    # Some quote a program, whose last line may end a sentence.
+    return one_line(f"{error.cause.removesuffix('.')}. {error.hint}" if error.hint else error.cause)
 
 
 async def refuse(client: PlainStream, error: MachineError, request: bytes) -> None:
