@@ -104,7 +104,9 @@ def info(
     found, missing = recorded_statuses(store, chosen(store, names), Info)
     now = datetime.now(UTC)
     for one in found:
-        one.certificates = list(certificate_rows(one.machine.name, store.directory(one.machine.name), now))
+        # Files of a former listener may be left.
+        if not one.machine.engine.ssh_only:
+            one.certificates = list(certificate_rows(one.machine.name, store.directory(one.machine.name), now))
     for _ in query_engines(store, found, timeout, INFO):
         pass
     if access:

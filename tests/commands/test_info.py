@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from machinectl import certs
 from machinectl.cli.tables.detail_lines import info_text
 from machinectl.commands.info import Info
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.health import DataDisk, Vitals, parse_vitals, vitals_command
 from machinectl.state import State
@@ -92,6 +93,14 @@ def test_each_is_told_and_who_does_not_answer_beneath_with_its_certificates(stor
     said = [line for line in done.stderr.splitlines() if not line.startswith("  ")]
     assert said[0].startswith('Docker machine "ghost" does not exist. Use ')
     assert said[1].startswith('Error: "off": 127.0.0.1:')
+
+
+def test_a_machine_without_a_listener_has_no_certificates_to_tell(store: Store) -> None:
+    machine = Machine("quiet", "none", url="ssh://ops@127.0.0.1:1")
+    machine.engine = EngineOptions.load({"ssh_only": True})
+    added(store, machine, {"ca.pem": certs.new_ca("ours").certificate})
+    [known] = json.loads(machinectl("info", "--json", "--timeout", "0", "quiet", store=store.root).stdout)
+    assert known["Certificates"] == []
 
 
 @pytest.mark.usefixtures("url")

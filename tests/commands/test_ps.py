@@ -502,3 +502,15 @@ def test_l_is_dockers_and_a_selector_after_it_names_the_flag_that_takes_it(store
             f"Error: -l is --latest, as in docker ps, and takes no selector {selector!r}",
             f"  machinectl ps --selector {quoted}",
         ]
+
+
+def test_an_engine_whose_listener_a_run_that_was_cut_off_has_ended_is_continued(store: Store) -> None:
+    machine = Machine("orion", "none", url="tcp://127.0.0.1:1")
+    machine.pending = "provision"
+    with servers.unlistened() as port:
+        machine.url = f"tcp://127.0.0.1:{port}"
+        added(store, machine)
+        for verb in ("ls", "ps"):
+            done = machinectl(verb, store=store.root)
+            assert "not all changes reached its host: machinectl provision orion" in done.stdout + done.stderr
+            assert "systemctl start docker" not in done.stdout + done.stderr

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.host_changes import CaTrusted, FileCreated, PackageInstalled
+from machinectl.host_changes import CaTrusted, FileCreated, GroupJoined, PackageInstalled
 from machinectl.machines.record import Machine
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
 from tests.support import servers
@@ -47,6 +47,12 @@ def test_a_shell_that_points_at_what_is_gone_is_told_what_unsets_it(store: Store
         done = machinectl("rm", "-y", "orion", store=store.root, environment=environment)
         assert done.stdout == "Successfully removed orion\n"
         assert ('This shell points at "orion", which is gone: eval $(machinectl env -u)\n' in done.stderr) is told
+
+
+def test_a_member_of_the_docker_group_is_told_as_one(store: Store) -> None:
+    orion(store, GroupJoined("ops", "docker"))
+    told = machinectl("rm", "-y", "orion", store=store.root)
+    assert "stays set up: ops in the group docker\n" in told.stderr
 
 
 def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_request(store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +39,19 @@ def test_system_engine_containers_and_firewall_are_told() -> None:
     assert "running" in engine
     assert firewall == "Firewall: nothing is seen in the way of port 2376"
     assert host_summary(recorded("bare"), 2376)[1] == "No engine"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "advice"),
+    [
+        (None, "open it: ufw allow 2376/tcp"),
+        (Allowed(), "open it: ufw allow 2376/tcp (or --open-firewall)"),
+        (Allowed(open_firewall=True), "--open-firewall opens it"),
+    ],
+)
+def test_a_firewall_s_advice_names_open_firewall_where_the_command_has_it(allowed: Allowed | None, advice: str) -> None:
+    host = replace(recorded("docker"), firewalls={"ufw": ""})
+    assert host_summary(host, 2376, allowed=allowed)[2] == f"Firewall: ufw blocks port 2376; {advice}"
 
 
 def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Allowed
     from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.runner import Runner
 
@@ -43,7 +44,8 @@ def login_summary(session: SSHSession, root: Runner) -> str:
     return f"Logged in as {session.user}" + (f", who becomes root by {root.program}" if isinstance(root, Root) else "")
 
 
-def host_summary(host: Facts, port: int, *, ssh_only: bool = False) -> tuple[str, ...]:
+def host_summary(host: Facts, port: int, *, ssh_only: bool = False, allowed: Allowed | None = None) -> tuple[str, ...]:
+    """Describe a host; `allowed` if the command has --open-firewall."""
     engine = f"Docker Engine {host.version or '(unknown version)'} ({host.dockerd})"
     running = "running" if host.running else "not running"
     containers = len(host.containers) if host.running else host.stored
@@ -53,10 +55,16 @@ def host_summary(host: Facts, port: int, *, ssh_only: bool = False) -> tuple[str
         f"{engine}, {running}, {plural(containers, 'container')}" if host.dockerd else "No engine",
         "Network: the engine listens on no port; SSH leads to it"
         if ssh_only
-        else f"Firewall: {rule.firewall} blocks port {port}; open it: {rule.allow} (or --open-firewall)"
+        else f"Firewall: {rule.firewall} blocks port {port}; {firewall_advice(rule, allowed)}"
         if rule
         else f"Firewall: nothing is seen in the way of port {port}",
     )
+
+
+def firewall_advice(rule: firewall.Rule, allowed: Allowed | None) -> str:
+    if allowed and allowed.open_firewall:
+        return "--open-firewall opens it"
+    return f"open it: {rule.allow}{' (or --open-firewall)' if allowed else ''}"
 
 
 def with_diff(host: Facts, decision: Decision) -> tuple[str, ...]:

@@ -204,9 +204,13 @@ def is_changed(machine: Machine) -> bool:
 
 
 def change_summary(machine: Machine) -> str:
-    from machinectl.host_changes import CaTrusted, DirectoryCreated, UnknownChange, of_kind
+    from machinectl.host_changes import CaTrusted, DirectoryCreated, GroupJoined, UnknownChange, of_kind
 
     quiet = (CaTrusted, DirectoryCreated, UnknownChange)
-    found = [change.about for change in machine.changes if not isinstance(change, quiet)]
+    found = [
+        f"{change.user} in the group {change.group}" if isinstance(change, GroupJoined) else change.about
+        for change in machine.changes
+        if not isinstance(change, quiet)
+    ]
     unknown = ["changes of an unknown kind"] if of_kind(machine.changes, UnknownChange) else []
     return ", ".join([*found, *unknown]) or machine.url

@@ -69,7 +69,7 @@ class Setup:
         news = self._read_host(run)
         identity = self._identity(run, news.server if news else b"")
         target = target_of(run.machine, identity, run.url)
-        found = host_summary(run.host, run.port, ssh_only=target.ssh_only)
+        found = host_summary(run.host, run.port, ssh_only=target.ssh_only, allowed=self.allowed)
         self._agree(run, target)
         allowed = draining.allow_swarm_restart(run.store, run.machine, run.host, self.allowed)
         with live_restore_borrowed(run), ExitStack() as drains:

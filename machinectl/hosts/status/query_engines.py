@@ -105,6 +105,10 @@ def query_engines(
         one.settled = True
         if found.state is State.ERROR and (command := takeover_command(one.machine)) and command in found.hint:
             one.error += f"; take its host over: {command}"
+        if one.machine.pending and found.state is State.STOPPED and found.error and not found.silent:
+            # A run that was cut off may have ended the listener, and the record still has its address.
+            one.hint = f"Continue: machinectl {one.machine.pending} {name}"
+            one.error += f"; not all changes reached its host: machinectl {one.machine.pending} {name}"
         if found.state is State.RUNNING:
             settle_pending(store, name, timeout)
         yield one
