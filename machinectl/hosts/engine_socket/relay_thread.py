@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.hosts.engine_socket.machine_engine import MachineEngine
 from machinectl.hosts.engine_socket.relay import Relay
+from machinectl.hosts.status.present_name import LOOK_SECONDS
 
 if TYPE_CHECKING:
     import socket
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.engine_socket.socket_notes import SocketNote
     from machinectl.machines.store import Store
-
-# Seconds until it is noticed that the machine or the socket was removed.
-LOOK_SECONDS = 1.0
 
 
 class RelayThread:
