@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from typing import TYPE_CHECKING
@@ -126,3 +127,19 @@ def test_nothing_is_said_of_containers_where_the_engine_could_not_be_asked_befor
     command = ["sh", "-c", f"{functions[0]}\nlost_containers"]
     done = subprocess.run(command, capture_output=True, cwd=tmp_path, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(("changed", "kept"), [(100, True), (300, False)])
+def test_a_reload_keeps_the_time_of_a_file_that_nobody_changed_since_the_engine_s_start(
+    changed: int, kept: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "manifest").write_text(f"644 {tmp_path}/daemon.json\n600 {tmp_path}/new\n")
+    for name, time in (("docker.pid", 200), ("old/1", changed), ("daemon.json", 400), ("new", 400)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time, time))
+    [function] = re.findall(r"^keep_times\(\) \{\n.*?^\}$", resource("apply.sh"), re.DOTALL | re.MULTILINE)
+    variables = f"there={tmp_path} engine_pid={tmp_path}/docker.pid action=reload"
+    subprocess.run(["sh", "-c", f"{variables}\n{function}\nkeep_times"], check=True)
+    assert (tmp_path / "daemon.json").stat().st_mtime == (changed if kept else 400)
+    assert (tmp_path / "new").stat().st_mtime == 400

@@ -22,6 +22,7 @@ trap 'rm -f /run/machinectl/pid' EXIT
 own=/etc/docker/machinectl
 there=$own/transaction
 openrc_log=/var/log/docker.log
+engine_pid=/run/docker.pid
 
 # From here on, the engine's log is about this run.
 begin_log() {
@@ -204,6 +205,18 @@ place_afterwards() {
     return 1
 }
 
+# After a reload, files that the engine has read at its start keep their times: otherwise facts.sh would say that somebody
+# has changed them since.
+keep_times() {
+    { [ "$action" = reload ] && [ -e "$engine_pid" ]; } || return 0
+    count=0
+    while read -r mode path; do
+        count=$((count + 1))
+        { [ -e "$there/old/$count" ] && [ -e "$path" ]; } || continue
+        [ "$there/old/$count" -nt "$engine_pid" ] || touch -r "$there/old/$count" "$path"
+    done <$there/manifest
+}
+
 put_back() {
     count=$(wc -l <$there/manifest)
     while [ "$count" -gt 0 ]; do
@@ -314,6 +327,7 @@ if [ "$action" = none ] || { act "$action" && came_up && keeps_containers && mak
     systemd) systemctl -q enable docker.service ;;
     *) rc-update -q add docker default ;;
     esac
+    keep_times
     forget
     lost=$(lost_containers)
     [ -z "$lost" ] || { echo "$lost"; exit 10; }
