@@ -26,7 +26,7 @@ from machinectl.cli.parsing.suggestions import (
     corrected_options,
     moved_to_the_front,
     option_meant,
-    with_name_at_the_end,
+    whole_line_meant,
     with_names_hint,
 )
 from machinectl.errors import MachineError, UsageError
@@ -123,8 +123,8 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
 
 
 def hint_for_option(verb: str, unknown: str, options: Mapping[str, bool]) -> str:
-    if (verb, unknown) == ("create", "--name"):
-        return f"Did you mean: {with_name_at_the_end(THIS.typed, unknown)}"
+    if whole := whole_line_meant(verb, unknown, THIS.typed, options):
+        return whole
     meant = option_meant(verb, unknown, options)
     if meant is None:
         return ""

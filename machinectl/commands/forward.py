@@ -36,7 +36,7 @@ def forward(
     """Forward until it fails or is interrupted. `words` are ports and containers. Raises MachineError."""
     machine = store.read(name)
     ssh = ssh_endpoint(machine)
-    parsed = [parse_word(word) for word in words]
+    parsed = [parse_word(word, name) for word in words]
     containers = [word for word in parsed if isinstance(word, str)]
     if not parsed and not auto:
         raise UsageError(

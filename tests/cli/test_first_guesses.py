@@ -71,6 +71,27 @@ GUESSES = [
     Guess("ls -a", "ls"),
     Guess("logs nginx", "docker web1 -- logs nginx", code=1),
     Guess("exec -it nginx sh", "docker web1 -- exec -it nginx sh", code=1),
+    # The container "web" is not there.
+    Guess("exec web1 web ls", "docker web1 -- exec web ls", code=1),
+    Guess("logs web1 web", "docker web1 -- logs web", code=1),
+    Guess("load -i notes.txt web1", "push --from-file notes.txt <IMAGE> web1", code=2),
+    Guess("load notes.txt web1", "push --from-file notes.txt <IMAGE> web1", code=2),
+    Guess("push web1 web:1.2", "push web:1.2 web1", code=1),
+    Guess("pull web1 web:1.2", "pull web:1.2 web1", code=1),
+    Guess("push web1", "push <IMAGE> web1", code=2),
+    Guess("push --from-file notes.txt web1", "push --from-file notes.txt <IMAGE> web1", code=2),
+    Guess("import web.tar", "push --from-file web.tar <IMAGE> <NAME>", code=2),
+    Guess("images ls", "images"),
+    Guess("images web", "images --filter reference=web"),
+    Guess("images rm web", "docker web1 -- rmi web", code=1),
+    Guess("socket docker ps web1", "socket web1 -- docker ps"),
+    Guess("socket list", "socket ls"),
+    Guess("socket stop web1", "socket rm web1", code=1),
+    Guess("builder list", "builder ls"),
+    Guess("forward web web1", "forward web1 web", code=1),
+    Guess("forward web1 pod/web 8085:80", "forward web1 web", code=1),
+    Guess("forward web1 web:80", "forward web1 web", code=1),
+    Guess("forward web1 --address 192.0.2.9 80", "forward web1 --bind 192.0.2.9 80", code=1),
     Guess("docker ps", "docker web1 -- ps"),
     Guess("run web1 uname -a", "run web1 -- uname -a"),
     Guess("cp notes.txt web1:", "scp notes.txt web1:"),
@@ -146,6 +167,43 @@ def harmless(command: list[str]) -> list[str]:
     """The command as a dry run, if it would change the host, which is this computer."""
     verb = ALL.get(command[0])
     return [*command, "--dry-run"] if verb and DRY_RUN in verb.flags and command[0] != "create" else command
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("builder inspect arm", "Did you mean: docker buildx inspect arm"),
+        ("builder use arm", "Did you mean: docker buildx use arm"),
+        ("builder prune", "Did you mean: docker buildx prune"),
+        ("builder du arm", "Did you mean: docker buildx du --builder arm"),
+        ("forward -L 8085:localhost:80 web1", "Did you mean: machinectl forward web1 8085:80"),
+        ("forward web1 -L 8085:db:80", "machinectl forward --help"),
+        ("forward web1 -p 8085:80", "Did you mean: machinectl forward web1 8085:80"),
+        ("forward web1 80 --background", "Run it in the shell's background: machinectl forward web1 80 &"),
+        ("port-forward web1 8085:80", "Did you mean: machinectl forward web1 8085:80"),
+        ("tunnel web1 80", "Did you mean: machinectl forward web1 80"),
+        ("socket -d web1", "Did you mean: machinectl socket --background web1"),
+        ("socket --detach web1", "Did you mean: machinectl socket --background web1"),
+        ("socket rm --all", "Close all sockets: machinectl socket rm $(machinectl socket ls -q)"),
+        (
+            "create ssh://ops@192.0.2.9 web2 --generic-ssh-key K",
+            "machinectl create ops@192.0.2.9 web2 --generic-ssh-key K",
+        ),
+    ],
+)
+def test_a_word_of_another_program_names_the_command(store: Store, typed: str, hint: str) -> None:
+    added(store, Machine("web1", "none", url="tcp://127.0.0.1:1", tls=False))
+    done = machinectl(*typed.split(), store=store.root)
+    assert done.returncode == 2 - done.stderr.startswith("Docker machine")
+    assert done.stderr.splitlines()[1].strip() == hint
+
+
+def test_an_image_may_have_a_machines_name(store: Store) -> None:
+    for name in ("web1", "default"):
+        added(store, Machine(name, "none", url="tcp://127.0.0.1:1", tls=False))
+    for words in (("web1", "web1"), ("web1", "web*"), ("web1",), ("web1", "--all"), ("web1", "web1", "web2", "web3")):
+        assert "Did you mean" not in machinectl("push", *words, store=store.root).stderr
+        assert "is a machine" not in machinectl("push", *words, store=store.root).stderr
 
 
 @pytest.mark.parametrize("word", SYSTEMDS_VERBS.split())

@@ -56,6 +56,8 @@ COMMANDS = {
     "cp": "scp",
     "rsync": "scp -d",
     "sftp": "scp",
+    "port-forward": "forward NAME",
+    "tunnel": "forward NAME",
     "umount": "mount -u",
     # Point docker at a machine.
     "config current-context": "active",
@@ -89,6 +91,33 @@ DOCKERS = (
     "attach build buildx commit compose container events exec history image load logs network pause "
     "port rmi save search service stack stats system tag top unpause volume wait"
 )
+RMI = "docker NAME -- rmi"
+# A word after a verb that is no machine, and the command that was meant. More words follow.
+WITHIN = {
+    "builder": {
+        "delete": "builder rm",
+        "du": "docker buildx du --builder",
+        "inspect": "docker buildx inspect",
+        "list": "builder ls",
+        "prune": "docker buildx prune --builder",
+        "remove": "builder rm",
+        "stop": "docker buildx stop",
+        "use": "docker buildx use",
+    },
+    "images": {"list": "images", "ls": "images", "delete": RMI, "remove": RMI, "rm": RMI},
+    "socket": {
+        "close": "socket rm",
+        "kill": "socket rm",
+        "list": "socket ls",
+        "open": "socket",
+        "remove": "socket rm",
+        "start": "socket",
+        "status": "socket ls",
+        "stop": "socket rm",
+    },
+}
+# The words that docker needs after a machine's name, for commands that may also be about the host.
+FEWEST_WORDS = {"exec": 2, "logs": 1}
 # Words that other programs take between the command and the name: `kubectl delete node web1`.
 NOUNS = "context contexts host hosts machine machines node nodes server servers vm vms"
 # A flag of another program by our verb, and ours; "" where we need none. "" as a verb is every verb that has ours.
@@ -105,6 +134,8 @@ FLAGS = {
         "-u": "--generic-ssh-user",
         "--login": "--generic-ssh-user",
     },
+    "forward": {"--address": "--bind", "--all": "--auto", "-a": "--auto"},
+    "socket": {"-d": "--background", "--detach": "--background"},
     "rm": {"-v": "", "--volumes": ""},
     "stop": {"-f": "", "--force": ""},
 }

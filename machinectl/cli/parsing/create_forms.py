@@ -155,6 +155,12 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
         raise UsageError(f"Error: Several drivers take {shown!r}: {names}", "Name one: --driver DRIVER")
     if not driver and not found:
         raise UsageError(f"Error: {shown!r} is neither a host nor a name", ways_to_create())
+    login = location.removeprefix("ssh://")
+    if driver and not found and login != location and locating_options(driver, login):
+        line = typed_line([login if word == location else word for word in THIS.typed])
+        raise UsageError(
+            f"Error: Driver {driver} takes {shown_value('', login)!r}, without ssh://", f"machinectl {line}"
+        )
     if not found and not is_name(location) and any(option.locates for option in options_of(driver)):
         raise UsageError(
             f"Error: Driver {driver} does not take {shown!r}",

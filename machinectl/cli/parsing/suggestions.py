@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.catalogue import ALL, GROUPS, VERBS
-from machinectl.cli.declarations.synonyms import COMMANDS, DOCKERS, FLAGS, NOUNS, SYSTEMDS_VERBS
+from machinectl.cli.declarations.synonyms import COMMANDS, DOCKERS, FEWEST_WORDS, FLAGS, NOUNS, SYSTEMDS_VERBS, WITHIN
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.parsing.create_forms import located_host
 from machinectl.cli.parsing.go_flags import canonical, flags_of
-from machinectl.cli.typed_words import hidden_values, quoted, typed_line, typed_order, words_without_secrets
+from machinectl.cli.typed_words import DASHES, hidden_values, quoted, typed_line, typed_order, words_without_secrets
 from machinectl.errors import UsageError, closest_match
 from machinectl.machines.selection import MOST_NAMES
 from machinectl.machines.store.first_machine import first_step_hint
-from machinectl.machines.store.name_errors import missing
+from machinectl.machines.store.name_errors import list_or_first_steps, missing
 from machinectl.url import is_address
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Where a machine's name goes in a synonym, and in a hint.
 MACHINE, PLACEHOLDER = "NAME", "<NAME>"
+# The host in ssh's -L.
+LOCALHOSTS = ("localhost", "127.0.0.1", "[::1]", "")
 # The values of other programs' `-o`.
 FORMATS = ("json", "yaml", "wide", "table", "name", "jsonl")
 
@@ -71,12 +73,36 @@ def unknown_command(word: str, verbs: Mapping[str, Verb], group: str) -> UsageEr
     return UsageError(no_such_command(word), f"Did you mean: {NAME} {group}{near}", mistyped=(word, near))
 
 
-def check_group_verb(group: str, names: Sequence[str], store: Store) -> None:
-    """Raise NoSuchMachine for a mistyped verb of a group that takes names, too: `socket lss`."""
-    if len(names) != 1 or store.exists(names[0]) or store.no_such(names[0]).mistyped:
+def check_verb_within(verb: str, names: Sequence[str], store: Store) -> None:
+    """Raise NoSuchMachine for a verb after a verb that takes names: `socket list`, `socket lss`, `images rm web`."""
+    if not names or store.exists(names[0]):
         return
-    if near := closest_match(names[0], (verb for verb, declared in GROUPS[group].items() if declared.section)):
-        raise missing(names[0], f"Did you mean: {NAME} {group} {near}")
+    first, *others = names
+    if ours := WITHIN[verb].get(first):
+        raise missing(first, with_names_hint(f"Did you mean: {typed_within(verb, first, ours, others, store)}", store))
+    error = store.no_such(first)
+    if others or error.mistyped:
+        return
+    if near := closest_match(first, (each for each, declared in GROUPS.get(verb, {}).items() if declared.section)):
+        raise missing(first, f"Did you mean: {NAME} {verb} {near}")
+    if verb == "images" and error.hint == list_or_first_steps(store) and store.names():
+        raise missing(first, f"List an image: {NAME} images --filter {quoted([f'reference={first}'])}")
+
+
+def typed_within(verb: str, word: str, ours: str, others: Sequence[str], store: Store) -> str:
+    """Return the command line with our command for a verb and the word after it."""
+    if MACHINE in ours.split():
+        name = next(filter(store.exists, others), "") or only_name(store)
+        return f"{NAME} {ours.replace(MACHINE, name)} {typed_line([each for each in others if each != name])}".rstrip()
+    words = words_without_secrets(THIS.typed)
+    at = words.index(verb)
+    before, after = words[:at], words[at + 1 :]
+    after.remove(word)
+    start = [] if ours.startswith("docker ") else [NAME, *before]
+    if not after:
+        # `builder du`
+        ours = ours.removesuffix(" --builder")
+    return " ".join(filter(None, [quoted(start), ours, quoted(after)]))
 
 
 def command_meant(words: Sequence[str], store: Store) -> str:
@@ -87,20 +113,36 @@ def command_meant(words: Sequence[str], store: Store) -> str:
     first, *typed = words
     if first in VERBS:
         return ""
-    if first in DOCKERS.split() and not any(map(store.exists, typed)):
-        name = only_name(store)
-        return f"docker {name} -- {typed_order(words)}"
+    if first == "load":
+        return push_of_archive(typed, store)
+    if is_dockers(first, typed, store):
+        name = next(filter(store.exists, typed), "") or only_name(store)
+        return f"docker {name} -- {typed_order([first, *(word for word in typed if word != name)])}"
     if first in COMMANDS:
         return filled(COMMANDS[first], typed, store)
-    if first in DOCKERS.split():
-        name = next(filter(store.exists, typed))
-        return f"docker {name} -- {typed_order([first, *(word for word in typed if word != name)])}"
     if store.exists(first):
         # `web1 restart`
         return typed_line([typed[0], first, *typed[1:]]) if typed and typed[0] in VERBS else f"status {first}"
     if first in NOUNS.split() and typed and typed[0] in {*VERBS, *COMMANDS}:
         return command_meant(typed, store) or typed_line(typed)
     return ""
+
+
+def is_dockers(command: str, typed: Sequence[str], store: Store) -> bool:
+    """Return whether a command is docker's. `exec web1 uname` and `logs web1` are about the host."""
+    at = next((at for at, word in enumerate(typed, 1) if store.exists(word)), 0)
+    if at and command in COMMANDS:
+        return DASHES not in typed and len(typed[at:]) >= FEWEST_WORDS.get(command, len(typed))
+    return command in DOCKERS.split()
+
+
+def push_of_archive(typed: Sequence[str], store: Store) -> str:
+    """Return the command for docker's `load -i FILE`."""
+    words = [word.removeprefix("--input=") for word in typed]
+    words = [word for word in words if not word.startswith("-")]
+    name = next(filter(store.exists, words), "") or only_name(store)
+    file = next((word for word in words if word != name), "-")
+    return f"push --from-file {typed_order([file])} <IMAGE> {name}"
 
 
 def filled(template: str, typed: Sequence[str], store: Store) -> str:
@@ -167,6 +209,31 @@ def option_meant(verb: str, unknown: str, options: Iterable[str]) -> str | None:
     # Drivers' options begin with the driver's name.
     of_driver = [name for name in known if name.endswith(unknown[1:])]
     return next(iter(of_driver), "") or closest_match(unknown, known) or None
+
+
+def whole_line_meant(verb: str, unknown: str, typed: Sequence[str], options: Mapping[str, bool]) -> str:
+    """Return a hint for an option of another program that is no option of ours, or ""."""
+    if (verb, unknown) == ("create", "--name"):
+        return f"Did you mean: {with_name_at_the_end(typed, unknown)}"
+    if (verb, unknown) == ("socket rm", "--all"):
+        return f"Close all sockets: {NAME} socket rm $({NAME} socket ls -q)"
+    if verb == "forward" and unknown in {"-L", "-p", "--publish"}:
+        return with_ports_at_the_end(typed, unknown)
+    if verb == "forward" and unknown in {"--background", "-d", "--detach", "-f"}:
+        return f"Run it in the shell's background: {corrected_options(typed, unknown, '', options)} &"
+    return ""
+
+
+def with_ports_at_the_end(typed: Sequence[str], unknown: str) -> str:
+    """Write `-L 8085:localhost:80` of ssh and `-p 8085:80` of docker as an operand."""
+    words = list(typed)
+    at = next(at for at, word in enumerate(words) if word.startswith(unknown))
+    joined = words[at].removeprefix(unknown).removeprefix("=")
+    ports = " ".join([joined] if joined else words[at + 1 : at + 2]).split(":")
+    del words[at : at + 1 + (not joined)]
+    if len(ports) > len(("LOCAL", "PORT")) and ports.pop(-2) not in LOCALHOSTS:
+        return ""
+    return f"Did you mean: {NAME} {typed_line([*words, ':'.join(ports[-2:])])}"
 
 
 def corrected_options(typed: Sequence[str], unknown: str, ours: str, options: Mapping[str, bool]) -> str:

@@ -110,7 +110,7 @@ def check_builder(
 ) -> None:
     """Raise MachineError if the order does not fit a builder of that name."""
     name = order.name
-    other = f"Choose another name: {command_line('<NAME>', names, order.port)}"
+    other = f"Choose another name: {command_line('<NAME>', names, order)}"
     if Contexts().read(name):
         raise MachineError(f'buildx takes the docker context "{name}" for a builder of that name', other)
     if builder and builder.directory != directory:
@@ -119,7 +119,7 @@ def check_builder(
         return
     if builder is None:
         raise MachineError(f'There is a builder "{name}" that machinectl did not make', other)
-    again = f"make it again: machinectl builder rm {name} && {command_line(name, names, order.port)}"
+    again = f"make it again: machinectl builder rm {name} && {command_line(name, names, order)}"
     if builder.port != order.port:
         raise MachineError(
             f'The builder "{name}" has the driver {builder.driver}'
@@ -128,7 +128,7 @@ def check_builder(
         )
     if not order.append and set(names) != set(builder.machines):
         more = [each for each in names if each not in builder.machines]
-        add = f"Add to it: {command_line(name, more, order.port, '--append')}; or {again}"
+        add = f"Add to it: {command_line(name, more, order, '--append')}; or {again}"
         hint = add if more else again[0].upper() + again[1:]
         raise MachineError(f'There is a builder "{name}" already, with {", ".join(builder.machines)}', hint)
     complete = all(node.name in there for node in builder.nodes) and set(names) <= set(builder.machines)
@@ -136,10 +136,11 @@ def check_builder(
         raise MachineError(f'The options of the builder "{name}" do not change', again[0].upper() + again[1:])
 
 
-def command_line(builder: str, names: Sequence[str], port: int, *flags: str) -> str:
+def command_line(builder: str, names: Sequence[str], order: BuilderOrder, *flags: str) -> str:
+    switches = [flag for flag, given in (("--use", order.use), ("--bootstrap", order.bootstrap)) if given]
     named = () if builder == DEFAULT_NAME else ("--name", builder)
-    remote = ("--driver", "remote", "--port", str(port)) if port else ()
-    return " ".join(["machinectl builder", *flags, *named, *remote, *names])
+    remote = ("--driver", "remote", "--port", str(order.port)) if order.port else ()
+    return " ".join(["machinectl builder", *flags, *switches, *named, *remote, *names])
 
 
 def new_node_name(builder: Builder, machine: str, there: Mapping[str, BuildxNode]) -> str:

@@ -34,6 +34,10 @@ def images(
     from machinectl.commands.images import images as command
     from machinectl.go.docker_images import COLUMNS, HEADINGS
 
+    if names and not here.store.exists(names[0]):
+        from machinectl.cli.parsing.suggestions import check_verb_within
+
+        check_verb_within("images", names, here.store)
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
     columns = [*COLUMNS[:2], "Digest", *COLUMNS[2:]] if digests else COLUMNS

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import as_called, report
 from machinectl.cli.output.stdout import write_out
 from machinectl.errors import MachineError, UsageError
+from machinectl.files.atomic import quote_path
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.machines.docker_machine.store_import import ImportedMachine
 
+# docker save and docker export write these.
+ARCHIVES = (".tar", ".tgz", ".gz")
 UNTOUCHED = "docker-machine's store and the hosts did not change"
 
 
@@ -20,6 +24,11 @@ def import_machines(
 ) -> int:
     from machinectl.commands.import_ import import_ as command
 
+    if not from_docker_machine and os.path.splitext(directory)[1] in ARCHIVES:
+        raise UsageError(
+            "Error: import takes over docker-machine's store, and loads no image",
+            f"Send the image to a machine: machinectl push --from-file {quote_path(directory)} <IMAGE> <NAME>",
+        )
     if not from_docker_machine:
         raise UsageError("Error: the source is missing", "Name it: machinectl import --from-docker-machine")
     became: dict[str, ImportedMachine] = {}

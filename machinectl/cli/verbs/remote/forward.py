@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str, as_json: bool) -> int:
     from machinectl.commands.forward import forward as command
 
+    if not here.store.exists(name):
+        from machinectl.cli.parsing.operand_order import check_machine_first
+
+        check_machine_first(here.store, name, words)
+
     def report(port: OpenPort, opened: bool) -> None:
         wish = port.wish
         if as_json:

@@ -62,6 +62,11 @@ def push(
 
     if source and file:
         raise UsageError("--from and --from-file exclude each other", "Leave one of them out")
+    is_chosen = everything or selector is not None
+    if here.store.exists(image):
+        from machinectl.cli.parsing.operand_order import check_image_first
+
+        check_image_first(here.store, image, names, is_chosen=is_chosen)
     targets = target_names(here, names, selector, everything=everything)
     order = Order(
         source_of(here, source, file),
@@ -90,7 +95,7 @@ def push(
             if not isinstance(result, MachineError):
                 done.append(result)
                 if not as_json:
-                    write_out(f"{name}: {sentence(result, seconds, dry_run=dry_run)}\n")
+                    write_out(f"{name}: {sentence(result, seconds, dry_run=dry_run, new_name=new_name)}\n")
                 continue
             # All machines that wait for a broken source have the same error.
             if not as_json and result not in failures:
@@ -105,6 +110,10 @@ def push(
 def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, as_json: bool) -> int:
     from machinectl.commands.pull import pull as command
 
+    if here.store.exists(image):
+        from machinectl.cli.parsing.operand_order import check_image_first
+
+        check_image_first(here.store, image, [name], is_chosen=True)
     order = Order(
         source_of(here, name, ""),
         Wanted(image, platform and parse_platform(platform)),
@@ -120,7 +129,7 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
     if as_json:
         print_json(as_fields(name, result, seconds))
     else:
-        write_out(f"{name}: {sentence(result, seconds, fetched=True)}\n")
+        write_out(f"{name}: {sentence(result, seconds, fetched=True, new_name=new_name)}\n")
     return 0
 
 
@@ -162,11 +171,13 @@ def new_reference(image: str, new_name: str) -> Reference | None:
     return found if found and found.tag else None
 
 
-def sentence(sent: Sent, seconds: float, *, dry_run: bool = False, fetched: bool = False) -> str:
+def sentence(sent: Sent, seconds: float, *, dry_run: bool = False, fetched: bool = False, new_name: str = "") -> str:
     amount = amount_of([sent])
     layers = f"{sent.layers} of {plural(sent.of_layers, 'layer')}"
     if sent.present:
         text = "the image is here already" if fetched else "already has the image"
+        if new_name and not (dry_run or sent.replaced):
+            text += f", now also as {new_name}"
     elif dry_run:
         text = f"would send {amount} ({layers})"
     else:

@@ -43,6 +43,10 @@ def builder(
 
     if driver not in DRIVERS:
         raise wrong_choice("--driver", driver, DRIVERS)
+    if names and not here.store.exists(names[0]):
+        from machinectl.cli.parsing.suggestions import check_verb_within
+
+        check_verb_within("builder", names, here.store)
     remote = driver == REMOTE
     if port and not remote:
         raise UsageError("--port is for buildkitd on the hosts", f"Add: --driver {REMOTE}")

@@ -76,18 +76,21 @@ def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str]
         raise UsageError(
             "The command after the dashes is missing", "For example: machinectl socket <NAME> -- docker ps"
         )
+    if names and not here.store.exists(names[0]):
+        from machinectl.cli.parsing.suggestions import check_verb_within
+
+        check_verb_within("socket", names, here.store)
     if len(names) > 1:
         from machinectl.cli.typed_words import typed_order
 
         if names[0] in VERBS:
             line = f"machinectl socket {names[0]} {typed_order(names[1:])}"
             raise UsageError(f"{names[0]!r} must follow the word socket, without options between them", line)
-        line = f"machinectl socket {names[0]} {DASHES} {typed_order([*names[1:], *command])}"
+        # `socket docker ps web1`
+        machine = next(filter(here.store.exists, names), names[0])
+        others = [name for name in names if name != machine]
+        line = f"machinectl socket {machine} {DASHES} {typed_order([*others, *command])}"
         raise UsageError(f"socket takes one machine; put the command after {DASHES}", line)
-    if names and not here.store.exists(names[0]):
-        from machinectl.cli.parsing.suggestions import check_group_verb
-
-        check_group_verb("socket", names, here.store)
     return names, command
 
 
