@@ -305,14 +305,20 @@ def test_a_server_that_forbids_forwarding_is_named(machine: Machine, sshd: Sshd,
 def test_a_port_where_nobody_listens_is_said_once(machine: Machine, service: int) -> None:
     with bound_socket("127.0.0.1", 0) as unused:
         number = unused.getsockname()[1]
-    forwarding = Forwarding(machine)
-    said = forwarding.said("refused a forwarded connection: connect failed: Connection refused")
-    with started(forwarding, free(number), free(service)):
-        first, second = forwarding.next()[0], forwarding.next()[0]
-        assert {received(first) for _ in range(3)} == {b""}
-        assert said.wait(PATIENCE)
-        assert received(second) == b"hello\n"
-    assert len(forwarding.console.warnings) == 1
+    hint = "See what its containers publish: machinectl ps orion"
+    both = ", ".join(map(str, sorted((number, service))))
+    for ports, text in (
+        ((number,), f'Nothing listens on port {number} of "orion"'),
+        ((number, service), f'Nothing listens on one of the ports {both} of "orion"'),
+    ):
+        forwarding = Forwarding(machine)
+        said = forwarding.said("Nothing listens on")
+        with started(forwarding, *map(free, ports)):
+            locals_ = [forwarding.next()[0] for _ in ports]
+            assert {received(locals_[0]) for _ in range(3)} == {b""}
+            assert said.wait(PATIENCE)
+            assert [received(local) for local in locals_[1:]] == [b"hello\n"] * (len(ports) - 1)
+        assert forwarding.console.warnings == [f"{text}\n{hint}"]
 
 
 def test_an_unreachable_host_leaves_nothing(machine: Machine, sshd: Sshd) -> None:

@@ -71,6 +71,10 @@ class OpenPorts:
                 del self._open[port.wish]
                 self._console.warn(f"{exc.cause}: it is no longer forwarded")
 
+    def fixed_numbers(self) -> list[int]:
+        """Return the host's ports that were named by number. docker listens on those of containers."""
+        return sorted({wish.port for wish in [*self._open] if not wish.container})
+
     def match(self, wishes: set[Wish]) -> None:
         """Open and close ports of containers, so that these are open. Raises ConnectionLost."""
         gone = [self._open.pop(wish) for wish in [*self._open] if wish.container and wish not in wishes]

@@ -49,6 +49,7 @@ TOUCH = "Confirm user presence"
 # ssh's message when the host refuses a forwarded connection.
 REFUSED = re.compile(r"channel \d+: open failed: (.+)")
 PROHIBITED = "administratively prohibited"
+UNHEARD = "connect failed: Connection refused"
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,11 @@ class PortForwarder:
             if found[1].startswith(PROHIBITED):
                 allow = "allow it in its sshd_config: AllowTcpForwarding local"
                 text = f'The SSH server of "{name}" forbids forwarding; {allow}'
+            elif found[1].startswith(UNHEARD) and (numbers := self._ports.fixed_numbers()):
+                # ssh does not say which port it is.
+                of = "port" if len(numbers) == 1 else "one of the ports"
+                see = f"See what its containers publish: machinectl ps {name}"
+                text = f'Nothing listens on {of} {", ".join(map(str, numbers))} of "{name}"\n{see}'
             else:
                 text = f'"{name}" refused a forwarded connection: {one_line(found[1])}'
             self._work.put(partial(self._warn_once, text))
