@@ -108,6 +108,8 @@ def test_machines_are_added_to_a_builder_only_where_that_is_asked_for(store: Sto
     assert endpoints(docker, "fast") == {"orionbox": True, "rigel": False}
     again = run(store, "builder", "--name", "fast", "-a", "--driver-opt", "network=host", code=1)
     assert "machinectl builder rm fast && machinectl builder --name fast orionbox rigel" in again.stderr
+    booted = run(store, "builder", "--name", "fast", "--use", "--bootstrap", "rigel", code=1)
+    assert "machinectl builder rm fast && machinectl builder --use --bootstrap --name fast rigel" in booted.stderr
 
 
 def test_what_docker_buildx_removed_is_made_again_by_the_same_command(store: Store, docker: DockerCli) -> None:

@@ -52,6 +52,8 @@ def test_an_image_gets_to_a_machine_and_back_under_another_name(engines: dict[st
     told = json.loads(pulled.stdout)
     assert (told["Sent"], told["Present"], told["Replaced"]) == (0, True, "")
     assert list(told) == promised_keys("push")
+    named = machinectl("pull", "app:1", "containerd", "--as", "copy:3")
+    assert named.stdout == "containerd: the image is here already, now also as copy:3\n"
     again = machinectl("push", "--dry-run", "app:1", "containerd")
     assert again.stdout == "containerd: already has the image\n"
     assert engines["classic"].images()["copy:2"] == engines["classic"].images()["app:1"]
