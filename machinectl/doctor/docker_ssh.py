@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ def docker_ssh_check(store: Store, machine: Machine, timeout: float) -> Check:
     reason = one_line(said.splitlines()[-1] if said else "it gives no reason")
     seen = f"docker uses your own ssh, which cannot log in at {url.host}: {reason}"
     if os.path.exists(ssh_config_path(store)) and UNVERIFIED not in said:
-        # Docker can ask for a passphrase at a terminal.
-        return unknown(TITLE, seen, f"See why: ssh {machine.name} true")
+        # At a terminal, docker's ssh can ask for a passphrase.
+        own = shlex.join(ssh_command(url.host, user=url.user, port=url.port, arguments=["true"]))
+        return unknown(TITLE, seen, f"See why: {own}\nIf it does not know the machine: {WRITE}")
     return broken(TITLE, seen, f"Let your own ssh know the machine: {WRITE}")

@@ -46,7 +46,9 @@ def test_a_login_that_may_ask_for_a_passphrase_is_no_fault(store: Store, sshd: S
     keep_ssh_config(store, Quiet(), [])
     ssh_config.write(f"Host {sshd.host}\n  HostKeyAlias machinectl\n  UserKnownHostsFile {known_hosts(store)}")
     found = docker_ssh(store)
-    assert (found.verdict, found.hint) == (UNKNOWN, "See why: ssh orion true")
+    own, write = found.hint.splitlines()
+    assert (found.verdict, own) == (UNKNOWN, f"See why: ssh -l {sshd.user} -p {sshd.port} {sshd.host} true")
+    assert write == "If it does not know the machine: machinectl ssh-config --write"
     assert "Permission denied" in found.seen
 
 
