@@ -95,7 +95,7 @@ def test_containers_keep_running_whatever_the_engines_client_and_unit_are_like(
     ("since", "cause"),
     [
         (OVERRIDE.format("ExecReload=\\nExecReload=/bin/true"), "did not apply the new configuration on reload"),
-        ("""echo '{"nosuchkey": 1}' >/etc/docker/daemon.json""", "dockerd refuses (.|\n)*nosuchkey"),
+        ("""echo '{"nosuchkey": 1}' >/etc/docker/daemon.json""", "dockerd would refuse (.|\n)*nosuchkey"),
     ],
     ids=["a reload that does nothing", "an unknown key"],
 )
@@ -107,7 +107,7 @@ def test_without_live_restore_in_effect_the_engine_is_not_restarted_and_the_reas
     bench.host.run(since)
     running = bench.started()
     began, etc = bench.engine_began(), files(bench.host)
-    with pytest.raises(EngineDown, match=cause):
+    with pytest.raises((CheckFailed, EngineDown), match=cause):
         bench.provision()
     assert (bench.engine_began(), bench.started(), files(bench.host)) == (began, running, etc)
 
@@ -255,7 +255,7 @@ def test_a_daemon_json_that_was_left_over_is_taken_up_or_what_is_wrong_with_it_n
 ) -> None:
     bench = Bench(fresh_host(), store)
     bench.host.run('mkdir -p /etc/docker; echo \'{"hosts": ["fd://"], "nosuchkey": 1}\' >/etc/docker/daemon.json')
-    with pytest.raises(EngineDown, match=r"dockerd refuses (.|\n)*nosuchkey"):
+    with pytest.raises(EngineDown, match=r"dockerd would refuse (.|\n)*nosuchkey"):
         bench.provision()
     bench.host.run("dpkg --purge --force-depends docker.io")
     bench.host.run('mkdir -p /etc/docker; echo \'{"hosts": ["fd://"]}\' >/etc/docker/daemon.json')
