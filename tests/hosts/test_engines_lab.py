@@ -255,7 +255,7 @@ def test_a_daemon_json_that_was_left_over_is_taken_up_or_what_is_wrong_with_it_n
 ) -> None:
     bench = Bench(fresh_host(), store)
     bench.host.run('mkdir -p /etc/docker; echo \'{"hosts": ["fd://"], "nosuchkey": 1}\' >/etc/docker/daemon.json')
-    with pytest.raises(EngineDown, match=r"dockerd would refuse (.|\n)*nosuchkey"):
+    with pytest.raises(EngineDown, match=r"dockerd refuses (.|\n)*nosuchkey"):
         bench.provision()
     bench.host.run("dpkg --purge --force-depends docker.io")
     bench.host.run('mkdir -p /etc/docker; echo \'{"hosts": ["fd://"]}\' >/etc/docker/daemon.json')
