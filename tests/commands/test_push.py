@@ -24,25 +24,13 @@ if TYPE_CHECKING:
 ELSEWHERE = "the image from elsewhere: --from <NAME>, --from-file <FILE>"
 
 
-@pytest.fixture
-def machines(store: Store, engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
-    """Two machines, `classic` and `containerd`; docker points at the first."""
-    for name, engine in engines.items():
-        added(store, Machine(name, "none", url=engine.endpoint.url, phase=Phase.READY))
-    monkeypatch.setenv("DOCKER_HOST", engines["classic"].endpoint.url)
-    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
-    (tmp_path / "spool").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "spool"))
-    return store
-
-
 def promised_keys(verb: str) -> list[str]:
     """Return the keys that docs/json.md promises."""
     row = re.search(rf"^\| `{verb}` \| [^|]* \| ([^|;]*)", (DOCS / "json.md").read_text(), re.MULTILINE)
     return re.findall(r"`([A-Za-z]+)`", row[1] if row else "")
 
 
-@pytest.mark.usefixtures("machines")
+@pytest.mark.usefixtures("image_machines")
 def test_an_image_gets_to_a_machine_and_back_under_another_name(engines: dict[str, Engine]) -> None:
     engines["classic"].load(saved({"app:1": Made([unique_layer(), unique_layer()])}))
     pushed = machinectl("push", "app:1", "containerd")
@@ -63,7 +51,7 @@ def test_an_image_gets_to_a_machine_and_back_under_another_name(engines: dict[st
     assert {("classic", "app:1"), ("classic", "copy:2"), ("containerd", "app:1")} <= names
 
 
-@pytest.mark.usefixtures("machines")
+@pytest.mark.usefixtures("image_machines")
 def test_a_machine_can_be_the_source(engines: dict[str, Engine]) -> None:
     engines["containerd"].load(saved({"app:1": Made([unique_layer()])}))
     done = machinectl("push", "--from", "containerd", "app:1", "classic")
@@ -71,7 +59,7 @@ def test_a_machine_can_be_the_source(engines: dict[str, Engine]) -> None:
     assert "app:1" in engines["classic"].images()
 
 
-@pytest.mark.usefixtures("machines")
+@pytest.mark.usefixtures("image_machines")
 def test_an_archive_on_stdin_can_be_the_source(engines: dict[str, Engine], tmp_path: Path) -> None:
     archive = tmp_path / "app.tar"
     archive.write_bytes(saved({"app:1": Made([unique_layer()]), "other:1": Made([unique_layer()])}))
@@ -88,7 +76,7 @@ def test_an_archive_on_stdin_can_be_the_source(engines: dict[str, Engine], tmp_p
     assert all("app:1" in engine.images() and "other:1" not in engine.images() for engine in engines.values())
 
 
-@pytest.mark.usefixtures("machines")
+@pytest.mark.usefixtures("image_machines")
 def test_a_dry_run_says_what_would_be_sent(engines: dict[str, Engine]) -> None:
     engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
     shown = machinectl("push", "--dry-run", "app:1", "containerd").stdout
@@ -96,9 +84,9 @@ def test_a_dry_run_says_what_would_be_sent(engines: dict[str, Engine]) -> None:
 
 
 def test_a_failure_of_one_machine_is_said_and_the_others_get_the_image(
-    machines: Store, engines: dict[str, Engine], tmp_path: Path
+    image_machines: Store, engines: dict[str, Engine], tmp_path: Path
 ) -> None:
-    added(machines, Machine("off", "none", url=f"unix://{tmp_path}/off.sock", phase=Phase.READY))
+    added(image_machines, Machine("off", "none", url=f"unix://{tmp_path}/off.sock", phase=Phase.READY))
     engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
     done = machinectl("push", "app:1", "--all", "--json")
     results = {each["Name"]: each for each in map(json.loads, done.stdout.splitlines())}
@@ -108,17 +96,17 @@ def test_a_failure_of_one_machine_is_said_and_the_others_get_the_image(
 
 
 def test_a_terminal_shows_each_result_once_and_a_summary_of_all(
-    machines: Store, engines: dict[str, Engine], tmp_path: Path
+    image_machines: Store, engines: dict[str, Engine], tmp_path: Path
 ) -> None:
-    added(machines, Machine("off", "none", url=f"unix://{tmp_path}/off.sock", phase=Phase.READY))
+    added(image_machines, Machine("off", "none", url=f"unix://{tmp_path}/off.sock", phase=Phase.READY))
     engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
-    shown = typed_at_terminal("push", "app:1", "--all", store=machines.root)
+    shown = typed_at_terminal("push", "app:1", "--all", store=image_machines.root)
     assert re.search(r"3 machines: 2 done, 1 failed; sent \d+kB of \d+kB \(.*s\)\n$", shown)
     assert shown.count("containerd: sent") == 1
     assert "2 done (" not in shown
 
 
-@pytest.mark.usefixtures("machines")
+@pytest.mark.usefixtures("image_machines")
 @pytest.mark.parametrize(
     ("arguments", "status", "cause"),
     [
@@ -144,7 +132,7 @@ def test_what_is_wrong_is_said_in_one_line(arguments: list[str], status: int, ca
     assert "\x1b" not in done.stderr
 
 
-@pytest.mark.usefixtures("machines")
+@pytest.mark.usefixtures("image_machines")
 def test_a_file_that_is_no_archive_is_named_before_anything_begins(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "text").write_text("no archive\n" * 100)
@@ -163,7 +151,7 @@ def test_a_file_that_is_no_archive_is_named_before_anything_begins(tmp_path: Pat
         assert hint.startswith("  ")
 
 
-@pytest.mark.usefixtures("machines")
+@pytest.mark.usefixtures("image_machines")
 @pytest.mark.parametrize(
     ("data", "cause"),
     [(b"", "stdin is empty"), (b"no archive\n" * 100, "stdin: not an image archive, or cut short")],
@@ -183,7 +171,7 @@ def test_stdin_that_is_no_archive_is_named(tmp_path: Path, data: bytes, cause: s
     assert f"Error: {cause}\n" in done.stderr
 
 
-@pytest.mark.usefixtures("machines")
+@pytest.mark.usefixtures("image_machines")
 def test_the_only_image_of_an_archive_is_suggested_for_another_name(tmp_path: Path) -> None:
     archive = tmp_path / "app.tar"
     archive.write_bytes(saved({"app:1.2": Made([unique_layer()])}))
@@ -191,14 +179,14 @@ def test_the_only_image_of_an_archive_is_suggested_for_another_name(tmp_path: Pa
     assert f"Did you mean: machinectl push --from-file {archive} app:1.2 classic\n" in done.stderr
 
 
-@pytest.mark.usefixtures("machines")
+@pytest.mark.usefixtures("image_machines")
 def test_an_image_with_nearly_that_name_is_suggested_in_the_whole_command(engines: dict[str, Engine]) -> None:
     engines["classic"].load(saved({"nearly:1.2": Made([unique_layer()])}))
     done = machinectl("push", "nearly:1.3", "containerd", "--dry-run")
     assert done.stderr.endswith("\n  Did you mean: machinectl push nearly:1.2 containerd --dry-run\n")
 
 
-@pytest.mark.usefixtures("machines")
+@pytest.mark.usefixtures("image_machines")
 @pytest.mark.parametrize(
     ("address", "status", "cause", "hint"),
     [
@@ -230,7 +218,7 @@ def test_an_engine_that_docker_points_at_in_vain_is_answered_with_another_source
     assert (done.returncode, done.stderr) == (status, f"Error: {cause}\n  {hint}\n")
 
 
-@pytest.mark.usefixtures("machines")
+@pytest.mark.usefixtures("image_machines")
 @pytest.mark.parametrize("verb", ["images", "ps"])
 def test_no_table_is_printed_if_no_named_machine_exists(verb: str) -> None:
     for flags in ([], ["--json"]):

@@ -31,33 +31,21 @@ MIDDLE = 500_000
 
 
 @pytest.fixture
-def machines(store: Store, engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
-    """Two machines, `classic` and `containerd`; docker points at the first."""
-    for name, engine in engines.items():
-        added(store, Machine(name, "none", url=engine.endpoint.url, phase=Phase.READY))
-    monkeypatch.setenv("DOCKER_HOST", engines["classic"].endpoint.url)
-    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
-    (tmp_path / "spool").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "spool"))
-    return store
-
-
-@pytest.fixture
 def archive(tmp_path: Path) -> Path:
     path = tmp_path / "app.tar"
     path.write_bytes(saved({"app:1": Made([unique_layer(1000), unique_layer(1000)])}))
     return path
 
 
-def left_behind(machines: Store) -> list[str]:
+def left_behind(image_machines: Store) -> list[str]:
     """Return what a push has left on this computer."""
-    notes = [file for _, _, files in os.walk(f"{machines.root}/images") for file in files]
+    notes = [file for _, _, files in os.walk(f"{image_machines.root}/images") for file in files]
     return notes + os.listdir(os.environ["TMPDIR"])
 
 
 @pytest.mark.parametrize("name", STORES)
 def test_a_killed_push_leaves_no_name_on_a_half_image_and_the_next_one_completes(
-    machines: Store, engines: dict[str, Engine], name: str, tmp_path: Path
+    image_machines: Store, engines: dict[str, Engine], name: str, tmp_path: Path
 ) -> None:
     # `make soak` kills at any moment. This is every seventh.
     target = engines[name]
@@ -68,7 +56,7 @@ def test_a_killed_push_leaves_no_name_on_a_half_image_and_the_next_one_completes
     for moment in range(1, 200, 7):
         # Another image each time: what is left of it would never be completed.
         archive.write_bytes(saved({"app:1": Made([low, high, unique_layer(1)])}))
-        done = killed_at_engine(moment, machines.root, "push", "--from-file", archive, "app:1", name)
+        done = killed_at_engine(moment, image_machines.root, "push", "--from-file", archive, "app:1", name)
         if "app:1" in target.images():
             assert len(target.saved_blobs("app:1")) >= 5
             target.docker("rmi", "app:1")
@@ -78,23 +66,25 @@ def test_a_killed_push_leaves_no_name_on_a_half_image_and_the_next_one_completes
     else:
         pytest.fail("the command never came to its end")
     assert set(target.images()) == before | {"base:1"}
-    assert left_behind(machines) == []
+    assert left_behind(image_machines) == []
 
 
-def test_a_push_of_an_image_that_is_there_removes_what_a_killed_push_left_here(machines: Store, archive: Path) -> None:
+def test_a_push_of_an_image_that_is_there_removes_what_a_killed_push_left_here(
+    image_machines: Store, archive: Path
+) -> None:
     assert machinectl("push", "--from-file", archive, "app:1", "containerd").returncode == 0
-    [notes] = os.listdir(f"{machines.root}/images")
-    with open(f"{machines.root}/images/{notes}/killed", "w") as file:
+    [notes] = os.listdir(f"{image_machines.root}/images")
+    with open(f"{image_machines.root}/images/{notes}/killed", "w") as file:
         file.write("sha256:" + "0" * 64)
     os.mkdir(f"{os.environ['TMPDIR']}/machinectl-spool-killed")
     again = machinectl("push", "--from", "containerd", "app:1", "containerd")
     assert again.stdout.startswith("containerd: already has the image")
-    assert left_behind(machines) == []
+    assert left_behind(image_machines) == []
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_push_at_once_with_the_command_that_goes_on(
-    machines: Store, engines: dict[str, Engine], archive: Path, number: int, status: int
+    image_machines: Store, engines: dict[str, Engine], archive: Path, number: int, status: int
 ) -> None:
     stuck = threading.Event()
 
@@ -104,7 +94,7 @@ def test_a_signal_ends_a_push_at_once_with_the_command_that_goes_on(
         return False
 
     with serving(relay(socket_of(engines["containerd"]), MIDDLE, stay)) as port:
-        added(machines, Machine("stuck", "none", url=f"tcp://127.0.0.1:{port}", phase=Phase.READY))
+        added(image_machines, Machine("stuck", "none", url=f"tcp://127.0.0.1:{port}", phase=Phase.READY))
         command = ["push", "--from-file", str(archive), "app:1", "classic", "stuck"]
         with started(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as push:
             assert push.stdout
@@ -125,10 +115,10 @@ def test_a_signal_ends_a_push_at_once_with_the_command_that_goes_on(
 
 @pytest.mark.parametrize("name", STORES)
 def test_a_connection_that_breaks_is_one_line_and_the_same_command_goes_on(
-    machines: Store, engines: dict[str, Engine], archive: Path, name: str
+    image_machines: Store, engines: dict[str, Engine], archive: Path, name: str
 ) -> None:
     with serving(relay(socket_of(engines[name]), MIDDLE, closes)) as port:
-        added(machines, Machine("far", "none", url=f"tcp://127.0.0.1:{port}", phase=Phase.READY))
+        added(image_machines, Machine("far", "none", url=f"tcp://127.0.0.1:{port}", phase=Phase.READY))
         done = machinectl("push", "--from-file", archive, "app:1", "far")
     assert done.returncode == 1
     assert done.stderr.splitlines()[1:] == [
@@ -136,19 +126,19 @@ def test_a_connection_that_breaks_is_one_line_and_the_same_command_goes_on(
         "  Run the same command again",
     ]
     assert "app:1" not in engines[name].images()
-    assert left_behind(machines) == []
+    assert left_behind(image_machines) == []
     assert machinectl("push", "--from-file", archive, "app:1", name).returncode == 0
 
 
 @pytest.mark.parametrize("name", STORES)
 def test_a_source_that_breaks_is_said_once_for_all_machines(
-    machines: Store, engines: dict[str, Engine], archive: Path, name: str
+    image_machines: Store, engines: dict[str, Engine], archive: Path, name: str
 ) -> None:
     engines[name].load(archive.read_bytes())
     [other] = set(STORES) - {name}
-    added(machines, Machine("twin", "none", url=engines[other].endpoint.url, phase=Phase.READY))
+    added(image_machines, Machine("twin", "none", url=engines[other].endpoint.url, phase=Phase.READY))
     with serving(relay(socket_of(engines[name]), MIDDLE, closes)) as port:
-        added(machines, Machine("far", "none", url=f"tcp://127.0.0.1:{port}", phase=Phase.READY))
+        added(image_machines, Machine("far", "none", url=f"tcp://127.0.0.1:{port}", phase=Phase.READY))
         done = machinectl("push", "--from", "far", "app:1", other, "twin")
     assert done.returncode == 1
     assert [line for line in done.stderr.splitlines() if "Sending" not in line] == [
@@ -156,13 +146,13 @@ def test_a_source_that_breaks_is_said_once_for_all_machines(
         "  Run the same command again",
     ]
     assert "app:1" not in engines[other].images()
-    assert left_behind(machines) == []
+    assert left_behind(image_machines) == []
     assert machinectl("push", "--from", name, "app:1", other, "twin").returncode == 0
 
 
 @pytest.mark.parametrize("name", STORES)
 def test_an_image_that_is_removed_from_the_source_meanwhile_arrives_whole_or_not_at_all(
-    machines: Store, engines: dict[str, Engine], archive: Path, name: str
+    image_machines: Store, engines: dict[str, Engine], archive: Path, name: str
 ) -> None:
     engines[name].load(archive.read_bytes())
     [other] = set(STORES) - {name}
@@ -172,14 +162,14 @@ def test_an_image_that_is_removed_from_the_source_meanwhile_arrives_whole_or_not
         return True
 
     with serving(relay(socket_of(engines[name]), MIDDLE, remove)) as port:
-        added(machines, Machine("far", "none", url=f"tcp://127.0.0.1:{port}", phase=Phase.READY))
+        added(image_machines, Machine("far", "none", url=f"tcp://127.0.0.1:{port}", phase=Phase.READY))
         done = machinectl("push", "--from", "far", "app:1", other)
     assert (done.returncode == 0) == ("app:1" in engines[other].images())
     if done.returncode == 0:
         assert len(engines[other].saved_blobs("app:1")) >= 4
     else:
         assert "Cannot read the image" in done.stderr
-    assert left_behind(machines) == []
+    assert left_behind(image_machines) == []
 
 
 def socket_of(engine: Engine) -> str:

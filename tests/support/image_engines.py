@@ -17,12 +17,16 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint
 from machinectl.images.engine_images import Images, load_image
+from machinectl.machines.record import Machine, Phase
 from tests.support.archives import digest, layer
 from tests.support.dockerd import running_with
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
 
 # daemon.json.
@@ -95,3 +99,15 @@ def engines(dockerd: Dockerd, containerd_store: Dockerd) -> Iterator[dict[str, E
 
 def unique_layer(kilobytes: int = 200) -> bytes:
     return layer(f"file{next(numbers)}", os.urandom(kilobytes << 10))
+
+
+@pytest.fixture
+def image_machines(store: Store, engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
+    """Two machines, `classic` and `containerd`; docker points at the first."""
+    for name, engine in engines.items():
+        added(store, Machine(name, "none", url=engine.endpoint.url, phase=Phase.READY))
+    monkeypatch.setenv("DOCKER_HOST", engines["classic"].endpoint.url)
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
+    (tmp_path / "spool").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "spool"))
+    return store
