@@ -156,11 +156,15 @@ def test_rm_names_the_command_that_removes_what_an_engine_that_is_off_keeps(stor
     docker("context", "update", "rigel", "--docker", "host=tcp://127.0.0.1:1")
     removed = run(store, "builder", "rm", "machinectl")
     containers = "buildx_buildkit_machinectl-orionbox buildx_buildkit_machinectl-rigel"
+    caches = "buildx_buildkit_machinectl-orionbox_state buildx_buildkit_machinectl-rigel_state"
     assert removed.stdout == "machinectl\n"
     assert removed.stderr.endswith(
-        f"When all machines answer: machinectl docker orionbox rigel -- rm -f {containers}\n"
+        f"When all machines answer: machinectl docker orionbox rigel -- rm -f {containers}; "
+        f"machinectl docker orionbox rigel -- volume rm -f {caches}\n"
     )
-    run(store, "docker", "orionbox", "rigel", "--", "rm", "-f", *containers.split())
+    on_each = ["docker", "orionbox", "rigel", "--"]
+    run(store, *on_each, "rm", "-f", *containers.split())
+    run(store, *on_each, "volume", "rm", "-f", *caches.split())
 
 
 def test_sync_says_what_stays_out_of_step(store: Store, docker: DockerCli, tmp_path: Path) -> None:

@@ -40,10 +40,13 @@ def remove(buildx: Buildx, console: Console, builder: Builder, *, keep_state: bo
         # buildx removes the builder also if an engine does not answer.
         if buildx.nodes(builder.name) is not None:
             raise
-        machines, containers = " ".join(builder.machines), " ".join(f"{CONTAINER}{node.name}" for node in builder.nodes)
+        names = [f"{CONTAINER}{node.name}" for node in builder.nodes]
+        containers, caches = " ".join(names), " ".join(f"{name}_state" for name in names)
+        machines = " ".join(builder.machines)
         console.warn(
             f"{exc.cause}\nBuildKit's containers and caches may be left: {containers}\n"
-            f"When all machines answer: machinectl docker {machines} -- rm -f {containers}"
+            f"When all machines answer: machinectl docker {machines} -- rm -f {containers}; "
+            f"machinectl docker {machines} -- volume rm -f {caches}"
         )
 
 
