@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import subprocess
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +14,7 @@ import pytest
 from machinectl.commands.docker import docker_environment
 from machinectl.machines.record import Machine
 from tests.support import servers
-from tests.support.program import machinectl
+from tests.support.program import COMMAND, machinectl
 from tests.support.real import need
 from tests.support.registered import added, register
 
@@ -54,7 +58,7 @@ def test_an_engine_behind_ssh_is_asked_over_the_kept_connection_with_the_machine
         held.write()
     for _ in range(2):
         done = machinectl("docker", "far", "--", "version", "--format", "{{.Server.Os}}", store=store.root)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "far | linux\n", "")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "linux\n", "")
     assert sshd.log.count("Accepted publickey") == 1
 
 
@@ -65,6 +69,20 @@ def test_what_is_piped_in_is_given_to_all_and_the_status_is_dockers(engines: Sto
     assert done.stderr.splitlines()[-1] == "2 of 2 failed: local (status 1), orion (status 1)"
     usage = machinectl("docker", "orion", "--", "run", "--nonesuch", store=engines.root)
     assert usage.returncode == 125
+
+
+def test_one_named_machine_writes_an_archive_to_a_file_as_docker_does(engines: Store, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "root.tar", "w"):
+        pass
+    machinectl("docker", "local", "--", "import", str(tmp_path / "root.tar"), "empty:1", store=engines.root)
+    saved = subprocess.run(
+        [*COMMAND, "docker", "local", "--", "save", "empty:1"],
+        env={**os.environ, "MACHINE_STORAGE_PATH": str(engines.root)},
+        capture_output=True,
+        check=True,
+    )
+    with tarfile.open(fileobj=io.BytesIO(saved.stdout)) as archive:
+        assert "manifest.json" in archive.getnames()
 
 
 def test_as_json_it_is_an_object_for_each_machine(engines: Store) -> None:
@@ -107,7 +125,7 @@ def test_as_dockers_plugin_it_is_the_same(engines: Store) -> None:
     done = machinectl(
         "docker-cli-plugin", "machine", "docker", "local", "--", "version", "-f", "{{.Server.Os}}", store=engines.root
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "local | linux\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "linux\n", "")
 
 
 def test_no_variable_of_another_machine_is_left() -> None:

@@ -304,7 +304,10 @@ VERBS = {
     "docker": Verb(
         "remote.run:docker",
         "Run a docker command on many machines.",
-        more="Each run gets the machine's `env`. All engines get stdin; in a `while read` loop, add </dev/null.",
+        more=(
+            "Each run gets the machine's `env`. All engines get stdin; in a `while read` loop, add </dev/null. "
+            "The output of one named machine goes to a pipe or file as it is."
+        ),
         examples=("machinectl docker orionbox rigel -- ps", "machinectl docker -l role=web -- pull nginx"),
         arguments=(Argument("words", "[NAME]… -- ARGUMENT…", MACHINE, many=True, repeats=True),),
         flags=(shared.SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),

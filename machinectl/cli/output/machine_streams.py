@@ -54,6 +54,16 @@ class OutputPrinter(ABC):
         """All machines have ended."""
 
 
+class AsIs(OutputPrinter):
+    """Passes one machine's output on, byte for byte."""
+
+    def said(self, said: OutputPiece) -> None:
+        write(said.data, on_stderr=said.on_stderr)
+
+    def ended(self, ended: CommandEnded) -> None:
+        pass
+
+
 class Lines(OutputPrinter):
     """Prints whole lines, each with its machine's name unless `bare`."""
 

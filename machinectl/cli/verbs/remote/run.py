@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.exit_status import report, user_text
-from machinectl.cli.output.machine_streams import AsJSON, Folded, Grouped, Lines
+from machinectl.cli.output.machine_streams import AsIs, AsJSON, Folded, Grouped, Lines
 from machinectl.cli.parsing.lookahead import split_at_verb
 from machinectl.cli.parsing.suggestions import only_name, with_names_hint
 from machinectl.cli.tables.results import with_machine_name
@@ -88,6 +88,9 @@ def docker(
         limit = parallel or LIMIT
         events = command(here.store, here.console, targets, typed, input=given, timeout=timeout, parallel=limit)
         printer = printer_for(targets, group=group, as_json=as_json)
+        # `docker save` and `docker cp` of one machine write archives.
+        if len(set(names)) == 1 and not (selector or group or as_json or sys.stdout.isatty()):
+            printer = AsIs()
         return print_events(here, events, printer, given, DOCKER_FAILED)
 
 
