@@ -10,7 +10,7 @@ from machinectl.certs.issuing import (
     issue_server,
     new_ca,
 )
-from machinectl.certs.pem import Description, Pair, describe, describe_all, fingerprint
+from machinectl.certs.pem import Description, Pair, describe, describe_all, fingerprint, public_key_digest
 
 __all__ = [
     "CA_DAYS",
@@ -27,5 +27,6 @@ __all__ = [
     "issue_client",
     "issue_server",
     "new_ca",
+    "public_key_digest",
     "server_bundle",
 ]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
 USAGES = {ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth", ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth"}
 # cryptography raises these for an invalid certificate, in the parser or when a field is first used.
 # Digests of private keys that were found to be valid in this run.
@@ -75,6 +77,16 @@ def describe_all(pem: bytes, *, file: str = "The certificate") -> list[Descripti
 def fingerprint(pem: bytes, *, file: str = "The certificate") -> str:
     """Return the first certificate's SHA256 in hexadecimal."""
     return read_certificates(pem, file)[0].fingerprint(hashes.SHA256()).hex()
+
+
+def public_key_digest(pem: bytes, *, file: str = "The certificate") -> str:
+    """Return the SHA256 of the first certificate's public key (SubjectPublicKeyInfo) in hexadecimal."""
+    return key_digest(read_certificates(pem, file)[0].public_key())
+
+
+def key_digest(key: CertificatePublicKeyTypes) -> str:
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
 
 
 def describe_certificate(certificate: x509.Certificate) -> Description:

@@ -22,6 +22,7 @@ DECLARED = {
     "Maintain hosts": "look_after_hosts",
     "Inspect machines": "look_closer",
     "Many machines at once": "many_machines",
+    "Share machines": "share_machines",
 }
 COMMON, PLUMBING = "Common commands", "For shells, scripts and other tools"
 # Verbs that `--help` lists in another section than their module's, in order.

@@ -64,11 +64,17 @@ KEYS: Mapping[str, type] = {
     "swarm": dict,
     "looked_at": str,
     "revision": dict,
+    "access": dict,
+    "holders": dict,
+    "ended": list,
+    "lifetime": str,
 }
 REQUIRED = ("driver", "url", "tls")
 DEFAULTS: Mapping[str, object] = {"phase": Phase.READY, "provision": True, "context": True}
 # Omitted if empty.
-OPTIONAL = frozenset({"jump", "fleet", "origin", "swarm", "looked_at", "revision"})
+OPTIONAL = frozenset(
+    {"jump", "fleet", "origin", "swarm", "looked_at", "revision", "access", "holders", "ended", "lifetime"}
+)
 # Properties of Machine, stored as JSON: the light path does not load their classes.
 AS_JSON = {"engine": "_engine", "changes": "_changes"}
 
@@ -80,7 +86,9 @@ class Machine:
     host and must remove it. `fleet` is a name or path. `changes` were made on the host, `pending` is an unfinished
     verb, `looked_at` the last time the host matched the record. `mac` is the network card's. `origin` is an
     `config_json.Origin`, `swarm` a `swarm_node.SwarmNode`, `revision` the host's last known change
-    (`hosts.lifecycle.revisions`). `unknown` has other versions' keys. `directory` is absolute, "" without a store.
+    (`hosts.lifecycle.revisions`). `access` is what this computer asked another one for; `holders` and `ended` got
+    access here (`machines.holders`), with certificates of that `lifetime`. `unknown` has other versions' keys.
+    `directory` is absolute, "" without a store.
     `untyped_jump`: an earlier version wrote `jump`.
     """
 
@@ -105,6 +113,10 @@ class Machine:
     swarm: dict[str, Any]
     looked_at: str
     revision: dict[str, Any]
+    access: dict[str, Any]
+    holders: dict[str, Any]
+    ended: list[Any]
+    lifetime: str
     _engine: dict[str, Any]
     _changes: list[Any]
 

@@ -1,0 +1,118 @@
+"""`access ls`: who has access to machines, by this computer's records."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import MachineError
+from machinectl.files.fileset import read_regular_file
+from machinectl.machines.holders import ACTIVE, ADDING, ENDING, EXPIRES, OWNER, AccessHolder, HolderKey, holders_of
+from machinectl.machines.selection import matching
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+EXPIRED = "expired"
+WORDS = {ADDING: "not added yet", ENDING: "not ended yet", EXPIRES: "can only expire"}
+
+
+@dataclass(frozen=True)
+class AccessRow:
+    """One key of a holder. `key` and `until` are "" for a holder that is being added."""
+
+    machine: str
+    holder: str
+    kind: str
+    state: str
+    by: str
+    since: str
+    until: str
+    key: str
+    request: str
+    can_end: bool
+
+    def fields(self) -> dict[str, object]:
+        return {
+            "Name": self.machine,
+            "Holder": self.holder,
+            "Kind": self.kind,
+            "State": self.state or "active",
+            "CanEnd": self.can_end,
+            "By": self.by,
+            "Since": self.since,
+            "Until": self.until,
+            "Key": self.key,
+            "Request": self.request,
+        }
+
+    def cells(self) -> list[str]:
+        state = WORDS.get(self.state, self.state)
+        if not self.can_end and self.holder != OWNER and self.state != EXPIRED:
+            state = WORDS[EXPIRES]
+        return [self.machine, self.holder, minutes(self.until), self.by, f"{self.key:.16}", state]
+
+
+def access_ls(store: Store, names: Sequence[str], *, now: datetime | None = None) -> list[AccessRow]:
+    """List all machines without names. An unreadable record raises only if it is named."""
+    moment = now or datetime.now(UTC)
+    return [row for machine in read_machines(store, names) for row in access_rows(machine, moment)]
+
+
+def read_machines(store: Store, names: Sequence[str]) -> Iterator[Machine]:
+    wanted = matching(names, store.names)
+    for name in wanted or store.names():
+        try:
+            yield store.read(name)
+        except MachineError:
+            if wanted:
+                raise
+
+
+def access_rows(machine: Machine, now: datetime) -> Iterator[AccessRow]:
+    if own := own_key(machine):
+        holder = AccessHolder(OWNER, state=ACTIVE)
+        yield access_row(machine, holder, own, now)
+    for holder in holders_of(machine):
+        for key in holder.keys or (HolderKey("", ""),):
+            yield access_row(machine, holder, key, now)
+
+
+def access_row(machine: Machine, holder: AccessHolder, key: HolderKey, now: datetime) -> AccessRow:
+    is_over = holder.state in {ACTIVE, EXPIRES} and key.until and datetime.fromisoformat(key.until) <= now
+    return AccessRow(
+        machine.name,
+        holder.who,
+        holder.kind,
+        EXPIRED if is_over else holder.state if holder.state != EXPIRES else ACTIVE,
+        holder.by,
+        holder.since,
+        key.until,
+        key.key,
+        key.request,
+        can_end=holder.who != OWNER and holder.state != EXPIRES,
+    )
+
+
+def own_key(machine: Machine) -> HolderKey | None:
+    """Return the key of this computer, if it is the one that made the machine's CA."""
+    path = os.path.join(machine.directory, "cert.pem")
+    if not machine.tls or not os.path.lexists(os.path.join(machine.directory, "ca-key.pem")):
+        return None
+    try:
+        certificate = read_regular_file(path)
+        until = certs.describe(certificate).not_after
+        return HolderKey(certs.public_key_digest(certificate), until.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    except MachineError:
+        return None
+
+
+def minutes(time: str) -> str:
+    """Shorten a time in RFC 3339."""
+    return time[:16].replace("T", " ")

@@ -1,0 +1,138 @@
+"""Who was given access to a machine, by its record. Light path.
+
+Each holder, a person or a tool, has a CA of its own in MACHINE/holders/WHO: the engine trusts it until the holder is
+ended. The keys of holders stay with them; only their fingerprints are on record.
+"""
+
+from __future__ import annotations
+
+import os
+
+from machinectl.errors import UsageError
+from machinectl.machines.record import natural
+from machinectl.value_classes import Frozen, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from machinectl.machines.record import Machine
+
+PERSON, TOOL = KINDS = ("person", "tool")
+# Recorded before the engine trusts a holder's CA, and before it stops to. EXPIRES: the machine's own CA signed, as its
+# host cannot be changed, so that the access cannot be ended.
+ACTIVE, ADDING, ENDING, EXPIRES = STATES = ("", "adding", "ending", "expires")
+# This computer's own client, which is on no record.
+OWNER = "owner"
+DIRECTORY, CA_FILE, CA_KEY_FILE = "holders", "ca.pem", "ca-key.pem"
+# It is a directory's name, and the common name of certificates, which have at most 64 bytes (RFC 5280, A.1).
+LONGEST_HOLDER = 64
+HOLDER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+-")
+
+
+class HolderKey(Frozen):
+    """`key` is the SHA256 of the public key (SubjectPublicKeyInfo) in hexadecimal, `until` a time in RFC 3339.
+
+    `request` is the ID of the request that it came in, "" for a key that was made here.
+    """
+
+    key: str
+    until: str
+    request: str = ""
+
+
+class AccessHolder(Frozen):
+    """`ca` is the SHA256 of the CA's certificate in hexadecimal, `by` USER@COMPUTER, `since` a time in RFC 3339."""
+
+    who: str
+    kind: str = PERSON
+    ca: str = ""
+    state: str = ACTIVE
+    by: str = ""
+    since: str = ""
+    keys: tuple[HolderKey, ...] = ()
+
+    @classmethod
+    def load(cls, who: str, data: object) -> AccessHolder | None:
+        """Return None for what no machinectl has written."""
+        if not is_holder_name(who) or not isinstance(data, dict):
+            return None
+        words = {key: str(data.get(key, "")) for key in ("kind", "ca", "state", "by", "since")}
+        if words["kind"] not in KINDS or words["state"] not in STATES:
+            return None
+        listed = data.get("keys", [])
+        found = [loaded_key(key) for key in listed if isinstance(key, dict)] if isinstance(listed, list) else []
+        return cls(who, **words, keys=tuple(found))
+
+    def dump(self) -> dict[str, Any]:
+        words = {"kind": self.kind, "ca": self.ca, "state": self.state, "by": self.by, "since": self.since}
+        return {**words, "keys": [vars(key) for key in self.keys]}
+
+    def with_key(self, key: HolderKey) -> AccessHolder:
+        """Replace the entry of the same key, so that a repeated grant adds none."""
+        return replace(self, keys=(*(each for each in self.keys if each.key != key.key), key))
+
+
+class EndedHolder(Frozen):
+    """`keys` are those that it had, `when` a time in RFC 3339."""
+
+    who: str
+    keys: tuple[str, ...]
+    when: str
+
+
+def loaded_key(data: Mapping[str, Any]) -> HolderKey:
+    return HolderKey(*(str(data.get(name, "")) for name in ("key", "until", "request")))
+
+
+def holders_of(machine: Machine) -> list[AccessHolder]:
+    """Return holders in natural order."""
+    found = (AccessHolder.load(who, machine.holders[who]) for who in sorted(machine.holders, key=natural))
+    return [holder for holder in found if holder]
+
+
+def find_holder(machine: Machine, who: str) -> AccessHolder | None:
+    """Find a holder; names that differ in case only are the same."""
+    return next((holder for holder in holders_of(machine) if holder.who.lower() == who.lower()), None)
+
+
+def put_holder(machine: Machine, holder: AccessHolder) -> None:
+    machine.holders = {**machine.holders, holder.who: holder.dump()}
+
+
+def end_holder(machine: Machine, holder: AccessHolder, when: str) -> None:
+    """Move a holder to those whose access was ended: their requests are refused from now on."""
+    machine.holders = {who: data for who, data in machine.holders.items() if who != holder.who}
+    keys = [key.key for key in holder.keys]
+    machine.ended = [*machine.ended, {"who": holder.who, "keys": keys, "when": when}]
+
+
+def ended_with_key(machine: Machine, key: str) -> EndedHolder | None:
+    """Return the holder that had this key when it was ended."""
+    for data in reversed(machine.ended):
+        if isinstance(data, dict) and isinstance(keys := data.get("keys"), list) and key in keys:
+            return EndedHolder(str(data.get("who", "")), tuple(map(str, keys)), str(data.get("when", "")))
+    return None
+
+
+def holder_directory(directory: str, who: str) -> str:
+    return os.path.join(directory, DIRECTORY, who)
+
+
+def is_holder_name(who: str) -> bool:
+    return 0 < len(who) <= LONGEST_HOLDER and who[0].isalnum() and HOLDER_CHARACTERS.issuperset(who)
+
+
+def check_holder_name(who: str) -> None:
+    """Raise UsageError for a name that no holder can have."""
+    if who.lower() == OWNER:
+        raise UsageError(
+            f"\"{OWNER}\" is this computer's own access, and no other holder's name", "Choose another name"
+        )
+    if not is_holder_name(who):
+        raise UsageError(
+            f"{who!r} cannot be a holder's name: letters, digits, and . _ @ + - after the first, at most "
+            f"{LONGEST_HOLDER}",
+            "Choose a name like alice or ci-runner",
+        )
