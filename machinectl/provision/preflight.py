@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import CheckFailed
-from machinectl.provision import daemon_json, firewall
+from machinectl.provision import client_cas, daemon_json, firewall
 from machinectl.provision.facts import cgroups, docker_unit
 from machinectl.provision.facts.host_facts import DAEMON_JSON, DROP_INS, OWN_DIRECTORY
 from machinectl.provision.revision import Revision
@@ -237,7 +237,9 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
         }
     if not said or allowed.force or docker_unit.is_by_docker_machine(facts):
         return
-    ca = facts.sums.get(said.get("tlscacert", ""))
+    # clients.pem begins with the CA that ca.pem has.
+    trusted = said.get("tlscacert", "").replace(client_cas.CLIENTS, client_cas.OWN_CA)
+    ca = facts.sums.get(trusted)
     if ca and ca.sha256 in {hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest(), *target.own_cas}:
         return
     if ca is None and target.own_cas and said.get("tlscacert", "").startswith(f"{OWN_DIRECTORY}/"):

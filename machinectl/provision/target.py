@@ -63,6 +63,11 @@ class Target:
     certificates: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     # SHA256 of each ca.pem we installed.
     own_cas: frozenset[str] = frozenset()
+    # CAs (PEM) of the machine's other holders by the record, for a host without clients.pem.
+    holders: tuple[bytes, ...] = field(default=(), repr=False)
+    # CAs (PEM) to add to clients.pem, and the SHA256 of those (DER) to remove.
+    letting_in: tuple[bytes, ...] = field(default=(), repr=False)
+    ending: frozenset[str] = frozenset()
     install: str = "auto"
     install_url: str = INSTALL_URL
     version: str = ""

@@ -158,6 +158,8 @@ class Facts:
     # daemon.json changed since the engine started; number of containers of a stopped engine.
     edited: bool = False
     stored: int = 0
+    # The same for clients.pem: the engine may still accept a CA that is no longer in it.
+    clients_edited: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
     swarm: bool = False
@@ -315,6 +317,7 @@ def facts(found: Sections) -> Facts:
         unread=unit.get("NeedDaemonReload") == "yes",
         started=found.firsts("started"),
         edited="edited" in found,
+        clients_edited="clients-edited" in found,
         stored=int(word("stored") or 0),
         dependents=tuple(sorted(found.firsts("dependent"))),
         environment={section.words[0]: section.text for section in found.get("environment", ())},

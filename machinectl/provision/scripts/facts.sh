@@ -180,19 +180,22 @@ elif has dockerd; then
 fi
 [ -s /var/lib/docker/swarm/docker-state.json ] && say swarm
 
-# Flags of the running engine that daemon.json must set, and whether daemon.json was changed since its start (proc(5)).
+# Flags of the running engine that daemon.json must set, and whether daemon.json or clients.pem was changed since its start
+# (proc(5)).
 if engine=$(engine_process); then
     tr '\0' '\n' <"/proc/$engine/cmdline" | sed -n -e 's/^-H.*/host/p' -e 's/^--host.*/host/p' -e 's/^--\(tls[a-z]*\).*/\1/p' |
         sort -u | while read -r flag; do say started "$flag"; done
     # The engine writes its PID file when it starts. Without it, /proc may be two seconds early.
     if [ "$(cat /run/docker.pid)" = "$engine" ]; then
-        [ "$(find -L "$config" -newer /run/docker.pid)" ] && say edited
+        newer() { [ "$(find -L "$1" -newer /run/docker.pid)" ]; }
     else
         booted=$(sed -n 's/^btime //p' /proc/stat)
         ticks=$(sed 's/.*) //' "/proc/$engine/stat" | cut -d' ' -f20)
         started=$((booted + ticks / $(getconf CLK_TCK || echo 100)))
-        changed=$(stat -Lc %Y "$config") && [ "$changed" -gt $((started + 1)) ] && say edited
+        newer() { changed=$(stat -Lc %Y "$1") && [ "$changed" -gt $((started + 1)) ]; }
     fi
+    newer "$config" && say edited
+    newer /etc/docker/machinectl/clients.pem && say clients-edited
 fi
 
 # Its configuration.
@@ -201,7 +204,7 @@ file "$config"
 [ -e "$config.before-machinectl" ] && say backup "$config.before-machinectl"
 # Paths that even root cannot write: read-only file systems, and chattr +i.
 for path in /etc /etc/docker /etc/docker/machinectl /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem \
-    /etc/systemd/system /etc/systemd/system/docker.service.d "${config%/*}" "$config"; do
+    /etc/docker/machinectl/clients.pem /etc/systemd/system /etc/systemd/system/docker.service.d "${config%/*}" "$config"; do
     { [ -e "$path" ] && ! [ -w "$path" ]; } || continue
     mounted=$(findmnt -n -o OPTIONS -T "$path")
     case ,$mounted, in ,, | *,ro,*) say unwritable read-only "$path" ;; *) say unwritable immutable "$path" ;; esac
@@ -220,6 +223,8 @@ END
 sums /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem /etc/docker/machinectl/server-key.pem \
     /etc/docker/machinectl/environment /etc/docker/machinectl/revision $authorities
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
+# Whom the engine accepts besides the machine's own CA.
+file /etc/docker/machinectl/clients.pem && file /etc/docker/machinectl/ca.pem
 # The engine reports its data directory with links followed.
 for root in $roots; do
     followed=$(readlink -f "$root") && [ "$followed" != "${root%/}" ] && say link "${root%/}" "$followed"

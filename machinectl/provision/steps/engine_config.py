@@ -19,7 +19,8 @@ from machinectl.host_changes import (
     ServiceStarted,
 )
 from machinectl.masking import without_secret_of
-from machinectl.provision import daemon_json, preflight, revision
+from machinectl.provision import client_cas, daemon_json, preflight, revision
+from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE
 from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import docker_unit
@@ -82,6 +83,8 @@ class Goal(NamedTuple):
     flags: list[docker_unit.DockerdFlag]
     # Addresses that get TLS: dockerd uses it on all TCP ports or none.
     secured: list[str]
+    # clients.pem's text; None if the engine accepts the machine's own CA only.
+    clients: bytes | None = None
 
 
 def goal(facts: Facts, target: Target) -> Goal:
@@ -122,7 +125,8 @@ def goal(facts: Facts, target: Target) -> Goal:
     if after != there or not (text or target.ssh_only):
         text = daemon_json.dump(daemon_json.ordered(after, there), text)
     drop_in = drop_in_without(facts, target, {flag.name for flag in flags} - {flag.name for flag in kept})
-    return Goal(ours, text, docker_unit.drop_in_path(facts.drop_ins), drop_in, kept, secured)
+    clients = client_cas.wanted_clients(facts, target) if hosts else None
+    return Goal(ours, text, docker_unit.drop_in_path(facts.drop_ins), drop_in, kept, secured, clients)
 
 
 def check_clashes(facts: Facts, kept: Sequence[docker_unit.DockerdFlag], ours: Mapping[str, Any]) -> None:
@@ -292,7 +296,7 @@ def port_of(host: str) -> int:
 def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[str]) -> dict[str, Any]:
     ours: dict[str, Any] = daemon_json.option_keys(target.options, before)
     if hosts:
-        ours |= tls_keys(before, hosts)
+        ours |= tls_keys(before, hosts, "ca.pem" if client_cas.wanted_clients(facts, target) is None else "clients.pem")
     # dockerd does not start as a Swarm node with live-restore.
     if facts.swarm and (before | ours).get(LIVE_RESTORE):
         ours[LIVE_RESTORE] = False
@@ -309,9 +313,9 @@ def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[s
     return ours
 
 
-def tls_keys(before: Mapping[str, Any], hosts: list[str]) -> dict[str, Any]:
+def tls_keys(before: Mapping[str, Any], hosts: list[str], trusted: str) -> dict[str, Any]:
     ours: dict[str, Any] = {"hosts": hosts, "tlsverify": True}
-    for key, name in (("tlscacert", "ca.pem"), ("tlscert", "server.pem"), ("tlskey", "server.pem")):
+    for key, name in (("tlscacert", trusted), ("tlscert", "server.pem"), ("tlskey", "server.pem")):
         ours[key] = f"{OWN_DIRECTORY}/{name}"
     return {**ours, "tls": True} if before.get("tls") is False else ours
 
@@ -376,7 +380,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
 
 def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     """Return the files to install, ordered so that the engine can start after each."""
-    files = [] if target.ssh_only else certificates_to_install(facts, target)
+    files = [] if target.ssh_only else [*certificates_to_install(facts, target), *clients_to_install(facts, wanted)]
     environment = docker_unit.environment_file(target.variables) if target.env else None
     if environment is not None and not is_installed(facts, docker_unit.ENVIRONMENT_FILE, "600", environment):
         files.append(NewFile(docker_unit.ENVIRONMENT_FILE, "600", environment))
@@ -396,7 +400,16 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
         files.append(NewFile(docker_unit.ENVIRONMENT_FILE))
     if f"{OWN_DIRECTORY}/{KEY_OF_0_1}" in facts.sums:
         files.append(NewFile(f"{OWN_DIRECTORY}/{KEY_OF_0_1}"))
-    return files + (certificates_to_remove(facts, target) if target.ssh_only else [])
+    if target.ssh_only:
+        return [*files, *certificates_to_remove(facts, target)]
+    # Another machine's: its holders are none of this one's.
+    return [*files, *([NewFile(CLIENTS)] if wanted.clients is None and CLIENTS in facts.files else [])]
+
+
+def clients_to_install(facts: Facts, wanted: Goal) -> list[NewFile]:
+    there = facts.files.get(CLIENTS)
+    is_there = there is not None and there == (CLIENTS_MODE, 0, 0, wanted.clients)
+    return [] if wanted.clients is None or is_there else [NewFile(CLIENTS, CLIENTS_MODE, wanted.clients)]
 
 
 def certificates_to_install(facts: Facts, target: Target) -> list[NewFile]:
@@ -413,7 +426,8 @@ def certificates_to_remove(facts: Facts, target: Target) -> list[NewFile]:
     if not target.own_cas or (ca and ca.sha256 not in target.own_cas):
         return []
     paths = [path for name in reversed(CERTIFICATES) if (path := f"{OWN_DIRECTORY}/{name}") in facts.sums]
-    return [NewFile(path) for path in (*paths, *([revision.PATH] if facts.revision else []))]
+    clients = [CLIENTS] if CLIENTS in facts.files else []
+    return [NewFile(path) for path in (*clients, *paths, *([revision.PATH] if facts.revision else []))]
 
 
 def changes_removed(target: Target, files: Sequence[NewFile]) -> tuple[Change, ...]:

@@ -1,0 +1,1 @@
+"""Give others access to a machine's engine, and end it."""

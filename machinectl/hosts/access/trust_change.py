@@ -1,0 +1,216 @@
+"""Change whose clients an engine accepts: one restart, in which containers keep running.
+
+`let_in` adds a holder's CA to the host's clients.pem, `shut_out` removes holders' CAs. Both return whether the engine
+was changed: a second call finds nothing to do. Neither records holders. The caller records a holder as "adding" or
+"ending" before the call, and finishes that after it, so that a killed command can be repeated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from machinectl.engine import Endpoint
+from machinectl.errors import MachineError
+from machinectl.host_changes import FileCreated
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
+from machinectl.hosts.lifecycle.engine_restart import (
+    check_provisioned,
+    drained_for_restart,
+    restarting,
+    restore_live_restore,
+    until_it_answers,
+)
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
+from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
+from machinectl.hosts.swarm import draining
+from machinectl.provision import client_cas, daemon_json, preflight
+from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE, OWN_CA
+from machinectl.provision.decision import Decision, InUse, not_applied
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY
+from machinectl.provision.job import Activation, NewFile, apply_job
+from machinectl.provision.revision import Revision
+from machinectl.provision.steps import engine_config, live_restore, restart_risks
+from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from machinectl.console import Console
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.host_run import HostRun
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Allowed, Target
+
+
+def let_in(held: Held, console: Console, access: Access, ca_pem: bytes, allowed: Allowed = NOTHING_SPECIAL) -> bool:
+    """Make the engine accept the clients of a CA; return whether it had to be changed."""
+    return change_trust(held, console, access, with_ca(held.machine, ca_pem), allowed)
+
+
+def shut_out(
+    held: Held, console: Console, access: Access, cas: AbstractSet[str], allowed: Allowed = NOTHING_SPECIAL
+) -> bool:
+    """Make the engine refuse the clients of these CAs (SHA256 of their DER in hexadecimal)."""
+    return change_trust(held, console, access, without_holders(held.machine, cas), allowed)
+
+
+def plan_let_in(
+    store: Store, machine: Machine, console: Console, access: Access, ca_pem: bytes, allowed: Allowed = NOTHING_SPECIAL
+) -> HostPlan:
+    """Raise MachineError as `let_in` would."""
+    return plan_trust(store, machine, console, access, with_ca(machine, ca_pem), allowed)
+
+
+def plan_shut_out(
+    store: Store,
+    machine: Machine,
+    console: Console,
+    access: Access,
+    cas: AbstractSet[str],
+    allowed: Allowed = NOTHING_SPECIAL,
+) -> HostPlan:
+    """Raise MachineError as `shut_out` would."""
+    return plan_trust(store, machine, console, access, without_holders(machine, cas), allowed)
+
+
+def with_ca(machine: Machine, ca_pem: bytes) -> Target:
+    return replace(own_target(machine), letting_in=(ca_pem,))
+
+
+def without_holders(machine: Machine, cas: AbstractSet[str]) -> Target:
+    target = own_target(machine)
+    return replace(target, ending=target.ending | cas)
+
+
+def own_target(machine: Machine) -> Target:
+    check_provisioned(machine)
+    return target_of(machine, Identity.read(machine.directory))
+
+
+def change_trust(held: Held, console: Console, access: Access, target: Target, allowed: Allowed) -> bool:
+    held.finish_files()
+    with logged_in_as_root(held, console, access) as root:
+        return carry_out(RealRun(held, console, root), target, allowed)
+
+
+def plan_trust(
+    store: Store, machine: Machine, console: Console, access: Access, target: Target, allowed: Allowed
+) -> HostPlan:
+    with logged_in(machine, console, access) as session:
+        root = root_runner(session, console, access)
+        run = DryRun(store, machine, console, root)
+        if not carry_out(run, target, allowed):
+            run.outcomes.append(Outcome(title_of(machine, target), changed=False))
+        found = (login_summary(session, root), *host_summary(run.host, target.port))
+    return HostPlan(found, tuple(run.outcomes))
+
+
+def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
+    """Return whether the engine had to be changed."""
+    host = run.look()
+    # An interrupted run leaves files that the engine has not read.
+    if host.transaction != "applying" and trust_change(run.machine, host, target) is None:
+        check_accepts_own_ca(run.machine, host, target)
+        finish_interrupted(run)
+        return False
+    if host.containers and not allowed.in_use:
+        raise InUse(run.machine.name, host.containers)
+    with restarting(run, target, allowed, partial(check_accepts_own_ca, run.machine, target=target)):
+        if trust_change(run.machine, run.host, target, allowed) is None:
+            return False
+        with drained_for_restart(run, allowed):
+            # The wait for another node may have been long.
+            decision = trust_change(run.machine, run.host, target, allowed)
+            if decision:
+                run.make(decision)
+            if isinstance(run, RealRun):
+                verify_own_client(run)
+    return True
+
+
+def finish_interrupted(run: HostRun) -> None:
+    """Give back what a killed run borrowed, after its change."""
+    if live_restore.is_on_record(run.machine.changes):
+        restore_live_restore(run)
+    if isinstance(run, RealRun):
+        draining.restore_availability(run.held, run.console)
+
+
+def check_accepts_own_ca(machine: Machine, host: Facts, target: Target) -> None:
+    """Refuse an engine that is not configured by this machine's record."""
+    config = daemon_json.read_config(host)
+    set_up = f"Set it up first: machinectl provision {machine.name}"
+    ours = config.get("tlscert") == f"{OWN_DIRECTORY}/server.pem" and config.get("tlscacert") in {OWN_CA, CLIENTS}
+    if not (ours and config.get("tlsverify")):
+        raise MachineError(
+            f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}', set_up
+        )
+    if not client_cas.is_ours(host, target) or client_cas.replaces_ca(host, target):
+        by = Revision.parse(host.revision).by or "another computer"
+        raise MachineError(
+            f'The engine of "{machine.name}" does not accept the CA on record here: {by} has changed it', set_up
+        )
+    preflight.check_room(host, target)
+
+
+def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
+    """Return the change of clients.pem, and of daemon.json if the engine does not read it yet; None if all is done."""
+    config = daemon_json.read_config(host)
+    text = client_cas.wanted_clients(host, target)
+    if text is None and config.get("tlscacert") != CLIENTS:
+        return None
+    # An engine whose clients.pem was deleted keeps what it has read, until its next start fails.
+    text = text if text is not None else target.certificates["ca.pem"]
+    clients = NewFile(CLIENTS, CLIENTS_MODE, text)
+    files = [] if host.files.get(CLIENTS) == (CLIENTS_MODE, 0, 0, text) else [clients]
+    ours = {"tlscacert": CLIENTS} if config.get("tlscacert") != CLIENTS else {}
+    written = daemon_json.dump({**config, **ours}, host.config_content)
+    if ours:
+        files.append(NewFile(host.config_path, host.config_mode, written))
+    if not files and host.running and not host.clients_edited:
+        return None
+    preflight.check_writable(host, [file.path for file in files])
+    flags = engine_config.dockerd_flags(host, ours=True)
+    return Decision(
+        title=title_of(machine, target),
+        details=(*(f"write {file.path}" for file in files), "restart docker.service"),
+        job=apply_job(
+            files,
+            Activation(
+                "restart",
+                target.port,
+                engine_config.readiness_socket(host, host.config_content, flags),
+                engine_config.validate_command(host, flags) if ours else "",
+                containers=restart_risks.care_for_containers(host, allowed),
+            ),
+            init=host.init,
+        ),
+        after=engine_config.with_files(host, files),
+        failure=partial(not_applied, init=host.init),
+        changes=(FileCreated(CLIENTS), *([engine_config.config_change(host, ours, written)] if ours else [])),
+    )
+
+
+def title_of(machine: Machine, target: Target) -> str:
+    if target.letting_in:
+        return f'Making the engine of "{machine.name}" accept a further CA, and restarting it'
+    return f'Making the engine of "{machine.name}" refuse the clients of a CA, and restarting it'
+
+
+def verify_own_client(run: RealRun) -> None:
+    """Raise MachineError unless the engine answers the owner."""
+    machine = run.machine
+    with run.console.step(f"Asking it for its version at {machine.url}"):
+        where = Endpoint(machine.url, tls=True, cert_dir=machine.directory, name=machine.name)
+        answer = until_it_answers(where, run.console)
+    if answer.state is not State.RUNNING:
+        raise MachineError(
+            f"The engine was restarted with its new list of CAs, and does not answer from here: {answer.error}",
+            answer.hint,
+        )

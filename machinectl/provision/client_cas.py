@@ -1,0 +1,94 @@
+"""clients.pem on a host: the CAs whose clients its engine accepts, once the machine has other holders than its owner.
+
+The machine's own CA comes first, then one CA for each holder. The host's file counts, not a record: another computer
+may have ended a holder that is still on record here. So only a grant adds to a file that is there, and certificates
+that the record does not know stay as they are.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY
+
+if TYPE_CHECKING:
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Target
+
+CLIENTS, CLIENTS_MODE = f"{OWN_DIRECTORY}/clients.pem", "644"
+OWN_CA = f"{OWN_DIRECTORY}/ca.pem"
+# Go reads the same blocks, and skips what is around them.
+CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----[ \t]*\r?\n?")
+
+
+def wanted_clients(facts: Facts, target: Target) -> bytes | None:
+    """Return clients.pem's next text; None if the engine needs no more than ca.pem."""
+    own = target.certificates.get("ca.pem", b"")
+    there = facts.files.get(CLIENTS) if is_ours(facts, target) else None
+    # With another CA, the holders can no longer verify the engine.
+    is_ca_replaced = bool(there) and replaces_ca(facts, target)
+    leaving = set(target.ending)
+    if is_ca_replaced:
+        leaving |= {*ca_digests(b"".join(target.holders)), *ca_digests(file_text(facts, OWN_CA))}
+    leaving -= {*ca_digests(own)}
+    joining = target.letting_in if there else (*target.holders, *target.letting_in)
+    if there is None and not joining:
+        return None
+    return with_cas(own, without_cas(there.content if there else b"", leaving), joining, leaving)
+
+
+def with_cas(own: bytes, text: bytes, joining: tuple[bytes, ...], leaving: set[str]) -> bytes:
+    """Put a missing CA of the machine first, other missing ones last."""
+    known = {*ca_digests(text)}
+    if not {*ca_digests(own)} <= known:
+        text = with_newline(own) + without_cas(text, {*ca_digests(own)})
+    for ca in joining:
+        if not {*ca_digests(ca)} <= {*ca_digests(text), *leaving}:
+            text = with_newline(text) + with_newline(ca)
+    return text
+
+
+def with_newline(text: bytes) -> bytes:
+    return text if text.endswith(b"\n") or not text else text + b"\n"
+
+
+def without_cas(text: bytes, digests: set[str]) -> bytes:
+    return CERTIFICATE.sub(lambda match: b"" if ca_digest(match[1]) in digests else match[0], text)
+
+
+def ca_digests(text: bytes) -> list[str]:
+    """Return the SHA256 of each certificate's DER in hexadecimal, in order; not that of a damaged one."""
+    return list(filter(None, (ca_digest(match[1]) for match in CERTIFICATE.finditer(text))))
+
+
+def ca_digest(body: bytes) -> str:
+    try:
+        return hashlib.sha256(binascii.a2b_base64(body)).hexdigest()
+    except binascii.Error:
+        return ""
+
+
+def is_ours(facts: Facts, target: Target) -> bool:
+    """Return whether clients.pem is this machine's: one that another machine took the host over from is not."""
+    there = facts.sums.get(OWN_CA)
+    if there is None:
+        return bool(target.own_cas)
+    return there.sha256 in {hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest(), *target.own_cas}
+
+
+def replaces_ca(facts: Facts, target: Target) -> bool:
+    there, own = facts.sums.get(OWN_CA), target.certificates.get("ca.pem", b"")
+    return bool(there and own) and there is not None and there.sha256 != hashlib.sha256(own).hexdigest()
+
+
+def file_text(facts: Facts, path: str) -> bytes:
+    file = facts.files.get(path)
+    return file.content if file else b""
+
+
+def accepted_cas(facts: Facts) -> list[str]:
+    """Return the SHA256 of the CAs in clients.pem."""
+    return ca_digests(file_text(facts, CLIENTS))

@@ -1,0 +1,181 @@
+"""Whose clients an engine accepts: what `let_in` and `shut_out` send to a host, and what they record."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.engine import Probe
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
+from machinectl.hosts.access import trust_change
+from machinectl.hosts.access.trust_change import let_in, plan_let_in, shut_out
+from machinectl.hosts.certificates.signing import signed
+from machinectl.hosts.connection.login import Access
+from machinectl.machines.record import Machine
+from machinectl.provision.client_cas import CLIENTS
+from machinectl.provision.decision import EngineDown, InUse
+from machinectl.provision.target import Allowed
+from machinectl.state import State
+from tests.support.quiet import Quiet
+from tests.support.registered import added
+from tests.support.runner import RecordedHost
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+ADDRESS = "192.0.2.29"
+RECORDED_CA = b"746dd66f2c3770d5228bf56fa528648631d95bb2d4dcea81bf857504877f62bf"
+CA, ALICE = certs.new_ca("machinectl orion"), certs.new_ca("machinectl orion alice")
+DIGEST = certs.fingerprint(ALICE.certificate)
+
+
+def host(clients: bytes = b"", more: bytes = b"", status: int = 0) -> RecordedHost:
+    """A host that was provisioned; `clients` is its clients.pem, `more` are further facts."""
+    found = RecordedHost("provisioned", status=status, valid=True)
+    found.facts = found.facts.replace(RECORDED_CA, hashlib.sha256(CA.certificate).hexdigest().encode())
+    if clients:
+        config = base64.b64encode(configuration(found).replace(b"/ca.pem", b"/clients.pem"))
+        found.facts = found.facts.replace(encoded_config(found), b"|" + config)
+        text = base64.b64encode(clients)
+        more += b"\n@file 644 0 0 " + CLIENTS.encode() + b"\n|" + text
+    found.facts = found.facts.replace(b"\n@end", more + b"\n@end")
+    return found
+
+
+def encoded_config(found: RecordedHost) -> bytes:
+    match = re.search(rb"@file [0-9 ]* /etc/docker/daemon\.json\n((?:\|.*\n)*\|.*)", found.facts)
+    assert match
+    return match[1]
+
+
+def configuration(found: RecordedHost) -> bytes:
+    return base64.b64decode(encoded_config(found).replace(b"|", b""))
+
+
+@pytest.fixture
+def orion(store: Store) -> Machine:
+    server, client = certs.issue_server(CA, [ADDRESS]), certs.issue_client(CA, "orion")
+    machine = Machine("orion", "generic", url=f"tcp://{ADDRESS}:2376", tls=True)
+    machine.driver_state = json.dumps({"IPAddress": ADDRESS, "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376})
+    machine.changes = [CaTrusted(hashlib.sha256(CA.certificate).hexdigest())]
+    return added(store, machine, signed(CA, server, client).present)
+
+
+@pytest.fixture
+def reached(monkeypatch: pytest.MonkeyPatch, orion: Machine) -> list[RecordedHost]:  # noqa: ARG001 - it is in the store
+    """The host that is logged in to: the list's last one."""
+    hosts: list[RecordedHost] = []
+    monkeypatch.setattr(trust_change, "logged_in_as_root", lambda *_: nullcontext(hosts[-1]))
+    monkeypatch.setattr(trust_change, "logged_in", lambda *_: nullcontext(hosts[-1]))
+    monkeypatch.setattr(trust_change, "root_runner", lambda *_: hosts[-1])
+    monkeypatch.setattr(trust_change, "login_summary", lambda *_: "Logged in as root")
+    monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.RUNNING))
+    return hosts
+
+
+def manifest(found: RecordedHost) -> list[str]:
+    return found.sent["manifest"].decode().splitlines()
+
+
+def test_the_first_holder_makes_a_list_that_begins_with_the_machines_own_ca(
+    store: Store, reached: list[RecordedHost]
+) -> None:
+    reached.append(host())
+    with store.writing("orion") as held:
+        assert let_in(held, Quiet(), Access(), ALICE.certificate)
+    assert manifest(reached[-1])[:2] == [f"644 {CLIENTS}", "644 /etc/docker/daemon.json"]
+    assert reached[-1].sent["1"] == CA.certificate + ALICE.certificate
+    assert json.loads(reached[-1].sent["2"])["tlscacert"] == CLIENTS
+    assert "action=restart" in reached[-1].jobs[-1]
+    changes = store.read("orion").changes
+    assert FileCreated(CLIENTS) in changes
+    assert [change.ours for change in of_kind(changes, ConfigMerged)] == [{"tlscacert": CLIENTS}]
+
+
+def test_who_is_in_or_out_already_needs_no_restart(store: Store, reached: list[RecordedHost]) -> None:
+    reached.append(host(CA.certificate + ALICE.certificate))
+    with store.writing("orion") as held:
+        assert not let_in(held, Quiet(), Access(), ALICE.certificate)
+        assert not shut_out(held, Quiet(), Access(), {"0" * 64})
+    assert reached[-1].jobs == []
+
+
+def test_a_holder_is_taken_out_of_the_list_alone(store: Store, reached: list[RecordedHost]) -> None:
+    reached.append(host(CA.certificate + ALICE.certificate))
+    with store.writing("orion") as held:
+        assert shut_out(held, Quiet(), Access(), {DIGEST})
+    assert manifest(reached[-1])[0] == f"644 {CLIENTS}"
+    assert reached[-1].sent["1"] == CA.certificate
+    assert "644 /etc/docker/daemon.json" not in manifest(reached[-1])
+
+
+def test_a_list_that_the_engine_has_not_read_yet_needs_its_restart(store: Store, reached: list[RecordedHost]) -> None:
+    reached.append(host(CA.certificate, b"\n@clients-edited\n"))
+    with store.writing("orion") as held:
+        assert shut_out(held, Quiet(), Access(), {DIGEST})
+    assert "action=restart" in reached[-1].jobs[-1]
+
+
+def test_an_engine_that_does_not_come_up_has_its_old_list_and_so_has_the_record(
+    store: Store, reached: list[RecordedHost]
+) -> None:
+    reached.append(host(status=3))
+    before = store.read("orion").changes
+    with store.writing("orion") as held, pytest.raises(EngineDown, match="with the old one, it runs again"):
+        let_in(held, Quiet(), Access(), ALICE.certificate)
+    assert store.read("orion").changes == before
+
+
+def test_an_engine_in_use_waits_for_its_turn(store: Store, reached: list[RecordedHost]) -> None:
+    reached.append(host(more=b"\n@container 0a\n"))
+    with store.writing("orion") as held, pytest.raises(InUse):
+        let_in(held, Quiet(), Access(), ALICE.certificate, Allowed(in_use=False))
+    assert reached[-1].jobs == []
+
+
+def test_a_swarm_node_is_not_restarted_unasked(store: Store, reached: list[RecordedHost]) -> None:
+    reached.append(host())
+    reached[-1].facts = reached[-1].facts.replace(b'"Swarm":"inactive"', b'"Swarm":"active"')
+    with store.writing("orion") as held, pytest.raises(CheckFailed, match="Swarm node") as raised:
+        let_in(held, Quiet(), Access(), ALICE.certificate)
+    assert "--restart-swarm" in raised.value.hint
+    assert reached[-1].jobs == []
+
+
+def test_a_host_that_another_computer_has_set_up_since_is_left_to_it(store: Store, reached: list[RecordedHost]) -> None:
+    reached.append(RecordedHost("provisioned"))
+    with store.writing("orion") as held, pytest.raises(MachineError, match="does not accept the CA") as raised:
+        shut_out(held, Quiet(), Access(), {DIGEST})
+    assert raised.value.hint == "Set it up first: machinectl provision orion"
+    assert reached[-1].jobs == []
+
+
+def test_an_engine_that_does_not_answer_its_owner_afterwards_is_an_error(
+    store: Store, reached: list[RecordedHost], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached.append(host())
+    monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.ERROR, error="no way", hint="look"))
+    with store.writing("orion") as held, pytest.raises(MachineError, match="does not answer from here: no way"):
+        let_in(held, Quiet(), Access(), ALICE.certificate)
+
+
+def test_a_dry_run_names_the_files_and_changes_nothing(store: Store, reached: list[RecordedHost]) -> None:
+    reached.append(host())
+    machine = store.read("orion")
+    plan = plan_let_in(store, machine, Quiet(), Access(), ALICE.certificate)
+    (outcome,) = plan.outcomes
+    assert outcome.changed
+    assert f"write {CLIENTS}" in outcome.details
+    assert reached[-1].jobs == []
+    reached.append(host(CA.certificate + ALICE.certificate))
+    assert [each.changed for each in plan_let_in(store, machine, Quiet(), Access(), ALICE.certificate).outcomes] == [
+        False
+    ]

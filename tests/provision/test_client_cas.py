@@ -1,0 +1,219 @@
+"""clients.pem, the CAs whose clients an engine accepts: what becomes of it on a host, and what never does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl import certs
+from machinectl.errors import CheckFailed
+from machinectl.host_changes import CaTrusted, FileCreated, merge_changes
+from machinectl.provision import client_cas, preflight
+from machinectl.provision.client_cas import CLIENTS, OWN_CA
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, Sum, facts_command, parse_facts
+from machinectl.provision.steps import engine_config, undo_steps
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
+
+if TYPE_CHECKING:
+    from machinectl.host_changes import Change
+    from machinectl.provision.decision import Decision
+
+FACTS = Path(__file__).parent / "facts"
+DAEMON_JSON = "/etc/docker/daemon.json"
+OWN, ALICE, CI, STRANGER, OTHER = (certs.new_ca(f"machinectl orion {name}") for name in ("", "alice", "ci", "x", "y"))
+SERVER = certs.issue_server(OWN, ["192.168.0.29"])
+FILES = {"ca.pem": OWN.certificate, "server.pem": SERVER.certificate + SERVER.key}
+BY_HAND = b"# Bob's laptop\r\n" + STRANGER.certificate.replace(b"\n", b"\r\n") + b"  # the end\n\n"
+
+
+def digest(ca: certs.Pair) -> str:
+    return certs.fingerprint(ca.certificate)
+
+
+def target(**asked: Any) -> Target:
+    return Target("192.168.0.29", certificates=FILES, **asked)
+
+
+def provisioned(asked: Target | None = None) -> tuple[Facts, tuple[Change, ...]]:
+    """A host that was set up, and what is on record of it."""
+    bare = parse_facts((FACTS / "docker").read_bytes())
+    decision = engine_config.configure(bare, asked or target())
+    assert decision
+    host = after(bare, decision)
+    return replace(host, service=replace(host.service, enabled=True)), merge_changes((), decision.changes)
+
+
+def after(host: Facts, decision: Decision) -> Facts:
+    """A host as facts.sh would find it after a job."""
+    files, sums = dict(host.files), dict(host.sums)
+    for line in decision.job.files["manifest"].decode().splitlines():
+        mode, path = line.split(" ", 1)
+        content = decision.job.content_of(path) or b""
+        sums.pop(path, None)
+        files.pop(path, None)
+        if mode == "-":
+            continue
+        if not path.startswith(f"{OWN_DIRECTORY}/") or path == CLIENTS:
+            files[path] = HostFile(mode, 0, 0, content)
+        if path.startswith(f"{OWN_DIRECTORY}/"):
+            sums[path] = Sum(mode, 0, 0, hashlib.sha256(content).hexdigest())
+        if path == OWN_CA and CLIENTS in {*files}:
+            files[path] = HostFile(mode, 0, 0, content)
+    return replace(host, files=files, sums=sums)
+
+
+def with_clients(host: Facts, text: bytes) -> Facts:
+    own = HostFile("644", 0, 0, OWN.certificate)
+    return replace(host, files={**host.files, CLIENTS: HostFile("644", 0, 0, text), OWN_CA: own})
+
+
+def configured(host: Facts, asked: Target, changes: tuple[Change, ...]) -> Decision | None:
+    return engine_config.configure(listening(host), with_changes(known(asked, changes), changes))
+
+
+def known(asked: Target, changes: tuple[Change, ...]) -> Target:
+    return replace(asked, own_cas=frozenset(change.sha256 for change in changes if isinstance(change, CaTrusted)))
+
+
+def listening(host: Facts) -> Facts:
+    from machinectl.provision.facts.host_facts import PortListener
+
+    return replace(host, listeners=tuple(PortListener(pid, "dockerd") for pid in host.engines))
+
+
+def trusted_by(config: bytes | None) -> str:
+    return str(json.loads(config or b"{}").get("tlscacert"))
+
+
+def test_a_host_without_other_holders_has_only_the_machines_own_ca() -> None:
+    host, changes = provisioned()
+    assert trusted_by(host.config_content) == OWN_CA
+    assert CLIENTS not in host.files
+    assert configured(host, target(), changes) is None
+
+
+def test_holders_on_record_are_let_in_again_on_a_host_that_lost_its_list() -> None:
+    host, changes = provisioned()
+    decision = configured(host, target(holders=(ALICE.certificate, CI.certificate)), changes)
+    assert decision
+    assert decision.job.content_of(CLIENTS) == OWN.certificate + ALICE.certificate + CI.certificate
+    assert trusted_by(decision.job.content_of(DAEMON_JSON)) == CLIENTS
+    assert FileCreated(CLIENTS) in decision.changes
+    after_it = after(host, decision)
+    assert configured(after_it, target(holders=(ALICE.certificate,)), merge_changes(changes, decision.changes)) is None
+
+
+def test_a_list_that_was_deleted_and_has_nobody_on_record_leaves_the_machines_own_ca() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    host = replace(host, files={path: file for path, file in host.files.items() if path != CLIENTS})
+    decision = configured(host, target(), changes)
+    assert decision
+    assert trusted_by(decision.job.content_of(DAEMON_JSON)) == OWN_CA
+
+
+def test_a_holder_that_another_computer_has_ended_does_not_come_back_from_this_record() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    host = with_clients(host, OWN.certificate)
+    assert configured(host, target(holders=(ALICE.certificate,)), changes) is None
+
+
+def test_a_holder_that_this_record_does_not_know_stays() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    assert configured(host, target(), changes) is None
+
+
+def test_an_ending_holder_is_taken_out_by_every_provisioning() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate, CI.certificate)))
+    decision = configured(host, target(ending=frozenset({digest(ALICE)})), changes)
+    assert decision
+    assert decision.job.content_of(CLIENTS) == OWN.certificate + CI.certificate
+    assert decision.job.content_of(DAEMON_JSON) is None
+
+
+def test_what_was_added_by_hand_stays_byte_for_byte() -> None:
+    text = OWN.certificate + ALICE.certificate + BY_HAND + CI.certificate
+    host = with_clients(provisioned(target(holders=(ALICE.certificate,)))[0], text)
+    asked = target(ending=frozenset({digest(ALICE)}), letting_in=(OTHER.certificate,))
+    assert client_cas.wanted_clients(host, asked) == OWN.certificate + BY_HAND + CI.certificate + OTHER.certificate
+    assert client_cas.wanted_clients(host, target()) == text
+
+
+@pytest.mark.parametrize("text", [b"", ALICE.certificate, b"-----BEGIN CERTIFICATE-----\nx", b"\xff\n# nothing"])
+def test_the_machines_own_ca_is_always_in_it_and_first(text: bytes) -> None:
+    host = with_clients(provisioned()[0], text)
+    wanted = client_cas.wanted_clients(host, target(ending=frozenset({digest(OWN)})))
+    assert wanted == OWN.certificate + text
+
+
+def test_a_last_line_without_an_end_is_not_joined_to_the_next_certificate() -> None:
+    host = with_clients(provisioned()[0], OWN.certificate + b"# bob")
+    wanted = client_cas.wanted_clients(host, target(letting_in=(ALICE.certificate.rstrip(),)))
+    assert wanted == OWN.certificate + b"# bob\n" + ALICE.certificate
+
+
+def test_nobody_is_let_in_twice() -> None:
+    host = with_clients(provisioned()[0], OWN.certificate + ALICE.certificate)
+    asked = target(letting_in=(ALICE.certificate,), holders=(ALICE.certificate,))
+    assert client_cas.wanted_clients(host, asked) == OWN.certificate + ALICE.certificate
+
+
+def test_the_last_holders_end_leaves_the_list_with_the_machines_own_ca() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    decision = configured(host, target(ending=frozenset({digest(ALICE)})), changes)
+    assert decision
+    assert decision.job.content_of(CLIENTS) == OWN.certificate
+    assert configured(after(host, decision), target(), changes) is None
+
+
+def test_a_new_ca_ends_the_holders_on_record_and_leaves_what_was_added_by_hand() -> None:
+    new = {"ca.pem": OTHER.certificate, "server.pem": FILES["server.pem"]}
+    host, changes = provisioned()
+    host = with_clients(host, OWN.certificate + ALICE.certificate + BY_HAND)
+    asked = replace(known(target(holders=(ALICE.certificate,)), changes), certificates=new)
+    assert client_cas.wanted_clients(host, asked) == OTHER.certificate + BY_HAND
+
+
+def test_another_computers_list_is_not_taken_over_with_its_host() -> None:
+    host, _ = provisioned(target(holders=(ALICE.certificate,)))
+    mine = replace(target(), certificates={"ca.pem": OTHER.certificate, "server.pem": FILES["server.pem"]})
+    with pytest.raises(CheckFailed, match="another computer's CA"):
+        preflight.check_tls(host, mine, NOTHING_SPECIAL)
+    decision = engine_config.configure(host, mine, Allowed(force=True))
+    assert decision
+    assert trusted_by(decision.job.content_of(DAEMON_JSON)) == OWN_CA
+    assert f"- {CLIENTS}" in decision.job.files["manifest"].decode().splitlines()
+
+
+def test_the_list_does_not_make_a_host_another_computers() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    assert trusted_by(host.config_content) == CLIENTS
+    preflight.check_tls(host, known(target(), changes), NOTHING_SPECIAL)
+
+
+def test_with_ssh_only_the_list_goes_with_the_certificates() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    only = with_changes(known(Target("192.168.0.29", ssh_only=True), changes), changes)
+    decision = engine_config.configure(host, only)
+    assert decision
+    assert f"- {CLIENTS}" in decision.job.files["manifest"].decode().splitlines()
+    assert FileCreated(CLIENTS) in decision.undone
+
+
+def test_undone_the_host_keeps_no_list_and_no_key_that_names_it() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    decisions = [step(host, changes) for step in undo_steps.undo_steps(purge_engine=False)]
+    lines = [line for each in decisions if each for line in each.job.files.get("manifest", b"").decode().splitlines()]
+    assert f"- {CLIENTS}" in lines
+    assert f"- {DAEMON_JSON}" in lines
+
+
+def test_the_list_is_read_with_the_hosts_own_ca_and_whether_the_engine_has_read_it() -> None:
+    said = (FACTS / "provisioned").read_bytes()
+    assert not parse_facts(said).clients_edited
+    assert parse_facts(said.replace(b"@end", b"@clients-edited\n@end")).clients_edited
+    assert CLIENTS in facts_command(2376)
