@@ -11,6 +11,13 @@ from machinectl.certs.issuing import (
     new_ca,
 )
 from machinectl.certs.pem import Description, Pair, describe, describe_all, fingerprint, public_key_digest
+from machinectl.certs.signing_requests import (
+    PublicKey,
+    new_key,
+    own_public_key,
+    requested_key,
+    signing_request,
+)
 
 __all__ = [
     "CA_DAYS",
@@ -19,6 +26,7 @@ __all__ = [
     "SERVER_DAYS",
     "Description",
     "Pair",
+    "PublicKey",
     "ca_pair",
     "client_bundle",
     "describe",
@@ -27,6 +35,10 @@ __all__ = [
     "issue_client",
     "issue_server",
     "new_ca",
+    "new_key",
+    "own_public_key",
     "public_key_digest",
+    "requested_key",
     "server_bundle",
+    "signing_request",
 ]

@@ -1,0 +1,113 @@
+"""Read and write the JSON in requests and answers. What the other side wrote is checked field by field."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from machinectl.errors import MachineError
+from machinectl.machines.record import LONGEST_NAME, is_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION = 1
+LONGEST_WORD = 100
+# A fingerprint must stay the same, so that there is one way to write a content.
+COMPACT = (",", ":")
+
+
+class WireFields:
+    """The fields of a request, an answer or one of their machines. Every method raises MachineError."""
+
+    def __init__(self, what: str, values: dict[str, Any]) -> None:
+        self.what = what
+        self._values = values
+
+    def text(self, key: str, *, check: Callable[[str], bool] = bool, longest: int = LONGEST_WORD) -> str:
+        """Return a text without control characters that passes the check."""
+        value = self._values.get(key)
+        if not isinstance(value, str) or len(value) > longest or not value.isprintable() or not check(value):
+            raise self.forged(key)
+        return value
+
+    def name(self, key: str) -> str:
+        return self.text(key, check=is_name, longest=LONGEST_NAME)
+
+    def pem(self, key: str, *, empty: bool = False) -> bytes:
+        value = self._values.get(key)
+        if not isinstance(value, str) or not value.isascii() or not (value or empty):
+            raise self.forged(key)
+        return value.encode()
+
+    def time(self, key: str) -> datetime:
+        try:
+            found = datetime.fromisoformat(self.text(key))
+        except ValueError as exc:
+            raise self.forged(key) from exc
+        if found.tzinfo is None:
+            raise self.forged(key)
+        return found.astimezone(UTC)
+
+    def words(self, key: str) -> dict[str, str]:
+        """Return an object of printable texts; without it, an empty one."""
+        value = self._values.get(key, {})
+        if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+            raise self.forged(key)
+        if not all(word and word.isprintable() for word in value) or not all(map(str.isprintable, value.values())):
+            raise self.forged(key)
+        return value
+
+    def lines(self, key: str) -> tuple[str, ...]:
+        """Return a list of printable texts; without it, an empty one."""
+        value = self._values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, str) and each.isprintable() for each in value):
+            raise self.forged(key)
+        return tuple(value)
+
+    def machines(self, most: int) -> list[WireFields]:
+        """Return the parts about one machine each, which have different names."""
+        listed = self._values.get("machines")
+        if not isinstance(listed, list) or not 0 < len(listed) <= most:
+            raise self.forged("machines")
+        if not all(isinstance(each, dict) for each in listed):
+            raise self.forged("machines")
+        found = [WireFields(self.what, each) for each in listed]
+        if len({each.name("name") for each in found}) < len(found):
+            raise self.forged("machines")
+        return found
+
+    def forged(self, key: str) -> MachineError:
+        """Its checksum is right: somebody or something else than machinectl wrote it."""
+        return MachineError(
+            f'The {self.what} is not one that machinectl writes: its "{key}" is invalid',
+            f"Do not use it; ask its sender for a new {self.what}, and compare the fingerprints",
+        )
+
+
+def written_content(values: dict[str, Any]) -> bytes:
+    return json.dumps({"version": VERSION, **values}, sort_keys=True, separators=COMPACT).encode()
+
+
+def read_content(what: str, content: bytes) -> WireFields:
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise WireFields(what, {}).forged("content")
+    fields = WireFields(what, values)
+    version = values.get("version")
+    if type(version) is not int or version < 1:
+        raise fields.forged("version")
+    if version > VERSION:
+        raise MachineError(
+            f"The {what} was written by a newer machinectl (version {version}; this one reads {VERSION})",
+            "Upgrade machinectl: pip install --upgrade machinectl",
+        )
+    return fields
+
+
+def rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

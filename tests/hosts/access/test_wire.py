@@ -1,0 +1,339 @@
+"""Requests and answers survive what chats and mail programs do to text, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from machinectl import certs
+from machinectl.errors import MachineError
+from machinectl.hosts.access.wire import armor
+from machinectl.hosts.access.wire.access_answer import (
+    AccessAnswer,
+    AnsweredMachine,
+    new_access_answer,
+    read_access_answer,
+)
+from machinectl.hosts.access.wire.access_request import (
+    AccessRequest,
+    RequestedMachine,
+    new_access_request,
+    read_access_request,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = datetime(2026, 11, 28, 12, 0, 0, tzinfo=UTC)
+ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS"
+UNTIL = NOW + timedelta(days=7)
+
+
+@cache
+def key() -> bytes:
+    return certs.new_key()
+
+
+@cache
+def request() -> AccessRequest:
+    return new_access_request(
+        "alice@laptop", [RequestedMachine("orionbox", certs.signing_request(key(), "alice"))], NOW
+    )
+
+
+@cache
+def answer() -> AccessAnswer:
+    ca = certs.new_ca("machinectl orionbox")
+    client = certs.issue_client(ca, "alice")
+    public = certs.own_public_key(client.key)
+    machine = AnsweredMachine(
+        "orionbox",
+        "tcp://192.168.0.29:2376",
+        UNTIL,
+        ca.certificate,
+        client.certificate,
+        public.digest,
+        (f"192.168.0.29 ssh-ed25519 {ED25519}",),
+        (("role", "web"),),
+    )
+    return new_access_answer(request().id, "bob@desk", [machine], NOW)
+
+
+def test_a_request_is_read_as_it_was_written() -> None:
+    read = read_access_request(request().text().encode())
+    assert read == request()
+    assert read.machines[0].key == certs.own_public_key(key())
+
+
+def test_an_answer_is_read_as_it_was_written() -> None:
+    assert read_access_answer(answer().text().encode()) == answer()
+
+
+def test_both_sides_see_one_fingerprint_of_four_groups() -> None:
+    read = read_access_request(request().text().encode())
+    assert read.fingerprint == request().fingerprint
+    assert [len(group) for group in read.fingerprint.split("-")] == [4, 4, 4, 4]
+    assert read.fingerprint != new_access_request("alice@laptop", request().machines, NOW).fingerprint
+
+
+def test_the_private_key_is_in_no_text() -> None:
+    secret = b"".join(key().splitlines()[1:-1])
+    text = request().text()
+    assert secret[:32] not in text.encode()
+    assert secret[:32] not in request().content
+
+
+def quoted(text: str, prefix: str) -> str:
+    return "".join(f"{prefix}{line}\n" for line in text.splitlines())
+
+
+def wrapped(text: str, width: int, joint: str) -> str:
+    return "\n".join(
+        joint.join(line[at : at + width] for at in range(0, len(line), width)) for line in text.splitlines()
+    )
+
+
+CHANGES: dict[str, Callable[[str], str]] = {
+    "quoted in mail": lambda text: quoted(text, "> "),
+    "quoted twice": lambda text: quoted(text, ">> "),
+    "quoted as HTML": lambda text: quoted(text, "&gt; "),
+    "in a code fence": lambda text: f"```\n{text}```\n",
+    "in a fence on its lines": lambda text: f"```{text.strip()}```",
+    "indented": lambda text: quoted(text, "    "),
+    "with tabs": lambda text: quoted(text, "\t"),
+    "with blanks at the end": lambda text: text.replace("\n", "  \n"),
+    "with CRLF": lambda text: text.replace("\n", "\r\n"),
+    "with CR": lambda text: text.replace("\n", "\r"),
+    "with empty lines": lambda text: text.replace("\n", "\n\n"),
+    "in one line": lambda text: text.replace("\n", " "),
+    "joined": lambda text: text.replace("\n", ""),
+    "with long dashes": lambda text: text.replace("--", "\N{EM DASH}"),
+    "with short dashes": lambda text: text.replace("--", "\N{EN DASH}"),
+    "without dashes": lambda text: text.replace("-----", ""),
+    "with blanks of no break": lambda text: text.replace(" ", "\u00a0"),
+    "with blanks of no width": "\u200b".join,
+    "bold": lambda text: quoted(text, "**").replace("\n", "**\n"),
+    "with a BOM": lambda text: f"\ufeff{text}",
+    "between other words": lambda text: f"Hi Bob!\n--\n{text}\nThanks\n-- \nAlice\n",
+    "twice": lambda text: text + text,
+    "answered above its quote": lambda text: f"{text}\nOn Friday, Alice wrote:\n{quoted(text, '> ')}",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_chats_may_change_the_text(change: Callable[[str], str]) -> None:
+    assert read_access_request(change(request().text()).encode()) == request()
+    assert read_access_answer(change(answer().text()).encode()) == answer()
+
+
+def test_a_file_of_windows_is_read() -> None:
+    assert read_access_request(request().text().encode("utf-16")) == request()
+
+
+@given(st.lists(st.sampled_from(list(CHANGES)), max_size=4), st.integers(7, 90), st.sampled_from(["\n", "\n> ", " "]))
+def test_several_changes_at_once_are_no_harm(changes: list[str], width: int, joint: str) -> None:
+    text = wrapped(request().text(), width, joint)
+    for change in changes:
+        text = CHANGES[change](text)
+        if len(text) > armor.LONGEST_TEXT // 4:
+            break
+    assert read_access_request(text.encode()) == request()
+
+
+@given(st.data())
+def test_a_character_that_is_lost_or_changed_is_noticed(data: st.DataObject) -> None:
+    text = request().text()
+    first, last = text.index("REQUEST-----\n") + 13, text.index("-----END")
+    at = data.draw(st.sampled_from([at for at in range(first, last) if text[at] != "\n"]))
+    other = data.draw(st.sampled_from(["", "A", "/", "?", "é"]))
+    if other == text[at]:
+        return
+    with pytest.raises(MachineError, match="damaged on its way"):
+        read_access_request(f"{text[:at]}{other}{text[at + 1 :]}".encode())
+
+
+@given(st.data())
+def test_a_text_that_is_cut_is_refused(data: st.DataObject) -> None:
+    text = answer().text()
+    end = data.draw(st.integers(0, text.index("-----END") + 20))
+    with pytest.raises(MachineError, match=r"cut short|holds no answer"):
+        read_access_answer(text[:end].encode())
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_refused_with_a_reason(data: bytes) -> None:
+    with pytest.raises(MachineError):
+        read_access_request(data)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def fields_of(content: bytes) -> list[tuple[str, ...]]:
+    values = json.loads(content)
+    return [(key,) for key in values] + [("machines", key) for key in values["machines"][0]]
+
+
+@given(st.data(), JSON)
+def test_a_forged_field_is_refused_or_harmless(data: st.DataObject, value: Any) -> None:
+    """Whatever stands in a field, what comes out can be shown on a terminal."""
+    for kind, content, read in (
+        (armor.REQUEST, request().content, read_access_request),
+        (armor.ANSWER, answer().content, read_access_answer),
+    ):
+        values = json.loads(content)
+        *parents, key = data.draw(st.sampled_from(fields_of(content)))
+        (values["machines"][0] if parents else values)[key] = value
+        text = armor.armored(kind, "", json.dumps(values).encode())
+        try:
+            found: Any = read(text.encode())
+        except MachineError:
+            continue
+        words = [found.sender, found.fingerprint, *(machine.name for machine in found.machines)]
+        for machine in found.machines if kind == armor.ANSWER else ():
+            words += [machine.url, *machine.known_hosts, *(word for label in machine.labels for word in label)]
+        assert all(word.isprintable() for word in words)
+
+
+def changed(kind: str, content: bytes, machine: dict[str, Any] | None = None, **values: Any) -> bytes:
+    found = {**json.loads(content), **values}
+    found["machines"][0].update(machine or {})
+    return armor.armored(kind, "", json.dumps(found).encode()).encode()
+
+
+def test_a_newer_version_asks_for_an_upgrade() -> None:
+    with pytest.raises(MachineError, match=r"newer machinectl \(version 2; this one reads 1\)") as refused:
+        read_access_request(changed("REQUEST", request().content, version=2))
+    assert refused.value.hint == "Upgrade machinectl: pip install --upgrade machinectl"
+
+
+def test_fields_of_later_versions_are_ignored() -> None:
+    assert read_access_request(changed("REQUEST", request().content, colour="blue")).id == request().id
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        {"name": "../etc"},
+        {"name": "\x1b[31mred"},
+        {"name": ""},
+        {"csr": "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----\n"},
+        {"csr": 7},
+    ],
+)
+def test_a_forged_machine_in_a_request_is_refused(machine: dict[str, Any]) -> None:
+    with pytest.raises(MachineError, match="not one that machinectl writes"):
+        read_access_request(changed("REQUEST", request().content, machine))
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        {"url": "tcp://-oProxyCommand=x"},
+        {"url": "tcp://host:2376/../.."},
+        {"url": "tcp://a\x1b[2J"},
+        {"until": "tomorrow"},
+        {"key": "ABC"},
+        {"ca": ""},
+        {"certificate": ["x"]},
+        {"labels": {"role": "\x1b]0;title\x07"}},
+        {"labels": {"\u202egnp": "x"}},
+        {"known_hosts": [f"@cert-authority * ssh-ed25519 {ED25519}"]},
+        {"known_hosts": [f"* ssh-ed25519 {ED25519}"]},
+        {"known_hosts": ["orionbox ssh-ed25519 AAAA"]},
+        {"known_hosts": "orionbox"},
+    ],
+)
+def test_a_forged_machine_in_an_answer_is_refused(machine: dict[str, Any]) -> None:
+    with pytest.raises(MachineError, match="not one that machinectl writes"):
+        read_access_answer(changed("ANSWER", answer().content, machine))
+
+
+def test_an_answer_cannot_point_to_a_socket_of_this_computer() -> None:
+    with pytest.raises(MachineError, match="must begin with tcp:// or ssh://"):
+        read_access_answer(changed("ANSWER", answer().content, {"url": "unix:///var/run/docker.sock"}))
+
+
+def test_a_certificate_request_of_another_sender_is_refused() -> None:
+    """The signature proves that the sender has the private key."""
+    machine = json.loads(request().content)["machines"][0]
+    body = machine["csr"].splitlines()
+    at = len(body) - 2
+    last = body[at]
+    body[at] = ("A" if last[-5] != "A" else "B").join([last[:-5], last[-4:]])
+    with pytest.raises(MachineError, match='"csr" is invalid'):
+        read_access_request(changed("REQUEST", request().content, {"csr": "\n".join(body) + "\n"}))
+
+
+def test_a_machine_is_named_once() -> None:
+    twice = [*request().machines, *request().machines]
+    with pytest.raises(MachineError, match='"machines" is invalid'):
+        read_access_request(new_access_request("alice@laptop", twice, NOW).text().encode())
+
+
+def test_a_long_text_is_refused() -> None:
+    with pytest.raises(MachineError, match="too long for a request: it has more than 64 KB"):
+        read_access_request(request().text().encode() + b" " * armor.LONGEST_TEXT)
+
+
+def test_most_machines_fit_into_one_answer() -> None:
+    names = [f"{'n' * 60}{at}" for at in range(12)]
+    machines = [AnsweredMachine(name, *list(vars(answer().machines[0]).values())[1:]) for name in names]
+    assert (
+        len(read_access_answer(new_access_answer(request().id, "bob@desk", machines, NOW).text().encode()).machines)
+        == 12
+    )
+
+
+def test_too_many_machines_need_several_requests() -> None:
+    with pytest.raises(MachineError, match="can name 12 machines, this one names 13"):
+        new_access_request("alice@laptop", request().machines * 13, NOW)
+
+
+def test_two_requests_in_one_text_are_refused() -> None:
+    other = new_access_request("alice@laptop", request().machines, NOW)
+    with pytest.raises(MachineError, match="2 different requests"):
+        read_access_request((request().text() + other.text()).encode())
+
+
+def test_the_other_kind_names_its_command() -> None:
+    with pytest.raises(MachineError) as refused:
+        read_access_request(answer().text().encode())
+    assert refused.value.cause == "That is not a request, but an answer"
+    assert refused.value.hint == "Give it to: machinectl access accept"
+    with pytest.raises(MachineError, match="not an answer, but a request"):
+        read_access_answer(request().text().encode())
+
+
+def test_an_old_request_names_the_command_for_a_new_one() -> None:
+    request().check_age(NOW + timedelta(days=6, hours=23))
+    with pytest.raises(MachineError, match="it was made on 2026-11-28 12:00 UTC, and is valid for 7 days") as refused:
+        request().check_age(NOW + timedelta(days=7, seconds=1))
+    assert refused.value.hint == "Ask alice@laptop for a new one: machinectl access request orionbox"
+
+
+def test_a_request_from_the_future_tells_by_how_much() -> None:
+    request().check_age(NOW - timedelta(minutes=9))
+    with pytest.raises(MachineError, match="made 3 h 20 min from now: the clock of this computer or of alice@laptop"):
+        request().check_age(NOW - timedelta(hours=3, minutes=20))
+    with pytest.raises(MachineError, match="made 2 days from now"):
+        request().check_age(NOW - timedelta(days=2))
+
+
+def test_the_end_of_a_pasted_text_is_noticed_at_its_line() -> None:
+    lines = request().text().splitlines(keepends=True)
+    seen = [armor.has_end("REQUEST", "".join(lines[: at + 1])) for at in range(len(lines))]
+    assert seen == [False] * (len(lines) - 1) + [True]
+    assert all(not later or earlier <= later for earlier, later in pairwise(seen))
