@@ -9,7 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.doctor import docker_client, engine_configuration, host_condition, served_certificate, store_files
+from machinectl.doctor import (
+    accepted_clients,
+    docker_client,
+    engine_configuration,
+    host_condition,
+    served_certificate,
+    store_files,
+)
 from machinectl.doctor.background import BackgroundTask
 from machinectl.doctor.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
 from machinectl.doctor.docker_ssh import TITLE as DOCKER_SSH
@@ -26,6 +33,7 @@ from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, lost_to
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, state_from_driver
+from machinectl.machines.holders import holders_of
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision import firewall
 from machinectl.provision.daemon_json import read_config as read_configuration
@@ -162,6 +170,8 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
         yield unknown(engine_configuration.TITLE, seen, f"{GIVE_UP}: machinectl rm --forget {machine.name}")
     elif ours:
         yield record_comparison(machine, directory, found, shell)
+        if machine.tls:
+            yield from access_checks(machine, directory, found, shell)
     if found.running:
         # Whether the next `provision` changes live-restore.
         owed = value_or(False, lambda: live_restore.give_back(found, target_of(machine)) is not None)
@@ -171,6 +181,13 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
         yield host_condition.forgotten_containers_check(found, shell)
     if inside.health:
         yield from host_condition.health_checks(inside.health, shell, found.init, interrupted=found.dpkg_interrupted)
+
+
+def access_checks(machine: Machine, directory: str, found: Facts, shell: Shell) -> Iterator[Check]:
+    identity = value_or(Identity(), lambda: Identity.read(directory))
+    check = accepted_clients.accepted_clients_check(found, identity.ca, holders_of(machine), shell)
+    if check:
+        yield check
 
 
 def record_comparison(machine: Machine, directory: str, found: Facts, shell: Shell) -> Check:

@@ -89,6 +89,7 @@ def file_text(facts: Facts, path: str) -> bytes:
     return file.content if file else b""
 
 
-def accepted_cas(facts: Facts) -> list[str]:
-    """Return the SHA256 of the CAs in clients.pem."""
-    return ca_digests(file_text(facts, CLIENTS))
+def listed_cas(facts: Facts) -> dict[str, bytes]:
+    """Return the certificates (PEM) in clients.pem by the SHA256 of their DER."""
+    found = {ca_digest(match[1]): match[0] for match in CERTIFICATE.finditer(file_text(facts, CLIENTS))}
+    return {digest: pem for digest, pem in found.items() if digest}

@@ -178,7 +178,7 @@ def test_a_host_that_is_not_provisioned_yet_is_refused_before_its_engine_is_touc
 
 def test_a_host_that_0_1_set_up_keeps_its_key_in_a_file_of_its_own(old: Identity) -> None:
     host = facts(OURS[:-1] + b""", "tlskey": "/etc/docker/machinectl/server-key.pem"}""")
-    decision = certificate_change("title", host, old, 2376)
+    decision = certificate_change("title", host, Target(ADDRESS, certificates=old.on_host))
     assert decision.job.files["manifest"].decode().splitlines()[2:] == ["600 /etc/docker/machinectl/server-key.pem"]
     assert decision.job.files["3"] == old.server_key
 
@@ -190,7 +190,7 @@ def test_a_host_whose_clock_would_refuse_them_is_not_given_them(old: Identity) -
 
 
 def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command(old: Identity) -> None:
-    decision = certificate_change("title", facts(), old, 2376)
+    decision = certificate_change("title", facts(), Target(ADDRESS, certificates=old.on_host))
     assert decision.job.files["manifest"].decode().splitlines() == [
         "644 /etc/docker/machinectl/ca.pem",
         "600 /etc/docker/machinectl/server.pem",

@@ -217,3 +217,25 @@ def test_the_list_is_read_with_the_hosts_own_ca_and_whether_the_engine_has_read_
     assert not parse_facts(said).clients_edited
     assert parse_facts(said.replace(b"@end", b"@clients-edited\n@end")).clients_edited
     assert CLIENTS in facts_command(2376)
+
+
+def renewed(host: Facts, asked: Target) -> bytes | None:
+    """What a renewal of certificates, which restarts the engine, writes."""
+    return next((file.content for file in engine_config.certificate_files(host, asked) if file.path == CLIENTS), None)
+
+
+def test_renewed_certificates_of_the_same_ca_end_nobody() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    host = with_clients(host, OWN.certificate + ALICE.certificate + BY_HAND)
+    asked = known(target(holders=(ALICE.certificate,)), changes)
+    assert renewed(host, asked) == OWN.certificate + ALICE.certificate + BY_HAND
+    new = replace(asked, certificates={**FILES, "ca.pem": OTHER.certificate})
+    assert renewed(host, new) == OTHER.certificate + BY_HAND
+
+
+def test_a_renewal_writes_a_list_that_was_deleted_as_the_engine_does_not_start_without_it() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    host = replace(host, files={path: file for path, file in host.files.items() if path != CLIENTS})
+    assert renewed(host, known(target(), changes)) == OWN.certificate
+    assert renewed(host, known(target(holders=(ALICE.certificate,)), changes)) == OWN.certificate + ALICE.certificate
+    assert renewed(provisioned()[0], target()) is None

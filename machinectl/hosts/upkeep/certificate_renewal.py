@@ -87,7 +87,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
         run = RealRun(held, console, root)
         with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
             title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
-            new_ones = certificate_change(title, run.host, new, target.port, renewal.allowed)
+            new_ones = certificate_change(title, run.host, target, renewal.allowed)
             with drained_for_restart(run, renewal.allowed):
                 there = store_pending(held, new)
                 try:
@@ -104,7 +104,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
                     where = Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name)
                     answer = until_it_answers(where, console)
                 if answer.state is not State.RUNNING:
-                    restore_certificates(run, old, answer)
+                    restore_certificates(run, target, old, answer)
                 new.keep(held)
                 record_sans(held, renewal.sans)
                 discard_pending(held)
@@ -121,7 +121,7 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
         with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
             found = (login_summary(session, root), *host_summary(run.host, target.port))
             new_ones = certificate_change(
-                "Giving the engine new certificates, and restarting it", run.host, new, target.port, renewal.allowed
+                "Giving the engine new certificates, and restarting it", run.host, target, renewal.allowed
             )
             if renewal.new_ca:
                 locked_out = "every other client that was given a certificate is locked out"
@@ -195,32 +195,31 @@ def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> 
     preflight.check_clock(host, target)
 
 
-def certificate_change(
-    title: str, host: Facts, identity: Identity, port: int, allowed: Allowed = NOTHING_SPECIAL
-) -> Decision:
+def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision:
     """Return the change that restarts the engine with new certificates, or restores the old ones if it fails."""
-    there = engine_config.certificate_files(host, identity.on_host)
+    there = engine_config.certificate_files(host, target)
     socket = engine_config.readiness_socket(host, host.config_content, engine_config.dockerd_flags(host, ours=True))
     return Decision(
         title=title,
         details=tuple(f"write {file.path}" for file in there),
         job=apply_job(
             there,
-            Activation("restart", port, socket, containers=restart_risks.care_for_containers(host, allowed)),
+            Activation("restart", target.port, socket, containers=restart_risks.care_for_containers(host, allowed)),
             init=host.init,
         ),
         after=host,
         failure=partial(not_applied, init=host.init),
         # Recorded before the host has the CA, to recognise the host after a kill.
-        changes=(CaTrusted(hashlib.sha256(identity.ca).hexdigest()),),
+        changes=(CaTrusted(hashlib.sha256(target.certificates["ca.pem"]).hexdigest()),),
     )
 
 
-def restore_certificates(run: RealRun, old: Identity, answer: Probe) -> NoReturn:
+def restore_certificates(run: RealRun, target: Target, old: Identity, answer: Probe) -> NoReturn:
     """Restore the old certificates, and raise MachineError."""
     cause = f"The engine has new certificates, and does not answer from here: {answer.error}"
     if old.ca and old.server and old.server_key:
-        run.make(certificate_change("Giving the engine its old certificates back", run.host, old, run.port))
+        before = replace(target, certificates=old.on_host, ending=frozenset())
+        run.make(certificate_change("Giving the engine its old certificates back", run.host, before))
         discard_pending(run.held)
         cause += "; it has its old ones back"
     raise MachineError(cause, answer.hint)

@@ -438,12 +438,17 @@ def changes_removed(target: Target, files: Sequence[NewFile]) -> tuple[Change, .
     return (*(FileCreated(path) for path in gone), *(CaTrusted(sha256) for sha256 in target.own_cas))
 
 
-def certificate_files(facts: Facts, certificates: Mapping[str, bytes]) -> list[NewFile]:
-    """Return certificates at the engine's configured paths."""
-    wanted = CERTIFICATES
-    if read_config(facts).get("tlskey") == f"{OWN_DIRECTORY}/{KEY_OF_0_1}":
+def certificate_files(facts: Facts, target: Target) -> list[NewFile]:
+    """Return certificates, and the CAs of other holders, at the engine's configured paths."""
+    config, wanted = read_config(facts), CERTIFICATES
+    if config.get("tlskey") == f"{OWN_DIRECTORY}/{KEY_OF_0_1}":
         wanted = {**CERTIFICATES, KEY_OF_0_1: "600"}
-    return [NewFile(f"{OWN_DIRECTORY}/{name}", mode, certificates[name]) for name, mode in wanted.items()]
+    files = [NewFile(f"{OWN_DIRECTORY}/{name}", mode, target.certificates[name]) for name, mode in wanted.items()]
+    if config.get("tlscacert") != CLIENTS:
+        return files
+    # The engine does not start without the file.
+    text = client_cas.wanted_clients(facts, target)
+    return [*files, NewFile(CLIENTS, CLIENTS_MODE, target.certificates["ca.pem"] if text is None else text)]
 
 
 def is_installed(facts: Facts, path: str, permissions: str, data: bytes) -> bool:

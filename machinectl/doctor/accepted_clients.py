@@ -1,0 +1,63 @@
+"""Compare the CAs in a host's clients.pem with the holders on record. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, first_case, value_or
+from machinectl.machines.holders import ACTIVE, ENDING
+from machinectl.provision import client_cas
+from machinectl.provision.client_cas import CLIENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.doctor.host_condition import Shell
+    from machinectl.machines.holders import AccessHolder
+    from machinectl.provision.facts.host_facts import Facts
+
+TITLE = "Access"
+
+
+def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolder], shell: Shell) -> Check | None:
+    """Return None for a host that accepts only the machine's own CA (PEM), as it should."""
+    listed = client_cas.listed_cas(host)
+    expected = [holder for holder in holders if holder.state == ACTIVE and holder.ca]
+    if not listed and not expected:
+        return None
+    staying = [holder.who for holder in holders if holder.state == ENDING and holder.ca in listed]
+    lost = [holder.who for holder in expected if holder.ca not in listed]
+    known = {*client_cas.ca_digests(ca), *(holder.ca for holder in holders)}
+    others = [subject_of(pem) for digest, pem in listed.items() if digest not in known]
+    beside = f"; and CAs that are not on record here: {', '.join(others)}" if others else ""
+    names = ", ".join(["this computer", *(holder.who for holder in expected)])
+    machine, end = shell.machine, "machinectl access end"
+    unread = f"{CLIENTS} was changed after the engine was started: it may still accept those who are no longer in it"
+    return first_case(
+        TITLE,
+        (
+            staying,
+            BROKEN,
+            f"the access of {', '.join(staying)} was to end, and the engine still accepts it",
+            f"End it: {end} {next(iter(staying), '')} {machine}",
+        ),
+        (
+            not listed,
+            BROKEN,
+            f"{CLIENTS} is missing, which lists the CAs of {', '.join(lost)}",
+            f"Write it again: machinectl provision {machine}",
+        ),
+        (host.clients_edited, UNKNOWN, unread, f"Restart the engine: {shell.service('restart', host.init)}"),
+        (
+            lost,
+            UNKNOWN,
+            f"{', '.join(lost)}: on record here, and no longer accepted by the engine",
+            f"Take it off the record: {end} {next(iter(lost), '')} {machine}",
+        ),
+        (True, OK, f"the engine accepts {names}{beside}", ""),
+    )
+
+
+def subject_of(pem: bytes) -> str:
+    return value_or("one that cannot be read", lambda: certs.describe(pem).subject)

@@ -1,0 +1,63 @@
+"""What doctor says of the CAs whose clients an engine accepts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from machinectl import certs
+from machinectl.doctor.accepted_clients import accepted_clients_check
+from machinectl.doctor.check import Check, Verdict
+from machinectl.doctor.host_condition import Shell
+from machinectl.machines.holders import ACTIVE, ENDING, AccessHolder
+from machinectl.provision.client_cas import CLIENTS
+from machinectl.provision.facts.host_facts import HostFile, parse_facts
+
+FACTS = Path(__file__).parents[1] / "provision" / "facts"
+OWN, ALICE, CI = (certs.new_ca(f"machinectl orion {name}").certificate for name in ("own", "alice", "ci"))
+
+
+def holder(who: str, ca: bytes, state: str = ACTIVE) -> AccessHolder:
+    return AccessHolder(who, ca=certs.fingerprint(ca), state=state)
+
+
+def judged(text: bytes, *holders: AccessHolder, edited: bool = False) -> Check | None:
+    host = replace(parse_facts((FACTS / "provisioned").read_bytes()), clients_edited=edited)
+    if text:
+        host = replace(host, files={**host.files, CLIENTS: HostFile("644", 0, 0, text)})
+    return accepted_clients_check(host, OWN, holders, Shell("orion", "sudo"))
+
+
+def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
+    assert judged(b"") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "holders", "edited", "verdict", "seen", "hint"),
+    [
+        (OWN + ALICE, [holder("alice", ALICE)], False, Verdict.OK, "accepts this computer, alice", ""),
+        (OWN + CI, [], False, Verdict.OK, "not on record here: CN=machinectl orion ci", ""),
+        (
+            OWN + ALICE,
+            [holder("alice", ALICE, ENDING)],
+            False,
+            Verdict.BROKEN,
+            "the access of alice was to end",
+            "machinectl access end alice orion",
+        ),
+        (OWN, [holder("alice", ALICE, ENDING)], False, Verdict.OK, "accepts this computer", ""),
+        (b"", [holder("alice", ALICE)], False, Verdict.BROKEN, "is missing", "machinectl provision orion"),
+        (OWN, [holder("alice", ALICE)], False, Verdict.UNKNOWN, "alice: on record here", "access end alice orion"),
+        (OWN, [], True, Verdict.UNKNOWN, "changed after the engine was started", "sudo systemctl restart docker"),
+    ],
+)
+def test_who_is_accepted_is_held_against_the_record(
+    text: bytes, holders: list[AccessHolder], edited: bool, verdict: Verdict, seen: str, hint: str
+) -> None:
+    check = judged(text, *holders, edited=edited)
+    assert check is not None
+    assert (check.title, check.verdict) == ("Access", verdict)
+    assert seen in check.seen
+    assert hint in check.hint
