@@ -21,7 +21,7 @@ from machinectl.files.atomic import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 PUBLIC_FILE = 0o644
 
@@ -74,32 +74,43 @@ def locked_directory(directory: str) -> Iterator[None]:
                 os.rmdir(directory)
 
 
-def replace_together(directory: str, files: Mapping[str, bytes], *, force: bool, hint: str) -> None:
-    """Write all files or none; empty data removes a file.
+def replace_together(
+    directory: str, files: Mapping[str, bytes], *, force: bool, hint: str, mode: int = PUBLIC_FILE
+) -> None:
+    """Write all files or none; empty data removes a file. A name may be a path below the directory.
 
-    Raises MachineError with `hint` if other contents need `force`.
+    Private keys are 0600, other files have `mode`. Raises MachineError with `hint` if other contents need `force`.
     """
+    for folder in dict.fromkeys(os.path.join(directory, os.path.dirname(name)) for name in files):
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            raise MachineError(f"{folder} is not a directory", f"Move it away: mv {quote_path(folder)} …")
     taken = [name for name, data in files.items() if differs(os.path.join(directory, name), data)]
     if not taken:
         return
     if not force:
-        present = [name for name in taken if os.path.lexists(os.path.join(directory, name))]
-        if present:
-            raise MachineError(f"{directory} already holds {', '.join(present)}", hint)
+        check_absent(directory, taken, hint)
     unfinished = os.path.join(directory, UNFINISHED)
     with directory_errors(directory):
         try:
             os.mkdir(unfinished, PRIVATE_DIRECTORY)
             for name, data in files.items():
-                write_new(
-                    os.path.join(unfinished, name), data, PRIVATE_FILE if name.endswith("key.pem") else PUBLIC_FILE
-                )
-            sync_directory(unfinished)
+                path = os.path.join(unfinished, name)
+                os.makedirs(os.path.dirname(path), PRIVATE_DIRECTORY, exist_ok=True)
+                write_new(path, data, PRIVATE_FILE if name.endswith("key.pem") else mode)
+            for folder, _, _ in os.walk(unfinished):
+                sync_directory(folder)
             os.rename(unfinished, os.path.join(directory, COMMITTED))
         except BaseException:
             remove_tree(unfinished)
             raise
         put_into_place(directory)
+
+
+def check_absent(directory: str, names: Iterable[str], hint: str) -> None:
+    """Raise MachineError if one of the files is there."""
+    present = [name for name in names if os.path.lexists(os.path.join(directory, name))]
+    if present:
+        raise MachineError(f"{directory} already holds {', '.join(present)}", hint)
 
 
 def differs(path: str, data: bytes) -> bool:
@@ -137,26 +148,36 @@ def check_leftover(path: str) -> None:
 def put_into_place(directory: str) -> None:
     """Move a committed set into place; repeatable.
 
-    docker and dockerd need ca.pem: it is removed first and placed last, so that no mix looks complete.
+    A folder below it is placed like the directory itself, before it.
     """
     committed = os.path.join(directory, COMMITTED)
     sync_directory(directory)
-    names = os.listdir(committed)
+    for staged, folders, names in os.walk(committed, topdown=False):
+        place = os.path.join(directory, os.path.relpath(staged, committed))
+        os.makedirs(place, PRIVATE_DIRECTORY, exist_ok=True)
+        put_folder_into_place(staged, place, names)
+        for folder in folders:
+            os.rmdir(os.path.join(staged, folder))
+        sync_directory(place)
+    os.rmdir(committed)
+    sync_directory(directory)
+
+
+def put_folder_into_place(staged: str, place: str, names: Sequence[str]) -> None:
+    """Replace ca.pem last and remove the old one first: docker and dockerd need it, so that no mix looks complete."""
     if "ca.pem" in names:
         with suppress(FileNotFoundError):
-            os.unlink(os.path.join(directory, "ca.pem"))
+            os.unlink(os.path.join(place, "ca.pem"))
     for name in sorted(names, key=lambda name: (name == "ca.pem", name)):
-        staged, target = os.path.join(committed, name), os.path.join(directory, name)
+        new, target = os.path.join(staged, name), os.path.join(place, name)
         if name == "ca.pem":
-            sync_directory(directory)
-        if os.path.getsize(staged):
-            os.replace(staged, target)
+            sync_directory(place)
+        if os.path.getsize(new):
+            os.replace(new, target)
             continue
         with suppress(FileNotFoundError):
             os.unlink(target)
-        os.unlink(staged)
-    os.rmdir(committed)
-    sync_directory(directory)
+        os.unlink(new)
 
 
 @contextmanager
