@@ -1,8 +1,14 @@
-"""Write counts and times for people."""
+"""Write counts and times for people, and read them."""
 
 from __future__ import annotations
 
-MINUTE, HOUR = 60, 3600
+from machinectl.errors import UsageError
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+# Seconds of the units in which lifetimes are typed.
+UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
+# Seconds. Whoever forgets to end a holder has ended it by then.
+LONGEST_LIFETIME = 90 * DAY
 # Show tenths below this. Seconds.
 FINE = 10
 
@@ -28,3 +34,25 @@ def two_units(count: int, large: str, small: str) -> str:
     """Return sixtieths as "2 min 5 s", without a zero at the end."""
     many, rest = divmod(count, 60)
     return f"{many} {large} {rest} {small}" if rest else f"{many} {large}"
+
+
+def parse_lifetime(text: str, flag: str = "--lifetime") -> int:
+    """Return the seconds of 60s, 12h, 7d or 2w. Raises UsageError."""
+    number, unit = text[:-1], text[-1:]
+    is_number = number.isascii() and number.isdigit() and len(number) <= len(str(LONGEST_LIFETIME))
+    seconds = int(number) * UNITS.get(unit, 0) if is_number else 0
+    if not seconds:
+        raise UsageError(f"{flag} takes a number with a unit, not {text!r}", f"For example: {flag} 12h, 7d, 2w or 60s")
+    if seconds > LONGEST_LIFETIME:
+        raise UsageError(f"{flag} is at most 90d, not {text}", "Renewing a certificate needs no restart of the engine")
+    return seconds
+
+
+def lifetime_words(seconds: float) -> str:
+    """Return the largest two units: "7 days", "1 day 3 h", "12 h", "60 s"."""
+    passed = max(round(seconds), 0)
+    if passed < DAY:
+        return duration(passed) if passed >= FINE else f"{passed} s"
+    days, rest = divmod(passed, DAY)
+    hours = f" {rest // HOUR} h" if rest >= HOUR else ""
+    return f"{plural(days, 'day')}{hours}"

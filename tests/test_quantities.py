@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from machinectl.quantities import duration, plural
+from machinectl.errors import UsageError
+from machinectl.quantities import duration, lifetime_words, parse_lifetime, plural
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,27 @@ def test_duration(seconds: float, expected: str) -> None:
 
 def test_a_clock_has_no_tenths() -> None:
     assert [duration(seconds, whole=True) for seconds in (0, 9.96, 59.9, 60)] == ["0 s", "9 s", "59 s", "1 min"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("60s", 60), ("5m", 300), ("12h", 43200), ("7d", 604800), ("2w", 1209600), ("90d", 7776000)]
+)
+def test_a_lifetime_is_read_with_its_unit(text: str, seconds: int) -> None:
+    assert parse_lifetime(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", "d", "0d", "-1d", "1.5h", "7 d", "7D", "7y", "91d", "9" * 99 + "s", "\u0663d"]
+)
+def test_what_is_no_lifetime_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_lifetime(text)
+    assert "--lifetime" in caught.value.cause
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (60, "1 min"), (43200, "12 h"), (86400, "1 day"), (97200, "1 day 3 h"), (604800, "7 days")],
+)
+def test_a_lifetime_is_shown_by_its_largest_units(seconds: int, words: str) -> None:
+    assert lifetime_words(seconds) == words

@@ -9,6 +9,7 @@ from machinectl.certs.issuing import (
     issue_client,
     issue_server,
     new_ca,
+    sign_client,
 )
 from machinectl.certs.pem import Description, Pair, describe, describe_all, fingerprint, public_key_digest
 from machinectl.certs.signing_requests import (
@@ -40,5 +41,6 @@ __all__ = [
     "public_key_digest",
     "requested_key",
     "server_bundle",
+    "sign_client",
     "signing_request",
 ]

@@ -14,7 +14,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from machinectl.certs.checks import ca_pair
-from machinectl.certs.pem import Key, Pair, certificate_pem, key_pem, printable, read_certificates, read_private_key
+from machinectl.certs.pem import (
+    Key,
+    Pair,
+    certificate_pem,
+    key_pem,
+    printable,
+    read_certificates,
+    read_private_key,
+    read_public_key,
+)
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +42,7 @@ CLIENT_DAYS = SERVER_DAYS
 # A certificate that is not valid yet is refused, and a hardware clock in local time is up to 14 hours off until NTP
 # sets the host's clock.
 BACKDATED = timedelta(days=1)
+CLIENT_EXTENSIONS = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]),)
 # RFC 5280, appendix A.1, ub-common-name.
 COMMON_NAME_BYTES = 64
 # RFC 1123 labels, plus the underscore, which Go and OpenSSL accept and LANs use.
@@ -74,25 +84,49 @@ def issue_client(ca: Pair, name: str, *, now: datetime | None = None) -> Pair:
 
     Raises UsageError for an invalid name, MachineError if the CA cannot sign.
     """
+    check_client_name(name)
+    return issue(ca, name, CLIENT_DAYS, CLIENT_EXTENSIONS, now or datetime.now(UTC))
+
+
+def sign_client(ca: Pair, public_key: bytes, name: str, until: datetime, *, now: datetime | None = None) -> bytes:
+    """Return a client's certificate for a key that stays elsewhere; `public_key` is PEM (SubjectPublicKeyInfo).
+
+    It expires with its CA, if that is earlier. Raises as issue_client.
+    """
+    check_client_name(name)
+    key = read_public_key(public_key)
+    return signed_certificate(ca, key, name, until, CLIENT_EXTENSIONS, now or datetime.now(UTC))
+
+
+def check_client_name(name: str) -> None:
     if not name.isprintable() or not 1 <= len(name.encode(errors="replace")) <= COMMON_NAME_BYTES:
         raise UsageError(
             f"{printable(name)!r} cannot be the name in a certificate",
             f"Give 1 to {COMMON_NAME_BYTES} printable characters, such as alice or ci-runner.",
         )
-    return issue(
-        ca, name, CLIENT_DAYS, [x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])], now or datetime.now(UTC)
-    )
 
 
 def issue(ca: Pair, name: str, days: int, extensions: Iterable[x509.ExtensionType], now: datetime) -> Pair:
+    key = ec.generate_private_key(ec.SECP256R1())
+    until = now + timedelta(days=days)
+    return Pair(signed_certificate(ca, key.public_key(), name, until, extensions, now), key_pem(key))
+
+
+def signed_certificate(
+    ca: Pair,
+    key: CertificatePublicKeyTypes,
+    name: str,
+    until: datetime,
+    extensions: Iterable[x509.ExtensionType],
+    now: datetime,
+) -> bytes:
     checked = ca_pair(ca.certificate, ca.key, ca_file="The CA", key_file="The CA's key", now=now)
     authority = read_certificates(checked.certificate, "The CA")[0]
     authority_key = read_private_key(checked.key, "The CA's key")
-    key = ec.generate_private_key(ec.SECP256R1())
     # If it outlived its CA, it would look valid but be refused.
-    not_after = min(now + timedelta(days=days), authority.not_valid_after_utc)
+    not_after = min(until, authority.not_valid_after_utc)
     builder = (
-        unsigned(common_name(name), authority.subject, key.public_key(), now, not_after)
+        unsigned(common_name(name), authority.subject, key, now, not_after)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(key_usage(ca=False), critical=True)
         .add_extension(authority_key_identifier(authority, authority_key), critical=False)
@@ -101,7 +135,7 @@ def issue(ca: Pair, name: str, days: int, extensions: Iterable[x509.ExtensionTyp
         builder = builder.add_extension(extension, critical=False)
     # Ed25519 has its hash built in.
     algorithm = None if isinstance(authority_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    return Pair(certificate_pem([builder.sign(authority_key, algorithm)]), key_pem(key))
+    return certificate_pem([builder.sign(authority_key, algorithm)])
 
 
 def unsigned(

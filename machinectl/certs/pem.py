@@ -186,6 +186,17 @@ def read_private_key(pem: bytes, file: str) -> Key:
     return key
 
 
+def read_public_key(pem: bytes) -> CertificatePublicKeyTypes:
+    """Read a SubjectPublicKeyInfo of a kind that docker accepts."""
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as exc:
+        raise MachineError("The public key cannot be read") from exc
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
+        raise MachineError("The public key is of a kind that docker does not use")
+    return key
+
+
 def key_hint(pem: bytes, file: str) -> str:
     if b"BEGIN CERTIFICATE" in pem:
         return "It holds a certificate: give the key that was made with it."

@@ -69,9 +69,10 @@ class AccessHolder(Frozen):
         words = {"kind": self.kind, "ca": self.ca, "state": self.state, "by": self.by, "since": self.since}
         return {**words, "keys": [vars(key) for key in self.keys]}
 
-    def with_key(self, key: HolderKey) -> AccessHolder:
-        """Replace the entry of the same key, so that a repeated grant adds none."""
-        return replace(self, keys=(*(each for each in self.keys if each.key != key.key), key))
+    def with_key(self, key: HolderKey, since: str = "") -> AccessHolder:
+        """Add a key, or replace its entry. Keys that expired before `since` go."""
+        kept = (each for each in self.keys if each.key != key.key and each.until >= since)
+        return replace(self, keys=(*kept, key))
 
 
 class EndedHolder(Frozen):

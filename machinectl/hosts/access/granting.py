@@ -1,0 +1,230 @@
+"""Give a holder a certificate for one machine, and end a holder.
+
+Each step is on record before the next one begins, so that a killed command can be repeated: the holder's CA on disk,
+the record (adding), the host, the record with the key.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import MachineError, UsageError, closest_match
+from machinectl.files.atomic import remove_tree
+from machinectl.hosts.access.trust_change import let_in, shut_out
+from machinectl.hosts.certificates.certificate_files import check_has_certificates
+from machinectl.hosts.certificates.holder_files import forget_holder, holder_ca
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.connection import host_lock
+from machinectl.hosts.connection.machine_driver import endpoints_of
+from machinectl.machines.holders import (
+    ACTIVE,
+    ADDING,
+    ENDING,
+    EXPIRES,
+    OWNER,
+    PERSON,
+    AccessHolder,
+    HolderKey,
+    check_holder_name,
+    ended_with_key,
+    find_holder,
+    holder_directory,
+    holders_of,
+    put_holder,
+)
+from machinectl.machines.record import check_ready
+from machinectl.machines.store.store_paths import now
+from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.quantities import DAY, parse_lifetime
+from machinectl.value_classes import replace
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+    from machinectl.provision.target import Allowed
+
+# Seconds. A person asks again; a tool has somebody who must think of it.
+PERSONS_LIFETIME, TOOLS_LIFETIME = 7 * DAY, 30 * DAY
+# Keys that expired longer ago leave the record: a CI job has a new one each day.
+EXPIRED_KEYS_STAY = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class AccessGrant:
+    """`lifetime` is in seconds; None: the machine's default.
+
+    `request` is the ID of the request that the key came in.
+    """
+
+    who: str
+    kind: str
+    public_key: certs.PublicKey
+    lifetime: int | None = None
+    request: str = ""
+
+
+def client_of_holder(
+    held: Held, console: Console, access: Access, grant: AccessGrant, allowed: Allowed = NOTHING_SPECIAL
+) -> bytes:
+    """Make the engine accept the holder, and return the certificate (PEM) for its key.
+
+    The engine restarts only for a new holder.
+    """
+    machine = held.machine
+    holder = checked_holder(machine, grant)
+    if holder.state == EXPIRES:
+        ca = own_ca(machine)
+    else:
+        ca = holder_ca(held, holder)
+        holder = accepted_holder(held, console, access, replace(holder, ca=certs.fingerprint(ca.certificate)), allowed)
+    moment = datetime.now(UTC)
+    until = moment + timedelta(seconds=lifetime_of(machine, grant))
+    certificate = certs.sign_client(ca, grant.public_key.pem, holder.who, until)
+    until = certs.describe(certificate).not_after
+    key = HolderKey(grant.public_key.digest, rfc3339(until), grant.request)
+    put_holder(machine, holder.with_key(key, since=rfc3339(moment - EXPIRED_KEYS_STAY)))
+    held.write()
+    return certificate
+
+
+def rfc3339(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def lifetime_of(machine: Machine, grant: AccessGrant) -> int:
+    """Return seconds."""
+    if grant.lifetime is not None:
+        return grant.lifetime
+    if machine.lifetime:
+        return parse_lifetime(machine.lifetime, "--access-lifetime")
+    return PERSONS_LIFETIME if grant.kind == PERSON else TOOLS_LIFETIME
+
+
+def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
+    """Return the holder on record, or a new one. Raises MachineError if it cannot be given access."""
+    check_holder_name(grant.who)
+    check_can_share(machine)
+    if ended := ended_with_key(machine, grant.public_key.digest):
+        raise MachineError(
+            f'The access of "{ended.who}" to "{machine.name}" was ended on {ended.when[:10]}, and this is its old key',
+            "With a new key, it can be given again: machinectl rm <NAME>; machinectl access request <NAME>, over there",
+        )
+    holder = find_holder(machine, grant.who)
+    if holder and holder.state == ENDING:
+        raise MachineError(
+            f'The access of "{holder.who}" to "{machine.name}" is being ended',
+            f"Finish that first: machinectl access end {holder.who} {machine.name}",
+        )
+    state = ADDING if can_change_host(machine) else EXPIRES
+    if holder:
+        # A machine that has got SSH since then gives its holders CAs of their own.
+        return holder if holder.ca or state == EXPIRES else replace(holder, state=state)
+    return AccessHolder(grant.who, grant.kind, state=state, by=host_lock.user_at_computer(), since=now())
+
+
+def check_can_share(machine: Machine) -> None:
+    check_ready(machine)
+    if machine.access:
+        by = machine.access.get("by") or "its owner"
+        raise MachineError(
+            f'"{machine.name}" was shared with this computer: only {by} can give access to it',
+            f"Let the other one ask there: machinectl access request {machine.access.get('asked') or machine.name}",
+        )
+    check_has_certificates(machine)
+    if not (machine.tls and machine.url.startswith("tcp://")):
+        raise MachineError(
+            f'The engine of "{machine.name}" has no certificates ({machine.url or "it has no URL"})',
+            f"Who may log in to its host by SSH can use it: machinectl create ssh://<USER>@<HOST> {machine.name}",
+        )
+    if not can_change_host(machine):
+        own_ca(machine)
+
+
+def can_change_host(machine: Machine) -> bool:
+    return endpoints_of(machine).ssh is not None
+
+
+def own_ca(machine: Machine) -> certs.Pair:
+    """Return the machine's CA, for hosts that cannot be changed."""
+    have = Identity.read(machine.directory)
+    if not have.ca_key:
+        raise MachineError(
+            f'"{machine.name}" cannot be shared from here: its host cannot be changed without SSH, and the key of its '
+            "CA is not here",
+            "Ask whoever set it up; or make the host trust another CA by hand, as docs/access.md explains",
+        )
+    return certs.ca_pair(have.ca, have.ca_key)
+
+
+def accepted_holder(
+    held: Held, console: Console, access: Access, holder: AccessHolder, allowed: Allowed
+) -> AccessHolder:
+    """Make the engine accept the holder's CA."""
+    machine, before = held.machine, copy(held.machine)
+    if holder.state == ADDING:
+        put_holder(machine, holder)
+        held.write()
+    try:
+        let_in(held, console, access, holder_ca(held, holder).certificate, allowed)
+    except MachineError:
+        is_new = holder.who not in before.holders
+        if is_new and (machine.revision, machine.changes) == (before.revision, before.changes):
+            # Nothing was begun on the host, so that there is nothing to end.
+            machine.holders = before.holders
+            held.write()
+            remove_tree(holder_directory(held.directory, holder.who))
+        raise
+    return replace(holder, state=ACTIVE)
+
+
+def end_access(held: Held, console: Console, access: Access, who: str, allowed: Allowed = NOTHING_SPECIAL) -> str:
+    """End a holder: the engine refuses it from now on. Return its name as on record."""
+    machine = held.machine
+    holder = endable_holder(machine, who)
+    if holder.state != ENDING:
+        put_holder(machine, replace(holder, state=ENDING))
+        held.write()
+    try:
+        shut_out(held, console, access, {holder.ca}, allowed)
+    except MachineError as exc:
+        finish = f"Finish it later: machinectl access end {holder.who} {machine.name}"
+        exc.hint = f"{exc.hint}\n{finish}" if "\n" not in exc.hint else exc.hint
+        raise
+    forget_holder(held, holder)
+    return holder.who
+
+
+def endable_holder(machine: Machine, who: str) -> AccessHolder:
+    """Raises UsageError for this computer's own access, MachineError for one that can only expire."""
+    if who.lower() == OWNER:
+        raise UsageError(
+            f'"{OWNER}" is this computer\'s own access to "{machine.name}"',
+            f"Replace it, and lock out all others: machinectl regenerate-certs --new-ca {machine.name}",
+        )
+    holder = find_holder(machine, who)
+    if holder is None:
+        raise no_such_holder(machine, who)
+    if holder.state == EXPIRES:
+        until = max((key.until for key in holder.keys), default="")
+        raise MachineError(
+            f'The access of "{holder.who}" to "{machine.name}" can only expire, on {until[:10]}: its host cannot be '
+            "changed without SSH",
+            "To end it at once, give the host a new CA by hand, and import its client: "
+            f"machinectl certs import --force {machine.name} <DIR>",
+        )
+    return holder
+
+
+def no_such_holder(machine: Machine, who: str) -> MachineError:
+    names = [holder.who for holder in holders_of(machine)]
+    near = closest_match(who, names)
+    hint = (
+        f"Did you mean {near}?" if near else f"It has: {', '.join(names)}" if names else "Nobody but this computer has"
+    )
+    return MachineError(f'"{who}" has no access to "{machine.name}"', f"{hint}; see: machinectl access ls")

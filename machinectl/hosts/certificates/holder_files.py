@@ -1,0 +1,82 @@
+"""CAs of a machine's holders, on this computer: MACHINE/holders/WHO/ca.pem and ca-key.pem."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import MachineError
+from machinectl.files.atomic import PRIVATE_DIRECTORY, Translated, remove_tree
+from machinectl.files.fileset import read_regular_file
+from machinectl.machines.holders import (
+    ACTIVE,
+    ADDING,
+    CA_FILE,
+    CA_KEY_FILE,
+    DIRECTORY,
+    ENDING,
+    AccessHolder,
+    end_holder,
+    holder_directory,
+    holders_of,
+)
+from machinectl.machines.store.store_paths import now
+
+if TYPE_CHECKING:
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+
+
+def trusted_cas(machine: Machine) -> tuple[bytes, ...]:
+    """Return the CAs (PEM) of the holders that the engine should accept, for a host that has lost its list."""
+    own = [holder for holder in holders_of(machine) if holder.state in {ACTIVE, ADDING}]
+    paths = [os.path.join(holder_directory(machine.directory, holder.who), CA_FILE) for holder in own]
+    return tuple(read_regular_file(path) for path in paths if os.path.lexists(path))
+
+
+def ending_cas(machine: Machine) -> frozenset[str]:
+    """Return the SHA256 (of the DER, in hexadecimal) of the CAs that the engine should refuse from now on."""
+    return frozenset(holder.ca for holder in holders_of(machine) if holder.state == ENDING and holder.ca)
+
+
+def holder_ca(held: Held, holder: AccessHolder) -> certs.Pair:
+    """Return the holder's CA; make it if the holder is new."""
+    directory = holder_directory(held.directory, holder.who)
+    paths = [os.path.join(directory, file) for file in (CA_FILE, CA_KEY_FILE)]
+    if holder.ca or all(map(os.path.lexists, paths)):
+        try:
+            pair = certs.ca_pair(*map(read_regular_file, paths), ca_file=paths[0], key_file=paths[1])
+        except MachineError as exc:
+            again = (
+                f"End the access of {holder.who}, then give it again: machinectl access end {holder.who} {held.name}"
+            )
+            raise MachineError(f'The CA of "{holder.who}" cannot sign: {exc.cause}', again) from exc
+        return pair
+    pair = new_holder_ca(held.name, holder.who)
+    with Translated(directory):
+        os.makedirs(directory, PRIVATE_DIRECTORY, exist_ok=True)
+    # The certificate last: without it, there is no CA.
+    for file, data in ((CA_KEY_FILE, pair.key), (CA_FILE, pair.certificate)):
+        held.write_file(os.path.join(DIRECTORY, holder.who, file), data)
+    return pair
+
+
+def new_holder_ca(name: str, who: str) -> certs.Pair:
+    room = certs.COMMON_NAME_BYTES - len(who) - 1
+    return certs.new_ca(f"{f'machinectl {name}'[: max(room, 0)]} {who}".strip())
+
+
+def forget_holder(held: Held, holder: AccessHolder) -> None:
+    """Remove the CA of a holder that no engine trusts any more, and record the end."""
+    remove_tree(holder_directory(held.directory, holder.who))
+    end_holder(held.machine, holder, now())
+    held.write()
+
+
+def finish_endings(held: Held) -> list[str]:
+    """Forget the holders that were being ended, after the host has its new list. Return their names."""
+    ended = [holder for holder in holders_of(held.machine) if holder.state == ENDING]
+    for holder in ended:
+        forget_holder(held, holder)
+    return [holder.who for holder in ended]
