@@ -16,16 +16,21 @@ LAST_CENTURY = b"50"
 
 def expiry_dates(pem: bytes) -> list[datetime]:
     """Skip unreadable certificates."""
+    return [end for _, end in validities(pem)]
+
+
+def validities(pem: bytes) -> list[tuple[datetime, datetime]]:
+    """Return when each certificate begins and ends; skip unreadable ones."""
     found = []
     for part in pem.split(BEGIN)[1:]:
         try:
-            found.append(expiry_date(binascii.a2b_base64(part.partition(END)[0])))
+            found.append(validity(binascii.a2b_base64(part.partition(END)[0])))
         except (ValueError, IndexError):
             continue
     return found
 
 
-def expiry_date(der: bytes) -> datetime:
+def validity(der: bytes) -> tuple[datetime, datetime]:
     """Raise ValueError or IndexError if DER is invalid."""
     certificate = field_start(der, 0, SEQUENCE)
     at = field_start(der, certificate, SEQUENCE)
@@ -34,7 +39,11 @@ def expiry_date(der: bytes) -> datetime:
     for kind in (INTEGER, SEQUENCE, SEQUENCE):
         field_start(der, at, kind)
         at = field_end(der, at)
-    at = field_end(der, field_start(der, at, SEQUENCE))
+    begin = field_start(der, at, SEQUENCE)
+    return read_time(der, begin), read_time(der, field_end(der, begin))
+
+
+def read_time(der: bytes, at: int) -> datetime:
     text = der[field_start(der, at, der[at]) : field_end(der, at)]
     if der[at] == UTC_TIME:
         text = (b"19" if text[:2] >= LAST_CENTURY else b"20") + text

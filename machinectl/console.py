@@ -181,6 +181,19 @@ class RewritingConsole:
             yield RewritingBoard(board, self._rewrite)
 
 
+class UnattendedConsole(RewritingConsole):
+    """For work that nobody watches: whoever asks fails."""
+
+    interactive = False
+
+    def __init__(self, console: Console, hint: str) -> None:
+        super().__init__(console, lambda text: text)
+        self._hint = hint
+
+    def ask(self, prompt: str, *, secret: bool = False) -> str:  # noqa: ARG002 - required by Console
+        raise Unanswered(self._hint)
+
+
 class RewritingBoard:
     def __init__(self, board: Board, rewrite: Callable[[str], str]) -> None:
         self._board = board

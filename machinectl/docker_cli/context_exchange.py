@@ -54,6 +54,13 @@ class ContextExchange:
         make_directories(meta)
         write_new(os.path.join(meta, META_FILE), document)
 
+    def replace(self, name: str, endpoint: str, file: str, data: bytes) -> None:
+        """Replace one file by one rename. docker reads all files of the directory: the new one is written elsewhere."""
+        staged = os.path.join(self.staging, "one", file)
+        make_directories(os.path.dirname(staged))
+        write_new(staged, data)
+        os.rename(staged, os.path.join(context_place(self._root, "tls", name), endpoint, file))
+
     def exchange(self, name: str) -> None:
         """Swap in the staged context.
 

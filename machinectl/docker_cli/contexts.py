@@ -196,10 +196,17 @@ class Contexts:
         document = json.dumps(context.document).encode()
         meta = self.place("meta", context.name)
         with context_errors(self.config):
-            if os.path.isdir(meta) and read_tls(self.place("tls", context.name)) == context.tls:
-                replace_file(os.path.join(meta, META_FILE), document)
-                return
             try:
+                before = self.read(context.name) or Context(context.name)
+                changed = changed_files(before.tls, context.tls)
+                if os.path.isdir(meta) and not changed:
+                    replace_file(os.path.join(meta, META_FILE), document)
+                    return
+                if len(changed) == 1 and before.document == context.document:
+                    # A certificate was renewed: docker finds the context all the while.
+                    [(endpoint, file)] = changed
+                    self._exchange.replace(context.name, endpoint, file, context.tls[endpoint][file])
+                    return
                 self._exchange.stage(context.name, document, context.tls)
                 self._exchange.exchange(context.name)
             finally:
@@ -225,6 +232,16 @@ def read_meta(path: str) -> dict[str, Any]:
         raise ContextError(f"{path} is not a context", f"See what it holds, or remove it: {quote_path(path)}")
     # encoding/json accepts the keys of structures in any case.
     return {KEYS.get(str(key).lower(), str(key)): value for key, value in document.items()}
+
+
+def changed_files(
+    before: Mapping[str, Mapping[str, bytes]], after: Mapping[str, Mapping[str, bytes]]
+) -> list[tuple[str, str]]:
+    """Return the files to replace, as pairs of endpoint and name; all if there are others than before."""
+    pairs, old = ([(one, file) for one, files in tls.items() for file in files] for tls in (after, before))
+    if set(pairs) != set(old):
+        return pairs + old
+    return [(endpoint, file) for endpoint, file in pairs if before[endpoint][file] != after[endpoint][file]]
 
 
 def read_tls(directory: str) -> dict[str, dict[str, bytes]]:

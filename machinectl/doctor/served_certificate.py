@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.doctor.check import Check, broken, ok, unknown
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.expiry import WARN_DAYS
+from machinectl.hosts.certificates.expiry import expires_in, expires_soon
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, SERVER
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def served_check(
         return unknown(TITLE, f"it cannot be read: {exc.cause}")
     until = f"{description.subject or 'no name'}, until {description.not_after:%Y-%m-%d}"
     on_disk = "" if host is None or not identity.server else disk_state(identity, host)
-    renew = f"machinectl regenerate-certs {shell.machine}"
+    renew = f"machinectl renew --due {shell.machine}"
     if not same:
         seen = f"another one than on record is served: {until}, by {description.issuer or 'nobody named'}"
         if on_disk == SAME:
@@ -63,9 +63,12 @@ def served_check(
     if on_disk and on_disk != SAME:
         back = f"Put the one on record back: machinectl provision {shell.machine}"
         return broken(TITLE, f"that on record is served ({until}); on the host's disk is {on_disk}", back)
-    if description.days_left(now) < WARN_DAYS:
-        soon = f"expires in {description.days_left(now)} days"
-        return unknown(TITLE, f"{until}: {soon}", f"Renew it: {renew}" if identity.server else ask_issuer(shell))
+    if expires_soon(description.not_before, description.not_after, now):
+        return unknown(
+            TITLE,
+            f"{until}: {expires_in(description.not_after, now)}",
+            f"Renew it: {renew}" if identity.server else ask_issuer(shell),
+        )
     if not identity.server:
         return ok(TITLE, f"{until}; none is on record to hold it against, as others made it")
     return ok(TITLE, f"that on record{', and on the host' if on_disk else ''}: {until}")

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
 from machinectl.files.atomic import quote_path
-from machinectl.hosts.certificates.expiry import CertificateRow, certificate_rows, remaining_time, renewal_command
+from machinectl.hosts.certificates.expiry import (
+    EXPIRED,
+    CertificateRow,
+    certificate_rows,
+    is_only_due,
+    remaining_time,
+    renewal_command,
+)
 from machinectl.machines.record import PROVISION, Machine, Phase
 
 if TYPE_CHECKING:
@@ -103,7 +110,7 @@ def certificates_check(store: Store, machine: Machine, now: datetime | None = No
 
 def validity_check(rows: Iterable[CertificateRow], renew: str) -> Check:
     rows = list(rows)
-    soon = [row for row in rows if row.warning == f"expires in {row.days_left} days" and (row.days_left or 0) >= 0]
+    soon = [row for row in rows if row.warning != EXPIRED and is_only_due(row)]
     wrong = [row for row in rows if row.warning and row not in soon]
     if wrong:
         return broken(CERTIFICATES, "; ".join(f"{row.file}: {row.warning}" for row in wrong), renew)

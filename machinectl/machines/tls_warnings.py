@@ -6,18 +6,26 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Collection
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
 
+# The state of a machine whose owner has granted access to it.
+GRANTED = "granted"
 
-def renewing(machine: Machine, files: Container[str]) -> str:
-    """Return the command that renews `files`."""
+
+def renewing(machine: Machine, files: Collection[str], *, due: bool = True) -> str:
+    """Return the command that renews `files`; not only when they are `due`, if they are damaged."""
     name = machine.name
-    if not machine.changes:
+    if machine.access.get("state") == GRANTED:
+        return f"Get a new one from {machine.access.get('by') or 'its owner'}: machinectl access renew {name}"
+    has_ca_key = set(files) == {"cert.pem"} and os.path.lexists(os.path.join(machine.directory, "ca-key.pem"))
+    if not (machine.has_changes or has_ca_key):
         return f"Get new ones from whoever made them, and put them in: machinectl certs import {name} <DIR>"
     flags = [flag for file, flag in (("cert.pem", "--client-certs"), ("ca.pem", "--new-ca")) if file in files]
+    if due and "--new-ca" not in flags:
+        return f"Renew them: machinectl renew --due {name}"
     return " ".join(["Renew them: machinectl regenerate-certs", *flags, name])
 
 

@@ -99,7 +99,7 @@ GUESSES = [
     Guess("web1 status", "status web1"),
     Guess("show web1", "inspect web1"),
     # The tests' host is not set up: it says so.
-    Guess("certs renew web1", "regenerate-certs web1", code=1),
+    Guess("certs renew web1", "renew web1", code=1),
     Guess("swarm ls", "swarm status"),
     Guess("ssh --user {user} web1 uname", "ssh {user}@web1 uname"),
     Guess("ssh {user}@wbe1", "ssh {user}@web1"),

@@ -386,7 +386,7 @@ def test_a_certificate_that_is_served_runs_out() -> None:
     mine = identity()
     later = datetime.now(UTC) + timedelta(days=certs.SERVER_DAYS - 9)
     found = served_certificate.served_check(mine.server, mine, None, SUDO, later)
-    assert (found.verdict, found.hint) == (UNKNOWN, "Renew it: machinectl regenerate-certs orion")
+    assert (found.verdict, found.hint) == (UNKNOWN, "Renew it: machinectl renew --due orion")
     found = served_certificate.served_check(mine.server, mine, None, SUDO, later + timedelta(days=20))
     assert found.verdict is BROKEN
     theirs = replace(mine, server=b"", server_key=b"")

@@ -71,6 +71,29 @@ VERBS = {
             shared.SELECTOR,
         ),
     ),
+    "renew": Verb(
+        "manage.renew:renew",
+        "Renew certificates before they expire.",
+        more=(
+            "With --due, it renews what has less than a third of its lifetime left, on all machines or the named ones, "
+            "and asks nothing. Without, it makes new certificates now, as `regenerate-certs --client-certs` does. "
+            "An engine restarts for a new server certificate; containers keep running."
+        ),
+        examples=("machinectl renew --due", "machinectl renew orionbox"),
+        arguments=(shared.NAMES,),
+        flags=(
+            Flag("--due", help="Renew only what is due; never ask."),
+            Flag(
+                "--lifetime-left",
+                metavar="SHARE|TIME",
+                help="Due is what has less than this share of its lifetime, or less time, left (1/3, 30%, 30d, 12h).",
+            ),
+            Flag("-y", "--yes", help="Do not ask (--due never does)."),
+            shared.DRY_RUN,
+            *shared.LOGIN,
+            shared.SELECTOR,
+        ),
+    ),
     "start": power_verb(
         "start", "Power on hosts (Wake-on-LAN) and wait until they answer.", "Timeout for each host to answer."
     ),

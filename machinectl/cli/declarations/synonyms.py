@@ -71,10 +71,9 @@ COMMANDS = {
     "docker-env": "env NAME",
     # Certificates.
     "certs regenerate": "regenerate-certs NAME",
-    "certs renew": "regenerate-certs NAME",
+    "certs renew": "renew NAME",
     "certs rotate": "regenerate-certs NAME",
-    "renew": "regenerate-certs NAME",
-    "renew-certs": "regenerate-certs NAME",
+    "renew-certs": "renew NAME",
     # Many machines.
     "deploy": "apply",
     "diff": "plan",

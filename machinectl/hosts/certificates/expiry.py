@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 
     from machinectl.machines.store import Store
 
-# Owners need time to find a maintenance window: the engine restarts for a new certificate.
-WARN_DAYS = 30
+# Owners need time to find a maintenance window: the engine restarts for a new certificate. A certificate of a week is
+# renewed in its last third.
+WARN_WITHIN, WARN_SHARE = timedelta(days=30), 1 / 3
+HOURS = timedelta(days=2)
+EXPIRED, EXPIRES = "expired", "expires in "
 KEY_FILES = {"ca.pem": "ca-key.pem", "cert.pem": "key.pem", "server.pem": "server-key.pem"}
 
 
@@ -58,10 +62,16 @@ def remaining_time(row: CertificateRow) -> str:
 
 
 def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) -> str:
+    under = list(under)
     try:
-        return renewing(store.read(name), {row.file for row in under})
+        return renewing(store.read(name), {row.file for row in under}, due=all(map(is_only_due, under)))
     except MachineError:
         return f"See what is wrong: machinectl inspect {name}"
+
+
+def is_only_due(row: CertificateRow) -> bool:
+    """Return whether its date is all that is wrong with it."""
+    return row.warning == EXPIRED or (row.warning.startswith(EXPIRES) and ";" not in row.warning)
 
 
 def certificate_rows(machine: str, directory: str, now: datetime) -> Iterator[CertificateRow]:
@@ -93,11 +103,22 @@ def certificate_rows(machine: str, directory: str, now: datetime) -> Iterator[Ce
 def certificate_warning(directory: str, file: str, description: certs.Description, now: datetime) -> str:
     days = description.days_left(now)
     if days < 0:
-        return "expired"
+        return EXPIRED
     if description.not_before > now:
         return f"not valid before {description.not_before:%Y-%m-%d %H:%M} UTC"
-    soon = f"expires in {days} days" if days < WARN_DAYS else ""
+    begin, end = description.not_before, description.not_after
+    soon = expires_in(end, now) if expires_soon(begin, end, now) else ""
     return "; ".join(filter(None, (soon, certificate_mismatch(directory, file, now))))
+
+
+def expires_soon(begin: datetime, end: datetime, now: datetime) -> bool:
+    return end - now < min(WARN_WITHIN, (end - begin) * WARN_SHARE)
+
+
+def expires_in(end: datetime, now: datetime) -> str:
+    left = end - now
+    unit = plural(int(left.total_seconds() // 3600), "hour") if left < HOURS else f"{left.days} days"
+    return f"{EXPIRES}{unit}"
 
 
 def certificate_mismatch(directory: str, file: str, now: datetime) -> str:

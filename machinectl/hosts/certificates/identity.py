@@ -66,6 +66,13 @@ class Identity(Frozen):
         return {file: data for file, data in whole.items() if data}
 
     def keep(self, held: Held) -> None:
-        """Write all files at once if they differ."""
-        if Identity.read(held.directory) != self:
-            held.write_files(self.files)
+        """Write the files that differ, all at once.
+
+        While a set is replaced, ca.pem is missing: docker would fail for a client that stays as it is.
+        """
+        before = Identity.read(held.directory)
+        same_client = all(self.files[file] == before.files[file] for file in CLIENT_FILES)
+        if before != self:
+            held.write_files(
+                {name: data for name, data in self.files.items() if not (same_client and name in CLIENT_FILES)}
+            )

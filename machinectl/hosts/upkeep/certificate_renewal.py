@@ -215,14 +215,14 @@ def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed
 
 
 def restore_certificates(run: RealRun, target: Target, old: Identity, answer: Probe) -> NoReturn:
-    """Restore the old certificates, and raise MachineError."""
+    """Restore the old certificates, and raise EngineDown."""
     cause = f"The engine has new certificates, and does not answer from here: {answer.error}"
     if old.ca and old.server and old.server_key:
         before = replace(target, certificates=old.on_host, ending=frozenset())
         run.make(certificate_change("Giving the engine its old certificates back", run.host, before))
         discard_pending(run.held)
         cause += "; it has its old ones back"
-    raise MachineError(cause, answer.hint)
+    raise EngineDown(cause, answer.hint)
 
 
 def record_sans(held: Held, sans: Sequence[str]) -> None:

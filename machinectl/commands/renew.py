@@ -1,0 +1,82 @@
+"""`renew --due`: renew the certificates that are due, unattended."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.hosts.certificates.lifetime import due_certificates
+from machinectl.hosts.parallel.rollout_order import RolloutOrder
+from machinectl.hosts.parallel.workers import locked_machine, run_at_once
+from machinectl.hosts.upkeep.due_renewal import (
+    RenewalResult,
+    is_renewed_here,
+    others_certificates,
+    plan_due_renewal,
+    renew_due,
+)
+from machinectl.machines.record import Phase
+from machinectl.machines.selection import matching
+from machinectl.provision.decision import EngineDown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.certificates.lifetime import Due, LifetimeLeft
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+NOT_BEGUN = "not begun, as another engine did not come up with its new certificate"
+
+
+def renew_due_certificates(
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    access: Access,
+    window: LifetimeLeft,
+    *,
+    dry_run: bool = False,
+) -> Iterator[tuple[str, RenewalResult | HostPlan | MachineError]]:
+    """Renew those of all machines, or of the named ones. Engines restart one at a time.
+
+    If one does not come up, no other restarts in this run. It is the last in the next one, so that it holds up nobody.
+    """
+    due: dict[str, tuple[Machine, Due]] = {}
+    for name in dict.fromkeys(matching(names, store.names) or store.names()):
+        try:
+            machine = store.read(name)
+            found = due_certificates(machine, window, datetime.now(UTC))
+            if not found.any or machine.phase == Phase.CREATING:
+                yield name, RenewalResult(until=found.until)
+            elif not is_renewed_here(machine):
+                yield name, others_certificates(machine, found)
+            else:
+                due[name] = machine, found
+        except MachineError as exc:
+            yield name, exc
+    down: set[str] = set()
+
+    def one(name: str, console: Console) -> RenewalResult | HostPlan:
+        own = access.for_one_host()
+        if dry_run:
+            return plan_due_renewal(store, due[name][0], console, own, window)
+        with locked_machine(store, console, name) as held:
+            try:
+                return renew_due(held, console, own, window)
+            except EngineDown:
+                down.add(name)
+                raise
+
+    restarting = {name for name, (_, found) in due.items() if found.server} if not dry_run else set()
+    again = {name for name, (machine, _) in due.items() if machine.failure}
+    for group in (due.keys() - again, again):
+        barred = group & restarting if down else set()
+        order = RolloutOrder(group - barred, rolled=restarting, counts=down.__contains__)
+        yield from run_at_once(console, order.waiting, one, order=order)
+        for name in (*barred, *order.stopped):
+            yield name, RenewalResult(until=due[name][1].until, waiting=NOT_BEGUN)

@@ -1,0 +1,107 @@
+"""Renew certificates that are due, unattended: the client's without a restart, the engine's with one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl import certs
+from machinectl.console import UnattendedConsole
+from machinectl.hosts.certificates.expiry import expires_soon
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.certificates.lifetime import due_certificates
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+from machinectl.hosts.upkeep.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
+from machinectl.machines.tls_warnings import renewing
+from machinectl.ssh.ssh_errors import Unreachable
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.hosts.certificates.lifetime import Due, LifetimeLeft
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+
+
+class RenewalResult(NamedTuple):
+    """The kinds of certificates that are new, when the machine's first one expires, and why others are not renewed."""
+
+    renewed: tuple[str, ...] = ()
+    until: datetime | None = None
+    waiting: str = ""
+
+    @property
+    def summary(self) -> str:
+        kinds = f"{' and '.join(self.renewed)} certificate{'s' * (len(self.renewed) > 1)}"
+        done = (
+            f"new {kinds}" if self.renewed else "" if self.waiting else "not due" if self.until else "no certificates"
+        )
+        return "; ".join(filter(None, (done, self.waiting, f"valid until {self.until:%Y-%m-%d}" if self.until else "")))
+
+
+def is_renewed_here(machine: Machine) -> bool:
+    """Return whether machinectl set up the host, or has the CA's key."""
+    return machine.has_changes or bool(Identity.read(machine.directory).ca_key)
+
+
+def others_certificates(machine: Machine, due: Due) -> RenewalResult:
+    """Say who can renew certificates that others made."""
+    return RenewalResult(until=due.until, waiting=f"due. {renewing(machine, ['cert.pem'])}")
+
+
+def renew_due(held: Held, console: Console, access: Access, window: LifetimeLeft) -> RenewalResult:
+    """Renew what is due, without a question. Raises MachineError.
+
+    A host that does not answer has time: that is no error before its certificate expires soon.
+    """
+    machine, now = held.machine, datetime.now(UTC)
+    held.finish_files()
+    due = due_certificates(machine, window, now)
+    renewed, waiting = [], ""
+    if due.client:
+        renew_client(held, now)
+        renewed.append("client")
+    if due.server:
+        try:
+            renew(held, UnattendedConsole(console, at_a_terminal(machine)), access, Renewal())
+            renewed.insert(0, "server")
+        except Unreachable as exc:
+            if expires_soon(*due.server, now):
+                raise
+            waiting = f"the server certificate waits until the host answers ({exc.cause})"
+    until = due_certificates(machine, window, now).until if due.any else due.until
+    return RenewalResult(tuple(renewed), until, waiting)
+
+
+def renew_client(held: Held, now: datetime) -> None:
+    """Replace cert.pem by one rename: as its key stays, nobody reads a mix of two pairs."""
+    old = Identity.read(held.directory)
+    ca = signing_ca(held.machine, old, Renewal())
+    key = certs.own_public_key(old.client_key)
+    until = now + timedelta(days=certs.CLIENT_DAYS)
+    held.write_file("cert.pem", certs.sign_client(ca, key.pem, client_name(held.machine, old), until, now=now))
+
+
+def client_name(machine: Machine, identity: Identity) -> str:
+    """Return the name in the certificate: docker's plugins see it as the user."""
+    kind, _, name = certs.describe(identity.client, file="cert.pem").subject.partition("=")
+    return name if kind == "CN" and "," not in name else machine.name[: certs.COMMON_NAME_BYTES]
+
+
+def plan_due_renewal(
+    store: Store, machine: Machine, console: Console, access: Access, window: LifetimeLeft
+) -> HostPlan | RenewalResult:
+    """Raise MachineError as `renew_due` would."""
+    due = due_certificates(machine, window, datetime.now(UTC))
+    if not due.any:
+        return RenewalResult(until=due.until)
+    signing_ca(machine, Identity.read(machine.directory), Renewal())
+    client = (Outcome("Making a new client certificate", changed=True),) if due.client else ()
+    if not due.server:
+        return HostPlan(outcomes=client)
+    plan = plan_renewal(store, machine, UnattendedConsole(console, at_a_terminal(machine)), access, Renewal())
+    return HostPlan(plan.found, (*client, *plan.outcomes))
+
+
+def at_a_terminal(machine: Machine) -> str:
+    return f"Answer it at a terminal: machinectl renew {machine.name}"
