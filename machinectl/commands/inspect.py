@@ -27,6 +27,7 @@ def inspect_fields(machine: Machine, directory: str) -> dict[str, Any]:
         "Provision": machine.provision,
         "Context": machine.context,
         "Jump": machine.jump,
+        "Addresses": list(machine.addresses),
         "Labels": dict(machine.labels),
         "Engine": go_names(without_secrets(machine.engine.dump())),
         "MAC": machine.mac,

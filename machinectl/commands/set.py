@@ -8,7 +8,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.machines.create_options import ENGINE_FLAGS
+from machinectl.machines.create_options import ADDRESS, ENGINE_FLAGS
 from machinectl.machines.selection import waiting
 from machinectl.machines.tls_warnings import advise
 from machinectl.masking import without_secrets
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.console import Console
-    from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.flags import Flag
     from machinectl.machines.record import Machine
+    from machinectl.machines.spec import MachineSpec
     from machinectl.machines.store import Store
 
 
@@ -29,10 +29,10 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
         raise UsageError("Nothing to set", f"machinectl set --url tcp://192.168.0.30:2376 {name}")
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
-        machine, before = held.machine, held.machine.engine
+        machine, before = held.machine, held.machine.spec
         waits = change.carry_out(held)
     console.note(f'"{name}" now: {", ".join(edit_summary(machine, change, before))}')
-    if waits or (change.engine and has_ssh(machine)):
+    if waits or ((change.engine or change.addresses) and has_ssh(machine)):
         console.note(f"Apply it to the host: machinectl provision {name}")
     if change.jump:
         note_jump_host(store, console, machine)
@@ -48,20 +48,21 @@ def has_ssh(machine: Machine) -> bool:
         return False
 
 
-def edit_summary(machine: Machine, change: Edit, before: EngineOptions) -> list[str]:
+def edit_summary(machine: Machine, change: Edit, before: MachineSpec) -> list[str]:
     where = [f"URL {without_secrets(machine.url)}"] if change.url is not None else []
     tls = [f"TLS {'on' if machine.tls else 'off'}"] if where or change.tls is not None else []
     options = [f"--{name} {masked_words(value) or 'not given'}" for name, value in change.options.items()]
     labels = [f"label {key}={value}" for key, value in change.labels.items()]
     labels += [f"no label {key}" for key in change.unlabel if key not in change.labels]
     engine = [
-        engine_summary(option, before.recorded.get(option.key), change.engine[option.key])
+        engine_summary(option, before.engine.recorded.get(option.key), change.engine[option.key])
         for option in ENGINE_FLAGS
         if option.key in change.engine
     ]
     context = [] if change.context is None else [f"docker context {'wanted' if change.context else 'not wanted'}"]
     jump = [] if change.jump is None else [f"SSH through {machine.jump}" if machine.jump else "no jump host"]
-    return [*where, *tls, *context, *jump, *options, *labels, *engine]
+    addresses = [] if change.addresses is None else [engine_summary(ADDRESS, before.addresses, change.addresses)]
+    return [*where, *tls, *context, *addresses, *jump, *options, *labels, *engine]
 
 
 def engine_summary(option: Flag, before: Any, now: Any) -> str:

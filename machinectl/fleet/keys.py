@@ -14,8 +14,9 @@ from machinectl import url
 from machinectl.driver.installed_drivers import installed, load
 from machinectl.driver.options import option_flag, run_check
 from machinectl.errors import MachineError, UsageError
-from machinectl.machines import create_options, engine_options, jump_hosts
+from machinectl.machines import addresses, create_options, engine_options, jump_hosts
 from machinectl.machines.create_options import (
+    ADDRESS,
     CERTIFICATES,
     ENGINE_FLAGS,
     ENV_FILE,
@@ -129,6 +130,7 @@ CHECKS: Mapping[str, Callable[[Any], object]] = {
     "options": engine_options.check_options,
     "env": engine_options.check_variables,
     "bind": engine_options.check_address,
+    ADDRESS.key: addresses.parse_addresses,
 }
 
 
@@ -171,6 +173,7 @@ COMMON: Mapping[str, Key] = {
         *ENGINE.values(),
         of_flag(ENV_FILE),
         *map(of_flag, (NO_TLS, NO_PROVISION, NO_CONTEXT, STRICT)),
+        of_flag(ADDRESS),
         replace(of_flag(JUMP), check=check_jump),
         *map(of_flag, (*LOGIN_SECRETS, HOST_KEY)),
     )

@@ -42,6 +42,13 @@ JUMP = Flag(
     value=MACHINE,
     section=IN_SSH,
 )
+ADDRESS = Flag(
+    "--address",
+    metavar="ADDRESS",
+    key="addresses",
+    help="A further address or name of the host, as in a VPN; the first that answers is used.",
+    many=True,
+)
 CERTIFICATES = (
     certificate_path("--tls-dir", "DIR", "Use the certificates in DIR: ca.pem, cert.pem and key.pem.", DIRECTORY),
     certificate_path("--tls-ca-cert", "FILE", "The CA of the engine's certificate."),

@@ -24,6 +24,7 @@ PROVISION = "provision"
 LONGEST_NAME = 253
 DIGITS = frozenset("0123456789")
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
+ADDRESS_CHARACTERS = NAME_CHARACTERS | frozenset("_:")
 # Characters of a glob; names have none.
 GLOB = frozenset("*?[")
 
@@ -59,6 +60,7 @@ KEYS: Mapping[str, type] = {
     "failure": dict,
     "changes": list,
     "jump": str,
+    "addresses": list,
     "fleet": str,
     "origin": dict,
     "swarm": dict,
@@ -73,7 +75,7 @@ REQUIRED = ("driver", "url", "tls")
 DEFAULTS: Mapping[str, object] = {"phase": Phase.READY, "provision": True, "context": True}
 # Omitted if empty.
 OPTIONAL = frozenset(
-    {"jump", "fleet", "origin", "swarm", "looked_at", "revision", "access", "holders", "ended", "lifetime"}
+    {"jump", "addresses", "fleet", "origin", "swarm", "looked_at", "revision", "access", "holders", "ended", "lifetime"}
 )
 # Properties of Machine, stored as JSON: the light path does not load their classes.
 AS_JSON = {"engine": "_engine", "changes": "_changes"}
@@ -108,6 +110,7 @@ class Machine:
     pending: str
     failure: dict[str, Any]
     jump: str
+    addresses: list[str]
     fleet: str
     origin: dict[str, Any]
     swarm: dict[str, Any]
@@ -176,6 +179,7 @@ class Machine:
             self.provision,
             self.context,
             self.jump,
+            tuple(self.addresses),
         )
 
     @spec.setter
@@ -190,6 +194,7 @@ class Machine:
         self.provision = spec.provision
         self.context = spec.context
         self.jump = spec.jump
+        self.addresses = list(spec.addresses)
 
     @property
     def last_look(self) -> str:
@@ -282,6 +287,9 @@ def check_safe(name: str, data: Mapping[str, Any]) -> None:
     if "://-" in data["url"] or "@-" in data["url"]:
         # Some readers of docker's variables and contexts do not protect ssh from options.
         raise broken_record(name, 'has a "url" that ssh could take for an option')
+    for address in data.get("addresses", ()):
+        if not isinstance(address, str) or not ADDRESS_CHARACTERS.issuperset(address) or address[:1] in {"", "-"}:
+            raise broken_record(name, 'has "addresses" that are no addresses')
 
 
 def read_jump(machine: Machine, schema: int, is_machine: Callable[[str], bool]) -> None:

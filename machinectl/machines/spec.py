@@ -34,7 +34,7 @@ class MachineSpec:
     """A machine's settings.
 
     `options` are the driver's. `tls` None: the URL decides. `context`: create a docker context. `jump`: see
-    `jump_hosts`.
+    `jump_hosts`. `addresses` are further ones of the host.
     """
 
     driver: str
@@ -45,6 +45,7 @@ class MachineSpec:
     provision: bool = True
     context: bool = True
     jump: str = ""
+    addresses: tuple[str, ...] = ()
 
     def without(self, secrets: Collection[str]) -> MachineSpec:
         return replace(self, options={name: value for name, value in self.options.items() if name not in secrets})

@@ -12,7 +12,7 @@ from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.keys import LABELS
-from machinectl.machines.create_options import ENGINE_FLAGS
+from machinectl.machines.create_options import ADDRESS, ENGINE_FLAGS
 from machinectl.machines.swarm_node import node_of
 from machinectl.masking import HIDDEN, without_secret_of, without_secrets
 from machinectl.rollout.plan_steps import Difference
@@ -67,6 +67,7 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
         yield switched("no-provision", old=not machine.provision, new=not spec.provision, restarts=set_up)
     if machine.context != spec.context:
         yield switched("no-context", old=not machine.context, new=not spec.context)
+    yield from address_differences(host, machine, restarts=engine_is_ours)
     if machine.jump != spec.jump:
         yield Difference("ssh-jump", machine.jump, spec.jump)
     node = node_of(machine)
@@ -169,6 +170,14 @@ def label_differences(old: Mapping[str, str], new: Mapping[str, str], *, restart
 
 def label_text(labels: Mapping[str, str], key: str) -> str:
     return f"{key}={without_secret_of(key, labels[key])}" if key in labels else ""
+
+
+def address_differences(host: FleetHost, machine: Machine, *, restarts: bool) -> Iterator[Difference]:
+    old, new = tuple(machine.addresses), host.spec.addresses
+    if old != new:
+        removed, added = changed_items(ADDRESS, old, new)
+        # Only a further name in the certificate needs a restart.
+        yield Difference(ADDRESS.name, as_text(removed), as_text(added), restarts and not set(new) <= set(old))
 
 
 def engine_differences(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Iterator[Difference]:

@@ -13,7 +13,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.connection.machine_driver import driver_instance
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.parallel.workers import locked_machine
-from machinectl.machines.create_options import ENGINE_FLAGS
+from machinectl.machines.create_options import ADDRESS, ENGINE_FLAGS
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import Phase
 from machinectl.rollout.differences import URL, differences, wants_tls
@@ -167,6 +167,7 @@ def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
         tls=wants_tls(host, machine) if "no-tls" in keys or url else None,
         context=spec.context if "no-context" in keys else None,
         jump=spec.jump if "ssh-jump" in keys else None,
+        addresses=spec.addresses if ADDRESS.name in keys else None,
         labels=spec.labels if "labels" in keys else {},
         unlabel=[label for label in machine.labels if label not in spec.labels] if "labels" in keys else (),
         engine={
@@ -193,7 +194,7 @@ def moved_port(host: FleetHost, machine: Machine) -> str:
 def concerns_host(host: FleetHost, machine: Machine, edit: Edit, *, restarts: bool) -> bool:
     if not (host.spec.provision and (machine.changes or edit.provision)):
         return False
-    changed = edit.engine or edit.labels or edit.unlabel or edit.options or edit.url or edit.provision
+    changed = edit.engine or edit.labels or edit.unlabel or edit.options or edit.url or edit.provision or edit.addresses
     return bool(changed or machine.pending or restarts)
 
 

@@ -218,7 +218,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
     machine.unknown = {"later": "x"}
     machine.origin = {"store": "/old", "name": "orion", "driver": "generic"}
     machine.options = {"url": "tcp://192.168.0.29:2376"}
-    machine.jump = "host:gate"
+    machine.jump, machine.addresses = "host:gate", ["10.8.0.29"]
     assert inspect_fields(machine, DIRECTORY) == {
         "Name": "orionbox",
         "DriverName": "none",
@@ -231,6 +231,7 @@ def test_our_own_record_is_shown_field_by_field() -> None:
         "Provision": True,
         "Context": True,
         "Jump": "host:gate",
+        "Addresses": ["10.8.0.29"],
         "Labels": {"rack": "a"},
         "Engine": {"Options": ["mtu=1400"], "TLSSANs": ["orion.lan"], "InstallURL": "https://get.lan"},
         "MAC": "",

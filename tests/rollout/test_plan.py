@@ -175,6 +175,15 @@ def test_a_host_without_a_machine_is_created_one_that_is_right_is_left_and_one_t
         ),
         pytest.param({"jump": "host:gate"}, {}, [Difference("ssh-jump", "", "host:gate")], id="jump host"),
         pytest.param(
+            {"addresses": ("10.8.0.29",)},
+            {"addresses": ["orion.vpn"]},
+            [Difference("address", "orion.vpn", "10.8.0.29", restarts=True)],
+            id="another address, for which the certificate is signed",
+        ),
+        pytest.param(
+            {}, {"addresses": ["10.8.0.29"]}, [Difference("address", "10.8.0.29", "")], id="an address that goes"
+        ),
+        pytest.param(
             {"options": {"generic-ssh-key": "/root/.ssh/id"}},
             {"options": {"generic-ssh-key": "~/.ssh/id"}},
             [],
@@ -382,6 +391,7 @@ SPECS = st.builds(
     provision=st.booleans(),
     context=st.booleans(),
     jump=st.just("") | WORDS.map("host:h{}".format),
+    addresses=st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), max_size=3).map(tuple),
 )
 
 

@@ -6,6 +6,7 @@ from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, Argument, Verb
 from machinectl.cli.declarations.driver_option import IN_DRIVERS
 from machinectl.machines.create_options import (
+    ADDRESS,
     CERTIFICATES,
     ENGINE_FLAGS,
     ENV_FILE,
@@ -82,6 +83,7 @@ VERBS = {
             NO_TLS,
             NO_PROVISION,
             NO_CONTEXT,
+            ADDRESS,
             JUMP,
             shared.DRY_RUN,
             shared.TAKE_OVER,
@@ -156,6 +158,7 @@ VERBS = {
             Flag("--unlabel", many=True, metavar="KEY", help="Remove a label."),
             Flag("--tls", off="--no-tls", help="Speak to the engine over TLS.", default=None),
             Flag("--context", off="--no-context", help="Keep a docker context for the machine.", default=None),
+            ADDRESS.for_change(),
             JUMP.with_changes(help=f"{JUMP.help} `none` removes it.", default=None),
             *(flag.for_change() for flag in ENGINE_FLAGS),
             ENV_FILE,

@@ -27,6 +27,7 @@ from machinectl.fleet.reading.key_values import as_typed
 from machinectl.fleet.reading.layers import WITHOUT_VALUE, Layer, Layers, is_null, over
 from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Node, Scalar
 from machinectl.machines import create_options
+from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.create_options import CERTIFICATES, HOST_KEY, LOGIN_SECRETS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.jump_hosts import machine_of
@@ -135,6 +136,7 @@ class HostReader:
             settings.provision,
             settings.context,
             jump_of(name, own, settings.found),
+            addresses_of(settings.found),
         )
         certificates, login, swarm = settings.certificates, settings.login, settings.swarm
         host = FleetHost(name, spec, entry.place, certificates, login, swarm, typed, groups)
@@ -265,6 +267,11 @@ def jump_of(name: str, own: Layer, found: Mapping[str, OptionValue]) -> str:
     jump = typed_jump(jump)
     # A shared jump host does not apply to itself.
     return jump if machine_of(jump) != name or JUMP in own.entries else ""
+
+
+def addresses_of(found: Mapping[str, OptionValue]) -> tuple[str, ...]:
+    given = found.get(create_options.ADDRESS.name)
+    return parse_addresses(given) if isinstance(given, tuple) else ()
 
 
 def as_written(layer: Layer) -> dict[str, str]:

@@ -24,6 +24,7 @@ from machinectl.hosts.connection.machine_driver import (
 )
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.machines import jump_hosts, record
+from machinectl.machines.addresses import check_addresses, check_free
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -192,6 +193,15 @@ class CheckedCreation:
         if self.has_no_ssh:
             raise without_ssh(machine, JUMP_HOST, "--ssh-jump")
 
+    def check_addresses(self, store: Store) -> None:
+        """A driver that makes the host does not know its URL yet."""
+        machine = Machine(self.creation.name, self.creation.spec.driver, directory=self.request.directory)
+        machine.phase, machine.spec = Phase.CREATING, self.creation.spec
+        self.place(machine, self.creation.driver.preview(self.request))
+        if machine.url:
+            check_addresses(machine)
+            check_free(store, machine)
+
     @property
     def has_no_ssh(self) -> bool:
         there = self.creation.driver.preview(self.request)
@@ -252,6 +262,8 @@ def check_creation(store: Store, creation: Creation) -> CheckedCreation:
     )
     checked = CheckedCreation(creation, given, spare, begun, request)
     checked.check()
+    if creation.spec.addresses:
+        checked.check_addresses(store)
     return checked
 
 

@@ -20,6 +20,7 @@ from machinectl.hosts.connection.machine_driver import (
     without_ssh,
 )
 from machinectl.machines import jump_hosts
+from machinectl.machines.addresses import check_addresses, check_free
 from machinectl.machines.record import PROVISION, Phase, check_ready
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Edit:
     tls: bool | None = None
     context: bool | None = None
     jump: str | None = None
+    addresses: Sequence[str] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     unlabel: Sequence[str] = ()
     engine: Mapping[str, Any] = field(default_factory=dict)
@@ -55,7 +57,11 @@ class Edit:
         if self.options:
             # Last: a new key replaces the old one.
             change_options(machine, self.options)
-        waits = bool(machine.changes and (self.engine or self.labels or self.unlabel))
+        check_addresses(machine)
+        if self.addresses:
+            check_free(held.store, machine)
+        on_host = (self.engine, self.labels, self.unlabel, self.addresses)
+        waits = bool(machine.changes and any(on_host))
         machine.pending = PROVISION if waits else machine.pending
         held.write()
         return waits
@@ -88,6 +94,8 @@ class Edit:
             machine.jump = jump_hosts.with_type(self.jump, exists)
             if self.jump and endpoints_of(machine).ssh is None:
                 raise without_ssh(machine, JUMP_HOST, "--ssh-jump")
+        if self.addresses is not None:
+            machine.addresses = list(self.addresses)
         if self.tls is not None:
             if self.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Omit --tls")

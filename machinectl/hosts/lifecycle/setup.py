@@ -143,7 +143,7 @@ class Setup:
         machine = run.machine
         if machine.engine.ssh_only:
             return None
-        sans = [engine_url.parse_url(run.url).host, *machine.engine.tls_sans]
+        sans = [engine_url.parse_url(run.url).host, *machine.addresses, *machine.engine.tls_sans]
         have = shared_hosts.with_server(Identity.read(machine.directory), server)
         if not have.ca_key and (machine.origin or docker_unit.is_by_docker_machine(run.host)):
             have = Identity()

@@ -174,7 +174,7 @@ def docker_machine_ca(machine: Machine, old: Identity) -> certs.Pair | None:
 
 def server_names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
     """Return the host, extra names and the names in the old certificate."""
-    found = [engine_url.parse_url(machine.url).host, *machine.engine.tls_sans, *more]
+    found = [engine_url.parse_url(machine.url).host, *machine.addresses, *machine.engine.tls_sans, *more]
     try:
         found += certs.describe(old.server).sans
     except MachineError:

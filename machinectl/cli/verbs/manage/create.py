@@ -18,6 +18,7 @@ from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.tables.dry_run import print_plan
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import UsageError
+from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.create_options import WITHOUT_HOST
 from machinectl.machines.flags import IN_ENGINE, IN_SSH
 from machinectl.machines.record import is_name
@@ -61,6 +62,7 @@ def create(
     no_tls: bool,
     no_provision: bool,
     no_context: bool,
+    address: list[str],
     ssh_jump: str,
     dry_run: bool,
     yes: bool,
@@ -94,6 +96,7 @@ def create(
             provision=not no_provision,
             context=not no_context,
             jump=login_options.parse_jump(ssh_jump) or "",
+            addresses=parse_addresses(address),
         ),
         driver,
         Onboarding(access, allowed, login_options.given_authority(here)),

@@ -9,6 +9,7 @@ from machinectl.cli.options import login_options, machine_options
 from machinectl.cli.parsing.lookahead import named_machine, named_store
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
+from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def set_machine(
     unlabel: list[str],
     tls: bool | None,
     context: bool | None,
+    address: list[str] | None,
     ssh_jump: str | None,
     **others: Any,
 ) -> None:
@@ -48,6 +50,7 @@ def set_machine(
         tls=tls,
         context=context,
         jump=login_options.parse_jump(ssh_jump),
+        addresses=parse_addresses(filter(None, address)) if address else None,
         labels=machine_options.parse_labels(label, name),
         unlabel=tuple(unlabel),
         options=machine_options.changed_driver_values(driver, options, others),

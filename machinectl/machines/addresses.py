@@ -1,0 +1,137 @@
+"""Further addresses of a machine's host: check them, and list where its engine may be. Light path."""
+
+from __future__ import annotations
+
+from machinectl import url as engine_url
+from machinectl.errors import MachineError, UsageError
+from machinectl.machines.record import Phase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+FLAG = "--address"
+SSH_PORT = 22
+EXAMPLE = f"Give the host alone: {FLAG} 10.8.0.29, {FLAG} fd00::1d or {FLAG} orion.vpn"
+
+
+def parse_address(text: str) -> str:
+    """Return an address or a name without brackets. Raises UsageError."""
+    address = text.strip()
+    if "://" in address:
+        try:
+            host = engine_url.parse_url(address).host
+        except UsageError:
+            host = ""
+        hint = f"Give the host alone: {FLAG} {host}" if host else EXAMPLE
+        raise UsageError(f"{FLAG} {engine_url.without_password(address)!r} is a URL", hint)
+    if "%" in address:
+        raise UsageError(
+            f"{FLAG} {address!r} has a zone, which no certificate can name",
+            "Give an address that needs none, or a name",
+        )
+    if "@" in address:
+        raise UsageError(
+            f"{FLAG} {engine_url.without_password(address)!r} holds a user, whom all addresses of a machine share",
+            EXAMPLE,
+        )
+    bare = address.removeprefix("[").removesuffix("]") if address.endswith("]") else address
+    form = f"[{bare}]" if (bare.count(":") > 1 and not address.startswith("[")) or address.endswith("]") else address
+    try:
+        found = engine_url.parse_url(f"ssh://{form}")
+    except UsageError as exc:
+        raise UsageError(f"{FLAG} {address!r} is neither an address nor a name", EXAMPLE) from exc
+    if found.port:
+        raise UsageError(
+            f"{FLAG} {address!r} has a port: all addresses of a machine have the port of its URL",
+            f"Leave it out: {FLAG} {found.host}",
+        )
+    if "/" in address:
+        raise UsageError(f"{FLAG} {address!r} is neither an address nor a name", EXAMPLE)
+    return found.host
+
+
+def parse_addresses(given: Iterable[str]) -> tuple[str, ...]:
+    """Raise UsageError for an invalid address, or one that is given twice."""
+    found: dict[object, str] = {}
+    for text in given:
+        address = parse_address(text)
+        if found.setdefault(place_of(address), address) is not address:
+            raise UsageError(f"{FLAG} {address} is given twice", "Leave one out")
+    return tuple(found.values())
+
+
+def place_of(address: str) -> object:
+    """Return what is equal for two forms of an address or a name."""
+    if ":" in address:
+        import socket
+
+        return socket.inet_pton(socket.AF_INET6, address)
+    return address.rstrip(".").lower()
+
+
+def check_addresses(machine: Machine) -> None:
+    """Raise UsageError for addresses that do not fit the machine's URL."""
+    if not machine.addresses:
+        return
+    url = engine_url.parse_url(machine.url)
+    omit = f"Omit {FLAG}"
+    if machine.phase == Phase.READY:
+        omit += f"; to remove those on record: machinectl set {FLAG} '' {machine.name}"
+    if url.scheme == "unix":
+        raise UsageError(f'"{machine.name}" is at {machine.url}, a socket of this computer, which has no address', omit)
+    if url.scheme == "tcp" and not machine.tls:
+        raise UsageError(
+            f'"{machine.name}" needs TLS for several addresses: without it, another engine at one of them could take '
+            "its commands",
+            omit,
+        )
+    if place_of(url.host) in map(place_of, machine.addresses):
+        raise UsageError(f'{url.host} is the address in the URL of "{machine.name}"', f"Omit {FLAG} {url.host}")
+
+
+def check_free(store: Store, machine: Machine) -> None:
+    """Raise UsageError if an address, with the URL's port, is where another machine is."""
+    if not machine.addresses:
+        return
+    places = {(place_of(address), port_of(machine)): address for address in machine.addresses}
+    for name in store.names():
+        if name == machine.name:
+            continue
+        for place in places_of(store, name):
+            if place in places:
+                raise UsageError(
+                    f'{places[place]} is an address of the machine "{name}"',
+                    f"See its addresses: machinectl inspect --json {name}",
+                )
+
+
+def places_of(store: Store, name: str) -> Iterator[tuple[object, int]]:
+    try:
+        machine = store.read(name)
+        hosts = [engine_url.parse_url(url).host for url in engine_urls(machine)]
+        yield from ((place_of(host), port_of(machine)) for host in hosts if host)
+    except MachineError:
+        # A broken record has no address.
+        return
+
+
+def port_of(machine: Machine) -> int:
+    url = engine_url.parse_url(machine.url)
+    return url.port or (engine_url.TLS_PORT if url.scheme == "tcp" else SSH_PORT)
+
+
+def engine_urls(machine: Machine) -> list[str]:
+    """Return the URLs at which the engine may answer, that of the record first."""
+    urls = [machine.url, *(with_host(machine.url, address) for address in machine.addresses)]
+    # A driver may have given the host one of them.
+    return list(dict.fromkeys(urls))
+
+
+def with_host(url: str, host: str) -> str:
+    found = engine_url.parse_url(url)
+    found.host = host
+    return str(found)

@@ -1,0 +1,170 @@
+"""Further addresses of a machine: which are refused, and where its engine may be."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.errors import UsageError
+from machinectl.hosts.lifecycle.editing import Edit
+from machinectl.machines.addresses import check_free, engine_urls, parse_address, parse_addresses
+from machinectl.machines.record import BrokenRecord, Machine, Phase, parse_record
+from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+
+URL = "tcp://192.168.0.29:2376"
+
+
+def machine(name: str = "orion", url: str = URL, **more: Any) -> Machine:
+    state = json.dumps({"URL": url})
+    return Machine(
+        name,
+        "none",
+        url=url,
+        tls=url.startswith("tcp"),
+        driver_state=state,
+        phase=Phase.READY,
+        **more,
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "address"),
+    [
+        ("10.8.0.29", "10.8.0.29"),
+        (" orion.vpn ", "orion.vpn"),
+        ("fd00::1d", "fd00::1d"),
+        ("[fd00::1d]", "fd00::1d"),
+    ],
+)
+def test_an_address_or_a_name_is_taken_as_it_is(typed: str, address: str) -> None:
+    assert parse_address(typed) == address
+
+
+@pytest.mark.parametrize(
+    ("typed", "cause", "hint"),
+    [
+        ("10.8.0.29:2376", "has a port", "--address 10.8.0.29"),
+        ("[fd00::1d]:2376", "has a port", "--address fd00::1d"),
+        ("tcp://10.8.0.29:2376", "is a URL", "--address 10.8.0.29"),
+        ("unix:///var/run/docker.sock", "is a URL", "--address 10.8.0.29"),
+        ("fe80::1%eth0", "has a zone", "an address that needs none"),
+        ("ops@10.8.0.29", "holds a user", "--address orion.vpn"),
+        ("ops:hunter2@10.8.0.29", "holds a user", "--address orion.vpn"),
+        ("10.8.0", "is neither an address nor a name", "fd00::1d"),
+        ("10.8.0.29/24", "is neither an address nor a name", "fd00::1d"),
+        ("-oProxyCommand=x", "is neither an address nor a name", "fd00::1d"),
+        ("a b", "is neither an address nor a name", "fd00::1d"),
+        ("a\x1b[2J", "is neither an address nor a name", "fd00::1d"),
+        ("", "is neither an address nor a name", "fd00::1d"),
+    ],
+)
+def test_what_is_no_host_alone_is_refused_with_what_to_type(typed: str, cause: str, hint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_address(typed)
+    assert cause in refused.value.cause
+    assert hint in refused.value.hint
+    assert "hunter2" not in f"{refused.value.cause} {refused.value.hint}"
+    assert refused.value.cause.isprintable()
+
+
+@pytest.mark.parametrize("twice", [("a.lan", "A.lan."), ("fd00::1", "fd00:0::1"), ("10.0.0.1", "10.0.0.1")])
+def test_an_address_is_given_once_in_any_form(twice: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match="is given twice"):
+        parse_addresses(twice)
+
+
+@pytest.mark.parametrize(
+    ("url", "urls"),
+    [
+        (URL, [URL, "tcp://10.8.0.29:2376", "tcp://[fd00::1d]:2376"]),
+        ("ssh://ops@orion:2222", ["ssh://ops@orion:2222", "ssh://ops@10.8.0.29:2222", "ssh://ops@[fd00::1d]:2222"]),
+        ("tcp://10.8.0.29:2376", ["tcp://10.8.0.29:2376", "tcp://[fd00::1d]:2376"]),
+    ],
+)
+def test_the_engine_may_be_at_each_address_with_the_port_of_the_url(url: str, urls: list[str]) -> None:
+    assert engine_urls(machine(url=url, addresses=["10.8.0.29", "fd00::1d"])) == urls
+
+
+def edit(store: Store, **changes: object) -> Machine:
+    with store.writing("orion") as held:
+        Edit(**changes).carry_out(held)  # type: ignore[arg-type]
+    return store.read("orion")
+
+
+def test_addresses_are_replaced_and_removed(store: Store) -> None:
+    added(store, machine())
+    assert edit(store, addresses=("10.8.0.29", "orion.vpn")).addresses == ["10.8.0.29", "orion.vpn"]
+    assert edit(store, labels={"a": "b"}).addresses == ["10.8.0.29", "orion.vpn"]
+    assert edit(store, addresses=()).addresses == []
+    assert b'"addresses"' not in store.read("orion").dump()
+
+
+@pytest.mark.parametrize(
+    ("url", "changes", "cause"),
+    [
+        ("unix:///var/run/docker.sock", {"addresses": ("10.8.0.29",)}, "a socket of this computer"),
+        (URL, {"addresses": ("10.8.0.29",), "tls": False}, "needs TLS for several addresses"),
+        (URL, {"addresses": ("192.168.0.29",)}, "is the address in the URL"),
+        (URL, {"addresses": ("10.8.0.29",), "url": "tcp://10.8.0.29"}, "is the address in the URL"),
+        (URL, {"addresses": ("192.168.0.30",)}, 'is an address of the machine "rigel"'),
+        (URL, {"addresses": ("RIGEL.vpn",)}, 'is an address of the machine "rigel"'),
+    ],
+)
+def test_what_does_not_fit_the_machine_is_refused_and_changes_nothing(
+    url: str, changes: dict[str, object], cause: str, store: Store
+) -> None:
+    added(store, machine("rigel", "tcp://192.168.0.30:2376", addresses=["rigel.vpn"]))
+    before = added(store, machine(url=url)).dump()
+    with pytest.raises(UsageError, match=cause):
+        edit(store, **changes)
+    assert store.read("orion").dump() == before
+
+
+def test_another_engine_on_the_same_host_is_another_place(store: Store) -> None:
+    added(store, machine("rigel", "tcp://10.8.0.29:2377"))
+    check_free(store, machine(addresses=["10.8.0.29"]))
+
+
+def test_tls_is_not_turned_off_while_there_are_several_addresses(store: Store) -> None:
+    added(store, machine(addresses=["10.8.0.29"]))
+    with pytest.raises(UsageError) as refused:
+        edit(store, tls=False)
+    assert "machinectl set --address '' orion" in refused.value.hint
+
+
+@pytest.mark.parametrize("addresses", [[1], ["-oProxyCommand=x"], ["a\x1b[2J"], [""], ["a b"], "10.8.0.29"])
+def test_a_record_with_other_addresses_is_broken(addresses: object) -> None:
+    record = {**json.loads(machine().dump()), "addresses": addresses}
+    with pytest.raises(BrokenRecord, match="addresses"):
+        parse_record("orion", json.dumps(record).encode())
+
+
+def test_create_and_set_take_several_addresses(tmp_path: Path) -> None:
+    def run(*words: str) -> str:
+        done = machinectl(*words, store=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    run("create", "ssh://ops@192.168.0.29", "orion", "--address", "10.8.0.29", "--address", "[fd00::1d]")
+    assert json.loads(run("inspect", "--json", "orion"))["Addresses"] == ["10.8.0.29", "fd00::1d"]
+    said = run("set", "--address", "orion.vpn", "orion")
+    assert "--address orion.vpn (replaces 10.8.0.29 fd00::1d)" in said
+    run("fleet", "init", "--output", str(tmp_path / "fleet.yaml"))
+    assert "address:" in (tmp_path / "fleet.yaml").read_text()
+    run("set", "--address", "", "orion")
+    assert json.loads(run("inspect", "--json", "orion"))["Addresses"] == []
+
+
+def test_a_refused_address_leaves_no_machine_behind(tmp_path: Path) -> None:
+    done = machinectl("create", "ssh://ops@192.168.0.29", "orion", "--address", "192.168.0.29", store=tmp_path)
+    assert done.returncode == 2
+    assert "Omit --address 192.168.0.29" in done.stderr
+    assert machinectl("ls", "-q", store=tmp_path).stdout == ""
