@@ -63,6 +63,13 @@ def with_port(text: str, *, tls: bool | None = None) -> str:
     return str(url)
 
 
+def with_host(text: str, host: str) -> str:
+    """Replace a URL's host, and keep the user and the port."""
+    url = parse_url(text)
+    url.host = host
+    return str(url)
+
+
 def engine_port(text: str) -> int:
     """Return the engine's port; docker's port for TLS if a URL names none of its own."""
     url = parse_url(text)

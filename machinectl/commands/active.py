@@ -18,7 +18,7 @@ def active(store: Store, environment: Mapping[str, str]) -> str:
     last = environment.get("DOCKER_MACHINE_NAME", "")
     for name in sorted(store.names(), key=lambda name: name != last) if host else ():
         try:
-            if store.read(name).url == host:
+            if host in store.read(name).urls:
                 return name
         except MachineError:
             # The record cannot be read.

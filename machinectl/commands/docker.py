@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.program import docker_program
 from machinectl.engine.endpoint import Deadline
+from machinectl.engine.probe import probe
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.exports.docker_environment import docker_variables
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # How long a login may take.
 LOGIN_SECONDS = 30.0
+# How long addresses may take to answer.
+ANSWER_SECONDS = 10.0
 
 
 def docker(
@@ -64,12 +67,16 @@ def docker(
 
 def variables_of(store: Store, name: str) -> dict[str, str | None]:
     """Over SSH, prefer the kept connection: docker's own ssh is slow, and may not know the machine's keys."""
+    machine = store.read_ready(name)
+    if machine.addresses:
+        # docker's own client knows one address: find the one that answers.
+        probe(endpoint_of(machine), ANSWER_SECONDS)
     variables = docker_variables(store, name)
     if not str(variables["DOCKER_HOST"]).startswith("ssh://"):
         return variables
     from machinectl.engine.ssh_socket import engine_socket
 
-    path = engine_socket(endpoint_of(store.read(name)), Deadline(LOGIN_SECONDS))
+    path = engine_socket(endpoint_of(machine, str(variables["DOCKER_HOST"])), Deadline(LOGIN_SECONDS))
     return {**variables, "DOCKER_HOST": f"unix://{path}"} if path else variables
 
 

@@ -32,7 +32,7 @@ class MachineRow(MachineStatus):
             "ActiveSwarm": False,
             "DriverName": self.machine.driver,
             "State": str(self.state),
-            "URL": self.machine.url,
+            "URL": self.machine.urls[0],
             "Swarm": self.in_swarm,
             "Labels": self.machine.labels,
             "Error": self.error,
@@ -71,7 +71,7 @@ def machine_rows(store: Store, environment: Mapping[str, str]) -> list[MachineRo
     """Return all machines without queries; include broken records."""
     found = [row for name in store.names() if (row := query_engines.recorded_status(store, name, MachineRow))]
     host, last = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_MACHINE_NAME", "")
-    at_host = [row for row in found if host and row.machine.url == host]
+    at_host = [row for row in found if host and host in row.machine.urls]
     for row in sorted(at_host, key=lambda row: row.machine.name != last)[:1]:
         row.active = True
     if not at_host and (name := machine_at_socket(store, host)):

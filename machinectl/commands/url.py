@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def url(store: Store, names: Sequence[str]) -> str:
-    return store.read_ready(chosen_one(store, names)).url
+    return store.read_ready(chosen_one(store, names)).urls[0]
 
 
 def ip(store: Store, names: Sequence[str]) -> Iterator[tuple[str, str | MachineError]]:
@@ -29,7 +29,7 @@ def ip(store: Store, names: Sequence[str]) -> Iterator[tuple[str, str | MachineE
 def engine_host(store: Store, name: str) -> str:
     """Raise MachineError for a URL without a host."""
     machine = store.read_ready(name)
-    host = engine_url.parse_url(machine.url).host
+    host = engine_url.parse_url(machine.urls[0]).host
     if not host:
         raise MachineError(f'Machine "{name}" has no address: its URL is {machine.url}', f"machinectl url {name}")
     return host

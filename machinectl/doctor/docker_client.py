@@ -103,7 +103,7 @@ def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine], so
     """
     host, context = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_CONTEXT", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
-    at_host = sorted((each for each in machines if host and each.url == host), key=lambda each: each.name != last)
+    at_host = sorted((each for each in machines if host and host in each.urls), key=lambda each: each.name != last)
     if at_host:
         yield machine_variables_check(at_host[0], environment)
     elif socket_of:

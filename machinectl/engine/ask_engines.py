@@ -71,9 +71,9 @@ class Asker:
         return connecting
 
     def reach(self, endpoint: Endpoint) -> Connecting | None:
-        """Start connecting over TCP; return None for other URLs. Raises EngineError."""
+        """Start connecting over TCP; return None for other URLs, or several. Raises EngineError."""
         url = engine_url.parse_url(endpoint.url)
-        if url.scheme != "tcp":
+        if url.scheme != "tcp" or endpoint.others:
             return None
         try:
             addresses = resolve_endpoint(endpoint, url, self.deadline)

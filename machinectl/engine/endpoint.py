@@ -13,6 +13,18 @@ from machinectl.value_classes import Frozen, field
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
+    from typing import Protocol
+
+    class Memory(Protocol):
+        """Remembers which host answered."""
+
+        def in_order(self, hosts: Sequence[str]) -> list[str]: ...
+
+        def answered(self, host: str) -> None: ...
+
+        def skipped(self, place: str, cause: str) -> None: ...
+
 
 # The host is off: its router says so, or ARP got no answer.
 NOBODY_THERE = {errno.EHOSTUNREACH, errno.EHOSTDOWN}
@@ -51,6 +63,8 @@ class Endpoint(Frozen):
 
     `cert_dir` is absolute. For hints: `takeover` is the command that replaces a foreign CA, `port_setter` the
     one that sets the SSH port, or "". The first request uses `opened`.
+
+    `others` are further URLs of the same engine: the first that answers is used, and `memory` is told.
     """
 
     url: str
@@ -61,6 +75,8 @@ class Endpoint(Frozen):
     takeover: str = ""
     port_setter: str = ""
     opened: Opened | None = field(default=None, compare=False, repr=False)
+    others: tuple[str, ...] = ()
+    memory: Memory | None = field(default=None, compare=False, repr=False)
 
     @property
     def peer(self) -> str:

@@ -138,6 +138,10 @@ def get(wire: Wire, path: str) -> Response:
 
 def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
     """Connect to an engine. Raises EngineError, or UsageError for a bad URL."""
+    if endpoint.others:
+        from machinectl.engine.several_addresses.address_race import dial_first
+
+        return dial_first(endpoint, deadline, dial)
     url = engine_url.parse_url(endpoint.url)
     if url.scheme == "unix":
         return Wire(connect_unix(endpoint, url.path, deadline), endpoint, deadline)

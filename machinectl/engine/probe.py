@@ -8,6 +8,7 @@ from machinectl import url as engine_url
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get, not_docker
 from machinectl.engine.sockets import connect_tcp
+from machinectl.engine.wire import Wire
 from machinectl.errors import MachineError, one_line
 from machinectl.files.light_json import parse_json
 from machinectl.state import State
@@ -62,10 +63,18 @@ def probe(endpoint: Endpoint, timeout: float) -> Probe:
 def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
     """Connect and send nothing; return the error if that fails."""
     try:
-        connect_tcp(endpoint, engine_url.parse_url(endpoint.url), Deadline(timeout)).close()
+        dial_tcp(endpoint, Deadline(timeout)).close()
     except EngineError as exc:
         return exc
     return None
+
+
+def dial_tcp(endpoint: Endpoint, deadline: Deadline) -> Wire:
+    if endpoint.others:
+        from machinectl.engine.several_addresses.address_race import dial_first
+
+        return dial_first(replace(endpoint, memory=None), deadline, dial_tcp)
+    return Wire(connect_tcp(endpoint, engine_url.parse_url(endpoint.url), deadline), endpoint, deadline)
 
 
 def probe_by(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None = None) -> Probe:

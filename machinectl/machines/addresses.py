@@ -1,4 +1,4 @@
-"""Further addresses of a machine's host: check them, and list where its engine may be. Light path."""
+"""Further addresses of a machine's host: check them. Light path."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def check_free(store: Store, machine: Machine) -> None:
 def places_of(store: Store, name: str) -> Iterator[tuple[object, int]]:
     try:
         machine = store.read(name)
-        hosts = [engine_url.parse_url(url).host for url in engine_urls(machine)]
+        hosts = [engine_url.parse_url(url).host for url in machine.urls]
         yield from ((place_of(host), port_of(machine)) for host in hosts if host)
     except MachineError:
         # A broken record has no address.
@@ -122,16 +122,3 @@ def places_of(store: Store, name: str) -> Iterator[tuple[object, int]]:
 def port_of(machine: Machine) -> int:
     url = engine_url.parse_url(machine.url)
     return url.port or (engine_url.TLS_PORT if url.scheme == "tcp" else SSH_PORT)
-
-
-def engine_urls(machine: Machine) -> list[str]:
-    """Return the URLs at which the engine may answer, that of the record first."""
-    urls = [machine.url, *(with_host(machine.url, address) for address in machine.addresses)]
-    # A driver may have given the host one of them.
-    return list(dict.fromkeys(urls))
-
-
-def with_host(url: str, host: str) -> str:
-    found = engine_url.parse_url(url)
-    found.host = host
-    return str(found)

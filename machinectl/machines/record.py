@@ -197,6 +197,15 @@ class Machine:
         self.addresses = list(spec.addresses)
 
     @property
+    def urls(self) -> list[str]:
+        """The URLs at which the engine may answer: the one that answered last, then the record's and the others."""
+        if not self.addresses:
+            return [self.url]
+        from machinectl.machines.answered_address import last_first
+
+        return last_first(self.directory, self.url, self.addresses)
+
+    @property
     def last_look(self) -> str:
         """A time in RFC 3339. Earlier versions recorded only changes."""
         if self.looked_at:

@@ -9,7 +9,7 @@ import pytest
 
 from machinectl.errors import UsageError
 from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.machines.addresses import check_free, engine_urls, parse_address, parse_addresses
+from machinectl.machines.addresses import check_free, parse_address, parse_addresses
 from machinectl.machines.record import BrokenRecord, Machine, Phase, parse_record
 from tests.support.program import machinectl
 from tests.support.registered import added
@@ -90,7 +90,7 @@ def test_an_address_is_given_once_in_any_form(twice: tuple[str, str]) -> None:
     ],
 )
 def test_the_engine_may_be_at_each_address_with_the_port_of_the_url(url: str, urls: list[str]) -> None:
-    assert engine_urls(machine(url=url, addresses=["10.8.0.29", "fd00::1d"])) == urls
+    assert machine(url=url, addresses=["10.8.0.29", "fd00::1d"]).urls == urls
 
 
 def edit(store: Store, **changes: object) -> Machine:

@@ -64,7 +64,9 @@ class Connection:
 
 
 @contextmanager
-def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[int]:
+def serving(
+    behaviour: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[int]:
     """Serve every connection in a thread of its own. Yields the port."""
     stopping = threading.Event()
     threads: list[threading.Thread] = []
@@ -91,12 +93,11 @@ def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None, host: str =
             threads[-1].start()
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, 0), family=family) as listener:
+    with socket.create_server((host, port), family=family) as listener:
         accepting = threading.Thread(target=accept, daemon=True)
         accepting.start()
-        port: int = listener.getsockname()[1]
         try:
-            yield port
+            yield listener.getsockname()[1]
         finally:
             stopping.set()
             # Whoever still sends to a client that takes nothing more is woken, and so is accept().
@@ -212,10 +213,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def full(host: str = "127.0.0.1") -> Iterator[int]:
+def full(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A port whose queue is full: as behind a firewall that drops, nothing comes back."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
-        listener.bind((host, 0))
+        listener.bind((host, port))
         listener.listen(0)
         for client in (first, second):
             client.setblocking(False)

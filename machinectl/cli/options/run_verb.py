@@ -28,6 +28,7 @@ def run_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int:
             lambda: call_verb(here, declared, given), program=here.program, failure_status=declared.failure_status
         )
     finally:
+        here.following.follow_answers(here.store)
         if here.following.has_news:
             here.following.report(here.console.warn)
 

@@ -6,6 +6,7 @@ A failure never stops the verb, which reports it at the end.
 from __future__ import annotations
 
 import os
+import sys
 
 from machinectl.errors import MachineError
 
@@ -84,6 +85,21 @@ class StoreFollowers:
 
         if os.path.lexists(os.path.join(store.root, SSH_CONFIG)):
             self.attempt(SSH, "all machines", ssh_config)
+
+    def follow_answers(self, store: Store) -> None:
+        """Point docker at the addresses that answer now; add the warnings of skipped ones."""
+        # It is loaded only for a machine with several addresses.
+        found = sys.modules.get("machinectl.machines.answered_address")
+        if found is None:
+            return
+        self.said += found.NEWS.skipped
+        for name in sorted(found.NEWS.moved):
+            try:
+                machine = store.read(name)
+            except MachineError:
+                # It was removed or renamed.
+                continue
+            self(store, name, machine, machine)
 
     def attempt(self, what: tuple[str, str], name: str, follow: Callable[[], None]) -> None:
         try:

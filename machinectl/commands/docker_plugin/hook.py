@@ -54,7 +54,7 @@ def docker_plugin_hook(
     machine = find_machine(store, used, environment)
     if machine is None:
         return ""
-    if machine.url != used:
+    if machine.urls[0] != used:
         return explain_old_url(machine, used, environment)
     return explain_expiry(machine, failure, now or datetime.now(UTC)) or explain_silence(machine, failure)
 
@@ -99,7 +99,7 @@ def find_machine(store: Store, used: str, environment: Mapping[str, str]) -> Mac
     machines = Readable(Records(store))
     by_shell = [machines[name] for name in names_in_shell(store, used, environment) if name in machines]
     # Read the shell's machine first: a store may hold a thousand records.
-    found = next((machine for machine in chain(by_shell, machines.values()) if machine.url == used), None)
+    found = next((machine for machine in chain(by_shell, machines.values()) if used in machine.urls), None)
     if found or by_shell:
         return found or by_shell[0]
     return next((machines[name] for name in names_in_contexts(store, used, environment) if name in machines), None)
@@ -130,7 +130,7 @@ def explain_old_url(machine: Machine, used: str, environment: Mapping[str, str])
 
         shell = SHELLS.get(detect(environment, os.getppid()), POSIX)
         again = shell.evaluation(f"machinectl env {name}").strip()
-    return f'"{name}" is at {machine.url} now, docker looked at {used}. Point it there: {again}'
+    return f'"{name}" is at {machine.urls[0]} now, docker looked at {used}. Point it there: {again}'
 
 
 def explain_expiry(machine: Machine, failure: str, now: datetime) -> str:

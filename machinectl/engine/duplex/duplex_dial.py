@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.engine import tls
 from machinectl.engine.duplex.duplex_stream import PlainStream, TLSStream
+from machinectl.engine.duplex.stream_race import open_first
 from machinectl.engine.endpoint import Deadline, EngineError, is_silence
 from machinectl.engine.sockets import closed_socket, resolve_endpoint, unreachable
 from machinectl.engine.wire import keep_alive
@@ -26,6 +28,8 @@ PAUSE = 0.02
 
 async def open_stream(endpoint: Endpoint, context: ssl.SSLContext | None, seconds: float) -> DuplexStream:
     """Connect by tcp (with TLS if there is a `context`) or to a unix socket, within `seconds`. Raises EngineError."""
+    if endpoint.others:
+        return await open_first(endpoint, partial(open_stream, context=context, seconds=seconds))
     url = engine_url.parse_url(endpoint.url)
     deadline = Deadline(seconds)
     if url.scheme == "unix":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from machinectl import url as engine_url
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
@@ -12,7 +13,7 @@ from machinectl.machines.record import Phase
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.destination import Jump
-from machinectl.url import EngineURL
+from machinectl.url import EngineURL, with_host
 from machinectl.value_classes import replace
 
 TYPE_CHECKING = False
@@ -165,7 +166,17 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
     from machinectl.engine import Endpoint
 
     port_setter = port_command(machine) if over_ssh else ""
-    return Endpoint(url, tls, machine.directory, options, machine.name, takeover_command(machine), port_setter)
+    endpoint = Endpoint(url, tls, machine.directory, options, machine.name, takeover_command(machine), port_setter)
+    return with_addresses(endpoint, machine) if machine.addresses else endpoint
+
+
+def with_addresses(endpoint: Endpoint, machine: Machine) -> Endpoint:
+    from machinectl.machines.answered_address import ENGINE, AddressMemory
+
+    hosts = [engine_url.parse_url(url).host for url in machine.urls]
+    others = [with_host(endpoint.url, host) for host in hosts]
+    memory = AddressMemory(machine.name, machine.directory, ENGINE)
+    return replace(endpoint, others=tuple(url for url in others if url != endpoint.url), memory=memory)
 
 
 def port_command(machine: Machine) -> str:

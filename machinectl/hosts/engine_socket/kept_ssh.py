@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from machinectl import url as engine_url
 from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.duplex.duplex_stream import PlainStream
 from machinectl.engine.endpoint import Deadline, Endpoint, EngineError
-from machinectl.engine.ssh_socket import connect_kept
+from machinectl.engine.http import dial
 from machinectl.engine.wire import Wire
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ class KeptSSH:
             if self._held and self._endpoint == endpoint:
                 return self._held
             self.close()
-            url = engine_url.parse_url(endpoint.url)
-            wire = await asyncio.to_thread(connect_kept, endpoint, url, Deadline(LOGIN_SECONDS))
+            wire = await asyncio.to_thread(dial, endpoint, Deadline(LOGIN_SECONDS))
             if type(wire) is Wire:
                 self._held, self._endpoint = wire, endpoint
                 self._loop.add_reader(wire.sock, self._lost)

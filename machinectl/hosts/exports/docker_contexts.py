@@ -94,7 +94,7 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
     except MachineError as exc:
         hint = f"Add them: machinectl certs import {name} <DIR>"
         return ContextStatus(name, SyncStep.LEAVE, ours, f"the machine lacks certificates: {exc.cause}", hint)
-    wanted = (found or Context(name)).pointed(mark, machine.url, files)
+    wanted = (found or Context(name)).pointed(mark, machine.urls[0], files)
     if found == wanted:
         return ContextStatus(name, SyncStep.NONE, ours, wanted=wanted)
     return ContextStatus(name, SyncStep.WRITE, ours, context_difference(found, wanted), SYNC_HINT, wanted)

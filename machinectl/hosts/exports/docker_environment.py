@@ -33,7 +33,7 @@ def docker_variables(store: Store, name: str) -> dict[str, str | None]:
         settle_pending(store, name)
     return {
         "DOCKER_TLS_VERIFY": "1" if machine.tls else None,
-        "DOCKER_HOST": machine.url,
+        "DOCKER_HOST": machine.urls[0],
         "DOCKER_CERT_PATH": store.directory(name) if machine.tls else None,
         "DOCKER_MACHINE_NAME": name,
     }

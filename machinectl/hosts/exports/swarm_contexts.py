@@ -52,7 +52,7 @@ def update_swarm_contexts(store: Store, before: Machine | None, after: Machine |
             continue
         context = docker.read(swarm_context_name(known[0][1].swarm))
         # A manager that moved keeps its context.
-        lead = after.name if before and after and context and context.host == before.url else ""
+        lead = after.name if before and after and context and context.host in before.urls else ""
         changed = point_swarm_context(docker, store, cluster, lead)
         if changed.step is SyncStep.RENAME:
             said.append(f"{no_context_cause(known, changed)}\n{changed.hint}")
@@ -87,9 +87,9 @@ def swarm_context_status(docker: Contexts, store: Store, cluster: str, lead: str
         why = f'docker has a context "{name}" that is not the swarm\'s'
         return ContextStatus(name, SyncStep.RENAME, why=why, hint=replace_hint(name))
     preferred = [machine for machine, _ in known if machine.name == lead]
-    current = [machine for machine, _ in known if found and machine.url == found.host]
+    current = [machine for machine, _ in known if found and found.host in machine.urls]
     leader = [*preferred, *current, known[0][0]][0]
-    wanted = (found or Context(name)).pointed(mark, leader.url, client_files(leader))
+    wanted = (found or Context(name)).pointed(mark, leader.urls[0], client_files(leader))
     if wanted == found:
         return ContextStatus(name, SyncStep.NONE, is_there=True, wanted=wanted)
     why = "it does not point at a manager" if found else "it is missing"
@@ -173,6 +173,6 @@ def choose_context_manager(
     from machinectl.hosts.swarm.managers import Manager, find_answering_manager
 
     led = context.host if context else ""
-    in_order = sorted((machine for machine, _ in known), key=lambda machine: machine.url != led)
+    in_order = sorted((machine for machine, _ in known), key=lambda machine: led not in machine.urls)
     found = find_answering_manager(in_order, within)
     return (found.machine.name, True) if isinstance(found, Manager) else (in_order[0].name, False)

@@ -15,7 +15,7 @@ from machinectl.value_classes import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.driver import Driver, SSHEndpoint
     from machinectl.engine import Asker, EngineQuery, Probe
@@ -70,7 +70,7 @@ def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery
     if (opened and opened.ended and not opened.is_silent) or machine.url.startswith("unix://"):
         return probe_any_set(machine, asker.deadline, question, opened)[0]
     # An ssh:// engine is asked in one blocking call: the check of the SSH port starts later, in parallel.
-    addresses = ssh_addresses(ssh_endpoint_or_none(machine, driver))
+    addresses = ssh_addresses(ssh_endpoint_or_none(machine, driver), machine.addresses)
     ssh = asker.connect(addresses, remaining_seconds(asker.deadline) * IN_TIME, 0.0 if opened else head_start)
     if opened and not opened.ended:
         yield Wait(opened)
@@ -120,12 +120,16 @@ def remaining_seconds(deadline: Deadline) -> float:
         return 0.0
 
 
-def ssh_addresses(way: SSHEndpoint | None) -> list[Address]:
-    """Return none behind a jump host, which only it can reach."""
-    from machinectl.ssh.ssh_settings import read_settings
-
+def ssh_addresses(way: SSHEndpoint | None, others: Sequence[str] = ()) -> list[Address]:
+    """Return those of all its hosts; none behind a jump host, which only it can reach."""
     if not way:
         return []
+    return [address for host in (way.host, *others) for address in addresses_of_host(replace(way, host=host))]
+
+
+def addresses_of_host(way: SSHEndpoint) -> list[Address]:
+    from machinectl.ssh.ssh_settings import read_settings
+
     try:
         found = read_settings(way)
         if not found.is_direct:

@@ -1,0 +1,1 @@
+"""Connect to an engine that has several addresses."""

@@ -1,0 +1,279 @@
+"""A machine with several addresses: the first that answers as its engine is used, and remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import ssl
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs, engine
+from machinectl.commands.docker_plugin.hook import docker_plugin_hook
+from machinectl.docker_cli.contexts import Context, Contexts
+from machinectl.engine.duplex.duplex_dial import open_stream
+from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.engine.http import dial
+from machinectl.engine.tls import client_context
+from machinectl.hosts.connection.machine_driver import endpoint_of
+from machinectl.hosts.exports.docker_contexts import update_contexts
+from machinectl.machines import answered_address
+from machinectl.machines.answered_address import ENGINE, AddressNews
+from machinectl.machines.record import Machine, Phase
+from machinectl.state import State
+from tests.support import servers
+from tests.support.dockerd import running_with
+from tests.support.program import machinectl
+from tests.support.registered import added
+from tests.support.servers import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.dockerd import Dockerd
+
+LAN, VPN, CAFE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
+PLENTY = 20.0
+
+
+@dataclass
+class Certificates:
+    directory: Path
+    ca: certs.Pair
+    client: certs.Pair
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {"ca.pem": self.ca.certificate, "cert.pem": self.client.certificate, "key.pem": self.client.key}
+
+    def server(self, *names: str, ca: certs.Pair | None = None) -> ssl.SSLContext:
+        """An engine's side of mutual TLS, which `ca` or the machine's own has signed."""
+        pair = certs.issue_server(ca or self.ca, names)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        file = self.directory / "server.pem"
+        file.write_bytes(pair.certificate + pair.key)
+        context.load_cert_chain(file)
+        context.load_verify_locations(cadata=self.ca.certificate.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    ca = certs.new_ca("orion's CA")
+    return Certificates(tmp_path_factory.mktemp("certificates"), ca, certs.issue_client(ca, "client"))
+
+
+@pytest.fixture(autouse=True)
+def news(monkeypatch: pytest.MonkeyPatch) -> AddressNews:
+    found = AddressNews()
+    monkeypatch.setattr(answered_address, "NEWS", found)
+    return found
+
+
+def orion(store: Store, made: Certificates, port: int, url_host: str = LAN, *addresses: str) -> Machine:
+    url = f"tcp://{url_host}:{port}"
+    machine = Machine("orion", "none", url=url, tls=True, addresses=list(addresses), phase=Phase.READY)
+    machine.driver_state = json.dumps({"URL": url})
+    added(store, machine, made.files)
+    return store.read("orion")
+
+
+def answered(machine: Machine) -> str:
+    return engine.probe(endpoint_of(machine), PLENTY).error or machine.urls[0]
+
+
+def test_the_next_address_is_used_where_the_first_is_silent_refuses_or_is_unknown(
+    store: Store, made: Certificates
+) -> None:
+    with serving(servers.engine, made.server(VPN), VPN) as port, servers.full(LAN, port):
+        machine = orion(store, made, port, LAN, VPN)
+        assert machine.urls[0] == machine.url
+        assert answered(machine) == f"tcp://{VPN}:{port}"
+    with serving(servers.engine, made.server(VPN), VPN) as port:
+        with store.writing("orion") as held:
+            held.remove()
+        assert answered(orion(store, made, port, CAFE, "orion.invalid", VPN)) == f"tcp://{VPN}:{port}"
+
+
+def test_a_late_address_does_not_hold_up_the_next(store: Store, made: Certificates) -> None:
+    """The first takes the connection and never answers in TLS: with it alone, the deadline would pass."""
+    with (
+        serving(servers.engine, made.server(VPN), VPN) as port,
+        serving(servers.silent, host=LAN, port=port),
+    ):
+        found = engine.probe(endpoint_of(orion(store, made, port, LAN, VPN)), PLENTY)
+    assert found.state is State.RUNNING
+    assert found.seconds < PLENTY
+
+
+def test_another_engine_gets_no_request_and_no_client_certificate_and_is_named(
+    store: Store, made: Certificates, news: AddressNews
+) -> None:
+    asked = threading.Event()
+
+    def foreign(connection: servers.Connection) -> None:
+        asked.set()
+        servers.engine(connection)
+
+    stranger = made.server(LAN, ca=certs.new_ca("another CA"))
+    stranger.verify_mode = ssl.CERT_OPTIONAL
+    with serving(servers.engine, made.server(VPN), VPN) as port, serving(foreign, stranger, LAN, port):
+        machine = orion(store, made, port, LAN, VPN)
+        assert answered(machine) == f"tcp://{VPN}:{port}"
+    assert not asked.is_set()
+    [said] = news.skipped
+    assert said.startswith(f'"orion" was not asked at {LAN}:{port}, where something else answers: ')
+    assert "is from another CA" in said
+
+
+def test_the_certificate_must_be_for_the_address_that_is_used(
+    store: Store, made: Certificates, news: AddressNews
+) -> None:
+    with (
+        serving(servers.engine, made.server(LAN), VPN) as port,
+        serving(servers.engine, made.server(LAN), LAN, port),
+    ):
+        assert answered(orion(store, made, port, VPN, LAN)) == f"tcp://{LAN}:{port}"
+    assert "is not for 127.0.0.2" in next(iter(news.skipped))
+
+
+def test_if_none_answers_the_error_has_all_and_what_to_do_about_the_most_telling(
+    store: Store, made: Certificates
+) -> None:
+    with servers.full(LAN) as port:
+        machine = orion(store, made, port, LAN, VPN)
+        found = engine.probe(endpoint_of(machine), 1.0)
+        assert found.state is State.STOPPED
+        assert f"{LAN}:{port} does not answer within 1 s" in found.error
+        assert f"{VPN}:{port} refuses the connection" in found.error
+        assert "systemctl start docker" in found.hint
+        assert not found.silent
+        with servers.full(VPN, port):
+            found = engine.probe(endpoint_of(machine), 1.0)
+            assert (found.state, found.silent) == (State.TIMEOUT, True)
+    assert not os.path.exists(os.path.join(machine.directory, ENGINE))
+
+
+def test_the_address_that_answered_is_tried_first_for_a_minute_then_the_record_decides(
+    store: Store, made: Certificates
+) -> None:
+    context = made.server(LAN, VPN)
+    with serving(servers.engine, context, VPN) as port:
+        machine = orion(store, made, port, LAN, VPN)
+        assert answered(machine) == f"tcp://{VPN}:{port}"
+        with serving(servers.engine, context, LAN, port):
+            assert answered(machine) == f"tcp://{VPN}:{port}"
+            file = os.path.join(machine.directory, ENGINE)
+            for age in (answered_address.REMEMBERED, -answered_address.REMEMBERED):
+                before = os.stat(file).st_mtime - age
+                os.utime(file, (before, before))
+                assert answered(machine) == f"tcp://{LAN}:{port}"
+    assert os.stat(file).st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("text", [b"", b"192.0.2.66\n", b"\xff\x00", b"tcp://192.0.2.66:2376\n", b"x" * 100_000])
+def test_what_is_remembered_only_decides_about_the_order(text: bytes, store: Store, made: Certificates) -> None:
+    machine = orion(store, made, 1, LAN, VPN)
+    with open(os.path.join(machine.directory, ENGINE), "wb") as file:
+        file.write(text)
+    assert machine.urls[0] == machine.url
+    assert "192.0.2.66" not in engine.probe(endpoint_of(machine), PLENTY).error
+
+
+def test_a_store_that_cannot_be_written_changes_nothing(store: Store, made: Certificates) -> None:
+    with serving(servers.engine, made.server(VPN), VPN) as port:
+        machine = orion(store, made, port, LAN, VPN)
+        os.mkdir(os.path.join(machine.directory, ENGINE))
+        assert engine.probe(endpoint_of(machine), PLENTY).state is State.RUNNING
+    assert machine.urls[0] == machine.url
+
+
+def test_every_way_to_ask_an_engine_finds_it(store: Store, made: Certificates) -> None:
+    with serving(servers.engine, made.server(VPN), VPN) as port, servers.full(LAN, port):
+        endpoint = endpoint_of(orion(store, made, port, LAN, VPN))
+        assert engine.reach(endpoint, PLENTY) is None
+        with dial(endpoint, Deadline(PLENTY)) as wire:
+            assert wire.endpoint.url == f"tcp://{VPN}:{port}"
+        [(_, found)] = engine.probe_all({"orion": endpoint}, PLENTY)
+        assert found.state is State.RUNNING
+
+        async def stream() -> None:
+            (await open_stream(endpoint, client_context(endpoint), PLENTY)).close()
+
+        asyncio.run(stream())
+
+
+def test_a_stream_says_which_addresses_failed(store: Store, made: Certificates) -> None:
+    endpoint = endpoint_of(orion(store, made, 1, LAN, VPN))
+    with pytest.raises(EngineError) as failed:
+        asyncio.run(open_stream(endpoint, client_context(endpoint), PLENTY))
+    assert f"{LAN}:1 refuses" in failed.value.cause
+    assert f"{VPN}:1 refuses" in failed.value.cause
+
+
+def test_a_docker_context_follows_to_the_address_that_answers_and_a_users_own_stays(
+    store: Store, made: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    with serving(servers.engine, made.server(LAN, VPN), VPN) as port:
+        machine = orion(store, made, port, LAN, VPN)
+        update_contexts(store, "orion", None, machine)
+        context = Contexts().read("orion")
+        assert context
+        assert context.host == f"tcp://{LAN}:{port}"
+        assert machinectl("status", "orion", store=store.root).stdout == "Running\n"
+        context = Contexts().read("orion")
+        assert context
+        assert context.host == f"tcp://{VPN}:{port}"
+
+        docker = Contexts()
+        own = Context("orion", {"Name": "orion", "Metadata": {}, "Endpoints": {"docker": {"Host": "tcp://mine:2376"}}})
+        with docker.writing():
+            docker.put(own)
+        os.unlink(os.path.join(machine.directory, ENGINE))
+        assert machinectl("status", "orion", store=store.root).stdout == "Running\n"
+        assert Contexts().read("orion") == own
+
+
+def test_docker_looked_at_an_address_that_does_not_answer_and_is_told_the_other(
+    store: Store, made: Certificates
+) -> None:
+    machine = orion(store, made, 2376, LAN, VPN)
+    with open(os.path.join(machine.directory, ENGINE), "wb") as file:
+        file.write(f"{VPN}\n".encode())
+    used = f"tcp://{LAN}:2376"
+    said = docker_plugin_hook(store, f"Cannot connect to the Docker daemon at {used}.", {"DOCKER_HOST": used})
+    assert said.startswith(f'"orion" is at tcp://{VPN}:2376 now')
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[Dockerd]:
+    """An engine that listens on both, with a certificate for both."""
+    ca = certs.new_ca("orion's CA")
+    with running_with(ca, certs.issue_server(ca, [LAN, VPN])) as engine:
+        engine.client(engine.directory, certs.issue_client(ca, "test"))
+        yield engine
+
+
+def test_what_prints_the_address_prints_the_one_that_answered_last(real: Dockerd, tmp_path: Path) -> None:
+    def run(*words: str, status: int = 0) -> str:
+        done = machinectl(*words, store=tmp_path)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout
+
+    lan, vpn = f"tcp://{CAFE}:{real.port}", f"tcp://{VPN}:{real.port}"
+    run("create", lan, "--tls-dir", str(real.directory), "orion", "--address", VPN)
+    assert (run("url", "orion"), run("ip", "orion")) == (f"{lan}\n", f"{CAFE}\n")
+    assert vpn in run("ls")
+    assert (run("url", "orion"), run("ip", "orion")) == (f"{vpn}\n", f"{VPN}\n")
+    assert f'DOCKER_HOST="{vpn}"' in run("env", "--shell", "sh", "orion")
+    assert f"-H={vpn}" in run("config", "orion")
+    assert json.loads(run("inspect", "--json", "orion"))["URL"] == lan
+    assert run("docker", "orion", "--", "version", "--format", "{{.Server.Os}}") == "linux\n"
