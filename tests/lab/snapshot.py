@@ -62,8 +62,8 @@ def running_units(payload: Path) -> Snapshot:
     """The services and containers that run in the cgroup of a host's systemd."""
     found: Snapshot = {}
     for unit in [*payload.glob("system.slice/*.service"), *payload.glob("system.slice/docker-*.scope")]:
-        with contextlib.suppress(OSError, ValueError):  # it ended just now
-            start, pid = min(_started(pid) for pid in _pids(unit))
+        if processes := _processes(unit):
+            start, pid = min(processes)
             found[f"unit {unit.name}"] = ("running", str(pid), str(start))
     return found
 
@@ -98,11 +98,13 @@ def _in_image(path: str, layers: list[Path]) -> tuple[str, str, str] | None:
     return None
 
 
-def _pids(unit: Path) -> list[int]:
-    return [int(pid) for file in unit.rglob("cgroup.procs") for pid in file.read_text().split()]
-
-
-def _started(pid: int) -> tuple[int, int]:
-    """When a process began, and its PID."""
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(after_name[19]), pid
+def _processes(unit: Path) -> list[tuple[int, int]]:
+    """When each process of a unit began, and its PID. A program that the unit runs for a moment may end meanwhile."""
+    found = []
+    with contextlib.suppress(OSError):  # the unit, or what is below it, ended
+        for file in unit.rglob("cgroup.procs"):
+            for pid in file.read_text().split():
+                with contextlib.suppress(OSError):
+                    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                    found.append((int(after_name[19]), int(pid)))
+    return found
