@@ -37,6 +37,8 @@ SECTIONS = (COMMON, *DECLARED, PLUMBING)
 ALL: dict[str, Verb]
 VERBS: dict[str, Verb]
 GROUPS: dict[str, dict[str, Verb]]
+# The verbs of each section that was asked for.
+IMPORTED: dict[str, dict[str, Verb]] = {}
 
 
 def __getattr__(name: str) -> Any:
@@ -55,6 +57,8 @@ def __getattr__(name: str) -> Any:
 
 
 def declared_in(section: str) -> dict[str, Verb]:
+    if section in IMPORTED:
+        return IMPORTED[section]
     path = f"machinectl.cli.declarations.{DECLARED[section]}"
     __import__(path)
     verbs: dict[str, Verb] = sys.modules[path].VERBS
@@ -63,6 +67,7 @@ def declared_in(section: str) -> dict[str, Verb]:
         group, _, own = name.rpartition(" ")
         if group:
             verbs[group].verbs.add(own)
+    IMPORTED[section] = verbs
     return verbs
 
 
