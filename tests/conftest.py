@@ -77,12 +77,16 @@ def asks_for_the_lab(file: Path) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that ask for the lab, themselves or by another fixture, before `-m` chooses by marks."""
+    """Mark the tests that ask for the lab, themselves or by another fixture, before `-m` chooses by marks.
+
+    What takes long comes first: at the end, one process would run it while the others have nothing left.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and "lab" in item.fixturenames:
             if not asks_for_the_lab(item.path):
                 raise pytest.UsageError(f"{item.nodeid}: name its fixture in _OF_THE_LAB of tests/conftest.py")
             item.add_marker("lab")
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long
 def test_the_pictures_show_what_the_program_prints(lab: Lab) -> None:
     recorded, seen = record(lab)
     shown = {path.stem: text_of(path.read_text()) for path in IMAGES.glob("*.svg")}

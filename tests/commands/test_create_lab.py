@@ -72,6 +72,7 @@ def test_a_bare_server_is_a_docker_host_with_one_command(fresh_host: FreshHost, 
     assert cli.machines == []
 
 
+@pytest.mark.long
 def test_each_kind_of_user_takes_a_host_on_and_gives_it_back_with_its_containers_running(
     fresh_host: FreshHost, cli: Cli, tmp_path: Path
 ) -> None:
@@ -401,6 +402,7 @@ def ended(running: Command, signum: signal.Signals) -> str:
     return done.stderr
 
 
+@pytest.mark.long
 def test_whatever_moment_it_is_ended_at_the_host_works_and_create_goes_on_or_is_taken_back(
     fresh_host: FreshHost, cli: Cli
 ) -> None:

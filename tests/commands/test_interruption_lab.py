@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.lab.snapshot import Snapshot
     from tests.support.lab_cli import Cli
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
 
 # Seen on the host: its engine's files are being put in place; the engine is restarting with them.

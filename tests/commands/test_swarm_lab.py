@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.lab.lan import Lab
     from tests.support.lab_cli import Cli
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("ssh_config")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("ssh_config"), pytest.mark.long]
 
 MANAGERS, WORKERS = ("m1", "m2", "m3"), ("w1", "w2", "w3")
 PATIENCE = 60

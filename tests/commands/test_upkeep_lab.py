@@ -272,6 +272,7 @@ def test_certificates_that_do_not_work_are_not_kept_on_either_side(
     assert not (orion.directory / "pending").exists()
 
 
+@pytest.mark.long
 def test_a_patch_release_is_installed_under_running_containers_and_more_is_asked_for(
     fresh_host: FreshHost, store: Store
 ) -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # What finds out each of the drivers in shelves.py that break a promise.
 BROKEN = {
     "Forgetful": "test_a_create_that_was_cut_is_given_back_by_the_state_on_record",
@@ -19,6 +21,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.long
 def test_each_broken_promise_is_found_and_a_faithful_driver_passes() -> None:
     shelves = str(Path(__file__).with_name("shelves.py"))
     command = [sys.executable, "-m", "pytest", "-q", "-rf", "--tb=no", "-p", "no:xdist", shelves]
