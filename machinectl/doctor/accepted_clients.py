@@ -32,7 +32,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
     others = [subject_of(pem) for digest, pem in listed.items() if digest not in known]
     beside = f"; and CAs that are not on record here: {', '.join(others)}" if others else ""
     names = ", ".join(["this computer", *(holder.who for holder in expected)])
-    machine, end = shell.machine, "machinectl access end"
+    machine = shell.machine
     unread = f"{CLIENTS} was changed after the engine was started: it may still accept those who are no longer in it"
     return first_case(
         TITLE,
@@ -40,7 +40,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
             staying,
             BROKEN,
             f"the access of {', '.join(staying)} was to end, and the engine still accepts it",
-            f"End it: {end} {next(iter(staying), '')} {machine}",
+            f"End it: machinectl access end {next(iter(staying), '')} {machine}",
         ),
         (
             not listed,
@@ -53,7 +53,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
             lost,
             UNKNOWN,
             f"{', '.join(lost)}: on record here, and no longer accepted by the engine",
-            f"Take it off the record: {end} {next(iter(lost), '')} {machine}",
+            f"Take it off the record: machinectl access end {next(iter(lost), '')} {machine}",
         ),
         (True, OK, f"the engine accepts {names}{beside}", ""),
     )

@@ -38,11 +38,14 @@ from machinectl.machines.holders import (
 )
 from machinectl.machines.record import check_ready
 from machinectl.machines.store.store_paths import now
+from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import DAY, parse_lifetime
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
@@ -72,7 +75,7 @@ class AccessGrant:
 def client_of_holder(
     held: Held, console: Console, access: Access, grant: AccessGrant, allowed: Allowed = NOTHING_SPECIAL
 ) -> bytes:
-    """Make the engine accept the holder, and return the certificate (PEM) for its key.
+    """Make the engine accept the holder, and return the certificate (PEM) for its key, followed by the holder's CA.
 
     The engine restarts only for a new holder.
     """
@@ -90,7 +93,8 @@ def client_of_holder(
     key = HolderKey(grant.public_key.digest, rfc3339(until), grant.request)
     put_holder(machine, holder.with_key(key, since=rfc3339(moment - EXPIRED_KEYS_STAY)))
     held.write()
-    return certificate
+    # Who has only the server's CA can verify the certificate by its own chain.
+    return certificate if holder.state == EXPIRES else certificate + ca.certificate
 
 
 def rfc3339(time: datetime) -> str:
@@ -192,6 +196,8 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
         held.write()
     try:
         shut_out(held, console, access, {holder.ca}, allowed)
+    except InUse:
+        raise
     except MachineError as exc:
         finish = f"Finish it later: machinectl access end {holder.who} {machine.name}"
         exc.hint = f"{exc.hint}\n{finish}" if "\n" not in exc.hint else exc.hint
@@ -222,9 +228,12 @@ def endable_holder(machine: Machine, who: str) -> AccessHolder:
 
 
 def no_such_holder(machine: Machine, who: str) -> MachineError:
-    names = [holder.who for holder in holders_of(machine)]
-    near = closest_match(who, names)
-    hint = (
-        f"Did you mean {near}?" if near else f"It has: {', '.join(names)}" if names else "Nobody but this computer has"
-    )
-    return MachineError(f'"{who}" has no access to "{machine.name}"', f"{hint}; see: machinectl access ls")
+    hint = did_you_mean(who, [holder.who for holder in holders_of(machine)])
+    return MachineError(f'"{who}" has no access to "{machine.name}"', f"{hint}machinectl access ls {machine.name}")
+
+
+def did_you_mean(who: str, names: Sequence[str]) -> str:
+    """Return the beginning of a hint that goes on with the command that lists holders."""
+    if near := closest_match(who, names):
+        return f"Did you mean {near}? See: "
+    return f"These have: {', '.join(names)}; see: " if names else "See: "

@@ -1,0 +1,88 @@
+"""`access end`: end a holder's access to machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from machinectl.console import confirm, decline
+from machinectl.errors import MachineError
+from machinectl.hosts.access.engine_turns import work_in_turns
+from machinectl.hosts.access.granting import did_you_mean, end_access, endable_holder
+from machinectl.hosts.access.trust_change import plan_shut_out
+from machinectl.hosts.parallel.workers import plan_each
+from machinectl.machines.holders import find_holder, holders_of
+from machinectl.machines.store.machine_store import read_or_none
+from machinectl.provision.target import NOTHING_SPECIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.target import Allowed
+
+
+@dataclass(frozen=True)
+class EndOrder:
+    """`options` are those typed, to repeat the command."""
+
+    who: str
+    names: Sequence[str]
+    allowed: Allowed = NOTHING_SPECIAL
+    yes: bool = False
+    options: tuple[str, ...] = ()
+
+
+def access_end(
+    store: Store, console: Console, order: EndOrder, access: Access
+) -> Iterator[tuple[str, str | MachineError]]:
+    """Ask first, but not about machines that fail anyway. Yield each machine with the holder's name or an error."""
+    able = [name for name in order.names if can_be_ended(store, name, order.who)]
+    if able and not order.yes:
+        restarts = "the engine restarts" if len(able) == 1 else "their engines restart"
+        console.note(
+            f"About to end the access of {order.who} to {', '.join(able)}: {restarts}, containers keep running."
+        )
+        options = "".join(f" {option}" for option in order.options)
+        again = f"machinectl access end -y{options} {order.who} {' '.join(able)}"
+        if not confirm(console, "Are you sure?", again):
+            decline(console, "No access was ended")
+            return
+
+    def work(held: Held, console: Console, own: Access, in_use: bool) -> str:
+        return end_access(held, console, own, order.who, replace(order.allowed, in_use=in_use))
+
+    yield from work_in_turns(store, console, order.names, access, work)
+
+
+def can_be_ended(store: Store, name: str, who: str) -> bool:
+    try:
+        endable_holder(store.read(name), who)
+    except MachineError:
+        return False
+    return True
+
+
+def plan_end(
+    store: Store, console: Console, order: EndOrder, access: Access
+) -> Iterator[tuple[str, HostPlan | MachineError]]:
+    def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
+        holder = endable_holder(machine, order.who)
+        return plan_shut_out(store, machine, console, own, {holder.ca}, order.allowed)
+
+    return plan_each(store, console, order.names, access, plan)
+
+
+def machines_of(store: Store, who: str) -> list[str]:
+    """Return the machines that the holder has access to. Raises MachineError if there is none."""
+    machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
+    found = [machine.name for machine in machines if find_holder(machine, who)]
+    if not found:
+        everybody = sorted({holder.who for machine in machines for holder in holders_of(machine)})
+        hint = did_you_mean(who, everybody)
+        raise MachineError(f'"{who}" has access to no machine', f"{hint}machinectl access ls")
+    return found

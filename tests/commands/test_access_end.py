@@ -1,0 +1,136 @@
+"""`access end`: on many machines at once, in turns for engines in use, and what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl import certs
+from machinectl.commands.access.end import EndOrder, access_end, machines_of
+from machinectl.errors import Declined, MachineError
+from machinectl.hosts.access import granting
+from machinectl.hosts.access.granting import AccessGrant, client_of_holder
+from machinectl.hosts.certificates.signing import signed
+from machinectl.hosts.connection.login import Access
+from machinectl.machines.holders import PERSON, find_holder
+from machinectl.machines.record import Machine
+from machinectl.provision.decision import EngineDown, InUse
+from tests.support.program import machinectl
+from tests.support.quiet import Quiet
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.machines.store import Store
+
+STATE = '{"IPAddress": "192.0.2.29", "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376}'
+NAMES = ["m1", "m2", "m3"]
+
+
+class Engines:
+    """Engines by name: those in use, those that do not answer, and those that do not come up after a restart."""
+
+    def __init__(self) -> None:
+        self.restarted: list[str] = []
+        self.in_use: set[str] = set()
+        self.off: set[str] = set()
+        self.broken: set[str] = set()
+
+    def shut_out(self, held: Any, _console: object, _access: object, _cas: object, allowed: Any) -> bool:
+        if held.name in self.off:
+            raise MachineError("port 22 refused the connection", f"machinectl doctor {held.name}")
+        if held.name in self.in_use and not allowed.in_use:
+            raise InUse(held.name, frozenset({"c1"}))
+        if held.name in self.broken:
+            raise EngineDown("the engine does not start")
+        self.restarted.append(held.name)
+        return True
+
+
+@pytest.fixture
+def engines(store: Store, monkeypatch: pytest.MonkeyPatch) -> Engines:
+    """Three machines that alice has access to."""
+    found = Engines()
+    monkeypatch.setattr(granting, "let_in", lambda *_: True)
+    monkeypatch.setattr(granting, "shut_out", found.shut_out)
+    for name in NAMES:
+        ca = certs.new_ca(f"machinectl {name}")
+        files = signed(ca, certs.issue_server(ca, ["192.0.2.29"]), certs.issue_client(ca, name)).present
+        added(store, Machine(name, "generic", url="tcp://192.0.2.29:2376", tls=True, driver_state=STATE), files)
+        with store.writing(name) as held:
+            key = certs.own_public_key(certs.new_key())
+            client_of_holder(held, Quiet(), Access(), AccessGrant("alice", PERSON, key))
+    return found
+
+
+def end(store: Store, console: Quiet, names: Sequence[str] = NAMES, *, yes: bool = True) -> dict[str, Any]:
+    return dict(access_end(store, console, EndOrder("alice", names, yes=yes), Access()))
+
+
+def holders(store: Store) -> dict[str, str | None]:
+    found = {name: find_holder(store.read(name), "alice") for name in NAMES}
+    return {name: holder.state if holder else None for name, holder in found.items()}
+
+
+def test_a_holder_is_ended_on_all_machines(store: Store, engines: Engines) -> None:
+    assert end(store, Quiet()) == dict.fromkeys(NAMES, "alice")
+    assert sorted(engines.restarted) == NAMES
+    assert holders(store) == dict.fromkeys(NAMES)
+
+
+def test_engines_in_use_restart_after_the_others_one_by_one(store: Store, engines: Engines) -> None:
+    engines.in_use = {"m1", "m2"}
+    assert end(store, Quiet()) == dict.fromkeys(NAMES, "alice")
+    assert engines.restarted == ["m3", "m1", "m2"]
+
+
+def test_an_engine_in_use_that_does_not_come_up_stops_the_others(store: Store, engines: Engines) -> None:
+    engines.in_use, engines.broken = {"m1", "m2", "m3"}, {"m1"}
+    results = end(store, Quiet())
+    assert isinstance(results["m1"], EngineDown)
+    assert "another one did not come up" in results["m2"].cause
+    assert engines.restarted == []
+    assert holders(store) == dict.fromkeys(NAMES, "ending")
+
+
+def test_a_host_that_is_off_stops_nobody_and_is_finished_later(store: Store, engines: Engines) -> None:
+    engines.off = {"m2"}
+    results = end(store, Quiet())
+    assert (results["m1"], results["m3"]) == ("alice", "alice")
+    assert results["m2"].hint == "machinectl doctor m2\nFinish it later: machinectl access end alice m2"
+    assert holders(store) == {"m1": None, "m2": "ending", "m3": None}
+    engines.off = set()
+    assert end(store, Quiet(), ["m2"]) == {"m2": "alice"}
+
+
+def test_it_asks_first_and_names_the_machines(store: Store, engines: Engines) -> None:
+    console = Quiet(False)
+    with pytest.raises(Declined, match="No access was ended"):
+        end(store, console, yes=False)
+    assert console.notes[0].startswith("About to end the access of alice to m1, m2, m3: their engines restart")
+    assert (engines.restarted, holders(store)) == ([], dict.fromkeys(NAMES, ""))
+
+
+def test_all_are_the_machines_of_the_holder(store: Store, engines: Engines) -> None:
+    added(store, Machine("m4", "generic", url="tcp://192.0.2.29:2376", tls=True, driver_state=STATE))
+    assert machines_of(store, "ALICE") == NAMES
+    with pytest.raises(MachineError) as caught:
+        machines_of(store, "alcie")
+    assert "Did you mean alice?" in caught.value.hint
+    assert engines.restarted == []
+
+
+def test_the_command_line_says_what_is_wrong(store: Store, engines: Engines) -> None:
+    def failing(*arguments: str) -> str:
+        done = machinectl("access", "end", *arguments, store=store.root)
+        assert done.returncode > 0
+        return done.stderr
+
+    assert "Name them: machinectl access end alice <NAME>" in failing("alice")
+    assert "--all, and names or --selector, exclude each other" in failing("alice", "--all", "m1")
+    assert '"bob" has no access to "m1"' in failing("-y", "bob", "m1")
+    assert "regenerate-certs --new-ca m1" in failing("-y", "owner", "m1")
+    assert '"m9" does not exist' in failing("-y", "alice", "m9")
+    assert engines.restarted == []
