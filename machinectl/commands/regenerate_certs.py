@@ -10,6 +10,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.parallel.workers import plan_each, work_on_each
 from machinectl.hosts.upkeep.certificate_renewal import plan_renewal, renew
+from machinectl.machines.holders import holders_of
 from machinectl.machines.selection import chosen
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def regenerate_certs(
         with suppress(MachineError):
             check_provisioned(store.read(name))
             able.append(name)
-    if able and not unasked and not confirm_renewal(console, able, renewal):
+    if able and not unasked and not confirm_renewal(store, console, able, renewal):
         decline(console, "No certificate was changed")
         return
     yield from work_on_each(
@@ -52,9 +53,12 @@ def regenerate_certs(
     )
 
 
-def confirm_renewal(console: Console, names: Sequence[str], renewal: Renewal) -> bool:
+def confirm_renewal(store: Store, console: Console, names: Sequence[str], renewal: Renewal) -> bool:
     restarts = "the engine restarts" if len(names) == 1 else "their engines restart"
     console.note(f"About to make new certificates for {', '.join(names)}: {restarts}, containers keep running.")
     if renewal.new_ca:
         console.note("They are a new CA's: every other client that was given a certificate is locked out.")
+        for name in names:
+            if holders := [holder.who for holder in holders_of(store.read(name))]:
+                console.note(f'The access of {", ".join(holders)} to "{name}" ends.')
     return confirm(console, "Are you sure?", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names]))

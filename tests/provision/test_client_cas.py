@@ -15,7 +15,15 @@ from machinectl.errors import CheckFailed
 from machinectl.host_changes import CaTrusted, FileCreated, merge_changes
 from machinectl.provision import client_cas, preflight
 from machinectl.provision.client_cas import CLIENTS, OWN_CA
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, Sum, facts_command, parse_facts
+from machinectl.provision.facts.host_facts import (
+    OWN_DIRECTORY,
+    Facts,
+    HostFile,
+    PortListener,
+    Sum,
+    facts_command,
+    parse_facts,
+)
 from machinectl.provision.steps import engine_config, undo_steps
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 
@@ -81,8 +89,6 @@ def known(asked: Target, changes: tuple[Change, ...]) -> Target:
 
 
 def listening(host: Facts) -> Facts:
-    from machinectl.provision.facts.host_facts import PortListener
-
     return replace(host, listeners=tuple(PortListener(pid, "dockerd") for pid in host.engines))
 
 
@@ -239,3 +245,12 @@ def test_a_renewal_writes_a_list_that_was_deleted_as_the_engine_does_not_start_w
     assert renewed(host, known(target(), changes)) == OWN.certificate
     assert renewed(host, known(target(holders=(ALICE.certificate,)), changes)) == OWN.certificate + ALICE.certificate
     assert renewed(provisioned()[0], target()) is None
+
+
+def test_an_engine_that_has_not_read_its_list_is_restarted_for_a_holder_that_ends() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    host = replace(with_clients(host, OWN.certificate), clients_edited=True)
+    assert configured(host, target(), changes) is None
+    decision = configured(host, target(ending=frozenset({digest(ALICE)})), changes)
+    assert decision
+    assert decision.title == f"Restarting the engine, which has not read {CLIENTS}"

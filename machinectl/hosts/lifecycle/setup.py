@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.engine import Endpoint
+from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending
 from machinectl.hosts.certificates.signing import renewed_identity
@@ -42,6 +43,7 @@ from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from machinectl import certs
     from machinectl.hosts.lifecycle.host_run import HostRun
@@ -72,7 +74,7 @@ class Setup:
         found = host_summary(run.host, run.port, ssh_only=target.ssh_only, allowed=self.allowed)
         self._agree(run, target)
         allowed = draining.allow_swarm_restart(run.store, run.machine, run.host, self.allowed)
-        with live_restore_borrowed(run), ExitStack() as drains:
+        with live_restore_borrowed(run), endings(run, identity), ExitStack() as drains:
 
             def take(step: SetupStep) -> None:
                 changed = run.take(
@@ -148,6 +150,12 @@ class Setup:
         if not have.ca_key and (machine.origin or docker_unit.is_by_docker_machine(run.host)):
             have = Identity()
         return renewed_identity(machine, have, sans, self.authority)
+
+
+def endings(run: HostRun, identity: Identity | None) -> AbstractContextManager[None]:
+    if isinstance(run, RealRun):
+        return ending_holders(run.held, run.console, identity.ca if identity else b"")
+    return nullcontext()
 
 
 def remaining_warnings(run: HostRun, target: Target) -> Iterator[str]:

@@ -14,6 +14,7 @@ from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.host_changes import CaTrusted
+from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending, settle_pending_held, store_pending
 from machinectl.hosts.certificates.signing import signed, valid_client
@@ -28,6 +29,7 @@ from machinectl.hosts.lifecycle.host_plan import HostPlan, host_summary, login_s
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.machines.docker_machine.config_json import Origin
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
+from machinectl.machines.holders import holders_of
 from machinectl.provision import daemon_json, preflight
 from machinectl.provision.decision import Decision, EngineDown, not_applied
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
@@ -88,7 +90,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
         with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
             title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
             new_ones = certificate_change(title, run.host, target, renewal.allowed)
-            with drained_for_restart(run, renewal.allowed):
+            with drained_for_restart(run, renewal.allowed), ending_holders(held, console, new.ca):
                 there = store_pending(held, new)
                 try:
                     run.make(new_ones)
@@ -125,7 +127,8 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
             )
             if renewal.new_ca:
                 locked_out = "every other client that was given a certificate is locked out"
-                new_ones = replace(new_ones, details=(*new_ones.details, locked_out))
+                ended = [f"the access of {holder.who} ends" for holder in holders_of(machine)]
+                new_ones = replace(new_ones, details=(*new_ones.details, locked_out, *ended))
             with drained_for_restart(run, renewal.allowed):
                 run.make(new_ones)
     return HostPlan(found, tuple(run.outcomes))

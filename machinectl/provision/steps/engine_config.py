@@ -325,7 +325,9 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     wanted = goal(facts, target)
     files = [*changed_files(facts, target, wanted)]
     is_reached = target.ssh_only or facts.engine_listens
-    if not files and facts.running and facts.service.enabled and is_reached:
+    # The engine may still accept those who were taken out by hand.
+    is_read = not (facts.clients_edited and target.ending)
+    if not files and facts.running and facts.service.enabled and is_reached and is_read:
         return None
     enabling = (
         [] if facts.service.enabled or facts.init != "systemd" else ["/etc/systemd/system/multi-user.target.wants"]
@@ -352,7 +354,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     details += [f"{host} had no TLS, and has it now" for host in secured]
     details += [f"containers are hidden: {move}" for move in moves]
     return Decision(
-        title="Configuring the engine and restarting it" if files else "Starting the engine",
+        title="Configuring the engine and restarting it" if files else starting_title(facts),
         details=(*details, "restart docker.service"),
         job=apply_job(
             files,
@@ -376,6 +378,10 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
             *restart_risks.warnings(facts, target, daemon_json.parse_config(wanted.config, facts.config_path)),
         ),
     )
+
+
+def starting_title(facts: Facts) -> str:
+    return f"Restarting the engine, which has not read {CLIENTS}" if facts.clients_edited else "Starting the engine"
 
 
 def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:

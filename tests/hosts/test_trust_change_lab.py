@@ -1,0 +1,198 @@
+"""Whose clients a real engine accepts: holders are let in and shut out, and nobody else notices."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.engine import Endpoint, probe
+from machinectl.errors import CheckFailed
+from machinectl.hosts.access.trust_change import let_in, plan_shut_out, shut_out
+from machinectl.hosts.connection.login import Access
+from machinectl.provision.client_cas import CLIENTS
+from machinectl.provision.decision import EngineDown
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed
+from machinectl.state import State
+from tests.commands.test_upkeep_lab import create, succeeds
+from tests.hosts.test_setup_lab import IMAGE, RUN
+from tests.support.quiet import Quiet
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+    from tests.lab.fixtures import FreshHost
+    from tests.lab.host import Host
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("ssh_config")]
+
+ALICE, BOB = (certs.new_ca(f"machinectl orion {name}") for name in ("alice", "bob"))
+PICKY = "/etc/systemd/system/docker.service.d/picky.conf"
+# An engine that only starts with this number of CAs.
+CHOOSY = (
+    f"printf '[Service]\\nExecStartPre=/bin/sh -c \"[ $$(grep -c BEGIN {CLIENTS}) = {{0}} ]\"\\n' >{PICKY}; "
+    "systemctl daemon-reload"
+)
+STARTED = "docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' c1"
+
+
+class Office:
+    """A host whose owner's machine is in a store, and holders with certificates of their own."""
+
+    def __init__(self, host: Host, store: Store, directory: Path) -> None:
+        self.host, self.store, self.directory = host, store, directory
+        create(store, host)
+        self.name = host.name
+
+    def let_in(self, ca: certs.Pair, allowed: Allowed = NOTHING_SPECIAL) -> bool:
+        with self.store.writing(self.name) as held:
+            return let_in(held, Quiet(), Access(), ca.certificate, allowed)
+
+    def shut_out(self, ca: certs.Pair, allowed: Allowed = NOTHING_SPECIAL) -> bool:
+        with self.store.writing(self.name) as held:
+            return shut_out(held, Quiet(), Access(), {certs.fingerprint(ca.certificate)}, allowed)
+
+    def answers(self, ca: certs.Pair) -> bool:
+        """Whether the engine answers a client of a CA."""
+        directory = self.directory / certs.fingerprint(ca.certificate)[:16]
+        if not directory.exists():
+            directory.mkdir()
+            client = certs.issue_client(ca, "holder")
+            shutil.copy(Path(self.store.directory(self.name)) / "ca.pem", directory)
+            (directory / "cert.pem").write_bytes(client.certificate)
+            (directory / "key.pem").write_bytes(client.key)
+        return self.is_answered(directory)
+
+    def is_answered(self, directory: Path | str) -> bool:
+        return (
+            probe(Endpoint(f"tcp://{self.host.ip}:2376", tls=True, cert_dir=str(directory)), 5).state is State.RUNNING
+        )
+
+    @property
+    def owner_is_answered(self) -> bool:
+        return self.is_answered(self.store.directory(self.name))
+
+    @property
+    def clients(self) -> bytes:
+        return self.host.output(f"cat {CLIENTS}; echo .").encode()[:-1]
+
+    @property
+    def own_ca(self) -> bytes:
+        return (Path(self.store.directory(self.name)) / "ca.pem").read_bytes()
+
+    def began(self) -> str:
+        return self.host.output("systemctl show docker -p MainPID -p ExecMainStartTimestampMonotonic")
+
+
+@pytest.fixture
+def office(fresh_host: FreshHost, store: Store, tmp_path: Path) -> Office:
+    return Office(fresh_host("docker"), store, tmp_path)
+
+
+def test_holders_come_and_go_and_nobody_else_and_no_container_notices(office: Office) -> None:
+    host = office.host
+    host.run(f"{IMAGE}; {RUN.format('c1')}")
+    running = host.output(STARTED)
+    assert not office.answers(ALICE)
+    assert office.let_in(ALICE)
+    assert office.answers(ALICE)
+    assert office.let_in(BOB)
+    began = office.began()
+    assert not office.let_in(ALICE)
+    machine = office.store.read(office.name)
+    planned = plan_shut_out(office.store, machine, Quiet(), Access(), {certs.fingerprint(ALICE.certificate)})
+    assert [each.details for each in planned.outcomes if f"write {CLIENTS}" in each.details]
+    assert office.began() == began
+    assert office.shut_out(ALICE)
+    assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [False, True, True]
+    assert office.clients == office.own_ca + BOB.certificate
+    assert host.output(STARTED) == running
+    assert host.output("docker info -f '{{.LiveRestoreEnabled}}'; grep -c live-restore /etc/docker/daemon.json; :") == (
+        "false\n0"
+    )
+    # Provisioning leaves the host's list as it is.
+    began = office.began()
+    assert not succeeds(office.store, "provision", office.name).count("Configuring the engine")
+    assert office.began() == began
+    assert office.shut_out(BOB)
+    assert [office.answers(BOB), office.owner_is_answered] == [False, True]
+    assert host.output(STARTED) == running
+
+
+def test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is_read(office: Office) -> None:
+    host, carol = office.host, certs.new_ca("carol")
+    office.let_in(ALICE)
+    office.let_in(BOB)
+    by_hand = b"# Carol's laptop\n" + carol.certificate + b"\n# end\n"
+    host.run(f"cat >>{CLIENTS}; systemctl restart docker", by_hand)
+    assert office.answers(carol)
+    assert office.shut_out(ALICE)
+    assert office.clients == office.own_ca + BOB.certificate + by_hand
+    assert [office.answers(ALICE), office.answers(BOB), office.answers(carol)] == [False, True, True]
+    # Taken out by hand, and the engine not restarted.
+    host.run(f"cat >{CLIENTS}", office.own_ca + by_hand)
+    assert office.answers(BOB)
+    assert office.shut_out(BOB)
+    assert [office.answers(BOB), office.answers(carol), office.owner_is_answered] == [False, True, True]
+    succeeds(office.store, "regenerate-certs", "-y", office.name)
+    assert office.clients == office.own_ca + by_hand
+    assert [office.answers(carol), office.owner_is_answered] == [True, True]
+    succeeds(office.store, "regenerate-certs", "-y", "--new-ca", office.name)
+    assert office.clients == office.own_ca + by_hand
+    assert office.owner_is_answered
+    # A list that was deleted: the engine would not start any more.
+    host.run(f"rm {CLIENTS}")
+    assert office.shut_out(BOB)
+    assert office.clients == office.own_ca
+    host.run(f"rm {CLIENTS}")
+    succeeds(office.store, "provision", office.name)
+    assert office.owner_is_answered
+    host.run("systemctl restart docker")
+    assert office.owner_is_answered
+
+
+def test_an_engine_that_does_not_come_up_has_its_old_list_again(office: Office) -> None:
+    office.let_in(ALICE)
+    office.let_in(BOB)
+    office.host.run(CHOOSY.format(3))
+    before, record = office.clients, office.store.read(office.name).changes
+    with pytest.raises(EngineDown, match="with the old one, it runs again"):
+        office.shut_out(ALICE)
+    assert office.clients == before
+    assert office.store.read(office.name).changes == record
+    assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [True, True, True]
+    office.host.run(f"rm {PICKY}; systemctl daemon-reload")
+    assert office.shut_out(ALICE)
+    assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [False, True, True]
+
+
+def test_with_ssh_only_and_after_a_purge_nothing_is_left_of_the_list(
+    fresh_host: FreshHost, store: Store, tmp_path: Path
+) -> None:
+    host = fresh_host("docker")
+    office = Office(host, store, tmp_path)
+    office.let_in(ALICE)
+    succeeds(store, "set", "--ssh-only", office.name)
+    succeeds(store, "provision", office.name)
+    assert host.output(f"ls {CLIENTS}; true") == ""
+    assert not office.answers(ALICE)
+    succeeds(store, "set", "--ssh-only=false", office.name)
+    succeeds(store, "provision", office.name)
+    assert not office.answers(ALICE)
+    assert office.let_in(ALICE)
+    assert office.answers(ALICE)
+    succeeds(store, "rm", "-y", "--purge", office.name)
+    assert host.output("ls /etc/docker/machinectl /etc/docker/daemon.json 2>&1 | grep -c 'No such'") == "2"
+
+
+def test_a_swarm_node_is_restarted_only_if_that_is_allowed(office: Office) -> None:
+    office.host.run(f"docker swarm init --advertise-addr {office.host.ip}")
+    with pytest.raises(CheckFailed, match="Swarm node") as raised:
+        office.let_in(ALICE)
+    assert "--restart-swarm" in raised.value.hint
+    assert not office.answers(ALICE)
+    assert office.let_in(ALICE, Allowed(restart_swarm=True))
+    assert office.answers(ALICE)
+    assert office.host.output("docker node ls --format '{{.Availability}} {{.Status}}'") == "Active Ready"
