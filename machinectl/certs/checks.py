@@ -104,6 +104,9 @@ def checked_bundle(
     authorities.sort(key=lambda each: not is_valid(each.certificate, now))
     check_key_kind(leaf)
     path = find_path(leaf, intermediates, authorities) or path_by_itself(leaf, authorities, pinned, usage)
+    if path is None and usage == ExtendedKeyUsageOID.CLIENT_AUTH:
+        # An engine may accept clients of other CAs than its own server's: `access grant` gives each holder its CA.
+        path = find_path(leaf, intermediates, [each for each in intermediates if is_root(each.certificate)])
     if path is None:
         check_signature_kind(leaf)
         raise MachineError(
@@ -158,6 +161,10 @@ def is_own_server(certificate: x509.Certificate) -> bool:
     description = describe_certificate(certificate)
     for_servers = not description.usages or {"serverAuth", ANY_USAGE} & {*description.usages}
     return bool(description.sans and for_servers) and is_signed_by_key_of(certificate, certificate)
+
+
+def is_root(certificate: x509.Certificate) -> bool:
+    return is_signed(certificate, certificate)
 
 
 def is_signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

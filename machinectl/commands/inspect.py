@@ -32,6 +32,7 @@ def inspect_fields(machine: Machine, directory: str) -> dict[str, Any]:
         "Engine": go_names(without_secrets(machine.engine.dump())),
         "MAC": machine.mac,
         "Origin": go_names(without_secrets(machine.origin)),
+        "Access": go_names(dict(machine.access)),
         "Pending": machine.pending,
         "Failure": go_names(without_secrets(machine.failure)),
         "LookedAt": machine.last_look,

@@ -17,7 +17,7 @@ from machinectl.hosts.certificates.expiry import (
     remaining_time,
     renewal_command,
 )
-from machinectl.machines.record import PROVISION, Machine, Phase
+from machinectl.machines.record import PROVISION, Machine, Phase, access_hint, waits_for_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,6 +46,7 @@ def record_check(store: Store, machine: Machine) -> Check:
     return first_case(
         RECORD,
         (store.is_locked(name), UNKNOWN, busy, f"When that is done: machinectl doctor {name}"),
+        (waits_for_access(machine), UNKNOWN, machine.why, access_hint(name)),
         (machine.phase == Phase.CREATING, BROKEN, half, f"Create it again, {forget}"),
         (machine.phase != Phase.READY, BROKEN, half, f"Continue: {provision}; {forget}"),
         (machine.pending, BROKEN, machine.why_unfinished, f"Apply it: {provision}"),

@@ -73,6 +73,8 @@ KEYS: Mapping[str, type] = {
 }
 REQUIRED = ("driver", "url", "tls")
 DEFAULTS: Mapping[str, object] = {"phase": Phase.READY, "provision": True, "context": True}
+# The states in `access`.
+WAITING, GRANTED = "waiting", "granted"
 # Omitted if empty.
 OPTIONAL = frozenset(
     {"jump", "addresses", "fleet", "origin", "swarm", "looked_at", "revision", "access", "holders", "ended", "lifetime"}
@@ -214,6 +216,8 @@ class Machine:
 
     @property
     def why(self) -> str:
+        if waits_for_access(self):
+            return f"waiting for access since {str(self.access.get('made', ''))[:10]}"
         cause = str(self.failure.get("cause", "")).strip().partition("\n")[0].rstrip(":")
         return cause or ("its creation was interrupted" if self.phase != Phase.READY else "")
 
@@ -315,11 +319,22 @@ def check_ready(machine: Machine) -> Machine:
     """Raise MachineError if the machine is incomplete."""
     if machine.phase == Phase.READY:
         return machine
+    if waits_for_access(machine):
+        raise MachineError(f'Machine "{machine.name}" is {machine.why}', access_hint(machine.name))
     again = "Create it again" if machine.phase == Phase.CREATING else f"Continue: machinectl provision {machine.name}"
     raise MachineError(
         f'Machine "{machine.name}" is incomplete: {machine.why}',
         f"{again}; or forget it: machinectl rm {machine.name}",
     )
+
+
+def waits_for_access(machine: Machine) -> bool:
+    """Return whether its owner was asked, and has not answered yet."""
+    return machine.phase == Phase.CREATING and machine.access.get("state") == WAITING
+
+
+def access_hint(name: str) -> str:
+    return f"With the owner's answer: machinectl access accept; see the request: machinectl access request {name}"
 
 
 def broken_record(name: str, what: str) -> BrokenRecord:

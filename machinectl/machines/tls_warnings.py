@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from machinectl.machines.record import GRANTED
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
-
-# The state of a machine whose owner has granted access to it.
-GRANTED = "granted"
 
 
 def renewing(machine: Machine, files: Collection[str], *, due: bool = True) -> str:

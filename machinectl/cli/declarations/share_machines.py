@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, Argument, Verb
-from machinectl.machines.flags import TEXT, Flag
+from machinectl.machines.flags import FILE, TEXT, Flag
 
 WHO = Argument("who", "WHO", TEXT, required=True, help="A holder of `machinectl access ls`.")
+REQUEST_FILE = Flag("-o", "--output", metavar="FILE", help="Write to FILE, which must not exist yet.", value=FILE)
 
 VERBS = {
     "access": Verb(
@@ -45,5 +46,47 @@ VERBS = {
             *shared.LOGIN,
         ),
         keeps_selector=True,
+    ),
+    "access request": Verb(
+        "share.own_access:access_request",
+        "Ask the owner of machines for access to them.",
+        more=(
+            "It makes a key for each machine, which never leaves this computer, and prints a request to send to the "
+            "owner. NAME is the owner's name of the machine, LOCAL another name for it here. Repeated, it prints the "
+            "same request again."
+        ),
+        examples=(
+            "machinectl access request orionbox",
+            "machinectl access request work:orionbox web1 --for alice -o request.txt",
+        ),
+        arguments=(Argument("machines", "[LOCAL:]NAME…", TEXT, many=True, repeats=True),),
+        flags=(
+            Flag(
+                "--for",
+                metavar="WHO",
+                help="Who asks: the owner sees this name (default: USER@COMPUTER).",
+                parameter="who",
+            ),
+            REQUEST_FILE,
+        ),
+    ),
+    "access accept": Verb(
+        "share.own_access:access_accept",
+        "Make machines ready with the answer to a request.",
+        more="Without FILE or with -, it reads stdin: paste the answer. It shows the answer's fingerprint, and asks.",
+        examples=("machinectl access accept", "machinectl access accept answer.txt"),
+        arguments=(Argument("file", "[FILE]", FILE),),
+        flags=(Flag("-y", "--yes", help="Do not ask whether the fingerprints are the same."),),
+    ),
+    "access renew": Verb(
+        "share.own_access:access_renew",
+        "Ask the owner of machines for new certificates, before they expire.",
+        more=(
+            "It prints a request with the keys that are here, for all machines that were shared with this computer "
+            "unless some are named. `machinectl access accept` takes the answer."
+        ),
+        examples=("machinectl access renew", "machinectl access renew orionbox -o request.txt"),
+        arguments=(shared.NAMES,),
+        flags=(shared.SELECTOR, REQUEST_FILE),
     ),
 }

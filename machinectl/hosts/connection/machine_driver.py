@@ -9,7 +9,7 @@ from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines import jump_hosts
-from machinectl.machines.record import Phase
+from machinectl.machines.record import Phase, check_ready, waits_for_access
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.destination import Jump
@@ -35,6 +35,8 @@ def driver_instance(machine: Machine) -> Instance:
 
 def driver_of(machine: Machine) -> Driver:
     """Raise MachineError if creation was interrupted, DriverError if loading fails."""
+    if waits_for_access(machine):
+        check_ready(machine)
     if machine.phase == Phase.CREATING:
         raise MachineError(
             f'The creation of "{machine.name}" was interrupted: nothing is known of its host',

@@ -275,7 +275,11 @@ def unfinished_machine(store: Store, creation: Creation) -> Machine | None:
     except MachineError:
         store.check_free(name)
         return None
-    if machine.phase == Phase.READY or (machine.driver != driver and machine.driver_state):
+    if (
+        machine.phase == Phase.READY
+        or record.waits_for_access(machine)
+        or (machine.driver != driver and machine.driver_state)
+    ):
         store.check_free(name)
     if machine.options and (machine.changes or machine.made):
         check_same_options(machine, creation)

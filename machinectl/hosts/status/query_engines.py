@@ -6,7 +6,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import settle_pending
 from machinectl.hosts.connection.machine_driver import takeover_command
 from machinectl.hosts.status.machine_states import ASLEEP, states_of
-from machinectl.machines.record import Machine, Phase, natural
+from machinectl.machines.record import Machine, Phase, natural, waits_for_access
 from machinectl.machines.store.store_paths import NoSuchMachine, into_own_store
 from machinectl.state import State
 from machinectl.value_classes import Mutable
@@ -87,6 +87,8 @@ def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
     """Return the state and, if no run works on the machine, the next step."""
     if store.is_locked(machine.name):
         return State.STARTING, ""
+    if waits_for_access(machine):
+        return State.ERROR, f"Waiting for access: machinectl access request {machine.name} shows what to send"
     if machine.phase == Phase.PROVISIONING:
         return State.ERROR, f"Incomplete: {machine.why}; continue with machinectl provision {machine.name}"
     return State.ERROR, f"Incomplete: {machine.why}; create it again, or remove it"

@@ -6,6 +6,7 @@ from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.text_table import print_rows
 from machinectl.errors import UsageError
+from machinectl.machines.record import access_hint, waits_for_access
 from machinectl.machines.selection import chosen_one
 
 TYPE_CHECKING = False
@@ -30,6 +31,8 @@ def inspect(here: Session, *, names: list[str], template: str, as_json: bool) ->
         parsed = gotemplate.parse_template(template)
     machine = here.store.read(chosen_one(here.store, names))
     fields = config_json(machine, machine.directory)
+    if waits_for_access(machine):
+        here.console.note(f'"{machine.name}" is {machine.why}\n{access_hint(machine.name)}')
     if template:
         write_out(parsed.render(fields) + "\n")
     else:

@@ -76,9 +76,9 @@ def unarmored(kind: str, data: bytes) -> bytes:
     return contents.pop()
 
 
-def has_end(kind: str, text: str) -> bool:
-    """Return whether a text that is being pasted is complete."""
-    return any(not mark.begins and mark.kind == kind for mark in marks_of(text))
+def has_end(data: bytes) -> bool:
+    """Return whether what was pasted so far is complete: a request, an answer, or too much."""
+    return len(data) > LONGEST_TEXT or any(not mark.begins for mark in marks_of(decoded_text(data)))
 
 
 def decoded_text(data: bytes) -> str:

@@ -1,0 +1,59 @@
+"""Read a request for access or an answer: from a file, a pipe, or pasted at a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.files.atomic import quote_path
+from machinectl.hosts.access.wire.armor import LONGEST_TEXT, has_end
+
+if TYPE_CHECKING:
+    from machinectl.cli.options.verb_session import Session
+
+STDIN = "-"
+
+
+def read_pasted(here: Session, file: str, what: str) -> bytes:
+    """Return at most one byte more than is allowed. `what` is "request" or "answer".
+
+    At a terminal, it ends with the END line, so that ^D is not needed. Raises MachineError without any text.
+    """
+    if file not in {"", STDIN}:
+        return read_given(file, what)
+    if not sys.stdin.isatty():
+        found = sys.stdin.buffer.read(LONGEST_TEXT + 1)
+        if not found.strip():
+            raise MachineError(f"stdin holds no {what}", f"Name its file, or paste it at a terminal: {command(what)}")
+        return found
+    here.console.note(f"Paste the {what}, up to its END line (^C to stop):")
+    found = b""
+    while not has_end(found) and (line := sys.stdin.buffer.readline()):
+        found += line
+    if not found.strip():
+        raise MachineError(f"No {what} was pasted", f"Paste it, or name its file: {command(what)} <FILE>")
+    drop_typed()
+    return found
+
+
+def read_given(file: str, what: str) -> bytes:
+    try:
+        with open(file, "rb") as opened:
+            return opened.read(LONGEST_TEXT + 1)
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise MachineError(
+            f"{file} cannot be read: {reason}", f"See: ls -l {quote_path(file)}; or paste the {what}: {command(what)}"
+        ) from exc
+
+
+def command(what: str) -> str:
+    return f"machinectl access {'grant' if what == 'request' else 'accept'}"
+
+
+def drop_typed() -> None:
+    """Drop what was pasted after the END line: it must not answer the next question."""
+    import termios
+
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)

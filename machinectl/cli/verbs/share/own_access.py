@@ -1,0 +1,106 @@
+"""The verbs `access request`, `accept` and `renew`, on the computer that asks for access."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.stdout import print_lines, write_file
+
+if TYPE_CHECKING:
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.hosts.access.accepting import Acceptance, AcceptedMachine
+    from machinectl.hosts.access.wire.access_request import AccessRequest
+
+# Also said on the owner's side.
+COMPARE = "a chat is not authenticated"
+
+
+def access_request(here: Session, *, machines: list[str], who: str, output: str) -> None:
+    from machinectl.commands.access.request import access_request as command
+
+    print_request(here, command(here.store, here.console, machines, who=who), output)
+
+
+def access_renew(here: Session, *, names: list[str], output: str) -> None:
+    from machinectl.commands.access.renew import access_renew as command
+
+    print_request(here, command(here.store, here.console, names), output)
+
+
+def print_request(here: Session, request: AccessRequest, output: str) -> None:
+    if output and output != "-":
+        write_request(request, output)
+        here.console.note(f"The request is in {output}")
+    else:
+        write_file(request.text())
+    here.console.note(
+        f"Send it to the owner of {', '.join(machine.name for machine in request.machines)}: it holds no secret.\n"
+        f"Its fingerprint is {request.fingerprint}. Read it out on the phone: {COMPARE}.\n"
+        "When you have the answer: machinectl access accept"
+    )
+
+
+def write_request(request: AccessRequest, path: str) -> None:
+    from machinectl.fleet.writing.new_file import write_new_file
+
+    try:
+        with open(path, "rb") as there:
+            if there.read() == request.text().encode():
+                return
+    except OSError:
+        pass
+    write_new_file(path, request.text())
+
+
+def access_accept(here: Session, *, file: str, yes: bool) -> int:
+    from machinectl.cli.options.pasted_text import read_pasted
+    from machinectl.commands.access.accept import access_accept as command
+    from machinectl.commands.access.accept import read_acceptance
+    from machinectl.console import confirm, decline
+
+    found = read_acceptance(here.store, here.console, read_pasted(here, file, "answer"))
+    if all(each.is_done for each in found.machines):
+        names = ", ".join(each.name for each in found.machines)
+        here.console.note(f"This answer was accepted already: {names}")
+        return 0
+    here.console.note(acceptance_summary(found))
+    unasked = " ".join(["machinectl access accept -y", *([os.fspath(file)] if file else ["<FILE>"])])
+    if not yes and not confirm(here.console, "Are the fingerprints the same?", unasked):
+        decline(here.console, "Nothing was accepted")
+        return 0
+    failed, ready = False, []
+    for each, error in command(here.store, here.console, found):
+        if error:
+            report(error, here.program)
+            failed = True
+            continue
+        print_lines([accepted_line(each)])
+        ready.append(each.name)
+    if ready:
+        here.console.note(f"Use it: eval $(machinectl env {ready[0]})")
+    return int(failed)
+
+
+def acceptance_summary(found: Acceptance) -> str:
+    answer = found.answer
+    lines = [f"{answer.sender} gives this computer access. Who has it is root on the hosts:"]
+    lines += [f"  {machine_line(each)}" for each in found.machines]
+    lines.append(
+        f"The answer's fingerprint is {answer.fingerprint}. Compare it with {answer.sender} on the phone: {COMPARE}."
+    )
+    return "\n".join(lines)
+
+
+def machine_line(each: AcceptedMachine) -> str:
+    answered = each.answered
+    asked = "" if each.name == answered.name else f" (there {answered.name})"
+    labels = "".join(f" {key}={value}" for key, value in answered.labels)
+    renewed = "" if each.is_new else ", a new certificate"
+    return f"{each.name}{asked} at {answered.url}, until {answered.until:%Y-%m-%d %H:%M} UTC{renewed}{labels}"
+
+
+def accepted_line(each: AcceptedMachine) -> str:
+    done = "ready" if each.is_new else "renewed"
+    return f"{each.name}: {done}, until {each.answered.until:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,45 @@
+"""`access accept`: make machines ready with the owner's answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.hosts.access.accepting import Acceptance, accept_machine, acceptance, clock_warning
+from machinectl.hosts.access.wire.access_answer import read_access_answer
+from machinectl.machines.selection import waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.console import Console
+    from machinectl.hosts.access.accepting import AcceptedMachine
+    from machinectl.machines.store import Store
+
+
+def read_acceptance(store: Store, console: Console, text: bytes) -> Acceptance:
+    """Read an answer, and match it with the machines here. Raises MachineError for one that cannot be accepted."""
+    answer = read_access_answer(text)
+    found = acceptance(store, answer)
+    for name in found.removed:
+        console.warn(f'"{name}" was removed here, and is left out\nAsk again: machinectl access request {name}')
+    for warning in dict.fromkeys(
+        clock_warning(answer, store.read(each.name), datetime.now(UTC)) for each in found.machines
+    ):
+        if warning:
+            console.warn(warning)
+    return found
+
+
+def access_accept(
+    store: Store, console: Console, found: Acceptance
+) -> Iterator[tuple[AcceptedMachine, MachineError | None]]:
+    for each in found.machines:
+        error = None
+        try:
+            with store.writing(each.name, waiting(console, each.name)) as held:
+                accept_machine(held, found.answer, each.answered)
+        except MachineError as exc:
+            error = exc
+        yield each, error

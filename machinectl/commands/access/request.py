@@ -1,0 +1,104 @@
+"""`access request`: ask the owner of machines for access to them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import MachineError, UsageError
+from machinectl.files.fileset import read_regular_file
+from machinectl.hosts.access.own_access import (
+    KEY,
+    REQUEST_FILE,
+    AskedMachine,
+    OwnAccess,
+    check_different,
+    recorded_request,
+    repeated_request,
+    signed_request,
+    who_asks,
+)
+from machinectl.machines.record import Machine, Phase, check_name, waits_for_access
+from machinectl.machines.selection import require_names, waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.access.wire.access_request import AccessRequest
+    from machinectl.machines.store import Held, Store
+
+
+def access_request(store: Store, console: Console, words: Sequence[str], *, who: str = "") -> AccessRequest:
+    """Make keys and a request for machines, named NAME or LOCAL:NAME. Repeated, it returns the same request."""
+    require_names(words, "access request")
+    who = who_asks(who) if who else ""
+    asked = [asked_machine(store, word) for word in words]
+    check_different([each.local for each in asked], words)
+    check_different([each.asked for each in asked], words)
+    with ExitStack() as stack:
+        # Sorted, so that two runs cannot wait for each other.
+        order = sorted(asked, key=lambda each: each.local.lower())
+        held = {
+            each.local: stack.enter_context(store.writing(each.local, waiting(console, each.local))) for each in order
+        }
+        there = [store.read(each.local) for each in asked if store.exists(each.local)]
+        return repeated_request(there, [each.asked for each in asked], who) or made_request(console, held, asked, who)
+
+
+def asked_machine(store: Store, word: str) -> AskedMachine:
+    """Raise MachineError for a machine that is here and does not wait for access."""
+    local, _, asked = word.rpartition(":")
+    machine = None
+    if store.exists(local or asked):
+        machine = store.read(local or asked)
+    own = OwnAccess.of(machine) if machine and waits_for_access(machine) else None
+    if own and not local:
+        return AskedMachine(asked, own.asked)
+    for name in (local or asked, asked):
+        check_name(name, "requesting access to")
+    if own is None and machine and OwnAccess.of(machine):
+        raise MachineError(
+            f'You have access to "{machine.name}" already',
+            f"Ask for a new certificate: machinectl access renew {machine.name}",
+        )
+    if own is None and machine:
+        raise UsageError(
+            f'"{machine.name}" is here already',
+            f"Give the new one another name: machinectl access request <NAME>:{asked}",
+        )
+    if own and own.asked != asked:
+        raise UsageError(
+            f'"{local}" waits for access to "{own.asked}", not to "{asked}"', f"Forget it first: machinectl rm {local}"
+        )
+    if not own:
+        store.check_free(local or asked)
+    return AskedMachine(local or asked, asked)
+
+
+def made_request(console: Console, held: dict[str, Held], asked: Sequence[AskedMachine], who: str) -> AccessRequest:
+    wanted = [each._replace(key=key_of(held[each.local])) for each in asked]
+    request = signed_request(who or who_asks(""), wanted)
+    for each in wanted:
+        own = recorded_request(request, OwnAccess(each.asked, request.sender, request.id, ""))
+        files = {KEY: each.key, REQUEST_FILE: request.text().encode()}
+        one = held[each.local]
+        if one.store.exists(each.local):
+            one.write_files(files)
+            one.machine.access = own.dump()
+            one.write()
+            continue
+        machine = Machine(each.local, "none", tls=True)
+        machine.phase = Phase.CREATING
+        machine.access = own.dump()
+        if note := one.add(machine, files):
+            console.note(note)
+    return request
+
+
+def key_of(held: Held) -> bytes:
+    """Return the key of a machine that waits, else a new one."""
+    path = os.path.join(held.directory, KEY)
+    return read_regular_file(path) if os.path.lexists(path) else certs.new_key()

@@ -1,0 +1,223 @@
+"""Accept answers: find the machines that asked, check the certificates, and make the machines ready."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.driver import Request
+from machinectl.driver.installed_drivers import load
+from machinectl.errors import MachineError
+from machinectl.files.fileset import read_regular_file
+from machinectl.hosts.access.own_access import CERTIFICATE, KEY, REQUEST_FILE, OwnAccess
+from machinectl.hosts.access.wire.access_request import CLOCKS_DIFFER, clock_difference, read_access_request
+from machinectl.hosts.access.wire.content import rfc3339
+from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
+from machinectl.machines.record import GRANTED, Machine, Phase, waits_for_access
+from machinectl.value_classes import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.hosts.access.wire.access_answer import AccessAnswer, AnsweredMachine
+    from machinectl.machines.store import Held, Store
+
+CA = "ca.pem"
+
+
+@dataclass(frozen=True)
+class AcceptedMachine:
+    """`name` is the machine here, `is_new` unless only its certificate is renewed, `is_done` after an earlier run."""
+
+    name: str
+    answered: AnsweredMachine
+    is_new: bool
+    is_done: bool
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What an answer does here. `removed` were asked for, and are no longer here."""
+
+    answer: AccessAnswer
+    machines: tuple[AcceptedMachine, ...]
+    removed: tuple[str, ...] = ()
+
+
+def acceptance(store: Store, answer: AccessAnswer, now: datetime | None = None) -> Acceptance:
+    """Match an answer with the machines here, and check it. Raises MachineError for one that is not for them."""
+    asking = asking_machines(store, answer)
+    by_name = {str(machine.access["asked"]): machine for machine in asking}
+    check_asked(answer, asking)
+    found, removed = [], []
+    for each in answer.machines:
+        machine = by_name.get(each.name)
+        if machine is None:
+            removed.append(each.name)
+            continue
+        check_certificate(machine, answer, each, now or datetime.now(UTC))
+        found.append(AcceptedMachine(machine.name, each, waits_for_access(machine), is_accepted_already(machine, each)))
+    if not found:
+        raise MachineError(
+            f"The machines of this answer were removed here: {', '.join(removed)}",
+            f"Ask again: machinectl access request {' '.join(removed)}",
+        )
+    return Acceptance(answer, tuple(found), tuple(removed))
+
+
+def asking_machines(store: Store, answer: AccessAnswer) -> list[Machine]:
+    known = [machine for machine in machines_with_access(store) if OwnAccess.of(machine)]
+    found = [machine for machine in known if machine.access["request"] == answer.request]
+    if found:
+        return found
+    keys = {each.key for each in answer.machines}
+    for machine in known:
+        if own_digest(machine) in keys:
+            raise MachineError(
+                f'This answer is to an earlier request for "{machine.name}"',
+                f"Use the answer to the last one, which is: {asking_command(machine)}",
+            )
+    names = " ".join(each.name for each in answer.machines)
+    raise MachineError(
+        f"No machine here has asked for this answer (request {answer.request}): it is for another computer or user, "
+        "or the machine was removed",
+        f"See who waits: machinectl ls; ask again: machinectl access request {names}",
+    )
+
+
+def machines_with_access(store: Store) -> Iterator[Machine]:
+    for name in store.names():
+        try:
+            machine = store.read(name)
+        except MachineError:
+            continue
+        if machine.access:
+            yield machine
+
+
+def asking_command(machine: Machine) -> str:
+    return f"machinectl access {'request' if waits_for_access(machine) else 'renew'} {machine.name}"
+
+
+def own_digest(machine: Machine) -> str:
+    """Return the SHA256 of the machine's public key, "" without a key."""
+    try:
+        return certs.own_public_key(read_regular_file(os.path.join(machine.directory, KEY))).digest
+    except MachineError:
+        return ""
+
+
+def check_asked(answer: AccessAnswer, asking: list[Machine]) -> None:
+    asked = {str(machine.access["asked"]) for machine in asking}
+    for machine in asking:
+        try:
+            request = read_access_request(read_regular_file(os.path.join(machine.directory, REQUEST_FILE)))
+        except MachineError:
+            continue
+        # It also names machines that were removed here since.
+        asked |= {each.name for each in request.machines} if request.id == answer.request else set()
+    if other := [each.name for each in answer.machines if each.name not in asked]:
+        raise MachineError(
+            f"The answer names machines that you did not ask for: {', '.join(other)}",
+            f"Do not use it; ask {answer.sender} for another one, and compare the fingerprints",
+        )
+
+
+def check_certificate(machine: Machine, answer: AccessAnswer, answered: AnsweredMachine, now: datetime) -> None:
+    """Raise MachineError for a certificate of another key, an expired one, and one that this clock refuses."""
+    if not answered.tls:
+        return
+    key = read_regular_file(os.path.join(machine.directory, KEY))
+    again = asking_command(machine)
+    certified = certs.public_key_digest(answered.certificate, file="The answer's certificate")
+    if certs.own_public_key(key).digest != answered.key or certified != answered.key:
+        raise MachineError(
+            f'The answer is for another key than that of "{machine.name}"',
+            f"Send {answer.sender} the request of this computer: {again}",
+        )
+    until = certs.describe(answered.certificate).not_after
+    if until <= now:
+        raise MachineError(
+            f"The certificate in the answer expired on {until:%Y-%m-%d %H:%M} UTC, {clock_difference(now - until)} ago "
+            "by the clock here",
+            f"Ask for a new one: {again}; if the clock is wrong: timedatectl set-ntp true",
+        )
+    files = [f"{file} of the answer" for file in (CA, CERTIFICATE)]
+    certs.client_bundle(answered.ca, answered.certificate, key, files=[*files, KEY], now=now)
+
+
+def clock_warning(answer: AccessAnswer, machine: Machine, now: datetime) -> str:
+    """Return by how much the two clocks differ at least, or ""."""
+    own = OwnAccess.of(machine)
+    asked = datetime.fromisoformat(own.made) if own and own.made else answer.made
+    ahead = max(answer.made - now, asked - answer.made)
+    if ahead <= CLOCKS_DIFFER:
+        return ""
+    which = "ahead of" if answer.made - now > CLOCKS_DIFFER else "behind"
+    return (
+        f"The clock of {answer.sender} is {clock_difference(ahead)} {which} the clock here\n"
+        "Set the wrong one: timedatectl set-ntp true"
+    )
+
+
+def is_accepted_already(machine: Machine, answered: AnsweredMachine) -> bool:
+    own = OwnAccess.of(machine)
+    if machine.phase != Phase.READY or own is None or own.is_pending:
+        return False
+    return not answered.tls or read_regular_file(os.path.join(machine.directory, CERTIFICATE)) == answered.certificate
+
+
+def accept_machine(held: Held, answer: AccessAnswer, answered: AnsweredMachine) -> None:
+    """Make the machine ready, or renew its certificate by one rename. A killed run can be repeated."""
+    machine = held.machine
+    own = OwnAccess.of(machine)
+    if own is None or own.request != answer.request:
+        raise MachineError(
+            f'"{machine.name}" was changed meanwhile', "Accept the answer again: machinectl access accept"
+        )
+    held.finish_files()
+    write_certificates(held, answered)
+    if waits_for_access(machine):
+        register(machine, answered)
+    elif answered.url != own.url:
+        driver = driver_of(machine)
+        machine.driver_state = driver.move(driver_instance(machine), answered.url)
+        machine.url = driver.where(driver_instance(machine)).url
+    accepted = replace(own, state=GRANTED, answered=own.request, until=rfc3339(answered.until))
+    machine.access = replace(accepted, by=answer.sender, url=answered.url).dump()
+    held.write()
+    held.write_files({REQUEST_FILE: b""})
+
+
+def write_certificates(held: Held, answered: AnsweredMachine) -> None:
+    known_hosts = "".join(f"{line}\n" for line in answered.known_hosts).encode()
+    files = {CA: answered.ca, CERTIFICATE: answered.certificate, KNOWN_HOSTS: known_hosts}
+    changed = {file: data for file, data in files.items() if data and data != content(held.directory, file)}
+    if not waits_for_access(held.machine):
+        # Its user may have accepted other host keys since.
+        changed.pop(KNOWN_HOSTS, None)
+    if list(changed) == [CERTIFICATE]:
+        held.write_file(CERTIFICATE, changed[CERTIFICATE])
+    elif changed:
+        held.write_files(changed)
+
+
+def content(directory: str, file: str) -> bytes:
+    path = os.path.join(directory, file)
+    return read_regular_file(path) if os.path.lexists(path) else b""
+
+
+def register(machine: Machine, answered: AnsweredMachine) -> None:
+    driver = load(machine.driver)
+    options = {"url": answered.url}
+    request = Request(machine.name, machine.directory, options, answered.tls)
+    driver.check(request)
+    machine.driver_state = driver.create(request, lambda _: None)
+    machine.options = dict(options)
+    machine.url = driver.where(driver_instance(machine)).url
+    machine.tls = answered.tls
+    machine.labels = dict(answered.labels)
+    machine.phase = Phase.READY

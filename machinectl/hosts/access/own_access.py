@@ -1,0 +1,131 @@
+"""Access that this computer has asked another one for: the machine's record, its key, and requests."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from machinectl import certs
+from machinectl.errors import MachineError, UsageError
+from machinectl.files.fileset import read_regular_file
+from machinectl.hosts.access.wire.access_request import (
+    VALID_FOR,
+    RequestedMachine,
+    new_access_request,
+    read_access_request,
+)
+from machinectl.hosts.access.wire.content import rfc3339
+from machinectl.hosts.connection.host_lock import user_at_computer
+from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name
+from machinectl.machines.record import GRANTED, WAITING, waits_for_access
+from machinectl.value_classes import Frozen, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.hosts.access.wire.access_request import AccessRequest
+    from machinectl.machines.record import Machine
+
+KEY, CERTIFICATE = "key.pem", "cert.pem"
+# The last request for the machine, until its answer is accepted.
+REQUEST_FILE = "access-request.txt"
+
+
+class OwnAccess(Frozen):
+    """The record's `access`. `asked` is the owner's name of the machine, `who` this computer's name in the request.
+
+    `request` is the ID of the last request and `made` its time, `answered` the ID of the last one with an answer.
+    `until`, `by` and `url` are from the answer. Times are in RFC 3339.
+    """
+
+    asked: str
+    who: str
+    request: str
+    made: str
+    state: str = WAITING
+    answered: str = ""
+    until: str = ""
+    by: str = ""
+    url: str = ""
+
+    @classmethod
+    def of(cls, machine: Machine) -> OwnAccess | None:
+        """Return None for a machine that was not asked for."""
+        data: dict[str, Any] = machine.access
+        words = {name: str(data.get(name, "")) for name in cls.fields_by_name}
+        return cls(**words) if words["state"] in {WAITING, GRANTED} and words["asked"] else None
+
+    def dump(self) -> dict[str, str]:
+        return {name: value for name, value in vars(self).items() if value}
+
+    @property
+    def is_pending(self) -> bool:
+        return self.request != self.answered
+
+
+class AskedMachine(NamedTuple):
+    """A machine to ask for; `key` is its private key, b"" for one that is not here yet."""
+
+    local: str
+    asked: str
+    key: bytes = b""
+
+
+def who_asks(given: str) -> str:
+    """Return a name for the other side, by default USER@COMPUTER. Raises UsageError for one that no holder can have."""
+    if given:
+        check_holder_name(given)
+        return given
+    name = "".join(letter if letter in HOLDER_CHARACTERS else "-" for letter in user_at_computer()).lstrip("._@+-")
+    return name[:LONGEST_HOLDER] or "unknown"
+
+
+def signed_request(who: str, wanted: Sequence[AskedMachine], now: datetime | None = None) -> AccessRequest:
+    machines = [RequestedMachine(each.asked, certs.signing_request(each.key, who)) for each in wanted]
+    return new_access_request(who, machines, now)
+
+
+def pending_request(machine: Machine) -> AccessRequest | None:
+    """Return the machine's request if it has no answer yet and is not too old."""
+    own = OwnAccess.of(machine)
+    if not own or not own.is_pending:
+        return None
+    try:
+        request = read_access_request(read_regular_file(os.path.join(machine.directory, REQUEST_FILE)))
+    except MachineError:
+        return None
+    is_current = request.id == own.request and datetime.now(UTC) - request.made < VALID_FOR
+    return request if is_current else None
+
+
+def repeated_request(machines: Sequence[Machine], asked: Sequence[str], who: str = "") -> AccessRequest | None:
+    """Return the request that an earlier run made for exactly these machines: its answer may be under way."""
+    found = [pending_request(machine) for machine in machines]
+    if not found or found[0] is None or any(each != found[0] for each in found):
+        return None
+    is_same = sorted(machine.name for machine in found[0].machines) == sorted(asked)
+    return found[0] if is_same and who in {"", found[0].sender} else None
+
+
+def recorded_request(request: AccessRequest, own: OwnAccess) -> OwnAccess:
+    return replace(own, request=request.id, made=rfc3339(request.made), who=request.sender)
+
+
+def whom_to_ask(machine: Machine) -> MachineError | None:
+    """Return why this computer cannot end its access to a machine of somebody else; None for an own machine."""
+    own = OwnAccess.of(machine)
+    if own is None:
+        return None
+    if waits_for_access(machine):
+        return MachineError(f'"{machine.name}" is waiting for access', f"Forget it: machinectl rm {machine.name}")
+    return MachineError(
+        f'"{machine.name}" is shared by {own.by}, who can end your access',
+        f"Ask {own.by} to type: machinectl access end {own.who} {own.asked}",
+    )
+
+
+def check_different(words: Sequence[str], given: Sequence[str]) -> None:
+    """Raise UsageError if a name stands twice."""
+    if twice := next((word for word in words if [each.lower() for each in words].count(word.lower()) > 1), ""):
+        raise UsageError(f'"{twice}" is named twice in {" ".join(given)}', "Name each machine once")

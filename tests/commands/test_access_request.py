@@ -1,0 +1,450 @@
+"""`access request`, `accept` and `renew`: the computer that asks for access to machines of somebody else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.errors import MachineError
+from machinectl.hosts.access.accepting import acceptance
+from machinectl.hosts.access.own_access import whom_to_ask
+from machinectl.hosts.access.wire.access_answer import new_access_answer, read_access_answer
+from machinectl.hosts.access.wire.access_request import read_access_request
+from machinectl.machines.record import Machine, Phase
+from tests.support.owners import HOST_KEY, Owner
+from tests.support.program import at_terminal, everything, killed_at, machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from machinectl.machines.store import Store
+
+WAITS = re.compile(r'Machine "(\S+)" is waiting for access since \d{4}-\d\d-\d\d')
+
+
+@pytest.fixture
+def owner() -> Owner:
+    return Owner()
+
+
+def asked(store: Store, *words: str) -> str:
+    done = machinectl("access", "request", *words, store=store.root)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def accepted(store: Store, answer: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return machinectl("access", "accept", "-y", *words, store=store.root, stdin=answer)
+
+
+def content(store: Store, name: str, file: str) -> bytes:
+    return Path(store.directory(name), file).read_bytes()
+
+
+def test_request_and_answer_make_a_ready_machine(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    done = accepted(store, owner.text(request))
+    assert done.returncode == 0
+    assert re.fullmatch(r"orionbox: ready, until \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", done.stdout)
+    assert done.stderr.endswith("Use it: eval $(machinectl env orionbox)\n")
+    machine = store.read_ready("orionbox")
+    assert (machine.driver, machine.url, machine.tls, machine.labels) == (
+        "none",
+        "tcp://192.0.2.29:2376",
+        True,
+        {"role": "web"},
+    )
+    assert content(store, "orionbox", "ca.pem") == owner.ca.certificate
+    assert content(store, "orionbox", "known_hosts").decode() == f"{HOST_KEY}\n"
+    assert not os.path.lexists(os.path.join(machine.directory, "access-request.txt"))
+    assert "DOCKER_HOST" in machinectl("env", "orionbox", store=store.root).stdout
+
+
+def test_files_of_a_shared_machine_pass_the_checks(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "orionbox")))
+    rows = json.loads(machinectl("certs", "ls", "--json", "orionbox", store=store.root).stdout)
+    assert {row["File"]: row["Warning"] for row in rows} == {"ca.pem": "", "cert.pem": ""}
+
+
+def test_the_request_says_what_to_do_and_its_fingerprint(store: Store) -> None:
+    done = machinectl("access", "request", "orionbox", "--for", "alice", store=store.root)
+    request = read_access_request(done.stdout.encode())
+    assert (request.sender, [machine.name for machine in request.machines]) == ("alice", ["orionbox"])
+    assert done.stdout.startswith("alice asks for access to orionbox. To grant it, type `machinectl access grant`")
+    assert f"Its fingerprint is {request.fingerprint}. Read it out on the phone" in done.stderr
+    assert "a chat is not authenticated" in done.stderr
+
+
+def test_the_private_key_is_private_and_in_no_text(store: Store, owner: Owner) -> None:
+    """Search both stores, what was printed and what was sent."""
+    request = machinectl("access", "request", "orionbox", store=store.root)
+    answer = owner.text(request.stdout)
+    done = machinectl("--debug", "access", "accept", "-y", store=store.root, stdin=answer)
+    path = Path(store.directory("orionbox"), "key.pem")
+    assert path.stat().st_mode & 0o777 == 0o600
+    key = path.read_bytes()
+    secret = base64.b64decode(b"".join(key.splitlines()[1:-1]))[36:68]
+    texts = [request.stdout, request.stderr, answer, done.stdout, done.stderr]
+    sent = [read_access_request(request.stdout.encode()).content, read_access_answer(answer.encode()).content]
+    files = [each.read_bytes() for each in Path(store.root).rglob("*") if each.is_file() and each != path]
+    assert files
+    for data in (*map(str.encode, texts), *sent, *files):
+        assert secret not in data
+        assert key.splitlines()[1] not in data
+
+
+def test_a_repeated_request_is_the_same(store: Store) -> None:
+    first = asked(store, "work:orionbox", "web1")
+    assert asked(store, "work:orionbox", "web1") == first
+    assert asked(store, "web1", "work") == first
+    assert asked(store, "web1") != first
+    assert store.names() == ["web1", "work"]
+
+
+def test_a_request_with_another_machine_keeps_the_keys(store: Store) -> None:
+    first = read_access_request(asked(store, "orionbox").encode())
+    second = read_access_request(asked(store, "orionbox", "web1").encode())
+    assert second.id != first.id
+    assert second.machines[0].key == first.machines[0].key
+
+
+def test_several_machines_get_other_names(store: Store, owner: Owner) -> None:
+    request = asked(store, "work:orionbox", "web1")
+    done = accepted(store, owner.text(request))
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["work", "web1"]
+    assert "work (there orionbox) at tcp://192.0.2.29:2376, until" in done.stderr
+
+
+def test_a_renamed_machine_still_gets_its_answer(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    machinectl("rename", "orionbox", "work", store=store.root)
+    assert accepted(store, owner.text(request)).stdout.startswith("work: ready")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("env", "orionbox"),
+        ("status", "orionbox"),
+        ("url", "orionbox"),
+        ("ip", "orionbox"),
+        ("config", "orionbox"),
+        ("docker", "orionbox", "--", "ps"),
+        ("ssh", "orionbox"),
+        ("start", "orionbox"),
+        ("provision", "orionbox"),
+        ("set", "--label", "role=web", "orionbox"),
+        ("access", "renew", "orionbox"),
+    ],
+)
+def test_commands_say_that_a_machine_waits(store: Store, words: tuple[str, ...]) -> None:
+    asked(store, "orionbox")
+    done = machinectl(*words, store=store.root)
+    assert WAITS.search(done.stderr), done.stderr
+    assert "machinectl access accept; see the request: machinectl access request orionbox" in done.stderr
+    assert done.returncode != 0
+
+
+def test_lists_say_that_a_machine_waits(store: Store) -> None:
+    asked(store, "orionbox")
+    listed = machinectl("ls", store=store.root).stdout
+    assert "Waiting for access: machinectl access request orionbox shows what to send" in listed
+    assert "waiting for access since" in machinectl("doctor", "orionbox", store=store.root).stdout
+    assert "is waiting for access since" in machinectl("inspect", "orionbox", store=store.root).stderr
+
+
+def test_a_waiting_machine_can_be_renamed_and_removed(store: Store) -> None:
+    asked(store, "orionbox")
+    assert machinectl("rename", "orionbox", "work", store=store.root).returncode == 0
+    assert machinectl("rm", "-y", "work", store=store.root).returncode == 0
+    assert store.names() == []
+
+
+def test_create_does_not_take_a_waiting_machine(store: Store) -> None:
+    asked(store, "orionbox")
+    done = machinectl("create", "-d", "none", "--url", "tcp://192.0.2.1:2376", "orionbox", store=store.root)
+    assert "already exists" in done.stderr
+    assert store.read("orionbox").access["state"] == "waiting"
+
+
+def test_names_that_are_taken_are_refused_with_another_one(store: Store) -> None:
+    added(store, Machine("orionbox", "none", url="tcp://192.0.2.1:2376", tls=True))
+    done = machinectl("access", "request", "orionbox", store=store.root)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert '"orionbox" is here already' in done.stderr
+    assert "machinectl access request <NAME>:orionbox" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("web1", "web1"), '"web1" is named twice'),
+        (("a:web1", "b:web1"), '"web1" is named twice'),
+        (("a:web1", "A:web2"), "is named twice"),
+        (("../etc",), "Invalid hostname"),
+        (("a:",), "Invalid hostname"),
+        ((), "one or more machine names"),
+        (("web1", "--for", "owner"), "no other holder's name"),
+        (("web1", "--for", "al ice"), "cannot be a holder's name"),
+    ],
+)
+def test_wrong_requests_make_nothing(store: Store, words: tuple[str, ...], why: str) -> None:
+    done = machinectl("access", "request", *words, store=store.root)
+    assert done.returncode != 0
+    assert why in done.stderr
+    assert store.names() == []
+
+
+def test_a_request_is_written_to_a_new_file_only(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "request.txt"
+    for _ in range(2):
+        done = machinectl("access", "request", "orionbox", "-o", file, store=store.root)
+        assert (done.returncode, done.stdout) == (0, "")
+    assert read_access_request(file.read_bytes()).machines[0].name == "orionbox"
+    file.write_text("mine")
+    done = machinectl("access", "request", "orionbox", "-o", file, store=store.root)
+    assert done.returncode == 1
+    assert file.read_text() == "mine"
+
+
+def test_an_answer_is_read_from_a_file(store: Store, owner: Owner, tmp_path: Path) -> None:
+    file = tmp_path / "answer.txt"
+    file.write_text(owner.text(asked(store, "orionbox")))
+    assert machinectl("access", "accept", "-y", file, store=store.root).returncode == 0
+
+
+def test_a_pipe_needs_the_option_that_does_not_ask(store: Store, owner: Owner) -> None:
+    done = machinectl("access", "accept", store=store.root, stdin=owner.text(asked(store, "orionbox")))
+    assert done.returncode == 1
+    assert "machinectl access accept -y <FILE>" in done.stderr
+    assert store.read("orionbox").phase == Phase.CREATING
+
+
+def test_an_answer_is_accepted_once(store: Store, owner: Owner) -> None:
+    answer = owner.text(asked(store, "orionbox"))
+    accepted(store, answer)
+    again = accepted(store, answer)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "This answer was accepted already: orionbox" in again.stderr
+
+
+def typed(store: Store, text: str, *answers: str) -> str:
+    """Paste text at a terminal, without ^D, and answer what is asked then."""
+    with at_terminal("access", "accept", store=store.root, environment={"NO_COLOR": "1"}) as (process, ours):
+        said = b""
+        while b"END line" not in said:
+            said += os.read(ours, 1 << 16)
+        os.write(ours, text.encode())
+        for answer in answers:
+            while b"Are the fingerprints the same? [y/N]" not in said:
+                said += os.read(ours, 1 << 16)
+            os.write(ours, f"{answer}\n".encode())
+        rest = everything(ours)
+        process.wait(60)
+    return said.decode() + rest
+
+
+def test_a_pasted_answer_ends_with_its_end_line(store: Store, owner: Owner) -> None:
+    answer = owner.answer(asked(store, "orionbox"))
+    said = typed(store, f"```\n{answer.text()}", "y")
+    assert "Paste the answer, up to its END line" in said
+    assert f"The answer's fingerprint is {answer.fingerprint}. Compare it with bob@desk on the phone" in said
+    assert "Who has it is root on the hosts" in said
+    assert store.read("orionbox").phase == Phase.READY
+
+
+def test_other_fingerprints_change_nothing(store: Store, owner: Owner) -> None:
+    said = typed(store, owner.text(asked(store, "orionbox")), "n")
+    assert "Nothing was accepted" in said
+    assert store.read("orionbox").phase == Phase.CREATING
+
+
+def refused(store: Store, answer: str) -> MachineError:
+    """Return why an answer is refused; it changes nothing."""
+    before = {path: path.read_bytes() for path in Path(store.machines).rglob("*") if path.is_file()}
+    with pytest.raises(MachineError) as found:
+        acceptance(store, read_access_answer(answer.encode()))
+    done = accepted(store, answer)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert found.value.cause in done.stderr.replace("\n", " ")
+    assert before == {path: path.read_bytes() for path in Path(store.machines).rglob("*") if path.is_file()}
+    return found.value
+
+
+def test_an_answer_for_another_computer_is_refused(store: Store, owner: Owner, tmp_path: Path) -> None:
+    from machinectl.machines.store import Store
+
+    other = Store(str(tmp_path / "other"))
+    answer = owner.text(asked(other, "orionbox"))
+    assert "No machine here has asked for this answer" in refused(store, answer).cause
+    asked(store, "orionbox")
+    assert "No machine here has asked for this answer" in refused(store, answer).cause
+
+
+def test_an_answer_for_another_key_is_refused(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    public = certs.own_public_key(certs.new_key())
+    assert 'another key than that of "orionbox"' in refused(store, owner.text(request, key=public.digest)).cause
+    csr = certs.signing_request(certs.new_key(), "eve")
+    certificate = owner.signed(csr, datetime.now(UTC) + timedelta(days=1), datetime.now(UTC))
+    assert 'another key than that of "orionbox"' in refused(store, owner.text(request, certificate=certificate)).cause
+
+
+def test_an_answer_with_other_machines_is_refused(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    answer = owner.answer(request)
+    more = [*answer.machines, replace(answer.machines[0], name="web1")]
+    text = new_access_answer(answer.request, answer.sender, more).text()
+    assert refused(store, text).cause == "The answer names machines that you did not ask for: web1"
+
+
+def test_an_answer_for_a_part_leaves_the_others_waiting(store: Store, owner: Owner) -> None:
+    answer = owner.answer(asked(store, "orionbox", "web1"))
+    text = new_access_answer(answer.request, answer.sender, answer.machines[1:]).text()
+    assert accepted(store, text).stdout.startswith("web1: ready")
+    assert store.read("orionbox").phase == Phase.CREATING
+    assert asked(store, "orionbox")
+
+
+def test_an_answer_for_a_removed_machine_is_left_out_or_refused(store: Store, owner: Owner) -> None:
+    answer = owner.text(asked(store, "orionbox", "web1"))
+    machinectl("rm", "-y", "web1", store=store.root)
+    done = accepted(store, answer)
+    assert done.stdout.startswith("orionbox: ready")
+    assert '"web1" was removed here, and is left out' in done.stderr
+    machinectl("rm", "-y", "orionbox", store=store.root)
+    assert "or the machine was removed" in refused(store, answer).cause
+
+
+def test_an_expired_answer_says_since_when(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    answer = owner.answer(request, now=datetime.now(UTC) - timedelta(days=9))
+    error = refused(store, answer.text())
+    assert re.fullmatch(
+        r"The certificate in the answer expired on \S+ \S+ UTC, 2 days ago by the clock here", error.cause
+    )
+    assert error.hint.startswith("Ask for a new one: machinectl access request orionbox")
+
+
+def test_a_clock_that_is_wrong_is_told_by_how_much(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    ahead = owner.answer(request, now=datetime.now(UTC) + timedelta(hours=3, seconds=20))
+    assert "The clock of bob@desk is 3 h ahead of the clock here" in accepted(store, ahead.text()).stderr
+    machinectl("rm", "-y", "orionbox", store=store.root)
+    behind = owner.answer(asked(store, "orionbox"), now=datetime.now(UTC) - timedelta(hours=5))
+    assert "The clock of bob@desk is 5 h behind the clock here" in accepted(store, behind.text()).stderr
+
+
+def test_a_clock_that_is_days_off_is_refused(store: Store, owner: Owner) -> None:
+    answer = owner.answer(asked(store, "orionbox"), now=datetime.now(UTC) + timedelta(days=3))
+    assert "is not valid before" in refused(store, answer.text()).cause
+
+
+def test_a_renewal_keeps_the_key_and_replaces_the_certificate(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox")))
+    key, before = content(store, "work", "key.pem"), content(store, "work", "cert.pem")
+    done = machinectl("access", "renew", store=store.root)
+    assert machinectl("access", "renew", "work", store=store.root).stdout == done.stdout
+    assert content(store, "work", "cert.pem") == before
+    again = accepted(store, owner.text(done.stdout, lifetime=timedelta(days=30)))
+    assert again.stdout.startswith("work: renewed, until")
+    assert ", a new certificate" in again.stderr
+    assert content(store, "work", "key.pem") == key
+    assert content(store, "work", "cert.pem") != before
+    assert content(store, "work", "ca.pem") == owner.ca.certificate
+
+
+def test_a_renewal_keeps_what_was_changed_here(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "orionbox")))
+    machinectl("set", "--url", "tcp://198.51.100.7:2376", "--label", "vpn=yes", "orionbox", store=store.root)
+    accepted(store, owner.text(machinectl("access", "renew", store=store.root).stdout))
+    machine = store.read("orionbox")
+    assert (machine.url, machine.labels["vpn"]) == ("tcp://198.51.100.7:2376", "yes")
+    owner.url = "tcp://192.0.2.30:2376"
+    accepted(store, owner.text(machinectl("access", "renew", store=store.root).stdout))
+    assert store.read("orionbox").url == "tcp://192.0.2.30:2376"
+
+
+def test_the_answer_before_a_renewal_is_refused(store: Store, owner: Owner) -> None:
+    answer = owner.text(asked(store, "orionbox"))
+    accepted(store, answer)
+    machinectl("access", "renew", store=store.root)
+    assert refused(store, answer).cause == 'This answer is to an earlier request for "orionbox"'
+
+
+def test_machines_of_several_owners_need_several_renewals(store: Store) -> None:
+    accepted(store, Owner().text(asked(store, "orionbox")))
+    accepted(store, Owner(name="carol@lab").text(asked(store, "web1")))
+    done = machinectl("access", "renew", store=store.root)
+    assert done.returncode == 2
+    assert "machinectl access renew orionbox; machinectl access renew web1" in done.stderr
+
+
+def test_own_machines_are_renewed_otherwise(store: Store) -> None:
+    added(store, Machine("orionbox", "none", url="tcp://192.0.2.1:2376", tls=True))
+    done = machinectl("access", "renew", "orionbox", store=store.root)
+    assert "machinectl regenerate-certs --client-certs orionbox" in done.stderr
+    assert "No machine was shared with this computer" in machinectl("access", "renew", store=store.root).stderr
+
+
+def test_a_shared_machine_names_whom_to_ask(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox", "--for", "alice")))
+    error = whom_to_ask(store.read("work"))
+    assert error
+    assert error.cause == '"work" is shared by bob@desk, who can end your access'
+    assert error.hint == "Ask bob@desk to type: machinectl access end alice orionbox"
+
+
+def test_killed_at_any_touch_a_request_is_whole_or_can_be_repeated(store: Store) -> None:
+    for moment in range(1, 200):
+        done = killed_at(moment, store.root, "access", "request", "work:orionbox", "web1")
+        for name in store.names():
+            assert Path(store.directory(name), "key.pem").stat().st_mode & 0o777 == 0o600
+            assert store.read(name).phase == Phase.CREATING
+        if done.returncode == 0:
+            break
+        asked(store, "work:orionbox", "web1")
+        machinectl("rm", "-y", "work", "web1", store=store.root)
+    assert done.returncode == 0
+
+
+def test_killed_at_any_touch_an_answer_can_be_accepted_again(store: Store, owner: Owner, tmp_path: Path) -> None:
+    file = tmp_path / "answer.txt"
+    for moment in range(1, 200):
+        file.write_text(owner.text(asked(store, "orionbox")))
+        done = killed_at(moment, store.root, "access", "accept", "-y", file)
+        machine = store.read("orionbox")
+        if machine.phase == Phase.READY:
+            certs.client_bundle(*(content(store, "orionbox", file) for file in ("ca.pem", "cert.pem", "key.pem")))
+        assert machinectl("access", "accept", "-y", file, store=store.root).returncode == 0
+        assert store.read_ready("orionbox").access["state"] == "granted"
+        machinectl("rm", "-y", "orionbox", store=store.root)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0
+
+
+def test_killed_at_any_touch_a_renewal_leaves_files_that_belong_together(
+    store: Store, owner: Owner, tmp_path: Path
+) -> None:
+    accepted(store, owner.text(asked(store, "orionbox")))
+    file = tmp_path / "answer.txt"
+    for moment in range(1, 200):
+        file.write_text(owner.text(machinectl("access", "renew", store=store.root).stdout))
+        done = killed_at(moment, store.root, "access", "accept", "-y", file)
+        assert store.read("orionbox").phase == Phase.READY
+        certs.client_bundle(*(content(store, "orionbox", file) for file in ("ca.pem", "cert.pem", "key.pem")))
+        assert machinectl("access", "accept", "-y", file, store=store.root).returncode == 0
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0
