@@ -92,7 +92,7 @@ class Soak:
         whole(target, after)
         assert after in target.images()
         assert set(target.images()) <= {*before, IMAGE, after}, target.images()
-        assert os.listdir(self.spool) == []
+        assert os.listdir(self.spool) == [], [*os.walk(self.spool)]
         assert not [file for _, _, files in os.walk(self.store / "images") for file in files]
         for engine in self.engines.values():
             for name in engine.images():

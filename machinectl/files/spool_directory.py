@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PREFIX = "machinectl-spool-"
 ENDED = "-ended"
+ATTEMPTS = 3
 # /tmp is often kept in memory, /var/tmp is not (file-hierarchy(7)).
 ON_DISK = "/var/tmp"  # noqa: S108 (mkdtemp makes a private directory in it)
 
@@ -41,8 +42,16 @@ def own_directory(place: str, prefix: str, abandon: Callable[[str], object] | No
         # A thread that still writes finds no place for more files.
         with suppress(OSError):
             os.rename(path, path := f"{path}{ENDED}")
-        shutil.rmtree(path, ignore_errors=True)
+        remove_directory(path)
         os.close(descriptor)
+
+
+def remove_directory(path: str) -> None:
+    """Ignore errors. A file that a thread was making before the directory's renaming needs another attempt."""
+    for _ in range(ATTEMPTS):
+        shutil.rmtree(path, ignore_errors=True)
+        if not os.path.lexists(path):
+            break
 
 
 def new_directory(place: str, prefix: str) -> tuple[str, int]:
