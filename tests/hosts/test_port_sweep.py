@@ -75,8 +75,9 @@ def test_a_connection_to_itself_does_not_count() -> None:
 
 @pytest.mark.usefixtures("few_files")
 def test_with_few_descriptors_targets_are_tried_one_by_one() -> None:
-    with serving(silent, host="127.0.9.20") as port:
-        wanted = [SweepTarget("127.0.9.20", port)] * 40
+    # It accepts nothing: connections that wait there take none of the descriptors.
+    with socket.create_server(("127.0.9.20", 0), backlog=40) as listener:
+        wanted = [SweepTarget(*listener.getsockname())] * 40
         assert taken(PortSweep(wanted, LONG)) == wanted
 
 
