@@ -32,9 +32,17 @@ RESTARTING = "! systemctl is-active -q docker.service"
 ENDED = "while [ -e /etc/docker/machinectl/transaction ]; do sleep 0.05; done; systemctl is-active -q docker.service"
 
 
-def killed_at_every_step(cli: Cli, *arguments: str, part: str = "") -> Iterator[int]:
-    """Run a command again and again, killed before and after one step on its host after the other, to its end."""
-    for moment in count(1):
+# Each takes part of the moments, on a host of its own: one after the other they would take longest of all tests.
+in_three = pytest.mark.parametrize("every", [(1, 3), (2, 3), (3, 3)], ids=str)
+in_two = pytest.mark.parametrize("every", [(1, 2), (2, 2)], ids=str)
+
+
+def killed_at_every_step(cli: Cli, *arguments: str, part: str = "", every: tuple[int, int] = (1, 1)) -> Iterator[int]:
+    """Run a command again and again, killed before and after one step on its host after the other, to its end.
+
+    `every` is the first of these moments, and how many further the next one is.
+    """
+    for moment in count(*every):
         done = killed_around_commands(moment, cli.store, *arguments, part=part)
         if done.returncode != -signal.SIGKILL:
             assert done.returncode == 0, done.stderr
@@ -71,13 +79,14 @@ def etc(host: Host) -> Snapshot:
     return {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
 
 
+@in_three
 def test_create_and_purge_killed_at_every_step_are_finished_by_the_next_and_no_container_notices(
-    host: Host, cli: Cli
+    host: Host, cli: Cli, every: tuple[int, int]
 ) -> None:
     began, before = container(host), etc(host)
     # Each needs what the other leaves behind: they take turns, to the end of both.
-    creating = killed_at_every_step(cli, *generic(host))
-    purging = killed_at_every_step(cli, "rm", "-y", "--purge", "orion")
+    creating = killed_at_every_step(cli, *generic(host), every=every)
+    purging = killed_at_every_step(cli, "rm", "-y", "--purge", "orion", every=every)
     created: int | None = 0
     purged: int | None = 0
     while (created, purged) != (None, None):
@@ -97,7 +106,10 @@ def test_create_and_purge_killed_at_every_step_are_finished_by_the_next_and_no_c
         assert host.output("docker info -f '{{.LiveRestoreEnabled}}'") == "false", purged
 
 
-def test_provision_killed_at_every_step_is_finished_by_the_next_and_no_container_notices(host: Host, cli: Cli) -> None:
+@in_two
+def test_provision_killed_at_every_step_is_finished_by_the_next_and_no_container_notices(
+    host: Host, cli: Cli, every: tuple[int, int]
+) -> None:
     began = container(host)
     cli.ok(*generic(host))
 
@@ -106,7 +118,7 @@ def test_provision_killed_at_every_step_is_finished_by_the_next_and_no_container
             (cli.store / "machines/orion" / name).unlink()
 
     lose_the_servers()
-    for moment in killed_at_every_step(cli, "provision", "orion", part="key.pem"):
+    for moment in killed_at_every_step(cli, "provision", "orion", part="key.pem", every=every):
         cli.ok("provision", "orion")
         assert cli.is_running(), moment
         assert container(host) == began, moment
