@@ -71,7 +71,7 @@ def test_a_server_that_never_ends_is_left_in_time(name: str, monkeypatch: pytest
     monkeypatch.setattr(transport, "AUTHENTICATION_TIMEOUT", 0.5)
     monkeypatch.setattr(transport, "SEND_TIMEOUT", 1.0)
     login = "login" in name or "channel" in name or "command" in name or "prints" in name
-    end_of(hostile_ssh.ENDLESS[name], timeout=2 if login else 0.4, command_timeout=0.5)
+    end_of(hostile_ssh.ENDLESS[name], timeout=1 if login else 0.4, command_timeout=0.5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
