@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from machinectl import certs
+from machinectl.commands.access.accept import access_accept
+from machinectl.commands.access.ls import access_ls
+from machinectl.commands.access.request import access_request
+from machinectl.console import SilentConsole
 from machinectl.errors import MachineError
+from machinectl.files import atomic
 from machinectl.hosts.access.accepting import acceptance
 from machinectl.hosts.access.own_access import whom_to_ask
 from machinectl.hosts.access.wire.access_answer import new_access_answer, read_access_answer
 from machinectl.hosts.access.wire.access_request import read_access_request
-from machinectl.machines.record import Machine, Phase
+from machinectl.machines.record import Machine, Phase, waits_for_access
 from tests.support.owners import HOST_KEY, Owner
 from tests.support.program import at_terminal, everything, killed_at, machinectl
 from tests.support.registered import added
@@ -403,6 +409,60 @@ def test_a_shared_machine_names_whom_to_ask(store: Store, owner: Owner) -> None:
     assert error
     assert error.cause == '"work" is shared by bob@desk, who can end your access'
     assert error.hint == "Ask bob@desk to type: machinectl access end alice orionbox"
+
+
+def test_the_list_shows_the_access_of_this_computer(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox", "--for", "alice")))
+    asked(store, "web1", "--for", "alice")
+    rows = json.loads(machinectl("access", "ls", "--json", store=store.root).stdout)
+    assert [(row["Name"], row["Holder"], row["State"], row["By"], row["CanEnd"]) for row in rows] == [
+        ("web1", "alice", "waiting", "", False),
+        ("work", "alice", "shared", "bob@desk", False),
+    ]
+    assert rows[1]["Key"] == certs.own_public_key(content(store, "work", "key.pem")).digest
+    later = datetime.now(UTC) + timedelta(days=8)
+    assert [row.state for row in access_ls(store, ["work"], now=later)] == ["expired"]
+
+
+def test_ending_the_access_of_this_computer_names_whom_to_ask(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "orionbox", "--for", "alice")))
+    done = machinectl("access", "end", "-y", "alice", "orionbox", store=store.root)
+    assert done.returncode == 1
+    assert "Ask bob@desk to type: machinectl access end alice orionbox" in done.stderr
+
+
+def test_a_full_disk_leaves_no_half_machine(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second machine does not fit: the first one waits, and the same command finishes."""
+    real = atomic.write_new
+
+    def full(path: str, data: bytes, *rest: Any, **more: Any) -> None:
+        if "web1" in path:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        real(path, data, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic, "write_new", full)
+        with pytest.raises(MachineError, match="No space left on device"):
+            access_request(store, SilentConsole(), ["orionbox", "web1"])
+    assert store.names() == ["orionbox"]
+    assert waits_for_access(store.read("orionbox"))
+    assert len(access_request(store, SilentConsole(), ["orionbox", "web1"]).machines) == 2
+
+
+def test_a_full_disk_keeps_a_machine_waiting_for_its_answer(
+    store: Store, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = read_access_answer(owner.text(asked(store, "orionbox")).encode())
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "machine.json")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic, "write_new", full)
+        results = list(access_accept(store, SilentConsole(), acceptance(store, answer)))
+    assert [bool(error) for _, error in results] == [True]
+    assert waits_for_access(store.read("orionbox"))
+    assert [error for _, error in access_accept(store, SilentConsole(), acceptance(store, answer))] == [None]
 
 
 def test_killed_at_any_touch_a_request_is_whole_or_can_be_repeated(store: Store) -> None:

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.machines.holders import ACTIVE, ADDING, ENDING, EXPIRES, OWNER, AccessHolder, HolderKey, holders_of
+from machinectl.hosts.access.own_access import OwnAccess, own_digest
+from machinectl.machines.holders import (
+    ACTIVE,
+    ADDING,
+    ENDING,
+    EXPIRES,
+    OWNER,
+    PERSON,
+    AccessHolder,
+    HolderKey,
+    holders_of,
+)
+from machinectl.machines.record import WAITING, waits_for_access
 from machinectl.machines.selection import matching
 
 if TYPE_CHECKING:
@@ -20,7 +32,15 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 EXPIRED = "expired"
-WORDS = {ADDING: "not added yet", ENDING: "not ended yet", EXPIRES: "can only expire"}
+# What this computer's own access to a machine of somebody else is.
+SHARED = "shared"
+WORDS = {
+    WAITING: "waiting for access",
+    SHARED: "access of this computer",
+    ADDING: "not added yet",
+    ENDING: "not ended yet",
+    EXPIRES: "can only expire",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +74,7 @@ class AccessRow:
 
     def cells(self) -> list[str]:
         state = WORDS.get(self.state, self.state)
-        if not self.can_end and self.holder != OWNER and self.state != EXPIRED:
+        if not self.can_end and self.holder != OWNER and self.state == ACTIVE:
             state = WORDS[EXPIRES]
         return [self.machine, self.holder, minutes(self.until), self.by, f"{self.key:.16}", state]
 
@@ -79,6 +99,8 @@ def access_rows(machine: Machine, now: datetime) -> Iterator[AccessRow]:
     if own := own_key(machine):
         holder = AccessHolder(OWNER, state=ACTIVE)
         yield access_row(machine, holder, own, now)
+    if here := access_of_this_computer(machine, now):
+        yield here
     for holder in holders_of(machine):
         for key in holder.keys or (HolderKey("", ""),):
             yield access_row(machine, holder, key, now)
@@ -97,6 +119,27 @@ def access_row(machine: Machine, holder: AccessHolder, key: HolderKey, now: date
         key.key,
         key.request,
         can_end=holder.who != OWNER and holder.state != EXPIRES,
+    )
+
+
+def access_of_this_computer(machine: Machine, now: datetime) -> AccessRow | None:
+    """Return this computer's access to a machine that somebody shared with it."""
+    own = OwnAccess.of(machine)
+    if own is None:
+        return None
+    is_over = own.until and datetime.fromisoformat(own.until) <= now
+    state = WAITING if waits_for_access(machine) else EXPIRED if is_over else SHARED
+    return AccessRow(
+        machine.name,
+        own.who,
+        PERSON,
+        state,
+        own.by,
+        own.made,
+        own.until,
+        own_digest(machine),
+        own.request,
+        can_end=False,
     )
 
 

@@ -12,7 +12,7 @@ from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.access.own_access import CERTIFICATE, KEY, REQUEST_FILE, OwnAccess
+from machinectl.hosts.access.own_access import CERTIFICATE, KEY, REQUEST_FILE, OwnAccess, own_digest
 from machinectl.hosts.access.wire.access_request import CLOCKS_DIFFER, clock_difference, read_access_request
 from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
@@ -100,14 +100,6 @@ def machines_with_access(store: Store) -> Iterator[Machine]:
 
 def asking_command(machine: Machine) -> str:
     return f"machinectl access {'request' if waits_for_access(machine) else 'renew'} {machine.name}"
-
-
-def own_digest(machine: Machine) -> str:
-    """Return the SHA256 of the machine's public key, "" without a key."""
-    try:
-        return certs.own_public_key(read_regular_file(os.path.join(machine.directory, KEY))).digest
-    except MachineError:
-        return ""
 
 
 def check_asked(answer: AccessAnswer, asking: list[Machine]) -> None:

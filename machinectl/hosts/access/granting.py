@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.files.atomic import remove_tree
+from machinectl.hosts.access.own_access import whom_to_ask
 from machinectl.hosts.access.trust_change import let_in, shut_out
 from machinectl.hosts.certificates.certificate_files import check_has_certificates
 from machinectl.hosts.certificates.holder_files import forget_holder, holder_ca
@@ -208,6 +209,8 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
 
 def endable_holder(machine: Machine, who: str) -> AccessHolder:
     """Raises UsageError for this computer's own access, MachineError for one that can only expire."""
+    if error := whom_to_ask(machine):
+        raise error
     if who.lower() == OWNER:
         raise UsageError(
             f'"{OWNER}" is this computer\'s own access to "{machine.name}"',

@@ -125,6 +125,14 @@ def whom_to_ask(machine: Machine) -> MachineError | None:
     )
 
 
+def own_digest(machine: Machine) -> str:
+    """Return the SHA256 of the machine's public key, "" without a key."""
+    try:
+        return certs.own_public_key(read_regular_file(os.path.join(machine.directory, KEY))).digest
+    except MachineError:
+        return ""
+
+
 def check_different(words: Sequence[str], given: Sequence[str]) -> None:
     """Raise UsageError if a name stands twice."""
     if twice := next((word for word in words if [each.lower() for each in words].count(word.lower()) > 1), ""):
