@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.login import pin_first_key
-from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.connection.login import login_endpoint, pin_first_key
 from machinectl.hosts.port_forwarding.container_events import list_containers
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
 from machinectl.hosts.port_forwarding.port_words import parse_word
@@ -35,7 +34,7 @@ def forward(
 ) -> None:
     """Forward until it fails or is interrupted. `words` are ports and containers. Raises MachineError."""
     machine = store.read(name)
-    ssh = ssh_endpoint(machine)
+    ssh = login_endpoint(machine, console, access)
     parsed = [parse_word(word, name) for word in words]
     containers = [word for word in parsed if isinstance(word, str)]
     if not parsed and not auto:

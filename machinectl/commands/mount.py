@@ -53,7 +53,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
         raise MachineError(
             f"Something is already mounted on {here}", f"Unmount it: machinectl mount -u {shlex.quote(here)}"
         )
-    with temporary_ssh_config([there.machine]) as config:
+    with temporary_ssh_config([there.machine], console, Access()) as config:
         ended = run_ssh_program(
             sshfs_command(config, there.for_programs, here), [there.machine], SilentConsole(), Access()
         )

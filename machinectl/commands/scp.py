@@ -62,7 +62,7 @@ def scp(
         return by_rsync(sources, target, machines, wishes, console, access, own=own)
     if own or not has_sftp_scp():
         return copy_by_sftp(store, console, sources, target, wishes, access, progress)
-    with temporary_ssh_config(machines) as config:
+    with temporary_ssh_config(machines, console, access) as config:
         command = scp_command(config, [source.for_programs for source in sources], target.for_programs, wishes)
         ended = run_ssh_program(command, machines, console, access)
     if ended.status:
@@ -112,7 +112,7 @@ def by_rsync(
             raise MachineError(f"{source} is a directory", "Copy it with its contents: -r")
     if not shutil.which("rsync"):
         raise MachineError("rsync is not installed on this computer", "Install the package rsync, or leave out -d")
-    with temporary_ssh_config(machines) as config:
+    with temporary_ssh_config(machines, console, access) as config:
         progress = sys.stdout.isatty() and not wishes.quiet
         command = rsync_command(
             config, [each.for_programs for each in sources], target.for_programs, wishes, progress=progress

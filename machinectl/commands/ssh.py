@@ -10,8 +10,8 @@ from contextlib import suppress
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
 from machinectl.foreground_program import end_alike
-from machinectl.hosts.connection.login import logged_in, pin_first_key, pin_in_store
-from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
+from machinectl.hosts.connection.login import logged_in, login_endpoint, pin_first_key, pin_in_store
+from machinectl.hosts.connection.machine_driver import known_hosts_path
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.machines.selection import chosen_one
 from machinectl.process_streams import find_program
@@ -54,7 +54,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         check_ssh_user(user)
     machine = store.read(chosen_one(store, [name] if words else []))
     arguments = list(words[1:])
-    endpoint = ssh_endpoint(machine)
+    endpoint = login_endpoint(machine, console, access)
     endpoint = replace(endpoint, user=user or endpoint.user)
     options = bool(arguments) and arguments[0].startswith("-")
     installed = find_program("ssh")

@@ -96,6 +96,10 @@ class EngineError(MachineError):
         self.state = state
 
 
+class AnotherServer(EngineError):
+    """Something else answers at one of several addresses."""
+
+
 class Deadline:
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds

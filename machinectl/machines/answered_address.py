@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ENGINE, SSH = "answered-engine", "answered-ssh"
 # Seconds for which the address that answered is tried first.
 REMEMBERED = 60.0
+# Seconds for which it is not looked for again.
+MOMENT = 5.0
 
 
 class AddressNews:
@@ -43,10 +45,19 @@ class AddressMemory:
         last, age = last_answer(self._directory, self._what)
         return sorted(hosts, key=lambda host: host != last) if 0 <= age < REMEMBERED else list(hosts)
 
+    def is_fresh(self, host: str) -> bool:
+        last, age = last_answer(self._directory, self._what)
+        return last == host and 0 <= age < REMEMBERED
+
+    def just_answered(self) -> str:
+        """Return the host that answered a moment ago, or ""."""
+        last, age = last_answer(self._directory, self._what)
+        return last if 0 <= age < MOMENT else ""
+
     def answered(self, host: str) -> None:
         """Never fails: without the file, the addresses are tried in their order."""
         last, age = last_answer(self._directory, self._what)
-        if last == host and 0 <= age < REMEMBERED:
+        if last == host and 0 <= age < (REMEMBERED if self._what == ENGINE else MOMENT):
             return
         from contextlib import suppress
 

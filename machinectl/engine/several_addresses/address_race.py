@@ -12,7 +12,7 @@ import threading
 from collections import deque
 
 from machinectl import url as engine_url
-from machinectl.engine.endpoint import EngineError
+from machinectl.engine.endpoint import AnotherServer, EngineError
 from machinectl.state import State
 from machinectl.value_classes import replace
 
@@ -102,7 +102,7 @@ def is_foreign(failure: Exception) -> TypeGuard[EngineError]:
         return False
     cause = failure.__cause__
     by_tls = isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
-    return by_tls or "host key verification failed" in failure.cause.lower()
+    return by_tls or isinstance(failure, AnotherServer) or "host key verification failed" in failure.cause.lower()
 
 
 class Race:

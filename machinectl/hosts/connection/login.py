@@ -86,6 +86,19 @@ def pinned_known_hosts(machine: Machine) -> bytes:
         raise MachineError(f"Cannot read {path}: {exc.strerror}", f"See: ls -l {path}") from exc
 
 
+def login_endpoint(machine: Machine, console: Console, access: Access) -> SSHEndpoint:
+    """Return where to log in: of several addresses, the first that answers. Raises MachineError."""
+    return answering_endpoint(machine, console, access, ssh_endpoint(machine))
+
+
+def answering_endpoint(machine: Machine, console: Console, access: Access, ssh: SSHEndpoint) -> SSHEndpoint:
+    if ssh.jump or not machine.addresses:
+        return ssh
+    from machinectl.hosts.connection.answering_host import answering_host
+
+    return answering_host(machine, ssh, pinned_known_hosts(machine), access.credentials, console)
+
+
 @contextmanager
 def logged_in(
     machine: Machine,
@@ -102,7 +115,7 @@ def logged_in(
     `timeout` (seconds) covers TCP and handshake. `quietly` hides the step. Raises SSHError, or MachineError without
     SSH.
     """
-    ssh = ssh or ssh_endpoint(machine)
+    ssh = answering_endpoint(machine, console, access, ssh or ssh_endpoint(machine))
     # paramiko takes 150 ms to load.
     from machinectl.ssh.client.connect import connect
     from machinectl.ssh.keys.host_keys import HostKeyPolicy

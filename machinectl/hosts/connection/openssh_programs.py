@@ -15,7 +15,7 @@ from machinectl import url as engine_url
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.ownership import temporary_directory
-from machinectl.hosts.connection.login import pinned_known_hosts
+from machinectl.hosts.connection.login import login_endpoint, pinned_known_hosts
 from machinectl.hosts.connection.machine_driver import flag_of_set, known_hosts_path, ssh_endpoint
 from machinectl.ssh.openssh.config_block import USERS_OWN, host_block, with_user_files
 from machinectl.value_classes import Frozen
@@ -53,9 +53,9 @@ class ProgramResult(Frozen):
     said: str
 
 
-def machine_host_block(machine: Machine) -> str:
+def machine_host_block(machine: Machine, endpoint: SSHEndpoint | None = None) -> str:
     """Raise MachineError without SSH."""
-    endpoint = ssh_endpoint(machine)
+    endpoint = endpoint or ssh_endpoint(machine)
     known_hosts = checked_known_hosts(machine, endpoint)
     # docker gives its ssh only the address of an ssh:// URL.
     alias = engine_url.parse_url(machine.url).host if docker_needs_ssh_config(machine) else ""
@@ -83,9 +83,9 @@ def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
 
 
 @contextmanager
-def temporary_ssh_config(machines: Iterable[Machine]) -> Iterator[str]:
+def temporary_ssh_config(machines: Iterable[Machine], console: Console, access: Access) -> Iterator[str]:
     """Yield the path of a config for `ssh -F`: machines and the user's own."""
-    blocks = [machine_host_block(machine) for machine in machines]
+    blocks = [machine_host_block(machine, login_endpoint(machine, console, access)) for machine in machines]
     with temporary_directory() as directory:
         path = os.path.join(directory, "ssh_config")
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:

@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.connection.login import add_machine_hints, logged_in, pin_in_store, root_runner
-from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.connection.login import add_machine_hints, logged_in, login_endpoint, pin_in_store, root_runner
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts
 from machinectl.ssh.openssh.batch import CONNECT_SECONDS, NotStarted
 from machinectl.ssh.openssh.batch import follow as follow_by_system
@@ -43,7 +42,7 @@ def run_remote_script(
 ) -> int | None:
     """Return the exit status, or None if stopped before the start. Pins an unknown host key."""
     machine = store.read(name)
-    endpoint = ssh_endpoint(machine)
+    endpoint = login_endpoint(machine, console, access)
     # OpenSSH needs a pinned host key, and cannot take passwords.
     by_own = order.native or order.sudo or access.needs_own_ssh or access.trace or not shutil.which("ssh")
     if not by_own and (known_hosts := checked_known_hosts(machine, endpoint)):

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Access, pin_first_key
-from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.connection.login import Access, login_endpoint, pin_first_key
 from machinectl.hosts.port_forwarding.open_ports import OpenPorts
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
 from machinectl.hosts.status.present_name import present_name
@@ -27,7 +26,7 @@ def forwarded_ports(store: Store, console: Console, name: str) -> Iterator[None]
     """Raises MachineError if SSH fails at the start. Later failures are warnings."""
     machine = store.read(name)
     access = Access()
-    unpinned = pin_first_key(store, console, machine, access, ssh_endpoint(machine))
+    unpinned = pin_first_key(store, console, machine, access, login_endpoint(machine, console, access))
 
     def report(port: OpenPort, opened: bool) -> None:
         of_container = f" ({port.wish.container})" if port.wish.container else ""

@@ -16,7 +16,7 @@ from machinectl.descriptors import fitting_jobs
 from machinectl.errors import MachineError, one_line
 from machinectl.files.runtime_directory import socket_directory
 from machinectl.files.spool_directory import own_directory
-from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.connection.login import login_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.hosts.port_forwarding.container_events import ContainerEvents, list_containers
 from machinectl.hosts.status.present_name import LOOK_SECONDS
@@ -160,7 +160,7 @@ class PortForwarder:
     def _connect(self) -> None:
         """Raises MachineError."""
         machine = self._name.read()
-        endpoint = ssh_endpoint(machine)
+        endpoint = login_endpoint(machine, self._console, self._access)
         known_hosts = checked_known_hosts(machine, endpoint)
         command = forwarding_command(endpoint, known_hosts, self._control, asks=self._console.interactive)
         if self._access.trace:

@@ -1,0 +1,95 @@
+"""Which of a machine's addresses leads to its SSH server."""
+
+from __future__ import annotations
+
+from machinectl.engine.endpoint import AnotherServer, Deadline, Endpoint, EngineError
+from machinectl.engine.several_addresses.address_race import dial_first
+from machinectl.engine.sockets import connect_tcp
+from machinectl.engine.wire import Wire
+from machinectl.machines.answered_address import SSH, AddressMemory
+from machinectl.ssh.keys.host_keys import HostKeyPolicy
+from machinectl.ssh.ssh_errors import REJECTING_GREETINGS, HostKeyRefused, SSHError, Unreachable
+from machinectl.ssh.ssh_settings import read_settings
+from machinectl.url import EngineURL, parse_url
+from machinectl.value_classes import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.machines.record import Machine
+    from machinectl.ssh.keys.credentials import Credentials
+
+# Bytes of a server's first words, which may have lines before its greeting (RFC 4253 4.2).
+GREETING, LONGEST_GREETING = b"SSH-", 4096
+
+
+def answering_host(
+    machine: Machine, ssh: SSHEndpoint, pinned: bytes, credentials: Credentials, console: Console
+) -> SSHEndpoint:
+    """Return the SSH endpoint at the first address that answers with the `pinned` key, if there is one.
+
+    Behind a jump host or a proxy, only the address of the machine's driver is used. Raises Unreachable.
+    """
+    hosts = list(dict.fromkeys([ssh.host, *machine.addresses]))
+    memory = AddressMemory(machine.name, machine.directory, SSH)
+    # sshd rejects a client that often connects and does not log in (PerSourcePenalties).
+    if (last := memory.just_answered()) in hosts:
+        return replace(ssh, host=last)
+    settings = {host: read_settings(replace(ssh, host=host)) for host in hosts}
+    if not settings[ssh.host].is_direct:
+        return ssh
+    policy = HostKeyPolicy(pinned, machine=machine.name)
+
+    def greet(one: Endpoint, deadline: Deadline) -> Wire:
+        host = parse_url(one.url).host
+        there = EngineURL("tcp", host=settings[host].hostname, port=settings[host].port)
+        wire = Wire(connect_tcp(replace(one, url=str(there)), there, deadline), one, deadline)
+        try:
+            read_greeting(wire)
+            if pinned and not memory.is_fresh(host):
+                check_key(replace(ssh, host=host), policy, credentials, console)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    urls = [str(EngineURL("tcp", host=host, port=settings[host].port)) for host in hosts if settings[host].is_direct]
+    endpoint = Endpoint(urls[0], name=machine.name, others=tuple(urls[1:]), memory=memory)
+    try:
+        wire = dial_first(endpoint, Deadline(settings[ssh.host].connect_timeout), greet)
+    except EngineError as exc:
+        raise Unreachable(exc.cause, f"See why: machinectl doctor {machine.name}") from exc
+    wire.close()
+    return replace(ssh, host=parse_url(wire.endpoint.url).host)
+
+
+def read_greeting(wire: Wire) -> None:
+    said = b""
+    try:
+        while GREETING not in said and len(said) < LONGEST_GREETING:
+            wire.sock.settimeout(wire.deadline.remaining())
+            piece = wire.sock.recv(LONGEST_GREETING)
+            if not piece:
+                break
+            said += piece
+    except OSError as exc:
+        raise EngineError(f"{wire.endpoint.peer} takes the connection, but does not greet as SSH does") from exc
+    if any(words.encode() in said for words in REJECTING_GREETINGS):
+        raise EngineError(f"{wire.endpoint.peer} rejects logins from here for now")
+    if not said:
+        raise EngineError(f"{wire.endpoint.peer} closes the connection before it greets as SSH does")
+    if GREETING not in said:
+        raise AnotherServer("it is not an SSH server")
+
+
+def check_key(ssh: SSHEndpoint, policy: HostKeyPolicy, credentials: Credentials, console: Console) -> None:
+    # paramiko takes 150 ms to load.
+    from machinectl.ssh.client.connect import check_host_key
+
+    try:
+        check_host_key(ssh, credentials, policy, console)
+    except HostKeyRefused as exc:
+        raise AnotherServer(f"its SSH key is not the one that is known of {policy.machine}") from exc
+    except SSHError as exc:
+        raise EngineError(exc.cause, exc.hint) from exc

@@ -1,0 +1,160 @@
+"""Logins to a machine with several addresses: the first that answers with the machine's own key is used."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.machines.answered_address import MOMENT, SSH
+from tests.support import servers
+from tests.support.program import machinectl
+from tests.support.registered import register
+from tests.support.servers import serving
+from tests.support.sshd import keygen
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+    from tests.support.servers import Behaviour, Connection
+    from tests.support.sshd import SSHConfig, Sshd
+
+# The sshd listens on 127.0.0.1.
+VPN, LAN = "127.0.0.1", "127.0.0.3"
+
+pytestmark = pytest.mark.usefixtures("ssh_config")
+
+
+@pytest.fixture
+def orion(store: Store, sshd: Sshd) -> Store:
+    """A machine whose own address is another one than its server's."""
+    register(store, "orion", sshd)
+    with store.writing("orion") as held:
+        state = json.loads(held.machine.driver_state)
+        held.machine.driver_state = json.dumps({**state, "IPAddress": LAN, "SSHHost": LAN})
+        held.machine.url, held.machine.addresses = f"tcp://{LAN}:1", [VPN]
+        held.write()
+    return store
+
+
+def remembered(store: Store) -> str:
+    with open(os.path.join(store.directory("orion"), SSH), encoding="utf-8") as file:
+        return file.read()
+
+
+def mail(connection: Connection) -> None:
+    connection.sock.sendall(b"220 ready\r\n")
+
+
+def leads_to(port: int) -> Behaviour:
+    """A server that passes everything on to a port."""
+
+    def behaviour(connection: Connection) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as there:
+            ends = {connection.sock: there, there: connection.sock}
+            while True:
+                for end in select.select(ends, [], [])[0]:
+                    if not (data := end.recv(65536)):
+                        return
+                    ends[end].sendall(data)
+
+    return behaviour
+
+
+def run(store: Store, *words: str) -> subprocess.CompletedProcess[str]:
+    done = machinectl(*words, store=store.root)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_ssh_run_scp_and_sftp_use_the_address_that_answers(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_text("text")
+    with servers.full(LAN, sshd.port):
+        assert run(orion, "run", "orion", "--", "echo", "hello").stdout.endswith("hello\n")
+        assert run(orion, "run", "--no-persist", "orion", "--", "echo", "hello").stdout.endswith("hello\n")
+        assert run(orion, "ssh", "orion", "echo", "hello").stdout == "hello\n"
+        assert run(orion, "--native-ssh", "ssh", "orion", "echo", "hello").stdout == "hello\n"
+        run(orion, "scp", str(source), f"orion:{target}")
+        run(orion, "--native-ssh", "scp", f"orion:{target}", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_text() == "text"
+    assert remembered(orion) == f"{VPN}\n"
+
+
+def test_all_addresses_have_the_pin_of_the_machine(orion: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
+    run(orion, "run", "orion", "--", "true")
+    login = next(call for call in ssh_config.calls if "HostKeyAlias=machinectl" in call)
+    assert VPN in login.split()
+    assert "StrictHostKeyChecking=yes" in login
+    assert (ssh_config.known_hosts.read_text(), sshd.log.count("Accepted publickey")) == ("", 1)
+
+
+def test_a_host_with_another_key_gets_no_login_and_is_named(orion: Store, sshd: Sshd, another_sshd: Sshd) -> None:
+    another_sshd.host_keys = [keygen(another_sshd.directory / "own_host_key")]
+    with serving(leads_to(another_sshd.port), host=LAN, port=sshd.port):
+        for words in (("run", "orion", "--", "echo", "hello"), ("ssh", "orion", "echo", "hello")):
+            done = run(orion, *words)
+            assert done.stdout.endswith("hello\n")
+            assert f'"orion" was not asked at {LAN}:{sshd.port}' in done.stderr
+            assert "its SSH key is not the one that is known of orion" in done.stderr
+            os.unlink(os.path.join(orion.directory("orion"), SSH))
+    assert "userauth-request" not in another_sshd.log
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "is_named"),
+    [(mail, True), (servers.closing, False), (servers.silent, False)],
+)
+def test_what_does_not_greet_as_ssh_does_is_passed_over(
+    behaviour: Behaviour, is_named: bool, orion: Store, sshd: Sshd
+) -> None:
+    with serving(behaviour, host=LAN, port=sshd.port):
+        done = run(orion, "run", "orion", "--", "echo", "hello")
+    assert ("it is not an SSH server" in done.stderr) == is_named
+
+
+def test_if_none_answers_all_are_named(orion: Store, sshd: Sshd) -> None:
+    sshd.close()
+    done = machinectl("run", "orion", "--", "true", store=orion.root)
+    assert done.returncode == 255
+    assert f"{LAN}:{sshd.port} refuses the connection" in done.stderr
+    assert f"{VPN}:{sshd.port} refuses the connection" in done.stderr
+    assert "machinectl doctor orion" in done.stderr
+
+
+def test_the_address_that_just_answered_is_not_looked_for_again(orion: Store, sshd: Sshd) -> None:
+    run(orion, "run", "--no-persist", "orion", "--", "true")
+    before = sshd.log.count("Connection from")
+    run(orion, "run", "--no-persist", "orion", "--", "true")
+    assert sshd.log.count("Connection from") == before + 1
+    file = os.path.join(orion.directory("orion"), SSH)
+    then = os.stat(file).st_mtime - MOMENT
+    os.utime(file, (then, then))
+    run(orion, "run", "--no-persist", "orion", "--", "true")
+    assert sshd.log.count("Connection from") == before + 3
+
+
+def test_a_new_host_is_pinned_at_the_address_that_answers(store: Store, sshd: Sshd) -> None:
+    way = ("--generic-ssh-port", str(sshd.port), "--generic-ssh-user", sshd.user, "--generic-ssh-key")
+    create = ("create", "-d", "generic", "--no-provision", "--generic-ip-address", LAN, "--address", VPN, *way)
+    run(store, *create, str(sshd.key_path), "orion")
+    assert run(store, "run", "orion", "--", "echo", "hello").stdout.endswith("hello\n")
+    with open(os.path.join(store.directory("orion"), "known_hosts"), encoding="utf-8") as file:
+        assert file.read().split()[:3] == ["machinectl", *sshd.known().split()[1:3]]
+
+
+def test_behind_a_jump_host_the_machines_own_address_is_used(orion: Store, sshd: Sshd) -> None:
+    with orion.writing("orion") as held:
+        held.machine.jump = f"host:{sshd.user}@127.0.0.1:{sshd.port}"
+        held.write()
+    assert ssh_endpoint(orion.read("orion")).host == LAN
+    done = machinectl("run", "orion", "--", "true", store=orion.root)
+    assert done.returncode == 255
+    assert not os.path.exists(os.path.join(orion.directory("orion"), SSH))
