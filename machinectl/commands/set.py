@@ -62,7 +62,8 @@ def edit_summary(machine: Machine, change: Edit, before: MachineSpec) -> list[st
     context = [] if change.context is None else [f"docker context {'wanted' if change.context else 'not wanted'}"]
     jump = [] if change.jump is None else [f"SSH through {machine.jump}" if machine.jump else "no jump host"]
     addresses = [] if change.addresses is None else [engine_summary(ADDRESS, before.addresses, change.addresses)]
-    return [*where, *tls, *context, *addresses, *jump, *options, *labels, *engine]
+    lifetime = [] if change.access_lifetime is None else [f"--access-lifetime {machine.lifetime or 'not given'}"]
+    return [*where, *tls, *context, *addresses, *lifetime, *jump, *options, *labels, *engine]
 
 
 def engine_summary(option: Flag, before: Any, now: Any) -> str:

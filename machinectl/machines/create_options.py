@@ -49,6 +49,11 @@ ADDRESS = Flag(
     help="A further address or name of the host, as in a VPN; the first that answers is used.",
     many=True,
 )
+ACCESS_LIFETIME = Flag(
+    "--access-lifetime",
+    metavar="TIME",
+    help="How long certificates of `access` are valid: 12h, 7d, 2w (default: 7d for people, 30d for tools).",
+)
 CERTIFICATES = (
     certificate_path("--tls-dir", "DIR", "Use the certificates in DIR: ca.pem, cert.pem and key.pem.", DIRECTORY),
     certificate_path("--tls-ca-cert", "FILE", "The CA of the engine's certificate."),

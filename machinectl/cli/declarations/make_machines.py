@@ -6,6 +6,7 @@ from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, Argument, Verb
 from machinectl.cli.declarations.driver_option import IN_DRIVERS
 from machinectl.machines.create_options import (
+    ACCESS_LIFETIME,
     ADDRESS,
     CERTIFICATES,
     ENGINE_FLAGS,
@@ -159,6 +160,7 @@ VERBS = {
             Flag("--tls", off="--no-tls", help="Speak to the engine over TLS.", default=None),
             Flag("--context", off="--no-context", help="Keep a docker context for the machine.", default=None),
             ADDRESS.for_change(),
+            ACCESS_LIFETIME.for_change(),
             JUMP.with_changes(help=f"{JUMP.help} `none` removes it.", default=None),
             *(flag.for_change() for flag in ENGINE_FLAGS),
             ENV_FILE,

@@ -1,0 +1,44 @@
+"""`set --access-lifetime`: how long certificates of a machine's holders are valid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.machines.record import Machine
+from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+
+URL = "tcp://192.0.2.2:2376"
+
+
+def orion(store: Store) -> None:
+    added(store, Machine("orion", "none", url=URL, tls=True, driver_state=f'{{"URL": "{URL}"}}'))
+
+
+def set_lifetime(store: Store, lifetime: str, code: int = 0) -> str:
+    done = machinectl("set", "--access-lifetime", lifetime, "orion", store=store.root)
+    assert done.returncode == code, done.stderr
+    return done.stderr
+
+
+def test_it_is_kept_in_the_record_and_cleared_by_an_empty_one(store: Store) -> None:
+    orion(store)
+    said = set_lifetime(store, "12h")
+    assert '"orion" now: --access-lifetime 12h' in said
+    assert "provision" not in said
+    assert store.read("orion").lifetime == "12h"
+    assert machinectl("set", "--label", "a=b", "orion", store=store.root).returncode == 0
+    assert store.read("orion").lifetime == "12h"
+    assert "--access-lifetime not given" in set_lifetime(store, "")
+    assert store.read("orion").lifetime == ""
+
+
+def test_what_is_no_lifetime_changes_nothing(store: Store) -> None:
+    orion(store)
+    for lifetime in ("91d", "7", "soon"):
+        assert "--access-lifetime" in set_lifetime(store, lifetime, code=2)
+    assert store.read("orion").lifetime == ""
