@@ -108,6 +108,7 @@ VALUES = [
     (r"^rename value value", "rename value other"),
     (r"^(rm --forget|provision|swarm status) valuevalue", r"\1 value"),
     (r"^create value value", "create 127.0.0.1 value"),
+    (r"^access value( value)?$", r"access renew\1"),
 ]
 # These wait for a terminal, search a network, or are a verb in a sentence.
 NOT_TYPED = ("discover", "ls --watch", "use -", "fleet schema prints", "apply changes it", "ls lists", "plan shows")

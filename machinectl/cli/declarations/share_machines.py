@@ -7,13 +7,22 @@ from machinectl.cli.declarations.declared_verb import PRINTS, Argument, Verb
 from machinectl.machines.flags import FILE, TEXT, Flag
 
 WHO = Argument("who", "WHO", TEXT, required=True, help="A holder of `machinectl access ls`.")
-REQUEST_FILE = Flag("-o", "--output", metavar="FILE", help="Write to FILE, which must not exist yet.", value=FILE)
+NEW_FILE = Flag("-o", "--output", metavar="FILE", help="Write to FILE, which must not exist yet.", value=FILE)
+LIFETIME = Flag(
+    "--lifetime",
+    metavar="TIME",
+    help="How long the certificate is valid: 60s, 12h, 7d, 2w (at most 90d; default: 7d for people, 30d for tools).",
+)
 
 VERBS = {
     "access": Verb(
         "",
         "Give people and tools their own access to machines, and end it.",
-        examples=("machinectl access ls", "machinectl access end alice orionbox"),
+        examples=(
+            "machinectl access grant request.txt",
+            "machinectl access ls",
+            "machinectl access end alice orionbox",
+        ),
     ),
     "access ls": Verb(
         "share.access:access_ls",
@@ -23,6 +32,28 @@ VERBS = {
         arguments=(shared.NAMES,),
         flags=(shared.SELECTOR, shared.JSON),
         output=PRINTS,
+    ),
+    "access grant": Verb(
+        "share.access:access_grant",
+        "Give the sender of a request access to machines, and print the answer.",
+        more=(
+            "Without FILE or with -, it reads stdin: paste the request. It shows what is asked for and the request's "
+            "fingerprint, and asks. Each engine restarts once for a new holder; containers keep running."
+        ),
+        examples=(
+            "machinectl access grant",
+            "machinectl access grant request.txt --for alice --lifetime 12h -o answer.txt",
+        ),
+        arguments=(Argument("file", "[FILE]", FILE),),
+        flags=(
+            Flag("--for", metavar="WHO", help="The holder's name (default: the one in the request).", parameter="who"),
+            LIFETIME,
+            Flag("-y", "--yes", help="Do not ask."),
+            NEW_FILE,
+            shared.RESTART_SWARM,
+            shared.DRY_RUN,
+            *shared.LOGIN,
+        ),
     ),
     "access end": Verb(
         "share.access:access_end",
@@ -67,7 +98,7 @@ VERBS = {
                 help="Who asks: the owner sees this name (default: USER@COMPUTER).",
                 parameter="who",
             ),
-            REQUEST_FILE,
+            NEW_FILE,
         ),
     ),
     "access accept": Verb(
@@ -87,6 +118,6 @@ VERBS = {
         ),
         examples=("machinectl access renew", "machinectl access renew orionbox -o request.txt"),
         arguments=(shared.NAMES,),
-        flags=(shared.SELECTOR, REQUEST_FILE),
+        flags=(shared.SELECTOR, NEW_FILE),
     ),
 }

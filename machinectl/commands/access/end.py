@@ -48,7 +48,7 @@ def access_end(
             f"About to end the access of {order.who} to {', '.join(able)}: {restarts}, containers keep running."
         )
         options = "".join(f" {option}" for option in order.options)
-        again = f"machinectl access end -y{options} {order.who} {' '.join(able)}"
+        again = f"machinectl access end -y {order.who} {' '.join(able)}{options}"
         if not confirm(console, "Are you sure?", again):
             decline(console, "No access was ended")
             return

@@ -118,7 +118,7 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
     if ended := ended_with_key(machine, grant.public_key.digest):
         raise MachineError(
             f'The access of "{ended.who}" to "{machine.name}" was ended on {ended.when[:10]}, and this is its old key',
-            "With a new key, it can be given again: machinectl rm <NAME>; machinectl access request <NAME>, over there",
+            "To give it again, ask for a request with a new key: `rm` the machine there, then `access request`",
         )
     holder = find_holder(machine, grant.who)
     if holder and holder.state == ENDING:
@@ -139,7 +139,7 @@ def check_can_share(machine: Machine) -> None:
         by = machine.access.get("by") or "its owner"
         raise MachineError(
             f'"{machine.name}" was shared with this computer: only {by} can give access to it',
-            f"Let the other one ask there: machinectl access request {machine.access.get('asked') or machine.name}",
+            f"Ask there, or let the other one send a request there for {machine.access.get('asked') or machine.name}",
         )
     check_has_certificates(machine)
     if not (machine.tls and machine.url.startswith("tcp://")):

@@ -30,9 +30,14 @@ if TYPE_CHECKING:
 
 def trusted_cas(machine: Machine) -> tuple[bytes, ...]:
     """Return the CAs (PEM) of the holders that the engine should accept, for a host that has lost its list."""
-    own = [holder for holder in holders_of(machine) if holder.state in {ACTIVE, ADDING}]
-    paths = [os.path.join(holder_directory(machine.directory, holder.who), CA_FILE) for holder in own]
-    return tuple(read_regular_file(path) for path in paths if os.path.lexists(path))
+    own = (holder for holder in holders_of(machine) if holder.state in {ACTIVE, ADDING})
+    return tuple(ca for holder in own if (ca := stored_ca(machine, holder)))
+
+
+def stored_ca(machine: Machine, holder: AccessHolder) -> bytes:
+    """Return a holder's CA (PEM), b"" if it has none of its own."""
+    path = os.path.join(holder_directory(machine.directory, holder.who), CA_FILE)
+    return read_regular_file(path) if os.path.lexists(path) else b""
 
 
 def ending_cas(machine: Machine) -> frozenset[str]:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.chosen_names import target_names
-from machinectl.cli.output.stdout import write_out
+from machinectl.cli.output.stdout import write_file, write_out
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.results import is_on_board, report_results
 from machinectl.cli.tables.text_table import print_rows
-from machinectl.errors import UsageError
+from machinectl.console import confirm, decline
+from machinectl.errors import MachineError, UsageError
 from machinectl.machines.selection import require_names
+from machinectl.quantities import parse_lifetime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.errors import MachineError
+    from machinectl.commands.access.grant import ExpectedGrant, GrantOrder
+    from machinectl.hosts.access.wire.access_answer import AccessAnswer
     from machinectl.hosts.connection.login import Access
 
+# Both sides are told to compare fingerprints.
+COMPARE = "a chat is not authenticated"
 HEADINGS = ["MACHINE", "HOLDER", "UNTIL (UTC)", "GIVEN BY", "KEY", "STATE"]
 FITTING = Fitting(spare=("KEY", "GIVEN BY"))
 
@@ -28,6 +36,99 @@ def access_ls(here: Session, *, names: list[str], as_json: bool) -> None:
 
     print_rows(HEADINGS, command(here.store, names), FITTING, as_json=as_json)
     here.note_empty_store()
+
+
+def access_grant(
+    here: Session,
+    *,
+    file: str,
+    access: Access,
+    who: str,
+    lifetime: str,
+    yes: bool,
+    output: str,
+    restart_swarm: bool,
+    dry_run: bool,
+) -> int:
+    from machinectl.cli.options.pasted_text import read_pasted
+    from machinectl.commands.access import grant as command
+    from machinectl.hosts.access.wire.access_answer import AnsweredMachine
+    from machinectl.hosts.access.wire.access_request import read_access_request
+    from machinectl.provision.target import Allowed
+
+    seconds = parse_lifetime(lifetime) if lifetime else None
+    if output and os.path.lexists(output):
+        raise UsageError(f"{output} exists already", "Choose another file, or remove it first")
+    request = read_access_request(read_pasted(here, file, "request"))
+    allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
+    order = command.grant_order(request, who, seconds, allowed)
+    expected = command.expected_grants(here.store, order)
+    able = [each for each in expected.values() if isinstance(each, command.ExpectedGrant)]
+    refused = [(name, each) for name, each in expected.items() if isinstance(each, MachineError)]
+    names = [each.name for each in able]
+    if not able:
+        return report_results(here, refused, list(expected))
+    here.console.note(grant_summary(order, able))
+    if dry_run:
+        plans = command.plan_grant(here.store, here.console, order, names, access)
+        return report_results(here, [*plans, *refused], list(expected))
+    again = (
+        f"machinectl access grant -y {shlex.quote(file) if file else '<FILE>'}{typed_options(who, lifetime, output)}"
+    )
+    if not yes and not confirm(here.console, "Give access?", again):
+        decline(here.console, "No access was given")
+        return 0
+    results = [*command.access_grant(here.store, here.console, order, names, access), *refused]
+    given = [each for _, each in results if isinstance(each, AnsweredMachine)]
+    if given:
+        print_answer(here, command.answer_of(order, given), request.sender, output)
+    return report_results(here, results, list(expected))
+
+
+def typed_options(who: str, lifetime: str, output: str) -> str:
+    given = {"--for": who, "--lifetime": lifetime, "--output": output}
+    return "".join(f" {flag} {shlex.quote(value)}" for flag, value in given.items() if value)
+
+
+def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
+    request = order.request
+    as_holder = "" if order.who == request.sender else f", as the holder {order.who}"
+    return "\n".join(
+        [
+            f"{request.sender} asks for access{as_holder}:",
+            *(f"  {each.name} at {each.url}, until {utc(each.until)}{circumstances(each)}" for each in able),
+            "Who has access is root on the host.",
+            f"The request's fingerprint is {request.fingerprint}.",
+            f"Compare it with {request.sender} on the phone: {COMPARE}.",
+        ]
+    )
+
+
+def utc(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def circumstances(each: ExpectedGrant) -> str:
+    """Return what is unusual, or ""."""
+    if each.expires_only:
+        return "; it can only expire, as the host cannot be changed"
+    if each.restarts:
+        return "; the engine restarts, containers keep running"
+    return "; a new certificate for its key" if each.has_this_key else "; a further key of this holder"
+
+
+def print_answer(here: Session, answer: AccessAnswer, sender: str, output: str) -> None:
+    if output and output != "-":
+        from machinectl.fleet.writing.new_file import write_new_file
+
+        write_new_file(output, answer.text())
+        here.console.note(f"The answer is in {output}")
+    else:
+        write_file(answer.text())
+    here.console.note(
+        f"Send it to {sender}: it holds no secret.\n"
+        f"Its fingerprint is {answer.fingerprint}. Read it out on the phone: {COMPARE}."
+    )
 
 
 def access_end(

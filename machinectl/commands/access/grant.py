@@ -1,0 +1,163 @@
+"""`access grant`: give the sender of a request access, and write the answer."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import MachineError, UsageError, closest_match
+from machinectl.files.fileset import read_regular_file
+from machinectl.hosts.access.engine_turns import work_in_turns
+from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, lifetime_of
+from machinectl.hosts.access.trust_change import plan_let_in
+from machinectl.hosts.access.wire.access_answer import AnsweredMachine, new_access_answer
+from machinectl.hosts.certificates.holder_files import new_holder_ca, stored_ca
+from machinectl.hosts.connection.host_lock import user_at_computer
+from machinectl.hosts.connection.machine_driver import known_hosts_path
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+from machinectl.hosts.parallel.workers import plan_each
+from machinectl.machines.holders import EXPIRES, PERSON, is_holder_name
+from machinectl.machines.store.store_paths import NoSuchMachine
+from machinectl.provision.target import NOTHING_SPECIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.access.wire.access_answer import AccessAnswer
+    from machinectl.hosts.access.wire.access_request import AccessRequest
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.holders import AccessHolder
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.target import Allowed
+
+
+@dataclass(frozen=True)
+class GrantOrder:
+    """`who` is the holder, `lifetime` in seconds; None: each machine's default."""
+
+    request: AccessRequest
+    who: str
+    lifetime: int | None = None
+    allowed: Allowed = NOTHING_SPECIAL
+
+    def on(self, name: str) -> AccessGrant:
+        """Return what to give for one machine of the request."""
+        [key] = [machine.key for machine in self.request.machines if machine.name == name]
+        return AccessGrant(self.who, PERSON, key, self.lifetime, self.request.id)
+
+
+@dataclass(frozen=True)
+class ExpectedGrant:
+    """What a grant does on one machine. `holder` is as before; without a CA and keys, it is new."""
+
+    name: str
+    url: str
+    until: datetime
+    holder: AccessHolder
+    has_this_key: bool
+
+    @property
+    def restarts(self) -> bool:
+        return not (self.holder.ca or self.expires_only)
+
+    @property
+    def expires_only(self) -> bool:
+        return self.holder.state == EXPIRES
+
+
+def grant_order(request: AccessRequest, who: str, lifetime: int | None, allowed: Allowed) -> GrantOrder:
+    """Raises MachineError for an old request, UsageError for a sender whose name cannot be a holder's."""
+    request.check_age()
+    if not (who or is_holder_name(request.sender)):
+        raise UsageError(
+            f"The request is from {request.sender!r}, which cannot be a holder's name",
+            "Give the holder another one: machinectl access grant --for <WHO> <FILE>",
+        )
+    return GrantOrder(request, who or request.sender, lifetime, allowed)
+
+
+def expected_grants(store: Store, order: GrantOrder) -> dict[str, ExpectedGrant | MachineError]:
+    """Return what would be done for each machine of the request, or why nothing can be."""
+    found: dict[str, ExpectedGrant | MachineError] = {}
+    for name in (machine.name for machine in order.request.machines):
+        try:
+            found[name] = expected_grant(store.read(name), order.on(name))
+        except NoSuchMachine:
+            found[name] = not_here(store, order, name)
+        except MachineError as exc:
+            found[name] = exc
+    return found
+
+
+def not_here(store: Store, order: GrantOrder, name: str) -> MachineError:
+    near = closest_match(name, store.names())
+    return MachineError(
+        f'The request names "{name}", which is no machine here',
+        f"Ask {order.request.sender} whether {near} is meant, and for a request that names it"
+        if near
+        else "See the machines: machinectl ls",
+    )
+
+
+def expected_grant(machine: Machine, grant: AccessGrant) -> ExpectedGrant:
+    holder = checked_holder(machine, grant)
+    until = datetime.now(UTC) + timedelta(seconds=lifetime_of(machine, grant))
+    has_this_key = any(key.key == grant.public_key.digest for key in holder.keys)
+    return ExpectedGrant(machine.name, machine.url, until, holder, has_this_key)
+
+
+def access_grant(
+    store: Store, console: Console, order: GrantOrder, names: Sequence[str], access: Access
+) -> Iterator[tuple[str, AnsweredMachine | MachineError]]:
+    """Give access to these machines of the request; yield what the answer says about each, or why it does not."""
+
+    def work(held: Held, console: Console, own: Access, in_use: bool) -> AnsweredMachine:
+        allowed = replace(order.allowed, in_use=in_use)
+        return answered(held.machine, client_of_holder(held, console, own, order.on(held.name), allowed))
+
+    return work_in_turns(store, console, names, access, work)
+
+
+def answered(machine: Machine, certificate: bytes) -> AnsweredMachine:
+    return AnsweredMachine(
+        machine.name,
+        machine.url,
+        certs.describe(certificate).not_after,
+        read_regular_file(os.path.join(machine.directory, "ca.pem")),
+        certificate,
+        certs.public_key_digest(certificate),
+        host_keys(machine),
+        tuple(sorted(machine.labels.items())),
+    )
+
+
+def host_keys(machine: Machine) -> tuple[str, ...]:
+    """Return the lines of the machine's known_hosts, if its host's key is pinned."""
+    path = known_hosts_path(machine)
+    text = read_regular_file(path).decode(errors="replace") if os.path.lexists(path) else ""
+    return tuple(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
+
+
+def answer_of(order: GrantOrder, machines: Sequence[AnsweredMachine]) -> AccessAnswer:
+    """Return the answer with the machines in the request's order."""
+    asked = [machine.name for machine in order.request.machines]
+    ordered = sorted(machines, key=lambda each: asked.index(each.name))
+    return new_access_answer(order.request.id, user_at_computer(), ordered)
+
+
+def plan_grant(
+    store: Store, console: Console, order: GrantOrder, names: Sequence[str], access: Access
+) -> Iterator[tuple[str, HostPlan | MachineError]]:
+    def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
+        holder = checked_holder(machine, order.on(machine.name))
+        if holder.state == EXPIRES:
+            return HostPlan(outcomes=(Outcome("Signing with the CA of the machine", changed=True),))
+        ca = stored_ca(machine, holder) or new_holder_ca(machine.name, holder.who).certificate
+        return plan_let_in(store, machine, console, own, ca, order.allowed)
+
+    return plan_each(store, console, names, access, plan)
