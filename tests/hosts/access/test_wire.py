@@ -57,7 +57,7 @@ def answer() -> AccessAnswer:
         "tcp://192.168.0.29:2376",
         UNTIL,
         ca.certificate,
-        client.certificate,
+        client.certificate + certs.new_ca("machinectl orionbox alice").certificate,
         public.digest,
         (f"192.168.0.29 ssh-ed25519 {ED25519}",),
         (("role", "web"),),
@@ -285,6 +285,19 @@ def test_a_machine_is_named_once() -> None:
 def test_a_long_text_is_refused() -> None:
     with pytest.raises(MachineError, match="too long for a request: it has more than 64 KB"):
         read_access_request(request().text().encode() + b" " * armor.LONGEST_TEXT)
+
+
+def test_a_text_that_unpacks_to_too_much_is_refused() -> None:
+    text = armor.armored("REQUEST", "", b" " * (armor.LONGEST_CONTENT + 1))
+    assert len(text) < 2000
+    with pytest.raises(MachineError, match="damaged on its way"):
+        read_access_request(text.encode())
+
+
+def test_a_request_and_an_answer_fit_into_a_message_of_a_chat() -> None:
+    """Telegram cuts messages at 4,096 characters."""
+    assert len(request().text()) < 1000
+    assert len(answer().text()) < 2500
 
 
 def test_most_machines_fit_into_one_answer() -> None:
