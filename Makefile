@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
 CHECKS = check-types check-docs check-shell check-imports check-ruff
-.PHONY: demo test test-lab test-oldest check $(CHECKS) format reference docs pictures dist bench soak lab clean
+.PHONY: demo test test-lab test-oldest check $(CHECKS) format reference docs pictures dist bench soak soak-access lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -102,6 +102,11 @@ bench: $(VENV)-plain/installed
 KILLS ?= 500
 soak: $(VENV)/installed
 	$(BIN)/python -m tests.soak_push $(KILLS)
+
+# End holders of access under 200 faults on a host of the lab, as root. `make soak-access FAULTS=20`.
+FAULTS ?= 200
+soak-access: $(VENV)/installed
+	$(BIN)/python -m tests.soak_access $(FAULTS)
 
 # Real servers on this machine to play with, as root: `make lab`, `make lab LAB="up 2 docker"`, `make lab LAB=down`.
 LAB ?= up 3

@@ -11,18 +11,21 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed
+from machinectl.hosts.access.granting import AccessGrant, client_of_holder
 from machinectl.hosts.access.trust_change import let_in, plan_shut_out, shut_out
 from machinectl.hosts.connection.login import Access
+from machinectl.machines.holders import PERSON
+from machinectl.machines.store import Store
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.state import State
-from tests.commands.test_upkeep_lab import create, succeeds
+from tests.commands.test_upkeep_lab import create, fails, succeeds
 from tests.hosts.test_setup_lab import IMAGE, RUN
+from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
-    from machinectl.machines.store import Store
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
 
@@ -196,3 +199,55 @@ def test_a_swarm_node_is_restarted_only_if_that_is_allowed(office: Office) -> No
     assert office.let_in(ALICE, Allowed(restart_swarm=True))
     assert office.answers(ALICE)
     assert office.host.output("docker node ls --format '{{.Availability}} {{.Status}}'") == "Active Ready"
+
+
+def give(office: Office, who: str, lifetime: int = 3600) -> Path:
+    """Give a holder access as `access grant` does; the directory with its certificate."""
+    key = certs.new_key()
+    grant = AccessGrant(who, PERSON, certs.own_public_key(key), lifetime)
+    with office.store.writing(office.name) as held:
+        certificate = client_of_holder(held, Quiet(), Access(), grant)
+    directory = office.directory / who
+    directory.mkdir()
+    for name, data in (("ca.pem", office.own_ca), ("cert.pem", certificate), ("key.pem", key)):
+        (directory / name).write_bytes(data)
+    return directory
+
+
+def test_a_holder_that_was_ended_does_not_come_back_from_another_computers_record(office: Office) -> None:
+    store, name = office.store, office.name
+    alice, bob, carol = give(office, "alice"), give(office, "bob"), give(office, "carol")
+    elsewhere = Store(str(shutil.copytree(store.root, office.directory / "elsewhere")))
+    succeeds(store, "access", "end", "-y", "alice", name)
+    assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
+    succeeds(elsewhere, "provision", name)
+    assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
+    checks = machinectl("doctor", name, store=elsewhere.root).stdout
+    assert "alice: on record here, and no longer accepted by the engine" in checks
+    # A list that was deleted comes back with those who are still holders.
+    office.host.run(f"rm {CLIENTS}; systemctl restart docker", check=False)
+    succeeds(store, "provision", name)
+    assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
+    # A host that cannot be reached is finished by the next provisioning.
+    office.host.link(up=False)
+    fails(store, "access", "end", "-y", "carol", name)
+    office.host.link(up=True)
+    assert office.is_answered(carol)
+    assert f'The access of carol to "{name}" has ended' in succeeds(store, "provision", name)
+    assert [office.is_answered(each) for each in (carol, bob)] == [False, True]
+    succeeds(store, "regenerate-certs", "-y", name)
+    assert office.is_answered(bob)
+    assert f'The access of bob to "{name}" has ended' in succeeds(store, "regenerate-certs", "-y", "--new-ca", name)
+    assert office.clients == office.own_ca
+    assert store.read(name).holders == {}
+    assert [office.is_answered(bob), office.owner_is_answered] == [False, True]
+
+
+def test_a_certificate_that_ran_out_is_refused_without_a_restart(office: Office) -> None:
+    alice = give(office, "alice", lifetime=10)
+    began = office.began()
+    assert office.is_answered(alice)
+    while office.is_answered(alice):
+        pass
+    assert office.owner_is_answered
+    assert office.began() == began
