@@ -20,8 +20,8 @@ import pytest
 from machinectl import certs
 from tests.support.docker_cli import DockerCli
 from tests.support.engine_sockets import left_open, register_engine, socket_process
+from tests.support.image_engines import import_busybox
 from tests.support.program import COMMAND, machinectl
-from tests.support.real import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,16 +48,7 @@ with DockerContainer("{IMAGE}", network_mode="none").with_command(["sleep", "100
 
 @pytest.fixture(scope="module")
 def image(dockerd: Dockerd) -> str:
-    """An image of this computer's busybox, with its libraries."""
-    need("busybox", "docker")
-    busybox = str(shutil.which("busybox"))
-    linked = subprocess.run(["ldd", busybox], capture_output=True, text=True, check=False).stdout.split()
-    files = [busybox, *(word for word in linked if word.startswith("/"))]
-    archive = subprocess.run(["tar", "-ch", *files], capture_output=True, check=True).stdout
-    entry = f'ENTRYPOINT ["{busybox}"]'
-    command = ["docker", "-H", f"unix://{dockerd.socket}", "import", "-c", entry, "-", IMAGE]
-    subprocess.run(command, input=archive, capture_output=True, check=True, timeout=60)
-    return IMAGE
+    return import_busybox(dockerd, IMAGE)
 
 
 @pytest.fixture

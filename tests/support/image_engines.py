@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from machinectl.images.engine_images import Images, load_image
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import digest, layer
 from tests.support.dockerd import running_with
+from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -32,6 +34,19 @@ if TYPE_CHECKING:
 # daemon.json.
 CONTAINERD_STORE = b'{"features": {"containerd-snapshotter": true}}'
 numbers = itertools.count()
+
+
+def import_busybox(engine: Dockerd, name: str) -> str:
+    """Make an image of this computer's busybox, with its libraries; return its name."""
+    need("busybox", "docker")
+    busybox = str(shutil.which("busybox"))
+    linked = subprocess.run(["ldd", busybox], capture_output=True, text=True, check=False).stdout.split()
+    files = [busybox, *(word for word in linked if word.startswith("/"))]
+    archive = subprocess.run(["tar", "-ch", *files], capture_output=True, check=True).stdout
+    entry = f'ENTRYPOINT ["{busybox}"]'
+    command = ["docker", "-H", f"unix://{engine.socket}", "import", "-c", entry, "-", name]
+    subprocess.run(command, input=archive, capture_output=True, check=True, timeout=60)
+    return name
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ WORKS, PRINTS, RELAYS = "works", "prints", "relays"
 class Argument:
     """A verb's words besides its flags, passed as `parameter`, as a list if `many`.
 
-    `values` are the kinds that completion offers in turn; the last one again if it `repeats`.
+    `values` are the kinds that completion offers in turn, or tuples of words; the last one again if it `repeats`.
     """
 
     def __init__(
         self,
         parameter: str,
         metavar: str,
-        *values: str,
+        *values: str | tuple[str, ...],
         many: bool = False,
         repeats: bool = False,
         required: bool = False,

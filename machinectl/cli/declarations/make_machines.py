@@ -204,6 +204,7 @@ VERBS = {
     "certs issue": Verb(
         "manage.certs:certs_issue",
         "Create another client certificate, for a team-mate or a CI job.",
+        more="It is valid for 820 days, and cannot be ended alone: `access issue` makes those that can.",
         examples=("machinectl certs issue orionbox --out certs --client-name alice",),
         arguments=(shared.NAME,),
         flags=(OUT_DIRECTORY, CLIENT_NAME, OVERWRITE),

@@ -13,6 +13,22 @@ LIFETIME = Flag(
     metavar="TIME",
     help="How long the certificate is valid: 60s, 12h, 7d, 2w (at most 90d; default: 7d for people, 30d for tools).",
 )
+# Those of hosts/access/tool_files, which is not light.
+TOOLS = (
+    "ansible",
+    "dozzle",
+    "env",
+    "github",
+    "gitlab",
+    "portainer",
+    "prometheus",
+    "terraform",
+    "testcontainers",
+    "traefik",
+    "uptime-kuma",
+    "vscode",
+    "watchtower",
+)
 
 VERBS = {
     "access": Verb(
@@ -119,5 +135,28 @@ VERBS = {
         examples=("machinectl access renew", "machinectl access renew orionbox -o request.txt"),
         arguments=(shared.NAMES,),
         flags=(shared.SELECTOR, NEW_FILE),
+    ),
+    "access issue": Verb(
+        "share.issue:access_issue",
+        "Give a tool access to machines: a key of its own, and files as the tool wants them.",
+        more=f"TOOL is {', '.join(TOOLS[:-1])} or {TOOLS[-1]}. The lines that make the tool use the files go to "
+        "standard output. The same command again renews the certificates.",
+        examples=(
+            "machinectl access issue dozzle orionbox rigel",
+            "machinectl access issue prometheus -l role=web --out /etc/prometheus/docker",
+            "machinectl access issue env orionbox --for ci-runner --lifetime 12h",
+        ),
+        arguments=(Argument("tool", "TOOL", TOOLS, required=True), shared.NAMES),
+        flags=(
+            Flag("--for", metavar="WHO", help="The holder's name, instead of the tool's.", parameter="who"),
+            LIFETIME,
+            Flag("--out", metavar="DIR", help="Directory for the files (default: the holder's name).", value=FILE),
+            Flag("-y", "--yes", help="Do not ask."),
+            Flag("-f", "--force", help="Overwrite files in the directory that are not as an earlier run left them."),
+            shared.RESTART_SWARM,
+            shared.DRY_RUN,
+            *shared.LOGIN,
+            shared.SELECTOR,
+        ),
     ),
 }

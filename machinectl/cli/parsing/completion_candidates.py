@@ -29,7 +29,7 @@ def helped() -> dict[str, str]:
     return {**verb_summaries(), **TOPICS}
 
 
-def argument_kinds(verb: str) -> tuple[tuple[str, ...], bool]:
+def argument_kinds(verb: str) -> tuple[tuple[str | tuple[str, ...], ...], bool]:
     """Return a verb's argument kinds, and whether the last one repeats. `verb` may be `certs ls`."""
     if verb == "help":
         return (), False

@@ -32,6 +32,10 @@ def certs_issue(here: Session, *, name: str, out: str, client_name: str, force: 
     from machinectl.commands.certs.issue import certs_issue as command
 
     print_lines([command(here.store, name, out, client_name=client_name, force=force)])
+    here.console.note(
+        "Access that ends without locking out others, and files as a tool wants them: machinectl access issue <TOOL> "
+        f"{name}"
+    )
 
 
 def certs_import(here: Session, *, name: str, directory: str, force: bool) -> None:

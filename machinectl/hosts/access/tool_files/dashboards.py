@@ -23,7 +23,7 @@ def portainer(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
     lines = [
         "# In Portainer: Environments, Add environment, Docker Standalone, API, TLS on.",
         "# Or with an access token of yours, which read asks for:",
-        "read -rs PORTAINER_KEY; PORTAINER=https://<PORTAINER>:9443",
+        "read -rs PORTAINER_KEY; PORTAINER='https://<PORTAINER>:9443'",
     ]
     for engine in engines:
         upload = " ".join(

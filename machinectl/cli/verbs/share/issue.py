@@ -1,0 +1,51 @@
+"""The verb `access issue`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.cli.output.stdout import print_lines
+from machinectl.cli.tables.results import report_all, report_results, with_machine_name
+
+if TYPE_CHECKING:
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.hosts.connection.login import Access
+
+
+def access_issue(
+    here: Session,
+    *,
+    tool: str,
+    names: list[str],
+    access: Access,
+    who: str,
+    lifetime: str,
+    out: str,
+    yes: bool,
+    force: bool,
+    restart_swarm: bool,
+    dry_run: bool,
+) -> int:
+    from machinectl.commands.access import issue as command
+    from machinectl.provision.target import Allowed
+    from machinectl.quantities import parse_lifetime
+
+    holder = who or tool
+    issue = command.ToolIssue(
+        tool,
+        holder,
+        os.path.abspath(out or holder),
+        parse_lifetime(lifetime) if lifetime else None,
+        force,
+        Allowed(forcible=False, restart_swarm=restart_swarm),
+    )
+    if dry_run:
+        plans, files = command.plan_access_issue(here.store, here.console, names, access, issue)
+        code = report_results(here, plans, names)
+        print_lines(["Would write:", *(f"    {path}" for path in files)])
+        return code
+    issued = command.access_issue(here.store, here.console, names, access, issue, unasked=yes)
+    print_lines(issued.lines)
+    several = len(issued.failures) > 1 or len(names) > 1
+    return report_all(here, [with_machine_name(each, name) if several else each for name, each in issued.failures])

@@ -1,0 +1,185 @@
+"""`access issue`: give a tool access to machines, with a key made here, and write the files that it wants."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.console import confirm, decline
+from machinectl.errors import MachineError, UsageError, closest_match
+from machinectl.files.fileset import locked_directory, read_regular_file
+from machinectl.hosts.access.engine_turns import work_in_turns
+from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, lifetime_of
+from machinectl.hosts.access.issued_files import check_unchanged, write_issued
+from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
+from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
+from machinectl.hosts.access.trust_change import plan_let_in
+from machinectl.hosts.certificates.holder_files import new_holder_ca
+from machinectl.hosts.lifecycle.host_plan import HostPlan
+from machinectl.hosts.parallel.workers import plan_each
+from machinectl.machines.holders import CA_FILE, EXPIRES, TOOL, find_holder, holder_directory
+from machinectl.machines.selection import chosen
+from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.quantities import lifetime_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.access.tool_files.tool_layout import ToolFiles
+    from machinectl.hosts.connection.login import Access
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.target import Allowed
+
+
+@dataclass(frozen=True)
+class ToolIssue:
+    """What to issue. `directory` is absolute, `lifetime` is in seconds; None: each machine's default."""
+
+    tool: str
+    who: str
+    directory: str
+    lifetime: int | None = None
+    force: bool = False
+    allowed: Allowed = NOTHING_SPECIAL
+
+    def grant(self, key: bytes) -> AccessGrant:
+        return AccessGrant(self.who, TOOL, certs.own_public_key(key), self.lifetime)
+
+    @property
+    def options(self) -> list[str]:
+        lifetime = [f"--lifetime {self.lifetime}s"] if self.lifetime else []
+        force = ["--force"] if self.force else []
+        return [f"--for {self.who}", *lifetime, f"--out {shlex.quote(self.directory)}", *force]
+
+    def engine(self, held: Held, console: Console, access: Access, in_use: bool) -> EngineAccess:
+        key = certs.new_key()
+        allowed = replace(self.allowed, in_use=in_use)
+        certificate = client_of_holder(held, console, access, self.grant(key), allowed)
+        ca = read_regular_file(os.path.join(held.directory, CA_FILE))
+        return EngineAccess(held.name, held.machine.url, ca, certificate, key)
+
+    def lay_out(self, engines: Sequence[EngineAccess]) -> ToolFiles:
+        return LAYOUTS[self.tool](engines, self.directory)
+
+
+@dataclass(frozen=True)
+class IssuedAccess:
+    """`lines` make the tool use its files; empty if nothing was written."""
+
+    failures: Sequence[tuple[str, MachineError]] = ()
+    lines: Sequence[str] = ()
+
+
+def access_issue(
+    store: Store, console: Console, names: Sequence[str], access: Access, issue: ToolIssue, *, unasked: bool
+) -> IssuedAccess:
+    """Ask first unless `unasked`. If one machine fails, no file is written; the same command finishes the rest."""
+    wanted = checked_names(store, names, issue)
+    if not unasked and not confirm_issue(store, console, wanted, issue):
+        decline(console, "Nothing was changed")
+        return IssuedAccess()
+    failures, engines = [], []
+    with locked_directory(issue.directory):
+        check_files(store, wanted, issue)
+        for name, result in work_in_turns(store, console, wanted, access, issue.engine):
+            if isinstance(result, MachineError):
+                failures.append((name, result))
+            else:
+                engines.append(result)
+        if failures:
+            return IssuedAccess(failures)
+        found = issue.lay_out(sorted(engines, key=lambda engine: wanted.index(engine.name)))
+        write_issued(issue.directory, found.files)
+    note_end(store, console, engines, issue)
+    return IssuedAccess(lines=found.lines)
+
+
+def plan_access_issue(
+    store: Store, console: Console, names: Sequence[str], access: Access, issue: ToolIssue
+) -> tuple[list[tuple[str, HostPlan | MachineError]], list[str]]:
+    """Return the plans, and the files that would be written."""
+    wanted = checked_names(store, names, issue)
+    plans = plan_each(
+        store, console, wanted, access, lambda each, console, own: plan_engine(store, each, console, own, issue)
+    )
+    return list(plans), [os.path.join(issue.directory, path) for path in planned_files(store, wanted, issue)]
+
+
+def checked_names(store: Store, names: Sequence[str], issue: ToolIssue) -> list[str]:
+    """Return the machines. Raises MachineError if one cannot be shared, or if a file is in the way."""
+    check_tool(issue.tool)
+    wanted = list(dict.fromkeys(chosen(store, names)))
+    grant = issue.grant(certs.new_key())
+    for name in wanted:
+        checked_holder(store.read(name), grant)
+    check_files(store, wanted, issue)
+    return wanted
+
+
+def check_tool(tool: str) -> None:
+    if tool in LAYOUTS:
+        return
+    near = closest_match(tool, LAYOUTS)
+    raise UsageError(
+        f"unknown tool {tool!r} (known: {', '.join(LAYOUTS)})",
+        "For another one, take docker's variables: machinectl access issue env <NAME>",
+        mistyped=(tool, near) if near else None,
+    )
+
+
+def check_files(store: Store, names: Sequence[str], issue: ToolIssue) -> None:
+    if not issue.force:
+        check_unchanged(issue.directory, planned_files(store, names, issue))
+
+
+def planned_files(store: Store, names: Sequence[str], issue: ToolIssue) -> dict[str, bytes]:
+    """Return files with empty certificates."""
+    return issue.lay_out([EngineAccess(name, store.read(name).url, b"", b"", b"") for name in names]).files
+
+
+def confirm_issue(store: Store, console: Console, names: Sequence[str], issue: ToolIssue) -> bool:
+    grant = issue.grant(certs.new_key())
+    machines = [store.read(name) for name in names]
+    lifetimes = dict.fromkeys(lifetime_words(lifetime_of(machine, grant)) for machine in machines)
+    console.note(
+        f"About to make {issue.who} root on the engines of {', '.join(names)}, for {' or '.join(lifetimes)}; "
+        f"its files go to {issue.directory}."
+    )
+    if new := [machine.name for machine in machines if not find_holder(machine, issue.who)]:
+        restarts = "The engine restarts" if len(new) == 1 else "The engines restart"
+        console.note(f"{restarts} once ({', '.join(new)}); containers keep running.")
+    return confirm(
+        console, "Are you sure?", " ".join([f"machinectl access issue -y {issue.tool}", *names, *issue.options])
+    )
+
+
+def plan_engine(store: Store, machine: Machine, console: Console, access: Access, issue: ToolIssue) -> HostPlan:
+    holder = checked_holder(machine, issue.grant(certs.new_key()))
+    if holder.state == EXPIRES:
+        return HostPlan((f"No change of the host of {machine.name}: this access can only expire",), ())
+    path = os.path.join(holder_directory(machine.directory, holder.who), CA_FILE)
+    ca = read_regular_file(path) if holder.ca else new_holder_ca(machine.name, holder.who).certificate
+    return plan_let_in(store, machine, console, access, ca, issue.allowed)
+
+
+def note_end(store: Store, console: Console, engines: Sequence[EngineAccess], issue: ToolIssue) -> None:
+    until = min(certs.describe(engine.certificate).not_after for engine in engines)
+    names = [engine.name for engine in engines]
+    can_end = [name for name in names if is_endable(store.read(name), issue.who)]
+    end = f"end it: machinectl access end {issue.who} {' '.join(can_end)}" if can_end else "it can only expire"
+    if can_end and can_end != names:
+        end = f"on {', '.join(name for name in names if name not in can_end)}, it can only expire; elsewhere, {end}"
+    console.note(
+        f"Until {until:%Y-%m-%d %H:%M} UTC, whoever reads {issue.directory} is root on the engines of "
+        f"{', '.join(names)}.\nThe same command renews it; {end}"
+    )
+
+
+def is_endable(machine: Machine, who: str) -> bool:
+    holder = find_holder(machine, who)
+    return holder is not None and holder.state != EXPIRES

@@ -1,0 +1,258 @@
+"""`access issue`: a tool's key, certificate and files, all of them or none."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl import certs
+from machinectl.cli.declarations.share_machines import TOOLS
+from machinectl.commands.access.issue import ToolIssue, access_issue
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.access import granting
+from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
+from machinectl.hosts.certificates.signing import signed
+from machinectl.hosts.connection.login import Access
+from machinectl.machines.holders import TOOL, find_holder
+from machinectl.machines.record import Machine
+from tests.support.program import machinectl
+from tests.support.quiet import Quiet
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.commands.access.issue import IssuedAccess
+    from machinectl.machines.store import Store
+
+
+def state_of(address: str) -> str:
+    return json.dumps({"IPAddress": address, "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376})
+
+
+@pytest.fixture(autouse=True)
+def machines(store: Store) -> dict[str, Machine]:
+    found = {}
+    for name, address in (("rigel", "192.0.2.1"), ("vega", "192.0.2.2")):
+        ca = certs.new_ca(f"machinectl {name}")
+        files = signed(ca, certs.issue_server(ca, [address]), certs.issue_client(ca, name)).present
+        machine = Machine(name, "generic", url=f"tcp://{address}:2376", tls=True, driver_state=state_of(address))
+        found[name] = added(store, machine, files)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def hosts(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[bytes]]:
+    """The CAs that hosts accept; one that is None is off."""
+    found: dict[str, Any] = {"rigel": set(), "vega": set()}
+
+    def let_in(held: Any, _console: object, _access: object, ca: bytes, _allowed: object) -> bool:
+        if found[held.name] is None:
+            raise MachineError("no answer", "Start it")
+        found[held.name].add(ca)
+        return True
+
+    monkeypatch.setattr(granting, "let_in", let_in)
+    return found
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "bob's files"
+
+
+@pytest.fixture
+def dozzle(out: Path) -> ToolIssue:
+    return ToolIssue("dozzle", "dozzle", str(out))
+
+
+def issued(
+    store: Store, issue: ToolIssue, *names: str, console: Quiet | None = None, unasked: bool = True
+) -> IssuedAccess:
+    return access_issue(store, console or Quiet(), names or ["rigel", "vega"], Access(), issue, unasked=unasked)
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_the_declared_tools_are_those_that_have_a_layout() -> None:
+    assert tuple(LAYOUTS) == TOOLS
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_each_tool_gets_keys_of_its_own_that_the_hosts_accept(
+    store: Store, hosts: dict[str, set[bytes]], out: Path, tool: str
+) -> None:
+    result = issued(store, ToolIssue(tool, tool, str(out)))
+    assert not result.failures
+    assert result.lines
+    for name in ("rigel", "vega"):
+        [ca] = hosts[name]
+        holder = find_holder(store.read(name), tool)
+        assert holder
+        assert (holder.kind, holder.ca) == (TOOL, certs.fingerprint(ca))
+        [key] = holder.keys
+        if tool == "gitlab":
+            continue
+        folder = {"dozzle": store.read(name).url[6:-5], "uptime-kuma": store.read(name).url[6:-5]}.get(tool, name)
+        certificate, private = ((out / folder / file).read_bytes() for file in ("cert.pem", "key.pem"))
+        certs.client_bundle(ca, certificate, private)
+        assert certs.own_public_key(private).digest == key.key
+        assert (out / folder / "ca.pem").read_bytes() == (store_directory(store, name) / "ca.pem").read_bytes()
+    paths = [path for path in out.rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (out, *out.rglob("*")) if path.is_dir()} == {0o700}
+    keys = [path.read_text() for path in paths if path.name == "key.pem"]
+    assert not any(key in text for key in keys for text in result.lines)
+
+
+def store_directory(store: Store, name: str) -> Path:
+    from pathlib import Path
+
+    return Path(store.directory(name))
+
+
+def test_git_ignores_the_folders_with_keys(store: Store, dozzle: ToolIssue, out: Path) -> None:
+    out.mkdir()
+    subprocess.run(["git", "init", "-q", out], check=True)
+    issued(store, dozzle)
+    seen = subprocess.run(
+        ["git", "-C", out, "status", "--porcelain", "-uall"], capture_output=True, text=True, check=True
+    )
+    assert seen.stdout == "?? .machinectl.json\n"
+
+
+def test_for_names_the_holder_and_lifetime_its_end(store: Store, dozzle: ToolIssue, out: Path) -> None:
+    issued(store, replace(dozzle, who="logs", lifetime=3600), "rigel")
+    assert find_holder(store.read("rigel"), "dozzle") is None
+    certificate = certs.describe((out / "192.0.2.1" / "cert.pem").read_bytes())
+    assert certificate.subject == "CN=logs"
+    holder = find_holder(store.read("rigel"), "logs")
+    assert holder
+    assert holder.keys[0].until == f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_it_asks_and_says_once_what_it_gives(store: Store, dozzle: ToolIssue, out: Path) -> None:
+    console = Quiet("n", interactive=False)
+    result = issued(store, dozzle, console=console, unasked=False)
+    assert (result.lines, result.failures) == ((), ())
+    assert not out.exists()
+    assert console.notes[:2] == [
+        f"About to make dozzle root on the engines of rigel, vega, for 30 days; its files go to {out}.",
+        "The engines restart once (rigel, vega); containers keep running.",
+    ]
+    assert find_holder(store.read("rigel"), "dozzle") is None
+
+
+def test_the_same_command_renews_without_a_restart(
+    store: Store, hosts: dict[str, set[bytes]], dozzle: ToolIssue, out: Path
+) -> None:
+    issued(store, dozzle)
+    before = contents(out)
+    console = Quiet("y")
+    issued(store, dozzle, console=console, unasked=False)
+    assert not any("restart" in note for note in console.notes)
+    assert {name: len(cas) for name, cas in hosts.items()} == {"rigel": 1, "vega": 1}
+    after = contents(out)
+    changed = {path for path in before if before[path] != after[path]}
+    assert changed == {
+        ".machinectl.json",
+        *(f"192.0.2.{host}/{file}" for host in (1, 2) for file in ("cert.pem", "key.pem")),
+    }
+
+
+def test_another_machine_joins_those_that_are_there(store: Store, dozzle: ToolIssue, out: Path) -> None:
+    issued(store, dozzle, "rigel")
+    before = contents(out)
+    issued(store, dozzle, "vega")
+    after = contents(out)
+    assert {path: after[path] for path in before if path != ".machinectl.json"} == {
+        path: data for path, data in before.items() if path != ".machinectl.json"
+    }
+    issued(store, dozzle, "rigel")
+
+
+@pytest.mark.parametrize("path", ["192.0.2.1/key.pem", "192.0.2.1/ca.pem"])
+def test_a_file_of_somebody_else_is_overwritten_only_by_force(
+    store: Store, hosts: dict[str, set[bytes]], dozzle: ToolIssue, out: Path, path: str
+) -> None:
+    (out / path).parent.mkdir(parents=True)
+    (out / path).write_text("mine")
+    with pytest.raises(MachineError, match=f"already holds {path}"):
+        issued(store, dozzle)
+    assert contents(out) == {path: b"mine"}
+    assert hosts == {"rigel": set(), "vega": set()}
+    issued(store, replace(dozzle, force=True))
+    assert contents(out)[path] != b"mine"
+
+
+def test_an_edited_configuration_is_overwritten_only_by_force(store: Store, out: Path) -> None:
+    prometheus = ToolIssue("prometheus", "prometheus", str(out))
+    issued(store, prometheus)
+    with (out / "prometheus.yml").open("a") as file:
+        file.write("# mine\n")
+    with pytest.raises(MachineError, match=r"already holds prometheus\.yml"):
+        issued(store, prometheus)
+    issued(store, replace(prometheus, force=True))
+    assert b"# mine" not in contents(out)["prometheus.yml"]
+
+
+def test_nothing_is_written_if_one_host_is_off_and_the_same_command_goes_on(
+    store: Store, hosts: dict[str, Any], dozzle: ToolIssue, out: Path
+) -> None:
+    hosts["vega"] = None
+    result = issued(store, dozzle)
+    assert [(name, error.cause) for name, error in result.failures] == [("vega", "no answer")]
+    assert result.lines == ()
+    assert not out.exists()
+    hosts["vega"] = set()
+    assert issued(store, dozzle).lines
+
+
+def test_a_machine_that_cannot_be_shared_stops_all(store: Store, hosts: dict[str, Any], dozzle: ToolIssue) -> None:
+    added(store, Machine("plain", "none", url="tcp://192.0.2.9:2375", driver_state='{"URL": "tcp://192.0.2.9:2375"}'))
+    with pytest.raises(MachineError, match='"plain" has no certificates'):
+        issued(store, dozzle, "rigel", "plain")
+    assert hosts["rigel"] == set()
+
+
+def test_what_can_only_expire_is_not_said_to_have_an_end(store: Store, dozzle: ToolIssue, machines: object) -> None:
+    assert machines
+    ca = certs.new_ca("machinectl lent")
+    files = signed(ca, certs.issue_server(ca, ["192.0.2.3"]), certs.issue_client(ca, "lent")).present
+    url = "tcp://192.0.2.3:2376"
+    added(store, Machine("lent", "none", url=url, tls=True, driver_state=json.dumps({"URL": url})), files)
+    console = Quiet()
+    issued(store, dozzle, "rigel", "lent", console=console)
+    assert console.notes[-1].endswith(
+        "The same command renews it; on lent, it can only expire; elsewhere, end it: machinectl access end dozzle rigel"
+    )
+
+
+def test_an_unknown_tool_is_refused_with_those_that_are_known(store: Store, dozzle: ToolIssue) -> None:
+    with pytest.raises(UsageError, match="unknown tool 'dozle'") as caught:
+        issued(store, replace(dozzle, tool="dozle"))
+    assert caught.value.mistyped == ("dozle", "dozzle")
+    done = machinectl("access", "issue", "grafana", "rigel", store=store.root)
+    assert (done.returncode, "machinectl access issue env" in done.stderr) == (2, True)
+
+
+def test_the_command_line_prints_lines_for_a_shell_and_the_rest_beside_them(store: Store, tmp_path: Path) -> None:
+    url = "tcp://192.0.2.3:2376"
+    ca = certs.new_ca("machinectl lent")
+    files = signed(ca, certs.issue_server(ca, ["192.0.2.3"]), certs.issue_client(ca, "lent")).present
+    added(store, Machine("lent", "none", url=url, tls=True, driver_state=json.dumps({"URL": url})), files)
+    done = machinectl("access", "issue", "-y", "env", "lent", store=store.root, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"set -a; . {tmp_path}/env/lent/docker.env; set +a; docker version\n"
+    assert "it can only expire" in done.stderr
+    dry = machinectl("access", "issue", "dozzle", "lent", "--dry-run", store=store.root, cwd=tmp_path)
+    assert dry.returncode == 0, dry.stderr
+    assert f"    {tmp_path}/dozzle/192.0.2.3/key.pem\n" in dry.stdout
+    assert not (tmp_path / "dozzle").exists()
