@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.errors import MachineError
+from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.upkeep.engine_packages import RESTART_OLD, PackageManager, engine_package
-from machinectl.hosts.upkeep.engine_upgrade import ask_before_upgrade, release_numbers, upgrade_risks
+from machinectl.hosts.upkeep.engine_upgrade import ask_before_upgrade, check_client_cas, release_numbers, upgrade_risks
 from machinectl.machines.record import Machine
-from machinectl.provision.facts.host_facts import Facts
+from machinectl.provision.client_cas import CLIENTS
+from machinectl.provision.facts.host_facts import DAEMON_JSON, Facts, HostFile, parse_facts
 from machinectl.provision.job import Job
 from machinectl.provision.steps.distributions import ORDER, choose_distribution
 from tests.support.quiet import Quiet
-from tests.support.runner import RecordedHost
+from tests.support.runner import FACTS, RecordedHost
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,3 +184,14 @@ def test_an_engine_that_runs_from_a_replaced_file_is_found_and_restarted(tmp_pat
     script = RESTART_OLD.replace("/proc/", f"{tmp_path}/").replace("RESTART", 'echo "$program"')
     done = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
     assert done.stdout == f"{tmp_path}/1/exe\n"
+
+
+def test_an_engine_that_would_not_start_again_is_not_upgraded() -> None:
+    host = parse_facts((FACTS / "provisioned").read_bytes())
+    check_client_cas("orion", host)
+    config = (host.config_content or b"").replace(b"/ca.pem", b"/clients.pem")
+    host = replace(host, files={**host.files, DAEMON_JSON: HostFile("644", 0, 0, config)})
+    with pytest.raises(CheckFailed, match="would not start again") as raised:
+        check_client_cas("orion", host)
+    assert raised.value.hint == "Write it first: machinectl provision orion"
+    check_client_cas("orion", replace(host, files={**host.files, CLIENTS: HostFile("644", 0, 0, b"")}))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.console import confirm
-from machinectl.errors import Declined, MachineError
+from machinectl.errors import CheckFailed, Declined, MachineError
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.engine_restart import (
@@ -21,6 +22,8 @@ from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.swarm import draining
 from machinectl.hosts.upkeep.engine_packages import PackageManager, engine_package
+from machinectl.provision.client_cas import CLIENTS
+from machinectl.provision.daemon_json import read_config
 from machinectl.provision.decision import container_refusal, log_command, tail
 from machinectl.provision.steps import distributions
 from machinectl.state import State
@@ -58,7 +61,10 @@ def plan_upgrade(store: Store, machine: Machine, console: Console, access: Acces
             run.outcomes.append(Outcome(f"No newer {package} is known on the host", changed=False))
             restore_live_restore(run)
             return HostPlan(there, tuple(run.outcomes))
-        with restarting(run, target_of(machine), allowed), drained_for_restart(run, allowed):
+        with (
+            restarting(run, target_of(machine), allowed, partial(check_client_cas, machine.name)),
+            drained_for_restart(run, allowed),
+        ):
             details = upgrade_risks(before, after, machine.engine.version, host.dependents)
             run.outcomes.append(Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details)))
     return HostPlan(there, tuple(run.outcomes))
@@ -80,7 +86,7 @@ def upgrade_engine(held: Held, console: Console, access: Access, allowed: Allowe
             return
         if not allowed.yes:
             ask_before_upgrade(console, machine, package, (there, after), run.host.dependents)
-        with restarting(run, target_of(machine), allowed):
+        with restarting(run, target_of(machine), allowed, partial(check_client_cas, machine.name)):
             host = run.host
             answered = engine.probe(endpoint_of(machine), VERIFY_TIMEOUT).state is State.RUNNING
             refused = container_refusal(root)
@@ -101,6 +107,15 @@ def upgrade_engine(held: Held, console: Console, access: Access, allowed: Allowe
     if lost and not host.swarm:
         console.warn(f'{lost} of the containers of "{machine.name}" stopped during the upgrade')
     console.note(f'"{machine.name}": {package} {there} → {now.packages.get(package, after)}')
+
+
+def check_client_cas(name: str, host: Facts) -> None:
+    """Refuse an engine that runs, but would not start again."""
+    if read_config(host).get("tlscacert") == CLIENTS and CLIENTS not in host.files:
+        raise CheckFailed(
+            f"{CLIENTS} is missing on the host: its engine would not start again",
+            f"Write it first: machinectl provision {name}",
+        )
 
 
 def package_of(run: HostRun) -> tuple[str, PackageManager]:
