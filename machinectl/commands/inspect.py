@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.go.value_format import go_names
 from machinectl.machines.docker_machine.config_json import driver_state
+from machinectl.machines.holders import holders_of
 from machinectl.masking import without_secrets
 
 if TYPE_CHECKING:
+    from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
 
 
@@ -33,6 +35,8 @@ def inspect_fields(machine: Machine, directory: str) -> dict[str, Any]:
         "MAC": machine.mac,
         "Origin": go_names(without_secrets(machine.origin)),
         "Access": go_names(dict(machine.access)),
+        "AccessLifetime": machine.lifetime,
+        "Holders": [holder_fields(holder) for holder in holders_of(machine)],
         "Pending": machine.pending,
         "Failure": go_names(without_secrets(machine.failure)),
         "LookedAt": machine.last_look,
@@ -43,3 +47,9 @@ def inspect_fields(machine: Machine, directory: str) -> dict[str, Any]:
         ],
         "Directory": os.path.abspath(directory),
     }
+
+
+def holder_fields(holder: AccessHolder) -> dict[str, Any]:
+    keys = [{"Key": key.key, "Until": key.until, "Request": key.request} for key in holder.keys]
+    words = {"Kind": holder.kind, "CA": holder.ca, "State": holder.state, "By": holder.by, "Since": holder.since}
+    return {"Who": holder.who, **words, "Keys": keys}

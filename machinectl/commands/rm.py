@@ -12,6 +12,7 @@ from machinectl.hosts.lifecycle.removal import (
     is_changed,
     known_machine,
     remove_machine,
+    warn_of_holders,
     warn_of_swarm,
 )
 from machinectl.hosts.parallel.workers import run_at_once
@@ -47,6 +48,8 @@ def rm(
         known = [name for name in known if set(names).issuperset(others.get(name, ()))]
     for name in known:
         warn_of_swarm(store, console, name)
+        if not purge:
+            warn_of_holders(store, console, name)
     if known and not (force or yes):
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
         unasked = " ".join(["machinectl rm -y", *options, *known])

@@ -97,6 +97,39 @@ def test_a_machine_that_is_not_there_is_an_error_and_an_unreadable_one_only_if_n
         assert name in done.stderr
 
 
+def test_inspect_shows_holders_and_the_lifetime_that_they_get(store: Store) -> None:
+    shared_machine(store)
+    assert machinectl("set", "--access-lifetime", "2d", "orionbox", store=store.root).returncode == 0
+    shown = json.loads(machinectl("inspect", "--json", "orionbox", store=store.root).stdout)
+    assert shown["AccessLifetime"] == "2d"
+    assert shown["Holders"][0] == {
+        "Who": "alice",
+        "Kind": "person",
+        "CA": "ca",
+        "State": "",
+        "By": BY,
+        "Since": SINCE,
+        "Keys": [{"Key": "a" * 64, "Until": "2026-12-05T09:00:00Z", "Request": "r1"}],
+    }
+
+
+def test_a_renamed_machine_has_its_holders(store: Store) -> None:
+    before = holders_of(shared_machine(store))
+    assert machinectl("rename", "orionbox", "vega", store=store.root).returncode == 0
+    assert holders_of(store.read("vega")) == before
+
+
+def test_rm_says_whose_access_stays_valid(store: Store) -> None:
+    url = "tcp://192.0.2.2:2376"
+    machine = Machine("rigel", "none", url=url, tls=True, driver_state=f'{{"URL": "{url}"}}')
+    put_holder(machine, holder("eve", HolderKey("e" * 64, "2020-01-01T00:00:00Z")))
+    put_holder(machine, holder("alice", HolderKey("a" * 64, "2999-01-01T09:30:00Z")))
+    added(store, machine)
+    said = machinectl("rm", "-y", "rigel", store=store.root).stderr
+    assert 'alice will still have access to the host of "rigel", until 2999-01-01 09:30 UTC' in said
+    assert "machinectl access end alice rigel" in " ".join(said.split())
+
+
 def test_holders_survive_a_rewrite_of_the_record(store: Store) -> None:
     before = holders_of(shared_machine(store))
     with store.writing("orionbox") as held:

@@ -236,6 +236,8 @@ def test_our_own_record_is_shown_field_by_field() -> None:
         "Engine": {"Options": ["mtu=1400"], "TLSSANs": ["orion.lan"], "InstallURL": "https://get.lan"},
         "MAC": "",
         "Access": {},
+        "AccessLifetime": "",
+        "Holders": [],
         "Origin": {"Store": "/old", "Name": "orion", "Driver": "generic"},
         "Pending": "",
         "Failure": {"When": "2026-01-02T03:04:05Z", "Cause": "no route"},

@@ -15,12 +15,15 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.machine_driver import driver_instance
 from machinectl.machines.docker_machine.config_json import maker
+from machinectl.machines.holders import holders_of
 from machinectl.machines.jump_order import gate_of
 from machinectl.machines.record import BrokenRecord
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.held_removed import HeldRemoved, read_removed
+from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import is_known
 from machinectl.machines.store.store_directory import sweep
+from machinectl.machines.store.store_paths import now
 from machinectl.machines.swarm_node import MEMBER, node_of
 
 if TYPE_CHECKING:
@@ -113,6 +116,21 @@ def warn_of_swarm(store: Store, console: Console, name: str) -> None:
         console.warn(
             f'"{name}" {verb} a {node.role} of the swarm "{node.swarm}" and stays in its list of nodes\n'
             f"Let it leave first: machinectl swarm leave {name}"
+        )
+
+
+def warn_of_holders(store: Store, console: Console, name: str) -> None:
+    """Say whose certificates stay valid: the host keeps their CAs."""
+    machine = read_or_none(store.read, name)
+    known = holders_of(machine) if machine else []
+    untils = {holder.who: max((key.until for key in holder.keys), default="") for holder in known}
+    valid = {who: until for who, until in untils.items() if until > now()}
+    if valid:
+        until = max(valid.values())
+        console.warn(
+            f'{", ".join(valid)} will still have access to the host of "{name}", '
+            f"until {until[:16].replace('T', ' ')} UTC\n"
+            f"End it first: machinectl access end {next(iter(valid))} {name}"
         )
 
 
