@@ -60,7 +60,9 @@ def holder_ca(held: Held, holder: AccessHolder) -> certs.Pair:
         return pair
     pair = new_holder_ca(held.name, holder.who)
     with Translated(directory):
-        os.makedirs(directory, PRIVATE_DIRECTORY, exist_ok=True)
+        # makedirs gives the mode to the last directory only.
+        for path in (os.path.dirname(directory), directory):
+            os.makedirs(path, PRIVATE_DIRECTORY, exist_ok=True)
     # The certificate last: without it, there is no CA.
     for file, data in ((CA_KEY_FILE, pair.key), (CA_FILE, pair.certificate)):
         held.write_file(os.path.join(DIRECTORY, holder.who, file), data)
