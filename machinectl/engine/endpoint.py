@@ -64,7 +64,8 @@ class Endpoint(Frozen):
     `cert_dir` is absolute. For hints: `takeover` is the command that replaces a foreign CA, `port_setter` the
     one that sets the SSH port, or "". The first request uses `opened`.
 
-    `others` are further URLs of the same engine: the first that answers is used, and `memory` is told.
+    `others` are further URLs of the same engine: the first that answers is used, and `memory` is told. `given_by` is
+    who gave this computer access to somebody else's machine, or "".
     """
 
     url: str
@@ -77,6 +78,7 @@ class Endpoint(Frozen):
     opened: Opened | None = field(default=None, compare=False, repr=False)
     others: tuple[str, ...] = ()
     memory: Memory | None = field(default=None, compare=False, repr=False)
+    given_by: str = ""
 
     @property
     def peer(self) -> str:

@@ -220,6 +220,8 @@ def untrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, 
             f"{peer} shows a certificate that is not for a server",
             f"If the server's and the client's were swapped, swap them back; else {renew}",
         )
+    if exc.verify_code in OTHER_CA and endpoint.given_by:
+        return access_ended(endpoint)
     if exc.verify_code in OTHER_CA:
         return EngineError(
             f"The certificate of {peer} is from another CA than {CA} in {endpoint.cert_dir}",
@@ -238,6 +240,8 @@ def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
     if "CERTIFICATE_REQUIRED" in reason or (not shown and wants_certificate(exc)):
         where = "" if shown else f", and there is none in {directory}"
         return EngineError(f"{peer} requires a client certificate{where}", import_hint(endpoint))
+    if UNKNOWN_CA in reason and endpoint.given_by:
+        return access_ended(endpoint)
     for alert, what in REFUSALS.items():
         if alert in reason:
             return EngineError(
@@ -257,6 +261,14 @@ def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
     )
 
 
+def access_ended(endpoint: Endpoint) -> EngineError:
+    name = endpoint.name
+    return EngineError(
+        f"{endpoint.peer} refuses this computer: {endpoint.given_by} has ended its access to it, or made a new CA",
+        f"Ask for access again: machinectl rm {name}; machinectl access request {name}",
+    )
+
+
 def wants_certificate(exc: ssl.SSLError) -> bool:
     return any(alert in (exc.reason or "") for alert in WANTING)
 
@@ -264,9 +276,10 @@ def wants_certificate(exc: ssl.SSLError) -> bool:
 # Alerts for a missing client certificate; the last two up to TLS 1.2 (Go's crypto/tls, OpenSSL).
 WANTING = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_HANDSHAKE_FAILURE")
 
+UNKNOWN_CA = "ALERT_UNKNOWN_CA"
 # Alerts about the client certificate.
 REFUSALS = {
-    "ALERT_UNKNOWN_CA": "it is from another CA",
+    UNKNOWN_CA: "it is from another CA",
     "ALERT_CERTIFICATE_EXPIRED": "it has expired",
     "ALERT_CERTIFICATE_REVOKED": "it is revoked",
     "ALERT_BAD_CERTIFICATE": "it is not good for this engine",
@@ -286,4 +299,6 @@ def unusable_file(endpoint: Endpoint, file: str, what: str) -> EngineError:
 
 
 def import_hint(endpoint: Endpoint, why: str = "Give the machine its certificates") -> str:
+    if endpoint.given_by:
+        return f"Ask {endpoint.given_by} for a new one: machinectl access renew {endpoint.name}"
     return f"{why}: machinectl certs import {endpoint.name} <DIR>"

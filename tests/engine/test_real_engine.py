@@ -77,11 +77,22 @@ class TestARealEngine:
         words = [f"refuses the client certificate in {directory}: it is from another CA", "certs import orionbox <DIR>"]
         found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
 
+    def test_refuses_a_client_whose_access_was_ended_and_that_is_said(self, dockerd: Dockerd, tmp_path: Path) -> None:
+        ended = certs.issue_client(certs.new_ca("a holder's CA"), "test")
+        other = certs.new_ca("the engine's CA").certificate
+        for directory in (dockerd.client(tmp_path / "1", ended), dockerd.client(tmp_path / "2", ended, other)):
+            given = replace(endpoint(dockerd, directory), given_by="ann@desk")
+            words = ["ann@desk has ended its access", "machinectl rm orionbox; machinectl access request orionbox"]
+            found(engine.probe(given, PLENTY), State.ERROR, *words)
+
     def test_refuses_a_client_whose_certificate_has_expired(self, dockerd: Dockerd, tmp_path: Path) -> None:
         expired = certs.issue_client(dockerd.ca, "test", now=LONG_AGO)
         directory = dockerd.client(tmp_path / "client", expired)
         words = [f"refuses the client certificate in {directory}: it has expired", "certs import orionbox <DIR>"]
         found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
+        given = replace(endpoint(dockerd, directory), given_by="ann@desk")
+        words = ["it has expired", "Ask ann@desk for a new one: machinectl access renew orionbox"]
+        found(engine.probe(given, PLENTY), State.ERROR, *words)
 
     def test_refuses_a_client_without_a_certificate(self, dockerd: Dockerd, tmp_path: Path) -> None:
         directory = dockerd.client(tmp_path / "client", None)

@@ -7,7 +7,7 @@ import os
 from machinectl import url as engine_url
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.machines import jump_hosts
 from machinectl.machines.record import Phase, check_ready, waits_for_access
 from machinectl.machines.store import Store
@@ -168,7 +168,16 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
     from machinectl.engine import Endpoint
 
     port_setter = port_command(machine) if over_ssh else ""
-    endpoint = Endpoint(url, tls, machine.directory, options, machine.name, takeover_command(machine), port_setter)
+    endpoint = Endpoint(
+        url,
+        tls,
+        machine.directory,
+        options,
+        machine.name,
+        takeover_command(machine),
+        port_setter,
+        given_by=one_line(str(machine.access.get("by", ""))),
+    )
     return with_addresses(endpoint, machine) if machine.addresses else endpoint
 
 
