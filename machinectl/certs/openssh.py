@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 if TYPE_CHECKING:
     from datetime import datetime
 
+OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 # An RSA signature with SHA-2 begins with the length of its algorithm's name, then the name.
 SHA2_SIGNATURES = (b"\0\0\0\x0crsa-sha2-256", b"\0\0\0\x0crsa-sha2-512")
 
@@ -19,8 +20,9 @@ SHA2_SIGNATURES = (b"\0\0\0\x0crsa-sha2-256", b"\0\0\0\x0crsa-sha2-512")
 def openssh_key(pem: bytes, passphrase: str | None = None) -> bytes:
     """Return an unencrypted OpenSSH key. Raises ValueError."""
     secret = None if passphrase is None else passphrase.encode("utf-8", "surrogateescape")
+    load = serialization.load_ssh_private_key if OPENSSH in pem else serialization.load_pem_private_key
     try:
-        key = serialization.load_pem_private_key(pem, secret)
+        key = load(pem, secret)
         return key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
         )

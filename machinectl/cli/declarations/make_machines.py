@@ -100,19 +100,37 @@ VERBS = {
     ),
     "import": Verb(
         "manage.import_machines:import_machines",
-        "Import docker-machine's machines.",
-        more="The old store does not change. Hosts do not change until you provision them.",
-        examples=("machinectl import --from-docker-machine --dry-run", "machinectl import --from-docker-machine"),
+        "Import machines from your other computer's export, or from docker-machine.",
+        more=(
+            "FILE is what `machinectl export` wrote; - is stdin. LOCAL:NAME gives a machine another name here. "
+            "Machines that are here already stay as they are. Hosts and docker-machine's store do not change."
+        ),
+        examples=(
+            "machinectl import laptop.age",
+            "machinectl import laptop.age --identity ~/.ssh/id_ed25519 orionbox",
+            "machinectl import --from-docker-machine --dry-run",
+            "machinectl import --from-docker-machine",
+        ),
         arguments=(
             Argument(
-                "directory",
-                "[DIR]",
-                DIRECTORY,
-                help="docker-machine's store (else $MACHINE_STORAGE_PATH, else ~/.docker/machine).",
+                "source",
+                "[FILE|DIR]",
+                FILE,
+                help="The export; or docker-machine's store (else $MACHINE_STORAGE_PATH, else ~/.docker/machine).",
             ),
+            Argument("wanted", "[[LOCAL:]NAME]…", TEXT, many=True),
         ),
         flags=(
             Flag("--from-docker-machine", help="Import from docker-machine."),
+            Flag("--passphrase-file", metavar="FILE", help="A file with the export's passphrase.", value=FILE),
+            Flag(
+                "-i",
+                "--identity",
+                metavar="FILE",
+                help="The secret key that opens the export: age-keygen's, or an SSH key.",
+                value=FILE,
+                many=True,
+            ),
             Flag("--no-context", help="Create no docker contexts."),
             DRY_RUN_HERE,
         ),

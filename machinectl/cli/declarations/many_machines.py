@@ -22,7 +22,6 @@ FLEET_FILE = Flag(
 PARALLEL = Flag(
     "--parallel", metavar="N", help="How many hosts to work on at once.", kind=int, limits=(1, None), default=10
 )
-ALL_MACHINES = Flag("-a", "--all", help="All machines.", parameter="everything")
 GROUP_OUTPUT = Flag("--group", help="Print each machine's output together, when it ends.")
 JSON_LINES = Flag("--json", help="Print one JSON object per line, when each machine ends.", parameter="as_json")
 RUN_TIMEOUT = Flag(
@@ -55,7 +54,7 @@ NEW_NAME = Flag("--as", metavar="NAME:TAG", help="Give the image this name inste
 
 BUILDER_FLAGS = (
     shared.SELECTOR,
-    ALL_MACHINES,
+    shared.ALL_MACHINES,
     Flag("--name", metavar="BUILDER", help="The builder's name.", default="machinectl", parameter="builder_name"),
     Flag("--append", help="Add the machines to the builder."),
     Flag("--use", help="Make it docker's current builder."),
@@ -289,7 +288,7 @@ VERBS = {
         arguments=(Argument("words", "[NAME]… -- COMMAND…", MACHINE, many=True, repeats=True),),
         flags=(
             shared.SELECTOR,
-            ALL_MACHINES,
+            shared.ALL_MACHINES,
             GROUP_OUTPUT,
             JSON_LINES,
             RUN_TIMEOUT,
@@ -310,7 +309,7 @@ VERBS = {
         ),
         examples=("machinectl docker orionbox rigel -- ps", "machinectl docker -l role=web -- pull nginx"),
         arguments=(Argument("words", "[NAME]… -- ARGUMENT…", MACHINE, many=True, repeats=True),),
-        flags=(shared.SELECTOR, ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),
+        flags=(shared.SELECTOR, shared.ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),
         output=RELAYS,
         keeps_selector=True,
     ),
@@ -327,7 +326,7 @@ VERBS = {
         arguments=(Argument("image", "IMAGE", IMAGE, required=True, help=WHICH_IMAGE), shared.NAMES),
         flags=(
             shared.SELECTOR,
-            ALL_MACHINES,
+            shared.ALL_MACHINES,
             Flag("--from", metavar="NAME", help="Take the image from this machine.", value=MACHINE, parameter="source"),
             Flag(
                 "--from-file",

@@ -159,4 +159,46 @@ VERBS = {
             shared.SELECTOR,
         ),
     ),
+    "export": Verb(
+        "share.export:export",
+        "Write machines to an encrypted file, for your other computer.",
+        more=(
+            "The file has records, certificates and SSH host keys. It is encrypted with age: with a passphrase, or for "
+            "recipients. `machinectl import FILE` reads it. Jump hosts go along. Who can decrypt it is root on the "
+            "engines: for other people, see `machinectl access`."
+        ),
+        examples=(
+            "machinectl export orionbox -o laptop.age",
+            "machinectl export --all --with-ca-key --with-ssh-key -o laptop.age",
+            "machinectl export orionbox --recipient age1… -o laptop.age",
+        ),
+        arguments=(shared.NAMES,),
+        flags=(
+            Flag(
+                "-o",
+                "--output",
+                metavar="FILE",
+                help="The file to write, 0600; - is stdout, as ASCII.",
+                value=FILE,
+                required=True,
+            ),
+            Flag(
+                "-r",
+                "--recipient",
+                metavar="AGE",
+                help="Encrypt for this key, not with a passphrase: age1…, ssh-ed25519 … or ssh-rsa ….",
+                many=True,
+            ),
+            Flag("-R", "--recipients-file", metavar="FILE", help="Encrypt for the keys in this file.", value=FILE),
+            Flag(
+                "--passphrase-file", metavar="FILE", help="A file with the passphrase (else it is asked).", value=FILE
+            ),
+            Flag("--with-ca-key", help="Export the CA's keys, too, which make certificates."),
+            Flag("--with-ssh-key", help="Export the machines' SSH keys, too."),
+            shared.ALL_MACHINES,
+            Flag("-f", "--force", help="Replace FILE."),
+            shared.SELECTOR,
+        ),
+        keeps_selector=True,
+    ),
 }

@@ -42,6 +42,7 @@ SELECTOR = Flag(
     value=LABEL,
     default=None,
 )
+ALL_MACHINES = Flag("-a", "--all", help="All machines.", parameter="everything")
 DRY_RUN = Flag("--dry-run", help="Look at the host and print the changes; make none.")
 TAKE_OVER = Flag(
     "-y", "--yes", help="Do not ask before taking a host over from docker-machine, or setting it up despite a warning."

@@ -180,7 +180,9 @@ class Held:
             os.mkdir(staged, PRIVATE_DIRECTORY)
         try:
             for filename, data in {**files, RECORD: machine.dump()}.items():
-                replace_file(os.path.join(staged, filename), data)
+                path = os.path.join(staged, filename)
+                os.makedirs(os.path.dirname(path), PRIVATE_DIRECTORY, exist_ok=True)
+                replace_file(path, data)
             note = free_name_of_removed(store, self.name)
             with Translated(self.directory):
                 os.rename(staged, self.directory)

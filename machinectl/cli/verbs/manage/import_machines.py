@@ -9,8 +9,11 @@ from machinectl.cli.output.exit_status import as_called, report
 from machinectl.cli.output.stdout import write_out
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import quote_path
+from machinectl.machines.tls_warnings import advise
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from machinectl.cli.options.verb_session import Session
     from machinectl.machines.docker_machine.store_import import ImportedMachine
 
@@ -20,38 +23,101 @@ UNTOUCHED = "docker-machine's store and the hosts did not change"
 
 
 def import_machines(
-    here: Session, *, directory: str, from_docker_machine: bool, no_context: bool, dry_run: bool
+    here: Session,
+    *,
+    source: str,
+    wanted: list[str],
+    from_docker_machine: bool,
+    passphrase_file: str,
+    identity: list[str],
+    no_context: bool,
+    dry_run: bool,
 ) -> int:
-    from machinectl.commands.import_ import import_ as command
+    if from_docker_machine:
+        if wanted:
+            raise UsageError(
+                f"--from-docker-machine imports all machines of a store: not {quote_path(wanted[0])} alone",
+                f"Import them, and forget the others: {here.program} import --from-docker-machine {quote_path(source)}",
+            )
+        return import_from_docker_machine(here, source, context=not no_context, dry_run=dry_run)
+    check_is_export(source)
+    from machinectl.commands.import_export import STDIN, import_export, read_export
 
-    if not from_docker_machine and os.path.splitext(directory)[1] in ARCHIVES:
+    can_ask = here.console.interactive or (source == STDIN and has_terminal())
+    document = read_export(source, here.console, identities=identity, passphrase_file=passphrase_file, can_ask=can_ask)
+    if document.made:
+        here.console.note(f"Exported on {document.made} by {document.by}")
+    run = import_export(here.store, here.console, document, wanted, context=not no_context, dry_run=dry_run)
+    became, failed = print_results(here, run, "imported", dry_run=dry_run)
+    if dry_run:
+        here.console.note("Nothing was changed")
+    for moved in became.values():
+        if moved.new and moved.here and not dry_run:
+            advise(here.console, moved.here)
+    return int(failed)
+
+
+def check_is_export(source: str) -> None:
+    """Raise UsageError for what is certainly none."""
+    if os.path.splitext(source)[1] in ARCHIVES:
         raise UsageError(
             "Error: import takes over docker-machine's store, and loads no image",
-            f"Send the image to a machine: machinectl push --from-file {quote_path(directory)} <IMAGE> <NAME>",
+            f"Send the image to a machine: machinectl push --from-file {quote_path(source)} <IMAGE> <NAME>",
         )
-    if not from_docker_machine:
-        raise UsageError("Error: the source is missing", "Name it: machinectl import --from-docker-machine")
+    if not source:
+        raise UsageError(
+            "Error: the source is missing",
+            "Name it: machinectl import --from-docker-machine; or an export: machinectl import <FILE>",
+        )
+    if os.path.isdir(source):
+        raise UsageError(
+            f"Error: {source} is a directory, and an export is a file",
+            f"If it is docker-machine's store: machinectl import --from-docker-machine {quote_path(source)}",
+        )
+
+
+def has_terminal() -> bool:
+    """Return whether getpass can ask, although stdin is a pipe."""
+    try:
+        os.close(os.open(os.ctermid(), os.O_RDWR | os.O_NOCTTY))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+def import_from_docker_machine(here: Session, directory: str, *, context: bool, dry_run: bool) -> int:
+    from machinectl.commands.import_ import import_ as command
+
+    run = command(here.store, here.console, directory, context=context, dry_run=dry_run)
+    became, failed = print_results(here, run, "taken over", dry_run=dry_run)
+    here.console.note(ending(became, here.program, failed=failed, dry_run=dry_run))
+    return int(failed)
+
+
+def print_results(
+    here: Session, results: Iterable[tuple[str, ImportedMachine | MachineError]], what: str, *, dry_run: bool
+) -> tuple[dict[str, ImportedMachine], bool]:
+    """Print each as it comes; return those without an error, and whether there was one."""
     became: dict[str, ImportedMachine] = {}
     failed = False
-    for name, moved in command(here.store, here.console, directory, context=not no_context, dry_run=dry_run):
+    for name, moved in results:
         if isinstance(moved, MachineError):
             report(moved, here.program)
             failed = True
             continue
         became[name] = moved
-        write_out(as_called(import_line(name, moved, dry_run=dry_run), here.program) + "\n")
+        write_out(as_called(import_line(name, moved, what, dry_run=dry_run), here.program) + "\n")
         for remark in moved.remarks:
             here.console.warn(f'"{name}": {as_called(remark, here.program)}')
-    here.console.note(ending(became, here.program, failed=failed, dry_run=dry_run))
-    return int(failed)
+    return became, failed
 
 
-def import_line(name: str, moved: ImportedMachine, *, dry_run: bool) -> str:
+def import_line(name: str, moved: ImportedMachine, what: str, *, dry_run: bool) -> str:
     if moved.here is None:
         return f"{name}: not taken over: {moved.why_not}"
     if not moved.new:
         return f"{name}: here already" + ("" if moved.here.name == name else f', as "{moved.here.name}"')
-    return f"{name}: {'would be taken' if dry_run else 'taken'} over, {moved.here.driver} at {moved.here.url}"
+    return f"{name}: {'would be ' * dry_run}{what}, {moved.here.driver} at {moved.here.url}"
 
 
 def ending(became: dict[str, ImportedMachine], program: str, *, failed: bool, dry_run: bool) -> str:

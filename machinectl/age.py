@@ -1,0 +1,206 @@
+"""Encrypt with age (https://age-encryption.org/v1). Only this module imports pyrage."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from machinectl.certs.openssh import openssh_key
+from machinectl.errors import MachineError, one_line
+from machinectl.files.atomic import quote_path, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from pyrage import _Identity, _Recipient
+
+HEADER = b"age-encryption.org/"
+ARMOR, ARMOR_END = b"-----BEGIN AGE ENCRYPTED FILE-----", b"-----END"
+SECRET_KEY = "AGE-SECRET-KEY-"  # noqa: S105 (how it begins)
+SSH_KEY = b"-----BEGIN "
+# A stanza of the header; the type of one for a passphrase (C2SP age.md).
+STANZA, SCRYPT = b"-> ", "scrypt"
+# Bytes of a header to look at.
+LONGEST_HEADER = 1 << 16
+
+
+class NotDecrypted(MachineError):
+    """The passphrase or the identities do not open the file."""
+
+
+def is_age_file(data: bytes) -> bool:
+    return data.startswith(HEADER) or data.lstrip().startswith(ARMOR)
+
+
+def recipient_types(data: bytes) -> list[str]:
+    """Return for whom a file is encrypted: [SCRYPT] for a passphrase, else X25519 or ssh-ed25519."""
+    head = data[:LONGEST_HEADER]
+    if not head.startswith(HEADER):
+        text = head.lstrip().removeprefix(ARMOR).partition(ARMOR_END)[0]
+        packed = b"".join(text.split())
+        try:
+            head = base64.b64decode(packed[: len(packed) // 4 * 4])
+        except binascii.Error:
+            return []
+    stanzas = head.partition(b"\n---")[0].split(b"\n")
+    return [line[len(STANZA) :].split(b" ")[0].decode(errors="replace") for line in stanzas if line.startswith(STANZA)]
+
+
+def needs_passphrase(data: bytes) -> bool:
+    return SCRYPT in recipient_types(data)
+
+
+def check_age_is_installed() -> None:
+    """Raise MachineError: there are no wheels of pyrage for each computer (musl, 32 bits)."""
+    try:
+        import pyrage  # noqa: F401
+    except ImportError as exc:
+        raise MachineError(
+            f"age encryption is not installed here: {exc}",
+            "Install pyrage beside machinectl: pip install pyrage; with pipx: pipx inject machinectl pyrage",
+        ) from exc
+
+
+def encrypt_with_passphrase(data: bytes, passphrase: str, *, armored: bool) -> bytes:
+    check_age_is_installed()
+    from pyrage import passphrase as age
+
+    return age.encrypt(data, utf8(passphrase), armored=armored)
+
+
+def encrypt_for(data: bytes, recipients: Sequence[str], *, armored: bool) -> bytes:
+    """Raise MachineError for an invalid recipient, or none."""
+    check_age_is_installed()
+    import pyrage
+
+    found = [parse_recipient(each) for each in recipients]
+    try:
+        return pyrage.encrypt(data, found, armored=armored)
+    except pyrage.EncryptError as exc:
+        raise MachineError(f"age cannot encrypt: {one_line(str(exc))}", "Name a recipient: --recipient age1…") from exc
+
+
+def decrypt_with_passphrase(data: bytes, passphrase: str) -> bytes:
+    """Raise NotDecrypted for a wrong passphrase, MachineError for a damaged file."""
+    check_age_is_installed()
+    import pyrage
+
+    try:
+        return pyrage.passphrase.decrypt(data.lstrip(), utf8(passphrase))
+    except pyrage.DecryptError as exc:
+        # What it says if no stanza opens, and nothing else.
+        if str(exc) == "Decryption failed":
+            raise NotDecrypted("The passphrase is wrong") from exc
+        raise damaged_file(exc) from exc
+
+
+def decrypt_with_identities(data: bytes, identities: Iterable[_Identity]) -> bytes:
+    """Raise NotDecrypted if none fits, MachineError for a damaged file."""
+    import pyrage
+
+    try:
+        return pyrage.decrypt(data.lstrip(), list(identities))
+    except pyrage.DecryptError as exc:
+        if str(exc) == "No matching keys found":
+            raise NotDecrypted("The file is encrypted for other keys than this identity") from exc
+        raise damaged_file(exc) from exc
+
+
+def damaged_file(why: Exception) -> MachineError:
+    said = one_line(str(why).partition("\n")[0]).rstrip(".")
+    return MachineError(f"The file is damaged or cut short: age says: {said}", "Copy or export it again")
+
+
+def utf8(passphrase: str) -> str:
+    """Raise MachineError: age takes text."""
+    try:
+        passphrase.encode()
+    except UnicodeEncodeError as exc:
+        raise MachineError("The passphrase is not UTF-8, as age wants it", "Choose one in UTF-8") from exc
+    return passphrase
+
+
+def parse_recipient(text: str) -> _Recipient:
+    """Parse age1… or an SSH public key of a type that age knows."""
+    import pyrage
+
+    if text.upper().startswith(SECRET_KEY):
+        # Never shown: it opens what is encrypted for it.
+        raise MachineError(
+            "A recipient is a public key (age1…), and this is a secret one",
+            "Print its public key: age-keygen -y <FILE>",
+        )
+    try:
+        if text.startswith("ssh-"):
+            return pyrage.ssh.Recipient.from_str(text)
+        return pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError as exc:
+        raise MachineError(
+            f"{one_line(text, 80)!r} is not a recipient of age",
+            "Give age1… (age-keygen prints it), or an SSH public key of type ssh-ed25519 or ssh-rsa",
+        ) from exc
+
+
+def read_recipients(path: str) -> list[str]:
+    """Read a file as age's -R: a recipient a line, blank lines and comments (#)."""
+    try:
+        lines = read_file(path).decode().splitlines()
+    except (OSError, ValueError) as exc:
+        raise unreadable(path, exc) from exc
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def read_identities(path: str, ask: Callable[[str], str]) -> list[_Identity]:
+    """Read a file as age's -i: secret keys (AGE-SECRET-KEY-1…), or an SSH private key; each may have a passphrase.
+
+    `ask` is called with the question for it.
+    """
+    check_age_is_installed()
+    import pyrage
+
+    try:
+        data = read_file(path)
+    except (OSError, ValueError) as exc:
+        raise unreadable(path, exc) from exc
+    if is_age_file(data):
+        data = decrypt_with_passphrase(data, ask(f"Passphrase of {path}: "))
+    try:
+        if data.lstrip().startswith(SSH_KEY):
+            return [read_ssh_identity(data, path, ask)]
+        return [pyrage.x25519.Identity.from_str(line) for line in secret_keys(data)]
+    except (pyrage.IdentityError, ValueError) as exc:
+        raise MachineError(
+            f"{path} is not an identity of age: {one_line(str(exc))}",
+            "Give a file that age-keygen wrote, or an SSH private key of type ssh-ed25519 or ssh-rsa",
+        ) from exc
+
+
+def read_ssh_identity(data: bytes, path: str, ask: Callable[[str], str]) -> _Identity:
+    """Raise ValueError or pyrage.IdentityError for an unsupported key."""
+    import pyrage
+
+    try:
+        return pyrage.ssh.Identity.from_buffer(data)
+    except pyrage.IdentityError as exc:
+        if "decrypted first" not in str(exc):
+            raise
+    passphrase = ask(f"Passphrase of {path}: ")
+    try:
+        return pyrage.ssh.Identity.from_buffer(openssh_key(data, passphrase))
+    except ValueError as exc:
+        raise NotDecrypted(f"The passphrase is not that of {path}", f"Try it: ssh-keygen -y -f {path}") from exc
+
+
+def secret_keys(data: bytes) -> Iterator[str]:
+    """Raise ValueError for a file without any."""
+    lines = [line.strip() for line in data.decode().splitlines()]
+    found = [line for line in lines if line.upper().startswith(SECRET_KEY)]
+    if not found:
+        raise ValueError("it has no secret key")
+    return iter(found)
+
+
+def unreadable(path: str, why: OSError | ValueError) -> MachineError:
+    reason = why.strerror if isinstance(why, OSError) else str(why)
+    return MachineError(f"{path} cannot be read: {reason}", f"See: ls -l {quote_path(path)}")

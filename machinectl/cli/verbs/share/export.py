@@ -1,0 +1,68 @@
+"""The verb `export`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.cli.options.chosen_names import target_names
+from machinectl.cli.output.stdout import write_bytes
+from machinectl.files.atomic import quote_path
+from machinectl.quantities import plural
+
+if TYPE_CHECKING:
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.hosts.second_computer.collecting import Collected
+
+# Names in a line.
+MOST_NAMED = 5
+
+
+def export(
+    here: Session,
+    *,
+    names: list[str],
+    output: str,
+    recipient: list[str],
+    recipients_file: str,
+    passphrase_file: str,
+    with_ca_key: bool,
+    with_ssh_key: bool,
+    everything: bool,
+    force: bool,
+    selector: str | None,
+) -> None:
+    from machinectl.commands.export import STDOUT, Encryption
+    from machinectl.commands.export import export as command
+    from machinectl.hosts.second_computer.exported_files import Secrets
+
+    chosen = target_names(here, names, selector, everything=everything)
+    encryption = Encryption(recipient, recipients_file, passphrase_file)
+    secrets = Secrets(ca_key=with_ca_key, ssh_key=with_ssh_key)
+    data, found = command(here.store, here.console, chosen, output, encryption, secrets, force=force)
+    if output == STDOUT:
+        write_bytes(data)
+    else:
+        here.console.note(
+            f"Wrote {output} with {plural(len(found), 'machine')}: {named([each.machine.name for each in found])}"
+        )
+    for line in left_out(found):
+        here.console.note(line)
+    file = "<FILE>" if output == STDOUT else quote_path(output)
+    here.console.note(f"Who opens it is root on the engines. On your other computer: {here.program} import {file}")
+
+
+def left_out(found: list[Collected]) -> list[str]:
+    """Return lines on the keys that are not in it."""
+    ca = [each.machine.name for each in found if "ca-key.pem" in each.exported.left_out]
+    ssh = [each.machine.name for each in found if each.ssh_key_here]
+    lines = []
+    if ca:
+        lines.append(f"Without the CA's key of {named(ca)}, which makes certificates: --with-ca-key adds it")
+    if ssh:
+        lines.append(f"Without the SSH key of {named(ssh)}: --with-ssh-key adds it")
+    return lines
+
+
+def named(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more

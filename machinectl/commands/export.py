@@ -1,0 +1,135 @@
+"""`export`: write machines to an encrypted file, for the user's other computer."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl import age
+from machinectl.errors import MachineError, UsageError
+from machinectl.files.atomic import full_disk_hint, quote_path, write_and_rename
+from machinectl.files.secret_files import read_secret
+from machinectl.hosts.connection.host_lock import user_at_computer
+from machinectl.hosts.second_computer.collecting import Collected, collect, with_jump_hosts
+from machinectl.hosts.second_computer.export_document import ExportDocument
+from machinectl.machines.store.store_paths import now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.second_computer.exported_files import Secrets
+    from machinectl.machines.store import Store
+
+STDOUT = "-"
+# Times to type the same passphrase twice.
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class Encryption:
+    """For recipients, else with a passphrase: from a file, or asked for."""
+
+    recipients: Sequence[str] = ()
+    recipients_file: str = ""
+    passphrase_file: str = ""
+
+    def check(self) -> None:
+        """Raise UsageError for both kinds: age takes one."""
+        if self.passphrase_file and (self.recipients or self.recipients_file):
+            raise UsageError("--passphrase-file and recipients exclude each other", "Leave out --passphrase-file")
+
+    def all_recipients(self) -> list[str]:
+        """Raise MachineError if one is invalid, or the file has none."""
+        found = [*self.recipients, *(age.read_recipients(self.recipients_file) if self.recipients_file else ())]
+        for recipient in found:
+            age.parse_recipient(recipient)
+        if self.recipients_file and not found:
+            raise MachineError(
+                f"{self.recipients_file} has no recipient", "Write one on each line: age1… or ssh-ed25519 …"
+            )
+        return found
+
+    def passphrase(self, console: Console) -> str:
+        if self.passphrase_file:
+            return read_secret(self.passphrase_file, "--passphrase-file")
+        if not console.interactive:
+            raise MachineError(
+                "An export is encrypted, and there is no terminal to ask for a passphrase",
+                "Pass --recipient age1… or --passphrase-file FILE",
+            )
+        for _ in range(TRIES):
+            first = console.ask("Passphrase for the export: ", secret=True)
+            if not first:
+                console.note("An empty passphrase protects nothing")
+            elif first == console.ask("The same passphrase again: ", secret=True):
+                return first
+            else:
+                console.note("The two passphrases differ")
+        raise MachineError("No passphrase was chosen, and nothing was written", "Or pass --passphrase-file FILE")
+
+
+def export(
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    output: str,
+    encryption: Encryption,
+    secrets: Secrets,
+    *,
+    force: bool = False,
+) -> tuple[bytes, list[Collected]]:
+    """Write all machines to `output`, or nothing. For "-", only return the data, which is armored then."""
+    encryption.check()
+    age.check_age_is_installed()
+    recipients = encryption.all_recipients()
+    if output != STDOUT:
+        check_output(output, force=force)
+    wanted = with_jump_hosts(store, names)
+    found = [collect(store, console, name, secrets) for name in wanted]
+    machines = {each.machine.name: each.exported for each in found}
+    text = ExportDocument(now(), user_at_computer(), machines).dump()
+    if recipients:
+        data = age.encrypt_for(text, recipients, armored=output == STDOUT)
+    else:
+        passphrase = encryption.passphrase(console)
+        with console.step("Encrypting"):
+            data = age.encrypt_with_passphrase(text, passphrase, armored=output == STDOUT)
+    for name, behind in wanted.items():
+        if behind:
+            console.note(f'"{name}" goes along: it is the jump host of "{behind}"')
+    if output != STDOUT:
+        write_export(output, data)
+    return data, found
+
+
+def check_output(path: str, *, force: bool) -> None:
+    """Raise MachineError for an existing file without `force`, and for what is no file."""
+    quoted = quote_path(path)
+    if not os.path.isdir(os.path.dirname(path) or os.curdir):
+        directory = os.path.dirname(path)
+        raise MachineError(f"There is no directory {directory}", f"Make it: mkdir -p {quote_path(directory)}")
+    if os.path.isdir(path):
+        raise MachineError(
+            f"{path} is a directory", f"Name a file: -o {quote_path(os.path.join(path, 'machines.age'))}"
+        )
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise MachineError(f"{path} is not a regular file", "Name another file, or write to stdout: -o -")
+    if os.path.lexists(path) and not force:
+        raise MachineError(
+            f"{path} exists already, and was not changed", f"Choose another name, or --force; see: ls -l {quoted}"
+        )
+
+
+def write_export(path: str, data: bytes) -> None:
+    """Write all of it or nothing, for the owner only."""
+    directory, name = os.path.split(path)
+    try:
+        write_and_rename(os.path.abspath(path), os.path.join(os.path.abspath(directory), f".{name}.tmp"), data)
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        full = full_disk_hint(exc, directory or os.curdir) if isinstance(exc, OSError) else ""
+        raise MachineError(
+            f"{path} cannot be written: {reason}", full or f"See: ls -ld {quote_path(directory or os.curdir)}"
+        ) from exc

@@ -1,0 +1,1 @@
+"""Copy machines to the user's other computer, in an encrypted file."""

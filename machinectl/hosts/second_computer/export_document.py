@@ -1,0 +1,118 @@
+"""The content of an export, before encryption: JSON with records and files.
+
+{"machinectl": "export", "version": 1, "made": RFC 3339, "by": user@computer, "machines": {NAME: {"record": {…},
+"files": {FILE: base64}, "left_out": [FILE]}}}
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from machinectl.errors import MachineError, one_line
+from machinectl.files.atomic import LONGEST
+from machinectl.files.light_json import parse_json
+from machinectl.machines.record import is_name
+from machinectl.machines.store.store_paths import LONGEST_RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KIND, VERSION = "export", 1
+# Bytes of a whole export: a machine takes about 20,000.
+LONGEST_EXPORT = 64 << 20
+
+
+@dataclass(frozen=True)
+class ExportedMachine:
+    """`record` is machine.json. `left_out` names files that stay on the first computer."""
+
+    record: bytes
+    files: Mapping[str, bytes] = field(repr=False)
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExportDocument:
+    made: str
+    by: str
+    machines: Mapping[str, ExportedMachine]
+
+    def dump(self) -> bytes:
+        """Raise MachineError if `parse_document` would refuse the size."""
+        machines = {
+            name: {
+                "record": json.loads(machine.record),
+                "files": {file: base64.b64encode(data).decode() for file, data in machine.files.items()},
+                "left_out": list(machine.left_out),
+            }
+            for name, machine in self.machines.items()
+        }
+        document = {"machinectl": KIND, "version": VERSION, "made": self.made, "by": self.by, "machines": machines}
+        text = json.dumps(document, indent=1).encode()
+        if len(text) > LONGEST_EXPORT:
+            raise MachineError(
+                f"An export has at most {LONGEST_EXPORT >> 20} MB, and these machines take {len(text) >> 20}",
+                "Export them in several files",
+            )
+        return text
+
+
+def parse_document(text: bytes) -> ExportDocument:
+    """Raise MachineError for anything that `dump` does not write, except unknown keys."""
+    try:
+        data = parse_json(text)
+    except (ValueError, RecursionError) as exc:
+        raise not_an_export("it is not JSON") from exc
+    if not isinstance(data, dict) or data.get("machinectl") != KIND:
+        raise not_an_export("it is another program's")
+    version = data.get("version")
+    if type(version) is not int or version < 1:
+        raise not_an_export("it has no version")
+    if version > VERSION:
+        raise MachineError(
+            f"The export was written by a newer machinectl (version {version}; this one knows {VERSION})",
+            "Upgrade machinectl: pip install --upgrade machinectl",
+        )
+    machines = data.get("machines")
+    if not isinstance(machines, dict) or not machines:
+        raise not_an_export("it has no machines")
+    seen: set[str] = set()
+    for name in machines:
+        if not is_name(name) or name.lower() in seen:
+            raise not_an_export(f"{one_line(name, 80)!r} is not the name of a machine, or is there twice")
+        seen.add(name.lower())
+    made, by = (one_line(str(data.get(key, ""))) for key in ("made", "by"))
+    return ExportDocument(made, by, {name: parse_machine(name, machine) for name, machine in machines.items()})
+
+
+def parse_machine(name: str, data: Any) -> ExportedMachine:
+    found = data if isinstance(data, dict) else {}
+    record, files, left_out = (found.get(key) for key in ("record", "files", "left_out"))
+    if not isinstance(record, dict) or not isinstance(files, dict) or not isinstance(left_out, list):
+        raise not_an_export(f'"{name}" lacks its record or its files')
+    text = json.dumps(record).encode()
+    if len(text) > LONGEST_RECORD:
+        raise not_an_export(f'the record of "{name}" is too long')
+    contents = {file: decoded_file(name, packed) for file, packed in files.items()}
+    return ExportedMachine(text, contents, tuple(one_line(str(each)) for each in left_out))
+
+
+def decoded_file(name: str, packed: object) -> bytes:
+    try:
+        data = base64.b64decode(packed, validate=True) if isinstance(packed, str) else None
+    except (binascii.Error, ValueError):
+        data = None
+    if data is None or len(data) > LONGEST:
+        raise not_an_export(f'a file of "{name}" cannot be read')
+    return data
+
+
+def not_an_export(why: str) -> MachineError:
+    return MachineError(
+        f"The file holds no machines that machinectl exported: {why}",
+        "Export them on the other computer: machinectl export <NAME> -o <FILE>",
+    )

@@ -1,0 +1,236 @@
+"""Add the machines of an export to the store; never change one that is there."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import MachineError, UsageError, closest_match, one_line
+from machinectl.files.fileset import read_regular_file
+from machinectl.hosts.certificates.identity import CLIENT_FILES, SERVER_FILES
+from machinectl.hosts.second_computer.collecting import EVERYTHING
+from machinectl.hosts.second_computer.exported_files import SSH_KEY_ENDS, exported_files, ssh_key_files
+from machinectl.machines.docker_machine.store_import import ImportedMachine
+from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY
+from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
+from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
+from machinectl.machines.selection import matching, waiting
+from machinectl.machines.store.record_cache import Readable, Records
+from machinectl.ssh.ssh_settings import jump_host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.second_computer.export_document import ExportDocument, ExportedMachine
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+
+
+def chosen_machines(document: ExportDocument, words: Sequence[str]) -> dict[str, str]:
+    """Map machines of the export to their names here, jump hosts first. Words are [LOCAL:]NAME; none means all.
+
+    Raises MachineError for a machine that the export does not have.
+    """
+    chosen: dict[str, str] = {}
+    for word in words:
+        local, colon, name = word.rpartition(":")
+        if colon:
+            check_name(local, "importing")
+        for each in [name] if colon else matching([name], lambda: document.machines):
+            if each not in document.machines:
+                near = closest_match(each, document.machines)
+                there = f"Did you mean {near}?" if near else f"It has {one_line(', '.join(document.machines))}"
+                raise MachineError(f'The export has no machine "{one_line(each, 80)}"', there)
+            if chosen.setdefault(each, local or each) != (local or each):
+                raise UsageError(f'"{each}" is named twice', "Name each machine once")
+    chosen = chosen or {name: name for name in document.machines}
+    ordered: dict[str, str] = {}
+    for name in chosen:
+        ordered |= {each: chosen.get(each, each) for each in way_to(document, name)}
+    if len({local.lower() for local in ordered.values()}) < len(ordered):
+        raise UsageError("Two machines would have the same name here", "Give them different names: LOCAL:NAME")
+    return ordered
+
+
+def way_to(document: ExportDocument, name: str) -> list[str]:
+    """Return the machine's jump hosts in the export, outermost first, then the machine."""
+    way = [name]
+    while (gate := gate_in(document.machines[way[-1]])) in document.machines and gate not in way:
+        way.append(gate)
+    return way[::-1]
+
+
+def gate_in(machine: ExportedMachine) -> str:
+    jump = json.loads(machine.record).get("jump")
+    return machine_of(jump) if isinstance(jump, str) else ""
+
+
+@dataclass
+class Restoring:
+    """An import of an export. A dry run only returns what it would do."""
+
+    store: Store
+    console: Console
+    document: ExportDocument
+    context: bool
+    dry_run: bool
+    # Names here of machines that are imported, by their names in the export.
+    done: dict[str, str] = field(default_factory=dict)
+
+    def restore(self, name: str, local: str) -> ImportedMachine:
+        """Add one machine completely or not at all. Raises MachineError."""
+        exported = self.document.machines[name]
+        machine = self.parse(local, exported)
+        files = dict(exported.files)
+        if self.dry_run:
+            there = self.same_machine(machine, files)
+            result = self.added_to(there, files, None) if there else None
+        elif there := self.same_machine(machine, files):
+            with self.store.writing(there.name, waiting(self.console, there.name)) as held:
+                result = self.added_to(held.machine, files, held)
+        else:
+            with self.store.writing(local, waiting(self.console, local)) as held:
+                # Another process may have added it meanwhile.
+                self.store.check_free(local)
+                if note := held.add(machine, files):
+                    self.console.note(note)
+            result = None
+        result = result or ImportedMachine(machine, new=True, remarks=tuple(self.remarks(machine, exported)))
+        self.done[name] = result.here.name if result.here else local
+        return result
+
+    def parse(self, local: str, exported: ExportedMachine) -> Machine:
+        """Check everything that a damaged or hostile export may have."""
+        check_name(local, "importing")
+        schema = json.loads(exported.record).get("schema")
+        try:
+            machine = parse_record(local, exported.record, self.store.directory(local))
+            check_ready(machine)
+        except BrokenRecord as exc:
+            is_newer = type(schema) is int and schema > SCHEMA
+            raise MachineError(exc.cause, exc.hint if is_newer else "Export it again") from exc
+        machine.engine.check()
+        if host := host_of(machine.jump):
+            jump_host(host)
+        strange = set(exported.files) - set(exported_files(machine, EVERYTHING))
+        if strange:
+            raise MachineError(
+                f'"{local}" is not imported: an export has no {one_line(min(strange), 80)!r}',
+                "Import only files that your own machinectl exported",
+            )
+        machine.failure = {}
+        machine.context = machine.context and self.context
+        if gate := machine_of(machine.jump):
+            if gate not in self.done:
+                raise MachineError(
+                    f'"{local}" is not imported: its jump host "{gate}" is not',
+                    "Import both, or export them again",
+                )
+            machine.jump = f"{MACHINE}{self.done[gate]}"
+        return machine
+
+    def same_machine(self, new: Machine, files: Mapping[str, bytes]) -> Machine | None:
+        """Return the machine if it is here, maybe under another name. Raises MachineError if its name is taken."""
+        machines = Readable(Records(self.store)).values()
+        # The one of that name first.
+        for there in sorted(machines, key=lambda each: each.name.lower() != new.name.lower()):
+            if is_same(there, new, files.get(CA_FILE, b"")):
+                return there
+        for name in self.store.names():
+            if name.lower() == new.name.lower():
+                raise MachineError(
+                    f'"{new.name}" is not imported: there is another machine "{name}" here',
+                    f"Import it under another name, <LOCAL>:{new.name}; or forget the one here first: "
+                    f"machinectl rm {name}",
+                )
+        self.store.check_free(new.name)
+        return None
+
+    def added_to(self, there: Machine, files: Mapping[str, bytes], held: Held | None) -> ImportedMachine:
+        """Add keys that an earlier export did not have."""
+        if held:
+            held.finish_files()
+        missing = missing_files(there, files)
+        if held:
+            for file, data in missing.items():
+                held.write_file(file, data)
+        remarks = [f"it gets {', '.join(missing)}"] if missing else []
+        if files.get("cert.pem", b"") not in {b"", *present(there, ["cert.pem"]).values(), *missing.values()}:
+            remarks.append(
+                "the export has another client certificate, which is not taken; to replace the machine, forget it "
+                f"first: machinectl rm {there.name}"
+            )
+        return ImportedMachine(there, remarks=tuple(remarks))
+
+    def remarks(self, machine: Machine, exported: ExportedMachine) -> Iterator[str]:
+        key = next(iter(ssh_key_files(machine)), "")
+        if key and key not in exported.files:
+            yield (
+                f"its SSH key stayed on {self.document.by or 'the other computer'}; give it one that its host knows: "
+                f"{set_ssh_key(machine, key)}"
+            )
+        if machine.url.startswith("unix://"):
+            yield f"{machine.url} is an engine of this computer, and not the one that was exported"
+        if os.path.isabs(machine.fleet) and not os.path.exists(machine.fleet):
+            yield f"it belongs to the fleet file {one_line(machine.fleet)}, which is not on this computer"
+
+
+def set_ssh_key(machine: Machine, key: str) -> str:
+    from machinectl.hosts.connection.machine_driver import driver_of
+
+    options = [option.name for option in driver_of(machine).options() if option.path and option.name in machine.options]
+    if options:
+        return " ".join(["machinectl", "set", f"--{options[0]}", "<FILE>", machine.name])
+    return f"cp <FILE> {os.path.join(machine.directory, key)}"
+
+
+def is_same(there: Machine, new: Machine, ca: bytes) -> bool:
+    """Compare CAs, else the drivers' states: two hosts in two networks may have one address, and one CA two hosts."""
+    at_one_place = there.driver == new.driver and there.url == new.url
+    here = present(there, [CA_FILE]).get(CA_FILE, b"")
+    if here and ca:
+        return here == ca and (at_one_place or there.name.lower() == new.name.lower())
+    return at_one_place
+
+
+def present(machine: Machine, files: Sequence[str]) -> dict[str, bytes]:
+    paths = {file: os.path.join(machine.directory, file) for file in files}
+    return {file: read_regular_file(path) for file, path in paths.items() if os.path.lexists(path)}
+
+
+def missing_files(there: Machine, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return what a machine here lacks, in the order to write it. Sets of which a file differs are left out."""
+    ca, key = present(there, [CA_FILE]).get(CA_FILE, b""), next(iter(ssh_key_files(there)), "")
+    # The key last: with it, the set is complete.
+    sets: list[Sequence[str]] = [[key + end for end in reversed(SSH_KEY_ENDS)]] if key else []
+    if not ca:
+        sets.append(CLIENT_FILES[::-1])
+    if not ca or ca == files.get(CA_FILE):
+        sets.append(SERVER_FILES)
+    if ca == files.get(CA_FILE) and is_ca_key(ca, files.get(CA_KEY_FILE, b"")):
+        sets += [[CA_KEY_FILE], *([file] for file in files if holder_is_same(there, files, file))]
+    found: dict[str, bytes] = {}
+    for each in sets:
+        here = present(there, each)
+        if all(files.get(file) == data for file, data in here.items()):
+            found |= {file: files[file] for file in each if file in files and file not in here}
+    return found
+
+
+def is_ca_key(ca: bytes, key: bytes) -> bool:
+    try:
+        certs.ca_pair(ca, key)
+    except MachineError:
+        return False
+    return True
+
+
+def holder_is_same(there: Machine, files: Mapping[str, bytes], file: str) -> bool:
+    """Return whether it is the key of a holder's CA that is here."""
+    ca = f"{os.path.dirname(file)}/{CA_FILE}"
+    is_key = file.startswith(f"{DIRECTORY}/") and file.endswith(f"/{CA_KEY_FILE}")
+    return is_key and ca in files and present(there, [ca]).get(ca) == files[ca]

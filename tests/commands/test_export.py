@@ -1,0 +1,676 @@
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import stat
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyrage
+import pytest
+
+from machinectl import age, certs
+from machinectl.commands.export import Encryption, export
+from machinectl.commands.import_export import import_export, read_export
+from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.certificates.pending import store_pending
+from machinectl.hosts.second_computer.export_document import (
+    LONGEST_EXPORT,
+    ExportDocument,
+    ExportedMachine,
+    parse_document,
+)
+from machinectl.hosts.second_computer.exported_files import Secrets
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store import Store
+from tests.support.program import killed_at, machinectl
+from tests.support.quiet import Quiet
+from tests.support.real import need
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from machinectl.machines.docker_machine.store_import import ImportedMachine
+
+SSH_KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nof machine\n-----END OPENSSH PRIVATE KEY-----\n"
+KEYS = Secrets(ca_key=True, ssh_key=True)
+NO_KEYS = Secrets()
+SECRET = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def identity() -> Identity:
+    ca = certs.new_ca("machinectl orion")
+    server, client = certs.issue_server(ca, ["192.0.2.1"]), certs.issue_client(ca, "me")
+    return Identity(ca.certificate, client.certificate, client.key, ca.key, server.certificate, server.key)
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Store:
+    """The store of the second computer."""
+    return Store(str(tmp_path / "there"))
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "identity.txt"
+    path.write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    return path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    return str(tmp_path / "laptop.age")
+
+
+def recipient(key: Path) -> str:
+    return str(pyrage.x25519.Identity.from_str(key.read_text().strip()).to_public())
+
+
+def server(name: str, **values: Any) -> Machine:
+    """A machine of the generic driver, with an SSH key of its own."""
+    address = values.pop("address", "192.0.2.1")
+    state = {"IPAddress": address, "SSHUser": "ops", "SSHPort": 22, "SSHKeyPath": "id_ssh", "EnginePort": 2376}
+    options = {"generic-ip-address": address, "generic-ssh-key": "/home/me/.ssh/id_orion"}
+    return Machine(
+        name,
+        "generic",
+        url=f"tcp://{address}:2376",
+        tls=True,
+        driver_state=json.dumps(state),
+        options=options,
+        **values,
+    )
+
+
+def add_server(store: Store, name: str, identity: Identity, **values: Any) -> Machine:
+    files = {
+        **identity.present,
+        "known_hosts": b"machinectl ssh-ed25519 AAAA\n",
+        "id_ssh": SSH_KEY,
+        "id_ssh.pub": b"pub\n",
+    }
+    return added(store, server(name, **values), files)
+
+
+def write(store: Store, names: list[str], file: str, key: Path, secrets: Secrets = NO_KEYS, **more: Any) -> Quiet:
+    console = Quiet()
+    export(store, console, names, file, Encryption([recipient(key)]), secrets, **more)
+    return console
+
+
+def read(file: str, key: Path) -> ExportDocument:
+    return read_export(file, Quiet(), identities=[str(key)])
+
+
+def import_all(
+    store: Store, document: ExportDocument, *words: str, **more: Any
+) -> dict[str, ImportedMachine | MachineError]:
+    return dict(import_export(store, Quiet(), document, words, **more))
+
+
+def imported(store: Store, document: ExportDocument, *words: str, **more: Any) -> dict[str, ImportedMachine]:
+    found = import_all(store, document, *words, **more)
+    errors = [result for result in found.values() if isinstance(result, MachineError)]
+    assert errors == []
+    return {name: result for name, result in found.items() if not isinstance(result, MachineError)}
+
+
+def contents(store: Store, name: str) -> dict[str, bytes]:
+    root = Path(store.directory(name))
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_the_second_computer_has_the_same_machine(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    revision = {"number": 4, "run": "abc", "at": "2026-11-01T00:00:00Z", "by": "me@desk", "engine": {}, "labels": {}}
+    add_server(store, "orion", identity, labels={"role": "web"}, revision=revision, fleet="lab", swarm={"id": "x"})
+    write(store, ["orion"], file, key, KEYS)
+    result = imported(there, read(file, key))
+    assert result["orion"].new
+    assert contents(there, "orion") == contents(store, "orion")
+    # What the other computer changes on the host after this is news here, and the other way round.
+    assert there.read("orion").revision == revision
+    for path in Path(there.root, "machines").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+
+
+def test_the_file_is_the_owners_alone_and_holds_nothing_readable(
+    store: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    before = os.umask(0)
+    try:
+        write(store, ["orion"], file, key, KEYS)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
+    text = Path(file).read_bytes()
+    assert age.is_age_file(text)
+    assert not any(word in text for word in (b"orion", b"PRIVATE", b"192.0.2.1"))
+
+
+def test_keys_that_give_more_than_the_engine_stay_unless_asked_for(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key)
+    exported = read(file, key).machines["orion"]
+    assert exported.left_out == ("ca-key.pem", "id_ssh", "id_ssh.pub")
+    assert identity.ca_key not in exported.files.values()
+    assert SSH_KEY not in exported.files.values()
+    remarks = imported(there, read(file, key))["orion"].remarks
+    assert any("machinectl set --generic-ssh-key <FILE> orion" in remark for remark in remarks)
+
+
+def test_holders_go_along_and_their_keys_on_request(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    holders = {"alice": {"kind": "person", "ca": "00", "state": "", "by": "me@desk", "since": "", "keys": []}}
+    add_server(store, "orion", identity, holders=holders)
+    ca = certs.new_ca("machinectl orion alice")
+    os.makedirs(os.path.join(store.directory("orion"), "holders", "alice"))
+    with store.writing("orion") as held:
+        held.write_file("holders/alice/ca.pem", ca.certificate)
+        held.write_file("holders/alice/ca-key.pem", ca.key)
+    write(store, ["orion"], file, key)
+    imported(there, read(file, key))
+    assert there.read("orion").holders == holders
+    assert "holders/alice/ca.pem" in contents(there, "orion")
+    assert "holders/alice/ca-key.pem" not in contents(there, "orion")
+    # A later export adds what the first one left out.
+    write(store, ["orion"], file, key, KEYS, force=True)
+    remarks = imported(there, read(file, key))["orion"].remarks
+    assert remarks == ("it gets id_ssh.pub, id_ssh, ca-key.pem, holders/alice/ca-key.pem",)
+    assert contents(there, "orion") == contents(store, "orion")
+
+
+def test_jump_hosts_go_along_and_keep_their_new_names(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "gate", identity, address="192.0.2.1")
+    add_server(store, "inner", identity, address="192.0.2.2", jump="machine:gate")
+    add_server(store, "web", identity, address="192.0.2.3", jump="machine:inner")
+    add_server(store, "other", identity, address="192.0.2.4")
+    console = write(store, ["web"], file, key)
+    assert '"gate" goes along: it is the jump host of "inner"' in console.notes
+    assert list(read(file, key).machines) == ["gate", "inner", "web"]
+    assert list(imported(there, read(file, key), "web", "bastion:gate")) == ["bastion", "inner", "web"]
+    assert there.names() == ["bastion", "inner", "web"]
+    assert there.read("inner").jump == "machine:bastion"
+    assert there.read("web").jump == "machine:inner"
+
+
+def test_a_machine_behind_a_jump_host_that_is_refused_is_refused_too(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "gate", identity)
+    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
+    add_server(store, "single", identity, address="192.0.2.4")
+    added(there, Machine("gate", "none", url="tcp://198.51.100.1:2376", tls=False))
+    write(store, ["web", "single"], file, key)
+    found = import_all(there, read(file, key))
+    assert isinstance(found["gate"], MachineError)
+    assert isinstance(found["web"], MachineError)
+    assert 'its jump host "gate" is not' in found["web"].cause
+    assert there.names() == ["gate", "single"]
+
+
+def test_importing_again_changes_nothing(store: Store, there: Store, identity: Identity, key: Path, file: str) -> None:
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key, KEYS)
+    imported(there, read(file, key))
+    with there.writing("orion") as held:
+        held.machine.labels = {"role": "mine"}
+        held.write()
+    before = contents(there, "orion")
+    result = imported(there, read(file, key))["orion"]
+    assert (result.new, result.remarks) == (False, ())
+    assert contents(there, "orion") == before
+
+
+def test_a_renamed_machine_is_found_again(store: Store, there: Store, identity: Identity, key: Path, file: str) -> None:
+    add_server(store, "gate", identity)
+    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
+    write(store, ["web"], file, key)
+    imported(there, read(file, key), "bastion:gate", "web")
+    result = imported(there, read(file, key))
+    assert result["gate"].here is not None
+    assert result["gate"].here.name == "bastion"
+    assert there.read("web").jump == "machine:bastion"
+
+
+def test_another_machine_of_that_name_stays_and_the_import_takes_another_one(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    other = Identity(ca=certs.new_ca("another").certificate)
+    add_server(there, "Orion", other)
+    before = contents(there, "Orion")
+    write(store, ["orion"], file, key)
+    refused = import_all(there, read(file, key))["orion"]
+    assert isinstance(refused, MachineError)
+    assert 'there is another machine "Orion" here' in refused.cause
+    assert "<LOCAL>:orion" in refused.hint
+    assert contents(there, "Orion") == before
+    assert imported(there, read(file, key), "laptops:orion")["laptops"].new
+
+
+def test_a_newer_client_certificate_does_not_replace_the_one_here(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    add_server(there, "orion", identity)
+    client = certs.issue_client(certs.ca_pair(identity.ca, identity.ca_key), "me")
+    with store.writing("orion") as held:
+        held.write_files({"cert.pem": client.certificate, "key.pem": client.key})
+    before = contents(there, "orion")
+    write(store, ["orion"], file, key)
+    (remark,) = imported(there, read(file, key))["orion"].remarks
+    assert "another client certificate" in remark
+    assert contents(there, "orion") == before
+
+
+def test_a_dry_run_changes_nothing(store: Store, there: Store, identity: Identity, key: Path, file: str) -> None:
+    add_server(store, "gate", identity)
+    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
+    write(store, ["web"], file, key)
+    assert [result.new for result in imported(there, read(file, key), dry_run=True).values()] == [True, True]
+    assert there.names() == []
+
+
+def test_some_machines_are_imported_by_name_or_pattern(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    names = ["web1", "web2", "db"]
+    for number, name in enumerate(names):
+        add_server(store, name, identity, address=f"192.0.2.{number + 1}")
+    write(store, names, file, key)
+    document = read(file, key)
+    with pytest.raises(MachineError, match='The export has no machine "wep1"') as refused:
+        import_all(there, document, "wep1")
+    assert refused.value.hint == "Did you mean web1?"
+    with pytest.raises(UsageError, match="the same name here"):
+        import_all(there, document, "db:web1", "db")
+    with pytest.raises(MachineError, match="Allowed hostname chars"):
+        import_all(there, document, "../db:db")
+    assert there.names() == []
+    assert list(imported(there, document, "web*")) == ["web1", "web2"]
+
+
+@pytest.mark.parametrize("phase", [Phase.CREATING, Phase.PROVISIONING])
+def test_an_incomplete_machine_is_refused_and_no_file_is_written(
+    store: Store, identity: Identity, key: Path, file: str, phase: str
+) -> None:
+    add_server(store, "orion", identity)
+    add_server(store, "half", identity, phase=phase)
+    with pytest.raises(MachineError, match='"half" is incomplete'):
+        write(store, ["orion", "half"], file, key)
+    assert not os.path.lexists(file)
+
+
+def test_a_machine_that_waits_for_access_is_refused(store: Store, key: Path, file: str) -> None:
+    machine = Machine("orion", "none", url="", tls=True, phase=Phase.CREATING, access={"state": "waiting"})
+    added(store, machine, {"key.pem": b"key"})
+    with pytest.raises(MachineError, match='Machine "orion" is waiting for access'):
+        write(store, ["orion"], file, key)
+    assert not os.path.lexists(file)
+
+
+def test_a_machine_whose_certificates_are_uncertain_is_refused(
+    store: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity, address="127.0.0.1")
+    with store.writing("orion") as held:
+        store_pending(held, Identity(ca=certs.new_ca("next").certificate, client=b"x", client_key=b"y"))
+    with pytest.raises(MachineError, match="may get other certificates") as refused:
+        write(store, ["orion"], file, key)
+    assert refused.value.hint == "Finish that first: machinectl provision orion"
+    assert not os.path.lexists(file)
+
+
+def test_a_machine_that_was_removed_is_not_there(store: Store, identity: Identity, key: Path, file: str) -> None:
+    add_server(store, "orion", identity)
+    with store.writing("orion") as held:
+        held.set_aside()
+    with pytest.raises(MachineError, match="orion"):
+        write(store, ["orion"], file, key)
+
+
+def test_an_existing_file_is_kept_without_force(store: Store, identity: Identity, key: Path, file: str) -> None:
+    add_server(store, "orion", identity)
+    Path(file).write_text("mine")
+    with pytest.raises(MachineError, match="exists already, and was not changed"):
+        write(store, ["orion"], file, key)
+    assert Path(file).read_text() == "mine"
+    write(store, ["orion"], file, key, force=True)
+    assert age.is_age_file(Path(file).read_bytes())
+    with pytest.raises(MachineError, match="is a directory"):
+        write(store, ["orion"], str(key.parent), key, force=True)
+    with pytest.raises(MachineError, match="There is no directory"):
+        write(store, ["orion"], str(key.parent / "none" / "x.age"), key)
+
+
+def test_the_passphrase_is_typed_twice(store: Store, there: Store, identity: Identity, file: str) -> None:
+    add_server(store, "orion", identity)
+    console = Quiet("", SECRET, "another", SECRET, SECRET)
+    export(store, console, ["orion"], file, Encryption(), NO_KEYS)
+    assert console.asked == [
+        "Passphrase for the export",
+        "Passphrase for the export",
+        "The same passphrase again",
+        "Passphrase for the export",
+        "The same passphrase again",
+    ]
+    assert console.notes == ["An empty passphrase protects nothing", "The two passphrases differ"]
+    console = Quiet("wrong", SECRET)
+    assert imported(there, read_export(file, console))["orion"].new
+    assert console.notes == ["The passphrase is wrong"]
+
+
+def test_without_a_terminal_a_passphrase_comes_from_a_file(
+    store: Store, there: Store, identity: Identity, file: str, tmp_path: Path
+) -> None:
+    add_server(store, "orion", identity)
+    with pytest.raises(MachineError, match="no terminal to ask") as refused:
+        export(store, Quiet(), ["orion"], file, Encryption(), NO_KEYS)
+    assert "--passphrase-file FILE" in refused.value.hint
+    secret = tmp_path / "secret"
+    secret.write_text(f"{SECRET}\n")
+    export(store, Quiet(), ["orion"], file, Encryption(passphrase_file=str(secret)), NO_KEYS)
+    with pytest.raises(MachineError, match="no terminal to ask"):
+        read_export(file, Quiet(), can_ask=False)
+    with pytest.raises(MachineError, match="--identity does not open it"):
+        read_export(file, Quiet(), identities=["identity"])
+    assert imported(there, read_export(file, Quiet(), passphrase_file=str(secret)))["orion"].new
+
+
+def test_a_passphrase_and_recipients_exclude_each_other(store: Store, identity: Identity, file: str) -> None:
+    add_server(store, "orion", identity)
+    with pytest.raises(UsageError, match="exclude each other"):
+        export(store, Quiet(), ["orion"], file, Encryption(["age1x"], passphrase_file="secret"), NO_KEYS)
+
+
+def test_an_export_for_keys_names_the_identity_that_it_needs(
+    store: Store, identity: Identity, file: str, tmp_path: Path
+) -> None:
+    need("ssh-keygen")
+    add_server(store, "orion", identity)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True)
+    recipients = tmp_path / "recipients"
+    recipients.write_text(f"# my laptop\n{(tmp_path / 'id.pub').read_text()}")
+    export(store, Quiet(), ["orion"], file, Encryption(recipients_file=str(recipients)), NO_KEYS)
+    with pytest.raises(MachineError, match="is encrypted for keys") as refused:
+        read_export(file, Quiet())
+    assert refused.value.hint == "Name the file with the secret key: --identity ~/.ssh/id_ed25519"
+    assert "orion" in read_export(file, Quiet(), identities=[str(tmp_path / "id")]).machines
+    recipients.write_text("# none yet\n")
+    with pytest.raises(MachineError, match="has no recipient"):
+        Encryption(recipients_file=str(recipients)).all_recipients()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello\n", b"-----BEGIN CERTIFICATE-----\n", b"\x1f\x8b\x08", b"\xff" * 99])
+def test_a_file_that_is_no_export_is_told(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(MachineError, match="is neither an export, which is encrypted with age, nor"):
+        read_export(str(path), Quiet())
+
+
+def encrypted(content: bytes, key: Path, file: str) -> str:
+    Path(file).write_bytes(age.encrypt_for(content, [recipient(key)], armored=True))
+    return file
+
+
+RECORD = {"schema": 1, "driver": "none", "url": "tcp://192.0.2.1:2376", "tls": True, "driver_state": '{"URL": "x"}'}
+MACHINE = {"record": RECORD, "files": {"ca.pem": base64.b64encode(b"ca").decode()}, "left_out": []}
+DOCUMENT = {"machinectl": "export", "version": 1, "made": "", "by": "", "machines": {"orion": MACHINE}}
+
+
+def test_the_documents_that_are_spoilt_below_are_whole(there: Store) -> None:
+    assert imported(there, parse_document(json.dumps({**DOCUMENT, "later": 1}).encode()))["orion"].new
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {},
+        {"machinectl": "export"},
+        {**DOCUMENT, "machinectl": "request"},
+        {**DOCUMENT, "version": 0},
+        {**DOCUMENT, "version": "1"},
+        {**DOCUMENT, "machines": {}},
+        {**DOCUMENT, "machines": []},
+        *({**DOCUMENT, "machines": {name: MACHINE}} for name in ("", "..", "../x", "a/b", "-o", "a\n", "ä", "x" * 300)),
+        {**DOCUMENT, "machines": {"orion": MACHINE, "ORION": MACHINE}},
+        {**DOCUMENT, "machines": {"orion": {}}},
+        {**DOCUMENT, "machines": {"orion": None}},
+        {**DOCUMENT, "machines": {"orion": {**MACHINE, "record": "text"}}},
+        {**DOCUMENT, "machines": {"orion": {**MACHINE, "files": {"ca.pem": "***"}}}},
+        {**DOCUMENT, "machines": {"orion": {**MACHINE, "files": {"ca.pem": 7}}}},
+        {**DOCUMENT, "machines": {"orion": {**MACHINE, "files": {"ca.pem": "A" * (2 << 20)}}}},
+        {**DOCUMENT, "machines": {"orion": {**MACHINE, "left_out": "none"}}},
+    ],
+)
+def test_a_document_of_another_kind_is_refused(document: Any) -> None:
+    with pytest.raises(MachineError, match="holds no machines that machinectl exported"):
+        parse_document(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"[" * 100_000, b'{"machinectl": "export", "version": 1'])
+def test_a_document_that_is_no_json_is_refused(text: bytes) -> None:
+    with pytest.raises(MachineError, match="holds no machines that machinectl exported: it is not JSON"):
+        parse_document(text)
+
+
+def test_a_newer_version_asks_for_an_upgrade() -> None:
+    with pytest.raises(MachineError, match="written by a newer machinectl") as refused:
+        parse_document(json.dumps({**DOCUMENT, "version": 2}).encode())
+    assert refused.value.hint == "Upgrade machinectl: pip install --upgrade machinectl"
+
+
+GENERIC = {**RECORD, "driver": "generic"}
+
+
+def with_ssh_key(path: str) -> dict[str, Any]:
+    state = {"IPAddress": "192.0.2.1", "SSHKeyPath": path, "EnginePort": 2376}
+    return {**GENERIC, "driver_state": json.dumps(state)}
+
+
+@pytest.mark.parametrize(
+    ("record", "files", "why"),
+    [
+        (RECORD, {"../../authorized_keys": b"x"}, "an export has no"),
+        (RECORD, {"/etc/passwd": b"x"}, "an export has no"),
+        (RECORD, {"machine.json": b"{}"}, "an export has no"),
+        (RECORD, {"pending": b"x"}, "an export has no"),
+        (RECORD, {"holders/alice/ca.pem": b"x"}, "an export has no"),
+        ({**RECORD, "holders": {"..": {"kind": "person"}}}, {"holders/../ca.pem": b"x"}, "an export has no"),
+        ({**RECORD, "holders": {"a/b": {"kind": "person"}}}, {"holders/a/b/ca.pem": b"x"}, "an export has no"),
+        (RECORD, {"id_ssh": b"x"}, "an export has no"),
+        (with_ssh_key("../../.ssh/id"), {"../../.ssh/id": b"x"}, "outside of the machine's directory"),
+        (with_ssh_key("machine.json"), {"machine.json": b"x"}, "an export has no"),
+        (with_ssh_key("config.json"), {"id_ssh": b"x"}, "an export has no"),
+        ({**GENERIC, "driver_state": "text"}, {}, "is not of this driver"),
+        ({**RECORD, "driver": "nowhere"}, {}, "nowhere"),
+        ({**RECORD, "schema": 99}, {}, "written by a newer machinectl"),
+        ({**RECORD, "schema": "1"}, {}, "has no schema version"),
+        ({**RECORD, "url": "ssh://-oProxyCommand=x"}, {}, "could take for an option"),
+        ({**RECORD, "url": "tcp://\x1b[2J"}, {}, "unprintable"),
+        ({**RECORD, "phase": "creating"}, {}, "is incomplete"),
+        ({**RECORD, "labels": 7}, {}, "labels"),
+        ({**RECORD, "engine": {"bind": "nowhere"}}, {}, "is not an address"),
+        ({**RECORD, "schema": 2, "jump": "machine:orion"}, {}, 'its jump host "orion" is not'),
+        ({**RECORD, "schema": 2, "jump": "machine:../x"}, {}, "neither machine:NAME nor host:NAME"),
+        ({**RECORD, "schema": 2, "jump": "host:-oProxyCommand=x"}, {}, "-oProxyCommand=x"),
+    ],
+)
+def test_hostile_machines_are_refused(
+    there: Store, record: Mapping[str, Any], files: Mapping[str, bytes], why: str
+) -> None:
+    packed = {name: base64.b64encode(data).decode() for name, data in files.items()}
+    machines = {"orion": {"record": record, "files": packed, "left_out": []}}
+    found = import_all(there, parse_document(json.dumps({**DOCUMENT, "machines": machines}).encode()))["orion"]
+    assert isinstance(found, MachineError)
+    assert why in found.cause
+    assert there.names() == []
+    assert [path for path in Path(there.root).rglob("*") if path.is_file() and path.parent.name != "locks"] == []
+
+
+def test_a_machine_that_is_refused_stops_no_other(there: Store) -> None:
+    machines = {"bad": {**MACHINE, "record": {**RECORD, "driver": "nowhere"}}, "good": MACHINE}
+    found = import_all(there, parse_document(json.dumps({**DOCUMENT, "machines": machines}).encode()))
+    assert isinstance(found["bad"], MachineError)
+    assert there.names() == ["good"]
+
+
+def test_more_than_an_import_takes_is_not_exported(identity: Identity) -> None:
+    record = {**RECORD, "origin": {"text": "x" * (LONGEST_EXPORT + 1)}}
+    with pytest.raises(MachineError, match="An export has at most 64 MB"):
+        ExportDocument("", "", {"orion": ExportedMachine(json.dumps(record).encode(), identity.present)}).dump()
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    need("mount", "umount", root=True)
+    directory = tmp_path / "tiny"
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", directory], check=True)
+    yield directory
+    subprocess.run(["umount", directory], check=True)
+
+
+def test_a_full_disk_leaves_no_file(store: Store, identity: Identity, key: Path, tiny_disk: Path) -> None:
+    for number in range(8):
+        add_server(store, f"m{number}", identity, address=f"192.0.2.{number + 1}")
+    with pytest.raises(MachineError, match="cannot be written: No space left on device") as refused:
+        write(store, store.names(), str(tiny_disk / "x.age"), key)
+    assert refused.value.hint.startswith("Make room on the disk")
+    assert os.listdir(tiny_disk) == []
+
+
+def test_an_import_to_a_full_disk_leaves_no_machine(
+    store: Store, identity: Identity, key: Path, file: str, tiny_disk: Path
+) -> None:
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key)
+    there = Store(str(tiny_disk / "store"))
+    found = import_all(there, read(file, key))["orion"]
+    assert isinstance(found, MachineError)
+    assert there.names() == []
+
+
+def test_an_import_that_is_killed_anywhere_leaves_no_half_machine(
+    store: Store, identity: Identity, key: Path, file: str, tmp_path: Path
+) -> None:
+    add_server(store, "gate", identity)
+    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
+    write(store, ["web"], file, key, KEYS)
+    number, died = 1, True
+    while died:
+        there = Store(str(tmp_path / f"store{number}"))
+        done = killed_at(number, there.root, "import", file, "--identity", key, "--no-context")
+        died = done.returncode == -signal.SIGKILL
+        assert died or done.returncode == 0
+        for name in there.names():
+            assert set(contents(there, name)) == set(contents(store, name))
+        assert imported(there, read(file, key)).keys() == {"gate", "web"}
+        assert not os.path.exists(there.staging) or os.listdir(there.staging) == []
+        number += 5
+    assert number > 20
+
+
+def test_keys_that_are_added_by_a_killed_import_are_completed(
+    store: Store, identity: Identity, key: Path, file: str, tmp_path: Path
+) -> None:
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key)
+    everything = str(tmp_path / "everything.age")
+    write(store, ["orion"], everything, key, KEYS)
+    number, died = 1, True
+    while died:
+        there = Store(str(tmp_path / f"store{number}"))
+        imported(there, read(file, key))
+        died = killed_at(number, there.root, "import", everything, "-i", key).returncode == -signal.SIGKILL
+        imported(there, read(everything, key))
+        assert {*contents(there, "orion")} == {*contents(store, "orion")}
+        number += 2
+    assert number > 10
+
+
+def test_an_export_that_is_killed_anywhere_leaves_nothing_readable(store: Store, identity: Identity, key: Path) -> None:
+    """The content never exists unencrypted on disk."""
+    add_server(store, "orion", identity)
+    number, died = 1, True
+    while died:
+        # In the store, so that what is written there counts as a touch.
+        directory = Path(store.root, f"out{number}")
+        directory.mkdir()
+        file = directory / "x.age"
+        done = killed_at(number, store.root, "export", "orion", "-o", file, "-r", recipient(key), "--with-ca-key")
+        died = done.returncode == -signal.SIGKILL
+        for path in directory.iterdir():
+            data = path.read_bytes()
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            assert b"PRIVATE" not in data
+            assert b"orion" not in data
+        if file.exists():
+            assert read(str(file), key).machines
+        number += 1
+    assert done.returncode == 0, done.stderr
+
+
+def test_stdout_and_stdin_carry_text(store: Store, there: Store, identity: Identity, key: Path) -> None:
+    add_server(store, "orion", identity)
+    done = machinectl("export", "orion", "-o", "-", "-r", recipient(key), store=store.root)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("-----BEGIN AGE ENCRYPTED FILE-----\n")
+    assert "machinectl import <FILE>" in done.stderr
+    pasted = f"\n{done.stdout}\n".replace("\n", "\r\n")
+    took = machinectl("import", "-", "--identity", key, store=there.root, stdin=pasted)
+    assert took.stdout == "orion: imported, generic at tcp://192.0.2.1:2376\n", took.stderr
+    assert took.returncode == 0
+
+
+def test_the_command_says_what_stays_and_what_comes_next(
+    store: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    done = machinectl("export", "orion", "-o", file, "-r", recipient(key), store=store.root)
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        f"Wrote {file} with 1 machine: orion",
+        "Without the CA's key of orion, which makes certificates: --with-ca-key adds it",
+        "Without the SSH key of orion: --with-ssh-key adds it",
+        f"Who opens it is root on the engines. On your other computer: machinectl import {file}",
+    ]
+
+
+def test_import_tells_directories_and_images_from_exports(there: Store, tmp_path: Path) -> None:
+    done = machinectl("import", tmp_path, store=there.root)
+    assert done.returncode == 2
+    assert f"machinectl import --from-docker-machine {tmp_path}" in done.stderr
+    assert "push --from-file x.tar" in machinectl("import", "x.tar", store=there.root).stderr
+    done = machinectl("import", store=there.root)
+    assert "Error: the source is missing" in done.stderr
+    assert "machinectl import <FILE>" in done.stderr
+    done = machinectl("import", tmp_path / "none.age", store=there.root)
+    assert done.returncode == 1
+    assert "cannot be read: No such file or directory" in done.stderr
+    assert machinectl("import", "--from-docker-machine", tmp_path, "orion", store=there.root).returncode == 2
+
+
+def test_the_age_program_opens_an_export(store: Store, identity: Identity, key: Path, file: str) -> None:
+    """So that nobody needs machinectl to get at the certificates."""
+    need("age")
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key)
+    text = subprocess.run(["age", "-d", "-i", key, file], check=True, capture_output=True).stdout
+    assert base64.b64decode(json.loads(text)["machines"]["orion"]["files"]["cert.pem"]) == identity.client
