@@ -42,9 +42,8 @@ def access_issue(
     )
     if dry_run:
         plans, files = command.plan_access_issue(here.store, here.console, names, access, issue)
-        code = report_results(here, plans, names)
         print_lines(["Would write:", *(f"    {path}" for path in files)])
-        return code
+        return report_results(here, plans, names)
     issued = command.access_issue(here.store, here.console, names, access, issue, unasked=yes)
     print_lines(issued.lines)
     several = len(issued.failures) > 1 or len(names) > 1
