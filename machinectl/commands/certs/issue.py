@@ -48,6 +48,7 @@ def what_it_can_do(machine: Machine, client: certs.Description, directory: str) 
         f"{client.subject}, signed by {client.issuer}, expires on {client.not_after:%Y-%m-%d} ({days} days).",
         f"Anyone with key.pem is root on every engine of this CA: {machine.name}, and any other that trusts it.",
         "Docker cannot revoke one client: only a new CA locks it out, and with it all the others.",
+        f"A client that expires soon and can be ended alone: machinectl access issue env {machine.name}",
     ]
     if machine.url.startswith("tcp://"):
         where = f"DOCKER_HOST={shlex.quote(machine.url)} DOCKER_CERT_PATH={shlex.quote(os.path.abspath(directory))}"
