@@ -49,8 +49,12 @@ class EngineReach:
 def reach_engine(machine: Machine, timeout: float) -> EngineReach:
     """Connect with `timeout` seconds per step. Never raises MachineError."""
     try:
-        url = engine_url.parse_url(machine.url)
         endpoint = endpoint_of(machine)
+        if endpoint.others:
+            # Look at the address that answers; if none does, at the one that did last.
+            engine.probe(endpoint, timeout)
+            endpoint = replace(endpoint, url=machine.urls[0], others=(), memory=None)
+        url = engine_url.parse_url(endpoint.url)
     except MachineError as exc:
         return EngineReach((failed("Engine", exc),))
     if url.scheme == "tcp":

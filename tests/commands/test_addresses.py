@@ -15,6 +15,8 @@ import pytest
 from machinectl import certs, engine
 from machinectl.commands.docker_plugin.hook import docker_plugin_hook
 from machinectl.docker_cli.contexts import Context, Contexts
+from machinectl.doctor.check import Verdict
+from machinectl.doctor.engine_connectivity import reach_engine
 from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial
@@ -251,6 +253,13 @@ def test_docker_looked_at_an_address_that_does_not_answer_and_is_told_the_other(
     used = f"tcp://{LAN}:2376"
     said = docker_plugin_hook(store, f"Cannot connect to the Docker daemon at {used}.", {"DOCKER_HOST": used})
     assert said.startswith(f'"orion" is at tcp://{VPN}:2376 now')
+
+
+def test_doctor_looks_at_the_address_that_answers(store: Store, made: Certificates) -> None:
+    with serving(servers.engine, made.server(VPN), VPN) as port, servers.full(LAN, port):
+        found = reach_engine(orion(store, made, port, LAN, VPN), 5.0)
+    assert [check.verdict for check in found.checks if check.title in {"TCP", "TLS"}] == [Verdict.OK, Verdict.OK]
+    assert any(f"{VPN}:{port} takes connections" in check.seen for check in found.checks)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from machinectl import url as engine_url
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError, one_line
@@ -178,14 +177,16 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
         port_setter,
         given_by=one_line(str(machine.access.get("by", ""))),
     )
-    return with_addresses(endpoint, machine) if machine.addresses else endpoint
+    return with_addresses(endpoint, machine)
 
 
 def with_addresses(endpoint: Endpoint, machine: Machine) -> Endpoint:
+    """Add the machine's further addresses."""
+    if not machine.addresses:
+        return endpoint
     from machinectl.machines.answered_address import ENGINE, AddressMemory
 
-    hosts = [engine_url.parse_url(url).host for url in machine.urls]
-    others = [with_host(endpoint.url, host) for host in hosts]
+    others = [with_host(endpoint.url, address) for address in machine.addresses]
     memory = AddressMemory(machine.name, machine.directory, ENGINE)
     return replace(endpoint, others=tuple(url for url in others if url != endpoint.url), memory=memory)
 

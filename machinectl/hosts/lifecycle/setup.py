@@ -12,6 +12,7 @@ from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending
 from machinectl.hosts.certificates.signing import renewed_identity
+from machinectl.hosts.connection.machine_driver import with_addresses
 from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.engine_hints import unread_unit
 from machinectl.hosts.lifecycle.engine_restart import (
@@ -116,7 +117,8 @@ class Setup:
         if host.containers and not self.allowed.in_use:
             raise InUse(machine.name, host.containers)
         is_tcp = run.url.startswith("tcp://")
-        error = self.world.reach(Endpoint(run.url, tls=True, name=machine.name), VERIFY_TIMEOUT) if is_tcp else None
+        where = with_addresses(Endpoint(run.url, tls=True, name=machine.name), machine)
+        error = self.world.reach(where, VERIFY_TIMEOUT) if is_tcp else None
         if error:
             run.host = replace(host, no_way=error.cause, refused=error.state is State.STOPPED)
         if not self.allowed.force:

@@ -19,6 +19,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending, settle_pending_held, store_pending
 from machinectl.hosts.certificates.signing import signed, valid_client
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
+from machinectl.hosts.connection.machine_driver import with_addresses
 from machinectl.hosts.lifecycle.engine_restart import (
     check_provisioned,
     drained_for_restart,
@@ -103,7 +104,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
                     )
                     raise
                 with console.step(f"Asking it for its version at {machine.url}"):
-                    where = Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name)
+                    where = with_addresses(Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name), machine)
                     answer = until_it_answers(where, console)
                 if answer.state is not State.RUNNING:
                     restore_certificates(run, target, old, answer)
