@@ -285,4 +285,8 @@ def test_what_prints_the_address_prints_the_one_that_answered_last(real: Dockerd
     assert f'DOCKER_HOST="{vpn}"' in run("env", "--shell", "sh", "orion")
     assert f"-H={vpn}" in run("config", "orion")
     assert json.loads(run("inspect", "--json", "orion"))["URL"] == lan
+    there = run(
+        "socket", "orion", "--", "sh", "-c", "echo $TESTCONTAINERS_HOST_OVERRIDE; docker version -f {{.Server.Os}}"
+    )
+    assert there == f"{VPN}\nlinux\n"
     assert run("docker", "orion", "--", "version", "--format", "{{.Server.Os}}") == "linux\n"

@@ -215,6 +215,11 @@ class TestOverSSH:
         assert (probe.state, probe.error) == (State.RUNNING, "")
         assert probe.version == engine.probe(endpoint(dockerd), PLENTY).version
 
+    def test_the_next_address_is_used_where_the_first_refuses(self, sshd: Sshd) -> None:
+        there = sshd.endpoint("good")
+        first = there.url.replace("127.0.0.1", "127.0.0.3")
+        assert engine.probe(replace(there, url=first, others=(there.url,)), PLENTY).state is State.RUNNING
+
     def test_gives_raw_answers_and_leaves_no_process(self, sshd: Sshd) -> None:
         endpoint = sshd.endpoint("good")
         wire = connect_ssh(endpoint, parse_url(endpoint.url), Deadline(PLENTY))

@@ -23,10 +23,9 @@ def open_in_background(store: Store, name: str, path: str, *, forward: bool = Fa
     """Return docker's variables once the socket is open. Raises MachineError."""
     endpoint = ready_endpoint(store, name)
     path = checked_path(path or default_path(store, name))
-    variables = socket_variables(path, name, endpoint.url, forward=forward)
     if note := socket_at(path):
         check_same(note, store, name, forward=forward)
-        return variables
+        return socket_variables(path, name, store.read(name).urls[0], forward=forward)
     # The process would write the same to its log.
     check_answer(endpoint)
     log = log_file(path)
@@ -48,7 +47,7 @@ def open_in_background(store: Store, name: str, path: str, *, forward: bool = Fa
         if is_open:
             # It lives on.
             process.returncode = 0
-            return variables
+            return socket_variables(path, name, store.read(name).urls[0], forward=forward)
         process.wait()
         errors.seek(0)
         cause, *hint = errors.read().decode(errors="replace").splitlines() or ["The socket's process died"]

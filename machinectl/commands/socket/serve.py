@@ -12,7 +12,7 @@ from machinectl.errors import MachineError
 from machinectl.foreground_program import run_foreground
 from machinectl.hosts.engine_socket.command_environment import socket_variables, with_variables
 from machinectl.hosts.engine_socket.forwarded_ports import forwarded_ports
-from machinectl.hosts.engine_socket.machine_engine import answering_endpoint, check_answer
+from machinectl.hosts.engine_socket.machine_engine import check_answer
 from machinectl.hosts.engine_socket.relay_thread import relayed
 from machinectl.hosts.engine_socket.socket_file import (
     AlreadyOpen,
@@ -64,16 +64,19 @@ def serve_socket(
         name, store.root, checked_path(path or default_path(store, name)), os.getpid(), log=log, forwards=forward
     )
     console = RewritingConsole(console, with_time) if log else console
-    variables = socket_variables(note.path, name, endpoint.url, forward=forward)
+
+    def variables() -> dict[str, str | None]:
+        return socket_variables(note.path, name, store.read(name).urls[0], forward=forward)
+
     try:
         if not socket_at(note.path):
             check_answer(endpoint)
         with opened_socket(note) as listener, served(store, console, note, listener) as relay:
-            announce(variables, None)
+            announce(variables(), None)
             relay.wait()
     except AlreadyOpen as exc:
         check_same(exc.note, store, name, forward=forward)
-        announce(variables, exc.note)
+        announce(variables(), exc.note)
 
 
 def run_with_socket(
@@ -87,11 +90,11 @@ def run_with_socket(
     forward: bool = False,
 ) -> int:
     """Run a command with a socket of its own; return its wait status. Raises MachineError."""
-    endpoint = answering_endpoint(store, name)
+    check_answer(ready_endpoint(store, name))
     where = checked_path(path or default_path(store, name, str(os.getpid())))
     note = SocketNote(name, store.root, where, os.getpid(), os.path.basename(command[0]), forwards=forward)
     with opened_socket(note) as listener, served(store, console, note, listener):
-        variables = socket_variables(note.path, name, endpoint.url, forward=forward)
+        variables = socket_variables(note.path, name, store.read(name).urls[0], forward=forward)
         try:
             return run_foreground(command, with_variables(environment, variables))
         except OSError as exc:

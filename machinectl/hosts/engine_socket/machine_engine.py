@@ -30,13 +30,6 @@ MOST_DIALS = 128
 ATTEMPTS = 3
 
 
-def answering_endpoint(store: Store, name: str) -> Endpoint:
-    """Return where a machine's engine answers now. Raises MachineError."""
-    endpoint = ready_endpoint(store, name)
-    check_answer(endpoint)
-    return endpoint
-
-
 def check_answer(endpoint: Endpoint) -> None:
     """Raise MachineError if the engine does not answer."""
     ask_engine(endpoint, Deadline(DIAL_SECONDS), None)
