@@ -31,6 +31,8 @@ from tests.lab.place import KEY
 from tests.support.program import COMMAND, killed_after, killed_around_commands, machinectl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.lab.host import Host
 
 FAULTS, BATCH = 200, 25
@@ -90,8 +92,11 @@ class Soak:
             assert time.monotonic() < end, "the engine does not come back"
             time.sleep(0.2)
 
-    def round(self, who: str) -> None:
-        fault = self.chance.choice([self.killed_in_time, self.killed_around, self.cut_off])
+    @property
+    def kinds(self) -> list[Callable[[str], None]]:
+        return [self.killed_in_time, self.killed_around, self.cut_off]
+
+    def round(self, who: str, fault: Callable[[str], None]) -> None:
         fault(who)
         self.faults += 1
         self.until_settled()
@@ -161,7 +166,7 @@ def main(faults: int, seed: int) -> None:
                 names = [f"holder-{soak.faults + number}" for number in range(min(BATCH, faults - soak.faults))]
                 soak.let_in([STAYING, *names])
                 for who in names:
-                    soak.round(who)
+                    soak.round(who, soak.chance.choice(soak.kinds))
                 print(f"{soak.faults} faults, {soak.took:.1f} s for an end: {soak.outcomes}", flush=True)
     finally:
         lab.down()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.state import State
 from tests.commands.test_upkeep_lab import create, fails, succeeds
 from tests.hosts.test_setup_lab import IMAGE, RUN
+from tests.soak_access import STAYING, Soak
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 
@@ -251,3 +253,12 @@ def test_a_certificate_that_ran_out_is_refused_without_a_restart(office: Office)
         pass
     assert office.owner_is_answered
     assert office.began() == began
+
+
+def test_an_end_that_is_killed_or_cut_off_is_finished_by_the_next(fresh_host: FreshHost, tmp_path: Path) -> None:
+    # `make soak-access` does it 200 times.
+    soak = Soak(fresh_host("docker"), tmp_path, random.Random(20))
+    faults = dict(zip(("dora", "erin", "fay"), soak.kinds, strict=True))
+    soak.let_in([STAYING, *faults])
+    for who, fault in faults.items():
+        soak.round(who, fault)
