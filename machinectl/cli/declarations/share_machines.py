@@ -164,13 +164,13 @@ VERBS = {
         "Write machines to an encrypted file, for your other computer.",
         more=(
             "The file has records, certificates and SSH host keys. It is encrypted with age: with a passphrase, or for "
-            "recipients. `machinectl import FILE` reads it. Jump hosts go along. Who can decrypt it is root on the "
+            "recipients. `machinectl import` reads it. Jump hosts go along. Who can decrypt it is root on the "
             "engines: for other people, see `machinectl access`."
         ),
         examples=(
             "machinectl export orionbox -o laptop.age",
             "machinectl export --all --with-ca-key --with-ssh-key -o laptop.age",
-            "machinectl export orionbox --recipient age1… -o laptop.age",
+            "machinectl export orionbox --recipients-file ~/.ssh/id_ed25519.pub -o laptop.age",
         ),
         arguments=(shared.NAMES,),
         flags=(
