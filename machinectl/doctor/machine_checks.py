@@ -125,7 +125,7 @@ def with_renewal(check: Check, machine: Machine, here: Iterable[Check]) -> Check
         (each.hint for each in here if (each.title, each.verdict) == (store_files.CERTIFICATES, Verdict.BROKEN)), ""
     )
     from_others = check.hint.endswith(f"machinectl certs import {machine.name} <DIR>")
-    return replace(check, hint=renew) if renew and from_others and machine.changes else check
+    return replace(check, hint=renew) if renew and from_others and (machine.changes or machine.access) else check
 
 
 def file_checks(store: Store, machine: Machine) -> Iterator[Check]:

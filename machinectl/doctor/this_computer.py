@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.doctor import docker_client, docker_integration, store_files
 from machinectl.doctor.check import Check, broken, failed, ok, unknown, value_or
+from machinectl.doctor.renewal_timer import renewal_timer_checks
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_path
 from machinectl.files.ownership import exposed
@@ -76,6 +77,7 @@ def content_checks(store: Store) -> Iterator[Check]:
     except MachineError as exc:
         yield failed(RECORDS, exc)
     yield from certificate_checks(store, machines)
+    yield from renewal_timer_checks(store)
     yield from removed_check(store)
 
 

@@ -210,6 +210,8 @@ def untrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, 
         use = f"Use a name that it has (machinectl set --url <URL> {endpoint.name}), or {renew}"
         return EngineError(f"The certificate of {peer} is not for {host}, but {shown}", use)
     if exc.verify_code == EXPIRED:
+        if endpoint.takeover:
+            renew = f"renew it: machinectl renew --due {endpoint.name}"
         return EngineError(
             f"The certificate of {peer}, or its CA's, has expired", f"If the clock here is right, {renew}"
         )

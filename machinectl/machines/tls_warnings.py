@@ -1,17 +1,61 @@
-"""Warnings about missing certificates and unprotected ports."""
+"""Warnings about missing and expired certificates, and about unprotected ports. Light path."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from machinectl.machines.record import GRANTED
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
+
+CERTIFICATES = {
+    "cert.pem": "Your certificate for",
+    "ca.pem": "The CA of",
+    "server.pem": "The certificate of",
+}
+# Seconds after the expiry for which the hour matters, too: access is given for days or hours.
+RECENT = 2 * 86400
+
+
+class ExpiredCertificate:
+    """`cause` says which one expired and when, `hint` what to type."""
+
+    def __init__(self, cause: str, hint: str) -> None:
+        self.cause = cause
+        self.hint = hint
+
+
+def expired_certificate(machine: Machine, now: datetime | None = None) -> ExpiredCertificate | None:
+    """Read the machine's files, without cryptography. The client's certificate comes first: docker shows it first."""
+    if not machine.tls:
+        return None
+    from datetime import UTC, datetime
+
+    now = now or datetime.now(UTC)
+    over = {file: end for file in CERTIFICATES if (end := expiry_of(machine, file)) and end < now}
+    for file, end in over.items():
+        recent = (now - end).total_seconds() < RECENT
+        when = f"{end:%Y-%m-%d %H:%M} UTC" if recent else f"{end:%Y-%m-%d}"
+        return ExpiredCertificate(f'{CERTIFICATES[file]} "{machine.name}" expired on {when}', renewing(machine, over))
+    return None
+
+
+def expiry_of(machine: Machine, file: str) -> datetime | None:
+    """Return the latest expiry if there are several CAs."""
+    from machinectl.certificate_dates import expiry_dates
+    from machinectl.files.atomic import read_file
+
+    try:
+        found = expiry_dates(read_file(os.path.join(machine.directory, file)))
+    except OSError:
+        return None
+    return max(found if file == "ca.pem" else found[:1], default=None)
 
 
 def renewing(machine: Machine, files: Collection[str], *, due: bool = True) -> str:

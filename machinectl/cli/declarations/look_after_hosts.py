@@ -79,7 +79,7 @@ VERBS = {
             "and asks nothing. Without, it makes new certificates now, as `regenerate-certs --client-certs` does. "
             "An engine restarts for a new server certificate; containers keep running."
         ),
-        examples=("machinectl renew --due", "machinectl renew orionbox"),
+        examples=("machinectl renew --due", "machinectl renew --install-timer", "machinectl renew orionbox"),
         arguments=(shared.NAMES,),
         flags=(
             Flag("--due", help="Renew only what is due; never ask."),
@@ -88,6 +88,8 @@ VERBS = {
                 metavar="SHARE|TIME",
                 help="Due is what has less than this share of its lifetime, or less time, left (1/3, 30%, 30d, 12h).",
             ),
+            Flag("--install-timer", help="Run `renew --due` daily from now on, with the other options given."),
+            Flag("--uninstall-timer", help="Run it daily no more."),
             Flag("-y", "--yes", help="Do not ask (--due never does)."),
             shared.DRY_RUN,
             *shared.LOGIN,

@@ -9,7 +9,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import read_file
 from machinectl.machines.store.record_cache import Readable, Records
 
 if TYPE_CHECKING:
@@ -34,11 +33,6 @@ TLS_FAILED = ("x509:", "tls:")
 URL = re.compile(r"(?:tcp|unix|ssh|https?)://[^\s\"'`]+")
 # Placeholders in docker's client for an engine behind a socket or ssh.
 NO_HOSTS = ("docker.example.com", "api.moby.localhost", "localhost", "%2F")
-CERTIFICATES = {
-    "cert.pem": "Your certificate for",
-    "ca.pem": "The CA of",
-    "server.pem": "The certificate of",
-}
 
 
 def docker_plugin_hook(
@@ -134,28 +128,14 @@ def explain_old_url(machine: Machine, used: str, environment: Mapping[str, str])
 
 
 def explain_expiry(machine: Machine, failure: str, now: datetime) -> str:
-    if not machine.tls:
+    # Imported here: it reads certificates.
+    from machinectl.machines.tls_warnings import expired_certificate, renewing
+
+    if expired := expired_certificate(machine, now):
+        return f"{expired.cause}. {expired.hint}"
+    if not machine.tls or "certificate has expired" not in failure:
         return ""
-    over = {file: end for file in CERTIFICATES if (end := expiry_of(machine, file)) and end < now}
-    if not over and "certificate has expired" not in failure:
-        return ""
-    from machinectl.machines.tls_warnings import renewing
-
-    again = renewing(machine, over or ["server.pem"])
-    for file, end in over.items():
-        return f'{CERTIFICATES[file]} "{machine.name}" expired on {end:%Y-%m-%d}. {again}'
-    return f'The engine of "{machine.name}" shows a certificate that has expired. {again}'
-
-
-def expiry_of(machine: Machine, file: str) -> datetime | None:
-    """Return the latest expiry if there are several CAs."""
-    from machinectl.certificate_dates import expiry_dates
-
-    try:
-        found = expiry_dates(read_file(os.path.join(machine.directory, file)))
-    except OSError:
-        return None
-    return max(found if file == "ca.pem" else found[:1], default=None)
+    return f'The engine of "{machine.name}" shows a certificate that has expired. {renewing(machine, ["server.pem"])}'
 
 
 def explain_silence(machine: Machine, failure: str) -> str:

@@ -18,6 +18,7 @@ from machinectl.files.atomic import PRIVATE_DIRECTORY, Translated, remove_tree, 
 from machinectl.hosts.certificates.identity import CLIENT_FILES, Identity
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.store.store_paths import PENDING
+from machinectl.machines.tls_warnings import expired_certificate
 from machinectl.state import State
 from machinectl.value_classes import replace
 
@@ -94,6 +95,8 @@ def probe_any_set(
         other = engine.probe_by(replace(where, cert_dir=directory), deadline, question)
         if other.state is State.RUNNING:
             return other, directory
+    if expired := expired_certificate(machine):
+        found = replace(found, error=expired.cause, hint=expired.hint)
     return found, machine.directory
 
 

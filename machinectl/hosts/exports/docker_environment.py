@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 # docker-machine's order; the first three are docker's (docs.docker.com/reference/cli/docker).
@@ -31,9 +32,19 @@ def docker_variables(store: Store, name: str) -> dict[str, str | None]:
         from machinectl.hosts.certificates.pending import settle_pending
 
         settle_pending(store, name)
+    if machine.tls:
+        warn_of_expiry(store, machine)
     return {
         "DOCKER_TLS_VERIFY": "1" if machine.tls else None,
         "DOCKER_HOST": machine.urls[0],
         "DOCKER_CERT_PATH": store.directory(name) if machine.tls else None,
         "DOCKER_MACHINE_NAME": name,
     }
+
+
+def warn_of_expiry(store: Store, machine: Machine) -> None:
+    """Warn of what docker only fails with; not of what expires soon, as shells start with `env`."""
+    from machinectl.machines.tls_warnings import expired_certificate
+
+    if expired := expired_certificate(machine):
+        store.warn(f"{expired.cause}\n{expired.hint}")

@@ -105,7 +105,9 @@ def query_engines(
         one.error, one.hint, one.seconds, one.told = found.error, found.hint, found.seconds, found.told
         one.swarm, one.unasked = found.swarm, found.unasked
         one.settled = True
-        if found.state is State.ERROR and (command := takeover_command(one.machine)) and command in found.hint:
+        if found.state is State.ERROR and " expired on " in found.error:
+            one.error += f". {found.hint}"
+        elif found.state is State.ERROR and (command := takeover_command(one.machine)) and command in found.hint:
             one.error += f"; take its host over: {command}"
         if one.machine.pending and found.state is State.STOPPED and found.error and not found.silent:
             # A run that was cut off may have ended the listener, and the record still has its address.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from machinectl.cli.invocation import THIS
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.results import report_results
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
@@ -22,20 +24,54 @@ def renew(
     access: Access,
     due: bool,
     lifetime_left: str,
+    install_timer: bool,
+    uninstall_timer: bool,
     yes: bool,
     dry_run: bool,
 ) -> int:
     from machinectl.commands.renew import renew_due_certificates
     from machinectl.hosts.certificates.lifetime import LifetimeLeft
 
+    window = LifetimeLeft.parse(lifetime_left)
+    if install_timer or uninstall_timer:
+        if due or (install_timer and uninstall_timer):
+            raise UsageError("--due, --install-timer and --uninstall-timer exclude each other", "Pass one of them")
+        return change_timer(here, install=install_timer)
     if not due:
         if lifetime_left:
             raise UsageError("--lifetime-left goes with --due", "machinectl renew --due --lifetime-left 30d")
         return renew_now(here, names, access, yes=yes, dry_run=dry_run)
-    window = LifetimeLeft.parse(lifetime_left)
     here.console.prints_results = True
     results = renew_due_certificates(here.store, here.console, names, access, window, dry_run=dry_run)
     return report_results(here, print_renewals(results), names or here.store.names())
+
+
+def change_timer(here: Session, *, install: bool) -> int:
+    from machinectl.commands.renew_timer import install_timer, uninstall_timer
+
+    if install:
+        words = timer_words(here.arguments)
+        path = install_timer(here.store, here.console, THIS.script, words, os.environ)
+        here.console.note("`machinectl renew --due` runs daily from now on. Try it now: machinectl renew --due")
+    else:
+        path = uninstall_timer(here.store, here.console)
+    if path:
+        write_out(f"{path}\n")
+    return 0
+
+
+def timer_words(arguments: Sequence[str]) -> list[str]:
+    """Return the words for `renew --due`; the timer starts in another directory."""
+    found: list[str] = []
+    for word in arguments[arguments.index("renew") + 1 :]:
+        flag, equals, value = word.partition("=")
+        if found and found[-1].endswith("-file"):
+            found.append(os.path.abspath(word))
+        elif equals and flag.endswith("-file"):
+            found.append(f"{flag}={os.path.abspath(value)}")
+        elif word not in {"--install-timer", "--yes", "-y"}:
+            found.append(word)
+    return found
 
 
 def print_renewals(results: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:

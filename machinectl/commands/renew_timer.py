@@ -1,0 +1,56 @@
+"""`renew --install-timer` and `--uninstall-timer`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.files.atomic import quote_path, remove_if_present, replace_file
+from machinectl.machines.store.store_paths import default_root
+from machinectl.renewal_timer.daily_job import DailyJob, job_name, own_program
+from machinectl.renewal_timer.scheduler import scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from machinectl.console import Console
+    from machinectl.machines.store import Store
+
+# Where the job finds docker's contexts, and the private files of the session.
+KEPT = ("DOCKER_CONFIG", "MACHINECTL_CONTEXTS")
+
+
+def install_timer(
+    store: Store, console: Console, script: str, words: Sequence[str], environment: Mapping[str, str]
+) -> str:
+    """Run `renew --due` with these words daily; return the path of the timer. Raises MachineError."""
+    timer = scheduler()
+    timer.check()
+    command = (*own_program(script), "--storage-path", store.root, "renew", "--due", *words)
+    kept = {name: environment[name] for name in KEPT if environment.get(name)}
+    files = timer.files(DailyJob(job_name(store.root, default_root()), command, kept))
+    for path, content in files.items():
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            replace_file(path, content)
+        except OSError as exc:
+            where = quote_path(os.path.dirname(path))
+            raise MachineError(f"{path} cannot be written: {exc.strerror}", f"See: ls -ld {where}") from exc
+    for note in timer.enable(job_name(store.root, default_root())):
+        console.note(note)
+    return list(files)[-1]
+
+
+def uninstall_timer(store: Store, console: Console) -> str:
+    """Return the path of the timer, "" if there was none. Raises MachineError."""
+    timer, name = scheduler(), job_name(store.root, default_root())
+    *_, path = paths = timer.paths(name)
+    if not any(map(os.path.lexists, paths)):
+        console.note(f"There is no timer at {path}")
+        return ""
+    timer.disable(name)
+    for each in paths:
+        remove_if_present(each)
+    timer.reload()
+    return path

@@ -1,0 +1,1 @@
+"""The timer that runs `renew --due` daily: systemd's for a user, or launchd's on macOS."""

@@ -1,0 +1,119 @@
+"""The timer of `renew`: installed, looked at by doctor, and removed; see test_renew_timer_lab.py for a real systemd."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl.cli.verbs.manage.renew import timer_words
+from machinectl.doctor.check import Verdict
+from machinectl.doctor.renewal_timer import renewal_timer_checks
+from tests.support.program import machinectl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machinectl.machines.store import Store
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Path:
+    """A home whose systemctl keeps its words, says what its file `said` holds, and fails if there is `fails`."""
+    home = tmp_path / "home"
+    for name in ("bin", ".config"):
+        (home / name).mkdir(parents=True)
+    for name in ("systemctl", "loginctl"):
+        program = home / "bin" / name
+        program.write_text(
+            f'#!/bin/sh\necho "{name} $*" >> {home}/log\ncat {home}/said\n'
+            f"if [ -e {home}/fails ]; then echo no bus >&2; exit 1; fi\n"
+        )
+        program.chmod(0o755)
+    (home / "said").write_text("")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.setenv("XDG_DATA_HOME", os.path.dirname(store.root))
+    return home
+
+
+def units(home: Path) -> list[Path]:
+    return sorted((home / ".config/systemd/user").glob("machinectl-renew*"))
+
+
+def test_it_is_installed_and_removed(store: Store, home: Path) -> None:
+    done = machinectl("renew", "--install-timer", "--lifetime-left", "30d", store=store.root)
+    assert done.returncode == 0, done.stderr
+    service, timer = units(home)
+    assert done.stdout == f"{timer}\n"
+    assert f"--storage-path {store.root} renew --due --lifetime-left" in service.read_text()
+    assert "It runs only while you are logged in" in done.stderr
+    assert f"systemctl --user enable --now {timer.name}\n" in (home / "log").read_text()
+    again = machinectl("renew", "--install-timer", store=store.root)
+    assert again.returncode == 0
+    assert "30d" not in service.read_text()
+    removed = machinectl("renew", "--uninstall-timer", store=store.root)
+    assert (removed.returncode, removed.stdout) == (0, f"{timer}\n")
+    assert units(home) == []
+    assert f"systemctl --user disable --now {timer.name}\n" in (home / "log").read_text()
+    none = machinectl("renew", "--uninstall-timer", store=store.root)
+    assert (none.returncode, none.stdout) == (0, "")
+    assert "There is no timer" in none.stderr
+
+
+def test_who_lingers_is_not_told_of_it(store: Store, home: Path) -> None:
+    (home / "said").write_text("Linger=yes\n")
+    assert "logged in" not in machinectl("renew", "--install-timer", store=store.root).stderr
+
+
+def test_without_a_systemd_nothing_is_written(store: Store, home: Path) -> None:
+    (home / "fails").touch()
+    failed = machinectl("renew", "--install-timer", store=store.root)
+    assert failed.returncode == 1
+    assert "systemd does not answer for this user: no bus" in failed.stderr
+    assert "machinectl renew --due" in failed.stderr
+    assert units(home) == []
+
+
+def test_it_is_one_thing_at_a_time(store: Store) -> None:
+    for words in (("--install-timer", "--due"), ("--install-timer", "--uninstall-timer")):
+        assert machinectl("renew", *words, store=store.root).returncode == 2
+
+
+def test_its_words_are_those_given_with_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    typed = ["-s", "x", "renew", "--install-timer", "--sudo-password-file", "pw", "-l", "role=web", "--yes"]
+    assert timer_words(typed) == ["--sudo-password-file", str(tmp_path / "pw"), "-l", "role=web"]
+    assert timer_words(["renew", "--sudo-password-file=pw", "web1"]) == [
+        f"--sudo-password-file={tmp_path / 'pw'}",
+        "web1",
+    ]
+
+
+def test_doctor_looks_at_it(store: Store, home: Path) -> None:
+    def found() -> tuple[Verdict, str, str]:
+        [check] = renewal_timer_checks(store)
+        return check.verdict, check.seen, check.hint
+
+    assert list(renewal_timer_checks(store)) == []
+    machinectl("renew", "--install-timer", store=store.root)
+    service, timer = units(home)
+    assert found() == (
+        Verdict.BROKEN,
+        f"{timer} is installed, but not enabled",
+        "Install it again: machinectl renew --install-timer",
+    )
+    (home / "said").write_text("UnitFileState=enabled\nActiveState=active\nResult=success\n")
+    assert found() == (Verdict.OK, f"{timer} renews certificates daily", "")
+    (home / "said").write_text("UnitFileState=enabled\nActiveState=active\nResult=exit-code\nExecMainStatus=1\n")
+    verdict, seen, hint = found()
+    assert (verdict, seen) == (Verdict.BROKEN, "the last run failed (exit-code, exit status 1)")
+    assert hint.endswith(f"systemctl --user start {service.name}")
+    service.write_text(service.read_text().replace("ExecStart=", "ExecStart=/gone"))
+    assert found()[1].startswith("its program is not there: /gone")
+    service.unlink()
+    assert found()[1] == f"{service} is missing"
+    (home / "fails").touch()
+    assert found()[0] is Verdict.UNKNOWN

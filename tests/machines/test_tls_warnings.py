@@ -1,0 +1,126 @@
+"""An expired certificate is named where one meets it: which, since when, and what to type."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machinectl import certs
+from machinectl.host_changes import CaTrusted
+from machinectl.hosts.certificates.signing import signed
+from machinectl.machines.record import Machine
+from machinectl.machines.tls_warnings import expired_certificate, renewing
+from tests.hosts.test_pending import serving
+from tests.support.program import machinectl
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from machinectl.hosts.certificates.identity import Identity
+    from machinectl.machines.store import Store
+
+NOW = datetime.now(UTC)
+OWN, GRANTED, OTHERS = "own", "granted", "others"
+COMMANDS = {
+    OWN: "Renew them: machinectl renew --due orion",
+    GRANTED: "Get a new one from alice@vega: machinectl access renew orion",
+    OTHERS: "Get new ones from whoever made them, and put them in: machinectl certs import orion <DIR>",
+}
+
+
+def identity(*, client: int = 0, server: int = 0) -> Identity:
+    """Return certificates that were made so many days ago."""
+    ca = certs.new_ca("machinectl orion", now=NOW - timedelta(days=1000))
+    return signed(
+        ca,
+        certs.issue_server(ca, ["127.0.0.1"], now=NOW - timedelta(days=server)),
+        certs.issue_client(ca, "orion", now=NOW - timedelta(days=client)),
+    )
+
+
+def orion(store: Store, found: Identity, whose: str, port: int = 1) -> Machine:
+    machine = Machine("orion", "none", url=f"tcp://127.0.0.1:{port}", tls=True)
+    machine.driver_state = f'{{"URL": "{machine.url}"}}'
+    files = found.files if whose == OWN else {name: found.files[name] for name in ("ca.pem", "cert.pem", "key.pem")}
+    if whose == OWN:
+        machine.changes = [CaTrusted("0")]
+    elif whose == GRANTED:
+        machine.access = {"state": "granted", "by": "alice@vega"}
+    return added(store, machine, files)
+
+
+@pytest.fixture(scope="module")
+def expired() -> Identity:
+    return identity(client=820 + 9)
+
+
+@pytest.fixture
+def engine(expired: Identity, tmp_path: Path) -> Iterator[int]:
+    with serving(expired, tmp_path) as port:
+        yield port
+
+
+DAY = f"{NOW - timedelta(days=9):%Y-%m-%d}"
+
+
+@pytest.mark.parametrize("whose", COMMANDS)
+def test_env_warns_on_stderr_and_prints_the_same_lines(store: Store, expired: Identity, whose: str) -> None:
+    orion(store, expired, whose)
+    done = machinectl("env", "--shell=sh", "orion", store=store.root)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        f'Warning: Your certificate for "orion" expired on {DAY}',
+        COMMANDS[whose],
+    ]
+    assert done.stdout.startswith('export DOCKER_TLS_VERIFY="1"\n')
+
+
+@pytest.mark.parametrize("whose", COMMANDS)
+def test_ls_and_status_say_it_and_what_to_type(store: Store, engine: int, expired: Identity, whose: str) -> None:
+    orion(store, expired, whose, engine)
+    cause = f'Your certificate for "orion" expired on {DAY}'
+    listed = machinectl("ls", "--format", "{{.Error}}", store=store.root)
+    assert listed.stdout == f"{cause}. {COMMANDS[whose]}\n"
+    shown = machinectl("status", "--json", "orion", store=store.root).stdout
+    assert cause.replace('"', '\\"') in shown
+    assert COMMANDS[whose] in shown
+
+
+def test_a_valid_certificate_is_no_news_however_soon_it_expires(store: Store) -> None:
+    orion(store, identity(client=819, server=819), OWN)
+    assert machinectl("env", "--shell=sh", "orion", store=store.root).stderr == ""
+
+
+def test_a_recent_expiry_is_told_to_the_minute(store: Store, expired: Identity) -> None:
+    machine = orion(store, expired, OTHERS)
+    end = certs.describe(expired.client).not_after
+    found = expired_certificate(machine, end + timedelta(hours=2))
+    assert found is not None
+    assert found.cause == f'Your certificate for "orion" expired on {end:%Y-%m-%d %H:%M} UTC'
+    assert expired_certificate(machine, end - timedelta(minutes=1)) is None
+
+
+def test_the_server_and_the_ca_are_named_too(store: Store) -> None:
+    machine = orion(store, identity(server=900), OWN)
+    found = expired_certificate(machine)
+    assert found is not None
+    assert found.cause.startswith('The certificate of "orion" expired on ')
+    later = expired_certificate(machine, NOW + timedelta(days=certs.CA_DAYS))
+    assert later is not None
+    assert later.hint == "Renew them: machinectl regenerate-certs --client-certs --new-ca orion"
+
+
+def test_a_machine_without_tls_has_none(store: Store, expired: Identity) -> None:
+    machine = orion(store, expired, OWN)
+    machine.tls = False
+    assert expired_certificate(machine) is None
+
+
+def test_damaged_ones_are_made_anew_and_those_that_are_due_renewed(store: Store, expired: Identity) -> None:
+    machine = orion(store, expired, OWN)
+    assert renewing(machine, ["cert.pem"]) == "Renew them: machinectl renew --due orion"
+    assert renewing(machine, ["cert.pem"], due=False) == "Renew them: machinectl regenerate-certs --client-certs orion"
