@@ -80,7 +80,7 @@ def check_addresses(machine: Machine) -> None:
     url = engine_url.parse_url(machine.url)
     omit = f"Omit {FLAG}"
     if machine.phase == Phase.READY:
-        omit += f"; to remove those on record: machinectl set {FLAG} '' {machine.name}"
+        omit += f"; to remove those on record: machinectl set --address '' {machine.name}"
     if url.scheme == "unix":
         raise UsageError(f'"{machine.name}" is at {machine.url}, a socket of this computer, which has no address', omit)
     if url.scheme == "tcp" and not machine.tls:
