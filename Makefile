@@ -108,6 +108,11 @@ FAULTS ?= 200
 soak-access: $(VENV)/installed
 	$(BIN)/python -m tests.soak_access $(FAULTS)
 
+# Renew an engine's certificates 100 times while clients ask it, as root: about 20 minutes. `make soak-renewal RENEWALS=10`.
+RENEWALS ?= 100
+soak-renewal: $(VENV)/installed
+	$(BIN)/python -m tests.soak_renewal $(RENEWALS)
+
 # Real servers on this machine to play with, as root: `make lab`, `make lab LAB="up 2 docker"`, `make lab LAB=down`.
 LAB ?= up 3
 lab: $(VENV)/installed

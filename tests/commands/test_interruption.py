@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl import certs
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.ls import machine_rows
+from machinectl.hosts.certificates.identity import Identity
 from machinectl.machines.record import Phase
 from machinectl.state import State
 from tests.support.program import killed_at, machinectl, started
@@ -129,6 +131,18 @@ def test_certs_import_killed_anywhere_leaves_no_mix_of_certificates(
         assert listed.returncode == 0, listed.stdout
         forget(store)
         shutil.copytree(tmp_path / "as it was made", store.directory("orionbox"))
+
+
+def test_renewal_of_a_client_killed_anywhere_leaves_the_old_certificate_or_the_new_one(
+    store: Store, certificates: Path
+) -> None:
+    assert machinectl(*CREATE, "--tls-dir", certificates, "orionbox", store=store.root).returncode == 0
+    for _ in killed_everywhere(store, "renew", "--due", "--lifetime-left", "100%"):
+        identity = Identity.read(store.directory("orionbox"))
+        certs.client_bundle(identity.ca, identity.client, identity.client_key)
+        assert ready(store) == ["orionbox"]
+    files = set(os.listdir(store.directory("orionbox")))
+    assert not [file for file in files if file.endswith(".tmp")]
 
 
 def test_of_two_creates_of_one_name_at_once_exactly_one_wins(store: Store) -> None:

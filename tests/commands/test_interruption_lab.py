@@ -140,6 +140,21 @@ def test_new_certificates_killed_at_every_step_lock_nobody_out_and_no_container_
     assert not (cli.store / "machines/orion/pending").exists()
 
 
+def test_renewal_killed_at_every_step_leaves_certificates_that_work_and_no_container_notices(
+    host: Host, cli: Cli
+) -> None:
+    began = container(host)
+    cli.ok(*generic(host))
+    due = ("renew", "--due", "--lifetime-left", "100%")
+    for moment in killed_at_every_step(cli, *due, part="cert.pem"):
+        assert cli.is_running(), moment
+        assert container(host) == began, moment
+    assert cli.is_running()
+    assert container(host) == began
+    assert live_restore(host) == "false\n0"
+    assert not (cli.store / "machines/orion/pending").exists()
+
+
 def test_new_certificates_that_are_cut_on_their_host_lock_nobody_out(host: Host, cli: Cli) -> None:
     began = container(host)
     cli.ok(*generic(host))

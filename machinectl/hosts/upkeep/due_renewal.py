@@ -61,7 +61,9 @@ def renew_due(held: Held, console: Console, access: Access, window: LifetimeLeft
     if due.client:
         renew_client(held, now)
         renewed.append("client")
-    if due.server:
+    if due.server and not machine.has_changes:
+        waiting = f"the server certificate is due. {renewing(machine, ['server.pem'])}"
+    elif due.server:
         try:
             renew(held, UnattendedConsole(console, at_a_terminal(machine)), access, Renewal())
             renewed.insert(0, "server")
@@ -97,7 +99,7 @@ def plan_due_renewal(
         return RenewalResult(until=due.until)
     signing_ca(machine, Identity.read(machine.directory), Renewal())
     client = (Outcome("Making a new client certificate", changed=True),) if due.client else ()
-    if not due.server:
+    if not (due.server and machine.has_changes):
         return HostPlan(outcomes=client)
     plan = plan_renewal(store, machine, UnattendedConsole(console, at_a_terminal(machine)), access, Renewal())
     return HostPlan(plan.found, (*client, *plan.outcomes))
