@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     from tests.lab.host import Host
 
 RENEWALS = 100
-# What docker says when nothing listens, or the engine ends while it answers.
-RESTARTING = ("connection refused", "Cannot connect to the Docker daemon", "EOF", "connection reset by peer")
+# What docker says when nothing listens, or the engine ends while it answers; and when its first question, for the
+# API's version, found nothing listening, and the next one a started engine.
+RESTARTING = (
+    "connection refused",
+    "Cannot connect to the Docker daemon",
+    "EOF",
+    "connection reset by peer",
+    "is too new. Maximum supported API version",
+)
 DUE = ("renew", "--due", "--lifetime-left", "100%")
 
 
