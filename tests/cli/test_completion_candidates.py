@@ -53,6 +53,7 @@ def test_what_is_offered_for_a_verb_is_what_its_help_shows_and_it_takes(verb: st
     repeated = {
         "[NAME]…",
         "[NAME]… -- COMMAND…",
+        "[LOCAL:]NAME…",
         "[NAME]… -- ARGUMENT…",
         "NAME|FILE…",
         "NETWORK…",

@@ -92,7 +92,7 @@ def test_a_missing_word_is_named_without_the_brackets_of_the_usage_line(
 
 
 def test_words_that_are_too_much_are_named_as_docker_machine_does(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in ("context ls x", "drivers x", "rename a b x", "certs import web1 dir x", "import dir x"):
+    for words in ("context ls x", "drivers x", "rename a b x", "certs import web1 dir x"):
         cause, _ = refused(capsys, *words.split())
         assert cause == "Invalid command line. Found extra arguments [x]"
 

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 # Verbs that need another word before the name, and those that need more after it.
-BEFORE = {"pull": ("web:1.2",), "push": ("web:1.2",)}
+BEFORE = {"access end": ("alice",), "access issue": ("env",), "pull": ("web:1.2",), "push": ("web:1.2",)}
 NEEDED = {
     "api": ("/v1.41/info",),
     "certs import": ("certs",),
     "certs issue": ("--out", "certs"),
     "docker": ("--", "ps"),
+    "export": ("--output", "export.age"),
     "rename": ("other",),
     "run": ("--", "uptime"),
     "set": ("--label", "a=b"),
