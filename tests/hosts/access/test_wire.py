@@ -132,6 +132,11 @@ def test_chats_may_change_the_text(change: Callable[[str], str]) -> None:
     assert read_access_answer(change(answer().text()).encode()) == answer()
 
 
+def test_an_escaped_quote_may_be_broken_up() -> None:
+    text = "\u200b".join(quoted(wrapped(request().text(), 7, "\n"), "&gt; "))
+    assert read_access_request(text.encode()) == request()
+
+
 def test_a_file_of_windows_is_read() -> None:
     assert read_access_request(request().text().encode("utf-16")) == request()
 
@@ -147,15 +152,19 @@ def test_several_changes_at_once_are_no_harm(changes: list[str], width: int, joi
 
 
 @given(st.data())
-def test_a_character_that_is_lost_or_changed_is_noticed(data: st.DataObject) -> None:
+def test_a_character_that_is_lost_or_changed_is_noticed_or_harmless(data: st.DataObject) -> None:
+    """Some bits change nothing: unused ones of base64's last character, other codes of zlib for the same bytes."""
     text = request().text()
     first, last = text.index("REQUEST-----\n") + 13, text.index("-----END")
     at = data.draw(st.sampled_from([at for at in range(first, last) if text[at] != "\n"]))
     other = data.draw(st.sampled_from(["", "A", "/", "?", "é"]))
     if other == text[at]:
         return
-    with pytest.raises(MachineError, match="damaged on its way"):
-        read_access_request(f"{text[:at]}{other}{text[at + 1 :]}".encode())
+    try:
+        found: object = read_access_request(f"{text[:at]}{other}{text[at + 1 :]}".encode())
+    except MachineError as damaged:
+        found = damaged.cause
+    assert found == request() or "damaged on its way" in str(found)
 
 
 @given(st.data())

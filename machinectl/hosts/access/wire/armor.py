@@ -34,6 +34,8 @@ BEGIN, END, NAME, REQUEST_MARK, ANSWER_MARK = (
 )
 MARK = re.compile(f"({BEGIN}|{END})[{BETWEEN}]*{NAME}[{BETWEEN}]*({REQUEST_MARK}|{ANSWER_MARK})")
 REMOVED = re.compile(rf"[{BETWEEN}{DASHES}=]")
+# HTML's >, which may be wrapped, too.
+ESCAPED_QUOTE = re.compile(f"[{BETWEEN}]*".join("&gt;"))
 FORGIVING = "Copy it again, from its BEGIN line to its END line; or send it as a file"
 
 
@@ -87,7 +89,7 @@ def has_end(data: bytes) -> bool:
 def decoded_text(data: bytes) -> str:
     """Windows' programs write UTF-16 with a byte order mark; some quote in HTML."""
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
-    return data.decode(encoding, errors="replace").replace("&gt;", ">")
+    return ESCAPED_QUOTE.sub(">", data.decode(encoding, errors="replace"))
 
 
 def marks_of(text: str) -> list[Found]:
