@@ -113,8 +113,40 @@ def test_a_repeated_request_is_the_same(store: Store) -> None:
     first = asked(store, "work:orionbox", "web1")
     assert asked(store, "work:orionbox", "web1") == first
     assert asked(store, "web1", "work") == first
-    assert asked(store, "web1") != first
     assert store.names() == ["web1", "work"]
+
+
+@pytest.mark.parametrize("words", [("web1",), ("work",), ("work:orionbox",), ("web1", "--for", "alice")])
+def test_some_of_the_machines_get_their_common_request(store: Store, words: tuple[str, ...]) -> None:
+    first = asked(store, "work:orionbox", "web1", "--for", "alice")
+    assert asked(store, *words) == first
+
+
+@pytest.mark.parametrize("words", [("web1", "web2"), ("web1", "--for", "carol")])
+def test_a_request_with_something_new_says_what_it_replaces(store: Store, owner: Owner, words: tuple[str, ...]) -> None:
+    first = asked(store, "work:orionbox", "web1", "--for", "alice")
+    done = machinectl("access", "request", *words, store=store.root)
+    assert done.stdout != first
+    assert "This is a new request: an answer to the earlier one for web1 is refused from now on" in done.stderr
+    accept = accepted(store, owner.text(first))
+    assert accept.stdout.startswith("work: ready")
+    assert '"web1" was asked for again since, and is left out' in accept.stderr
+    assert "(see it: machinectl access request web1)" in accept.stderr
+
+
+def test_the_answer_to_the_earlier_request_of_all_its_machines_is_refused(store: Store, owner: Owner) -> None:
+    answer = owner.answer(asked(store, "orionbox", "web1"))
+    asked(store, "web1", "web2")
+    text = new_access_answer(answer.request, answer.sender, answer.machines[1:]).text()
+    error = refused(store, text)
+    assert error.cause == 'This answer is to an earlier request for "web1"'
+    assert error.hint == "Use the answer to the last request (see it: machinectl access request web1)"
+
+
+def test_some_of_the_machines_get_their_common_renewal(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "orionbox", "web1")))
+    first = machinectl("access", "renew", store=store.root).stdout
+    assert machinectl("access", "renew", "web1", store=store.root).stdout == first
 
 
 def test_a_request_with_another_machine_keeps_the_keys(store: Store) -> None:

@@ -99,8 +99,8 @@ VERBS = {
         "Ask the owner of machines for access to them.",
         more=(
             "It makes a key for each machine, which never leaves this computer, and prints a request to send to the "
-            "owner. NAME is the owner's name of the machine, LOCAL another name for it here. Repeated, it prints the "
-            "same request again."
+            "owner. NAME is the owner's name of the machine, LOCAL another name for it here. Repeated, also for some "
+            "of its machines, it prints the same request again."
         ),
         examples=(
             "machinectl access request orionbox",

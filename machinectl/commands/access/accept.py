@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.access.accepting import Acceptance, accept_machine, acceptance, clock_warning
+from machinectl.hosts.access.accepting import Acceptance, accept_machine, acceptance, asking_command, clock_warning
 from machinectl.hosts.access.wire.access_answer import read_access_answer
 from machinectl.machines.selection import waiting
 
@@ -24,6 +24,11 @@ def read_acceptance(store: Store, console: Console, text: bytes) -> Acceptance:
     found = acceptance(store, answer)
     for name in found.removed:
         console.warn(f'"{name}" was removed here, and is left out\nAsk again: machinectl access request {name}')
+    for machine in found.asked_again:
+        console.warn(
+            f'"{machine.name}" was asked for again since, and is left out\n'
+            f"Use the answer to that request (see it: {asking_command(machine)})"
+        )
     for warning in dict.fromkeys(
         clock_warning(answer, store.read(each.name), datetime.now(UTC)) for each in found.machines
     ):

@@ -13,6 +13,7 @@ from machinectl.hosts.access.own_access import (
     REQUEST_FILE,
     AskedMachine,
     OwnAccess,
+    note_replaced,
     recorded_request,
     repeated_request,
     signed_request,
@@ -35,8 +36,11 @@ def access_renew(store: Store, console: Console, names: Sequence[str]) -> Access
     with ExitStack() as stack:
         held = [stack.enter_context(store.writing(name, waiting(console, name))) for name in chosen]
         asked = [asked_again(each) for each in held]
-        again = repeated_request([each.machine for each in held], [each.asked for each in asked])
-        return again or renewed_request(held, asked)
+        machines = [each.machine for each in held]
+        if again := repeated_request(machines, [each.asked for each in asked]):
+            return again
+        note_replaced(console, machines)
+        return renewed_request(held, asked)
 
 
 def shared_names(store: Store) -> list[str]:

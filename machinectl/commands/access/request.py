@@ -15,6 +15,7 @@ from machinectl.hosts.access.own_access import (
     AskedMachine,
     OwnAccess,
     check_different,
+    note_replaced,
     recorded_request,
     repeated_request,
     signed_request,
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
 
 def access_request(store: Store, console: Console, words: Sequence[str], *, who: str = "") -> AccessRequest:
-    """Make keys and a request for machines, named NAME or LOCAL:NAME. Repeated, it returns the same request."""
+    """Make keys and a request for machines, named NAME or LOCAL:NAME. Repeated, it returns the same request.
+
+    For some of the machines that were asked for together, it returns their request, too.
+    """
     require_names(words, "access request")
     who = who_asks(who) if who else ""
     asked = [asked_machine(store, word) for word in words]
@@ -45,7 +49,10 @@ def access_request(store: Store, console: Console, words: Sequence[str], *, who:
             each.local: stack.enter_context(store.writing(each.local, waiting(console, each.local))) for each in order
         }
         there = [store.read(each.local) for each in asked if store.exists(each.local)]
-        return repeated_request(there, [each.asked for each in asked], who) or made_request(console, held, asked, who)
+        if again := repeated_request(there, [each.asked for each in asked], who):
+            return again
+        note_replaced(console, there)
+        return made_request(console, held, asked, who)
 
 
 def asked_machine(store: Store, word: str) -> AskedMachine:

@@ -40,11 +40,15 @@ class AcceptedMachine:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What an answer does here. `removed` were asked for, and are no longer here."""
+    """What an answer does here. `removed` were asked for, and are no longer here.
+
+    `asked_again` are in a later request.
+    """
 
     answer: AccessAnswer
     machines: tuple[AcceptedMachine, ...]
     removed: tuple[str, ...] = ()
+    asked_again: tuple[Machine, ...] = ()
 
 
 def acceptance(store: Store, answer: AccessAnswer, now: datetime | None = None) -> Acceptance:
@@ -52,34 +56,32 @@ def acceptance(store: Store, answer: AccessAnswer, now: datetime | None = None) 
     asking = asking_machines(store, answer)
     by_name = {str(machine.access["asked"]): machine for machine in asking}
     check_asked(answer, asking)
-    found, removed = [], []
+    found, removed, asked_again = [], [], []
     for each in answer.machines:
         machine = by_name.get(each.name)
         if machine is None:
-            removed.append(each.name)
+            later = machine_with_key(store, {each.key})
+            asked_again += [later] if later else []
+            removed += [] if later else [each.name]
             continue
         check_certificate(machine, answer, each, now or datetime.now(UTC))
         found.append(AcceptedMachine(machine.name, each, waits_for_access(machine), is_accepted_already(machine, each)))
+    if not found and asked_again:
+        raise earlier_request(asked_again[0])
     if not found:
         raise MachineError(
             f"The machines of this answer were removed here: {', '.join(removed)}",
             f"Ask again: machinectl access request {' '.join(removed)}",
         )
-    return Acceptance(answer, tuple(found), tuple(removed))
+    return Acceptance(answer, tuple(found), tuple(removed), tuple(asked_again))
 
 
 def asking_machines(store: Store, answer: AccessAnswer) -> list[Machine]:
-    known = [machine for machine in machines_with_access(store) if OwnAccess.of(machine)]
-    found = [machine for machine in known if machine.access["request"] == answer.request]
+    found = [machine for machine in machines_with_access(store) if machine.access["request"] == answer.request]
     if found:
         return found
-    keys = {each.key for each in answer.machines}
-    for machine in known:
-        if own_digest(machine) in keys:
-            raise MachineError(
-                f'This answer is to an earlier request for "{machine.name}"',
-                f"Use the answer to the last one, which is: {asking_command(machine)}",
-            )
+    if later := machine_with_key(store, {each.key for each in answer.machines}):
+        raise earlier_request(later)
     names = " ".join(each.name for each in answer.machines)
     raise MachineError(
         f"No machine here has asked for this answer (request {answer.request}): it is for another computer or user, "
@@ -94,8 +96,19 @@ def machines_with_access(store: Store) -> Iterator[Machine]:
             machine = store.read(name)
         except MachineError:
             continue
-        if machine.access:
+        if OwnAccess.of(machine):
             yield machine
+
+
+def machine_with_key(store: Store, digests: set[str]) -> Machine | None:
+    return next((machine for machine in machines_with_access(store) if own_digest(machine) in digests - {""}), None)
+
+
+def earlier_request(machine: Machine) -> MachineError:
+    return MachineError(
+        f'This answer is to an earlier request for "{machine.name}"',
+        f"Use the answer to the last request (see it: {asking_command(machine)})",
+    )
 
 
 def asking_command(machine: Machine) -> str:

@@ -24,6 +24,7 @@ from machinectl.value_classes import Frozen, replace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.console import Console
     from machinectl.hosts.access.wire.access_request import AccessRequest
     from machinectl.machines.record import Machine
 
@@ -100,12 +101,20 @@ def pending_request(machine: Machine) -> AccessRequest | None:
 
 
 def repeated_request(machines: Sequence[Machine], asked: Sequence[str], who: str = "") -> AccessRequest | None:
-    """Return the request that an earlier run made for exactly these machines: its answer may be under way."""
+    """Return the request that an earlier run made for all of these machines: its answer may be under way."""
     found = [pending_request(machine) for machine in machines]
     if not found or found[0] is None or any(each != found[0] for each in found):
         return None
-    is_same = sorted(machine.name for machine in found[0].machines) == sorted(asked)
-    return found[0] if is_same and who in {"", found[0].sender} else None
+    is_in = {machine.name for machine in found[0].machines}.issuperset(asked)
+    return found[0] if is_in and who in {"", found[0].sender} else None
+
+
+def note_replaced(console: Console, machines: Sequence[Machine]) -> None:
+    """Say which requests a new one replaces: an answer to them is refused from now on."""
+    if replaced := [machine.name for machine in machines if pending_request(machine)]:
+        console.note(
+            f"This is a new request: an answer to the earlier one for {', '.join(replaced)} is refused from now on"
+        )
 
 
 def recorded_request(request: AccessRequest, own: OwnAccess) -> OwnAccess:
