@@ -18,19 +18,29 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.age import is_age_file
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.issue import certs_issue
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import renewed_identity
+from machinectl.machines import answered_address
+from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests import test_certs_docker, test_contexts, test_hostile_records, test_strange_files
 from tests.cli import test_use
-from tests.commands import test_env, test_forward, test_run_persist
+from tests.commands import (
+    test_access_lab,
+    test_access_shared,
+    test_addresses,
+    test_env,
+    test_forward,
+    test_run_persist,
+)
 from tests.commands.test_create_lab import decoded, telling_of_programs
-from tests.hosts import test_setup
+from tests.hosts import test_answering_host, test_setup
 from tests.hosts.test_setup_lab import IMAGE, RUN
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
@@ -109,7 +119,6 @@ def states(store: Store, name: str = "orion") -> tuple[str, int]:
 
 @proves(
     "**A client certificate is root.**",
-    "The engine has no rights per client, and accepts every client that its CA has signed.",
     "The chain and the name of the engine's certificate are always checked.",
 )
 def test_a_client_of_the_engines_ca_is_root_and_nobody_else_is_let_in(
@@ -149,6 +158,62 @@ def test_a_client_of_the_engines_ca_is_root_and_nobody_else_is_let_in(
         assert state.startswith("Error"), state
         assert why in state
         assert by_docker != 0
+
+
+@pytest.mark.timeout(300)
+@proves(
+    "The engine has no rights per client, and accepts every client that its CA, or the CA of one of its holders, has "
+    "signed.",
+    "Docker cannot revoke one certificate.",
+    "`access` gives each [holder](access.md) a CA of its own, and `access end` locks out that holder.",
+)
+def test_a_holder_is_let_in_and_locked_out_alone(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
+    test_access_lab.test_a_colleague_gets_access_until_the_owner_ends_it(fresh_host, cli, tmp_path)
+
+
+@proves(
+    "Requests and answers of `access` hold no private key.",
+    "The private key of a request stays on the computer that made it.",
+)
+def test_the_key_of_a_request_stays_where_it_was_made(dockerd: Dockerd, tmp_path: Path) -> None:
+    homes = test_access_shared.owner_and_colleague(tmp_path, dockerd)
+    test_access_shared.test_a_machine_is_shared_and_its_key_stays_where_it_was_made(homes)
+    assert "PRIVATE KEY" not in "".join(text for home in homes.values() for text in home.printed)
+
+
+@proves("The files of `export` are always encrypted.")
+def test_every_export_is_encrypted(store: Store, tmp_path: Path) -> None:
+    identity = renewed_identity(Machine("orion", "generic"), Identity(), ["orion"])
+    machine = Machine("orion", "generic", url="tcp://192.0.2.1:2376", tls=True)
+    machine.driver_state = json.dumps(test_hostile_records.SERVER)
+    added(store, machine, identity.present)
+    passphrase, recipient = tmp_path / "passphrase", public(keygen(tmp_path / "id"))
+    passphrase.write_text(SECRET)
+    ways: list[tuple[list[str | Path], int]] = [([], 1), (["--passphrase-file", passphrase], 0), (["-r", recipient], 0)]
+    for number, (way, status) in enumerate(ways):
+        file = tmp_path / f"{number}.age"
+        for output in ("-", file):
+            done = machinectl("export", "orion", "-o", output, "--with-ca-key", *way, store=store.root)
+            assert done.returncode == status, done.stderr
+            text = file.read_text(encoding="latin-1") if file.exists() else done.stdout
+            assert is_age_file(text.encode("latin-1")) == (status == 0)
+            assert not any(word in text for word in ("PRIVATE", "orion", "192.0.2.1"))
+        assert file.exists() == (status == 0)
+
+
+@proves("Another server at an `--address` of a machine gets nothing: no request, no client certificate, no login.")
+@pytest.mark.usefixtures("ssh_config")
+def test_another_server_at_an_address_gets_nothing(
+    sshd: Sshd, another_sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca, news = certs.new_ca("orion's CA"), AddressNews()
+    made = test_addresses.Certificates(tmp_path, ca, certs.issue_client(ca, "client"))
+    monkeypatch.setattr(answered_address, "NEWS", news)
+    test_addresses.test_another_engine_gets_no_request_and_no_client_certificate_and_is_named(
+        Store(str(tmp_path / "engine")), made, news
+    )
+    orion = test_answering_host.at_another_address(Store(str(tmp_path / "ssh")), sshd)
+    test_answering_host.test_a_host_with_another_key_gets_no_login_and_is_named(orion, sshd, another_sshd)
 
 
 @proves("TLS 1.2 is the minimum.")
@@ -633,7 +698,7 @@ def test_a_change_is_on_record_before_it_is_made(store: Store) -> None:
 
 @pytest.mark.timeout(300)
 @proves(
-    "Docker cannot revoke one certificate: a new CA (`regenerate-certs --new-ca`) locks out all of them.",
+    "`regenerate-certs --new-ca` locks out all.",
     "On a host, only root can read the files that hold keys and passwords.",
     "machinectl passes no password and no key as an argument of a program, here or on a host: they go through stdin.",
     "They are in no log, no `--debug` and no error.",

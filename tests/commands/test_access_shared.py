@@ -65,10 +65,14 @@ class Home:
 
 @pytest.fixture
 def homes(tmp_path: Path, dockerd: Dockerd) -> dict[str, Home]:
+    return owner_and_colleague(tmp_path, dockerd)
+
+
+def owner_and_colleague(directory: Path, dockerd: Dockerd) -> dict[str, Home]:
     """The owner bob has the engine's CA, but no SSH; alice has nothing."""
     found = {}
     for name in ("bob", "alice"):
-        found[name] = Home(tmp_path / name)
+        found[name] = Home(directory / name)
         found[name].directory.mkdir(mode=0o700)
     files = {name: (dockerd.directory / name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem")}
     machine = Machine("orionbox", "none", url=dockerd.url, tls=True, driver_state=f'{{"URL": "{dockerd.url}"}}')

@@ -34,7 +34,11 @@ pytestmark = pytest.mark.usefixtures("ssh_config")
 
 @pytest.fixture
 def orion(store: Store, sshd: Sshd) -> Store:
-    """A machine whose own address is another one than its server's."""
+    return at_another_address(store, sshd)
+
+
+def at_another_address(store: Store, sshd: Sshd) -> Store:
+    """Add a machine whose own address is another one than its server's."""
     register(store, "orion", sshd)
     with store.writing("orion") as held:
         state = json.loads(held.machine.driver_state)
