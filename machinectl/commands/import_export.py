@@ -12,6 +12,7 @@ from machinectl.files.atomic import quote_path, read_file
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.second_computer.export_document import LONGEST_EXPORT, parse_document
 from machinectl.hosts.second_computer.restoring import Restoring, chosen_machines
+from machinectl.machines.docker_machine.old_store import check_apart
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.store.store_directory import sweep
 
@@ -41,6 +42,7 @@ def import_export(
     dry_run: bool = False,
 ) -> Iterator[tuple[str, ImportedMachine | MachineError]]:
     """Import each machine completely or not at all. Existing machines stay unchanged."""
+    check_apart(store.root)
     chosen = chosen_machines(document, words)
     if not dry_run:
         keep_jump_hosts(store, console)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.cli.main import run_command_line
 from machinectl.cli.options.verb_session import Session
 from machinectl.cli.verbs.share.access import access_grant
 from machinectl.errors import MachineError, UsageError
@@ -23,6 +24,7 @@ from machinectl.machines.holders import find_holder
 from machinectl.machines.record import Machine
 from tests.support.quiet import Quiet
 from tests.support.registered import added
+from tests.support.unread import FULL, streams
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -96,6 +98,16 @@ def test_the_answer_has_all_that_the_other_computer_needs(owner: Owner) -> None:
     assert machine.key == certs.own_public_key(KEYS["orion"]).digest
     certs.client_bundle((own / "holders/alice@laptop/ca.pem").read_bytes(), machine.certificate, KEYS["orion"])
     assert f"Its fingerprint is {owner.answer.fingerprint}." in console.said[-1]
+
+
+def test_an_answer_that_cannot_be_printed_is_an_error(owner: Owner, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    path = owner.directory / "request.txt"
+    path.write_text(request("orion").text())
+    with streams(out=FULL):
+        assert run_command_line(["-s", owner.store.root, "access", "grant", "-y", str(path)]) == 1
+    said = capfdbinary.readouterr().err.decode()
+    assert f"Make room, and print it again: machinectl -s {owner.store.root} access grant -y {path}\n" in said
+    assert "Send it to" not in said
 
 
 def test_it_shows_machine_holder_lifetime_and_fingerprint_and_asks(owner: Owner) -> None:

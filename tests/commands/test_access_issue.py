@@ -12,6 +12,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.cli.declarations.share_machines import TOOLS
+from machinectl.cli.main import run_command_line
 from machinectl.commands.access.issue import ToolIssue, access_issue
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access import granting
@@ -23,6 +24,7 @@ from machinectl.machines.record import Machine
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
+from tests.support.unread import FULL, streams
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +85,18 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 def test_the_declared_tools_are_those_that_have_a_layout() -> None:
     assert tuple(LAYOUTS) == TOOLS
+
+
+@pytest.mark.usefixtures("hosts")
+def test_lines_that_cannot_be_printed_are_an_error(store: Store, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["access", "issue", "-y", "env", "rigel", "--out", str(out)]
+    with streams(out=FULL):
+        assert run_command_line(["-s", store.root, *words]) == 1
+    said = capsys.readouterr().err
+    assert "Error: Cannot write the output: No space left on device\n" in said
+    assert (
+        f"print it again: machinectl -s {store.root} access issue -y env rigel --for env --out '{out.parent}/" in said
+    )
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.cli.main import run_command_line
 from machinectl.commands.access.accept import access_accept
 from machinectl.commands.access.ls import access_ls
 from machinectl.commands.access.request import access_request
@@ -29,6 +30,7 @@ from machinectl.machines.record import Machine, Phase, waits_for_access
 from tests.support.owners import HOST_KEY, Owner
 from tests.support.program import at_terminal, everything, killed_at, machinectl
 from tests.support.registered import added
+from tests.support.unread import FULL, streams
 
 if TYPE_CHECKING:
     import subprocess
@@ -243,6 +245,17 @@ def test_wrong_requests_make_nothing(store: Store, words: tuple[str, ...], why: 
     assert store.names() == []
 
 
+def test_docker_machines_store_is_not_used(tmp_path: Path) -> None:
+    root = tmp_path / "docker-machine"
+    (root / "machines" / "old").mkdir(parents=True, mode=0o755)
+    (root / "machines" / "old" / "config.json").write_text("{}")
+    modes = {path: path.stat().st_mode for path in root.rglob("*")}
+    done = machinectl("access", "request", "orionbox", store=str(root))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is docker-machine's store: its rm would delete a machine" in done.stderr
+    assert {path: path.stat().st_mode for path in root.rglob("*")} == modes
+
+
 def test_a_request_is_written_to_a_new_file_only(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "request.txt"
     for _ in range(2):
@@ -253,6 +266,20 @@ def test_a_request_is_written_to_a_new_file_only(store: Store, tmp_path: Path) -
     done = machinectl("access", "request", "orionbox", "-o", file, store=store.root)
     assert done.returncode == 1
     assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize("verb", ["request", "renew"])
+def test_a_request_that_cannot_be_printed_is_an_error(
+    store: Store, owner: Owner, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if verb == "renew":
+        accepted(store, owner.text(asked(store, "orionbox")))
+    with streams(out=FULL):
+        assert run_command_line(["-s", store.root, "access", verb, "orionbox"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Error: Cannot write the output: No space left on device\n")
+    assert f"Make room, and print it again: machinectl -s {store.root} access {verb} orionbox\n" in said
+    assert "Send it to" not in said
 
 
 def test_an_answer_is_read_from_a_file(store: Store, owner: Owner, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pyrage
 import pytest
 
 from machinectl import age, certs
+from machinectl.cli.main import run_command_line
 from machinectl.commands.export import Encryption, export
 from machinectl.commands.import_export import import_export, read_export
 from machinectl.errors import MachineError, UsageError
@@ -31,6 +32,7 @@ from tests.support.program import killed_at, machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added
+from tests.support.unread import FULL, streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -235,6 +237,20 @@ def test_importing_again_changes_nothing(store: Store, there: Store, identity: I
     assert contents(there, "orion") == before
 
 
+def test_docker_machines_store_is_not_used(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key)
+    old = Path(there.root, "machines", "old")
+    old.mkdir(parents=True)
+    (old / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match="is docker-machine's store: its rm would delete a machine"):
+        imported(there, read(file, key))
+    assert sorted(os.listdir(there.root)) == ["machines"]
+    assert os.listdir(there.machines) == ["old"]
+
+
 def test_a_renamed_machine_is_found_again(store: Store, there: Store, identity: Identity, key: Path, file: str) -> None:
     add_server(store, "gate", identity)
     add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
@@ -355,6 +371,19 @@ def test_an_existing_file_is_kept_without_force(store: Store, identity: Identity
         write(store, ["orion"], str(key.parent), key, force=True)
     with pytest.raises(MachineError, match="There is no directory"):
         write(store, ["orion"], str(key.parent / "none" / "x.age"), key)
+
+
+def test_an_export_that_cannot_be_printed_is_an_error(
+    store: Store, identity: Identity, key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_server(store, "orion", identity)
+    words = ["export", "-o", "-", "orion", "--recipient", recipient(key), "--with-ca-key"]
+    with streams(out=FULL):
+        assert run_command_line(["-s", store.root, *words]) == 1
+    said = capsys.readouterr().err
+    assert "Error: Cannot write the output: No space left on device\n" in said
+    assert f"Make room, and print it again: machinectl -s {store.root} export -o - orion --recipient" in said
+    assert "--with-ca-key" in said
 
 
 def test_the_passphrase_is_typed_twice(store: Store, there: Store, identity: Identity, file: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
+from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
 from machinectl.cli.output.sanitise import harmless, harmless_json
+from machinectl.cli.output.stdio import OutputError, set_output_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 
@@ -42,6 +44,21 @@ def write_bytes(data: bytes) -> None:
 
 def print_lines(lines: Iterable[object]) -> None:
     write_out("".join(f"{line}\n" for line in lines))
+
+
+def print_result(write: Callable[[], None], again: str) -> None:
+    """Write what a verb that works was run for. If that fails, raise MachineError with the command to repeat."""
+    set_output_kind(PRINTS)
+    try:
+        write()
+    except OutputError as exc:
+        if exc.reader_is_gone:
+            raise
+        from machinectl.errors import MachineError
+
+        raise MachineError(str(exc), f"Make room, and print it again: {again}") from exc
+    finally:
+        set_output_kind(WORKS)
 
 
 def print_value(text: str, fields: Any, *, as_json: bool) -> None:

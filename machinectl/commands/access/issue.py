@@ -50,11 +50,12 @@ class ToolIssue:
     def grant(self, key: bytes) -> AccessGrant:
         return AccessGrant(self.who, TOOL, certs.own_public_key(key), self.lifetime)
 
-    @property
-    def options(self) -> list[str]:
+    def command(self, names: Sequence[str]) -> str:
+        """Return the command line that issues it unasked."""
         lifetime = [f"--lifetime {self.lifetime}s"] if self.lifetime else []
         force = ["--force"] if self.force else []
-        return [f"--for {self.who}", *lifetime, f"--out {shlex.quote(self.directory)}", *force]
+        options = [f"--for {self.who}", *lifetime, f"--out {shlex.quote(self.directory)}", *force]
+        return " ".join([f"machinectl access issue -y {self.tool}", *names, *options])
 
     def engine(self, held: Held, console: Console, access: Access, in_use: bool) -> EngineAccess:
         key = certs.new_key()
@@ -153,9 +154,7 @@ def confirm_issue(store: Store, console: Console, names: Sequence[str], issue: T
     if new := [machine.name for machine in machines if not find_holder(machine, issue.who)]:
         restarts = "The engine restarts" if len(new) == 1 else "The engines restart"
         console.note(f"{restarts} once ({', '.join(new)}); containers keep running.")
-    return confirm(
-        console, "Are you sure?", " ".join([f"machinectl access issue -y {issue.tool}", *names, *issue.options])
-    )
+    return confirm(console, "Are you sure?", issue.command(names))
 
 
 def plan_engine(store: Store, machine: Machine, console: Console, access: Access, issue: ToolIssue) -> HostPlan:

@@ -21,6 +21,7 @@ from machinectl.hosts.access.own_access import (
     signed_request,
     who_asks,
 )
+from machinectl.machines.docker_machine.old_store import check_apart
 from machinectl.machines.record import Machine, Phase, check_name, waits_for_access
 from machinectl.machines.selection import require_names, waiting
 
@@ -42,6 +43,8 @@ def access_request(store: Store, console: Console, words: Sequence[str], *, who:
     asked = [asked_machine(store, word) for word in words]
     check_different([each.local for each in asked], words)
     check_different([each.asked for each in asked], words)
+    if not all(store.exists(each.local) for each in asked):
+        check_apart(store.root)
     with ExitStack() as stack:
         # Sorted, so that two runs cannot wait for each other.
         order = sorted(asked, key=lambda each: each.local.lower())

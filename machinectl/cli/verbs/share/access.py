@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.chosen_names import target_names
-from machinectl.cli.output.stdout import write_file, write_out
+from machinectl.cli.output.stdout import print_result, write_file, write_out
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.results import is_on_board, report_results
 from machinectl.cli.tables.text_table import print_rows
@@ -81,7 +81,7 @@ def access_grant(
     results = [*command.access_grant(here.store, here.console, order, names, access), *refused]
     given = [each for _, each in results if isinstance(each, AnsweredMachine)]
     if given:
-        print_answer(here, command.answer_of(order, given), request.sender, output)
+        print_answer(here, command.answer_of(order, given), request.sender, output, again)
     return report_results(here, results, list(expected))
 
 
@@ -117,14 +117,14 @@ def circumstances(each: ExpectedGrant) -> str:
     return "; a new certificate for its key" if each.has_this_key else "; a further key of this holder"
 
 
-def print_answer(here: Session, answer: AccessAnswer, sender: str, output: str) -> None:
+def print_answer(here: Session, answer: AccessAnswer, sender: str, output: str, again: str) -> None:
     if output and output != "-":
         from machinectl.fleet.writing.new_file import write_new_file
 
         write_new_file(output, answer.text())
         here.console.note(f"The answer is in {output}")
     else:
-        write_file(answer.text())
+        print_result(lambda: write_file(answer.text()), again)
     here.console.note(
         f"Send it to {sender}: it holds no secret.\n"
         f"Its fingerprint is {answer.fingerprint}. Read it out on the phone: {COMPARE}."

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.chosen_names import target_names
-from machinectl.cli.output.stdout import write_bytes
+from machinectl.cli.output.stdout import print_result, write_bytes
 from machinectl.files.atomic import quote_path
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
+    from machinectl.commands.export import Encryption
     from machinectl.hosts.second_computer.collecting import Collected
+    from machinectl.hosts.second_computer.exported_files import Secrets
 
 # Names in a line.
 MOST_NAMED = 5
@@ -40,7 +43,8 @@ def export(
     secrets = Secrets(ca_key=with_ca_key, ssh_key=with_ssh_key)
     data, found = command(here.store, here.console, chosen, output, encryption, secrets, force=force)
     if output == STDOUT:
-        write_bytes(data)
+        again = " ".join(["machinectl export -o -", *chosen, *typed(encryption, secrets)])
+        print_result(lambda: write_bytes(data), again)
     else:
         here.console.note(
             f"Wrote {output} with {plural(len(found), 'machine')}: {named([each.machine.name for each in found])}"
@@ -49,6 +53,18 @@ def export(
         here.console.note(line)
     file = "<FILE>" if output == STDOUT else quote_path(output)
     here.console.note(f"Who opens it is root on the engines. On your other computer: {here.program} import {file}")
+
+
+def typed(encryption: Encryption, secrets: Secrets) -> list[str]:
+    """Return the options as they are typed."""
+    flags = [("--recipient", each) for each in encryption.recipients]
+    flags.append(("--recipients-file", encryption.recipients_file))
+    flags.append(("--passphrase-file", encryption.passphrase_file))
+    return [
+        *(f"{flag} {shlex.quote(value)}" for flag, value in flags if value),
+        *(["--with-ca-key"] if secrets.ca_key else []),
+        *(["--with-ssh-key"] if secrets.ssh_key else []),
+    ]
 
 
 def left_out(found: list[Collected]) -> list[str]:

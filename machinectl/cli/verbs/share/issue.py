@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.stdout import print_lines
+from machinectl.cli.output.stdout import print_lines, print_result
 from machinectl.cli.tables.results import report_all, report_results, with_machine_name
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def access_issue(
         print_lines(["Would write:", *(f"    {path}" for path in files)])
         return report_results(here, plans, names)
     issued = command.access_issue(here.store, here.console, names, access, issue, unasked=yes)
-    print_lines(issued.lines)
+    if issued.lines:
+        print_result(lambda: print_lines(issued.lines), issue.command(names))
     several = len(issued.failures) > 1 or len(names) > 1
     return report_all(here, [with_machine_name(each, name) if several else each for name, each in issued.failures])

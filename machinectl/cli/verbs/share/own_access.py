@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.stdout import print_lines, write_file
+from machinectl.cli.output.stdout import print_lines, print_result, write_file
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -20,21 +20,23 @@ COMPARE = "a chat is not authenticated"
 def access_request(here: Session, *, machines: list[str], who: str, output: str) -> None:
     from machinectl.commands.access.request import access_request as command
 
-    print_request(here, command(here.store, here.console, machines, who=who), output)
+    request = command(here.store, here.console, machines, who=who)
+    print_request(here, request, output, f"machinectl access request {' '.join(machines)}")
 
 
 def access_renew(here: Session, *, names: list[str], output: str) -> None:
     from machinectl.commands.access.renew import access_renew as command
 
-    print_request(here, command(here.store, here.console, names), output)
+    request = command(here.store, here.console, names)
+    print_request(here, request, output, " ".join(["machinectl access renew", *names]))
 
 
-def print_request(here: Session, request: AccessRequest, output: str) -> None:
+def print_request(here: Session, request: AccessRequest, output: str, again: str) -> None:
     if output and output != "-":
         write_request(request, output)
         here.console.note(f"The request is in {output}")
     else:
-        write_file(request.text())
+        print_result(lambda: write_file(request.text()), again)
     here.console.note(
         f"Send it to the owner of {', '.join(machine.name for machine in request.machines)}: it holds no secret.\n"
         f"Its fingerprint is {request.fingerprint}. Read it out on the phone: {COMPARE}.\n"
