@@ -21,6 +21,8 @@ SECRET_KEY = "AGE-SECRET-KEY-"  # noqa: S105 (how it begins)
 SSH_KEY = b"-----BEGIN "
 # A stanza of the header; the type of one for a passphrase (C2SP age.md).
 STANZA, SCRYPT = b"-> ", "scrypt"
+# What age says if the passphrase would take longer than 16 seconds to check, measured at this moment.
+EXCESSIVE = "Excessive work parameter"
 # Bytes of a header to look at.
 LONGEST_HEADER = 1 << 16
 
@@ -109,6 +111,11 @@ def decrypt_with_identities(data: bytes, identities: Iterable[_Identity]) -> byt
 
 def damaged_file(why: Exception) -> MachineError:
     said = one_line(str(why).partition("\n")[0]).rstrip(".")
+    if said.startswith(EXCESSIVE):
+        return MachineError(
+            "Its passphrase takes too long to check: this computer is too slow, or busy at the moment",
+            "Try again when it is idle; or export for a key: machinectl export --recipient <age1…> -o <FILE> <NAME>",
+        )
     return MachineError(f"The file is damaged or cut short: age says: {said}", "Copy or export it again")
 
 

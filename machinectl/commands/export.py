@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -120,6 +121,11 @@ def check_output(path: str, *, force: bool) -> None:
         raise MachineError(
             f"{path} exists already, and was not changed", f"Choose another name, or --force; see: ls -l {quoted}"
         )
+    try:
+        # Before a passphrase is asked for: no file of that name, and none that stays.
+        tempfile.TemporaryFile(dir=os.path.dirname(path) or os.curdir).close()
+    except OSError as exc:
+        raise unwritable(path, exc) from exc
 
 
 def write_export(path: str, data: bytes) -> None:
@@ -128,8 +134,11 @@ def write_export(path: str, data: bytes) -> None:
     try:
         write_and_rename(os.path.abspath(path), os.path.join(os.path.abspath(directory), f".{name}.tmp"), data)
     except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        full = full_disk_hint(exc, directory or os.curdir) if isinstance(exc, OSError) else ""
-        raise MachineError(
-            f"{path} cannot be written: {reason}", full or f"See: ls -ld {quote_path(directory or os.curdir)}"
-        ) from exc
+        raise unwritable(path, exc) from exc
+
+
+def unwritable(path: str, why: OSError | ValueError) -> MachineError:
+    directory = os.path.dirname(path) or os.curdir
+    reason = why.strerror if isinstance(why, OSError) else str(why)
+    full = full_disk_hint(why, directory) if isinstance(why, OSError) else ""
+    return MachineError(f"{path} cannot be written: {reason}", full or f"See: ls -ld {quote_path(directory)}")

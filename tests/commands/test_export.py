@@ -386,6 +386,15 @@ def test_an_export_that_cannot_be_printed_is_an_error(
     assert "--with-ca-key" in said
 
 
+def test_a_directory_that_cannot_be_written_is_told_before_a_passphrase_is_asked_for(
+    store: Store, identity: Identity
+) -> None:
+    add_server(store, "orion", identity)
+    with pytest.raises(MachineError, match=r"/proc/x\.age cannot be written") as refused:
+        export(store, Quiet(), ["orion"], "/proc/x.age", Encryption(), NO_KEYS)
+    assert refused.value.hint == "See: ls -ld /proc"
+
+
 def test_the_passphrase_is_typed_twice(store: Store, there: Store, identity: Identity, file: str) -> None:
     add_server(store, "orion", identity)
     console = Quiet("", SECRET, "another", SECRET, SECRET)
@@ -508,9 +517,16 @@ def test_a_newer_version_asks_for_an_upgrade() -> None:
 GENERIC = {**RECORD, "driver": "generic"}
 
 
-def with_ssh_key(path: str) -> dict[str, Any]:
-    state = {"IPAddress": "192.0.2.1", "SSHKeyPath": path, "EnginePort": 2376}
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJrwTXSUsyOyAGUOvQk0kuk1iUl8UsJJAl1mIm7bCzBt"
+
+
+def generic(**given: str) -> dict[str, Any]:
+    state = {"IPAddress": "192.0.2.1", "EnginePort": 2376, **given}
     return {**GENERIC, "driver_state": json.dumps(state)}
+
+
+def with_ssh_key(path: str) -> dict[str, Any]:
+    return generic(SSHKeyPath=path)
 
 
 @pytest.mark.parametrize(
@@ -536,6 +552,19 @@ def with_ssh_key(path: str) -> dict[str, Any]:
         ({**RECORD, "phase": "creating"}, {}, "is incomplete"),
         ({**RECORD, "labels": 7}, {}, "labels"),
         ({**RECORD, "engine": {"bind": "nowhere"}}, {}, "is not an address"),
+        ({**RECORD, "labels": {"role": "\x1b[2J"}}, {}, "its label 'role'"),
+        ({**RECORD, "labels": {" ": "web"}}, {}, "its label '' is empty"),
+        ({**RECORD, "engine": {"options": ["label=a\nExecStartPre=/bin/sh"]}}, {}, 'the "options" of its engine'),
+        ({**RECORD, "engine": {"options": ["host=tcp://0.0.0.0"]}}, {}, "machinectl sets it"),
+        ({**RECORD, "engine": {"env": ["A=b\nExecStartPre=/bin/sh"]}}, {}, "is not a variable of one line"),
+        ({**RECORD, "engine": {"registry_mirrors": ["a\nb"]}}, {}, 'the "registry_mirrors" of its engine'),
+        ({**RECORD, "engine": {"later": ["a\nb"]}}, {}, 'the "later" of its engine'),
+        (RECORD, {"known_hosts": f"@cert-authority * {HOST_KEY}\n".encode()}, "its known_hosts trusts a CA"),
+        (RECORD, {"known_hosts": f"web {HOST_KEY}\n \t* {HOST_KEY}".encode()}, "hosts that it does not name"),
+        (RECORD, {"known_hosts": f"a\x1f,* {HOST_KEY}\n".encode()}, "hosts that it does not name"),
+        (generic(SSHUser="-oProxyCommand=x"), {}, "is not a user's name"),
+        (generic(IPAddress="-oProxyCommand=x"), {}, "is not a host's name"),
+        ({**generic(), "url": "unix:///var/run/docker.sock"}, {}, "an engine of this computer"),
         ({**RECORD, "schema": 2, "jump": "machine:orion"}, {}, 'its jump host "orion" is not'),
         ({**RECORD, "schema": 2, "jump": "machine:../x"}, {}, "neither machine:NAME nor host:NAME"),
         ({**RECORD, "schema": 2, "jump": "host:-oProxyCommand=x"}, {}, "-oProxyCommand=x"),
@@ -694,6 +723,9 @@ def test_import_tells_directories_and_images_from_exports(there: Store, tmp_path
     assert done.returncode == 1
     assert "cannot be read: No such file or directory" in done.stderr
     assert machinectl("import", "--from-docker-machine", tmp_path, "orion", store=there.root).returncode == 2
+    for option in ("--passphrase-file", "--identity"):
+        done = machinectl("import", "--from-docker-machine", tmp_path, option, "key", store=there.root)
+        assert (done.returncode, f"Omit {option}" in done.stderr) == (2, True)
 
 
 def test_the_age_program_opens_an_export(store: Store, identity: Identity, key: Path, file: str) -> None:

@@ -13,6 +13,7 @@ from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.hosts.second_computer.collecting import EVERYTHING
 from machinectl.hosts.second_computer.exported_files import SSH_KEY_ENDS, exported_files, ssh_key_files
+from machinectl.hosts.second_computer.hostile_content import check_content, hostile
 from machinectl.machines.docker_machine.store_import import ImportedMachine
 from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
@@ -113,15 +114,12 @@ class Restoring:
         except BrokenRecord as exc:
             is_newer = type(schema) is int and schema > SCHEMA
             raise MachineError(exc.cause, exc.hint if is_newer else "Export it again") from exc
-        machine.engine.check()
         if host := host_of(machine.jump):
             jump_host(host)
         strange = set(exported.files) - set(exported_files(machine, EVERYTHING))
         if strange:
-            raise MachineError(
-                f'"{local}" is not imported: an export has no {one_line(min(strange), 80)!r}',
-                "Import only files that your own machinectl exported",
-            )
+            raise hostile(machine, f"an export has no {one_line(min(strange), 80)!r}")
+        check_content(machine, exported.files)
         machine.failure = {}
         machine.context = machine.context and self.context
         if gate := machine_of(machine.jump):

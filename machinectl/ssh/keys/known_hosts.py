@@ -66,6 +66,12 @@ def matches(pattern: str, name: str) -> bool:
     return re.fullmatch("".join(parts), name.lower()) is not None
 
 
+def is_wide(line: str) -> bool:
+    """Return whether a line has a marker, or trusts a key for hosts that it does not name."""
+    names = next(iter(line.split()), "")
+    return not names.startswith("#") and (names.startswith("@") or not set("*?!").isdisjoint(names))
+
+
 def parse_known_hosts(text: bytes) -> list[KnownHost]:
     """Skip invalid lines, as OpenSSH does."""
     return [entry for line in text.decode(errors="replace").splitlines() if (entry := parse_line(line)) is not None]

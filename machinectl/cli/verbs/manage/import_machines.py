@@ -39,6 +39,9 @@ def import_machines(
                 f"--from-docker-machine imports all machines of a store: not {quote_path(wanted[0])} alone",
                 f"Import them, and forget the others: {here.program} import --from-docker-machine {quote_path(source)}",
             )
+        if passphrase_file or identity:
+            option = "--passphrase-file" if passphrase_file else "--identity"
+            raise UsageError(f"{option} opens an export, and docker-machine's store is not encrypted", f"Omit {option}")
         return import_from_docker_machine(here, source, context=not no_context, dry_run=dry_run)
     check_is_export(source)
     from machinectl.commands.import_export import STDIN, import_export, read_export

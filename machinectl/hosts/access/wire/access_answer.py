@@ -10,7 +10,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access.wire.access_request import MOST_MACHINES, request_id
 from machinectl.hosts.access.wire.armor import ANSWER, armored, spoken_fingerprint, unarmored
 from machinectl.hosts.access.wire.content import WireFields, read_content, rfc3339, written_content
-from machinectl.ssh.keys.known_hosts import parse_line
+from machinectl.ssh.keys.known_hosts import is_wide, parse_line
 from machinectl.url import parse_url
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ def host_key_lines(fields: WireFields) -> tuple[str, ...]:
     """Take plain keys of named hosts only: a line may not trust a CA for every host."""
     lines = fields.lines("known_hosts")
     for line in lines:
-        entry = parse_line(line)
-        if entry is None or entry.marker or any(set(pattern) & set("*?!") for pattern in entry.patterns):
+        if parse_line(line) is None or is_wide(line):
             raise fields.forged("known_hosts")
     return lines
 

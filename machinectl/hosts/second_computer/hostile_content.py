@@ -1,0 +1,48 @@
+"""Refuse in an export what machinectl writes into no machine: an export may be a stranger's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError, one_line
+from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
+from machinectl.machines.engine_options import check_options
+from machinectl.ssh.keys.known_hosts import is_wide
+from machinectl.ssh.ssh_settings import check_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from machinectl.machines.record import Machine
+
+
+def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
+    """Raise MachineError, and UsageError for what the command line refuses, too."""
+    machine.engine.check()
+    check_options(machine.engine.options)
+    ssh = driver_of(machine).where(driver_instance(machine)).ssh
+    if ssh:
+        check_endpoint(ssh)
+        if machine.url.startswith("unix://"):
+            raise hostile(machine, f"{machine.url} is an engine of this computer, and not of {ssh.host}")
+    for key, value in machine.labels.items():
+        if not key.strip() or not (key + value).isprintable():
+            raise hostile(machine, f"its label {one_line(key, 80)!r} is empty, or has unprintable characters")
+    for key, text in engine_texts(machine):
+        if not text.isprintable():
+            # The value may be a password.
+            raise hostile(machine, f'the "{one_line(key, 80)}" of its engine has unprintable characters')
+    for line in files.get(KNOWN_HOSTS, b"").decode(errors="replace").split("\n"):
+        if is_wide(line) or not line.rstrip("\r").replace("\t", " ").isprintable():
+            raise hostile(machine, f"its {KNOWN_HOSTS} trusts a CA, or a key for hosts that it does not name")
+
+
+def engine_texts(machine: Machine) -> Iterator[tuple[str, str]]:
+    for key, value in machine.engine.dump().items():
+        yield from ((key, str(text)) for text in (value if isinstance(value, list) else [value]))
+
+
+def hostile(machine: Machine, why: str) -> MachineError:
+    return MachineError(
+        f'"{machine.name}" is not imported: {why}', "Import only files that your own machinectl exported"
+    )
