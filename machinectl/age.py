@@ -105,7 +105,7 @@ def decrypt_with_identities(data: bytes, identities: Iterable[_Identity]) -> byt
         return pyrage.decrypt(data.lstrip(), list(identities))
     except pyrage.DecryptError as exc:
         if str(exc) == "No matching keys found":
-            raise NotDecrypted("The file is encrypted for other keys than this identity") from exc
+            raise NotDecrypted("The file is encrypted for other keys than this private key") from exc
         raise damaged_file(exc) from exc
 
 
@@ -135,7 +135,7 @@ def parse_recipient(text: str) -> _Recipient:
     if text.upper().startswith(SECRET_KEY):
         # Never shown: it opens what is encrypted for it.
         raise MachineError(
-            "A recipient is a public key (age1…), and this is a secret one",
+            "A recipient is a public key (age1…), and this is a private one",
             "Print its public key: age-keygen -y <FILE>",
         )
     try:
@@ -159,7 +159,7 @@ def read_recipients(path: str) -> list[str]:
 
 
 def read_identities(path: str, ask: Callable[[str], str]) -> list[_Identity]:
-    """Read a file as age's -i: secret keys (AGE-SECRET-KEY-1…), or an SSH private key; each may have a passphrase.
+    """Read a file as age's -i: private keys (AGE-SECRET-KEY-1…), or an SSH private key; each may have a passphrase.
 
     `ask` is called with the question for it.
     """
@@ -178,7 +178,7 @@ def read_identities(path: str, ask: Callable[[str], str]) -> list[_Identity]:
         return [pyrage.x25519.Identity.from_str(line) for line in secret_keys(data)]
     except (pyrage.IdentityError, ValueError) as exc:
         raise MachineError(
-            f"{path} is not an identity of age: {one_line(str(exc))}",
+            f"{path} is not a private key for age: {one_line(str(exc))}",
             "Give a file that age-keygen wrote, or an SSH private key of type ssh-ed25519 or ssh-rsa",
         ) from exc
 
@@ -204,7 +204,7 @@ def secret_keys(data: bytes) -> Iterator[str]:
     lines = [line.strip() for line in data.decode().splitlines()]
     found = [line for line in lines if line.upper().startswith(SECRET_KEY)]
     if not found:
-        raise ValueError("it has no secret key")
+        raise ValueError("it has no private key")
     return iter(found)
 
 

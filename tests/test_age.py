@@ -118,7 +118,7 @@ def test_what_is_no_recipient_is_refused(text: str) -> None:
 def test_what_is_no_identity_is_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "identity"
     path.write_bytes(text)
-    with pytest.raises(MachineError, match="is not an identity of age"):
+    with pytest.raises(MachineError, match="is not a private key for age"):
         age.read_identities(str(path), unasked)
 
 

@@ -115,13 +115,17 @@ class Decryption:
     def needs_identity(self, data: bytes) -> MachineError:
         path = next((SSH_STANZAS[each] for each in age.recipient_types(data) if each in SSH_STANZAS), "<FILE>")
         return MachineError(
-            f"{self.source} is encrypted for keys: it needs the identity that belongs to one of them",
-            f"Name the file with the secret key: --identity {path}",
+            f"{self.source} is encrypted for keys: it needs the private key of one of its recipients",
+            f"Name the file with the private key: --identity {path}",
         )
 
     def open_with_passphrase(self, data: bytes) -> bytes:
         if self.passphrase_file:
-            return self.decrypt(data, read_secret(self.passphrase_file, "--passphrase-file"))
+            try:
+                return self.decrypt(data, read_secret(self.passphrase_file, "--passphrase-file"))
+            except age.NotDecrypted as exc:
+                exc.hint = f"Check {quote_path(self.passphrase_file)}, or leave out --passphrase-file to type it"
+                raise
         for left in reversed(range(TRIES)):
             try:
                 return self.decrypt(data, self.ask("Passphrase of the export: "))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
+from machinectl.hosts.certificates.expiry import expires_soon
 from machinectl.hosts.certificates.lifetime import due_certificates
 from machinectl.hosts.parallel.rollout_order import RolloutOrder
 from machinectl.hosts.parallel.workers import locked_machine, run_at_once
@@ -30,7 +32,29 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
+SKIPPED = "skipped, as another run of machinectl works on it"
 NOT_BEGUN = "not begun, as another engine did not come up with its new certificate"
+
+
+class LockedElsewhere(MachineError):
+    """Another process has locked a machine, which has time."""
+
+
+def leave_locked(name: str, due: Due) -> None:
+    """Raise LockedElsewhere, or MachineError if a certificate expires soon. The other run may wait for an answer."""
+    has_time = not any(expires_soon(*each, datetime.now(UTC)) for each in due.validities)
+    kind = LockedElsewhere if has_time else MachineError
+    raise kind(f'Another run of machinectl works on "{name}"', "Run it again later: machinectl renew --due")
+
+
+def renew_unless_locked(
+    store: Store, console: Console, name: str, due: Due, access: Access, window: LifetimeLeft
+) -> RenewalResult:
+    try:
+        with locked_machine(store, console, name, partial(leave_locked, name, due)) as held:
+            return renew_due(held, console, access, window)
+    except LockedElsewhere:
+        return RenewalResult(until=due.until, waiting=SKIPPED)
 
 
 def renew_due_certificates(
@@ -65,12 +89,11 @@ def renew_due_certificates(
         own = access.for_one_host()
         if dry_run:
             return plan_due_renewal(store, due[name][0], console, own, window)
-        with locked_machine(store, console, name) as held:
-            try:
-                return renew_due(held, console, own, window)
-            except EngineDown:
-                down.add(name)
-                raise
+        try:
+            return renew_unless_locked(store, console, name, due[name][1], own, window)
+        except EngineDown:
+            down.add(name)
+            raise
 
     restarting = {name for name, (_, found) in due.items() if found.server} if not dry_run else set()
     again = {name for name, (machine, _) in due.items() if machine.failure}

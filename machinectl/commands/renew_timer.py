@@ -26,10 +26,17 @@ def install_timer(
 ) -> str:
     """Run `renew --due` with these words daily; return the path of the timer. Raises MachineError."""
     timer = scheduler()
-    timer.check()
     command = (*own_program(script), "--storage-path", store.root, "renew", "--due", *words)
     kept = {name: environment[name] for name in KEPT if environment.get(name)}
-    files = timer.files(DailyJob(job_name(store.root, default_root()), command, kept))
+    job = DailyJob(job_name(store.root, default_root()), command, kept)
+    try:
+        timer.check()
+    except MachineError as exc:
+        instead = f"let cron run it (crontab -e): {job.crontab_line}"
+        raise MachineError(
+            exc.cause, f"{exc.hint}; or {instead}" if exc.hint else f"{instead[0].upper()}{instead[1:]}"
+        ) from exc
+    files = timer.files(job)
     for path, content in files.items():
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -37,7 +44,7 @@ def install_timer(
         except OSError as exc:
             where = quote_path(os.path.dirname(path))
             raise MachineError(f"{path} cannot be written: {exc.strerror}", f"See: ls -ld {where}") from exc
-    for note in timer.enable(job_name(store.root, default_root())):
+    for note in timer.enable(job.name):
         console.note(note)
     return list(files)[-1]
 

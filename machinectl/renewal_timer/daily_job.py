@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ class DailyJob:
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
+
+    @property
+    def crontab_line(self) -> str:
+        """Return it for crontab(5), where % would end the command."""
+        variables = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        return " ".join(["17 3 * * *", *variables, shlex.join(self.command)]).replace("%", "\\%")
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,11 @@ class Systemd:
     def check(self) -> None:
         done = run_program([*SYSTEMCTL, "show", "--property=Version"])
         if done.returncode:
+            # Else systemctl explains at length how to reach another user's.
+            is_session = os.environ.get("XDG_RUNTIME_DIR", "")
+            why = one_line(done.stderr) or "no reason was given" if is_session else "$XDG_RUNTIME_DIR is not set"
             raise MachineError(
-                f"systemd does not answer for this user: {one_line(done.stderr) or 'no reason was given'}",
-                "Log in as the user itself (not by su or sudo), or run it from cron daily: machinectl renew --due",
+                f"systemd does not answer for this user ({why})", "Log in as the user itself (not by su or sudo)"
             )
 
     def enable(self, name: str) -> list[str]:

@@ -209,13 +209,25 @@ def test_a_sender_whose_name_no_holder_can_have_needs_another_one(owner: Owner) 
     assert find_holder(owner.store.read("orion"), "unal")
 
 
-def test_the_answer_goes_to_a_new_file_only(owner: Owner, tmp_path: Path) -> None:
+def test_the_answer_goes_to_a_new_file_or_replaces_an_earlier_one_to_the_same_request(
+    owner: Owner, tmp_path: Path
+) -> None:
     path = tmp_path / "answer.txt"
-    owner.grant(request("orion"), output=str(path))
-    assert read_access_answer(path.read_bytes()).machines[0].name == "orion"
+    asked = request("orion")
+    owner.grant(asked, output=str(path))
+    first = path.read_bytes()
+    assert read_access_answer(first).machines[0].name == "orion"
     assert owner.printed == b""
+    owner.grant(asked, output=str(path))
+    assert path.read_bytes() != first
+    path.write_bytes(first)
     with pytest.raises(UsageError, match="exists already"):
         owner.grant(request("rigel"), output=str(path))
+    assert path.read_bytes() == first
+    path.write_text("notes\n")
+    with pytest.raises(UsageError, match="exists already"):
+        owner.grant(asked, output=str(path))
+    assert path.read_text() == "notes\n"
     assert owner.store.read("rigel").holders == {}
 
 

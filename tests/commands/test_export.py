@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -188,8 +189,8 @@ def test_holders_go_along_and_their_keys_on_request(
     assert "holders/alice/ca-key.pem" not in contents(there, "orion")
     # A later export adds what the first one left out.
     write(store, ["orion"], file, key, KEYS, force=True)
-    remarks = imported(there, read(file, key))["orion"].remarks
-    assert remarks == ("it gets id_ssh.pub, id_ssh, ca-key.pem, holders/alice/ca-key.pem",)
+    again = imported(there, read(file, key))["orion"]
+    assert (again.added, again.remarks) == (("id_ssh.pub", "id_ssh", "ca-key.pem", "holders/alice/ca-key.pem"), ())
     assert contents(there, "orion") == contents(store, "orion")
 
 
@@ -427,6 +428,10 @@ def test_without_a_terminal_a_passphrase_comes_from_a_file(
     with pytest.raises(MachineError, match="--identity does not open it"):
         read_export(file, Quiet(), identities=["identity"])
     assert imported(there, read_export(file, Quiet(), passphrase_file=str(secret)))["orion"].new
+    secret.write_text("another\n")
+    with pytest.raises(age.NotDecrypted, match="The passphrase is wrong") as wrong:
+        read_export(file, Quiet(), passphrase_file=str(secret))
+    assert wrong.value.hint == f"Check {secret}, or leave out --passphrase-file to type it"
 
 
 def test_a_passphrase_and_recipients_exclude_each_other(store: Store, identity: Identity, file: str) -> None:
@@ -446,7 +451,7 @@ def test_an_export_for_keys_names_the_identity_that_it_needs(
     export(store, Quiet(), ["orion"], file, Encryption(recipients_file=str(recipients)), NO_KEYS)
     with pytest.raises(MachineError, match="is encrypted for keys") as refused:
         read_export(file, Quiet())
-    assert refused.value.hint == "Name the file with the secret key: --identity ~/.ssh/id_ed25519"
+    assert refused.value.hint == "Name the file with the private key: --identity ~/.ssh/id_ed25519"
     assert "orion" in read_export(file, Quiet(), identities=[str(tmp_path / "id")]).machines
     recipients.write_text("# none yet\n")
     with pytest.raises(MachineError, match="has no recipient"):
@@ -693,8 +698,50 @@ def test_stdout_and_stdin_carry_text(store: Store, there: Store, identity: Ident
     assert "machinectl import <FILE>" in done.stderr
     pasted = f"\n{done.stdout}\n".replace("\n", "\r\n")
     took = machinectl("import", "-", "--identity", key, store=there.root, stdin=pasted)
-    assert took.stdout == "orion: imported, generic at tcp://192.0.2.1:2376\n", took.stderr
+    assert took.stdout == "orion: imported (driver generic, tcp://192.0.2.1:2376)\n", took.stderr
     assert took.returncode == 0
+
+
+def test_a_second_import_says_what_it_added(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    for secrets, dry, line in (
+        ((), ["--dry-run"], "orion: would import (driver generic, tcp://192.0.2.1:2376)"),
+        ((), [], "orion: imported (driver generic, tcp://192.0.2.1:2376)"),
+        (["--with-ca-key"], ["--dry-run"], "orion: here already; would add ca-key.pem"),
+        (["--with-ca-key"], [], "orion: here already; added ca-key.pem"),
+        (["--with-ca-key"], [], "orion: here already"),
+    ):
+        machinectl("export", "orion", "-f", "-o", file, "-r", recipient(key), *secrets, store=store.root)
+        done = machinectl("import", *dry, "--identity", key, file, store=there.root)
+        assert done.stdout == f"{line}\n"
+        assert ("Warning" in done.stderr) == ("import" in line)
+        assert re.match(r"Exported on \d{4}-\d\d-\d\d \d\d:\d\d UTC by ", done.stderr)
+
+
+def test_all_leaves_out_machines_that_wait_for_access(store: Store, identity: Identity, key: Path, file: str) -> None:
+    machinectl("access", "request", "rigel", store=store.root)
+    words = ("-o", file, "-r", recipient(key))
+    alone = machinectl("export", "--all", *words, store=store.root)
+    assert (alone.returncode, "rigel" in alone.stderr) == (1, True)
+    add_server(store, "orion", identity)
+    named = machinectl("export", "orion", "rigel", *words, store=store.root)
+    assert (named.returncode, "waiting for access" in named.stderr) == (1, True)
+    done = machinectl("export", "--all", *words, store=store.root)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"Wrote {file} with 1 machine: orion\nLeft out: rigel, waiting for access\n")
+    assert list(read(file, key).machines) == ["orion"]
+
+
+def test_an_export_is_no_store_of_docker_machine(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key)
+    done = machinectl("import", "--from-docker-machine", file, store=there.root)
+    assert done.returncode == 2
+    assert done.stderr == f"Error: {file} is an export, and no store of docker-machine\n  machinectl import {file}\n"
 
 
 def test_the_command_says_what_stays_and_what_comes_next(
@@ -705,9 +752,9 @@ def test_the_command_says_what_stays_and_what_comes_next(
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
         f"Wrote {file} with 1 machine: orion",
-        "Without the CA's key of orion, which makes certificates: --with-ca-key adds it",
-        "Without the SSH key of orion: --with-ssh-key adds it",
-        f"Who opens it is root on the engines. On your other computer: machinectl import {file}",
+        "Left out: the CA's key of orion, which makes certificates (--with-ca-key adds it)",
+        "Left out: the SSH key of orion (--with-ssh-key adds it)",
+        f"Anyone who can decrypt it is root on the engines. On your other computer: machinectl import {file}",
     ]
 
 

@@ -435,7 +435,7 @@ def test_a_real_engine_is_asked_and_then_answers(store: Store, tmp_path: Path, d
     record = {"ConfigVersion": 3, "DriverName": "none", "Driver": {"URL": dockerd.url}}
     (old / "machines/orion/config.json").write_text(json.dumps(record))
     done = machinectl("import", "--from-docker-machine", old, store=store.root)
-    assert (done.returncode, done.stdout) == (0, f"orion: taken over, none at {dockerd.url}\n")
+    assert (done.returncode, done.stdout) == (0, f"orion: taken over (driver none, {dockerd.url})\n")
     listed = machinectl("ls", "--format", "{{.Name}} {{.State}}", store=store.root)
     assert listed.stdout == "orion Running\n"
 
@@ -546,7 +546,7 @@ def test_who_has_docker_machines_variable_set_is_told_what_to_type(old: OldStore
     done = subprocess.run(
         ["sh", "-c", typed], env={**os.environ, **environment}, capture_output=True, check=False, text=True
     )
-    assert done.stdout == "web: taken over, generic at tcp://192.0.2.7:2376\n"
+    assert done.stdout == "web: taken over (driver generic, tcp://192.0.2.7:2376)\n"
     assert (tmp_path / "home/.local/share/machinectl/machines/web/machine.json").exists()
     # The same where the store was named on the command line.
     refused = machinectl("-s", old.root, "env", "web")
@@ -571,7 +571,7 @@ def test_the_store_that_nobody_names_is_docker_machines_own_or_that_of_its_varia
     other = machinectl(
         "-s", tmp_path / "other", "import", "-from-docker-machine=true", "-dry-run", environment=variable
     )
-    assert other.stdout == "web: would be taken over, generic at tcp://192.0.2.7:2376\n"
+    assert other.stdout == "web: would take over (driver generic, tcp://192.0.2.7:2376)\n"
     assert other.stderr == "Nothing was changed\n"
 
 
@@ -797,7 +797,7 @@ def test_a_second_import_brings_the_certificates_of_an_engine_that_was_off(store
     )
     assert Run(store, old).became["nas"].remarks == first.became["nas"].remarks
     second = Run(store, old, probe=lambda *_: Probe(State.RUNNING))
-    assert (second.became["nas"].new, second.remarks("nas")) == (False, "it has its certificates now")
+    assert (second.became["nas"].new, second.became["nas"].added) == (False, ("its certificates",))
     assert (Path(store.directory("nas")) / "cert.pem").exists()
     assert Run(store, old).became["nas"].remarks == ()
 

@@ -25,6 +25,7 @@ from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.upkeep import due_renewal
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
 from machinectl.machines.record import Machine
+from machinectl.machines.store.lock import Lock
 from machinectl.provision.decision import EngineDown
 from machinectl.ssh.ssh_errors import Unreachable
 from tests.support.program import machinectl
@@ -205,6 +206,19 @@ def test_a_host_that_is_off_waits_and_is_an_error_only_when_time_runs_out(store:
         f"valid until {valid_until(820 - OLD)}"
     )
     engines.off = ()
+    renewed(store)
+    assert sorted(engines.restarted) == ["later", "soon"]
+
+
+def test_a_machine_that_another_run_has_locked_is_skipped_and_an_error_only_when_time_runs_out(
+    store: Store, engines: Engines
+) -> None:
+    owned(store, "soon", server=800)
+    owned(store, "later", server=OLD)
+    with Lock(store.lock_path("soon")), Lock(store.lock_path("later")):
+        results = renewed(store)
+    assert str(results["soon"]) == 'Another run of machinectl works on "soon"'
+    assert summaries(results)["later"] == f"{command.SKIPPED}; valid until {valid_until(820 - OLD)}"
     renewed(store)
     assert sorted(engines.restarted) == ["later", "soon"]
 

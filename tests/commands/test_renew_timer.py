@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,12 +69,20 @@ def test_who_lingers_is_not_told_of_it(store: Store, home: Path) -> None:
     assert "logged in" not in machinectl("renew", "--install-timer", store=store.root).stderr
 
 
-def test_without_a_systemd_nothing_is_written(store: Store, home: Path) -> None:
+def test_without_a_systemd_nothing_is_written_and_the_line_for_cron_is_shown(
+    store: Store, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (home / "fails").touch()
-    failed = machinectl("renew", "--install-timer", store=store.root)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
+    monkeypatch.setenv("DOCKER_CONFIG", "/srv/100%")
+    failed = machinectl("renew", "--install-timer", "--lifetime-left", "30d", store=store.root)
     assert failed.returncode == 1
-    assert "systemd does not answer for this user: no bus" in failed.stderr
-    assert "machinectl renew --due" in failed.stderr
+    assert "systemd does not answer for this user (no bus)" in failed.stderr
+    cron = re.escape(f"--storage-path {store.root} renew --due --lifetime-left=30d\n")
+    assert re.search(rf"\(crontab -e\): 17 3 \* \* \* DOCKER_CONFIG=/srv/100\\% /\S.* {cron}", failed.stderr)
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    failed = machinectl("renew", "--install-timer", store=store.root)
+    assert "systemd does not answer for this user ($XDG_RUNTIME_DIR is not set)" in failed.stderr
     assert units(home) == []
 
 

@@ -86,10 +86,11 @@ VERBS = {
             Flag(
                 "--lifetime-left",
                 metavar="SHARE|TIME",
-                help="Due is what has less than this share of its lifetime, or less time, left (1/3, 30%, 30d, 12h).",
+                help="Renew certificates with less than this share of their lifetime, or this time, left "
+                "(1/3, 30%, 30d, 12h).",
             ),
             Flag("--install-timer", help="Run `renew --due` daily from now on, with the other options given."),
-            Flag("--uninstall-timer", help="Run it daily no more."),
+            Flag("--uninstall-timer", help="Remove the timer."),
             Flag("-y", "--yes", help="Do not ask (--due never does)."),
             shared.DRY_RUN,
             *shared.LOGIN,

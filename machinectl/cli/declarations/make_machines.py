@@ -127,7 +127,7 @@ VERBS = {
                 "-i",
                 "--identity",
                 metavar="FILE",
-                help="The secret key that opens the export: age-keygen's, or an SSH key.",
+                help="The private key that opens the export: age-keygen's, or an SSH key.",
                 value=FILE,
                 many=True,
             ),

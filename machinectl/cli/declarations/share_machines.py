@@ -7,11 +7,18 @@ from machinectl.cli.declarations.declared_verb import PRINTS, Argument, Verb
 from machinectl.machines.flags import FILE, TEXT, Flag
 
 WHO = Argument("who", "WHO", TEXT, required=True, help="A holder of `machinectl access ls`.")
-NEW_FILE = Flag("-o", "--output", metavar="FILE", help="Write to FILE, which must not exist yet.", value=FILE)
+REQUEST_FILE = Flag(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write to FILE, which must not exist yet, or hold this request.",
+    value=FILE,
+)
 LIFETIME = Flag(
     "--lifetime",
     metavar="TIME",
-    help="How long the certificate is valid: 60s, 12h, 7d, 2w (at most 90d; default: 7d for people, 30d for tools).",
+    help="How long the certificate is valid: 60s, 12h, 7d, 2w (at most 90d; default: the machine's "
+    "--access-lifetime, else {}).",
 )
 # Those of hosts/access/tool_files, which is not light.
 TOOLS = (
@@ -63,9 +70,15 @@ VERBS = {
         arguments=(Argument("file", "[FILE]", FILE),),
         flags=(
             Flag("--for", metavar="WHO", help="The holder's name (default: the one in the request).", parameter="who"),
-            LIFETIME,
+            LIFETIME.with_changes(help=LIFETIME.help.format("7d")),
             Flag("-y", "--yes", help="Do not ask."),
-            NEW_FILE,
+            Flag(
+                "-o",
+                "--output",
+                metavar="FILE",
+                help="Write to FILE, which must not exist yet, or hold an earlier answer to the request.",
+                value=FILE,
+            ),
             shared.RESTART_SWARM,
             shared.DRY_RUN,
             *shared.LOGIN,
@@ -114,12 +127,12 @@ VERBS = {
                 help="Who asks: the owner sees this name (default: USER@COMPUTER).",
                 parameter="who",
             ),
-            NEW_FILE,
+            REQUEST_FILE,
         ),
     ),
     "access accept": Verb(
         "share.own_access:access_accept",
-        "Make machines ready with the answer to a request.",
+        "Accept the owner's answer: the machines are then ready to use.",
         more="Without FILE or with -, it reads stdin: paste the answer. It shows the answer's fingerprint, and asks.",
         examples=("machinectl access accept", "machinectl access accept answer.txt"),
         arguments=(Argument("file", "[FILE]", FILE),),
@@ -134,13 +147,13 @@ VERBS = {
         ),
         examples=("machinectl access renew", "machinectl access renew orionbox -o request.txt"),
         arguments=(shared.NAMES,),
-        flags=(shared.SELECTOR, NEW_FILE),
+        flags=(shared.SELECTOR, REQUEST_FILE),
     ),
     "access issue": Verb(
         "share.issue:access_issue",
         "Give a tool access to machines: a key of its own, and files as the tool wants them.",
-        more=f"TOOL is {', '.join(TOOLS[:-1])} or {TOOLS[-1]}. The lines that make the tool use the files go to "
-        "standard output. The same command again renews the certificates.",
+        more=f"TOOL is {', '.join(TOOLS[:-1])} or {TOOLS[-1]}. It prints the commands to run to stdout. "
+        "The same command again renews the certificates.",
         examples=(
             "machinectl access issue dozzle orionbox rigel",
             "machinectl access issue prometheus -l role=web --out /etc/prometheus/docker",
@@ -149,7 +162,7 @@ VERBS = {
         arguments=(Argument("tool", "TOOL", TOOLS, required=True), shared.NAMES),
         flags=(
             Flag("--for", metavar="WHO", help="The holder's name, instead of the tool's.", parameter="who"),
-            LIFETIME,
+            LIFETIME.with_changes(help=LIFETIME.help.format("30d")),
             Flag("--out", metavar="DIR", help="Directory for the files (default: the holder's name).", value=FILE),
             Flag("-y", "--yes", help="Do not ask."),
             Flag("-f", "--force", help="Overwrite files in the directory that are not as an earlier run left them."),
@@ -164,8 +177,8 @@ VERBS = {
         "Write machines to an encrypted file, for your other computer.",
         more=(
             "The file has records, certificates and SSH host keys. It is encrypted with age: with a passphrase, or for "
-            "recipients. `machinectl import` reads it. Jump hosts go along. Who can decrypt it is root on the "
-            "engines: for other people, see `machinectl access`."
+            "recipients. `machinectl import` reads it. Jump hosts go along. Anyone who can decrypt it is "
+            "root on the engines: for other people, see `machinectl access`."
         ),
         examples=(
             "machinectl export orionbox -o laptop.age",
@@ -190,11 +203,9 @@ VERBS = {
                 many=True,
             ),
             Flag("-R", "--recipients-file", metavar="FILE", help="Encrypt for the keys in this file.", value=FILE),
-            Flag(
-                "--passphrase-file", metavar="FILE", help="A file with the passphrase (else it is asked).", value=FILE
-            ),
-            Flag("--with-ca-key", help="Export the CA's keys, too, which make certificates."),
-            Flag("--with-ssh-key", help="Export the machines' SSH keys, too."),
+            Flag("--passphrase-file", metavar="FILE", help="A file with the passphrase (default: ask).", value=FILE),
+            Flag("--with-ca-key", help="Also export the CA keys, which make certificates."),
+            Flag("--with-ssh-key", help="Also export the machines' SSH keys."),
             shared.ALL_MACHINES,
             Flag("-f", "--force", help="Replace FILE."),
             shared.SELECTOR,

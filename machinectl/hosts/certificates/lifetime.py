@@ -73,8 +73,12 @@ class Due(NamedTuple):
     until: datetime | None
 
     @property
+    def validities(self) -> list[Validity]:
+        return [each for each in (self.server, self.client) if each]
+
+    @property
     def any(self) -> bool:
-        return bool(self.server or self.client)
+        return bool(self.validities)
 
 
 def due_certificates(machine: Machine, window: LifetimeLeft, now: datetime) -> Due:

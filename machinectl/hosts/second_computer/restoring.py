@@ -156,13 +156,13 @@ class Restoring:
         if held:
             for file, data in missing.items():
                 held.write_file(file, data)
-        remarks = [f"it gets {', '.join(missing)}"] if missing else []
+        remarks = []
         if files.get("cert.pem", b"") not in {b"", *present(there, ["cert.pem"]).values(), *missing.values()}:
             remarks.append(
                 "the export has another client certificate, which is not taken; to replace the machine, forget it "
                 f"first: machinectl rm {there.name}"
             )
-        return ImportedMachine(there, remarks=tuple(remarks))
+        return ImportedMachine(there, remarks=tuple(remarks), added=tuple(missing))
 
     def remarks(self, machine: Machine, exported: ExportedMachine) -> Iterator[str]:
         key = next(iter(ssh_key_files(machine)), "")

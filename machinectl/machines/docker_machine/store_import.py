@@ -40,12 +40,13 @@ PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class ImportedMachine:
-    """Without `here`, `why_not` has the reason. `new` is False for an earlier import."""
+    """Without `here`, `why_not` has the reason. `new` is False for an earlier import, which may get what is `added`."""
 
     here: Machine | None
     new: bool = False
     why_not: str = ""
     remarks: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
 
 @dataclass
@@ -112,7 +113,9 @@ class StoreImport:
         if files and not self.dry_run:
             with self.store.writing(machine.name, waiting(self.console, machine.name)) as held:
                 held.write_files(files, force=False)
-        return ImportedMachine(machine, remarks=("it has its certificates now",) if files else tuple(remarks))
+        if files:
+            return ImportedMachine(machine, added=("its certificates",))
+        return ImportedMachine(machine, remarks=tuple(remarks))
 
     def same_machine(self, new: Machine) -> Machine | None:
         """Return an earlier import, or None for a free name. Raises MachineError for a taken one."""

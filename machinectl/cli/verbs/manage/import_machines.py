@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # docker save and docker export write these.
 ARCHIVES = (".tar", ".tgz", ".gz")
+# Bytes that tell whether age wrote a file.
+AGE_HEADER = 64
 UNTOUCHED = "docker-machine's store and the hosts did not change"
 
 
@@ -49,9 +51,9 @@ def import_machines(
     can_ask = here.console.interactive or (source == STDIN and has_terminal())
     document = read_export(source, here.console, identities=identity, passphrase_file=passphrase_file, can_ask=can_ask)
     if document.made:
-        here.console.note(f"Exported on {document.made} by {document.by}")
+        here.console.note(f"Exported on {shown_time(document.made)} by {document.by}")
     run = import_export(here.store, here.console, document, wanted, context=not no_context, dry_run=dry_run)
-    became, failed = print_results(here, run, "imported", dry_run=dry_run)
+    became, failed = print_results(here, run, "import" if dry_run else "imported", dry_run=dry_run)
     if dry_run:
         here.console.note("Nothing was changed")
     for moved in became.values():
@@ -79,6 +81,19 @@ def check_is_export(source: str) -> None:
         )
 
 
+def is_export(path: str) -> bool:
+    if not os.path.isfile(path):
+        return False
+    from machinectl.age import is_age_file
+    from machinectl.files.atomic import open_without_waiting
+
+    try:
+        with open(open_without_waiting(path, os.O_RDONLY), "rb") as file:
+            return is_age_file(file.read(AGE_HEADER))
+    except OSError:
+        return False
+
+
 def has_terminal() -> bool:
     """Return whether getpass can ask, although stdin is a pipe."""
     try:
@@ -88,11 +103,26 @@ def has_terminal() -> bool:
     return True
 
 
+def shown_time(made: str) -> str:
+    """Return RFC 3339 as other messages show times; another program's text as it is."""
+    from datetime import UTC, datetime
+
+    try:
+        return f"{datetime.fromisoformat(made).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError):
+        return made
+
+
 def import_from_docker_machine(here: Session, directory: str, *, context: bool, dry_run: bool) -> int:
     from machinectl.commands.import_ import import_ as command
 
+    if is_export(directory):
+        raise UsageError(
+            f"Error: {directory} is an export, and no store of docker-machine",
+            f"{here.program} import {quote_path(directory)}",
+        )
     run = command(here.store, here.console, directory, context=context, dry_run=dry_run)
-    became, failed = print_results(here, run, "taken over", dry_run=dry_run)
+    became, failed = print_results(here, run, "take over" if dry_run else "taken over", dry_run=dry_run)
     here.console.note(ending(became, here.program, failed=failed, dry_run=dry_run))
     return int(failed)
 
@@ -119,8 +149,9 @@ def import_line(name: str, moved: ImportedMachine, what: str, *, dry_run: bool) 
     if moved.here is None:
         return f"{name}: not taken over: {moved.why_not}"
     if not moved.new:
-        return f"{name}: here already" + ("" if moved.here.name == name else f', as "{moved.here.name}"')
-    return f"{name}: {'would be ' * dry_run}{what}, {moved.here.driver} at {moved.here.url}"
+        added = f"; {'would add' if dry_run else 'added'} {', '.join(moved.added)}" if moved.added else ""
+        return f"{name}: here already" + ("" if moved.here.name == name else f', as "{moved.here.name}"') + added
+    return f"{name}: {'would ' * dry_run}{what} (driver {moved.here.driver}, {moved.here.url})"
 
 
 def ending(became: dict[str, ImportedMachine], program: str, *, failed: bool, dry_run: bool) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.commands.access.grant import ExpectedGrant, GrantOrder
     from machinectl.hosts.access.wire.access_answer import AccessAnswer
+    from machinectl.hosts.access.wire.access_request import AccessRequest
     from machinectl.hosts.connection.login import Access
 
 # Both sides are told to compare fingerprints.
@@ -57,9 +58,8 @@ def access_grant(
     from machinectl.provision.target import Allowed
 
     seconds = parse_lifetime(lifetime) if lifetime else None
-    if output and os.path.lexists(output):
-        raise UsageError(f"{output} exists already", "Choose another file, or remove it first")
     request = read_access_request(read_pasted(here, file, "request"))
+    check_output(output, request)
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
     order = command.grant_order(request, who, seconds, allowed)
     expected = command.expected_grants(here.store, order)
@@ -83,6 +83,23 @@ def access_grant(
     if given:
         print_answer(here, command.answer_of(order, given), request.sender, output, again)
     return report_results(here, results, list(expected))
+
+
+def check_output(path: str, request: AccessRequest) -> None:
+    """Raise UsageError for a file, except for an earlier answer to the request."""
+    from machinectl.files.atomic import read_file
+    from machinectl.hosts.access.wire.access_answer import read_access_answer
+
+    if path in {"", "-"} or not os.path.lexists(path):
+        return
+    try:
+        is_earlier = read_access_answer(read_file(path)).request == request.id
+    except (MachineError, OSError, ValueError):
+        is_earlier = False
+    if not is_earlier:
+        raise UsageError(
+            f"{path} exists already, and is no answer to this request", "Choose another file, or remove it first"
+        )
 
 
 def typed_options(who: str, lifetime: str, output: str) -> str:
@@ -119,8 +136,11 @@ def circumstances(each: ExpectedGrant) -> str:
 
 def print_answer(here: Session, answer: AccessAnswer, sender: str, output: str, again: str) -> None:
     if output and output != "-":
+        from machinectl.files.atomic import remove_if_present
         from machinectl.fleet.writing.new_file import write_new_file
 
+        # An earlier answer to the same request.
+        remove_if_present(output)
         write_new_file(output, answer.text())
         here.console.note(f"The answer is in {output}")
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.output.stdout import print_result, write_bytes
 from machinectl.files.atomic import quote_path
+from machinectl.machines.record import waits_for_access
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from machinectl.commands.export import Encryption
     from machinectl.hosts.second_computer.collecting import Collected
     from machinectl.hosts.second_computer.exported_files import Secrets
+    from machinectl.machines.store import Store
 
 # Names in a line.
 MOST_NAMED = 5
@@ -39,6 +41,9 @@ def export(
     from machinectl.hosts.second_computer.exported_files import Secrets
 
     chosen = target_names(here, names, selector, everything=everything)
+    waiting = waiting_for_access(here.store, chosen) if everything else []
+    # If all wait, the command says so.
+    chosen = [name for name in chosen if name not in waiting] or chosen
     encryption = Encryption(recipient, recipients_file, passphrase_file)
     secrets = Secrets(ca_key=with_ca_key, ssh_key=with_ssh_key)
     data, found = command(here.store, here.console, chosen, output, encryption, secrets, force=force)
@@ -49,10 +54,18 @@ def export(
         here.console.note(
             f"Wrote {output} with {plural(len(found), 'machine')}: {named([each.machine.name for each in found])}"
         )
+    if waiting:
+        here.console.note(f"Left out: {named(waiting)}, waiting for access")
     for line in left_out(found):
         here.console.note(line)
     file = "<FILE>" if output == STDOUT else quote_path(output)
-    here.console.note(f"Who opens it is root on the engines. On your other computer: {here.program} import {file}")
+    here.console.note(
+        f"Anyone who can decrypt it is root on the engines. On your other computer: {here.program} import {file}"
+    )
+
+
+def waiting_for_access(store: Store, names: list[str]) -> list[str]:
+    return [name for name in names if waits_for_access(store.read(name))]
 
 
 def typed(encryption: Encryption, secrets: Secrets) -> list[str]:
@@ -73,9 +86,9 @@ def left_out(found: list[Collected]) -> list[str]:
     ssh = [each.machine.name for each in found if each.ssh_key_here]
     lines = []
     if ca:
-        lines.append(f"Without the CA's key of {named(ca)}, which makes certificates: --with-ca-key adds it")
+        lines.append(f"Left out: the CA's key of {named(ca)}, which makes certificates (--with-ca-key adds it)")
     if ssh:
-        lines.append(f"Without the SSH key of {named(ssh)}: --with-ssh-key adds it")
+        lines.append(f"Left out: the SSH key of {named(ssh)} (--with-ssh-key adds it)")
     return lines
 
 
