@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl import certs
-from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, first_case, value_or
+from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, first_case
 from machinectl.machines.holders import ACTIVE, ENDING
 from machinectl.provision import client_cas
 from machinectl.provision.client_cas import CLIENTS
@@ -29,7 +28,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
     staying = [holder.who for holder in holders if holder.state == ENDING and holder.ca in listed]
     lost = [holder.who for holder in expected if holder.ca not in listed]
     known = {*client_cas.ca_digests(ca), *(holder.ca for holder in holders)}
-    others = [subject_of(pem) for digest, pem in listed.items() if digest not in known]
+    others = client_cas.unrecorded_cas(host, known)
     beside = f"; and CAs that are not on record here: {', '.join(others)}" if others else ""
     names = ", ".join(["this computer", *(holder.who for holder in expected)])
     machine = shell.machine
@@ -57,7 +56,3 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
         ),
         (True, OK, f"the engine accepts {names}{beside}", ""),
     )
-
-
-def subject_of(pem: bytes) -> str:
-    return value_or("one that cannot be read", lambda: certs.describe(pem).subject)

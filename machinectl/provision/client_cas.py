@@ -12,9 +12,13 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
+from machinectl import certs
+from machinectl.errors import MachineError
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Target
 
@@ -93,3 +97,15 @@ def listed_cas(facts: Facts) -> dict[str, bytes]:
     """Return the certificates (PEM) in clients.pem by the SHA256 of their DER."""
     found = {ca_digest(match[1]): match[0] for match in CERTIFICATE.finditer(file_text(facts, CLIENTS))}
     return {digest: pem for digest, pem in found.items() if digest}
+
+
+def unrecorded_cas(facts: Facts, recorded: AbstractSet[str]) -> list[str]:
+    """Return the subjects of the CAs in clients.pem whose digests are not `recorded`."""
+    return [subject_of(pem) for digest, pem in listed_cas(facts).items() if digest not in recorded]
+
+
+def subject_of(pem: bytes) -> str:
+    try:
+        return certs.describe(pem).subject
+    except MachineError:
+        return "one that cannot be read"

@@ -117,6 +117,20 @@ def test_a_holder_is_taken_out_of_the_list_alone(store: Store, reached: list[Rec
     assert "644 /etc/docker/daemon.json" not in manifest(reached[-1])
 
 
+def test_a_ca_that_somebody_added_by_hand_is_named_and_stays(store: Store, reached: list[RecordedHost]) -> None:
+    mallory = certs.new_ca("mallory").certificate
+    console = Quiet()
+    reached.append(host(CA.certificate + ALICE.certificate + mallory))
+    with store.writing("orion") as held:
+        assert shut_out(held, console, Access(), {DIGEST})
+    assert reached[-1].sent["1"] == CA.certificate + mallory
+    [warning] = console.warnings
+    assert 'engine of "orion" also accepts a CA that is not on record here: CN=mallory\n' in warning
+    assert f"delete it from {CLIENTS} there" in warning
+    plan_let_in(store, store.read("orion"), console, Access(), ALICE.certificate)
+    assert console.warnings == [warning, warning]
+
+
 def test_a_list_that_the_engine_has_not_read_yet_needs_its_restart(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host(CA.certificate, b"\n@clients-edited\n"))
     with store.writing("orion") as held:

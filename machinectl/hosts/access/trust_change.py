@@ -26,6 +26,7 @@ from machinectl.hosts.lifecycle.engine_restart import (
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.swarm import draining
+from machinectl.machines.holders import holders_of
 from machinectl.provision import client_cas, daemon_json, preflight
 from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE, OWN_CA
 from machinectl.provision.decision import Decision, InUse, not_applied
@@ -96,7 +97,10 @@ def own_target(machine: Machine) -> Target:
 def change_trust(held: Held, console: Console, access: Access, target: Target, allowed: Allowed) -> bool:
     held.finish_files()
     with logged_in_as_root(held, console, access) as root:
-        return carry_out(RealRun(held, console, root), target, allowed)
+        run = RealRun(held, console, root)
+        is_changed = carry_out(run, target, allowed)
+        warn_of_unrecorded_cas(run, target)
+        return is_changed
 
 
 def plan_trust(
@@ -107,6 +111,7 @@ def plan_trust(
         run = DryRun(store, machine, console, root)
         if not carry_out(run, target, allowed):
             run.outcomes.append(Outcome(title_of(machine, target), changed=False))
+        warn_of_unrecorded_cas(run, target)
         found = (login_summary(session, root), *host_summary(run.host, target.port))
     return HostPlan(found, tuple(run.outcomes))
 
@@ -132,6 +137,18 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
             if isinstance(run, RealRun):
                 verify_own_client(run)
     return True
+
+
+def warn_of_unrecorded_cas(run: HostRun, target: Target) -> None:
+    """Name the CAs in clients.pem that somebody else has added: root on the host can, and then nobody here ends them."""
+    known = {*client_cas.ca_digests(b"".join((target.certificates["ca.pem"], *target.letting_in))), *target.ending}
+    others = client_cas.unrecorded_cas(run.host, known | {holder.ca for holder in holders_of(run.machine)})
+    if others:
+        cas, it = ("a CA that is", "it") if len(others) == 1 else (f"{len(others)} CAs that are", "them")
+        run.console.warn(
+            f'The engine of "{run.machine.name}" also accepts {cas} not on record here: {", ".join(others)}\n'
+            f"If no owner of the host added {it}, delete {it} from {CLIENTS} there, and restart the engine"
+        )
 
 
 def finish_interrupted(run: HostRun) -> None:
