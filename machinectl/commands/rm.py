@@ -49,7 +49,7 @@ def rm(
     for name in known:
         warn_of_swarm(store, console, name)
         if not purge:
-            warn_of_holders(store, console, name)
+            warn_of_holders(store, console, name, asks=not (force or yes))
     if known and not (force or yes):
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
         unasked = " ".join(["machinectl rm -y", *options, *known])

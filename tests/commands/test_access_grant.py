@@ -119,7 +119,7 @@ def test_it_shows_machine_holder_lifetime_and_fingerprint_and_asks(owner: Owner)
     assert re.search(rf"orion at tcp://192.0.2.29:2376, until {until:%Y-%m-%d} ..:.. UTC; the engine restarts", shown)
     assert f"fingerprint is {asked.fingerprint}.\nCompare it with alice@laptop on the phone" in shown
     assert "root" in shown
-    assert console.asked == ["Give access?"]
+    assert console.asked == ["Is the fingerprint the same? Give access?"]
     assert [machine.name for machine in owner.answer.machines] == ["orion", "rigel"]
     assert find_holder(owner.store.read("rigel"), "alice")
 
@@ -137,6 +137,7 @@ def test_the_same_request_gets_an_answer_again(owner: Owner) -> None:
     console = owner.grant(asked)
     assert (owner.answer.request, owner.answer.machines[0].key) == (first.request, first.machines[0].key)
     assert "a new certificate for its key" in console.notes[0]
+    assert "another computer" not in console.notes[0]
     holder = find_holder(owner.store.read("orion"), "alice@laptop")
     assert holder is not None
     assert [key.request for key in holder.keys] == [asked.id]
@@ -145,9 +146,10 @@ def test_the_same_request_gets_an_answer_again(owner: Owner) -> None:
 def test_a_further_key_of_a_holder_is_said(owner: Owner) -> None:
     owner.grant(request("orion"), who="alice")
     KEYS["orion"], before = certs.new_key(), KEYS["orion"]
-    console = owner.grant(request("orion"), who="alice")
+    console = owner.grant(request("orion", sender="mallory@pc"), who="alice")
     KEYS["orion"] = before
     assert "a further key of this holder" in console.notes[0]
+    assert "alice has access already, with another key: mallory@pc may be another computer." in console.notes[0]
 
 
 def test_one_failure_stops_nobody_else_and_the_answer_has_those_that_worked(owner: Owner) -> None:
@@ -179,6 +181,7 @@ def test_a_replayed_request_of_an_ended_holder_is_refused_with_the_day(owner: Ow
         end_access(held, Quiet(), Access(), "alice@laptop")
     owner.grant(asked, who="bob", code=1)
     assert f"was ended on {datetime.now(UTC):%Y-%m-%d}" in owner.errors
+    assert re.search(r"type there: machinectl .* rm orion && .* access request --for alice@laptop orion", owner.errors)
     assert owner.store.read("orion").holders == {}
 
 
@@ -239,6 +242,8 @@ def test_a_machine_without_ssh_is_shared_with_its_own_ca_which_is_said(owner: Ow
     assert "it can only expire" in console.notes[0]
     [machine] = owner.answer.machines
     certs.client_bundle(ca.certificate, machine.certificate, KEYS["ghost"])
+    owner.grant(request("ghost"), dry_run=True)
+    assert b"Would sign with the machine's CA" in owner.printed
 
 
 def test_no_private_key_is_in_the_answer(owner: Owner) -> None:

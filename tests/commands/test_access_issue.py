@@ -94,9 +94,7 @@ def test_lines_that_cannot_be_printed_are_an_error(store: Store, out: Path, caps
         assert run_command_line(["-s", store.root, *words]) == 1
     said = capsys.readouterr().err
     assert "Error: Cannot write the output: No space left on device\n" in said
-    assert (
-        f"print it again: machinectl -s {store.root} access issue -y env rigel --for env --out '{out.parent}/" in said
-    )
+    assert f"print it again: machinectl -s {store.root} access issue -y env rigel --out '{out.parent}/" in said
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -164,6 +162,16 @@ def test_it_asks_and_says_once_what_it_gives(store: Store, dozzle: ToolIssue, ou
     assert find_holder(store.read("rigel"), "dozzle") is None
 
 
+def test_the_command_to_repeat_has_no_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain = ToolIssue("dozzle", "dozzle", str(tmp_path / "dozzle"))
+    other = ToolIssue("dozzle", "logs", str(tmp_path / "a b"), 3600, force=True)
+    assert plain.command(["rigel"]) == "machinectl access issue -y dozzle rigel"
+    assert other.command(["rigel"]) == (
+        f"machinectl access issue -y dozzle rigel --for logs --lifetime 3600s --out '{tmp_path}/a b' --force"
+    )
+
+
 def test_the_same_command_renews_without_a_restart(
     store: Store, hosts: dict[str, set[bytes]], dozzle: ToolIssue, out: Path
 ) -> None:
@@ -211,7 +219,7 @@ def test_an_edited_configuration_is_overwritten_only_by_force(store: Store, out:
     issued(store, prometheus)
     with (out / "prometheus.yml").open("a") as file:
         file.write("# mine\n")
-    with pytest.raises(MachineError, match=r"already holds prometheus\.yml"):
+    with pytest.raises(MachineError, match=r"somebody changed prometheus\.yml after the last run"):
         issued(store, prometheus)
     issued(store, replace(prometheus, force=True))
     assert b"# mine" not in contents(out)["prometheus.yml"]
@@ -242,10 +250,15 @@ def test_what_can_only_expire_is_not_said_to_have_an_end(store: Store, dozzle: T
     files = signed(ca, certs.issue_server(ca, ["192.0.2.3"]), certs.issue_client(ca, "lent")).present
     url = "tcp://192.0.2.3:2376"
     added(store, Machine("lent", "none", url=url, tls=True, driver_state=json.dumps({"URL": url})), files)
-    console = Quiet()
-    issued(store, dozzle, "rigel", "lent", console=console)
+    console = Quiet("y")
+    issued(store, dozzle, "rigel", "lent", console=console, unasked=False)
+    assert console.notes[1:3] == [
+        "The engine restarts once (rigel); containers keep running.",
+        "This access can only expire: machinectl cannot change the host of lent.",
+    ]
     assert console.notes[-1].endswith(
-        "The same command renews it; on lent, it can only expire; elsewhere, end it: machinectl access end dozzle rigel"
+        "\nRenew it with the same command. On lent, it can only expire; "
+        "elsewhere, end it: machinectl access end dozzle rigel"
     )
 
 
@@ -265,7 +278,8 @@ def test_the_command_line_prints_lines_for_a_shell_and_the_rest_beside_them(stor
     done = machinectl("access", "issue", "-y", "env", "lent", store=store.root, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"set -a; . {tmp_path}/env/lent/docker.env; set +a; docker version\n"
-    assert "it can only expire" in done.stderr
+    assert "It cannot be ended, only expire." in done.stderr
+    assert f"Anyone who reads {tmp_path}/env is root on the engine of lent until" in " ".join(done.stderr.split())
     dry = machinectl("access", "issue", "dozzle", "lent", "--dry-run", store=store.root, cwd=tmp_path)
     assert dry.returncode == 0, dry.stderr
     assert f"    {tmp_path}/dozzle/192.0.2.3/key.pem\n" in dry.stdout

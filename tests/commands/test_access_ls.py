@@ -125,9 +125,21 @@ def test_rm_says_whose_access_stays_valid(store: Store) -> None:
     put_holder(machine, holder("eve", HolderKey("e" * 64, "2020-01-01T00:00:00Z")))
     put_holder(machine, holder("alice", HolderKey("a" * 64, "2999-01-01T09:30:00Z")))
     added(store, machine)
+    asked = machinectl("rm", "rigel", store=store.root, stdin="n\n").stderr
+    assert "End it first: machinectl access end alice rigel" in " ".join(asked.split())
     said = machinectl("rm", "-y", "rigel", store=store.root).stderr
     assert 'alice will still have access to the host of "rigel", until 2999-01-01 09:30 UTC' in said
-    assert "machinectl access end alice rigel" in " ".join(said.split())
+    assert "access end" not in said
+
+
+def test_rm_names_no_command_that_ends_what_can_only_expire(store: Store) -> None:
+    machine = Machine("rigel", "none", url="tcp://192.0.2.2:2376", tls=True)
+    key = HolderKey("a" * 64, "2999-01-01T09:30:00Z")
+    put_holder(machine, AccessHolder("alice", state=EXPIRES, keys=(key,)))
+    added(store, machine)
+    said = machinectl("rm", "rigel", store=store.root, stdin="n\n").stderr
+    assert "alice will still have access" in said
+    assert "access end" not in said
 
 
 def test_holders_survive_a_rewrite_of_the_record(store: Store) -> None:

@@ -36,6 +36,7 @@ INFINITIVES = {
     "restarting": "restart",
     "restoring": "restore",
     "shutting": "shut",
+    "signing": "sign",
     "starting": "start",
     "stopping": "stop",
     "switching": "switch",

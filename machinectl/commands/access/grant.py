@@ -62,6 +62,10 @@ class ExpectedGrant:
     has_this_key: bool
 
     @property
+    def is_further_key(self) -> bool:
+        return bool(self.holder.keys) and not self.has_this_key
+
+    @property
     def restarts(self) -> bool:
         return not (self.holder.ca or self.expires_only)
 
@@ -156,7 +160,7 @@ def plan_grant(
     def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
         holder = checked_holder(machine, order.on(machine.name))
         if holder.state == EXPIRES:
-            return HostPlan(outcomes=(Outcome("Signing with the CA of the machine", changed=True),))
+            return HostPlan(outcomes=(Outcome("Signing with the machine's CA", changed=True),))
         ca = stored_ca(machine, holder) or new_holder_ca(machine.name, holder.who).certificate
         return plan_let_in(store, machine, console, own, ca, order.allowed)
 

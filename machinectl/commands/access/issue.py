@@ -51,11 +51,12 @@ class ToolIssue:
         return AccessGrant(self.who, TOOL, certs.own_public_key(key), self.lifetime)
 
     def command(self, names: Sequence[str]) -> str:
-        """Return the command line that issues it unasked."""
+        """Return the command line that issues it unasked, without defaults."""
+        who = [f"--for {shlex.quote(self.who)}"] if self.who != self.tool else []
         lifetime = [f"--lifetime {self.lifetime}s"] if self.lifetime else []
+        out = [f"--out {shlex.quote(self.directory)}"] if self.directory != os.path.abspath(self.who) else []
         force = ["--force"] if self.force else []
-        options = [f"--for {self.who}", *lifetime, f"--out {shlex.quote(self.directory)}", *force]
-        return " ".join([f"machinectl access issue -y {self.tool}", *names, *options])
+        return " ".join([f"machinectl access issue -y {self.tool}", *names, *who, *lifetime, *out, *force])
 
     def engine(self, held: Held, console: Console, access: Access, in_use: bool) -> EngineAccess:
         key = certs.new_key()
@@ -94,7 +95,8 @@ def access_issue(
                 engines.append(result)
         if failures:
             return IssuedAccess(failures)
-        found = issue.lay_out(sorted(engines, key=lambda engine: wanted.index(engine.name)))
+        engines.sort(key=lambda engine: wanted.index(engine.name))
+        found = issue.lay_out(engines)
         write_issued(issue.directory, found.files)
     note_end(store, console, engines, issue)
     return IssuedAccess(lines=found.lines)
@@ -148,12 +150,16 @@ def confirm_issue(store: Store, console: Console, names: Sequence[str], issue: T
     machines = [store.read(name) for name in names]
     lifetimes = dict.fromkeys(lifetime_words(lifetime_of(machine, grant)) for machine in machines)
     console.note(
-        f"About to make {issue.who} root on the engines of {', '.join(names)}, for {' or '.join(lifetimes)}; "
+        f"About to make {issue.who} root on {engines_of(names)}, for {' or '.join(lifetimes)}; "
         f"its files go to {issue.directory}."
     )
-    if new := [machine.name for machine in machines if not find_holder(machine, issue.who)]:
+    holders = {machine.name: checked_holder(machine, grant) for machine in machines}
+    if new := [name for name, holder in holders.items() if not holder.ca and holder.state != EXPIRES]:
         restarts = "The engine restarts" if len(new) == 1 else "The engines restart"
         console.note(f"{restarts} once ({', '.join(new)}); containers keep running.")
+    if expiring := [name for name, holder in holders.items() if holder.state == EXPIRES]:
+        hosts = "the host" if len(expiring) == 1 else "the hosts"
+        console.note(f"This access can only expire: machinectl cannot change {hosts} of {', '.join(expiring)}.")
     return confirm(console, "Are you sure?", issue.command(names))
 
 
@@ -170,13 +176,22 @@ def note_end(store: Store, console: Console, engines: Sequence[EngineAccess], is
     until = min(certs.describe(engine.certificate).not_after for engine in engines)
     names = [engine.name for engine in engines]
     can_end = [name for name in names if is_endable(store.read(name), issue.who)]
-    end = f"end it: machinectl access end {issue.who} {' '.join(can_end)}" if can_end else "it can only expire"
-    if can_end and can_end != names:
-        end = f"on {', '.join(name for name in names if name not in can_end)}, it can only expire; elsewhere, {end}"
+    command = f"machinectl access end {issue.who} {' '.join(can_end)}"
+    if not can_end:
+        end = "It cannot be ended, only expire."
+    elif can_end == names:
+        end = f"End it: {command}"
+    else:
+        expiring = ", ".join(name for name in names if name not in can_end)
+        end = f"On {expiring}, it can only expire; elsewhere, end it: {command}"
     console.note(
-        f"Until {until:%Y-%m-%d %H:%M} UTC, whoever reads {issue.directory} is root on the engines of "
-        f"{', '.join(names)}.\nThe same command renews it; {end}"
+        f"Anyone who reads {issue.directory} is root on {engines_of(names)} until {until:%Y-%m-%d %H:%M} UTC."
+        f"\nRenew it with the same command. {end}"
     )
+
+
+def engines_of(names: Sequence[str]) -> str:
+    return f"the engine{'s' if len(names) > 1 else ''} of {', '.join(names)}"
 
 
 def is_endable(machine: Machine, who: str) -> bool:

@@ -22,11 +22,11 @@ def check_unchanged(directory: str, files: Mapping[str, bytes]) -> None:
     """Raise MachineError if a file is there that is neither equal nor as an earlier run left it."""
     noted = read_notes(directory)
     found = (path for path in files if os.path.lexists(os.path.join(directory, path)))
-    check_absent(
-        directory,
-        [path for path in found if digest(directory, path) not in {noted.get(path), sha256(files[path])}],
-        "Choose another directory with --out, or replace them: --force",
-    )
+    different = [path for path in found if digest(directory, path) not in {noted.get(path), sha256(files[path])}]
+    hint = "Choose another directory with --out, or replace them: --force"
+    if edited := [path for path in different if path in noted]:
+        raise MachineError(f"In {directory}, somebody changed {', '.join(edited)} after the last run", hint)
+    check_absent(directory, different, hint)
 
 
 def write_issued(directory: str, files: Mapping[str, bytes]) -> None:

@@ -140,7 +140,7 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
 
 
 def warn_of_unrecorded_cas(run: HostRun, target: Target) -> None:
-    """Name the CAs in clients.pem that somebody else has added: root on the host can, and then nobody here ends them."""
+    """Name the CAs in clients.pem that somebody else has added: a holder is root, and can add one."""
     known = {*client_cas.ca_digests(b"".join((target.certificates["ca.pem"], *target.letting_in))), *target.ending}
     others = client_cas.unrecorded_cas(run.host, known | {holder.ca for holder in holders_of(run.machine)})
     if others:

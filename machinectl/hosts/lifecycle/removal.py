@@ -15,7 +15,7 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.machine_driver import driver_instance
 from machinectl.machines.docker_machine.config_json import maker
-from machinectl.machines.holders import holders_of
+from machinectl.machines.holders import EXPIRES, holders_of
 from machinectl.machines.jump_order import gate_of
 from machinectl.machines.record import BrokenRecord
 from machinectl.machines.selection import waiting
@@ -119,18 +119,19 @@ def warn_of_swarm(store: Store, console: Console, name: str) -> None:
         )
 
 
-def warn_of_holders(store: Store, console: Console, name: str) -> None:
-    """Say whose certificates stay valid: the host keeps their CAs."""
+def warn_of_holders(store: Store, console: Console, name: str, *, asks: bool) -> None:
+    """Say whose certificates stay valid: the host keeps their CAs. A command that `asks` can still be stopped."""
     machine = read_or_none(store.read, name)
     known = holders_of(machine) if machine else []
     untils = {holder.who: max((key.until for key in holder.keys), default="") for holder in known}
     valid = {who: until for who, until in untils.items() if until > now()}
     if valid:
         until = max(valid.values())
+        endable = [holder.who for holder in known if holder.who in valid and holder.state != EXPIRES]
+        hint = f"\nEnd it first: machinectl access end {endable[0]} {name}" if asks and endable else ""
         console.warn(
             f'{", ".join(valid)} will still have access to the host of "{name}", '
-            f"until {until[:16].replace('T', ' ')} UTC\n"
-            f"End it first: machinectl access end {next(iter(valid))} {name}"
+            f"until {until[:16].replace('T', ' ')} UTC{hint}"
         )
 
 

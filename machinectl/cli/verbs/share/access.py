@@ -75,7 +75,7 @@ def access_grant(
     again = (
         f"machinectl access grant -y {shlex.quote(file) if file else '<FILE>'}{typed_options(who, lifetime, output)}"
     )
-    if not yes and not confirm(here.console, "Give access?", again):
+    if not yes and not confirm(here.console, "Is the fingerprint the same? Give access?", again):
         decline(here.console, "No access was given")
         return 0
     results = [*command.access_grant(here.store, here.console, order, names, access), *refused]
@@ -110,11 +110,17 @@ def typed_options(who: str, lifetime: str, output: str) -> str:
 def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
     request = order.request
     as_holder = "" if order.who == request.sender else f", as the holder {order.who}"
+    further_key = (
+        [f"{order.who} has access already, with another key: {request.sender} may be another computer."]
+        if any(each.is_further_key for each in able)
+        else []
+    )
     return "\n".join(
         [
             f"{request.sender} asks for access{as_holder}:",
             *(f"  {each.name} at {each.url}, until {utc(each.until)}{circumstances(each)}" for each in able),
-            "Who has access is root on the host.",
+            *further_key,
+            "Anyone with access is root on the host.",
             f"The request's fingerprint is {request.fingerprint}.",
             f"Compare it with {request.sender} on the phone: {COMPARE}.",
         ]
