@@ -447,6 +447,12 @@ def test_the_answer_before_a_renewal_is_refused(store: Store, owner: Owner) -> N
     assert refused(store, answer).cause == 'This answer is to an earlier request for "orionbox"'
 
 
+def test_a_machine_that_waits_has_no_certificates_to_expire(store: Store) -> None:
+    asked(store, "orionbox")
+    done = machinectl("certs", "ls", "--fail-under", "30", store=store.root)
+    assert (done.returncode, "orionbox" in done.stdout) == (0, False)
+
+
 def test_machines_of_several_owners_need_several_renewals(store: Store) -> None:
     accepted(store, Owner().text(asked(store, "orionbox")))
     accepted(store, Owner(name="carol@lab").text(asked(store, "web1")))

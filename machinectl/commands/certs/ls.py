@@ -12,6 +12,7 @@ from machinectl.hosts.certificates.expiry import (
     remaining_time,
     renewal_command,
 )
+from machinectl.machines.record import waits_for_access
 from machinectl.machines.selection import matching
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ def certs_ls(store: Store, names: Sequence[str] | None = None, *, now: datetime 
 
 
 def has_none(store: Store, name: str) -> bool:
-    """Return whether the engine uses no certificates, whatever files a former listener has left here."""
+    """Return whether the machine uses no certificates: files of a former listener and the key of a request are none."""
     try:
-        return store.read(name).engine.ssh_only
+        machine = store.read(name)
     except MachineError:
         return False
+    return machine.engine.ssh_only or waits_for_access(machine)
 
 
 def expiring(rows: Iterable[CertificateRow], days: int) -> list[CertificateRow]:
