@@ -2,6 +2,7 @@
 
 from machinectl.certs.checks import ca_pair, client_bundle, server_bundle
 from machinectl.certs.issuing import (
+    BACKDATED,
     CA_DAYS,
     CLIENT_DAYS,
     COMMON_NAME_BYTES,
@@ -11,7 +12,15 @@ from machinectl.certs.issuing import (
     new_ca,
     sign_client,
 )
-from machinectl.certs.pem import Description, Pair, describe, describe_all, fingerprint, public_key_digest
+from machinectl.certs.pem import (
+    Description,
+    Pair,
+    describe,
+    describe_all,
+    fingerprint,
+    only_certificates,
+    public_key_digest,
+)
 from machinectl.certs.signing_requests import (
     PublicKey,
     new_key,
@@ -21,6 +30,7 @@ from machinectl.certs.signing_requests import (
 )
 
 __all__ = [
+    "BACKDATED",
     "CA_DAYS",
     "CLIENT_DAYS",
     "COMMON_NAME_BYTES",
@@ -37,6 +47,7 @@ __all__ = [
     "issue_server",
     "new_ca",
     "new_key",
+    "only_certificates",
     "own_public_key",
     "public_key_digest",
     "requested_key",

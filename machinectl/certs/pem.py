@@ -156,6 +156,11 @@ def read_certificates(pem: bytes, file: str) -> list[x509.Certificate]:
     return certificates
 
 
+def only_certificates(pem: bytes, *, file: str = "The certificate") -> bytes:
+    """Return the certificates in a PEM file, without whatever else is in it."""
+    return certificate_pem(read_certificates(pem, file))
+
+
 def certificate_hint(pem: bytes, file: str) -> str:
     if b"PRIVATE KEY-----" in pem:
         return "It holds a private key: give the certificate that was made with it."

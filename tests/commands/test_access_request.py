@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from machinectl import certs
+from machinectl.certs import issuing
 from machinectl.cli.main import run_command_line
 from machinectl.commands.access.accept import access_accept
 from machinectl.commands.access.ls import access_ls
@@ -162,6 +165,7 @@ def test_several_machines_get_other_names(store: Store, owner: Owner) -> None:
     request = asked(store, "work:orionbox", "web1")
     done = accepted(store, owner.text(request))
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["work", "web1"]
+    assert "For example, use the first: eval $(machinectl env work)" in done.stderr
     assert "work (there orionbox) at tcp://192.0.2.29:2376, until" in done.stderr
 
 
@@ -362,7 +366,43 @@ def test_an_answer_for_another_key_is_refused(store: Store, owner: Owner) -> Non
     assert 'another key than that of "orionbox"' in refused(store, owner.text(request, key=public.digest)).cause
     csr = certs.signing_request(certs.new_key(), "eve")
     certificate = owner.signed(csr, datetime.now(UTC) + timedelta(days=1), datetime.now(UTC))
-    assert 'another key than that of "orionbox"' in refused(store, owner.text(request, certificate=certificate)).cause
+    text = owner.text(request, certificate=certificate, until=certs.describe(certificate).not_after)
+    assert 'another key than that of "orionbox"' in refused(store, text).cause
+
+
+def test_a_certificate_that_is_valid_for_too_long_is_refused(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    assert "is valid for more than 90 days" in refused(store, owner.text(request, lifetime=timedelta(days=92))).cause
+    assert accepted(store, owner.text(request, lifetime=timedelta(days=90))).returncode == 0
+
+
+def test_only_a_clients_certificate_is_accepted(store: Store, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = asked(store, "orionbox")
+    plain = owner.text(request)
+    for extensions in ((), (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),)):
+        with monkeypatch.context() as patched:
+            patched.setattr(issuing, "CLIENT_EXTENSIONS", extensions)
+            text = owner.text(request)
+        assert "is not for clients only" in refused(store, text).cause
+    assert accepted(store, plain).returncode == 0
+
+
+def test_an_older_answer_does_not_replace_a_newer_one(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    older = owner.answer(request, now=datetime.now(UTC) - timedelta(minutes=5)).text()
+    accepted(store, owner.text(request))
+    assert refused(store, older).cause == 'A newer answer to this request was accepted already for "orionbox"'
+
+
+def test_labels_are_cut_and_the_fingerprint_stands_last(store: Store, owner: Owner) -> None:
+    labels = tuple((f"label{at}", "x" * 50) for at in range(100))
+    answer = owner.answer(asked(store, "orionbox"), labels=labels)
+    said = accepted(store, answer.text()).stderr
+    [line] = [line for line in said.splitlines() if "at tcp://" in line]
+    assert re.search(r" UTC; labels: label0=x+ l…$", line)
+    assert len(line) < 160
+    assert said.index(answer.fingerprint) > said.index(line)
+    assert dict(labels) == store.read("orionbox").labels
 
 
 def test_an_answer_with_other_machines_is_refused(store: Store, owner: Owner) -> None:

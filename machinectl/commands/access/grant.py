@@ -132,7 +132,7 @@ def answered(machine: Machine, certificate: bytes) -> AnsweredMachine:
         machine.name,
         machine.url,
         certs.describe(certificate).not_after,
-        read_regular_file(os.path.join(machine.directory, "ca.pem")),
+        certs.only_certificates(read_regular_file(os.path.join(machine.directory, "ca.pem"))),
         certificate,
         certs.public_key_digest(certificate),
         host_keys(machine),

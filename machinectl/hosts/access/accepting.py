@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
@@ -17,6 +17,7 @@ from machinectl.hosts.access.wire.access_request import CLOCKS_DIFFER, clock_dif
 from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
 from machinectl.machines.record import GRANTED, Machine, Phase, waits_for_access
+from machinectl.quantities import LONGEST_LIFETIME
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
 
 CA = "ca.pem"
+LONGEST_VALIDITY = timedelta(seconds=LONGEST_LIFETIME) + certs.BACKDATED
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,7 @@ def check_asked(answer: AccessAnswer, asking: list[Machine]) -> None:
 
 
 def check_certificate(machine: Machine, answer: AccessAnswer, answered: AnsweredMachine, now: datetime) -> None:
-    """Raise MachineError for a certificate of another key, an expired one, and one that this clock refuses."""
-    if not answered.tls:
-        return
+    """Raise MachineError for a certificate of another key or kind, an expired one, and one that this clock refuses."""
     key = read_regular_file(os.path.join(machine.directory, KEY))
     again = asking_command(machine)
     certified = certs.public_key_digest(answered.certificate, file="The answer's certificate")
@@ -143,15 +143,46 @@ def check_certificate(machine: Machine, answer: AccessAnswer, answered: Answered
             f'The answer is for another key than that of "{machine.name}"',
             f"Send {answer.sender} the request of this computer: {again}",
         )
-    until = certs.describe(answered.certificate).not_after
+    until = answered.until
     if until <= now:
         raise MachineError(
             f"The certificate in the answer expired on {until:%Y-%m-%d %H:%M} UTC, {clock_difference(now - until)} ago "
             "by the clock here",
             f"Ask for a new one: {again}; if the clock is wrong: timedatectl set-ntp true",
         )
+    check_kind(answer, certs.describe(answered.certificate))
+    check_newer(machine, answer, answered)
     files = [f"{file} of the answer" for file in (CA, CERTIFICATE)]
     certs.client_bundle(answered.ca, answered.certificate, key, files=[*files, KEY], now=now)
+
+
+def check_kind(answer: AccessAnswer, certificate: certs.Description) -> None:
+    """Raise MachineError for a certificate that `access grant` does not make."""
+    why = ""
+    if certificate.is_ca:
+        why = "is a CA's"
+    elif certificate.usages != ("clientAuth",):
+        why = "is not for clients only"
+    elif certificate.not_after - certificate.not_before > LONGEST_VALIDITY:
+        why = "is valid for more than 90 days"
+    if why:
+        raise MachineError(
+            f"The certificate in the answer {why}, and machinectl grants none like it",
+            f"Do not use it; ask {answer.sender} for another one, and compare the fingerprints",
+        )
+
+
+def check_newer(machine: Machine, answer: AccessAnswer, answered: AnsweredMachine) -> None:
+    """Raise MachineError for the older of two answers to one request."""
+    own = OwnAccess.of(machine)
+    if own is None or own.answered != answer.request:
+        return
+    there = content(machine.directory, CERTIFICATE)
+    if there and certs.describe(answered.certificate).not_before < certs.describe(there).not_before:
+        raise MachineError(
+            f'A newer answer to this request was accepted already for "{machine.name}"',
+            f"Keep that one: machinectl access ls {machine.name}",
+        )
 
 
 def clock_warning(answer: AccessAnswer, machine: Machine, now: datetime) -> str:
@@ -172,7 +203,7 @@ def is_accepted_already(machine: Machine, answered: AnsweredMachine) -> bool:
     own = OwnAccess.of(machine)
     if machine.phase != Phase.READY or own is None or own.is_pending:
         return False
-    return not answered.tls or read_regular_file(os.path.join(machine.directory, CERTIFICATE)) == answered.certificate
+    return read_regular_file(os.path.join(machine.directory, CERTIFICATE)) == answered.certificate
 
 
 def accept_machine(held: Held, answer: AccessAnswer, answered: AnsweredMachine) -> None:
@@ -218,11 +249,11 @@ def content(directory: str, file: str) -> bytes:
 def register(machine: Machine, answered: AnsweredMachine) -> None:
     driver = load(machine.driver)
     options = {"url": answered.url}
-    request = Request(machine.name, machine.directory, options, answered.tls)
+    request = Request(machine.name, machine.directory, options, tls=True)
     driver.check(request)
     machine.driver_state = driver.create(request, lambda _: None)
     machine.options = dict(options)
     machine.url = driver.where(driver_instance(machine)).url
-    machine.tls = answered.tls
+    machine.tls = True
     machine.labels = dict(answered.labels)
     machine.phase = Phase.READY

@@ -49,15 +49,15 @@ def request() -> AccessRequest:
 
 @cache
 def answer() -> AccessAnswer:
-    ca = certs.new_ca("machinectl orionbox")
-    client = certs.issue_client(ca, "alice")
-    public = certs.own_public_key(client.key)
+    ca = certs.new_ca("machinectl orionbox", now=NOW)
+    public = certs.own_public_key(key())
+    certificate = certs.sign_client(ca, public.pem, "alice", UNTIL, now=NOW)
     machine = AnsweredMachine(
         "orionbox",
         "tcp://192.168.0.29:2376",
         UNTIL,
         ca.certificate,
-        client.certificate + certs.new_ca("machinectl orionbox alice").certificate,
+        certificate + certs.new_ca("machinectl orionbox alice").certificate,
         public.digest,
         (f"192.168.0.29 ssh-ed25519 {ED25519}",),
         (("role", "web"),),
@@ -258,6 +258,9 @@ def test_a_forged_machine_in_a_request_is_refused(machine: dict[str, Any]) -> No
         {"certificate": ["x"]},
         {"labels": {"role": "\x1b]0;title\x07"}},
         {"labels": {"\u202egnp": "x"}},
+        {"labels": {" ": "x"}},
+        {"labels": {"a=b": "x"}},
+        {"until": "2026-12-06T12:00:00Z"},
         {"known_hosts": [f"@cert-authority * ssh-ed25519 {ED25519}"]},
         {"known_hosts": [f"* ssh-ed25519 {ED25519}"]},
         {"known_hosts": ["orionbox ssh-ed25519 AAAA"]},
@@ -269,9 +272,19 @@ def test_a_forged_machine_in_an_answer_is_refused(machine: dict[str, Any]) -> No
         read_access_answer(changed("ANSWER", answer().content, machine))
 
 
+@pytest.mark.parametrize("field", ["ca", "certificate"])
+def test_an_answer_holds_certificates_and_nothing_else(field: str) -> None:
+    there = json.loads(answer().content)["machines"][0][field]
+    for text in (f"junk\n{there}", f"{key().decode()}{there}", f"{there}{key().decode()}", f"{there}\n", "junk"):
+        with pytest.raises(MachineError, match=f'"{field}" is invalid'):
+            read_access_answer(changed("ANSWER", answer().content, {field: text}))
+
+
 def test_an_answer_cannot_point_to_a_socket_of_this_computer() -> None:
-    with pytest.raises(MachineError, match="must begin with tcp:// or ssh://"):
+    with pytest.raises(MachineError, match="must begin with tcp://"):
         read_access_answer(changed("ANSWER", answer().content, {"url": "unix:///var/run/docker.sock"}))
+    with pytest.raises(MachineError, match="must begin with tcp://"):
+        read_access_answer(changed("ANSWER", answer().content, {"url": "ssh://ops@192.168.0.29"}))
 
 
 def test_a_certificate_request_of_another_sender_is_refused() -> None:

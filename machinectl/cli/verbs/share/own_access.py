@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_lines, print_result, write_file
+from machinectl.errors import CUT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.access.accepting import Acceptance, AcceptedMachine
     from machinectl.hosts.access.wire.access_request import AccessRequest
 
 # Also said on the owner's side.
 COMPARE = "a chat is not authenticated"
+# In a line about a machine.
+LONGEST_LABELS = 60
 
 
 def access_request(here: Session, *, machines: list[str], who: str, output: str) -> None:
@@ -81,7 +86,8 @@ def access_accept(here: Session, *, file: str, yes: bool) -> int:
         print_lines([accepted_line(each)])
         ready.append(each.name)
     if ready:
-        here.console.note(f"Use it: eval $(machinectl env {ready[0]})")
+        use = "Use it" if len(ready) == 1 else "For example, use the first"
+        here.console.note(f"{use}: eval $(machinectl env {ready[0]})")
     return int(failed)
 
 
@@ -98,9 +104,17 @@ def acceptance_summary(found: Acceptance) -> str:
 def machine_line(each: AcceptedMachine) -> str:
     answered = each.answered
     asked = "" if each.name == answered.name else f" (there {answered.name})"
-    labels = "".join(f" {key}={value}" for key, value in answered.labels)
+    labels = cut_labels(answered.labels)
     renewed = "" if each.is_new else ", a new certificate"
     return f"{each.name}{asked} at {answered.url}, until {answered.until:%Y-%m-%d %H:%M} UTC{renewed}{labels}"
+
+
+def cut_labels(labels: Iterable[tuple[str, str]]) -> str:
+    """Return them for one line, cut: they must not move the fingerprint off the screen."""
+    text = " ".join(f"{key}={value}" for key, value in labels)
+    if len(text) > LONGEST_LABELS:
+        text = f"{text[: LONGEST_LABELS - 1]}{CUT}"
+    return f"; labels: {text}" if text else ""
 
 
 def accepted_line(each: AcceptedMachine) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access.wire.access_request import MOST_MACHINES, request_id
 from machinectl.hosts.access.wire.armor import ANSWER, armored, spoken_fingerprint, unarmored
@@ -24,22 +25,19 @@ LONGEST_URL = 512
 class AnsweredMachine:
     """`name` is the owner's name of the machine.
 
-    `ca` verifies the engine, and `certificate` is for the asker's key, whose SHA256 is `key`; all three are empty for
-    an ssh:// URL. `known_hosts` are lines of that file.
+    `ca` verifies the engine; it may be several, as in a ca.pem that `create --tls-dir` was given. `certificate` is for
+    the asker's key, whose SHA256 is `key`, followed by the holder's CA, and ends at `until`. `known_hosts` are lines
+    of that file.
     """
 
     name: str
     url: str
     until: datetime
-    ca: bytes = b""
-    certificate: bytes = b""
-    key: str = ""
+    ca: bytes
+    certificate: bytes
+    key: str
     known_hosts: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def tls(self) -> bool:
-        return self.url.startswith("tcp://")
 
     def fields(self) -> dict[str, object]:
         return {
@@ -97,21 +95,23 @@ def answered_machine(fields: WireFields) -> AnsweredMachine:
         scheme = parse_url(url).scheme
     except UsageError as exc:
         raise fields.forged("url") from exc
-    if scheme not in {"tcp", "ssh"}:
+    if scheme != "tcp":
         raise MachineError(
-            f'The answer gives "{fields.name("name")}" the URL {url}: it must begin with tcp:// or ssh://',
+            f'The answer gives "{fields.name("name")}" the URL {url}: it must begin with tcp://',
             "Do not use it; ask its sender, and compare the fingerprints",
         )
-    tls = scheme == "tcp"
+    until, certificate = fields.time("until"), fields.certificates("certificate")
+    if until != certs.describe(certificate).not_after:
+        raise fields.forged("until")
     return AnsweredMachine(
         fields.name("name"),
         url,
-        fields.time("until"),
-        fields.pem("ca", empty=not tls),
-        fields.pem("certificate", empty=not tls),
-        fields.text("key", check=is_key_digest if tls else lambda _: True),
+        until,
+        fields.certificates("ca"),
+        certificate,
+        fields.text("key", check=is_key_digest),
         host_key_lines(fields),
-        tuple(sorted(fields.words("labels").items())),
+        tuple(sorted(fields.labels("labels").items())),
     )
 
 

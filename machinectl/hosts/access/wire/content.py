@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.machines.record import LONGEST_NAME, is_name
 
@@ -35,11 +36,21 @@ class WireFields:
     def name(self, key: str) -> str:
         return self.text(key, check=is_name, longest=LONGEST_NAME)
 
-    def pem(self, key: str, *, empty: bool = False) -> bytes:
+    def pem(self, key: str) -> bytes:
         value = self._values.get(key)
-        if not isinstance(value, str) or not value.isascii() or not (value or empty):
+        if not isinstance(value, str) or not value.isascii() or not value:
             raise self.forged(key)
         return value.encode()
+
+    def certificates(self, key: str) -> bytes:
+        """Return PEM certificates, with nothing else before, between or after them."""
+        found = self.pem(key)
+        try:
+            if certs.only_certificates(found) == found:
+                return found
+        except MachineError:
+            pass
+        raise self.forged(key)
 
     def time(self, key: str) -> datetime:
         try:
@@ -50,12 +61,13 @@ class WireFields:
             raise self.forged(key)
         return found.astimezone(UTC)
 
-    def words(self, key: str) -> dict[str, str]:
-        """Return an object of printable texts; without it, an empty one."""
+    def labels(self, key: str) -> dict[str, str]:
+        """Return labels as `--label` takes them: printable texts, no empty key; without the field, none."""
         value = self._values.get(key, {})
         if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
             raise self.forged(key)
-        if not all(word and word.isprintable() for word in value) or not all(map(str.isprintable, value.values())):
+        keys_are_valid = all(word.strip() and "=" not in word and word.isprintable() for word in value)
+        if not keys_are_valid or not all(map(str.isprintable, value.values())):
             raise self.forged(key)
         return value
 
