@@ -18,7 +18,7 @@ from machinectl.hosts.upkeep.due_renewal import (
     plan_due_renewal,
     renew_due,
 )
-from machinectl.machines.record import Phase
+from machinectl.machines.record import Phase, waits_for_access
 from machinectl.machines.selection import matching
 from machinectl.provision.decision import EngineDown
 
@@ -76,7 +76,8 @@ def renew_due_certificates(
             machine = store.read(name)
             found = due_certificates(machine, window, datetime.now(UTC))
             if not found.any or machine.phase == Phase.CREATING:
-                yield name, RenewalResult(until=found.until)
+                waiting = "waiting for access" * waits_for_access(machine)
+                yield name, RenewalResult(until=found.until, waiting=waiting)
             elif not is_renewed_here(machine):
                 yield name, others_certificates(machine, found)
             else:

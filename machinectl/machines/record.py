@@ -320,7 +320,7 @@ def check_ready(machine: Machine) -> Machine:
     if machine.phase == Phase.READY:
         return machine
     if waits_for_access(machine):
-        raise MachineError(f'Machine "{machine.name}" is {machine.why}', access_hint(machine.name))
+        raise MachineError(f'Machine "{machine.name}" has been {machine.why}', access_hint(machine.name))
     again = "Create it again" if machine.phase == Phase.CREATING else f"Continue: machinectl provision {machine.name}"
     raise MachineError(
         f'Machine "{machine.name}" is incomplete: {machine.why}',
@@ -334,7 +334,12 @@ def waits_for_access(machine: Machine) -> bool:
 
 
 def access_hint(name: str) -> str:
-    return f"With the owner's answer: machinectl access accept; see the request: machinectl access request {name}"
+    return f"With the owner's answer: machinectl access accept\nSee the request: machinectl access request {name}"
+
+
+def owner_of(machine: Machine) -> str:
+    """Return who shared the machine with this computer."""
+    return str(machine.access.get("by") or "its owner")
 
 
 def broken_record(name: str, what: str) -> BrokenRecord:

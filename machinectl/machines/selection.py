@@ -50,11 +50,13 @@ def expand_range(name: str) -> list[str]:
         raise UsageError(f"{name!r}: {exc}", "Write a range as 'web[01:20]', or a glob as 'web*'") from exc
 
 
-def require_names(names: Sequence[str], verb: str) -> None:
-    """Raise UsageError without any: there is no default."""
+def require_names(names: Sequence[str], verb: str, flag: str = "") -> None:
+    """Raise UsageError without any: there is no default. `flag` takes the place of names."""
     if not names:
+        instead = f"\nOr all of them: machinectl {verb} {flag}" if flag else ""
         raise UsageError(
-            "Error: Expected to get one or more machine names as arguments", f"Name them: machinectl {verb} <NAME>"
+            "Error: Expected to get one or more machine names as arguments",
+            f"Name them: machinectl {verb} <NAME>{instead}",
         )
 
 

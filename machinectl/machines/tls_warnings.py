@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.machines.record import GRANTED
+from machinectl.machines.record import GRANTED, owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def renewing(machine: Machine, files: Collection[str], *, due: bool = True) -> s
     """Return the command that renews `files`; not only when they are `due`, if they are damaged."""
     name = machine.name
     if machine.access.get("state") == GRANTED:
-        return f"Get a new one from {machine.access.get('by') or 'its owner'}: machinectl access renew {name}"
+        return f"Get a new one from {owner_of(machine)}: machinectl access renew {name}"
     has_ca_key = set(files) == {"cert.pem"} and os.path.lexists(os.path.join(machine.directory, "ca-key.pem"))
     if not (machine.has_changes or has_ca_key):
         return f"Get new ones from whoever made them, and put them in: machinectl certs import {name} <DIR>"

@@ -128,7 +128,8 @@ def test_the_command_line_says_what_is_wrong(store: Store, engines: Engines) -> 
         assert done.returncode > 0
         return done.stderr
 
-    assert "Name them: machinectl access end alice <NAME>" in failing("alice")
+    assert "Name them: machinectl access end alice <NAME>\n" in failing("alice")
+    assert "Or all of them: machinectl access end alice --all\n" in failing("alice")
     assert "--all, and names or --selector, exclude each other" in failing("alice", "--all", "m1")
     assert '"bob" has no access to "m1"' in failing("-y", "bob", "m1")
     assert "regenerate-certs --new-ca m1" in failing("-y", "owner", "m1")

@@ -22,6 +22,7 @@ from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.machines.holders import find_holder
 from machinectl.machines.record import Machine
+from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.unread import FULL, streams
@@ -80,6 +81,11 @@ def owner(
         machine.labels = {"role": "web"}
         added(store, machine, {**files, "known_hosts": f"{HOST_KEY}\n".encode()})
     return found
+
+
+def rename(store: Store, name: str, new: str) -> None:
+    done = machinectl("rename", name, new, store=store.root)
+    assert done.returncode == 0, done.stderr
 
 
 def request(*names: str, sender: str = "alice@laptop", made: datetime | None = None) -> AccessRequest:
@@ -172,6 +178,25 @@ def test_a_machine_that_is_not_here_names_the_nearest(owner: Owner) -> None:
     assert '"oriom", which is no machine here' in owner.errors
     assert "Ask alice@laptop whether orion is meant" in owner.errors
     assert console.said == []
+
+
+def test_a_renamed_machine_is_found_by_the_key_on_record(owner: Owner) -> None:
+    owner.grant(request("orion"))
+    rename(owner.store, "orion", "vega")
+    console = owner.grant(request("orion"))
+    assert "  vega (asked for as orion, its earlier name) at tcp://192.0.2.29:2376, until" in console.notes[0]
+    [machine] = owner.answer.machines
+    assert machine.name == "orion"
+    assert find_holder(owner.store.read("vega"), "alice@laptop")
+
+
+def test_a_machine_that_took_an_earlier_name_gets_no_request_of_the_other_one(owner: Owner) -> None:
+    owner.grant(request("orion"))
+    rename(owner.store, "orion", "vega")
+    rename(owner.store, "rigel", "orion")
+    console = owner.grant(request("orion"))
+    assert "  vega (asked for as orion" in console.notes[0]
+    assert owner.store.read("orion").holders == {}
 
 
 def test_a_replayed_request_of_an_ended_holder_is_refused_with_the_day(owner: Owner) -> None:

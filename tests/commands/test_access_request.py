@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from machinectl.machines.store import Store
 
-WAITS = re.compile(r'Machine "(\S+)" is waiting for access since \d{4}-\d\d-\d\d')
+WAITS = re.compile(r'Machine "(\S+)" has been waiting for access since \d{4}-\d\d-\d\d')
 
 
 @pytest.fixture
@@ -195,7 +195,8 @@ def test_commands_say_that_a_machine_waits(store: Store, words: tuple[str, ...])
     asked(store, "orionbox")
     done = machinectl(*words, store=store.root)
     assert WAITS.search(done.stderr), done.stderr
-    assert "machinectl access accept; see the request: machinectl access request orionbox" in done.stderr
+    assert "With the owner's answer: machinectl access accept\n" in done.stderr
+    assert "See the request: machinectl access request orionbox\n" in done.stderr
     assert done.returncode != 0
 
 
@@ -204,7 +205,7 @@ def test_lists_say_that_a_machine_waits(store: Store) -> None:
     listed = machinectl("ls", store=store.root).stdout
     assert "Waiting for access: machinectl access request orionbox shows what to send" in listed
     assert "waiting for access since" in machinectl("doctor", "orionbox", store=store.root).stdout
-    assert "is waiting for access since" in machinectl("inspect", "orionbox", store=store.root).stderr
+    assert "has been waiting for access since" in machinectl("inspect", "orionbox", store=store.root).stderr
 
 
 def test_a_waiting_machine_can_be_renamed_and_removed(store: Store) -> None:
@@ -239,6 +240,7 @@ def test_names_that_are_taken_are_refused_with_another_one(store: Store) -> None
         (("a:",), "Invalid hostname"),
         ((), "one or more machine names"),
         (("web1", "--for", "owner"), "no other holder's name"),
+        (("web1", "--for", ""), "cannot be a holder's name"),
         (("web1", "--for", "al ice"), "cannot be a holder's name"),
     ],
 )
@@ -506,6 +508,16 @@ def test_own_machines_are_renewed_otherwise(store: Store) -> None:
     done = machinectl("access", "renew", "orionbox", store=store.root)
     assert "machinectl regenerate-certs --client-certs orionbox" in done.stderr
     assert "No machine was shared with this computer" in machinectl("access", "renew", store=store.root).stderr
+
+
+@pytest.mark.parametrize("words", [("provision",), ("renew", "-y"), ("regenerate-certs", "-f"), ("ssh",)])
+def test_what_needs_ssh_names_the_owner_of_a_shared_machine(store: Store, owner: Owner, words: tuple[str, ...]) -> None:
+    accepted(store, owner.text(asked(store, "orionbox")))
+    done = machinectl(*words, "orionbox", store=store.root)
+    assert done.returncode != 0
+    assert '"orionbox" has no SSH here: bob@desk shared only its engine' in done.stderr
+    assert "Ask bob@desk, who can log in to its host\n" in done.stderr
+    assert "For a new certificate: machinectl access renew orionbox\n" in done.stderr
 
 
 def test_a_shared_machine_names_whom_to_ask(store: Store, owner: Owner) -> None:

@@ -157,3 +157,4 @@ def test_a_machine_that_was_shared_is_not_shared_on(homes: dict[str, Home], tmp_
     request = carol.run("access", "request", "orionbox", "--for", "carol")
     alice.run("access", "grant", "-y", stdin=request, code=1)
     assert "can give access to it" in alice.printed[-1]
+    assert "a request: machinectl access request orionbox\n" in alice.printed[-1]

@@ -101,6 +101,23 @@ def test_a_clients_certificate_that_expired_is_told(plugged: PluggedDocker, stor
     assert said == expected
 
 
+@pytest.mark.parametrize("alert", ["certificate required", "unknown certificate authority", "bad certificate"])
+def test_a_refusal_by_a_shared_engine_names_its_owner(plugged: PluggedDocker, store: Store, alert: str) -> None:
+    shared = Machine("orionbox", "none", url=URL)
+    shared.access = {"state": "granted", "by": "bob@desk"}
+    added(store, shared)
+    machine(store, "own", "tcp://127.0.0.1:2")
+    failure = f'error during connect: Get "https://127.0.0.1:1/v1.47/info": remote error: tls: {alert}'
+    environment = {**plugged.environment, "DOCKER_HOST": URL}
+    (said,) = hooked(plugged.directory, ["ps"], failure, environment)
+    assert said == (
+        'The engine of "orionbox" refuses this computer: bob@desk may have ended its access. '
+        "See why: machinectl status orionbox"
+    )
+    environment["DOCKER_HOST"] = "tcp://127.0.0.1:2"
+    assert hooked(plugged.directory, ["ps"], failure.replace(":1/", ":2/"), environment) == []
+
+
 def test_an_engine_that_shows_an_expired_certificate_is_told(
     plugged: PluggedDocker, store: Store, tmp_path: Path
 ) -> None:

@@ -335,7 +335,7 @@ def test_an_incomplete_machine_is_refused_and_no_file_is_written(
 def test_a_machine_that_waits_for_access_is_refused(store: Store, key: Path, file: str) -> None:
     machine = Machine("orion", "none", url="", tls=True, phase=Phase.CREATING, access={"state": "waiting"})
     added(store, machine, {"key.pem": b"key"})
-    with pytest.raises(MachineError, match='Machine "orion" is waiting for access'):
+    with pytest.raises(MachineError, match='Machine "orion" has been waiting for access'):
         write(store, ["orion"], file, key)
     assert not os.path.lexists(file)
 

@@ -24,7 +24,7 @@ from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.upkeep import due_renewal
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
-from machinectl.machines.record import Machine
+from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.provision.decision import EngineDown
 from machinectl.ssh.ssh_errors import Unreachable
@@ -249,10 +249,14 @@ def test_engines_restart_one_at_a_time_and_none_after_one_that_fails(store: Stor
 def test_certificates_of_others_are_named_with_who_can_renew_them(store: Store) -> None:
     given(store, "far", client=OLD)
     given(store, "shared", client=OLD, access={"state": "granted", "by": "alice@orion"})
+    given(store, "over", client=1000, access={"state": "granted", "by": "alice@orion"})
+    added(store, Machine("waiting", "none", phase=Phase.CREATING, access={"state": "waiting"}))
     given(store, "fresh")
     found = summaries(renewed(store))
     assert "machinectl certs import far <DIR>" in found["far"]
-    assert "from alice@orion: machinectl access renew shared" in found["shared"]
+    assert found["shared"].endswith(". Get a new one from alice@orion: machinectl access renew shared")
+    assert found["waiting"] == "waiting for access"
+    assert re.fullmatch(r"expired on \S+\. Get a new one from alice@orion: machinectl access renew over", found["over"])
     assert found["fresh"].startswith("not due")
 
 

@@ -126,6 +126,7 @@ VERBS = {
                 metavar="WHO",
                 help="Who asks: the owner sees this name (default: USER@COMPUTER).",
                 parameter="who",
+                default=None,
             ),
             REQUEST_FILE,
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,8 @@ from machinectl.hosts.connection.host_lock import user_at_computer
 from machinectl.hosts.connection.machine_driver import known_hosts_path
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.parallel.workers import plan_each
-from machinectl.machines.holders import EXPIRES, PERSON, is_holder_name
+from machinectl.machines.holders import EXPIRES, PERSON, holders_of, is_holder_name
+from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.provision.target import NOTHING_SPECIAL
 
@@ -38,16 +39,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GrantOrder:
-    """`who` is the holder, `lifetime` in seconds; None: each machine's default."""
+    """`who` is the holder, `lifetime` in seconds; None: each machine's default.
+
+    `renamed` has today's names of machines that the request calls by earlier ones.
+    """
 
     request: AccessRequest
     who: str
     lifetime: int | None = None
     allowed: Allowed = NOTHING_SPECIAL
+    renamed: dict[str, str] = field(default_factory=dict)
+
+    def asked_name(self, name: str) -> str:
+        """Return the name of a machine in the request."""
+        return next((asked for asked, today in self.renamed.items() if today == name), name)
 
     def on(self, name: str) -> AccessGrant:
         """Return what to give for one machine of the request."""
-        [key] = [machine.key for machine in self.request.machines if machine.name == name]
+        [key] = [machine.key for machine in self.request.machines if machine.name == self.asked_name(name)]
         return AccessGrant(self.who, PERSON, key, self.lifetime, self.request.id)
 
 
@@ -74,7 +83,7 @@ class ExpectedGrant:
         return self.holder.state == EXPIRES
 
 
-def grant_order(request: AccessRequest, who: str, lifetime: int | None, allowed: Allowed) -> GrantOrder:
+def grant_order(store: Store, request: AccessRequest, who: str, lifetime: int | None, allowed: Allowed) -> GrantOrder:
     """Raises MachineError for an old request, UsageError for a sender whose name cannot be a holder's."""
     request.check_age()
     if not (who or is_holder_name(request.sender)):
@@ -82,13 +91,28 @@ def grant_order(request: AccessRequest, who: str, lifetime: int | None, allowed:
             f"The request is from {request.sender!r}, which cannot be a holder's name",
             "Give the holder another one: machinectl access grant --for <WHO> <FILE>",
         )
-    return GrantOrder(request, who or request.sender, lifetime, allowed)
+    return GrantOrder(request, who or request.sender, lifetime, allowed, renamed_machines(store, request))
+
+
+def renamed_machines(store: Store, request: AccessRequest) -> dict[str, str]:
+    """Find the machines that were renamed since they were granted, by the keys on record."""
+    by_key: dict[str, list[str]] = {}
+    for machine in filter(None, (read_or_none(store.read, name) for name in store.names())):
+        for key in (key for holder in holders_of(machine) for key in holder.keys):
+            by_key.setdefault(key.key, []).append(machine.name)
+    found: dict[str, str] = {}
+    for each in request.machines:
+        names = by_key.get(each.key.digest, [])
+        taken = {*found.values(), *(machine.name for machine in request.machines)}
+        if names and taken.isdisjoint(names):
+            found[each.name] = names[0]
+    return found
 
 
 def expected_grants(store: Store, order: GrantOrder) -> dict[str, ExpectedGrant | MachineError]:
     """Return what would be done for each machine of the request, or why nothing can be."""
     found: dict[str, ExpectedGrant | MachineError] = {}
-    for name in (machine.name for machine in order.request.machines):
+    for name in (order.renamed.get(machine.name, machine.name) for machine in order.request.machines):
         try:
             found[name] = expected_grant(store.read(name), order.on(name))
         except NoSuchMachine:
@@ -122,14 +146,16 @@ def access_grant(
 
     def work(held: Held, console: Console, own: Access, in_use: bool) -> AnsweredMachine:
         allowed = replace(order.allowed, in_use=in_use)
-        return answered(held.machine, client_of_holder(held, console, own, order.on(held.name), allowed))
+        certificate = client_of_holder(held, console, own, order.on(held.name), allowed)
+        return answered(held.machine, order.asked_name(held.name), certificate)
 
     return work_in_turns(store, console, names, access, work)
 
 
-def answered(machine: Machine, certificate: bytes) -> AnsweredMachine:
+def answered(machine: Machine, asked: str, certificate: bytes) -> AnsweredMachine:
+    """`asked` is the name in the request, by which the other computer finds its machine."""
     return AnsweredMachine(
-        machine.name,
+        asked,
         machine.url,
         certs.describe(certificate).not_after,
         certs.only_certificates(read_regular_file(os.path.join(machine.directory, "ca.pem"))),

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
 
 
-def access_request(store: Store, console: Console, words: Sequence[str], *, who: str = "") -> AccessRequest:
+def access_request(store: Store, console: Console, words: Sequence[str], *, who: str | None = None) -> AccessRequest:
     """Make keys and a request for machines, named NAME or LOCAL:NAME. Repeated, it returns the same request.
 
     For some of the machines that were asked for together, it returns their request, too.
     """
     require_names(words, "access request")
-    who = who_asks(who) if who else ""
+    who = who_asks(who) if who is not None else ""
     asked = [asked_machine(store, word) for word in words]
     check_different([each.local for each in asked], words)
     check_different([each.asked for each in asked], words)
@@ -90,7 +90,7 @@ def asked_machine(store: Store, word: str) -> AskedMachine:
 
 def made_request(console: Console, held: dict[str, Held], asked: Sequence[AskedMachine], who: str) -> AccessRequest:
     wanted = [each._replace(key=key_of(held[each.local])) for each in asked]
-    request = signed_request(who or who_asks(""), wanted)
+    request = signed_request(who or who_asks(), wanted)
     for each in wanted:
         own = recorded_request(request, OwnAccess(each.asked, request.sender, request.id, ""))
         files = {KEY: each.key, REQUEST_FILE: request.text().encode()}

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
+from machinectl.machines.record import GRANTED, owner_of
 from machinectl.machines.store.record_cache import Readable, Records
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ SILENT = (
 )
 # Go's crypto/tls and crypto/x509: something answered.
 TLS_FAILED = ("x509:", "tls:")
+# Go's alerts about the client's certificate.
+REFUSED = ("tls: certificate required", "tls: unknown certificate authority", "tls: bad certificate")
 URL = re.compile(r"(?:tcp|unix|ssh|https?)://[^\s\"'`]+")
 # Placeholders in docker's client for an engine behind a socket or ssh.
 NO_HOSTS = ("docker.example.com", "api.moby.localhost", "localhost", "%2F")
@@ -50,7 +53,8 @@ def docker_plugin_hook(
         return ""
     if machine.urls[0] != used:
         return explain_old_url(machine, used, environment)
-    return explain_expiry(machine, failure, now or datetime.now(UTC)) or explain_silence(machine, failure)
+    expired = explain_expiry(machine, failure, now or datetime.now(UTC))
+    return expired or explain_refusal(machine, failure) or explain_silence(machine, failure)
 
 
 def url_in_error(failure: str) -> str:
@@ -136,6 +140,16 @@ def explain_expiry(machine: Machine, failure: str, now: datetime) -> str:
     if not machine.tls or "certificate has expired" not in failure:
         return ""
     return f'The engine of "{machine.name}" shows a certificate that has expired. {renewing(machine, ["server.pem"])}'
+
+
+def explain_refusal(machine: Machine, failure: str) -> str:
+    """Explain why the engine of a machine that somebody shared refuses this computer."""
+    if machine.access.get("state") != GRANTED or not any(f"remote error: {alert}" in failure for alert in REFUSED):
+        return ""
+    return (
+        f'The engine of "{machine.name}" refuses this computer: {owner_of(machine)} may have ended its access. '
+        f"See why: machinectl status {machine.name}"
+    )
 
 
 def explain_silence(machine: Machine, failure: str) -> str:

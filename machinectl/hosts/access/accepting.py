@@ -88,7 +88,7 @@ def asking_machines(store: Store, answer: AccessAnswer) -> list[Machine]:
     raise MachineError(
         f"No machine here has asked for this answer (request {answer.request}): it is for another computer or user, "
         "or the machine was removed",
-        f"See who waits: machinectl ls; ask again: machinectl access request {names}",
+        f"See who waits: machinectl ls\nAsk again: machinectl access request {names}",
     )
 
 
@@ -148,7 +148,7 @@ def check_certificate(machine: Machine, answer: AccessAnswer, answered: Answered
         raise MachineError(
             f"The certificate in the answer expired on {until:%Y-%m-%d %H:%M} UTC, {clock_difference(now - until)} ago "
             "by the clock here",
-            f"Ask for a new one: {again}; if the clock is wrong: timedatectl set-ntp true",
+            f"Ask for a new one: {again}\nIf the clock is wrong: timedatectl set-ntp true",
         )
     check_kind(answer, certs.describe(answered.certificate))
     check_newer(machine, answer, answered)

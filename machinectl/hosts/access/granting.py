@@ -37,7 +37,7 @@ from machinectl.machines.holders import (
     holders_of,
     put_holder,
 )
-from machinectl.machines.record import check_ready
+from machinectl.machines.record import check_ready, owner_of
 from machinectl.machines.store.store_paths import now
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -137,10 +137,10 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
 def check_can_share(machine: Machine) -> None:
     check_ready(machine)
     if machine.access:
-        by = machine.access.get("by") or "its owner"
+        by, asked = owner_of(machine), machine.access.get("asked") or machine.name
         raise MachineError(
             f'"{machine.name}" was shared with this computer: only {by} can give access to it',
-            f"Ask there, or let the other one send a request there for {machine.access.get('asked') or machine.name}",
+            f"Whoever needs it can send {by} a request: machinectl access request {asked}",
         )
     check_has_certificates(machine)
     if not (machine.tls and machine.url.startswith("tcp://")):

@@ -73,9 +73,9 @@ class AskedMachine(NamedTuple):
     key: bytes = b""
 
 
-def who_asks(given: str) -> str:
+def who_asks(given: str | None = None) -> str:
     """Return a name for the other side, by default USER@COMPUTER. Raises UsageError for one that no holder can have."""
-    if given:
+    if given is not None:
         check_holder_name(given)
         return given
     name = "".join(letter if letter in HOLDER_CHARACTERS else "-" for letter in user_at_computer()).lstrip("._@+-")

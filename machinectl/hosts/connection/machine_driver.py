@@ -8,7 +8,7 @@ from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.machines import jump_hosts
-from machinectl.machines.record import Phase, check_ready, waits_for_access
+from machinectl.machines.record import GRANTED, Phase, check_ready, owner_of, waits_for_access
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.destination import Jump
@@ -114,6 +114,12 @@ def known_hosts_path(machine: Machine) -> str:
 def ssh_endpoint(machine: Machine) -> SSHEndpoint:
     """Raise MachineError if there is none."""
     endpoint = endpoints_of(machine).ssh
+    if endpoint is None and machine.access.get("state") == GRANTED:
+        by = owner_of(machine)
+        raise MachineError(
+            f'"{machine.name}" has no SSH here: {by} shared only its engine',
+            f"Ask {by}, who can log in to its host\nFor a new certificate: machinectl access renew {machine.name}",
+        )
     if endpoint is None:
         raise MachineError(
             f'"{machine.name}" has no SSH: driver "{machine.driver}" gives no SSH address for it',

@@ -24,19 +24,29 @@ if TYPE_CHECKING:
 
 
 class RenewalResult(NamedTuple):
-    """The kinds of certificates that are new, when the machine's first one expires, and why others are not renewed."""
+    """The kinds of certificates that are new, when the machine's first one expires, and why others are not renewed.
+
+    `hint` says who can renew those that are due.
+    """
 
     renewed: tuple[str, ...] = ()
     until: datetime | None = None
     waiting: str = ""
+    hint: str = ""
 
     @property
     def summary(self) -> str:
         kinds = f"{' and '.join(self.renewed)} certificate{'s' * (len(self.renewed) > 1)}"
-        done = (
-            f"new {kinds}" if self.renewed else "" if self.waiting else "not due" if self.until else "no certificates"
-        )
-        return "; ".join(filter(None, (done, self.waiting, f"valid until {self.until:%Y-%m-%d}" if self.until else "")))
+        is_over = self.until is not None and self.until <= datetime.now(UTC)
+        day = f"{self.until:%Y-%m-%d}" if self.until else ""
+        until = f"expired on {day}" if is_over else f"valid until {day}" if day else ""
+        done = f"new {kinds}" if self.renewed else "" if self.waiting or is_over else self.undone
+        line = "; ".join(filter(None, (done, self.waiting, until)))
+        return f"{line}. {self.hint}" if self.hint else line
+
+    @property
+    def undone(self) -> str:
+        return "due" if self.hint else "not due" if self.until else "no certificates"
 
 
 def is_renewed_here(machine: Machine) -> bool:
@@ -46,7 +56,7 @@ def is_renewed_here(machine: Machine) -> bool:
 
 def others_certificates(machine: Machine, due: Due) -> RenewalResult:
     """Say who can renew certificates that others made."""
-    return RenewalResult(until=due.until, waiting=f"due. {renewing(machine, ['cert.pem'])}")
+    return RenewalResult(until=due.until, hint=renewing(machine, ["cert.pem"]))
 
 
 def renew_due(held: Held, console: Console, access: Access, window: LifetimeLeft) -> RenewalResult:
@@ -57,12 +67,12 @@ def renew_due(held: Held, console: Console, access: Access, window: LifetimeLeft
     machine, now = held.machine, datetime.now(UTC)
     held.finish_files()
     due = due_certificates(machine, window, now)
-    renewed, waiting = [], ""
+    renewed, waiting, hint = [], "", ""
     if due.client:
         renew_client(held, now)
         renewed.append("client")
     if due.server and not machine.has_changes:
-        waiting = f"the server certificate is due. {renewing(machine, ['server.pem'])}"
+        waiting, hint = "the server certificate is due", renewing(machine, ["server.pem"])
     elif due.server:
         try:
             renew(held, UnattendedConsole(console, at_a_terminal(machine)), access, Renewal())
@@ -72,7 +82,7 @@ def renew_due(held: Held, console: Console, access: Access, window: LifetimeLeft
                 raise
             waiting = f"the server certificate waits until the host answers ({exc.cause})"
     until = due_certificates(machine, window, now).until if due.any else due.until
-    return RenewalResult(tuple(renewed), until, waiting)
+    return RenewalResult(tuple(renewed), until, waiting, hint)
 
 
 def renew_client(held: Held, now: datetime) -> None:

@@ -32,7 +32,7 @@ def inspect(here: Session, *, names: list[str], template: str, as_json: bool) ->
     machine = here.store.read(chosen_one(here.store, names))
     fields = config_json(machine, machine.directory)
     if waits_for_access(machine):
-        here.console.note(f'"{machine.name}" is {machine.why}\n{access_hint(machine.name)}')
+        here.console.note(f'"{machine.name}" has been {machine.why}\n{access_hint(machine.name)}')
     if template:
         write_out(parsed.render(fields) + "\n")
     else:

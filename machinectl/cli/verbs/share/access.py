@@ -61,7 +61,7 @@ def access_grant(
     request = read_access_request(read_pasted(here, file, "request"))
     check_output(output, request)
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
-    order = command.grant_order(request, who, seconds, allowed)
+    order = command.grant_order(here.store, request, who, seconds, allowed)
     expected = command.expected_grants(here.store, order)
     able = [each for each in expected.values() if isinstance(each, command.ExpectedGrant)]
     refused = [(name, each) for name, each in expected.items() if isinstance(each, MachineError)]
@@ -118,13 +118,21 @@ def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
     return "\n".join(
         [
             f"{request.sender} asks for access{as_holder}:",
-            *(f"  {each.name} at {each.url}, until {utc(each.until)}{circumstances(each)}" for each in able),
+            *(
+                f"  {shown_name(order, each.name)} at {each.url}, until {utc(each.until)}{circumstances(each)}"
+                for each in able
+            ),
             *further_key,
             "Anyone with access is root on the host.",
             f"The request's fingerprint is {request.fingerprint}.",
             f"Compare it with {request.sender} on the phone: {COMPARE}.",
         ]
     )
+
+
+def shown_name(order: GrantOrder, name: str) -> str:
+    asked = order.asked_name(name)
+    return name if asked == name else f"{name} (asked for as {asked}, its earlier name)"
 
 
 def utc(time: datetime) -> str:
@@ -177,7 +185,7 @@ def access_end(
             raise UsageError("--all, and names or --selector, exclude each other", "Leave one of them out")
         targets = machines_of(here.store, who)
     elif selector is None:
-        require_names(names, f"access end {who}")
+        require_names(names, f"access end {who}", "--all")
         targets = target_names(here, names, None, everything=False)
     else:
         targets = target_names(here, names, selector, everything=False)

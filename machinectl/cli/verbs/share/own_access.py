@@ -22,7 +22,7 @@ COMPARE = "a chat is not authenticated"
 LONGEST_LABELS = 60
 
 
-def access_request(here: Session, *, machines: list[str], who: str, output: str) -> None:
+def access_request(here: Session, *, machines: list[str], who: str | None, output: str) -> None:
     from machinectl.commands.access.request import access_request as command
 
     request = command(here.store, here.console, machines, who=who)
