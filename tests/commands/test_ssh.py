@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -273,6 +274,19 @@ def test_an_unknown_host_name_has_a_hint(store: Store, sshd: Sshd) -> None:
     assert done.returncode == 255
     assert done.stderr.startswith("Error: Could not resolve hostname nowhere.invalid")
     assert done.stderr.splitlines()[1:] == ["  See why: machinectl doctor orion"]
+
+
+def test_a_login_without_the_machines_key_says_that_it_is_missing(orion: Store, sshd: Sshd) -> None:
+    sshd.authorized_keys.write_text("")
+    with orion.writing("orion") as held:
+        state = json.loads(held.machine.driver_state)
+        held.machine.driver_state = json.dumps({**state, "SSHKeyPath": "id_gone"})
+        held.write()
+    done = machinectl("ssh", "orion", "true", store=orion.root)
+    assert done.returncode == 255
+    *_, cause, hint = done.stderr.splitlines()
+    assert cause.startswith(f'Error: {sshd.user}@127.0.0.1 refuses the login: the SSH key of "orion" is missing: ')
+    assert hint == "  Give it a key that its host knows: machinectl set --generic-ssh-key <FILE> orion"
 
 
 def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: Sshd) -> None:

@@ -156,14 +156,28 @@ def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Acc
         raise SSHError(cause if refused else found["line"], hint)
     elif found := re.search(DENIED, said):
         hint = f"See why: machinectl doctor {machine.name}"
-        if found["host"] == ssh_endpoint(machine).host and (option := flag_of_set(machine, "ssh-user")):
-            hint = f"{hint}; to log in as another user: machinectl set {option} <USER> {machine.name}"
+        endpoint = ssh_endpoint(machine)
+        if found["host"] == endpoint.host:
+            raise_missing_key(machine, endpoint.key, found["login"])
+            if option := flag_of_set(machine, "ssh-user"):
+                hint = f"{hint}; to log in as another user: machinectl set {option} <USER> {machine.name}"
         raise SSHError(f"{found['login']} refuses the login; it accepts {found['methods'].replace(',', ', ')}", hint)
     elif UNVERIFIED in said:
         raise SSHError(
             f'ssh does not know a host key on the way to "{machine.name}"',
             f"See it, and accept it: machinectl run {machine.name} -- true",
         )
+
+
+def raise_missing_key(machine: Machine, key: str, login: str) -> None:
+    """Raise SSHError if the machine's key is not here: an import brings it on request only."""
+    from machinectl.ssh.ssh_errors import SSHError
+
+    if key and not os.path.lexists(key):
+        hint = f"See why: machinectl doctor {machine.name}"
+        if option := flag_of_set(machine, "ssh-key"):
+            hint = f"Give it a key that its host knows: machinectl set {option} <FILE> {machine.name}"
+        raise SSHError(f'{login} refuses the login: the SSH key of "{machine.name}" is missing: {key}', hint)
 
 
 def raise_changed_host_key(machines: Iterable[Machine], console: Console, access: Access) -> None:

@@ -89,10 +89,10 @@ class Restoring:
         files = dict(exported.files)
         if self.dry_run:
             there = self.same_machine(machine, files)
-            result = self.added_to(there, files, None) if there else None
+            result = self.added_to(there, machine, files, None) if there else None
         elif there := self.same_machine(machine, files):
             with self.store.writing(there.name, waiting(self.console, there.name)) as held:
-                result = self.added_to(held.machine, files, held)
+                result = self.added_to(held.machine, machine, files, held)
         else:
             with self.store.writing(local, waiting(self.console, local)) as held:
                 # Another process may have added it meanwhile.
@@ -148,7 +148,7 @@ class Restoring:
         self.store.check_free(new.name)
         return None
 
-    def added_to(self, there: Machine, files: Mapping[str, bytes], held: Held | None) -> ImportedMachine:
+    def added_to(self, there: Machine, new: Machine, files: Mapping[str, bytes], held: Held | None) -> ImportedMachine:
         """Add keys that an earlier export did not have."""
         if held:
             held.finish_files()
@@ -156,21 +156,34 @@ class Restoring:
         if held:
             for file, data in missing.items():
                 held.write_file(file, data)
-        remarks = []
+        remarks: list[str] = []
+        others = list(differences(there, new))
         if files.get("cert.pem", b"") not in {b"", *present(there, ["cert.pem"]).values(), *missing.values()}:
+            others.append("another client certificate")
+        if others:
             remarks.append(
-                "the export has another client certificate, which is not taken; to replace the machine, forget it "
-                f"first: machinectl rm {there.name}"
+                f"the export has {', '.join(others)}; that is not taken: change it here with machinectl set, or, to "
+                f"replace the machine, forget it first: machinectl rm {there.name}"
             )
+        remarks += self.key_remarks(there, files)
         return ImportedMachine(there, remarks=tuple(remarks), added=tuple(missing))
 
-    def remarks(self, machine: Machine, exported: ExportedMachine) -> Iterator[str]:
+    def key_remarks(self, machine: Machine, files: Mapping[str, bytes]) -> Iterator[str]:
         key = next(iter(ssh_key_files(machine)), "")
-        if key and key not in exported.files:
+        if key and key not in files and not present(machine, [key]):
             yield (
                 f"its SSH key stayed on {self.document.by or 'the other computer'}; give it one that its host knows: "
                 f"{set_ssh_key(machine, key)}"
             )
+
+    def remarks(self, machine: Machine, exported: ExportedMachine) -> Iterator[str]:
+        yield from self.key_remarks(machine, exported.files)
+        for there in Readable(Records(self.store)).values():
+            if there.name != machine.name and is_at_one_place(there, machine):
+                yield (
+                    f'"{there.name}" is at {there.url}, too, with another CA; if that is the same host, forget the '
+                    f"one whose certificates are old: machinectl rm {there.name}"
+                )
         if machine.url.startswith("unix://"):
             yield f"{machine.url} is an engine of this computer, and not the one that was exported"
         if os.path.isabs(machine.fleet) and not os.path.exists(machine.fleet):
@@ -188,11 +201,24 @@ def set_ssh_key(machine: Machine, key: str) -> str:
 
 def is_same(there: Machine, new: Machine, ca: bytes) -> bool:
     """Compare CAs, else the drivers' states: two hosts in two networks may have one address, and one CA two hosts."""
-    at_one_place = there.driver == new.driver and there.url == new.url
+    at_one_place = is_at_one_place(there, new)
     here = present(there, [CA_FILE]).get(CA_FILE, b"")
     if here and ca:
         return here == ca and (at_one_place or there.name.lower() == new.name.lower())
     return at_one_place
+
+
+def is_at_one_place(there: Machine, new: Machine) -> bool:
+    return there.driver == new.driver and there.url == new.url
+
+
+def differences(there: Machine, new: Machine) -> Iterator[str]:
+    if there.url != new.url:
+        yield f"another URL ({new.url})"
+    if there.labels != new.labels:
+        yield "other labels"
+    if set(there.addresses) != set(new.addresses):
+        yield "other addresses"
 
 
 def present(machine: Machine, files: Sequence[str]) -> dict[str, bytes]:
