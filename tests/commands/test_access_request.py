@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from machinectl import certs
-from machinectl.certs import issuing
+from machinectl.certs import issuing, pem
 from machinectl.cli.main import run_command_line
 from machinectl.commands.access.accept import access_accept
 from machinectl.commands.access.ls import access_ls
@@ -378,6 +379,20 @@ def test_a_certificate_that_is_valid_for_too_long_is_refused(store: Store, owner
     assert accepted(store, owner.text(request, lifetime=timedelta(days=90))).returncode == 0
 
 
+def test_a_cas_certificate_is_refused(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    public = read_access_request(request.encode()).machines[0].key
+    key = content(store, "orionbox", "key.pem")
+    assert certs.own_public_key(key) == public
+    now, name = datetime.now(UTC), issuing.common_name("x")
+    private = pem.read_private_key(key, "key.pem")
+    built = issuing.unsigned(name, name, private.public_key(), now, now + timedelta(days=7))
+    built = built.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    authority = pem.certificate_pem([built.sign(private, hashes.SHA256())])
+    text = owner.text(request, certificate=authority, until=certs.describe(authority).not_after)
+    assert "The certificate in the answer is a CA's" in refused(store, text).cause
+
+
 def test_only_a_clients_certificate_is_accepted(store: Store, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     request = asked(store, "orionbox")
     plain = owner.text(request)
@@ -394,6 +409,14 @@ def test_an_older_answer_does_not_replace_a_newer_one(store: Store, owner: Owner
     older = owner.answer(request, now=datetime.now(UTC) - timedelta(minutes=5)).text()
     accepted(store, owner.text(request))
     assert refused(store, older).cause == 'A newer answer to this request was accepted already for "orionbox"'
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_a_url_that_leads_to_this_computer_gets_a_warning(store: Store, owner: Owner, host: str) -> None:
+    owner.url = f"tcp://{host}:2376"
+    done = accepted(store, owner.text(asked(store, "orionbox")))
+    assert done.returncode == 0
+    assert f'Warning: The URL of "orionbox", tcp://{host}:2376, leads to this computer' in done.stderr
 
 
 def test_labels_are_cut_and_the_fingerprint_stands_last(store: Store, owner: Owner) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.access.accepting import Acceptance, accept_machine, acceptance, asking_command, clock_warning
 from machinectl.hosts.access.wire.access_answer import read_access_answer
 from machinectl.machines.selection import waiting
+from machinectl.url import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +36,21 @@ def read_acceptance(store: Store, console: Console, text: bytes) -> Acceptance:
     ):
         if warning:
             console.warn(warning)
+    for each in found.machines:
+        if is_loopback(each.answered.url):
+            console.warn(
+                f'The URL of "{each.name}", {each.answered.url}, leads to this computer: it needs a tunnel\n'
+                f"Give it the address of its host: machinectl set --url tcp://<HOST>:2376 {each.name}"
+            )
     return found
+
+
+def is_loopback(url: str) -> bool:
+    host = parse_url(url).host
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return f".{host}".endswith(".localhost")
 
 
 def access_accept(
