@@ -512,3 +512,12 @@ def unlimited_ca(directory: Path) -> bytes:
         "/CN=root",
     )
     return (directory / "root").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "key", [["rsa:1024"], ["rsa:2048", "-pkeyopt", "rsa_keygen_pubexp:3"]], ids=["too short", "exponent 3"]
+)
+def test_a_request_for_a_weak_rsa_key_is_refused(tmp_path: Path, key: list[str]) -> None:
+    openssl(tmp_path, "req", "-new", "-newkey", *key, "-nodes", "-keyout", "k", "-out", "r", "-subj", "/CN=alice")
+    with pytest.raises(MachineError, match="a kind of key that docker does not accept"):
+        certs.requested_key((tmp_path / "r").read_bytes())

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # NIST SP 800-131A: a new RSA key has at least 2048 bits.
 LEAST_RSA_BITS = 2048
+# FIPS 186-5, A.1.1: the exponent is greater than 2 to the power of 16.
+LEAST_RSA_EXPONENT = 65537
 
 
 class PublicKey(NamedTuple):
@@ -66,7 +68,7 @@ def public_key(key: CertificatePublicKeyTypes) -> PublicKey:
 
 def is_accepted(key: object) -> bool:
     if isinstance(key, rsa.RSAPublicKey):
-        return LEAST_RSA_BITS <= key.key_size < RSA_BITS.stop
+        return LEAST_RSA_BITS <= key.key_size < RSA_BITS.stop and key.public_numbers().e >= LEAST_RSA_EXPONENT
     return isinstance(key, ed25519.Ed25519PublicKey) or (
         isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, CURVES)
     )

@@ -254,7 +254,8 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     by = Revision.parse(facts.revision).by or "another computer"
     raise CheckFailed(
         f"The host's engine already uses TLS with another computer's CA: {by} set it up",
-        "Share the machine: copy its directory from that computer, and pass the copy: --tls-dir <DIR> "
+        "Ask its owner for access: machinectl access request <NAME>; or, to manage the host from here too, copy the "
+        "machine's directory from that computer, and pass the copy: --tls-dir <DIR> "
         "(for an existing machine: certs import --force <NAME> <DIR>)\n"
         f"Or register it without changes: {register_command(target)}; or replace its CA: --force",
     )

@@ -119,6 +119,13 @@ def test_a_renamed_machine_has_its_holders(store: Store) -> None:
     assert holders_of(store.read("vega")) == before
 
 
+def test_a_holder_in_place_of_a_machine_is_named_as_one(store: Store) -> None:
+    shared_machine(store)
+    with pytest.raises(UsageError, match='"alice" is a holder, not a machine') as raised:
+        access_ls(store, ["alice"])
+    assert raised.value.hint == "See its machines: machinectl access ls orionbox"
+
+
 def test_rm_says_whose_access_stays_valid(store: Store) -> None:
     url = "tcp://192.0.2.2:2376"
     machine = Machine("rigel", "none", url=url, tls=True, driver_state=f'{{"URL": "{url}"}}')

@@ -187,8 +187,9 @@ def test_a_new_ca_ends_the_holders_on_record_and_leaves_what_was_added_by_hand()
 def test_another_computers_list_is_not_taken_over_with_its_host() -> None:
     host, _ = provisioned(target(holders=(ALICE.certificate,)))
     mine = replace(target(), certificates={"ca.pem": OTHER.certificate, "server.pem": FILES["server.pem"]})
-    with pytest.raises(CheckFailed, match="another computer's CA"):
+    with pytest.raises(CheckFailed, match="another computer's CA") as raised:
         preflight.check_tls(host, mine, NOTHING_SPECIAL)
+    assert "for access: machinectl access request <NAME>; or" in raised.value.hint
     decision = engine_config.configure(host, mine, Allowed(force=True))
     assert decision
     assert trusted_by(decision.job.content_of(DAEMON_JSON)) == OWN_CA

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.console import confirm, decline
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import did_you_mean, end_access, endable_holder
 from machinectl.hosts.access.trust_change import plan_shut_out
@@ -57,6 +57,16 @@ def access_end(
         return end_access(held, console, own, order.who, replace(order.allowed, in_use=in_use))
 
     yield from work_in_turns(store, console, order.names, access, work)
+
+
+def check_not_swapped(store: Store, who: str, names: Sequence[str]) -> None:
+    """Raise UsageError for a machine before its holder."""
+    machine = read_or_none(store.read, who) if len(names) == 1 and store.exists(who) else None
+    if machine and not store.exists(names[0]) and find_holder(machine, names[0]):
+        raise UsageError(
+            f'"{who}" is a machine, and "{names[0]}" is a holder of it',
+            f"The holder comes first: machinectl access end {names[0]} {who}",
+        )
 
 
 def can_be_ended(store: Store, name: str, who: str) -> bool:

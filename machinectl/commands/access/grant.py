@@ -19,7 +19,7 @@ from machinectl.hosts.connection.host_lock import user_at_computer
 from machinectl.hosts.connection.machine_driver import known_hosts_path
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.parallel.workers import plan_each
-from machinectl.machines.holders import EXPIRES, PERSON, holders_of, is_holder_name
+from machinectl.machines.holders import EXPIRES, PERSON, check_holder_name, holders_of, is_holder_name
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -84,9 +84,11 @@ class ExpectedGrant:
 
 
 def grant_order(store: Store, request: AccessRequest, who: str, lifetime: int | None, allowed: Allowed) -> GrantOrder:
-    """Raises MachineError for an old request, UsageError for a sender whose name cannot be a holder's."""
+    """Raises MachineError for an old request, UsageError for a name that cannot be a holder's."""
     request.check_age()
-    if not (who or is_holder_name(request.sender)):
+    if who:
+        check_holder_name(who)
+    elif not is_holder_name(request.sender):
         raise UsageError(
             f"The request is from {request.sender!r}, which cannot be a holder's name",
             "Give the holder another one: machinectl access grant --for <WHO> <FILE>",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.own_access import OwnAccess, own_digest
 from machinectl.machines.holders import (
@@ -20,10 +20,12 @@ from machinectl.machines.holders import (
     PERSON,
     AccessHolder,
     HolderKey,
+    find_holder,
     holders_of,
 )
 from machinectl.machines.record import WAITING, waits_for_access
 from machinectl.machines.selection import matching
+from machinectl.machines.store.machine_store import read_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,7 +94,18 @@ def read_machines(store: Store, names: Sequence[str]) -> Iterator[Machine]:
             yield store.read(name)
         except MachineError:
             if wanted:
+                check_no_holder(store, name)
                 raise
+
+
+def check_no_holder(store: Store, name: str) -> None:
+    """Raise UsageError for a holder's name."""
+    known = [] if store.exists(name) else store.names()
+    machines = [each for each in known if (machine := read_or_none(store.read, each)) and find_holder(machine, name)]
+    if machines:
+        raise UsageError(
+            f'"{name}" is a holder, not a machine', f"See its machines: machinectl access ls {' '.join(machines)}"
+        )
 
 
 def access_rows(machine: Machine, now: datetime) -> Iterator[AccessRow]:

@@ -111,7 +111,7 @@ def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
     request = order.request
     as_holder = "" if order.who == request.sender else f", as the holder {order.who}"
     further_key = (
-        [f"{order.who} has access already, with another key: {request.sender} may be another computer."]
+        [f"{order.who} has access already: this key, from {request.sender}, is another one, as of another computer."]
         if any(each.is_further_key for each in able)
         else []
     )
@@ -177,7 +177,7 @@ def access_end(
     restart_swarm: bool,
     dry_run: bool,
 ) -> int:
-    from machinectl.commands.access.end import EndOrder, access_end, machines_of, plan_end
+    from machinectl.commands.access.end import EndOrder, access_end, check_not_swapped, machines_of, plan_end
     from machinectl.provision.target import Allowed
 
     if everything:
@@ -189,6 +189,7 @@ def access_end(
         targets = target_names(here, names, None, everything=False)
     else:
         targets = target_names(here, names, selector, everything=False)
+    check_not_swapped(here.store, who, targets)
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
     order = EndOrder(who, targets, allowed, yes, ("--restart-swarm",) if restart_swarm else ())
     if dry_run:
