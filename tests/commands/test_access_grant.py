@@ -55,7 +55,7 @@ class Owner:
         path.write_text(request if isinstance(request, str) else request.text())
         here, console = Session(self.store.root), Quiet(*answers)
         here._console = console  # type: ignore[assignment]
-        given: dict[str, Any] = {"who": "", "lifetime": "", "yes": not answers, "output": "", **options}
+        given: dict[str, Any] = {"who": None, "lifetime": "", "yes": not answers, "output": "", **options}
         flags = {"restart_swarm": False, "dry_run": False}
         assert access_grant(here, file=str(path), access=Access(), **{**flags, **given}) == code
         captured = self._captured.readouterr()
@@ -224,7 +224,7 @@ def test_a_lifetime_is_checked_before_the_request(owner: Owner, lifetime: str) -
         owner.grant("no request", lifetime=lifetime)
 
 
-@pytest.mark.parametrize("who", ["owner", "../x", "a b"])
+@pytest.mark.parametrize("who", ["", "owner", "../x", "a b"])
 def test_a_name_that_no_holder_can_have_is_refused(owner: Owner, who: str) -> None:
     with pytest.raises(UsageError, match="name"):
         owner.grant(request("orion", "rigel"), who=who)

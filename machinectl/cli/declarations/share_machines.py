@@ -69,7 +69,13 @@ VERBS = {
         ),
         arguments=(Argument("file", "[FILE]", FILE),),
         flags=(
-            Flag("--for", metavar="WHO", help="The holder's name (default: the one in the request).", parameter="who"),
+            Flag(
+                "--for",
+                metavar="WHO",
+                help="The holder's name (default: the one in the request).",
+                parameter="who",
+                default=None,
+            ),
             LIFETIME.with_changes(help=LIFETIME.help.format("7d")),
             Flag("-y", "--yes", help="Do not ask."),
             Flag(

@@ -83,17 +83,21 @@ class ExpectedGrant:
         return self.holder.state == EXPIRES
 
 
-def grant_order(store: Store, request: AccessRequest, who: str, lifetime: int | None, allowed: Allowed) -> GrantOrder:
+def grant_order(
+    store: Store, request: AccessRequest, who: str | None, lifetime: int | None, allowed: Allowed
+) -> GrantOrder:
     """Raises MachineError for an old request, UsageError for a name that cannot be a holder's."""
     request.check_age()
-    if who:
+    if who is not None:
         check_holder_name(who)
     elif not is_holder_name(request.sender):
         raise UsageError(
             f"The request is from {request.sender!r}, which cannot be a holder's name",
             "Give the holder another one: machinectl access grant --for <WHO> <FILE>",
         )
-    return GrantOrder(request, who or request.sender, lifetime, allowed, renamed_machines(store, request))
+    return GrantOrder(
+        request, request.sender if who is None else who, lifetime, allowed, renamed_machines(store, request)
+    )
 
 
 def renamed_machines(store: Store, request: AccessRequest) -> dict[str, str]:

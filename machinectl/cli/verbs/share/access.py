@@ -44,7 +44,7 @@ def access_grant(
     *,
     file: str,
     access: Access,
-    who: str,
+    who: str | None,
     lifetime: str,
     yes: bool,
     output: str,
@@ -102,7 +102,7 @@ def check_output(path: str, request: AccessRequest) -> None:
         )
 
 
-def typed_options(who: str, lifetime: str, output: str) -> str:
+def typed_options(who: str | None, lifetime: str, output: str) -> str:
     given = {"--for": who, "--lifetime": lifetime, "--output": output}
     return "".join(f" {flag} {shlex.quote(value)}" for flag, value in given.items() if value)
 
