@@ -47,7 +47,12 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
             f"{CLIENTS} is missing, which lists the CAs of {', '.join(lost)}",
             f"Write it again: machinectl provision {machine}",
         ),
-        (host.clients_edited, UNKNOWN, unread, f"Restart the engine: {shell.service('restart', host.init)}"),
+        (
+            host.clients_edited,
+            UNKNOWN,
+            unread,
+            f"Restart the engine, with its containers running on: machinectl provision {machine}",
+        ),
         (
             lost,
             UNKNOWN,

@@ -50,7 +50,7 @@ def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
         (OWN, [holder("alice", ALICE, ENDING)], False, Verdict.OK, "accepts this computer", ""),
         (b"", [holder("alice", ALICE)], False, Verdict.BROKEN, "is missing", "machinectl provision orion"),
         (OWN, [holder("alice", ALICE)], False, Verdict.UNKNOWN, "alice: on record here", "access end alice orion"),
-        (OWN, [], True, Verdict.UNKNOWN, "changed after the engine was started", "sudo systemctl restart docker"),
+        (OWN, [], True, Verdict.UNKNOWN, "changed after the engine was started", "machinectl provision orion"),
     ],
 )
 def test_who_is_accepted_is_held_against_the_record(

@@ -207,6 +207,7 @@ def test_with_ssh_only_the_list_goes_with_the_certificates() -> None:
     only = with_changes(known(Target("192.168.0.29", ssh_only=True), changes), changes)
     decision = engine_config.configure(host, only)
     assert decision
+    assert decision.warnings[0].startswith(f"{CLIENTS} is removed, and with it the access of: CN=")
     assert f"- {CLIENTS}" in decision.job.files["manifest"].decode().splitlines()
     assert FileCreated(CLIENTS) in decision.undone
 
@@ -248,10 +249,13 @@ def test_a_renewal_writes_a_list_that_was_deleted_as_the_engine_does_not_start_w
     assert renewed(provisioned()[0], target()) is None
 
 
-def test_an_engine_that_has_not_read_its_list_is_restarted_for_a_holder_that_ends() -> None:
+def test_an_engine_that_has_not_read_its_list_is_restarted() -> None:
     host, changes = provisioned(target(holders=(ALICE.certificate,)))
-    host = replace(with_clients(host, OWN.certificate), clients_edited=True)
+    host = with_clients(host, OWN.certificate)
     assert configured(host, target(), changes) is None
-    decision = configured(host, target(ending=frozenset({digest(ALICE)})), changes)
-    assert decision
-    assert decision.title == f"Restarting the engine, which has not read {CLIENTS}"
+    host = replace(host, clients_edited=True)
+    for ending in (frozenset(), frozenset({digest(ALICE)})):
+        decision = configured(host, target(ending=ending), changes)
+        assert decision
+        assert decision.title == f"Restarting the engine, which has not read {CLIENTS}"
+        assert configured(decision.after, target(), changes) is None

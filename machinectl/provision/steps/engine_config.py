@@ -326,7 +326,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     files = [*changed_files(facts, target, wanted)]
     is_reached = target.ssh_only or facts.engine_listens
     # The engine may still accept those who were taken out by hand.
-    is_read = not (facts.clients_edited and target.ending)
+    is_read = target.ssh_only or not facts.clients_edited
     if not files and facts.running and facts.service.enabled and is_reached and is_read:
         return None
     enabling = (
@@ -374,10 +374,20 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         changes=changes_made(facts, wanted, files),
         undone=changes_removed(target, files),
         warnings=(
+            *clients_removed(facts, files),
             *(f"{host} has no TLS now, and only accepts TLS from now on" for host in wanted.secured),
             *restart_risks.warnings(facts, target, daemon_json.parse_config(wanted.config, facts.config_path)),
         ),
     )
+
+
+def clients_removed(facts: Facts, files: Sequence[NewFile]) -> list[str]:
+    """Warn of those that the engine will not accept any more."""
+    if not any(file.path == CLIENTS and file.content is None for file in files):
+        return []
+    own = client_cas.ca_digests(client_cas.file_text(facts, client_cas.OWN_CA))
+    others = client_cas.unrecorded_cas(facts, {*own})
+    return [f"{CLIENTS} is removed, and with it the access of: {', '.join(others)}"] if others else []
 
 
 def starting_title(facts: Facts) -> str:
@@ -510,7 +520,7 @@ def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
 
 def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
     after = with_files(facts, [file for file in files if file.path.startswith(facts.config_path)])
-    after = replace(after, edited=False)
+    after = replace(after, edited=False, clients_edited=False)
     if not facts.info or any(flag.name == LIVE_RESTORE for flag in wanted.flags):
         return after
     return replace(after, info={**facts.info, "LiveRestoreEnabled": bool(read_config(after).get(LIVE_RESTORE))})
