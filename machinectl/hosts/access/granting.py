@@ -118,7 +118,7 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
     if ended := ended_with_key(machine, grant.public_key.digest):
         raise MachineError(
             f'The access of "{ended.who}" to "{machine.name}" was ended on {ended.when[:10]}, and this is its old key',
-            f"For a request with a new key, type there: machinectl rm {machine.name} && "
+            f"For a request with a new key, type there: machinectl rm {machine.name}; "
             f"machinectl access request --for {ended.who} {machine.name}",
         )
     holder = find_holder(machine, grant.who)

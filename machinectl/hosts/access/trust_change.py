@@ -144,10 +144,11 @@ def warn_of_unrecorded_cas(run: HostRun, target: Target) -> None:
     known = {*client_cas.ca_digests(b"".join((target.certificates["ca.pem"], *target.letting_in))), *target.ending}
     others = client_cas.unrecorded_cas(run.host, known | {holder.ca for holder in holders_of(run.machine)})
     if others:
+        again = f"machinectl provision {run.machine.name}"
         cas, it = ("a CA that is", "it") if len(others) == 1 else (f"{len(others)} CAs that are", "them")
         run.console.warn(
             f'The engine of "{run.machine.name}" also accepts {cas} not on record here: {", ".join(others)}\n'
-            f"If no owner of the host added {it}, delete {it} from {CLIENTS} there, and restart the engine"
+            f"If no owner of the host added {it}, delete {it} from {CLIENTS} there, and then: {again}"
         )
 
 

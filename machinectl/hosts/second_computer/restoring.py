@@ -162,8 +162,8 @@ class Restoring:
             others.append("another client certificate")
         if others:
             remarks.append(
-                f"the export has {', '.join(others)}; that is not taken: change it here with machinectl set, or, to "
-                f"replace the machine, forget it first: machinectl rm {there.name}"
+                f"the export has {', '.join(others)}; that is not taken: change it here (machinectl set --help), or, "
+                f"to replace the machine, forget it first: machinectl rm {there.name}"
             )
         remarks += self.key_remarks(there, files)
         return ImportedMachine(there, remarks=tuple(remarks), added=tuple(missing))
