@@ -48,8 +48,7 @@ def rm(
         known = [name for name in known if set(names).issuperset(others.get(name, ()))]
     for name in known:
         warn_of_swarm(store, console, name)
-        if not purge:
-            warn_of_holders(store, console, name, asks=not (force or yes))
+        warn_of_holders(store, console, name, asks=not (force or yes), undoes=bool(purge))
     if known and not (force or yes):
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
         unasked = " ".join(["machinectl rm -y", *options, *known])

@@ -11,6 +11,7 @@ import pytest
 from machinectl import certs
 from machinectl.commands.access.ls import access_ls
 from machinectl.errors import UsageError
+from machinectl.host_changes import FileCreated
 from machinectl.machines.holders import (
     ADDING,
     ENDING,
@@ -137,6 +138,15 @@ def test_rm_says_whose_access_stays_valid(store: Store) -> None:
     said = machinectl("rm", "-y", "rigel", store=store.root).stderr
     assert 'alice will still have access to the host of "rigel", until 2999-01-01 09:30 UTC' in said
     assert "access end" not in said
+
+
+def test_rm_purge_says_whose_access_ends(store: Store) -> None:
+    machine = Machine("rigel", "none", url="tcp://192.0.2.2:2376", tls=True)
+    machine.changes = (FileCreated("/etc/docker/machinectl/ca.pem"),)
+    put_holder(machine, holder("alice", HolderKey("a" * 64, "2999-01-01T09:30:00Z")))
+    added(store, machine)
+    said = machinectl("rm", "--purge", "rigel", store=store.root, stdin="n\n").stderr
+    assert 'The access of alice to the host of "rigel" ends with its set-up' in said
 
 
 def test_rm_names_no_command_that_ends_what_can_only_expire(store: Store) -> None:

@@ -119,15 +119,20 @@ def warn_of_swarm(store: Store, console: Console, name: str) -> None:
         )
 
 
-def warn_of_holders(store: Store, console: Console, name: str, *, asks: bool) -> None:
-    """Say whose certificates stay valid: the host keeps their CAs. A command that `asks` can still be stopped."""
+def warn_of_holders(store: Store, console: Console, name: str, *, asks: bool, undoes: bool) -> None:
+    """Say whose certificates stay valid: the host keeps their CAs, unless its set-up is undone.
+
+    A command that `asks` can still be stopped.
+    """
     machine = read_or_none(store.read, name)
     known = holders_of(machine) if machine else []
     untils = {holder.who: max((key.until for key in holder.keys), default="") for holder in known}
     valid = {who: until for who, until in untils.items() if until > now()}
-    if valid:
+    endable = [holder.who for holder in known if holder.who in valid and holder.state != EXPIRES]
+    if endable and undoes and machine and machine.has_changes:
+        console.warn(f'The access of {", ".join(endable)} to the host of "{name}" ends with its set-up')
+    elif valid:
         until = max(valid.values())
-        endable = [holder.who for holder in known if holder.who in valid and holder.state != EXPIRES]
         hint = f"\nEnd it first: machinectl access end {endable[0]} {name}" if asks and endable else ""
         console.warn(
             f'{", ".join(valid)} will still have access to the host of "{name}", '
