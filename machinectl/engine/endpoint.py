@@ -65,7 +65,7 @@ class Endpoint(Frozen):
     one that sets the SSH port, or "". The first request uses `opened`.
 
     `others` are further URLs of the same engine: the first that answers is used, and `memory` is told. `given_by` is
-    who gave this computer access to somebody else's machine, or "".
+    who gave this computer access to somebody else's machine, or ""; `ask_again` are the commands that ask for it anew.
     """
 
     url: str
@@ -79,6 +79,7 @@ class Endpoint(Frozen):
     others: tuple[str, ...] = ()
     memory: Memory | None = field(default=None, compare=False, repr=False)
     given_by: str = ""
+    ask_again: str = ""
 
     @property
     def peer(self) -> str:

@@ -264,10 +264,9 @@ def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
 
 
 def access_ended(endpoint: Endpoint) -> EngineError:
-    name = endpoint.name
     return EngineError(
         f"{endpoint.peer} refuses this computer: {endpoint.given_by} has ended its access to it, or made a new CA",
-        f"Ask for access again: machinectl rm {name}; machinectl access request {name}",
+        f"Ask for access again: {endpoint.ask_again}",
     )
 
 

@@ -30,6 +30,7 @@ from machinectl.hosts.access.accepting import acceptance
 from machinectl.hosts.access.own_access import whom_to_ask
 from machinectl.hosts.access.wire.access_answer import new_access_answer, read_access_answer
 from machinectl.hosts.access.wire.access_request import read_access_request
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase, waits_for_access
 from tests.support.owners import HOST_KEY, Owner
 from tests.support.program import at_terminal, everything, killed_at, machinectl
@@ -168,6 +169,15 @@ def test_several_machines_get_other_names(store: Store, owner: Owner) -> None:
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["work", "web1"]
     assert "For example, use the first: eval $(machinectl env work)" in done.stderr
     assert "work (there orionbox) at tcp://192.0.2.29:2376, until" in done.stderr
+
+
+def test_after_an_end_it_is_asked_for_by_the_owners_name_again(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox", "web1", "--for", "alice")))
+    again = [endpoint_of(store.read(name)).ask_again for name in ("work", "web1")]
+    assert again == [
+        "machinectl rm work; machinectl access request --for alice work:orionbox",
+        "machinectl rm web1; machinectl access request --for alice web1",
+    ]
 
 
 def test_a_renamed_machine_still_gets_its_answer(store: Store, owner: Owner) -> None:

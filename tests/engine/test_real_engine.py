@@ -81,8 +81,8 @@ class TestARealEngine:
         ended = certs.issue_client(certs.new_ca("a holder's CA"), "test")
         other = certs.new_ca("the engine's CA").certificate
         for directory in (dockerd.client(tmp_path / "1", ended), dockerd.client(tmp_path / "2", ended, other)):
-            given = replace(endpoint(dockerd, directory), given_by="ann@desk")
-            words = ["ann@desk has ended its access", "machinectl rm orionbox; machinectl access request orionbox"]
+            given = replace(endpoint(dockerd, directory), given_by="ann@desk", ask_again="machinectl rm orionbox")
+            words = ["ann@desk has ended its access", "Ask for access again: machinectl rm orionbox"]
             found(engine.probe(given, PLENTY), State.ERROR, *words)
 
     def test_refuses_a_client_whose_certificate_has_expired(self, dockerd: Dockerd, tmp_path: Path) -> None:

@@ -182,8 +182,18 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
         takeover_command(machine),
         port_setter,
         given_by=one_line(str(machine.access.get("by", ""))),
+        ask_again=request_command(machine),
     )
     return with_addresses(endpoint, machine)
+
+
+def request_command(machine: Machine) -> str:
+    """Return the commands that ask for a machine of somebody else with a new key, or ""."""
+    name, asked, who = machine.name, str(machine.access.get("asked", "")), str(machine.access.get("who", ""))
+    if not asked:
+        return ""
+    wanted = name if asked == name else f"{name}:{asked}"
+    return f"machinectl rm {name}; machinectl access request --for {who} {wanted}"
 
 
 def with_addresses(endpoint: Endpoint, machine: Machine) -> Endpoint:
