@@ -8,6 +8,7 @@ from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, first_case
 from machinectl.machines.holders import ACTIVE, ENDING
 from machinectl.provision import client_cas
 from machinectl.provision.client_cas import CLIENTS
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
     others = client_cas.unrecorded_cas(host, known)
     beside = f"; and CAs that are not on record here: {', '.join(others)}" if others else ""
     names = ", ".join(["this computer", *(holder.who for holder in expected)])
-    machine = shell.machine
+    machine, damaged = shell.machine, client_cas.damaged_blocks(host)
     unread = f"{CLIENTS} was changed after the engine was started: it may still accept those who are no longer in it"
     return first_case(
         TITLE,
@@ -52,6 +53,12 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
             UNKNOWN,
             unread,
             f"Restart the engine, with its containers running on: machinectl provision {machine}",
+        ),
+        (
+            damaged,
+            BROKEN,
+            f"{plural(damaged, 'certificate')} in {CLIENTS} cannot be read, and the engine does not accept its clients",
+            f"Repair or delete it there, then: machinectl provision {machine}",
         ),
         (
             lost,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CLIENTS, CLIENTS_MODE = f"{OWN_DIRECTORY}/clients.pem", "644"
 OWN_CA = f"{OWN_DIRECTORY}/ca.pem"
+UNREADABLE = "one that cannot be read"
 # Go reads the same blocks, and skips what is around them.
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----[ \t]*\r?\n?")
 
@@ -99,6 +100,13 @@ def listed_cas(facts: Facts) -> dict[str, bytes]:
     return {digest: pem for digest, pem in found.items() if digest}
 
 
+def damaged_blocks(facts: Facts) -> int:
+    """Return how many certificates in clients.pem nobody can read."""
+    text = file_text(facts, CLIENTS)
+    readable = [match for match in CERTIFICATE.finditer(text) if subject_of(match[0]) != UNREADABLE]
+    return text.count(b"-----BEGIN CERTIFICATE-----") - len(readable)
+
+
 def unrecorded_cas(facts: Facts, recorded: AbstractSet[str]) -> list[str]:
     """Return the subjects of the CAs in clients.pem whose digests are not `recorded`."""
     return [subject_of(pem) for digest, pem in listed_cas(facts).items() if digest not in recorded]
@@ -108,4 +116,4 @@ def subject_of(pem: bytes) -> str:
     try:
         return certs.describe(pem).subject
     except MachineError:
-        return "one that cannot be read"
+        return UNREADABLE

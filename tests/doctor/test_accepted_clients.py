@@ -38,6 +38,7 @@ def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
     ("text", "holders", "edited", "verdict", "seen", "hint"),
     [
         (OWN + ALICE, [holder("alice", ALICE)], False, Verdict.OK, "accepts this computer, alice", ""),
+        (OWN + ALICE + ALICE, [holder("alice", ALICE)], False, Verdict.OK, "accepts this computer, alice", ""),
         (OWN + CI, [], False, Verdict.OK, "not on record here: CN=machinectl orion ci", ""),
         (
             OWN + ALICE,
@@ -50,6 +51,14 @@ def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
         (OWN, [holder("alice", ALICE, ENDING)], False, Verdict.OK, "accepts this computer", ""),
         (b"", [holder("alice", ALICE)], False, Verdict.BROKEN, "is missing", "machinectl provision orion"),
         (OWN, [holder("alice", ALICE)], False, Verdict.UNKNOWN, "alice: on record here", "access end alice orion"),
+        (
+            OWN + ALICE[:300] + CI,
+            [holder("alice", ALICE), holder("ci", CI)],
+            False,
+            Verdict.BROKEN,
+            "1 certificate in /etc/docker/machinectl/clients.pem cannot be read",
+            "then: machinectl provision orion",
+        ),
         (OWN, [], True, Verdict.UNKNOWN, "changed after the engine was started", "machinectl provision orion"),
     ],
 )
