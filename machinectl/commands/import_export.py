@@ -126,14 +126,12 @@ class Decryption:
             except age.NotDecrypted as exc:
                 exc.hint = f"Check {quote_path(self.passphrase_file)}, or leave out --passphrase-file to type it"
                 raise
-        for left in reversed(range(TRIES)):
+        for _ in range(TRIES - 1):
             try:
                 return self.decrypt(data, self.ask("Passphrase of the export: "))
             except age.NotDecrypted as exc:
-                if not left:
-                    raise
                 self.console.note(exc.cause)
-        raise AssertionError  # pragma: no cover
+        return self.decrypt(data, self.ask("Passphrase of the export: "))
 
     def decrypt(self, data: bytes, passphrase: str) -> bytes:
         with self.console.step("Decrypting"):

@@ -27,14 +27,14 @@ def test_a_colleague_gets_access_until_the_owner_ends_it(fresh_host: FreshHost, 
     running = host.output(RUNNING)
     cli.ok(*generic(host))
     alice, request, answer = Cli(tmp_path / "alice", cli.config), tmp_path / "request", tmp_path / "answer"
-    said = [alice.ok("access", "request", "work:orion", "--for", "alice", "-o", request)]
-    key = (alice.store / "machines/work/key.pem").read_text().splitlines()[1]
+    said = [alice.ok("access", "request", "office:orion", "--for", "alice", "-o", request)]
+    key = (alice.store / "machines/office/key.pem").read_text().splitlines()[1]
 
     assert "clients.pem" in cli.ok("access", "grant", "--dry-run", request).stdout
     said.append(cli.ok("access", "grant", "-y", "-o", answer, request))
     said.append(alice.ok("access", "accept", "-y", answer))
 
-    assert alice.shell("work", "docker ps --format '{{.Names}}'") == "web"
+    assert alice.shell("office", "docker ps --format '{{.Names}}'") == "web"
     assert cli.is_running()
     assert "alice" in cli.ok("access", "ls").stdout
     # Her next certificates need no restart; one ends by itself.
@@ -42,13 +42,13 @@ def test_a_colleague_gets_access_until_the_owner_ends_it(fresh_host: FreshHost, 
     for lifetime in ("15s", "12h"):
         cli.ok("access", "grant", "-y", "--lifetime", lifetime, "-o", tmp_path / lifetime, request)
         alice.ok("access", "accept", "-y", tmp_path / lifetime)
-        assert alice.shell("work", "docker ps --format '{{.Names}}'") == "web"
+        assert alice.shell("office", "docker ps --format '{{.Names}}'") == "web"
         if lifetime == "15s":
-            assert alice.shell("work", UNTIL_REFUSED) == "refused"
+            assert alice.shell("office", UNTIL_REFUSED) == "refused"
     assert host.output(BEGAN) == began
 
     said.append(cli.ok("access", "end", "-y", "alice", "orion"))
-    assert alice.shell("work", "docker ps -q 2>/dev/null || echo refused") == "refused"
+    assert alice.shell("office", "docker ps -q 2>/dev/null || echo refused") == "refused"
     assert cli.is_running()
     assert host.output(RUNNING) == running
     assert "alice" not in cli.ok("access", "ls").stdout
@@ -59,6 +59,6 @@ def test_a_colleague_gets_access_until_the_owner_ends_it(fresh_host: FreshHost, 
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     has_key = [path for path in files if key.encode() in path.read_bytes()]
     assert [path for path in has_key if alice.store not in path.parents and "contexts" not in path.parts] == []
-    assert alice.store / "machines/work/key.pem" in has_key
+    assert alice.store / "machines/office/key.pem" in has_key
     assert not any(key in text for text in texts)
     assert key not in host.output("cat /etc/docker/daemon.json /etc/docker/machinectl/*")
