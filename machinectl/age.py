@@ -21,7 +21,7 @@ SECRET_KEY = "AGE-SECRET-KEY-"  # noqa: S105 (how it begins)
 SSH_KEY = b"-----BEGIN "
 # A stanza of the header; the type of one for a passphrase (C2SP age.md).
 STANZA, SCRYPT = b"-> ", "scrypt"
-# What age says if the passphrase would take longer than 16 seconds to check, measured at this moment.
+# age's message if it would take more than 16 seconds to check the passphrase, measured at this moment.
 EXCESSIVE = "Excessive work parameter"
 # Bytes of a header to look at.
 LONGEST_HEADER = 1 << 16
@@ -91,7 +91,7 @@ def decrypt_with_passphrase(data: bytes, passphrase: str) -> bytes:
     try:
         return pyrage.passphrase.decrypt(data.lstrip(), utf8(passphrase))
     except pyrage.DecryptError as exc:
-        # What it says if no stanza opens, and nothing else.
+        # Its only message if no stanza opens.
         if str(exc) == "Decryption failed":
             raise NotDecrypted("The passphrase is wrong") from exc
         raise damaged_file(exc) from exc

@@ -7,7 +7,7 @@ from machinectl.errors import UsageError
 MINUTE, HOUR, DAY = 60, 3600, 86400
 # Seconds of the units in which lifetimes are typed.
 UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
-# Seconds. Whoever forgets to end a holder has ended it by then.
+# Seconds. Then access ends, even if nobody thinks of ending it.
 LONGEST_LIFETIME = 90 * DAY
 # Show tenths below this. Seconds.
 FINE = 10

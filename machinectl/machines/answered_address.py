@@ -22,7 +22,7 @@ MOMENT = 5.0
 
 
 class AddressNews:
-    """What this process has learnt: machines that answer elsewhere now, and warnings of skipped addresses."""
+    """Machines that this process has found at another address, and warnings of skipped ones."""
 
     def __init__(self) -> None:
         self.moved: set[str] = set()

@@ -1,4 +1,4 @@
-"""Who was given access to a machine, by its record. Light path.
+"""The holders of access to a machine, by its record. Light path.
 
 Each holder, a person or a tool, has a CA of its own in MACHINE/holders/WHO: the engine trusts it until the holder is
 ended. The keys of holders stay with them; only their fingerprints are on record.

@@ -55,7 +55,7 @@ class Launchd:
         run_program(["launchctl", "bootout", f"{domain()}/{label(name)}"])
 
     def reload(self) -> None:
-        """Launchd reads a file only when it is told to."""
+        """Launchd reads a file only on command."""
 
     def state(self, name: str) -> JobState:
         done = run_program(["launchctl", "print", f"{domain()}/{label(name)}"])

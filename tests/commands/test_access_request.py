@@ -341,7 +341,7 @@ def test_a_pasted_answer_ends_with_its_end_line(store: Store, owner: Owner) -> N
     said = typed(store, f"```\n{answer.text()}", "y")
     assert "Paste the answer, up to its END line" in said
     assert f"The answer's fingerprint is {answer.fingerprint}. Compare it with bob@desk on the phone" in said
-    assert "Who has it is root on the hosts" in said
+    assert "Anyone with access is root on the hosts" in said
     assert store.read("orionbox").phase == Phase.READY
 
 

@@ -62,7 +62,7 @@ class GrantOrder:
 
 @dataclass(frozen=True)
 class ExpectedGrant:
-    """What a grant does on one machine. `holder` is as before; without a CA and keys, it is new."""
+    """A grant on one machine. `holder` is as before; without a CA and keys, it is new."""
 
     name: str
     url: str

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 EXPIRED = "expired"
-# What this computer's own access to a machine of somebody else is.
+# The states of this computer's own access to somebody else's machine.
 SHARED = "shared"
 WORDS = {
     WAITING: "waiting for access",

@@ -42,7 +42,7 @@ class AcceptedMachine:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What an answer does here. `removed` were asked for, and are no longer here.
+    """The effect of an answer here. `removed` were asked for, and are no longer here.
 
     `asked_again` are in a later request.
     """

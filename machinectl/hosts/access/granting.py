@@ -94,7 +94,7 @@ def client_of_holder(
     key = HolderKey(grant.public_key.digest, rfc3339(until), grant.request)
     put_holder(machine, holder.with_key(key, since=rfc3339(moment - EXPIRED_KEYS_STAY)))
     held.write()
-    # Who has only the server's CA can verify the certificate by its own chain.
+    # With only the server's CA, clients can verify the certificate by its own chain.
     return certificate if holder.state == EXPIRES else certificate + ca.certificate
 
 
@@ -146,7 +146,7 @@ def check_can_share(machine: Machine) -> None:
     if not (machine.tls and machine.url.startswith("tcp://")):
         raise MachineError(
             f'The engine of "{machine.name}" has no certificates ({machine.url or "it has no URL"})',
-            f"Who may log in to its host by SSH can use it: machinectl create ssh://<USER>@<HOST> {machine.name}",
+            f"Anyone who may log in to its host can use it: machinectl create ssh://<USER>@<HOST> {machine.name}",
         )
     if not can_change_host(machine):
         own_ca(machine)

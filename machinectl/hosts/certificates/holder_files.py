@@ -75,7 +75,7 @@ def new_holder_ca(name: str, who: str) -> certs.Pair:
 
 
 def forget_holder(held: Held, holder: AccessHolder) -> None:
-    """Remove the CA of a holder that no engine trusts any more, and record the end."""
+    """Remove the CA of a holder that no engine trusts now, and record the end."""
     remove_tree(holder_directory(held.directory, holder.who))
     end_holder(held.machine, holder, now())
     held.write()

@@ -223,7 +223,7 @@ END
 sums /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem /etc/docker/machinectl/server-key.pem \
     /etc/docker/machinectl/environment /etc/docker/machinectl/revision $authorities
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
-# Whom the engine accepts besides the machine's own CA.
+# The CAs that the engine accepts besides the machine's own.
 file /etc/docker/machinectl/clients.pem && file /etc/docker/machinectl/ca.pem
 # The engine reports its data directory with links followed.
 for root in $roots; do

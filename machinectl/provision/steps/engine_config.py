@@ -382,7 +382,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
 
 
 def clients_removed(facts: Facts, files: Sequence[NewFile]) -> list[str]:
-    """Warn of those that the engine will not accept any more."""
+    """Warn whose access ends with clients.pem."""
     if not any(file.path == CLIENTS and file.content is None for file in files):
         return []
     own = client_cas.ca_digests(client_cas.file_text(facts, client_cas.OWN_CA))

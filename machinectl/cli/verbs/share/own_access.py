@@ -93,7 +93,7 @@ def access_accept(here: Session, *, file: str, yes: bool) -> int:
 
 def acceptance_summary(found: Acceptance) -> str:
     answer = found.answer
-    lines = [f"{answer.sender} gives this computer access. Who has it is root on the hosts:"]
+    lines = [f"{answer.sender} gives this computer access. Anyone with access is root on the hosts:"]
     lines += [f"  {machine_line(each)}" for each in found.machines]
     lines.append(
         f"The answer's fingerprint is {answer.fingerprint}. Compare it with {answer.sender} on the phone: {COMPARE}."

@@ -1,4 +1,4 @@
-"""What a tool gets: files, and the lines to type."""
+"""The files that a tool gets, and the lines to type."""
 
 from __future__ import annotations
 

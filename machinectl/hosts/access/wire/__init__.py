@@ -1,1 +1,1 @@
-"""What two people send each other to share a machine: requests and answers, as text for a chat or a file."""
+"""Requests and answers with which two people share a machine, as text for a chat or a file."""

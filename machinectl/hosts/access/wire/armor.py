@@ -26,7 +26,7 @@ LINE = 64
 CHECKSUM = 8
 # Chats set long dashes for several short ones.
 DASHES = r"\-\u00ad\u2010-\u2015\u2212\u2500\u2501\ufe58\ufe63\uff0d"
-# What chats and mail programs put into a text: blanks, quotes, code fences, characters of no width.
+# Chats and mail programs insert these into a text: blanks, quotes, code fences, characters of no width.
 BETWEEN = r"\s>|`*_\u2502\u00a0\u200b-\u200f\u2028-\u202e\u2060\ufeff"
 # A chat wraps lines anywhere.
 BEGIN, END, NAME, REQUEST_MARK, ANSWER_MARK = (

@@ -1,4 +1,4 @@
-"""Read and write the JSON in requests and answers. What the other side wrote is checked field by field."""
+"""Read and write the JSON in requests and answers. Each field of the other side is checked."""
 
 from __future__ import annotations
 
