@@ -9,6 +9,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 # Seconds. Then access ends, even if nobody thinks of ending it.
 LONGEST_LIFETIME = 90 * DAY
+MOST_DIGITS = len(str(LONGEST_LIFETIME))
 # Show tenths below this. Seconds.
 FINE = 10
 
@@ -36,11 +37,16 @@ def two_units(count: int, large: str, small: str) -> str:
     return f"{many} {large} {rest} {small}" if rest else f"{many} {large}"
 
 
+def parse_duration(text: str) -> int:
+    """Return the seconds of 60s, 5m, 12h, 7d or 2w, and 0 for other texts."""
+    number, unit = text[:-1], text[-1:]
+    is_number = number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS
+    return int(number) * UNITS.get(unit, 0) if is_number else 0
+
+
 def parse_lifetime(text: str, flag: str = "--lifetime") -> int:
     """Return the seconds of 60s, 12h, 7d or 2w. Raises UsageError."""
-    number, unit = text[:-1], text[-1:]
-    is_number = number.isascii() and number.isdigit() and len(number) <= len(str(LONGEST_LIFETIME))
-    seconds = int(number) * UNITS.get(unit, 0) if is_number else 0
+    seconds = parse_duration(text)
     if not seconds:
         raise UsageError(f"{flag} takes a number with a unit, not {text!r}", f"For example: {flag} 12h, 7d, 2w or 60s")
     if seconds > LONGEST_LIFETIME:

@@ -11,14 +11,13 @@ from machinectl import certs
 from machinectl.certificate_dates import validities
 from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.hosts.certificates.identity import Identity
+from machinectl.quantities import parse_duration
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from machinectl.machines.record import Machine
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
 PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)%")
 FRACTION = re.compile(r"([0-9]{1,9})/([1-9][0-9]{0,8})")
 DECIMAL = re.compile(r"[01](?:\.[0-9]{1,9})?")
@@ -44,8 +43,8 @@ class LifetimeLeft:
         """Read 1/3, 0.3, 30%, 30d or 12h; "" is the default. Raises UsageError."""
         if not text:
             return cls()
-        if match := DURATION.fullmatch(text):
-            return cls(time=timedelta(seconds=int(match[1]) * UNITS[match[2]]))
+        if seconds := parse_duration(text):
+            return cls(time=timedelta(seconds=seconds))
         share = None
         if match := PERCENT.fullmatch(text):
             share = float(match[1]) / 100
