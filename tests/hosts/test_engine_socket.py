@@ -168,6 +168,16 @@ def test_an_engine_that_closes_without_an_answer_is_a_failure(store: Store) -> N
 
 
 @pytest.mark.usefixtures("runtime")
+def test_a_client_that_asks_after_the_engine_has_closed_is_told_why(store: Store) -> None:
+    console, said = Quiet(), threading.Event()
+    console.when("closes the connection without an answer", said.set)
+    with socket_to(store, closing, console) as client:
+        assert said.wait(30)
+        client.sendall(PING)
+        assert b"closes the connection without an answer" in read_all(client)
+
+
+@pytest.mark.usefixtures("runtime")
 def test_the_log_says_when_the_engine_answers_again_and_where_it_is_now(store: Store) -> None:
     console = Quiet()
     register(store, free_port())

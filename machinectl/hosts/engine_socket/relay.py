@@ -105,7 +105,7 @@ class Relay:
 
     async def _join(self, joined: Joined, endpoint: Endpoint) -> None:
         failure = await joined.run()
-        if joined.has_answered or not joined.request:
+        if joined.has_answered:
             # Who has sent all may be gone.
             if failure and not joined.client_has_ended:
                 self._report_fault(f"The connection to {endpoint.peer} broke: {failure.strerror or failure}")
@@ -235,7 +235,10 @@ def error_text(error: MachineError) -> str:
 
 
 async def refuse(client: PlainStream, error: MachineError, request: bytes) -> None:
-    """Answer a request as an engine does that fails: the docker CLI prints the message. Raises OSError."""
+    """Answer a request as an engine does that fails: the docker CLI prints the message. Raises OSError.
+
+    The request may still be on its way: an engine can refuse a certificate before its client asks.
+    """
     async with asyncio.timeout(REFUSAL_SECONDS):
         buffer = memoryview(bytearray(LEAST))
         # The client reads an answer once it has asked.
