@@ -8,7 +8,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.machines.create_options import ADDRESS, ENGINE_FLAGS
+from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
 from machinectl.machines.selection import waiting
 from machinectl.machines.tls_warnings import advise
 from machinectl.masking import without_secrets
@@ -62,7 +62,7 @@ def edit_summary(machine: Machine, change: Edit, before: MachineSpec) -> list[st
     context = [] if change.context is None else [f"docker context {'wanted' if change.context else 'not wanted'}"]
     jump = [] if change.jump is None else [f"SSH through {machine.jump}" if machine.jump else "no jump host"]
     addresses = [] if change.addresses is None else [engine_summary(ADDRESS, before.addresses, change.addresses)]
-    lifetime = [] if change.access_lifetime is None else [f"--access-lifetime {machine.lifetime or 'not given'}"]
+    lifetime = [] if change.lifetime is None else [engine_summary(ACCESS_LIFETIME, "", change.lifetime)]
     return [*where, *tls, *context, *addresses, *lifetime, *jump, *options, *labels, *engine]
 
 

@@ -16,6 +16,7 @@ from machinectl.driver.options import option_flag, run_check
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines import addresses, create_options, engine_options, jump_hosts
 from machinectl.machines.create_options import (
+    ACCESS_LIFETIME,
     ADDRESS,
     CERTIFICATES,
     ENGINE_FLAGS,
@@ -28,6 +29,7 @@ from machinectl.machines.create_options import (
     NO_TLS,
     STRICT,
 )
+from machinectl.machines.spec import check_lifetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,6 +133,7 @@ CHECKS: Mapping[str, Callable[[Any], object]] = {
     "env": engine_options.check_variables,
     "bind": engine_options.check_address,
     ADDRESS.key: addresses.parse_addresses,
+    ACCESS_LIFETIME.key: check_lifetime,
 }
 
 
@@ -174,6 +177,7 @@ COMMON: Mapping[str, Key] = {
         of_flag(ENV_FILE),
         *map(of_flag, (NO_TLS, NO_PROVISION, NO_CONTEXT, STRICT)),
         of_flag(ADDRESS),
+        of_flag(ACCESS_LIFETIME),
         replace(of_flag(JUMP), check=check_jump),
         *map(of_flag, (*LOGIN_SECRETS, HOST_KEY)),
     )

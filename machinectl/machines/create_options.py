@@ -51,6 +51,7 @@ ADDRESS = Flag(
 )
 ACCESS_LIFETIME = Flag(
     "--access-lifetime",
+    key="lifetime",
     metavar="TIME",
     help="How long certificates of `access` are valid: 12h, 7d, 2w (default: 7d for people, 30d for tools).",
 )

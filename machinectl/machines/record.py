@@ -182,6 +182,7 @@ class Machine:
             self.context,
             self.jump,
             tuple(self.addresses),
+            self.lifetime,
         )
 
     @spec.setter
@@ -197,6 +198,7 @@ class Machine:
         self.context = spec.context
         self.jump = spec.jump
         self.addresses = list(spec.addresses)
+        self.lifetime = spec.lifetime
 
     @property
     def urls(self) -> list[str]:

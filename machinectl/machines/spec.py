@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl.machines.engine_options import EngineOptions
+from machinectl.quantities import parse_lifetime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -34,7 +35,8 @@ class MachineSpec:
     """A machine's settings.
 
     `options` are the driver's. `tls` None: the URL decides. `context`: create a docker context. `jump`: see
-    `jump_hosts`. `addresses` are further ones of the host.
+    `jump_hosts`. `addresses` are further ones of the host. `lifetime` is of holders' certificates, "" for the
+    defaults.
     """
 
     driver: str
@@ -46,6 +48,13 @@ class MachineSpec:
     context: bool = True
     jump: str = ""
     addresses: tuple[str, ...] = ()
+    lifetime: str = ""
 
     def without(self, secrets: Collection[str]) -> MachineSpec:
         return replace(self, options={name: value for name, value in self.options.items() if name not in secrets})
+
+
+def check_lifetime(lifetime: str) -> None:
+    """Raise UsageError for an invalid lifetime of holders' certificates."""
+    if lifetime:
+        parse_lifetime(lifetime, "--access-lifetime")

@@ -12,7 +12,7 @@ from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.keys import LABELS
-from machinectl.machines.create_options import ADDRESS, ENGINE_FLAGS
+from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
 from machinectl.machines.swarm_node import node_of
 from machinectl.masking import HIDDEN, without_secret_of, without_secrets
 from machinectl.rollout.plan_steps import Difference
@@ -68,6 +68,8 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
     if machine.context != spec.context:
         yield switched("no-context", old=not machine.context, new=not spec.context)
     yield from address_differences(host, machine, restarts=engine_is_ours)
+    if machine.lifetime != spec.lifetime:
+        yield Difference(ACCESS_LIFETIME.name, machine.lifetime, spec.lifetime)
     if machine.jump != spec.jump:
         yield Difference("ssh-jump", machine.jump, spec.jump)
     node = node_of(machine)

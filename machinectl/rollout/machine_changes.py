@@ -13,7 +13,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.connection.machine_driver import driver_instance
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.parallel.workers import locked_machine
-from machinectl.machines.create_options import ADDRESS, ENGINE_FLAGS
+from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import Phase
 from machinectl.rollout.differences import URL, differences, wants_tls
@@ -168,6 +168,7 @@ def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
         context=spec.context if "no-context" in keys else None,
         jump=spec.jump if "ssh-jump" in keys else None,
         addresses=spec.addresses if ADDRESS.name in keys else None,
+        lifetime=spec.lifetime if ACCESS_LIFETIME.name in keys else None,
         labels=spec.labels if "labels" in keys else {},
         unlabel=[label for label in machine.labels if label not in spec.labels] if "labels" in keys else (),
         engine={

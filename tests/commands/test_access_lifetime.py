@@ -1,4 +1,4 @@
-"""`set --access-lifetime`: how long certificates of a machine's holders are valid."""
+"""`create` and `set --access-lifetime`, and in a fleet file: how long certificates of a machine's holders are valid."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from tests.support.program import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from machinectl.machines.store import Store
 
 
@@ -42,3 +44,25 @@ def test_what_is_no_lifetime_changes_nothing(store: Store) -> None:
     for lifetime in ("91d", "7", "soon"):
         assert "--access-lifetime" in set_lifetime(store, lifetime, code=2)
     assert store.read("orion").lifetime == ""
+
+
+def test_create_keeps_it_and_refuses_what_is_none(store: Store) -> None:
+    create = ("create", "-d", "none", "--url", URL, "--no-context")
+    done = machinectl(*create, "--access-lifetime", "91d", "orion", store=store.root)
+    assert (done.returncode, store.exists("orion")) == (2, False)
+    assert "--access-lifetime is at most 90d" in done.stderr
+    assert machinectl(*create, "--access-lifetime", "12h", "orion", store=store.root).returncode == 0
+    assert store.read("orion").lifetime == "12h"
+
+
+def test_apply_sets_it_from_the_fleet_file_and_clears_it(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yaml"
+    host = f'driver: none, url: "{URL}", no-context: true'
+    for lifetime, key in (("12h", ", access-lifetime: 12h"), ("2d", ", access-lifetime: 2d"), ("", "")):
+        file.write_text(f"hosts: {{orion: {{{host}{key}}}}}\n")
+        plan = machinectl("plan", "-f", file, store=store.root)
+        assert ("access-lifetime" in plan.stdout) == store.exists("orion"), plan
+        done = machinectl("apply", "-y", "-f", file, store=store.root)
+        assert done.returncode == 0, done.stderr
+        assert store.read("orion").lifetime == lifetime
+        assert machinectl("plan", "--detailed-exitcode", "-f", file, store=store.root).returncode == 0

@@ -158,6 +158,7 @@ def machines(draw: st.DrawFn, name: str) -> Machine:
         bind=draw(st.sampled_from(["", "192.0.2.1", "fd00::1"])),
     )
     machine.provision, machine.context = draw(st.booleans()), draw(st.booleans())
+    machine.lifetime = draw(st.sampled_from(["", "12h", "90d"]))
     machine.jump = draw(st.sampled_from(["", "host:joe@hop", "host:joe@[fd00::1]:22", "host:hop"]))
     return machine
 

@@ -184,6 +184,12 @@ def test_a_host_without_a_machine_is_created_one_that_is_right_is_left_and_one_t
             {}, {"addresses": ["10.8.0.29"]}, [Difference("address", "10.8.0.29", "")], id="an address that goes"
         ),
         pytest.param(
+            {"lifetime": "12h"},
+            {"lifetime": "2d"},
+            [Difference("access-lifetime", "2d", "12h")],
+            id="how long access lasts, for which no engine restarts",
+        ),
+        pytest.param(
             {"options": {"generic-ssh-key": "/root/.ssh/id"}},
             {"options": {"generic-ssh-key": "~/.ssh/id"}},
             [],

@@ -85,6 +85,7 @@ VERBS = {
             NO_PROVISION,
             NO_CONTEXT,
             ADDRESS,
+            ACCESS_LIFETIME,
             JUMP,
             shared.DRY_RUN,
             shared.TAKE_OVER,

@@ -28,7 +28,7 @@ from machinectl.fleet.reading.layers import WITHOUT_VALUE, Layer, Layers, is_nul
 from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Node, Scalar
 from machinectl.machines import create_options
 from machinectl.machines.addresses import parse_addresses
-from machinectl.machines.create_options import CERTIFICATES, HOST_KEY, LOGIN_SECRETS
+from machinectl.machines.create_options import ACCESS_LIFETIME, CERTIFICATES, HOST_KEY, LOGIN_SECRETS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import check_name
@@ -137,6 +137,7 @@ class HostReader:
             settings.context,
             jump_of(name, own, settings.found),
             addresses_of(settings.found),
+            str(settings.found.get(ACCESS_LIFETIME.name, "")),
         )
         certificates, login, swarm = settings.certificates, settings.login, settings.swarm
         host = FleetHost(name, spec, entry.place, certificates, login, swarm, typed, groups)

@@ -9,7 +9,7 @@ from machinectl import url as engine_url
 from machinectl.errors import UsageError
 from machinectl.fleet.reading.key_values import CONTROLS
 from machinectl.fleet.writing.draft import Described
-from machinectl.machines.create_options import ADDRESS, ENGINE_FLAGS
+from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
 from machinectl.masking import without_secret_of, without_secrets
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class EntryBuilder:
         self.switches()
         if self.machine.addresses:
             self.set(ADDRESS.name, tuple(self.machine.addresses))
+        if self.machine.lifetime:
+            self.set(ACCESS_LIFETIME.name, self.machine.lifetime)
         if self.machine.jump:
             self.set("ssh-jump", self.machine.jump)
         return Described(self.machine.name, self.machine.driver, self.keys, tuple(self.remarks))

@@ -29,7 +29,7 @@ from machinectl.machines.docker_machine import old_store
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.selection import waiting
-from machinectl.machines.spec import NO_CERTIFICATES
+from machinectl.machines.spec import NO_CERTIFICATES, check_lifetime
 from machinectl.machines.store.last_failure import record_failure, record_interruption
 from machinectl.provision.decision import InUse
 from machinectl.provision.revision import ENGINE, LABELS, TAKEN
@@ -165,6 +165,7 @@ class CheckedCreation:
     request: Request
 
     def check(self) -> None:
+        check_lifetime(self.creation.spec.lifetime)
         if self.creation.spec.engine.ssh_only:
             self._check_ssh_only()
         if self.given and self.creation.spec.tls is False:

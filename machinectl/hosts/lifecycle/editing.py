@@ -22,7 +22,7 @@ from machinectl.hosts.connection.machine_driver import (
 from machinectl.machines import jump_hosts
 from machinectl.machines.addresses import check_addresses, check_free
 from machinectl.machines.record import PROVISION, Phase, check_ready
-from machinectl.quantities import parse_lifetime
+from machinectl.machines.spec import check_lifetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,7 @@ class Edit:
     context: bool | None = None
     jump: str | None = None
     addresses: Sequence[str] | None = None
-    access_lifetime: str | None = None
+    lifetime: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     unlabel: Sequence[str] = ()
     engine: Mapping[str, Any] = field(default_factory=dict)
@@ -98,7 +98,9 @@ class Edit:
                 raise without_ssh(machine, JUMP_HOST, "--ssh-jump")
         if self.addresses is not None:
             machine.addresses = list(self.addresses)
-        change_lifetime(machine, self.access_lifetime)
+        if self.lifetime is not None:
+            check_lifetime(self.lifetime)
+            machine.lifetime = self.lifetime
         if self.tls is not None:
             if self.tls and not machine.url.startswith("tcp://"):
                 raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Omit --tls")
@@ -121,13 +123,6 @@ class Edit:
                 f'"{machine.name}" is reached over SSH only, so that it has no other URL and no TLS',
                 f"Let its engine listen again: machinectl set --no-ssh-only {machine.name}",
             )
-
-
-def change_lifetime(machine: Machine, lifetime: str | None) -> None:
-    """Change how long holders' certificates are valid; "" for the defaults. Raises UsageError."""
-    if lifetime:
-        parse_lifetime(lifetime, "--access-lifetime")
-    machine.lifetime = machine.lifetime if lifetime is None else lifetime
 
 
 def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:

@@ -110,7 +110,9 @@ def undo_edit(held: Held, edit: Edit, before: Machine, key: bytes) -> None:
     paths = {option.name for option in driver_of(machine).options() if option.path}
     moved_back = paths.isdisjoint(edit.options)
     options = (before if moved_back else machine).spec.options
-    machine.spec = replace(before.spec, options=options, context=machine.context, jump=machine.jump)
+    machine.spec = replace(
+        before.spec, options=options, context=machine.context, jump=machine.jump, lifetime=machine.lifetime
+    )
     if moved_back:
         if machine.driver_state != before.driver_state:
             # The accepted key belongs to the rejected host.

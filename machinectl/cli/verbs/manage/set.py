@@ -52,7 +52,7 @@ def set_machine(
         context=context,
         jump=login_options.parse_jump(ssh_jump),
         addresses=parse_addresses(filter(None, address)) if address else None,
-        access_lifetime=access_lifetime,
+        lifetime=access_lifetime,
         labels=machine_options.parse_labels(label, name),
         unlabel=tuple(unlabel),
         options=machine_options.changed_driver_values(driver, options, others),
