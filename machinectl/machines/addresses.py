@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FLAG = "--address"
 SSH_PORT = 22
+# A LAN, some VPNs and some names: more would be tried for seconds.
+MOST_ADDRESSES = 16
 EXAMPLE = f"Give the host alone: {FLAG} 10.8.0.29, {FLAG} fd00::1d or {FLAG} orion.vpn"
 
 
@@ -61,6 +63,11 @@ def parse_addresses(given: Iterable[str]) -> tuple[str, ...]:
         address = parse_address(text)
         if found.setdefault(place_of(address), address) is not address:
             raise UsageError(f"{FLAG} {address} is given twice", "Leave one out")
+    if len(found) > MOST_ADDRESSES:
+        raise UsageError(
+            f"{len(found)} addresses were given: a machine has at most {MOST_ADDRESSES} besides that in its URL",
+            "Keep those that the commands here can reach",
+        )
     return tuple(found.values())
 
 

@@ -106,6 +106,15 @@ def test_the_answer_has_all_that_the_other_computer_needs(owner: Owner) -> None:
     assert f"Its fingerprint is {owner.answer.fingerprint}." in console.said[-1]
 
 
+def test_the_answer_has_all_addresses_of_the_machine(owner: Owner) -> None:
+    with owner.store.writing("orion") as held:
+        held.machine.addresses = ["10.8.0.29", "orion.vpn"]
+        held.write()
+    console = owner.grant(request("orion"))
+    assert "orion at tcp://192.0.2.29:2376 or 10.8.0.29, orion.vpn, until" in console.notes[0]
+    assert [machine.addresses for machine in owner.answer.machines] == [("10.8.0.29", "orion.vpn")]
+
+
 def test_an_answer_that_cannot_be_printed_is_an_error(owner: Owner, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     path = owner.directory / "request.txt"
     path.write_text(request("orion").text())

@@ -515,6 +515,46 @@ def test_a_renewal_keeps_what_was_changed_here(store: Store, owner: Owner) -> No
     assert store.read("orionbox").url == "tcp://192.0.2.30:2376"
 
 
+def test_the_machine_has_all_addresses_of_the_answer(store: Store, owner: Owner) -> None:
+    text = owner.text(asked(store, "orionbox"), addresses=("10.8.0.29", "orion.vpn"))
+    done = accepted(store, text)
+    assert "orionbox at tcp://192.0.2.29:2376 or 10.8.0.29, orion.vpn, until" in done.stderr
+    machine = store.read("orionbox")
+    assert machine.addresses == ["10.8.0.29", "orion.vpn"]
+    assert endpoint_of(machine).others == ("tcp://10.8.0.29:2376", "tcp://orion.vpn:2376")
+
+
+def test_many_addresses_are_cut_and_the_fingerprint_stands_last(store: Store, owner: Owner) -> None:
+    answer = owner.answer(asked(store, "orionbox"), addresses=tuple(f"{'x' * 200}{at}" for at in range(16)))
+    said = accepted(store, answer.text()).stderr
+    [line] = [line for line in said.splitlines() if "at tcp://" in line]
+    assert len(line) < 200
+    assert said.index(answer.fingerprint) > said.index(line)
+
+
+def test_a_renewal_says_which_addresses_change_before_it_asks(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "orionbox"), addresses=("10.8.0.29", "orion.vpn")))
+    owner.url = "tcp://192.0.2.30:2376"
+    text = owner.text(machinectl("access", "renew", store=store.root).stdout, addresses=("10.8.0.29", "fd00::1d"))
+    declined = machinectl("access", "accept", store=store.root, stdin=text)
+    assert store.read("orionbox").addresses == ["10.8.0.29", "orion.vpn"]
+    for done in (declined, accepted(store, text)):
+        assert ", a new certificate; its URL was tcp://192.0.2.29:2376; adds fd00::1d; removes orion.vpn" in done.stderr
+    assert store.read("orionbox").addresses == ["10.8.0.29", "fd00::1d"]
+
+
+def test_a_renewal_keeps_addresses_that_were_added_or_removed_here(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "orionbox"), addresses=("10.8.0.29", "orion.vpn")))
+    machinectl("set", "--address", "10.8.0.29", "--address", "198.51.100.7", "orionbox", store=store.root)
+    renewed = owner.text(machinectl("access", "renew", store=store.root).stdout, addresses=("orion.vpn", "fd00::1d"))
+    done = accepted(store, renewed)
+    assert ", a new certificate; adds fd00::1d; removes 10.8.0.29;" in done.stderr
+    assert store.read("orionbox").addresses == ["198.51.100.7", "fd00::1d"]
+    same = machinectl("access", "renew", store=store.root).stdout
+    done = accepted(store, owner.text(same, addresses=("orion.vpn", "fd00::1d")))
+    assert ("adds" in done.stderr, "removes" in done.stderr) == (False, False)
+
+
 def test_the_answer_before_a_renewal_is_refused(store: Store, owner: Owner) -> None:
     answer = owner.text(asked(store, "orionbox"))
     accepted(store, answer)

@@ -77,6 +77,8 @@ def test_what_is_no_host_alone_is_refused_with_what_to_type(typed: str, cause: s
 
 @pytest.mark.parametrize("twice", [("a.lan", "A.lan."), ("fd00::1", "fd00:0::1"), ("10.0.0.1", "10.0.0.1")])
 def test_an_address_is_given_once_in_any_form(twice: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match="17 addresses were given: a machine has at most 16"):
+        parse_addresses([f"10.8.0.{last}" for last in range(17)])
     with pytest.raises(UsageError, match="is given twice"):
         parse_addresses(twice)
 

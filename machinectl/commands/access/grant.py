@@ -69,6 +69,7 @@ class ExpectedGrant:
     until: datetime
     holder: AccessHolder
     has_this_key: bool
+    addresses: tuple[str, ...] = ()
 
     @property
     def is_further_key(self) -> bool:
@@ -142,7 +143,7 @@ def expected_grant(machine: Machine, grant: AccessGrant) -> ExpectedGrant:
     holder = checked_holder(machine, grant)
     until = datetime.now(UTC) + timedelta(seconds=lifetime_of(machine, grant))
     has_this_key = any(key.key == grant.public_key.digest for key in holder.keys)
-    return ExpectedGrant(machine.name, machine.url, until, holder, has_this_key)
+    return ExpectedGrant(machine.name, machine.url, until, holder, has_this_key, tuple(machine.addresses))
 
 
 def access_grant(
@@ -169,6 +170,7 @@ def answered(machine: Machine, asked: str, certificate: bytes) -> AnsweredMachin
         certs.public_key_digest(certificate),
         host_keys(machine),
         tuple(sorted(machine.labels.items())),
+        tuple(machine.addresses),
     )
 
 

@@ -16,8 +16,10 @@ from machinectl.hosts.access.own_access import CERTIFICATE, KEY, REQUEST_FILE, O
 from machinectl.hosts.access.wire.access_request import CLOCKS_DIFFER, clock_difference, read_access_request
 from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
+from machinectl.machines.addresses import place_of
 from machinectl.machines.record import GRANTED, Machine, Phase, waits_for_access
 from machinectl.quantities import LONGEST_LIFETIME
+from machinectl.url import parse_url
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
@@ -32,12 +34,18 @@ LONGEST_VALIDITY = timedelta(seconds=LONGEST_LIFETIME) + certs.BACKDATED
 
 @dataclass(frozen=True)
 class AcceptedMachine:
-    """`name` is the machine here, `is_new` unless only its certificate is renewed, `is_done` after an earlier run."""
+    """`name` is the machine here, `is_new` unless only its certificate is renewed, `is_done` after an earlier run.
+
+    `left_url` is the URL that a renewal replaces, or ""; `added` and `removed` are addresses.
+    """
 
     name: str
     answered: AnsweredMachine
     is_new: bool
     is_done: bool
+    left_url: str = ""
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ def acceptance(store: Store, answer: AccessAnswer, now: datetime | None = None) 
             removed += [] if later else [each.name]
             continue
         check_certificate(machine, answer, each, now or datetime.now(UTC))
-        found.append(AcceptedMachine(machine.name, each, waits_for_access(machine), is_accepted_already(machine, each)))
+        found.append(accepted_machine(machine, each))
     if not found and asked_again:
         raise earlier_request(asked_again[0])
     if not found:
@@ -76,6 +84,39 @@ def acceptance(store: Store, answer: AccessAnswer, now: datetime | None = None) 
             f"Ask again: machinectl access request {' '.join(removed)}",
         )
     return Acceptance(answer, tuple(found), tuple(removed), tuple(asked_again))
+
+
+def accepted_machine(machine: Machine, answered: AnsweredMachine) -> AcceptedMachine:
+    is_new, is_done = waits_for_access(machine), is_accepted_already(machine, answered)
+    here, then = machine.addresses, merged_addresses(machine, answered)
+    return AcceptedMachine(
+        machine.name,
+        answered,
+        is_new,
+        is_done,
+        machine.url if not is_new and moves(machine, answered) and machine.url != answered.url else "",
+        tuple(address for address in then if address not in here),
+        tuple(address for address in here if address not in then),
+    )
+
+
+def moves(machine: Machine, answered: AnsweredMachine) -> bool:
+    """Return whether the owner gives another URL than last time; else one that was set here stays."""
+    own = OwnAccess.of(machine)
+    return own is None or answered.url != own.url
+
+
+def merged_addresses(machine: Machine, answered: AnsweredMachine) -> list[str]:
+    """Add those that the owner has added since the last answer, and take out those that the owner took out.
+
+    What was added or removed here stays so.
+    """
+    own = OwnAccess.of(machine)
+    before = own.addresses.split() if own else []
+    kept = [address for address in machine.addresses if address in answered.addresses or address not in before]
+    new = [address for address in answered.addresses if address not in before]
+    url = answered.url if moves(machine, answered) else machine.url
+    return [each for each in dict.fromkeys([*kept, *new]) if place_of(each) != place_of(parse_url(url).host)]
 
 
 def asking_machines(store: Store, answer: AccessAnswer) -> list[Machine]:
@@ -216,14 +257,16 @@ def accept_machine(held: Held, answer: AccessAnswer, answered: AnsweredMachine) 
         )
     held.finish_files()
     write_certificates(held, answered)
+    machine.addresses = merged_addresses(machine, answered)
     if waits_for_access(machine):
         register(machine, answered)
-    elif answered.url != own.url:
+    elif moves(machine, answered):
         driver = driver_of(machine)
         machine.driver_state = driver.move(driver_instance(machine), answered.url)
         machine.url = driver.where(driver_instance(machine)).url
     accepted = replace(own, state=GRANTED, answered=own.request, until=rfc3339(answered.until))
-    machine.access = replace(accepted, by=answer.sender, url=answered.url).dump()
+    addresses = " ".join(answered.addresses)
+    machine.access = replace(accepted, by=answer.sender, url=answered.url, addresses=addresses).dump()
     held.write()
     held.write_files({REQUEST_FILE: b""})
 

@@ -37,7 +37,7 @@ class OwnAccess(Frozen):
     """The record's `access`. `asked` is the owner's name of the machine, `who` this computer's name in the request.
 
     `request` is the ID of the last request and `made` its time, `answered` the ID of the last one with an answer.
-    `until`, `by` and `url` are from the answer. Times are in RFC 3339.
+    `until`, `by`, `url` and `addresses`, with blanks between them, are from the answer. Times are in RFC 3339.
     """
 
     asked: str
@@ -49,6 +49,7 @@ class OwnAccess(Frozen):
     until: str = ""
     by: str = ""
     url: str = ""
+    addresses: str = ""
 
     @classmethod
     def of(cls, machine: Machine) -> OwnAccess | None:

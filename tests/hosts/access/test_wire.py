@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from machinectl.hosts.access.wire.access_request import (
     new_access_request,
     read_access_request,
 )
+from machinectl.machines.addresses import MOST_ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +75,16 @@ def test_a_request_is_read_as_it_was_written() -> None:
 
 def test_an_answer_is_read_as_it_was_written() -> None:
     assert read_access_answer(answer().text().encode()) == answer()
+
+
+def test_further_addresses_are_a_field_that_other_versions_need_not_know() -> None:
+    assert "addresses" not in json.loads(answer().content)["machines"][0]
+    several = ["10.8.0.29", "fd00::1d", "orion.vpn"]
+    read = read_access_answer(changed("ANSWER", answer().content, {"addresses": several}))
+    assert read.machines == (replace(answer().machines[0], addresses=tuple(several)),)
+    assert read.machines[0].fields()["addresses"] == several
+    newer = changed("ANSWER", answer().content, {"unknown field": "x"})
+    assert read_access_answer(newer).machines == answer().machines
 
 
 def test_both_sides_see_one_fingerprint_of_four_groups() -> None:
@@ -265,6 +277,16 @@ def test_a_forged_machine_in_a_request_is_refused(machine: dict[str, Any]) -> No
         {"known_hosts": [f"* ssh-ed25519 {ED25519}"]},
         {"known_hosts": ["orionbox ssh-ed25519 AAAA"]},
         {"known_hosts": "orionbox"},
+        {"addresses": "10.8.0.29"},
+        {"addresses": [10]},
+        {"addresses": ["-oProxyCommand=x"]},
+        {"addresses": ["tcp://10.8.0.29:2376"]},
+        {"addresses": ["10.8.0.29:2376"]},
+        {"addresses": ["ops@10.8.0.29"]},
+        {"addresses": ["orion.vpn\x1b[2J"]},
+        {"addresses": ["\u202eorion"]},
+        {"addresses": ["10.8.0.29", "10.8.0.29"]},
+        {"addresses": [f"10.8.0.{last}" for last in range(MOST_ADDRESSES + 1)]},
     ],
 )
 def test_a_forged_machine_in_an_answer_is_refused(machine: dict[str, Any]) -> None:

@@ -119,7 +119,7 @@ def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
         [
             f"{request.sender} asks for access{as_holder}:",
             *(
-                f"  {shown_name(order, each.name)} at {each.url}, until {utc(each.until)}{circumstances(each)}"
+                f"  {shown_name(order, each.name)} at {places(each)}, until {utc(each.until)}{circumstances(each)}"
                 for each in able
             ),
             *further_key,
@@ -133,6 +133,10 @@ def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
 def shown_name(order: GrantOrder, name: str) -> str:
     asked = order.asked_name(name)
     return name if asked == name else f"{name} (asked for as {asked}, its earlier name)"
+
+
+def places(each: ExpectedGrant) -> str:
+    return " or ".join(filter(None, [each.url, ", ".join(each.addresses)]))
 
 
 def utc(time: datetime) -> str:

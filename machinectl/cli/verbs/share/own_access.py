@@ -10,16 +10,14 @@ from machinectl.cli.output.stdout import print_lines, print_result, write_file
 from machinectl.errors import CUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.access.accepting import Acceptance, AcceptedMachine
     from machinectl.hosts.access.wire.access_request import AccessRequest
 
 # Also said on the owner's side.
 COMPARE = "a chat is not authenticated"
-# In a line about a machine.
-LONGEST_LABELS = 60
+# Of labels or addresses in a line about a machine.
+LONGEST_LIST = 60
 
 
 def access_request(here: Session, *, machines: list[str], who: str | None, output: str) -> None:
@@ -104,17 +102,23 @@ def acceptance_summary(found: Acceptance) -> str:
 def machine_line(each: AcceptedMachine) -> str:
     answered = each.answered
     asked = "" if each.name == answered.name else f" (there {answered.name})"
-    labels = cut_labels(answered.labels)
-    renewed = "" if each.is_new else ", a new certificate"
-    return f"{each.name}{asked} at {answered.url}, until {answered.until:%Y-%m-%d %H:%M} UTC{renewed}{labels}"
+    also = cut_list(" or ", ", ".join(answered.addresses))
+    labels = cut_list("; labels: ", " ".join(f"{key}={value}" for key, value in answered.labels))
+    changes = "" if each.is_new else f", a new certificate{changed_addresses(each)}"
+    return f"{each.name}{asked} at {answered.url}{also}, until {answered.until:%Y-%m-%d %H:%M} UTC{changes}{labels}"
 
 
-def cut_labels(labels: Iterable[tuple[str, str]]) -> str:
-    """Return them for one line, cut: they must not move the fingerprint off the screen."""
-    text = " ".join(f"{key}={value}" for key, value in labels)
-    if len(text) > LONGEST_LABELS:
-        text = f"{text[: LONGEST_LABELS - 1]}{CUT}"
-    return f"; labels: {text}" if text else ""
+def changed_addresses(each: AcceptedMachine) -> str:
+    url = f"; its URL was {each.left_url}" if each.left_url else ""
+    added, removed = (", ".join(addresses) for addresses in (each.added, each.removed))
+    return f"{url}{cut_list('; adds ', added)}{cut_list('; removes ', removed)}"
+
+
+def cut_list(before: str, text: str) -> str:
+    """Return a list for one line, cut: it must not move the fingerprint off the screen."""
+    if len(text) > LONGEST_LIST:
+        text = f"{text[: LONGEST_LIST - 1]}{CUT}"
+    return f"{before}{text}" if text else ""
 
 
 def accepted_line(each: AcceptedMachine) -> str:

@@ -27,7 +27,7 @@ class AnsweredMachine:
 
     `ca` verifies the engine; it may be several, as in a ca.pem that `create --tls-dir` was given. `certificate` is for
     the asker's key, whose SHA256 is `key`, followed by the holder's CA, and ends at `until`. `known_hosts` are lines
-    of that file.
+    of that file. `addresses` are further ones of the host in `url`.
     """
 
     name: str
@@ -38,9 +38,13 @@ class AnsweredMachine:
     key: str
     known_hosts: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    addresses: tuple[str, ...] = ()
 
     def fields(self) -> dict[str, object]:
+        # Versions that do not know the addresses read all the rest.
+        addresses = {"addresses": list(self.addresses)} if self.addresses else {}
         return {
+            **addresses,
             "name": self.name,
             "url": self.url,
             "until": rfc3339(self.until),
@@ -112,6 +116,7 @@ def answered_machine(fields: WireFields) -> AnsweredMachine:
         fields.text("key", check=is_key_digest),
         host_key_lines(fields),
         tuple(sorted(fields.labels("labels").items())),
+        fields.addresses("addresses"),
     )
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from machinectl import certs
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
+from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.record import LONGEST_NAME, is_name
 
 if TYPE_CHECKING:
@@ -77,6 +78,16 @@ class WireFields:
         if not isinstance(value, list) or not all(isinstance(each, str) and each.isprintable() for each in value):
             raise self.forged(key)
         return tuple(value)
+
+    def addresses(self, key: str) -> tuple[str, ...]:
+        """Return a machine's addresses as `--address` keeps them; without the field, none."""
+        given = self.lines(key)
+        try:
+            if parse_addresses(given) == given:
+                return given
+        except UsageError:
+            pass
+        raise self.forged(key)
 
     def machines(self, most: int) -> list[WireFields]:
         """Return the parts about one machine each, which have different names."""
