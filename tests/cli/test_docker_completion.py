@@ -14,6 +14,7 @@ from machinectl.cli.catalogue import GROUPS, VERBS
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.parsing.docker_completion import cobra_lines
 from machinectl.hosts.exports.builder_records import Builder, writing_builders
+from machinectl.machines.holders import AccessHolder, put_holder
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import Made, saved
 from tests.support.image_engines import unique_layer
@@ -85,6 +86,18 @@ def test_images_containers_and_builders_are_asked_for(
     with writing_builders(store) as builders:
         builders.update({name: Builder(name, "/", 0, []) for name in ("arm", "fast")})
     assert offered("builder", "rm", "fast", "") == (["arm"], NOTHING_ELSE)
+
+
+def test_holders_of_access_are_those_of_the_store(machines: Store) -> None:
+    for name, who in (("orionbox", "alice"), ("rigel", "alice"), ("rigel", "dozzle")):
+        with machines.writing(name) as held:
+            put_holder(held.machine, AccessHolder(who))
+            held.write()
+    assert offered("access", "end", "") == (["alice", "dozzle"], NOTHING_ELSE)
+    assert offered("access", "end", "alice", "") == (["orionbox", "rigel"], NOTHING_ELSE)
+    assert offered("access", "grant", "--for", "a") == (["alice"], NOTHING_ELSE)
+    assert offered("access", "issue", "dozzle", "rigel", "--for=d") == (["dozzle"], NOTHING_ELSE)
+    assert offered("-s", "/nowhere", "access", "end", "") == ([], NOTHING_ELSE)
 
 
 def test_behind_two_dashes_stands_another_programs_command() -> None:

@@ -1,5 +1,5 @@
 # Completion of machinectl, which makes servers Docker hosts, for bash, 3.2 and later. systemd's machinectl is another one.
-# machinectl itself is asked only for drivers, once in a shell, and for labels, images, containers and builders.
+# machinectl itself is asked only for drivers, once in a shell, and for labels, images, containers, builders and holders.
 
 _machinectl() {
     \local IFS=$' \t\n' word='' cur='' verb='' root='' driver="${MACHINE_DRIVER-}" flag='' kind='' value='' at=0 joined=''
@@ -112,11 +112,11 @@ __machinectl_offer() {
         TEXT | '') \return 0 ;;
         MACHINE) __machinectl_machines ;;
         LABEL) __machinectl_labels ;;
-        IMAGE | CONTAINER | BUILDER)
+        IMAGE | CONTAINER | BUILDER | HOLDER)
             while \read -r word _; do
                 case "$word" in
-                    :* | '' | *[!0-9A-Za-z@:._/-]*) ;;
-                    "$cur"*) COMPREPLY[${#COMPREPLY[@]}]="$word" ;;
+                    :* | '' | *[!0-9A-Za-z@:._/+-]*) ;;
+                    "$cur"*) COMPREPLY[${#COMPREPLY[@]}]="$beginning$word" ;;
                 esac
             done < <(machinectl docker-cli-plugin __complete machine "${words[@]}" 2>/dev/null </dev/null)
             # What is offered takes the place of `piece` alone, the last that bash took the word apart to.

@@ -1,6 +1,6 @@
 # Completion of machinectl, which makes servers Docker hosts, for fish. That of systemd's machinectl, which is another one
-# and comes with fish, goes. machinectl itself is asked only for drivers, once in a shell, and for labels, images, containers
-# and builders.
+# and comes with fish, goes. machinectl itself is asked only for drivers, once in a shell, and for labels, images, containers,
+# builders and holders.
 
 function __machinectl_complete
     set -l verb ''
@@ -85,9 +85,9 @@ function __machinectl_offer --argument-names kind cur beginning root
             for word in (machinectl docker-cli-plugin __complete machine $store ls --selector "$cur" 2>/dev/null </dev/null)
                 string match -rq -- '^[0-9A-Za-z][0-9A-Za-z=._/,!-]*$' $word && printf '%s%s\tlabel\n' "$beginning" $word
             end
-        case IMAGE CONTAINER BUILDER
-            string match -r -- '^[0-9A-Za-z][0-9A-Za-z@:._/-]*$' \
-                (machinectl docker-cli-plugin __complete machine (commandline -opc)[2..] "$cur" 2>/dev/null </dev/null)
+        case IMAGE CONTAINER BUILDER HOLDER
+            string replace -rf -- '^([0-9A-Za-z][0-9A-Za-z@:._/+-]*)$' "$beginning"'$1' \
+                (machinectl docker-cli-plugin __complete machine (commandline -opc)[2..] "$beginning$cur" 2>/dev/null </dev/null)
         case PLACE REMOTE
             __machinectl_places $kind "$cur" "$root"
         case DIRECTORY

@@ -33,6 +33,12 @@ function __machinectl_flags_of_driver($verb, $driver) {
     }
 }
 
+# Names that machinectl is asked for.
+function __machinectl_names($words, $wordToComplete) {
+    machinectl docker-cli-plugin __complete machine @words "$wordToComplete" 2>$null |
+        Where-Object { $_ -cmatch '^[0-9A-Za-z][0-9A-Za-z@:._/+-]*\z' }
+}
+
 Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $words = @($commandAst.CommandElements | Select-Object -Skip 1 |
@@ -83,6 +89,7 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
                 machinectl docker-cli-plugin __complete machine @store ls --selector "$wordToComplete" 2>$null |
                     Where-Object { $_ -cmatch '^[0-9A-Za-z][0-9A-Za-z=._/,!-]*\z' }
             }
+            'HOLDER' { __machinectl_names $words $wordToComplete }
             'DRIVER' { (__machinectl_options).Driver | Select-Object -Unique }
             'TEXT' { }
             'FILE' { }
@@ -104,9 +111,8 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
                     }
                 }
                 'MACHINE*' { __machinectl_machines $root | Where-Object { $_ -notin $given } }
-                { $_ -cmatch '^(IMAGE|CONTAINER|BUILDER)' } {
-                    machinectl docker-cli-plugin __complete machine @words "$wordToComplete" 2>$null |
-                        Where-Object { $_ -cmatch '^[0-9A-Za-z][0-9A-Za-z@:._/-]*\z' }
+                { $_ -cmatch '^(IMAGE|CONTAINER|BUILDER|HOLDER)' } {
+                    __machinectl_names $words $wordToComplete
                 }
                 '*|*' { $argument -split '\|' }
             }

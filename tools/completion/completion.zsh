@@ -1,6 +1,6 @@
 #compdef machinectl
 # Completion of machinectl, which makes servers Docker hosts, for zsh. systemd's machinectl is another one.
-# machinectl itself is asked only for drivers, once in a shell, and for labels, images, containers and builders.
+# machinectl itself is asked only for drivers, once in a shell, and for labels, images, containers, builders and holders.
 
 _machinectl() {
     \local word verb= root= driver="${MACHINE_DRIVER-}" flag= kind= value= expl
@@ -100,9 +100,9 @@ __machinectl_offer() {
             found=(${(M)found:#[0-9A-Za-z][0-9A-Za-z=._/,!-]#})
             _wanted labels expl label compadd -S '' -a found
             ;;
-        (IMAGE|CONTAINER|BUILDER)
-            found=("${(@f)$(machinectl docker-cli-plugin __complete machine "${(Q@)words[2,CURRENT-1]}" "$PREFIX" 2>/dev/null </dev/null)}")
-            found=(${(M)found:#[0-9A-Za-z][0-9A-Za-z@:._/-]#})
+        (IMAGE|CONTAINER|BUILDER|HOLDER)
+            found=("${(@f)$(machinectl docker-cli-plugin __complete machine "${(Q@)words[2,CURRENT-1]}" "$IPREFIX$PREFIX" 2>/dev/null </dev/null)}")
+            found=(${(M)found:#[0-9A-Za-z][0-9A-Za-z@:._/+-]#})
             _wanted names expl "${(L)1}" compadd -a found
             ;;
         (PLACE|REMOTE) __machinectl_places "$1" ;;

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, Argument, Verb
-from machinectl.machines.flags import FILE, TEXT, Flag
+from machinectl.machines.flags import FILE, HOLDER, TEXT, Flag
 
-WHO = Argument("who", "WHO", TEXT, required=True, help="A holder of `machinectl access ls`.")
+WHO = Argument("who", "WHO", HOLDER, required=True, help="A holder of `machinectl access ls`.")
 REQUEST_FILE = Flag(
     "-o",
     "--output",
@@ -73,6 +73,7 @@ VERBS = {
                 "--for",
                 metavar="WHO",
                 help="The holder's name (default: the one in the request).",
+                value=HOLDER,
                 parameter="who",
                 default=None,
             ),
@@ -168,7 +169,9 @@ VERBS = {
         ),
         arguments=(Argument("tool", "TOOL", TOOLS, required=True), shared.NAMES),
         flags=(
-            Flag("--for", metavar="WHO", help="The holder's name, instead of the tool's.", parameter="who"),
+            Flag(
+                "--for", metavar="WHO", help="The holder's name, instead of the tool's.", value=HOLDER, parameter="who"
+            ),
             LIFETIME.with_changes(help=LIFETIME.help.format("30d")),
             Flag("--out", metavar="DIR", help="Directory for the files (default: the holder's name).", value=FILE),
             Flag("-y", "--yes", help="Do not ask."),

@@ -12,6 +12,8 @@ from machinectl.cli.catalogue import ALL, GROUPS, TOPICS, VERBS, flags_of_verb
 from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.errors import MachineError
 from machinectl.machines.flags import MACHINE, Flag
+from machinectl.machines.holders import holders_of
+from machinectl.machines.record import natural
 from machinectl.machines.store import Store
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
@@ -59,6 +61,16 @@ def label_selectors(root: str = "") -> list[str]:
         with suppress(MachineError):
             found.update(word for key, value in store.read(name).labels.items() for word in (key, f"{key}={value}"))
     return sorted(word for word in found if re.fullmatch(UNQUOTED, word))
+
+
+def holder_names(root: str = "") -> list[str]:
+    """Return those who have access to a store's machines."""
+    store = Store(root)
+    found: set[str] = set()
+    for name in stored_machines(root):
+        with suppress(MachineError):
+            found.update(holder.who for holder in holders_of(store.read(name)))
+    return sorted(found, key=natural)
 
 
 def driver_names() -> list[str]:

@@ -11,7 +11,7 @@ from machinectl.cli.catalogue import GROUPS
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.parsing.completion_candidates import SHELLS
 from machinectl.cli.parsing.go_flags import is_group
-from machinectl.machines.flags import ASKED, DIRECTORY, DRIVER, FILE, LABEL, MACHINE, PLACE, REMOTE, SHELL
+from machinectl.machines.flags import ASKED, DIRECTORY, DRIVER, FILE, HOLDER, LABEL, MACHINE, PLACE, REMOTE, SHELL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ def value_candidates(typed: TypedWords, kind: str | tuple[str, ...], word: str) 
 
         machine = typed.values.get("--from") or next(iter(typed.words), "")
         return plain_candidates(asked_names(str(kind), typed.root, machine), typed.words), NOTHING_ELSE
+    if kind == HOLDER:
+        return plain_candidates(completion_candidates.holder_names(typed.root)), NOTHING_ELSE
     if kind == DRIVER:
         return plain_candidates(completion_candidates.driver_names()), NOTHING_ELSE
     return plain_candidates(SHELLS if kind == SHELL else kind if isinstance(kind, tuple) else ()), NOTHING_ELSE
